@@ -1,0 +1,33 @@
+/**
+ * Collects the third-party `.proto` files that ours import into `.cache/protos`, which git ignores. They come out of npm packages, so
+ * that `buf` needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection,
+ * and buf/validate printed from the descriptor that @bufbuild/protovalidate embeds (npm holds no source of it).
+ */
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { printProto2 } from "./print-proto.ts";
+
+const targetDir = join(import.meta.dirname, "..", ".cache", "protos");
+const packageDir = (name: string): string => join(import.meta.dirname, "..", "node_modules", name);
+
+const copied: Record<string, string> = {
+  "google/api/annotations.proto": "google-gax/build/protos/google/api/annotations.proto",
+  "google/api/field_behavior.proto": "google-gax/build/protos/google/api/field_behavior.proto",
+  "google/api/http.proto": "google-gax/build/protos/google/api/http.proto",
+  "google/rpc/error_details.proto": "google-gax/build/protos/google/rpc/error_details.proto",
+  "google/rpc/status.proto": "google-gax/build/protos/google/rpc/status.proto",
+  "grpc/health/v1/health.proto": "grpc-health-check/proto/health/v1/health.proto",
+  "grpc/reflection/v1/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
+  "grpc/reflection/v1alpha/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
+};
+
+rmSync(targetDir, { recursive: true, force: true });
+for (const [target, source] of Object.entries(copied)) {
+  mkdirSync(dirname(join(targetDir, target)), { recursive: true });
+  copyFileSync(packageDir(source), join(targetDir, target));
+}
+
+const validateProto = join(targetDir, "buf/validate/validate.proto");
+mkdirSync(dirname(validateProto), { recursive: true });
+writeFileSync(validateProto, printProto2(file_buf_validate_validate.proto));

@@ -1,0 +1,35 @@
+import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+
+/** The wire protocol a call came in by. */
+export type Protocol = "json-http" | "connect" | "grpc" | "grpc-web";
+
+/** Who calls, once an interceptor has found out. */
+export interface Caller {
+  /** Name of the token or subject of the JWT; safe to log. */
+  readonly name: string;
+  readonly roles: readonly string[];
+}
+
+/** One unary call, the same on every protocol. */
+export interface Call {
+  readonly method: DescMethodUnary;
+  readonly protocol: Protocol;
+  /** Of the caller's X-Request-Id, or made here; in every log line and error of the call. */
+  readonly requestId: string;
+  /** The client's IP address in its canonical form; empty where the connection is gone already. */
+  readonly clientAddress: string;
+  /** Aborts when the caller goes away or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** A request header by its lower-case name; several lines joined by ", ". */
+  requestHeader(name: string): string | undefined;
+  /** Sets a response header (leading metadata), also on errors. */
+  setResponseHeader(name: string, value: string): void;
+  /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
+  caller: Caller | undefined;
+}
+
+/** Runs one call. Rejects with a Failure for what the caller is to know. */
+export type Handler = (request: Message, call: Call) => Promise<Message>;
+
+/** Wraps a handler; the first of a list is the outermost. */
+export type Interceptor = (next: Handler) => Handler;

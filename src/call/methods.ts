@@ -1,0 +1,46 @@
+import {
+  create,
+  type DescMethod,
+  type DescMethodUnary,
+  type DescService,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import type { Call, Handler, Interceptor } from "./call.ts";
+
+/** A method as a plain function of its message and the call. */
+export type Implementation<M extends DescMethodUnary> = (
+  request: MessageShape<M["input"]>,
+  call: Call,
+) => Promise<MessageInitShape<M["output"]>> | MessageInitShape<M["output"]>;
+
+/** An implementation for every unary method of a service, by local name. */
+export type Implementations<S extends DescService> = {
+  [K in keyof S["method"]]: S["method"][K] extends DescMethodUnary ? Implementation<S["method"][K]> : never;
+};
+
+/** What the protocols serve: each unary method with its handler, interceptors applied. */
+export type MethodTable = ReadonlyMap<DescMethodUnary, Handler>;
+
+/** Binds implementations to their methods and wraps each in the interceptors, once, so that a call pays for neither. */
+export function createMethodTable<S extends DescService>(
+  service: S,
+  implementations: Implementations<S>,
+  interceptors: readonly Interceptor[],
+): MethodTable {
+  const table = new Map<DescMethodUnary, Handler>();
+  for (const method of service.methods) {
+    if (!isUnary(method)) continue;
+    const implementation = implementations[method.localName as keyof S["method"]] as Implementation<DescMethodUnary>;
+    const innermost: Handler = async (request, call) => create(method.output, await implementation(request, call));
+    table.set(
+      method,
+      interceptors.reduceRight<Handler>((next, interceptor) => interceptor(next), innermost),
+    );
+  }
+  return table;
+}
+
+export function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === "unary";
+}

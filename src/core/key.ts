@@ -1,0 +1,57 @@
+/** JSON as metadata and claims hold it. */
+export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue };
+export type JsonObject = { [name: string]: JsonValue };
+
+export type KeyKind = "issued" | "imported";
+export type Visibility = "secret" | "public";
+export type KeyStatus = "active" | "revoked" | "expired";
+export type RevocationReason = "key_compromise" | "affiliation_changed" | "superseded" | "privilege_withdrawn";
+
+export interface RateLimitPolicy {
+  readonly quota: bigint;
+  readonly windowMs: number;
+  readonly unit: string;
+}
+
+export interface Revocation {
+  readonly reason: RevocationReason;
+  /** Empty unless the reason is `privilege_withdrawn`. */
+  readonly description: string;
+}
+
+/** What an update may write. */
+export interface KeyAttributes {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly metadata: JsonObject | null;
+  readonly rateLimitPolicy: RateLimitPolicy | null;
+  /** CIDR ranges; empty means from everywhere. */
+  readonly allowedCidrs: readonly string[];
+}
+
+/** One key, as stores and caches hold it. Plain data without any secret: the digest of a key does not lead back to it. */
+export interface KeyRecord extends KeyAttributes {
+  readonly kind: KeyKind;
+  /** ULID for issued keys, 64 hex digits for imported ones. */
+  readonly keyId: string;
+  /** Starts at 1 and grows by one with every change of the record, but not with `lastUsedTimeMs`. */
+  readonly revision: number;
+  /** SHA-256 of the whole issued key in base64url; empty for imported keys, whose id is the keyed digest. */
+  readonly digest: string;
+  readonly actorId: string;
+  readonly visibility: Visibility;
+  readonly createTimeMs: number;
+  readonly updateTimeMs: number;
+  /** Null: never. */
+  readonly expireTimeMs: number | null;
+  /** Null: not revoked. */
+  readonly revocation: Revocation | null;
+  /** Null: never used. */
+  readonly lastUsedTimeMs: number | null;
+}
+
+/** Status at a moment: revoked wins over expired; a key expires at its `expireTimeMs`, not after it. */
+export function statusAt(record: KeyRecord, nowMs: number): KeyStatus {
+  if (record.revocation !== null) return "revoked";
+  return record.expireTimeMs !== null && record.expireTimeMs <= nowMs ? "expired" : "active";
+}

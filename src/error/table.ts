@@ -1,0 +1,46 @@
+/**
+ * Every error this service sends, in one table. `code` is the canonical RPC code (google.rpc.Code), `httpStatus` what JSON/HTTP answers
+ * (the canonical mapping, unless HTTP has a status of its own for the case), `text` the public message where the thrower has no better one.
+ * The reason travels in google.rpc.ErrorInfo (AIP-193) on every protocol. README lists the same reasons; a test keeps the two equal.
+ */
+export const errorTable = {
+  INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is not valid" },
+  MALFORMED_BODY: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request body cannot be read" },
+  UNSUPPORTED_MEDIA_TYPE: { code: "INVALID_ARGUMENT", httpStatus: 415, text: "the request body must be application/json" },
+  BODY_TOO_LARGE: { code: "RESOURCE_EXHAUSTED", httpStatus: 413, text: "the request body is too large" },
+  ROUTE_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is nothing at this path" },
+  METHOD_NOT_ALLOWED: { code: "UNIMPLEMENTED", httpStatus: 405, text: "this path does not take this HTTP method" },
+  UNAUTHENTICATED: { code: "UNAUTHENTICATED", httpStatus: 401, text: "a valid bearer token is required" },
+  PERMISSION_DENIED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the caller's roles do not allow this method" },
+  KEY_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is no such key" },
+  KEY_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this key exists already" },
+  REQUEST_ID_REUSED: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this request_id was used with another payload" },
+  KEY_NOT_ACTIVE: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the key is not active" },
+  CONCURRENT_CHANGE: { code: "ABORTED", httpStatus: 409, text: "the key changed at the same time; try again" },
+  CANCELLED: { code: "CANCELLED", httpStatus: 499, text: "the caller went away" },
+  DEADLINE_EXCEEDED: { code: "DEADLINE_EXCEEDED", httpStatus: 504, text: "the deadline passed before the answer was ready" },
+  UNIMPLEMENTED: { code: "UNIMPLEMENTED", httpStatus: 501, text: "this method is not implemented" },
+  STORE_UNAVAILABLE: { code: "UNAVAILABLE", httpStatus: 503, text: "the store cannot be reached" },
+  INTERNAL: { code: "INTERNAL", httpStatus: 500, text: "internal error" },
+} as const satisfies Record<string, { code: CodeName; httpStatus: number; text: string }>;
+
+export type Reason = keyof typeof errorTable;
+
+/** The codes of google.rpc.Code that this service uses, with their numbers on the wire. */
+export const codeNumbers = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export type CodeName = keyof typeof codeNumbers;

@@ -1,0 +1,70 @@
+import type { KeyKind, KeyRecord, KeyStatus } from "../core/key.ts";
+
+/** The idempotency key of a create (AIP-155), with a digest of what was asked. */
+export interface RequestMark {
+  /** 1 to 36 characters, unique per tenant and kind. */
+  readonly requestId: string;
+  /** Digest of the request's payload, by which a replay is told from a reuse. */
+  readonly payloadDigest: string;
+}
+
+export type InsertOutcome =
+  | { readonly outcome: "inserted" }
+  /** The request id was used before; `record` is the key of that time as it is now, null where it was deleted since. */
+  | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
+  /** A key with this id is there. */
+  | { readonly outcome: "key_id_used" };
+
+export interface ListQuery {
+  readonly kind: KeyKind;
+  readonly actorId?: string | undefined;
+  /** Judged against `nowMs`. */
+  readonly status?: KeyStatus | undefined;
+  readonly nowMs: number;
+  /** Only keys whose id sorts after this one (code unit order). */
+  readonly afterKeyId?: string | undefined;
+  /** At most this many records. */
+  readonly limit: number;
+}
+
+export interface LastUse {
+  readonly keyId: string;
+  readonly lastUsedTimeMs: number;
+}
+
+/**
+ * Where keys live. Every method is one atomic step, and whatever it answered survives a crash of the process or the machine.
+ * A store that cannot be reached rejects with Failure STORE_UNAVAILABLE; no method rejects for what it was asked.
+ * Records given and answered are plain data; neither side changes them afterwards.
+ */
+export interface KeyStore {
+  /**
+   * Adds a key. Of concurrent inserts with one request id, or one key id, exactly one answers `inserted`; a used request id is
+   * reported before a used key id.
+   */
+  insert(tenant: string, record: KeyRecord, request: RequestMark | null): Promise<InsertOutcome>;
+
+  /** Null where there is no such key. Sees every write that was acknowledged before the call. */
+  get(tenant: string, keyId: string): Promise<KeyRecord | null>;
+
+  /** In ascending order of key ids. */
+  list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
+
+  /**
+   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its last use alone. False where
+   * there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
+   */
+  replace(tenant: string, record: KeyRecord): Promise<boolean>;
+
+  /** `replace(retired)` and `insert(successor)` in one step: both or, answering false, neither. */
+  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord): Promise<boolean>;
+
+  /** Records uses; of several stamps for a key the newest stays. Unknown keys are passed over. Does not change revisions. */
+  touch(tenant: string, uses: readonly LastUse[]): Promise<void>;
+
+  /** Resolves where the store can serve. */
+  ping(): Promise<void>;
+
+  /** Waits for what is under way, then lets go of everything. Further calls reject with STORE_UNAVAILABLE. */
+  close(): Promise<void>;
+}
