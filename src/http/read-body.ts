@@ -1,34 +1,36 @@
+import type { Readable } from "node:stream";
 import { Failure } from "../error/failure.ts";
 import { type HttpRequest, headerOf } from "./message.ts";
 
 /**
  * The whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, and with CANCELLED where the
- * caller goes away first. Listens for events itself: iterating the stream costs a quarter of the throughput.
+ * caller goes away first. Listens for events itself: iterating the stream costs a quarter of the throughput. `source` is where the bytes
+ * come from, for callers that read an HTTP/2 stream past Node's compatibility layer.
  */
-export function readBody(request: HttpRequest, maxBytes: number): Promise<Buffer> {
+export function readBody(request: HttpRequest, maxBytes: number, source: Readable = request): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(headerOf(request, "content-length")) > maxBytes) {
-      reject(tooLarge(maxBytes));
+      reject(bodyTooLarge(maxBytes));
       return;
     }
     const chunks: Buffer[] = [];
     let byteLength = 0;
-    request.on("data", (chunk: Buffer) => {
+    source.on("data", (chunk: Buffer) => {
       byteLength += chunk.length;
       if (byteLength > maxBytes) {
-        request.pause();
-        reject(tooLarge(maxBytes));
+        source.pause();
+        reject(bodyTooLarge(maxBytes));
         return;
       }
       chunks.push(chunk);
     });
-    request.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, byteLength)));
-    request.on("error", () => reject(new Failure("CANCELLED")));
-    request.on("aborted", () => reject(new Failure("CANCELLED")));
-    request.on("close", () => reject(new Failure("CANCELLED")));
+    source.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, byteLength)));
+    source.on("error", () => reject(new Failure("CANCELLED")));
+    source.on("aborted", () => reject(new Failure("CANCELLED")));
+    source.on("close", () => reject(new Failure("CANCELLED")));
   });
 }
 
-function tooLarge(maxBytes: number): Failure {
+export function bodyTooLarge(maxBytes: number): Failure {
   return new Failure("BODY_TOO_LARGE", { message: `the request body is larger than ${maxBytes} bytes` });
 }

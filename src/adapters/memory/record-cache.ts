@@ -1,0 +1,33 @@
+import { LRUCache } from "lru-cache";
+import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
+
+/**
+ * The cache inside one process: at most `maxEntries` (at least 1), the least recently used of all tenants go first. Deadlines are
+ * compared, not timed, so an entry past its deadline holds its place until it is replaced or pushed out.
+ */
+export function createMemoryRecordCache(options: { readonly maxEntries: number }): RecordCache {
+  const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
+  return {
+    get(tenant, keyId, nowMs) {
+      const entry = entries.get(cacheKey(tenant, keyId));
+      return entry !== undefined && nowMs < entry.deadlineMs ? entry : undefined;
+    },
+
+    putIfNewer(tenant, keyId, entry, nowMs) {
+      const key = cacheKey(tenant, keyId);
+      const held = entries.peek(key);
+      if (held !== undefined && nowMs < held.deadlineMs && held.revision >= entry.revision) return;
+      // An entry that is past its deadline already is kept as well: it ends the older one it replaces.
+      entries.set(key, entry);
+    },
+
+    async close() {
+      entries.clear();
+    },
+  };
+}
+
+/** Tenants hold no NUL, so no two pairs share a key. */
+function cacheKey(tenant: string, keyId: string): string {
+  return `${tenant}\0${keyId}`;
+}

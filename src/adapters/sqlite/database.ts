@@ -1,0 +1,55 @@
+import { chmodSync, closeSync, openSync } from "node:fs";
+import { resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Failure } from "../../error/failure.ts";
+import { migrate } from "./schema.ts";
+
+// Primary result codes, https://www.sqlite.org/rescode.html
+const SQLITE_BUSY = 5;
+const SQLITE_TOOBIG = 18;
+const SQLITE_CONSTRAINT = 19;
+const SQLITE_MISMATCH = 20;
+
+/**
+ * Opens the database file, making it (mode 0600) where there is none. The folder must be there.
+ *
+ * `synchronous=FULL` makes an acknowledged write survive the loss of power. The exclusive lock is held until the database is closed or
+ * the process ends: a second process would change keys behind the back of this one's cache.
+ */
+export function openDatabase(path: string): DatabaseSync {
+  // As an absolute path, so that SQLite sees a file also in names like ":memory:" or "file:x".
+  const file = resolve(path);
+  let database: DatabaseSync | undefined;
+  try {
+    // SQLite gives the files beside the database (-wal) the database's mode.
+    closeSync(openSync(file, "a", 0o600));
+    chmodSync(file, 0o600);
+    database = new DatabaseSync(file);
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    migrate(database);
+    return database;
+  } catch (error) {
+    database?.close();
+    if (sqliteCode(error) === SQLITE_BUSY) throw new Error(`${file}: another Keywright is using this database`, { cause: error });
+    throw new Error(`${file}: cannot be used as the key store: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * What the store's callers get for an error of SQLite: STORE_UNAVAILABLE for files that cannot be read or written, a plain Error for data
+ * that the schema refuses, which is our own fault and no retry will help. Other errors pass as they are.
+ */
+export function storeError(error: unknown): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined) return error;
+  if (code === SQLITE_TOOBIG || code === SQLITE_CONSTRAINT || code === SQLITE_MISMATCH) {
+    return new Error("the key store's schema refused a write", { cause: error });
+  }
+  return new Failure("STORE_UNAVAILABLE", { cause: error });
+}
+
+/** Undefined for an error that SQLite did not report. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}

@@ -1,0 +1,93 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** Above this a transaction is closed and the event loop gets its turn; about 10 ms of work. */
+const maxWritesPerCommit = 256;
+
+export interface GroupCommit {
+  /**
+   * Runs `write` in a transaction and resolves with its result once that is on the disk. What the write did is undone where it throws.
+   * Rejects with what the write or SQLite threw; where it was the commit that failed, the write may still be there after a restart.
+   */
+  run<T>(write: () => T): Promise<T>;
+
+  /** Commits everything that waits, before it returns. */
+  drain(): void;
+}
+
+interface Waiting {
+  readonly write: () => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Lets the writes of one turn of the event loop share a transaction: the sync to the disk is most of what a write costs, and it is
+ * paid once for all of them. A savepoint around each keeps one that fails from touching the others.
+ */
+export function createGroupCommit(database: DatabaseSync): GroupCommit {
+  const begin = database.prepare("BEGIN IMMEDIATE");
+  const commit = database.prepare("COMMIT");
+  const rollback = database.prepare("ROLLBACK");
+  const savepoint = database.prepare("SAVEPOINT one_write");
+  const release = database.prepare("RELEASE one_write");
+  const rollbackToSavepoint = database.prepare("ROLLBACK TO one_write");
+  let queue: Waiting[] = [];
+
+  /** Runs one write and answers how to settle it after the commit. Throws where the transaction is lost. */
+  function attempt(waiting: Waiting): () => void {
+    savepoint.run();
+    try {
+      const result = waiting.write();
+      release.run();
+      return () => waiting.resolve(result);
+    } catch (error) {
+      // On some errors, a full disk among them, SQLite rolls the whole transaction back by itself.
+      if (!database.isTransaction) throw error;
+      rollbackToSavepoint.run();
+      release.run();
+      return () => waiting.reject(error);
+    }
+  }
+
+  function rollbackIfOpen(): void {
+    try {
+      if (database.isTransaction) rollback.run();
+    } catch {
+      // SQLite ends the transaction even where it reports an error; what went wrong first is what the writers are told.
+    }
+  }
+
+  function commitGroup(group: readonly Waiting[]): void {
+    const settlements: (() => void)[] = [];
+    try {
+      begin.run();
+      for (const waiting of group) settlements.push(attempt(waiting));
+      commit.run();
+    } catch (error) {
+      rollbackIfOpen();
+      for (const waiting of group) waiting.reject(error);
+      return;
+    }
+    for (const settle of settlements) settle();
+  }
+
+  function flush(): void {
+    const group = queue.slice(0, maxWritesPerCommit);
+    queue = queue.slice(maxWritesPerCommit);
+    if (queue.length > 0) setImmediate(flush);
+    if (group.length > 0) commitGroup(group);
+  }
+
+  return {
+    run<T>(write: () => T): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        if (queue.length === 0) setImmediate(flush);
+        queue.push({ write, resolve: resolve as (result: unknown) => void, reject });
+      });
+    },
+
+    drain() {
+      while (queue.length > 0) flush();
+    },
+  };
+}

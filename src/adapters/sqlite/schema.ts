@@ -1,0 +1,65 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/**
+ * The schema, one step per version; `user_version` holds how many were run. Steps that were released are never edited.
+ *
+ * Times are epoch milliseconds. Lists go by key id, so each index holds what its filter compares, then the key id; `expire_time_ms`
+ * at the end lets the status be told from the index alone. Finding expired keys still walks all that are not revoked: the status of a key
+ * changes with the clock, and no index can follow that.
+ */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE keys (
+    tenant TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    actor_id TEXT NOT NULL,
+    visibility TEXT NOT NULL,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    metadata TEXT,
+    rate_limit_quota INTEGER,
+    rate_limit_window_ms REAL,
+    rate_limit_unit TEXT,
+    allowed_cidrs TEXT NOT NULL,
+    create_time_ms INTEGER NOT NULL,
+    update_time_ms INTEGER NOT NULL,
+    expire_time_ms INTEGER,
+    revocation_reason TEXT,
+    revocation_description TEXT,
+    last_used_time_ms INTEGER,
+    revoked INTEGER NOT NULL GENERATED ALWAYS AS (revocation_reason IS NOT NULL) VIRTUAL,
+    PRIMARY KEY (tenant, key_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX keys_by_kind ON keys (tenant, kind, key_id);
+  CREATE INDEX keys_by_kind_and_status ON keys (tenant, kind, revoked, key_id, expire_time_ms);
+  CREATE INDEX keys_by_actor ON keys (tenant, kind, actor_id, key_id);
+  CREATE INDEX keys_by_actor_and_status ON keys (tenant, kind, actor_id, revoked, key_id, expire_time_ms);
+
+  -- Holds no foreign key: a mark outlives its key, so that a late replay does not create the key again.
+  CREATE TABLE request_marks (
+    tenant TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    payload_digest TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    create_time_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, kind, request_id)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** Brings the schema up to date, in one transaction. Throws for a schema of a newer Keywright. */
+export function migrate(database: DatabaseSync): void {
+  database.exec("BEGIN IMMEDIATE");
+  const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (row.user_version > migrations.length) {
+    throw new Error(`it has schema version ${row.user_version}, this Keywright knows up to ${migrations.length}: use a newer Keywright`);
+  }
+  for (const step of migrations.slice(row.user_version)) database.exec(step);
+  database.exec(`PRAGMA user_version = ${migrations.length}`);
+  database.exec("COMMIT");
+}

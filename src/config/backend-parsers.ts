@@ -1,0 +1,36 @@
+import { Malformed } from "./parsers.ts";
+
+/** What KEYWRIGHT_STORE names. URIs stay whole: they are for the driver, and may hold a password. */
+export type StoreSetting = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "mongodb"; readonly uri: string };
+
+export type CacheSetting =
+  | { readonly kind: "memory" | "none" }
+  | { readonly kind: "redis"; readonly topology: "single" | "sentinel" | "cluster"; readonly uri: string };
+
+export function store(text: string): StoreSetting {
+  if (/^sqlite:\/\/\/[^?#]+$/.test(text)) return { kind: "sqlite", path: sqlitePath(text.slice("sqlite://".length)) };
+  if (/^mongodb(\+srv)?:\/\/[^/?#\s]\S*$/.test(text)) return { kind: "mongodb", uri: text };
+  throw new Malformed("must be sqlite:///path, mongodb://... or mongodb+srv://...");
+}
+
+const redisTopologies = { "redis:": "single", "rediss:": "single", "redis+sentinel:": "sentinel", "redis+cluster:": "cluster" } as const;
+
+export function cache(text: string): CacheSetting {
+  if (text === "memory" || text === "none") return { kind: text };
+  const scheme = /^(redis:|rediss:|redis\+sentinel:|redis\+cluster:)\/\/[^/?#\s]\S*$/.exec(text)?.[1] as
+    | keyof typeof redisTopologies
+    | undefined;
+  if (scheme === undefined) {
+    throw new Malformed("must be memory, none, redis://..., rediss://..., redis+sentinel://... or redis+cluster://...");
+  }
+  return { kind: "redis", topology: redisTopologies[scheme], uri: text };
+}
+
+function sqlitePath(path: string): string {
+  try {
+    const decoded = decodeURIComponent(path);
+    return /^\/[A-Za-z]:\//.test(decoded) ? decoded.slice(1) : decoded;
+  } catch {
+    throw new Malformed("must be sqlite:///path with well-formed percent-encoding");
+  }
+}

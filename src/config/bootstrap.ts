@@ -1,0 +1,99 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Config, GivenSecrets, Secrets } from "./config.ts";
+import { createWhole, isOpenToOthers, readIfExists } from "./generated-file.ts";
+import { Malformed } from "./parsers.ts";
+import { ConfigError } from "./problems.ts";
+import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
+import { checkJwkSet, generateJwkSet } from "./signing-key.ts";
+
+/** What start-up has to say about the files, for the log. Never holds a value of theirs. */
+export interface BootstrapNote {
+  readonly level: "info" | "warn";
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface BootstrapOutcome {
+  readonly secrets: Secrets;
+  readonly notes: readonly BootstrapNote[];
+}
+
+interface GeneratedFile {
+  readonly name: string;
+  /** For notes: "the server secret". */
+  readonly title: string;
+  readonly generate: () => string | Promise<string>;
+  /** Throws Malformed. */
+  readonly check: (text: string) => unknown;
+}
+
+/**
+ * Adds the secrets that were not given: from files in the data folder, which are made where they are missing. Throws ConfigError for
+ * files that cannot be used. Of processes that start at once, one makes each file and all use it.
+ */
+export async function completeSecrets(
+  config: Config,
+  given: GivenSecrets,
+  randomBytes: (byteLength: number) => Uint8Array,
+): Promise<BootstrapOutcome> {
+  const notes: BootstrapNote[] = [];
+  const problems: string[] = [];
+  const random = (byteLength: number) => Buffer.from(randomBytes(byteLength)).toString("base64url");
+
+  async function contentOf({ name, title, generate, check }: GeneratedFile): Promise<string> {
+    const path = join(config.dataDir, name);
+    try {
+      let text = await readIfExists(path);
+      if (text === null) {
+        const made = await createWhole(path, `${await generate()}\n`, `${name}-${random(9)}`);
+        if (made) notes.push({ level: "info", file: path, text: `made ${title}` });
+        text = await readIfExists(path);
+      }
+      if (await isOpenToOthers(path)) notes.push({ level: "warn", file: path, text: `${title} can be read by other users; use mode 0600` });
+      const content = (text ?? "").trim();
+      await check(content);
+      return content;
+    } catch (error) {
+      if (!(error instanceof Malformed) && !isFileError(error)) throw error;
+      problems.push(`${path}: ${error instanceof Malformed ? error.message : `cannot be used (${error.code})`}`);
+      return "";
+    }
+  }
+
+  let current = given.serverSecrets.current;
+  if (current === null) {
+    const file = join(config.dataDir, serverSecretName);
+    // A new secret would silently refuse every key of the store.
+    if (config.store.kind === "sqlite" && existsSync(config.store.path) && !existsSync(file)) {
+      throw new ConfigError([`${file}: is missing, but the store ${config.store.path} exists; restore the file or set KEYWRIGHT_SECRET`]);
+    }
+    current = await contentOf({ name: serverSecretName, title: "the server secret", generate: () => random(32), check: serverSecret });
+    if (given.serverSecrets.retired.some(({ secret }) => secret === current))
+      problems.push(`KEYWRIGHT_SECRETS_RETIRED: must differ from ${file}`);
+  }
+
+  let adminTokens = given.adminTokens;
+  if (adminTokens.length === 0) {
+    const generate = () => `kwadm_${random(32)}`;
+    const token = await contentOf({ name: "admin-token", title: "the admin token", generate, check: bearerToken });
+    adminTokens = [adminTokenOf("admin", token)];
+  }
+
+  let signingKeys = given.signingKeys;
+  if (signingKeys.length === 0) {
+    await contentOf({ name: signingKeysName, title: "the signing key", generate: generateJwkSet, check: checkJwkSet });
+    signingKeys = [pathToFileURL(join(config.dataDir, signingKeysName)).href];
+  }
+
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { secrets: { ...given, serverSecrets: { ...given.serverSecrets, current }, adminTokens, signingKeys }, notes };
+}
+
+const serverSecretName = "server-secret";
+const signingKeysName = "signing-keys.json";
+
+function isFileError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && "syscall" in error && "code" in error;
+}

@@ -1,0 +1,82 @@
+import type { KeyPrefixes } from "../core/credential.ts";
+import type { Role } from "../core/role.ts";
+import type { ServerSecrets } from "../core/subkeys.ts";
+import type { Cidr } from "../http/client-address.ts";
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Where keys live. A MongoDB URI may hold a password, so it is `Secrets.storeUri`. */
+export type StoreConfig = { readonly kind: "sqlite" /** Absolute. */; readonly path: string } | { readonly kind: "mongodb" };
+
+/** The verifier cache. A Redis URI may hold a password, so it is `Secrets.cacheUri`. */
+export type CacheConfig =
+  | { readonly kind: "memory" }
+  | { readonly kind: "none" }
+  | { readonly kind: "redis"; readonly topology: "single" | "sentinel" | "cluster" };
+
+export interface TlsFiles {
+  /** PEM, the chain from the leaf on. Absolute. */
+  readonly certFile: string;
+  /** PEM. Absolute. */
+  readonly keyFile: string;
+}
+
+/** How the service runs. Holds no secret and may be logged whole. */
+export interface Config {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly store: StoreConfig;
+  readonly cache: CacheConfig;
+  /** How long a cached record may be used without asking the store. */
+  readonly cacheTtlMs: number;
+  readonly cacheMaxEntries: number;
+  /** All of them differ; `retired` lists former prefixes in both forms: `old`, `old_pub`. */
+  readonly keyPrefixes: KeyPrefixes;
+  /** `iss` of derived tokens. */
+  readonly issuer: string;
+  readonly trustedProxies: readonly Cidr[];
+  readonly storeOutage: "serve" | "refuse";
+  readonly derivedTokens: "rooted" | "stateless";
+  readonly unknownFields: "reject" | "ignore";
+  readonly logLevel: LogLevel;
+  /** Origins as browsers send them, or none: CORS is off. */
+  readonly corsOrigins: readonly string[];
+  /** Null: cleartext. */
+  readonly tls: TlsFiles | null;
+  /** Life of keys issued without a ttl; null: they do not expire. */
+  readonly defaultKeyTtlMs: number | null;
+  /** How long a shutdown waits for calls under way. */
+  readonly drainTimeoutMs: number;
+}
+
+/** A bearer token for the Admin methods, known by its digest only. */
+export interface AdminToken {
+  /** Safe to log. */
+  readonly name: string;
+  /** 32 bytes. */
+  readonly sha256: Uint8Array;
+  readonly roles: readonly Role[];
+}
+
+/** What must never be logged, cached or sent. */
+export interface Secrets {
+  /** Each at least 32 characters, all different. */
+  readonly serverSecrets: ServerSecrets;
+  /** At least one. */
+  readonly adminTokens: readonly AdminToken[];
+  /** URIs of JWK Sets with private keys: `file://`, `https://` or `base64://`. A generated set is a `file://` URI too. */
+  readonly signingKeys: readonly string[];
+  /** `mongodb://` or `mongodb+srv://`; null where the store is SQLite. */
+  readonly storeUri: string | null;
+  /** `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`; null where the cache is not Redis. */
+  readonly cacheUri: string | null;
+}
+
+/** The secrets as they were given. Null or empty: not given, to be generated (bootstrap.ts). */
+export interface GivenSecrets extends Omit<Secrets, "serverSecrets"> {
+  readonly serverSecrets: { readonly current: string | null; readonly retired: ServerSecrets["retired"] };
+}

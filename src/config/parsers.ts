@@ -1,0 +1,104 @@
+import { isAbsolute, resolve } from "node:path";
+import ipaddr from "ipaddr.js";
+import type { Cidr } from "../http/client-address.ts";
+
+/** A setting as it was given: text from the environment, or a tree of texts from YAML. */
+export type RawValue = string | readonly RawValue[] | { readonly [name: string]: RawValue };
+
+/** What is wrong with a value. `text` goes on after the setting's name and never quotes the value, as that may be a secret. */
+export class Malformed extends Error {
+  /** Where inside the value, as it is written after the setting's YAML path: `[1].roles`. */
+  readonly at: string;
+
+  constructor(text: string, at = "") {
+    super(text);
+    this.at = at;
+  }
+}
+
+export type Parser<T> = (raw: RawValue) => T;
+
+/** One text. */
+export function text<T>(parse: (text: string) => T): Parser<T> {
+  return (raw) => {
+    if (typeof raw !== "string") throw new Malformed("must be a single value");
+    return parse(raw.trim());
+  };
+}
+
+/** Texts: separated by commas, or a YAML sequence, whose items may hold commas. Empty is an empty list. */
+export function list<T>(parseItem: (text: string) => T): Parser<T[]> {
+  return (raw) => {
+    if (typeof raw === "string") {
+      const items = raw.trim() === "" ? [] : raw.split(",");
+      return items.map((item, index) => within(items.length > 1 ? `item ${index + 1} ` : "", () => parseItem(item.trim())));
+    }
+    if (!Array.isArray(raw)) throw new Malformed("must be a list");
+    return raw.map((item, index) => within(`item ${index + 1} `, () => text(parseItem)(item)));
+  };
+}
+
+export function oneOf<const T extends string>(...allowed: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = allowed.find((item) => item === text);
+    if (found === undefined) throw new Malformed(`must be ${allowed.join(" or ")}`);
+    return found;
+  };
+}
+
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,15}$/.test(text) || value < min || value > max) throw new Malformed(`must be a whole number from ${min} to ${max}`);
+    return value;
+  };
+}
+
+/** A file or folder, made absolute against the working directory. */
+export function filePath(text: string): string {
+  if (text === "" || text.includes("\0")) throw new Malformed("must be a path");
+  return isAbsolute(text) ? text : resolve(text);
+}
+
+export function hostName(text: string): string {
+  if (!/^[A-Za-z0-9_.:%-]{1,253}$/.test(text) || (text.includes(":") && !ipaddr.isValid(text))) {
+    throw new Malformed("must be a host name or an IP address");
+  }
+  return text;
+}
+
+/** A range, or one address as a range of its own. IPv4 addresses mapped into IPv6 are read as IPv4, as those of clients are. */
+export function cidr(text: string): Cidr {
+  if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text);
+  if (!ipaddr.isValid(text)) throw new Malformed("must be a CIDR range (RFC 4632) or an IP address");
+  const address = ipaddr.process(text);
+  return [address, address.kind() === "ipv4" ? 32 : 128];
+}
+
+/** An origin as browsers write it (RFC 6454): scheme, host, and port unless it is the default one. */
+export function origin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol) || url.origin !== text) {
+    throw new Malformed("must be an origin such as https://console.example.com, without a path or a slash at the end");
+  }
+  return text;
+}
+
+/** `iss` of RFC 8414: an http or https URL without query, fragment or user info. */
+export function issuer(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
+    throw new Malformed("must be an http or https URL without query, fragment and user name");
+  }
+  return text;
+}
+
+/** Runs a parser for a part of a value; what it finds wrong is told with the part's place. */
+export function within<T>(place: string, parse: () => T, at = ""): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof Malformed) throw new Malformed(`${place}${error.message}`, `${at}${error.at}`);
+    throw error;
+  }
+}

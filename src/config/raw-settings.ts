@@ -1,0 +1,71 @@
+import { LineCounter, parseDocument } from "yaml";
+import type { RawValue } from "./parsers.ts";
+import { ConfigError } from "./problems.ts";
+import { environmentName, type Setting, type SettingName, settingNames, settings } from "./settings.ts";
+import { closest } from "./spelling.ts";
+
+/** A value and where it came from: a variable's name, or the member of the YAML file. */
+export interface RawSetting {
+  readonly origin: string;
+  readonly value: RawValue;
+}
+
+export type RawSettings = Partial<Record<SettingName, RawSetting>>;
+
+/** Reads every setting that was given; the environment wins over the file. Adds a problem for each name that is none. */
+export function rawSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+  file: { readonly path: string; readonly text: string } | null,
+  problems: string[],
+): RawSettings {
+  const fromFile = file === null ? {} : yamlMembers(file.path, file.text);
+  const raw: RawSettings = {};
+  for (const [member, value] of Object.entries(fromFile)) {
+    const name = settingNames.find((known) => known === member);
+    if (name === undefined) problems.push(`${member}: there is no such setting${hint(member, settingNames)}`);
+    else raw[name] = { origin: name, value };
+  }
+  const variables = new Map(settingNames.filter((name) => !isYamlOnly(name)).map((name) => [environmentName(name), name]));
+  for (const [variable, value] of Object.entries(environment)) {
+    if (value === undefined || !variable.startsWith("KEYWRIGHT_") || variable.startsWith("KEYWRIGHT_TEST_")) continue;
+    const name = variables.get(variable);
+    if (name === undefined) problems.push(`${variable}: there is no such setting${hint(variable, [...variables.keys()])}`);
+    else raw[name] = { origin: variable, value };
+  }
+  return raw;
+}
+
+/**
+ * The top-level members. Scalars stay texts (YAML's failsafe schema), so that a value means the same here and in the environment. Errors
+ * tell the place only: the parser's messages quote the file, and so its secrets.
+ */
+function yamlMembers(path: string, text: string): Readonly<Record<string, RawValue>> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { schema: "failsafe", prettyErrors: false, lineCounter: lines });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    throw new ConfigError([`${path}: line ${line}, column ${col}: not well-formed YAML (${error.code})`]);
+  }
+  const tree = yamlTree(path, () => document.toJS({ maxAliasCount: 0 }));
+  if (tree === null || tree === "") return {};
+  if (typeof tree !== "object" || Array.isArray(tree)) throw new ConfigError([`${path}: must be a mapping of settings`]);
+  return tree as Readonly<Record<string, RawValue>>;
+}
+
+function yamlTree(path: string, toJs: () => unknown): unknown {
+  try {
+    return toJs();
+  } catch {
+    throw new ConfigError([`${path}: must not hold aliases`]);
+  }
+}
+
+function isYamlOnly(name: SettingName): boolean {
+  return (settings[name] as Setting<unknown>).yamlOnly === true;
+}
+
+function hint(name: string, known: readonly string[]): string {
+  const best = closest(name, known);
+  return best === null ? "" : `; did you mean ${best}?`;
+}

@@ -1,0 +1,146 @@
+import { cache, store } from "./backend-parsers.ts";
+import { logLevels } from "./config.ts";
+import { duration } from "./duration.ts";
+import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, text, wholeNumber } from "./parsers.ts";
+import { keyPrefix } from "./prefix.ts";
+import { adminTokens, bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
+
+/** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
+export interface Setting<T> {
+  /** Sentence for README and --help. */
+  readonly description: string;
+  /** Text that stands in where nothing is given; null: there is none, and `defaultNote` says what happens. */
+  readonly default: string | null;
+  readonly defaultNote?: string;
+  /** True where only YAML can hold the value. */
+  readonly yamlOnly?: true;
+  readonly parse: Parser<T>;
+}
+
+const dayMs = 86_400_000;
+
+/** Every setting there is. */
+export const settings = {
+  host: { default: "127.0.0.1", parse: text(hostName), description: "Address to listen on; `0.0.0.0` or `::` for all." },
+  port: { default: "4430", parse: text(wholeNumber(0, 65_535)), description: "TCP port; 0 takes a free one." },
+  data_dir: { default: "./data", parse: text(filePath), description: "Folder of the SQLite file and of generated secrets." },
+  store: {
+    default: null,
+    defaultNote: "SQLite file in the data folder",
+    parse: text(store),
+    description: "`sqlite:///path`, `mongodb://...` or `mongodb+srv://...`.",
+  },
+  cache: {
+    default: "memory",
+    parse: text(cache),
+    description: "`memory`, `none`, `redis://...`, `rediss://...`, `redis+sentinel://...` or `redis+cluster://...`.",
+  },
+  cache_ttl: {
+    default: "60s",
+    parse: text(duration(1000, dayMs)),
+    description: "How long a cached key may be used without asking the store.",
+  },
+  cache_max_entries: { default: "100000", parse: text(wholeNumber(1, 10_000_000)), description: "Keys the memory cache holds at most." },
+  secret: { default: null, defaultNote: "generated", parse: text(serverSecret), description: "Server secret, at least 32 characters." },
+  secrets_retired: {
+    default: "",
+    parse: list(retiredSecret),
+    description: "Former server secrets, separated by commas, each with `;expires=2026-01-31T00:00:00Z` behind it where it expires.",
+  },
+  admin_token: {
+    default: null,
+    defaultNote: "generated",
+    parse: text(bearerToken),
+    description: "Bearer token with the role `admin`, at least 32 characters.",
+  },
+  admin_tokens: {
+    default: null,
+    defaultNote: "none",
+    yamlOnly: true,
+    parse: adminTokens,
+    description: "List of `{name, sha256, roles}`: more bearer tokens, by the SHA-256 of each in hex.",
+  },
+  issuer: { default: null, defaultNote: "URL of the listener", parse: text(issuer), description: "`iss` of derived tokens." },
+  signing_keys: {
+    default: null,
+    defaultNote: "generated",
+    parse: list(jwkSetUri),
+    description: "JWK Sets with private keys, separated by commas, as `file://`, `https://` or `base64://` URIs.",
+  },
+  key_prefix: {
+    default: "kw",
+    parse: text(keyPrefix),
+    description: "Prefix of new secret keys; public keys get it with `_pub` behind it.",
+  },
+  retired_key_prefixes: {
+    default: "",
+    parse: list(keyPrefix),
+    description: "Former prefixes, separated by commas, whose keys still verify.",
+  },
+  default_ttl: {
+    default: null,
+    defaultNote: "none",
+    parse: text(duration(1000, 315_360_000_000)),
+    description: "Life of keys issued without a `ttl`; without it they do not expire.",
+  },
+  trusted_proxies: {
+    default: "",
+    parse: list(cidr),
+    description: "CIDR ranges, separated by commas, whose `X-Forwarded-For` is walked right to left for the client's address.",
+  },
+  store_outage: {
+    default: "serve",
+    parse: text(oneOf("serve", "refuse")),
+    description: "What verify does with cached keys while the store is lost: `serve` (60 s) or `refuse`.",
+  },
+  derived_tokens: {
+    default: "rooted",
+    parse: text(oneOf("rooted", "stateless")),
+    description: "`rooted`: a derived token dies with its root key; `stateless`: it lives to its own expiry.",
+  },
+  unknown_fields: {
+    default: "reject",
+    parse: text(oneOf("reject", "ignore")),
+    description: "What is done with unknown JSON members: `reject` or `ignore`.",
+  },
+  cors_origins: {
+    default: "",
+    parse: list(origin),
+    description: "Origins, separated by commas, that browsers may call from; none: no CORS.",
+  },
+  tls_cert_file: { default: null, defaultNote: "none", parse: text(filePath), description: "Certificate chain in PEM; turns TLS on." },
+  tls_key_file: { default: null, defaultNote: "none", parse: text(filePath), description: "Private key of the certificate in PEM." },
+  drain_timeout: {
+    default: "10s",
+    parse: text(duration(0, 3_600_000)),
+    description: "How long a shutdown waits for calls under way.",
+  },
+  log_level: { default: "info", parse: text(oneOf(...logLevels)), description: "JSON lines on standard output from this level on." },
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof settings;
+
+/** The value of each setting; null where nothing was given and there is no default. */
+export type SettingValues = {
+  readonly [K in SettingName]: ReturnType<(typeof settings)[K]["parse"]> | ((typeof settings)[K]["default"] extends string ? never : null);
+};
+
+export const settingNames = Object.keys(settings) as readonly SettingName[];
+
+export function environmentName(name: SettingName): string {
+  return `KEYWRIGHT_${name.toUpperCase()}`;
+}
+
+/** The settings as the table of README, without those that only YAML can hold. */
+export function settingsTable(): string {
+  const rows = settingNames
+    .map((name) => ({ name, setting: settings[name] as Setting<unknown> }))
+    .filter(({ setting }) => setting.yamlOnly !== true)
+    .map(({ name, setting }) => `| \`${environmentName(name)}\` | ${defaultText(setting)} | ${setting.description} |`);
+  return ["| setting | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+function defaultText(setting: Setting<unknown>): string {
+  if (setting.default === null) return setting.defaultNote ?? "none";
+  return setting.default === "" ? "none" : `\`${setting.default}\``;
+}

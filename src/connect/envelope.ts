@@ -1,0 +1,39 @@
+import { Failure } from "../error/failure.ts";
+import { bodyTooLarge } from "../http/read-body.ts";
+
+/** Bytes before each message: one of flags, four of length (big-endian). */
+export const envelopeHeaderBytes = 5;
+
+const compressedFlag = 1;
+
+export interface Envelope {
+  readonly compressed: boolean;
+  readonly data: Uint8Array;
+}
+
+/** The one message of a unary call. None, or more than one, is UNIMPLEMENTED (gRPC status codes: cardinality violation). */
+export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
+  if (body.length === 0) throw new Failure("UNIMPLEMENTED", { message: "a unary call needs one message, and there is none" });
+  if (body.length < envelopeHeaderBytes) throw malformed("the envelope of the message is cut off");
+  const flags = body[0] as number;
+  const byteLength = body.readUInt32BE(1);
+  if (byteLength > maxBytes) throw bodyTooLarge(maxBytes);
+  if (flags > compressedFlag) throw malformed("the envelope of the message has unknown flags");
+  const end = envelopeHeaderBytes + byteLength;
+  if (body.length < end) throw malformed("the message is shorter than its envelope says");
+  if (body.length > end) throw new Failure("UNIMPLEMENTED", { message: "a unary call needs one message, and there is more" });
+  return { compressed: flags === compressedFlag, data: body.subarray(envelopeHeaderBytes, end) };
+}
+
+/** The message, not compressed, in its envelope. */
+export function writeEnvelope(message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(envelopeHeaderBytes + message.length);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(message.length, 1);
+  bytes.set(message, envelopeHeaderBytes);
+  return bytes;
+}
+
+function malformed(message: string): Failure {
+  return new Failure("MALFORMED_BODY", { message });
+}

@@ -1,0 +1,114 @@
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { encodeBase62, encodeBase62Uint64, randomBase62 } from "./base62.ts";
+import type { Visibility } from "./key.ts";
+import { deriveSubkeys, isLive, type ServerSecrets, type Subkey } from "./subkeys.ts";
+
+/** Prefixes of issued keys. Retired ones still verify. */
+export interface KeyPrefixes {
+  readonly secret: string;
+  readonly public: string;
+  readonly retired: readonly string[];
+}
+
+/** What a presented string is, as far as that can be told without any look-up. */
+export type Presented =
+  | { readonly type: "issued"; readonly keyId: string; readonly digest: string }
+  /** Has the shape of an issued key, but we did not make it. */
+  | { readonly type: "forged" }
+  /** Could be an imported key: its id under the current server secret, then under each retired one. */
+  | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]] }
+  | { readonly type: "jwt" }
+  | { readonly type: "macaroon" }
+  /** Can be no credential at all. */
+  | { readonly type: "unreadable" };
+
+export interface Credentials {
+  /** A new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
+  mint(tenant: string, keyId: string, visibility: Visibility): string;
+  /** Tells what `text` is. Costs one HMAC, no I/O. */
+  parse(tenant: string, text: string, nowMs: number): Presented;
+}
+
+const randomLength = 32;
+const tagLength = 11;
+const crcLength = 6;
+const maxImportedBytes = 4096;
+const jwtShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
+const macaroonPrefix = "mc_v1_";
+
+export function createCredentials(
+  secrets: ServerSecrets,
+  prefixes: KeyPrefixes,
+  randomBytes: (byteLength: number) => Uint8Array,
+): Credentials {
+  const tagKeys = deriveSubkeys(secrets, "tag");
+  const [currentImportKey, ...retiredImportKeys] = deriveSubkeys(secrets, "import");
+  const issuedShape = issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired]);
+
+  return {
+    mint(tenant, keyId, visibility) {
+      const body = `${prefixes[visibility]}_v1_${keyId}_${randomBase62(randomLength, randomBytes)}`;
+      const tagged = body + tagOf(tagKeys[0], tenant, body);
+      return tagged + checksum(tagged);
+    },
+
+    parse(tenant, text, nowMs) {
+      const issued = issuedShape.exec(text);
+      if (issued !== null) {
+        const body = text.slice(0, -tagLength - crcLength);
+        const tagged = text.slice(0, -crcLength);
+        const genuine =
+          checksum(tagged) === text.slice(-crcLength) &&
+          tagKeys.some((subkey) => isLive(subkey, nowMs) && equalText(tagOf(subkey, tenant, body), tagged.slice(-tagLength)));
+        return genuine ? { type: "issued", keyId: issued[1] as string, digest: digestOf(text) } : { type: "forged" };
+      }
+      if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
+      if (jwtShape.test(text) && text.startsWith("eyJ")) return { type: "jwt" };
+      if (rawKeyProblem(text) !== null) return { type: "unreadable" };
+      return {
+        type: "imported",
+        keyIds: [importedKeyId(currentImportKey, tenant, text), ...retiredImportKeys.map((subkey) => importedKeyId(subkey, tenant, text))],
+      };
+    },
+  };
+}
+
+/** The shape of issued keys with one of the prefixes; group 1 is the key id. */
+function issuedKeyPattern(prefixes: readonly string[]): RegExp {
+  return new RegExp(`^(?:${prefixes.join("|")})_v1_([0-9A-HJKMNP-TV-Z]{26})_[0-9A-Za-z]{${randomLength + tagLength + crcLength}}$`);
+}
+
+/** SHA-256 in base64url: what the store keeps of an issued key. */
+export function digestOf(issuedKey: string): string {
+  return hash("sha256", issuedKey, "base64url");
+}
+
+/** Compares digests, tags and the like without telling by its duration where they differ. */
+export function equalText(a: string, b: string): boolean {
+  return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+}
+
+/** What keeps a string from being an imported key, or null. */
+export function rawKeyProblem(rawKey: string): string | null {
+  if (rawKey === "") return "must not be empty";
+  if (Buffer.byteLength(rawKey) > maxImportedBytes) return `must be at most ${maxImportedBytes} bytes`;
+  if (/^[\s\p{Cc}]|[\s\p{Cc}]$/u.test(rawKey)) return "must not begin or end with white space or a control character";
+  return rawKey.isWellFormed() ? null : "must be valid Unicode";
+}
+
+function tagOf(subkey: Subkey, tenant: string, body: string): string {
+  return encodeBase62Uint64(createHmac("sha256", subkey.key).update(`${tenant}\0${body}`).digest());
+}
+
+function checksum(tagged: string): string {
+  return encodeBase62(crc32(tagged), crcLength);
+}
+
+/** HMAC-SHA-512/256 over tenant, a zero byte and the raw key's SHA-256, so that a key known only by its digest has the same id. */
+function importedKeyId(subkey: Subkey, tenant: string, rawKey: string): string {
+  return createHmac("sha512-256", subkey.key)
+    .update(`${tenant}\0`)
+    .update(hash("sha256", rawKey, "buffer"))
+    .digest("hex");
+}

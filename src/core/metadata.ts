@@ -1,0 +1,30 @@
+import { invalidField } from "../error/failure.ts";
+import type { JsonObject, JsonValue } from "./key.ts";
+
+const maxMetadataBytes = 4096;
+
+/** Refuses metadata over 4096 bytes of JSON, and what protobuf can carry in a Struct but JSON cannot. */
+export function checkMetadata(metadata: JsonObject): JsonObject {
+  if (!isJson(metadata)) throw invalidField("metadata", "must hold only finite numbers and valid Unicode");
+  if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
+    throw invalidField("metadata", `must be at most ${maxMetadataBytes} bytes when serialised`);
+  }
+  return metadata;
+}
+
+function isJson(value: JsonValue): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  if (Array.isArray(value)) return value.every(isJson);
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isJson(member));
+}
+
+/** JSON with sorted members, so that equal values have equal texts. */
+export function canonicalJson(value: JsonValue): string {
+  return JSON.stringify(value, (_name, member: JsonValue) =>
+    typeof member === "object" && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

@@ -1,0 +1,55 @@
+import { createCipheriv, createDecipheriv } from "node:crypto";
+import { invalidField } from "../error/failure.ts";
+import type { ListFilter } from "./filter.ts";
+import type { KeyKind } from "./key.ts";
+import { deriveSubkeys, isLive, type ServerSecrets } from "./subkeys.ts";
+
+/** The list a token belongs to. A token of another list is refused. */
+export interface ListScope {
+  readonly tenant: string;
+  readonly kind: KeyKind;
+  readonly filter: ListFilter;
+}
+
+export interface PageTokens {
+  /** A token that stands for "after this key". */
+  seal(scope: ListScope, keyId: string): string;
+  /** The key id in a token; throws INVALID_REQUEST on `page_token` for one that is not ours, or of another list. */
+  open(scope: ListScope, token: string, nowMs: number): string;
+}
+
+const ivLength = 12;
+const authTagLength = 16;
+
+/** Encrypted (AES-256-GCM), so that nobody reads or builds on what a token says (AIP-158). */
+export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLength: number) => Uint8Array): PageTokens {
+  const subkeys = deriveSubkeys(secrets, "page-token");
+  return {
+    seal(scope, keyId) {
+      const iv = randomBytes(ivLength);
+      const cipher = createCipheriv("aes-256-gcm", subkeys[0].key, iv).setAAD(contextOf(scope));
+      return Buffer.concat([iv, cipher.update(keyId), cipher.final(), cipher.getAuthTag()]).toString("base64url");
+    },
+    open(scope, token, nowMs) {
+      const bytes = Buffer.from(token, "base64url");
+      if (bytes.length > ivLength + authTagLength) {
+        for (const subkey of subkeys) {
+          if (!isLive(subkey, nowMs)) continue;
+          const decipher = createDecipheriv("aes-256-gcm", subkey.key, bytes.subarray(0, ivLength), { authTagLength })
+            .setAAD(contextOf(scope))
+            .setAuthTag(bytes.subarray(-authTagLength));
+          try {
+            return Buffer.concat([decipher.update(bytes.subarray(ivLength, -authTagLength)), decipher.final()]).toString();
+          } catch {
+            // Another subkey may fit.
+          }
+        }
+      }
+      throw invalidField("page_token", "is not a token of this list; tokens hold for one filter");
+    },
+  };
+}
+
+function contextOf({ tenant, kind, filter }: ListScope): Buffer {
+  return Buffer.from(JSON.stringify([tenant, kind, filter.actorId ?? null, filter.status ?? null]));
+}

@@ -1,0 +1,28 @@
+import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+
+/** The server secret in use and those it replaced. */
+export interface ServerSecrets {
+  readonly current: string;
+  readonly retired: readonly { readonly secret: string; readonly expireTimeMs: number | null }[];
+}
+
+type Purpose = "tag" | "import" | "macaroon-root" | "page-token";
+
+export interface Subkey {
+  readonly key: KeyObject;
+  /** Null: as long as the secret is listed. Ignored for imported keys, which are looked up for just as long as that. */
+  readonly expireTimeMs: number | null;
+}
+
+/** The subkeys for one purpose, the current secret's first. */
+export function deriveSubkeys(secrets: ServerSecrets, purpose: Purpose): readonly [Subkey, ...Subkey[]] {
+  const derive = (secret: string) => createSecretKey(new Uint8Array(hkdfSync("sha256", secret, "", `keywright/v1/${purpose}`, 32)));
+  return [
+    { key: derive(secrets.current), expireTimeMs: null },
+    ...secrets.retired.map(({ secret, expireTimeMs }) => ({ key: derive(secret), expireTimeMs })),
+  ];
+}
+
+export function isLive(subkey: Subkey, nowMs: number): boolean {
+  return subkey.expireTimeMs === null || nowMs < subkey.expireTimeMs;
+}

@@ -1,0 +1,39 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { Failure, type FieldViolation } from "../error/failure.ts";
+
+/**
+ * The fields that a mask names, out of those it may name. `*` is all of these (AIP-134). Throws INVALID_REQUEST on the mask's field for
+ * every path that is unknown, reaches into a field, or names one that may not be written.
+ */
+export function maskedFields<Name extends string>(
+  mask: FieldMask,
+  maskField: string,
+  schema: DescMessage,
+  writable: readonly Name[],
+): Set<Name> {
+  const names = new Set<Name>();
+  const violations: FieldViolation[] = [];
+  for (const path of mask.paths) {
+    const name = writable.find((candidate) => candidate === path);
+    if (path === "*") for (const each of writable) names.add(each);
+    else if (name !== undefined) names.add(name);
+    else violations.push({ field: maskField, description: problemOf(path, schema, writable) });
+  }
+  if (violations.length > 0) {
+    throw new Failure("INVALID_REQUEST", { message: violations.map((v) => `${v.field}: ${v.description}`).join("; "), violations });
+  }
+  return names;
+}
+
+function problemOf(path: string, schema: DescMessage, writable: readonly string[]): string {
+  const top = path.split(".", 1)[0];
+  const field = schema.fields.find((candidate) => candidate.name === top);
+  if (field === undefined) return `"${printable(path)}" is not a field of ${schema.name}`;
+  return writable.includes(field.name) ? `"${field.name}" can only be named as a whole` : `"${field.name}" cannot be written`;
+}
+
+/** A path comes from outside and goes into an error text. */
+function printable(path: string): string {
+  return path.replaceAll(/[^\w.*-]/g, "?").slice(0, 64);
+}

@@ -1,0 +1,98 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, DurationSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ImportedApiKeySchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import type { IssuedApiKeySchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { type IpRestriction, KeyStatus, KeyVisibility, type RateLimitPolicy } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
+import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
+import type * as domain from "../core/key.ts";
+import { statusAt } from "../core/key.ts";
+import { invalidField } from "../error/failure.ts";
+
+const statusToMessage = {
+  active: KeyStatus.ACTIVE,
+  revoked: KeyStatus.REVOKED,
+  expired: KeyStatus.EXPIRED,
+} as const satisfies Record<domain.KeyStatus, KeyStatus>;
+
+const visibilityToMessage = {
+  secret: KeyVisibility.SECRET,
+  public: KeyVisibility.PUBLIC,
+} as const satisfies Record<domain.Visibility, KeyVisibility>;
+
+const reasonToMessage = {
+  key_compromise: RevocationReason.KEY_COMPROMISE,
+  affiliation_changed: RevocationReason.AFFILIATION_CHANGED,
+  superseded: RevocationReason.SUPERSEDED,
+  privilege_withdrawn: RevocationReason.PRIVILEGE_WITHDRAWN,
+} as const satisfies Record<domain.RevocationReason, RevocationReason>;
+
+/** The resource of a key, issued or imported: they have the same fields. */
+export function keyToMessage(
+  record: domain.KeyRecord,
+  nowMs: number,
+): MessageInitShape<typeof IssuedApiKeySchema> & MessageInitShape<typeof ImportedApiKeySchema> {
+  return {
+    keyId: record.keyId,
+    name: record.name,
+    actorId: record.actorId,
+    status: statusToMessage[statusAt(record, nowMs)],
+    visibility: visibilityToMessage[record.visibility],
+    scopes: [...record.scopes],
+    metadata: record.metadata ?? undefined,
+    rateLimitPolicy: rateLimitPolicyToMessage(record.rateLimitPolicy),
+    ipRestriction: record.allowedCidrs.length > 0 ? { allowedCidrs: [...record.allowedCidrs] } : undefined,
+    createTime: timestampFromMs(record.createTimeMs),
+    updateTime: timestampFromMs(record.updateTimeMs),
+    revocationReason: record.revocation === null ? RevocationReason.UNSPECIFIED : reasonToMessage[record.revocation.reason],
+    revocationDescription: record.revocation?.description ?? "",
+    expireTime: timeToMessage(record.expireTimeMs),
+    lastUsedTime: timeToMessage(record.lastUsedTimeMs),
+  };
+}
+
+export function timeToMessage(timeMs: number | null) {
+  return timeMs === null ? undefined : timestampFromMs(timeMs);
+}
+
+export function statusToMessageAt(record: domain.KeyRecord, nowMs: number): KeyStatus {
+  return statusToMessage[statusAt(record, nowMs)];
+}
+
+export function visibilityOfRecord(record: domain.KeyRecord): KeyVisibility {
+  return visibilityToMessage[record.visibility];
+}
+
+export function rateLimitPolicyToMessage(policy: domain.RateLimitPolicy | null) {
+  return policy === null ? undefined : { quota: policy.quota, window: durationFromMs(policy.windowMs), unit: policy.unit };
+}
+
+export function rateLimitPolicyFromMessage(policy: RateLimitPolicy | undefined): domain.RateLimitPolicy | null {
+  if (policy === undefined) return null;
+  return { quota: policy.quota, windowMs: durationToMs(policy.window) ?? 0, unit: policy.unit || "requests" };
+}
+
+export function cidrsFromMessage(restriction: IpRestriction | undefined): string[] {
+  return [...(restriction?.allowedCidrs ?? [])];
+}
+
+/** UNSPECIFIED is SECRET. */
+export function visibilityFromMessage(visibility: KeyVisibility): domain.Visibility {
+  return visibility === KeyVisibility.PUBLIC ? "public" : "secret";
+}
+
+export function reasonFromMessage(reason: RevocationReason): domain.RevocationReason {
+  for (const [name, value] of Object.entries(reasonToMessage)) {
+    if (value === reason) return name as domain.RevocationReason;
+  }
+  throw invalidField("reason", "must be a known reason");
+}
+
+/** Milliseconds, cut off below; null for an absent duration and for zero, which both mean the default. */
+export function durationToMs(duration: Duration | undefined): number | null {
+  if (duration === undefined) return null;
+  return Number(duration.seconds) * 1000 + Math.trunc(duration.nanos / 1e6) || null;
+}
+
+function durationFromMs(durationMs: number): Duration {
+  return create(DurationSchema, { seconds: BigInt(Math.trunc(durationMs / 1000)), nanos: (durationMs % 1000) * 1e6 });
+}

@@ -1,0 +1,34 @@
+import { type CodeName, codeNumbers } from "../error/table.ts";
+import type { HttpResponse } from "../http/message.ts";
+
+/** An answer to what never becomes a call: broken HTTP, and the paths that are no API. */
+export interface ErrorAnswer {
+  readonly httpStatus: number;
+  readonly code: CodeName;
+  readonly message: string;
+}
+
+/** `google.rpc.Status` at the top level and the AIP-193 `error` object beside it. */
+export function errorBody({ httpStatus, code, message }: ErrorAnswer): string {
+  const details: never[] = [];
+  return JSON.stringify({ code: codeNumbers[code], message, details, error: { code: httpStatus, status: code, message, details } });
+}
+
+/** Answers over HTTP/1.1 or HTTP/2. `headers` have lower-case names. */
+export function sendError(response: HttpResponse, answer: ErrorAnswer, headers: Readonly<Record<string, string>> = {}): void {
+  sendJson(response, answer.httpStatus, errorBody(answer), headers);
+}
+
+/** Sends a whole JSON text; Node leaves the body out where the request is HEAD. */
+export function sendJson(
+  response: HttpResponse,
+  httpStatus: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.statusCode = httpStatus;
+  response.setHeader("content-type", "application/json");
+  response.setHeader("content-length", String(Buffer.byteLength(text)));
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.end(text);
+}

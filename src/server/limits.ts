@@ -1,0 +1,57 @@
+/** What one client may cost. Times in milliseconds, sizes in bytes unless the name says otherwise. */
+export interface ListenerLimits {
+  /** Connections at once, HTTP/1.1 and HTTP/2 together; more are closed at once. */
+  readonly maxConnections: number;
+  /** All header lines of a request together; HTTP/2 announces it as SETTINGS_MAX_HEADER_LIST_SIZE. */
+  readonly maxHeaderBytes: number;
+  readonly maxHeaderCount: number;
+  /** From the first byte of a connection or request to the end of its headers; the TLS handshake has as long. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to its last, so also the life of a stream of requests. At least `headersTimeoutMs`. */
+  readonly requestTimeoutMs: number;
+  /** How long a client may take to read a response that is complete. */
+  readonly responseTimeoutMs: number;
+  /** How long an HTTP/1.1 connection may wait for its next request. */
+  readonly keepAliveIdleMs: number;
+  /** How long an HTTP/2 session may be without any open stream, whatever else it sends. */
+  readonly sessionIdleMs: number;
+  readonly maxStreamsPerSession: number;
+  /** What Node may hold in memory for one session: header tables, queues, frames not yet taken. Megabytes (10^6). */
+  readonly maxSessionMemoryMegabytes: number;
+  /** Invalid frames before a session is closed. */
+  readonly maxInvalidFrames: number;
+  /** Entries in one SETTINGS frame. */
+  readonly maxSettingsEntries: number;
+  /** SETTINGS and PING frames in one `checkIntervalMs` before a session is closed. */
+  readonly maxControlFrames: number;
+  /** Our own PINGs that may wait for their answer. */
+  readonly maxOutstandingPings: number;
+  /** RST_STREAM frames of a client: a bucket of so many, refilled at so many a second (CVE-2023-44487). */
+  readonly streamResetBurst: number;
+  readonly streamResetPerSecond: number;
+  /** How long a socket stays open for its peer to read our last words. */
+  readonly lingerMs: number;
+  /** How often time-outs are looked at, so also how late they may be. */
+  readonly checkIntervalMs: number;
+}
+
+export const defaultLimits: ListenerLimits = {
+  maxConnections: 10_000,
+  maxHeaderBytes: 16 * 1024,
+  maxHeaderCount: 100,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  responseTimeoutMs: 30_000,
+  keepAliveIdleMs: 65_000,
+  sessionIdleMs: 300_000,
+  maxStreamsPerSession: 100,
+  maxSessionMemoryMegabytes: 10,
+  maxInvalidFrames: 100,
+  maxSettingsEntries: 32,
+  maxControlFrames: 1000,
+  maxOutstandingPings: 10,
+  streamResetBurst: 1000,
+  streamResetPerSecond: 33,
+  lingerMs: 1000,
+  checkIntervalMs: 1000,
+};

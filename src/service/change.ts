@@ -1,0 +1,30 @@
+import type { KeyRecord } from "../core/key.ts";
+import { Failure } from "../error/failure.ts";
+import type { KeyService } from "./key-service.ts";
+
+const maxAttempts = 16;
+
+/**
+ * Changes a key: reads it, lets `next` make the new record (null: nothing to change), writes that over the revision it was made from,
+ * and tells the cache before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
+ * CONCURRENT_CHANGE after 16 attempts.
+ */
+export async function changeKey(
+  { store, reader, clock }: KeyService,
+  tenant: string,
+  keyId: string,
+  next: (record: KeyRecord) => Partial<KeyRecord> | null,
+): Promise<KeyRecord> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const record = await store.get(tenant, keyId);
+    if (record === null) throw new Failure("KEY_NOT_FOUND");
+    const change = next(record);
+    if (change === null) return record;
+    const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
+    if (await store.replace(tenant, changed)) {
+      await reader.changed(tenant, changed);
+      return changed;
+    }
+  }
+  throw new Failure("CONCURRENT_CHANGE");
+}

@@ -1,0 +1,17 @@
+import type { Credentials } from "../core/credential.ts";
+import type { PageTokens } from "../core/page-token.ts";
+import type { Clock, RandomBytes } from "../ports/clock.ts";
+import type { KeyStore } from "../ports/key-store.ts";
+import type { RecordReader } from "./record-reader.ts";
+
+/** What the life of a key is made of. Each operation takes it as its first argument. */
+export interface KeyService {
+  readonly store: KeyStore;
+  readonly reader: RecordReader;
+  readonly credentials: Credentials;
+  readonly pageTokens: PageTokens;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  /** Life of a key whose request gives none; null: it does not expire. */
+  readonly defaultKeyTtlMs: number | null;
+}

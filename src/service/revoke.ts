@@ -1,0 +1,30 @@
+import { equalText } from "../core/credential.ts";
+import type { KeyRecord, Revocation } from "../core/key.ts";
+import { Failure, invalidField } from "../error/failure.ts";
+import { changeKey } from "./change.ts";
+import type { KeyService } from "./key-service.ts";
+
+/** Revokes a key for good. A key that is revoked already keeps its first reason. */
+export async function revokeKey(service: KeyService, tenant: string, keyId: string, revocation: Revocation): Promise<void> {
+  await changeKey(service, tenant, keyId, (record) => (record.revocation === null ? { revocation } : null));
+}
+
+/** Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's. */
+export async function selfRevokeKey(service: KeyService, tenant: string, credential: string, revocation: Revocation): Promise<void> {
+  const record = await ownerOf(service, tenant, credential);
+  await revokeKey(service, tenant, record.keyId, revocation);
+}
+
+async function ownerOf({ credentials, store, clock }: KeyService, tenant: string, credential: string): Promise<KeyRecord> {
+  const presented = credentials.parse(tenant, credential, clock());
+  if (presented.type === "jwt" || presented.type === "macaroon") {
+    throw invalidField("credential", "is a derived token; only API keys can be self-revoked");
+  }
+  const keyIds = presented.type === "issued" ? [presented.keyId] : presented.type === "imported" ? presented.keyIds : [];
+  for (const keyId of keyIds) {
+    const record = await store.get(tenant, keyId);
+    if (record === null || record.kind !== presented.type) continue;
+    if (presented.type !== "issued" || equalText(record.digest, presented.digest)) return record;
+  }
+  throw new Failure("KEY_NOT_FOUND");
+}

@@ -1,0 +1,55 @@
+import { type KeyAttributes, type KeyRecord, statusAt, type Visibility } from "../core/key.ts";
+import { Failure } from "../error/failure.ts";
+import { mintKey } from "./issue.ts";
+import type { KeyService } from "./key-service.ts";
+
+export interface RotateRequest {
+  readonly keyId: string;
+  /** What the new key does not inherit. */
+  readonly overrides: Partial<KeyAttributes> & { readonly visibility?: Visibility };
+}
+
+export interface Rotated {
+  readonly successor: KeyRecord;
+  readonly retired: KeyRecord;
+  readonly secret: string;
+}
+
+const maxAttempts = 16;
+
+/**
+ * Replaces an active issued key by a new one, which inherits actor, expiry and whatever is not overridden, and revokes the old one in the
+ * same step. Of concurrent rotations one wins, the others find the key revoked: KEY_NOT_ACTIVE.
+ */
+export async function rotateKey(service: KeyService, tenant: string, { keyId, overrides }: RotateRequest): Promise<Rotated> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const record = await service.store.get(tenant, keyId);
+    if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
+    const status = statusAt(record, service.clock());
+    if (status !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${status}` });
+
+    const { visibility = record.visibility, ...attributes } = overrides;
+    const { record: successor, secret } = mintKey(service, tenant, {
+      attributes: { ...attributesOf(record), ...attributes },
+      actorId: record.actorId,
+      visibility,
+      ttlMs: null,
+      expireTimeMs: record.expireTimeMs,
+    });
+    const retired: KeyRecord = {
+      ...record,
+      revision: record.revision + 1,
+      updateTimeMs: successor.createTimeMs,
+      revocation: { reason: "superseded", description: "" },
+    };
+    if (await service.store.rotate(tenant, retired, successor)) {
+      await service.reader.changed(tenant, retired);
+      return { successor, retired, secret };
+    }
+  }
+  throw new Failure("CONCURRENT_CHANGE");
+}
+
+function attributesOf({ name, scopes, metadata, rateLimitPolicy, allowedCidrs }: KeyRecord): KeyAttributes {
+  return { name, scopes, metadata, rateLimitPolicy, allowedCidrs };
+}

@@ -1,0 +1,70 @@
+/**
+ * Copies of values that are safe to log. What decides is the name of a member, at any depth; texts are searched for credentials as well,
+ * because error messages quote what they were given. Byte arrays and protobuf messages are never written out: they are request contents.
+ */
+
+export const redacted = "[redacted]";
+
+/** Names end in one of these, in any casing and with or without separators: `raw_key`, `rawKey`, `x-api-key`, `clientSecret`. */
+const secretName = /(credential|secret|token|jwt|macaroon|password|passwd|passphrase|authorization|cookie|apikey|rawkey|privatekey)s?$/;
+
+/** Private members of a JWK (RFC 7518); only looked for beside `kty`, as the names are short. */
+const privateJwkMembers = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
+
+const maxDepth = 8;
+const maxTextLength = 8192;
+
+/** The fields without secrets. */
+export function redactFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return redactMembers(fields, 0);
+}
+
+/** Replaces credentials, bearer tokens, JWTs, macaroons and the user info of URIs inside a text, and cuts very long ones. */
+export function redactText(text: string): string {
+  const short = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
+  return short
+    .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
+    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
+    .replace(/\b[a-z][a-z0-9_]*_v1_[\w-]{16,}/g, redacted)
+    .replace(/\bkwadm_[\w-]{16,}/g, redacted)
+    .replace(/\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g, redacted);
+}
+
+function redactValue(value: unknown, depth: number): unknown {
+  if (typeof value === "string") return redactText(value);
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value !== "object" || value === null) return value;
+  if (depth > maxDepth) return "[too deep]";
+  if (value instanceof Error) return redactError(value, depth);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "[no date]" : value.toISOString();
+  if (value instanceof URL) return redactText(value.href);
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (value instanceof Map) return redactMembers(Object.fromEntries(value), depth);
+  if (value instanceof Set) return redactValue([...value], depth);
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  if ("$typeName" in value) return `[message ${String(value.$typeName)}]`;
+  return redactMembers(value, depth);
+}
+
+function redactMembers(object: object, depth: number): Record<string, unknown> {
+  const isJwk = "kty" in object;
+  const copy: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(object)) {
+    const isSecret = secretName.test(name.toLowerCase().replace(/[^a-z0-9]/g, "")) || (isJwk && privateJwkMembers.has(name));
+    copy[redactText(name)] = isSecret && value !== null && value !== undefined ? redacted : redactValue(value, depth + 1);
+  }
+  return copy;
+}
+
+/** Class, reason or code, message, stack and causes. Other members of errors often quote what was sent, so they are left out. */
+function redactError(error: Error, depth: number): Record<string, unknown> {
+  const { reason, code } = error as { reason?: unknown; code?: unknown };
+  return {
+    type: error.name,
+    ...(typeof reason === "string" ? { reason: redactText(reason) } : {}),
+    ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
+    message: redactText(error.message),
+    ...(error.stack === undefined ? {} : { stack: redactText(error.stack) }),
+    ...(error.cause === undefined ? {} : { cause: redactValue(error.cause, depth + 1) }),
+  };
+}

@@ -1,0 +1,115 @@
+import { createHash, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createCredentials, digestOf, rawKeyProblem } from "../../src/core/credential.ts";
+import { createUlid } from "../../src/core/ulid.ts";
+
+const prefixes = { secret: "kw", public: "kw_pub", retired: ["old"] };
+const currentSecret = "current-secret-0123456789-0123456789";
+const retiredSecret = "retired-secret-0123456789-0123456789";
+const credentials = createCredentials({ current: currentSecret, retired: [] }, prefixes, randomBytes);
+const nowMs = Date.UTC(2026, 0, 1);
+const keyId = createUlid(nowMs, randomBytes);
+
+describe("issued keys", () => {
+  test("have the published shape and are told by it, with the digest of the whole string", () => {
+    const key = credentials.mint("default", keyId, "secret");
+    expect(key).toMatch(/^kw_v1_[0-9A-HJKMNP-TV-Z]{26}_[0-9A-Za-z]{49}$/);
+    expect(credentials.parse("default", key, nowMs)).toEqual({ type: "issued", keyId, digest: digestOf(key) });
+    expect(digestOf(key)).toBe(createHash("sha256").update(key).digest("base64url"));
+    expect(credentials.mint("default", keyId, "public")).toMatch(/^kw_pub_v1_/);
+  });
+
+  test("with any one character changed are forged, or no issued keys at all", () => {
+    const key = credentials.mint("default", keyId, "secret");
+    fc.assert(
+      fc.property(fc.nat(key.length - 1), fc.constantFrom(..."0123456789ABCXYZabcxyz_-. "), (index, character) => {
+        fc.pre(key[index] !== character);
+        const damaged = key.slice(0, index) + character + key.slice(index + 1);
+        expect(credentials.parse("default", damaged, nowMs).type).not.toBe("issued");
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("made without the server secret are forged, though their checksum fits", () => {
+    const stranger = createCredentials({ current: "another-secret-0123456789-0123456789", retired: [] }, prefixes, randomBytes);
+    expect(credentials.parse("default", stranger.mint("default", keyId, "secret"), nowMs)).toEqual({ type: "forged" });
+  });
+
+  test("of one tenant are forged to another", () => {
+    expect(credentials.parse("other", credentials.mint("default", keyId, "secret"), nowMs)).toEqual({ type: "forged" });
+  });
+
+  test("with a prefix that is not ours could be imported ones; with a retired prefix they are ours", () => {
+    const asOld = createCredentials(
+      { current: currentSecret, retired: [] },
+      { secret: "old", public: "old_pub", retired: [] },
+      randomBytes,
+    );
+    expect(credentials.parse("default", asOld.mint("default", keyId, "secret"), nowMs).type).toBe("issued");
+    expect(credentials.parse("default", asOld.mint("default", keyId, "public"), nowMs).type).toBe("imported");
+  });
+
+  test("of a retired secret hold until its expiry, and for good where it has none", () => {
+    const before = createCredentials({ current: retiredSecret, retired: [] }, prefixes, randomBytes);
+    const key = before.mint("default", keyId, "secret");
+    const withRetired = (expireTimeMs: number | null) =>
+      createCredentials({ current: currentSecret, retired: [{ secret: retiredSecret, expireTimeMs }] }, prefixes, randomBytes);
+    expect(withRetired(nowMs + 1).parse("default", key, nowMs).type).toBe("issued");
+    expect(withRetired(nowMs).parse("default", key, nowMs).type).toBe("forged");
+    expect(withRetired(null).parse("default", key, nowMs).type).toBe("issued");
+  });
+});
+
+describe("other strings", () => {
+  test.each([
+    ["eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln", "jwt"],
+    ["mc_v1_AgEDYWJj", "macaroon"],
+    ["sk_live_abc123", "imported"],
+    ["a.b.c", "imported"],
+    ["kw_v1_short_tail", "imported"],
+    ["", "unreadable"],
+    [" sk_live", "unreadable"],
+    ["sk_live\n", "unreadable"],
+    ["\u0000sk", "unreadable"],
+    ["x".repeat(4097), "unreadable"],
+    ["é".repeat(2049), "unreadable"],
+    ["\ud800", "unreadable"],
+  ])("%j is %s", (text, type) => {
+    expect(credentials.parse("default", text, nowMs).type).toBe(type);
+  });
+
+  test("an imported key's id is HMAC-SHA-512/256 over tenant, zero byte and SHA-256 of the raw key, under a subkey of its own", () => {
+    const subkey = Buffer.from(hkdfSync("sha256", currentSecret, "", "keywright/v1/import", 32));
+    const digest = createHash("sha256").update("sk_live_abc").digest();
+    const expected = createHmac("sha512-256", subkey)
+      .update(Buffer.concat([Buffer.from("default\0"), digest]))
+      .digest("hex");
+    expect(credentials.parse("default", "sk_live_abc", nowMs)).toEqual({ type: "imported", keyIds: [expected] });
+  });
+
+  test("are looked up under every listed secret, the current one first, also after a retired one's expiry", () => {
+    const both = createCredentials(
+      { current: currentSecret, retired: [{ secret: retiredSecret, expireTimeMs: 0 }] },
+      prefixes,
+      randomBytes,
+    );
+    const parsed = both.parse("default", "sk_live_abc", nowMs);
+    const old = createCredentials({ current: retiredSecret, retired: [] }, prefixes, randomBytes).parse("default", "sk_live_abc", nowMs);
+    const current = credentials.parse("default", "sk_live_abc", nowMs);
+    if (parsed.type !== "imported" || old.type !== "imported" || current.type !== "imported") throw new Error("not imported");
+    expect(parsed.keyIds).toEqual([...current.keyIds, ...old.keyIds]);
+  });
+
+  test("parsing never throws", () => {
+    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => void credentials.parse("default", text, nowMs)));
+  });
+});
+
+test("rawKeyProblem takes 1 to 4096 bytes without white space or control characters at the ends", () => {
+  expect(rawKeyProblem("a b")).toBeNull();
+  expect(rawKeyProblem("x".repeat(4096))).toBeNull();
+  expect(rawKeyProblem("")).toBe("must not be empty");
+  expect(rawKeyProblem("\u2003x")).toMatch(/white space/);
+});

@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { encodeBase62, encodeBase62Uint64, randomBase62 } from "../../src/core/base62.ts";
+import { inAnyRange } from "../../src/core/cidr.ts";
+import { canonicalJson, checkMetadata } from "../../src/core/metadata.ts";
+import { createUlid } from "../../src/core/ulid.ts";
+
+const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const decode = (text: string) => [...text].reduce((sum, digit) => sum * 62n + BigInt(digits.indexOf(digit)), 0n);
+
+describe("base62", () => {
+  test("reads back", () => {
+    fc.assert(fc.property(fc.nat(0xffffffff), (value) => void expect(decode(encodeBase62(value, 6))).toBe(BigInt(value))));
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (value) => {
+        const bytes = Buffer.alloc(8);
+        bytes.writeBigUInt64BE(value);
+        const text = encodeBase62Uint64(bytes);
+        expect(text).toHaveLength(11);
+        expect(decode(text)).toBe(value);
+      }),
+    );
+  });
+
+  test("is random without favouring a digit", () => {
+    const counts = new Map<string, number>();
+    for (const digit of randomBase62(62_000, randomBytes)) counts.set(digit, (counts.get(digit) ?? 0) + 1);
+    expect(counts.size).toBe(62);
+    // 1000 each on average, with a standard deviation of 31.
+    for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(250);
+  });
+
+  test("throws away bytes that would favour the first digits", () => {
+    let round = 0;
+    const bytes = () => Uint8Array.from(round++ === 0 ? [255, 248, 61] : [0, 1, 62]);
+    expect(randomBase62(3, bytes)).toBe("z01");
+  });
+});
+
+test("ULIDs have 26 characters and sort by time", () => {
+  const ids = [1, 31, 32, 1_767_225_600_000, 2 ** 48 - 1].map((timeMs) => createUlid(timeMs, randomBytes));
+  for (const id of ids) expect(id).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
+  expect([...ids].sort()).toEqual(ids);
+  expect(ids.at(-1)).toMatch(/^7ZZZZZZZZZ/);
+});
+
+test.each([
+  ["10.1.2.3", ["10.0.0.0/8"], true],
+  ["11.1.2.3", ["10.0.0.0/8"], false],
+  ["10.1.2.3", ["192.168.0.0/16", "10.1.2.3/32"], true],
+  ["2001:db8::1", ["2001:db8::/32"], true],
+  ["2001:db9::1", ["2001:db8::/32"], false],
+  ["::ffff:10.1.2.3", ["10.0.0.0/8"], true],
+  ["10.1.2.3", ["::/0"], false],
+  ["10.1.2.3", ["0.0.0.0/0"], true],
+  ["", ["0.0.0.0/0", "::/0"], false],
+  ["nonsense", ["0.0.0.0/0"], false],
+  ["10.1.2.3", ["nonsense", "10.0.0.0"], false],
+  ["10.9.9.9", ["10.1.2.3/8"], true],
+])("inAnyRange(%j, %j) is %s", (address, cidrs, expected) => {
+  expect(inAnyRange(address, cidrs)).toBe(expected);
+});
+
+describe("metadata", () => {
+  test("may take 4096 bytes of JSON and no more", () => {
+    const ofBytes = (byteLength: number) => ({ a: "x".repeat(byteLength - '{"a":""}'.length) });
+    expect(checkMetadata(ofBytes(4096))).toEqual(ofBytes(4096));
+    expect(() => checkMetadata(ofBytes(4097))).toThrow(/4096 bytes/);
+  });
+
+  test.each([[{ a: Number.NaN }], [{ a: [Number.POSITIVE_INFINITY] }], [{ "\ud800": 1 }], [{ a: { b: ["\udc00"] } }]])(
+    "refuses %j",
+    (metadata) => {
+      expect(() => checkMetadata(metadata)).toThrow(/finite numbers and valid Unicode/);
+    },
+  );
+
+  test("canonicalJson is equal for equal values only", () => {
+    expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: null })).toBe('{"a":null,"b":[{"c":2,"d":1}]}');
+    expect(canonicalJson({ a: [1, 2] })).not.toBe(canonicalJson({ a: [2, 1] }));
+  });
+});

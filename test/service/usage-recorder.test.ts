@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import type { LastUse } from "../../src/ports/key-store.ts";
+import { createUsageRecorder } from "../../src/service/usage-recorder.ts";
+
+function setup(maxKeys = 10) {
+  const written: [string, readonly LastUse[]][] = [];
+  let failing = false;
+  const usage = createUsageRecorder({
+    store: {
+      touch: async (tenant, uses) => {
+        if (failing) throw new Error("down");
+        written.push([tenant, uses]);
+      },
+    },
+    maxKeys,
+  });
+  return { usage, written, fail: (value: boolean) => (failing = value) };
+}
+
+test("writes the newest use of each key, once", async () => {
+  const { usage, written } = setup();
+  usage.record("t", "a", 2);
+  usage.record("t", "a", 3);
+  usage.record("t", "a", 1);
+  usage.record("u", "a", 9);
+  await usage.flush();
+  await usage.flush();
+  expect(written).toEqual([
+    ["t", [{ keyId: "a", lastUsedTimeMs: 3 }]],
+    ["u", [{ keyId: "a", lastUsedTimeMs: 9 }]],
+  ]);
+});
+
+test("keeps what could not be written, without taking back newer uses", async () => {
+  const { usage, written, fail } = setup();
+  usage.record("t", "a", 1);
+  fail(true);
+  const flushing = usage.flush();
+  usage.record("t", "a", 5);
+  await expect(flushing).rejects.toThrow("down");
+  fail(false);
+  await usage.flush();
+  expect(written).toEqual([["t", [{ keyId: "a", lastUsedTimeMs: 5 }]]]);
+});
+
+test("is bounded, and counts what it drops", async () => {
+  const { usage, written } = setup(1);
+  usage.record("t", "a", 1);
+  usage.record("t", "b", 1);
+  usage.record("t", "a", 2);
+  await usage.flush();
+  expect(written).toEqual([["t", [{ keyId: "a", lastUsedTimeMs: 2 }]]]);
+  expect(usage.droppedCount).toBe(1);
+});
