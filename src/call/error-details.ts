@@ -2,15 +2,21 @@ import { create } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import type { Failure } from "../error/failure.ts";
+import type { Failure, FieldViolation } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 
 /** `domain` of every ErrorInfo (AIP-193): reasons are unique within it. */
 export const errorDomain = "keywright";
 
+/** gRPC sends the whole status in a trailer, and clients take 8 KiB of those; what a request can blow up is cut to fit on all protocols. */
+const maxViolations = 16;
+const maxMessageChars = 512;
+const maxFieldChars = 128;
+const maxDescriptionChars = 192;
+
 /**
  * The failure as google.rpc.Status, which every protocol encodes in its own way: always with ErrorInfo and RequestInfo, and with
- * BadRequest where fields were at fault.
+ * BadRequest where fields were at fault (the first 16 of them). Texts are well-formed UTF-16 and cut to a bounded length.
  */
 export function failureStatus(failure: Failure, requestId: string): Status {
   const details = [
@@ -18,7 +24,18 @@ export function failureStatus(failure: Failure, requestId: string): Status {
     anyPack(RequestInfoSchema, create(RequestInfoSchema, { requestId })),
   ];
   if (failure.violations.length > 0) {
-    details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations: failure.violations.map((v) => ({ ...v })) })));
+    const fieldViolations = failure.violations.slice(0, maxViolations).map(clipViolation);
+    details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
   }
-  return create(StatusSchema, { code: codeNumbers[errorTable[failure.reason].code], message: failure.message, details });
+  const message = clip(failure.message, maxMessageChars);
+  return create(StatusSchema, { code: codeNumbers[errorTable[failure.reason].code], message, details });
+}
+
+function clipViolation({ field, description }: FieldViolation): FieldViolation {
+  return { field: clip(field, maxFieldChars), description: clip(description, maxDescriptionChars) };
+}
+
+/** Names of unknown members come from the caller and may hold lone surrogates, which have no UTF-8. */
+function clip(text: string, maxChars: number): string {
+  return (text.length <= maxChars ? text : `${text.slice(0, maxChars - 3)}...`).toWellFormed();
 }

@@ -130,17 +130,3 @@ export const settingNames = Object.keys(settings) as readonly SettingName[];
 export function environmentName(name: SettingName): string {
   return `KEYWRIGHT_${name.toUpperCase()}`;
 }
-
-/** The settings as the table of README, without those that only YAML can hold. */
-export function settingsTable(): string {
-  const rows = settingNames
-    .map((name) => ({ name, setting: settings[name] as Setting<unknown> }))
-    .filter(({ setting }) => setting.yamlOnly !== true)
-    .map(({ name, setting }) => `| \`${environmentName(name)}\` | ${defaultText(setting)} | ${setting.description} |`);
-  return ["| setting | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
-}
-
-function defaultText(setting: Setting<unknown>): string {
-  if (setting.default === null) return setting.defaultNote ?? "none";
-  return setting.default === "" ? "none" : `\`${setting.default}\``;
-}

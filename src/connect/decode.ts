@@ -9,7 +9,10 @@ export function decodeMessage(schema: DescMessage, bytes: Uint8Array, binary: bo
     return binary ? fromBinary(schema, bytes) : json.read(schema, parseJson(bytes));
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure("MALFORMED_BODY", { message: `the request body is not a valid ${binary ? "protobuf" : "JSON"} message`, cause: error });
+    throw new Failure("MALFORMED_BODY", {
+      message: `the request body is not a valid ${binary ? "protobuf" : "JSON"} message`,
+      cause: error,
+    });
   }
 }
 

@@ -17,7 +17,12 @@ export interface ReadOptions {
 }
 
 /** Reads the one message of a unary call from a request body. Lanes and adapter share it, so that they refuse the same things in the same words. */
-export async function readRequestMessage(request: HttpRequest, source: Readable, schema: DescMessage, options: ReadOptions): Promise<Message> {
+export async function readRequestMessage(
+  request: HttpRequest,
+  source: Readable,
+  schema: DescMessage,
+  options: ReadOptions,
+): Promise<Message> {
   const { codec, encoding, maxBytes, json } = options;
   if (!codec.enveloped) {
     const body = await readBody(request, maxBytes, source);
@@ -25,5 +30,10 @@ export async function readRequestMessage(request: HttpRequest, source: Readable,
   }
   const body = await readBody(request, envelopeHeaderBytes + maxBytes, source);
   const envelope = readSingleEnvelope(body, maxBytes);
-  return decodeMessage(schema, envelope.compressed ? await inflateEnvelope(envelope.data, encoding, maxBytes) : envelope.data, codec.binary, json);
+  return decodeMessage(
+    schema,
+    envelope.compressed ? await inflateEnvelope(envelope.data, encoding, maxBytes) : envelope.data,
+    codec.binary,
+    json,
+  );
 }

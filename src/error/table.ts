@@ -21,6 +21,7 @@ export const errorTable = {
   DEADLINE_EXCEEDED: { code: "DEADLINE_EXCEEDED", httpStatus: 504, text: "the deadline passed before the answer was ready" },
   UNIMPLEMENTED: { code: "UNIMPLEMENTED", httpStatus: 501, text: "this method is not implemented" },
   STORE_UNAVAILABLE: { code: "UNAVAILABLE", httpStatus: 503, text: "the store cannot be reached" },
+  SHUTTING_DOWN: { code: "UNAVAILABLE", httpStatus: 503, text: "the server is shutting down" },
   INTERNAL: { code: "INTERNAL", httpStatus: 500, text: "internal error" },
 } as const satisfies Record<string, { code: CodeName; httpStatus: number; text: string }>;
 

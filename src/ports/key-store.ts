@@ -9,7 +9,8 @@ export interface RequestMark {
 }
 
 export type InsertOutcome =
-  | { readonly outcome: "inserted" }
+  /** `record` as it was stored: its revision is above the tombstone's where a key with this id was deleted before. */
+  | { readonly outcome: "inserted"; readonly record: KeyRecord }
   /** The request id was used before; `record` is the key of that time as it is now, null where it was deleted since. */
   | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
   /** A key with this id is there. */
@@ -44,6 +45,15 @@ export interface KeyStore {
    */
   insert(tenant: string, record: KeyRecord, request: RequestMark | null): Promise<InsertOutcome>;
 
+  /**
+   * Adds up to 1000 keys, each as `insert` would and in their order, but not as one step: after a crash each is wholly there or not.
+   * Answers one outcome for each.
+   */
+  insertMany(
+    tenant: string,
+    items: readonly { readonly record: KeyRecord; readonly request: RequestMark | null }[],
+  ): Promise<InsertOutcome[]>;
+
   /** Null where there is no such key. Sees every write that was acknowledged before the call. */
   get(tenant: string, keyId: string): Promise<KeyRecord | null>;
 
@@ -58,6 +68,12 @@ export interface KeyStore {
 
   /** `replace(retired)` and `insert(successor)` in one step: both or, answering false, neither. */
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord): Promise<boolean>;
+
+  /**
+   * Removes a key of that kind for good and leaves a tombstone in its place, so that a later insert of the same id starts above it.
+   * Answers the tombstone's revision, one above the record's; null where there is no such key.
+   */
+  delete(tenant: string, kind: KeyKind, keyId: string): Promise<number | null>;
 
   /** Records uses; of several stamps for a key the newest stays. Unknown keys are passed over. Does not change revisions. */
   touch(tenant: string, uses: readonly LastUse[]): Promise<void>;

@@ -20,12 +20,7 @@ export function sendError(response: HttpResponse, answer: ErrorAnswer, headers: 
 }
 
 /** Sends a whole JSON text; Node leaves the body out where the request is HEAD. */
-export function sendJson(
-  response: HttpResponse,
-  httpStatus: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
+export function sendJson(response: HttpResponse, httpStatus: number, text: string, headers: Readonly<Record<string, string>> = {}): void {
   response.statusCode = httpStatus;
   response.setHeader("content-type", "application/json");
   response.setHeader("content-length", String(Buffer.byteLength(text)));

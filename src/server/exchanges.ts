@@ -18,7 +18,7 @@ export interface Exchanges {
  * Time is counted in checks, so that a request costs no look at the clock. Two things end an exchange: an HTTP/2 request that is not
  * complete in time (for HTTP/1.1 Node sees to it), and a complete response that the client does not read.
  */
-export function createExchanges(limits: ListenerLimits, onClose: () => void): Exchanges {
+export function createExchanges(limits: ListenerLimits): Exchanges {
   const startedAt = new Map<HttpResponse, number>();
   const endedAt = new Map<HttpResponse, number>();
   let now = 0;
@@ -26,7 +26,6 @@ export function createExchanges(limits: ListenerLimits, onClose: () => void): Ex
   function closed(this: HttpResponse): void {
     startedAt.delete(this);
     endedAt.delete(this);
-    onClose();
   }
 
   const isOver = (since: number, timeoutMs: number): boolean => (now - since) * limits.checkIntervalMs >= timeoutMs;

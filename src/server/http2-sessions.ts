@@ -4,9 +4,9 @@ import type { ListenerLimits } from "./limits.ts";
 
 /** The HTTP/2 connections, with the limits that Node does not have. */
 export interface Http2Sessions {
-  /** Hands a connection whose first bytes are an HTTP/2 preface to the server. */
+  /** Hands a connection that speaks HTTP/2 to the server. */
   accept(socket: Socket): void;
-  /** Looks at the time-outs; to be called every `checkIntervalMs`. */
+  /** Looks at the limits; to be called every `checkIntervalMs`. */
   check(): void;
   /** Tells every client to open no more streams, and closes each connection when its streams are done. */
   drain(): void;
@@ -15,14 +15,18 @@ export interface Http2Sessions {
 interface Entry {
   readonly session: ServerHttp2Session;
   openStreams: number;
-  /** Since the last check. */
+  /** SETTINGS and PING, since the last check. */
   controlFrames: number;
-  /** Checks since the last stream ended, or since the session did. */
+  /** The client has sent its SETTINGS, its first frame. */
+  greeted: boolean;
+  /** Checks since the last stream ended. */
   idleChecks: number;
+  /** Checks since the session was over. */
+  overChecks: number;
 }
 
 /** The highest stream id there is: a GOAWAY with it says "about to close" and still takes what is on its way (RFC 9113, section 6.8). */
-const lastStreamIdOfAll = 2 ** 31 - 1;
+const highestStreamId = 2 ** 31 - 1;
 
 export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits): Http2Sessions {
   const entries = new Map<Socket, Entry>();
@@ -35,7 +39,7 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits):
   return {
     accept(socket) {
       socket.once("close", () => entries.delete(socket));
-      // The session knows its socket only through a proxy that hides what is needed here, so it is taken down at the hand-over.
+      // A session shows its socket only through a proxy that cannot destroy it, so the socket is noted at the hand-over.
       accepting = socket;
       server.emit("connection", socket);
       accepting = undefined;
@@ -50,32 +54,37 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits):
 }
 
 function watch(session: ServerHttp2Session): Entry {
-  const entry: Entry = { session, openStreams: 0, controlFrames: 0, idleChecks: 0 };
-  const count = (): void => {
-    entry.controlFrames += 1;
-  };
+  const entry: Entry = { session, openStreams: 0, controlFrames: 0, greeted: false, idleChecks: 0, overChecks: 0 };
   const streamClosed = (): void => {
     entry.openStreams -= 1;
   };
-  session.on("ping", count);
-  session.on("remoteSettings", count);
+  session.on("ping", () => {
+    entry.controlFrames += 1;
+  });
+  session.on("remoteSettings", () => {
+    entry.controlFrames += 1;
+    entry.greeted = true;
+  });
   session.on("stream", (stream) => {
+    // One that the client has reset already may have had its `close`.
+    if (stream.destroyed) return;
     entry.openStreams += 1;
     stream.once("close", streamClosed);
   });
   return entry;
 }
 
-function checkEntry(socket: Socket, entry: Entry, limits: ListenerLimits): void {
+function checkEntry(socket: Socket, entry: Entry, { checkIntervalMs, ...limits }: ListenerLimits): void {
   const { session } = entry;
-  if (entry.controlFrames > limits.maxControlFrames) session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  if (entry.controlFrames > limits.maxControlFrames) session.destroy(new Error("control frame flood"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
   entry.controlFrames = 0;
   entry.idleChecks = entry.openStreams > 0 ? 0 : entry.idleChecks + 1;
-  const idleMs = entry.idleChecks * limits.checkIntervalMs;
-  // A session that has ended waits for its peer to read and close, for as long as that takes.
-  if ((session.closed || session.destroyed) && idleMs >= limits.lingerMs) socket.destroy();
-  else if (!session.closed && idleMs >= limits.sessionIdleMs) {
-    entry.idleChecks = 0;
+
+  if (session.destroyed || (session.closed && entry.openStreams === 0)) {
+    // Node waits without limit for the peer to read what is left and to close.
+    entry.overChecks += 1;
+    if (entry.overChecks * checkIntervalMs > limits.lingerMs) socket.destroy();
+  } else if (entry.idleChecks * checkIntervalMs >= (entry.greeted ? limits.sessionIdleMs : limits.headersTimeoutMs)) {
     session.close();
   }
 }
@@ -86,6 +95,6 @@ function announceClose(session: ServerHttp2Session, patienceMs: number): void {
   const close = (): void => session.close();
   const timer = setTimeout(close, patienceMs);
   session.once("close", () => clearTimeout(timer));
-  session.goaway(constants.NGHTTP2_NO_ERROR, lastStreamIdOfAll);
+  session.goaway(constants.NGHTTP2_NO_ERROR, highestStreamId);
   session.ping(close);
 }

@@ -1,28 +1,25 @@
 import { once, setMaxListeners } from "node:events";
-import { createServer, type Server, type ServerOptions } from "node:http";
-import { createServer as createHttp2Server, type Http2Server } from "node:http2";
-import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import type { HttpHandler } from "../http/message.ts";
-import { type Exchanges, createExchanges } from "./exchanges.ts";
-import { peekFirstBytes } from "./first-bytes.ts";
+import { routeConnections } from "./connection-router.ts";
+import { createExchanges } from "./exchanges.ts";
 import { answerHttp1Errors } from "./http1-errors.ts";
-import { type Http2Sessions, trackHttp2Sessions } from "./http2-sessions.ts";
+import { trackHttp2Sessions } from "./http2-sessions.ts";
 import type { ListenerLimits } from "./limits.ts";
+import { createHttp1Server, createHttp2Server, type TlsFiles } from "./node-servers.ts";
 import { createGate } from "./request-gate.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;
   readonly limits: ListenerLimits;
-  /** Certificate chain and private key in PEM. With them the port speaks TLS only. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
-  /** Told of what a handler throws, which it should not: the client gets a 500 and the server goes on. */
-  readonly onHandlerError?: (error: unknown) => void;
+  /** With it the port speaks TLS only. */
+  readonly tls?: TlsFiles | undefined;
+  /** Told of what a handler throws although it should not (the client gets a 500), and of connections that could not be accepted. */
+  readonly onError?: (error: unknown) => void;
 }
 
 export interface Listener {
-  /** Aborts when `drain` is called. Streams that would not end by themselves end then. */
+  /** Aborts when `drain` is called. What would not end by itself, a health Watch say, is to end then. */
   readonly draining: AbortSignal;
   /** Port 0 takes a free one. Rejects with the system's error where the address cannot be had. */
   listen(host: string, port: number): Promise<{ address: string; port: number }>;
@@ -38,53 +35,65 @@ export interface Listener {
 /**
  * One port for HTTP/1.1 and HTTP/2: by their first bytes in clear text, by ALPN over TLS. The HTTP/1.1 server listens, because one that
  * does not loses its time-outs and its way to close idle connections; the HTTP/2 server never does and is handed its connections. TLS
- * goes the same way, instead of http2's secure server with `allowHTTP1`, so that limits and drain are the same code on both.
+ * goes the same way, instead of through http2's secure server with `allowHTTP1`, so that limits and drain are one code for both.
+ *
+ * The drain waits for connections and not for handlers: a connection is closed after its last answer, and every answer has one.
  */
-export function createListener({ handler, limits, tls, onHandlerError }: ListenerOptions): Listener {
+export function createListener({ handler, limits, tls, onError = () => {} }: ListenerOptions): Listener {
   const sockets = new Set<Socket>();
   const drainStart = new AbortController();
-  setMaxListeners(0, drainStart.signal);
+  const draining = drainStart.signal;
+  setMaxListeners(0, draining);
 
   const http1 = createHttp1Server(limits, tls);
-  const http2 = createHttp2Server(http2Options(limits));
-  const exchanges = createExchanges(limits, () => {
-    if (drainStart.signal.aborted) http1.closeIdleConnections();
-  });
+  const http2 = createHttp2Server(limits);
+  const exchanges = createExchanges(limits);
   const sessions = trackHttp2Sessions(http2, limits);
-  const gate = createGate({ handler, exchanges, maxHeaderCount: limits.maxHeaderCount, draining: drainStart.signal, onHandlerError });
+  const gate = createGate({ handler, exchanges, limits, draining, onError });
   for (const server of [http1, http2]) {
     server.on("request", gate.request);
     server.on("checkExpectation", gate.refuseExpectation);
   }
   http2.on("connect", gate.refuseConnect);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
-
+  http1.on("error", onError);
+  routeConnections({ http1, acceptHttp2: sessions.accept, isTls: tls !== undefined, timeoutMs: limits.headersTimeoutMs, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  routeConnections(http1, sessions, limits, tls !== undefined);
-  const checks = startChecks([exchanges, sessions], limits.checkIntervalMs);
+
+  const checks = setInterval(() => {
+    exchanges.check();
+    sessions.check();
+    // An answer that had begun before the drain left its connection open.
+    if (draining.aborted) http1.closeIdleConnections();
+  }, limits.checkIntervalMs);
+  checks.unref();
 
   let drained: Promise<void> | undefined;
   const drain = async (forceAfterMs: number): Promise<void> => {
-    const force = setTimeout(() => destroyAll(sockets), forceAfterMs);
+    const force = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, forceAfterMs);
     const closed = http1.listening ? new Promise<void>((resolve) => http1.close(() => resolve())) : undefined;
     drainStart.abort();
     exchanges.drain();
     sessions.drain();
     await closed;
+    // The server's last word comes a moment before that of its last socket.
+    await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
     clearTimeout(force);
     clearInterval(checks);
   };
 
   return {
-    draining: drainStart.signal,
+    draining,
     async listen(host, port) {
       http1.listen({ host, port });
       await once(http1, "listening");
-      const { address, port: boundPort } = http1.address() as AddressInfo;
-      return { address, port: boundPort };
+      const bound = http1.address() as AddressInfo;
+      return { address: bound.address, port: bound.port };
     },
     drain(forceAfterMs) {
       drained ??= drain(forceAfterMs);

@@ -19,7 +19,11 @@ export async function changeKey(
     const record = await store.get(tenant, keyId);
     if (record === null) throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
-    if (change === null) return record;
+    if (change === null) {
+      // Whoever made this change may not have told the cache yet, and the answer says that it holds.
+      await reader.changed(tenant, record);
+      return record;
+    }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
     if (await store.replace(tenant, changed)) {
       await reader.changed(tenant, changed);

@@ -29,7 +29,7 @@ export async function issueKey(service: KeyService, tenant: string, request: Iss
   const result = await service.store.insert(tenant, minted.record, mark);
   switch (result.outcome) {
     case "inserted":
-      return minted;
+      return { record: result.record, secret: minted.secret };
     case "request_id_used":
       if (result.payloadDigest !== mark?.payloadDigest || result.record === null) throw new Failure("REQUEST_ID_REUSED");
       return { record: result.record, secret: null };

@@ -7,6 +7,7 @@ import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
  */
 export function createMemoryRecordCache(options: { readonly maxEntries: number }): RecordCache {
   const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
+  let closed = false;
   return {
     get(tenant, keyId, nowMs) {
       const entry = entries.get(cacheKey(tenant, keyId));
@@ -14,6 +15,7 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
     },
 
     putIfNewer(tenant, keyId, entry, nowMs) {
+      if (closed) return;
       const key = cacheKey(tenant, keyId);
       const held = entries.peek(key);
       if (held !== undefined && nowMs < held.deadlineMs && held.revision >= entry.revision) return;
@@ -22,6 +24,7 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
     },
 
     async close() {
+      closed = true;
       entries.clear();
     },
   };

@@ -43,10 +43,12 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
 
   return {
     insert: (tenant, record, request) => write(() => keys.insert(tenant, record, request)),
+    insertMany: (tenant, items) => Promise.all(items.map((item) => write(() => keys.insert(tenant, item.record, item.request)))),
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     list: async (tenant, query) => read(() => list(tenant, query)),
     replace: (tenant, record) => write(() => keys.replace(tenant, record)),
     rotate: (tenant, retired, successor) => write(() => keys.rotate(tenant, retired, successor)),
+    delete: (tenant, kind, keyId) => write(() => keys.delete(tenant, kind, keyId)),
     touch: (tenant, uses) => write(() => keys.touch(tenant, uses)),
     ping: async () => read(() => void probe.get()),
     async close() {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { KeyRecord } from "../../core/key.ts";
+import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, LastUse, RequestMark } from "../../ports/key-store.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
@@ -10,39 +10,36 @@ export interface Keys {
   insert(tenant: string, record: KeyRecord, request: RequestMark | null): InsertOutcome;
   replace(tenant: string, record: KeyRecord): boolean;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord): boolean;
+  delete(tenant: string, kind: KeyKind, keyId: string): number | null;
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
 export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
-  const replacedColumns = recordColumns.slice(0, -1);
-  const placeholders = recordColumns.map(() => "?").join(", ");
-  const selectKey = database.prepare(`SELECT ${recordSelection} FROM keys WHERE tenant = ? AND key_id = ?`);
-  const insertKey = database.prepare(
-    `INSERT INTO keys (${recordColumns.join(", ")}, tenant) VALUES (${placeholders}, ?) ON CONFLICT DO NOTHING`,
-  );
-  const replaceKey = database.prepare(
-    `UPDATE keys SET ${replacedColumns.map((column) => `${column} = ?`).join(", ")} WHERE tenant = ? AND key_id = ? AND revision = ?`,
-  );
-  const touchKey = database.prepare(
-    `UPDATE keys SET last_used_time_ms = $lastUsedTimeMs
-     WHERE tenant = $tenant AND key_id = $keyId AND (last_used_time_ms IS NULL OR last_used_time_ms < $lastUsedTimeMs)`,
-  );
-  const selectMark = database.prepare("SELECT payload_digest, key_id FROM request_marks WHERE tenant = ? AND kind = ? AND request_id = ?");
-  const insertMark = database.prepare(
-    "INSERT INTO request_marks (tenant, kind, request_id, payload_digest, key_id, create_time_ms) VALUES (?, ?, ?, ?, ?, ?)",
-  );
+  const { selectKey, selectFirstRevision, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
+  const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark } = prepareTraceStatements(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
     const row = selectKey.get(tenant, keyId);
     return row === undefined ? null : recordOfRow(row);
   }
 
-  function add(tenant: string, record: KeyRecord): boolean {
-    return insertKey.run(...recordValues(record), tenant).changes === 1;
+  /** The record as it was stored; null where its id is taken. */
+  function add(tenant: string, given: KeyRecord): KeyRecord | null {
+    const tombstone = selectTombstone.get(tenant, given.keyId) as { revision: number } | undefined;
+    const record = tombstone === undefined ? given : { ...given, revision: Math.max(given.revision, tombstone.revision + 1) };
+    if (insertKey.run(...recordValues(record), tenant, record.revision).changes === 0) return null;
+    if (tombstone !== undefined) deleteTombstone.run(tenant, record.keyId);
+    return record;
   }
 
   function replace(tenant: string, record: KeyRecord): boolean {
     return replaceKey.run(...recordValues(record).slice(0, -1), tenant, record.keyId, record.revision - 1).changes === 1;
+  }
+
+  /** The key that a request made, unless it was deleted since; another key with its id is not it. */
+  function keyOfMark(tenant: string, mark: MarkRow): KeyRecord | null {
+    const row = selectFirstRevision.get(tenant, mark.key_id) as { first_revision: number } | undefined;
+    return row?.first_revision === mark.first_revision ? get(tenant, mark.key_id) : null;
   }
 
   return {
@@ -50,23 +47,73 @@ export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
     replace,
 
     insert(tenant, record, request) {
-      if (request === null) return { outcome: add(tenant, record) ? "inserted" : "key_id_used" };
-      const mark = selectMark.get(tenant, record.kind, request.requestId) as { payload_digest: string; key_id: string } | undefined;
+      const mark =
+        request === null ? undefined : (selectMark.get(tenant, record.kind, request.requestId) as unknown as MarkRow | undefined);
       if (mark !== undefined) {
-        return { outcome: "request_id_used", payloadDigest: mark.payload_digest, record: get(tenant, mark.key_id) };
+        return { outcome: "request_id_used", payloadDigest: mark.payload_digest, record: keyOfMark(tenant, mark) };
       }
-      if (!add(tenant, record)) return { outcome: "key_id_used" };
-      insertMark.run(tenant, record.kind, request.requestId, request.payloadDigest, record.keyId, clock());
-      return { outcome: "inserted" };
+      const stored = add(tenant, record);
+      if (stored === null) return { outcome: "key_id_used" };
+      if (request !== null) {
+        insertMark.run(tenant, record.kind, request.requestId, request.payloadDigest, record.keyId, stored.revision, clock());
+      }
+      return { outcome: "inserted", record: stored };
     },
 
     rotate(tenant, retired, successor) {
-      if (get(tenant, successor.keyId) !== null || !replace(tenant, retired)) return false;
-      return add(tenant, successor);
+      if (selectFirstRevision.get(tenant, successor.keyId) !== undefined || !replace(tenant, retired)) return false;
+      return add(tenant, successor) !== null;
+    },
+
+    delete(tenant, kind, keyId) {
+      const deleted = deleteKey.get(tenant, keyId, kind) as { revision: number } | undefined;
+      if (deleted === undefined) return null;
+      insertTombstone.run(tenant, keyId, deleted.revision + 1);
+      return deleted.revision + 1;
     },
 
     touch(tenant, uses) {
       for (const use of uses) touchKey.run({ tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
     },
+  };
+}
+
+interface MarkRow {
+  readonly payload_digest: string;
+  readonly key_id: string;
+  readonly first_revision: number;
+}
+
+function prepareKeyStatements(database: DatabaseSync) {
+  const columns = [...recordColumns, "tenant", "first_revision"];
+  const assignments = recordColumns.slice(0, -1).map((column) => `${column} = ?`);
+  return {
+    selectKey: database.prepare(`SELECT ${recordSelection} FROM keys WHERE tenant = ? AND key_id = ?`),
+    selectFirstRevision: database.prepare("SELECT first_revision FROM keys WHERE tenant = ? AND key_id = ?"),
+    insertKey: database.prepare(
+      `INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`,
+    ),
+    replaceKey: database.prepare(`UPDATE keys SET ${assignments.join(", ")} WHERE tenant = ? AND key_id = ? AND revision = ?`),
+    deleteKey: database.prepare("DELETE FROM keys WHERE tenant = ? AND key_id = ? AND kind = ? RETURNING revision"),
+    touchKey: database.prepare(
+      `UPDATE keys SET last_used_time_ms = $lastUsedTimeMs
+       WHERE tenant = $tenant AND key_id = $keyId AND (last_used_time_ms IS NULL OR last_used_time_ms < $lastUsedTimeMs)`,
+    ),
+  };
+}
+
+/** Statements on what outlives a key: its tombstone and the mark of the request that made it. */
+function prepareTraceStatements(database: DatabaseSync) {
+  return {
+    selectTombstone: database.prepare("SELECT revision FROM tombstones WHERE tenant = ? AND key_id = ?"),
+    insertTombstone: database.prepare("INSERT INTO tombstones (tenant, key_id, revision) VALUES (?, ?, ?)"),
+    deleteTombstone: database.prepare("DELETE FROM tombstones WHERE tenant = ? AND key_id = ?"),
+    selectMark: database.prepare(
+      "SELECT payload_digest, key_id, first_revision FROM request_marks WHERE tenant = ? AND kind = ? AND request_id = ?",
+    ),
+    insertMark: database.prepare(
+      `INSERT INTO request_marks (tenant, kind, request_id, payload_digest, key_id, first_revision, create_time_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    ),
   };
 }

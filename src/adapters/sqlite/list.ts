@@ -13,15 +13,19 @@ const statusConditions: Record<KeyStatus, string> = {
 const statuses = [undefined, "active", "expired", "revoked"] as const;
 
 /**
- * The statement for one combination of filters: a walk along the index made for it, which ends where the page is full. The index is
- * named because the planner, knowing nothing of the data, takes the primary key for all of them and sifts through every key.
+ * The statement for one combination of filters. The page's key ids come from an index that holds all its filter asks, in order and no
+ * further than the page goes, then their records. The index is named because the planner, knowing nothing of the data, takes the primary
+ * key for every filter and sifts through every key.
  */
 export function listSql(byActor: boolean, status: KeyStatus | undefined): string {
+  const index = `keys_by_${byActor ? "actor" : "kind"}${status === undefined ? "" : "_and_status"}`;
   const conditions = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId"];
   if (byActor) conditions.push("actor_id = $actorId");
   if (status !== undefined) conditions.push(statusConditions[status]);
-  const index = `keys_by_${byActor ? "actor" : "kind"}${status === undefined ? "" : "_and_status"}`;
-  return `SELECT ${recordSelection} FROM keys INDEXED BY ${index} WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT $limit`;
+  return `SELECT ${recordSelection}
+    FROM (SELECT key_id FROM keys INDEXED BY ${index} WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT $limit) AS page
+    CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
+    ORDER BY page.key_id`;
 }
 
 export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => KeyRecord[] {

@@ -19,6 +19,7 @@ export const recordColumns = [
   "create_time_ms",
   "update_time_ms",
   "expire_time_ms",
+  "revoked",
   "revocation_reason",
   "revocation_description",
   "last_used_time_ms",
@@ -26,7 +27,7 @@ export const recordColumns = [
 
 /** What to select for `recordOfRow`. The quota comes as text, since node:sqlite refuses to read integers beyond 2^53. */
 export const recordSelection = recordColumns
-  .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : column))
+  .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
 
 export function recordValues(record: KeyRecord): SQLInputValue[] {
@@ -47,6 +48,7 @@ export function recordValues(record: KeyRecord): SQLInputValue[] {
     record.createTimeMs,
     record.updateTimeMs,
     record.expireTimeMs,
+    record.revocation === null ? 0 : 1,
     record.revocation?.reason ?? null,
     record.revocation?.description ?? null,
     record.lastUsedTimeMs,

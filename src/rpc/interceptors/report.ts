@@ -20,7 +20,7 @@ export function report(log: Log, clock: () => number): Interceptor {
       const failure = error instanceof Failure ? error : new Failure("INTERNAL", { cause: error });
       const fields = { ...fieldsOf(call, startMs, clock), reason: failure.reason };
       if (errorTable[failure.reason].httpStatus >= 500 && failure.reason !== "UNIMPLEMENTED") {
-        log.error({ ...fields, err: failure.cause ?? failure }, "call failed");
+        log.error({ ...fields, error: failure.cause ?? failure }, "call failed");
       } else {
         log.debug(fields, "call refused");
       }

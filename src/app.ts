@@ -1,0 +1,152 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { create, type DescMessage, type DescMethod } from "@bufbuild/protobuf";
+import { createValidator, type Validator } from "@bufbuild/protovalidate";
+import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
+import { createNoRecordCache } from "./adapters/none/record-cache.ts";
+import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
+import { createMethodTable } from "./call/methods.ts";
+import type { Config, Secrets } from "./config/config.ts";
+import { createRpcHandler } from "./connect/rpc.ts";
+import { createCredentials } from "./core/credential.ts";
+import { createPageTokens } from "./core/page-token.ts";
+import type { RecordCache } from "./ports/record-cache.ts";
+import { createJsonReader } from "./protojson/read.ts";
+import { access } from "./rpc/access.ts";
+import { authenticate } from "./rpc/interceptors/authenticate.ts";
+import { report } from "./rpc/interceptors/report.ts";
+import { validate } from "./rpc/interceptors/validate.ts";
+import { restSuccesses } from "./rpc/rest.ts";
+import { implementationsOf } from "./rpc/routes.ts";
+import { createCors } from "./server/cors.ts";
+import { createDispatcher } from "./server/dispatch.ts";
+import { createHealthService } from "./server/health.ts";
+import { createHealthHttp } from "./server/health-http.ts";
+import { createHealthState, systemTimer } from "./server/health-state.ts";
+import { defaultLimits } from "./server/limits.ts";
+import { createListener } from "./server/listener.ts";
+import { createReflection } from "./server/reflection.ts";
+import type { KeyService } from "./service/key-service.ts";
+import { createRecordReader } from "./service/record-reader.ts";
+import { createUsageRecorder } from "./service/usage-recorder.ts";
+import { createVerify } from "./service/verify.ts";
+import type { Log } from "./telemetry/log.ts";
+import { createTranscoder } from "./transcode/transcoder.ts";
+
+export interface App {
+  /** Starts to serve. */
+  listen(): Promise<{ url: string }>;
+  /** Lets what runs finish, writes what is buffered, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+const maxBodyBytes = 1024 * 1024;
+const maxBatchImportBytes = 16 * 1024 * 1024;
+const usageFlushIntervalMs = 1000;
+const maxBufferedUses = 100_000;
+const negativeCacheTtlMs = 1000;
+const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
+
+/** The composition root: the only place that names concrete adapters. */
+export async function createApp(config: Config, secrets: Secrets, log: Log): Promise<App> {
+  const clock = Date.now;
+  const store = await openStore(config, clock);
+  const cache = openCache(config);
+  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
+  const reader = createRecordReader({ store, cache, clock, cacheTtlMs: config.cacheTtlMs, negativeCacheTtlMs });
+  const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
+  const service: KeyService = {
+    store,
+    reader,
+    credentials,
+    pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
+    clock,
+    randomBytes,
+    defaultKeyTtlMs: config.defaultKeyTtlMs,
+  };
+
+  const validator = createValidator();
+  warmUp(validator);
+  const methods = createMethodTable(
+    ApiKeysService,
+    implementationsOf(service, { verify: createVerify({ credentials, reader, usage, clock }), issuer: config.issuer }),
+    [report(log, clock), authenticate(secrets.adminTokens, access), validate(validator)],
+  );
+
+  const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
+  const json = createJsonReader({
+    unknownFields: config.unknownFields,
+    presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
+  });
+  const { trustedProxies } = config;
+  const shutdown = new AbortController();
+  const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
+  const rpc = createRpcHandler({
+    methods,
+    services: [createHealthService(health, [ApiKeysService.typeName]), createReflection([ApiKeysService, Health])],
+    json,
+    trustedProxies,
+    maxBytes,
+    shutdownSignal: shutdown.signal,
+    reportError,
+  });
+  const listener = createListener({
+    handler: createDispatcher({
+      rpc: rpc.handler,
+      isRpcPath: rpc.isRpcPath,
+      health: createHealthHttp(health),
+      transcoder: createTranscoder({ methods, json, rest: restSuccesses, trustedProxies, maxBytes }),
+      cors: createCors(config.corsOrigins),
+    }),
+    limits: defaultLimits,
+    tls: config.tls === null ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
+    onError: reportError,
+  });
+
+  const flushUsage = () => usage.flush().catch((error: unknown) => log.warn({ error }, "last uses could not be written; they are kept"));
+  const usageTimer = setInterval(() => void flushUsage(), usageFlushIntervalMs);
+
+  return {
+    async listen() {
+      health.start();
+      const { address, port } = await listener.listen(config.host, config.port);
+      const host = address.includes(":") ? `[${address}]` : address;
+      return { url: `${config.tls === null ? "http" : "https"}://${host}:${port}` };
+    },
+    async close() {
+      health.drain();
+      shutdown.abort();
+      await listener.drain(config.drainTimeoutMs);
+      health.stop();
+      clearInterval(usageTimer);
+      await flushUsage();
+      await cache.close();
+      await store.close();
+    },
+  };
+}
+
+function openStore(config: Config, clock: () => number) {
+  if (config.store.kind !== "sqlite") throw new Error("this version has no MongoDB store yet");
+  mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
+  return openSqliteKeyStore({ path: config.store.path, clock });
+}
+
+function openCache(config: Config): RecordCache {
+  if (config.cache.kind === "memory") return createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
+  if (config.cache.kind === "none") return createNoRecordCache();
+  throw new Error("this version has no Redis cache yet");
+}
+
+function maxBytes(method: DescMethod): number {
+  return method === ApiKeysService.method.adminBatchImportApiKeys ? maxBatchImportBytes : maxBodyBytes;
+}
+
+/** The first validation of a message compiles its rules, which takes some 60 ms: before the first caller waits for it. */
+function warmUp(validator: Validator): void {
+  for (const { input } of ApiKeysService.methods) validator.validate(input, create(input));
+}

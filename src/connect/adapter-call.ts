@@ -1,0 +1,110 @@
+import type { Readable, Writable } from "node:stream";
+import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { isUnary } from "../call/methods.ts";
+import { Failure } from "../error/failure.ts";
+import { requestIdOf } from "../http/http-call.ts";
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
+import type { ConnectAdapterOptions } from "./adapter.ts";
+import type { Codec } from "./codec.ts";
+import { type Encoding, encodingOf } from "./compression.ts";
+import { discardRest } from "./discard-rest.ts";
+import type { Exchange } from "./exchange.ts";
+import { failureOf } from "./failures.ts";
+import { readQueryMessage } from "./get-request.ts";
+import { readRequestMessage } from "./read-request.ts";
+import { RpcCall } from "./rpc-call.ts";
+import { parseConnectTimeout, parseGrpcTimeout } from "./timeout.ts";
+import { type StreamBody, universalRequest } from "./universal-request.ts";
+
+export interface AdapterRequest {
+  readonly path: string;
+  /** Else the method does not exist, and the handler only stands in for it. */
+  readonly isKnown: boolean;
+  readonly codec: Codec;
+  /** The query of a Connect GET. */
+  readonly parameters: URLSearchParams | undefined;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+}
+
+/** Answers one call by Connect's handler. Rejects where writing fails. */
+export async function serveByConnect(handler: UniversalHandler, incoming: AdapterRequest, options: ConnectAdapterOptions): Promise<void> {
+  const { request, response, codec, path } = incoming;
+  const sink: Writable = "stream" in response ? response.stream : response;
+  const source: Readable = "stream" in request ? request.stream : request;
+  sink.once("finish", () => discardRest(source));
+  let exchange: Exchange;
+  let stream: StreamBody | undefined;
+  if (!incoming.isKnown) {
+    exchange = exchangeOf(incoming, { failure: new Failure("UNIMPLEMENTED") });
+  } else if (isUnary(handler.method)) {
+    exchange = await readUnary(handler.method, incoming, source, sink, options);
+  } else {
+    const headers = readHeaders(incoming);
+    exchange = exchangeOf(incoming, headers);
+    stream = { source, encoding: headers.encoding, timeoutMs: headers.timeoutMs };
+  }
+  if (sink.destroyed) return;
+  const answer = await handler(universalRequest(request, path, codec, exchange, sink, stream));
+  await universalResponseToNodeResponse(answer, response);
+}
+
+function exchangeOf({ request, codec }: AdapterRequest, { failure, acceptHeader }: Pick<Exchange, "failure" | "acceptHeader">): Exchange {
+  const requestId = requestIdOf(request);
+  return { requestId, responseHeaders: { "x-request-id": requestId }, binary: codec.binary, failure, acceptHeader };
+}
+
+async function readUnary(
+  method: DescMethodUnary,
+  incoming: AdapterRequest,
+  source: Readable,
+  sink: Writable,
+  { json, maxBytes: maxBytesOf, trustedProxies, reportError }: ConnectAdapterOptions,
+): Promise<Exchange> {
+  const { request, codec, parameters } = incoming;
+  const startMs = performance.now();
+  const call = new RpcCall(method, codec.protocol, request, sink, trustedProxies);
+  const { requestId, responseHeaders } = call;
+  const { timeoutMs, encoding, failure, acceptHeader } = readHeaders(incoming);
+  const exchange = { requestId, responseHeaders, binary: codec.binary, acceptHeader };
+  if (failure !== undefined) return { ...exchange, failure };
+  const maxBytes = maxBytesOf(method);
+  const read = (): Promise<Message> =>
+    parameters === undefined
+      ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json })
+      : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json);
+  try {
+    const message = await call.within(timeoutMs, read);
+    const remainingMs = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startMs);
+    return { ...exchange, unary: { call, message, timeoutMs: remainingMs } };
+  } catch (error) {
+    return { ...exchange, failure: failureOf(error, call, reportError) };
+  }
+}
+
+interface ProtocolHeaders {
+  readonly timeoutMs?: number | undefined;
+  readonly encoding?: Encoding | undefined;
+  readonly failure?: Failure;
+  readonly acceptHeader?: string;
+}
+
+/** Deadline and compression, as the headers of the protocol give them. */
+function readHeaders({ request, codec: { protocol, enveloped } }: AdapterRequest): ProtocolHeaders {
+  const isConnect = protocol === "connect";
+  const prefix = isConnect ? (enveloped ? "connect-" : "") : "grpc-";
+  const header = (name: string): string | undefined => request.headers[name] as string | undefined;
+  let timeoutMs: number | undefined;
+  try {
+    timeoutMs = isConnect ? parseConnectTimeout(header("connect-timeout-ms")) : parseGrpcTimeout(header("grpc-timeout"));
+  } catch (error) {
+    return { failure: error as Failure };
+  }
+  try {
+    return { timeoutMs, encoding: encodingOf(header(isConnect ? `${prefix}content-encoding` : "grpc-encoding")) };
+  } catch (error) {
+    return { failure: error as Failure, acceptHeader: `${prefix}accept-encoding` };
+  }
+}

@@ -1,0 +1,33 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { Failure } from "../error/failure.ts";
+import type { Reason } from "../error/table.ts";
+import type { RpcCall } from "./rpc-call.ts";
+
+/** Told of errors that are no Failure and so leave as INTERNAL: for the log. They may quote values of the call. */
+export type ErrorReporter = (error: unknown) => void;
+
+/** What the caller may know of an error. What is no Failure is reported, unless all that happened is that the caller went away. */
+export function failureOf(error: unknown, call: Pick<RpcCall, "isClosed">, report: ErrorReporter): Failure {
+  if (error instanceof Failure) return error;
+  if (call.isClosed) return new Failure("CANCELLED");
+  report(error);
+  return new Failure("INTERNAL");
+}
+
+const reasonsOfCodes: Partial<Record<Code, Reason>> = {
+  [Code.Canceled]: "CANCELLED",
+  [Code.InvalidArgument]: "INVALID_REQUEST",
+  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
+  [Code.NotFound]: "ROUTE_NOT_FOUND",
+  [Code.PermissionDenied]: "PERMISSION_DENIED",
+  [Code.ResourceExhausted]: "BODY_TOO_LARGE",
+  [Code.Unimplemented]: "UNIMPLEMENTED",
+  [Code.Unavailable]: "SHUTTING_DOWN",
+  [Code.Unauthenticated]: "UNAUTHENTICATED",
+};
+
+/** An error of a service that is written against Connect (health, reflection), with the reason that fits its code. */
+export function failureOfConnectError(error: ConnectError): Failure | undefined {
+  const reason = reasonsOfCodes[error.code];
+  return reason === undefined ? undefined : new Failure(reason, { message: error.rawMessage });
+}

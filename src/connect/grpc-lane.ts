@@ -1,0 +1,48 @@
+import type { Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { toBinary } from "@bufbuild/protobuf";
+import type { Codec } from "./codec.ts";
+import type { Encoding } from "./compression.ts";
+import { discardRest } from "./discard-rest.ts";
+import { writeEnvelope } from "./envelope.ts";
+import { grpcErrorTrailers } from "./error-encoding.ts";
+import { failureOf } from "./failures.ts";
+import type { LaneOptions, RpcRoute } from "./lane.ts";
+import { readRequestMessage } from "./read-request.ts";
+import { RpcCall } from "./rpc-call.ts";
+import { parseGrpcTimeout } from "./timeout.ts";
+
+const codec: Pick<Codec, "binary" | "enveloped"> = { binary: true, enveloped: true };
+const awaitTrailers = { waitForTrailers: true };
+
+/** A gRPC unary call over HTTP/2, start to end. `encoding` is that of compressed messages. The answer is not compressed. Never rejects. */
+export async function serveGrpcUnary(
+  route: RpcRoute,
+  encoding: Encoding | undefined,
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  { json, trustedProxies, reportError }: LaneOptions,
+): Promise<void> {
+  // Node's compatibility layer costs as much again as the stream below it.
+  const stream: ServerHttp2Stream = response.stream;
+  const call = new RpcCall(route.method, "grpc", request, stream, trustedProxies);
+  const run = async (): Promise<Buffer> => {
+    const message = await readRequestMessage(request, stream, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
+    return writeEnvelope(toBinary(route.method.output, await route.handler(message, call)));
+  };
+  const headers: OutgoingHttpHeaders = call.responseHeaders;
+  try {
+    const frame = await call.within(parseGrpcTimeout(call.requestHeader("grpc-timeout")), run);
+    if (call.isClosed) return;
+    headers["content-type"] = "application/grpc+proto";
+    // The response is what answers the stream's wish for trailers.
+    response.setTrailer("grpc-status", "0");
+    stream.respond(headers, awaitTrailers);
+    stream.end(frame);
+  } catch (error) {
+    const trailers = grpcErrorTrailers(failureOf(error, call, reportError), call.requestId);
+    if (call.isClosed) return;
+    // Trailers-Only: one frame, and clients find the call's headers in the error's metadata.
+    stream.respond({ ...headers, "content-type": "application/grpc+proto", ...trailers }, { endStream: true });
+  }
+  discardRest(stream);
+}

@@ -1,0 +1,19 @@
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { Handler } from "../call/call.ts";
+import type { Cidr } from "../http/client-address.ts";
+import type { JsonReader } from "../protojson/read.ts";
+import type { ErrorReporter } from "./failures.ts";
+
+/** A method that the lanes serve. */
+export interface RpcRoute {
+  readonly method: DescMethodUnary;
+  readonly handler: Handler;
+  /** Bound of a request message, before and after inflating. */
+  readonly maxBytes: number;
+}
+
+export interface LaneOptions {
+  readonly json: JsonReader;
+  readonly trustedProxies: readonly Cidr[];
+  readonly reportError: ErrorReporter;
+}

@@ -1,0 +1,90 @@
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import type { Writable } from "node:stream";
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { Call, Caller, Protocol } from "../call/call.ts";
+import { Failure } from "../error/failure.ts";
+import { type Cidr, clientAddress } from "../http/client-address.ts";
+import { requestIdOf } from "../http/http-call.ts";
+import { type HttpRequest, headerOf } from "../http/message.ts";
+
+/** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** A unary call over Connect, gRPC or gRPC-Web. What only some calls need (address, signal) is made when first asked for. */
+export class RpcCall implements Call {
+  readonly method: DescMethodUnary;
+  readonly protocol: Protocol;
+  readonly requestId: string;
+  caller: Caller | undefined = undefined;
+  /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
+  readonly responseHeaders: Record<string, string>;
+  readonly #request: HttpRequest;
+  readonly #sink: Writable;
+  readonly #trustedProxies: readonly Cidr[];
+  #controller: AbortController | undefined;
+  #expired: Failure | undefined;
+
+  /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
+  constructor(method: DescMethodUnary, protocol: Protocol, request: HttpRequest, sink: Writable, trustedProxies: readonly Cidr[]) {
+    this.method = method;
+    this.protocol = protocol;
+    this.requestId = requestIdOf(request);
+    this.responseHeaders = { "x-request-id": this.requestId };
+    this.#request = request;
+    this.#sink = sink;
+    this.#trustedProxies = trustedProxies;
+  }
+
+  get clientAddress(): string {
+    return clientAddress(this.#request, this.#trustedProxies);
+  }
+
+  /** The caller is gone, or the answer is out already: nothing can be said any more. */
+  get isClosed(): boolean {
+    return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      if (this.#expired !== undefined) controller.abort(this.#expired);
+      else if (this.#sink.destroyed) controller.abort();
+      else {
+        this.#sink.once("close", () => {
+          if (!this.#sink.writableFinished) controller.abort();
+        });
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  requestHeader(name: string): string | undefined {
+    return headerOf(this.#request, name);
+  }
+
+  setResponseHeader(name: string, value: string): void {
+    // Refused here, in the implementation's own stack, and not when the answer is written.
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    this.responseHeaders[name.toLowerCase()] = value;
+  }
+
+  /** Settles as `work` does, or rejects with DEADLINE_EXCEEDED when `timeoutMs` (undefined: never) pass first; then `signal` aborts too. */
+  within<T>(timeoutMs: number | undefined, work: () => Promise<T>): Promise<T> {
+    if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();
+    if (timeoutMs <= 0) return Promise.reject(this.#expire());
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(this.#expire()), timeoutMs);
+      work()
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
+  }
+
+  #expire(): Failure {
+    this.#expired = new Failure("DEADLINE_EXCEEDED");
+    this.#controller?.abort(this.#expired);
+    return this.#expired;
+  }
+}

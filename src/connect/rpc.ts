@@ -1,0 +1,56 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
+import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter } from "./adapter.ts";
+import { codecOf } from "./codec.ts";
+import { serveConnectUnary } from "./connect-lane.ts";
+import { serveGrpcUnary } from "./grpc-lane.ts";
+import type { RpcRoute } from "./lane.ts";
+
+/** The handler of all RPCs: the unary calls that matter on fast lanes, the rest by Connect's adapter. */
+export function createRpcHandler(options: ConnectAdapterOptions): ConnectAdapter {
+  const { methods, maxBytes, reportError } = options;
+  const adapter = createConnectAdapter(options);
+  const routes = new Map<string, RpcRoute>();
+  for (const [method, handler] of methods) {
+    routes.set(pathOf(method), { method, handler, maxBytes: maxBytes(method) });
+  }
+
+  const handler: HttpHandler = (request, response) => {
+    const route = request.method === "POST" ? routes.get(request.url as string) : undefined;
+    const served = route === undefined ? undefined : serve(route, request, response);
+    if (served === undefined) adapter.handler(request, response);
+    else {
+      served.catch((error) => {
+        reportError(error);
+        response.destroy();
+      });
+    }
+  };
+
+  /** Looks at headers only: what it does not take goes to the adapter untouched. */
+  const serve = (route: RpcRoute, request: HttpRequest, response: HttpResponse): Promise<void> | undefined => {
+    const codec = codecOf(request.headers["content-type"]);
+    if (codec === undefined) return undefined;
+    if (codec.protocol === "connect" && !codec.enveloped) {
+      const encoding = laneEncoding(request.headers["content-encoding"]);
+      return encoding === null ? undefined : serveConnectUnary(route, codec, encoding, request, response, options);
+    }
+    if (codec.protocol === "grpc" && codec.binary && "stream" in request && "stream" in response) {
+      const encoding = laneEncoding(request.headers["grpc-encoding"]);
+      return encoding === null ? undefined : serveGrpcUnary(route, encoding, request, response, options);
+    }
+    return undefined;
+  };
+
+  return { handler, isRpcPath: adapter.isRpcPath };
+}
+
+/** undefined for none, null for one that the lanes leave to the adapter. */
+function laneEncoding(header: string | string[] | undefined): "gzip" | undefined | null {
+  if (header === undefined || header === "identity") return undefined;
+  return header === "gzip" ? "gzip" : null;
+}
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}

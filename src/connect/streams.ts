@@ -1,0 +1,65 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Failure } from "../error/failure.ts";
+
+/** The requests of a stream. They fail with what the caller did wrong, and end with the call: `signal` is the call's, a shutdown aborts it too. */
+export function guardRequests<T>(messages: AsyncIterable<T>, signal: AbortSignal, shutdownSignal: AbortSignal): AsyncIterable<T> {
+  return guard(messages, signal, () => endOf(signal, shutdownSignal), requestFailure);
+}
+
+/**
+ * The answers of a stream. They fail with what `errorFor` makes of the error, and end with the call, whatever the method waits for. A
+ * shutdown does not cut them off: a method may have last words (health's Watch has).
+ */
+export function guardAnswers<T>(
+  messages: AsyncIterable<T>,
+  signal: AbortSignal,
+  shutdownSignal: AbortSignal,
+  errorFor: (error: unknown) => unknown,
+): AsyncIterable<T> {
+  return guard(messages, signal, () => (shutdownSignal.aborted ? undefined : endOf(signal, shutdownSignal)), errorFor);
+}
+
+async function* guard<T>(
+  messages: AsyncIterable<T>,
+  signal: AbortSignal,
+  endFor: () => Failure | undefined,
+  errorFor: (error: unknown) => unknown,
+): AsyncGenerator<T> {
+  const iterator = messages[Symbol.asyncIterator]();
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const abort = (): void => {
+    const end = endFor();
+    if (end !== undefined) aborted.reject(end);
+  };
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  let isDone = false;
+  try {
+    for (;;) {
+      const result = await Promise.race([iterator.next(), aborted.promise]);
+      isDone = result.done === true;
+      if (result.done === true) return;
+      yield result.value;
+    }
+  } catch (error) {
+    throw errorFor(error);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    // Not awaited: a generator that waits for something that never comes never answers.
+    if (!isDone) iterator.return?.().catch(() => {});
+  }
+}
+
+function endOf(signal: AbortSignal, shutdownSignal: AbortSignal): Failure {
+  if (shutdownSignal.aborted) return new Failure("SHUTTING_DOWN");
+  const { reason } = signal;
+  return new Failure(reason instanceof ConnectError && reason.code === Code.DeadlineExceeded ? "DEADLINE_EXCEEDED" : "CANCELLED");
+}
+
+/** While requests are read there are only the caller's mistakes; Connect's text for them may quote the request. */
+function requestFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (!(error instanceof ConnectError)) return new Failure("CANCELLED");
+  return new Failure(error.code === Code.ResourceExhausted ? "BODY_TOO_LARGE" : "MALFORMED_BODY");
+}

@@ -1,0 +1,60 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { peekFirstBytes } from "./first-bytes.ts";
+
+export interface RouterOptions {
+  readonly http1: Server;
+  readonly acceptHttp2: (socket: Socket) => void;
+  readonly isTls: boolean;
+  /** For the first bytes of a clear-text connection. */
+  readonly timeoutMs: number;
+  readonly draining: AbortSignal;
+}
+
+/**
+ * Puts itself between the listening HTTP/1.1 server and its connections, and gives each to the server of its version: by ALPN over TLS,
+ * by the first bytes in clear text. Connections that have said nothing yet when the drain begins are closed.
+ */
+export function routeConnections({ http1, acceptHttp2, isTls, timeoutMs, draining }: RouterOptions): void {
+  const event = isTls ? "secureConnection" : "connection";
+  const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
+  http1.off(event, acceptHttp1);
+
+  const toHttp2 = (socket: Socket): void => {
+    // Sockets of an http server stay open when the peer ends: a client that closes would leave them in CLOSE_WAIT for good.
+    socket.allowHalfOpen = false;
+    acceptHttp2(socket);
+  };
+
+  if (isTls) {
+    http1.on("secureConnection", (socket: TLSSocket) => {
+      if (draining.aborted) socket.destroy();
+      else if (socket.alpnProtocol === "h2") toHttp2(socket);
+      else acceptHttp1.call(http1, socket);
+    });
+    return;
+  }
+
+  const undecided = new Set<Socket>();
+  draining.addEventListener("abort", () => {
+    for (const socket of undecided) socket.destroy();
+  });
+  http1.on("connection", (socket: Socket) => {
+    const forget = (): boolean => undecided.delete(socket);
+    undecided.add(socket);
+    socket.once("close", forget);
+    peekFirstBytes(socket, timeoutMs, (version, head) => {
+      socket.off("close", forget);
+      forget();
+      if (version === "http2") {
+        socket.pause();
+        socket.unshift(head);
+        toHttp2(socket);
+      } else {
+        acceptHttp1.call(http1, socket);
+        socket.emit("data", head);
+      }
+    });
+  });
+}

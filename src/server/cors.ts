@@ -1,0 +1,51 @@
+import { cors as connectCors } from "@connectrpc/connect";
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
+
+/** Puts the CORS headers of a request's answer. True where the request was a preflight and is answered with that. */
+export type Cors = (request: HttpRequest, response: HttpResponse) => boolean;
+
+const allowedMethods = [...new Set([...connectCors.allowedMethods, "HEAD", "PATCH", "DELETE"])].join(", ");
+const allowedHeaders = [...connectCors.allowedHeaders, "Authorization", "X-Request-Id", "Cache-Control", "Pragma"].join(", ");
+const exposedHeaders = [
+  ...connectCors.exposedHeaders,
+  "Location",
+  "Retry-After",
+  "Cache-Status",
+  "X-Request-Id",
+  "WWW-Authenticate",
+  "Allow",
+].join(", ");
+/** Two hours, the most that browsers keep a preflight's answer. */
+const maxAgeSeconds = "7200";
+
+/**
+ * CORS for browsers on the given origins (exact, as in the Origin header), or on all with "*"; undefined where none are given. Credentials
+ * are never allowed: callers authenticate with a header of their own, so a page cannot use what the browser holds.
+ */
+export function createCors(origins: readonly string[]): Cors | undefined {
+  if (origins.length === 0) return undefined;
+  const allowsAll = origins.includes("*");
+  const allowed = new Set(origins);
+
+  return (request, response) => {
+    // Also where there is no Origin: a shared cache must not give that answer to a page.
+    response.setHeader("vary", "origin");
+    const origin = request.headers.origin;
+    if (typeof origin !== "string") return false;
+    const isPreflight = request.method === "OPTIONS" && request.headers["access-control-request-method"] !== undefined;
+    if (allowsAll || allowed.has(origin)) {
+      response.setHeader("access-control-allow-origin", allowsAll ? "*" : origin);
+      if (isPreflight) {
+        response.setHeader("access-control-allow-methods", allowedMethods);
+        response.setHeader("access-control-allow-headers", allowedHeaders);
+        response.setHeader("access-control-max-age", maxAgeSeconds);
+      } else {
+        response.setHeader("access-control-expose-headers", exposedHeaders);
+      }
+    }
+    if (!isPreflight) return false;
+    response.statusCode = 204;
+    response.end();
+    return true;
+  };
+}

@@ -1,0 +1,36 @@
+import type { HttpHandler } from "../http/message.ts";
+import type { Cors } from "./cors.ts";
+
+export interface DispatchOptions {
+  /** gRPC, gRPC-Web and Connect. */
+  readonly rpc: HttpHandler;
+  /** Whether `rpc` knows this path: `/package.Service/Method`, raw, without the query. */
+  readonly isRpcPath: (path: string) => boolean;
+  /** `/health/alive` and `/health/ready`. */
+  readonly health: HttpHandler;
+  /** JSON/HTTP: everything else, also what is not found. */
+  readonly transcoder: HttpHandler;
+  /** Absent where no origins are configured. */
+  readonly cors?: Cors | undefined;
+}
+
+/** Scheme and authority of a target in absolute form, which a server must take although only proxies get it (RFC 9112, section 3.2.2). */
+const absoluteForm = /^https?:\/\/[^/?#]*/i;
+
+/** Picks who answers, by the raw path: nothing is decoded or normalised before a route matches. */
+export function createDispatcher({ rpc, isRpcPath, health, transcoder, cors }: DispatchOptions): HttpHandler {
+  return (request, response) => {
+    let target = request.url ?? "/";
+    if (target.charCodeAt(0) !== 0x2f /* / */ && absoluteForm.test(target)) {
+      const rest = target.replace(absoluteForm, "");
+      target = rest.startsWith("/") ? rest : `/${rest}`;
+      request.url = target;
+    }
+    if (cors?.(request, response)) return;
+    const queryStart = target.indexOf("?");
+    const path = queryStart < 0 ? target : target.slice(0, queryStart);
+    if (isRpcPath(path)) rpc(request, response);
+    else if (path === "/health/alive" || path === "/health/ready") health(request, response);
+    else transcoder(request, response);
+  };
+}

@@ -1,0 +1,31 @@
+import { errorTable } from "../error/table.ts";
+import type { HttpHandler } from "../http/message.ts";
+import { sendError, sendJson } from "./error-answer.ts";
+import type { HealthState } from "./health-state.ts";
+
+const ok = JSON.stringify({ status: "ok" });
+const unavailable = JSON.stringify({ status: "unavailable" });
+const noStore = { "cache-control": "no-store" };
+const methodNotAllowed = errorTable.METHOD_NOT_ALLOWED;
+
+/**
+ * Probes over plain HTTP, without authentication. `/health/alive`: the process answers. `/health/ready`: it should be sent requests, for
+ * which the store is asked; 503 while it does not answer, and from the beginning of a drain.
+ */
+export function createHealthHttp(state: HealthState): HttpHandler {
+  return (request, response) => {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      const { httpStatus, code, text } = methodNotAllowed;
+      sendError(response, { httpStatus, code, message: text }, { ...noStore, allow: "GET, HEAD" });
+      return;
+    }
+    if (request.url?.startsWith("/health/alive")) {
+      sendJson(response, 200, ok, noStore);
+      return;
+    }
+    void (state.draining ? Promise.resolve(false) : state.check()).then((isReady) => {
+      if (isReady) sendJson(response, 200, ok, noStore);
+      else sendJson(response, 503, unavailable, noStore);
+    });
+  };
+}

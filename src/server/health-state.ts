@@ -1,0 +1,105 @@
+/** Runs something once, later. Answers how to call it off. */
+export type Timer = (delayMs: number, run: () => void) => () => void;
+
+export const systemTimer: Timer = (delayMs, run) => {
+  const timeout = setTimeout(run, delayMs);
+  return () => clearTimeout(timeout);
+};
+
+export interface HealthStateOptions {
+  /** Resolves where the store can serve. */
+  readonly ping: () => Promise<void>;
+  readonly timer: Timer;
+  readonly intervalMs: number;
+  /** A ping that takes longer counts as failed. */
+  readonly timeoutMs: number;
+}
+
+/** Whether this process can serve: the store answers, and no drain has begun. False until the first answer. */
+export interface HealthState {
+  readonly serving: boolean;
+  readonly draining: boolean;
+  /** Asks the store now. Askers at the same time share one ping, however slow it is, so probes do not pile up on a store that hangs. */
+  check(): Promise<boolean>;
+  /** Asks at once, and again `intervalMs` after every answer, until `stop`. */
+  start(): void;
+  stop(): void;
+  /** Not serving from now on, for good. */
+  drain(): void;
+  /** Calls back after every change. Answers how to end that. */
+  onChange(listener: () => void): () => void;
+}
+
+export function createHealthState({ ping, timer, intervalMs, timeoutMs }: HealthStateOptions): HealthState {
+  const listeners = new Set<() => void>();
+  let isStoreUp = false;
+  let draining = false;
+  let running = false;
+  let asked: Promise<void> | undefined;
+  let cancelNext = (): void => {};
+
+  const notify = (): void => {
+    for (const listener of [...listeners]) listener();
+  };
+  const setStoreUp = (isUp: boolean): void => {
+    if (isUp === isStoreUp) return;
+    isStoreUp = isUp;
+    if (!draining) notify();
+  };
+  const askStore = (): Promise<void> => {
+    asked ??= ping().finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+
+  const state: HealthState = {
+    get serving() {
+      return isStoreUp && !draining;
+    },
+    get draining() {
+      return draining;
+    },
+    async check() {
+      setStoreUp(await answersWithin(askStore(), timeoutMs, timer));
+      return state.serving;
+    },
+    start() {
+      if (running) return;
+      running = true;
+      const checkAndWait = async (): Promise<void> => {
+        await state.check();
+        if (running) cancelNext = timer(intervalMs, () => void checkAndWait());
+      };
+      void checkAndWait();
+    },
+    stop() {
+      running = false;
+      cancelNext();
+    },
+    drain() {
+      if (draining) return;
+      draining = true;
+      notify();
+    },
+    onChange(listener) {
+      // Wrapped, so that each call counts, also with a function that is known already.
+      const own = (): void => listener();
+      listeners.add(own);
+      return () => listeners.delete(own);
+    },
+  };
+  return state;
+}
+
+function answersWithin(answer: Promise<void>, timeoutMs: number, timer: Timer): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = timer(timeoutMs, () => resolve(false));
+    answer
+      .then(
+        () => resolve(true),
+        () => resolve(false),
+      )
+      .finally(cancel);
+  });
+}

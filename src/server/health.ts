@@ -1,0 +1,61 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  Health,
+  type HealthCheckResponse,
+  HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../gen/grpc/health/v1/health_pb.ts";
+import type { HealthState } from "./health-state.ts";
+
+/**
+ * Registers grpc.health.v1.Health for the given services and for "", the process as a whole, which all share one state. Errors: NOT_FOUND
+ * from Check for any other name; Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol asks.
+ */
+export function createHealthService(state: HealthState, serviceNames: readonly string[]): (router: ConnectRouter) => void {
+  const known = new Set(["", ...serviceNames]);
+  const statusOf = (service: string): ServingStatus => {
+    if (!known.has(service)) return ServingStatus.SERVICE_UNKNOWN;
+    return state.serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+  };
+  const answer = (status: ServingStatus): HealthCheckResponse => create(HealthCheckResponseSchema, { status });
+
+  return (router) => {
+    router.service(Health, {
+      check({ service }) {
+        if (!known.has(service)) throw new ConnectError("there is no such service", Code.NotFound);
+        return answer(statusOf(service));
+      },
+      list() {
+        return { statuses: Object.fromEntries([...known].map((service) => [service, answer(statusOf(service))])) };
+      },
+      /** Sends the state and every change of it; a drain ends the stream, after NOT_SERVING. */
+      async *watch({ service }, { signal }) {
+        let sent: ServingStatus | undefined;
+        while (!signal.aborted) {
+          const status = statusOf(service);
+          if (status !== sent) {
+            sent = status;
+            yield answer(status);
+          } else if (state.draining) {
+            return;
+          } else {
+            await nextChange(state, signal);
+          }
+        }
+      },
+    });
+  };
+}
+
+function nextChange(state: HealthState, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      unsubscribe();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const unsubscribe = state.onChange(done);
+    signal.addEventListener("abort", done);
+  });
+}

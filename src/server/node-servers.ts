@@ -1,0 +1,49 @@
+import { createServer, type Server, type ServerOptions } from "node:http";
+import { createServer as createHttp2, type Http2Server } from "node:http2";
+import { createServer as createHttps } from "node:https";
+import type { ListenerLimits } from "./limits.ts";
+
+/** Certificate chain and private key, in PEM. */
+export interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** The HTTP/1.1 server, over TLS where there is a certificate; then it offers HTTP/2 in ALPN, but does not speak it. */
+export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefined): Server {
+  const options: ServerOptions = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveIdleMs,
+    connectionsCheckingInterval: limits.checkIntervalMs,
+    insecureHTTPParser: false,
+    // Node would refuse a missing Host header without a body; the gate does it with one.
+    requireHostHeader: false,
+    // TCP keep-alive, for peers that vanish while a stream is open.
+    keepAlive: true,
+    keepAliveInitialDelay: limits.keepAliveIdleMs,
+  };
+  const server =
+    tls === undefined
+      ? createServer(options)
+      : createHttps({ ...options, ...tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.headersTimeoutMs });
+  server.maxConnections = limits.maxConnections;
+  // Node drops lines past its limit in silence, so it gets one more than the gate allows.
+  server.maxHeadersCount = limits.maxHeaderCount + 1;
+  return server;
+}
+
+/** The HTTP/2 server. It never listens: connections are handed to it. */
+export function createHttp2Server(limits: ListenerLimits): Http2Server {
+  return createHttp2({
+    settings: { maxConcurrentStreams: limits.maxStreamsPerSession, maxHeaderListSize: limits.maxHeaderBytes },
+    maxSessionMemory: limits.maxSessionMemoryMegabytes,
+    maxHeaderListPairs: limits.maxHeaderCount,
+    maxSettings: limits.maxSettingsEntries,
+    maxOutstandingPings: limits.maxOutstandingPings,
+    maxSessionInvalidFrames: limits.maxInvalidFrames,
+    streamResetBurst: limits.streamResetBurst,
+    streamResetRate: limits.streamResetPerSecond,
+  });
+}

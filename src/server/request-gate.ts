@@ -1,0 +1,95 @@
+import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
+import { type ErrorAnswer, sendError } from "./error-answer.ts";
+import type { Exchanges } from "./exchanges.ts";
+import type { ListenerLimits } from "./limits.ts";
+
+export interface GateOptions {
+  readonly handler: HttpHandler;
+  readonly exchanges: Exchanges;
+  readonly limits: Pick<ListenerLimits, "maxHeaderBytes" | "maxHeaderCount">;
+  readonly draining: AbortSignal;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Listeners for the events of an HTTP server, either version. */
+export interface Gate {
+  readonly request: HttpHandler;
+  readonly refuseExpectation: HttpHandler;
+  readonly refuseConnect: HttpHandler;
+}
+
+const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request needs exactly one valid Host header" };
+const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only Transfer-Encoding known is chunked" };
+const tooManyHeaders: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request has too many headers" };
+const headersTooLarge: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request headers are too large" };
+const unknownExpectation: ErrorAnswer = {
+  httpStatus: 417,
+  code: "INVALID_ARGUMENT",
+  message: "the only expectation known is 100-continue",
+};
+const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
+const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message: "internal error" };
+
+/** What a host and port may be made of (RFC 3986, section 3.2.2). */
+const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
+
+/** The last stop before the handler: what Node lets through although RFC 9112 says no, and the book-keeping for drain and time-outs. */
+export function createGate({ handler, exchanges, limits, draining, onError }: GateOptions): Gate {
+  const enter = (request: HttpRequest, response: HttpResponse, answer: HttpHandler): void => {
+    if ("stream" in request) {
+      // Reset by the client before its turn came: there will be no `close` event, and nobody to answer.
+      if (request.stream.destroyed) return;
+    } else if (draining.aborted) {
+      response.setHeader("connection", "close");
+    }
+    exchanges.add(response);
+    answer(request, response);
+  };
+
+  const guarded: HttpHandler = (request, response) => {
+    const flaw = "stream" in request ? http2Flaw(request.rawHeaders, limits.maxHeaderBytes) : http1Flaw(request, limits.maxHeaderCount);
+    if (flaw !== undefined) return refuse(request, response, flaw);
+    try {
+      handler(request, response);
+    } catch (error) {
+      onError(error);
+      if (response.headersSent) response.destroy();
+      else refuse(request, response, handlerFailed);
+    }
+  };
+
+  return {
+    request: (request, response) => enter(request, response, guarded),
+    refuseExpectation: (request, response) => enter(request, response, (_, to) => refuse(request, to, unknownExpectation)),
+    refuseConnect: (request, response) => enter(request, response, (_, to) => refuse(request, to, connectRefused)),
+  };
+}
+
+/** Answers and, on HTTP/1.1, ends the connection: where the next request begins on it is not certain. */
+function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
+  sendError(response, answer, "stream" in request ? {} : { connection: "close" });
+}
+
+/** Looks at the raw lines: `headers` keeps the first of several Host lines and drops the lines past Node's own limit, both in silence. */
+function http1Flaw({ rawHeaders, headers, httpVersion }: HttpRequest, maxHeaderCount: number): ErrorAnswer | undefined {
+  if (rawHeaders.length > maxHeaderCount * 2) return tooManyHeaders;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length !== 4 || name.toLowerCase() !== "host") continue;
+    hosts += 1;
+    if (!hostPattern.test(rawHeaders[index + 1] as string)) return badHost;
+  }
+  if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return badHost;
+  // Node takes a request with a coding it does not know, and what ends its body is then anyone's guess (RFC 9112, section 6.3).
+  const coding = headers["transfer-encoding"];
+  return coding === undefined || /^chunked$/i.test(coding) ? undefined : badCoding;
+}
+
+/** Node holds a client to SETTINGS_MAX_HEADER_LIST_SIZE only once it has acknowledged our SETTINGS, which it may never do. */
+function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+  // 32 bytes for each line, as RFC 9113 counts them (section 6.5.2).
+  let byteLength = rawHeaders.length * 16;
+  for (const text of rawHeaders) byteLength += text.length;
+  return byteLength > maxHeaderBytes ? headersTooLarge : undefined;
+}

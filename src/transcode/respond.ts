@@ -1,0 +1,85 @@
+import { createRegistry, type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { failureStatus } from "../call/error-details.ts";
+import type { Failure } from "../error/failure.ts";
+import { codeNumbers, errorTable } from "../error/table.ts";
+import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
+import { writeJson } from "../protojson/write.ts";
+import type { Route } from "./route.ts";
+
+const statusOptions = { useProtoFieldName: true, registry: createRegistry(ErrorInfoSchema, BadRequestSchema, RequestInfoSchema) };
+
+/** Writes a success: status and Location as the route has them, the message or its field as JSON. */
+export function sendMessage(request: HttpRequest, response: HttpResponse, route: Route, message: Message): void {
+  const { status, location } = route.success;
+  const json = status === 204 ? undefined : responseJson(route, message);
+  if (location !== undefined) response.setHeader("location", location(message));
+  if (json === undefined) sendNothing(response);
+  else sendJson(request, response, status, json);
+}
+
+function responseJson(route: Route, message: Message): JsonValue {
+  const schema = route.method.output;
+  const json = writeJson(schema, message);
+  if (route.responseBody === undefined) return json;
+  const { name, fieldKind } = route.responseBody;
+  const value = (json as JsonObject)[name];
+  if (value !== undefined) return value;
+  if (fieldKind === "message") return {};
+  return (toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject)[name] ?? null;
+}
+
+/**
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. Where the body was not read to its end,
+ * the connection (HTTP/1.1) or stream (HTTP/2) is closed after the answer.
+ */
+export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, requestId: string): void {
+  const { code, httpStatus } = errorTable[failure.reason];
+  const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
+  const error = { code: httpStatus, status: code, message: failure.message, details: status.details ?? [] };
+  if (failure.reason === "BODY_TOO_LARGE" || request.isPaused()) closeAfter(response);
+  sendJson(request, response, httpStatus, { ...status, error });
+}
+
+function closeAfter(response: HttpResponse): void {
+  if (!("stream" in response)) {
+    response.setHeader("connection", "close");
+    return;
+  }
+  const { stream } = response;
+  response.once("finish", () => stream.close());
+}
+
+function sendJson(request: HttpRequest, response: HttpResponse, status: number, json: JsonValue): void {
+  const body = JSON.stringify(json);
+  response.writeHead(status, {
+    ...commonHeaders(response),
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+  });
+  if (request.method === "HEAD") response.end();
+  else response.end(body);
+}
+
+function commonHeaders(response: HttpResponse): Record<string, string | number> {
+  return response.hasHeader("cache-control")
+    ? { "x-content-type-options": "nosniff" }
+    : { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+}
+
+/** A 204. */
+export function sendNothing(response: HttpResponse): void {
+  response.writeHead(204, commonHeaders(response));
+  response.end();
+}
+
+/** A gRPC call that nothing here serves: a response of trailers only, whose HTTP status is always 200 (gRPC over HTTP/2). */
+export function sendGrpcUnimplemented(request: HttpRequest, response: HttpResponse): void {
+  response.writeHead(200, {
+    "content-type": headerOf(request, "content-type") ?? "application/grpc",
+    "grpc-status": codeNumbers.UNIMPLEMENTED,
+    "grpc-message": "there is no such method",
+  });
+  response.end();
+}

@@ -1,0 +1,76 @@
+import { TemplateScanner } from "./template-scanner.ts";
+
+/** A variable and the segments it captures: from `start` up to `end`, or to the end of the path where `end` is undefined (`**`). */
+export interface TemplateVariable {
+  readonly fieldPath: string;
+  readonly start: number;
+  readonly end: number | undefined;
+  /** More than one segment, or `**`: then %2F stays as it is when the value is decoded. */
+  readonly isMulti: boolean;
+}
+
+export interface PathTemplate {
+  /** Literals, `*` and `**`; variables are resolved into these. */
+  readonly segments: readonly string[];
+  /** Without its colon; empty where there is none. */
+  readonly verb: string;
+  readonly variables: readonly TemplateVariable[];
+}
+
+const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
+/** RFC 3986 pchar without what the grammar needs itself: `*` and `:`. */
+const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;=@]|%[0-9A-Fa-f]{2})+/y;
+
+/**
+ * Parses a path template of google.api.http:
+ *
+ *     Template  = "/" Segments [ Verb ] ;
+ *     Segments  = Segment { "/" Segment } ;
+ *     Segment   = "*" | "**" | LITERAL | Variable ;
+ *     Variable  = "{" FieldPath [ "=" Segments ] "}" ;
+ *     FieldPath = IDENT { "." IDENT } ;
+ *     Verb      = ":" LITERAL ;
+ *
+ * `**` stands last, variables hold no variables, and each field is bound once. Throws TemplateError with the column.
+ */
+export function parseTemplate(text: string): PathTemplate {
+  const scanner = new TemplateScanner(text);
+  const segments: string[] = [];
+  const variables: TemplateVariable[] = [];
+  scanner.expect("/");
+  parseSegments(scanner, segments, variables);
+  const verb = scanner.accept(":") ? scanner.take(literal, "a verb") : "";
+  if (!scanner.isAtEnd) scanner.fail('expected "/", ":" or the end');
+  return { segments, verb, variables };
+}
+
+/** `variables` is undefined inside a variable. */
+function parseSegments(scanner: TemplateScanner, segments: string[], variables: TemplateVariable[] | undefined): void {
+  do {
+    if (segments.at(-1) === "**") scanner.fail('"**" must be the last segment, but there is another');
+    if (scanner.accept("{")) {
+      if (variables === undefined) scanner.fail("a variable inside a variable");
+      parseVariable(scanner, segments, variables);
+    } else if (scanner.accept("**")) segments.push("**");
+    else if (scanner.accept("*")) segments.push("*");
+    else segments.push(parseLiteral(scanner));
+  } while (scanner.accept("/"));
+}
+
+function parseLiteral(scanner: TemplateScanner): string {
+  const text = scanner.take(literal, "a segment");
+  if (text === "." || text === "..") scanner.fail("a dot segment, which no path may have,");
+  return text;
+}
+
+function parseVariable(scanner: TemplateScanner, segments: string[], variables: TemplateVariable[]): void {
+  const start = segments.length;
+  let fieldPath = scanner.take(identifier, "a field name");
+  while (scanner.accept(".")) fieldPath += `.${scanner.take(identifier, "a field name")}`;
+  if (variables.some((variable) => variable.fieldPath === fieldPath)) scanner.fail(`"${fieldPath}" is bound twice`);
+  if (scanner.accept("=")) parseSegments(scanner, segments, undefined);
+  else segments.push("*");
+  scanner.expect("}");
+  const isOpen = segments.at(-1) === "**";
+  variables.push({ fieldPath, start, end: isOpen ? undefined : segments.length, isMulti: isOpen || segments.length - start > 1 });
+}

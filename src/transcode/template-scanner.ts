@@ -1,0 +1,42 @@
+/** What is wrong with a path template, and where: columns count from 1. */
+export class TemplateError extends Error {
+  override readonly name = "TemplateError";
+}
+
+/** Walks over the text of a path template, one character or one run of characters at a time. */
+export class TemplateScanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#text.length;
+  }
+
+  /** Steps over `token` where it comes next. */
+  accept(token: string): boolean {
+    if (!this.#text.startsWith(token, this.#at)) return false;
+    this.#at += token.length;
+    return true;
+  }
+
+  expect(token: string): void {
+    if (!this.accept(token)) this.fail(`expected "${token}"`);
+  }
+
+  /** What `pattern` (sticky) matches next; fails where that is nothing. */
+  take(pattern: RegExp, what: string): string {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text)?.[0] ?? "";
+    if (found === "") this.fail(`expected ${what}`);
+    this.#at += found.length;
+    return found;
+  }
+
+  fail(problem: string): never {
+    throw new TemplateError(`${problem} at column ${this.#at + 1} of "${this.#text}"`);
+  }
+}

@@ -1,0 +1,121 @@
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { MethodTable } from "../call/methods.ts";
+import { Failure } from "../error/failure.ts";
+import type { Cidr } from "../http/client-address.ts";
+import { HttpCall, requestIdOf } from "../http/http-call.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
+import { readBody } from "../http/read-body.ts";
+import type { JsonReader } from "../protojson/read.ts";
+import { compileHttpRules } from "./http-rules.ts";
+import { checkMediaType, parseJson } from "./json-body.ts";
+import { type BuildRequest, compileRequest } from "./request-message.ts";
+import { sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
+import type { Route, Success } from "./route.ts";
+
+export interface TranscoderOptions {
+  readonly methods: MethodTable;
+  readonly json: JsonReader;
+  /** Methods that answer a success with something else than 200. */
+  readonly rest: ReadonlyMap<DescMethodUnary, Success>;
+  readonly trustedProxies: readonly Cidr[];
+  /** Largest request body. */
+  readonly maxBytes: (method: DescMethodUnary) => number;
+}
+
+interface Endpoint {
+  readonly route: Route;
+  readonly buildRequest: BuildRequest;
+}
+
+/**
+ * Serves methods as JSON/HTTP by their google.api.http rules, over HTTP/1.1 and HTTP/2. Throws at the start, with every problem, where a
+ * rule is wrong; after that it never throws and never rejects. What a handler rejects with and is no Failure leaves as INTERNAL, with the
+ * text of the table only: logging it is an interceptor's work.
+ */
+export function createTranscoder(options: TranscoderOptions): HttpHandler {
+  const { json, trustedProxies } = options;
+  const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
+
+  async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const target = originForm(request.url ?? "");
+    const queryAt = target.indexOf("?");
+    const path = queryAt < 0 ? target : target.slice(0, queryAt);
+    const endpoint = routes.find(path, request.method ?? "");
+    if (endpoint === undefined) {
+      refuseRoute(routes.methodsAt(path), request, response);
+      return;
+    }
+    const { route, buildRequest } = endpoint;
+    const call = new HttpCall(route.method, "json-http", request, response, trustedProxies);
+    const body = isBodyless(request) ? undefined : await readJson(request, route);
+    const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
+    sendMessage(request, response, route, await route.handler(message, call));
+  }
+
+  return (request, response) => {
+    request.on("error", ignore);
+    response.on("error", ignore);
+    serve(request, response).catch((error: unknown) => fail(request, response, error));
+  };
+}
+
+/** Undefined for an empty body. */
+async function readJson(request: HttpRequest, route: Route): Promise<unknown> {
+  const body = await readBody(request, route.body === "none" ? 0 : route.maxBytes).catch((error: unknown) => {
+    throw route.body === "none" && error instanceof Failure && error.reason === "BODY_TOO_LARGE" ? noBodyTaken() : error;
+  });
+  if (body.length === 0) return undefined;
+  checkMediaType(request);
+  return parseJson(body);
+}
+
+function noBodyTaken(): Failure {
+  return new Failure("INVALID_REQUEST", { message: "this method takes no request body" });
+}
+
+/** Whether it is known without reading that there is no body. */
+function isBodyless(request: HttpRequest): boolean {
+  const length = request.headers["content-length"];
+  if (length !== undefined) return length === "0";
+  return "stream" in request ? request.stream.endAfterHeaders : request.headers["transfer-encoding"] === undefined;
+}
+
+function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpResponse): void {
+  if (methods.size === 0) {
+    if (!(headerOf(request, "content-type") ?? "").startsWith("application/grpc")) throw new Failure("ROUTE_NOT_FOUND");
+    response.setHeader("x-request-id", requestIdOf(request));
+    sendGrpcUnimplemented(request, response);
+    return;
+  }
+  if (methods.has("GET")) methods.add("HEAD");
+  methods.add("OPTIONS");
+  response.setHeader("allow", [...methods].sort().join(", "));
+  if (request.method !== "OPTIONS") throw new Failure("METHOD_NOT_ALLOWED");
+  response.setHeader("x-request-id", requestIdOf(request));
+  sendNothing(response);
+}
+
+/** An absolute-form target (RFC 9112, section 3.2.2) without its scheme and authority. */
+function originForm(target: string): string {
+  if (target.startsWith("/")) return target;
+  const authority = /^https?:\/\/[^/?#]*/i.exec(target)?.[0] ?? "";
+  return target.slice(authority.length);
+}
+
+function fail(request: HttpRequest, response: HttpResponse, error: unknown): void {
+  try {
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    const requestId = String(response.getHeader("x-request-id") ?? requestIdOf(request));
+    response.setHeader("x-request-id", requestId);
+    sendFailure(request, response, error instanceof Failure ? error : new Failure("INTERNAL"), requestId);
+  } catch {
+    // The response went away in between: nobody is left to tell.
+    response.destroy();
+  }
+}
+
+/** A request or response that breaks is seen where it is read or written; without a listener it would end the process. */
+function ignore(): void {}

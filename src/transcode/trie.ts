@@ -1,0 +1,164 @@
+import type { PathTemplate } from "./template-parser.ts";
+
+/** By HTTP method; `*` is any. */
+type ByMethod<T> = Map<string, T>;
+
+interface Node<T> {
+  /** A few at most, so that comparing in place beats hashing a copy of the segment. */
+  readonly literals: { readonly text: string; readonly node: Node<T> }[];
+  any: Node<T> | undefined;
+  /** What ends here, by verb. */
+  readonly leaves: Map<string, ByMethod<T>>;
+  /** What takes all the rest of the path, by verb. */
+  readonly rests: Map<string, ByMethod<T>>;
+}
+
+/** Finds what is registered for a path and an HTTP method. Paths are compared as they came, never decoded. */
+export interface Trie<T> {
+  /** Answers false where the same shape is there for the method already. */
+  insert(template: PathTemplate, httpMethod: string, value: T): boolean;
+  /** HEAD is served by GET where it has nothing of its own. */
+  find(path: string, httpMethod: string): T | undefined;
+  /** The methods that the path takes, `*` among them. */
+  methodsAt(path: string): Set<string>;
+}
+
+/**
+ * Literals win over `*`, and `*` over `**`, segment by segment from the left; where the better branch leads nowhere for this method the
+ * next one is tried. A path's verb is what follows the last colon of its last segment. Empty segments and dot segments (`.`, `..`,
+ * `%2e`) match no variable.
+ */
+export function createTrie<T>(): Trie<T> {
+  const root = newNode<T>();
+  /** Paths without any variable. */
+  const statics = new Map<string, ByMethod<T>>();
+  return {
+    insert(template, httpMethod, value) {
+      const methods = leafOf(root, template);
+      if (methods.has(httpMethod)) return false;
+      methods.set(httpMethod, value);
+      if (!template.segments.some((segment) => segment === "*" || segment === "**")) statics.set(pathOf(template), methods);
+      return true;
+    },
+    find(path, httpMethod) {
+      const methods = statics.get(path);
+      return (methods && serving(methods, httpMethod)) ?? search(root, path, httpMethod, undefined);
+    },
+    methodsAt(path) {
+      const found = new Set<string>();
+      search(root, path, "", found);
+      return found;
+    },
+  };
+}
+
+function newNode<T>(): Node<T> {
+  return { literals: [], any: undefined, leaves: new Map(), rests: new Map() };
+}
+
+function pathOf(template: PathTemplate): string {
+  return `/${template.segments.join("/")}${template.verb === "" ? "" : `:${template.verb}`}`;
+}
+
+function leafOf<T>(root: Node<T>, template: PathTemplate): ByMethod<T> {
+  let node = root;
+  let leaves = root.leaves;
+  for (const segment of template.segments) {
+    if (segment === "**") {
+      leaves = node.rests;
+      break;
+    }
+    node = childOf(node, segment);
+    leaves = node.leaves;
+  }
+  const methods = leaves.get(template.verb) ?? new Map<string, T>();
+  leaves.set(template.verb, methods);
+  return methods;
+}
+
+function childOf<T>(node: Node<T>, segment: string): Node<T> {
+  if (segment === "*") {
+    node.any ??= newNode();
+    return node.any;
+  }
+  let child = node.literals.find((literal) => literal.text === segment)?.node;
+  if (child === undefined) {
+    child = newNode();
+    node.literals.push({ text: segment, node: child });
+  }
+  return child;
+}
+
+function serving<T>(methods: ByMethod<T>, httpMethod: string): T | undefined {
+  return methods.get(httpMethod) ?? (httpMethod === "HEAD" ? methods.get("GET") : undefined) ?? methods.get("*");
+}
+
+/** With `found` it collects every method instead of stopping at the first match. */
+function search<T>(root: Node<T>, path: string, httpMethod: string, found: Set<string> | undefined): T | undefined {
+  if (path.charCodeAt(0) !== slash) return undefined;
+  const colon = path.lastIndexOf(":");
+  const hasVerb = colon > path.lastIndexOf("/");
+  const verb = hasVerb ? path.slice(colon + 1) : "";
+  if (hasVerb && verb === "") return undefined;
+  return walk(root, path, 0, hasVerb ? colon : path.length, verb, httpMethod, found);
+}
+
+/** `at` is the slash before the next segment, or `end`. */
+function walk<T>(
+  node: Node<T>,
+  path: string,
+  at: number,
+  end: number,
+  verb: string,
+  httpMethod: string,
+  found: Set<string> | undefined,
+): T | undefined {
+  if (at >= end) return answer(node.leaves.get(verb), httpMethod, found) ?? answer(node.rests.get(verb), httpMethod, found);
+  const start = at + 1;
+  const stop = segmentEnd(path, start, end);
+  if (stop === start) return undefined;
+  for (const literal of node.literals) {
+    if (literal.text.length !== stop - start || !path.startsWith(literal.text, start)) continue;
+    const value = walk(literal.node, path, stop, end, verb, httpMethod, found);
+    if (value !== undefined) return value;
+  }
+  if (node.any !== undefined && !isDotSegment(path, start, stop)) {
+    const value = walk(node.any, path, stop, end, verb, httpMethod, found);
+    if (value !== undefined) return value;
+  }
+  const rest = node.rests.get(verb);
+  return rest !== undefined && isCleanRest(path, at, end) ? answer(rest, httpMethod, found) : undefined;
+}
+
+function answer<T>(methods: ByMethod<T> | undefined, httpMethod: string, found: Set<string> | undefined): T | undefined {
+  if (methods === undefined) return undefined;
+  if (found === undefined) return serving(methods, httpMethod);
+  for (const method of methods.keys()) found.add(method);
+  return undefined;
+}
+
+const slash = 0x2f;
+
+/** Where the segment that begins at `start` ends. */
+export function segmentEnd(path: string, start: number, end: number): number {
+  const next = path.indexOf("/", start);
+  return next < 0 || next > end ? end : next;
+}
+
+function isCleanRest(path: string, at: number, end: number): boolean {
+  for (let start = at + 1; start <= end; ) {
+    const stop = segmentEnd(path, start, end);
+    if (stop === start || isDotSegment(path, start, stop)) return false;
+    start = stop + 1;
+  }
+  return true;
+}
+
+/** `.` and `..`, also percent-encoded. */
+function isDotSegment(path: string, start: number, end: number): boolean {
+  if (end - start > 6) return false;
+  const first = path[start];
+  if (first !== "." && first !== "%") return false;
+  const text = path.slice(start, end).replaceAll(/%2e/gi, ".");
+  return text === "." || text === "..";
+}

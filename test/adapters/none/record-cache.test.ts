@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { createNoRecordCache } from "../../../src/adapters/none/record-cache.ts";
+import { keyRecord } from "../../support/key-record.ts";
+
+test("no cache: always a miss", async () => {
+  const cache = createNoRecordCache();
+  const { keyId } = keyRecord();
+  await cache.putIfNewer("t", keyId, { record: keyRecord(), revision: 1, deadlineMs: Number.MAX_SAFE_INTEGER }, 0);
+  expect(cache.get("t", keyId, 0)).toBeUndefined();
+  await cache.close();
+  expect(cache.get("t", keyId, 0)).toBeUndefined();
+});

@@ -1,0 +1,96 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, closeSync, openSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
+import { keyRecord } from "../../support/key-record.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const openStore = (path: string) => openSqliteKeyStore({ path, clock: Date.now });
+
+test("a second process on the file fails at open, with an error that names the file and the reason", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  const store = await openStore(path);
+  const script = fileURLToPath(new URL("../../support/store-process.ts", import.meta.url));
+  const second = spawnSync(process.execPath, [script, path, "second"], { encoding: "utf8" });
+  expect(second.status).toBe(1);
+  expect(second.stderr).toContain(`${path}: another Keywright is using this database`);
+  await expect(openStore(path)).rejects.toThrow(`${path}: another Keywright is using this database`);
+  // The first one is none the worse for it.
+  expect((await store.insert("t", keyRecord(), null)).outcome).toBe("inserted");
+  await store.close();
+  await (await openStore(path)).close();
+});
+
+test.skipIf(process.platform === "win32")(
+  "the database and its log are for their owner only, also where the file was not before",
+  async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "keys.db");
+    for (const round of ["new", "old"]) {
+      if (round === "old") chmodSync(path, 0o644);
+      const store = await openStore(path);
+      await store.insert("t", keyRecord({ keyId: round }), null);
+      const files = readdirSync(folder.path);
+      expect(files).toContain("keys.db-wal");
+      for (const file of files) expect(statSync(join(folder.path, file)).mode & 0o777, file).toBe(0o600);
+      await store.close();
+    }
+  },
+);
+
+test("a file of a newer schema is refused and left as it is", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  await (await openStore(path)).close();
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA user_version = 1000");
+  database.close();
+  await expect(openStore(path)).rejects.toThrow(/keys\.db: .*schema version 1000.*newer Keywright/);
+  await expect(openStore(path)).rejects.toThrow(/schema version 1000/);
+});
+
+test("what is no database, or in no folder, is refused with an error that names it", async () => {
+  using folder = temporaryFolder();
+  const text = join(folder.path, "text.db");
+  writeFileSync(text, "this is not a database, but long enough to be looked at".repeat(100));
+  await expect(openStore(text)).rejects.toThrow(`${text}: cannot be used as the key store: file is not a database`);
+  const nowhere = join(folder.path, "nowhere", "keys.db");
+  await expect(openStore(nowhere)).rejects.toThrow(`${nowhere}: cannot be used as the key store: ENOENT`);
+});
+
+test("names that mean something to SQLite are plain files", async () => {
+  using folder = temporaryFolder();
+  for (const name of [":memory:", "file:keys.db?mode=memory"]) {
+    const store = await openStore(join(folder.path, name));
+    await store.close();
+    expect(readdirSync(folder.path)).toContain(name);
+  }
+});
+
+test("a damaged file: reads and writes reject with STORE_UNAVAILABLE and the cause, never with SQLite's own error", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  const store = await openStore(path);
+  const ids = Array.from({ length: 500 }, (_, index) => `K${String(index).padStart(3, "0")}`);
+  const metadata = { padding: "x".repeat(2000) };
+  await store.insertMany(
+    "t",
+    ids.map((keyId) => ({ record: keyRecord({ keyId, metadata }), request: null })),
+  );
+  await store.close();
+  const size = statSync(path).size;
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.alloc(size - 65_536, 0xff), 0, size - 65_536, 65_536);
+  closeSync(file);
+
+  const damaged = await openStore(path);
+  const unavailable = { name: "Failure", reason: "STORE_UNAVAILABLE", cause: { code: "ERR_SQLITE_ERROR" } };
+  await expect(damaged.get("t", "K250")).rejects.toMatchObject(unavailable);
+  await expect(damaged.list("t", { kind: "issued", nowMs: 0, limit: 500 })).rejects.toMatchObject(unavailable);
+  await expect(damaged.replace("t", keyRecord({ keyId: "K250", revision: 2 }))).rejects.toMatchObject(unavailable);
+  await damaged.close();
+});

@@ -1,0 +1,92 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
+import { createGroupCommit } from "../../../src/adapters/sqlite/group-commit.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+function setup() {
+  const folder = temporaryFolder();
+  const database = openDatabase(join(folder.path, "keys.db"));
+  const insert = database.prepare("INSERT INTO tombstones (tenant, key_id, revision) VALUES ('t', ?, 1)");
+  return {
+    database,
+    groupCommit: createGroupCommit(database),
+    insert: (id: string) => insert.run(id).changes,
+    ids: () =>
+      database
+        .prepare("SELECT key_id FROM tombstones ORDER BY key_id")
+        .all()
+        .map((row) => row.key_id),
+    [Symbol.dispose]() {
+      database.close();
+      folder.remove();
+    },
+  };
+}
+
+test("a write that throws is undone and rejects alone; the others of its group stay", async () => {
+  using fixture = setup();
+  const { groupCommit, insert, ids } = fixture;
+  const outcomes = await Promise.allSettled([
+    groupCommit.run(() => insert("a")),
+    groupCommit.run(() => {
+      insert("b");
+      throw new Error("second thoughts");
+    }),
+    // The same id twice: SQLite refuses the second.
+    groupCommit.run(() => [insert("c"), insert("a")]),
+    groupCommit.run(() => insert("d")),
+  ]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+  expect(ids()).toEqual(["a", "d"]);
+});
+
+test("writes of one turn share a transaction, and none resolves where its commit fails", async () => {
+  using fixture = setup();
+  const { database, groupCommit, insert, ids } = fixture;
+  database.exec("CREATE TABLE parent (id PRIMARY KEY); CREATE TABLE child (id REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)");
+  const outcomes = await Promise.allSettled([
+    groupCommit.run(() => insert("a")),
+    // SQLite looks for the parent at the commit only.
+    groupCommit.run(() => database.exec("INSERT INTO child VALUES ('orphan')")),
+    groupCommit.run(() => insert("c")),
+  ]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  expect(database.isTransaction).toBe(false);
+  expect(ids()).toEqual([]);
+});
+
+test("where the transaction is lost, every write of the group rejects, none stays, and the next group goes well", async () => {
+  using fixture = setup();
+  const { database, groupCommit, insert, ids } = fixture;
+  const outcomes = await Promise.allSettled([
+    groupCommit.run(() => insert("a")),
+    groupCommit.run(() => {
+      // As SQLite does by itself on a full disk.
+      database.exec("ROLLBACK");
+      throw new Error("the disk is full");
+    }),
+    groupCommit.run(() => insert("c")),
+  ]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  expect(ids()).toEqual([]);
+  await groupCommit.run(() => insert("d"));
+  expect(ids()).toEqual(["d"]);
+});
+
+test("more writes than a group takes are all written, in their order", async () => {
+  using fixture = setup();
+  const { groupCommit } = fixture;
+  const order: number[] = [];
+  await Promise.all(Array.from({ length: 1000 }, (_, index) => groupCommit.run(() => order.push(index))));
+  expect(order).toEqual(Array.from({ length: 1000 }, (_, index) => index));
+});
+
+test("drain settles what waits before it returns", async () => {
+  using fixture = setup();
+  const { groupCommit, insert, ids } = fixture;
+  const waiting = Promise.all(["a", "b"].map((id) => groupCommit.run(() => insert(id))));
+  groupCommit.drain();
+  expect(ids()).toEqual(["a", "b"]);
+  await waiting;
+});

@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
+import { listSql } from "../../../src/adapters/sqlite/list.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const statuses = [undefined, "active", "expired", "revoked"] as const;
+
+test.each([false, true].flatMap((byActor) => statuses.map((status) => ({ byActor, status }))))(
+  "listing by actor: $byActor, status $status: seeks in a covering index, without a sort or a scan of the keys",
+  ({ byActor, status }) => {
+    using folder = temporaryFolder();
+    const database = openDatabase(join(folder.path, "keys.db"));
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${listSql(byActor, status)}`).all();
+    database.close();
+    const equals = ["tenant=?", "kind=?", byActor ? "actor_id=?" : "", status === undefined ? "" : "revoked=?"]
+      .filter(Boolean)
+      .join(" AND ");
+    expect(plan.map((step) => step.detail)).toEqual([
+      "CO-ROUTINE page",
+      expect.stringMatching(/^SEARCH keys USING COVERING INDEX \w+ \(/),
+      "SCAN page",
+      "SEARCH keys USING PRIMARY KEY (tenant=? AND key_id=?)",
+    ]);
+    expect(plan[1]?.detail).toContain(`(${equals} AND key_id>?)`);
+  },
+);

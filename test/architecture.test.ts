@@ -1,0 +1,171 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+/** What the files of a folder may import beside their own folder: folders or files of src, and folders of gen. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  "src/error": [],
+  "src/core": ["src/error"],
+  "src/ports": ["src/core", "src/error"],
+  "src/service": ["src/core", "src/ports", "src/error"],
+  "src/call": ["src/error", "gen"],
+  "src/http": ["src/call", "src/error"],
+  "src/protojson": ["src/error"],
+  "src/transcode": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
+  "src/connect": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
+  "src/server": ["src/http", "src/call", "src/error", "gen/grpc"],
+  "src/config": ["src/core", "src/http/client-address.ts", "src/protojson/duration.ts", "src/error"],
+  "src/telemetry": ["src/error"],
+  "src/rpc": ["src/service", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
+  "src/app.ts": ["src", "gen"],
+  "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
+};
+
+/** Adapters know the ports and not each other. */
+const allowedToAdapters = ["src/ports", "src/core", "src/error"];
+
+/** Folders that may import these packages and built-in modules only. */
+const allowedPackages: Readonly<Record<string, readonly string[]>> = {
+  "src/error": [],
+  "src/core": ["node:crypto", "node:zlib", "ipaddr.js"],
+  "src/ports": [],
+};
+
+/** Folders of which others may import types only. */
+const typesOnly: readonly (readonly [importer: string, imported: string])[] = [
+  ["src/rpc", "src/ports"],
+  ["src/rpc", "src/telemetry"],
+  ["src/config", "src/http"],
+];
+
+const maxLines = 300;
+
+interface Import {
+  readonly file: string;
+  /** Path from the root of the checkout, or the name of a package. */
+  readonly target: string;
+  readonly isPackage: boolean;
+  readonly isTypeOnly: boolean;
+}
+
+const root = resolve(import.meta.dirname, "..");
+const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => `src/${name.replaceAll("\\", "/")}`);
+const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), "utf8")]));
+const imports = files.flatMap(importsOf);
+
+/** Static and dynamic imports and re-exports, over several lines too. */
+function importsOf(file: string): Import[] {
+  const code = texts.get(file) as string;
+  const statements = [...code.matchAll(/^(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?["']([^"']+)["']/gm)];
+  const dynamic = [...code.matchAll(/\bimport\(\s*()["']([^"']+)["']/g)];
+  return [...statements, ...dynamic].map(([, type, specifier = ""]) => {
+    const isPackage = !specifier.startsWith(".");
+    const target = isPackage ? specifier : relative(root, resolve(root, dirname(file), specifier)).replaceAll("\\", "/");
+    return { file, target, isPackage, isTypeOnly: type !== undefined && type !== "" };
+  });
+}
+
+/** The folder whose rules hold for a file: `src/adapters/sqlite`, `src/core`; a file of src itself is on its own. */
+function unitOf(file: string): string {
+  const parts = file.split("/");
+  return parts.slice(0, parts[1] === "adapters" ? 3 : 2).join("/");
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+test("the import lines are found", () => {
+  // Keeps the other tests from passing because nothing was read.
+  expect(files.length).toBeGreaterThan(40);
+  expect(imports.length).toBeGreaterThan(files.length);
+  expect(imports).toContainEqual({ file: "src/config/load.ts", target: "src/config/problems.ts", isPackage: false, isTypeOnly: false });
+  expect(imports).toContainEqual({ file: "src/config/config.ts", target: "src/core/role.ts", isPackage: false, isTypeOnly: true });
+});
+
+test("imports go in the directions allowed", () => {
+  const offences = imports
+    .filter(({ isPackage }) => !isPackage)
+    .flatMap(({ file, target }) => {
+      const unit = unitOf(file);
+      const may = unit.startsWith("src/adapters/") ? allowedToAdapters : allowed[unit];
+      if (may === undefined) return [`${file}: ${unit} has no rule in test/architecture.test.ts`];
+      if (isWithin(target, unit) || may.some((folder) => isWithin(target, folder))) return [];
+      return [`${file} imports ${target}, but ${unit} may import only: ${may.join(", ") || "nothing"}`];
+    });
+  expect([...new Set(offences)]).toEqual([]);
+});
+
+test("only src/app.ts names concrete adapters", () => {
+  const offences = imports
+    .filter(({ file, target }) => isWithin(target, "src/adapters") && !isWithin(file, "src/adapters") && file !== "src/app.ts")
+    .map(({ file, target }) => `${file} imports ${target}, but only src/app.ts may name adapters`);
+  expect(offences).toEqual([]);
+});
+
+test("the inner folders use no packages but those listed", () => {
+  const offences = imports
+    .filter(({ isPackage }) => isPackage)
+    .flatMap(({ file, target }) => {
+      const may = allowedPackages[unitOf(file)];
+      return may === undefined || may.includes(target)
+        ? []
+        : [`${file} imports ${target}, but ${unitOf(file)} may use only: ${may.join(", ")}`];
+    });
+  expect(offences).toEqual([]);
+});
+
+test("where only types may be imported, only types are", () => {
+  const offences = imports
+    .filter(({ file, target, isTypeOnly }) => !isTypeOnly && typesOnly.some(([from, to]) => isWithin(file, from) && isWithin(target, to)))
+    .map(({ file, target }) => `${file} imports values of ${target}, but may import only types of it`);
+  expect(offences).toEqual([]);
+});
+
+test("there are no circular imports", () => {
+  const edges = new Map(
+    files.map((file) => [file, imports.filter((item) => item.file === file && !item.isPackage).map(({ target }) => target)]),
+  );
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]) => {
+    const start = path.indexOf(file);
+    if (start !== -1) cycles.push([...path.slice(start), file].join(" -> "));
+    if (start !== -1 || done.has(file)) return;
+    for (const target of edges.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(cycles).toEqual([]);
+});
+
+test("every imported file exists and says its ending", () => {
+  const offences = imports
+    .filter(({ target, isPackage }) => !isPackage && !texts.has(target) && !isWithin(target, "gen"))
+    .map(({ file, target }) => `${file} imports ${target}, which is no file of src or gen`);
+  expect(offences).toEqual([]);
+});
+
+test(`no file has more than ${maxLines} lines`, () => {
+  const offences = files
+    .map((file) => ({ file, lines: (texts.get(file) as string).trimEnd().split("\n").length }))
+    .filter(({ lines }) => lines > maxLines)
+    .map(({ file, lines }) => `${file} has ${lines} lines; at most ${maxLines}`);
+  expect(offences).toEqual([]);
+});
+
+test("only src/main.ts writes to the console", () => {
+  expect(files.filter((file) => file !== "src/main.ts" && /\bconsole\.\w+\(/.test(texts.get(file) as string))).toEqual([]);
+});
+
+test("there are no default exports", () => {
+  expect(files.filter((file) => /^export default\b|\bas default\b/m.test(texts.get(file) as string))).toEqual([]);
+});
+
+test("generated code is in gen only", () => {
+  const generated = files.filter((file) => file.endsWith("_pb.ts") || /@generated by protoc/.test(texts.get(file) as string));
+  const elsewhere = imports.filter(({ target }) => /_pb(\.ts)?$/.test(target) && !isWithin(target, "gen"));
+  expect([...generated, ...elsewhere.map(({ file, target }) => `${file} imports ${target}, but generated code is in gen`)]).toEqual([]);
+});

@@ -1,0 +1,220 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { ConfigError } from "../../src/config/problems.ts";
+
+const secret = "s".repeat(32);
+const otherSecret = "o".repeat(32);
+
+function problemsOf(environment: Record<string, string>, yaml?: string): readonly string[] {
+  try {
+    loadConfig(environment, yaml === undefined ? null : { path: "keywright.yaml", text: yaml });
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+function fromYaml(yaml: string, environment: Record<string, string> = {}) {
+  return loadConfig(environment, { path: "keywright.yaml", text: yaml });
+}
+
+test("without settings, everything has its default", () => {
+  const { config, given } = loadConfig({});
+  expect(config).toEqual({
+    host: "127.0.0.1",
+    port: 4430,
+    dataDir: resolve("data"),
+    store: { kind: "sqlite", path: resolve("data/keywright.db") },
+    cache: { kind: "memory" },
+    cacheTtlMs: 60_000,
+    cacheMaxEntries: 100_000,
+    keyPrefixes: { secret: "kw", public: "kw_pub", retired: [] },
+    issuer: "http://127.0.0.1:4430",
+    trustedProxies: [],
+    storeOutage: "serve",
+    derivedTokens: "rooted",
+    unknownFields: "reject",
+    logLevel: "info",
+    corsOrigins: [],
+    tls: null,
+    defaultKeyTtlMs: null,
+    drainTimeoutMs: 10_000,
+  });
+  expect(given).toEqual({
+    serverSecrets: { current: null, retired: [] },
+    adminTokens: [],
+    signingKeys: [],
+    storeUri: null,
+    cacheUri: null,
+  });
+});
+
+test("the environment says it all", () => {
+  const { config, given } = loadConfig({
+    KEYWRIGHT_HOST: "::1",
+    KEYWRIGHT_PORT: "0",
+    KEYWRIGHT_STORE: "sqlite:///var/lib/a%20b.db",
+    KEYWRIGHT_SECRET: secret,
+    KEYWRIGHT_SECRETS_RETIRED: `${otherSecret};expires=2026-01-31T00:00:00Z, ${"p".repeat(32)}`,
+    KEYWRIGHT_ADMIN_TOKEN: "t".repeat(32),
+    KEYWRIGHT_KEY_PREFIX: "acme_live",
+    KEYWRIGHT_RETIRED_KEY_PREFIXES: "kw",
+    KEYWRIGHT_TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::1",
+    KEYWRIGHT_CORS_ORIGINS: "https://a.example,http://localhost:3000",
+    KEYWRIGHT_DEFAULT_TTL: "1h30m",
+    KEYWRIGHT_CACHE_TTL: "3600s",
+    KEYWRIGHT_SIGNING_KEYS: "file:///keys.json,https://keys.example/jwks",
+    KEYWRIGHT_TLS_CERT_FILE: "/tls/cert.pem",
+    KEYWRIGHT_TLS_KEY_FILE: "/tls/key.pem",
+    KEYWRIGHT_TEST_ANYTHING: "is left alone",
+    PATH: "/bin",
+  });
+  expect(config.store).toEqual({ kind: "sqlite", path: "/var/lib/a b.db" });
+  expect(config.issuer).toBe("https://[::1]:0");
+  expect(config.keyPrefixes).toEqual({ secret: "acme_live", public: "acme_live_pub", retired: ["kw", "kw_pub"] });
+  expect(config.trustedProxies.map(([address, bits]) => `${address}/${bits}`)).toEqual(["10.0.0.0/8", "2001:db8::1/128"]);
+  expect(config.corsOrigins).toEqual(["https://a.example", "http://localhost:3000"]);
+  expect(config.defaultKeyTtlMs).toBe(5_400_000);
+  expect(config.cacheTtlMs).toBe(3_600_000);
+  expect(config.tls).toEqual({ certFile: "/tls/cert.pem", keyFile: "/tls/key.pem" });
+  expect(given.serverSecrets).toEqual({
+    current: secret,
+    retired: [
+      { secret: otherSecret, expireTimeMs: Date.UTC(2026, 0, 31) },
+      { secret: "p".repeat(32), expireTimeMs: null },
+    ],
+  });
+  const sha256 = createHash("sha256").update("t".repeat(32)).digest();
+  expect(given.adminTokens).toEqual([{ name: "admin", sha256, roles: ["admin"] }]);
+  expect(given.signingKeys).toEqual(["file:///keys.json", "https://keys.example/jwks"]);
+});
+
+describe("the YAML file", () => {
+  test("holds the same settings, its scalars read as in the environment, which wins", () => {
+    const { config } = fromYaml("port: 8080\nhost: 0.0.0.0\ncache: none\ncors_origins: [https://a.example]\n", { KEYWRIGHT_PORT: "9090" });
+    expect(config).toMatchObject({ port: 9090, host: "0.0.0.0", cache: { kind: "none" }, corsOrigins: ["https://a.example"] });
+  });
+
+  test("may be empty", () => {
+    expect(fromYaml("# nothing\n").config.port).toBe(4430);
+  });
+
+  test("lists admin tokens by digest", () => {
+    const yaml = `admin_tokens:\n  - name: gateway\n    sha256: ${"0a".repeat(32)}\n    roles: [verifier, auditor]\n`;
+    expect(fromYaml(yaml).given.adminTokens).toEqual([{ name: "gateway", sha256: Buffer.alloc(32, 0x0a), roles: ["verifier", "auditor"] }]);
+  });
+
+  test.each([
+    ["- name: a\n    sha256: zz\n    roles: [admin]", "admin_tokens[0].sha256: must be the SHA-256 of the token as 64 hex digits"],
+    [`- name: a\n    sha256: ${"00".repeat(32)}\n    roles: [root]`, "admin_tokens[0].roles: item 1 must be admin or verifier or auditor"],
+    [`- name: a\n    sha256: ${"00".repeat(32)}`, "admin_tokens[0].roles: must have at least one role"],
+    [`- name: a\n    token: abc`, "admin_tokens[0].token: is no member; there are name, sha256 and roles"],
+    [`- just text`, "admin_tokens[0]: must have name, sha256 and roles"],
+  ])("names the place of what is wrong with a token (%#)", (item, problem) => {
+    expect(problemsOf({}, `admin_tokens:\n  ${item}\n`)).toEqual([problem]);
+  });
+
+  test("broken YAML is reported by place, without the text", () => {
+    const problems = problemsOf({}, `port: 1\nsecret: "${secret}\n`);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(/^keywright\.yaml: line \d+, column \d+: not well-formed YAML \([A-Z_]+\)$/);
+  });
+
+  test.each(["- a\n", "text\n"])("must be a mapping (%j)", (yaml) => {
+    expect(problemsOf({}, yaml)).toEqual(["keywright.yaml: must be a mapping of settings"]);
+  });
+
+  test("must not hold aliases", () => {
+    expect(problemsOf({}, "host: &h 127.0.0.1\nissuer: *h\n")).toEqual(["keywright.yaml: must not hold aliases"]);
+  });
+});
+
+describe("problems", () => {
+  test("come all at once, each named as it was given", () => {
+    expect(
+      problemsOf({ KEYWRIGHT_PORT: "eighty", KEYWRIGHT_HOTS: "x", KEYWRIGHT_CACHE: "memroy" }, "log_level: loud\ndata_dri: x\n"),
+    ).toEqual([
+      "data_dri: there is no such setting; did you mean data_dir?",
+      "KEYWRIGHT_HOTS: there is no such setting; did you mean KEYWRIGHT_HOST?",
+      "KEYWRIGHT_PORT: must be a whole number from 0 to 65535",
+      "KEYWRIGHT_CACHE: must be memory, none, redis://..., rediss://..., redis+sentinel://... or redis+cluster://...",
+      "log_level: must be trace or debug or info or warn or error or fatal or silent",
+    ]);
+  });
+
+  test.each([
+    ["KEYWRIGHT_PORT", "65536"],
+    ["KEYWRIGHT_PORT", ""],
+    ["KEYWRIGHT_PORT", "0x50"],
+    ["KEYWRIGHT_HOST", "a b"],
+    ["KEYWRIGHT_HOST", "1:2"],
+    ["KEYWRIGHT_STORE", "sqlite://relative"],
+    ["KEYWRIGHT_STORE", "postgres://x"],
+    ["KEYWRIGHT_CACHE", "redis"],
+    ["KEYWRIGHT_CACHE_TTL", "60"],
+    ["KEYWRIGHT_CACHE_TTL", "0s"],
+    ["KEYWRIGHT_DRAIN_TIMEOUT", "-1s"],
+    ["KEYWRIGHT_DEFAULT_TTL", "11y"],
+    ["KEYWRIGHT_SECRET", ""],
+    ["KEYWRIGHT_SECRET", "x".repeat(31)],
+    ["KEYWRIGHT_SECRETS_RETIRED", `${secret};expires=tomorrow`],
+    ["KEYWRIGHT_SECRETS_RETIRED", `${secret},`],
+    ["KEYWRIGHT_ADMIN_TOKEN", "short"],
+    ["KEYWRIGHT_ADMIN_TOKEN", `${"x".repeat(40)} y`],
+    ["KEYWRIGHT_ISSUER", "keywright"],
+    ["KEYWRIGHT_ISSUER", "https://u:p@example.com"],
+    ["KEYWRIGHT_SIGNING_KEYS", "http://keys.example/jwks"],
+    ["KEYWRIGHT_KEY_PREFIX", "Kw"],
+    ["KEYWRIGHT_KEY_PREFIX", "mc"],
+    ["KEYWRIGHT_KEY_PREFIX", "a_b_c_d"],
+    ["KEYWRIGHT_KEY_PREFIX", "kw_"],
+    ["KEYWRIGHT_RETIRED_KEY_PREFIXES", "kw"],
+    ["KEYWRIGHT_RETIRED_KEY_PREFIXES", "kw_pub"],
+    ["KEYWRIGHT_RETIRED_KEY_PREFIXES", "old,old"],
+    ["KEYWRIGHT_TRUSTED_PROXIES", "10.0.0.0/33"],
+    ["KEYWRIGHT_STORE_OUTAGE", "Serve"],
+    ["KEYWRIGHT_CORS_ORIGINS", "https://a.example/"],
+    ["KEYWRIGHT_CORS_ORIGINS", "*"],
+    ["KEYWRIGHT_ADMIN_TOKENS", "[]"],
+  ])("%s=%j is refused, by name", (name, value) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name}: `));
+  });
+
+  test("one TLS file without the other", () => {
+    expect(problemsOf({ KEYWRIGHT_TLS_CERT_FILE: "/c" })).toEqual(["KEYWRIGHT_TLS_KEY_FILE: is missing"]);
+    expect(problemsOf({}, "tls_key_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: is missing"]);
+  });
+
+  test("retired secrets must differ from the current one", () => {
+    expect(problemsOf({ KEYWRIGHT_SECRET: secret, KEYWRIGHT_SECRETS_RETIRED: secret })).toEqual([
+      "KEYWRIGHT_SECRETS_RETIRED: must differ from KEYWRIGHT_SECRET and each other",
+    ]);
+  });
+
+  test("MongoDB and Redis are refused for now, with all that MongoDB would need", () => {
+    expect(problemsOf({ KEYWRIGHT_STORE: "mongodb://u:hunter2@db/keys", KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
+      "KEYWRIGHT_STORE: MongoDB is not available in this version yet",
+      "KEYWRIGHT_SECRET: is missing; with MongoDB nothing is generated",
+      "KEYWRIGHT_SIGNING_KEYS: is missing; with MongoDB nothing is generated",
+      "KEYWRIGHT_ADMIN_TOKEN: is missing; with MongoDB nothing is generated",
+      "KEYWRIGHT_CACHE: Redis is not available in this version yet",
+    ]);
+  });
+
+  test("never hold a value", () => {
+    const marker = "hunter2";
+    const environment = Object.fromEntries(
+      ["SECRET", "SECRETS_RETIRED", "ADMIN_TOKEN", "SIGNING_KEYS", "STORE", "CACHE", "ISSUER", "PORT", "KEY_PREFIX", "CORS_ORIGINS"].map(
+        (name) => [`KEYWRIGHT_${name}`, `${marker} ;expires=${marker}`],
+      ),
+    );
+    const problems = problemsOf(environment, `admin_tokens: [{name: "${marker} ", sha256: ${marker}, roles: [${marker}]}]\n`);
+    expect(problems.length).toBeGreaterThan(9);
+    expect(problems.join("\n")).not.toContain(marker);
+  });
+});

@@ -1,0 +1,345 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { create, fromBinary, type JsonObject, toBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import {
+  envelope,
+  type HttpVersion,
+  mebibyte,
+  type RawAnswer,
+  type RawRequest,
+  send,
+  startServer,
+  type TestServer,
+  verifyPath,
+} from "./support.ts";
+
+let lanes: TestServer;
+let adapter: TestServer;
+beforeAll(async () => {
+  [lanes, adapter] = await Promise.all([startServer({ lanes: true }), startServer({ lanes: false })]);
+});
+afterAll(async () => {
+  await lanes[Symbol.asyncDispose]();
+  await adapter[Symbol.asyncDispose]();
+});
+
+const proto = (credential: string): Uint8Array => toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
+const tooLarge = proto("x".repeat(mebibyte));
+const bomb = gzipSync(Buffer.alloc(20 * mebibyte));
+const deep = `{"credential":${"[".repeat(50_000)}${"]".repeat(50_000)}}`;
+
+/** What the request is about, its body, more headers, and the reason the answer must name ("" for success). */
+type Case = readonly [name: string, body: Uint8Array | string, headers: Record<string, string>, reason: string];
+
+const connectJson: readonly Case[] = [
+  ["good", '{"credential":"k1","requiredScopes":["a"]}', {}, ""],
+  ["snake case and version header", '{"credential":"k1","required_scopes":["a"]}', { "connect-protocol-version": "1" }, ""],
+  ["request id and metadata", '{"credential":"k1"}', { "x-request-id": "abc-1", "x-custom": "1", "x-custom-bin": "AAEC" }, ""],
+  ["request id that is not printable", '{"credential":"k1"}', { "x-request-id": "a b" }, ""],
+  ["accepts compression", '{"credential":"k1"}', { "accept-encoding": "gzip, br" }, ""],
+  ["gzip", gzipSync('{"credential":"k1"}'), { "content-encoding": "gzip" }, ""],
+  ["brotli", brotliCompressSync('{"credential":"k1"}'), { "content-encoding": "br" }, ""],
+  ["identity", '{"credential":"k1"}', { "content-encoding": "identity" }, ""],
+  ["timeout", '{"credential":"k1"}', { "connect-timeout-ms": "9999999999" }, ""],
+  ["charset", '{"credential":"k1"}', { "content-type": "application/json; charset=utf-8" }, ""],
+  ["charset in capitals", '{"credential":"k1"}', { "content-type": "Application/JSON;charset=UTF-8" }, ""],
+  ["own failure", '{"credential":"unknown"}', {}, "KEY_NOT_FOUND"],
+  ["own failure with violations", '{"credential":"violation"}', {}, "INVALID_REQUEST"],
+  ["bug", '{"credential":"bug"}', {}, "INTERNAL"],
+  ["answer that cannot be written", '{"credential":"unwritable"}', {}, "INTERNAL"],
+  ["unknown field", '{"credential":"k1","sekret":"hunter2"}', {}, "INVALID_REQUEST"],
+  ["unknown field that is no text", '{"credential":"k1","\\ud800":1}', {}, "INVALID_REQUEST"],
+  ["wrong type", '{"credential":{"hunter2":1}}', {}, "INVALID_REQUEST"],
+  [
+    "many problems",
+    JSON.stringify(Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`${"long".repeat(50)}${i}`, 1]))),
+    {},
+    "INVALID_REQUEST",
+  ],
+  ["malformed", '{"credential": hunter2', {}, "MALFORMED_BODY"],
+  ["empty", "", {}, "MALFORMED_BODY"],
+  ["not UTF-8", Buffer.from([0x22, 0xff, 0x22]), {}, "MALFORMED_BODY"],
+  ["deep", deep, {}, "INVALID_REQUEST"],
+  ["too large", `{"credential":"${"x".repeat(mebibyte)}"}`, {}, "BODY_TOO_LARGE"],
+  ["too large when inflated", bomb, { "content-encoding": "gzip" }, "BODY_TOO_LARGE"],
+  ["not gzip", '{"credential":"k1"}', { "content-encoding": "gzip" }, "MALFORMED_BODY"],
+  ["gzip cut off", gzipSync('{"credential":"k1"}').subarray(0, 20), { "content-encoding": "gzip" }, "MALFORMED_BODY"],
+  ["unknown compression", '{"credential":"k1"}', { "content-encoding": "hunter2" }, "UNIMPLEMENTED"],
+  ["bad timeout", '{"credential":"k1"}', { "connect-timeout-ms": "hunter2" }, "INVALID_REQUEST"],
+  ["negative timeout", '{"credential":"k1"}', { "connect-timeout-ms": "-1" }, "INVALID_REQUEST"],
+  ["no time at all", '{"credential":"k1"}', { "connect-timeout-ms": "0" }, "DEADLINE_EXCEEDED"],
+  ["too little time", '{"credential":"late"}', { "connect-timeout-ms": "20" }, "DEADLINE_EXCEEDED"],
+  ["no credentials", '{"credential":"k1"}', { authorization: "" }, "UNAUTHENTICATED"],
+  ["wrong content type", "<credential/>", { "content-type": "text/xml" }, "UNSUPPORTED_MEDIA_TYPE"],
+  ["content type of streams", "{}", { "content-type": "application/connect+json" }, "UNSUPPORTED_MEDIA_TYPE"],
+];
+
+const connectProto: readonly Case[] = [
+  ["good", proto("k1"), {}, ""],
+  ["empty, which is a message", "", {}, ""],
+  ["gzip", gzipSync(proto("k1")), { "content-encoding": "gzip" }, ""],
+  ["own failure", proto("violation"), {}, "INVALID_REQUEST"],
+  ["malformed", Buffer.from([0x0a, 0xff]), {}, "MALFORMED_BODY"],
+  ["not UTF-8", Buffer.from([0x0a, 0x01, 0xff]), {}, "MALFORMED_BODY"],
+  ["too large", tooLarge, {}, "BODY_TOO_LARGE"],
+  ["answer that cannot be written", proto("unwritable"), {}, "INTERNAL"],
+];
+
+const grpc: readonly Case[] = [
+  ["good", envelope(proto("k1")), {}, ""],
+  ["metadata", envelope(proto("k1")), { "x-request-id": "abc-1", "x-custom-bin": "AAEC" }, ""],
+  ["short content type", envelope(proto("k1")), { "content-type": "application/grpc" }, ""],
+  ["empty message", envelope(Buffer.alloc(0)), {}, ""],
+  ["gzip", envelope(gzipSync(proto("k1")), 1), { "grpc-encoding": "gzip" }, ""],
+  ["gzip announced, not used", envelope(proto("k1")), { "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip" }, ""],
+  ["brotli", envelope(brotliCompressSync(proto("k1")), 1), { "grpc-encoding": "br" }, ""],
+  ["timeout", envelope(proto("k1")), { "grpc-timeout": "99999999H" }, ""],
+  ["own failure", envelope(proto("unknown")), {}, "KEY_NOT_FOUND"],
+  ["own failure with violations", envelope(proto("violation")), {}, "INVALID_REQUEST"],
+  ["bug", envelope(proto("bug")), {}, "INTERNAL"],
+  ["answer that cannot be written", envelope(proto("unwritable")), {}, "INTERNAL"],
+  ["no credentials", envelope(proto("k1")), { authorization: "" }, "UNAUTHENTICATED"],
+  ["malformed message", envelope(Buffer.from([0x0a, 0xff])), {}, "MALFORMED_BODY"],
+  ["no message", "", {}, "UNIMPLEMENTED"],
+  ["two messages", Buffer.concat([envelope(proto("k1")), envelope(proto("k1"))]), {}, "UNIMPLEMENTED"],
+  ["bytes after the message", Buffer.concat([envelope(proto("k1")), Buffer.from([0])]), {}, "UNIMPLEMENTED"],
+  ["envelope cut off", Buffer.from([0, 0, 0]), {}, "MALFORMED_BODY"],
+  ["message cut off", envelope(proto("k1"), 0, 100), {}, "MALFORMED_BODY"],
+  ["length beyond all bounds", envelope(proto("k1"), 0, 0xffffffff), {}, "BODY_TOO_LARGE"],
+  ["too large", envelope(tooLarge), {}, "BODY_TOO_LARGE"],
+  ["too large when inflated", envelope(bomb, 1), { "grpc-encoding": "gzip" }, "BODY_TOO_LARGE"],
+  ["compressed without an encoding", envelope(gzipSync(proto("k1")), 1), {}, "MALFORMED_BODY"],
+  ["compressed with identity", envelope(gzipSync(proto("k1")), 1), { "grpc-encoding": "identity" }, "MALFORMED_BODY"],
+  ["not gzip", envelope(proto("k1"), 1), { "grpc-encoding": "gzip" }, "MALFORMED_BODY"],
+  ["unknown flags", envelope(proto("k1"), 0x82), {}, "MALFORMED_BODY"],
+  ["unknown compression", envelope(proto("k1")), { "grpc-encoding": "hunter2" }, "UNIMPLEMENTED"],
+  ["bad timeout", envelope(proto("k1")), { "grpc-timeout": "hunter2" }, "INVALID_REQUEST"],
+  ["timeout of nine digits", envelope(proto("k1")), { "grpc-timeout": "123456789n" }, "INVALID_REQUEST"],
+  ["no time at all", envelope(proto("k1")), { "grpc-timeout": "0m" }, "DEADLINE_EXCEEDED"],
+  ["too little time", envelope(proto("late")), { "grpc-timeout": "20m" }, "DEADLINE_EXCEEDED"],
+];
+
+/** Errors of these reasons are ours; everything else in the tables is the caller's doing and must not look like a fault of the server. */
+const serverFaults = new Set(["INTERNAL", "DEADLINE_EXCEEDED"]);
+
+function request(contentType: string, [, body, headers]: Case): RawRequest {
+  const all = { "content-type": contentType, authorization: "Bearer test", "x-request-id": "id-1", ...headers };
+  return { body, headers: all };
+}
+
+async function both(version: HttpVersion, raw: RawRequest): Promise<[lane: RawAnswer, adapter: RawAnswer]> {
+  return await Promise.all([send(lanes, version, raw), send(adapter, version, raw)]);
+}
+
+function expectNoEcho(answer: RawAnswer): void {
+  expect(JSON.stringify([answer.headers, answer.trailers, answer.body.toString("latin1")])).not.toMatch(/hunter2|secret value/);
+}
+
+/** The id that was made by either of the two, where the caller's is not taken over. */
+const anyId = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+
+describe.each(["http1", "http2"] as const)("Connect over %s", (version) => {
+  const cases = [
+    ...connectJson.map((it) => ["application/json", it[0], it] as const),
+    ...connectProto.map((it) => ["application/proto", it[0], it] as const),
+  ];
+  it.each(cases)("%s: %s", async (contentType, _, it) => {
+    const [lane, reference] = await both(version, request(contentType, it));
+    expect(lane.status).toBe(reference.status);
+    // The length of the base64 of a made id is always the same, so only the ids themselves are masked.
+    const withoutIds = ({ headers }: RawAnswer) => JSON.parse(JSON.stringify(headers).replace(anyId, "id"));
+    expect(withoutIds(lane)).toEqual(withoutIds(reference));
+    if (it[3] === "") {
+      expect(lane.status).toBe(200);
+      expect(lane.headers).toMatchObject({ "cache-status": "keywright; hit" });
+      expect(lane.body).toEqual(reference.body);
+      expect(lane.headers["x-request-id"]).toMatch(it[2]["x-request-id"] === "a b" ? anyId : /^(id-1|abc-1)$/);
+    } else {
+      const error = JSON.parse(lane.body.toString());
+      expect(error).toEqual(JSON.parse(reference.body.toString()));
+      expectConnectError(error, it[3]);
+      expect(lane.status >= 500 && lane.status !== 501).toBe(serverFaults.has(it[3]));
+    }
+    expectNoEcho(lane);
+  });
+});
+
+function expectConnectError(error: JsonObject, reason: string): void {
+  const details = error.details as { type: string; value: string; debug: JsonObject }[];
+  expect(details[0]).toMatchObject({ type: "google.rpc.ErrorInfo", debug: { reason, domain: "keywright" } });
+  expect(details[1]).toMatchObject({ type: "google.rpc.RequestInfo", debug: { requestId: "id-1" } });
+  expect(fromBinary(ErrorInfoSchema, Buffer.from(details[0]?.value ?? "", "base64")).reason).toBe(reason);
+}
+
+describe("gRPC", () => {
+  it.each(grpc.map((it) => [it[0], it] as const))("%s", async (_, it) => {
+    const [lane, reference] = await both("http2", request("application/grpc+proto", it));
+    expect([lane.status, reference.status]).toEqual([200, 200]);
+    if (it[3] === "") {
+      expect(lane).toEqual(reference);
+      expect(lane.trailers).toEqual({ "grpc-status": "0" });
+      const answer = fromBinary(VerifyApiKeyResponseSchema, lane.body.subarray(5));
+      expect(answer).toMatchObject({ isValid: true, actorId: "grpc", issuer: "127.0.0.1" });
+    } else {
+      // On purpose: the lane sends errors as Trailers-Only, one frame; the adapter always sends headers, then trailers.
+      // On purpose, too: the lane percent-encodes only what gRPC says must be, because grpc-js decodes no more; the adapter encodes ":" and " ".
+      expect(merged(lane)).toEqual(merged(reference));
+      expectGrpcError({ ...lane.headers, ...lane.trailers }, it[3]);
+      const status = (lane.trailers["grpc-status"] ?? lane.headers["grpc-status"]) as string;
+      expect(["2", "13", "4"].includes(status)).toBe(serverFaults.has(it[3]));
+      expect(lane.body.length + reference.body.length).toBe(0);
+    }
+    expectNoEcho(lane);
+  });
+
+  it("keeps a thousand violations within what clients take as trailers", async () => {
+    const body = envelope(Buffer.from(connectJson.find(([name]) => name === "many problems")?.[1] as string));
+    const answer = await send(lanes, "http2", request("application/grpc+json", ["", body, {}, ""]));
+    expectGrpcError(answer.trailers, "INVALID_REQUEST");
+    expect(JSON.stringify(answer.trailers).length).toBeLessThan(8192);
+  });
+});
+
+function merged({ headers, trailers }: RawAnswer): Record<string, string> {
+  const all = { ...headers, ...trailers };
+  return { ...all, "grpc-message": decodeURIComponent(all["grpc-message"] ?? "") };
+}
+
+function expectGrpcError(trailers: Record<string, string>, reason: string): void {
+  const status = fromBinary(StatusSchema, Buffer.from(trailers["grpc-status-details-bin"] ?? "", "base64"));
+  expect(String(status.code)).toBe(trailers["grpc-status"]);
+  expect(status.message).toBe(decodeURIComponent(trailers["grpc-message"] ?? ""));
+  const [info, requestInfo, badRequest] = status.details;
+  expect(info && anyUnpack(info, ErrorInfoSchema)).toMatchObject({ reason, domain: "keywright" });
+  expect(requestInfo && anyUnpack(requestInfo, RequestInfoSchema)).toMatchObject({ requestId: trailers["x-request-id"] });
+  if (badRequest !== undefined) expect(anyUnpack(badRequest, BadRequestSchema)?.fieldViolations.length).toBeGreaterThan(0);
+}
+
+describe.each(["http1", "http2"] as const)("gRPC-Web over %s, by the adapter", (version) => {
+  it.each(grpc.map((it) => [it[0], it] as const))("%s", async (_, it) => {
+    const headers = it[2]["content-type"] === undefined ? it[2] : { ...it[2], "content-type": "application/grpc-web" };
+    const answer = await send(lanes, version, request("application/grpc-web+proto", [it[0], it[1], headers, it[3]]));
+    expect(answer.status).toBe(200);
+    const frames = splitFrames(answer.body);
+    const trailers = Object.fromEntries(
+      (frames.at(-1)?.data.toString() ?? "")
+        .split("\r\n")
+        .filter(Boolean)
+        .map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
+    );
+    expect(frames.map(({ flags }) => flags)).toEqual(it[3] === "" ? [0, 0x80] : [0x80]);
+    if (it[3] === "") expect(trailers["grpc-status"]).toBe("0");
+    else expectGrpcError(trailers, it[3]);
+    expectNoEcho(answer);
+  });
+});
+
+function splitFrames(body: Buffer): { flags: number; data: Buffer }[] {
+  const frames: { flags: number; data: Buffer }[] = [];
+  for (let at = 0; at < body.length; ) {
+    const end = at + 5 + body.readUInt32BE(at + 1);
+    frames.push({ flags: body[at] as number, data: body.subarray(at + 5, end) });
+    at = end;
+  }
+  return frames;
+}
+
+describe.each(["http1", "http2"] as const)("what is no call, over %s", (version) => {
+  const path = "/keywright.v2alpha1.ApiKeysService/Nothing";
+  it("is UNIMPLEMENTED in the caller's protocol for a method that does not exist", async () => {
+    const json = await send(lanes, version, { path, headers: { "content-type": "application/json", "x-request-id": "id-1" }, body: "{}" });
+    expect(json.status).toBe(501);
+    expectConnectError(JSON.parse(json.body.toString()), "UNIMPLEMENTED");
+    const get = await send(lanes, version, {
+      method: "GET",
+      path: `${path}?encoding=json&message=%7B%7D`,
+      headers: { "x-request-id": "id-1" },
+    });
+    expect(get.status).toBe(501);
+    expectConnectError(JSON.parse(get.body.toString()), "UNIMPLEMENTED");
+    const rpc = await send(lanes, version, { path, headers: { "content-type": "application/grpc" }, body: envelope(proto("x")) });
+    expectGrpcError({ ...rpc.headers, ...rpc.trailers }, "UNIMPLEMENTED");
+    const stream = await send(lanes, version, {
+      path,
+      headers: { "content-type": "application/connect+json" },
+      body: envelope(Buffer.from("{}")),
+    });
+    expect(stream.status).toBe(200);
+    expect(JSON.parse(splitFrames(stream.body).at(-1)?.data.toString() ?? "")).toMatchObject({ error: { code: "unimplemented" } });
+    const web = await send(lanes, version, { path, headers: { "content-type": "application/grpc-web" }, body: envelope(proto("x")) });
+    expect(web.body.toString("latin1")).toContain("grpc-status: 12");
+  });
+
+  it.each([
+    ["GET", 405, "POST"],
+    ["PUT", 405, "POST"],
+    ["OPTIONS", 405, "POST"],
+    ["HEAD", 405, "POST"],
+  ])("%s on a method with side effects is %i", async (method, status, allow) => {
+    const answer = await send(lanes, version, { method, headers: { "x-request-id": "id-1" } });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.allow).toBe(allow);
+    if (method === "HEAD") expect(answer.body.length).toBe(0);
+    else expectConnectError(JSON.parse(answer.body.toString()), "METHOD_NOT_ALLOWED");
+  });
+
+  it("serves Connect GET for methods without side effects, and no others", async () => {
+    const get = (query: string) =>
+      send(lanes, version, {
+        method: "GET",
+        path: `/keywright.v2alpha1.ApiKeysService/AdminGetIssuedApiKey?${query}`,
+        headers: { authorization: "Bearer test", "x-request-id": "id-1" },
+      });
+    const answer = await get(`connect=v1&encoding=json&message=${encodeURIComponent('{"keyId":"k7"}')}`);
+    expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([200, { keyId: "k7", name: "a key" }]);
+    expect((await get("encoding=proto&base64=1&message=CgJrNw")).body.toString()).toContain("k7");
+    const zipped = gzipSync('{"keyId":"k7"}').toString("base64url");
+    expect((await get(`encoding=json&base64=1&compression=gzip&message=${zipped}`)).status).toBe(200);
+    for (const [query, status, reason] of [
+      ["encoding=json&message=%7B", 400, "MALFORMED_BODY"],
+      ["encoding=json&message=%7B%22hunter2%22%3A1%7D", 400, "INVALID_REQUEST"],
+      ["encoding=proto&base64=1&message=!!!!", 400, "MALFORMED_BODY"],
+      ["encoding=proto&message=%FF%FF", 400, "MALFORMED_BODY"],
+      ["encoding=json&compression=zip&message=%7B%7D", 501, "UNIMPLEMENTED"],
+      ["encoding=xml&message=", 415, "UNSUPPORTED_MEDIA_TYPE"],
+      ["", 415, "UNSUPPORTED_MEDIA_TYPE"],
+    ] as const) {
+      const refused = await get(query);
+      expect([query, refused.status]).toEqual([query, status]);
+      expectConnectError(JSON.parse(refused.body.toString()), reason);
+    }
+  });
+
+  it("takes bodies up to 16 MiB for a batch import, and one of 1 MiB and a byte nowhere else", async () => {
+    const path = "/keywright.v2alpha1.ApiKeysService/AdminBatchImportApiKeys";
+    const raw = { path, headers: { "content-type": "application/json", authorization: "Bearer test" } };
+    const padded = `{}${" ".repeat(16 * mebibyte - 2)}`;
+    for (const server of [lanes, adapter]) {
+      expect((await send(server, version, { ...raw, body: padded })).status).toBe(200);
+      expect((await send(server, version, { ...raw, body: `${padded} ` })).status).toBe(429);
+      expect((await send(server, version, { ...raw, path: verifyPath, body: `{}${" ".repeat(mebibyte - 1)}` })).status).toBe(429);
+    }
+  });
+});
+
+it("knows its paths", () => {
+  for (const { rpc } of [lanes, adapter]) {
+    expect(rpc.isRpcPath(verifyPath)).toBe(true);
+    expect(rpc.isRpcPath("/keywright.v2alpha1.ApiKeysService/Nothing?x=/y")).toBe(true);
+    for (const path of ["/", "", "/v2alpha1/admin/apiKeys:verify", "/keywright.v2alpha1.ApiKeysService", "//", "/other.Service/X", "*"]) {
+      expect([path, rpc.isRpcPath(path)]).toEqual([path, false]);
+    }
+  }
+});
+
+it("reports our own faults, with their cause, and nothing else", () => {
+  for (const { seen } of [lanes, adapter]) {
+    const texts = seen.reported.map(String);
+    expect(texts.filter((text) => text.includes("secret value")).length).toBeGreaterThan(0);
+    expect(texts.filter((text) => !/secret value|rate_limit_remaining|cannot encode/.test(text))).toEqual([]);
+  }
+});

@@ -1,0 +1,59 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe } from "vitest";
+import type { KeyStore } from "../../src/ports/key-store.ts";
+import { describeChanges } from "./key-store/changes.ts";
+import { describeDeletes } from "./key-store/deletes.ts";
+import { describeInserts } from "./key-store/inserts.ts";
+import { describeLifetime } from "./key-store/lifetime.ts";
+import { describeLists } from "./key-store/lists.ts";
+import { describeRecords } from "./key-store/records.ts";
+
+export interface OpenKeyStore {
+  /** A new, empty store. */
+  readonly store: KeyStore;
+  /** A second handle on what `store` held, once that was closed. */
+  reopen?(): Promise<KeyStore>;
+  /** Closes what is open and removes what the store kept. */
+  dispose(): Promise<void>;
+}
+
+export interface KeyStoreContext {
+  readonly store: KeyStore;
+  /** A tenant that no other test uses: the tests of a suite share one store. */
+  newTenant(): string;
+  /** A store of its own, for tests that close it; disposed at the end. */
+  openAnother(): Promise<OpenKeyStore>;
+}
+
+/** What every key store must do: the doc comments of src/ports/key-store.ts as tests. */
+export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>): void {
+  describe(`key store: ${name}`, () => {
+    const opened: OpenKeyStore[] = [];
+    const openAnother = async () => {
+      const one = await open();
+      opened.push(one);
+      return one;
+    };
+    beforeAll(async () => {
+      await openAnother();
+    });
+    afterAll(async () => {
+      for (const one of opened) await one.dispose();
+    });
+
+    const context: KeyStoreContext = {
+      get store() {
+        if (opened[0] === undefined) throw new Error("the store is opened before the first test, not while tests are collected");
+        return opened[0].store;
+      },
+      newTenant: () => `tenant-${randomUUID()}`,
+      openAnother,
+    };
+    describeInserts(context);
+    describeRecords(context);
+    describeLists(context);
+    describeChanges(context);
+    describeDeletes(context);
+    describeLifetime(context);
+  });
+}

@@ -1,0 +1,175 @@
+import { describe, expect, test } from "vitest";
+import { keyRecord } from "../../support/key-record.ts";
+import type { KeyStoreContext } from "../key-store.ts";
+
+const keyId = keyRecord().keyId;
+const superseded = { reason: "superseded", description: "" } as const;
+
+export function describeChanges(context: KeyStoreContext): void {
+  const tenantWithKey = async (overrides: Parameters<typeof keyRecord>[0] = {}): Promise<string> => {
+    const tenant = context.newTenant();
+    await context.store.insert(tenant, keyRecord(overrides), null);
+    return tenant;
+  };
+
+  describe("replace", () => {
+    test("writes every field but the last use", async () => {
+      const tenant = await tenantWithKey({ lastUsedTimeMs: 5 });
+      const next = keyRecord({
+        revision: 2,
+        name: "next",
+        actorId: "actor",
+        scopes: ["write"],
+        metadata: { a: 1 },
+        rateLimitPolicy: { quota: 2n, windowMs: 1000, unit: "requests" },
+        allowedCidrs: ["10.0.0.0/8"],
+        updateTimeMs: 9,
+        expireTimeMs: 10,
+        revocation: superseded,
+        lastUsedTimeMs: null,
+      });
+      expect(await context.store.replace(tenant, next)).toBe(true);
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...next, lastUsedTimeMs: 5 });
+      const bare = keyRecord({ revision: 3, lastUsedTimeMs: 999 });
+      expect(await context.store.replace(tenant, bare)).toBe(true);
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...bare, lastUsedTimeMs: 5 });
+    });
+
+    test("answers false for any revision but the one before, and changes nothing", async () => {
+      const tenant = await tenantWithKey({ revision: 4 });
+      for (const revision of [1, 3, 4, 6]) {
+        expect(await context.store.replace(tenant, keyRecord({ revision, name: "wrong" })), `revision ${revision}`).toBe(false);
+      }
+      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 4 }));
+    });
+
+    test("answers false for a key that is not there, or is another tenant's, and adds nothing", async () => {
+      await tenantWithKey();
+      const other = context.newTenant();
+      expect(await context.store.replace(other, keyRecord({ revision: 2 }))).toBe(false);
+      expect(await context.store.replace(other, keyRecord({ revision: 1 }))).toBe(false);
+      expect(await context.store.get(other, keyId)).toBeNull();
+    });
+
+    test("lets exactly one of 50 concurrent replacements win", async () => {
+      const tenant = await tenantWithKey();
+      const names = Array.from({ length: 50 }, (_, index) => `name ${index}`);
+      const won = await Promise.all(names.map((name) => context.store.replace(tenant, keyRecord({ revision: 2, name }))));
+      expect(won.filter(Boolean)).toHaveLength(1);
+      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 2, name: names[won.indexOf(true)] ?? "" }));
+    });
+  });
+
+  describe("rotate", () => {
+    const retired = keyRecord({ revision: 2, revocation: superseded });
+
+    test("replaces the one and adds the other", async () => {
+      const tenant = await tenantWithKey({ lastUsedTimeMs: 5 });
+      const successor = keyRecord({ keyId: "SUCCESSOR", name: "new" });
+      expect(await context.store.rotate(tenant, retired, successor)).toBe(true);
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...retired, lastUsedTimeMs: 5 });
+      expect(await context.store.get(tenant, "SUCCESSOR")).toEqual(successor);
+    });
+
+    test("changes nothing where the revision is stale or the key is not there", async () => {
+      const tenant = await tenantWithKey({ revision: 2 });
+      expect(await context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
+      expect(await context.store.rotate(tenant, { ...retired, keyId: "UNKNOWN" }, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
+      expect(await context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 10 })).toEqual([keyRecord({ revision: 2 })]);
+    });
+
+    test("changes nothing where the successor's id is taken, be it by the key itself", async () => {
+      const tenant = await tenantWithKey();
+      await context.store.insert(tenant, keyRecord({ keyId: "SUCCESSOR", name: "taken" }), null);
+      expect(await context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
+      expect(await context.store.rotate(tenant, retired, keyRecord())).toBe(false);
+      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord());
+      expect((await context.store.get(tenant, "SUCCESSOR"))?.name).toBe("taken");
+    });
+
+    test("lets exactly one of 50 concurrent rotations win, and leaves no trace of the others", async () => {
+      const tenant = await tenantWithKey();
+      const successors = Array.from({ length: 50 }, (_, index) => keyRecord({ keyId: `S${index}` }));
+      const won = await Promise.all(successors.map((successor) => context.store.rotate(tenant, retired, successor)));
+      expect(won.filter(Boolean)).toHaveLength(1);
+      const all = await context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 100 });
+      expect(all).toEqual([retired, successors[won.indexOf(true)]]);
+    });
+
+    test("and a concurrent replacement of the same revision: exactly one of the two", async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const tenant = await tenantWithKey();
+        const won = await Promise.all([
+          context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" })),
+          context.store.replace(tenant, keyRecord({ revision: 2, name: "updated" })),
+        ]);
+        expect(won.filter(Boolean)).toHaveLength(1);
+        expect((await context.store.get(tenant, "SUCCESSOR")) !== null).toBe(won[0]);
+        expect((await context.store.get(tenant, keyId))?.name).toBe(won[1] ? "updated" : "");
+      }
+    });
+  });
+
+  describe("touch", () => {
+    const lastUse = async (tenant: string, id = keyId) => (await context.store.get(tenant, id))?.lastUsedTimeMs;
+
+    test("keeps the newest stamp, whatever the order, also within one call", async () => {
+      const tenant = await tenantWithKey();
+      await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 10 }]);
+      expect(await lastUse(tenant)).toBe(10);
+      await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 9 }]);
+      expect(await lastUse(tenant)).toBe(10);
+      await context.store.touch(
+        tenant,
+        [11, 30, 20].map((lastUsedTimeMs) => ({ keyId, lastUsedTimeMs })),
+      );
+      expect(await lastUse(tenant)).toBe(30);
+    });
+
+    test("changes nothing else, the revision least of all", async () => {
+      const tenant = await tenantWithKey({ revision: 3, name: "same" });
+      await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 10 }]);
+      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 3, name: "same", lastUsedTimeMs: 10 }));
+    });
+
+    test("passes over unknown keys, those of other tenants and empty lists", async () => {
+      const other = await tenantWithKey({ keyId: "OTHER" });
+      const tenant = await tenantWithKey();
+      const uses = ["OTHER", "UNKNOWN", keyId].map((id) => ({ keyId: id, lastUsedTimeMs: 10 }));
+      await context.store.touch(tenant, uses);
+      await context.store.touch(tenant, []);
+      expect(await lastUse(tenant)).toBe(10);
+      expect(await lastUse(other, "OTHER")).toBeNull();
+      expect(await context.store.get(tenant, "UNKNOWN")).toBeNull();
+    });
+
+    test("and concurrent replacements lose nothing of each other", async () => {
+      const tenant = await tenantWithKey();
+      const replacements = async () => {
+        for (let revision = 2; revision <= 21; revision += 1) {
+          const current = await context.store.get(tenant, keyId);
+          if (current === null) throw new Error("the key is gone");
+          expect(await context.store.replace(tenant, { ...current, revision, name: `name ${revision}` })).toBe(true);
+        }
+      };
+      const stamps = Array.from({ length: 50 }, (_, index) => ((index * 7) % 50) + 1);
+      await Promise.all([replacements(), ...stamps.map((lastUsedTimeMs) => context.store.touch(tenant, [{ keyId, lastUsedTimeMs }]))]);
+      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 21, name: "name 21", lastUsedTimeMs: 50 }));
+    });
+
+    test("takes 1000 keys in one call", async () => {
+      const tenant = context.newTenant();
+      const ids = Array.from({ length: 1000 }, (_, index) => `K${String(index).padStart(4, "0")}`);
+      await context.store.insertMany(
+        tenant,
+        ids.map((id) => ({ record: keyRecord({ keyId: id }), request: null })),
+      );
+      await context.store.touch(
+        tenant,
+        ids.map((id, index) => ({ keyId: id, lastUsedTimeMs: index + 1 })),
+      );
+      const all = await context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 1000 });
+      expect(all.map((record) => record.lastUsedTimeMs)).toEqual(ids.map((_, index) => index + 1));
+    });
+  });
+}

@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import { keyRecord } from "../../support/key-record.ts";
+import type { KeyStoreContext } from "../key-store.ts";
+
+const record = keyRecord({ keyId: "0123456789abcdef".repeat(4), kind: "imported", revision: 3 });
+const { keyId } = record;
+
+export function describeDeletes(context: KeyStoreContext): void {
+  describe("delete", () => {
+    test("removes the key and answers one above its revision; after that there is nothing to delete", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, record, null);
+      expect(await context.store.delete(tenant, "imported", keyId)).toBe(4);
+      expect(await context.store.get(tenant, keyId)).toBeNull();
+      expect(await context.store.list(tenant, { kind: "imported", nowMs: 0, limit: 10 })).toEqual([]);
+      expect(await context.store.delete(tenant, "imported", keyId)).toBeNull();
+    });
+
+    test("answers null and changes nothing for a key of the other kind, of another tenant or unknown", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, record, null);
+      expect(await context.store.delete(tenant, "issued", keyId)).toBeNull();
+      expect(await context.store.delete(context.newTenant(), "imported", keyId)).toBeNull();
+      expect(await context.store.delete(tenant, "imported", "unknown")).toBeNull();
+      expect(await context.store.get(tenant, keyId)).toEqual(record);
+    });
+
+    test("leaves nothing that replace, rotate or touch would find", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, record, null);
+      await context.store.delete(tenant, "imported", keyId);
+      for (const revision of [4, 5]) {
+        expect(await context.store.replace(tenant, { ...record, revision })).toBe(false);
+        expect(await context.store.rotate(tenant, { ...record, revision }, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
+      }
+      await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 1 }]);
+      expect(await context.store.get(tenant, keyId)).toBeNull();
+      expect(await context.store.get(tenant, "SUCCESSOR")).toBeNull();
+    });
+
+    test("makes a later insert of the id start above the tombstone, every time", async () => {
+      const tenant = context.newTenant();
+      const first = { ...record, revision: 1 };
+      await context.store.insert(tenant, first, null);
+      let lastRevision = 1;
+      for (let round = 0; round < 3; round += 1) {
+        const tombstone = await context.store.delete(tenant, "imported", keyId);
+        expect(tombstone).toBe(lastRevision + 1);
+        const outcome = await context.store.insert(tenant, first, null);
+        const stored = await context.store.get(tenant, keyId);
+        expect(outcome).toEqual({ outcome: "inserted", record: stored });
+        expect(stored).toEqual({ ...first, revision: stored?.revision });
+        expect(stored?.revision).toBeGreaterThan(tombstone ?? Number.POSITIVE_INFINITY);
+        lastRevision = stored?.revision ?? 0;
+      }
+    });
+
+    test("keeps the request id used: its replay finds no key, not even a new one with the same id", async () => {
+      const tenant = context.newTenant();
+      const request = { requestId: "r", payloadDigest: "d" };
+      await context.store.insert(tenant, record, request);
+      await context.store.delete(tenant, "imported", keyId);
+      const used = { outcome: "request_id_used", payloadDigest: "d", record: null };
+      expect(await context.store.insert(tenant, record, request)).toEqual(used);
+      expect(await context.store.get(tenant, keyId)).toBeNull();
+      await context.store.insert(tenant, record, null);
+      expect(await context.store.insert(tenant, record, request)).toEqual(used);
+    });
+
+    test("of 50 concurrent deletes exactly one answers a revision", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, record, null);
+      const revisions = await Promise.all(Array.from({ length: 50 }, () => context.store.delete(tenant, "imported", keyId)));
+      expect(revisions.filter((revision) => revision !== null)).toEqual([4]);
+    });
+
+    test("and a concurrent replacement: the tombstone is above whatever was written", async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const tenant = context.newTenant();
+        await context.store.insert(tenant, record, null);
+        const [replaced, tombstone] = await Promise.all([
+          context.store.replace(tenant, { ...record, revision: 4 }),
+          context.store.delete(tenant, "imported", keyId),
+        ]);
+        expect(tombstone).toBe(replaced ? 5 : 4);
+        expect(await context.store.get(tenant, keyId)).toBeNull();
+      }
+    });
+  });
+}

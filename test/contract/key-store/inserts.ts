@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import type { InsertOutcome } from "../../../src/ports/key-store.ts";
+import { keyRecord } from "../../support/key-record.ts";
+import type { KeyStoreContext } from "../key-store.ts";
+
+const count = (outcomes: readonly InsertOutcome[], outcome: InsertOutcome["outcome"]) =>
+  outcomes.filter((one) => one.outcome === outcome).length;
+
+export function describeInserts(context: KeyStoreContext): void {
+  describe("insert", () => {
+    test("adds a key, which can be got at once", async () => {
+      const tenant = context.newTenant();
+      const record = keyRecord();
+      expect(await context.store.insert(tenant, record, null)).toEqual({ outcome: "inserted", record });
+      expect(await context.store.get(tenant, record.keyId)).toEqual(record);
+    });
+
+    test("refuses an id that is taken, by a key of either kind, and leaves that key as it was", async () => {
+      const tenant = context.newTenant();
+      const record = keyRecord({ name: "first" });
+      await context.store.insert(tenant, record, null);
+      expect(await context.store.insert(tenant, keyRecord({ name: "second" }), null)).toEqual({ outcome: "key_id_used" });
+      expect(await context.store.insert(tenant, keyRecord({ kind: "imported" }), null)).toEqual({ outcome: "key_id_used" });
+      expect(await context.store.get(tenant, record.keyId)).toEqual(record);
+    });
+
+    test("lets exactly one of 50 concurrent inserts of one id win", async () => {
+      const tenant = context.newTenant();
+      const names = Array.from({ length: 50 }, (_, index) => `name ${index}`);
+      const outcomes = await Promise.all(names.map((name) => context.store.insert(tenant, keyRecord({ name }), null)));
+      expect(count(outcomes, "inserted")).toBe(1);
+      expect(count(outcomes, "key_id_used")).toBe(49);
+      const winner = names[outcomes.findIndex(({ outcome }) => outcome === "inserted")];
+      expect((await context.store.get(tenant, keyRecord().keyId))?.name).toBe(winner);
+    });
+
+    test("keeps tenants apart: the same key id and request id are free in another", async () => {
+      const [one, other] = [context.newTenant(), context.newTenant()];
+      const request = { requestId: "request", payloadDigest: "digest" };
+      await context.store.insert(one, keyRecord({ name: "one" }), request);
+      expect(await context.store.get(other, keyRecord().keyId)).toBeNull();
+      expect((await context.store.insert(other, keyRecord({ name: "other" }), request)).outcome).toBe("inserted");
+      expect((await context.store.get(one, keyRecord().keyId))?.name).toBe("one");
+      expect((await context.store.get(other, keyRecord().keyId))?.name).toBe("other");
+    });
+  });
+
+  describe("insert with a request id", () => {
+    const request = { requestId: "6f7a4a0e-3f2e-4d8c-9c49-0f6b6e1c2d3a", payloadDigest: "payload" };
+
+    test("answers a replay and a reuse alike, with the first payload's digest and the key as it is now", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, keyRecord({ keyId: "A" }), request);
+      const changed = keyRecord({ keyId: "A", revision: 2, name: "changed" });
+      await context.store.replace(tenant, changed);
+      const used = { outcome: "request_id_used", payloadDigest: "payload", record: changed };
+      expect(await context.store.insert(tenant, keyRecord({ keyId: "B" }), request)).toEqual(used);
+      const reuse = { ...request, payloadDigest: "another payload" };
+      expect(await context.store.insert(tenant, keyRecord({ keyId: "B" }), reuse)).toEqual(used);
+      expect(await context.store.get(tenant, "B")).toBeNull();
+    });
+
+    test("reports a used request id before a used key id", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, keyRecord({ keyId: "A" }), request);
+      expect((await context.store.insert(tenant, keyRecord({ keyId: "A" }), request)).outcome).toBe("request_id_used");
+    });
+
+    test("does not use up the request id where the key id is taken", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
+      expect((await context.store.insert(tenant, keyRecord({ keyId: "A" }), request)).outcome).toBe("key_id_used");
+      expect((await context.store.insert(tenant, keyRecord({ keyId: "B" }), request)).outcome).toBe("inserted");
+    });
+
+    test("counts request ids of issued and imported keys apart", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, keyRecord({ keyId: "A" }), request);
+      expect((await context.store.insert(tenant, keyRecord({ keyId: "B", kind: "imported" }), request)).outcome).toBe("inserted");
+    });
+
+    test("takes any characters in a request id and tells them apart by case and to the last one", async () => {
+      const tenant = context.newTenant();
+      const requestIds = ["a", "A", "a ", "ä", "$a", "a.b", "x".repeat(36), `${"x".repeat(35)}y`];
+      for (const [index, requestId] of requestIds.entries()) {
+        const outcome = await context.store.insert(tenant, keyRecord({ keyId: `K${index}` }), { requestId, payloadDigest: "" });
+        expect(outcome.outcome, requestId).toBe("inserted");
+      }
+    });
+
+    test("lets exactly one of 50 concurrent inserts win; the others get its key", async () => {
+      const tenant = context.newTenant();
+      const records = Array.from({ length: 50 }, (_, index) => keyRecord({ keyId: `K${String(index).padStart(2, "0")}` }));
+      const outcomes = await Promise.all(records.map((record) => context.store.insert(tenant, record, request)));
+      expect(count(outcomes, "inserted")).toBe(1);
+      const winner = records[outcomes.findIndex(({ outcome }) => outcome === "inserted")];
+      for (const outcome of outcomes.filter((one) => one.outcome !== "inserted")) {
+        expect(outcome).toEqual({ outcome: "request_id_used", payloadDigest: "payload", record: winner });
+      }
+      expect(await context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 100 })).toEqual([winner]);
+    });
+  });
+
+  describe("insertMany", () => {
+    test("treats each item as insert would, in their order", async () => {
+      const tenant = context.newTenant();
+      const request = { requestId: "r", payloadDigest: "d" };
+      const a = keyRecord({ keyId: "A", kind: "imported" });
+      const b = keyRecord({ keyId: "B", kind: "imported" });
+      const c = keyRecord({ keyId: "C", kind: "imported" });
+      const items = [
+        { record: a, request },
+        { record: b, request },
+        { record: a, request: null },
+        { record: c, request: null },
+      ];
+      expect(await context.store.insertMany(tenant, items)).toEqual([
+        { outcome: "inserted", record: a },
+        { outcome: "request_id_used", payloadDigest: "d", record: a },
+        { outcome: "key_id_used" },
+        { outcome: "inserted", record: c },
+      ]);
+      expect(await context.store.list(tenant, { kind: "imported", nowMs: 0, limit: 10 })).toEqual([a, c]);
+      expect(await context.store.insertMany(tenant, [])).toEqual([]);
+    });
+
+    test("adds 1000 keys, each once where two calls add the same ones", async () => {
+      const tenant = context.newTenant();
+      const items = Array.from({ length: 1000 }, (_, index) => ({
+        record: keyRecord({ keyId: `K${String(index).padStart(4, "0")}`, kind: "imported" }),
+        request: null,
+      }));
+      const [one, other] = await Promise.all([context.store.insertMany(tenant, items), context.store.insertMany(tenant, items)]);
+      expect(count([...one, ...other], "inserted")).toBe(1000);
+      expect(one.map(({ outcome }, index) => outcome !== other[index]?.outcome)).not.toContain(false);
+      expect(await context.store.list(tenant, { kind: "imported", nowMs: 0, limit: 2000 })).toEqual(items.map(({ record }) => record));
+    });
+  });
+}

@@ -1,0 +1,114 @@
+import { describe, expect, test } from "vitest";
+import type { JsonObject, KeyRecord, RevocationReason } from "../../../src/core/key.ts";
+import { keyRecord } from "../../support/key-record.ts";
+import type { KeyStoreContext } from "../key-store.ts";
+
+const reasons: readonly RevocationReason[] = ["key_compromise", "affiliation_changed", "superseded", "privilege_withdrawn"];
+
+/** Metadata by what is special about it; as JSON text, since some of it cannot be written as a literal. */
+const metadataCases: Record<string, string> = {
+  empty: "{}",
+  "every type": '{"string": "s", "number": 1.5, "true": true, "false": false, "null": null, "array": [1, "a", null], "object": {"a": 1}}',
+  "empty values": '{"": "", "array": [], "object": {}, "nested": [[], [{}]]}',
+  "numbers at the edges": '{"zero": 0, "big": 9007199254740991, "beyond": 1e300, "small": 5e-324, "negative": -1.25}',
+  unicode: '{"ключ": "значение", "emoji": "👩‍👩‍👧", "zero": "a\\u0000b", "bom": "\\ufeff", "composed": "é", "decomposed": "e\\u0301"}',
+  "names that mean something elsewhere": '{"$set": 1, "a.b": 2, "__proto__": {"x": 1}, "constructor": 3, "_id": 4, "a\\u0000b": 5, "0": 6}',
+  "40 levels deep": `${'{"a":['.repeat(20)}1${"]}".repeat(20)}`,
+  "4 KiB": JSON.stringify({ text: "x".repeat(4085) }),
+};
+
+/** As text with sorted names: comparing objects would miss what became of `__proto__`. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === "object" && member !== null && !Array.isArray(member)
+      ? Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))
+      : member,
+  );
+}
+
+export function describeRecords(context: KeyStoreContext): void {
+  const roundTrip = async (record: KeyRecord): Promise<KeyRecord | null> => {
+    const tenant = context.newTenant();
+    await context.store.insert(tenant, record, null);
+    const [listed] = await context.store.list(tenant, { kind: record.kind, nowMs: 0, limit: 1 });
+    const got = await context.store.get(tenant, record.keyId);
+    expect(listed).toEqual(got);
+    return got;
+  };
+
+  describe("records come back as they were given", () => {
+    const full = keyRecord({
+      kind: "imported",
+      keyId: "0123456789abcdef".repeat(4),
+      revision: 7,
+      digest: "sha256",
+      name: "a name",
+      actorId: "an actor",
+      scopes: ["z", "a", "m:read"],
+      metadata: { team: "core" },
+      rateLimitPolicy: { quota: 100n, windowMs: 60_000, unit: "requests" },
+      allowedCidrs: ["10.0.0.0/8", "2001:db8::/32"],
+      visibility: "public",
+      createTimeMs: 1_700_000_000_001,
+      updateTimeMs: 1_700_000_000_002,
+      expireTimeMs: 4_102_444_800_003,
+      revocation: { reason: "privilege_withdrawn", description: "gone" },
+      lastUsedTimeMs: 1_700_000_000_004,
+    });
+
+    test("with every field set, and with every field that can be null", async () => {
+      expect(await roundTrip(full)).toEqual(full);
+      const bare = keyRecord({ metadata: null, rateLimitPolicy: null, expireTimeMs: null, revocation: null, lastUsedTimeMs: null });
+      expect(await roundTrip(bare)).toEqual(bare);
+    });
+
+    test("with empty strings and lists, and zero times", async () => {
+      const empty = keyRecord({
+        digest: "",
+        name: "",
+        actorId: "",
+        scopes: [],
+        allowedCidrs: [],
+        metadata: {},
+        rateLimitPolicy: { quota: 0n, windowMs: 0, unit: "" },
+        expireTimeMs: 0,
+        revocation: { reason: "superseded", description: "" },
+        lastUsedTimeMs: 0,
+      });
+      expect(await roundTrip(empty)).toEqual(empty);
+    });
+
+    test.each(Object.entries(metadataCases))("metadata: %s", async (_name, json) => {
+      const metadata = JSON.parse(json) as JsonObject;
+      const got = await roundTrip(keyRecord({ metadata }));
+      expect(canonical(got?.metadata)).toBe(canonical(metadata));
+    });
+
+    test.each([1n, 2n ** 31n, 2n ** 53n + 1n, 2n ** 63n - 1n])("quota %d", async (quota) => {
+      const rateLimitPolicy = { quota, windowMs: 315_360_000_000, unit: "content-bytes" };
+      expect((await roundTrip(keyRecord({ rateLimitPolicy })))?.rateLimitPolicy).toEqual(rateLimitPolicy);
+    });
+
+    test.each(reasons)("revocation %s", async (reason) => {
+      const revocation = { reason, description: reason === "privilege_withdrawn" ? "текст\nwith 'quotes\" and \\" : "" };
+      expect((await roundTrip(keyRecord({ revocation })))?.revocation).toEqual(revocation);
+    });
+
+    test("100 scopes of 256 characters and 100 ranges, in their order", async () => {
+      const scopes = Array.from({ length: 100 }, (_, index) => `${99 - index}:`.padEnd(256, "x"));
+      const allowedCidrs = Array.from({ length: 100 }, (_, index) => `10.0.${99 - index}.0/24`);
+      expect(await roundTrip(keyRecord({ scopes, allowedCidrs }))).toEqual(keyRecord({ scopes, allowedCidrs }));
+    });
+
+    test("text of any kind", async () => {
+      const text = { name: "Ключ 'a' \"b\" \\ \u0000 👩‍👩‍👧", actorId: "user:ä/ö@example.org" };
+      expect(await roundTrip(keyRecord(text))).toEqual(keyRecord(text));
+    });
+  });
+
+  test("get answers null for a key that is not there", async () => {
+    const tenant = context.newTenant();
+    await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
+    for (const keyId of ["", "a", "A ", "A\0", "AA", "%", "$ne", "B"]) expect(await context.store.get(tenant, keyId), keyId).toBeNull();
+  });
+}

@@ -1,0 +1,82 @@
+import type { WireClient, WireRequest } from "./clients.ts";
+import type { Random } from "./random.ts";
+import type { Excuse, Report } from "./report.ts";
+import type { Target } from "./targets.ts";
+
+/** What an attack may use. One of each for every worker, apart from the report. */
+export interface Arena {
+  readonly port: number;
+  readonly url: string;
+  readonly adminToken: string;
+  /** A key that stays valid: attacks must not revoke it. */
+  readonly key: { readonly keyId: string; readonly secret: string };
+  readonly random: Random;
+  readonly report: Report;
+  readonly http1: WireClient;
+  readonly http2: WireClient;
+}
+
+export interface Attack {
+  readonly name: string;
+  /** How often it comes, beside the others. */
+  readonly weight: number;
+  /** Carries out the attack once, judges what comes back, and counts its requests. Rejects only for a fault of its own. */
+  run(arena: Arena): Promise<void>;
+}
+
+/** Sends a request by one of the clients, counts it and judges the answer. */
+export async function sendAndJudge(
+  arena: Arena,
+  attack: string,
+  request: WireRequest,
+  excuse: Excuse,
+  over?: "http1" | "http2",
+): Promise<void> {
+  const { report } = arena;
+  report.count(attack, 1);
+  const outcome = await ((over ?? (arena.random.chance(0.7) ? "http1" : "http2") === "http1")
+    ? arena.http1.send(request)
+    : sendHttp2(arena, request));
+  if (typeof outcome === "object") report.judge(attack, outcome, excuse);
+  else if (outcome !== "closed") report.fault(attack, outcome);
+}
+
+/** What HTTP/2 cannot carry goes over HTTP/1.1. */
+function sendHttp2(arena: Arena, request: WireRequest) {
+  try {
+    return arena.http2.send(request);
+  } catch {
+    return arena.http1.send(request);
+  }
+}
+
+/** A valid bearer token in most cases, else none or one of the wrong shape. */
+export function authorization({ random, adminToken, key }: Arena): { headers: [string, string][]; isValid: boolean } {
+  if (random.chance(0.65)) return { headers: [["authorization", `Bearer ${adminToken}`]], isValid: true };
+  if (random.chance(0.3)) return { headers: [], isValid: false };
+  const value = random.pick([
+    "",
+    "Bearer",
+    "Bearer ",
+    `Bearer ${adminToken}x`,
+    `Bearer ${adminToken.slice(0, -1)}`,
+    `Bearer ${adminToken.toLowerCase()}!`,
+    `Bearer ${adminToken} ${adminToken}`,
+    `Bearer, ${adminToken}`,
+    `Basic ${Buffer.from(`admin:${adminToken}`).toString("base64")}`,
+    `Bearer ${key.secret}`,
+    `Bearer ${"a".repeat(8000)}`,
+    'Digest username="admin"',
+    `Bearer eyJhbGciOiJub25lIn0.${Buffer.from('{"sub":"admin","roles":["admin"]}').toString("base64url")}.`,
+    `Bearer\t${random.word(20)}`,
+    `Bearer ${random.bytes(12).toString("base64")}\xff`,
+    random.word(40),
+  ]);
+  return { headers: [["authorization", value]], isValid: false };
+}
+
+/** 501 is right where a valid token, or none being needed, leads to an operation that is not implemented yet. */
+export function excuseFor(target: Target | undefined, hasValidToken: boolean): Excuse {
+  if (target?.isImplemented === true) return {};
+  return { unimplemented: hasValidToken || target === undefined || target.method.name === "GetJwks" };
+}

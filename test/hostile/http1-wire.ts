@@ -1,0 +1,105 @@
+import { connect, type Socket } from "node:net";
+
+/** An HTTP/1.1 response, read off the wire by hand: a client library would refuse to send, or hide, what the attacks are about. */
+export interface WireResponse {
+  readonly httpStatus: number;
+  /** Names in lower case; of repeated ones the last. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
+export interface Exchange {
+  /** Final responses, whole ones only. */
+  readonly responses: readonly WireResponse[];
+  /** Everything that came. */
+  readonly bytes: Buffer;
+  /** How the connection was when the exchange ended. */
+  readonly end: "open" | "closed" | "reset" | "timeout";
+}
+
+export interface ExchangeOptions {
+  /** The answers to wait for before the connection is closed from here. */
+  readonly answers: number;
+  /** How long to go on listening after the last of them, to see that nothing more comes. */
+  readonly lingerMs?: number;
+  readonly timeoutMs: number;
+  readonly isHead?: boolean;
+  /** Sends FIN behind the last byte. */
+  readonly halfClose?: boolean;
+}
+
+/** Opens a connection, sends the chunks (a number is a pause in ms), and reads until the answers are there or the server closes. */
+export function exchange(port: number, chunks: readonly (string | Buffer | number)[], options: ExchangeOptions): Promise<Exchange> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+    const received: Buffer[] = [];
+    let bytes = Buffer.alloc(0);
+    let linger: NodeJS.Timeout | undefined;
+    const finish = (end: Exchange["end"]) => {
+      clearTimeout(timer);
+      clearTimeout(linger);
+      socket.destroy();
+      bytes = Buffer.concat(received);
+      resolve({ responses: parseResponses(bytes, options.isHead === true).responses, bytes, end });
+    };
+    const timer = setTimeout(() => finish("timeout"), options.timeoutMs);
+    socket.on("data", (chunk) => {
+      received.push(chunk);
+      bytes = Buffer.concat(received);
+      if (linger !== undefined || parseResponses(bytes, options.isHead === true).responses.length < options.answers) return;
+      linger = setTimeout(() => finish("open"), options.lingerMs ?? 0);
+    });
+    socket.on("end", () => finish("closed"));
+    socket.on("close", () => finish("closed"));
+    socket.on("error", () => finish("reset"));
+    void sendAll(socket, chunks, options.halfClose === true);
+  });
+}
+
+async function sendAll(socket: Socket, chunks: readonly (string | Buffer | number)[], halfClose: boolean): Promise<void> {
+  for (const chunk of chunks) {
+    if (socket.destroyed) return;
+    if (typeof chunk === "number") await new Promise((wake) => setTimeout(wake, chunk));
+    else if (socket.writable) socket.write(typeof chunk === "string" ? Buffer.from(chunk, "latin1") : chunk);
+  }
+  if (halfClose) socket.end();
+}
+
+/** The whole final responses at the beginning of the bytes, and where the rest begins. */
+export function parseResponses(bytes: Buffer, isHead: boolean): { responses: WireResponse[]; offset: number } {
+  const responses: WireResponse[] = [];
+  let offset = 0;
+  for (;;) {
+    const headEnd = bytes.indexOf("\r\n\r\n", offset, "latin1");
+    if (headEnd < 0) return { responses, offset };
+    const [statusLine = "", ...lines] = bytes.toString("latin1", offset, headEnd).split("\r\n");
+    const httpStatus = Number(/^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1] ?? 0);
+    const headers = new Map(lines.map((line) => [line.split(":", 1)[0]?.toLowerCase() ?? "", line.slice(line.indexOf(":") + 1).trim()]));
+    const body = bodyAt(bytes, headEnd + 4, headers, isHead || httpStatus < 200 || httpStatus === 204 || httpStatus === 304);
+    if (body === undefined) return { responses, offset };
+    offset = body.end;
+    if (httpStatus >= 200 || httpStatus === 0) responses.push({ httpStatus, headers, body: body.content });
+    if (httpStatus === 0) return { responses, offset };
+  }
+}
+
+function bodyAt(bytes: Buffer, start: number, headers: ReadonlyMap<string, string>, isEmpty: boolean) {
+  if (isEmpty) return { content: Buffer.alloc(0), end: start };
+  if (headers.get("transfer-encoding") === "chunked") return chunkedAt(bytes, start);
+  const end = start + Number(headers.get("content-length") ?? 0);
+  return end > bytes.length ? undefined : { content: bytes.subarray(start, end), end };
+}
+
+function chunkedAt(bytes: Buffer, start: number) {
+  const parts: Buffer[] = [];
+  for (let offset = start; ; ) {
+    const lineEnd = bytes.indexOf("\r\n", offset, "latin1");
+    if (lineEnd < 0) return undefined;
+    const byteLength = Number.parseInt(bytes.toString("latin1", offset, lineEnd), 16);
+    const end = lineEnd + 2 + byteLength + 2;
+    if (end > bytes.length) return undefined;
+    if (byteLength === 0) return { content: Buffer.concat(parts), end };
+    parts.push(bytes.subarray(lineEnd + 2, end - 2));
+    offset = end;
+  }
+}

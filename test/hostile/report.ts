@@ -1,0 +1,77 @@
+/** An answer to an attack, as far as it came. */
+export interface Answer {
+  readonly httpStatus: number;
+  /** `grpc-status` of headers or trailers, where there is one. */
+  readonly grpcStatus?: string | undefined;
+  readonly body: Buffer;
+}
+
+/** What an attack may rightly be answered that is otherwise a fault. */
+export interface Excuse {
+  /** It reached, with a valid token, an operation that is not implemented yet. */
+  readonly unimplemented?: boolean;
+  /** It set a deadline itself. */
+  readonly deadline?: boolean;
+}
+
+/** What the run saw: counts by attack and status, and every fault of the server. */
+export interface Report {
+  count(attack: string, requests: number): void;
+  judge(attack: string, answer: Answer, excuse?: Excuse): void;
+  fault(attack: string, text: string): void;
+  readonly requests: number;
+  readonly requestsByAttack: ReadonlyMap<string, number>;
+  readonly answersByStatus: ReadonlyMap<string, number>;
+  /** Each kind of fault once, with how often and one example. */
+  readonly faults: ReadonlyMap<string, { count: number; readonly example: string }>;
+}
+
+/** UNKNOWN, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+const grpcFaults = new Set(["2", "13", "14", "15"]);
+const grpcTrailerInBody = /grpc-status: ?(\d+)/;
+
+export function createReport(): Report {
+  const requestsByAttack = new Map<string, number>();
+  const answersByStatus = new Map<string, number>();
+  const faults = new Map<string, { count: number; readonly example: string }>();
+  let requests = 0;
+
+  const fault = (attack: string, text: string, example = "") => {
+    const name = `${attack}: ${text}`;
+    const known = faults.get(name);
+    if (known === undefined) faults.set(name, { count: 1, example });
+    else known.count += 1;
+  };
+
+  return {
+    count(attack, added) {
+      requests += added;
+      add(requestsByAttack, attack, added);
+    },
+    judge(attack, answer, excuse = {}) {
+      const { httpStatus, body } = answer;
+      const text = httpStatus === 200 && body.length > 65_536 ? "" : body.toString("latin1");
+      const grpcStatus = answer.grpcStatus ?? grpcTrailerInBody.exec(webTextDecoded(text))?.[1];
+      add(answersByStatus, grpcStatus === undefined ? `HTTP ${httpStatus}` : `gRPC ${grpcStatus}`, 1);
+      const isExcused = (httpStatus === 501 && excuse.unimplemented === true) || (httpStatus === 504 && excuse.deadline === true);
+      if (httpStatus >= 500 && !isExcused) fault(attack, `answered HTTP ${httpStatus}`, text.slice(0, 400));
+      if (grpcStatus !== undefined && grpcFaults.has(grpcStatus)) fault(attack, `answered gRPC status ${grpcStatus}`, text.slice(0, 400));
+    },
+    fault,
+    get requests() {
+      return requests;
+    },
+    requestsByAttack,
+    answersByStatus,
+    faults,
+  };
+}
+
+/** grpc-web-text is base64 as a whole. */
+function webTextDecoded(text: string): string {
+  return /^[A-Za-z0-9+/]{8,}=*$/.test(text.slice(0, 64)) ? `${text}${Buffer.from(text, "base64").toString("latin1")}` : text;
+}
+
+function add(counts: Map<string, number>, name: string, added: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + added);
+}

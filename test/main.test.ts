@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const mainFile = resolve(import.meta.dirname, "../src/main.ts");
+let dataDir = "";
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "keywright-main-"));
+});
+
+afterAll(() => rm(dataDir, { recursive: true, force: true }));
+
+function start(args: readonly string[] = [], settings: Readonly<Record<string, string>> = {}) {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYWRIGHT_"));
+  const env = { ...Object.fromEntries(inherited), KEYWRIGHT_DATA_DIR: dataDir, KEYWRIGHT_PORT: "0", ...settings };
+  const child = spawn(process.execPath, [mainFile, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const outcome = { code: null as number | null, out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    outcome.out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    outcome.err += text;
+  });
+  const ended = once(child, "close").then(([code]) => ({ ...outcome, code: code as number | null }));
+  return { child, outcome, ended };
+}
+
+test("--version prints the version of the package", async () => {
+  const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  expect(await start(["--version"]).ended).toEqual({ code: 0, out: `${version}\n`, err: "" });
+});
+
+test("--help prints the settings", async () => {
+  const { code, out } = await start(["--help"]).ended;
+  expect(code).toBe(0);
+  expect(out).toContain("KEYWRIGHT_TRUSTED_PROXIES");
+});
+
+test("problems of the configuration come plainly on standard error, exit code 78", async () => {
+  const { code, out, err } = await start([], { KEYWRIGHT_PROT: "1", KEYWRIGHT_SECRET: "hunter2" }).ended;
+  expect({ code, out }).toEqual({ code: 78, out: "" });
+  expect(err).toBe(
+    "keywright: the configuration has 2 problems:\n" +
+      "  KEYWRIGHT_PROT: there is no such setting; did you mean KEYWRIGHT_PORT?\n" +
+      "  KEYWRIGHT_SECRET: must have at least 32 characters\n",
+  );
+});
+
+test.each([[["--colour"]], [["extra"]], [["--config", "/there/is/no/such.yaml"]]])("%j is a problem of the configuration", async (args) => {
+  const { code, err } = await start(args).ended;
+  expect(code).toBe(78);
+  expect(err).not.toMatch(/^\s+at /m);
+});
+
+test("a port in use ends the start with exit code 1 and no stack", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  const { code, err } = await start([], { KEYWRIGHT_PORT: String(port) }).ended;
+  server.close();
+  expect(code).toBe(1);
+  expect(err).toContain("EADDRINUSE");
+  expect(err).not.toMatch(/^\s+at /m);
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)(
+  "%s ends a server that listens with exit code 0; the admin token is in no output",
+  async (signal) => {
+    const { child, outcome, ended } = start();
+    while (!outcome.out.includes('"listening"') && child.exitCode === null) await Promise.race([once(child.stdout, "data"), ended]);
+    child.kill(signal);
+    const { code, out, err } = await ended;
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const lines = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { message: string; url?: string });
+    expect(lines.find(({ message }) => message === "listening")?.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(lines.at(-1)?.message).toBe("closed");
+    expect(out).not.toContain((await readFile(join(dataDir, "admin-token"), "utf8")).trim());
+  },
+);

@@ -1,0 +1,100 @@
+import { Agent, request } from "node:http";
+import { connect } from "node:http2";
+import type { ServerProcess } from "../support/server-process.ts";
+import { grpcClient } from "./key-client.ts";
+
+/** What one kind of client saw until the server was gone. Each request issues a key whose `actor_id` is unique. */
+export interface LoadOutcome {
+  readonly acknowledged: string[];
+  /** Answered, but with an error. */
+  readonly refused: string[];
+  /** Not answered: the connection was closed or could not be made. Must not have been accepted. */
+  readonly unanswered: string[];
+}
+
+export interface Load {
+  /** Resolves once the clients can reach the server no more. */
+  readonly done: Promise<LoadOutcome>;
+}
+
+const issuePath = "/v2alpha1/admin/issuedApiKeys";
+
+/** Node's HTTP/1.1 client with connections that are kept alive. */
+export function http1Load({ port, adminToken }: ServerProcess, connections: number): Load {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const issue = (actorId: string) =>
+    new Promise<number>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
+      const outgoing = request({ port, host: "127.0.0.1", path: issuePath, method: "POST", agent, headers }, (response) => {
+        response.resume().once("end", () => resolve(response.statusCode ?? 0));
+        response.once("error", reject);
+      });
+      outgoing.once("error", reject);
+      outgoing.end(JSON.stringify({ actor_id: actorId }));
+    });
+  return {
+    done: loop(connections, "http1", async (actorId) => ((await issue(actorId)) === 201 ? "acknowledged" : "refused")).finally(() =>
+      agent.destroy(),
+    ),
+  };
+}
+
+/** JSON/HTTP over one HTTP/2 session. A client may open streams for as long as it has heard of no GOAWAY, and each must be answered. */
+export function http2Load({ url, adminToken }: ServerProcess, streams: number): Load {
+  const session = connect(url);
+  session.on("error", () => {});
+  const issue = (actorId: string) =>
+    new Promise<number>((resolve, reject) => {
+      const stream = session.request({
+        ":method": "POST",
+        ":path": issuePath,
+        authorization: `Bearer ${adminToken}`,
+        "content-type": "application/json",
+      });
+      let status = 0;
+      stream.on("response", (headers) => {
+        status = Number(headers[":status"]);
+      });
+      stream.resume();
+      stream.once("end", () => resolve(status));
+      stream.once("error", reject);
+      stream.once("close", () => reject(new Error("the stream was closed without an answer")));
+      stream.end(JSON.stringify({ actor_id: actorId }));
+    });
+  const done = loop(streams, "http2", async (actorId) => {
+    if (session.closed || session.destroyed) return "stop";
+    return (await issue(actorId)) === 201 ? "acknowledged" : "refused";
+  });
+  return { done };
+}
+
+/** A gRPC client library, which makes a new connection when it is told that the old one closes. */
+export function grpcLoad(server: ServerProcess, streams: number): Load {
+  const client = grpcClient(server);
+  return {
+    done: loop(streams, "grpc", async (actorId) => {
+      await client.issue(actorId);
+      return "acknowledged";
+    }).finally(() => client.close()),
+  };
+}
+
+/** Each of `width` callers asks one thing after the other until one is not answered. */
+async function loop(
+  width: number,
+  name: string,
+  issue: (actorId: string) => Promise<"acknowledged" | "refused" | "stop">,
+): Promise<LoadOutcome> {
+  const outcome: LoadOutcome = { acknowledged: [], refused: [], unanswered: [] };
+  const caller = async (callerNumber: number) => {
+    for (let count = 0; ; count += 1) {
+      const actorId = `${name}-${callerNumber}-${count}`;
+      const result = await issue(actorId).catch(() => "unanswered" as const);
+      if (result === "stop") return;
+      outcome[result].push(actorId);
+      if (result === "unanswered") return;
+    }
+  };
+  await Promise.all(Array.from({ length: width }, (_, index) => caller(index)));
+  return outcome;
+}

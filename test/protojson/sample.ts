@@ -1,0 +1,13 @@
+import { join } from "node:path";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { compileProto } from "./compile-proto.ts";
+
+const registry = compileProto(join(import.meta.dirname, "sample.proto"));
+
+export function sampleMessage(name: string): DescMessage {
+  const schema = registry.getMessage(`sample.v1.${name}`);
+  if (schema === undefined) throw new Error(`no message ${name}`);
+  return schema;
+}
+
+export const Everything = sampleMessage("Everything");

@@ -1,0 +1,97 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Api, delay, faults, startApi } from "../support/api.ts";
+
+let api: Api;
+/** Ids by what became of the key; all of one actor. */
+const keys: Record<"ACTIVE" | "REVOKED" | "EXPIRED", string[]> = { ACTIVE: [], REVOKED: [], EXPIRED: [] };
+
+beforeAll(async () => {
+  api = await startApi();
+  for (let count = 0; count < 20; count += 1) {
+    keys.EXPIRED.push((await api.issue({ actor_id: "one", ttl: "1s" })).keyId);
+    keys.REVOKED.push((await api.issue({ actor_id: "one" })).keyId);
+    keys.ACTIVE.push((await api.issue({ actor_id: count < 10 ? "one" : 'the "other"' })).keyId);
+  }
+  for (const key_id of keys.REVOKED) await api.call("AdminRevokeApiKey", { key_id, reason: "REVOCATION_REASON_SUPERSEDED" });
+  await delay(1050);
+});
+afterAll(() => api?.[Symbol.asyncDispose]());
+
+async function list(request: JsonObject): Promise<{ keyIds: string[]; keys: JsonObject[]; nextPageToken: string }> {
+  const { issued_api_keys = [], next_page_token = "" } = await api.call("AdminListIssuedApiKeys", request);
+  const listed = issued_api_keys as JsonObject[];
+  return { keyIds: listed.map(({ key_id }) => String(key_id)), keys: listed, nextPageToken: String(next_page_token) };
+}
+
+test("is in the order of ids, which is that of creation", async () => {
+  const { keyIds } = await list({ page_size: 1000 });
+  expect(keyIds).toEqual(keyIds.toSorted());
+  expect(keyIds).toHaveLength(60);
+});
+
+test.each([
+  [0, 50],
+  [1, 1],
+  [60, 60],
+  [2_147_483_647, 60],
+])("page_size %d shows %d of 60", async (page_size, shown) => {
+  const { keyIds, nextPageToken } = await list({ page_size });
+  expect([keyIds.length, nextPageToken !== ""]).toEqual([shown, shown < 60]);
+});
+
+describe("filters", () => {
+  test.each(["ACTIVE", "REVOKED", "EXPIRED"] as const)("by the computed status %s, without an actor", async (status) => {
+    const { keyIds, keys: listed } = await list({ filter: `status=KEY_STATUS_${status}`, page_size: 1000 });
+    expect(keyIds).toEqual(keys[status].toSorted());
+    expect(new Set(listed.map((key) => key.status))).toEqual(new Set([`KEY_STATUS_${status}`]));
+  });
+
+  test.each([
+    ['actor_id="one"', 50],
+    ['actor_id="one" AND status="KEY_STATUS_ACTIVE"', 10],
+    ["status=KEY_STATUS_ACTIVE AND actor_id=one", 10],
+    ['actor_id = "the \\"other\\""', 10],
+    ['actor_id="nobody"', 0],
+    ['actor_id=""', 0],
+    ["", 60],
+    ["  ", 60],
+  ])("%s finds %d", async (filter, count) => {
+    expect((await list({ filter, page_size: 1000 })).keyIds).toHaveLength(count);
+  });
+
+  test.each([
+    "actor_id",
+    "actor_id=",
+    'actor_id="one',
+    'actor_id!="one"',
+    'actor_id="a" OR actor_id="b"',
+    'actor_id="a" actor_id="b"',
+    'actor_id="a" AND actor_id="b"',
+    "NOT status=KEY_STATUS_ACTIVE",
+    "status=ACTIVE",
+    "status=KEY_STATUS_UNSPECIFIED",
+    'create_time>"2020-01-01T00:00:00Z"',
+    "actor_id=one)",
+    "constructor=x",
+  ])("%s is refused by name", async (filter) => {
+    expect(faults(await api.refused("AdminListIssuedApiKeys", { filter }))).toEqual(["INVALID_ARGUMENT", "filter"]);
+  });
+
+  test("a filter walks over all pages", async () => {
+    const found: string[] = [];
+    let page_token = "";
+    do {
+      const page = await list({ filter: "status=KEY_STATUS_EXPIRED", page_size: 7, page_token });
+      found.push(...page.keyIds);
+      page_token = page.nextPageToken;
+    } while (page_token !== "");
+    expect(found).toEqual(keys.EXPIRED.toSorted());
+  });
+});
+
+test("a page token outlives a key that was added meanwhile", async () => {
+  const first = await list({ page_size: 59 });
+  const { keyId } = await api.issue({ actor_id: "late" });
+  expect((await list({ page_size: 59, page_token: first.nextPageToken })).keyIds.at(-1)).toBe(keyId);
+});

@@ -1,0 +1,307 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Listener } from "../../src/server/listener.ts";
+import {
+  askHttp1,
+  askHttp2,
+  frame,
+  frameType,
+  frameTypes,
+  getHeaderBlock,
+  http2Preface,
+  raw,
+  serve,
+  type TestServer,
+  until,
+} from "./support.ts";
+
+const settings = frame(frameType.settings, 0, 0);
+const endStream = 1;
+const endHeaders = 4;
+
+let server: TestServer;
+let listener: Listener;
+let port: number;
+let handled = 0;
+
+beforeAll(async () => {
+  server = await serve((request, response) => {
+    handled += 1;
+    request.resume();
+    if (request.url === "/body") request.on("end", () => response.end("done"));
+    else response.end("ok");
+  });
+  ({ listener, port } = server);
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+});
+afterEach(async () => {
+  expect((await askHttp1(port)).body).toBe("ok");
+  expect((await askHttp2(port)).body).toBe("ok");
+  await until(() => listener.connectionCount() === 0);
+});
+
+const errorJson = (httpStatus: number, code: number, status: string) =>
+  expect.objectContaining({ code, details: [], error: expect.objectContaining({ code: httpStatus, status, details: [] }) });
+
+/** What a raw answer says: its status, and its body as JSON. */
+function parse(answer: Buffer): { status: number; connection: string | undefined; json: unknown } {
+  const text = answer.toString("latin1");
+  const [head = "", body = ""] = text.split("\r\n\r\n", 2);
+  return {
+    status: Number(head.split(" ")[1]),
+    connection: /^connection: *(.*)$/im.exec(head)?.[1],
+    json: body === "" ? undefined : JSON.parse(body),
+  };
+}
+
+describe("HTTP/1.1 that is refused with 400", () => {
+  const shapes: Record<string, string> = {
+    "garbage bytes": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a bare word": "hello\r\n\r\n",
+    "Content-Length beside Transfer-Encoding":
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding beside Content-Length":
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "Transfer-Encoding that does not end in chunked": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "an unknown Transfer-Encoding": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "two Content-Length lines": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "two equal Content-Length lines": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+    "a list of lengths": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na",
+    "a signed length": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na",
+    "a space before the colon": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\na",
+    "a folded line": "GET / HTTP/1.1\r\nHost: a\r\nX-One: a\r\n b\r\n\r\n",
+    "bare LF after the request line": "GET / HTTP/1.1\nHost: a\r\n\r\n",
+    "bare LF after a header": "GET / HTTP/1.1\r\nHost: a\nX-One: a\r\n\r\n",
+    "bare LF at the end": "GET / HTTP/1.1\r\nHost: a\r\n\n",
+    "bare CR in a header": "GET / HTTP/1.1\r\nHost: a\r\nX-One: a\rX-Two: b\r\n\r\n",
+    "a NUL in a header": "GET / HTTP/1.1\r\nHost: a\r\nX-One: a\0b\r\n\r\n",
+    "a chunk size that is no number": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "bare LF after a chunk size": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+    "a chunk longer than it says": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+    "no Host": "GET / HTTP/1.1\r\n\r\n",
+    "two Hosts": "GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
+    "a Host that is none": "GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n",
+    "a version that is none": "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+  };
+  for (const [name, bytes] of Object.entries(shapes)) {
+    it(name, async () => {
+      const answer = parse(await raw(port, Buffer.from(bytes, "latin1")).closed());
+      expect(answer.status).toBe(400);
+      expect(answer.connection).toBe("close");
+      expect(answer.json).toEqual(errorJson(400, 3, "INVALID_ARGUMENT"));
+    });
+  }
+});
+
+describe("HTTP/1.1 that is refused in other ways", () => {
+  it("answers 431 to headers past 16 KiB, also where they go on", async () => {
+    const client = raw(port, `GET / HTTP/1.1\r\nHost: a\r\nX-One: ${"a".repeat(20_000)}`, "b".repeat(200_000));
+    expect(parse(await client.closed())).toMatchObject({ status: 431, json: errorJson(431, 8, "RESOURCE_EXHAUSTED") });
+  });
+  it("answers 431 to more headers than allowed, instead of dropping some", async () => {
+    const client = raw(port, `GET / HTTP/1.1\r\nHost: a\r\n${"x: y\r\n".repeat(100)}\r\n`);
+    expect(parse(await client.closed())).toMatchObject({ status: 431, json: errorJson(431, 8, "RESOURCE_EXHAUSTED") });
+  });
+  it("answers 413 to chunk extensions without end", async () => {
+    const client = raw(port, `POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;${"a".repeat(30_000)}`);
+    expect(parse(await client.closed()).status).toBe(413);
+  });
+  it("answers 408 to headers that come too slowly", async () => {
+    const client = raw(port, "GET / HTTP/1.1\r\n");
+    const dribble = setInterval(() => client.socket.write("X: y\r\n"), 20);
+    const answer = parse(await client.closed(2_000));
+    clearInterval(dribble);
+    expect(answer).toMatchObject({ status: 408, json: errorJson(408, 4, "DEADLINE_EXCEEDED") });
+  });
+  it("answers 408 to a body that comes too slowly", async () => {
+    const client = raw(port, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    const dribble = setInterval(() => client.socket.write("a"), 20);
+    const answer = parse(await client.closed(3_000));
+    clearInterval(dribble);
+    expect(answer.status).toBe(408);
+  });
+  it("answers 405 to CONNECT", async () => {
+    const client = raw(port, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+    expect(parse(await client.closed())).toMatchObject({ status: 405, json: errorJson(405, 12, "UNIMPLEMENTED") });
+  });
+  it("answers 417 to an unknown expectation", async () => {
+    const client = raw(port, "GET / HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\n\r\n");
+    expect(parse(await client.closed())).toMatchObject({ status: 417, json: errorJson(417, 3, "INVALID_ARGUMENT") });
+  });
+});
+
+describe("HTTP/1.1 that is served", () => {
+  it("asks for the body with 100 Continue", async () => {
+    const client = raw(port, "POST /body HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\nConnection: close\r\n\r\n");
+    await until(() => client.received().includes("100 Continue"));
+    client.socket.write("a");
+    expect((await client.closed()).toString()).toContain("\r\n\r\ndone");
+  });
+  it("passes over an upgrade to h2c", async () => {
+    const head =
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
+    expect((await raw(port, head).closed()).toString()).toMatch(/^HTTP\/1.1 200 /);
+  });
+  it("answers HTTP/1.0 without Host, and closes", async () => {
+    expect((await raw(port, "GET / HTTP/1.0\r\n\r\n").closed()).toString()).toMatch(/^HTTP\/1.1 200 /);
+  });
+  it("answers pipelined requests, and 400 to nonsense after them", async () => {
+    const one = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const client = raw(port, `${one}${one}`);
+    await until(() => client.received().toString().split("\r\n\r\nok").length === 3);
+    client.socket.write("nonsense\r\n\r\n");
+    expect((await client.closed()).toString().match(/HTTP\/1.1 (\d+)/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
+  });
+});
+
+describe("connections that say too little", () => {
+  it("closes one that says nothing", async () => {
+    expect(await raw(port).closed(1_000)).toHaveLength(0);
+  });
+  it("closes one that dribbles an HTTP/2 preface", async () => {
+    const client = raw(port);
+    let at = 0;
+    const dribble = setInterval(() => client.socket.write(http2Preface.subarray(at, ++at)), 100);
+    expect(await client.closed(1_000)).toHaveLength(0);
+    clearInterval(dribble);
+    expect(at).toBeLessThan(http2Preface.length);
+  });
+  it("closes one that ends before its first byte", async () => {
+    const client = raw(port);
+    client.socket.end();
+    await client.closed(250);
+  });
+  it("closes one that ends in the middle of a preface, of a request, of a body", async () => {
+    for (const piece of [http2Preface.subarray(0, 10), "GET / HT", "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na"]) {
+      const client = raw(port, piece);
+      client.socket.end();
+      await client.closed(250);
+    }
+  });
+  it("closes one that is reset", async () => {
+    for (const piece of ["", "G", http2Preface, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na"]) {
+      const client = raw(port, piece);
+      await until(() => listener.connectionCount() === 1);
+      client.socket.resetAndDestroy();
+      await until(() => listener.connectionCount() === 0);
+    }
+  });
+  it("closes an HTTP/2 connection that sends no SETTINGS", async () => {
+    await raw(port, http2Preface).closed(1_000);
+  });
+  it("closes an HTTP/2 connection that its client has half closed", async () => {
+    const client = raw(port, http2Preface, settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock));
+    await until(() => frameTypes(client.received()).includes(frameType.data));
+    client.socket.end();
+    await client.closed(250);
+  });
+  it("closes an HTTP/2 session without streams, although it pings", async () => {
+    const client = raw(port, http2Preface, settings);
+    const pings = setInterval(() => client.socket.write(frame(frameType.ping, 0, 0, Buffer.alloc(8))), 50);
+    const types = frameTypes(await client.closed(3_000));
+    clearInterval(pings);
+    expect(types).toContain(frameType.goaway);
+  });
+});
+
+describe("HTTP/2 floods", () => {
+  const start = [http2Preface, settings];
+  const goesAway = async (...pieces: Buffer[]): Promise<void> => {
+    const client = raw(port, ...start, ...pieces);
+    await client.closed();
+  };
+
+  it("takes a preface in single bytes", async () => {
+    const client = raw(port);
+    client.socket.setNoDelay(true);
+    for (const byte of http2Preface) {
+      client.socket.write(Buffer.from([byte]));
+      await sleep(2);
+    }
+    client.socket.write(Buffer.concat([settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock)]));
+    await until(() => frameTypes(client.received()).includes(frameType.data));
+    client.socket.destroy();
+  });
+  it("takes a first request in the same packet as the preface", async () => {
+    const client = raw(port, Buffer.concat([http2Preface, settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock)]));
+    await until(() => frameTypes(client.received()).includes(frameType.data));
+    client.socket.destroy();
+  });
+  it("ends a rapid reset, and answers few of its requests", async () => {
+    const before = handled;
+    const pairs: Buffer[] = [];
+    for (let stream = 1; stream < 10_000; stream += 2) {
+      pairs.push(frame(frameType.headers, endStream | endHeaders, stream, getHeaderBlock));
+      pairs.push(frame(frameType.rstStream, 0, stream, Buffer.from([0, 0, 0, 8])));
+    }
+    await goesAway(Buffer.concat(pairs));
+    expect(handled - before).toBeLessThan(200);
+  });
+  it("ends a flood of SETTINGS", async () => {
+    await goesAway(Buffer.concat(Array.from({ length: 20_000 }, () => settings)));
+  });
+  it("ends a flood of PING", async () => {
+    await goesAway(Buffer.concat(Array.from({ length: 20_000 }, () => frame(frameType.ping, 0, 0, Buffer.alloc(8)))));
+  });
+  it("ends a flood of PING from a client that reads nothing", async () => {
+    const client = raw(port, ...start);
+    client.socket.pause();
+    const ping = Buffer.concat(Array.from({ length: 1_000 }, () => frame(frameType.ping, 0, 0, Buffer.alloc(8))));
+    const flood = setInterval(() => client.socket.write(ping), 5);
+    await until(() => listener.connectionCount() === 0);
+    clearInterval(flood);
+    client.socket.destroy();
+  });
+  it("ends a flood of SETTINGS entries in one frame", async () => {
+    await goesAway(frame(frameType.settings, 0, 0, Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0, 3, 0, 0, 0, 100])))));
+  });
+  it("ends a flood of CONTINUATION", async () => {
+    const more = frame(frameType.continuation, 0, 1, Buffer.from([0x00, 1, 0x78, 1, 0x79]));
+    await goesAway(frame(frameType.headers, 0, 1, getHeaderBlock), Buffer.concat(Array.from({ length: 20_000 }, () => more)));
+  });
+  it("refuses huge headers and many headers", async () => {
+    expect(await askHttp2(port, "/", { "x-one": "a".repeat(40_000) })).toMatchObject({
+      status: 431,
+      body: expect.stringContaining("too large"),
+    });
+    const many = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`x-${index}`, "y"]));
+    await expect(askHttp2(port, "/", many)).rejects.toThrow();
+  });
+  it("ends broken frames", async () => {
+    await goesAway(Buffer.from("\xff".repeat(200), "latin1"));
+    await goesAway(frame(frameType.data, 0, 1, Buffer.alloc(10)));
+    await goesAway(frame(frameType.headers, endStream | endHeaders, 1, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff])));
+    await goesAway(frame(frameType.headers, endStream | endHeaders, 2, getHeaderBlock));
+  });
+  it("resets a stream whose body does not come in time", async () => {
+    const client = raw(
+      port,
+      ...start,
+      frame(
+        frameType.headers,
+        endHeaders,
+        1,
+        Buffer.concat([Buffer.from([0x83, 0x86, 0x44, 5]), Buffer.from("/body"), Buffer.from([0x41, 1, 0x61])]),
+      ),
+    );
+    await until(() => frameTypes(client.received()).includes(frameType.rstStream), 2_000);
+    client.socket.destroy();
+  });
+  it("refuses CONNECT", async () => {
+    const block = Buffer.concat([Buffer.from([0x42, 7]), Buffer.from("CONNECT"), Buffer.from([0x41, 4]), Buffer.from("a:80")]);
+    const client = raw(port, ...start, frame(frameType.headers, endHeaders, 1, block));
+    await until(() => client.received().includes("CONNECT is not supported"));
+    client.socket.destroy();
+  });
+});
+
+it("keeps connections within their limit", async () => {
+  await using small = await serve((_, response) => response.end("ok"), { maxConnections: 2, headersTimeoutMs: 500 });
+  const held = [raw(small.port, "G"), raw(small.port, "G")];
+  await until(() => small.listener.connectionCount() === 2);
+  expect(await raw(small.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").closed(300)).toHaveLength(0);
+  await Promise.all(held.map((client) => client.closed()));
+  expect((await askHttp1(small.port)).body).toBe("ok");
+});

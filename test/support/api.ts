@@ -1,0 +1,62 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { asObject, type CallOptions, type Refusal } from "./clients/client.ts";
+import { grpcJs } from "./clients/grpc-js.ts";
+import { restHttp1 } from "./clients/rest.ts";
+import { refused, succeed } from "./clients.ts";
+import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
+
+export interface IssuedKey {
+  readonly keyId: string;
+  readonly secret: string;
+  /** The resource. */
+  readonly key: JsonObject;
+}
+
+/** A server with a client, for tests of what a method does; how it travels is the matrix's. */
+export interface Api extends AsyncDisposable {
+  readonly server: ServerProcess;
+  /** The response; rejects on an error. */
+  call(methodName: string, request: JsonObject, options?: CallOptions): Promise<JsonObject>;
+  /** The error; rejects where there is none. */
+  refused(methodName: string, request: JsonObject, options?: CallOptions): Promise<Refusal>;
+  issue(request?: JsonObject): Promise<IssuedKey>;
+  get(keyId: string): Promise<JsonObject>;
+  verify(request: JsonObject, options?: CallOptions): Promise<JsonObject>;
+}
+
+/** `over`: JSON/HTTP tells an empty list from none, protobuf does not. */
+export async function startApi(over: "json-http" | "grpc" = "grpc", options: ServerOptions = {}): Promise<Api> {
+  const server = await startServer(options);
+  const client = (over === "grpc" ? grpcJs : restHttp1).open(server.url, server.adminToken);
+  const call: Api["call"] = (methodName, request, callOptions) => succeed(client, methodName, request, callOptions);
+  return {
+    server,
+    call,
+    refused: (methodName, request, callOptions) => refused(client, methodName, request, callOptions),
+    async issue(request = {}) {
+      const { issued_api_key, secret } = await call("AdminIssueApiKey", request);
+      const key = asObject(issued_api_key);
+      return { keyId: String(key.key_id), secret: String(secret ?? ""), key };
+    },
+    get: (keyId) => call("AdminGetIssuedApiKey", { key_id: keyId }),
+    verify: (request, callOptions) => call("AdminVerifyApiKey", request, callOptions),
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Code and fields at fault of an error. */
+export function faults({ code, violations }: Refusal): readonly string[] {
+  return [code, ...violations.map(({ field }) => field)];
+}
+
+export function delay(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+/** Scopes that differ. */
+export function manyScopes(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `scope:${index}`);
+}

@@ -1,0 +1,95 @@
+import { Agent } from "node:http";
+import { fromJson, toJson } from "@bufbuild/protobuf";
+import { ConnectError, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
+import { asObject, type ClientKind, codeName, headersOf, methodNamed, type Refusal, type Reply } from "./client.ts";
+
+type Protocol = "gRPC" | "gRPC-Web" | "Connect" | "Connect GET";
+
+interface Variant {
+  readonly protocol: Protocol;
+  readonly httpVersion: "1.1" | "2";
+  readonly codec: "binary" | "JSON";
+  readonly contentType: RegExp;
+}
+
+const variants: readonly Variant[] = [
+  { protocol: "gRPC", httpVersion: "2", codec: "binary", contentType: /^application\/grpc(\+proto)?$/ },
+  { protocol: "gRPC", httpVersion: "2", codec: "JSON", contentType: /^application\/grpc\+json$/ },
+  { protocol: "gRPC-Web", httpVersion: "1.1", codec: "binary", contentType: /^application\/grpc-web(\+proto)?$/ },
+  { protocol: "gRPC-Web", httpVersion: "2", codec: "JSON", contentType: /^application\/grpc-web\+json$/ },
+  { protocol: "Connect", httpVersion: "1.1", codec: "binary", contentType: /^application\/proto$/ },
+  { protocol: "Connect", httpVersion: "1.1", codec: "JSON", contentType: /^application\/json$/ },
+  { protocol: "Connect", httpVersion: "2", codec: "binary", contentType: /^application\/proto$/ },
+  { protocol: "Connect", httpVersion: "2", codec: "JSON", contentType: /^application\/json$/ },
+  { protocol: "Connect GET", httpVersion: "1.1", codec: "JSON", contentType: /^application\/json$/ },
+  { protocol: "Connect GET", httpVersion: "2", codec: "binary", contentType: /^application\/proto$/ },
+];
+
+/** gRPC, gRPC-Web and Connect by connect-node. */
+export const connectKinds: readonly ClientKind[] = variants.map(kindOf);
+
+function kindOf(variant: Variant): ClientKind {
+  const { protocol, httpVersion, codec, contentType } = variant;
+  const name = `${protocol} ${codec}, HTTP/${httpVersion}`;
+  return {
+    name,
+    wire: { httpVersion, contentType, readsByGet: protocol === "Connect GET" },
+    sendsAnyJson: false,
+    open(url, defaultToken) {
+      const { transport, close } = openTransport(variant, url);
+      return {
+        name,
+        async call(methodName, request, options = {}): Promise<Reply> {
+          const method = methodNamed(methodName);
+          const message = fromJson(method.input, request);
+          try {
+            const reply = await transport.unary(method, undefined, undefined, headersOf(defaultToken, options), message);
+            const response = asObject(toJson(method.output, reply.message, { useProtoFieldName: true }));
+            return { ok: true, response, headers: reply.header };
+          } catch (error) {
+            return refusalOf(error);
+          }
+        },
+        async [Symbol.asyncDispose]() {
+          close();
+        },
+      };
+    },
+  };
+}
+
+function openTransport({ protocol, httpVersion, codec }: Variant, baseUrl: string): { transport: Transport; close: () => void } {
+  const sessionManager = new Http2SessionManager(baseUrl);
+  const agent = new Agent({ keepAlive: true });
+  const format = { baseUrl, useBinaryFormat: codec === "binary", jsonOptions: { ignoreUnknownFields: false } };
+  const options = { ...format, ...(httpVersion === "2" ? { httpVersion, sessionManager } : { httpVersion, nodeOptions: { agent } }) };
+  const transports: Record<Protocol, () => Transport> = {
+    gRPC: () => createGrpcTransport({ ...format, sessionManager }),
+    "gRPC-Web": () => createGrpcWebTransport(options),
+    Connect: () => createConnectTransport(options),
+    "Connect GET": () => createConnectTransport({ ...options, useHttpGet: true }),
+  };
+  return {
+    transport: transports[protocol](),
+    close() {
+      sessionManager.abort();
+      agent.destroy();
+    },
+  };
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof ConnectError)) throw error;
+  return {
+    ok: false,
+    code: codeName(error.code),
+    reason: error.findDetails(ErrorInfoSchema)[0]?.reason ?? "",
+    violations: error
+      .findDetails(BadRequestSchema)
+      .flatMap((each) => each.fieldViolations.map(({ field, description }) => ({ field, description }))),
+    message: error.rawMessage,
+    headers: error.metadata,
+  };
+}

@@ -1,0 +1,73 @@
+import { fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { type ClientUnaryCall, credentials, Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
+import { asObject, type ClientKind, codeName, headersOf, methodNamed, pathOf, type Refusal, type Reply } from "./client.ts";
+
+/** gRPC by the library that most Node programs use. */
+export const grpcJs: ClientKind = {
+  name: "gRPC, grpc-js",
+  wire: { httpVersion: "2", contentType: /^application\/grpc(\+proto)?$/, readsByGet: false },
+  sendsAnyJson: false,
+  open(url, defaultToken) {
+    const client = new GrpcClient(new URL(url).host, credentials.createInsecure());
+    return {
+      name: grpcJs.name,
+      call(methodName, request, options = {}) {
+        const method = methodNamed(methodName);
+        const metadata = new Metadata();
+        for (const [name, value] of Object.entries(headersOf(defaultToken, options))) metadata.set(name, value);
+        return new Promise<Reply>((resolve) => {
+          let leading = new Metadata();
+          const call: ClientUnaryCall = client.makeUnaryRequest(
+            pathOf(method),
+            (bytes: Uint8Array) => Buffer.from(bytes),
+            (bytes: Buffer) => fromBinary(method.output, bytes),
+            toBinary(method.input, fromJson(method.input, request)),
+            metadata,
+            (error, message) => {
+              if (error !== null) resolve(refusalOf(error, leading));
+              else if (message === undefined) throw new Error("neither an error nor a message");
+              else {
+                const response = asObject(toJson(method.output, message, { useProtoFieldName: true }));
+                resolve({ ok: true, response, headers: headersFrom(leading) });
+              }
+            },
+          );
+          call.on("metadata", (received: Metadata) => {
+            leading = received;
+          });
+        });
+      },
+      async [Symbol.asyncDispose]() {
+        client.close();
+      },
+    };
+  },
+};
+
+function refusalOf(error: ServiceError, leading: Metadata): Refusal {
+  const [packed] = error.metadata.get("grpc-status-details-bin");
+  const details = packed instanceof Buffer ? fromBinary(StatusSchema, packed).details : [];
+  const infos = details.map((detail) => anyUnpack(detail, ErrorInfoSchema)).filter((info) => info !== undefined);
+  const badRequests = details.map((detail) => anyUnpack(detail, BadRequestSchema)).filter((info) => info !== undefined);
+  const headers = headersFrom(leading);
+  for (const [name, value] of headersFrom(error.metadata)) headers.set(name, value);
+  return {
+    ok: false,
+    code: codeName(error.code),
+    reason: infos[0]?.reason ?? "",
+    violations: badRequests.flatMap((each) => each.fieldViolations.map(({ field, description }) => ({ field, description }))),
+    message: error.details,
+    headers,
+  };
+}
+
+function headersFrom(metadata: Metadata): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(metadata.getMap())) {
+    if (typeof value === "string") headers.set(name, value);
+  }
+  return headers;
+}

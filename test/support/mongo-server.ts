@@ -1,0 +1,116 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Document, MongoClient } from "mongodb";
+import { serverBinary, urlSetting } from "../../scripts/test-servers.ts";
+import { freePorts } from "./free-port.ts";
+import { type ServerChild, startServerChild } from "./server-child.ts";
+
+export interface MongoOptions {
+  /** Members of a replica set of one's own. Absent: any replica set will do, one that a setting names as well. */
+  readonly members?: 1 | 3;
+  /** Alone and in no replica set. */
+  readonly standalone?: boolean;
+}
+
+export interface MongoMember {
+  readonly port: number;
+  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when it is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** After a kill, on the same port and data. */
+  restart(): Promise<void>;
+}
+
+export interface MongoServer {
+  /** Without a database name. */
+  readonly uri: string;
+  /** Empty where the server is not our own. */
+  readonly members: readonly MongoMember[];
+  stop(): Promise<void>;
+}
+
+const electionTimeoutMs = 1000;
+const electedWithinMs = 30_000;
+
+/**
+ * A real mongod replica set with an elected primary, or why there can be none. One member takes about a second, three take three to
+ * five. Where the environment says CI, a missing server is an error.
+ */
+export async function startMongo({ members, standalone = false }: MongoOptions = {}): Promise<MongoServer | { unavailable: string }> {
+  const givenUri = process.env[urlSetting("mongod")];
+  if (givenUri !== undefined && members === undefined && !standalone) return { uri: givenUri, members: [], stop: async () => {} };
+  let binary: string;
+  try {
+    binary = await serverBinary("mongod");
+  } catch (error) {
+    if (process.env.CI !== undefined) throw error;
+    return { unavailable: (error as Error).message };
+  }
+  const folder = await mkdtemp(join(tmpdir(), "keywright-mongod-"));
+  // Another process may take a free port before mongod does.
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startSet(binary, folder, standalone ? 1 : (members ?? 1), standalone);
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true });
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function startSet(binary: string, folder: string, count: number, standalone: boolean): Promise<MongoServer> {
+  const ports = await freePorts(count);
+  const settled = await Promise.allSettled(ports.map((port) => startMember(binary, join(folder, String(port)), port, standalone)));
+  const members = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const stop = async () => {
+    // Not SIGTERM: a primary would first look for a successor, and nobody needs the data any more.
+    await Promise.all(members.map((member) => member.kill("SIGKILL")));
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    for (const result of settled) if (result.status === "rejected") throw result.reason;
+    if (!standalone) await formSet(ports);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const hosts = ports.map((port) => `127.0.0.1:${port}`).join(",");
+  return { uri: standalone ? `mongodb://${hosts}/` : `mongodb://${hosts}/?replicaSet=keywright`, members, stop };
+}
+
+async function startMember(binary: string, dbPath: string, port: number, standalone: boolean): Promise<MongoMember> {
+  await mkdir(dbPath, { recursive: true });
+  const args = ["--port", String(port), "--dbpath", dbPath, "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"];
+  args.push("--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false");
+  if (!standalone) args.push("--replSet", "keywright", "--oplogSize", "64");
+  let child: ServerChild = await startServerChild(binary, args, port);
+  return {
+    port,
+    kill: (signal) => child.kill(signal),
+    async restart() {
+      child = await startServerChild(binary, args, port);
+    },
+  };
+}
+
+/** Makes the members one set and waits until one of them is primary and the others can take over. */
+async function formSet(ports: readonly number[]): Promise<void> {
+  await using client = new MongoClient(`mongodb://127.0.0.1:${ports[0]}/?directConnection=true`, { serverSelectionTimeoutMS: 5000 });
+  const admin = client.db("admin");
+  const configuration: Document = {
+    _id: "keywright",
+    members: ports.map((port, index) => ({ _id: index, host: `127.0.0.1:${port}`, priority: index === 0 ? 2 : 1 })),
+    settings: { electionTimeoutMillis: electionTimeoutMs, heartbeatIntervalMillis: 200 },
+  };
+  await admin.command({ replSetInitiate: configuration });
+  const deadlineMs = Date.now() + electedWithinMs;
+  for (;;) {
+    if ((await admin.command({ hello: 1 })).isWritablePrimary === true) {
+      const status = await admin.command({ replSetGetStatus: 1 });
+      if (status.members.every(({ stateStr }: Document) => stateStr === "PRIMARY" || stateStr === "SECONDARY")) return;
+    }
+    if (Date.now() > deadlineMs) throw new Error("the replica set has no primary yet");
+    await sleep(20);
+  }
+}
