@@ -9,6 +9,8 @@ import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issue
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
+import { createRecordReader } from "./cache/record-reader.ts";
+import { soleProcessTrust } from "./cache/sole-process.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
@@ -31,7 +33,6 @@ import { defaultLimits } from "./server/limits.ts";
 import { createListener } from "./server/listener.ts";
 import { createReflection } from "./server/reflection.ts";
 import type { KeyService } from "./service/key-service.ts";
-import { createRecordReader } from "./service/record-reader.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -55,9 +56,18 @@ const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 export async function createApp(config: Config, secrets: Secrets, log: Log): Promise<App> {
   const clock = Date.now;
   const store = await openStore(config, clock);
-  const cache = openCache(config);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
-  const reader = createRecordReader({ store, cache, clock, cacheTtlMs: config.cacheTtlMs, negativeCacheTtlMs });
+  const reader = createRecordReader({
+    store,
+    local: openCache(config),
+    shared: null,
+    trust: soleProcessTrust,
+    clock,
+    monotonicMs: () => performance.now(),
+    cacheTtlMs: config.cacheTtlMs,
+    negativeCacheTtlMs,
+    graceMs: 0,
+  });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const service: KeyService = {
     store,
@@ -124,7 +134,6 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       health.stop();
       clearInterval(usageTimer);
       await flushUsage();
-      await cache.close();
       await store.close();
     },
   };

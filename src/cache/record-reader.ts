@@ -125,4 +125,3 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     },
   };
 }
-

@@ -35,7 +35,7 @@ export async function serveGrpcUnary(
     if (call.isClosed) return;
     headers["content-type"] = "application/grpc+proto";
     // The response is what answers the stream's wish for trailers.
-    response.setTrailer("grpc-status", "0");
+    response.addTrailers({ "grpc-status": "0" });
     stream.respond(headers, awaitTrailers);
     stream.end(frame);
   } catch (error) {

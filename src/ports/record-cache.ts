@@ -1,6 +1,6 @@
 import type { KeyRecord } from "../core/key.ts";
 
-/** What a cache knows of a key: the record at a revision, or that there is none (a negative entry has revision 0). */
+/** What a cache knows of a key: the record at a revision, or that there is none (a negative entry has revision 0, a tombstone a higher one). */
 export interface CacheEntry {
   readonly record: KeyRecord | null;
   readonly revision: number;
@@ -9,18 +9,22 @@ export interface CacheEntry {
 }
 
 /**
- * The verifier cache: records by tenant and key id, never verdicts and never secrets. A miss is always a right answer, so
- * nothing here rejects; a cache that is lost answers misses.
+ * The verifier cache inside one process: records by tenant and key id, never verdicts and never secrets. A miss is always a right
+ * answer, and nothing here rejects or waits.
  */
 export interface RecordCache {
   /** Undefined: a miss. Entries at or past their deadline are misses. */
-  get(tenant: string, keyId: string, nowMs: number): Promise<CacheEntry | undefined> | CacheEntry | undefined;
+  get(tenant: string, keyId: string, nowMs: number): CacheEntry | undefined;
 
   /**
    * Keeps the entry unless the cache holds one of the same or a higher revision that is within its deadline, so a fill that
    * was read before a change never replaces the change. A negative entry replaces nothing.
    */
-  putIfNewer(tenant: string, keyId: string, entry: CacheEntry, nowMs: number): Promise<void> | void;
+  putIfNewer(tenant: string, keyId: string, entry: CacheEntry, nowMs: number): void;
 
-  close(): Promise<void>;
+  /** Drops the entry of a key where it is below this revision. */
+  dropOlder(tenant: string, keyId: string, revision: number): void;
+
+  /** Drops everything. */
+  clear(): void;
 }

@@ -1,5 +1,5 @@
+import type { CacheDirective, CacheOutcome } from "../cache/record-reader.ts";
 import type { Call } from "../call/call.ts";
-import type { CacheDirective, CacheOutcome } from "../service/record-reader.ts";
 
 /**
  * What the request's Cache-Control and Pragma ask of the verifier cache: a comma list, any case, unknown directives ignored (RFC 9111).

@@ -5,11 +5,11 @@ import {
   type VerifyApiKeyRequest,
   type VerifyApiKeyResponseSchema,
 } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import type { CacheDirective } from "../cache/record-reader.ts";
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { RefusalCode } from "../core/verdict.ts";
-import type { CacheDirective } from "../service/record-reader.ts";
 import type { Verification, Verified, Verify } from "../service/verify.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityOfRecord } from "./message.ts";

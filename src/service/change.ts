@@ -21,12 +21,12 @@ export async function changeKey(
     const change = next(record);
     if (change === null) {
       // Whoever made this change may not have told the cache yet, and the answer says that it holds.
-      await reader.changed(tenant, record);
+      await reader.changed(tenant, keyId, record, record.revision);
       return record;
     }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
     if (await store.replace(tenant, changed)) {
-      await reader.changed(tenant, changed);
+      await reader.changed(tenant, keyId, changed, changed.revision);
       return changed;
     }
   }

@@ -1,8 +1,8 @@
+import type { RecordReader } from "../cache/record-reader.ts";
 import type { Credentials } from "../core/credential.ts";
 import type { PageTokens } from "../core/page-token.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import type { RecordReader } from "./record-reader.ts";
 
 /** What the life of a key is made of. Each operation takes it as its first argument. */
 export interface KeyService {

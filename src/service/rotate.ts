@@ -43,7 +43,7 @@ export async function rotateKey(service: KeyService, tenant: string, { keyId, ov
       revocation: { reason: "superseded", description: "" },
     };
     if (await service.store.rotate(tenant, retired, successor)) {
-      await service.reader.changed(tenant, retired);
+      await service.reader.changed(tenant, keyId, retired, retired.revision);
       return { successor, retired, secret };
     }
   }

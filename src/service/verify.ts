@@ -1,8 +1,8 @@
+import type { CacheDirective, CacheOutcome, RecordReader } from "../cache/record-reader.ts";
 import { type Credentials, equalText } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { type Circumstances, decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { CacheDirective, CacheOutcome, RecordReader } from "./record-reader.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
 export interface Verification {

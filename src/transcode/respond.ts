@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { createRegistry, type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
@@ -53,13 +54,18 @@ function closeAfter(response: HttpResponse): void {
 
 function sendJson(request: HttpRequest, response: HttpResponse, status: number, json: JsonValue): void {
   const body = JSON.stringify(json);
-  response.writeHead(status, {
+  writeHead(response, status, {
     ...commonHeaders(response),
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
   });
   if (request.method === "HEAD") response.end();
   else response.end(body);
+}
+
+/** HTTP/1.1 and HTTP/2 responses take the same; their types do not say so. */
+function writeHead(response: HttpResponse, status: number, headers: Record<string, string | number>): void {
+  (response as ServerResponse).writeHead(status, headers);
 }
 
 function commonHeaders(response: HttpResponse): Record<string, string | number> {
@@ -70,13 +76,13 @@ function commonHeaders(response: HttpResponse): Record<string, string | number> 
 
 /** A 204. */
 export function sendNothing(response: HttpResponse): void {
-  response.writeHead(204, commonHeaders(response));
+  writeHead(response, 204, commonHeaders(response));
   response.end();
 }
 
 /** A gRPC call that nothing here serves: a response of trailers only, whose HTTP status is always 200 (gRPC over HTTP/2). */
 export function sendGrpcUnimplemented(request: HttpRequest, response: HttpResponse): void {
-  response.writeHead(200, {
+  writeHead(response, 200, {
     "content-type": headerOf(request, "content-type") ?? "application/grpc",
     "grpc-status": codeNumbers.UNIMPLEMENTED,
     "grpc-message": "there is no such method",

@@ -1,19 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { CacheEntry, RecordCache } from "../../src/ports/record-cache.ts";
 import { keyRecord } from "../support/key-record.ts";
 
-export interface OpenRecordCache {
-  /** A new, empty cache with room for all that a test puts into it. */
-  readonly cache: RecordCache;
-  /** Closes the cache and removes what it kept. */
-  dispose(): Promise<void>;
-}
-
 const keyId = keyRecord().keyId;
 
-/** What every cache must do: the doc comments of src/ports/record-cache.ts as tests. Adapters may go by the real clock, so times are near it. */
-export function describeRecordCache(name: string, open: () => Promise<OpenRecordCache>): void {
+/** What every cache must do: the doc comments of src/ports/record-cache.ts as tests. `open` makes a cache with room for all of them. */
+export function describeRecordCache(name: string, open: () => RecordCache): void {
   describe(`record cache: ${name}`, () => {
     const nowMs = Date.now();
     const deadlineMs = nowMs + 60_000;
@@ -25,29 +18,23 @@ export function describeRecordCache(name: string, open: () => Promise<OpenRecord
     });
     const negative = (overrides: Partial<CacheEntry> = {}): CacheEntry => ({ record: null, revision: 0, deadlineMs, ...overrides });
 
-    let opened: OpenRecordCache;
-    let cache: RecordCache;
+    const cache = open();
     let tenant: string;
-    beforeAll(async () => {
-      opened = await open();
-      cache = opened.cache;
-    });
-    afterAll(() => opened.dispose());
     const useNewTenant = () => {
       tenant = `tenant-${randomUUID()}`;
     };
-    const put = async (...entries: readonly CacheEntry[]) => {
-      for (const one of entries) await cache.putIfNewer(tenant, keyId, one, nowMs);
+    const put = (...entries: readonly CacheEntry[]) => {
+      for (const one of entries) cache.putIfNewer(tenant, keyId, one, nowMs);
     };
-    const get = async (atMs = nowMs) => cache.get(tenant, keyId, atMs);
+    const get = (atMs = nowMs) => cache.get(tenant, keyId, atMs);
 
     describe("get", () => {
-      test("misses what was never put", async () => {
+      test("misses what was never put", () => {
         useNewTenant();
-        expect(await get()).toBeUndefined();
+        expect(get()).toBeUndefined();
       });
 
-      test("answers the entry with every field of its record", async () => {
+      test("answers the entry with every field of its record", () => {
         useNewTenant();
         const record = keyRecord({
           kind: "imported",
@@ -66,100 +53,100 @@ export function describeRecordCache(name: string, open: () => Promise<OpenRecord
           revocation: { reason: "privilege_withdrawn", description: "gone" },
           lastUsedTimeMs: 4,
         });
-        await put(entry(3, { record }));
-        expect(await get()).toEqual(entry(3, { record }));
+        put(entry(3, { record }));
+        expect(get()).toEqual(entry(3, { record }));
       });
 
-      test("answers negative entries, which are no misses", async () => {
+      test("answers negative entries, which are no misses", () => {
         useNewTenant();
-        await put(negative());
-        expect(await get()).toEqual(negative());
+        put(negative());
+        expect(get()).toEqual(negative());
       });
 
-      test("serves an entry until its deadline, not at it and not after it", async () => {
+      test("serves an entry until its deadline, not at it and not after it", () => {
         useNewTenant();
-        await put(entry(1));
-        expect(await get(deadlineMs - 1)).toEqual(entry(1));
-        expect(await get(deadlineMs)).toBeUndefined();
-        expect(await get(deadlineMs + 1)).toBeUndefined();
+        put(entry(1));
+        expect(get(deadlineMs - 1)).toEqual(entry(1));
+        expect(get(deadlineMs)).toBeUndefined();
+        expect(get(deadlineMs + 1)).toBeUndefined();
       });
 
-      test("never serves an entry whose deadline was past when it was put", async () => {
+      test("never serves an entry whose deadline was past when it was put", () => {
         for (const past of [nowMs, nowMs - 1, 0]) {
           useNewTenant();
-          await put(entry(1, { deadlineMs: past }));
-          expect(await get()).toBeUndefined();
+          put(entry(1, { deadlineMs: past }));
+          expect(get()).toBeUndefined();
         }
       });
     });
 
     describe("putIfNewer", () => {
-      test("replaces a lower revision", async () => {
+      test("replaces a lower revision", () => {
         useNewTenant();
-        await put(entry(1), entry(2));
-        expect(await get()).toEqual(entry(2));
+        put(entry(1), entry(2));
+        expect(get()).toEqual(entry(2));
       });
 
-      test("keeps a higher one: a fill that was read before a change never replaces the change", async () => {
+      test("keeps a higher one: a fill that was read before a change never replaces the change", () => {
         useNewTenant();
-        await put(entry(2), entry(1, { deadlineMs: deadlineMs + 1 }));
-        expect(await get()).toEqual(entry(2));
+        put(entry(2), entry(1, { deadlineMs: deadlineMs + 1 }));
+        expect(get()).toEqual(entry(2));
       });
 
-      test("keeps the same one, and its deadline", async () => {
+      test("keeps the same one, and its deadline", () => {
         useNewTenant();
-        await put(entry(2), entry(2, { deadlineMs: deadlineMs + 1000, record: keyRecord({ revision: 2, name: "another" }) }));
-        expect(await get()).toEqual(entry(2));
-        expect(await get(deadlineMs)).toBeUndefined();
+        put(entry(2), entry(2, { deadlineMs: deadlineMs + 1000, record: keyRecord({ revision: 2, name: "another" }) }));
+        expect(get()).toEqual(entry(2));
+        expect(get(deadlineMs)).toBeUndefined();
       });
 
-      test("compares revisions as numbers", async () => {
+      test("compares revisions as numbers", () => {
         useNewTenant();
-        await put(entry(9), entry(10));
-        expect((await get())?.revision).toBe(10);
-        await put(entry(2 ** 40), entry(2 ** 40 - 1));
-        expect((await get())?.revision).toBe(2 ** 40);
+        put(entry(9), entry(10));
+        expect(get()?.revision).toBe(10);
+        put(entry(2 ** 40), entry(2 ** 40 - 1));
+        expect(get()?.revision).toBe(2 ** 40);
       });
 
-      test("lets a record replace a negative entry, never the other way round", async () => {
+      test("lets a record replace a negative entry, never the other way round", () => {
         useNewTenant();
-        await put(negative(), entry(1));
-        expect(await get()).toEqual(entry(1));
-        await put(negative());
-        expect(await get()).toEqual(entry(1));
+        put(negative(), entry(1));
+        expect(get()).toEqual(entry(1));
+        put(negative());
+        expect(get()).toEqual(entry(1));
       });
 
-      test("keeps a negative entry and its deadline against another one", async () => {
+      test("keeps a negative entry and its deadline against another one", () => {
         useNewTenant();
-        await put(negative(), negative({ deadlineMs: deadlineMs + 1000 }));
-        expect(await get(deadlineMs)).toBeUndefined();
+        put(negative(), negative({ deadlineMs: deadlineMs + 1000 }));
+        expect(get(deadlineMs)).toBeUndefined();
       });
 
-      test("treats an entry at its deadline as not there: any revision replaces it", async () => {
+      test("treats an entry at its deadline as not there: any revision replaces it", () => {
         const shortMs = nowMs + 20;
         for (const next of [entry(3), entry(5), negative()]) {
           useNewTenant();
-          await put(entry(5, { deadlineMs: shortMs }));
-          await cache.putIfNewer(tenant, keyId, next, shortMs);
-          expect(await get(shortMs)).toEqual(next);
+          put(entry(5, { deadlineMs: shortMs }));
+          cache.putIfNewer(tenant, keyId, next, shortMs);
+          expect(get(shortMs)).toEqual(next);
         }
       });
 
-      test("ends an older entry also where the newer one is past its deadline already", async () => {
+      test("ends an older entry also where the newer one is past its deadline already", () => {
         useNewTenant();
-        await put(entry(1), entry(2, { deadlineMs: nowMs }));
-        expect(await get()).toBeUndefined();
+        put(entry(1), entry(2, { deadlineMs: nowMs }));
+        expect(get()).toBeUndefined();
       });
 
-      test("of many concurrent entries the highest revision stays", async () => {
+      test("of many entries in any order the highest revision stays", () => {
         useNewTenant();
         const revisions = Array.from({ length: 50 }, (_, index) => ((index * 7) % 50) + 1);
-        await Promise.all(revisions.map((revision) => cache.putIfNewer(tenant, keyId, entry(revision), nowMs)));
-        expect(await get()).toEqual(entry(50));
+        for (const revision of revisions) cache.putIfNewer(tenant, keyId, entry(revision), nowMs);
+        expect(get()).toEqual(entry(50));
       });
     });
 
-    test("tells keys and tenants apart, also where their names joined are the same", async () => {
+    test("tells keys and tenants apart, also where their names joined are the same", () => {
       useNewTenant();
       const pairs = [
         [tenant, "A"],
@@ -171,21 +158,35 @@ export function describeRecordCache(name: string, open: () => Promise<OpenRecord
         [tenant, "A:B"],
         [tenant, ":A:B"],
       ] as const;
-      for (const [index, [one, id]] of pairs.entries()) await cache.putIfNewer(one, id, entry(index + 1), nowMs);
+      for (const [index, [one, id]] of pairs.entries()) cache.putIfNewer(one, id, entry(index + 1), nowMs);
       for (const [index, [one, id]] of pairs.entries()) {
-        expect((await cache.get(one, id, nowMs))?.revision, `${one} ${id}`).toBe(index + 1);
+        expect(cache.get(one, id, nowMs)?.revision, `${one} ${id}`).toBe(index + 1);
       }
     });
 
-    test("once it is closed, it misses, takes entries without a word, and closes again", async () => {
-      const { cache: closed, dispose } = await open();
-      await closed.putIfNewer("t", keyId, entry(1), nowMs);
-      await closed.close();
-      expect(await closed.get("t", keyId, nowMs)).toBeUndefined();
-      await closed.putIfNewer("t", keyId, entry(2), nowMs);
-      await closed.close();
-      expect(await closed.get("t", keyId, nowMs)).toBeUndefined();
-      await dispose();
+    describe("dropOlder", () => {
+      test("drops what is below the revision, negative entries too, and nothing else", () => {
+        useNewTenant();
+        put(entry(2));
+        cache.dropOlder(tenant, keyId, 2);
+        expect(get()).toEqual(entry(2));
+        cache.dropOlder(`${tenant}x`, keyId, 3);
+        expect(get()).toEqual(entry(2));
+        cache.dropOlder(tenant, keyId, 3);
+        expect(get()).toBeUndefined();
+        put(negative());
+        cache.dropOlder(tenant, keyId, 1);
+        expect(get()).toBeUndefined();
+      });
+    });
+
+    test("clear drops everything, of every tenant", () => {
+      const cleared = open();
+      cleared.putIfNewer("t", keyId, entry(1), nowMs);
+      cleared.putIfNewer("u", keyId, entry(1), nowMs);
+      cleared.clear();
+      expect(cleared.get("t", keyId, nowMs)).toBeUndefined();
+      expect(cleared.get("u", keyId, nowMs)).toBeUndefined();
     });
   });
 }

@@ -31,7 +31,7 @@ async function oddRequest(arena: Arena, attack: string, method: string, path: st
   const sent = [...headers, ...contentType] as const;
   const request = { method, path, headers: sent, ...(body && { body }) };
   const isTunnel = method === "CONNECT" || method === "PRI";
-  await sendAndJudge(arena, attack, request, { unimplemented: isValid || path.includes("jwks") }, isTunnel ? "http1" : undefined);
+  await sendAndJudge(arena, attack, request, { unimplemented: isValid || /jwks/i.test(path) }, isTunnel ? "http1" : undefined);
 }
 
 function oddPath(random: Random): string {
@@ -163,7 +163,7 @@ async function oddHeaders(arena: Arena): Promise<void> {
   await raw(arena, "http1: odd headers", [text], { answers: 1, timeoutMs: 3000 });
 }
 
-/** Good requests and then none: no more answers than good requests and one refusal. */
+/** Good requests and then garbage: no more answers than good requests and one refusal. */
 async function pipelinedGarbage(arena: Arena): Promise<void> {
   const { random } = arena;
   const good = random.below(4);
@@ -185,9 +185,6 @@ async function pipelinedGarbage(arena: Arena): Promise<void> {
     good + 1,
   );
   if (responses.length > good + 1) arena.report.fault("http1: pipelined garbage", `${responses.length} answers to ${good} requests`);
-  if (responses.filter(({ httpStatus }) => httpStatus === 200).length < good && good > 0 && responses.length === 0) {
-    arena.report.fault("http1: pipelined garbage", "good requests before the garbage were not answered");
-  }
 }
 
 /** The client says it is done, in the middle of a request or behind it. */

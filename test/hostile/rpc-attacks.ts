@@ -183,11 +183,13 @@ async function connectPost(arena: Arena): Promise<void> {
   if (random.chance(0.3))
     more.push(["connect-timeout-ms", random.pick(["1", "0", "-1", "x", "10000000000", "9".repeat(50), "", "5000", "1.5"])]);
   if (random.chance(0.2)) more.push(["connect-accept-encoding", random.pick(["gzip", ",", "br"])]);
+  // Connect answers a compression that it does not know with `unimplemented`, which is 501.
+  const isUnknownEncoding = more.some(([name, value]) => name === "content-encoding" && !["gzip", "br", "identity"].includes(value));
   await sendAndJudge(
     arena,
     "connect: broken messages",
     { method: "POST", path: target.rpcPath, headers: [...headers, ...more], body },
-    excuseOf(target, isValid, target.rpcPath),
+    isUnknownEncoding ? { unimplemented: true, deadline: true } : excuseOf(target, isValid, target.rpcPath),
   );
 }
 
@@ -219,12 +221,13 @@ async function connectGet(arena: Arena): Promise<void> {
     ...(random.chance(0.5) ? [`connect=${random.pick(["v1", "v1", "v2", ""])}`] : []),
     ...(random.chance(0.1) ? ["message=e30", "encoding=json"] : []),
   ].filter(() => random.chance(0.95));
+  const isUnknownEncoding = parameters.some((parameter) => parameter === "compression=x");
   const path = `${target.rpcPath}?${parameters.join("&")}`;
   await sendAndJudge(
     arena,
     "connect: GET oddities",
     { method: random.chance(0.9) ? "GET" : "HEAD", path, headers },
-    excuseOf(target, isValid, target.rpcPath),
+    isUnknownEncoding ? { unimplemented: true } : excuseOf(target, isValid, target.rpcPath),
   );
 }
 

@@ -1,4 +1,4 @@
-import { Agent, request as http1Request, type IncomingMessage } from "node:http";
+import { Agent, request as http1Request, type IncomingMessage, type ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -77,7 +77,7 @@ it("closes kept connections whose answer had begun before, once it ends", async 
   const agent = new Agent({ keepAlive: true });
   const asked = get(server.port, agent);
   await until(() => waiting.length === 1);
-  waiting[0]?.write("begun ");
+  (waiting[0] as ServerResponse).write("begun ");
   const { body } = await asked;
   const drained = server.listener.drain(10_000);
   waiting[0]?.end("done");
@@ -118,7 +118,7 @@ it("destroys what is left after the limit", async () => {
 
 it("ends streams without end by its signal", async () => {
   await using server = await serve((_request, response) => {
-    response.write("watching");
+    (response as ServerResponse).write("watching");
     const end = (): void => void response.end();
     server.listener.draining.addEventListener("abort", end);
     response.once("close", () => server.listener.draining.removeEventListener("abort", end));

@@ -36,7 +36,7 @@ async function serveHealth(state: HealthState): Promise<TestServer> {
       rpc: connectNodeAdapter({ routes: (router) => void service(router) }),
       isRpcPath: (path) => path.startsWith("/grpc.health.v1."),
       health: createHealthHttp(state),
-      transcoder: (_request, response) => void response.writeHead(404).end(),
+      transcoder: (_request, response) => void response.end(),
     }),
   );
   server.listener.draining.addEventListener("abort", () => state.drain());

@@ -1,4 +1,4 @@
-import { Agent, request as http1Request } from "node:http";
+import { Agent, request as http1Request, type ServerResponse } from "node:http";
 import { connect as connectHttp2, constants } from "node:http2";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { connect as connectTcp } from "node:net";
@@ -85,7 +85,7 @@ it("survives writes to clients that are gone, on both versions", async () => {
   let wrote = 0;
   await using server = await serve((_request, response) => {
     response.on("close", () => {
-      response.write("late");
+      (response as ServerResponse).write("late");
       response.end();
       wrote += 1;
     });
@@ -120,7 +120,7 @@ it("ends answers that the client does not read", async () => {
 it("leaves streams open that answer now and then", async () => {
   await using server = await serve(
     (_request, response) => {
-      response.write("first ");
+      (response as ServerResponse).write("first ");
       setTimeout(() => response.end("last"), 1_500);
     },
     { sessionIdleMs: 300 },

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { RevokeApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
+import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { createLog, type Log, type LogFields } from "../../src/telemetry/log.ts";
 
@@ -109,9 +109,9 @@ test("errors are written with reason, message, stack and causes, but not with wh
 });
 
 test("request messages and bytes are not written out", () => {
-  const request = create(RevokeApiKeyRequestSchema, { credential: marker });
+  const request = create(VerifyApiKeyRequestSchema, { credential: marker, clientIp: marker });
   expect(logged({ request, body: Buffer.from(marker) })).toMatchObject({
-    request: "[message keywright.v2alpha1.RevokeApiKeyRequest]",
+    request: "[message keywright.v2alpha1.VerifyApiKeyRequest]",
     body: "[7 bytes]",
   });
 });

@@ -7,7 +7,7 @@ import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
  */
 export function createMemoryRecordCache(options: { readonly maxEntries: number }): RecordCache {
   const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
-  let closed = false;
+  const closed = false;
   return {
     get(tenant, keyId, nowMs) {
       const entry = entries.get(cacheKey(tenant, keyId));
@@ -23,8 +23,13 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
       entries.set(key, entry);
     },
 
-    async close() {
-      closed = true;
+    dropOlder(tenant, keyId, revision) {
+      const key = cacheKey(tenant, keyId);
+      const held = entries.peek(key);
+      if (held !== undefined && held.revision < revision) entries.delete(key);
+    },
+
+    clear() {
       entries.clear();
     },
   };

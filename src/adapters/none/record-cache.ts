@@ -5,6 +5,7 @@ export function createNoRecordCache(): RecordCache {
   return {
     get: () => undefined,
     putIfNewer: () => {},
-    close: async () => {},
+    dropOlder: () => {},
+    clear: () => {},
   };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
+import { createRecordReader } from "../../src/cache/record-reader.ts";
+import { soleProcessTrust } from "../../src/cache/sole-process.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
-import { createRecordReader } from "../../src/service/record-reader.ts";
 import { keyRecord } from "../support/key-record.ts";
 
 /** A store whose loads finish when the test says so, which is what races are made of. */
@@ -28,8 +29,12 @@ function setup(initial: KeyRecord | null = record) {
   const store = slowStore(initial);
   const reader = createRecordReader({
     store,
-    cache: createMemoryRecordCache({ maxEntries: 10 }),
+    local: createMemoryRecordCache({ maxEntries: 10 }),
+    shared: null,
+    trust: soleProcessTrust,
     clock: () => nowMs,
+    monotonicMs: () => nowMs,
+    graceMs: 0,
     cacheTtlMs: 60_000,
     negativeCacheTtlMs: 1_000,
   });
@@ -62,7 +67,7 @@ describe("the record reader", () => {
     const before = read();
     await Promise.resolve();
     store.set(revoked);
-    await reader.changed("default", revoked);
+    await reader.changed("default", revoked.keyId, revoked, 2);
     await finishAll();
     expect((await before).record).toEqual(record);
     expect(await read()).toEqual({ record: revoked, outcome: "hit" });
@@ -73,7 +78,7 @@ describe("the record reader", () => {
     const before = read();
     await Promise.resolve();
     store.set(revoked);
-    await reader.changed("default", revoked);
+    await reader.changed("default", revoked.keyId, revoked, 2);
     pass(60_000);
     const after = read();
     await finishAll();
@@ -103,7 +108,7 @@ describe("the record reader", () => {
     await finishAll();
     expect(await first).toEqual({ record: null, outcome: "miss" });
     expect(await read()).toEqual({ record: null, outcome: "hit" });
-    await reader.changed("default", record);
+    await reader.changed("default", record.keyId, record, 1);
     expect(await read()).toEqual({ record, outcome: "hit" });
     pass(60_000);
     const late = read();
@@ -115,8 +120,12 @@ describe("the record reader", () => {
     let failing = true;
     const reader = createRecordReader({
       store: { get: async () => (failing ? Promise.reject(new Error("down")) : record) },
-      cache: createMemoryRecordCache({ maxEntries: 10 }),
+      local: createMemoryRecordCache({ maxEntries: 10 }),
+      shared: null,
+      trust: soleProcessTrust,
       clock: () => 0,
+      monotonicMs: () => 0,
+      graceMs: 0,
       cacheTtlMs: 60_000,
       negativeCacheTtlMs: 1_000,
     });

@@ -1,0 +1,97 @@
+import { execFile, spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+/** The tools people debug with, which know of the API only what reflection tells them. */
+const run = promisify(execFile);
+const bufFile = resolve(import.meta.dirname, "../../node_modules/.bin/buf");
+const service = ApiKeysService.typeName;
+let server: ServerProcess;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+/** Elsewhere than in the checkout, so that no schema is found by accident. */
+const cwd = tmpdir();
+
+interface ToolError {
+  readonly code: number;
+  readonly stderr: string;
+}
+
+async function bufCurl(...args: string[]): Promise<string> {
+  const { stdout } = await run(bufFile, ["curl", "--http2-prior-knowledge", ...args], { cwd });
+  return stdout;
+}
+
+describe("buf curl", () => {
+  const call = async (protocol: string, method: string, request: JsonObject): Promise<JsonObject> => {
+    const header = `Authorization: Bearer ${server.adminToken}`;
+    const url = `${server.url}/${service}/${method}`;
+    return JSON.parse(await bufCurl("--protocol", protocol, "--header", header, "--data", JSON.stringify(request), url));
+  };
+
+  test("lists services and methods", async () => {
+    expect((await bufCurl("--list-services", server.url)).split("\n")).toEqual(expect.arrayContaining([service, "grpc.health.v1.Health"]));
+    const methods = (await bufCurl("--list-methods", server.url)).split("\n");
+    expect(methods).toEqual(expect.arrayContaining(ApiKeysService.methods.map(({ name }) => `${service}/${name}`)));
+  });
+
+  test.each(["grpc", "grpcweb", "connect"])("issues and verifies over %s", async (protocol) => {
+    const { issuedApiKey, secret } = await call(protocol, "AdminIssueApiKey", { name: protocol, scopes: ["read"], ttl: "3600s" });
+    expect(issuedApiKey).toMatchObject({ name: protocol, status: "KEY_STATUS_ACTIVE" });
+    expect(await call(protocol, "AdminVerifyApiKey", { credential: String(secret) })).toMatchObject({ isValid: true, scopes: ["read"] });
+    expect(await call(protocol, "AdminVerifyApiKey", { credential: "nobodys" })).toMatchObject({ isValid: false });
+  });
+
+  test.each(["grpc", "grpcweb", "connect"])("shows an error with its reason over %s", async (protocol) => {
+    const url = `${server.url}/${service}/AdminListIssuedApiKeys`;
+    const error: ToolError = await bufCurl("--protocol", protocol, url).then(
+      () => ({ code: 0, stderr: "" }),
+      (thrown: unknown) => thrown as ToolError,
+    );
+    // buf's exit code is eight times the code of the call: 16 is UNAUTHENTICATED.
+    expect(error.code).toBe(16 * 8);
+    expect(JSON.parse(error.stderr)).toMatchObject({
+      code: "unauthenticated",
+      details: expect.arrayContaining([expect.objectContaining({ debug: expect.objectContaining({ reason: "UNAUTHENTICATED" }) })]),
+    });
+  });
+
+  test("asks for the health", async () => {
+    const url = `${server.url}/grpc.health.v1.Health/Check`;
+    expect(JSON.parse(await bufCurl("--protocol", "grpc", "--data", JSON.stringify({ service }), url))).toEqual({ status: "SERVING" });
+  });
+});
+
+const hasGrpcurl = spawnSync("grpcurl", ["--version"]).error === undefined;
+const title = `grpcurl${hasGrpcurl ? "" : " (skipped: grpcurl is not on the PATH)"}`;
+
+describe.skipIf(!hasGrpcurl)(title, () => {
+  const grpcurl = async (...args: string[]) => {
+    const { host } = new URL(server.url);
+    const [flags, rest] = [args.slice(0, -1), args.slice(-1)];
+    return (await run("grpcurl", ["-plaintext", ...flags, host, ...rest], { cwd })).stdout;
+  };
+  const call = async (method: string, request: JsonObject): Promise<JsonObject> => {
+    const header = `authorization: Bearer ${server.adminToken}`;
+    return JSON.parse(await grpcurl("-H", header, "-d", JSON.stringify(request), `${service}/${method}`));
+  };
+
+  test("lists and describes", async () => {
+    expect(await grpcurl("list")).toContain(service);
+    const { stdout } = await run("grpcurl", ["-plaintext", new URL(server.url).host, "list", service], { cwd });
+    expect(stdout.trim().split("\n").toSorted()).toEqual(ApiKeysService.methods.map(({ name }) => `${service}.${name}`).toSorted());
+  });
+
+  test("issues and verifies", async () => {
+    const { secret } = await call("AdminIssueApiKey", { name: "grpcurl" });
+    expect(await call("AdminVerifyApiKey", { credential: String(secret) })).toMatchObject({ isValid: true });
+  });
+});

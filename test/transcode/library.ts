@@ -1,0 +1,121 @@
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http";
+import { connect, createServer as createHttp2Server } from "node:http2";
+import type { AddressInfo, Server } from "node:net";
+import { join } from "node:path";
+import type { DescField, DescMethodUnary, DescService, Message } from "@bufbuild/protobuf";
+import type { Call, Handler } from "../../src/call/call.ts";
+import { isUnary } from "../../src/call/methods.ts";
+import { Failure } from "../../src/error/failure.ts";
+import type { Reason } from "../../src/error/table.ts";
+import type { HttpHandler } from "../../src/http/message.ts";
+import { createJsonReader } from "../../src/protojson/read.ts";
+import type { Success } from "../../src/transcode/route.ts";
+import { createTranscoder } from "../../src/transcode/transcoder.ts";
+import { compileProto } from "../protojson/compile-proto.ts";
+
+const registry = compileProto(
+  join(import.meta.dirname, "library.proto"),
+  join(import.meta.dirname, "broken.proto"),
+  join(import.meta.dirname, "../protojson/sample.proto"),
+);
+
+export function serviceNamed(name: string): DescService {
+  const service = registry.getService(name);
+  if (service === undefined) throw new Error(`no service ${name}`);
+  return service;
+}
+
+const library = serviceNamed("library.v1.Library");
+export const maxBytes = 100_000;
+
+/** Answers the request; a text or name `fail:REASON` fails so, `crash` throws what is no Failure, and `header` sets a Cache-Control. */
+async function echo(request: Message, call: Call): Promise<Message> {
+  const { text, displayName } = request as unknown as { text?: string; displayName?: string };
+  const wish = text ?? displayName ?? "";
+  if (wish.startsWith("fail:")) throw new Failure(wish.slice(5) as Reason);
+  if (wish === "crash") throw new Error("a secret of ours");
+  if (wish === "late") await new Promise((resolve) => setTimeout(resolve, 50));
+  if (wish === "header") call.setResponseHeader("cache-control", "max-age=60");
+  return request;
+}
+
+export function tableOf(service: DescService, handler: Handler = echo): ReadonlyMap<DescMethodUnary, Handler> {
+  return new Map(service.methods.filter(isUnary).map((method) => [method, handler]));
+}
+
+const rest = new Map<DescMethodUnary, Success>([
+  [library.method.create as DescMethodUnary, { status: 201, location: (m) => `/v1/things/${(m as unknown as { displayName: string }).displayName}` }],
+  [library.method.remove as DescMethodUnary, { status: 204 }],
+]);
+
+export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject"): HttpHandler {
+  const masked = (library.method.rotate as DescMethodUnary).input;
+  const presenceMasks = new Map([[masked, masked.field.overrideMask as DescField]]);
+  const json = createJsonReader({ unknownFields, presenceMasks });
+  return createTranscoder({ methods: tableOf(library), json, rest, trustedProxies: [], maxBytes: () => maxBytes });
+}
+
+export interface TestServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export async function listen(handler: HttpHandler, version: 1 | 2 = 1): Promise<TestServer> {
+  const server: Server = version === 1 ? createServer(handler) : createHttp2Server(handler);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise((resolve, reject) => server.close((error) => (error ? reject(error) : resolve()))),
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** Undefined for an empty body. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into it at will
+  readonly json: any;
+}
+
+/** One request with the path exactly as given. A `body` that is no string and no bytes is sent as JSON. */
+export function send(port: number, method: string, path: string, body?: unknown, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
+  const payload = body === undefined || typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest({ port, method, path, headers: { ...(payload !== undefined && { "content-type": "application/json" }), ...headers } });
+    outgoing.on("error", reject);
+    outgoing.on("response", (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+      incoming.on("error", reject);
+      incoming.on("end", () => resolve(answer(incoming.statusCode ?? 0, incoming.headers, chunks)));
+    });
+    outgoing.end(payload);
+  });
+}
+
+/** The same over HTTP/2 without TLS. */
+export function send2(port: number, method: string, path: string, body?: unknown, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const session = connect(`http://127.0.0.1:${port}`);
+    session.on("error", reject);
+    const stream = session.request({ ":method": method, ":path": path, ...headers }, { endStream: body === undefined });
+    const chunks: Buffer[] = [];
+    let received: IncomingHttpHeaders & { ":status"?: number } = {};
+    stream.on("response", (head) => {
+      received = head;
+    });
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", reject);
+    stream.on("end", () => {
+      session.close();
+      resolve(answer(received[":status"] ?? 0, received, chunks));
+    });
+    if (body !== undefined) stream.end(typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body));
+  });
+}
+
+function answer(status: number, headers: IncomingHttpHeaders, chunks: Buffer[]): Answer {
+  const body = Buffer.concat(chunks).toString("utf8");
+  return { status, headers, body, json: body === "" ? undefined : JSON.parse(body) };
+}
