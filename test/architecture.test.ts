@@ -7,16 +7,17 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/core": ["src/error"],
   "src/ports": ["src/core", "src/error"],
-  "src/service": ["src/core", "src/ports", "src/error"],
+  "src/cache": ["src/core", "src/ports", "src/error"],
+  "src/service": ["src/cache", "src/core", "src/ports", "src/error"],
   "src/call": ["src/error", "gen"],
   "src/http": ["src/call", "src/error"],
-  "src/protojson": ["src/error"],
+  "src/protojson": ["src/error", "gen/google"],
   "src/transcode": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
   "src/connect": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
   "src/server": ["src/http", "src/call", "src/error", "gen/grpc"],
   "src/config": ["src/core", "src/http/client-address.ts", "src/protojson/duration.ts", "src/error"],
   "src/telemetry": ["src/error"],
-  "src/rpc": ["src/service", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
+  "src/rpc": ["src/service", "src/cache", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
 };
@@ -34,6 +35,7 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
 /** Folders of which others may import types only. */
 const typesOnly: readonly (readonly [importer: string, imported: string])[] = [
   ["src/rpc", "src/ports"],
+  ["src/rpc", "src/cache"],
   ["src/rpc", "src/telemetry"],
   ["src/config", "src/http"],
 ];

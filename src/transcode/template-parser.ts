@@ -48,8 +48,9 @@ export function parseTemplate(text: string): PathTemplate {
 function parseSegments(scanner: TemplateScanner, segments: string[], variables: TemplateVariable[] | undefined): void {
   do {
     if (segments.at(-1) === "**") scanner.fail('"**" must be the last segment, but there is another');
+    const { at } = scanner;
     if (scanner.accept("{")) {
-      if (variables === undefined) scanner.fail("a variable inside a variable");
+      if (variables === undefined) scanner.fail("a variable inside a variable", at);
       parseVariable(scanner, segments, variables);
     } else if (scanner.accept("**")) segments.push("**");
     else if (scanner.accept("*")) segments.push("*");
@@ -58,16 +59,18 @@ function parseSegments(scanner: TemplateScanner, segments: string[], variables: 
 }
 
 function parseLiteral(scanner: TemplateScanner): string {
+  const { at } = scanner;
   const text = scanner.take(literal, "a segment");
-  if (text === "." || text === "..") scanner.fail("a dot segment, which no path may have,");
+  if (text === "." || text === "..") scanner.fail("a dot segment, which no path may have,", at);
   return text;
 }
 
 function parseVariable(scanner: TemplateScanner, segments: string[], variables: TemplateVariable[]): void {
   const start = segments.length;
+  const { at } = scanner;
   let fieldPath = scanner.take(identifier, "a field name");
   while (scanner.accept(".")) fieldPath += `.${scanner.take(identifier, "a field name")}`;
-  if (variables.some((variable) => variable.fieldPath === fieldPath)) scanner.fail(`"${fieldPath}" is bound twice`);
+  if (variables.some((variable) => variable.fieldPath === fieldPath)) scanner.fail(`"${fieldPath}" is bound twice`, at);
   if (scanner.accept("=")) parseSegments(scanner, segments, undefined);
   else segments.push("*");
   scanner.expect("}");

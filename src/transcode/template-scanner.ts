@@ -12,6 +12,10 @@ export class TemplateScanner {
     this.#text = text;
   }
 
+  get at(): number {
+    return this.#at;
+  }
+
   get isAtEnd(): boolean {
     return this.#at === this.#text.length;
   }
@@ -36,7 +40,8 @@ export class TemplateScanner {
     return found;
   }
 
-  fail(problem: string): never {
-    throw new TemplateError(`${problem} at column ${this.#at + 1} of "${this.#text}"`);
+  /** `at` is an offset, as `at` has it. */
+  fail(problem: string, at = this.#at): never {
+    throw new TemplateError(`${problem} at column ${at + 1} of "${this.#text}"`);
   }
 }

@@ -37,8 +37,8 @@ export async function sendAndJudge(
   const outcome = await ((over ?? (arena.random.chance(0.7) ? "http1" : "http2") === "http1")
     ? arena.http1.send(request)
     : sendHttp2(arena, request));
-  if (typeof outcome === "object") report.judge(attack, outcome, excuse);
-  else if (outcome !== "closed") report.fault(attack, outcome);
+  if (typeof outcome === "object") report.judge(attack, outcome, excuse, textOf(request));
+  else if (outcome !== "closed") report.fault(attack, outcome, textOf(request));
 }
 
 /** What HTTP/2 cannot carry goes over HTTP/1.1. */
@@ -79,4 +79,9 @@ export function authorization({ random, adminToken, key }: Arena): { headers: [s
 export function excuseFor(target: Target | undefined, hasValidToken: boolean): Excuse {
   if (target?.isImplemented === true) return {};
   return { unimplemented: hasValidToken || target === undefined || target.method.name === "GetJwks" };
+}
+
+function textOf({ method, path, headers, body }: WireRequest): string {
+  const shown = headers.filter(([name]) => name !== "authorization").map(([name, value]) => `${name}: ${value}`.slice(0, 80));
+  return `<- ${method} ${path.slice(0, 200)} ${shown.join("; ")} ${body?.length ?? 0} bytes: ${body?.toString("latin1", 0, 300) ?? ""}`;
 }

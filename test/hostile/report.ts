@@ -17,8 +17,9 @@ export interface Excuse {
 /** What the run saw: counts by attack and status, and every fault of the server. */
 export interface Report {
   count(attack: string, requests: number): void;
-  judge(attack: string, answer: Answer, excuse?: Excuse): void;
-  fault(attack: string, text: string): void;
+  /** `request` says what was sent, for the example of a fault. */
+  judge(attack: string, answer: Answer, excuse?: Excuse, request?: string): void;
+  fault(attack: string, text: string, example?: string): void;
   readonly requests: number;
   readonly requestsByAttack: ReadonlyMap<string, number>;
   readonly answersByStatus: ReadonlyMap<string, number>;
@@ -48,14 +49,15 @@ export function createReport(): Report {
       requests += added;
       add(requestsByAttack, attack, added);
     },
-    judge(attack, answer, excuse = {}) {
+    judge(attack, answer, excuse = {}, request = "") {
       const { httpStatus, body } = answer;
       const text = httpStatus === 200 && body.length > 65_536 ? "" : body.toString("latin1");
       const grpcStatus = answer.grpcStatus ?? grpcTrailerInBody.exec(webTextDecoded(text))?.[1];
       add(answersByStatus, grpcStatus === undefined ? `HTTP ${httpStatus}` : `gRPC ${grpcStatus}`, 1);
       const isExcused = (httpStatus === 501 && excuse.unimplemented === true) || (httpStatus === 504 && excuse.deadline === true);
-      if (httpStatus >= 500 && !isExcused) fault(attack, `answered HTTP ${httpStatus}`, text.slice(0, 400));
-      if (grpcStatus !== undefined && grpcFaults.has(grpcStatus)) fault(attack, `answered gRPC status ${grpcStatus}`, text.slice(0, 400));
+      if (httpStatus >= 500 && !isExcused) fault(attack, `answered HTTP ${httpStatus}`, `${text.slice(0, 300)} ${request}`);
+      if (grpcStatus !== undefined && grpcFaults.has(grpcStatus))
+        fault(attack, `answered gRPC status ${grpcStatus}`, `${text.slice(0, 300)} ${request}`);
     },
     fault,
     get requests() {

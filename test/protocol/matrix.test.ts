@@ -13,7 +13,7 @@ let server: ServerProcess;
 let clients: ReadonlyMap<ClientKind, Client>;
 
 beforeAll(async () => {
-  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: token() } });
+  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
   clients = new Map(clientKinds.map((kind) => [kind, kind.open(server.url, server.adminToken)]));
 });
 

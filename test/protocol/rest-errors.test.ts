@@ -12,7 +12,7 @@ let server: ServerProcess;
 let send: Send;
 
 beforeAll(async () => {
-  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: token() } });
+  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
   send = httpSender(server.url, server.adminToken);
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
@@ -142,7 +142,7 @@ describe("unknown members are named", () => {
   });
 
   test("in a PATCH too, bare and wrapped", async () => {
-    for (const body of [{ nme: "x" }, { issued_api_key: { nme: "x" } }]) {
+    for (const body of [{ nme: "x" }, { issued_api_key: { nme: "x" } }] as JsonObject[]) {
       const { status, json } = await send("PATCH", absentPath, { body });
       expect([status, json.message]).toEqual([400, expect.stringContaining("nme")]);
     }

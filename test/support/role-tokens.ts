@@ -1,16 +1,23 @@
 import { hash, randomBytes } from "node:crypto";
 
 export interface RoleTokens {
+  /** For KEYWRIGHT_ADMIN_TOKEN. */
+  readonly admin: string;
   readonly auditor: string;
   readonly verifier: string;
-  /** Text for `startServer`'s `config`, beside which KEYWRIGHT_ADMIN_TOKEN names the admin. */
+  /** Text for `startServer`'s `config`: the two lesser roles. */
   readonly config: string;
 }
 
-/** Fresh bearer tokens, one for each lesser role. */
+/** Fresh bearer tokens, one for each role. */
 export function createRoleTokens(): RoleTokens {
   const [auditor, verifier] = [token(), token()];
-  return { auditor, verifier, config: ["admin_tokens:", entry("auditor", auditor), entry("verifier", verifier), ""].join("\n") };
+  return {
+    admin: token(),
+    auditor,
+    verifier,
+    config: ["admin_tokens:", entry("auditor", auditor), entry("verifier", verifier), ""].join("\n"),
+  };
 }
 
 export function token(): string {

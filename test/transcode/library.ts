@@ -44,7 +44,10 @@ export function tableOf(service: DescService, handler: Handler = echo): Readonly
 }
 
 const rest = new Map<DescMethodUnary, Success>([
-  [library.method.create as DescMethodUnary, { status: 201, location: (m) => `/v1/things/${(m as unknown as { displayName: string }).displayName}` }],
+  [
+    library.method.create as DescMethodUnary,
+    { status: 201, location: (m) => `/v1/things/${(m as unknown as { displayName: string }).displayName}` },
+  ],
   [library.method.remove as DescMethodUnary, { status: 204 }],
 ]);
 
@@ -82,7 +85,12 @@ export interface Answer {
 export function send(port: number, method: string, path: string, body?: unknown, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   const payload = body === undefined || typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({ port, method, path, headers: { ...(payload !== undefined && { "content-type": "application/json" }), ...headers } });
+    const outgoing = httpRequest({
+      port,
+      method,
+      path,
+      headers: { ...(payload !== undefined && { "content-type": "application/json" }), ...headers },
+    });
     outgoing.on("error", reject);
     outgoing.on("response", (incoming) => {
       const chunks: Buffer[] = [];

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseTemplate } from "../../src/transcode/template-parser.ts";
+import { TemplateError } from "../../src/transcode/template-scanner.ts";
 import { createTrie } from "../../src/transcode/trie.ts";
 
 describe("parseTemplate", () => {
@@ -36,17 +37,17 @@ describe("parseTemplate", () => {
     ["/{}", 'expected a field name at column 3 of "/{}"'],
     ["/{a.}", 'expected a field name at column 5 of "/{a.}"'],
     ["/{1a}", 'expected a field name at column 3 of "/{1a}"'],
-    ["/{a={b}}", 'a variable inside a variable at column 6 of "/{a={b}}"'],
-    ["/{a}/{a}", '"a" is bound twice at column 8 of "/{a}/{a}"'],
+    ["/{a={b}}", 'a variable inside a variable at column 5 of "/{a={b}}"'],
+    ["/{a}/{a}", '"a" is bound twice at column 7 of "/{a}/{a}"'],
     ["/{a=}", 'expected a segment at column 5 of "/{a=}"'],
     ["/v1/x:", 'expected a verb at column 7 of "/v1/x:"'],
     ["/v1/x:y:z", 'expected "/", ":" or the end at column 8 of "/v1/x:y:z"'],
     ["/v1:x/y", 'expected "/", ":" or the end at column 6 of "/v1:x/y"'],
     ["/v1/x?y", 'expected "/", ":" or the end at column 6 of "/v1/x?y"'],
     ["/v1/%zz", 'expected a segment at column 5 of "/v1/%zz"'],
-    ["/v1/../x", 'a dot segment, which no path may have, at column 7 of "/v1/../x"'],
+    ["/v1/../x", 'a dot segment, which no path may have, at column 5 of "/v1/../x"'],
   ])("refuses %s", (text, message) => {
-    expect(() => parseTemplate(text)).toThrow(new Error(message));
+    expect(() => parseTemplate(text)).toThrow(new TemplateError(message));
   });
 });
 

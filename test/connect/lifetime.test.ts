@@ -1,0 +1,291 @@
+import { request as httpRequest } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { Failure } from "../../src/error/failure.ts";
+import { envelope, type RawAnswer, send, startServer, type TestServer, verifyPath } from "./support.ts";
+
+const proto = (credential: string): Uint8Array => toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
+const authorization = "Bearer test";
+const grpcHeaders = { ":method": "POST", ":path": verifyPath, authorization, "content-type": "application/grpc" };
+
+let open: TestServer | undefined;
+afterEach(async () => {
+  await open?.[Symbol.asyncDispose]();
+  open = undefined;
+});
+
+async function start(options: Parameters<typeof startServer>[0]): Promise<TestServer> {
+  open = await startServer(options);
+  return open;
+}
+
+describe.each([true, false])("lanes: %s", (lanes) => {
+  it("aborts the signal of a call whose HTTP/1.1 caller goes away, and says nothing more", async () => {
+    const server = await start({ lanes });
+    const headers = { authorization, "content-type": "application/json" };
+    const request = httpRequest({ port: server.http1Port, host: "127.0.0.1", method: "POST", path: verifyPath, headers });
+    request.on("error", () => {});
+    request.end('{"credential":"slow"}');
+    await vi.waitFor(() => expect(server.seen.calls.length).toBe(1));
+    expect(server.seen.calls[0]?.signal.aborted).toBe(false);
+    request.destroy();
+    await vi.waitFor(() => expect(server.seen.calls[0]?.signal.aborted).toBe(true));
+    await delay(20);
+    expect(server.seen.reported).toEqual([]);
+  });
+
+  it("aborts the signal of a call whose HTTP/2 stream is reset", async () => {
+    const server = await start({ lanes });
+    const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+    const stream = session.request(grpcHeaders);
+    stream.on("error", () => {});
+    stream.end(envelope(proto("slow")));
+    await vi.waitFor(() => expect(server.seen.calls.length).toBe(1));
+    stream.close(8);
+    await vi.waitFor(() => expect(server.seen.calls[0]?.signal.aborted).toBe(true));
+    await delay(20);
+    expect(server.seen.reported).toEqual([]);
+    session.close();
+  });
+
+  it("runs nothing for a caller that goes away before its message is complete", async () => {
+    const server = await start({ lanes });
+    const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+    const stream = session.request(grpcHeaders);
+    stream.on("error", () => {});
+    stream.write(envelope(proto("k1")).subarray(0, 6));
+    await delay(20);
+    stream.close(8);
+    const socket = connect(server.http1Port, "127.0.0.1");
+    socket.write(`POST ${verifyPath} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`);
+    await delay(20);
+    socket.destroy();
+    await delay(50);
+    expect([server.seen.calls, server.seen.reported]).toEqual([[], []]);
+    session.close();
+  });
+
+  it("aborts the signal at the deadline", async () => {
+    const server = await start({ lanes });
+    const headers = { authorization, "content-type": "application/json", "connect-timeout-ms": "30" };
+    const answer = await send(server, "http1", { headers, body: '{"credential":"slow"}' });
+    expect(answer.status).toBe(504);
+    expect(server.seen.calls[0]?.signal.reason).toMatchObject({ reason: "DEADLINE_EXCEEDED" });
+    expect(server.seen.reported).toEqual([]);
+  });
+
+  it("keeps the deadline while the body is awaited", async () => {
+    const server = await start({ lanes });
+    const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+    const stream = session.request({ ...grpcHeaders, "grpc-timeout": "30m" });
+    const status = await new Promise((resolve) => {
+      stream.on("response", (headers) => headers["grpc-status"] && resolve(headers["grpc-status"]));
+      stream.on("trailers", (headers) => resolve(headers["grpc-status"]));
+      stream.resume();
+    });
+    expect(status).toBe("4");
+    session.destroy();
+  });
+
+  it("survives hosts that are none", async () => {
+    const server = await start({ lanes });
+    for (const head of ["HTTP/1.1\r\nHost: a b[", "HTTP/1.0", "HTTP/1.1\r\nHost:"]) {
+      for (const type of ["application/json", "application/grpc-web+json"]) {
+        const socket = connect(server.http1Port, "127.0.0.1");
+        const lines = `Authorization: ${authorization}\r\nContent-Type: ${type}\r\nContent-Length: 2\r\nConnection: close`;
+        socket.end(`POST ${verifyPath} ${head}\r\n${lines}\r\n\r\n{}`);
+        expect(await readAll(socket)).toMatch(/^HTTP\/1.1 200 /);
+      }
+    }
+  });
+
+  it("blames the caller for whatever frames it makes up", async () => {
+    const server = await start({ lanes });
+    const bytes = fc.uint8Array({ maxLength: 40 });
+    const length = fc.oneof(fc.nat(50), fc.integer({ min: 0, max: 0xffffffff }));
+    const frame = fc.tuple(bytes, fc.nat(255), length).map(([data, flags, claimed]) => envelope(data, flags, claimed));
+    const body = fc.oneof(
+      bytes,
+      frame,
+      fc.array(frame, { maxLength: 3 }).map((all) => Buffer.concat(all)),
+    );
+    const types = fc.constantFrom(
+      "application/grpc",
+      "application/grpc+json",
+      "application/grpc-web",
+      "application/json",
+      "application/proto",
+    );
+    const encodings = fc.constantFrom({}, { "grpc-encoding": "gzip" }, { "grpc-encoding": "br" }, { "content-encoding": "gzip" });
+    await fc.assert(
+      fc.asyncProperty(types, encodings, body, async (type, encoding, data) => {
+        const headers = { authorization, "content-type": type, "x-request-id": "id", ...encoding };
+        const answer = await send(server, "http2", { headers, body: data });
+        expect(codeOf(answer)).toMatch(/^(0|3|8|12|200|400|429|501)$/);
+      }),
+      { numRuns: 300, seed: 7 },
+    );
+    expect(server.seen.reported).toEqual([]);
+  });
+});
+
+function codeOf({ headers, trailers, body, status }: RawAnswer): string {
+  const web = /grpc-status: ?(\d+)/.exec(body.toString("latin1"));
+  return trailers["grpc-status"] ?? headers["grpc-status"] ?? web?.[1] ?? String(status);
+}
+
+function readAll(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk.toString();
+    });
+    socket.on("error", reject);
+    socket.on("end", () => resolve(text));
+  });
+}
+
+describe("streams", () => {
+  const shutdown = new AbortController();
+  let lastWords = 0;
+  const services: NonNullable<Parameters<typeof startServer>[0]["services"]> = [
+    (router) => {
+      router.service(Health, {
+        check({ service }) {
+          if (service === "missing") throw new ConnectError("there is no such service", Code.NotFound);
+          if (service === "bug") throw new Error("secret");
+          return { status: 1 };
+        },
+        async *watch({ service }, { signal }) {
+          yield { status: 1 };
+          if (service === "failure") throw new Failure("STORE_UNAVAILABLE");
+          if (service === "bug") throw new Error("secret");
+          if (service === "deaf") await new Promise(() => {});
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          lastWords += 1;
+          yield { status: 2 };
+        },
+      });
+      router.service(ServerReflection, {
+        async *serverReflectionInfo(requests) {
+          for await (const request of requests) yield { validHost: request.host };
+        },
+      });
+    },
+  ];
+  const startStreams = (): Promise<TestServer> => start({ lanes: true, services, shutdownSignal: shutdown.signal });
+  const reasonsOf = (error: unknown): string[] => (error as ConnectError).findDetails(ErrorInfoSchema).map(({ reason }) => reason);
+
+  it("end in errors with a reason, also in services written against Connect", async () => {
+    const server = await startStreams();
+    const transports = [
+      createGrpcTransport({ baseUrl: `http://127.0.0.1:${server.http2Port}` }),
+      createGrpcWebTransport({ baseUrl: `http://127.0.0.1:${server.http1Port}`, httpVersion: "1.1", useBinaryFormat: false }),
+    ];
+    for (const transport of transports) {
+      const client = createClient(Health, transport);
+      const watch = async (service: string, timeoutMs?: number): Promise<[number, Code, string[], string | null]> => {
+        let count = 0;
+        try {
+          for await (const _ of client.watch({ service }, { headers: { "x-request-id": "id-1" }, timeoutMs })) count += 1;
+        } catch (error) {
+          const { code, metadata } = error as ConnectError;
+          return [count, code, reasonsOf(error), metadata.get("x-request-id")];
+        }
+        throw new Error("the stream must fail");
+      };
+      expect((await watch("failure")).slice(0, 3)).toEqual([1, Code.Unavailable, ["STORE_UNAVAILABLE"]]);
+      expect((await watch("bug")).slice(0, 3)).toEqual([1, Code.Internal, ["INTERNAL"]]);
+      expect((await watch("deaf", 50))[1]).toBe(Code.DeadlineExceeded);
+      expect(await client.check({})).toMatchObject({ status: 1 });
+      const missing = await client.check({ service: "missing" }).catch((error) => error);
+      expect([missing.code, missing.rawMessage, reasonsOf(missing).length]).toEqual([Code.NotFound, "there is no such service", 1]);
+      const bug = await client.check({ service: "bug" }).catch((error) => error);
+      expect([bug.code, bug.rawMessage, reasonsOf(bug)]).toEqual([Code.Internal, "internal error", ["INTERNAL"]]);
+    }
+    expect(server.seen.reported.map(String)).toEqual(Array.from({ length: 4 }, () => "Error: secret"));
+  });
+
+  it("blame the caller for what is wrong with its messages", async () => {
+    const server = await startStreams();
+    for (const [body, headers, status] of [
+      [envelope(Buffer.from([0x0a, 0xff])), {}, "3"],
+      [envelope(Buffer.alloc(3), 0, 0xffffffff), {}, "8"],
+      [Buffer.from([0, 0]), {}, "3"],
+      ["", {}, "12"],
+      [envelope(Buffer.alloc(0), 1), {}, "3"],
+      [envelope(Buffer.alloc(5), 1), { "grpc-encoding": "gzip" }, "3"],
+      [envelope(Buffer.alloc(0)), { "grpc-encoding": "zip" }, "12"],
+      [envelope(Buffer.alloc(0)), { "grpc-timeout": "soon" }, "3"],
+    ] as const) {
+      const all = { "content-type": "application/grpc", ...headers };
+      const answer = await send(server, "http2", { path: "/grpc.health.v1.Health/Watch", headers: all, body });
+      expect(codeOf(answer)).toBe(status);
+      expect(answer.trailers["grpc-status-details-bin"]).toBeDefined();
+    }
+    expect(server.seen.reported).toEqual([]);
+  });
+
+  it("take deadlines beyond what a timer can hold", async () => {
+    const server = await startStreams();
+    const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+    const stream = session.request({ ...grpcHeaders, ":path": "/grpc.health.v1.Health/Watch", "grpc-timeout": "99999999H" });
+    stream.end(envelope(Buffer.alloc(0)));
+    let ended = false;
+    stream.on("close", () => {
+      ended = true;
+    });
+    stream.resume();
+    await delay(100);
+    expect(ended).toBe(false);
+    session.destroy();
+  });
+
+  it("in both directions need HTTP/2", async () => {
+    const server = await startStreams();
+    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const answer = await send(server, "http1", {
+      path,
+      headers: { "content-type": "application/grpc-web" },
+      body: envelope(Buffer.alloc(0)),
+    });
+    expect([answer.status, answer.headers.upgrade]).toEqual([426, "h2c"]);
+  });
+
+  it("end with a shutdown: those that wait for requests at once, others after their last words", async () => {
+    const server = await startStreams();
+    const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${server.http2Port}` });
+    async function* idle() {
+      yield { host: "x" };
+      await new Promise(() => {});
+    }
+    const answers = createClient(ServerReflection, transport).serverReflectionInfo(idle())[Symbol.asyncIterator]();
+    expect((await answers.next()).value).toMatchObject({ validHost: "x" });
+    const watched: number[] = [];
+    const watching = (async () => {
+      for await (const { status } of createClient(Health, transport).watch({})) watched.push(status);
+    })();
+    await vi.waitFor(() => expect(watched).toEqual([1]));
+    const unary = send(server, "http2", {
+      headers: { authorization, "content-type": "application/grpc-web" },
+      body: envelope(proto("late")),
+    });
+    await delay(20);
+    shutdown.abort();
+    const error = await answers.next().catch((reason) => reason);
+    expect([error.code, reasonsOf(error)]).toEqual([Code.Unavailable, ["SHUTTING_DOWN"]]);
+    await watching;
+    expect([watched, lastWords]).toEqual([[1, 2], 1]);
+    expect(codeOf(await unary)).toBe("0");
+  });
+});

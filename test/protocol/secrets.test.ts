@@ -1,0 +1,235 @@
+import { readdir, readFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { asObject, type Client, type ClientKind } from "../support/clients/client.ts";
+import { clientKinds, succeed } from "../support/clients.ts";
+import { httpSender } from "../support/http.ts";
+import { createRoleTokens } from "../support/role-tokens.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+/**
+ * A session over every protocol with the secrets where they belong and where they do not, at log level trace; then everything that the
+ * server wrote is searched for them.
+ */
+const roles = createRoleTokens();
+const compromised = "REVOCATION_REASON_KEY_COMPROMISE";
+let server: ServerProcess;
+/** By what they are. */
+const secrets = new Map<string, string>();
+/** Everything that was answered but the responses of issue and rotate, each with where it came from. */
+const answers: { readonly from: string; readonly text: string }[] = [];
+let storeFiles: readonly { readonly name: string; readonly text: string }[] = [];
+
+beforeAll(async () => {
+  server = await startServer({
+    config: roles.config,
+    env: { KEYWRIGHT_LOG_LEVEL: "trace", KEYWRIGHT_ADMIN_TOKEN: roles.admin, KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.1/32" },
+  });
+  const fileText = async (name: string) => (await readFile(join(server.dataDir, name), "utf8")).trim();
+  secrets.set("the admin token", roles.admin);
+  secrets.set("the auditor's token", roles.auditor);
+  secrets.set("the server secret", await fileText("server-secret"));
+  const { keys } = JSON.parse(await fileText("signing-keys.json")) as { keys: readonly { d: string }[] };
+  for (const { d } of keys) secrets.set("the signing key", d);
+
+  for (const kind of clientKinds) await lifeOfKeys(kind);
+  await secretsInOddPlaces();
+  await brokenRequests();
+  storeFiles = await readStoreFiles();
+  await brokenStore();
+}, 120_000);
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+/** Issue to revocation, with what is refused on the way. */
+async function lifeOfKeys(kind: ClientKind): Promise<void> {
+  await using client = kind.open(server.url, roles.admin);
+  const keep = async (methodName: string, request: JsonObject, token?: string | null) => {
+    const reply = await client.call(methodName, request, token === undefined ? {} : { token });
+    answers.push({ from: `${kind.name} ${methodName}`, text: JSON.stringify([reply, [...reply.headers]]) });
+  };
+  const { keyId, secret } = await newKey(client, "AdminIssueApiKey", { name: kind.name, request_id: `id of ${kind.name}`.slice(0, 36) });
+  await keep("AdminIssueApiKey", { name: kind.name, request_id: `id of ${kind.name}`.slice(0, 36) });
+  await keep("AdminGetIssuedApiKey", { key_id: keyId });
+  await keep("AdminListIssuedApiKeys", {});
+  await keep("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, name: "renamed" } });
+  for (const credential of [secret, secret.slice(0, -1), `${secret}x`, roles.admin, `Bearer ${secret}`]) {
+    await keep("AdminVerifyApiKey", { credential });
+  }
+  await keep("AdminVerifyApiKey", { credential: secret }, secret);
+  await keep("AdminVerifyApiKey", { credential: secret }, roles.auditor);
+  await keep("AdminVerifyApiKey", { credential: secret }, null);
+  await keep("AdminVerifyApiKey", { credential: secret, client_ip: secret });
+  await keep("AdminGetIssuedApiKey", { key_id: secret });
+  await keep("AdminListIssuedApiKeys", { filter: `actor_id="x" AND ${secret}` });
+  await keep("AdminListIssuedApiKeys", { filter: `status="${secret}"`, page_token: secret });
+  await keep("AdminIssueApiKey", { request_id: secret, scopes: [`not a scope ${secret}`] });
+  await keep("AdminRevokeApiKey", { key_id: secret, reason: compromised, description: secret });
+  await keep("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId }, update_mask: "revocationReason" });
+  await keep("AdminDeriveToken", { credential: secret });
+  await keep("AdminImportApiKey", { raw_key: secret, name: "x", actor_id: "x" });
+  const rotated = await newKey(client, "AdminRotateIssuedApiKey", { key_id: keyId });
+  await keep("AdminRotateIssuedApiKey", { key_id: keyId });
+  await keep("RevokeApiKey", { credential: rotated.secret, reason: "REVOCATION_REASON_PRIVILEGE_WITHDRAWN" }, null);
+  await keep("RevokeApiKey", { credential: `${rotated.secret}x`, reason: compromised }, null);
+  await keep("RevokeApiKey", { credential: rotated.secret, reason: compromised }, null);
+  await keep("AdminVerifyApiKey", { credential: rotated.secret });
+}
+
+async function newKey(client: Client, methodName: string, request: JsonObject): Promise<{ keyId: string; secret: string }> {
+  const { issued_api_key, secret } = await succeed(client, methodName, request);
+  const key = { keyId: String(asObject(issued_api_key).key_id), secret: String(secret) };
+  secrets.set(`the key ${key.keyId} of ${client.name}`, key.secret);
+  return key;
+}
+
+/** Over HTTP, where nothing holds a client back. */
+async function secretsInOddPlaces(): Promise<void> {
+  const send = httpSender(server.url, roles.admin);
+  const issued = await send("POST", "/v2alpha1/admin/issuedApiKeys", { body: {} });
+  const secret = String(issued.json.secret);
+  secrets.set("the key in odd places", secret);
+  const json = "application/json";
+  const [keys, verify] = ["/v2alpha1/admin/issuedApiKeys", "/v2alpha1/admin/apiKeys:verify"];
+  const [verifyRpc, getRpc] = ["AdminVerifyApiKey", "AdminGetIssuedApiKey"].map((name) => `/keywright.v2alpha1.ApiKeysService/${name}`);
+  const rpcHeaders = (contentType: string) => ({ "content-type": contentType, "connect-protocol-version": "1" });
+  const attempts: readonly [method: string, path: string, body?: string | JsonObject, headers?: Record<string, string>][] = [
+    ["GET", `/${secret}`],
+    ["GET", `${keys}/${secret}`],
+    ["GET", `${keys}/%zz${secret}`],
+    ["POST", `${keys}/${secret}:explode`, {}],
+    ["DELETE", `${keys}/${secret}`],
+    ["PATCH", `${keys}/${secret}?update_mask=${secret}`, {}],
+    ["GET", `${keys}?page_token=${secret}&page_size=${secret}`],
+    ["GET", `${keys}?${secret}=1`],
+    ["GET", `${keys}?access_token=${roles.admin}`],
+    ["GET", keys, undefined, { authorization: `Basic ${secret}` }],
+    ["GET", keys, undefined, { authorization: `Bearer ${roles.admin} ${secret}` }],
+    [
+      "GET",
+      keys,
+      undefined,
+      { authorization: secret, "x-api-key": secret, cookie: `key=${secret}`, "user-agent": secret, referer: secret },
+    ],
+    ["POST", verify, { credential: secret }, { "x-forwarded-for": secret, "cache-control": secret, forwarded: `for=${secret}` }],
+    ["POST", verify, `{"credential":"${secret}`],
+    ["POST", verify, `{"credential":${secret}}`],
+    ["POST", verify, secret],
+    ["POST", verify, `"${secret}"`],
+    ["POST", verify, { credential: secret, client_ip: { inner: secret } }],
+    ["POST", verify, { [secret]: 1 }],
+    ["POST", verify, { credential: [secret] }],
+    ["POST", verify, `credential=${secret}`, { "content-type": "application/x-www-form-urlencoded" }],
+    ["POST", verify, { credential: secret }, { "content-type": `text/${secret}` }],
+    ["POST", verify, { credential: secret }, { "content-type": json, "content-encoding": secret }],
+    ["POST", keys, { ttl: secret, visibility: secret, metadata: secret, rate_limit_policy: { quota: secret, window: secret } }],
+    ["POST", `${keys}/x:rotate`, { override_mask: secret, scopes: secret }],
+    ["POST", verifyRpc as string, `{"credential":"${secret}`, rpcHeaders(json)],
+    ["POST", verifyRpc as string, { credential: [secret], [secret]: secret }, rpcHeaders(json)],
+    ["POST", verifyRpc as string, secret, rpcHeaders("application/proto")],
+    ["POST", verifyRpc as string, { credential: secret }, { ...rpcHeaders(json), "connect-timeout-ms": secret }],
+    ["POST", verifyRpc as string, `\0\0\0\0${String.fromCharCode(secret.length)}${secret}`, rpcHeaders("application/grpc-web+proto")],
+    ["POST", verifyRpc as string, `\0\0\0\0${String.fromCharCode(secret.length)}${secret}`, rpcHeaders("application/grpc-web+json")],
+    ["GET", `${getRpc}?connect=v1&encoding=json&message=${secret}`],
+    ["GET", `${getRpc}?connect=v1&encoding=${secret}&message={}`],
+    ["POST", `/keywright.v2alpha1.ApiKeysService/${secret}`, {}, rpcHeaders(json)],
+  ];
+  for (const [method, path, body, headers = {}] of attempts) {
+    const answer = await send(method, path, { ...(body === undefined ? {} : { body }), headers });
+    const from = `${method} ${path} ${JSON.stringify(body)} ${JSON.stringify(headers)}`;
+    answers.push({ from, text: JSON.stringify([answer.text, [...answer.headers]]) });
+  }
+  // A request id is sent back, as it must be; what counts is the log.
+  await send("GET", keys, { headers: { "x-request-id": secret } });
+  await send("POST", keys, { body: {}, headers: { "x-request-id": secret } });
+}
+
+/** What is no HTTP at all. */
+async function brokenRequests(): Promise<void> {
+  const [secret = ""] = [...secrets.values()].slice(-1);
+  for (const bytes of [
+    `${secret}\r\n\r\n`,
+    `GET /${secret} HTTP/9.9\r\n\r\n`,
+    `GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${roles.admin}\r\n${secret}\r\n\r\n`,
+    `POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: ${secret}\r\n\r\n`,
+    `CONNECT ${secret}:443 HTTP/1.1\r\nHost: x\r\n\r\n`,
+  ]) {
+    const socket = connect(server.port, "127.0.0.1");
+    let text = "";
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.end(bytes);
+    await new Promise((resolve) => socket.on("close", resolve).on("error", resolve));
+    answers.push({ from: bytes, text });
+  }
+}
+
+/** Takes the tables away under the server, so that it fails by itself. */
+async function brokenStore(): Promise<void> {
+  const file = (await readdir(server.dataDir)).find((name) => name.endsWith(".db") || name.endsWith(".sqlite"));
+  const database = new DatabaseSync(join(server.dataDir, file ?? "no SQLite file in the data folder"));
+  for (const { name } of database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all()) {
+    database.exec(`DROP TABLE "${name}"`);
+  }
+  database.close();
+  const secret = secrets.get("the key in odd places") ?? "";
+  for (const kind of clientKinds) {
+    await using client = kind.open(server.url, roles.admin);
+    for (const [methodName, request] of [
+      ["AdminVerifyApiKey", { credential: secret }],
+      ["RevokeApiKey", { credential: secret, reason: compromised }],
+      ["AdminIssueApiKey", { name: "x" }],
+    ] as const) {
+      const reply = await client.call(methodName, request, { headers: { "cache-control": "no-cache" } });
+      answers.push({ from: `${kind.name} ${methodName} without a store: ${reply.ok ? "OK" : reply.code}`, text: JSON.stringify(reply) });
+    }
+  }
+}
+
+async function readStoreFiles() {
+  const names = (await readdir(server.dataDir)).filter((name) => /\.(db|sqlite)/.test(name));
+  return Promise.all(names.map(async (name) => ({ name, text: await readFile(join(server.dataDir, name), "latin1") })));
+}
+
+/** Which secrets stand in a text. A part that is long enough to be of use counts as the whole. */
+function leaksIn(text: string): string[] {
+  return [...secrets].filter(([, secret]) => text.includes(tellingPart(secret))).map(([title]) => title);
+}
+
+/** 24 characters of what is random: of a key, behind its id. */
+function tellingPart(secret: string): string {
+  const start = secret.lastIndexOf("_") + 1;
+  return secret.slice(start).length >= 24 ? secret.slice(start, start + 24) : secret.slice(0, 24);
+}
+
+test("the session was what it should be", () => {
+  expect(secrets.size).toBeGreaterThan(2 * clientKinds.length);
+  expect([...secrets.values()].flatMap((secret) => leaksIn(`so "${secret}" shows`))).toEqual([...secrets.keys()]);
+  expect(answers.filter(({ text }) => /INVALID_ARGUMENT|invalid_argument/.test(text)).length).toBeGreaterThan(50);
+  expect(answers.filter(({ from }) => /INTERNAL|UNAVAILABLE/.test(from)).length).toBeGreaterThanOrEqual(2 * clientKinds.length);
+  expect(server.output()).toContain('"rpc":"AdminIssueApiKey"');
+  expect(server.output()).toContain('"level":"error"');
+  expect(storeFiles.map(({ text }) => text).join("")).toContain("renamed");
+});
+
+describe("no secret is", () => {
+  test("in an answer, but where it was issued", () => {
+    expect(answers.filter(({ text }) => leaksIn(text).length > 0)).toEqual([]);
+  });
+
+  test("in the log", () => {
+    expect(
+      server
+        .output()
+        .split("\n")
+        .filter((line) => leaksIn(line).length > 0),
+    ).toEqual([]);
+  });
+
+  test("in the store's files", () => {
+    expect(storeFiles.flatMap(({ name, text }) => leaksIn(text).map((title) => `${title} in ${name}`))).toEqual([]);
+  });
+});

@@ -1,0 +1,80 @@
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { errorTable } from "../src/error/table.ts";
+import { startServer } from "./support/server-process.ts";
+
+const root = join(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const run = promisify(execFile);
+
+/** Fenced blocks of one language, in their order. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1] as string);
+}
+
+describe("README", () => {
+  test("lists every error reason as the table has it, and no other", () => {
+    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| ([A-Z_]+) \| (\d+) \| (.*) \|$/gm)].map(([, reason, code, httpStatus, text]) => [
+      reason,
+      { code, httpStatus: Number(httpStatus), text },
+    ]);
+    expect(Object.fromEntries(rows)).toEqual(errorTable);
+  });
+
+  test("every reason of the table is used somewhere", () => {
+    const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts") && !path.endsWith("table.ts"))
+      .map((path) => readFileSync(join(root, "src", path), "utf8"))
+      .join("\n");
+    for (const reason of Object.keys(errorTable)) expect(sources, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
+  });
+
+  test("the tour runs as it stands, in one shell, against a fresh server", async () => {
+    await using server = await startServer();
+    const { dataDir } = server;
+    // The tour is written for the default port and folder, and for the folder of the checkout.
+    const folder = join(dataDir, "tour");
+    const script = blocks("sh").join("\n").replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`);
+    const issuedKey = /secret":"(kw_v1_[0-9A-Za-z_]+)"/;
+    await run("mkdir", [folder]);
+    symlinkSync(dataDir, join(folder, "data"));
+    for (const name of ["node_modules", "gen", "package.json"]) symlinkSync(join(root, name), join(folder, name));
+    const path = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
+    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: folder, env: { ...process.env, PATH: path } });
+    expect(stdout).toMatch(issuedKey);
+    expect(stdout).toContain('"is_valid":true');
+    expect(stdout).toContain('"old_issued_api_key"');
+    expect(stdout).toContain("keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey");
+    expect(stdout.trim().endsWith("}")).toBe(true);
+
+    // The key of the last `buf curl`, for the gRPC client to verify.
+    const key = [...stdout.matchAll(/"secret": "(kw_v1_\w+)"/g)].at(-1)?.[1] as string;
+    const client = (blocks("ts")[0] as string).replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`).replace("kw_v1_...", key);
+    writeFileSync(join(folder, "client.ts"), client);
+    const verified = await run(process.execPath, ["--preserve-symlinks", "client.ts"], { cwd: folder });
+    expect(verified.stdout.trim()).toBe("true");
+  });
+
+  test("the published pattern fits issued keys, with and without their surroundings, and the checksum is as it says", async () => {
+    const pattern = /^ {4}(\\b.*\\b)$/m.exec(readme)?.[1] as string;
+    const { createCredentials } = await import("../src/core/credential.ts");
+    const { createUlid } = await import("../src/core/ulid.ts");
+    const { randomBytes } = await import("node:crypto");
+    const credentials = createCredentials(
+      { current: "s".repeat(32), retired: [] },
+      { secret: "kw", public: "kw_pub", retired: [] },
+      randomBytes,
+    );
+    for (const visibility of ["secret", "public"] as const) {
+      const key = credentials.mint("default", createUlid(Date.now(), randomBytes), visibility);
+      expect(new RegExp(pattern).exec(`TOKEN="${key}";`)?.[0]).toBe(key);
+      const { crc32 } = await import("node:zlib");
+      const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+      const checksum = [...key.slice(-6)].reduce((sum, digit) => sum * 62 + digits.indexOf(digit), 0);
+      expect(checksum).toBe(crc32(key.slice(0, -6)));
+    }
+  });
+});
