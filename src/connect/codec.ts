@@ -11,9 +11,18 @@ export interface Codec {
 
 const pattern = /^application\/(?:(?:(grpc-web|grpc|connect)\+)?(?:(proto)|json(?:; ?charset=utf-?8)?)|(grpc-web|grpc))$/i;
 
+/** What nearly all callers send, read once. */
+const common = new Map(
+  ["application/json", "application/proto", "application/grpc", "application/grpc+proto"].map((type) => [type, parse(type)]),
+);
+
 /** The codec of a Content-Type, or undefined where it is none of Connect, gRPC and gRPC-Web. */
 export function codecOf(contentType: string | undefined): Codec | undefined {
-  const match = contentType === undefined ? null : pattern.exec(contentType);
+  return contentType === undefined ? undefined : (common.get(contentType) ?? parse(contentType));
+}
+
+function parse(contentType: string): Codec | undefined {
+  const match = pattern.exec(contentType);
   if (match === null) return undefined;
   const envelope = (match[1] ?? match[3])?.toLowerCase();
   return {

@@ -42,6 +42,7 @@ export async function serveConnectUnary(
     contentType = "application/json";
   }
   if (call.isClosed) return;
+  call.setAnswered();
   const headers: OutgoingHttpHeaders = call.responseHeaders;
   headers["content-type"] = contentType;
   headers["content-length"] = body.length;

@@ -49,6 +49,7 @@ export function answerCalls(report: ErrorReporter, shutdownSignal: AbortSignal):
       }
       const { call, message, timeoutMs } = exchange.unary as NonNullable<Exchange["unary"]>;
       const answer = await call.within(timeoutMs, () => next({ ...request, message }));
+      call.setAnswered();
       if (!answer.stream) checkEncodable(answer.method.output, answer.message, exchange.binary);
       setHeaders(answer.header, exchange);
       return answer;

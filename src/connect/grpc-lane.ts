@@ -33,6 +33,7 @@ export async function serveGrpcUnary(
   try {
     const frame = await call.within(parseGrpcTimeout(call.requestHeader("grpc-timeout")), run);
     if (call.isClosed) return;
+    call.setAnswered();
     headers["content-type"] = "application/grpc+proto";
     // The response is what answers the stream's wish for trailers.
     response.addTrailers({ "grpc-status": "0" });
@@ -41,6 +42,7 @@ export async function serveGrpcUnary(
   } catch (error) {
     const trailers = grpcErrorTrailers(failureOf(error, call, reportError), call.requestId);
     if (call.isClosed) return;
+    call.setAnswered();
     // Trailers-Only: one frame, and clients find the call's headers in the error's metadata.
     stream.respond({ ...headers, "content-type": "application/grpc+proto", ...trailers }, { endStream: true });
   }

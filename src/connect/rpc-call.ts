@@ -23,6 +23,7 @@ export class RpcCall implements Call {
   readonly #trustedProxies: readonly Cidr[];
   #controller: AbortController | undefined;
   #expired: Failure | undefined;
+  #isAnswered = false;
 
   /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
   constructor(method: DescMethodUnary, protocol: Protocol, request: HttpRequest, sink: Writable, trustedProxies: readonly Cidr[]) {
@@ -44,6 +45,11 @@ export class RpcCall implements Call {
     return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
   }
 
+  /** From here on the end of the connection is nothing that the call must hear of. Node tells too little: it also "finishes" a stream that was reset. */
+  setAnswered(): void {
+    this.#isAnswered = true;
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController();
@@ -52,7 +58,7 @@ export class RpcCall implements Call {
       else if (this.#sink.destroyed) controller.abort();
       else {
         this.#sink.once("close", () => {
-          if (!this.#sink.writableFinished) controller.abort();
+          if (!this.#isAnswered) controller.abort();
         });
       }
     }

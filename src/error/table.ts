@@ -13,6 +13,7 @@ export const errorTable = {
   UNAUTHENTICATED: { code: "UNAUTHENTICATED", httpStatus: 401, text: "a valid bearer token is required" },
   PERMISSION_DENIED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the caller's roles do not allow this method" },
   KEY_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is no such key" },
+  KEY_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this key exists already" },
   REQUEST_ID_REUSED: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this request_id was used with another payload" },
   KEY_NOT_ACTIVE: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the key is not active" },
   CONCURRENT_CHANGE: { code: "ABORTED", httpStatus: 409, text: "the key changed at the same time; try again" },

@@ -15,19 +15,30 @@ export function readBody(request: HttpRequest, maxBytes: number, source: Readabl
     }
     const chunks: Buffer[] = [];
     let byteLength = 0;
+    let isOver = false;
     source.on("data", (chunk: Buffer) => {
       byteLength += chunk.length;
       if (byteLength > maxBytes) {
+        isOver = true;
         source.pause();
         reject(bodyTooLarge(maxBytes));
         return;
       }
       chunks.push(chunk);
     });
-    source.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, byteLength)));
-    source.on("error", () => reject(new Failure("CANCELLED")));
-    source.on("aborted", () => reject(new Failure("CANCELLED")));
-    source.on("close", () => reject(new Failure("CANCELLED")));
+    source.on("end", () => {
+      isOver = true;
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, byteLength));
+    });
+    // Every request is closed some time, so a failure is made only where it tells something.
+    const fail = (): void => {
+      if (isOver) return;
+      isOver = true;
+      reject(new Failure("CANCELLED"));
+    };
+    source.on("error", fail);
+    source.on("aborted", fail);
+    source.on("close", fail);
   });
 }
 

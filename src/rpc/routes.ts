@@ -2,12 +2,17 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
+import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
+import { getImportedApiKey } from "./get-imported-api-key.ts";
 import { getIssuedApiKey } from "./get-issued-api-key.ts";
+import { importApiKey } from "./import-api-key.ts";
 import { issueApiKey } from "./issue-api-key.ts";
+import { listImportedApiKeys } from "./list-imported-api-keys.ts";
 import { listIssuedApiKeys } from "./list-issued-api-keys.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
 import { rotateIssuedApiKey } from "./rotate-issued-api-key.ts";
 import { selfRevokeApiKey } from "./self-revoke-api-key.ts";
+import { updateImportedApiKey } from "./update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./verify-api-key.ts";
 
@@ -20,12 +25,12 @@ export function implementationsOf(service: KeyService, verification: VerifyRpcOp
     adminUpdateIssuedApiKey: updateIssuedApiKey(service),
     adminRotateIssuedApiKey: rotateIssuedApiKey(service),
     adminRevokeApiKey: revokeApiKey(service),
-    adminImportApiKey: unimplemented,
+    adminImportApiKey: importApiKey(service),
     adminBatchImportApiKeys: unimplemented,
-    adminGetImportedApiKey: unimplemented,
-    adminListImportedApiKeys: unimplemented,
-    adminUpdateImportedApiKey: unimplemented,
-    adminDeleteImportedApiKey: unimplemented,
+    adminGetImportedApiKey: getImportedApiKey(service),
+    adminListImportedApiKeys: listImportedApiKeys(service),
+    adminUpdateImportedApiKey: updateImportedApiKey(service),
+    adminDeleteImportedApiKey: deleteImportedApiKey(service),
     adminVerifyApiKey: verifyApiKey(verification),
     adminBatchVerifyApiKeys: unimplemented,
     adminDeriveToken: unimplemented,

@@ -29,13 +29,14 @@ export async function rotateKey(service: KeyService, tenant: string, { keyId, ov
     if (status !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${status}` });
 
     const { visibility = record.visibility, ...attributes } = overrides;
-    const { record: successor, secret } = mintKey(service, tenant, {
+    const minted = mintKey(service, tenant, {
       attributes: { ...attributesOf(record), ...attributes },
       actorId: record.actorId,
       visibility,
       ttlMs: null,
-      expireTimeMs: record.expireTimeMs,
+      requestId: null,
     });
+    const successor: KeyRecord = { ...minted.record, expireTimeMs: record.expireTimeMs };
     const retired: KeyRecord = {
       ...record,
       revision: record.revision + 1,
@@ -44,7 +45,7 @@ export async function rotateKey(service: KeyService, tenant: string, { keyId, ov
     };
     if (await service.store.rotate(tenant, retired, successor)) {
       await service.reader.changed(tenant, keyId, retired, retired.revision);
-      return { successor, retired, secret };
+      return { successor, retired, secret: minted.secret };
     }
   }
   throw new Failure("CONCURRENT_CHANGE");

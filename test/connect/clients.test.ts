@@ -112,7 +112,7 @@ it.each(["1.1", "2"] as const)("Connect GET, HTTP/%s", async (httpVersion) => {
 
 describe("grpc-js", () => {
   function call(
-    request: Partial<VerifyApiKeyRequest>,
+    request: { credential: string },
     deadlineMs = 5000,
   ): Promise<{ answer: VerifyApiKeyResponse; header: Metadata; status: Metadata }> {
     const client = new Client(`127.0.0.1:${server.http2Port}`, credentials.createInsecure());

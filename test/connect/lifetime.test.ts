@@ -126,7 +126,12 @@ describe.each([true, false])("lanes: %s", (lanes) => {
       "application/json",
       "application/proto",
     );
-    const encodings = fc.constantFrom({}, { "grpc-encoding": "gzip" }, { "grpc-encoding": "br" }, { "content-encoding": "gzip" });
+    const encodings = fc.constantFrom<Record<string, string>[]>(
+      {},
+      { "grpc-encoding": "gzip" },
+      { "grpc-encoding": "br" },
+      { "content-encoding": "gzip" },
+    );
     await fc.assert(
       fc.asyncProperty(types, encodings, body, async (type, encoding, data) => {
         const headers = { authorization, "content-type": type, "x-request-id": "id", ...encoding };
@@ -157,7 +162,6 @@ function readAll(socket: Socket): Promise<string> {
 
 describe("streams", () => {
   const shutdown = new AbortController();
-  let lastWords = 0;
   const services: NonNullable<Parameters<typeof startServer>[0]["services"]> = [
     (router) => {
       router.service(Health, {
@@ -172,7 +176,6 @@ describe("streams", () => {
           if (service === "bug") throw new Error("secret");
           if (service === "deaf") await new Promise(() => {});
           await new Promise((resolve) => signal.addEventListener("abort", resolve));
-          lastWords += 1;
           yield { status: 2 };
         },
       });
@@ -285,7 +288,7 @@ describe("streams", () => {
     const error = await answers.next().catch((reason) => reason);
     expect([error.code, reasonsOf(error)]).toEqual([Code.Unavailable, ["SHUTTING_DOWN"]]);
     await watching;
-    expect([watched, lastWords]).toEqual([[1, 2], 1]);
+    expect(watched).toEqual([1, 2]);
     expect(codeOf(await unary)).toBe("0");
   });
 });

@@ -85,12 +85,10 @@ export interface Answer {
 export function send(port: number, method: string, path: string, body?: unknown, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   const payload = body === undefined || typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({
-      port,
-      method,
-      path,
-      headers: { ...(payload !== undefined && { "content-type": "application/json" }), ...headers },
-    });
+    // Node sends the body of a GET or DELETE without any framing unless told its length.
+    const framing = payload === undefined || "transfer-encoding" in headers ? {} : { "content-length": Buffer.byteLength(payload) };
+    const defaults = payload === undefined ? {} : { "content-type": "application/json" };
+    const outgoing = httpRequest({ port, method, path, headers: { ...defaults, ...framing, ...headers } });
     outgoing.on("error", reject);
     outgoing.on("response", (incoming) => {
       const chunks: Buffer[] = [];

@@ -62,7 +62,6 @@ describe("path variables", () => {
     ["/v1/texts/%ff", [["text", "is not valid percent-encoding in the path"]]],
     ["/v1/texts/%c0%af", [["text", "is not valid percent-encoding in the path"]]],
     ["/v1/texts/%ed%a0%80", [["text", "is not valid percent-encoding in the path"]]],
-    ["/v1/texts/\u00e9", [["text", "is not valid percent-encoding in the path"]]],
     ["/v1/files/a/%zz", [["text", "is not valid percent-encoding in the path"]]],
     ["/v1/typed/x/y/z/RED/*/w", [
       ["small_int", "must be an integer from -2147483648 to 2147483647"],
@@ -142,8 +141,8 @@ describe("query parameters", () => {
   });
 
   test.each<[string, [string, string][]]>([
-    ["nothing=1", [["nothing", "is not a query parameter here"]]],
-    ["child.nothing=1&=x", [["child.nothing", "is not a query parameter here"], ["", "is not a query parameter here"]]],
+    ["nope=1", [["nope", "is not a query parameter here"]]],
+    ["child.nope=1&=x", [["child.nope", "is not a query parameter here"], ["", "is not a query parameter here"]]],
     ["text.x=1", [["text.x", "is not a query parameter here"]]],
     ["at.seconds=1", [["at.seconds", "is not a query parameter here"]]],
     ["children.text=1", [["children.text", "is not a query parameter here"]]],
@@ -261,15 +260,16 @@ describe("bodies", () => {
     ["POST", "/v1/nobody", {}],
     ["GET", "/v1/query", "x".repeat(1_000_000)],
   ])("%s %s takes no body", async (method, path, body) => {
-    for (const headers of [{}, { "transfer-encoding": "chunked" }]) {
-      const answer = await send(server.port, method, path, body, headers).catch((error: NodeJS.ErrnoException) => error.code);
-      if (typeof answer === "object") expect(answer).toMatchObject({ status: 400, json: { message: "this method takes no request body" } });
-      else expect(["EPIPE", "ECONNRESET"]).toContain(answer);
-    }
+    const answer = await send(server.port, method, path, body).catch((error: NodeJS.ErrnoException) => error.code);
+    if (typeof answer === "object") expect(answer).toMatchObject({ status: 400, json: { message: "this method takes no request body" } });
+    else expect(["EPIPE", "ECONNRESET"]).toContain(answer);
   });
 
-  test("a chunked body of no length is no body", async () => {
-    expect((await send(server.port, "GET", "/v1/query", "", { "transfer-encoding": "chunked" })).status).toBe(200);
+  test("chunked bodies where none is taken: refused, unless they are empty", async () => {
+    const chunked = (chunks: string) => rawRequest(`GET /v1/query HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${chunks}`);
+    expect(await chunked("2\r\n{}\r\n0\r\n\r\n")).toMatch(/^HTTP\/1.1 400 [\s\S]*this method takes no request body/);
+    const empty = `0\r\n\r\nGET /v1/texts/next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
+    expect(await chunked(empty)).toMatch(/^HTTP\/1.1 200 [\s\S]*HTTP\/1.1 200 [\s\S]*"next"/);
   });
 
   test.each<[string | undefined, Record<string, string>, number]>([
@@ -488,23 +488,23 @@ describe("start-up", () => {
     const rpc = (name: string) => `rpc broken.v1.Broken.${name}: `;
     expect(message.split("\n")).toEqual([
       "Error: google.api.http rules:",
-      `${rpc("Unknown")}sample.v1.Everything has no field "nothing" for the path`,
-      `${rpc("UnknownNested")}sample.v1.Everything has no field "child.nothing" for the path`,
+      `${rpc("Unknown")}sample.v1.Everything has no field "nope" for the path`,
+      `${rpc("UnknownNested")}sample.v1.Everything has no field "child.nope" for the path`,
       `${rpc("CamelCase")}sample.v1.Everything has no field "smallInt" for the path`,
       `${rpc("Repeated")}"texts" is no scalar and cannot be in the path`,
       `${rpc("MessageVariable")}"child" is no scalar and cannot be in the path`,
       `${rpc("ThroughList")}sample.v1.Everything has no field "children.text" for the path`,
       `${rpc("BoundTwice")}"text" is bound twice at column 13 of "/v1/{text}/{text}"`,
-      `${rpc("NoBody")}body: there is no field "nothing"`,
+      `${rpc("NoBody")}body: there is no field "nope"`,
       `${rpc("NestedBody")}body: there is no field "child.text"`,
       `${rpc("BodyInPath")}"text" is in the path and the body`,
       `${rpc("GetBody")}GET /v1/getbody: GET has no body`,
-      `${rpc("ResponseBody")}response_body: there is no field "nothing"`,
+      `${rpc("ResponseBody")}response_body: there is no field "nope"`,
       `${rpc("Second")}GET /v1/twice/{by_name}: another rule has this path`,
       `${rpc("Empty")}a rule without a path`,
       `${rpc("Kind")}"NOT A TOKEN" is not an HTTP method`,
       `${rpc("NestedBindings")}additional_bindings inside additional_bindings`,
-      `${rpc("Syntax")}"**" must be the last segment, but there is another at column 14 of "/v1/{text=**}/more"`,
+      `${rpc("Syntax")}"**" must be the last segment, but there is another at column 15 of "/v1/{text=**}/more"`,
       `${rpc("RestOnly")}has a REST answer but no google.api.http rule`,
       "rpc library.v1.Library.Query: has a REST answer but is not served",
     ]);

@@ -1,0 +1,112 @@
+import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../../core/key.ts";
+
+/**
+ * A key as MongoDB keeps it. Times are epoch milliseconds.
+ *
+ * `_id` is "<tenant>/<key id>". It is also the shard key, hashed: `sh.shardCollection("keywright.keys", { _id: "hashed" })`, and the same for
+ * `request_marks`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
+ * do not all land on the newest chunk. Lists ask every shard and merge.
+ */
+export interface KeyDocument {
+  readonly _id: string;
+  readonly kind: KeyKind;
+  readonly revision: number;
+  readonly digest: string;
+  readonly actorId: string;
+  readonly visibility: Visibility;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** JSON text: member names such as "$set", "a.b" or "__proto__" mean something to MongoDB, or to drivers. */
+  readonly metadata: string | null;
+  readonly rateLimitPolicy: { readonly quota: bigint; readonly windowMs: number; readonly unit: string } | null;
+  readonly allowedCidrs: readonly string[];
+  readonly createTimeMs: number;
+  readonly updateTimeMs: number;
+  /** Infinity: never. A number in every case, so that an index alone tells the status. */
+  readonly expireTimeMs: number;
+  readonly revoked: boolean;
+  readonly revocation: Revocation | null;
+  readonly lastUsedTimeMs: number | null;
+}
+
+/**
+ * What a deleted key leaves under its `_id`: put there and taken over by one-document writes, which need no transaction. It lacks all fields
+ * of a key, so no list and no write meant for a key finds it.
+ */
+export interface Tombstone {
+  readonly _id: string;
+  readonly tombstoneRevision: number;
+  /** By the server's clock, like the index that ends the tombstone. */
+  readonly deleteTime: Date;
+}
+
+/** `_id` is "<tenant>/<kind>/<request id>". A mark outlives its key, so that a late replay does not create the key again. */
+export interface RequestMarkDocument {
+  readonly _id: string;
+  readonly payloadDigest: string;
+  readonly keyId: string;
+  /** The revision the key began with: a later key of the same id is another one. */
+  readonly revision: number;
+  readonly createTimeMs: number;
+}
+
+export function documentId(tenant: string, keyId: string): string {
+  if (tenant.includes("/")) throw new Error("a tenant's name must not hold a slash");
+  return `${tenant}/${keyId}`;
+}
+
+/** The ids of a tenant's keys that sort after `afterKeyId`; "0" is the character after "/". */
+export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt: string } {
+  return { $gt: documentId(tenant, afterKeyId), $lt: `${tenant}0` };
+}
+
+export function documentOf(tenant: string, record: KeyRecord): KeyDocument {
+  return { _id: documentId(tenant, record.keyId), ...replacedFields(record), lastUsedTimeMs: record.lastUsedTimeMs };
+}
+
+/** What replacing a key writes: all but its id and its last use. */
+export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "lastUsedTimeMs"> {
+  const { rateLimitPolicy, revocation } = record;
+  return {
+    kind: record.kind,
+    revision: record.revision,
+    digest: record.digest,
+    actorId: record.actorId,
+    visibility: record.visibility,
+    name: record.name,
+    scopes: record.scopes,
+    metadata: record.metadata === null ? null : JSON.stringify(record.metadata),
+    rateLimitPolicy:
+      rateLimitPolicy === null
+        ? null
+        : { quota: rateLimitPolicy.quota, windowMs: rateLimitPolicy.windowMs, unit: rateLimitPolicy.unit },
+    allowedCidrs: record.allowedCidrs,
+    createTimeMs: record.createTimeMs,
+    updateTimeMs: record.updateTimeMs,
+    expireTimeMs: record.expireTimeMs ?? Number.POSITIVE_INFINITY,
+    revoked: revocation !== null,
+    revocation: revocation === null ? null : { reason: revocation.reason, description: revocation.description },
+  };
+}
+
+/** Wants integers of 64 bits as bigint (`useBigInt64`). */
+export function recordOf(document: KeyDocument): KeyRecord {
+  return {
+    kind: document.kind,
+    keyId: document._id.slice(document._id.indexOf("/") + 1),
+    revision: document.revision,
+    digest: document.digest,
+    actorId: document.actorId,
+    visibility: document.visibility,
+    name: document.name,
+    scopes: document.scopes,
+    metadata: document.metadata === null ? null : (JSON.parse(document.metadata) as JsonObject),
+    rateLimitPolicy: document.rateLimitPolicy,
+    allowedCidrs: document.allowedCidrs,
+    createTimeMs: document.createTimeMs,
+    updateTimeMs: document.updateTimeMs,
+    expireTimeMs: document.expireTimeMs === Number.POSITIVE_INFINITY ? null : document.expireTimeMs,
+    revocation: document.revocation,
+    lastUsedTimeMs: document.lastUsedTimeMs,
+  };
+}

@@ -1,0 +1,12 @@
+import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Implementation } from "../call/methods.ts";
+import { defaultTenant } from "../core/tenant.ts";
+import { deleteImportedKey } from "../service/delete.ts";
+import type { KeyService } from "../service/key-service.ts";
+
+export function deleteImportedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminDeleteImportedApiKey> {
+  return async ({ keyId }) => {
+    await deleteImportedKey(service, defaultTenant, keyId);
+    return {};
+  };
+}

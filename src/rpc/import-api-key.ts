@@ -1,0 +1,14 @@
+import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Implementation } from "../call/methods.ts";
+import { defaultTenant } from "../core/tenant.ts";
+import { importKey } from "../service/import.ts";
+import type { KeyService } from "../service/key-service.ts";
+import { newKeyFromMessage } from "./create-request.ts";
+import { keyToMessage } from "./message.ts";
+
+export function importApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminImportApiKey> {
+  return async (request) => {
+    const record = await importKey(service, defaultTenant, { ...newKeyFromMessage(request), rawKey: request.rawKey });
+    return keyToMessage(record, service.clock());
+  };
+}

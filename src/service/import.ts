@@ -1,0 +1,49 @@
+import { rawKeyProblem } from "../core/credential.ts";
+import type { KeyRecord } from "../core/key.ts";
+import { Failure, invalidField } from "../error/failure.ts";
+import type { InsertOutcome } from "../ports/key-store.ts";
+import type { KeyService } from "./key-service.ts";
+import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
+
+export interface ImportRequest extends NewKeyRequest {
+  /** The key as its holders send it. Not kept. */
+  readonly rawKey: string;
+}
+
+/**
+ * Imports a key of another system. Rejects with INVALID_REQUEST on `raw_key` for what cannot be an imported key, with KEY_ALREADY_EXISTS
+ * where it was imported before, under a retired server secret too, and with REQUEST_ID_REUSED.
+ */
+export async function importKey(service: KeyService, tenant: string, request: ImportRequest): Promise<KeyRecord> {
+  const [keyId, ...formerIds] = importedKeyIds(service, tenant, request.rawKey);
+  for (const formerId of formerIds) {
+    if ((await service.store.get(tenant, formerId)) !== null) throw new Failure("KEY_ALREADY_EXISTS");
+  }
+  const mark = requestMark(request, keyId);
+  const record = newRecord(service, { kind: "imported", keyId, digest: "" }, request);
+  const outcome = await service.store.insert(tenant, record, mark);
+  const imported = recordOf(outcome, mark?.payloadDigest);
+  // Verifiers may remember that the key was not there, or was deleted.
+  await service.reader.changed(tenant, keyId, imported, imported.revision);
+  return imported;
+}
+
+/** The ids under which a raw key is known, the one for new imports first. Throws INVALID_REQUEST for what cannot be an imported key. */
+export function importedKeyIds({ credentials, clock }: KeyService, tenant: string, rawKey: string): readonly [string, ...string[]] {
+  const presented = credentials.parse(tenant, rawKey, clock());
+  if (presented.type === "imported") return presented.keyIds;
+  throw invalidField("raw_key", rawKeyProblem(rawKey) ?? "has the shape of this service's own credentials");
+}
+
+/** The record that an insert led to: the new one, or that of the same request before. */
+export function recordOf(outcome: InsertOutcome, payloadDigest: string | undefined): KeyRecord {
+  switch (outcome.outcome) {
+    case "inserted":
+      return outcome.record;
+    case "request_id_used":
+      if (outcome.payloadDigest !== payloadDigest || outcome.record === null) throw new Failure("REQUEST_ID_REUSED");
+      return outcome.record;
+    case "key_id_used":
+      throw new Failure("KEY_ALREADY_EXISTS");
+  }
+}

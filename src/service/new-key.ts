@@ -1,0 +1,51 @@
+import { hash } from "node:crypto";
+import type { JsonValue, KeyAttributes, KeyRecord, Visibility } from "../core/key.ts";
+import { canonicalJson } from "../core/metadata.ts";
+import type { RequestMark } from "../ports/key-store.ts";
+import type { KeyService } from "./key-service.ts";
+
+/** What a create asks for, whether the key is issued here or imported. */
+export interface NewKeyRequest {
+  readonly attributes: KeyAttributes;
+  readonly actorId: string;
+  readonly visibility: Visibility;
+  /** Null: the default of the installation. */
+  readonly ttlMs: number | null;
+  /** Null: the caller does not retry. */
+  readonly requestId: string | null;
+}
+
+/** A key as it is before anything is stored. */
+export function newRecord(
+  { clock, defaultKeyTtlMs }: KeyService,
+  identity: Pick<KeyRecord, "kind" | "keyId" | "digest">,
+  { attributes, actorId, visibility, ttlMs }: NewKeyRequest,
+): KeyRecord {
+  const nowMs = clock();
+  const lifeMs = ttlMs ?? defaultKeyTtlMs;
+  return {
+    ...attributes,
+    ...identity,
+    revision: 1,
+    actorId,
+    visibility,
+    createTimeMs: nowMs,
+    updateTimeMs: nowMs,
+    expireTimeMs: lifeMs === null ? null : nowMs + lifeMs,
+    revocation: null,
+    lastUsedTimeMs: null,
+  };
+}
+
+/**
+ * The idempotency key of a create, with a digest of all it asks for. `subject` is what tells two requests apart beside that: the
+ * id of an imported key.
+ */
+export function requestMark(request: NewKeyRequest, subject: string | null): RequestMark | null {
+  const { attributes, actorId, visibility, ttlMs, requestId } = request;
+  if (requestId === null) return null;
+  const { name, scopes, metadata, rateLimitPolicy, allowedCidrs } = attributes;
+  const policy = rateLimitPolicy === null ? null : [String(rateLimitPolicy.quota), rateLimitPolicy.windowMs, rateLimitPolicy.unit];
+  const payload: JsonValue = [subject, name, [...scopes], metadata, policy, [...allowedCidrs], actorId, visibility, ttlMs];
+  return { requestId, payloadDigest: hash("sha256", canonicalJson(payload), "base64url") };
+}
