@@ -33,7 +33,9 @@ export interface AdapterRequest {
 export async function serveByConnect(handler: UniversalHandler, incoming: AdapterRequest, options: ConnectAdapterOptions): Promise<void> {
   const { request, response, codec, path } = incoming;
   const sink: Writable = "stream" in response ? response.stream : response;
-  const source: Readable = "stream" in request ? request.stream : request;
+  const isStream = !isUnary(handler.method);
+  // Streams are read through Node's compatibility layer, because the listener looks there whether a request is complete.
+  const source: Readable = "stream" in request && !isStream ? request.stream : request;
   sink.once("finish", () => discardRest(source));
   let exchange: Exchange;
   let stream: StreamBody | undefined;

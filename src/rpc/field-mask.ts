@@ -33,7 +33,7 @@ function problemOf(path: string, schema: DescMessage, writable: readonly string[
   return writable.includes(field.name) ? `"${field.name}" can only be named as a whole` : `"${field.name}" cannot be written`;
 }
 
-/** A path comes from outside and goes into an error text: cut, so that a credential put here by mistake is of no use to who reads the error. */
+/** A path comes from outside and goes into an error text. Cut short, as somebody may put a credential here by mistake. */
 function printable(path: string): string {
   return path.replaceAll(/[^\w.*-]/g, "?").slice(0, 24);
 }

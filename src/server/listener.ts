@@ -7,7 +7,7 @@ import { answerHttp1Errors } from "./http1-errors.ts";
 import { trackHttp2Sessions } from "./http2-sessions.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createHttp1Server, createHttp2Server, type TlsFiles } from "./node-servers.ts";
-import { createGate } from "./request-gate.ts";
+import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;
@@ -49,12 +49,14 @@ export function createListener({ handler, limits, tls, onError = () => {} }: Lis
   const http2 = createHttp2Server(limits);
   const exchanges = createExchanges(limits);
   const sessions = trackHttp2Sessions(http2, limits);
-  const gate = createGate({ handler, exchanges, limits, draining, onError });
-  for (const server of [http1, http2]) {
-    server.on("request", gate.request);
-    server.on("checkExpectation", gate.refuseExpectation);
-  }
-  http2.on("connect", gate.refuseConnect);
+  const gateOptions = { handler, exchanges, limits, draining, onError };
+  const http1Gate = createHttp1Gate(gateOptions);
+  http1.on("request", http1Gate.request);
+  http1.on("checkExpectation", http1Gate.refuseExpectation);
+  const http2Gate = createHttp2Gate(gateOptions);
+  http2.on("request", http2Gate.request);
+  http2.on("checkExpectation", http2Gate.refuseExpectation);
+  http2.on("connect", http2Gate.refuseConnect);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   routeConnections({ http1, acceptHttp2: sessions.accept, isTls: tls !== undefined, timeoutMs: limits.headersTimeoutMs, draining });

@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { type ErrorAnswer, sendError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
@@ -11,11 +13,11 @@ export interface GateOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Listeners for the events of an HTTP server, either version. */
-export interface Gate {
-  readonly request: HttpHandler;
-  readonly refuseExpectation: HttpHandler;
-  readonly refuseConnect: HttpHandler;
+/** Listeners for the events of an HTTP server. */
+export interface Gate<Request, Response> {
+  readonly request: (request: Request, response: Response) => void;
+  readonly refuseExpectation: (request: Request, response: Response) => void;
+  readonly refuseConnect: (request: Request, response: Response) => void;
 }
 
 const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request needs exactly one valid Host header" };
@@ -34,44 +36,64 @@ const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message:
 const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
 
 /** The last stop before the handler: what Node lets through although RFC 9112 says no, and the book-keeping for drain and time-outs. */
-export function createGate({ handler, exchanges, limits, draining, onError }: GateOptions): Gate {
-  const enter = (request: HttpRequest, response: HttpResponse, answer: HttpHandler): void => {
-    if ("stream" in request) {
-      // Reset by the client before its turn came: there will be no `close` event, and nobody to answer.
-      if (request.stream.destroyed) return;
-    } else if (draining.aborted) {
-      response.setHeader("connection", "close");
-    }
+export function createHttp1Gate({ handler, exchanges, limits, draining, onError }: GateOptions): Gate<IncomingMessage, ServerResponse> {
+  const enter = (response: ServerResponse): void => {
+    if (draining.aborted) response.setHeader("connection", "close");
     exchanges.add(response);
-    answer(request, response);
   };
-
-  const guarded: HttpHandler = (request, response) => {
-    const flaw = "stream" in request ? http2Flaw(request.rawHeaders, limits.maxHeaderBytes) : http1Flaw(request, limits.maxHeaderCount);
-    if (flaw !== undefined) return refuse(request, response, flaw);
-    try {
-      handler(request, response);
-    } catch (error) {
-      onError(error);
-      if (response.headersSent) response.destroy();
-      else refuse(request, response, handlerFailed);
-    }
+  const refusing = (answer: ErrorAnswer) => (_request: IncomingMessage, response: ServerResponse) => {
+    enter(response);
+    refuse(response, answer);
   };
-
   return {
-    request: (request, response) => enter(request, response, guarded),
-    refuseExpectation: (request, response) => enter(request, response, (_, to) => refuse(request, to, unknownExpectation)),
-    refuseConnect: (request, response) => enter(request, response, (_, to) => refuse(request, to, connectRefused)),
+    request(request, response) {
+      enter(response);
+      const flaw = http1Flaw(request, limits.maxHeaderCount);
+      if (flaw === undefined) guarded(handler, request, response, onError);
+      else refuse(response, flaw);
+    },
+    refuseExpectation: refusing(unknownExpectation),
+    refuseConnect: refusing(connectRefused),
   };
+}
+
+/** The same for HTTP/2. */
+export function createHttp2Gate({ handler, exchanges, limits, onError }: GateOptions): Gate<Http2ServerRequest, Http2ServerResponse> {
+  const refusing = (answer: ErrorAnswer) => (_request: Http2ServerRequest, response: Http2ServerResponse) => {
+    exchanges.add(response);
+    refuse(response, answer);
+  };
+  return {
+    request(request, response) {
+      // Reset by the client before its turn came: there will be no `close` event, and there is nobody to answer.
+      if (request.stream.destroyed) return;
+      exchanges.add(response);
+      const flaw = http2Flaw(request, limits.maxHeaderBytes);
+      if (flaw === undefined) guarded(handler, request, response, onError);
+      else refuse(response, flaw);
+    },
+    refuseExpectation: refusing(unknownExpectation),
+    refuseConnect: refusing(connectRefused),
+  };
+}
+
+function guarded(handler: HttpHandler, request: HttpRequest, response: HttpResponse, onError: (error: unknown) => void): void {
+  try {
+    handler(request, response);
+  } catch (error) {
+    onError(error);
+    if (response.headersSent) response.destroy();
+    else refuse(response, handlerFailed);
+  }
 }
 
 /** Answers and, on HTTP/1.1, ends the connection: where the next request begins on it is not certain. */
-function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
-  sendError(response, answer, "stream" in request ? {} : { connection: "close" });
+function refuse(response: HttpResponse, answer: ErrorAnswer): void {
+  sendError(response, answer, "stream" in response ? {} : { connection: "close" });
 }
 
 /** Looks at the raw lines: `headers` keeps the first of several Host lines and drops the lines past Node's own limit, both in silence. */
-function http1Flaw({ rawHeaders, headers, httpVersion }: HttpRequest, maxHeaderCount: number): ErrorAnswer | undefined {
+function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHeaderCount: number): ErrorAnswer | undefined {
   if (rawHeaders.length > maxHeaderCount * 2) return tooManyHeaders;
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -87,7 +109,7 @@ function http1Flaw({ rawHeaders, headers, httpVersion }: HttpRequest, maxHeaderC
 }
 
 /** Node holds a client to SETTINGS_MAX_HEADER_LIST_SIZE only once it has acknowledged our SETTINGS, which it may never do. */
-function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+function http2Flaw({ rawHeaders }: Http2ServerRequest, maxHeaderBytes: number): ErrorAnswer | undefined {
   // 32 bytes for each line, as RFC 9113 counts them (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
   for (const text of rawHeaders) byteLength += text.length;

@@ -286,12 +286,6 @@ const errorCases: readonly ErrorCase[] = [
     reason: "KEY_NOT_ACTIVE",
   },
   { title: "deriving, which is not there yet", method: "AdminDeriveToken", request: { credential: "x" }, ...unimplemented },
-  {
-    title: "importing, which is not there yet",
-    method: "AdminImportApiKey",
-    request: { raw_key: "x", name: "x", actor_id: "x" },
-    ...unimplemented,
-  },
   { title: "the JWKS, which is not there yet", method: "GetJwks", request: {}, token: null, ...unimplemented },
 ];
 

@@ -27,6 +27,8 @@ export interface KeyDocument {
   readonly revoked: boolean;
   readonly revocation: Revocation | null;
   readonly lastUsedTimeMs: number | null;
+  /** Of the request that made the key: a mark of another request belongs to an earlier key of the same id. */
+  readonly requestId: string | null;
 }
 
 /**
@@ -43,10 +45,9 @@ export interface Tombstone {
 /** `_id` is "<tenant>/<kind>/<request id>". A mark outlives its key, so that a late replay does not create the key again. */
 export interface RequestMarkDocument {
   readonly _id: string;
+  readonly requestId: string;
   readonly payloadDigest: string;
   readonly keyId: string;
-  /** The revision the key began with: a later key of the same id is another one. */
-  readonly revision: number;
   readonly createTimeMs: number;
 }
 
@@ -55,17 +56,21 @@ export function documentId(tenant: string, keyId: string): string {
   return `${tenant}/${keyId}`;
 }
 
+export function markId(tenant: string, kind: KeyKind, requestId: string): string {
+  return documentId(tenant, `${kind}/${requestId}`);
+}
+
 /** The ids of a tenant's keys that sort after `afterKeyId`; "0" is the character after "/". */
 export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt: string } {
   return { $gt: documentId(tenant, afterKeyId), $lt: `${tenant}0` };
 }
 
-export function documentOf(tenant: string, record: KeyRecord): KeyDocument {
-  return { _id: documentId(tenant, record.keyId), ...replacedFields(record), lastUsedTimeMs: record.lastUsedTimeMs };
+export function documentOf(tenant: string, record: KeyRecord, requestId: string | null): KeyDocument {
+  return { _id: documentId(tenant, record.keyId), ...replacedFields(record), lastUsedTimeMs: record.lastUsedTimeMs, requestId };
 }
 
 /** What replacing a key writes: all but its id and its last use. */
-export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "lastUsedTimeMs"> {
+export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "lastUsedTimeMs" | "requestId"> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,
@@ -77,9 +82,7 @@ export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "la
     scopes: record.scopes,
     metadata: record.metadata === null ? null : JSON.stringify(record.metadata),
     rateLimitPolicy:
-      rateLimitPolicy === null
-        ? null
-        : { quota: rateLimitPolicy.quota, windowMs: rateLimitPolicy.windowMs, unit: rateLimitPolicy.unit },
+      rateLimitPolicy === null ? null : { quota: rateLimitPolicy.quota, windowMs: rateLimitPolicy.windowMs, unit: rateLimitPolicy.unit },
     allowedCidrs: record.allowedCidrs,
     createTimeMs: record.createTimeMs,
     updateTimeMs: record.updateTimeMs,

@@ -1,0 +1,18 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** The least a JSON service on node:http does: reads the body, parses it, answers an object. The answer's JSON text is the argument. */
+const answer: unknown = JSON.parse(process.argv[2] ?? "{}");
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    JSON.parse(Buffer.concat(chunks).toString());
+    const text = JSON.stringify(answer);
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+    response.end(text);
+  });
+});
+server.listen(0, "127.0.0.1", () => console.info(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+process.on("SIGTERM", () => process.exit(0));

@@ -1,0 +1,20 @@
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+
+/** The least a unary gRPC service on node:http2 does: reads the frame, answers one of so many bytes (the argument), and the trailers. */
+const message = Buffer.alloc(5 + Number(process.argv[2] ?? 0));
+message.writeUInt32BE(message.length - 5, 1);
+
+const server = createServer();
+server.on("stream", (stream) => {
+  const chunks: Buffer[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  stream.on("end", () => {
+    if (Buffer.concat(chunks).readUInt32BE(1) === 0) stream.close();
+    stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+    stream.end(message);
+  });
+});
+server.listen(0, "127.0.0.1", () => console.info(`listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`));
+process.on("SIGTERM", () => process.exit(0));

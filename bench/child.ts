@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A server under measurement, in a process of its own. */
+export interface Child {
+  readonly pid: number;
+  readonly port: number;
+  /** From the start of the process until it says that it listens, in milliseconds. */
+  readonly startMs: number;
+  /** Processor time that it had used by then, in milliseconds. */
+  readonly startCpuMs: number;
+  stop(): Promise<void>;
+}
+
+/** Starts `node <file> <args>` and waits for a line on standard output that says "listening" and holds a URL. */
+export async function startChild(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Child> {
+  const begunMs = performance.now();
+  const child = spawn(process.execPath, [...nodeOptions(), file, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const port = await portOnceListening(child);
+  const pid = child.pid ?? 0;
+  return {
+    pid,
+    port,
+    startMs: performance.now() - begunMs,
+    startCpuMs: cpuMicroseconds(pid) / 1000,
+    async stop() {
+      child.kill("SIGTERM");
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+/** `BENCH_NODE_OPTIONS="--cpu-prof --cpu-prof-dir=/tmp/x"` profiles the servers. */
+function nodeOptions(): string[] {
+  return (process.env.BENCH_NODE_OPTIONS ?? "").split(" ").filter((option) => option !== "");
+}
+
+function portOnceListening(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const port = /listening/.test(text) ? /http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1] : undefined;
+      if (port !== undefined) resolve(Number(port));
+    });
+    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it listened`)));
+  });
+}
+
+/** User and system time of all threads of a process, in microseconds (Linux: the first number of each schedstat is nanoseconds). */
+export function cpuMicroseconds(pid: number): number {
+  let nanoseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+  }
+  return nanoseconds / 1000;
+}

@@ -1,0 +1,61 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Load } from "./load.ts";
+
+/** Sends the same prebuilt request on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. */
+export async function http1Load(port: number, request: Buffer, status: number, connections: number): Promise<Load> {
+  let isRunning = false;
+  let requests = 0;
+  let waiting = 0;
+  let idle: (() => void) | undefined;
+  let fail: ((error: Error) => void) | undefined;
+  const wanted = Buffer.from(`HTTP/1.1 ${status} `);
+
+  const open = async () => {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    await once(socket, "connect");
+    let pending: Buffer | undefined;
+    socket.on("data", (chunk) => {
+      const bytes = pending === undefined ? chunk : Buffer.concat([pending, chunk]);
+      if (bytes.length < responseLength(bytes)) {
+        pending = bytes;
+        return;
+      }
+      pending = undefined;
+      if (bytes.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) fail?.(new Error(bytes.toString("latin1", 0, 500)));
+      requests += 1;
+      if (isRunning) socket.write(request);
+      else if (--waiting === 0) idle?.();
+    });
+    socket.on("close", () => fail?.(new Error("the server closed a connection")));
+    return socket;
+  };
+  const sockets = await Promise.all(Array.from({ length: connections }, open));
+
+  return {
+    run(durationMs) {
+      return new Promise((resolve, reject) => {
+        fail = reject;
+        idle = () => resolve(requests);
+        requests = 0;
+        waiting = sockets.length;
+        isRunning = true;
+        setTimeout(() => {
+          isRunning = false;
+        }, durationMs);
+        for (const socket of sockets) socket.write(request);
+      });
+    },
+    close() {
+      fail = undefined;
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** Length of the response that begins the bytes; Infinity while its head is not there. */
+function responseLength(bytes: Buffer): number {
+  const headEnd = bytes.indexOf("\r\n\r\n");
+  if (headEnd < 0) return Number.POSITIVE_INFINITY;
+  return headEnd + 4 + Number(/content-length: (\d+)/i.exec(bytes.latin1Slice(0, headEnd))?.[1] ?? 0);
+}

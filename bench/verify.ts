@@ -1,0 +1,166 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { create, fromJson, toBinary } from "@bufbuild/protobuf";
+import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../gen/keywright/v2alpha1/verification_pb.ts";
+import { type Child, cpuMicroseconds, startChild } from "./child.ts";
+import { http1Load } from "./http1-load.ts";
+import { http2Load } from "./http2-load.ts";
+import type { Load } from "./load.ts";
+
+/**
+ * `node bench/verify.ts [rounds] [slice in ms]`: verifies a second and server CPU per request, beside bare servers that read and answer
+ * the same bytes. All run at once and are loaded in turns, in short slices, so that what else the machine does meets all of them alike.
+ */
+const rounds = Number(process.argv[2] ?? 7);
+const sliceMs = Number(process.argv[3] ?? 700);
+const connections = 32;
+const http2Width = { connections: 4, streams: 16 };
+
+interface Contender {
+  readonly name: string;
+  /** Name of the bare server's contender to compare with. */
+  readonly bare?: string;
+  readonly child: Child;
+  readonly load: Load;
+  readonly perSecond: number[];
+  readonly cpuMicroseconds: number[];
+}
+
+const jsonPath = "/v2alpha1/admin/apiKeys:verify";
+const rpcPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
+
+const dataDir = await mkdtemp(join(tmpdir(), "keywright-bench-"));
+const children: Child[] = [];
+try {
+  await measure();
+} finally {
+  await Promise.all(children.map((child) => child.stop()));
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function measure(): Promise<void> {
+  const keywright = await start("../src/main.ts", [], { KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: dataDir, KEYWRIGHT_LOG_LEVEL: "info" });
+  const token = (await readFile(join(dataDir, "admin-token"), "utf8")).trim();
+  const [valid, expired] = [await issue(keywright.port, token, {}), await issue(keywright.port, token, { ttl: "1s" })];
+  const forged = valid.slice(0, -1) + (valid.endsWith("A") ? "B" : "A");
+  await new Promise((wake) => setTimeout(wake, 1100));
+
+  const answers = new Map<string, string>();
+  for (const credential of [valid, forged, expired]) answers.set(credential, await post(keywright.port, jsonPath, token, { credential }));
+  const bareHttp = await start("bare-http.ts", [answers.get(valid) ?? ""], {});
+  const bareHttp2 = await start("bare-http2.ts", [String(protobufLength(answers.get(valid) ?? ""))], {});
+  console.info(
+    `start of the process to listening: ${keywright.startMs.toFixed(0)} ms (${keywright.startCpuMs.toFixed(0)} ms CPU); bare node:http ${bareHttp.startMs.toFixed(0)} ms (${bareHttp.startCpuMs.toFixed(0)} ms CPU)`,
+  );
+
+  const contenders: Contender[] = [];
+  const json = async (name: string, child: Child, credential: string, more: Record<string, string> = {}, path = jsonPath) => {
+    const load = await http1Load(child.port, http1Request(path, token, credential, more), 200, connections);
+    contenders.push({ name, ...(child === bareHttp ? {} : { bare: "bare node:http" }), child, load, perSecond: [], cpuMicroseconds: [] });
+  };
+  const grpc = async (name: string, child: Child, credential: string, more: [string, string][] = []) => {
+    const message = toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
+    const answerLength = 5 + protobufLength(answers.get(credential) ?? "");
+    const load = await http2Load(child.port, [...grpcHeaders(token), ...more], envelope(message), answerLength, http2Width);
+    contenders.push({ name, ...(child === bareHttp2 ? {} : { bare: "bare node:http2" }), child, load, perSecond: [], cpuMicroseconds: [] });
+  };
+  await json("bare node:http", bareHttp, valid);
+  await json("JSON/HTTP, cached", keywright, valid);
+  await json("JSON/HTTP, no-store", keywright, valid, { "cache-control": "no-store" });
+  await json("JSON/HTTP, forged", keywright, forged);
+  await json("JSON/HTTP, expired", keywright, expired);
+  await json("Connect JSON, cached", keywright, valid, {}, rpcPath);
+  await grpc("bare node:http2", bareHttp2, valid);
+  await grpc("gRPC, cached", keywright, valid);
+  await grpc("gRPC, no-store", keywright, valid, [["cache-control", "no-store"]]);
+  await grpc("gRPC, forged", keywright, forged);
+  await grpc("gRPC, expired", keywright, expired);
+
+  // The first round is for the compilers.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const contender of contenders) {
+      const cpuBefore = cpuMicroseconds(contender.child.pid);
+      const begunMs = performance.now();
+      const requests = await contender.load.run(sliceMs);
+      if (round === 0) continue;
+      contender.perSecond.push((requests / (performance.now() - begunMs)) * 1000);
+      contender.cpuMicroseconds.push((cpuMicroseconds(contender.child.pid) - cpuBefore) / requests);
+    }
+  }
+  for (const { load } of contenders) load.close();
+  print(contenders);
+}
+
+function print(contenders: readonly Contender[]): void {
+  console.info(`medians of ${rounds} slices of ${sliceMs} ms; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}`);
+  console.info(
+    `${"".padEnd(24)}${"a second".padStart(10)}${"CPU us".padStart(9)}${"throughput / bare".padStart(20)}${"CPU / bare".padStart(13)}`,
+  );
+  for (const { name, bare, perSecond, cpuMicroseconds: cpu } of contenders) {
+    const base = contenders.find((candidate) => candidate.name === bare);
+    const ratio = (own: readonly number[], others: readonly number[] | undefined) =>
+      others === undefined ? "" : (median(own) / median(others)).toFixed(2);
+    console.info(
+      `${name.padEnd(24)}${median(perSecond).toFixed(0).padStart(10)}${median(cpu).toFixed(1).padStart(9)}` +
+        `${ratio(perSecond, base?.perSecond).padStart(20)}${ratio(cpu, base?.cpuMicroseconds).padStart(13)}`,
+    );
+  }
+}
+
+async function start(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Child> {
+  const child = await startChild(resolve(import.meta.dirname, file), args, env);
+  children.push(child);
+  return child;
+}
+
+async function issue(port: number, token: string, more: object): Promise<string> {
+  const body = { name: "bench", actor_id: "user_2f6b8c1a", scopes: ["orders:read", "orders:write"], metadata: { team: "bench" }, ...more };
+  return (JSON.parse(await post(port, "/v2alpha1/admin/issuedApiKeys", token, body)) as { secret: string }).secret;
+}
+
+async function post(port: number, path: string, token: string, body: object): Promise<string> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+  return text;
+}
+
+function http1Request(path: string, token: string, credential: string, more: Record<string, string>): Buffer {
+  const body = JSON.stringify({ credential });
+  const headers = {
+    host: "localhost",
+    authorization: `Bearer ${token}`,
+    "content-type": "application/json",
+    "content-length": body.length,
+    ...more,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+}
+
+function grpcHeaders(token: string): [string, string][] {
+  return [
+    [":path", rpcPath],
+    [":authority", "localhost"],
+    ["authorization", `Bearer ${token}`],
+    ["content-type", "application/grpc+proto"],
+    ["te", "trailers"],
+  ];
+}
+
+function envelope(message: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+/** Length of the same answer as protobuf. */
+function protobufLength(jsonAnswer: string): number {
+  return toBinary(VerifyApiKeyResponseSchema, fromJson(VerifyApiKeyResponseSchema, JSON.parse(jsonAnswer))).length;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}

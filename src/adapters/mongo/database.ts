@@ -1,0 +1,154 @@
+import { type ClientSession, type Db, MongoClient, type MongoClientOptions } from "mongodb";
+import { Failure } from "../../error/failure.ts";
+import { StoreTimeout, storeError } from "./errors.ts";
+
+export interface MongoOptions {
+  /** `mongodb://` or `mongodb+srv://`, with credentials and TLS; pool and time-out options that it names win over the ones below. */
+  readonly uri: string;
+  /** Deadline of every operation, retries and waiting for a connection included; 2000 where absent. */
+  readonly timeoutMs?: number | undefined;
+  /** Connections to each server; 32 where absent. */
+  readonly maxPoolSize?: number | undefined;
+  /** Used where the URI names none; "keywright" where absent. */
+  readonly database?: string | undefined;
+}
+
+/** Options of a write. The driver's types have no signal on writes, its code heeds it all the same; a test with a stopped server holds that. */
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  readonly session?: ClientSession;
+}
+
+export interface MongoDatabase {
+  readonly client: MongoClient;
+  readonly db: Db;
+  /** A mongos answers: one operation on many documents may then depend on many servers. */
+  readonly isSharded: boolean;
+  /**
+   * Runs an operation under the deadline: its signal, which goes into the options of every call of the driver, aborts then. Rejects with what
+   * `storeError` makes of it.
+   */
+  run<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** Waits for what runs, then closes the client. What is run later rejects with STORE_UNAVAILABLE. */
+  close(): Promise<void>;
+}
+
+const defaultTimeoutMs = 2000;
+
+/**
+ * Connects to a replica set or a sharded cluster and prepares it. Rejects with an Error that names the hosts, never the credentials, where that cannot be
+ * done, and for a standalone mongod.
+ *
+ * Writes wait for the journals of a majority. Reads go to the primary with read concern "majority": it shows every write that was
+ * acknowledged before, and nothing that a failover could take back. That leaves one hole: a primary that was cut off from its set and
+ * has not noticed yet (up to `electionTimeoutMillis`, 10 s by default) answers what was true before the cut. Linearizable reads would close
+ * it, but they wait for a majority each (a tenth of the throughput, measured), so only the cache generation is read that way: a process that
+ * talks to such a primary alone finds that it has no store, and takes its cached keys for no better than that.
+ *
+ * The driver's own `timeoutMS` does nothing in this release (7.9), hence the signal. Committing a transaction takes no signal; there the
+ * time-outs of the socket and of server selection, which are as long, end the attempt.
+ */
+export async function openDatabase(options: MongoOptions, prepare: (db: Db) => Promise<void>): Promise<MongoDatabase> {
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  let client: MongoClient;
+  try {
+    client = new MongoClient(options.uri, clientOptions(options, timeoutMs));
+  } catch (error) {
+    // Without the cause: what the driver says of a URI it cannot read may quote it.
+    throw new Error(`the MongoDB URI cannot be used: ${withoutCredentials((error as Error).message, options.uri)}`);
+  }
+  const db = client.db(databaseName(options.uri) ?? options.database ?? "keywright");
+  try {
+    const hello = await db.admin().command({ hello: 1 });
+    const isSharded = hello.msg === "isdbgrid";
+    if (!isSharded && hello.setName === undefined) {
+      throw new Error("it is a standalone mongod; Keywright needs a replica set, which may have one member, or a sharded cluster");
+    }
+    await prepare(db);
+    return { client, db, isSharded, ...operations(client, timeoutMs) };
+  } catch (error) {
+    await client.close();
+    const hosts = client.options.srvHost ?? client.options.hosts.join(", ");
+    const reason = withoutCredentials((error as Error).message, options.uri);
+    throw new Error(`${hosts}: cannot be used as the key store: ${reason}`, { cause: error });
+  }
+}
+
+function clientOptions({ uri, maxPoolSize = 32 }: MongoOptions, timeoutMs: number): MongoClientOptions {
+  const named = new Set(Array.from(new URLSearchParams(uri.split("?", 2)[1] ?? "").keys(), (name) => name.toLowerCase()));
+  const defaults: MongoClientOptions = {
+    appName: "keywright",
+    maxPoolSize,
+    // How soon a server that went silent is noticed.
+    heartbeatFrequencyMS: 1000,
+    connectTimeoutMS: timeoutMs,
+    serverSelectionTimeoutMS: timeoutMs,
+    socketTimeoutMS: timeoutMs,
+    waitQueueTimeoutMS: timeoutMs,
+  };
+  return {
+    ...Object.fromEntries(Object.entries(defaults).filter(([name]) => !named.has(name.toLowerCase()))),
+    // What the store promises rests on these, whatever the URI says.
+    readPreference: "primary",
+    readConcern: { level: "majority" },
+    writeConcern: { w: "majority", journal: true },
+    retryReads: true,
+    retryWrites: true,
+  };
+}
+
+/** The name between the hosts and the options of a URI. */
+function databaseName(uri: string): string | undefined {
+  const name = /^[a-z+]+:\/\/[^/?]*\/([^?]+)/.exec(uri)?.[1];
+  return name === undefined ? undefined : decodeURIComponent(name);
+}
+
+function withoutCredentials(text: string, uri: string): string {
+  const userInfo = /^[a-z+]+:\/\/(.*)@/i.exec(uri)?.[1];
+  if (userInfo === undefined) return text;
+  const secrets = [userInfo, userInfo.slice(userInfo.indexOf(":") + 1)].flatMap((part) => [part, decoded(part)]);
+  return secrets.filter((secret) => secret !== "").reduce((clean, secret) => clean.replaceAll(secret, "***"), text);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase, "run" | "close"> {
+  const underWay = new Set<Promise<unknown>>();
+  let closing: Promise<void> | undefined;
+
+  async function underDeadline<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(new StoreTimeout(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      return await operation(deadline.signal);
+    } catch (error) {
+      throw storeError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    async run(operation) {
+      if (closing !== undefined) throw new Failure("STORE_UNAVAILABLE");
+      const running = underDeadline(operation);
+      underWay.add(running);
+      try {
+        return await running;
+      } finally {
+        underWay.delete(running);
+      }
+    },
+
+    close() {
+      closing ??= Promise.allSettled(underWay).then(() => client.close());
+      return closing;
+    },
+  };
+}

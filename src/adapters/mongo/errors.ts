@@ -1,0 +1,31 @@
+import { MongoError, MongoInvalidArgumentError, WriteError } from "mongodb";
+import { Failure } from "../../error/failure.ts";
+
+// Codes of the server, https://www.mongodb.com/docs/manual/reference/error-codes/
+const DuplicateKey = 11000;
+/** BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: no retry will help. */
+const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
+
+/** The deadline of one operation passed. */
+export class StoreTimeout extends Error {
+  override readonly name = "StoreTimeout";
+}
+
+/** True for a write that another document with the same unique key was in the way of. */
+export function isDuplicateKey(error: unknown): boolean {
+  return (error instanceof MongoError || error instanceof WriteError) && error.code === DuplicateKey;
+}
+
+/**
+ * What the store's callers get for an error of the driver: STORE_UNAVAILABLE for time-outs, servers that cannot be reached, have no
+ * primary, refuse the credentials or the write concern, and for a client that was closed; a plain Error for data that the server
+ * refuses, which is our own fault. Other errors pass as they are. Messages of the driver name hosts, never the URI or its password.
+ */
+export function storeError(error: unknown): unknown {
+  if (error instanceof StoreTimeout) return new Failure("STORE_UNAVAILABLE", { cause: error });
+  if (!(error instanceof MongoError)) return error;
+  if (error instanceof MongoInvalidArgumentError || refusals.has(error.code)) {
+    return new Error("the key store refused an operation", { cause: error });
+  }
+  return new Failure("STORE_UNAVAILABLE", { cause: error });
+}

@@ -1,0 +1,53 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { CacheGenerationStore } from "../../ports/cache-generation.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { KeyStore } from "../../ports/key-store.ts";
+import { createCacheGenerationStore } from "./cache-generation.ts";
+import { type MongoOptions, openDatabase } from "./database.ts";
+import { documentId } from "./document.ts";
+import { createGroupRead } from "./group-read.ts";
+import { createInsertMany } from "./insert-many.ts";
+import { createInserts } from "./inserts.ts";
+import { createKeys } from "./keys.ts";
+import { listKeys } from "./list.ts";
+import { collectionsOf, ensureSchema } from "./schema.ts";
+
+export interface MongoKeyStoreOptions extends MongoOptions {
+  readonly clock: Clock;
+}
+
+/** A key store that also keeps the cache generation; `close` ends both. */
+export interface MongoKeyStore extends KeyStore {
+  readonly cacheGeneration: CacheGenerationStore;
+}
+
+/**
+ * The store in a MongoDB replica set or sharded cluster, for any number of processes. Makes collections and indexes that are missing. Rejects
+ * with an Error naming the hosts where it cannot be used.
+ */
+export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<MongoKeyStore> {
+  const database = await openDatabase(options, ensureSchema);
+  const { client, run } = database;
+  const collections = collectionsOf(database.db);
+  const keys = createKeys(client, collections);
+  const inserts = createInserts(client, collections, options.clock);
+  const readOne = createGroupRead((ids) => run((signal) => keys.getMany(ids, signal)), database.isSharded ? 1 : undefined);
+
+  return {
+    insert: (tenant, record, request) => run((signal) => inserts.insert(tenant, record, request, signal)),
+    insertMany: createInsertMany(inserts, run),
+    get: async (tenant, keyId) => (await readOne(documentId(tenant, keyId))) ?? null,
+    list: (tenant, query) => run((signal) => listKeys(collections.keys, tenant, query, signal)),
+    replace: (tenant, record) => run((signal) => keys.replace(tenant, record, signal)),
+    rotate: (tenant, retired, successor) => run((signal) => keys.rotate(tenant, retired, successor, signal)),
+    delete: (tenant, kind, keyId) => run((signal) => keys.delete(tenant, kind, keyId, signal)),
+    touch: (tenant, uses) => run((signal) => keys.touch(tenant, uses, signal)),
+    ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),
+    async close() {
+      // Reads of this turn are under way only in the next.
+      await nextTurn();
+      await database.close();
+    },
+    cacheGeneration: createCacheGenerationStore(database),
+  };
+}

@@ -1,0 +1,70 @@
+import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
+import type { KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
+
+/** How long a deleted key's revision is remembered: longer than any cache keeps a record. */
+const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
+
+/**
+ * Lists go by `_id`, so each index holds what its filter compares, then `_id`, with `expireTimeMs` at the end, so that the status is told from
+ * the index alone. A list without a status merges the two halves of its index in order. Finding expired keys still walks over all that are
+ * not revoked: the status of a key changes with the clock, and no index can follow that.
+ */
+export const keyIndexes = [
+  { name: "keys_by_kind", key: { kind: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
+  { name: "keys_by_actor", key: { kind: 1, actorId: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
+  { name: "tombstones_by_delete_time", key: { deleteTime: 1 }, sparse: true, expireAfterSeconds: tombstoneLifeSeconds },
+] as const satisfies IndexDescription[];
+
+export interface Collections {
+  readonly keys: Collection<KeyDocument>;
+  /** The same collection: what is left of deleted keys. */
+  readonly tombstones: Collection<Tombstone>;
+  readonly marks: Collection<RequestMarkDocument>;
+}
+
+export function collectionsOf(db: Db): Collections {
+  // `useBigInt64` since quotas go up to 2^63 - 1.
+  const keys = db.collection<KeyDocument>("keys", { useBigInt64: true });
+  return { keys, tombstones: db.collection<Tombstone>("keys"), marks: db.collection<RequestMarkDocument>("request_marks") };
+}
+
+/**
+ * Makes the collections and indexes that are not there yet, however long that takes. Rejects with an Error naming the index where one is there
+ * that differs; further indexes are left alone. Processes that start at the same time do not disturb each other.
+ */
+export async function ensureSchema(db: Db): Promise<void> {
+  // A transaction can make a collection too, but not two of them at the same time.
+  for (const name of ["keys", "request_marks", "cache_generation"]) await ensureCollection(db, name);
+  const missing = await missingIndexes(db);
+  // Building an index on many keys takes longer than any read or write may.
+  const unhurried: CreateIndexesOptions & { socketTimeoutMS: number } = { socketTimeoutMS: 0 };
+  if (missing.length > 0) await db.collection("keys").createIndexes(missing, unhurried);
+}
+
+async function ensureCollection(db: Db, name: string): Promise<void> {
+  const [found] = await db.listCollections({ name }).toArray();
+  if (found === undefined) {
+    await db.createCollection(name).catch((error: { codeName?: string }) => {
+      if (error.codeName !== "NamespaceExists") throw error;
+    });
+  } else if ("options" in found && found.options?.collation !== undefined) {
+    throw new Error(`the collection ${name} has a collation, which makes different ids equal: make it again without`);
+  }
+}
+
+async function missingIndexes(db: Db): Promise<IndexDescription[]> {
+  const found = await db.collection("keys").indexes();
+  return keyIndexes.filter((wanted) => {
+    const same = found.find(({ name, key }) => name === wanted.name || JSON.stringify(key) === JSON.stringify(wanted.key));
+    if (same !== undefined && essence(same) !== essence(wanted)) {
+      throw new Error(`the index ${same.name} of the collection keys differs from what Keywright needs: drop it, and it is made again`);
+    }
+    return same === undefined;
+  });
+}
+
+/** What two indexes must have in common, in a text. The order of an index's fields counts. */
+function essence(index: Document): string {
+  const { name, key, unique = false, sparse = false, hidden = false, expireAfterSeconds, partialFilterExpression, collation } = index;
+  return JSON.stringify([name, key, unique, sparse, hidden, expireAfterSeconds, partialFilterExpression, collation]);
+}

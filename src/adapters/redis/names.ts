@@ -1,0 +1,25 @@
+import { createHash } from "node:crypto";
+
+/**
+ * Number of the layout: of the names here, of the first 13 bytes of an entry (encoding.ts) and of the messages (messages.ts). Part of
+ * the cache id, so two releases with different layouts never take each other's cache for their own, where neither would see
+ * what the other changed. What only adds to an entry's body has a version of its own and needs no new layout.
+ */
+const layout = 1;
+
+/** Where a process tells the others. In a cluster a channel is bound to a slot, as a key is. */
+export const channel = `kw${layout}:changes`;
+
+/**
+ * Name of an entry: `kw1:{generation}:{tenant}:{key id}`, the tenant percent-encoded, so that no tenant's name reaches into another's
+ * and none holds the braces by which a cluster would put all its keys on one node.
+ */
+export function entryName(generation: number, tenant: string, keyId: string): string {
+  return `kw${layout}:${generation}:${encodeURIComponent(tenant)}:${keyId}`;
+}
+
+/** One name for the servers that hold the cache: what each one calls its present data set, in any order, and the database on them. */
+export function cacheIdOf(dataSets: readonly string[], db: number): string {
+  const text = [layout, db, ...[...dataSets].sort()].join("\n");
+  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+}

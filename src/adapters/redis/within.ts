@@ -1,0 +1,33 @@
+import { performance } from "node:perf_hooks";
+import { Unusable } from "./failures.ts";
+
+/**
+ * The promise's outcome, or a rejection after `timeoutMs`. Time in which this process could not run does not count, so that a pause of ours
+ * is not taken for silence of the server: a timer that comes late starts once again, and what already waits on a socket is read first.
+ */
+export function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let dueMs = performance.now() + timeoutMs;
+    let again = true;
+    const expire = () => {
+      if (again && performance.now() - dueMs > timeoutMs / 4) {
+        again = false;
+        dueMs = performance.now() + timeoutMs;
+        timer = setTimeout(expire, timeoutMs);
+      } else {
+        setImmediate(() => reject(new Unusable("no answer in time")));
+      }
+    };
+    let timer = setTimeout(expire, timeoutMs);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Api, faults, manyScopes, startApi } from "../support/api.ts";
+
+let api: Api;
+beforeAll(async () => {
+  api = await startApi("json-http");
+});
+afterAll(() => api?.[Symbol.asyncDispose]());
+
+const request = (raw_key: string) => ({ raw_key, name: "Stripe", actor_id: "payments" });
+
+test("an imported key verifies by its raw key, and nothing answers the raw key", async () => {
+  const imported = await api.call("AdminImportApiKey", {
+    ...request("sk_live_first"),
+    scopes: ["read"],
+    metadata: { source: "stripe" },
+    ttl: "8760h",
+  });
+  expect(imported).toMatchObject({
+    name: "Stripe",
+    actor_id: "payments",
+    status: "KEY_STATUS_ACTIVE",
+    scopes: ["read"],
+    metadata: { source: "stripe" },
+  });
+  expect(imported.key_id).toMatch(/^[0-9a-f]{64}$/);
+  expect(await api.verify({ credential: "sk_live_first" })).toMatchObject({ is_valid: true, key_id: imported.key_id, scopes: ["read"] });
+  const seen = JSON.stringify([
+    imported,
+    await api.call("AdminGetImportedApiKey", { key_id: String(imported.key_id) }),
+    await api.call("AdminListImportedApiKeys", {}),
+  ]);
+  expect(seen).not.toContain("sk_live_first");
+});
+
+test("a key that was just refused as unknown verifies as soon as it is imported", async () => {
+  expect(await api.verify({ credential: "sk_late" })).toMatchObject({ is_valid: false, error_code: "VERIFICATION_ERROR_NOT_FOUND" });
+  await api.call("AdminImportApiKey", request("sk_late"));
+  expect(await api.verify({ credential: "sk_late" })).toMatchObject({ is_valid: true });
+});
+
+test("the same raw key twice is ALREADY_EXISTS; the same request_id is a replay", async () => {
+  const first = await api.call("AdminImportApiKey", { ...request("sk_twice"), request_id: "r1" });
+  expect(await api.refused("AdminImportApiKey", request("sk_twice"))).toMatchObject({
+    code: "ALREADY_EXISTS",
+    reason: "KEY_ALREADY_EXISTS",
+  });
+  expect(await api.call("AdminImportApiKey", { ...request("sk_twice"), request_id: "r1" })).toEqual(first);
+  for (const other of [request("sk_other"), { ...request("sk_twice"), name: "Another" }]) {
+    expect(await api.refused("AdminImportApiKey", { ...other, request_id: "r1" })).toMatchObject({ reason: "REQUEST_ID_REUSED" });
+  }
+});
+
+describe("refuses", () => {
+  test.each([
+    ["no raw key", { ...request("x"), raw_key: "" }, "raw_key"],
+    ["no name", { ...request("x"), name: "" }, "name"],
+    ["no actor", { ...request("x"), actor_id: "" }, "actor_id"],
+    ["a raw key over 4096 bytes", request("é".repeat(2049)), "raw_key"],
+    ["white space at the beginning", request(" sk"), "raw_key"],
+    ["a line end at the end", request("sk\n"), "raw_key"],
+    ["a JWT", request("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln"), "raw_key"],
+    ["a macaroon", request("mc_v1_AgEDYWJj"), "raw_key"],
+    ["an issued key's shape", request(`kw_v1_01M84EA3CXZZ6P6YJ5PZ319B3Y_${"A".repeat(49)}`), "raw_key"],
+    ["101 scopes", { ...request("x"), scopes: manyScopes(101) }, "scopes"],
+  ])("%s", async (_what, body, field) => {
+    const refusal = await api.refused("AdminImportApiKey", body);
+    expect(faults(refusal)).toEqual(["INVALID_ARGUMENT", field]);
+    expect(refusal.message).not.toContain(body.raw_key.trim() || "never");
+  });
+});
+
+test("a raw key of 4096 bytes, of any characters between its ends, is taken", async () => {
+  for (const rawKey of ["k".repeat(4096), "a b\tc", "ключ 🔑 1", "a.b.c"]) {
+    await api.call("AdminImportApiKey", request(rawKey));
+    expect(await api.verify({ credential: rawKey })).toMatchObject({ is_valid: true });
+  }
+});
