@@ -57,5 +57,5 @@ export async function http1Load(port: number, request: Buffer, status: number, c
 function responseLength(bytes: Buffer): number {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return Number.POSITIVE_INFINITY;
-  return headEnd + 4 + Number(/content-length: (\d+)/i.exec(bytes.latin1Slice(0, headEnd))?.[1] ?? 0);
+  return headEnd + 4 + Number(/content-length: (\d+)/i.exec(bytes.toString("latin1", 0, headEnd))?.[1] ?? 0);
 }

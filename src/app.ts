@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { create, type DescMessage, type DescMethod } from "@bufbuild/protobuf";
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
+import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
@@ -97,7 +98,10 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
   const rpc = createRpcHandler({
     methods,
-    services: [createHealthService(health, [ApiKeysService.typeName]), createReflection([ApiKeysService, Health])],
+    services: [
+      createHealthService(health, [ApiKeysService.typeName]),
+      createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
+    ],
     json,
     trustedProxies,
     maxBytes,
@@ -122,6 +126,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
 
   return {
     async listen() {
+      await health.check();
       health.start();
       const { address, port } = await listener.listen(config.host, config.port);
       const host = address.includes(":") ? `[${address}]` : address;

@@ -1,22 +1,27 @@
 import type { Readable, Writable } from "node:stream";
-import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { isUnary } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { requestIdOf } from "../http/http-call.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import type { ConnectAdapterOptions } from "./adapter.ts";
 import type { Codec } from "./codec.ts";
 import { type Encoding, encodingOf } from "./compression.ts";
 import { discardRest } from "./discard-rest.ts";
 import type { Exchange } from "./exchange.ts";
 import { failureOf } from "./failures.ts";
 import { readQueryMessage } from "./get-request.ts";
+import type { LaneOptions } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
 import { RpcCall } from "./rpc-call.ts";
 import { parseConnectTimeout, parseGrpcTimeout } from "./timeout.ts";
 import { type StreamBody, universalRequest } from "./universal-request.ts";
+
+export interface AdapterCallOptions extends LaneOptions {
+  /** Bound of a request message of the method, before and after inflating. */
+  readonly maxBytes: (method: DescMethod) => number;
+}
 
 export interface AdapterRequest {
   readonly path: string;
@@ -30,7 +35,7 @@ export interface AdapterRequest {
 }
 
 /** Answers one call by Connect's handler. Rejects where writing fails. */
-export async function serveByConnect(handler: UniversalHandler, incoming: AdapterRequest, options: ConnectAdapterOptions): Promise<void> {
+export async function serveByConnect(handler: UniversalHandler, incoming: AdapterRequest, options: AdapterCallOptions): Promise<void> {
   const { request, response, codec, path } = incoming;
   const sink: Writable = "stream" in response ? response.stream : response;
   const isStream = !isUnary(handler.method);
@@ -63,7 +68,7 @@ async function readUnary(
   incoming: AdapterRequest,
   source: Readable,
   sink: Writable,
-  { json, maxBytes: maxBytesOf, trustedProxies, reportError }: ConnectAdapterOptions,
+  { json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
 ): Promise<Exchange> {
   const { request, codec, parameters } = incoming;
   const startMs = performance.now();

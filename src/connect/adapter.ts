@@ -4,28 +4,22 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Handler } from "../call/call.ts";
 import { isUnary, type MethodTable } from "../call/methods.ts";
-import type { Cidr } from "../http/client-address.ts";
 import { type HttpHandler, headerOf } from "../http/message.ts";
-import type { JsonReader } from "../protojson/read.ts";
-import { type AdapterRequest, serveByConnect } from "./adapter-call.ts";
+import { type AdapterCallOptions, type AdapterRequest, serveByConnect } from "./adapter-call.ts";
 import { codecOf } from "./codec.ts";
 import { answerCalls, exchangeKey, refuseFailed } from "./exchange.ts";
-import type { ErrorReporter } from "./failures.ts";
 import { codecOfQuery } from "./get-request.ts";
+import { giveUp } from "./give-up.ts";
 import { refuseContentType, refuseHttp1, refuseMethod } from "./refusal.ts";
 import { createUnknownMethods } from "./unknown-methods.ts";
 
-export interface ConnectAdapterOptions {
+export interface ConnectAdapterOptions extends AdapterCallOptions {
+  /** At least one. */
   readonly methods: MethodTable;
   /** Services written against Connect's router (health, reflection). They pass it no options: those would replace ours. */
   readonly services: readonly ((router: ConnectRouter) => void)[];
-  readonly json: JsonReader;
-  readonly trustedProxies: readonly Cidr[];
-  /** Bound of a request message of the method, before and after inflating. */
-  readonly maxBytes: (method: DescMethod) => number;
   /** Ends streams with SHUTTING_DOWN. Unary calls run to their end; the listener waits for them. */
   readonly shutdownSignal: AbortSignal;
-  readonly reportError: ErrorReporter;
 }
 
 export interface ConnectAdapter {
@@ -54,7 +48,7 @@ export function createConnectAdapter(options: ConnectAdapterOptions): ConnectAda
   for (const register of services) register(router);
   const routes = new Map(router.handlers.map((route) => [route.requestPath, route]));
   const serviceNames = new Set(router.handlers.map((route) => route.service.typeName));
-  const unknownMethods = createUnknownMethods();
+  const unknownMethods = createUnknownMethods(methods);
 
   const handler: HttpHandler = (request, response) => {
     const [path, query] = splitTarget(request.url ?? "");
@@ -68,12 +62,7 @@ export function createConnectAdapter(options: ConnectAdapterOptions): ConnectAda
     if (codec.protocol === "connect" && codec.enveloped === isUnary(target.method)) return refuseContentType(request, response);
     if (target.method.methodKind === "bidi_streaming" && request.httpVersionMajor === 1) return refuseHttp1(request, response);
     const adapterRequest: AdapterRequest = { path: target.requestPath, isKnown: route !== undefined, codec, parameters, request, response };
-    serveByConnect(target, adapterRequest, options).catch((error) => {
-      // Writing to a caller that is gone fails, which is nobody's fault.
-      if (response.destroyed || response.writableEnded) return;
-      reportError(error);
-      response.destroy();
-    });
+    serveByConnect(target, adapterRequest, options).catch((error) => giveUp(response, error, reportError));
   };
   return { handler, isRpcPath: (path) => isPathOf(serviceNames, path) };
 }

@@ -11,7 +11,7 @@ import { readRequestMessage } from "./read-request.ts";
 import { RpcCall } from "./rpc-call.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
-/** A Connect unary call by POST, start to end. `encoding` is the body's. The answer is not compressed. Never rejects. */
+/** A Connect unary call by POST, start to end. `encoding` is the body's. The answer is not compressed. Rejects only where it cannot be written. */
 export async function serveConnectUnary(
   route: RpcRoute,
   codec: Codec,

@@ -14,7 +14,7 @@ import { parseGrpcTimeout } from "./timeout.ts";
 const codec: Pick<Codec, "binary" | "enveloped"> = { binary: true, enveloped: true };
 const awaitTrailers = { waitForTrailers: true };
 
-/** A gRPC unary call over HTTP/2, start to end. `encoding` is that of compressed messages. The answer is not compressed. Never rejects. */
+/** A gRPC unary call over HTTP/2, start to end. `encoding` is that of compressed messages. The answer is not compressed. Rejects only where it cannot be written. */
 export async function serveGrpcUnary(
   route: RpcRoute,
   encoding: Encoding | undefined,

@@ -3,6 +3,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts"
 import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter } from "./adapter.ts";
 import { codecOf } from "./codec.ts";
 import { serveConnectUnary } from "./connect-lane.ts";
+import { giveUp } from "./give-up.ts";
 import { serveGrpcUnary } from "./grpc-lane.ts";
 import type { RpcRoute } from "./lane.ts";
 
@@ -19,12 +20,7 @@ export function createRpcHandler(options: ConnectAdapterOptions): ConnectAdapter
     const route = request.method === "POST" ? routes.get(request.url as string) : undefined;
     const served = route === undefined ? undefined : serve(route, request, response);
     if (served === undefined) adapter.handler(request, response);
-    else {
-      served.catch((error) => {
-        reportError(error);
-        response.destroy();
-      });
-    }
+    else served.catch((error) => giveUp(response, error, reportError));
   };
 
   /** Looks at headers only: what it does not take goes to the adapter untouched. */

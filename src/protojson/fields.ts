@@ -36,7 +36,7 @@ export function childPath(path: string, name: string): string {
   return path === "" ? name : `${path}.${name}`;
 }
 
-const maxNameLength = 64;
+const maxNameLength = 24;
 
 /** A name that comes from outside, fit for an error text. */
 export function printableName(name: string): string {

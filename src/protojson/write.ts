@@ -1,8 +1,162 @@
-import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  isFieldSet,
+  type Message,
+  type MessageShape,
+  ScalarType,
+  toJson,
+} from "@bufbuild/protobuf";
+import { isWrapperDesc, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampText } from "./timestamp.ts";
 
-const options = { useProtoFieldName: true };
+/** JSON text of a value as protobuf-es keeps it. */
+type Write = (value: unknown) => string;
+type Local = Record<string, unknown>;
 
-/** A message as protobuf JSON with proto field names: 64-bit integers as strings, what is not set left out. */
-export function writeJson<S extends DescMessage>(schema: S, message: MessageShape<S>): JsonValue {
-  return toJson(schema, message, options);
+const native = { useProtoFieldName: true };
+const writers = new WeakMap<DescMessage, Write>();
+
+/**
+ * A message as the text of protobuf JSON with proto field names: 64-bit integers as strings, what is not set left out. The same text as
+ * toJson of protobuf-es and JSON.stringify make, in half the time: each schema's writers are built once. Throws for what has no JSON
+ * (timestamps out of range, values of another type than their field's).
+ */
+export function writeJson<S extends DescMessage>(schema: S, message: MessageShape<S>): string {
+  return writerOf(schema)(message);
+}
+
+function writerOf(schema: DescMessage): Write {
+  const known = writers.get(schema);
+  if (known !== undefined) return known;
+  const special = specialWriter(schema);
+  if (special !== undefined) {
+    writers.set(schema, special);
+    return special;
+  }
+  const members: ((message: Message) => string)[] = [];
+  const write: Write = (message) => {
+    let text = "";
+    for (let i = 0; i < members.length; i++) {
+      const member = (members[i] as (message: Message) => string)(message as Message);
+      if (member !== "") text += text === "" ? member : `,${member}`;
+    }
+    return `{${text}}`;
+  };
+  // Set before the fields are built, so that a recursive message finds itself.
+  writers.set(schema, write);
+  for (const field of [...schema.fields].sort((a, b) => a.number - b.number)) members.push(memberWriter(field));
+  return write;
+}
+
+/** Messages whose JSON is not an object of their fields. */
+function specialWriter(schema: DescMessage): Write | undefined {
+  if (schema.typeName === "google.protobuf.Timestamp") {
+    return (value) => `"${timestampText(Number((value as Timestamp).seconds), (value as Timestamp).nanos)}"`;
+  }
+  const [value] = schema.fields;
+  if (isWrapperDesc(schema) && value?.fieldKind === "scalar") {
+    const write = scalarWriter(value.scalar);
+    return (message) => write((message as Local)[value.localName]);
+  }
+  if (!nativeOnly.has(schema.typeName)) return undefined;
+  return (message) => JSON.stringify(toJson(schema, message as Message, native));
+}
+
+/** Rare, and left to protobuf-es. */
+const nativeOnly = new Set(["Any", "Duration", "FieldMask", "Struct", "Value", "ListValue"].map((name) => `google.protobuf.${name}`));
+
+/** `"name":value`, or "" where the field is not set. */
+function memberWriter(field: DescField): (message: Message) => string {
+  const prefix = `${JSON.stringify(field.name)}:`;
+  const { localName } = field;
+  if (field.fieldKind === "list") {
+    const write = valueWriter(field);
+    return (message) => {
+      const items = (message as unknown as Local)[localName] as unknown[];
+      return items.length === 0 ? "" : `${prefix}[${items.map(write).join(",")}]`;
+    };
+  }
+  if (field.fieldKind === "map") {
+    const write = valueWriter(field);
+    return (message) => {
+      const entries = Object.entries((message as unknown as Local)[localName] as Local);
+      return entries.length === 0 ? "" : `${prefix}{${entries.map(([key, value]) => `${JSON.stringify(key)}:${write(value)}`).join(",")}}`;
+    };
+  }
+  const { oneof } = field;
+  if (oneof !== undefined) {
+    const write = valueWriter(field);
+    return (message) => {
+      const chosen = (message as unknown as Record<string, { case?: string; value?: unknown }>)[oneof.localName];
+      return chosen?.case === localName ? prefix + write(chosen.value) : "";
+    };
+  }
+  const write = field.message !== undefined && isWrapperDesc(field.message) ? unwrappedWriter(field.message) : valueWriter(field);
+  return (message) => (isFieldSet(message, field) ? prefix + write((message as unknown as Local)[localName]) : "");
+}
+
+/** Singular wrappers are kept as the value they wrap. */
+function unwrappedWriter(schema: DescMessage): Write {
+  return scalarWriter(schema.fields[0]?.scalar ?? ScalarType.STRING);
+}
+
+function valueWriter(field: DescField): Write {
+  if (field.enum !== undefined) return enumWriter(field.enum);
+  if (field.message === undefined) return scalarWriter(field.scalar ?? ScalarType.STRING);
+  // Struct is kept as the JSON object it stands for, except inside Value.
+  if (field.message.typeName === "google.protobuf.Struct") return structText;
+  return writerOf(field.message);
+}
+
+function structText(value: unknown): string {
+  checkFinite(value);
+  return JSON.stringify(value);
+}
+
+/** JSON.stringify would write null. */
+function checkFinite(value: unknown): void {
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new Error("google.protobuf.Value cannot be NaN or Infinity");
+  } else if (typeof value === "object" && value !== null) {
+    for (const name of Object.keys(value)) checkFinite((value as Local)[name]);
+  }
+}
+
+function enumWriter(desc: DescEnum): Write {
+  if (desc.typeName === "google.protobuf.NullValue") return () => "null";
+  const texts = new Map(desc.values.map((value) => [value.number, JSON.stringify(value.jsonName)]));
+  return (value) => texts.get(value as number) ?? numberText(value);
+}
+
+function scalarWriter(scalar: ScalarType): Write {
+  switch (scalar) {
+    case ScalarType.STRING:
+      return (value) => JSON.stringify(checked(value, "string"));
+    case ScalarType.BOOL:
+      return (value) => String(checked(value, "boolean"));
+    case ScalarType.BYTES:
+      return (value) => `"${Buffer.from(value as Uint8Array).toString("base64")}"`;
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return (value) => (Number.isFinite(value) ? numberText(value) : `"${checked(value, "number")}"`);
+    case ScalarType.INT64:
+    case ScalarType.SINT64:
+    case ScalarType.SFIXED64:
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+      return (value) => `"${typeof value === "string" ? BigInt(value) : checked(value, "bigint")}"`;
+    default:
+      return numberText;
+  }
+}
+
+function numberText(value: unknown): string {
+  return JSON.stringify(checked(value, "number"));
+}
+
+function checked(value: unknown, type: "string" | "boolean" | "number" | "bigint"): unknown {
+  if (typeof value !== type) throw new Error(`expected ${type}, not ${typeof value}`);
+  return value;
 }

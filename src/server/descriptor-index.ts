@@ -14,8 +14,8 @@ export interface DescriptorIndex {
   closure(file: DescFile): readonly Uint8Array[];
 }
 
-/** Indexes the files of the services and all they depend on. */
-export function indexDescriptors(services: readonly DescService[]): DescriptorIndex {
+/** Indexes the files of the services, the other files, and all they depend on. */
+export function indexDescriptors(services: readonly DescService[], otherFiles: readonly DescFile[] = []): DescriptorIndex {
   const files = new Map<string, DescFile>();
   const symbols = new Map<string, DescFile>();
   const messages = new Set<string>();
@@ -54,7 +54,7 @@ export function indexDescriptors(services: readonly DescService[]): DescriptorIn
     }
     file.dependencies.forEach(addFile);
   };
-  for (const service of services) addFile(service.file);
+  for (const file of [...services.map((service) => service.file), ...otherFiles]) addFile(file);
 
   const closures = new Map<DescFile, readonly Uint8Array[]>();
   return {

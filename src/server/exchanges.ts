@@ -10,6 +10,8 @@ export interface Exchanges {
   check(): void;
   /** The HTTP/1.1 connections in use close after the answer that is under way. */
   drain(): void;
+  /** Exchanges that are not over. */
+  count(): number;
   /** Whether a response on this socket has begun, so that nothing else can be said on it. */
   hasBegun(socket: unknown): boolean;
 }
@@ -54,6 +56,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
         if (!("stream" in response) && !response.headersSent) response.setHeader("connection", "close");
       }
     },
+    count: () => startedAt.size,
     hasBegun(socket) {
       for (const response of startedAt.keys()) {
         if (!("stream" in response) && response.socket === socket && response.headersSent) return true;

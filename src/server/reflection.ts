@@ -19,11 +19,12 @@ type AlphaResponse = MessageInitShape<typeof AlphaResponseSchema>;
 const maxRequestsPerStream = 1000;
 
 /**
- * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. What is not there is a NOT_FOUND answer on a
+ * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. `otherFiles` hold messages that no method
+ * names, such as the details of errors. What is not there is a NOT_FOUND answer on a
  * stream that goes on; a stream with more than 1000 requests ends with RESOURCE_EXHAUSTED.
  */
-export function createReflection(services: readonly DescService[]): (router: ConnectRouter) => void {
-  const index = indexDescriptors([...services, ServerReflection, AlphaServerReflection]);
+export function createReflection(services: readonly DescService[], otherFiles: readonly DescFile[] = []): (router: ConnectRouter) => void {
+  const index = indexDescriptors([...services, ServerReflection, AlphaServerReflection], otherFiles);
 
   async function* answerAll(requests: AsyncIterable<ServerReflectionRequest>) {
     let count = 0;

@@ -2,12 +2,12 @@ import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyService } from "./key-service.ts";
 
-const maxAttempts = 16;
+const maxAttempts = 50;
 
 /**
  * Changes a key: reads it, lets `next` make the new record (null: nothing to change), writes that over the revision it was made from,
  * and tells the cache before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
- * CONCURRENT_CHANGE after 16 attempts.
+ * CONCURRENT_CHANGE after 50 attempts.
  */
 export async function changeKey(
   { store, reader, clock }: KeyService,

@@ -15,7 +15,7 @@ export interface Rotated {
   readonly secret: string;
 }
 
-const maxAttempts = 16;
+const maxAttempts = 50;
 
 /**
  * Replaces an active issued key by a new one, which inherits actor, expiry and whatever is not overridden, and revokes the old one in the

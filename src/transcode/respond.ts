@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { createRegistry, type JsonObject, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { createRegistry, type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { failureStatus } from "../call/error-details.ts";
@@ -14,21 +14,18 @@ const statusOptions = { useProtoFieldName: true, registry: createRegistry(ErrorI
 /** Writes a success: status and Location as the route has them, the message or its field as JSON. */
 export function sendMessage(request: HttpRequest, response: HttpResponse, route: Route, message: Message): void {
   const { status, location } = route.success;
-  const json = status === 204 ? undefined : responseJson(route, message);
+  const body = status === 204 ? undefined : responseText(route, message);
   if (location !== undefined) response.setHeader("location", location(message));
-  if (json === undefined) sendNothing(response);
-  else sendJson(request, response, status, json);
+  if (body === undefined) sendNothing(response);
+  else sendJson(request, response, status, body);
 }
 
-function responseJson(route: Route, message: Message): JsonValue {
+function responseText(route: Route, message: Message): string {
   const schema = route.method.output;
-  const json = writeJson(schema, message);
-  if (route.responseBody === undefined) return json;
+  if (route.responseBody === undefined) return writeJson(schema, message);
   const { name, fieldKind } = route.responseBody;
-  const value = (json as JsonObject)[name];
-  if (value !== undefined) return value;
-  if (fieldKind === "message") return {};
-  return (toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject)[name] ?? null;
+  const options = { useProtoFieldName: true, alwaysEmitImplicit: true };
+  return JSON.stringify((toJson(schema, message, options) as JsonObject)[name] ?? (fieldKind === "message" ? {} : null));
 }
 
 /**
@@ -40,7 +37,7 @@ export function sendFailure(request: HttpRequest, response: HttpResponse, failur
   const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
   const error = { code: httpStatus, status: code, message: failure.message, details: status.details ?? [] };
   if (failure.reason === "BODY_TOO_LARGE" || request.isPaused()) closeAfter(response);
-  sendJson(request, response, httpStatus, { ...status, error });
+  sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }));
 }
 
 function closeAfter(response: HttpResponse): void {
@@ -52,8 +49,7 @@ function closeAfter(response: HttpResponse): void {
   response.once("finish", () => stream.close());
 }
 
-function sendJson(request: HttpRequest, response: HttpResponse, status: number, json: JsonValue): void {
-  const body = JSON.stringify(json);
+function sendJson(request: HttpRequest, response: HttpResponse, status: number, body: string): void {
   writeHead(response, status, {
     ...commonHeaders(response),
     "content-type": "application/json",

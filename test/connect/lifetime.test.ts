@@ -58,6 +58,22 @@ describe.each([true, false])("lanes: %s", (lanes) => {
     session.close();
   });
 
+  it("writes nothing to a stream that was reset while a call that does not listen went on", async () => {
+    const server = await start({ lanes });
+    for (const type of ["application/grpc", "application/grpc-web"]) {
+      const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+      const stream = session.request({ ...grpcHeaders, "content-type": type });
+      stream.on("error", () => {});
+      stream.end(envelope(proto("late")));
+      const calls = server.seen.calls.length;
+      await vi.waitFor(() => expect(server.seen.calls.length).toBe(calls + 1));
+      stream.close(8);
+      await delay(150);
+      expect(server.seen.reported).toEqual([]);
+      session.close();
+    }
+  });
+
   it("runs nothing for a caller that goes away before its message is complete", async () => {
     const server = await start({ lanes });
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);

@@ -13,8 +13,10 @@ export interface LoadOutcome {
 }
 
 export interface Load {
+  /** Grows until `done`. */
+  readonly outcome: LoadOutcome;
   /** Resolves once the clients can reach the server no more. */
-  readonly done: Promise<LoadOutcome>;
+  readonly done: Promise<void>;
 }
 
 const issuePath = "/v2alpha1/admin/issuedApiKeys";
@@ -32,11 +34,12 @@ export function http1Load({ port, adminToken }: ServerProcess, connections: numb
       outgoing.once("error", reject);
       outgoing.end(JSON.stringify({ actor_id: actorId }));
     });
-  return {
-    done: loop(connections, "http1", async (actorId) => ((await issue(actorId)) === 201 ? "acknowledged" : "refused")).finally(() =>
-      agent.destroy(),
-    ),
-  };
+  return loop(
+    connections,
+    "http1",
+    async (actorId) => ((await issue(actorId)) === 201 ? "acknowledged" : "refused"),
+    () => agent.destroy(),
+  );
 }
 
 /** JSON/HTTP over one HTTP/2 session. A client may open streams for as long as it has heard of no GOAWAY, and each must be answered. */
@@ -61,30 +64,30 @@ export function http2Load({ url, adminToken }: ServerProcess, streams: number): 
       stream.once("close", () => reject(new Error("the stream was closed without an answer")));
       stream.end(JSON.stringify({ actor_id: actorId }));
     });
-  const done = loop(streams, "http2", async (actorId) => {
+  const step = async (actorId: string) => {
     if (session.closed || session.destroyed) return "stop";
     return (await issue(actorId)) === 201 ? "acknowledged" : "refused";
-  });
-  return { done };
+  };
+  return loop(streams, "http2", step, () => session.destroy());
 }
 
 /** A gRPC client library, which makes a new connection when it is told that the old one closes. */
 export function grpcLoad(server: ServerProcess, streams: number): Load {
   const client = grpcClient(server);
-  return {
-    done: loop(streams, "grpc", async (actorId) => {
-      await client.issue(actorId);
-      return "acknowledged";
-    }).finally(() => client.close()),
+  const step = async (actorId: string) => {
+    await client.issue(actorId);
+    return "acknowledged" as const;
   };
+  return loop(streams, "grpc", step, () => client.close());
 }
 
 /** Each of `width` callers asks one thing after the other until one is not answered. */
-async function loop(
+function loop(
   width: number,
   name: string,
   issue: (actorId: string) => Promise<"acknowledged" | "refused" | "stop">,
-): Promise<LoadOutcome> {
+  close: () => void,
+): Load {
   const outcome: LoadOutcome = { acknowledged: [], refused: [], unanswered: [] };
   const caller = async (callerNumber: number) => {
     for (let count = 0; ; count += 1) {
@@ -95,6 +98,6 @@ async function loop(
       if (result === "unanswered") return;
     }
   };
-  await Promise.all(Array.from({ length: width }, (_, index) => caller(index)));
-  return outcome;
+  const callers = Array.from({ length: width }, (_, index) => caller(index));
+  return { outcome, done: Promise.all(callers).then(close) };
 }

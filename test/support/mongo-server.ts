@@ -12,6 +12,8 @@ export interface MongoOptions {
   readonly members?: 1 | 3;
   /** Alone and in no replica set. */
   readonly standalone?: boolean;
+  /** Memory for data, in GiB; 0.25 where absent. */
+  readonly cacheGb?: number;
 }
 
 export interface MongoMember {
@@ -39,7 +41,8 @@ const electedWithinMs = 30_000;
  */
 export async function startMongo({ members, standalone = false }: MongoOptions = {}): Promise<MongoServer | { unavailable: string }> {
   const givenUri = process.env[urlSetting("mongod")];
-  if (givenUri !== undefined && members === undefined && !standalone) return { uri: givenUri, members: [], stop: async () => {} };
+  const isAnyGood = members === undefined && !standalone;
+  if (givenUri !== undefined && isAnyGood) return { uri: givenUri, members: [], stop: async () => {} };
   let binary: string;
   try {
     binary = await serverBinary("mongod");

@@ -1,8 +1,8 @@
-import { MongoError, MongoInvalidArgumentError, WriteError } from "mongodb";
+import { MongoError, MongoInvalidArgumentError } from "mongodb";
 import { Failure } from "../../error/failure.ts";
 
 // Codes of the server, https://www.mongodb.com/docs/manual/reference/error-codes/
-const DuplicateKey = 11000;
+export const DuplicateKey = 11000;
 /** BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: no retry will help. */
 const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
 
@@ -13,7 +13,7 @@ export class StoreTimeout extends Error {
 
 /** True for a write that another document with the same unique key was in the way of. */
 export function isDuplicateKey(error: unknown): boolean {
-  return (error instanceof MongoError || error instanceof WriteError) && error.code === DuplicateKey;
+  return error instanceof MongoError && error.code === DuplicateKey;
 }
 
 /**

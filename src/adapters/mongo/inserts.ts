@@ -4,7 +4,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, RequestMark } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, recordOf } from "./document.ts";
-import { isDuplicateKey } from "./errors.ts";
+import { DuplicateKey, isDuplicateKey } from "./errors.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -158,7 +158,7 @@ async function insertedBut(keys: Collection<KeyDocument>, documents: readonly Ke
   } catch (error) {
     if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) throw error;
     const writeErrors = error.result.getWriteErrors();
-    if (!writeErrors.every(isDuplicateKey)) throw error;
+    if (!writeErrors.every(({ code }) => code === DuplicateKey)) throw error;
     return new Set(writeErrors.map(({ index }) => index));
   }
 }

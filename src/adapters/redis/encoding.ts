@@ -20,9 +20,14 @@ const bodyAt = 17;
 
 const kinds = ["issued", "imported"] as const;
 const visibilities = ["secret", "public"] as const;
-const reasons = ["key_compromise", "affiliation_changed", "superseded", "privilege_withdrawn"] as const satisfies readonly RevocationReason[];
+const reasons = [
+  "key_compromise",
+  "affiliation_changed",
+  "superseded",
+  "privilege_withdrawn",
+] as const satisfies readonly RevocationReason[];
 
-/** Throws RangeError for a revision or a deadline that 48 bits cannot hold. */
+/** Revision and deadline must fit 48 bits; both do for the next 8000 years. */
 export function encodeEntry(entry: CacheEntry): Buffer {
   const body = entry.record === null ? "" : JSON.stringify(fieldsOf(entry.record));
   const bytes = Buffer.allocUnsafe(bodyAt + Buffer.byteLength(body));

@@ -6,7 +6,7 @@ export type Message =
 /** `c <revision> <tenant, percent-encoded> <key id>` or `b <heartbeat's id>`. */
 export function encodeMessage(message: Message): string {
   if (message.kind === "beat") return `b ${message.beatId}`;
-  return `c ${message.revision} ${encodeURIComponent(message.tenant)} ${message.keyId}`;
+  return `c ${message.revision} ${encodeURIComponent(message.tenant.toWellFormed())} ${message.keyId}`;
 }
 
 /** Undefined for what no known release sends. */

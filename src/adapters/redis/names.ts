@@ -15,7 +15,7 @@ export const channel = `kw${layout}:changes`;
  * and none holds the braces by which a cluster would put all its keys on one node.
  */
 export function entryName(generation: number, tenant: string, keyId: string): string {
-  return `kw${layout}:${generation}:${encodeURIComponent(tenant)}:${keyId}`;
+  return `kw${layout}:${generation}:${encodeURIComponent(tenant.toWellFormed())}:${keyId}`;
 }
 
 /** One name for the servers that hold the cache: what each one calls its present data set, in any order, and the database on them. */

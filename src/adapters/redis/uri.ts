@@ -94,7 +94,11 @@ function database(text: string): number {
   return Number(text);
 }
 
-const parametersOf = { single: [], sentinel: ["tls", "sentinel_username", "sentinel_password"], cluster: ["tls"] };
+const parametersOf: Readonly<Record<RedisTarget["topology"], readonly string[]>> = {
+  single: [],
+  sentinel: ["tls", "sentinel_username", "sentinel_password"],
+  cluster: ["tls"],
+};
 
 function parameters(query: string, topology: RedisTarget["topology"]): Map<string, string> {
   const settings = new Map<string, string>();

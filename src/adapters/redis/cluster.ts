@@ -1,0 +1,35 @@
+import type { Redis } from "ioredis";
+import { Unusable } from "./failures.ts";
+import { slotCount } from "./slot.ts";
+import type { RedisAddress } from "./uri.ts";
+
+/** Which master holds which slots, as one node of a cluster sees it. */
+export interface ClusterView {
+  readonly masters: readonly RedisAddress[];
+  /** Index into `masters` by slot. */
+  readonly masterBySlot: Uint16Array;
+  /** The same for nodes that agree. Holds node ids, because each node may know the others by other addresses. */
+  readonly fingerprint: string;
+}
+
+/** Asks a node by CLUSTER SLOTS; `asked` is its address, for a node that does not know its own. Rejects with Unusable where slots are without a master. */
+export async function readClusterView(client: Redis, asked: RedisAddress): Promise<ClusterView> {
+  const ranges = (await client.call("CLUSTER", "SLOTS")) as [number, number, [string | null, number, string]][];
+  const masters: RedisAddress[] = [];
+  const indexById = new Map<string, number>();
+  const masterBySlot = new Uint16Array(slotCount);
+  const parts: string[] = [];
+  let covered = 0;
+  for (const [first, last, [host, port, id]] of ranges) {
+    let index = indexById.get(id);
+    if (index === undefined) {
+      index = masters.push({ host: host === null || host === "" ? asked.host : host, port }) - 1;
+      indexById.set(id, index);
+    }
+    masterBySlot.fill(index, first, last + 1);
+    covered += last - first + 1;
+    parts.push(`${first}-${last} ${id}`);
+  }
+  if (covered !== slotCount) throw new Unusable("the cluster has slots without a master");
+  return { masters, masterBySlot, fingerprint: parts.sort().join("\n") };
+}

@@ -1,0 +1,135 @@
+import { readClusterView } from "./cluster.ts";
+import { type ConnectionOptions, openConnection, readDataSet } from "./connection.ts";
+import { Unusable } from "./failures.ts";
+import { cacheIdOf, channel } from "./names.ts";
+import type { ScriptedRedis } from "./scripts.ts";
+import { slotOf } from "./slot.ts";
+import type { Servers, Topology } from "./topology.ts";
+import type { RedisAddress } from "./uri.ts";
+import { within } from "./within.ts";
+
+/** Connections to all servers of the cache, each of which said who it is, and a subscription at one of them. */
+export interface Link {
+  readonly cacheId: string;
+  readonly isCluster: boolean;
+  /** The connection to the server that holds this key or channel. */
+  nodeOf(name: string): ScriptedRedis;
+  /** Once. Messages that came before are dropped. */
+  attach(events: LinkEvents): void;
+  close(): void;
+}
+
+export interface LinkEvents {
+  readonly onMessage: (message: string) => void;
+  /** Called at most once, when the link must not be used any more; the link has to be closed all the same. */
+  readonly onLost: (reason: unknown) => void;
+}
+
+export interface LinkOptions extends ConnectionOptions {
+  /** For one question to an open link; while it is being set up, `connectTimeoutMs` holds for each. */
+  readonly timeoutMs: number;
+  /** How often the servers are asked again who they are. */
+  readonly recheckMs: number;
+}
+
+interface Node {
+  readonly address: RedisAddress;
+  readonly client: ScriptedRedis;
+}
+
+/**
+ * Opens a link. Nothing is sent on any connection before its server said who it is. A link is lost as a whole with any of its connections,
+ * and when the servers change behind them.
+ */
+export async function openLink(topology: Topology, options: LinkOptions): Promise<Link> {
+  const servers = await topology.find();
+  const clients: ScriptedRedis[] = [];
+  let events: LinkEvents | null = null;
+  let lost: { readonly reason: unknown } | null = null;
+  let recheck: NodeJS.Timeout | undefined;
+
+  const close = () => {
+    lost ??= { reason: new Unusable("the link was closed") };
+    clearTimeout(recheck);
+    for (const client of clients) client.disconnect();
+  };
+  const lose = (reason: unknown) => {
+    if (lost !== null) return;
+    lost = { reason };
+    events?.onLost(reason);
+  };
+  const open = async (address: RedisAddress): Promise<Node> => {
+    const client = await openConnection(address, options);
+    clients.push(client);
+    client.once("close", () => lose(new Unusable("a connection was closed")));
+    return { address, client };
+  };
+
+  try {
+    const masters = await allOrNone(servers.masters.map(open));
+    const at = (name: string) => masters[servers.cluster === null ? 0 : (servers.cluster.masterBySlot[slotOf(name)] as number)] as Node;
+    const subscriber = await open(at(channel).address);
+    const [cacheId, mine, theirs] = await Promise.all([
+      identify(masters, servers, options.db, options.connectTimeoutMs),
+      within(options.connectTimeoutMs, readDataSet(at(channel).client)),
+      within(options.connectTimeoutMs, readDataSet(subscriber.client)),
+    ]);
+    if (mine !== theirs) throw new Unusable("two connections lead to different servers");
+    const isCluster = servers.cluster !== null;
+    subscriber.client.on(isCluster ? "smessage" : "message", (_channel: string, message: string) => events?.onMessage(message));
+    subscriber.client.on("moved", () => lose(new Unusable("the slots of the cluster are moving")));
+    await within(options.connectTimeoutMs, subscribe(subscriber.client, isCluster));
+
+    const check = async () => {
+      try {
+        const [now, holds] = await Promise.all([
+          identify(masters, servers, options.db, options.timeoutMs),
+          topology.stillHolds(servers),
+          within(options.timeoutMs, subscriber.client.ping()),
+        ]);
+        if (now !== cacheId || !holds) throw new Unusable("the cache is held by other servers now");
+        if (lost === null) recheck = setTimeout(() => void check(), options.recheckMs);
+      } catch (error) {
+        lose(error);
+      }
+    };
+    recheck = setTimeout(() => void check(), options.recheckMs);
+
+    return {
+      cacheId,
+      isCluster,
+      nodeOf: (name) => at(name).client,
+      attach(to) {
+        events = to;
+        if (lost !== null) to.onLost(lost.reason);
+      },
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** The cache id; rejects where a server is not fit to be used, or does not see the cluster as the others do. */
+async function identify(masters: readonly Node[], { cluster }: Servers, db: number, timeoutMs: number): Promise<string> {
+  const ask = async ({ address, client }: Node): Promise<string> => {
+    const [dataSet, view] = await Promise.all([readDataSet(client), cluster === null ? null : readClusterView(client, address)]);
+    if (view?.fingerprint !== cluster?.fingerprint) throw new Unusable("the slots of the cluster are moving");
+    return dataSet;
+  };
+  return cacheIdOf(await Promise.all(masters.map((node) => within(timeoutMs, ask(node)))), db);
+}
+
+/** In a cluster by sharded pub/sub: one node sends all messages in one order, which a broadcast over the cluster would not keep. */
+function subscribe(client: ScriptedRedis, sharded: boolean): Promise<unknown> {
+  return sharded ? client.ssubscribe(channel) : client.subscribe(channel);
+}
+
+/** Waits for all also where one fails, so that none is left behind half open. */
+async function allOrNone<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(work);
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<T>).value);
+}

@@ -1,0 +1,54 @@
+import type { Redis } from "ioredis";
+import { type ConnectionOptions, openConnection } from "./connection.ts";
+import { Unusable } from "./failures.ts";
+import type { RedisAddress } from "./uri.ts";
+import { within } from "./within.ts";
+
+export interface Sentinels {
+  /** Where the master is, as the first sentinel says that answers. Rejects with Unusable where none does. */
+  master(): Promise<RedisAddress>;
+  close(): void;
+}
+
+/** Keeps a connection to one of the sentinels while it answers, then turns to the next. `timeoutMs`: for one question. */
+export function createSentinels(
+  seeds: readonly RedisAddress[],
+  masterName: string,
+  options: ConnectionOptions,
+  timeoutMs: number,
+): Sentinels {
+  let opened: Promise<Redis> | null = null;
+  let turn = 0;
+
+  const drop = () => {
+    opened?.then(
+      (client) => client.disconnect(),
+      () => {},
+    );
+    opened = null;
+    turn += 1;
+  };
+
+  const ask = async (): Promise<RedisAddress> => {
+    opened ??= openConnection(seeds[turn % seeds.length] as RedisAddress, options);
+    const client = await opened;
+    const answer = await within(timeoutMs, client.call("SENTINEL", "get-master-addr-by-name", masterName));
+    if (!Array.isArray(answer) || answer.length !== 2) throw new Unusable("a sentinel does not know the master's name");
+    return { host: String(answer[0]), port: Number(answer[1]) };
+  };
+
+  return {
+    async master() {
+      // Once more than there are sentinels: the connection kept may have been closed since.
+      for (let tries = 0; tries <= seeds.length; tries += 1) {
+        try {
+          return await ask();
+        } catch {
+          drop();
+        }
+      }
+      throw new Unusable("no sentinel knows the master");
+    },
+    close: drop,
+  };
+}

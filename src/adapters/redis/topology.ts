@@ -1,0 +1,83 @@
+import { readClusterView } from "./cluster.ts";
+import { type ConnectionOptions, openConnection } from "./connection.ts";
+import { Unusable } from "./failures.ts";
+import { createSentinels } from "./sentinel.ts";
+import type { RedisAddress, RedisTarget } from "./uri.ts";
+import { within } from "./within.ts";
+
+/** The servers that make up the cache at a moment. */
+export interface Servers {
+  /** One, or the masters of a cluster. */
+  readonly masters: readonly RedisAddress[];
+  readonly cluster: { readonly masterBySlot: Uint16Array; readonly fingerprint: string } | null;
+}
+
+export interface Topology {
+  /** Finds the servers. Rejects where that is not possible at the moment; a later try asks somebody else first. */
+  find(): Promise<Servers>;
+  /** Whether these are still the ones, as far as anybody besides them can tell. */
+  stillHolds(servers: Servers): Promise<boolean>;
+  close(): void;
+}
+
+/** `timeoutMs`: for one question. */
+export function createTopology(target: RedisTarget, options: ConnectionOptions, timeoutMs: number): Topology {
+  switch (target.topology) {
+    case "single":
+      return { find: async () => ({ masters: target.seeds, cluster: null }), stillHolds: async () => true, close: () => {} };
+    case "sentinel":
+      return sentinelTopology(target, options, timeoutMs);
+    case "cluster":
+      return clusterTopology(target, options, timeoutMs);
+  }
+}
+
+/**
+ * A master that the sentinels gave up may go on answering whoever still reaches it, so they are asked again and again. Where none of them
+ * can be reached, the master we have is kept: that alone says nothing against it.
+ */
+function sentinelTopology(target: RedisTarget, options: ConnectionOptions, timeoutMs: number): Topology {
+  const sentinels = createSentinels(target.seeds, target.masterName, { ...options, login: target.sentinelLogin, db: 0 }, timeoutMs);
+  return {
+    find: async () => ({ masters: [await sentinels.master()], cluster: null }),
+    async stillHolds({ masters: [held] }) {
+      try {
+        const { host, port } = await sentinels.master();
+        return host === held?.host && port === held.port;
+      } catch {
+        return true;
+      }
+    },
+    close: sentinels.close,
+  };
+}
+
+function clusterTopology(target: RedisTarget, options: ConnectionOptions, timeoutMs: number): Topology {
+  let known: readonly RedisAddress[] = [];
+  let turn = 0;
+  return {
+    async find() {
+      const candidates = [...target.seeds, ...known];
+      for (let tries = 0; tries < candidates.length; tries += 1) {
+        const address = candidates[turn % candidates.length] as RedisAddress;
+        turn += 1;
+        try {
+          const client = await openConnection(address, options);
+          try {
+            const { masters, masterBySlot, fingerprint } = await within(timeoutMs, readClusterView(client, address));
+            known = masters;
+            return { masters, cluster: { masterBySlot, fingerprint } };
+          } finally {
+            client.disconnect();
+          }
+        } catch {
+          // The next one may know.
+        }
+      }
+      throw new Unusable("no node of the cluster can say where the slots are");
+    },
+    // The nodes are asked by whoever holds the connections to them.
+    stillHolds: async () => true,
+    close: () => {},
+  };
+}
