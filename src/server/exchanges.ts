@@ -42,7 +42,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
     check() {
       now += 1;
       for (const [response, started] of startedAt) {
-        if (response.writableEnded) {
+        if (isWritten(response)) {
           const ended = endedAt.get(response);
           if (ended === undefined) endedAt.set(response, now);
           else if (isOver(ended, limits.responseTimeoutMs)) abort(response);
@@ -66,8 +66,13 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
   };
 }
 
+/** Whoever reads or writes an HTTP/2 stream itself does not show on the request and response that Node makes beside it. */
 function isReceived(request: HttpRequest): boolean {
-  return !("stream" in request) || request.complete || request.stream.endAfterHeaders;
+  return !("stream" in request) || request.complete || request.stream.endAfterHeaders || request.stream.readableEnded;
+}
+
+function isWritten(response: HttpResponse): boolean {
+  return response.writableEnded || ("stream" in response && response.stream?.writableEnded);
 }
 
 function abort(response: HttpResponse): void {

@@ -8,7 +8,7 @@ import { freePorts } from "./free-port.ts";
 import { type ServerChild, startServerChild } from "./server-child.ts";
 
 export interface MongoOptions {
-  /** Members of a replica set of one's own. Absent: any replica set will do, one that a setting names as well. */
+  /** Members of a replica set of one's own. Without any option every replica set will do, one that a setting names as well. */
   readonly members?: 1 | 3;
   /** Alone and in no replica set. */
   readonly standalone?: boolean;
@@ -39,10 +39,9 @@ const electedWithinMs = 30_000;
  * A real mongod replica set with an elected primary, or why there can be none. One member takes about a second, three take three to
  * five. Where the environment says CI, a missing server is an error.
  */
-export async function startMongo({ members, standalone = false }: MongoOptions = {}): Promise<MongoServer | { unavailable: string }> {
+export async function startMongo(options: MongoOptions = {}): Promise<MongoServer | { unavailable: string }> {
   const givenUri = process.env[urlSetting("mongod")];
-  const isAnyGood = members === undefined && !standalone;
-  if (givenUri !== undefined && isAnyGood) return { uri: givenUri, members: [], stop: async () => {} };
+  if (givenUri !== undefined && Object.keys(options).length === 0) return { uri: givenUri, members: [], stop: async () => {} };
   let binary: string;
   try {
     binary = await serverBinary("mongod");
@@ -54,7 +53,7 @@ export async function startMongo({ members, standalone = false }: MongoOptions =
   // Another process may take a free port before mongod does.
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startSet(binary, folder, standalone ? 1 : (members ?? 1), standalone);
+      return await startSet(binary, folder, options);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       if (attempt === 3) throw error;
@@ -62,9 +61,11 @@ export async function startMongo({ members, standalone = false }: MongoOptions =
   }
 }
 
-async function startSet(binary: string, folder: string, count: number, standalone: boolean): Promise<MongoServer> {
-  const ports = await freePorts(count);
-  const settled = await Promise.allSettled(ports.map((port) => startMember(binary, join(folder, String(port)), port, standalone)));
+async function startSet(binary: string, folder: string, options: MongoOptions): Promise<MongoServer> {
+  const { members: count = 1, standalone = false, cacheGb = 0.25 } = options;
+  const ports = await freePorts(standalone ? 1 : count);
+  const args = ["--wiredTigerCacheSizeGB", String(cacheGb), ...(standalone ? [] : ["--replSet", "keywright", "--oplogSize", "64"])];
+  const settled = await Promise.allSettled(ports.map((port) => startMember(binary, join(folder, String(port)), port, args)));
   const members = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const stop = async () => {
     // Not SIGTERM: a primary would first look for a successor, and nobody needs the data any more.
@@ -82,11 +83,10 @@ async function startSet(binary: string, folder: string, count: number, standalon
   return { uri: standalone ? `mongodb://${hosts}/` : `mongodb://${hosts}/?replicaSet=keywright`, members, stop };
 }
 
-async function startMember(binary: string, dbPath: string, port: number, standalone: boolean): Promise<MongoMember> {
+async function startMember(binary: string, dbPath: string, port: number, moreArgs: readonly string[]): Promise<MongoMember> {
   await mkdir(dbPath, { recursive: true });
   const args = ["--port", String(port), "--dbpath", dbPath, "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"];
-  args.push("--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false");
-  if (!standalone) args.push("--replSet", "keywright", "--oplogSize", "64");
+  args.push("--setParameter", "diagnosticDataCollectionEnabled=false", ...moreArgs);
   let child: ServerChild = await startServerChild(binary, args, port);
   return {
     port,
@@ -103,17 +103,16 @@ async function formSet(ports: readonly number[]): Promise<void> {
   const admin = client.db("admin");
   const configuration: Document = {
     _id: "keywright",
-    members: ports.map((port, index) => ({ _id: index, host: `127.0.0.1:${port}`, priority: index === 0 ? 2 : 1 })),
+    members: ports.map((port, index) => ({ _id: index, host: `127.0.0.1:${port}` })),
     settings: { electionTimeoutMillis: electionTimeoutMs, heartbeatIntervalMillis: 200 },
   };
   await admin.command({ replSetInitiate: configuration });
   const deadlineMs = Date.now() + electedWithinMs;
   for (;;) {
-    if ((await admin.command({ hello: 1 })).isWritablePrimary === true) {
-      const status = await admin.command({ replSetGetStatus: 1 });
-      if (status.members.every(({ stateStr }: Document) => stateStr === "PRIMARY" || stateStr === "SECONDARY")) return;
-    }
-    if (Date.now() > deadlineMs) throw new Error("the replica set has no primary yet");
+    const status = await admin.command({ replSetGetStatus: 1 });
+    const states = status.members.map(({ stateStr }: Document) => stateStr).sort();
+    if (states[0] === "PRIMARY" && states.slice(1).every((state: string) => state === "SECONDARY")) return;
+    if (Date.now() > deadlineMs) throw new Error(`the replica set is not ready: ${states.join(", ")}`);
     await sleep(20);
   }
 }
