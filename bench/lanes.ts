@@ -30,6 +30,7 @@ async function serve(): Promise<void> {
   const implementations = Object.fromEntries(ApiKeysService.methods.map(({ localName }) => [localName, () => answer]));
   const options = {
     methods: createMethodTable(ApiKeysService, implementations as unknown as Implementations<typeof ApiKeysService>, [passOn, passOn]),
+    admit: () => {},
     services: [],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
     trustedProxies: [],

@@ -21,7 +21,7 @@ import type { RecordCache } from "./ports/record-cache.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
-import { report } from "./rpc/interceptors/report.ts";
+import { report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
@@ -85,8 +85,10 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   const methods = createMethodTable(
     ApiKeysService,
     implementationsOf(service, { verify: createVerify({ credentials, reader, usage, clock }), issuer: config.issuer }),
-    [report(log, clock), authenticate(secrets.adminTokens, access), validate(validator)],
+    [report(log, clock), validate(validator)],
   );
+
+  const admit = reportRefusals(log, authenticate(secrets.adminTokens, access));
 
   const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
@@ -98,6 +100,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
   const rpc = createRpcHandler({
     methods,
+    admit,
     services: [
       createHealthService(health, [ApiKeysService.typeName]),
       createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
@@ -113,7 +116,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       rpc: rpc.handler,
       isRpcPath: rpc.isRpcPath,
       health: createHealthHttp(health),
-      transcoder: createTranscoder({ methods, json, rest: restSuccesses, trustedProxies, maxBytes }),
+      transcoder: createTranscoder({ methods, admit, json, rest: restSuccesses, trustedProxies, maxBytes }),
       cors: createCors(config.corsOrigins),
     }),
     limits: defaultLimits,

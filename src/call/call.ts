@@ -31,5 +31,11 @@ export interface Call {
 /** Runs one call. Rejects with a Failure for what the caller is to know. */
 export type Handler = (request: Message, call: Call) => Promise<Message>;
 
+/**
+ * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure where it
+ * may not.
+ */
+export type Admission = (call: Call) => void;
+
 /** Wraps a handler; the first of a list is the outermost. */
 export type Interceptor = (next: Handler) => Handler;

@@ -68,7 +68,7 @@ async function readUnary(
   incoming: AdapterRequest,
   source: Readable,
   sink: Writable,
-  { json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
+  { admit, json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
 ): Promise<Exchange> {
   const { request, codec, parameters } = incoming;
   const startMs = performance.now();
@@ -83,6 +83,7 @@ async function readUnary(
       ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json })
       : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json);
   try {
+    admit(call);
     const message = await call.within(timeoutMs, read);
     const remainingMs = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startMs);
     return { ...exchange, unary: { call, message, timeoutMs: remainingMs } };

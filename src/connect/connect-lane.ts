@@ -18,13 +18,14 @@ export async function serveConnectUnary(
   encoding: Encoding | undefined,
   request: HttpRequest,
   response: HttpResponse,
-  { json, trustedProxies, reportError }: LaneOptions,
+  { admit, json, trustedProxies, reportError }: LaneOptions,
 ): Promise<void> {
   // Node's compatibility layer for HTTP/2 costs as much again as the stream below it.
   const stream = "stream" in response ? response.stream : undefined;
   const source = stream ?? request;
   const call = new RpcCall(route.method, "connect", request, stream ?? response, trustedProxies);
   const run = async (): Promise<Buffer | Uint8Array> => {
+    admit(call);
     const message = await readRequestMessage(request, source, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
     const answer = await route.handler(message, call);
     return codec.binary ? toBinary(route.method.output, answer) : Buffer.from(JSON.stringify(toJson(route.method.output, answer)));

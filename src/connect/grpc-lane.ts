@@ -20,12 +20,13 @@ export async function serveGrpcUnary(
   encoding: Encoding | undefined,
   request: Http2ServerRequest,
   response: Http2ServerResponse,
-  { json, trustedProxies, reportError }: LaneOptions,
+  { admit, json, trustedProxies, reportError }: LaneOptions,
 ): Promise<void> {
   // Node's compatibility layer costs as much again as the stream below it.
   const stream: ServerHttp2Stream = response.stream;
   const call = new RpcCall(route.method, "grpc", request, stream, trustedProxies);
   const run = async (): Promise<Buffer> => {
+    admit(call);
     const message = await readRequestMessage(request, stream, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
     return writeEnvelope(toBinary(route.method.output, await route.handler(message, call)));
   };

@@ -1,5 +1,5 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
-import type { Handler } from "../call/call.ts";
+import type { Admission, Handler } from "../call/call.ts";
 import type { Cidr } from "../http/client-address.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { ErrorReporter } from "./failures.ts";
@@ -13,6 +13,7 @@ export interface RpcRoute {
 }
 
 export interface LaneOptions {
+  readonly admit: Admission;
   readonly json: JsonReader;
   readonly trustedProxies: readonly Cidr[];
   readonly reportError: ErrorReporter;

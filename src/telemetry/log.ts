@@ -11,6 +11,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
  * inside texts (redact.ts). Fields must not be named `level`, `time` or `message`.
  */
 export interface Log {
+  /** For callers that would only build fields in vain. */
+  isEnabled(level: "debug" | "info"): boolean;
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
@@ -52,6 +54,7 @@ function wrap(logger: Logger): Log {
     if (logger.isLevelEnabled(level)) logger[level](redactFields(fields), redactText(message));
   };
   return {
+    isEnabled: (level) => logger.isLevelEnabled(level),
     debug: at("debug"),
     info: at("info"),
     warn: at("warn"),

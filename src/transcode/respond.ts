@@ -24,8 +24,11 @@ function responseText(route: Route, message: Message): string {
   const schema = route.method.output;
   if (route.responseBody === undefined) return writeJson(schema, message);
   const { name, fieldKind } = route.responseBody;
-  const options = { useProtoFieldName: true, alwaysEmitImplicit: true };
-  return JSON.stringify((toJson(schema, message, options) as JsonObject)[name] ?? (fieldKind === "message" ? {} : null));
+  const member = (toJson(schema, message, { useProtoFieldName: true }) as JsonObject)[name];
+  if (member !== undefined) return JSON.stringify(member);
+  // Not set: an empty message, or the field's default.
+  const defaults = toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject;
+  return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
 }
 
 /**
@@ -36,8 +39,13 @@ export function sendFailure(request: HttpRequest, response: HttpResponse, failur
   const { code, httpStatus } = errorTable[failure.reason];
   const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
   const error = { code: httpStatus, status: code, message: failure.message, details: status.details ?? [] };
-  if (failure.reason === "BODY_TOO_LARGE" || request.isPaused()) closeAfter(response);
+  if (failure.reason === "BODY_TOO_LARGE" || request.isPaused() || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }));
+}
+
+/** HTTP/1.1 reads on by itself after the answer, HTTP/2 waits for somebody who does. */
+function isLeftUnread(request: HttpRequest): boolean {
+  return "stream" in request && !request.complete && !request.stream.endAfterHeaders;
 }
 
 function closeAfter(response: HttpResponse): void {

@@ -1,4 +1,5 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import type { Cidr } from "../http/client-address.ts";
@@ -14,6 +15,7 @@ import type { Route, Success } from "./route.ts";
 
 export interface TranscoderOptions {
   readonly methods: MethodTable;
+  readonly admit: Admission;
   readonly json: JsonReader;
   /** Methods that answer a success with something else than 200. */
   readonly rest: ReadonlyMap<DescMethodUnary, Success>;
@@ -33,7 +35,7 @@ interface Endpoint {
  * text of the table only: logging it is an interceptor's work.
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
-  const { json, trustedProxies } = options;
+  const { admit, json, trustedProxies } = options;
   const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
 
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
@@ -47,6 +49,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     }
     const { route, buildRequest } = endpoint;
     const call = new HttpCall(route.method, "json-http", request, response, trustedProxies);
+    admit(call);
     const body = isBodyless(request) ? undefined : await readJson(request, route);
     const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
     sendMessage(request, response, route, await route.handler(message, call));

@@ -86,6 +86,7 @@ export async function startServer(options: { lanes: boolean } & Partial<ConnectA
   const seen: Seen = { calls: [], reported: [] };
   const adapterOptions: ConnectAdapterOptions = {
     methods: createMethodTable(ApiKeysService, implementations(seen), [authenticate]),
+    admit: () => {},
     services: [],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
     trustedProxies: [],

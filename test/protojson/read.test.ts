@@ -147,7 +147,7 @@ describe("what is refused, and where", () => {
 
   test("names of members are cut", () => {
     const [violation] = violationsOf(() => strict.read(Plain, { ["x".repeat(100_000)]: 1 }));
-    expect(violation?.field).toHaveLength(65);
+    expect(violation?.field).toBe(`${"x".repeat(24)}…`);
   });
 });
 

@@ -19,6 +19,7 @@ const { handler } = createRpcHandler({
       },
     ],
   ]),
+  admit: () => {},
   services: [],
   json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
   trustedProxies: [],

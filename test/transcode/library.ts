@@ -55,7 +55,7 @@ export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject")
   const masked = (library.method.rotate as DescMethodUnary).input;
   const presenceMasks = new Map([[masked, masked.field.overrideMask as DescField]]);
   const json = createJsonReader({ unknownFields, presenceMasks });
-  return createTranscoder({ methods: tableOf(library), json, rest, trustedProxies: [], maxBytes: () => maxBytes });
+  return createTranscoder({ methods: tableOf(library), admit: () => {}, json, rest, trustedProxies: [], maxBytes: () => maxBytes });
 }
 
 export interface TestServer {

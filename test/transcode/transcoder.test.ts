@@ -478,7 +478,7 @@ describe("start-up", () => {
   test("refuses wrong rules, all at once", () => {
     const foreign = serviceNamed("library.v1.Library").method.query as DescMethodUnary;
     const rest = new Map([[broken.method.restOnly as DescMethodUnary, { status: 201 as const }], [foreign, { status: 204 as const }]]); // biome-ignore format: a row
-    const create = () => createTranscoder({ methods: tableOf(broken), json, rest, trustedProxies: [], maxBytes: () => 1 });
+    const create = () => createTranscoder({ methods: tableOf(broken), admit: () => {}, json, rest, trustedProxies: [], maxBytes: () => 1 });
     let message = "";
     try {
       create();

@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from "node:crypto";
-import type { Caller, Interceptor } from "../../call/call.ts";
+import type { Admission, Caller } from "../../call/call.ts";
 import type { Role } from "../../core/role.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Access } from "../access.ts";
@@ -14,13 +14,12 @@ export interface KnownToken {
 const bearer = /^bearer +([\w~+/.-]+=*) *$/i;
 
 /**
- * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses whoever the access table does not list, before anything of the
- * request is looked at (AIP-211). A method that is missing from the table is refused to everyone.
+ * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses whoever the access table does not list. A method that is missing from the table is refused to everyone.
  */
-export function authenticate(tokens: readonly KnownToken[], access: Readonly<Record<string, Access>>): Interceptor {
-  return (next) => (request, call) => {
+export function authenticate(tokens: readonly KnownToken[], access: Readonly<Record<string, Access>>): Admission {
+  return (call) => {
     const allowed = access[call.method.localName];
-    if (allowed === "public") return next(request, call);
+    if (allowed === "public") return;
 
     const token = bearer.exec(call.requestHeader("authorization") ?? "")?.[1];
     const caller = token === undefined ? undefined : callerOf(tokens, token);
@@ -34,7 +33,6 @@ export function authenticate(tokens: readonly KnownToken[], access: Readonly<Rec
       call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
       throw new Failure("PERMISSION_DENIED");
     }
-    return next(request, call);
   };
 }
 

@@ -1,5 +1,5 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { Call, Interceptor } from "../../call/call.ts";
+import type { Admission, Call, Interceptor } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import { errorTable } from "../../error/table.ts";
 import type { Log } from "../../telemetry/log.ts";
@@ -13,32 +13,42 @@ export function report(log: Log, clock: () => number): Interceptor {
     const startMs = clock();
     try {
       const response = await next(request, call);
-      const isRead = call.method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || isVerification(call);
-      log[isRead ? "debug" : "info"](fieldsOf(call, startMs, clock), "call");
+      const level = isRead(call) ? "debug" : "info";
+      if (log.isEnabled(level)) log[level](fieldsOf(call, clock() - startMs), "call");
       return response;
     } catch (error) {
       const failure = error instanceof Failure ? error : new Failure("INTERNAL", { cause: error });
-      const fields = { ...fieldsOf(call, startMs, clock), reason: failure.reason };
       if (errorTable[failure.reason].httpStatus >= 500 && failure.reason !== "UNIMPLEMENTED") {
-        log.error({ ...fields, error: failure.cause ?? failure }, "call failed");
-      } else {
-        log.debug(fields, "call refused");
+        const cause = failure.cause ?? failure;
+        log.error({ ...fieldsOf(call, clock() - startMs), reason: failure.reason, error: cause }, "call failed");
+      } else if (log.isEnabled("debug")) {
+        log.debug({ ...fieldsOf(call, clock() - startMs), reason: failure.reason }, "call refused");
       }
       throw failure;
     }
   };
 }
 
-function isVerification(call: Call): boolean {
-  return call.method.localName === "adminVerifyApiKey" || call.method.localName === "adminBatchVerifyApiKeys";
+/** Logs whom the admission refuses; those calls never reach the interceptors. */
+export function reportRefusals(log: Log, admit: Admission): Admission {
+  return (call) => {
+    try {
+      admit(call);
+    } catch (error) {
+      if (error instanceof Failure)
+        log.info({ ...fieldsOf(call, 0), reason: error.reason, clientAddress: call.clientAddress }, "call refused");
+      throw error;
+    }
+  };
 }
 
-function fieldsOf(call: Call, startMs: number, clock: () => number) {
-  return {
-    requestId: call.requestId,
-    rpc: call.method.name,
-    protocol: call.protocol,
-    caller: call.caller?.name,
-    durationMs: clock() - startMs,
-  };
+/** Verifications are no NO_SIDE_EFFECTS methods, since those can be called by GET and credentials must not stand in URLs. */
+function isRead({ method }: Call): boolean {
+  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || verifications.has(method.localName);
+}
+
+const verifications: ReadonlySet<string> = new Set(["adminVerifyApiKey", "adminBatchVerifyApiKeys"]);
+
+function fieldsOf(call: Call, durationMs: number) {
+  return { requestId: call.requestId, rpc: call.method.name, protocol: call.protocol, caller: call.caller?.name, durationMs };
 }
