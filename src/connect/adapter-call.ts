@@ -2,9 +2,9 @@ import type { Readable, Writable } from "node:stream";
 import type { DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { isUnary } from "../call/methods.ts";
+import { isUnary, type MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
-import { requestIdOf } from "../http/http-call.ts";
+import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Codec } from "./codec.ts";
 import { type Encoding, encodingOf } from "./compression.ts";
@@ -14,11 +14,12 @@ import { failureOf } from "./failures.ts";
 import { readQueryMessage } from "./get-request.ts";
 import type { LaneOptions } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
-import { RpcCall } from "./rpc-call.ts";
 import { parseConnectTimeout, parseGrpcTimeout } from "./timeout.ts";
 import { type StreamBody, universalRequest } from "./universal-request.ts";
 
 export interface AdapterCallOptions extends LaneOptions {
+  /** At least one. Calls of other methods (health, reflection) are admitted as they are. */
+  readonly methods: MethodTable;
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
 }
@@ -68,11 +69,11 @@ async function readUnary(
   incoming: AdapterRequest,
   source: Readable,
   sink: Writable,
-  { admit, json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
+  { methods, admit, json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
 ): Promise<Exchange> {
   const { request, codec, parameters } = incoming;
   const startMs = performance.now();
-  const call = new RpcCall(method, codec.protocol, request, sink, trustedProxies);
+  const call = new HttpCall(method, codec.protocol, request, sink, trustedProxies);
   const { requestId, responseHeaders } = call;
   const { timeoutMs, encoding, failure, acceptHeader } = readHeaders(incoming);
   const exchange = { requestId, responseHeaders, binary: codec.binary, acceptHeader };
@@ -83,7 +84,7 @@ async function readUnary(
       ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json })
       : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json);
   try {
-    admit(call);
+    if (methods.has(method)) admit(call);
     const message = await call.within(timeoutMs, read);
     const remainingMs = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startMs);
     return { ...exchange, unary: { call, message, timeoutMs: remainingMs } };

@@ -3,7 +3,7 @@ import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Handler } from "../call/call.ts";
-import { isUnary, type MethodTable } from "../call/methods.ts";
+import { isUnary } from "../call/methods.ts";
 import { type HttpHandler, headerOf } from "../http/message.ts";
 import { type AdapterCallOptions, type AdapterRequest, serveByConnect } from "./adapter-call.ts";
 import { codecOf } from "./codec.ts";
@@ -14,8 +14,6 @@ import { refuseContentType, refuseHttp1, refuseMethod } from "./refusal.ts";
 import { createUnknownMethods } from "./unknown-methods.ts";
 
 export interface ConnectAdapterOptions extends AdapterCallOptions {
-  /** At least one. */
-  readonly methods: MethodTable;
   /** Services written against Connect's router (health, reflection). They pass it no options: those would replace ours. */
   readonly services: readonly ((router: ConnectRouter) => void)[];
   /** Ends streams with SHUTTING_DOWN. Unary calls run to their end; the listener waits for them. */

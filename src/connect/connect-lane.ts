@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { toBinary, toJson } from "@bufbuild/protobuf";
+import { HttpCall } from "../http/http-call.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import { type Codec, contentTypeOf } from "./codec.ts";
 import type { Encoding } from "./compression.ts";
@@ -8,7 +9,6 @@ import { connectCodes, connectErrorBody, rpcError } from "./error-encoding.ts";
 import { failureOf } from "./failures.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
-import { RpcCall } from "./rpc-call.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
 /** A Connect unary call by POST, start to end. `encoding` is the body's. The answer is not compressed. Rejects only where it cannot be written. */
@@ -23,7 +23,7 @@ export async function serveConnectUnary(
   // Node's compatibility layer for HTTP/2 costs as much again as the stream below it.
   const stream = "stream" in response ? response.stream : undefined;
   const source = stream ?? request;
-  const call = new RpcCall(route.method, "connect", request, stream ?? response, trustedProxies);
+  const call = new HttpCall(route.method, "connect", request, stream ?? response, trustedProxies);
   const run = async (): Promise<Buffer | Uint8Array> => {
     admit(call);
     const message = await readRequestMessage(request, source, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
@@ -50,8 +50,8 @@ export async function serveConnectUnary(
   if (stream === undefined) {
     (response as ServerResponse).writeHead(status, headers).end(body);
   } else {
-    headers[":status"] = status;
-    stream.respond(headers);
+    // Headers that were set on the response before the call came here (CORS) have to be taken along.
+    stream.respond({ ...response.getHeaders(), ...headers, ":status": status });
     stream.end(body);
   }
   discardRest(source);

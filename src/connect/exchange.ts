@@ -2,10 +2,10 @@ import { type DescMessage, type Message, toBinary, toJson } from "@bufbuild/prot
 import { type Code, ConnectError, createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers } from "../error/table.ts";
+import type { HttpCall } from "../http/http-call.ts";
 import { acceptedEncodings } from "./compression.ts";
 import { rpcError } from "./error-encoding.ts";
 import { type ErrorReporter, failureOf, failureOfConnectError } from "./failures.ts";
-import type { RpcCall } from "./rpc-call.ts";
 import { guardAnswers, guardRequests } from "./streams.ts";
 
 /** What travels beside a request through Connect's own handler. */
@@ -19,7 +19,7 @@ export interface Exchange {
   /** The header that tells which encodings are accepted, where the request named another. */
   readonly acceptHeader?: string;
   /** Of unary calls: the call, its message, which was read already, and what is left of its time. */
-  readonly unary?: { readonly call: RpcCall; readonly message: Message; readonly timeoutMs: number | undefined };
+  readonly unary?: { readonly call: HttpCall; readonly message: Message; readonly timeoutMs: number | undefined };
 }
 
 export const exchangeKey = createContextKey<Exchange | undefined>(undefined, { description: "exchange" });

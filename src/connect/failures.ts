@@ -1,13 +1,13 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { Failure } from "../error/failure.ts";
 import type { Reason } from "../error/table.ts";
-import type { RpcCall } from "./rpc-call.ts";
+import type { HttpCall } from "../http/http-call.ts";
 
 /** Told of errors that are no Failure and so leave as INTERNAL: for the log. They may quote values of the call. */
 export type ErrorReporter = (error: unknown) => void;
 
 /** What the caller may know of an error. What is no Failure is reported, unless all that happened is that the caller went away. */
-export function failureOf(error: unknown, call: Pick<RpcCall, "isClosed">, report: ErrorReporter): Failure {
+export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed">, report: ErrorReporter): Failure {
   if (error instanceof Failure) return error;
   if (call.isClosed) return new Failure("CANCELLED");
   report(error);

@@ -1,5 +1,6 @@
 import type { Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
+import { HttpCall } from "../http/http-call.ts";
 import type { Codec } from "./codec.ts";
 import type { Encoding } from "./compression.ts";
 import { discardRest } from "./discard-rest.ts";
@@ -8,7 +9,6 @@ import { grpcErrorTrailers } from "./error-encoding.ts";
 import { failureOf } from "./failures.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
-import { RpcCall } from "./rpc-call.ts";
 import { parseGrpcTimeout } from "./timeout.ts";
 
 const codec: Pick<Codec, "binary" | "enveloped"> = { binary: true, enveloped: true };
@@ -24,7 +24,7 @@ export async function serveGrpcUnary(
 ): Promise<void> {
   // Node's compatibility layer costs as much again as the stream below it.
   const stream: ServerHttp2Stream = response.stream;
-  const call = new RpcCall(route.method, "grpc", request, stream, trustedProxies);
+  const call = new HttpCall(route.method, "grpc", request, stream, trustedProxies);
   const run = async (): Promise<Buffer> => {
     admit(call);
     const message = await readRequestMessage(request, stream, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });

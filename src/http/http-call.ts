@@ -1,37 +1,68 @@
 import { randomUUID } from "node:crypto";
+import { validateHeaderName, validateHeaderValue } from "node:http";
+import type { Writable } from "node:stream";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Call, Caller, Protocol } from "../call/call.ts";
+import { Failure } from "../error/failure.ts";
 import { type Cidr, clientAddress } from "./client-address.ts";
-import { type HttpRequest, type HttpResponse, headerOf } from "./message.ts";
+import { type HttpRequest, headerOf } from "./message.ts";
 
-/** A call over HTTP. What only some calls need (address, signal) is made when first asked for. */
+/** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** A unary call over HTTP, whichever protocol it speaks there. What only some calls need (address, signal) is made when first asked for. */
 export class HttpCall implements Call {
   readonly method: DescMethodUnary;
   readonly protocol: Protocol;
   readonly requestId: string;
   caller: Caller | undefined = undefined;
+  /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
+  readonly responseHeaders: Record<string, string>;
   readonly #request: HttpRequest;
-  readonly #response: HttpResponse;
+  readonly #sink: Writable;
   readonly #trustedProxies: readonly Cidr[];
-  #signal: AbortSignal | undefined;
+  #controller: AbortController | undefined;
+  #expired: Failure | undefined;
+  #isAnswered = false;
 
-  constructor(method: DescMethodUnary, protocol: Protocol, request: HttpRequest, response: HttpResponse, trustedProxies: readonly Cidr[]) {
+  /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
+  constructor(method: DescMethodUnary, protocol: Protocol, request: HttpRequest, sink: Writable, trustedProxies: readonly Cidr[]) {
     this.method = method;
     this.protocol = protocol;
     this.requestId = requestIdOf(request);
+    this.responseHeaders = { "x-request-id": this.requestId };
     this.#request = request;
-    this.#response = response;
+    this.#sink = sink;
     this.#trustedProxies = trustedProxies;
-    response.setHeader("x-request-id", this.requestId);
   }
 
   get clientAddress(): string {
     return clientAddress(this.#request, this.#trustedProxies);
   }
 
+  /** The caller is gone, or the answer is out already: nothing can be said any more. */
+  get isClosed(): boolean {
+    return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
+  }
+
+  /** From here on the end of the connection is nothing that the call must hear of. Node tells too little: it also "finishes" a stream that was reset. */
+  setAnswered(): void {
+    this.#isAnswered = true;
+  }
+
   get signal(): AbortSignal {
-    this.#signal ??= abortOnClose(this.#response);
-    return this.#signal;
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      if (this.#expired !== undefined) controller.abort(this.#expired);
+      else if (this.#sink.destroyed) controller.abort();
+      else {
+        this.#sink.once("close", () => {
+          if (!this.#isAnswered) controller.abort();
+        });
+      }
+    }
+    return this.#controller.signal;
   }
 
   requestHeader(name: string): string | undefined {
@@ -39,7 +70,28 @@ export class HttpCall implements Call {
   }
 
   setResponseHeader(name: string, value: string): void {
-    this.#response.setHeader(name, value);
+    // Refused here, in the implementation's own stack, and not when the answer is written.
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    this.responseHeaders[name.toLowerCase()] = value;
+  }
+
+  /** Settles as `work` does, or rejects with DEADLINE_EXCEEDED when `timeoutMs` (undefined: never) pass first; then `signal` aborts too. */
+  within<T>(timeoutMs: number | undefined, work: () => Promise<T>): Promise<T> {
+    if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();
+    if (timeoutMs <= 0) return Promise.reject(this.#expire());
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(this.#expire()), timeoutMs);
+      work()
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
+  }
+
+  #expire(): Failure {
+    this.#expired = new Failure("DEADLINE_EXCEEDED");
+    this.#controller?.abort(this.#expired);
+    return this.#expired;
   }
 }
 
@@ -49,12 +101,4 @@ const printableId = /^[\x21-\x7e]{1,128}$/;
 export function requestIdOf(request: HttpRequest): string {
   const given = request.headers["x-request-id"];
   return typeof given === "string" && printableId.test(given) ? given : randomUUID();
-}
-
-function abortOnClose(response: HttpResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) controller.abort();
-  });
-  return controller.signal;
 }

@@ -1,14 +1,5 @@
-import {
-  type DescEnum,
-  type DescField,
-  type DescMessage,
-  isFieldSet,
-  type Message,
-  type MessageShape,
-  ScalarType,
-  toJson,
-} from "@bufbuild/protobuf";
-import { isWrapperDesc, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { type DescEnum, type DescField, type DescMessage, type Message, type MessageShape, ScalarType, toJson } from "@bufbuild/protobuf";
+import { FeatureSet_FieldPresence, isWrapperDesc, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampText } from "./timestamp.ts";
 
 /** JSON text of a value as protobuf-es keeps it. */
@@ -94,7 +85,38 @@ function memberWriter(field: DescField): (message: Message) => string {
     };
   }
   const write = field.message !== undefined && isWrapperDesc(field.message) ? unwrappedWriter(field.message) : valueWriter(field);
-  return (message) => (isFieldSet(message, field) ? prefix + write((message as unknown as Local)[localName]) : "");
+  if (field.presence !== FeatureSet_FieldPresence.IMPLICIT) {
+    return (message) => {
+      const value = (message as unknown as Local)[localName];
+      return value !== undefined && Object.hasOwn(message, localName) ? prefix + write(value) : "";
+    };
+  }
+  const isZero = zeroTest(field);
+  return (message) => {
+    const value = (message as unknown as Local)[localName];
+    return isZero(value) ? "" : prefix + write(value);
+  };
+}
+
+/** Whether a field without presence counts as not set. */
+function zeroTest(field: DescField): (value: unknown) => boolean {
+  if (field.enum !== undefined) {
+    const zero = field.enum.values[0]?.number;
+    return (value) => value === zero;
+  }
+  switch (field.scalar) {
+    case ScalarType.STRING:
+      return (value) => value === "";
+    case ScalarType.BOOL:
+      return (value) => value === false;
+    case ScalarType.BYTES:
+      return (value) => value instanceof Uint8Array && value.length === 0;
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return (value) => Object.is(value, 0);
+    default:
+      return (value) => value === 0 || value === 0n || value === "0";
+  }
 }
 
 /** Singular wrappers are kept as the value they wrap. */

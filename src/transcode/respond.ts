@@ -11,13 +11,15 @@ import type { Route } from "./route.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(ErrorInfoSchema, BadRequestSchema, RequestInfoSchema) };
 
+/** Headers of an answer by lower-case name, `x-request-id` among them. */
+export type ResponseHeaders = Readonly<Record<string, string>>;
+
 /** Writes a success: status and Location as the route has them, the message or its field as JSON. */
-export function sendMessage(request: HttpRequest, response: HttpResponse, route: Route, message: Message): void {
+export function sendMessage(request: HttpRequest, response: HttpResponse, route: Route, message: Message, headers: ResponseHeaders): void {
   const { status, location } = route.success;
-  const body = status === 204 ? undefined : responseText(route, message);
-  if (location !== undefined) response.setHeader("location", location(message));
-  if (body === undefined) sendNothing(response);
-  else sendJson(request, response, status, body);
+  const allHeaders = location === undefined ? headers : { ...headers, location: location(message) };
+  if (status === 204) sendNothing(response, allHeaders);
+  else sendJson(request, response, status, responseText(route, message), allHeaders);
 }
 
 function responseText(route: Route, message: Message): string {
@@ -35,12 +37,12 @@ function responseText(route: Route, message: Message): string {
  * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. Where the body was not read to its end,
  * the connection (HTTP/1.1) or stream (HTTP/2) is closed after the answer.
  */
-export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, requestId: string): void {
+export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, headers: ResponseHeaders): void {
   const { code, httpStatus } = errorTable[failure.reason];
-  const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
+  const status = toJson(StatusSchema, failureStatus(failure, headers["x-request-id"] ?? ""), statusOptions) as JsonObject;
   const error = { code: httpStatus, status: code, message: failure.message, details: status.details ?? [] };
   if (failure.reason === "BODY_TOO_LARGE" || request.isPaused() || isLeftUnread(request)) closeAfter(response);
-  sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }));
+  sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }), headers);
 }
 
 /** HTTP/1.1 reads on by itself after the answer, HTTP/2 waits for somebody who does. */
@@ -57,9 +59,11 @@ function closeAfter(response: HttpResponse): void {
   response.once("finish", () => stream.close());
 }
 
-function sendJson(request: HttpRequest, response: HttpResponse, status: number, body: string): void {
+function sendJson(request: HttpRequest, response: HttpResponse, status: number, body: string, headers: ResponseHeaders): void {
   writeHead(response, status, {
-    ...commonHeaders(response),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...headers,
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
   });
@@ -67,26 +71,24 @@ function sendJson(request: HttpRequest, response: HttpResponse, status: number, 
   else response.end(body);
 }
 
-/** HTTP/1.1 and HTTP/2 responses take the same; their types do not say so. */
+/**
+ * HTTP/1.1 and HTTP/2 responses take the same; their types do not say so. All headers in one call: each `setHeader` before it makes Node
+ * take a slower way.
+ */
 function writeHead(response: HttpResponse, status: number, headers: Record<string, string | number>): void {
   (response as ServerResponse).writeHead(status, headers);
 }
 
-function commonHeaders(response: HttpResponse): Record<string, string | number> {
-  return response.hasHeader("cache-control")
-    ? { "x-content-type-options": "nosniff" }
-    : { "cache-control": "no-store", "x-content-type-options": "nosniff" };
-}
-
 /** A 204. */
-export function sendNothing(response: HttpResponse): void {
-  writeHead(response, 204, commonHeaders(response));
+export function sendNothing(response: HttpResponse, headers: ResponseHeaders): void {
+  writeHead(response, 204, { "cache-control": "no-store", "x-content-type-options": "nosniff", ...headers });
   response.end();
 }
 
 /** A gRPC call that nothing here serves: a response of trailers only, whose HTTP status is always 200 (gRPC over HTTP/2). */
-export function sendGrpcUnimplemented(request: HttpRequest, response: HttpResponse): void {
+export function sendGrpcUnimplemented(request: HttpRequest, response: HttpResponse, headers: ResponseHeaders): void {
   writeHead(response, 200, {
+    ...headers,
     "content-type": headerOf(request, "content-type") ?? "application/grpc",
     "grpc-status": codeNumbers.UNIMPLEMENTED,
     "grpc-message": "there is no such method",

@@ -10,7 +10,7 @@ import type { JsonReader } from "../protojson/read.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType, parseJson } from "./json-body.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
-import { sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
+import { type ResponseHeaders, sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
 
 export interface TranscoderOptions {
@@ -48,17 +48,23 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       return;
     }
     const { route, buildRequest } = endpoint;
-    const call = new HttpCall(route.method, "json-http", request, response, trustedProxies);
-    admit(call);
-    const body = isBodyless(request) ? undefined : await readJson(request, route);
-    const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
-    sendMessage(request, response, route, await route.handler(message, call));
+    const call = new HttpCall(route.method, "json-http", request, "stream" in response ? response.stream : response, trustedProxies);
+    try {
+      admit(call);
+      const body = isBodyless(request) ? undefined : await readJson(request, route);
+      const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
+      const answer = await route.handler(message, call);
+      call.setAnswered();
+      sendMessage(request, response, route, answer, call.responseHeaders);
+    } catch (error) {
+      fail(request, response, error, call.responseHeaders);
+    }
   }
 
   return (request, response) => {
     request.on("error", ignore);
     response.on("error", ignore);
-    serve(request, response).catch((error: unknown) => fail(request, response, error));
+    serve(request, response).catch((error: unknown) => fail(request, response, error, { "x-request-id": requestIdOf(request) }));
   };
 }
 
@@ -86,16 +92,14 @@ function isBodyless(request: HttpRequest): boolean {
 function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpResponse): void {
   if (methods.size === 0) {
     if (!(headerOf(request, "content-type") ?? "").startsWith("application/grpc")) throw new Failure("ROUTE_NOT_FOUND");
-    response.setHeader("x-request-id", requestIdOf(request));
-    sendGrpcUnimplemented(request, response);
+    sendGrpcUnimplemented(request, response, { "x-request-id": requestIdOf(request) });
     return;
   }
   if (methods.has("GET")) methods.add("HEAD");
   methods.add("OPTIONS");
   response.setHeader("allow", [...methods].sort().join(", "));
   if (request.method !== "OPTIONS") throw new Failure("METHOD_NOT_ALLOWED");
-  response.setHeader("x-request-id", requestIdOf(request));
-  sendNothing(response);
+  sendNothing(response, { "x-request-id": requestIdOf(request) });
 }
 
 /** An absolute-form target (RFC 9112, section 3.2.2) without its scheme and authority. */
@@ -105,15 +109,13 @@ function originForm(target: string): string {
   return target.slice(authority.length);
 }
 
-function fail(request: HttpRequest, response: HttpResponse, error: unknown): void {
+function fail(request: HttpRequest, response: HttpResponse, error: unknown, headers: ResponseHeaders): void {
   try {
     if (response.headersSent || response.destroyed) {
       response.destroy();
       return;
     }
-    const requestId = String(response.getHeader("x-request-id") ?? requestIdOf(request));
-    response.setHeader("x-request-id", requestId);
-    sendFailure(request, response, error instanceof Failure ? error : new Failure("INTERNAL"), requestId);
+    sendFailure(request, response, error instanceof Failure ? error : new Failure("INTERNAL"), headers);
   } catch {
     // The response went away in between: nobody is left to tell.
     response.destroy();

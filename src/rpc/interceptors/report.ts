@@ -29,14 +29,16 @@ export function report(log: Log, clock: () => number): Interceptor {
   };
 }
 
-/** Logs whom the admission refuses; those calls never reach the interceptors. */
+/** Logs whom the admission refuses; those calls never reach the interceptors. Strangers only as `debug`: they can call as often as they like. */
 export function reportRefusals(log: Log, admit: Admission): Admission {
   return (call) => {
     try {
       admit(call);
     } catch (error) {
-      if (error instanceof Failure)
-        log.info({ ...fieldsOf(call, 0), reason: error.reason, clientAddress: call.clientAddress }, "call refused");
+      const level = call.caller === undefined ? "debug" : "info";
+      if (error instanceof Failure && log.isEnabled(level)) {
+        log[level]({ ...fieldsOf(call, 0), reason: error.reason, clientAddress: call.clientAddress }, "call refused");
+      }
       throw error;
     }
   };
