@@ -1,15 +1,28 @@
-import { afterAll, describe, test } from "vitest";
-import { type MongoOptions, type MongoServer, startMongo } from "./mongo-server.ts";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { type MongoOptions, type MongoServer, startMongo, whyUnavailable } from "./mongo-server.ts";
 
-/** `describe` with a MongoDB of its own, or a skipped test that says why there is none. To be awaited at the top of a test file. */
-export async function describeOnMongo(name: string, options: MongoOptions, body: (mongo: MongoServer) => void): Promise<void> {
-  const mongo = await startMongo(options);
+/**
+ * `describe` with a MongoDB, which is there from the first hook or test on, not yet while tests are collected. One skipped test says why where
+ * there can be none. To be awaited at the top of a test file.
+ */
+export async function describeOnMongo(name: string, options: MongoOptions, body: (mongo: () => MongoServer) => void): Promise<void> {
+  const unavailable = await whyUnavailable(options);
   describe(name, () => {
-    if ("unavailable" in mongo) {
-      test.skip(`needs a MongoDB server: ${mongo.unavailable}`, () => {});
+    if (unavailable !== null) {
+      test.skip(`needs MongoDB: ${unavailable}`, () => {});
       return;
     }
-    afterAll(() => mongo.stop());
-    body(mongo);
+    let started: MongoServer | undefined;
+    // Not before: where a filter skips all tests, no hook would stop the server again.
+    beforeAll(async () => {
+      const mongo = await startMongo(options);
+      if ("unavailable" in mongo) throw new Error(mongo.unavailable);
+      started = mongo;
+    });
+    afterAll(() => started?.stop());
+    body(() => {
+      if (started === undefined) throw new Error("MongoDB is started before the first test, not while tests are collected");
+      return started;
+    });
   });
 }

@@ -18,7 +18,7 @@ export interface MongoOptions {
 
 export interface MongoMember {
   readonly port: number;
-  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when it is gone. */
+  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when the process stands still or is gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** After a kill, on the same port and data. */
   restart(): Promise<void>;
@@ -40,15 +40,11 @@ const electedWithinMs = 30_000;
  * five. Where the environment says CI, a missing server is an error.
  */
 export async function startMongo(options: MongoOptions = {}): Promise<MongoServer | { unavailable: string }> {
-  const givenUri = process.env[urlSetting("mongod")];
-  if (givenUri !== undefined && Object.keys(options).length === 0) return { uri: givenUri, members: [], stop: async () => {} };
-  let binary: string;
-  try {
-    binary = await serverBinary("mongod");
-  } catch (error) {
-    if (process.env.CI !== undefined) throw error;
-    return { unavailable: (error as Error).message };
-  }
+  if (isAnyServerGood(options))
+    return { uri: withoutDatabase(process.env[urlSetting("mongod")] as string), members: [], stop: async () => {} };
+  const unavailable = await whyUnavailable(options);
+  if (unavailable !== null) return { unavailable };
+  const binary = await serverBinary("mongod");
   const folder = await mkdtemp(join(tmpdir(), "keywright-mongod-"));
   // Another process may take a free port before mongod does.
   for (let attempt = 1; ; attempt += 1) {
@@ -59,6 +55,27 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
       if (attempt === 3) throw error;
     }
   }
+}
+
+/** Why `startMongo` would answer that there is no server; null where there is one. Starts nothing. */
+export async function whyUnavailable(options: MongoOptions): Promise<string | null> {
+  if (isAnyServerGood(options)) return null;
+  try {
+    await serverBinary("mongod");
+    return null;
+  } catch (error) {
+    if (process.env.CI !== undefined) throw error;
+    return (error as Error).message;
+  }
+}
+
+function isAnyServerGood(options: MongoOptions): boolean {
+  return process.env[urlSetting("mongod")] !== undefined && Object.keys(options).length === 0;
+}
+
+/** Each test file has a database of its own. */
+function withoutDatabase(uri: string): string {
+  return uri.replace(/^([a-z+]+:\/\/[^/?]*)(\/[^?]*)?/, "$1/");
 }
 
 async function startSet(binary: string, folder: string, options: MongoOptions): Promise<MongoServer> {

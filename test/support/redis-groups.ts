@@ -17,7 +17,7 @@ export async function ownRedis(args: readonly string[] = [], port?: number): Pro
 
 /** Runs commands on a server with a connection of their own. */
 export async function withRedis<T>(port: number, use: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => null });
+  const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => null, enableReadyCheck: false });
   client.on("error", () => {});
   try {
     return await use(client);

@@ -21,7 +21,7 @@ export interface RedisServer {
   /** 0 where the server is not our own, which then can be neither killed nor restarted. */
   readonly port: number;
   readonly dir: string;
-  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when it is gone. */
+  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when the process stands still or is gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** After a kill, on the same port and folder; without saved data it comes back empty. */
   restart(): Promise<void>;

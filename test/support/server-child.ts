@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -7,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface ServerChild {
   readonly port: number;
   readonly pid: number;
-  /** Sends the signal; of one that ends the process it resolves once the process is gone. */
+  /** Sends the signal and resolves once it has had its effect: the process stands still, or is gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -39,12 +40,23 @@ export async function startServerChild(binary: string, args: readonly string[], 
     pid: child.pid ?? -1,
     async kill(signal) {
       child.kill(signal);
+      if (signal === "SIGSTOP") await stopped(child.pid ?? -1);
       if (signal === "SIGSTOP" || signal === "SIGCONT") return;
       // A stopped process takes no signal but this one until it goes on.
       if (signal !== "SIGKILL") child.kill("SIGCONT");
       await ended;
     },
   };
+}
+
+/** On a busy machine a process goes on for a while after it was told to stop. */
+async function stopped(pid: number): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    // The state is what follows the name in parentheses (proc_pid_stat(5)).
+    if (/\) [Tt] /.test(stat)) return;
+    await sleep(10);
+  }
 }
 
 async function listening(child: ChildProcess, port: number): Promise<void> {

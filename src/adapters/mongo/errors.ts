@@ -1,4 +1,4 @@
-import { MongoError, MongoInvalidArgumentError } from "mongodb";
+import { MongoBulkWriteError, MongoError, MongoInvalidArgumentError } from "mongodb";
 import { Failure } from "../../error/failure.ts";
 
 // Codes of the server, https://www.mongodb.com/docs/manual/reference/error-codes/
@@ -8,7 +8,10 @@ const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
 
 /** The deadline of one operation passed. */
 export class StoreTimeout extends Error {
-  override readonly name = "StoreTimeout";
+  // A getter: the driver copies an error's own properties onto its own errors, which have such a getter themselves.
+  override get name(): string {
+    return "StoreTimeout";
+  }
 }
 
 /** True for a write that another document with the same unique key was in the way of. */
@@ -27,5 +30,6 @@ export function storeError(error: unknown): unknown {
   if (error instanceof MongoInvalidArgumentError || refusals.has(error.code)) {
     return new Error("the key store refused an operation", { cause: error });
   }
-  return new Failure("STORE_UNAVAILABLE", { cause: error });
+  // An error of a bulk write holds all its documents, which are too much for a log.
+  return new Failure("STORE_UNAVAILABLE", { cause: error instanceof MongoBulkWriteError ? new Error(error.message) : error });
 }

@@ -156,9 +156,11 @@ async function insertedBut(keys: Collection<KeyDocument>, documents: readonly Ke
     await keys.insertMany(documents, options);
     return new Set();
   } catch (error) {
-    if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) throw error;
+    // The driver throws the same class for time-outs and lost connections; then there may be no error of a single write at all.
+    if (!(error instanceof MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
     const writeErrors = error.result.getWriteErrors();
-    if (!writeErrors.every(({ code }) => code === DuplicateKey)) throw error;
+    const isOnlyDuplicates = writeErrors.length > 0 && writeErrors.every(({ code }) => code === DuplicateKey);
+    if (!isOnlyDuplicates || error.result.getWriteConcernError() !== undefined) throw error;
     return new Set(writeErrors.map(({ index }) => index));
   }
 }

@@ -7,7 +7,7 @@ import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 await describeOnMongo("on a replica set", {}, (mongo) => {
   describeKeyStore("mongo", async () => {
     const database = `keywright-test-${randomUUID()}`;
-    const openStore = () => openMongoKeyStore({ uri: mongo.uri, database, clock: Date.now, timeoutMs: 10_000 });
+    const openStore = () => openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 10_000 });
     let store = await openStore();
     return {
       store,
@@ -17,7 +17,7 @@ await describeOnMongo("on a replica set", {}, (mongo) => {
       },
       dispose: async () => {
         await store.close();
-        await using client = new MongoClient(mongo.uri);
+        await using client = new MongoClient(mongo().uri);
         await client.db(database).dropDatabase();
       },
     };

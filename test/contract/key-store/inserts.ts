@@ -124,6 +124,78 @@ export function describeInserts(context: KeyStoreContext): void {
       expect(await context.store.insertMany(tenant, [])).toEqual([]);
     });
 
+    test("tells free ids, taken ones and those of deleted keys apart, with request ids and without", async () => {
+      for (const isMarked of [false, true]) {
+        const tenant = context.newTenant();
+        const item = (keyId: string) => ({
+          record: keyRecord({ keyId, kind: "imported" }),
+          request: isMarked ? { requestId: `r-${keyId}`, payloadDigest: keyId } : null,
+        });
+        const records = ["taken", "deleted", "deleted too"].map((keyId) => keyRecord({ keyId, kind: "imported", revision: 3 }));
+        for (const record of records) await context.store.insert(tenant, record, null);
+        for (const { keyId } of records.slice(1)) await context.store.delete(tenant, "imported", keyId);
+
+        const keyIds = ["free", "taken", "deleted", "free too", "deleted too"];
+        const outcomes = await context.store.insertMany(tenant, keyIds.map(item));
+        expect(outcomes.map(({ outcome }) => outcome)).toEqual(["inserted", "key_id_used", "inserted", "inserted", "inserted"]);
+        const revisions = outcomes.map((outcome) => (outcome.outcome === "inserted" ? outcome.record.revision : 0));
+        expect([revisions[0], revisions[3]]).toEqual([1, 1]);
+        expect(Math.min(revisions[2] ?? 0, revisions[4] ?? 0)).toBeGreaterThan(4);
+        for (const [index, outcome] of outcomes.entries()) {
+          const stored = await context.store.get(tenant, keyIds[index] ?? "");
+          expect(stored).toEqual(outcome.outcome === "inserted" ? outcome.record : records[0]);
+        }
+      }
+    });
+
+    test("lets the first of several items with one id win, also over a deleted key", async () => {
+      for (const wasThere of [false, true]) {
+        const tenant = context.newTenant();
+        const items = ["first", "second"].map((name) => ({ record: keyRecord({ name }), request: null }));
+        if (wasThere) {
+          await context.store.insert(tenant, keyRecord(), null);
+          await context.store.delete(tenant, "issued", keyRecord().keyId);
+        }
+        const outcomes = await context.store.insertMany(tenant, items);
+        expect(outcomes.map(({ outcome }) => outcome)).toEqual(["inserted", "key_id_used"]);
+        expect((await context.store.get(tenant, keyRecord().keyId))?.name).toBe("first");
+      }
+    });
+
+    test("treats one item that is given twice as two", async () => {
+      const tenant = context.newTenant();
+      const item = { record: keyRecord(), request: { requestId: "r", payloadDigest: "d" } };
+      const outcomes = await context.store.insertMany(tenant, [item, item]);
+      expect(outcomes.map(({ outcome }) => outcome)).toEqual(["inserted", "request_id_used"]);
+    });
+
+    test("answers the replay of a batch with its keys, and adds what is new in it", async () => {
+      const tenant = context.newTenant();
+      const item = (keyId: string) => ({ record: keyRecord({ keyId }), request: { requestId: keyId, payloadDigest: `digest ${keyId}` } });
+      const first = ["A", "B", "C"].map(item);
+      expect(count(await context.store.insertMany(tenant, first), "inserted")).toBe(3);
+      await context.store.delete(tenant, "issued", "B");
+      const replay = await context.store.insertMany(tenant, [item("A"), item("B"), item("D"), item("C")]);
+      expect(replay).toEqual([
+        { outcome: "request_id_used", payloadDigest: "digest A", record: keyRecord({ keyId: "A" }) },
+        { outcome: "request_id_used", payloadDigest: "digest B", record: null },
+        { outcome: "inserted", record: keyRecord({ keyId: "D" }) },
+        { outcome: "request_id_used", payloadDigest: "digest C", record: keyRecord({ keyId: "C" }) },
+      ]);
+    });
+
+    test("of concurrent batches with the same request ids, each key is added once", async () => {
+      const tenant = context.newTenant();
+      const batch = Array.from({ length: 200 }, (_, index) => ({
+        record: keyRecord({ keyId: `K${String(index).padStart(4, "0")}`, kind: "imported" }),
+        request: { requestId: `r${index}`, payloadDigest: "d" },
+      }));
+      const outcomes = (await Promise.all([1, 2, 3].map(() => context.store.insertMany(tenant, batch)))).flat();
+      expect(count(outcomes, "inserted")).toBe(200);
+      expect(count(outcomes, "request_id_used")).toBe(400);
+      expect(await context.store.list(tenant, { kind: "imported", nowMs: 0, limit: 1000 })).toEqual(batch.map(({ record }) => record));
+    });
+
     test("adds 1000 keys, each once where two calls add the same ones", async () => {
       const tenant = context.newTenant();
       const items = Array.from({ length: 1000 }, (_, index) => ({

@@ -1,0 +1,122 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { Failure } from "../../../src/error/failure.ts";
+import { describeOnMongo } from "../../support/describe-on-mongo.ts";
+import { freePorts } from "../../support/free-port.ts";
+import { keyRecord } from "../../support/key-record.ts";
+
+const open = (uri: string, timeoutMs = 1000) => openMongoKeyStore({ uri, timeoutMs, clock: Date.now });
+
+/** Everything that a log could show of an error and its causes. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return [error.message, error.stack, JSON.stringify(error), error.cause === undefined ? "" : textOf(error.cause)].join("\n");
+}
+
+async function errorOf(opening: Promise<MongoKeyStore>): Promise<Error> {
+  return opening.then(
+    async (store) => {
+      await store.close();
+      throw new Error("the store was opened");
+    },
+    (error: Error) => error,
+  );
+}
+
+await describeOnMongo("a standalone mongod", { standalone: true }, (mongo) => {
+  test("is refused", async () => {
+    expect((await errorOf(open(mongo().uri))).message).toMatch(
+      /^127\.0\.0\.1:\d+: cannot be used as the key store: it is a standalone mongod/,
+    );
+  });
+});
+
+describe("a URI", () => {
+  test("of a server that is not there is refused within the time-out, by its host", async () => {
+    const [port] = await freePorts(1);
+    const startMs = performance.now();
+    const error = await errorOf(open(`mongodb://user:pass-word-1@127.0.0.1:${port}/?replicaSet=rs`));
+    expect(performance.now() - startMs).toBeLessThan(3000);
+    expect(error.message).toContain(`127.0.0.1:${port}: cannot be used as the key store`);
+    expect(textOf(error)).not.toContain("pass-word-1");
+  });
+
+  test.each([
+    "mongodb://user:pass-word-1@host:port/",
+    "mongodb://user:pass-word-1@host@host/",
+    "mongodb://user:pass-word-1%@host/",
+    "mongodb://user:pass-word-1@host/?unknownOption=1",
+    "mongodb://user:pass-word-1@/",
+    "mongodb://user:pass-word-1@host/?tls=maybe",
+  ])("that is malformed is refused without a word of the password: %s", async (uri) => {
+    const error = await errorOf(open(uri));
+    expect(error.message).toMatch(/^the MongoDB URI cannot be used: ./);
+    expect(textOf(error)).not.toContain("pass-word-1");
+  });
+});
+
+await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
+  test("refuses wrong credentials, and the error holds no password", async () => {
+    const error = await errorOf(open(mongo().uri.replace("mongodb://", "mongodb://app:pass%2Dword-1@")));
+    expect(error.message).toMatch(/cannot be used as the key store: Authentication failed/);
+    expect(textOf(error)).not.toMatch(/pass-word-1|pass%2Dword-1/);
+  });
+
+  describe("that does not answer", () => {
+    let store: MongoKeyStore | undefined;
+    afterEach(async () => {
+      await mongo().members[0]?.kill("SIGCONT");
+      await store?.close();
+    });
+
+    const record = keyRecord();
+    const calls: Record<string, (store: MongoKeyStore) => Promise<unknown>> = {
+      insert: (store) => store.insert("t", keyRecord({ keyId: "A" }), null),
+      "insert with a request id": (store) => store.insert("t", keyRecord({ keyId: "B" }), { requestId: "r", payloadDigest: "" }),
+      insertMany: (store) => store.insertMany("t", [{ record: keyRecord({ keyId: "C" }), request: null }]),
+      get: (store) => store.get("t", record.keyId),
+      "two gets": (store) => Promise.all([store.get("t", record.keyId), store.get("t", "other")]),
+      list: (store) => store.list("t", { kind: "issued", nowMs: 0, limit: 1 }),
+      replace: (store) => store.replace("t", { ...record, revision: 2 }),
+      rotate: (store) => store.rotate("t", { ...record, revision: 2 }, keyRecord({ keyId: "D" })),
+      delete: (store) => store.delete("t", "issued", record.keyId),
+      touch: (store) => store.touch("t", [{ keyId: record.keyId, lastUsedTimeMs: 1 }]),
+      ping: (store) => store.ping(),
+      "reading the cache generation": (store) => store.cacheGeneration.read(),
+      "advancing the cache generation": (store) => store.cacheGeneration.advance(0, "a"),
+    };
+
+    test("fails every call with STORE_UNAVAILABLE at its deadline, and serves again when it goes on", async () => {
+      store = await open(mongo().uri);
+      await store.insert("t", record, null);
+      await mongo().members[0]?.kill("SIGSTOP");
+      const opened = store;
+      await Promise.all(
+        Object.entries(calls).map(async ([name, call]) => {
+          const startMs = performance.now();
+          const error = await call(opened).catch((thrown: unknown) => thrown);
+          expect(error, name).toBeInstanceOf(Failure);
+          expect((error as Failure).reason, name).toBe("STORE_UNAVAILABLE");
+          expect(performance.now() - startMs, name).toBeLessThan(2500);
+        }),
+      );
+      await mongo().members[0]?.kill("SIGCONT");
+      await expect.poll(() => opened.get("t", record.keyId).catch(() => null), { timeout: 20_000 }).not.toBeNull();
+    });
+
+    test("does not keep close from ending", async () => {
+      store = await open(mongo().uri);
+      await mongo().members[0]?.kill("SIGSTOP");
+      const reading = store.get("t", "A").catch((error: unknown) => error);
+      await store.close();
+      expect(await reading).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+    });
+  });
+
+  test("refuses what is too large with an error of ours, not as an outage", async () => {
+    const store = await open(mongo().uri, 10_000);
+    const inserting = store.insert("t", keyRecord({ keyId: "HUGE", name: "x".repeat(17 * 1024 * 1024) }), null);
+    await expect(inserting).rejects.toSatisfy((error) => error instanceof Error && !(error instanceof Failure));
+    await store.close();
+  });
+});

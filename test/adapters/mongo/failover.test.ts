@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { Failure } from "../../../src/error/failure.ts";
+import { describeOnMongo } from "../../support/describe-on-mongo.ts";
+import { keyRecord } from "../../support/key-record.ts";
+import type { MongoServer } from "../../support/mongo-server.ts";
+
+const superseded = { reason: "superseded", description: "" } as const;
+
+/** Issues, replaces and rotates keys until `until` resolves; keeps the last acknowledged revision of each, and how long nothing was acknowledged. */
+async function writeUntil(store: MongoKeyStore, tag: string, until: Promise<unknown>) {
+  const acknowledged = new Map<string, number>();
+  let isOver = false;
+  void until.then(() => {
+    isOver = true;
+  });
+  let lastMs = performance.now();
+  let longestGapMs = 0;
+  const acknowledge = (keyId: string, revision: number) => {
+    longestGapMs = Math.max(longestGapMs, performance.now() - lastMs);
+    lastMs = performance.now();
+    acknowledged.set(keyId, revision);
+  };
+  const live = async (keyId: string) => {
+    await store.insert("t", keyRecord({ keyId }), { requestId: keyId, payloadDigest: "d" });
+    acknowledge(keyId, 1);
+    const more = [`${keyId}-many-1`, `${keyId}-many-2`];
+    const outcomes = await store.insertMany(
+      "t",
+      more.map((id) => ({ record: keyRecord({ keyId: id }), request: null })),
+    );
+    for (const [index, { outcome }] of outcomes.entries()) if (outcome === "inserted") acknowledge(more[index] as string, 1);
+    if (await store.replace("t", keyRecord({ keyId, revision: 2 }))) acknowledge(keyId, 2);
+    const successor = keyRecord({ keyId: `${keyId}-successor` });
+    if (await store.rotate("t", keyRecord({ keyId, revision: 3, revocation: superseded }), successor)) {
+      acknowledge(keyId, 3);
+      acknowledge(successor.keyId, 1);
+    }
+  };
+  const worker = async (name: string) => {
+    for (let index = 0; !isOver; index += 1) {
+      // An outage is no fault here, as long as it is called one.
+      await live(`${name}-${index}`).catch((error: unknown) => {
+        if (!(error instanceof Failure && error.reason === "STORE_UNAVAILABLE")) throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, index) => worker(`${tag}-${index}`)));
+  return { acknowledged, longestGapMs };
+}
+
+async function primaryPort(mongo: MongoServer): Promise<number> {
+  await using client = new MongoClient(mongo.uri);
+  const { primary } = await client.db("admin").command({ hello: 1 }, { readPreference: "primary" });
+  return Number(String(primary).split(":")[1]);
+}
+
+await describeOnMongo("a replica set of three under writes", { members: 3 }, (mongo) => {
+  let store: MongoKeyStore;
+  beforeAll(async () => {
+    store = await openMongoKeyStore({ uri: mongo().uri, clock: Date.now });
+  });
+  afterAll(() => store.close());
+
+  const stepDown = async () => {
+    await using client = new MongoClient(mongo().uri);
+    await client.db("admin").command({ replSetStepDown: 5, force: true });
+  };
+  const kill = async () => {
+    const port = await primaryPort(mongo());
+    const primary = mongo().members.find((member) => member.port === port);
+    await primary?.kill("SIGKILL");
+    return primary;
+  };
+
+  test.each([
+    ["steps down", stepDown],
+    ["is killed", kill],
+  ])("loses nothing that was acknowledged where the primary %s", async (name, fault) => {
+    const scenario = async () => {
+      await sleep(1500);
+      const killed = await fault();
+      await sleep(6000);
+      await killed?.restart();
+      await sleep(1000);
+    };
+    const { acknowledged, longestGapMs } = await writeUntil(store, name.replaceAll(" ", "-"), scenario());
+    console.info(`the primary ${name}: ${acknowledged.size} keys acknowledged, no write for ${Math.round(longestGapMs)} ms`);
+    expect(acknowledged.size).toBeGreaterThan(50);
+    // After the fault it went on.
+    expect(longestGapMs).toBeLessThan(6000);
+    const found = await Promise.all(Array.from(acknowledged.keys(), (keyId) => store.get("t", keyId)));
+    const lost = Array.from(acknowledged, ([keyId, revision], index) => ({ keyId, revision, found: found[index]?.revision ?? 0 }));
+    expect(lost.filter((key) => key.found < key.revision)).toEqual([]);
+  });
+});

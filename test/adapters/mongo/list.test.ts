@@ -1,0 +1,67 @@
+import { type Document, MongoClient } from "mongodb";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { listCursor } from "../../../src/adapters/mongo/list.ts";
+import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
+import type { KeyStatus } from "../../../src/core/key.ts";
+import { describeOnMongo } from "../../support/describe-on-mongo.ts";
+import { keyRecord } from "../../support/key-record.ts";
+
+const nowMs = 1_700_000_000_000;
+const statuses: readonly (KeyStatus | undefined)[] = [undefined, "active", "expired", "revoked"];
+const filters = [undefined, "ann"].flatMap((actorId) => statuses.map((status) => ({ actorId, status })));
+const database = "keywright-test-list";
+
+/** The names of all stages of a plan. */
+function stagesOf(plan: Document): string[] {
+  return [plan.stage, ...[...(plan.inputStages ?? []), ...(plan.inputStage === undefined ? [] : [plan.inputStage])].flatMap(stagesOf)];
+}
+
+await describeOnMongo("list", {}, (mongo) => {
+  let client: MongoClient;
+
+  beforeAll(async () => {
+    client = new MongoClient(mongo().uri);
+    const store = await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 });
+    const expiries = [null, nowMs - 1, nowMs + 1];
+    const items = Array.from({ length: 1200 }, (_, index) => ({
+      record: keyRecord({
+        keyId: `K${String(index).padStart(4, "0")}`,
+        actorId: index % 4 === 0 ? "ann" : "bob",
+        expireTimeMs: expiries[index % 3] ?? null,
+        revocation: index % 5 === 0 ? { reason: "superseded", description: "" } : null,
+      }),
+      request: null,
+    }));
+    await store.insertMany("t", items.slice(0, 1000));
+    await store.insertMany("t", items.slice(1000));
+    for (const { record } of items.slice(0, 20)) await store.delete("t", "issued", record.keyId);
+    await store.close();
+  });
+  afterAll(async () => {
+    await client.db(database).dropDatabase();
+    await client.close();
+  });
+
+  describe.each(filters)("with actor $actorId and status $status", ({ actorId, status }) => {
+    const explain = (afterKeyId: string | undefined) => {
+      const query = { kind: "issued", actorId, status, nowMs, afterKeyId, limit: 10 } as const;
+      return listCursor(collectionsOf(client.db(database)).keys, "t", query).explain("executionStats");
+    };
+
+    test.each([undefined, "K0600"])(
+      "after %s: walks an index in order, and reads no more documents than it answers",
+      async (afterKeyId) => {
+        const { queryPlanner, executionStats } = await explain(afterKeyId);
+        const stages = stagesOf(queryPlanner.winningPlan);
+        expect(stages).toContain("IXSCAN");
+        expect(stages).not.toContain("COLLSCAN");
+        expect(stages).not.toContain("SORT");
+        expect(executionStats.nReturned).toBe(10);
+        expect(executionStats.totalDocsExamined).toBe(10);
+        // With an actor and a status there is one key in 5 to 30 that has the actor's or status' neighbours before it.
+        expect(executionStats.totalKeysExamined).toBeLessThan(60);
+      },
+    );
+  });
+});
