@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { create, type DescMessage, type DescMethod } from "@bufbuild/protobuf";
@@ -8,16 +8,22 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
+import { openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
+import { openRedisSharedCache } from "./adapters/redis/shared-cache.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
 import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
+import { type CacheTrust, createCacheTrust } from "./cache/trust.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
+import type { CacheGenerationStore } from "./ports/cache-generation.ts";
+import type { KeyStore } from "./ports/key-store.ts";
 import type { RecordCache } from "./ports/record-cache.ts";
+import type { SharedCache } from "./ports/shared-cache.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
@@ -51,24 +57,23 @@ const maxBatchImportBytes = 16 * 1024 * 1024;
 const usageFlushIntervalMs = 1000;
 const maxBufferedUses = 100_000;
 const negativeCacheTtlMs = 1000;
+/** What the bounds of README are made of: a lease of 1 s, renewed four times in it. */
+const cacheLease = { leaseMs: 1000, tickMs: 250, identityPatienceMs: 500 };
+const storeOutageGraceMs = 60_000;
 const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
 /** The composition root: the only place that names concrete adapters. */
 export async function createApp(config: Config, secrets: Secrets, log: Log): Promise<App> {
   const clock = Date.now;
-  const store = await openStore(config, clock);
+  const { store, generations } = await openStore(config, secrets, clock);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
-  const reader = createRecordReader({
-    store,
-    local: openCache(config),
-    shared: null,
-    trust: soleProcessTrust,
-    clock,
-    monotonicMs: () => performance.now(),
-    cacheTtlMs: config.cacheTtlMs,
-    negativeCacheTtlMs,
-    graceMs: 0,
-  });
+  const monotonicMs = () => performance.now();
+  const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
+  const local = createLocalCache(config);
+  const shared = secrets.cacheUri === null ? null : await openRedisSharedCache({ uri: secrets.cacheUri, graceMs, clock, log });
+  const trust = createTrust(generations, shared, local, monotonicMs, graceMs);
+  const { cacheTtlMs } = config;
+  const reader = createRecordReader({ store, local, shared, trust, clock, monotonicMs, cacheTtlMs, negativeCacheTtlMs, graceMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const service: KeyService = {
     store,
@@ -126,6 +131,8 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
 
   const flushUsage = () => usage.flush().catch((error: unknown) => log.warn({ error }, "last uses could not be written; they are kept"));
   const usageTimer = setInterval(() => void flushUsage(), usageFlushIntervalMs);
+  await trust.tick();
+  const trustTimer = setInterval(() => void trust.tick(), cacheLease.tickMs);
 
   return {
     async listen() {
@@ -141,22 +148,51 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       await listener.drain(config.drainTimeoutMs);
       health.stop();
       clearInterval(usageTimer);
+      clearInterval(trustTimer);
       await flushUsage();
+      await shared?.close();
       await store.close();
     },
   };
 }
 
-function openStore(config: Config, clock: () => number) {
-  if (config.store.kind !== "sqlite") throw new Error("this version has no MongoDB store yet");
-  mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-  return openSqliteKeyStore({ path: config.store.path, clock });
+/** `generations` is null where no other process can share the store. */
+async function openStore(
+  config: Config,
+  { storeUri }: Secrets,
+  clock: () => number,
+): Promise<{ store: KeyStore; generations: CacheGenerationStore | null }> {
+  if (config.store.kind === "sqlite") {
+    mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
+    return { store: await openSqliteKeyStore({ path: config.store.path, clock }), generations: null };
+  }
+  const store = await openMongoKeyStore({ uri: storeUri as string, clock });
+  return { store, generations: store.cacheGeneration };
 }
 
-function openCache(config: Config): RecordCache {
-  if (config.cache.kind === "memory") return createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
-  if (config.cache.kind === "none") return createNoRecordCache();
-  throw new Error("this version has no Redis cache yet");
+function createLocalCache(config: Config): RecordCache {
+  return config.cache.kind === "none" ? createNoRecordCache() : createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
+}
+
+function createTrust(
+  generations: CacheGenerationStore | null,
+  shared: SharedCache | null,
+  local: RecordCache,
+  monotonicMs: () => number,
+  graceMs: number,
+): CacheTrust {
+  if (generations === null) return soleProcessTrust;
+  const { leaseMs, identityPatienceMs } = cacheLease;
+  return createCacheTrust({
+    generations,
+    shared,
+    monotonicMs,
+    leaseMs,
+    graceMs,
+    identityPatienceMs,
+    reset: () => local.clear(),
+    createBeatId: randomUUID,
+  });
 }
 
 function maxBytes(method: DescMethod): number {

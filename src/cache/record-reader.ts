@@ -4,7 +4,7 @@ import type { KeyStore } from "../ports/key-store.ts";
 import type { CacheEntry, RecordCache } from "../ports/record-cache.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import { createFlights, type Flight } from "./flights.ts";
-import type { CacheTrust } from "./trust.ts";
+import type { CacheTrust, LocalUse } from "./trust.ts";
 
 /** What a request's Cache-Control asks for (RFC 9111): `no-cache` skips the read, `no-store` the read and the write. */
 export type CacheDirective = "none" | "no-cache" | "no-store";
@@ -18,15 +18,21 @@ export interface ReadAnswer {
   readonly outcome: CacheOutcome;
 }
 
+/**
+ * Tells of a change that the store has acknowledged; `record` is null where the key was deleted. When it resolves, no read that starts
+ * later in this process answers an older record, and none in another process does beyond the bound of design.md section 6. Rejects
+ * where that cannot be promised: then the change must not be acknowledged.
+ */
+export type TellChange = (record: KeyRecord | null, revision: number) => Promise<void>;
+
 export interface RecordReader {
   /** The record, out of a cache as far as the caches can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
   read(tenant: string, keyId: string, directive: CacheDirective): Promise<ReadAnswer>;
   /**
-   * Tells of a change that the store has acknowledged; `record` is null where the key was deleted. When it resolves, no read that starts
-   * later in this process answers the old record, and none in another process does beyond the bound of design.md section 6. Rejects
-   * where that cannot be promised: then the change must not be acknowledged.
+   * To be called before the store is asked for anything that is told of afterwards: the caches must be able to see that what they are told
+   * was made before something newer.
    */
-  changed(tenant: string, keyId: string, record: KeyRecord | null, revision: number): Promise<void>;
+  beginChange(tenant: string, keyId: string): TellChange;
 }
 
 export interface RecordReaderOptions {
@@ -62,39 +68,47 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
   /** While the store is lost an entry counts as if time had stood still since. */
   const entryTimeMs = () => (trust.mode() === "grace" ? clock() - graceMs : clock());
 
-  const entryOf = (record: KeyRecord | null, revision: number): CacheEntry => ({
+  /** Deadlines count from the moment before the store was asked, so that of two records of a key the older one never outlives the newer. */
+  const entryOf = (record: KeyRecord | null, revision: number, askedMs: number): CacheEntry => ({
     record,
     revision,
-    deadlineMs: clock() + (record === null ? negativeCacheTtlMs : cacheTtlMs),
+    deadlineMs: askedMs + (record === null && revision === 0 ? negativeCacheTtlMs : cacheTtlMs),
   });
 
   /** What was read on a flight may be kept only while nothing has put it in doubt since the flight began. */
+  const isSound = (flight: Flight) => !flight.superseded && flight.epoch === trust.epoch;
+
   const keepLocally = (flight: Flight, tenant: string, keyId: string, entry: CacheEntry) => {
-    if (!flight.superseded && flight.epoch === trust.epoch) local.putIfNewer(tenant, keyId, entry, clock());
+    if (isSound(flight)) local.putIfNewer(tenant, keyId, entry, clock());
   };
 
   const loadFromStore = async (flight: Flight, tenant: string, keyId: string): Promise<KeyRecord | null> => {
-    const generation = trust.sharedGeneration(shared?.cacheId ?? null);
+    const generation = trust.generationOf(shared?.cacheId ?? null);
+    const askedMs = clock();
     const record = await store.get(tenant, keyId);
-    const entry = entryOf(record, record?.revision ?? 0);
+    const entry = entryOf(record, record?.revision ?? 0, askedMs);
     keepLocally(flight, tenant, keyId, entry);
-    if (generation !== null && !flight.superseded && flight.epoch === trust.epoch) shared?.fill(generation, tenant, keyId, entry);
+    if (generation !== null && isSound(flight)) shared?.fill(generation, tenant, keyId, entry);
     return record;
   };
 
   const readShared = async (flight: Flight, tenant: string, keyId: string): Promise<CacheEntry | undefined> => {
-    const generation = trust.sharedGeneration(shared?.cacheId ?? null);
-    if (shared === null || generation === null) return undefined;
+    const generation = trust.generationOf(shared?.cacheId ?? null);
+    if (shared === null || generation === null || trust.mode() === "none") return undefined;
     const answer = await shared.read(generation, tenant, [keyId]);
-    if (answer === null || flight.epoch !== trust.epoch || trust.sharedGeneration(answer.cacheId) !== generation) return undefined;
+    if (answer === null || flight.epoch !== trust.epoch || trust.generationOf(answer.cacheId) !== generation) return undefined;
+    if (trust.mode() === "none") return undefined;
     const entry = answer.entries[0];
     if (entry === undefined || entryTimeMs() >= entry.deadlineMs) return undefined;
     keepLocally(flight, tenant, keyId, entry);
     return entry;
   };
 
+  const readLocal = (use: LocalUse, tenant: string, keyId: string): CacheEntry | undefined =>
+    trust.localUse() === use ? local.get(tenant, keyId, entryTimeMs()) : undefined;
+
   const goDown = async (flight: Flight, tenant: string, keyId: string): Promise<ReadAnswer> => {
-    const entry = await readShared(flight, tenant, keyId);
+    const entry = (await readShared(flight, tenant, keyId)) ?? readLocal("last", tenant, keyId);
     if (entry !== undefined) return { record: entry.record, outcome: "hit" };
     return { record: await loadFromStore(flight, tenant, keyId), outcome: "miss" };
   };
@@ -108,20 +122,25 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
           outcome: "bypass",
         }));
       }
-      if (trust.localTrusted()) {
-        const entry = local.get(tenant, keyId, entryTimeMs());
-        if (entry !== undefined) return { record: entry.record, outcome: "hit" };
-      }
+      const entry = readLocal("first", tenant, keyId);
+      if (entry !== undefined) return { record: entry.record, outcome: "hit" };
       return flights.join(tenant, keyId, trust.epoch, (flight) => goDown(flight, tenant, keyId));
     },
 
-    async changed(tenant, keyId, record, revision) {
-      const entry: CacheEntry = { record, revision, deadlineMs: clock() + cacheTtlMs };
-      flights.supersede(tenant, keyId);
-      local.putIfNewer(tenant, keyId, entry, clock());
-      const generation = trust.sharedGeneration(shared?.cacheId ?? null);
-      const cacheId = generation === null || shared === null ? null : await shared.tell(generation, tenant, keyId, entry);
-      await trust.settle(cacheId === null || generation === null ? null : { cacheId, generation });
+    beginChange(tenant, keyId) {
+      // Told under a later generation, a record that is no longer the newest would find nothing newer there.
+      const generation = trust.generationOf(shared?.cacheId ?? null);
+      const askedMs = clock();
+      return async (record, revision) => {
+        const entry = entryOf(record, revision, askedMs);
+        const mayTell = shared !== null && generation !== null && clock() < entry.deadlineMs;
+        const cacheId = mayTell ? await shared.tell(generation, tenant, keyId, entry) : null;
+        // Dropped only now, since until it was told the shared cache could give the old record back, and not replaced: something newer
+        // may have come and gone.
+        flights.supersede(tenant, keyId);
+        local.dropOlder(tenant, keyId, revision);
+        await trust.settle(cacheId === null || generation === null ? null : { cacheId, generation });
+      };
     },
   };
 }

@@ -3,8 +3,8 @@ import type { CacheTrust } from "./trust.ts";
 /** Trust where no other process can change a key: the store is this process's own, so its cache misses nothing. */
 export const soleProcessTrust: CacheTrust = {
   mode: () => "leased",
-  localTrusted: () => true,
-  sharedGeneration: () => null,
+  localUse: () => "first",
+  generationOf: () => null,
   epoch: 0,
   settle: async () => {},
   onBeat: () => {},

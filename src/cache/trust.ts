@@ -1,20 +1,23 @@
 import type { CacheGeneration, CacheGenerationStore } from "../ports/cache-generation.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
+import { beatIdOf, generationOfBeat } from "./beat.ts";
 
 /**
  * How far caches may be believed at a moment:
  * - `leased`: the generation was read from the store a moment ago, so whatever happened to the shared cache before is known;
- * - `grace`: the store has not answered since, and entries are served for as long as the outage setting allows;
+ * - `grace`: the store left question after question without an answer since, and the outage setting allows to go on for a while;
  * - `none`: not at all, ask the store.
  */
 export type TrustMode = "leased" | "grace" | "none";
 
+/** When in-process entries may be served: before anything else is asked, only where the shared cache cannot tell, or not at all. */
+export type LocalUse = "first" | "last" | "never";
+
 export interface CacheTrust {
   mode(): TrustMode;
-  /** Whether in-process entries may be served. */
-  localTrusted(): boolean;
-  /** The generation under which the shared cache may be asked; null: it may not be. */
-  sharedGeneration(cacheId: string | null): number | null;
+  localUse(): LocalUse;
+  /** The generation as far as this process knows, where the shared cache `cacheId` is the one it began with; else null. */
+  generationOf(cacheId: string | null): number | null;
   /** Counts everything that puts older knowledge in doubt. What was read at another epoch must not be kept. */
   readonly epoch: number;
   /**
@@ -25,7 +28,7 @@ export interface CacheTrust {
   /** Passes on what the shared cache said (SharedCacheListener). */
   onBeat(beatId: string, cacheId: string): void;
   onGap(): void;
-  /** One step of the life beside the requests: reads the generation, sends a heartbeat. To be called every `tickMs`. Never rejects. */
+  /** One step of the life beside the requests: reads the generation, sends a heartbeat. To be called every 250 ms. Never rejects. */
   tick(): Promise<void>;
 }
 
@@ -43,8 +46,15 @@ export interface CacheTrustOptions {
   readonly identityPatienceMs: number;
   /** Drops every in-process entry. Called before the epoch's new number shows. */
   readonly reset: () => void;
+  /** Unique among all processes and times; holds no colon. */
   readonly createBeatId: () => string;
 }
+
+/**
+ * So many ticks after the last question that was answered, the store is taken for lost. Time alone would say so too after this process stood
+ * still for a while, when the answer is there and has only to be read.
+ */
+const ticksUntilLost = 4;
 
 /**
  * The rules of design.md section 6 by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
@@ -54,6 +64,9 @@ export interface CacheTrustOptions {
  *    acknowledges the change, and so does whoever meets a shared cache that restarted. A process that cannot read it is in doubt.
  * 2. A heartbeat through the shared cache. Messages come in order, so a heartbeat that came round proves that every change
  *    published before it has been heard. Only in-process entries need this; the shared cache itself holds what it was told.
+ *
+ * A process cut off from the store cannot read the generation, but hears of a new one by the heartbeats of the others, which are sent under
+ * it before anything else is: otherwise it would go on asking the shared cache for entries that nobody keeps up to date any more.
  */
 export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   const { generations, shared, monotonicMs, leaseMs, graceMs, identityPatienceMs, reset, createBeatId } = options;
@@ -61,6 +74,8 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let knownSinceMs = Number.NEGATIVE_INFINITY;
   let provenSinceMs = Number.NEGATIVE_INFINITY;
   let foreignSinceMs: number | null = null;
+  let ticks = 0;
+  let answeredTick = 0;
   let epoch = 0;
   const beats = new Map<string, number>();
 
@@ -70,25 +85,33 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     epoch += 1;
   };
 
-  const learn = (generation: CacheGeneration, askedMs: number) => {
-    if (known !== null && generation.number < known.number) return;
-    if (known === null || generation.number > known.number) {
-      known = generation;
-      doubt();
-    }
-    knownSinceMs = Math.max(knownSinceMs, askedMs);
+  /** True where that is a newer one. */
+  const moveTo = (generation: CacheGeneration): boolean => {
+    if (known !== null && generation.number <= known.number) return false;
+    known = generation;
+    doubt();
+    return true;
   };
 
-  const advance = async (from: number, cacheId: string) => {
+  /** Asks the store, and takes over what it answers as what was so when it was asked. */
+  const ask = async (question: () => Promise<CacheGeneration>): Promise<CacheGeneration> => {
     const askedMs = monotonicMs();
-    learn(await generations.advance(from, cacheId), askedMs);
+    const askedTick = ticks;
+    const generation = await question();
+    answeredTick = Math.max(answeredTick, askedTick);
+    const isNew = moveTo(generation);
+    if (generation.number === known?.number) knownSinceMs = Math.max(knownSinceMs, askedMs);
+    if (isNew) beat();
+    return generation;
   };
+  const read = () => ask(() => generations.read());
+  const advance = (from: number, cacheId: string) => ask(() => generations.advance(from, cacheId));
 
-  const mode = (): TrustMode => {
+  const modeAt = (nowMs: number): TrustMode => {
     if (known === null) return "none";
-    const ageMs = monotonicMs() - knownSinceMs;
+    const ageMs = nowMs - knownSinceMs;
     if (ageMs <= leaseMs) return "leased";
-    return ageMs <= graceMs ? "grace" : "none";
+    return ageMs <= graceMs && ticks - answeredTick >= ticksUntilLost ? "grace" : "none";
   };
 
   /** A shared cache that is not the generation's own may have lost writes; one that stays that way needs a generation of its own. */
@@ -105,30 +128,29 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   };
 
   const beat = () => {
-    if (shared === null || shared.cacheId === null) return;
+    if (known === null || shared === null || shared.cacheId === null) return;
     const nowMs = monotonicMs();
     for (const [beatId, sentMs] of beats) if (nowMs - sentMs > leaseMs) beats.delete(beatId);
-    const beatId = createBeatId();
+    const beatId = beatIdOf(known, createBeatId());
     beats.set(beatId, nowMs);
     shared.beat(beatId);
   };
 
   return {
-    mode,
+    mode: () => modeAt(monotonicMs()),
 
-    localTrusted() {
-      switch (mode()) {
-        case "none":
-          return false;
-        case "grace":
-          return true;
-        case "leased":
-          return shared === null || monotonicMs() - provenSinceMs <= leaseMs;
-      }
+    localUse() {
+      const nowMs = monotonicMs();
+      const mode = modeAt(nowMs);
+      if (mode === "none") return "never";
+      const proofAgeMs = shared === null ? 0 : nowMs - provenSinceMs;
+      if (proofAgeMs <= leaseMs) return "first";
+      // Counted from the proof, so that a change of which the shared cache was told is out of here one grace later at the latest.
+      return mode === "grace" && proofAgeMs <= graceMs ? "last" : "never";
     },
 
-    sharedGeneration(cacheId) {
-      return known !== null && cacheId !== null && cacheId === known.cacheId && mode() !== "none" ? known.number : null;
+    generationOf(cacheId) {
+      return known !== null && cacheId !== null && cacheId === known.cacheId ? known.number : null;
     },
 
     get epoch() {
@@ -136,16 +158,16 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     },
 
     async settle(told) {
-      const askedMs = monotonicMs();
-      const current = await generations.read();
-      if (told !== null && told.generation === current.number && told.cacheId === current.cacheId) {
-        learn(current, askedMs);
-        return;
+      const current = await read();
+      if (told === null || told.generation !== current.number || told.cacheId !== current.cacheId) {
+        await advance(current.number, current.cacheId);
       }
-      await advance(current.number, current.cacheId);
     },
 
     onBeat(beatId, cacheId) {
+      const heard = generationOfBeat(beatId);
+      // Before the first answer of the store there is nothing to be in doubt about.
+      if (heard !== null && known !== null) moveTo(heard);
       const sentMs = beats.get(beatId);
       if (sentMs === undefined) return;
       beats.delete(beatId);
@@ -156,9 +178,9 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
 
     async tick() {
       beat();
+      ticks += 1;
       try {
-        const askedMs = monotonicMs();
-        learn(await generations.read(), askedMs);
+        await read();
         await adoptSharedCache();
       } catch {
         // The lease runs out by itself; there is nothing else to do about a store that is away.

@@ -69,7 +69,6 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined) problems.push(`${nameOf("tls_key_file")}: is missing`);
   if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined) problems.push(`${nameOf("tls_cert_file")}: is missing`);
   if (store?.kind === "mongodb") {
-    problems.push(`${nameOf("store")}: MongoDB is not available in this version yet`);
     // Processes that share a store must agree on these, so none may make up its own.
     if (raw.secret === undefined) problems.push(`${nameOf("secret")}: is missing; with MongoDB nothing is generated`);
     if (raw.signing_keys === undefined) problems.push(`${nameOf("signing_keys")}: is missing; with MongoDB nothing is generated`);
@@ -77,7 +76,9 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       problems.push(`${nameOf("admin_token")}: is missing; with MongoDB nothing is generated`);
     }
   }
-  if (cache.kind === "redis") problems.push(`${nameOf("cache")}: Redis is not available in this version yet`);
+  if (cache.kind === "redis" && store?.kind !== "mongodb") {
+    problems.push(`${nameOf("cache")}: Redis needs a MongoDB store; an SQLite file is one process's own, and so is its cache`);
+  }
 
   return {
     config: {

@@ -16,17 +16,18 @@ export async function changeKey(
   next: (record: KeyRecord) => Partial<KeyRecord> | null,
 ): Promise<KeyRecord> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const tell = reader.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
     if (record === null) throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
     if (change === null) {
       // Whoever made this change may not have told the cache yet, and the answer says that it holds.
-      await reader.changed(tenant, keyId, record, record.revision);
+      await tell(record, record.revision);
       return record;
     }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
     if (await store.replace(tenant, changed)) {
-      await reader.changed(tenant, keyId, changed, changed.revision);
+      await tell(changed, changed.revision);
       return changed;
     }
   }

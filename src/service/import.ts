@@ -21,10 +21,11 @@ export async function importKey(service: KeyService, tenant: string, request: Im
   }
   const mark = requestMark(request, keyId);
   const record = newRecord(service, { kind: "imported", keyId, digest: "" }, request);
+  const tell = service.reader.beginChange(tenant, keyId);
   const outcome = await service.store.insert(tenant, record, mark);
   const imported = recordOf(outcome, mark?.payloadDigest);
   // Verifiers may remember that the key was not there, or was deleted.
-  await service.reader.changed(tenant, keyId, imported, imported.revision);
+  await tell(imported, imported.revision);
   return imported;
 }
 

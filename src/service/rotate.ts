@@ -23,6 +23,7 @@ const maxAttempts = 50;
  */
 export async function rotateKey(service: KeyService, tenant: string, { keyId, overrides }: RotateRequest): Promise<Rotated> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const tell = service.reader.beginChange(tenant, keyId);
     const record = await service.store.get(tenant, keyId);
     if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
     const status = statusAt(record, service.clock());
@@ -44,7 +45,7 @@ export async function rotateKey(service: KeyService, tenant: string, { keyId, ov
       revocation: { reason: "superseded", description: "" },
     };
     if (await service.store.rotate(tenant, retired, successor)) {
-      await service.reader.changed(tenant, keyId, retired, retired.revision);
+      await tell(retired, retired.revision);
       return { successor, retired, secret: minted.secret };
     }
   }

@@ -196,13 +196,14 @@ describe("problems", () => {
     ]);
   });
 
-  test("MongoDB and Redis are refused for now, with all that MongoDB would need", () => {
+  test("MongoDB needs what would be generated for SQLite, and Redis needs MongoDB", () => {
     expect(problemsOf({ KEYWRIGHT_STORE: "mongodb://u:hunter2@db/keys", KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
-      "KEYWRIGHT_STORE: MongoDB is not available in this version yet",
       "KEYWRIGHT_SECRET: is missing; with MongoDB nothing is generated",
       "KEYWRIGHT_SIGNING_KEYS: is missing; with MongoDB nothing is generated",
       "KEYWRIGHT_ADMIN_TOKEN: is missing; with MongoDB nothing is generated",
-      "KEYWRIGHT_CACHE: Redis is not available in this version yet",
+    ]);
+    expect(problemsOf({ KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
+      "KEYWRIGHT_CACHE: Redis needs a MongoDB store; an SQLite file is one process's own, and so is its cache",
     ]);
   });
 

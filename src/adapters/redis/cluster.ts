@@ -12,9 +12,11 @@ export interface ClusterView {
   readonly fingerprint: string;
 }
 
-/** Asks a node by CLUSTER SLOTS; `asked` is its address, for a node that does not know its own. Rejects with Unusable where slots are without a master. */
+/** Asks a node; `asked` is its address, for a node that does not know its own. Rejects with Unusable where the cluster does not serve all slots. */
 export async function readClusterView(client: Redis, asked: RedisAddress): Promise<ClusterView> {
-  const ranges = (await client.call("CLUSTER", "SLOTS")) as [number, number, [string | null, number, string]][];
+  const [slots, info] = await Promise.all([client.call("CLUSTER", "SLOTS"), client.call("CLUSTER", "INFO")]);
+  if (!String(info).includes("cluster_state:ok")) throw new Unusable("the cluster is down");
+  const ranges = slots as [number, number, [string | null, number, string]][];
   const masters: RedisAddress[] = [];
   const indexById = new Map<string, number>();
   const masterBySlot = new Uint16Array(slotCount);

@@ -80,14 +80,23 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
     subscriber.client.on("moved", () => lose(new Unusable("the slots of the cluster are moving")));
     await within(options.connectTimeoutMs, subscribe(subscriber.client, isCluster));
 
+    const moved = () => lose(new Unusable("the cache is held by other servers now"));
+    let asking = false;
+    // Beside the check and not part of it: sentinels that do not answer must not delay the question to the servers themselves.
+    const askOthers = async () => {
+      if (asking) return;
+      asking = true;
+      if (!(await topology.stillHolds(servers))) moved();
+      asking = false;
+    };
     const check = async () => {
+      void askOthers();
       try {
-        const [now, holds] = await Promise.all([
+        const [now] = await Promise.all([
           identify(masters, servers, options.db, options.timeoutMs),
-          topology.stillHolds(servers),
           within(options.timeoutMs, subscriber.client.ping()),
         ]);
-        if (now !== cacheId || !holds) throw new Unusable("the cache is held by other servers now");
+        if (now !== cacheId) moved();
         if (lost === null) recheck = setTimeout(() => void check(), options.recheckMs);
       } catch (error) {
         lose(error);

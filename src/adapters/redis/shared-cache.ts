@@ -46,7 +46,7 @@ const complaintIntervalMs = 60_000;
  * is dropped at once and tried again on a new connection, after 250 ms, later up to 1 s.
  *
  * An ACL user needs `+info +get +mget +getrange +set +del +eval +evalsha +subscribe +publish +ping ~kw1:* &kw1:*`, with a database other than 0
- * `+select`; in a Cluster `+cluster|slots +ssubscribe +spublish`; at the sentinels `+sentinel|get-master-addr-by-name`.
+ * `+select`; in a Cluster `+cluster|slots +cluster|info +ssubscribe +spublish`; at the sentinels `+sentinel|get-master-addr-by-name`.
  *
  * The cache id stands for the run id and the replication id of every server: a restart, a failover, and the way back of a former master
  * each give another one.
@@ -154,9 +154,9 @@ export async function openRedisSharedCache(options: RedisSharedCacheOptions): Pr
     fill(generation, tenant, keyId, entry) {
       const life = lifeMs(entry);
       if (current === null || life === 0 || fillsUnderWay >= maxFillsUnderWay) return;
-      fillsUnderWay += 1;
       const name = entryName(generation, tenant, keyId);
       const bytes = encodeEntry(entry);
+      fillsUnderWay += 1;
       void attempt((link) => link.nodeOf(name).kwPut(name, bytes, life)).finally(() => {
         fillsUnderWay -= 1;
       });

@@ -3,17 +3,16 @@ import { Unusable } from "./failures.ts";
 
 /**
  * The promise's outcome, or a rejection after `timeoutMs`. Time in which this process could not run does not count, so that a pause of ours
- * is not taken for silence of the server: a timer that comes late starts once again, and what already waits on a socket is read first.
+ * is not taken for silence of the server: a timer that comes late gets half as much time once more, and what already waits on a socket is read first.
  */
 export function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    let dueMs = performance.now() + timeoutMs;
+    const dueMs = performance.now() + timeoutMs;
     let again = true;
     const expire = () => {
-      if (again && performance.now() - dueMs > timeoutMs / 4) {
+      if (again && performance.now() - dueMs > timeoutMs / 2) {
         again = false;
-        dueMs = performance.now() + timeoutMs;
-        timer = setTimeout(expire, timeoutMs);
+        timer = setTimeout(expire, timeoutMs / 2);
       } else {
         setImmediate(() => reject(new Unusable("no answer in time")));
       }

@@ -1,0 +1,11 @@
+import { openRedisSharedCache } from "../../../src/adapters/redis/shared-cache.ts";
+import { describeSharedCache } from "../../contract/shared-cache.ts";
+import { describeOnRedis } from "../../support/describe-on-redis.ts";
+import { ownRedis } from "../../support/redis-groups.ts";
+
+await describeOnRedis("Redis, one server", () => {
+  describeSharedCache("one Redis server", async () => {
+    const server = await ownRedis();
+    return { open: () => openRedisSharedCache({ uri: server.uri, timeoutMs: 2000 }), dispose: () => server.stop() };
+  });
+});

@@ -1,0 +1,292 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CacheEntry } from "../../src/ports/record-cache.ts";
+import type { SharedCache } from "../../src/ports/shared-cache.ts";
+import { connected, recordingListener, until } from "../support/cache-listener.ts";
+import { keyRecord } from "../support/key-record.ts";
+
+export interface OpenSharedCaches {
+  /** The cache as one more process sees it; all of them share the same servers. */
+  open(): Promise<SharedCache>;
+  /** Ends the servers. */
+  dispose(): Promise<void>;
+}
+
+/** What every shared cache must do: the doc comments of src/ports/shared-cache.ts as tests. */
+export function describeSharedCache(name: string, start: () => Promise<OpenSharedCaches>): void {
+  describe(`shared cache: ${name}`, () => {
+    const generation = 7;
+    const keyId = keyRecord().keyId;
+    const mine = recordingListener();
+    const theirs = recordingListener();
+    let servers: OpenSharedCaches;
+    let ours: SharedCache;
+    let other: SharedCache;
+    beforeAll(async () => {
+      servers = await start();
+      ours = await servers.open();
+      ours.subscribe(mine);
+      other = await servers.open();
+      other.subscribe(theirs);
+      await connected(ours);
+      await connected(other);
+    });
+    afterAll(async () => {
+      await ours?.close();
+      await other?.close();
+      await servers?.dispose();
+    });
+
+    const newTenant = () => `tenant ${randomUUID()}`;
+    const entry = (revision: number, overrides: Partial<CacheEntry> = {}): CacheEntry => ({
+      record: keyRecord({ revision }),
+      revision,
+      deadlineMs: Date.now() + 60_000,
+      ...overrides,
+    });
+    const absent = (revision = 0, overrides: Partial<CacheEntry> = {}) => entry(revision, { record: null, ...overrides });
+    const read = async (tenant: string, cache = ours, inGeneration = generation) => {
+      const answer = await cache.read(inGeneration, tenant, [keyId]);
+      expect(answer).not.toBeNull();
+      return answer?.entries[0];
+    };
+    /** Fills in this order; the read that follows on the same cache comes behind them. */
+    const fill = (tenant: string, ...entries: readonly CacheEntry[]) => {
+      for (const one of entries) ours.fill(generation, tenant, keyId, one);
+    };
+
+    test("two processes know the servers by one name, which every answer carries", async () => {
+      expect(ours.cacheId).toBe(other.cacheId);
+      expect((await ours.read(generation, newTenant(), [keyId]))?.cacheId).toBe(ours.cacheId);
+      expect(await ours.tell(generation, newTenant(), keyId, entry(1))).toBe(ours.cacheId);
+    });
+
+    test("a subscription begins with a gap", () => {
+      expect(mine.heard[0]).toEqual({ kind: "gap" });
+      expect(theirs.heard[0]).toEqual({ kind: "gap" });
+    });
+
+    describe("read", () => {
+      test("misses what was never put, and answers no entries for no keys", async () => {
+        expect(await read(newTenant())).toBeUndefined();
+        expect((await ours.read(generation, newTenant(), []))?.entries).toEqual([]);
+      });
+
+      test("answers every field of a record", async () => {
+        const tenant = newTenant();
+        const full = entry(3, {
+          record: keyRecord({
+            kind: "imported",
+            revision: 3,
+            name: 'Ключ "a" \u0000 👩‍👩‍👧',
+            scopes: ["write", "read"],
+            metadata: { nested: [{ a: null }, 1.5, "", {}], "$a.b": true },
+            rateLimitPolicy: { quota: 2n ** 63n - 1n, windowMs: 60_000, unit: "requests" },
+            allowedCidrs: ["10.0.0.0/8", "2001:db8::/32"],
+            visibility: "public",
+            expireTimeMs: 3,
+            revocation: { reason: "privilege_withdrawn", description: "gone" },
+            lastUsedTimeMs: 4,
+          }),
+        });
+        fill(tenant, full);
+        expect(await read(tenant)).toEqual(full);
+        expect(await read(tenant, other)).toEqual(full);
+      });
+
+      test("answers a batch in the order asked, with misses and repetitions", async () => {
+        const tenant = newTenant();
+        const keyIds = Array.from({ length: 200 }, () => randomUUID());
+        const entries = keyIds.map((id, index) => (index % 3 === 0 ? undefined : entry(1, { record: keyRecord({ keyId: id }) })));
+        for (const [index, one] of entries.entries()) if (one !== undefined) ours.fill(generation, tenant, keyIds[index] as string, one);
+        const again = [...keyIds, keyIds[1] as string];
+        expect((await ours.read(generation, tenant, again))?.entries).toEqual([...entries, entries[1]]);
+      });
+
+      test("many at once get each their own", async () => {
+        const tenant = newTenant();
+        const keyIds = Array.from({ length: 300 }, () => randomUUID());
+        for (const id of keyIds) ours.fill(generation, tenant, id, entry(1, { record: keyRecord({ keyId: id }) }));
+        const answers = await Promise.all(keyIds.map((id) => ours.read(generation, tenant, [id])));
+        expect(answers.map((answer) => answer?.entries[0]?.record?.keyId)).toEqual(keyIds);
+      });
+
+      test("keeps generations and tenants apart", async () => {
+        const tenant = newTenant();
+        fill(tenant, entry(1));
+        expect(await read(tenant, ours, generation + 1)).toBeUndefined();
+        expect(await read(`${tenant}:${generation}`)).toBeUndefined();
+        ours.fill(generation, "a:b", "c", entry(1, { record: keyRecord({ keyId: "c" }) }));
+        expect((await ours.read(generation, "a", ["b:c"]))?.entries[0]).toBeUndefined();
+      });
+
+      test("answers an entry past its deadline, which others judge", async () => {
+        const tenant = newTenant();
+        const short = entry(1, { deadlineMs: Date.now() + 20 });
+        fill(tenant, short);
+        await until(() => Date.now() > short.deadlineMs + 20, "past the deadline");
+        expect(await read(tenant)).toEqual(short);
+      });
+    });
+
+    describe("fill", () => {
+      test("the higher revision stays, whichever came first", async () => {
+        for (const revisions of [
+          [1, 2],
+          [2, 1],
+          [255, 256],
+          [2 ** 40, 2 ** 32],
+        ]) {
+          const tenant = newTenant();
+          fill(tenant, ...revisions.map((revision) => entry(revision)));
+          expect((await read(tenant))?.revision).toBe(Math.max(...revisions));
+        }
+      });
+
+      test("the same revision replaces only to live longer", async () => {
+        const tenant = newTenant();
+        const first = entry(1);
+        const longer = entry(1, { deadlineMs: first.deadlineMs + 5000 });
+        fill(tenant, first, longer, first);
+        expect(await read(tenant)).toEqual(longer);
+      });
+
+      test("a negative entry replaces no record and no tombstone, and is replaced by any", async () => {
+        const [record, tombstone, negative] = [newTenant(), newTenant(), newTenant()];
+        const late = { deadlineMs: Date.now() + 3_600_000 };
+        fill(record, entry(1), absent(0, late));
+        fill(tombstone, absent(2), absent(0, late));
+        fill(negative, absent(0, late), entry(1));
+        expect((await read(record))?.record).not.toBeNull();
+        expect((await read(tombstone))?.revision).toBe(2);
+        expect((await read(negative))?.revision).toBe(1);
+      });
+
+      test("a deadline that is past keeps nothing", async () => {
+        const tenant = newTenant();
+        fill(tenant, entry(1, { deadlineMs: Date.now() - 1 }));
+        expect(await read(tenant)).toBeUndefined();
+      });
+    });
+
+    describe("tell", () => {
+      test("keeps the entry, and tells every process", async () => {
+        const tenant = newTenant();
+        expect(await ours.tell(generation, tenant, keyId, entry(4))).toBe(ours.cacheId);
+        expect((await read(tenant, other))?.revision).toBe(4);
+        const change = { kind: "change", tenant, keyId, revision: 4 };
+        await until(() => [mine, theirs].every(({ heard }) => heard.at(-1)?.kind === "change"), "heard by both");
+        expect(mine.heard).toContainEqual(change);
+        expect(theirs.heard).toContainEqual(change);
+      });
+
+      test("a tombstone keeps out what was read before it, and gives way to the key imported again", async () => {
+        const tenant = newTenant();
+        fill(tenant, entry(4));
+        await ours.tell(generation, tenant, keyId, absent(5));
+        fill(tenant, entry(4, { deadlineMs: Date.now() + 3_600_000 }));
+        expect(await read(tenant)).toMatchObject({ record: null, revision: 5 });
+        await other.tell(generation, tenant, keyId, entry(6));
+        expect(await read(tenant)).toMatchObject({ revision: 6 });
+      });
+
+      test("an older change is published, and replaces nothing", async () => {
+        const tenant = newTenant();
+        await ours.tell(generation, tenant, keyId, entry(9));
+        await other.tell(generation, tenant, keyId, entry(8));
+        expect((await read(tenant))?.revision).toBe(9);
+        await until(() => mine.heard.some((event) => event.kind === "change" && event.tenant === tenant && event.revision === 8), "heard");
+      });
+
+      test("with a deadline that is past it removes what is older, and is published", async () => {
+        const tenant = newTenant();
+        fill(tenant, entry(1));
+        expect(await ours.tell(generation, tenant, keyId, entry(2, { deadlineMs: Date.now() - 1 }))).not.toBeNull();
+        expect(await read(tenant)).toBeUndefined();
+        await until(() => theirs.heard.some((event) => event.kind === "change" && event.tenant === tenant), "heard");
+      });
+
+      test("whoever hears of a change finds it in place", async () => {
+        const tenant = newTenant();
+        const keyIds = Array.from({ length: 50 }, () => randomUUID());
+        const third = await servers.open();
+        const seen: Promise<number | undefined>[] = [];
+        third.subscribe({
+          onChange(ofTenant, id) {
+            if (ofTenant === tenant) seen.push(third.read(generation, tenant, [id]).then((answer) => answer?.entries[0]?.revision));
+          },
+          onBeat: () => {},
+          onGap: () => {},
+        });
+        await connected(third);
+        for (const id of keyIds) ours.fill(generation, tenant, id, entry(1, { record: keyRecord({ keyId: id }) }));
+        await Promise.all(keyIds.map((id) => ours.tell(generation, tenant, id, absent(2))));
+        await until(() => seen.length === keyIds.length, "all changes heard");
+        expect(new Set(await Promise.all(seen))).toEqual(new Set([2]));
+        await third.close();
+      });
+
+      test("of changes and fills in a race the highest revision stays", async () => {
+        const tenant = newTenant();
+        const revisions = Array.from({ length: 60 }, (_, index) => ((index * 37) % 60) + 1);
+        await Promise.all(
+          revisions.map(async (revision, index) => {
+            const cache = index % 2 === 0 ? ours : other;
+            if (index % 3 === 0) cache.fill(generation, tenant, keyId, entry(revision));
+            else await cache.tell(generation, tenant, keyId, entry(revision));
+          }),
+        );
+        await until(async () => (await read(tenant))?.revision === 60, "the last one stays");
+        expect((await read(tenant, other))?.revision).toBe(60);
+      });
+    });
+
+    describe("messages", () => {
+      test("a heartbeat comes round after every change acknowledged before it was sent, to every process", async () => {
+        const tenant = newTenant();
+        for (let round = 1; round <= 30; round += 1) {
+          await Promise.all([1, 2, 3].map((number) => ours.tell(generation, tenant, `${round}-${number}`, absent(round))));
+          other.beat(`${tenant} ${round}`);
+        }
+        const roundsOf = (listener: typeof mine) =>
+          listener.heard.flatMap((event) => {
+            if (event.kind === "change" && event.tenant === tenant) return [event.revision];
+            return event.kind === "beat" && event.beatId.startsWith(tenant) ? [Number(event.beatId.slice(tenant.length + 1)) + 0.5] : [];
+          });
+        for (const listener of [mine, theirs]) {
+          await until(() => roundsOf(listener).at(-1) === 30.5, "the last heartbeat came round");
+          // A heartbeat may lag behind later changes, but no change behind a heartbeat that was sent after it.
+          let beatsSeen = 0;
+          for (const round of roundsOf(listener)) {
+            if (Number.isInteger(round)) expect(round).toBeGreaterThan(beatsSeen);
+            else beatsSeen = round;
+          }
+          expect(roundsOf(listener)).toHaveLength(120);
+        }
+      });
+
+      test("a heartbeat names the server it came by", async () => {
+        const beatId = randomUUID();
+        ours.beat(beatId);
+        await until(() => theirs.heard.some((event) => event.kind === "beat" && event.beatId === beatId), "the heartbeat came round");
+        expect(theirs.heard).toContainEqual({ kind: "beat", beatId, cacheId: ours.cacheId });
+      });
+
+      test("nothing was missed on the way", () => {
+        expect(mine.heard.filter(({ kind }) => kind === "gap")).toHaveLength(1);
+        expect(theirs.heard.filter(({ kind }) => kind === "gap")).toHaveLength(1);
+      });
+    });
+
+    test("a closed cache answers that it cannot tell", async () => {
+      const cache = await servers.open();
+      await connected(cache);
+      await cache.close();
+      expect(cache.cacheId).toBeNull();
+      expect(await cache.read(generation, newTenant(), [keyId])).toBeNull();
+      expect(await cache.tell(generation, newTenant(), keyId, entry(1))).toBeNull();
+      cache.fill(generation, newTenant(), keyId, entry(1));
+      cache.beat("late");
+    });
+  });
+}

@@ -1,0 +1,156 @@
+import type { RecordReader } from "../../src/cache/record-reader.ts";
+import { type Credentials, digestOf } from "../../src/core/credential.ts";
+import type { RecordCache } from "../../src/ports/record-cache.ts";
+import type { KeyService } from "../../src/service/key-service.ts";
+import type { Host } from "./host.ts";
+import type { Link } from "./link.ts";
+import type { Protocol } from "./protocol.ts";
+import type { Redis } from "./redis.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { connectSharedCache, type ConnectedSharedCache } from "./shared-cache.ts";
+import { connectStore, type StoreState } from "./store.ts";
+
+export const tenant = "default";
+export const tickMs = 250;
+const identityPatienceMs = 1000;
+
+/** One life of a process: the real protocol code over simulated ports. */
+export interface Node {
+  readonly service: KeyService;
+  readonly verify: ReturnType<Protocol["createVerify"]>;
+  readonly shared: ConnectedSharedCache | null;
+  /** How often it asked beyond its own cache for a key. */
+  readonly asked: () => number;
+}
+
+export interface NodeOptions {
+  readonly protocol: Protocol;
+  readonly scheduler: Scheduler;
+  readonly host: Host;
+  readonly store: StoreState;
+  readonly redis: Redis | null;
+  readonly links: { readonly store: Link; readonly commands: Link; readonly subscriber: Link };
+  readonly skewMs: number;
+  readonly cacheTtlMs: number;
+  readonly graceMs: number;
+  readonly storeTimeoutMs: number;
+  readonly onRegress: (keyId: string) => void;
+}
+
+const digests = new Map<string, string>();
+function digest(text: string): string {
+  const known = digests.get(text) ?? digestOf(text);
+  digests.set(text, known);
+  return known;
+}
+
+/** A credential is its key's id: what is proven here is about caches. */
+const credentials: Credentials = {
+  mint: (_tenant, keyId) => `issued ${keyId}`,
+  parse(_tenant, text) {
+    const [kind, keyId = ""] = text.split(" ");
+    return kind === "issued"
+      ? { type: "issued", keyId, digest: digest(text) }
+      : { type: "imported", keyIds: [keyId] };
+  },
+};
+
+export function startNode(options: NodeOptions): Node {
+  const { protocol, scheduler, host, redis, links, graceMs, cacheTtlMs } = options;
+  const { life } = host;
+  const clock = () => Math.floor(1_000_000 + scheduler.nowMs() + options.skewMs);
+  const { keys, generations } = connectStore(options.store, links.store, host, scheduler, options.storeTimeoutMs);
+  const retentionMs = graceMs + 6000;
+  const shared =
+    redis === null
+      ? null
+      : connectSharedCache({ scheduler, redis, host, commandLink: links.commands, subscriberLink: links.subscriber, clock, retentionMs });
+  let asked = 0;
+  let beats = 0;
+
+  const local = checked(protocol.createMemoryRecordCache({ maxEntries: 3 }), options.onRegress);
+  const trust = protocol.createCacheTrust({
+    generations,
+    shared,
+    monotonicMs: scheduler.nowMs,
+    leaseMs: 1000,
+    graceMs,
+    identityPatienceMs,
+    reset: () => local.clear(),
+    createBeatId: () => `${host.id}-${life}-${beats++}`,
+  });
+  const reader: RecordReader = protocol.createRecordReader({
+    store: {
+      get(...key) {
+        asked += 1;
+        return keys.get(...key);
+      },
+    },
+    local,
+    shared:
+      shared === null
+        ? null
+        : Object.create(shared, {
+            read: {
+              value: (...args: Parameters<typeof shared.read>) => {
+                asked += 1;
+                return shared.read(...args);
+              },
+            },
+          }),
+    trust,
+    clock,
+    monotonicMs: scheduler.nowMs,
+    cacheTtlMs,
+    negativeCacheTtlMs: 1000,
+    graceMs,
+  });
+
+  const tick = () => {
+    let due = true;
+    const run = () => {
+      due = false;
+      void trust.tick();
+    };
+    // As with setInterval, what a pause missed is not made up for.
+    host.deliver(life, run);
+    const plan = () => {
+      if (host.life !== life) return;
+      if (!due) {
+        due = true;
+        host.deliver(life, run);
+      }
+      scheduler.after(tickMs, plan);
+    };
+    scheduler.after(tickMs, plan);
+  };
+  tick();
+
+  const service = {
+    store: keys,
+    reader,
+    credentials,
+    clock,
+    randomBytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(scheduler.random() * 256)),
+    defaultKeyTtlMs: null,
+  } as unknown as KeyService;
+  return {
+    service,
+    verify: protocol.createVerify({ credentials, reader, usage: { record: () => {} }, clock }),
+    shared,
+    asked: () => asked,
+  };
+}
+
+/** Reports where an entry that is within its deadline gives way to one with a lower revision. */
+function checked(cache: RecordCache, onRegress: (keyId: string) => void): RecordCache {
+  return {
+    ...cache,
+    putIfNewer(tenant, keyId, entry, nowMs) {
+      const held = cache.get(tenant, keyId, nowMs);
+      cache.putIfNewer(tenant, keyId, entry, nowMs);
+      const now = cache.get(tenant, keyId, Number.NEGATIVE_INFINITY);
+      if (held !== undefined && now !== undefined && now.revision < held.revision) onRegress(keyId);
+    },
+  };
+}

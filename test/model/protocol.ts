@@ -1,0 +1,26 @@
+import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
+import { createRecordReader } from "../../src/cache/record-reader.ts";
+import { createCacheTrust } from "../../src/cache/trust.ts";
+import { deleteImportedKey } from "../../src/service/delete.ts";
+import { importKey } from "../../src/service/import.ts";
+import { issueKey } from "../../src/service/issue.ts";
+import { revokeKey } from "../../src/service/revoke.ts";
+import { rotateKey } from "../../src/service/rotate.ts";
+import { updateKey } from "../../src/service/update.ts";
+import { createVerify } from "../../src/service/verify.ts";
+
+/** The code under test. Mutants are other copies of it. */
+export const realProtocol = {
+  createMemoryRecordCache,
+  createRecordReader,
+  createCacheTrust,
+  createVerify,
+  issueKey,
+  importKey,
+  updateKey,
+  revokeKey,
+  rotateKey,
+  deleteImportedKey,
+};
+
+export type Protocol = typeof realProtocol;

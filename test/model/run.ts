@@ -1,0 +1,245 @@
+import type { TellChange } from "../../src/cache/record-reader.ts";
+import { Failure } from "../../src/error/failure.ts";
+import type { KeyService } from "../../src/service/key-service.ts";
+import { createSaboteur, type Machine } from "./faults-at-work.ts";
+import { boundMs, createFaultLog } from "./faults.ts";
+import { createHistory } from "./history.ts";
+import { createHost } from "./host.ts";
+import { createLink } from "./link.ts";
+import { type Node, startNode, tenant } from "./node.ts";
+import type { Protocol } from "./protocol.ts";
+import { createRedis } from "./redis.ts";
+import type { Operation, Scenario } from "./scenario.ts";
+import { createScheduler } from "./scheduler.ts";
+import { createStoreState } from "./store.ts";
+
+export interface RunOptions {
+  /** False: the mutant whose shared cache overwrites whatever is there. */
+  readonly sharedPutsIfNewer?: boolean;
+  /** False: property (c) is left to the others. */
+  readonly checksReplacement?: boolean;
+}
+
+/** What a run came to, so that a test can show that it tested something. */
+export interface RunSummary {
+  readonly verifications: number;
+  readonly acknowledged: number;
+  readonly hits: number;
+  readonly unavailable: number;
+}
+
+const attributes = { name: "", scopes: ["read", "write"], metadata: null, rateLimitPolicy: null, allowedCidrs: [] };
+const importedSlot = 2;
+/** Of a grace of 60 s only the rule matters, and a short one leaves time for what comes after it. */
+const graceMs = { serve: 6000, refuse: 0 };
+const firstStepMs = 1500;
+const verifyIntervalMs = 200;
+/** Until after the last fault everything is as it was before. */
+const recoveryMs = 5000;
+
+/** Runs a scenario and throws where a property does not hold; the message says which, when and where. */
+export async function run(protocol: Protocol, scenario: Scenario, options: RunOptions = {}): Promise<RunSummary> {
+  const scheduler = createScheduler(scenario.seed);
+  const { nowMs, after, between, chance } = scheduler;
+  const violations: string[] = [];
+  const violated = (what: string) => violations.push(`${what} (at ${nowMs().toFixed(1)} ms)`);
+  const history = createHistory();
+  const log = createFaultLog(nowMs);
+  const state = createStoreState();
+  state.onCommit = history.committed;
+  const onRegress = (key: string) => options.checksReplacement !== false && violated(`(c) ${key}: an older record replaced a newer one`);
+  const redis = scenario.hasSharedCache
+    ? createRedis(scheduler, { putsIfNewer: options.sharedPutsIfNewer ?? true, onRegress: (key) => onRegress(`shared ${key}`) })
+    : null;
+  const bounds = { outage: scenario.outage, graceMs: graceMs[scenario.outage], hasSharedCache: redis !== null };
+  const sabotage = createSaboteur(scheduler, log, redis);
+  const counts = { verifications: 0, acknowledged: 0, hits: 0, unavailable: 0 };
+  const pending = new Set<() => boolean>();
+
+  const machines: (Machine & { readonly node: () => Node })[] = Array.from({ length: scenario.processes }, (_, id) => {
+    const host = createHost(id, scheduler.letSettle);
+    const links = {
+      store: createLink(scheduler, { isOrdered: false }),
+      commands: createLink(scheduler, { isOrdered: true }),
+      subscriber: createLink(scheduler, { isOrdered: true }),
+    };
+    const skewMs = scenario.skewsMs[id] ?? 0;
+    const { cacheTtlMs, storeTimeoutMs } = scenario;
+    const startIt = () =>
+      startNode({ protocol, scheduler, host, store: state, redis, links, skewMs, cacheTtlMs, storeTimeoutMs, graceMs: bounds.graceMs, onRegress });
+    let node = startIt();
+    const start = () => {
+      host.start();
+      node = startIt();
+    };
+    return { host, links, start, node: () => node, shared: () => node.shared };
+  });
+
+  /** Credentials by slot; the last ones are still asked for after a rotation. */
+  const slots: string[][] = [[], [], []];
+  const credentialOf = (keyId: string) => `${keyId === importedKeyId ? "imported" : "issued"} ${keyId}`;
+  const keyIdOf = (credential: string) => credential.split(" ")[1] as string;
+
+  const perform = async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
+    const credentials = slots[slot] as string[];
+    const keyId = credentials.length === 0 ? "" : keyIdOf(credentials.at(-1) as string);
+    const revocation = { reason: "key_compromise", description: "" } as const;
+    if (slot === importedSlot) {
+      const request = { attributes, actorId: "", visibility: "secret", ttlMs: null, requestId: null, rawKey: slots[importedSlot]?.[0] ?? "" } as const;
+      if (operation === "delete") await protocol.deleteImportedKey(service, tenant, keyId);
+      else if (operation === "revoke") await protocol.revokeKey(service, tenant, keyId, revocation);
+      else if (operation === "narrow") {
+        await protocol.updateKey(service, tenant, { kind: "imported", keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
+      } else await protocol.importKey(service, tenant, request);
+      return;
+    }
+    if (operation === "issue" || operation === "import" || keyId === "") {
+      const { secret } = await protocol.issueKey(service, tenant, { attributes, actorId: "", visibility: "secret", ttlMs: null, requestId: null });
+      credentials.push(secret as string);
+      return;
+    }
+    if (operation === "rotate") {
+      const { secret } = await protocol.rotateKey(service, tenant, { keyId, overrides: {} });
+      credentials.push(secret);
+    } else if (operation === "narrow") {
+      await protocol.updateKey(service, tenant, { kind: "issued", keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
+    } else await protocol.revokeKey(service, tenant, keyId, revocation);
+  };
+
+  const operate = (machine: (typeof machines)[number], operation: Operation, slot: number) => {
+    const { host } = machine;
+    host.deliver(host.life, () => {
+      const { life } = host;
+      const begunMs = nowMs();
+      const told: { keyId: string; revision: number }[] = [];
+      const { service } = machine.node();
+      const beginChange = (tenant: string, keyId: string): TellChange => {
+        const tell = service.reader.beginChange(tenant, keyId);
+        return (record, revision) => {
+          told.push({ keyId, revision });
+          return tell(record, revision);
+        };
+      };
+      const watched = { ...service, reader: { ...service.reader, beginChange } };
+      perform(watched, operation, slot).then(
+        () => {
+          const last = told.at(-1);
+          counts.acknowledged += 1;
+          if (last !== undefined) {
+            for (const delayMs of [0, 1, 5, 25]) after(delayMs, () => verify(machine, credentialOf(last.keyId)));
+            history.acknowledged(last.keyId, { revision: last.revision, process: host.id, life, begunMs, atMs: nowMs() });
+          }
+        },
+        (error: unknown) => {
+          if (!(error instanceof Failure) && (error as Error).name !== "Failure") violated(`an operation failed: ${String(error)}`);
+        },
+      );
+    });
+  };
+
+  const verify = (machine: (typeof machines)[number], credential: string, onLocalHit: (() => void) | null = null, bypassing = 0.03) => {
+    const { host } = machine;
+    host.deliver(host.life, () => {
+      const { life, id } = host;
+      const startedMs = nowMs();
+      const keyId = keyIdOf(credential);
+      const knownChanges = history.changesOf(keyId).length;
+      const before = machine.node().asked();
+      const where = () => `process ${id}, ${keyId}, verification begun at ${startedMs.toFixed(1)} ms`;
+      let isSettled = false;
+      pending.add(() => isSettled || host.life !== life || violated(`never answered: ${where()}`) < 0);
+      counts.verifications += 1;
+      const circumstances = { clientAddress: () => "", requiredScopes: [] };
+      const cacheDirective = onLocalHit === null && chance(bypassing) ? "no-cache" : "none";
+      machine
+        .node()
+        .verify(tenant, { credential, ...circumstances, cacheDirective })
+        .then(
+          ({ verdict, cacheOutcome }) => {
+            isSettled = true;
+            if (cacheOutcome === "hit") counts.hits += 1;
+            const revision = history.newestFor(keyId, verdict.record);
+            for (const change of history.changesOf(keyId).slice(0, knownChanges)) {
+              if (change.revision <= revision) continue;
+              const bound = boundMs(log, bounds, change, { process: id, life }, startedMs);
+              if (change.atMs + bound > startedMs) continue;
+              violated(
+                `(a, b) ${where()}, answers revision ${revision} (${verdict.isValid ? "valid" : verdict.code}), but process ` +
+                  `${change.process} acknowledged revision ${change.revision} at ${change.atMs.toFixed(1)} ms; bound ${bound} ms`,
+              );
+            }
+            if (machine.node().asked() === before) onLocalHit?.();
+          },
+          (error: unknown) => {
+            isSettled = true;
+            counts.unavailable += 1;
+            const hasReason = log.felt("store", id, startedMs, nowMs()) || log.felt("process", id, startedMs, nowMs());
+            if (!hasReason) violated(`(f) verification rejected though the store was there: ${where()}: ${String(error)}`);
+          },
+        );
+    });
+  };
+
+  const traffic = (machine: (typeof machines)[number]) => {
+    const slot = slots[Math.floor(between(0, slots.length))] as string[];
+    const credential = slot.at(chance(0.7) ? -1 : Math.floor(between(0, slot.length)));
+    if (credential !== undefined) verify(machine, credential);
+    after(between(1, 2 * verifyIntervalMs), () => nowMs() < endMs && traffic(machine));
+  };
+
+  // Calm beginnings: keys in every slot, and all of them known everywhere.
+  const [first] = machines as [(typeof machines)[number]];
+  slots[importedSlot] = [`imported ${importedKeyId}`];
+  after(600, () => operate(first, "issue", 0));
+  after(600, () => operate(first, "issue", 1));
+  after(600, () => operate(first, "import", importedSlot));
+
+  let atMs = firstStepMs;
+  let healedMs = atMs;
+  for (const step of scenario.steps) {
+    atMs += step.gapMs;
+    healedMs = Math.max(healedMs, atMs);
+    if (step.do === "operate") {
+      const machine = machines[step.process % machines.length] as (typeof machines)[number];
+      after(atMs, () => operate(machine, step.operation, step.slot));
+      if (step.again !== null) {
+        const { process, gapMs } = step.again;
+        after(atMs + gapMs, () => operate(machines[process % machines.length] as (typeof machines)[number], step.operation, step.slot));
+      }
+      // Reads that race with the change, and some that find out what came of it.
+      for (const other of machines) {
+        for (const [low, high] of [[-20, 10], [-20, 60], [0, 300], [100, 2600], [2000, 2600]] as const) {
+          after(Math.max(0, atMs + between(low, high)), () => {
+            const credential = slots[step.slot]?.at(-1);
+            if (credential !== undefined) verify(other, credential, null, high < 100 ? 0.3 : 0);
+          });
+        }
+      }
+    } else {
+      const chosen = machines.filter(({ host }) => (step.processes >> host.id) & 1);
+      after(atMs, () => sabotage(chosen, step.fault, step.durationMs));
+      healedMs = Math.max(healedMs, atMs + step.durationMs);
+    }
+  }
+  const endMs = healedMs + recoveryMs;
+  for (const machine of machines) after(between(300, 900), () => traffic(machine));
+  // Of four in a row one finds what another left, whenever its deadline may be.
+  const last = () => {
+    for (const machine of machines) {
+      for (const slot of slots) {
+        const credential = slot.at(-1);
+        if (credential === undefined) continue;
+        let localHits = 0;
+        for (const delayMs of [50, 350, 650, 950]) after(delayMs, () => verify(machine, credential, () => void (localHits += 1)));
+        pending.add(() => localHits > 0 || violated(`(e) process ${machine.host.id} does not serve ${credential} from its own cache`) < 0);
+      }
+    }
+  };
+  after(endMs, last);
+  await scheduler.runUntil(endMs + 2000);
+  for (const check of pending) check();
+  if (violations.length > 0) throw new Error(violations.slice(0, 3).join("\n"));
+  return counts;
+}
+
+const importedKeyId = "imported-key";

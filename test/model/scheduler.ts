@@ -1,0 +1,95 @@
+/** Virtual time and all the chance of a run. Events of one moment run in the order in which they were planned. */
+export interface Scheduler {
+  readonly nowMs: () => number;
+  /** Runs `work` after so many milliseconds of virtual time. */
+  after(delayMs: number, work: () => void): void;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+  between(low: number, high: number): number;
+  chance(probability: number): boolean;
+  /** To be called where code with promises runs: time stands still until it has got as far as it can. */
+  letSettle(): void;
+  /** Runs everything that is planned up to that moment. */
+  runUntil(endMs: number): Promise<void>;
+}
+
+interface Planned {
+  readonly atMs: number;
+  readonly order: number;
+  readonly work: () => void;
+}
+
+export function createScheduler(seed: number): Scheduler {
+  const heap: Planned[] = [];
+  let nowMs = 0;
+  let order = 0;
+  let isUnsettled = false;
+  let state = (seed ^ 0x9e3779b9) >>> 0;
+
+  /** Mulberry32. */
+  const random = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+
+  return {
+    nowMs: () => nowMs,
+    random,
+    between: (low, high) => low + random() * (high - low),
+    chance: (probability) => random() < probability,
+
+    after(delayMs, work) {
+      order += 1;
+      push(heap, { atMs: nowMs + delayMs, order, work });
+    },
+
+    letSettle() {
+      isUnsettled = true;
+    },
+
+    async runUntil(endMs) {
+      for (let next = heap[0]; next !== undefined && next.atMs <= endMs; next = heap[0]) {
+        pop(heap);
+        nowMs = next.atMs;
+        next.work();
+        if (!isUnsettled) continue;
+        isUnsettled = false;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      nowMs = endMs;
+    },
+  };
+}
+
+function isBefore(a: Planned, b: Planned): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
+
+function push(heap: Planned[], item: Planned): void {
+  let at = heap.length;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    const above = heap[parent] as Planned;
+    if (!isBefore(item, above)) break;
+    heap[at] = above;
+    at = parent;
+  }
+  heap[at] = item;
+}
+
+function pop(heap: Planned[]): void {
+  const last = heap.pop() as Planned;
+  if (heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && isBefore(heap[child + 1] as Planned, heap[child] as Planned)) child += 1;
+    if (!isBefore(heap[child] as Planned, last)) break;
+    heap[at] = heap[child] as Planned;
+    at = child;
+  }
+  heap[at] = last;
+}

@@ -1,0 +1,20 @@
+import { describe, test } from "vitest";
+import { serverBinary } from "../../scripts/test-servers.ts";
+
+/**
+ * `describe` for tests that start redis-servers of their own. Where there can be none, one skipped test says why; where the environment says
+ * CI, that is an error. To be awaited at the top of a test file.
+ */
+export async function describeOnRedis(name: string, body: () => void): Promise<void> {
+  const unavailable = await serverBinary("redis-server").then(
+    () => null,
+    (error: Error) => {
+      if (process.env.CI !== undefined) throw error;
+      return error.message;
+    },
+  );
+  describe(name, () => {
+    if (unavailable === null) body();
+    else test.skip(`needs redis-server: ${unavailable}`, () => {});
+  });
+}
