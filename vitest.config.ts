@@ -1,12 +1,24 @@
 import { defineConfig } from "vitest/config";
 
+/** The operations are tested on both stores: on SQLite with everything else, and once more on MongoDB and Redis. */
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", "./test/support/count-reporter.ts"],
+    projects: [
+      { extends: true, test: { name: "sqlite", include: ["test/**/*.test.ts"], sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: "mongodb",
+          include: ["test/rpc/**/*.test.ts", "test/protocol/{matrix,rest,rest-errors,rest-headers}.test.ts"],
+          globalSetup: "./test/support/mongodb-project.ts",
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -8,7 +8,7 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
-import { openMongoKeyStore } from "./adapters/mongo/key-store.ts";
+import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
 import { openRedisSharedCache } from "./adapters/redis/shared-cache.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
@@ -65,13 +65,16 @@ const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 /** The composition root: the only place that names concrete adapters. */
 export async function createApp(config: Config, secrets: Secrets, log: Log): Promise<App> {
   const clock = Date.now;
-  const { store, generations } = await openStore(config, secrets, clock);
+  const { store, shareable } = await openStore(config, secrets, clock);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const monotonicMs = () => performance.now();
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
   const local = createLocalCache(config);
-  const shared = secrets.cacheUri === null ? null : await openRedisSharedCache({ uri: secrets.cacheUri, graceMs, clock, log });
-  const trust = createTrust(generations, shared, local, monotonicMs, graceMs);
+  const shared =
+    secrets.cacheUri === null || shareable === null
+      ? null
+      : await openRedisSharedCache({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs, clock, log });
+  const trust = shareable === null ? soleProcessTrust : createTrust(shareable.cacheGeneration, shared, local, monotonicMs, graceMs);
   const { cacheTtlMs } = config;
   const reader = createRecordReader({ store, local, shared, trust, clock, monotonicMs, cacheTtlMs, negativeCacheTtlMs, graceMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
@@ -156,18 +159,18 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   };
 }
 
-/** `generations` is null where no other process can share the store. */
+/** `shareable` is null where no other process can use the store. */
 async function openStore(
   config: Config,
   { storeUri }: Secrets,
   clock: () => number,
-): Promise<{ store: KeyStore; generations: CacheGenerationStore | null }> {
+): Promise<{ store: KeyStore; shareable: MongoKeyStore | null }> {
   if (config.store.kind === "sqlite") {
     mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-    return { store: await openSqliteKeyStore({ path: config.store.path, clock }), generations: null };
+    return { store: await openSqliteKeyStore({ path: config.store.path, clock }), shareable: null };
   }
   const store = await openMongoKeyStore({ uri: storeUri as string, clock });
-  return { store, generations: store.cacheGeneration };
+  return { store, shareable: store };
 }
 
 function createLocalCache(config: Config): RecordCache {
@@ -175,13 +178,12 @@ function createLocalCache(config: Config): RecordCache {
 }
 
 function createTrust(
-  generations: CacheGenerationStore | null,
+  generations: CacheGenerationStore,
   shared: SharedCache | null,
   local: RecordCache,
   monotonicMs: () => number,
   graceMs: number,
 ): CacheTrust {
-  if (generations === null) return soleProcessTrust;
   const { leaseMs, identityPatienceMs } = cacheLease;
   return createCacheTrust({
     generations,

@@ -104,10 +104,16 @@ function outcomeOf(stream: ClientHttp2Stream): Promise<Outcome> {
     });
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("error", () => {});
-    stream.on("close", () => {
+    const finish = () => {
       clearTimeout(timer);
       if (httpStatus > 0) resolve({ httpStatus, grpcStatus, body: Buffer.concat(chunks) });
       else resolve(stream.rstCode === constants.NGHTTP2_INTERNAL_ERROR ? "reset with INTERNAL_ERROR" : "closed");
+    };
+    // Node's client says `close` only once its own body is sent, which a server that answered early need not take.
+    stream.on("end", () => {
+      finish();
+      if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
     });
+    stream.on("close", finish);
   });
 }

@@ -30,8 +30,16 @@ async function oddRequest(arena: Arena, attack: string, method: string, path: st
   const contentType: [string, string][] = body === undefined ? [] : [["content-type", "application/json"]];
   const sent = [...headers, ...contentType] as const;
   const request = { method, path, headers: sent, ...(body && { body }) };
+  // Connect answers a method that a service does not have with `unimplemented`, which is 501.
+  const isUnknownRpc = /^(https?:\/\/[^/]*)?\/(grpc|keywright)\.[\w.]+\//.test(path);
   const isTunnel = method === "CONNECT" || method === "PRI";
-  await sendAndJudge(arena, attack, request, { unimplemented: isValid || /jwks/i.test(path) }, isTunnel ? "http1" : undefined);
+  await sendAndJudge(
+    arena,
+    attack,
+    request,
+    { unimplemented: isValid || isUnknownRpc || /jwks/i.test(path) },
+    isTunnel ? "http1" : undefined,
+  );
 }
 
 function oddPath(random: Random): string {

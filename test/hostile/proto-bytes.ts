@@ -40,17 +40,26 @@ function validBytes(random: Random, schema: DescMessage, credential: string): Bu
   return Buffer.from(toBinary(schema, create(schema, message)));
 }
 
+const structDepths = [20, 99, 101, 1000, 4000];
+const nestedStructs = new Map<number, Buffer>();
+
 /** google.protobuf.Struct in Struct, as deep as a stack might not be. */
 function nestedStruct(random: Random, schema: DescMessage): Buffer {
   const field = schema.fields.find(({ message }) => message?.typeName === "google.protobuf.Struct") ?? schema.fields[0];
-  const depth = random.pick([20, 99, 101, 1000, 4000]);
+  const depth = random.pick(structDepths);
+  const bytes = nestedStructs.get(depth) ?? structOfDepth(depth);
+  nestedStructs.set(depth, bytes);
+  return delimited(field?.number ?? 1, bytes);
+}
+
+function structOfDepth(depth: number): Buffer {
   let bytes: Buffer = Buffer.alloc(0);
   for (let level = 0; level < depth && bytes.length < 60_000; level += 1) {
     // Struct.fields entry: key "a", value: Value.struct_value or Value.list_value of the level below.
     const value = delimited(2, level % 2 === 0 ? delimited(5, bytes) : delimited(6, delimited(1, delimited(5, bytes))));
     bytes = delimited(1, Buffer.concat([delimited(1, Buffer.from("a")), value]));
   }
-  return delimited(field?.number ?? 1, bytes);
+  return bytes;
 }
 
 function flipped(random: Random, bytes: Buffer): Buffer {

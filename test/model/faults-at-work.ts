@@ -61,8 +61,10 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
         return onLinks(machine, fault.path, (link) => {
           const before = link.slownessMs;
           link.slownessMs = fault.slownessMs;
+          link.isSteady = fault.steady;
           return () => {
             link.slownessMs = before;
+            link.isSteady = false;
           };
         });
       case "pause":

@@ -12,18 +12,29 @@ export interface Acknowledged {
 /** What happened to keys: every state that the store held, and what was acknowledged. */
 export interface History {
   committed(keyId: string, revision: number, record: KeyRecord | null): void;
+  /** The lowest revision at which the key was revoked, of those that were in force at that moment or came later; null: none. */
+  revokedSince(keyId: string, sinceMs: number): number | null;
   acknowledged(keyId: string, change: Acknowledged): void;
   changesOf(keyId: string): readonly Acknowledged[];
   /** The newest revision that an answer can stand for: `null` where it says that there is no such key. */
   newestFor(keyId: string, record: KeyRecord | null): number;
 }
 
-export function createHistory(): History {
+export function createHistory(nowMs: () => number): History {
+  const states = new Map<string, { readonly revision: number; readonly isRevoked: boolean; readonly atMs: number }[]>();
   const absences = new Map<string, number>();
   const changes = new Map<string, Acknowledged[]>();
   return {
     committed(keyId, revision, record) {
       if (record === null) absences.set(keyId, revision);
+      const known = states.get(keyId) ?? [];
+      known.push({ revision, isRevoked: record !== null && record.revocation !== null, atMs: nowMs() });
+      states.set(keyId, known);
+    },
+    revokedSince(keyId, sinceMs) {
+      const known = states.get(keyId) ?? [];
+      const inForce = known.findLastIndex(({ atMs }) => atMs <= sinceMs);
+      return known.slice(Math.max(0, inForce)).find(({ isRevoked }) => isRevoked)?.revision ?? null;
     },
     acknowledged(keyId, change) {
       const known = changes.get(keyId) ?? [];

@@ -8,6 +8,8 @@ export interface Link {
   readonly state: LinkState;
   /** Milliseconds that most messages take at most; some take up to 50 all the same. */
   slownessMs: number;
+  /** Every message takes about that long. */
+  isSteady: boolean;
   cut(state: "silent" | "refused"): void;
   /** What was held back while it was silent goes on, or is lost. */
   heal(): void;
@@ -29,6 +31,7 @@ export function createLink({ nowMs, after, between, chance }: Scheduler, { isOrd
       return state;
     },
     slownessMs: 4,
+    isSteady: false,
     cut(to) {
       state = to;
     },
@@ -43,7 +46,8 @@ export function createLink({ nowMs, after, between, chance }: Scheduler, { isOrd
       }
     },
     carry(arrive, lost, lane) {
-      let atMs = nowMs() + (chance(0.9) ? between(0.2, link.slownessMs) : between(0.2, Math.max(link.slownessMs, 50)));
+      const mostMs = chance(0.9) ? link.slownessMs : Math.max(link.slownessMs, 50);
+      let atMs = nowMs() + between(link.isSteady ? 0.7 * link.slownessMs : 0.2, mostMs);
       if (lane !== undefined) {
         atMs = Math.max(atMs, lane.lastMs);
         lane.lastMs = atMs;

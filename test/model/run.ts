@@ -43,7 +43,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   const { nowMs, after, between, chance } = scheduler;
   const violations: string[] = [];
   const violated = (what: string) => violations.push(`${what} (at ${nowMs().toFixed(1)} ms)`);
-  const history = createHistory();
+  const history = createHistory(nowMs);
   const log = createFaultLog(nowMs);
   const state = createStoreState();
   state.onCommit = history.committed;
@@ -112,6 +112,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       const { life } = host;
       const begunMs = nowMs();
       const told: { keyId: string; revision: number }[] = [];
+      const credential = slots[slot]?.at(-1);
       const { service } = machine.node();
       const beginChange = (tenant: string, keyId: string): TellChange => {
         const tell = service.reader.beginChange(tenant, keyId);
@@ -123,7 +124,9 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       const watched = { ...service, reader: { ...service.reader, beginChange } };
       perform(watched, operation, slot).then(
         () => {
-          const last = told.at(-1);
+          // What it told the caches of; and a revocation binds also where that was forgotten.
+          const revoked = operation === "revoke" && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
+          const last = told.at(-1) ?? (revoked === null ? undefined : { keyId: keyIdOf(credential as string), revision: revoked });
           counts.acknowledged += 1;
           if (last !== undefined) {
             for (const delayMs of [0, 1, 5, 25]) after(delayMs, () => verify(machine, credentialOf(last.keyId)));

@@ -2,10 +2,12 @@ import fc from "fast-check";
 
 export type Operation = "revoke" | "narrow" | "rotate" | "delete" | "import" | "issue";
 
+export type Path = "store" | "commands" | "subscriber" | "redis" | "all";
+
 export type Fault =
   /** A network between a process and a server. */
-  | { readonly kind: "cut"; readonly path: "store" | "commands" | "subscriber" | "redis" | "all"; readonly loud: boolean }
-  | { readonly kind: "slow"; readonly path: "store" | "commands" | "subscriber" | "redis" | "all"; readonly slownessMs: number }
+  | { readonly kind: "cut"; readonly path: Path; readonly loud: boolean }
+  | { readonly kind: "slow"; readonly path: Path; readonly slownessMs: number; readonly steady: boolean }
   | { readonly kind: "pause" }
   | { readonly kind: "crash" }
   /** The cache server, whatever the processes. */
@@ -67,6 +69,7 @@ function faultOf(theme: Theme): fc.Arbitrary<Fault> {
     slow: fc.record({
       kind: fc.constant("slow" as const),
       path,
+      steady: fc.boolean(),
       slownessMs: fc.oneof(fc.integer({ min: 10, max: 600 }), fc.integer({ min: 600, max: 3000 })),
     }),
     pause: fc.record({ kind: fc.constant("pause" as const) }),
@@ -105,13 +108,20 @@ function stepOf(theme: Theme): fc.Arbitrary<Step> {
   );
 }
 
-export const scenarios: fc.Arbitrary<Scenario> = fc.record({
-  seed: fc.nat(),
-  processes: fc.integer({ min: 2, max: 4 }),
-  outage: fc.constantFrom("serve", "refuse"),
-  hasSharedCache: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
-  cacheTtlMs: fc.constantFrom(1500, 60_000),
-  storeTimeoutMs: fc.constantFrom(800, 2500),
-  skewsMs: fc.array(fc.integer({ min: -2000, max: 2000 }), { minLength: 4, maxLength: 4 }),
-  steps: themes.chain((theme) => fc.array(stepOf(theme), { minLength: 2, maxLength: 24 })),
-});
+const randomSteps = themes.chain((theme) => fc.array(stepOf(theme), { minLength: 2, maxLength: 24 }));
+
+/** Scenarios of certain steps; or of any. */
+export function scenariosOf(steps: fc.Arbitrary<Step[]>): fc.Arbitrary<Scenario> {
+  return fc.record({
+    seed: fc.nat(),
+    processes: fc.integer({ min: 2, max: 4 }),
+    outage: fc.constantFrom("serve", "refuse"),
+    hasSharedCache: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+    cacheTtlMs: fc.constantFrom(1500, 60_000),
+    storeTimeoutMs: fc.constantFrom(800, 2500),
+    skewsMs: fc.array(fc.integer({ min: -2000, max: 2000 }), { minLength: 4, maxLength: 4 }),
+    steps,
+  });
+}
+
+export const scenarios = scenariosOf(randomSteps);

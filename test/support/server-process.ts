@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { backendSettings } from "./test-backend.ts";
 
 export interface ServerOptions {
   /** Settings on top of a free port and the data folder. */
@@ -34,9 +35,10 @@ const startTimeoutMs = 15_000;
 const stopTimeoutMs = 20_000;
 
 /** Starts a server on a free port and waits until it listens. Rejects with all its output where it ends or hangs before. */
-export async function startServer({ env = {}, dataDir: givenDataDir, config }: ServerOptions = {}): Promise<ServerProcess> {
+export async function startServer({ env: givenEnv, dataDir: givenDataDir, config }: ServerOptions = {}): Promise<ServerProcess> {
   const dataDir = givenDataDir ?? (await mkdtemp(join(tmpdir(), "keywright-test-")));
   const configFile = join(dataDir, "keywright.yaml");
+  const env: Record<string, string> = { ...(await backendSettings(dataDir, config?.includes("admin_tokens") ?? false)), ...givenEnv };
   if (config !== undefined) await writeFile(configFile, config, { mode: 0o600 });
 
   const child = spawn(process.execPath, [mainFile, ...(config === undefined ? [] : ["--config", configFile])], {

@@ -11,6 +11,7 @@ import { createInserts } from "./inserts.ts";
 import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
+import { readStoreId } from "./store-id.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
@@ -19,6 +20,8 @@ export interface MongoKeyStoreOptions extends MongoOptions {
 /** A key store that also keeps the cache generation; `close` ends both. */
 export interface MongoKeyStore extends KeyStore {
   readonly cacheGeneration: CacheGenerationStore;
+  /** Made with the store, random: tells it from every other one. */
+  readonly storeId: string;
 }
 
 /**
@@ -49,5 +52,6 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
       await database.close();
     },
     cacheGeneration: createCacheGenerationStore(database),
+    storeId: await run((signal) => readStoreId(database.db, signal)),
   };
 }

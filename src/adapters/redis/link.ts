@@ -1,7 +1,7 @@
 import { readClusterView } from "./cluster.ts";
 import { type ConnectionOptions, openConnection, readDataSet } from "./connection.ts";
 import { Unusable } from "./failures.ts";
-import { cacheIdOf, channel } from "./names.ts";
+import { cacheIdOf } from "./names.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
 import type { Servers, Topology } from "./topology.ts";
@@ -26,6 +26,7 @@ export interface LinkEvents {
 }
 
 export interface LinkOptions extends ConnectionOptions {
+  readonly channel: string;
   /** For one question to an open link; while it is being set up, `connectTimeoutMs` holds for each. */
   readonly timeoutMs: number;
   /** How often the servers are asked again who they are. */
@@ -42,6 +43,7 @@ interface Node {
  * and when the servers change behind them.
  */
 export async function openLink(topology: Topology, options: LinkOptions): Promise<Link> {
+  const { channel } = options;
   const servers = await topology.find();
   const clients: ScriptedRedis[] = [];
   let events: LinkEvents | null = null;
@@ -78,7 +80,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
     const isCluster = servers.cluster !== null;
     subscriber.client.on(isCluster ? "smessage" : "message", (_channel: string, message: string) => events?.onMessage(message));
     subscriber.client.on("moved", () => lose(new Unusable("the slots of the cluster are moving")));
-    await within(options.connectTimeoutMs, subscribe(subscriber.client, isCluster));
+    await within(options.connectTimeoutMs, subscribe(subscriber.client, channel, isCluster));
 
     const moved = () => lose(new Unusable("the cache is held by other servers now"));
     let asking = false;
@@ -131,7 +133,7 @@ async function identify(masters: readonly Node[], { cluster }: Servers, db: numb
 }
 
 /** In a cluster by sharded pub/sub: one node sends all messages in one order, which a broadcast over the cluster would not keep. */
-function subscribe(client: ScriptedRedis, sharded: boolean): Promise<unknown> {
+function subscribe(client: ScriptedRedis, channel: string, sharded: boolean): Promise<unknown> {
   return sharded ? client.ssubscribe(channel) : client.subscribe(channel);
 }
 

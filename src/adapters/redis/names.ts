@@ -7,15 +7,24 @@ import { createHash } from "node:crypto";
  */
 const layout = 1;
 
-/** Where a process tells the others. In a cluster a channel is bound to a slot, as a key is. */
-export const channel = `kw${layout}:changes`;
+/** The names that one store's processes use. */
+export interface CacheNames {
+  /** Where a process tells the others. In a cluster a channel is bound to a slot, as a key is. */
+  readonly channel: string;
+  entry(generation: number, tenant: string, keyId: string): string;
+}
 
 /**
- * Name of an entry: `kw1:{generation}:{tenant}:{key id}`, the tenant percent-encoded, so that no tenant's name reaches into another's
- * and none holds the braces by which a cluster would put all its keys on one node.
+ * Channel `kw1:{namespace}:changes`, entries `kw1:{namespace}:{generation}:{tenant}:{key id}`, the tenant percent-encoded, so that no
+ * tenant's name reaches into another's and none holds the braces by which a cluster would put all its keys on one node. The namespace
+ * stands for the store: several may share a Redis, whose channels know no databases.
  */
-export function entryName(generation: number, tenant: string, keyId: string): string {
-  return `kw${layout}:${generation}:${encodeURIComponent(tenant.toWellFormed())}:${keyId}`;
+export function createNames(namespace: string): CacheNames {
+  const prefix = `kw${layout}:${namespace}`;
+  return {
+    channel: `${prefix}:changes`,
+    entry: (generation, tenant, keyId) => `${prefix}:${generation}:${encodeURIComponent(tenant.toWellFormed())}:${keyId}`,
+  };
 }
 
 /** One name for the servers that hold the cache: what each one calls its present data set, in any order, and the database on them. */

@@ -4,7 +4,7 @@ import { decodeEntry, encodeEntry } from "./encoding.ts";
 import { concernsOneCommand, describeError } from "./failures.ts";
 import { type Link, openLink } from "./link.ts";
 import { decodeMessage, encodeMessage } from "./messages.ts";
-import { channel, entryName } from "./names.ts";
+import { createNames } from "./names.ts";
 import { createTopology } from "./topology.ts";
 import { parseRedisUri } from "./uri.ts";
 import { within } from "./within.ts";
@@ -16,6 +16,8 @@ export interface RedisLog {
 }
 
 export interface RedisSharedCacheOptions {
+  /** Stands for the store whose keys are cached; without braces. Processes of one store give the same, those of another store another. */
+  readonly namespace: string;
   /** See uri.ts. */
   readonly uri: string;
   /** For every command; less than a read of the store may take. */
@@ -56,6 +58,7 @@ export async function openRedisSharedCache(options: RedisSharedCacheOptions): Pr
   const { clock = Date.now, random = Math.random, log } = options;
   const target = parseRedisUri(options.uri);
   const connection = { login: target.login, db: target.db, tls: target.tls, tlsCa: options.tlsCa, connectTimeoutMs };
+  const { channel, entry: entryName } = createNames(options.namespace);
   const topology = createTopology(target, connection, timeoutMs);
   const complainedMs = new Map<string, number>();
   let listener: SharedCacheListener | null = null;
@@ -67,7 +70,7 @@ export async function openRedisSharedCache(options: RedisSharedCacheOptions): Pr
 
   const connect = async () => {
     try {
-      const link = await openLink(topology, { ...connection, timeoutMs, recheckMs });
+      const link = await openLink(topology, { ...connection, channel, timeoutMs, recheckMs });
       if (closed) link.close();
       else adopt(link);
     } catch (error) {
@@ -145,7 +148,7 @@ export async function openRedisSharedCache(options: RedisSharedCacheOptions): Pr
 
     async read(generation, tenant, keyIds) {
       const names = keyIds.map((keyId) => entryName(generation, tenant, keyId));
-      const answer = await attempt((link) => readEntries(link, names));
+      const answer = await attempt((link) => readEntries(link, channel, names));
       if (answer === null || answer.link !== current) return null;
       const entries = answer.result.map((bytes, index) => (bytes === null ? undefined : decodeEntry(bytes, keyIds[index] as string)));
       return { cacheId: answer.link.cacheId, entries };
@@ -198,7 +201,7 @@ export async function openRedisSharedCache(options: RedisSharedCacheOptions): Pr
   };
 }
 
-async function readEntries(link: Link, names: readonly string[]): Promise<(Buffer | null)[]> {
+async function readEntries(link: Link, channel: string, names: readonly string[]): Promise<(Buffer | null)[]> {
   if (names.length > 1 && !link.isCluster) return link.nodeOf(channel).mgetBuffer([...names]);
   return Promise.all(names.map((name) => link.nodeOf(name).getBuffer(name)));
 }

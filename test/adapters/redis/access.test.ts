@@ -30,7 +30,7 @@ await describeOnRedis("access to Redis", () => {
   describeSharedCache("an ACL user with the commands needed and no others", async () => {
     const server = await ownRedis([...user, ...needed]);
     return {
-      open: () => openRedisSharedCache({ uri: `redis://${login}127.0.0.1:${server.port}`, timeoutMs }),
+      open: () => openRedisSharedCache({ namespace: "test", uri: `redis://${login}127.0.0.1:${server.port}`, timeoutMs }),
       dispose: () => server.stop(),
     };
   });
@@ -38,7 +38,7 @@ await describeOnRedis("access to Redis", () => {
   describeSharedCache("another database", async () => {
     const server = await ownRedis([...user, ...needed, "+select"]);
     return {
-      open: () => openRedisSharedCache({ uri: `redis://${login}127.0.0.1:${server.port}/5`, timeoutMs }),
+      open: () => openRedisSharedCache({ namespace: "test", uri: `redis://${login}127.0.0.1:${server.port}/5`, timeoutMs }),
       dispose: () => server.stop(),
     };
   });
@@ -55,7 +55,8 @@ await describeOnRedis("access to Redis", () => {
     }).listen(0, "localhost");
     await once(terminator, "listening");
     const { port } = terminator.address() as AddressInfo;
-    const open = (options: { tlsCa?: Buffer }) => openRedisSharedCache({ uri: `rediss://localhost:${port}`, timeoutMs, ...options });
+    const open = (options: { tlsCa?: Buffer }) =>
+      openRedisSharedCache({ namespace: "test", uri: `rediss://localhost:${port}`, timeoutMs, ...options });
     const distrusting = await open({});
     return {
       open: () => open({ tlsCa: certificate.cert }),
@@ -77,7 +78,12 @@ await describeOnRedis("access to Redis", () => {
     cleanups.push(() => server.stop());
     const lines: string[] = [];
     const note = (fields: unknown, message: string) => void lines.push(JSON.stringify([fields, message]));
-    const cache = await openRedisSharedCache({ uri: `${prefix}127.0.0.1:${server.port}`, timeoutMs, log: { info: note, warn: note } });
+    const cache = await openRedisSharedCache({
+      namespace: "test",
+      uri: `${prefix}127.0.0.1:${server.port}`,
+      timeoutMs,
+      log: { info: note, warn: note },
+    });
     cleanups.push(() => cache.close());
     await sleep(1000);
     expect(cache.cacheId).toBeNull();
@@ -91,7 +97,7 @@ await describeOnRedis("access to Redis", () => {
     cleanups.push(() => server.stop());
     const warnings: unknown[] = [];
     const log = { info: () => {}, warn: (fields: unknown) => void warnings.push(fields) };
-    const cache = await openRedisSharedCache({ uri: `redis://${login}127.0.0.1:${server.port}`, timeoutMs, log });
+    const cache = await openRedisSharedCache({ namespace: "test", uri: `redis://${login}127.0.0.1:${server.port}`, timeoutMs, log });
     cleanups.push(() => cache.close());
     const cacheId = await connected(cache);
     const entry: CacheEntry = { record: keyRecord(), revision: 1, deadlineMs: Date.now() + 60_000 };
@@ -106,7 +112,7 @@ await describeOnRedis("access to Redis", () => {
     cleanups.push(() => server.stop());
     const ids: string[] = [];
     for (const db of [0, 1]) {
-      const cache = await openRedisSharedCache({ uri: `${server.uri}/${db}` });
+      const cache = await openRedisSharedCache({ namespace: "test", uri: `${server.uri}/${db}` });
       cleanups.push(() => cache.close());
       ids.push(await connected(cache));
     }

@@ -12,7 +12,7 @@ import { type RedisCluster, startRedisCluster, withRedis } from "../../support/r
 await describeOnRedis("Redis Cluster", () => {
   describeSharedCache("a Redis Cluster of three masters", async () => {
     const cluster = await startRedisCluster();
-    return { open: () => openRedisSharedCache({ uri: cluster.uri, timeoutMs: 2000 }), dispose: cluster.stop };
+    return { open: () => openRedisSharedCache({ namespace: "test", uri: cluster.uri, timeoutMs: 2000 }), dispose: cluster.stop };
   });
 
   describeSharedCache("a Redis Cluster, as an ACL user", async () => {
@@ -21,7 +21,10 @@ await describeOnRedis("Redis Cluster", () => {
     for (const { port } of cluster.nodes) {
       await withRedis(port, (client) => client.call("ACL", "SETUSER", "app", "on", ">hush", "~kw1:*", "&kw1:*", ...needed.split(" ")));
     }
-    return { open: () => openRedisSharedCache({ uri: cluster.uri.replace("//", "//app:hush@"), timeoutMs: 2000 }), dispose: cluster.stop };
+    return {
+      open: () => openRedisSharedCache({ namespace: "test", uri: cluster.uri.replace("//", "//app:hush@"), timeoutMs: 2000 }),
+      dispose: cluster.stop,
+    };
   });
 
   describe("changes of the cluster", () => {
@@ -36,7 +39,7 @@ await describeOnRedis("Redis Cluster", () => {
     const nodeOf = (name: string) => [5461, 10_923, 16_384].findIndex((end) => slotOf(name) < end);
     beforeAll(async () => {
       cluster = await startRedisCluster();
-      cache = await openRedisSharedCache({ uri: cluster.uri, timeoutMs: 2000 });
+      cache = await openRedisSharedCache({ namespace: "test", uri: cluster.uri, timeoutMs: 2000 });
       cache.subscribe(listener);
     });
     afterAll(async () => {
@@ -52,10 +55,10 @@ await describeOnRedis("Redis Cluster", () => {
 
     test("a change is told only when it is in place, also where one node is slow", async () => {
       const cacheId = await connected(cache);
-      const channelNode = nodeOf("kw1:changes");
+      const channelNode = nodeOf("kw1:test:changes");
       const far =
-        Array.from({ length: 100 }, (_, index) => `key-${index}`).find((id) => nodeOf(`kw1:1:default:${id}`) !== channelNode) ?? "";
-      const slow = cluster.nodes[nodeOf(`kw1:1:default:${far}`)];
+        Array.from({ length: 100 }, (_, index) => `key-${index}`).find((id) => nodeOf(`kw1:test:1:default:${id}`) !== channelNode) ?? "";
+      const slow = cluster.nodes[nodeOf(`kw1:test:1:default:${far}`)];
       const heard = () => listener.heard.some((event) => event.kind === "change" && event.keyId === far);
       await slow?.kill("SIGSTOP");
       const told = cache.tell(1, "default", far, { ...entry(1), record: null });
@@ -80,7 +83,7 @@ await describeOnRedis("Redis Cluster", () => {
 
     test("slots that move end the link, which is set up again with the new owners", async () => {
       await connected(cache);
-      const name = `kw1:1:default:${keyId}`;
+      const name = `kw1:test:1:default:${keyId}`;
       const slot = slotOf(name);
       expect(await cache.tell(1, "default", keyId, entry(10))).toBe(cache.cacheId);
       const ids = await Promise.all([0, 1, 2].map((index) => onNode<string>(index, "CLUSTER", "MYID")));

@@ -29,7 +29,7 @@ await describeOnRedis("faults of Redis", () => {
 
   async function open(uri: string, options: Partial<RedisSharedCacheOptions> = {}) {
     // Long, where time is not what is tested: the machine may be busy.
-    const cache = await openRedisSharedCache({ uri, timeoutMs: 2000, ...options });
+    const cache = await openRedisSharedCache({ namespace: "test", uri, timeoutMs: 2000, ...options });
     cleanups.push(() => cache.close());
     const listener = recordingListener();
     cache.subscribe(listener);
@@ -223,7 +223,7 @@ await describeOnRedis("faults of Redis", () => {
       const { cache, listener, gaps } = await open(redis.uri);
       await connected(cache);
       await withRedis(redis.port, async (client) => {
-        for (const message of ["", "z", "c x default a", "c 1 %zz a", "c 1 default "]) await client.publish("kw1:changes", message);
+        for (const message of ["", "z", "c x default a", "c 1 %zz a", "c 1 default "]) await client.publish("kw1:test:changes", message);
       });
       await until(() => gaps() === 6, "five gaps more");
       expect(listener.heard.every(({ kind }) => kind === "gap")).toBe(true);
@@ -236,7 +236,7 @@ await describeOnRedis("faults of Redis", () => {
       const { cache, read } = await open(redis.uri);
       await connected(cache);
       await cache.tell(generation, tenant, keyId, entry(5));
-      const name = `kw1:${generation}:${tenant}:${keyId}`;
+      const name = `kw1:test:${generation}:${tenant}:${keyId}`;
       await withRedis(redis.port, async (client) => {
         const bytes = (await client.getBuffer(name)) as Buffer;
         bytes[0] = 99;
@@ -259,7 +259,7 @@ await describeOnRedis("faults of Redis", () => {
       const { cache } = await open(redis.uri, { graceMs: 5000 });
       await connected(cache);
       await cache.tell(generation, tenant, keyId, { ...entry(1), deadlineMs: Date.now() + 2000 });
-      const leftMs = await withRedis(redis.port, (client) => client.pttl(`kw1:${generation}:${tenant}:${keyId}`));
+      const leftMs = await withRedis(redis.port, (client) => client.pttl(`kw1:test:${generation}:${tenant}:${keyId}`));
       expect(leftMs).toBeGreaterThan(5500);
       expect(leftMs).toBeLessThanOrEqual(7000);
     });

@@ -10,7 +10,7 @@ import { type SentinelGroup, startSentinelGroup, withRedis } from "../../support
 await describeOnRedis("Redis with Sentinel", () => {
   describeSharedCache("Redis behind Sentinel", async () => {
     const group = await startSentinelGroup();
-    return { open: () => openRedisSharedCache({ uri: group.uri, timeoutMs: 2000 }), dispose: group.stop };
+    return { open: () => openRedisSharedCache({ namespace: "test", uri: group.uri, timeoutMs: 2000 }), dispose: group.stop };
   });
 
   describe("a failover", () => {
@@ -21,7 +21,7 @@ await describeOnRedis("Redis with Sentinel", () => {
     const entry = (revision: number) => ({ record: keyRecord({ revision }), revision, deadlineMs: Date.now() + 60_000 });
     beforeAll(async () => {
       group = await startSentinelGroup();
-      cache = await openRedisSharedCache({ uri: group.uri, timeoutMs: 2000 });
+      cache = await openRedisSharedCache({ namespace: "test", uri: group.uri, timeoutMs: 2000 });
       cache.subscribe(listener);
     });
     afterAll(async () => {
@@ -35,7 +35,7 @@ await describeOnRedis("Redis with Sentinel", () => {
       ids.push(await connected(cache));
       expect(await cache.tell(1, "default", keyId, entry(1))).toBe(ids[0]);
       const { port } = group.replica;
-      const replicated = () => withRedis(port, (client) => client.exists(`kw1:1:default:${keyId}`));
+      const replicated = () => withRedis(port, (client) => client.exists(`kw1:test:1:default:${keyId}`));
       await until(async () => (await replicated()) === 1, "replicated");
       // The replica hangs while the master takes one more write, and dies with it.
       await group.replica.kill("SIGSTOP");

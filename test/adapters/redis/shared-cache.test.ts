@@ -6,6 +6,6 @@ import { ownRedis } from "../../support/redis-groups.ts";
 await describeOnRedis("Redis, one server", () => {
   describeSharedCache("one Redis server", async () => {
     const server = await ownRedis();
-    return { open: () => openRedisSharedCache({ uri: server.uri, timeoutMs: 2000 }), dispose: () => server.stop() };
+    return { open: () => openRedisSharedCache({ namespace: "test", uri: server.uri, timeoutMs: 2000 }), dispose: () => server.stop() };
   });
 });

@@ -64,7 +64,7 @@ describe("a malformed URI is refused, without repeating it", () => {
     "redis+cluster://app:hush@a/1",
     "redis+cluster://app:hush@a#b",
   ])("%s", async (uri) => {
-    const error = (await openRedisSharedCache({ uri }).then(
+    const error = (await openRedisSharedCache({ namespace: "test", uri }).then(
       () => null,
       (reason: unknown) => reason,
     )) as Error | null;

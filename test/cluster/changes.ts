@@ -1,0 +1,62 @@
+import { randomUUID } from "node:crypto";
+import type { HttpClient } from "./http-client.ts";
+
+/** A key before and after one change. */
+export interface Subject {
+  readonly verifyBody: object;
+  /** Path and body of the request that makes the change; a success is its acknowledgement. */
+  readonly change: { readonly method: string; readonly path: string; readonly body?: object };
+}
+
+/** What ends the acceptance of a key, or of what it may do. */
+export interface ChangeKind {
+  readonly name: string;
+  prepare(http: HttpClient): Promise<Subject>;
+}
+
+const admin = "/v2alpha1/admin";
+export const verifyPath = `${admin}/apiKeys:verify`;
+
+export const revocation: ChangeKind = {
+  name: "revocation",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const body = { reason: "REVOCATION_REASON_KEY_COMPROMISE" };
+    return { verifyBody: { credential }, change: { method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body } };
+  },
+};
+
+export const narrowing: ChangeKind = {
+  name: "narrowed scope",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const change = { method: "PATCH", path: `${admin}/issuedApiKeys/${keyId}`, body: { scopes: ["orders:read"] } };
+    return { verifyBody: { credential, required_scopes: ["orders:write"] }, change };
+  },
+};
+
+export const rotation: ChangeKind = {
+  name: "rotation",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    return { verifyBody: { credential }, change: { method: "POST", path: `${admin}/issuedApiKeys/${keyId}:rotate`, body: {} } };
+  },
+};
+
+export const deletion: ChangeKind = {
+  name: "deletion",
+  async prepare(http) {
+    const credential = `legacy-${randomUUID()}`;
+    const { status, body } = await http.send("POST", `${admin}/importedApiKeys`, { raw_key: credential, actor_id: "legacy" });
+    if (status !== 201) throw new Error(`import answered ${status}: ${JSON.stringify(body)}`);
+    const path = `${admin}/importedApiKeys/${(body as { key_id: string }).key_id}`;
+    return { verifyBody: { credential }, change: { method: "DELETE", path } };
+  },
+};
+
+async function issue(http: HttpClient): Promise<{ keyId: string; credential: string }> {
+  const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { scopes: ["orders:read", "orders:write"] });
+  if (status !== 201) throw new Error(`issue answered ${status}: ${JSON.stringify(body)}`);
+  const { issued_api_key, secret } = body as { issued_api_key: { key_id: string }; secret: string };
+  return { keyId: issued_api_key.key_id, credential: secret };
+}

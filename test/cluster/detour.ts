@@ -1,0 +1,19 @@
+import { Socket } from "node:net";
+
+/*
+ * Loaded into a server process ahead of it (`node --import`): connections to some ports of this machine go to others, by the table in
+ * TEST_DETOURS, `{"<port>": <port>}`. The members of a MongoDB replica set tell clients where to find them, so a proxy that only one
+ * server process shall take cannot be put into the URI.
+ */
+const detours = JSON.parse(process.env.TEST_DETOURS ?? "{}") as Record<string, number>;
+type Connect = (this: Socket, ...args: unknown[]) => Socket;
+const direct = Socket.prototype.connect as Connect;
+
+const detoured: Connect = function (...args) {
+  // `net.connect` hands its arguments over as one array, the options first.
+  const options = (Array.isArray(args[0]) ? args[0][0] : args[0]) as { port?: number | string } | undefined;
+  const port = typeof options === "object" ? detours[String(options.port)] : undefined;
+  if (options !== undefined && port !== undefined) options.port = port;
+  return direct.apply(this, args);
+};
+Socket.prototype.connect = detoured as typeof Socket.prototype.connect;

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ChangeKind, type Subject, verifyPath } from "./changes.ts";
+import type { Cluster, Node } from "./cluster.ts";
+import { type HammerCounts, startHammer, type Track } from "./hammer.ts";
+
+export interface Fault {
+  /** Before the first change. */
+  prepare?(): Promise<void>;
+  begin(): Promise<void>;
+  end(): Promise<void>;
+}
+
+export interface Plan {
+  readonly cluster: Cluster;
+  /** Takes the changes. */
+  readonly changer: Node;
+  readonly kind: ChangeKind;
+  readonly keyCount: number;
+  /** Null: all is well all the time. */
+  readonly fault: Fault | null;
+}
+
+export interface Outcome {
+  /** One per acknowledged change: from its acknowledgement to the start of the last verification that another node accepted; 0: none later. */
+  readonly elsewhereMs: readonly number[];
+  /** The same for the node that took the change. */
+  readonly ownMs: readonly number[];
+  readonly counts: HammerCounts;
+  /** Answers to changes other than successes. */
+  readonly refusedChanges: number;
+}
+
+const loopsPerNode = 2;
+const warmWithinMs = 20_000;
+/** Changes go on from before the fault, through it, until after it. */
+const schedule = { firstMs: 400, faultMs: 700, faultEndMs: 2700, lastMs: 3700, watchMs: 2200 };
+const healthySchedule = { firstMs: 200, gapMs: 40, watchMs: 300 };
+
+/** Changes keys at one node, one after the other, while every node verifies them, and measures how long the old state is accepted. */
+export async function runEpisode({ cluster, changer, kind, keyCount, fault }: Plan): Promise<Outcome> {
+  const subjects = await prepareAll(changer, kind, keyCount);
+  await Promise.all(cluster.nodes.map((node) => warm(node, subjects)));
+  await fault?.prepare?.();
+
+  const { firstMs } = fault === null ? healthySchedule : schedule;
+  const gapMs = fault === null ? healthySchedule.gapMs : (schedule.lastMs - schedule.firstMs) / keyCount;
+  const begunMs = performance.now();
+  const tracks = subjects.map(
+    (subject, index): Track => ({ subject, dueMs: begunMs + firstMs + index * gapMs, acknowledgedMs: null, lastAcceptedMs: new Map() }),
+  );
+  const hammer = startHammer(cluster.nodes, tracks, loopsPerNode);
+  let refusedChanges = 0;
+  const change = async (track: Track) => {
+    await sleep(track.dueMs - performance.now());
+    const { method, path, body } = track.subject.change;
+    for (;;) {
+      const answer = await changer.http.send(method, path, body).catch((error: Error) => error);
+      if (!(answer instanceof Error) && answer.status < 300) {
+        track.acknowledgedMs = performance.now();
+        return;
+      }
+      refusedChanges += 1;
+    }
+  };
+  const misfortune = async () => {
+    if (fault === null) return;
+    await sleep(begunMs + schedule.faultMs - performance.now());
+    await fault.begin();
+    await sleep(begunMs + schedule.faultEndMs - performance.now());
+    await fault.end();
+  };
+  await Promise.all([misfortune(), ...tracks.map(change)]);
+  await sleep(fault === null ? healthySchedule.watchMs : schedule.watchMs);
+  await hammer.stop();
+
+  const lateMs = (nodes: readonly Node[]) =>
+    tracks.map(({ acknowledgedMs, lastAcceptedMs }) =>
+      Math.max(0, ...nodes.map((node) => (lastAcceptedMs.get(node) ?? 0) - (acknowledgedMs ?? 0))),
+    );
+  const others = cluster.nodes.filter((node) => node !== changer);
+  return { elsewhereMs: lateMs(others), ownMs: lateMs([changer]), counts: hammer.counts, refusedChanges };
+}
+
+async function prepareAll({ http }: Node, kind: ChangeKind, count: number): Promise<Subject[]> {
+  const subjects: Subject[] = [];
+  while (subjects.length < count) {
+    const size = Math.min(10, count - subjects.length);
+    subjects.push(...(await Promise.all(Array.from({ length: size }, () => kind.prepare(http)))));
+  }
+  return subjects;
+}
+
+/** Verifies every key until it comes out of a cache: also the wait for the end of an earlier fault's consequences. */
+async function warm({ http, name }: Node, subjects: readonly Subject[]): Promise<void> {
+  const deadlineMs = performance.now() + warmWithinMs;
+  for (const { verifyBody } of subjects) {
+    for (;;) {
+      const { status, body, cacheStatus } = await http.send("POST", verifyPath, verifyBody);
+      if (status === 200 && !(body as { is_valid: boolean }).is_valid) throw new Error(`${name} refuses a key that lives`);
+      if (cacheStatus.endsWith("hit")) break;
+      if (performance.now() > deadlineMs) throw new Error(`${name} does not cache: ${status} ${cacheStatus}`);
+      await sleep(2);
+    }
+  }
+}

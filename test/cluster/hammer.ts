@@ -1,0 +1,74 @@
+import { type Subject, verifyPath } from "./changes.ts";
+import type { Node } from "./cluster.ts";
+
+/** What became of one key. Times are milliseconds of `performance.now()` in this process. */
+export interface Track {
+  readonly subject: Subject;
+  /** When the change will be asked for. */
+  readonly dueMs: number;
+  /** When its acknowledgement arrived; null: not yet. */
+  acknowledgedMs: number | null;
+  /** By node: start of the latest verification that still found the old state. */
+  readonly lastAcceptedMs: Map<Node, number>;
+}
+
+export interface HammerCounts {
+  verifications: number;
+  hits: number;
+  slowestMs: number;
+  /** Answers other than 200, by status and reason, or why there was none. */
+  readonly others: Map<string, number>;
+}
+
+/** From so long before its change on a key has most of the verifications, until so long after it was last accepted. */
+const focusLeadMs = 50;
+const focusTailMs = 300;
+
+/** Verifies the keys at every node without pause, most of all those that change at the moment, until `stop` has been called. */
+export function startHammer(nodes: readonly Node[], tracks: readonly Track[], loopsPerNode: number) {
+  const counts: HammerCounts = { verifications: 0, hits: 0, slowestMs: 0, others: new Map() };
+  let running = true;
+
+  const verify = async (node: Node, track: Track) => {
+    const startedMs = performance.now();
+    const outcome = await node.http.send("POST", verifyPath, track.subject.verifyBody).catch((error: Error) => error);
+    counts.verifications += 1;
+    counts.slowestMs = Math.max(counts.slowestMs, performance.now() - startedMs);
+    if (outcome instanceof Error || outcome.status !== 200) {
+      const label = outcome instanceof Error ? outcome.message : `${outcome.status} ${reasonOf(outcome.body)}`;
+      counts.others.set(label, (counts.others.get(label) ?? 0) + 1);
+      return;
+    }
+    if (outcome.cacheStatus.endsWith("hit")) counts.hits += 1;
+    if (!(outcome.body as { is_valid: boolean }).is_valid) return;
+    track.lastAcceptedMs.set(node, Math.max(startedMs, track.lastAcceptedMs.get(node) ?? 0));
+  };
+
+  const loop = async (node: Node, offset: number) => {
+    for (let turn = offset; running; turn += 1) {
+      const nowMs = performance.now();
+      const inFocus = turn % 4 === 0 ? [] : tracks.filter((track) => isInFocus(track, node, nowMs));
+      const candidates = inFocus.length === 0 ? tracks : inFocus;
+      await verify(node, candidates[turn % candidates.length] as Track);
+    }
+  };
+  const loops = nodes.flatMap((node) => Array.from({ length: loopsPerNode }, (_, index) => loop(node, index * 7)));
+
+  return {
+    counts,
+    async stop(): Promise<void> {
+      running = false;
+      await Promise.all(loops);
+    },
+  };
+}
+
+function isInFocus({ dueMs, acknowledgedMs, lastAcceptedMs }: Track, node: Node, nowMs: number): boolean {
+  if (nowMs < dueMs - focusLeadMs) return false;
+  return acknowledgedMs === null || nowMs < Math.max(acknowledgedMs, lastAcceptedMs.get(node) ?? 0) + focusTailMs;
+}
+
+function reasonOf(body: unknown): string {
+  const { error } = (body ?? {}) as { error?: { details?: { reason?: string }[] } };
+  return error?.details?.find(({ reason }) => reason !== undefined)?.reason ?? "";
+}

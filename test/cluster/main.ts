@@ -1,0 +1,37 @@
+import { type ChangeKind, deletion, narrowing, revocation, rotation } from "./changes.ts";
+import { type Cluster, type Node, startCluster } from "./cluster.ts";
+import { runEpisode } from "./episode.ts";
+import { summaryOf, tableHead, tableRow } from "./report.ts";
+import { changerCutFromRedis, healthy, type Situation, situations } from "./situations.ts";
+
+/**
+ * `npm run cluster [changes per situation] [text]`: how long a key is accepted after its revocation was acknowledged, with real processes,
+ * in every situation whose name holds the text. Exit code 1 where a bound is broken.
+ */
+const wanted = Number(process.argv[2] ?? 200);
+const filter = process.argv[3] ?? "";
+const keysPerEpisode = 50;
+
+const rows: (readonly [Situation, ChangeKind])[] = [
+  ...situations.map((situation) => [situation, revocation] as const),
+  ...[healthy, changerCutFromRedis].flatMap((situation) => [narrowing, rotation, deletion].map((kind) => [situation, kind] as const)),
+];
+
+await using cluster = await startCluster();
+console.info(tableHead);
+for (const [situation, kind] of rows) {
+  const name = `${situation.name}, ${kind.name}`;
+  if (name.includes(filter)) await measure(cluster, situation, kind, name);
+}
+
+async function measure({ nodes }: Cluster, situation: Situation, kind: ChangeKind, name: string): Promise<void> {
+  const outcomes = [];
+  for (let left = wanted; left > 0; left -= keysPerEpisode) {
+    const plan = { cluster, changer: nodes[0] as Node, kind, keyCount: Math.min(left, keysPerEpisode) };
+    outcomes.push(await runEpisode({ ...plan, fault: situation.fault?.(cluster) ?? null }));
+  }
+  const summary = summaryOf(outcomes);
+  console.info(tableRow(name, summary));
+  const isBroken = summary.p99Ms > situation.boundMs || summary.maxMs > 2000 || summary.ownMaxMs > 0;
+  if (isBroken || (situation.storeIsWell && summary.others.size > 0)) process.exitCode = 1;
+}

@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import type { Mutation } from "./mutant.ts";
+import type { Fault, Operation, Path, Step } from "./scenario.ts";
+
+/** Bugs by what they are, each made by a few words of the source. */
+export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
+  "the generation rule is removed: a change is settled whatever the shared cache was told": [
+    { file: "src/cache/trust.ts", text: "await advance(current.number, current.cacheId);", becomes: "" },
+  ],
+  "the proven-alive rule is removed: in-process entries are served without a heartbeat": [
+    {
+      file: "src/cache/trust.ts",
+      text: "const proofAgeMs = shared === null ? 0 : nowMs - provenSinceMs;",
+      becomes: "const proofAgeMs = 0;",
+    },
+  ],
+  "in-process entries outlive a gap in the subscription": [{ file: "src/cache/trust.ts", text: "onGap: doubt,", becomes: "onGap: () => {}," }],
+  "the generation's lease counts from the answer": [
+    { file: "src/cache/trust.ts", text: "Math.max(knownSinceMs, askedMs)", becomes: "monotonicMs() + 0 * askedMs" },
+  ],
+  "the store is taken for lost because it is long ago that it answered": [
+    { file: "src/cache/trust.ts", text: "ticks - answeredTick >= ticksUntilLost", becomes: "true" },
+  ],
+  "the heartbeat's lease counts from when it came round": [
+    { file: "src/cache/trust.ts", text: "Math.max(provenSinceMs, sentMs)", becomes: "monotonicMs()" },
+    { file: "src/cache/trust.ts", text: "if (nowMs - sentMs > leaseMs) beats.delete(beatId)", becomes: "void [beatId, sentMs]" },
+  ],
+  "another run of the cache server is believed": [
+    { file: "src/cache/trust.ts", text: "&& cacheId !== null && cacheId === known.cacheId ?", becomes: "&& cacheId !== null ?" },
+    { file: "src/cache/trust.ts", text: "|| told.cacheId !== current.cacheId", becomes: "" },
+  ],
+  "the generation is read before the change is made": [
+    { file: "src/cache/record-reader.ts", text: "const askedMs = clock();\n      return async", becomes: "const askedMs = clock();\n      const early = trust.readEarly();\n      early.catch(() => {});\n      return async" },
+    { file: "src/cache/record-reader.ts", text: "{ cacheId, generation });", becomes: "{ cacheId, generation }, early);" },
+    { file: "src/cache/trust.ts", text: "async settle(told) {", becomes: "readEarly: () => generations.read(),\n    async settle(told, early) {" },
+    { file: "src/cache/trust.ts", text: "const current = await read();", becomes: "const current = await early;" },
+  ],
+  "a second revocation that finds the key revoked tells nobody": [
+    { file: "src/service/change.ts", text: "await tell(record, record.revision);", becomes: "" },
+  ],
+  "what a superseded flight brings back is kept": [
+    { file: "src/cache/record-reader.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "flight.epoch === trust.epoch;" },
+  ],
+  "what a flight of another epoch brings back is kept": [
+    { file: "src/cache/record-reader.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "!flight.superseded;" },
+  ],
+  "superseded flights are joined": [{ file: "src/cache/flights.ts", text: "!flight.superseded && flight.epoch", becomes: "flight.epoch" }],
+  "a change is kept in the process that made it, and told under the generation of the moment": [
+    { file: "src/cache/record-reader.ts", text: "local.dropOlder(tenant, keyId, revision);\n        await", becomes: "local.putIfNewer(tenant, keyId, entry, clock());\n        await" },
+  ],
+  "a change is told under a generation that began after it": [
+    { file: "src/cache/record-reader.ts", text: "return async (record, revision) => {\n", becomes: "return async (record, revision) => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n" },
+  ],
+  "heartbeats tell nobody of a new generation": [
+    { file: "src/cache/trust.ts", text: "if (heard !== null && known !== null) moveTo(heard);", becomes: "" },
+  ],
+};
+
+
+const gapUpTo = (mostMs: number, leastMs = 0) => fc.integer({ min: leastMs, max: mostMs });
+const operate = (operation: Operation, process: number, slot: number, gapMs: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
+  fc.record({
+    do: fc.constant("operate"),
+    gapMs,
+    process: fc.constant(process),
+    slot: fc.constant(slot),
+    operation: fc.constant(operation),
+    again: fc.constant(null),
+  });
+const fail = (fault: fc.Arbitrary<Fault>, process: number, gapMs: fc.Arbitrary<number>, durationMs: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
+  fc.record({ do: fc.constant("fail"), gapMs, fault, processes: fc.constant(1 << process), durationMs });
+const cut = (path: Path) => fc.record({ kind: fc.constant("cut" as const), path: fc.constant(path), loud: fc.boolean() });
+const slow = (path: Path, leastMs: number, mostMs: number) =>
+  fc.record({ kind: fc.constant("slow" as const), path: fc.constant(path), slownessMs: gapUpTo(mostMs, leastMs), steady: fc.constant(false) });
+const pause = fc.constant({ kind: "pause" as const });
+
+/**
+ * Where a bug takes several things at once that seldom meet by chance, the kind of history in which it shows; everything else in these is as
+ * random as in the others.
+ */
+export const focuses: Readonly<Record<string, fc.Arbitrary<Step[]>>> = {
+  "the generation's lease counts from the answer": fc.tuple(
+    fail(slow("store", 100, 500), 1, gapUpTo(100), gapUpTo(8000, 6000)),
+    fail(pause, 1, gapUpTo(1000, 300), gapUpTo(4500, 2500)),
+    fail(cut("redis"), 0, gapUpTo(300), gapUpTo(2000, 500)),
+    operate("narrow", 0, 0, gapUpTo(200)),
+  ),
+  "the store is taken for lost because it is long ago that it answered": fc.tuple(
+    fail(cut("redis"), 1, gapUpTo(100), gapUpTo(4000, 2000)),
+    fail(pause, 1, gapUpTo(50), gapUpTo(4000, 2200)),
+    operate("narrow", 0, 0, gapUpTo(300)),
+  ),
+  "the heartbeat's lease counts from when it came round": fc.tuple(
+    fail(slow("subscriber", 2300, 3000), 1, gapUpTo(100), gapUpTo(9000, 8000)),
+    operate("narrow", 0, 0, gapUpTo(4500, 3000)),
+    operate("narrow", 0, 0, gapUpTo(1500)),
+  ),
+  "a second revocation that finds the key revoked tells nobody": fc.tuple(
+    operate("revoke", 0, 0, gapUpTo(10)),
+    fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
+    operate("revoke", 1, 0, gapUpTo(300)),
+  ),
+  "what a flight of another epoch brings back is kept": fc.tuple(
+    fail(slow("store", 300, 900), 1, gapUpTo(100), gapUpTo(6000, 4000)),
+    ...[0, 2, 0, 2].flatMap((slot) => [
+      fail(cut("subscriber"), 1, gapUpTo(900, 200), gapUpTo(300, 30)),
+      operate("narrow", 0, slot, gapUpTo(100)),
+    ]),
+  ),
+  "the generation is read before the change is made": fc.tuple(
+    fail(slow("store", 300, 900), 0, gapUpTo(100), gapUpTo(6000, 5000)),
+    operate("narrow", 0, 0, gapUpTo(100)),
+    fail(cut("commands"), 1, gapUpTo(300), gapUpTo(4000, 2000)),
+    operate("narrow", 1, 1, gapUpTo(300)),
+  ),
+  "a change is told under a generation that began after it": fc.tuple(
+    fail(slow("store", 300, 900), 0, gapUpTo(100), gapUpTo(6000, 5000)),
+    operate("narrow", 0, 0, gapUpTo(100)),
+    fail(cut("commands"), 1, gapUpTo(300), gapUpTo(4000, 2000)),
+    operate("revoke", 2, 0, gapUpTo(1000)),
+    operate("narrow", 1, 1, gapUpTo(100)),
+  ),
+  "heartbeats tell nobody of a new generation": fc.tuple(
+    fail(cut("store"), 2, gapUpTo(100), gapUpTo(7000, 6000)),
+    fail(cut("commands"), 1, gapUpTo(300, 100), gapUpTo(500, 200)),
+    operate("narrow", 1, 1, gapUpTo(20)),
+    operate("narrow", 0, 0, gapUpTo(4000, 2000)),
+  ),
+};

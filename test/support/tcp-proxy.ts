@@ -1,0 +1,69 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/**
+ * - `pass`: bytes go through;
+ * - `silent`: connections are taken and stay open, but no byte comes through until the mode changes; then all come, late;
+ * - `cut`: connections are reset, new ones too.
+ */
+export type ProxyMode = "pass" | "silent" | "cut";
+
+/** A TCP proxy on a free port of 127.0.0.1, by which tests cut the network between two processes. */
+export interface TcpProxy {
+  readonly port: number;
+  set(mode: ProxyMode): void;
+  close(): Promise<void>;
+}
+
+/** `delayMs`: how much later every chunk arrives, in each direction. */
+export async function startTcpProxy(targetPort: number, { delayMs = 0 } = {}): Promise<TcpProxy> {
+  let mode: ProxyMode = "pass";
+  const peers = new Map<Socket, Socket>();
+
+  // No back-pressure: what passes in a test fits into memory.
+  const forward = (from: Socket, to: Socket) => {
+    peers.set(from, to);
+    from.setNoDelay(true);
+    from.on("error", () => {});
+    from.on("data", (chunk) => {
+      if (delayMs === 0) to.write(chunk);
+      else setTimeout(() => to.write(chunk), delayMs);
+    });
+    from.on("end", () => to.end());
+    from.on("close", () => {
+      peers.delete(from);
+      // Nothing tells the other side of it while nothing comes through.
+      if (mode !== "silent") to.destroySoon();
+    });
+    if (mode === "silent") from.pause();
+  };
+
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    if (mode === "cut") {
+      client.resetAndDestroy();
+      return;
+    }
+    const upstream = connect({ port: targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    forward(client, upstream);
+    forward(upstream, client);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    set(next) {
+      mode = next;
+      for (const [socket, peer] of peers) {
+        if (mode === "silent") socket.pause();
+        else if (mode === "cut" || peer.destroyed) socket.resetAndDestroy();
+        else socket.resume();
+      }
+    },
+    async close() {
+      for (const socket of peers.keys()) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
