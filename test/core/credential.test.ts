@@ -37,8 +37,11 @@ describe("issued keys", () => {
     expect(credentials.parse("default", stranger.mint("default", keyId, "secret"), nowMs)).toEqual({ type: "forged" });
   });
 
-  test("of one tenant are forged to another", () => {
-    expect(credentials.parse("other", credentials.mint("default", keyId, "secret"), nowMs)).toEqual({ type: "forged" });
+  test("of one tenant are forged to another, also once they were seen", () => {
+    const key = credentials.mint("default", keyId, "secret");
+    expect(credentials.parse("default", key, nowMs).type).toBe("issued");
+    expect(credentials.parse("default", key, nowMs).type).toBe("issued");
+    expect(credentials.parse("other", key, nowMs)).toEqual({ type: "forged" });
   });
 
   test("with a prefix that is not ours could be imported ones; with a retired prefix they are ours", () => {
@@ -57,6 +60,8 @@ describe("issued keys", () => {
     const withRetired = (expireTimeMs: number | null) =>
       createCredentials({ current: currentSecret, retired: [{ secret: retiredSecret, expireTimeMs }] }, prefixes, randomBytes);
     expect(withRetired(nowMs + 1).parse("default", key, nowMs).type).toBe("issued");
+    const expiring = withRetired(nowMs + 1);
+    expect([nowMs, nowMs + 1].map((atMs) => expiring.parse("default", key, atMs).type)).toEqual(["issued", "forged"]);
     expect(withRetired(nowMs).parse("default", key, nowMs).type).toBe("forged");
     expect(withRetired(null).parse("default", key, nowMs).type).toBe("issued");
   });

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeBase62, encodeBase62Uint64, randomBase62 } from "../../src/core/base62.ts";
+import { createBoundedMemory } from "../../src/core/bounded-memory.ts";
 import { inAnyRange } from "../../src/core/cidr.ts";
 import { canonicalJson, checkMetadata } from "../../src/core/metadata.ts";
 import { createUlid } from "../../src/core/ulid.ts";
@@ -79,5 +80,24 @@ describe("metadata", () => {
   test("canonicalJson is equal for equal values only", () => {
     expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: null })).toBe('{"a":null,"b":[{"c":2,"d":1}]}');
     expect(canonicalJson({ a: [1, 2] })).not.toBe(canonicalJson({ a: [2, 1] }));
+  });
+});
+
+describe("the bounded memory", () => {
+  test.each([10, 11, 19, 20, 21, 1000])("of %i keys remembers at least the last 10, and no more than 20", (count) => {
+    const memory = createBoundedMemory<number>(10);
+    for (let index = 0; index < count; index += 1) memory.set(`k${index}`, index);
+    const remembered = Array.from({ length: count }, (_, index) => count - 1 - index).filter((index) => memory.get(`k${index}`) === index);
+    expect(remembered.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, index) => count - 1 - index));
+    expect(remembered.length).toBeLessThanOrEqual(20);
+  });
+
+  test("keeps what is used again and again", () => {
+    const memory = createBoundedMemory<string>(5);
+    memory.set("used", "still here");
+    for (let index = 0; index < 100; index += 1) {
+      memory.set(`k${index}`, "x");
+      expect(memory.get("used")).toBe("still here");
+    }
   });
 });
