@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 /** The least a JSON service on node:http does: reads the body, parses it, answers an object. The answer's JSON text is the argument. */
 const answer: unknown = JSON.parse(process.argv[2] ?? "{}");
 
-const server = createServer((request, response) => {
+// The connections wait for their turn; the default of 5 s would close them.
+const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {

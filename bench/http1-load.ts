@@ -5,6 +5,7 @@ import type { Load } from "./load.ts";
 /** Sends the same prebuilt request on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. */
 export async function http1Load(port: number, request: Buffer, status: number, connections: number): Promise<Load> {
   let isRunning = false;
+  let isBroken = false;
   let requests = 0;
   let waiting = 0;
   let idle: (() => void) | undefined;
@@ -27,7 +28,10 @@ export async function http1Load(port: number, request: Buffer, status: number, c
       if (isRunning) socket.write(request);
       else if (--waiting === 0) idle?.();
     });
-    socket.on("close", () => fail?.(new Error("the server closed a connection")));
+    socket.on("close", () => {
+      isBroken = true;
+      fail?.(new Error("the server closed a connection"));
+    });
     return socket;
   };
   const sockets = await Promise.all(Array.from({ length: connections }, open));
@@ -36,6 +40,7 @@ export async function http1Load(port: number, request: Buffer, status: number, c
     run(durationMs) {
       return new Promise((resolve, reject) => {
         fail = reject;
+        if (isBroken) reject(new Error("the server closed a connection"));
         idle = () => resolve(requests);
         requests = 0;
         waiting = sockets.length;

@@ -18,6 +18,7 @@ export async function http2Load(
 ): Promise<Load> {
   const { first, later } = headerBlocks(headers);
   let isRunning = false;
+  let isBroken = false;
   let requests = 0;
   let waiting = 0;
   let idle: (() => void) | undefined;
@@ -55,7 +56,10 @@ export async function http2Load(
       }
       pending = pending.subarray(offset);
     });
-    socket.on("close", () => fail?.(new Error("the server closed a connection")));
+    socket.on("close", () => {
+      isBroken = true;
+      fail?.(new Error("the server closed a connection"));
+    });
     socket.write(Buffer.concat([preface, frame(frameTypes.settings, 0, 0), frame(frameTypes.windowUpdate, 0, 0, maxWindow)]));
     return { socket, send };
   };
@@ -65,6 +69,7 @@ export async function http2Load(
     run(durationMs) {
       return new Promise((resolve, reject) => {
         fail = reject;
+        if (isBroken) reject(new Error("the server closed a connection"));
         idle = () => resolve(requests);
         requests = 0;
         waiting = connections * streams;

@@ -12,6 +12,7 @@ import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-stor
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
 import { openRedisSharedCache } from "./adapters/redis/shared-cache.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
+import { createCurrentStore } from "./cache/current-store.ts";
 import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
 import { type CacheTrust, createCacheTrust } from "./cache/trust.ts";
@@ -40,6 +41,7 @@ import { defaultLimits } from "./server/limits.ts";
 import { createListener } from "./server/listener.ts";
 import { createReflection } from "./server/reflection.ts";
 import type { KeyService } from "./service/key-service.ts";
+import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -76,7 +78,17 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       : await openRedisSharedCache({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs, clock, log });
   const trust = shareable === null ? soleProcessTrust : createTrust(shareable.cacheGeneration, shared, local, monotonicMs, graceMs);
   const { cacheTtlMs } = config;
-  const reader = createRecordReader({ store, local, shared, trust, clock, monotonicMs, cacheTtlMs, negativeCacheTtlMs, graceMs });
+  const reader = createRecordReader({
+    store: createCurrentStore(store, trust),
+    local,
+    shared,
+    trust,
+    clock,
+    monotonicMs,
+    cacheTtlMs,
+    negativeCacheTtlMs,
+    graceMs,
+  });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const service: KeyService = {
     store,
@@ -132,7 +144,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     onError: reportError,
   });
 
-  const flushUsage = () => usage.flush().catch((error: unknown) => log.warn({ error }, "last uses could not be written; they are kept"));
+  const flushUsage = createUsageFlush({ usage, log });
   const usageTimer = setInterval(() => void flushUsage(), usageFlushIntervalMs);
   await trust.tick();
   const trustTimer = setInterval(() => void trust.tick(), cacheLease.tickMs);

@@ -29,6 +29,11 @@ export interface RecordReader {
   /** The record, out of a cache as far as the caches can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
   read(tenant: string, keyId: string, directive: CacheDirective): Promise<ReadAnswer>;
   /**
+   * The same for up to 1000 keys, in their order: one round trip to each place that has to be asked, and each key's own answer or failure.
+   * Never rejects.
+   */
+  readMany(tenant: string, keyIds: readonly string[], directive: CacheDirective): Promise<PromiseSettledResult<ReadAnswer>[]>;
+  /**
    * To be called before the store is asked for anything that is told of afterwards: the caches must be able to see that what they are told
    * was made before something newer.
    */
@@ -36,7 +41,7 @@ export interface RecordReader {
 }
 
 export interface RecordReaderOptions {
-  readonly store: Pick<KeyStore, "get">;
+  readonly store: Pick<KeyStore, "get" | "getMany">;
   readonly local: RecordCache;
   /** Null: there is none beside the in-process cache. */
   readonly shared: SharedCache | null;
@@ -49,6 +54,13 @@ export interface RecordReaderOptions {
   readonly negativeCacheTtlMs: number;
   /** How long entries are served beyond their deadline while the store is lost. */
   readonly graceMs: number;
+}
+
+/** A key on its way down. */
+interface Wanted {
+  readonly keyId: string;
+  readonly flight: Flight;
+  readonly answer: PromiseWithResolvers<ReadAnswer>;
 }
 
 /** The two-level verifier cache: in-process, then shared, then the store, with concurrent misses of one key sharing one way down. */
@@ -82,49 +94,113 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     if (isSound(flight)) local.putIfNewer(tenant, keyId, entry, clock());
   };
 
-  const loadFromStore = async (flight: Flight, tenant: string, keyId: string): Promise<KeyRecord | null> => {
+  const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> =>
+    keyIds.length === 1 ? [await store.get(tenant, keyIds[0] as string)] : store.getMany(tenant, keyIds);
+
+  /** Answers all that is wanted; never rejects. */
+  const askStore = async (tenant: string, wanted: readonly Wanted[], outcome: CacheOutcome): Promise<void> => {
     const generation = trust.generationOf(shared?.cacheId ?? null);
     const askedMs = clock();
-    const record = await store.get(tenant, keyId);
-    const entry = entryOf(record, record?.revision ?? 0, askedMs);
-    keepLocally(flight, tenant, keyId, entry);
-    if (generation !== null && isSound(flight)) shared?.fill(generation, tenant, keyId, entry);
-    return record;
+    try {
+      const records = await getFromStore(
+        tenant,
+        wanted.map(({ keyId }) => keyId),
+      );
+      for (const [index, { keyId, flight, answer }] of wanted.entries()) {
+        const record = records[index] ?? null;
+        const entry = entryOf(record, record?.revision ?? 0, askedMs);
+        keepLocally(flight, tenant, keyId, entry);
+        if (generation !== null && isSound(flight)) shared?.fill(generation, tenant, keyId, entry);
+        answer.resolve({ record, outcome });
+      }
+    } catch (error) {
+      for (const { answer } of wanted) answer.reject(error);
+    }
   };
 
-  const readShared = async (flight: Flight, tenant: string, keyId: string): Promise<CacheEntry | undefined> => {
+  /** What the shared cache has of it, as far as that can be believed; undefined for the rest. */
+  const askShared = async (tenant: string, wanted: readonly Wanted[]): Promise<readonly (CacheEntry | undefined)[]> => {
     const generation = trust.generationOf(shared?.cacheId ?? null);
-    if (shared === null || generation === null || trust.mode() === "none") return undefined;
-    const answer = await shared.read(generation, tenant, [keyId]);
-    if (answer === null || flight.epoch !== trust.epoch || trust.generationOf(answer.cacheId) !== generation) return undefined;
-    if (trust.mode() === "none") return undefined;
-    const entry = answer.entries[0];
-    if (entry === undefined || entryTimeMs() >= entry.deadlineMs) return undefined;
-    keepLocally(flight, tenant, keyId, entry);
-    return entry;
+    if (shared === null || generation === null || trust.mode() === "none") return [];
+    const answer = await shared.read(
+      generation,
+      tenant,
+      wanted.map(({ keyId }) => keyId),
+    );
+    if (answer === null || trust.generationOf(answer.cacheId) !== generation || trust.mode() === "none") return [];
+    const nowMs = entryTimeMs();
+    return wanted.map(({ keyId, flight }, index) => {
+      const entry = answer.entries[index];
+      if (entry === undefined || flight.epoch !== trust.epoch || nowMs >= entry.deadlineMs) return undefined;
+      keepLocally(flight, tenant, keyId, entry);
+      return entry;
+    });
   };
 
-  const readLocal = (use: LocalUse, tenant: string, keyId: string): CacheEntry | undefined =>
-    trust.localUse() === use ? local.get(tenant, keyId, entryTimeMs()) : undefined;
+  const readLocal = (use: LocalUse, tenant: string, keyId: string): CacheEntry | undefined => {
+    if (trust.localUse() !== use) return undefined;
+    // A hit, which is nearly every read, asks for the mode no second time.
+    return local.get(tenant, keyId, clock()) ?? (trust.mode() === "grace" ? local.get(tenant, keyId, entryTimeMs()) : undefined);
+  };
 
-  const goDown = async (flight: Flight, tenant: string, keyId: string): Promise<ReadAnswer> => {
-    const entry = (await readShared(flight, tenant, keyId)) ?? readLocal("last", tenant, keyId);
-    if (entry !== undefined) return { record: entry.record, outcome: "hit" };
-    return { record: await loadFromStore(flight, tenant, keyId), outcome: "miss" };
+  const goDown = async (tenant: string, wanted: readonly Wanted[]): Promise<void> => {
+    const entries = await askShared(tenant, wanted);
+    const missing = wanted.filter(({ keyId, answer }, index) => {
+      const entry = entries[index] ?? readLocal("last", tenant, keyId);
+      if (entry !== undefined) answer.resolve({ record: entry.record, outcome: "hit" });
+      return entry === undefined;
+    });
+    if (missing.length > 0) await askStore(tenant, missing, "miss");
+  };
+
+  /** The way down for each key, those together that are not under way already. */
+  const send = (tenant: string, keyIds: readonly string[], directive: "none" | "no-cache"): Promise<ReadAnswer>[] => {
+    const wanted: Wanted[] = [];
+    const answers = keyIds.map((keyId) =>
+      flights[directive === "none" ? "join" : "start"](tenant, keyId, trust.epoch, (flight) => {
+        const answer = Promise.withResolvers<ReadAnswer>();
+        wanted.push({ keyId, flight, answer });
+        return answer.promise;
+      }),
+    );
+    if (wanted.length > 0) void (directive === "none" ? goDown(tenant, wanted) : askStore(tenant, wanted, "bypass"));
+    return answers;
+  };
+
+  const bypass = async (tenant: string, keyIds: readonly string[]): Promise<ReadAnswer[]> => {
+    const records = await getFromStore(tenant, keyIds);
+    return records.map((record) => ({ record, outcome: "bypass" }));
   };
 
   return {
     async read(tenant, keyId, directive) {
       if (directive === "no-store") return { record: await store.get(tenant, keyId), outcome: "bypass" };
-      if (directive === "no-cache") {
-        return flights.start(tenant, keyId, trust.epoch, async (flight) => ({
-          record: await loadFromStore(flight, tenant, keyId),
-          outcome: "bypass",
-        }));
-      }
-      const entry = readLocal("first", tenant, keyId);
+      const entry = directive === "none" ? readLocal("first", tenant, keyId) : undefined;
       if (entry !== undefined) return { record: entry.record, outcome: "hit" };
-      return flights.join(tenant, keyId, trust.epoch, (flight) => goDown(flight, tenant, keyId));
+      return send(tenant, [keyId], directive)[0] as Promise<ReadAnswer>;
+    },
+
+    async readMany(tenant, keyIds, directive) {
+      if (keyIds.length === 0) return [];
+      const distinct = [...new Set(keyIds)];
+      const answers = new Map<string, Promise<ReadAnswer>>();
+      if (directive === "no-store") {
+        const records = bypass(tenant, distinct);
+        for (const [index, keyId] of distinct.entries())
+          answers.set(
+            keyId,
+            records.then((all) => all[index] as ReadAnswer),
+          );
+      } else {
+        const missing = distinct.filter((keyId) => {
+          const entry = directive === "none" ? readLocal("first", tenant, keyId) : undefined;
+          if (entry !== undefined) answers.set(keyId, Promise.resolve({ record: entry.record, outcome: "hit" }));
+          return entry === undefined;
+        });
+        const sent = send(tenant, missing, directive);
+        for (const [index, keyId] of missing.entries()) answers.set(keyId, sent[index] as Promise<ReadAnswer>);
+      }
+      return Promise.allSettled(keyIds.map((keyId) => answers.get(keyId) as Promise<ReadAnswer>));
     },
 
     beginChange(tenant, keyId) {

@@ -7,6 +7,7 @@ export const soleProcessTrust: CacheTrust = {
   generationOf: () => null,
   epoch: 0,
   settle: async () => {},
+  confirm: async () => {},
   onBeat: () => {},
   onGap: () => {},
   tick: async () => {},

@@ -25,6 +25,11 @@ export interface CacheTrust {
    * none. Resolves once no process can go on believing the old state beyond the bound. Rejects where the store cannot be asked.
    */
   settle(told: { readonly cacheId: string; readonly generation: number } | null): Promise<void>;
+  /**
+   * Resolves where the store confirmed within the lease before the call, or confirms now, that it is in force; rejects as it does where it
+   * cannot. What the store is asked after that can be old by one lease at most, and not for long.
+   */
+  confirm(): Promise<void>;
   /** Passes on what the shared cache said (SharedCacheListener). */
   onBeat(beatId: string, cacheId: string): void;
   onGap(): void;
@@ -54,7 +59,7 @@ export interface CacheTrustOptions {
  * So many ticks after the last question that was answered, the store is taken for lost. Time alone would say so too after this process stood
  * still for a while, when the answer is there and has only to be read.
  */
-const ticksUntilLost = 4;
+const ticksUntilLost = 3;
 
 /**
  * The rules of design.md section 6 by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
@@ -74,6 +79,8 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let knownSinceMs = Number.NEGATIVE_INFINITY;
   let provenSinceMs = Number.NEGATIVE_INFINITY;
   let foreignSinceMs: number | null = null;
+  let answeredSinceMs = Number.NEGATIVE_INFINITY;
+  let confirming: Promise<unknown> | null = null;
   let ticks = 0;
   let answeredTick = 0;
   let epoch = 0;
@@ -99,6 +106,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     const askedTick = ticks;
     const generation = await question();
     answeredTick = Math.max(answeredTick, askedTick);
+    answeredSinceMs = Math.max(answeredSinceMs, askedMs);
     const isNew = moveTo(generation);
     if (generation.number === known?.number) knownSinceMs = Math.max(knownSinceMs, askedMs);
     if (isNew) beat();
@@ -161,6 +169,17 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       const current = await read();
       if (told === null || told.generation !== current.number || told.cacheId !== current.cacheId) {
         await advance(current.number, current.cacheId);
+      }
+    },
+
+    async confirm() {
+      const neededMs = monotonicMs() - leaseMs;
+      // One question serves all who wait. It may have begun too early for this caller; the one after it has not.
+      while (answeredSinceMs < neededMs) {
+        confirming ??= read().finally(() => {
+          confirming = null;
+        });
+        await confirming;
       }
     },
 

@@ -57,6 +57,9 @@ export interface KeyStore {
   /** Null where there is no such key. Sees every write that was acknowledged before the call. */
   get(tenant: string, keyId: string): Promise<KeyRecord | null>;
 
+  /** The same for up to 1000 keys, in their order, in one round trip. Not one step: each is as it was at some moment of the call. */
+  getMany(tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]>;
+
   /** In ascending order of key ids. */
   list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
 

@@ -6,7 +6,10 @@ export interface SharedCacheListener {
   onChange(tenant: string, keyId: string, revision: number): void;
   /** A heartbeat of any process came round, by way of the server that calls itself `cacheId`. */
   onBeat(beatId: string, cacheId: string): void;
-  /** The subscription was cut or set up again: messages may be missing. */
+  /**
+   * The subscription was set up, for the first time or again: what was published before may be missing. Where it is merely cut nothing is
+   * called, since what was heard until then still holds.
+   */
   onGap(): void;
 }
 
@@ -24,7 +27,10 @@ export interface SharedCache {
     tenant: string,
     keyIds: readonly string[],
   ): Promise<{ readonly cacheId: string; readonly entries: readonly (CacheEntry | undefined)[] } | null>;
-  /** Keeps the entry unless one of the same or a higher revision is there; a negative entry replaces nothing. Best effort. */
+  /**
+   * Keeps the entry unless one of a higher revision is there, or of the same with no earlier deadline; a negative entry replaces no record.
+   * What is kept stays there for a minute or more beyond its deadline, so that nothing older that comes late takes its place. Best effort.
+   */
   fill(generation: number, tenant: string, keyId: string, entry: CacheEntry): void;
   /** The same for a change, and publishes it. Resolves with the server that took both, null where that is not certain. */
   tell(generation: number, tenant: string, keyId: string, entry: CacheEntry): Promise<string | null>;

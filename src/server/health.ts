@@ -32,7 +32,8 @@ export function createHealthService(state: HealthState, serviceNames: readonly s
       /** Sends the state and every change of it; a drain ends the stream, after NOT_SERVING. */
       async *watch({ service }, { signal }) {
         let sent: ServingStatus | undefined;
-        while (!signal.aborted) {
+        // A drain may abort the signal as well, and NOT_SERVING is still to be said.
+        while (!signal.aborted || state.draining) {
           const status = statusOf(service);
           if (status !== sent) {
             sent = status;

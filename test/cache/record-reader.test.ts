@@ -17,6 +17,13 @@ function slowStore(initial: KeyRecord | null) {
       const answer = current;
       return new Promise<KeyRecord | null>((resolve) => finish.push(() => resolve(answer)));
     },
+    asked: [] as (readonly string[])[],
+    /** Knows one key only, as `get` does. */
+    getMany(_tenant: string, keyIds: readonly string[]) {
+      this.asked.push(keyIds);
+      const answers = keyIds.map((keyId) => (keyId === current?.keyId ? current : null));
+      return new Promise<(KeyRecord | null)[]>((resolve) => finish.push(() => resolve(answers)));
+    },
     finish,
   };
 }
@@ -66,20 +73,24 @@ describe("the record reader", () => {
     const { store, reader, read, finishAll } = setup();
     const before = read();
     await Promise.resolve();
+    const tell = reader.beginChange("default", revoked.keyId);
     store.set(revoked);
-    await reader.changed("default", revoked.keyId, revoked, 2);
+    await tell(revoked, 2);
     await finishAll();
     expect((await before).record).toEqual(record);
+    const after = read();
+    await finishAll();
+    expect(await after).toEqual({ record: revoked, outcome: "miss" });
     expect(await read()).toEqual({ record: revoked, outcome: "hit" });
   });
 
   test("a read that starts after a change joins no load that started before it", async () => {
-    const { store, reader, read, finishAll, pass } = setup();
+    const { store, reader, read, finishAll } = setup();
     const before = read();
     await Promise.resolve();
+    const tell = reader.beginChange("default", revoked.keyId);
     store.set(revoked);
-    await reader.changed("default", revoked.keyId, revoked, 2);
-    pass(60_000);
+    await tell(revoked, 2);
     const after = read();
     await finishAll();
     expect((await before).record).toEqual(record);
@@ -103,23 +114,23 @@ describe("the record reader", () => {
   });
 
   test("remembers for a moment that a key is absent, and forgets it when the key is made", async () => {
-    const { reader, read, finishAll, pass } = setup(null);
+    const { store, reader, read, finishAll } = setup(null);
     const first = read();
     await finishAll();
     expect(await first).toEqual({ record: null, outcome: "miss" });
     expect(await read()).toEqual({ record: null, outcome: "hit" });
-    await reader.changed("default", record.keyId, record, 1);
-    expect(await read()).toEqual({ record, outcome: "hit" });
-    pass(60_000);
-    const late = read();
+    const tell = reader.beginChange("default", record.keyId);
+    store.set(record);
+    await tell(record, 1);
+    const second = read();
     await finishAll();
-    expect((await late).outcome).toBe("miss");
+    expect(await second).toEqual({ record, outcome: "miss" });
   });
 
   test("a failed load is nobody's answer but its own", async () => {
     let failing = true;
     const reader = createRecordReader({
-      store: { get: async () => (failing ? Promise.reject(new Error("down")) : record) },
+      store: { get: async () => (failing ? Promise.reject(new Error("down")) : record), getMany: () => Promise.reject(new Error("down")) },
       local: createMemoryRecordCache({ maxEntries: 10 }),
       shared: null,
       trust: soleProcessTrust,
@@ -132,5 +143,70 @@ describe("the record reader", () => {
     await expect(reader.read("default", record.keyId, "none")).rejects.toThrow("down");
     failing = false;
     expect(await reader.read("default", record.keyId, "none")).toEqual({ record, outcome: "miss" });
+  });
+
+  test("a batch asks the store once for what it has not, in the order of the keys, each once", async () => {
+    const { store, reader, read, finishAll } = setup();
+    const first = read();
+    await finishAll();
+    await first;
+    const batch = reader.readMany("default", ["B", record.keyId, "A", "B"], "none");
+    await finishAll();
+    expect(await batch).toEqual([
+      { status: "fulfilled", value: { record: null, outcome: "miss" } },
+      { status: "fulfilled", value: { record, outcome: "hit" } },
+      { status: "fulfilled", value: { record: null, outcome: "miss" } },
+      { status: "fulfilled", value: { record: null, outcome: "miss" } },
+    ]);
+    expect(store.asked).toEqual([["B", "A"]]);
+    const again = await reader.readMany("default", ["A", "B"], "none");
+    expect(again.map((answer) => answer.status === "fulfilled" && answer.value.outcome)).toEqual(["hit", "hit"]);
+    expect(await reader.readMany("default", [], "none")).toEqual([]);
+  });
+
+  test("a batch and single reads share what is under way, and a change supersedes both", async () => {
+    const { store, reader, read, finishAll } = setup();
+    const single = read();
+    const batch = reader.readMany("default", [record.keyId, "A"], "none");
+    await Promise.resolve();
+    expect(store.finish).toHaveLength(2);
+    const tell = reader.beginChange("default", "A");
+    await tell(null, 3);
+    await finishAll();
+    expect([(await single).record, (await batch).map(({ status }) => status)]).toEqual([record, ["fulfilled", "fulfilled"]]);
+    const after = reader.readMany("default", [record.keyId, "A"], "none");
+    await finishAll();
+    expect((await after).map((answer) => answer.status === "fulfilled" && answer.value.outcome)).toEqual(["hit", "miss"]);
+  });
+
+  test("a batch that does not use the cache asks anew for all its keys", async () => {
+    const { store, reader, read, finishAll } = setup();
+    const first = read();
+    await finishAll();
+    await first;
+    for (const directive of ["no-cache", "no-store"] as const) {
+      const batch = reader.readMany("default", ["A", record.keyId], directive);
+      await finishAll();
+      expect((await batch).map((answer) => answer.status === "fulfilled" && answer.value)).toEqual([
+        { record: null, outcome: "bypass" },
+        { record, outcome: "bypass" },
+      ]);
+    }
+    expect(store.asked).toEqual([
+      ["A", record.keyId],
+      ["A", record.keyId],
+    ]);
+  });
+
+  test("what a batch has in the cache is answered where the store fails for the rest", async () => {
+    const { store, reader, read, finishAll } = setup();
+    const first = read();
+    await finishAll();
+    await first;
+    store.getMany = () => Promise.reject(new Error("down"));
+    const answers = await reader.readMany("default", [record.keyId, "A", "B"], "none");
+    expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    const bypassing = await reader.readMany("default", [record.keyId, "A"], "no-store");
+    expect(bypassing.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   });
 });

@@ -47,7 +47,11 @@ export const deletion: ChangeKind = {
   name: "deletion",
   async prepare(http) {
     const credential = `legacy-${randomUUID()}`;
-    const { status, body } = await http.send("POST", `${admin}/importedApiKeys`, { raw_key: credential, actor_id: "legacy" });
+    const { status, body } = await http.send("POST", `${admin}/importedApiKeys`, {
+      raw_key: credential,
+      name: "legacy",
+      actor_id: "legacy",
+    });
     if (status !== 201) throw new Error(`import answered ${status}: ${JSON.stringify(body)}`);
     const path = `${admin}/importedApiKeys/${(body as { key_id: string }).key_id}`;
     return { verifyBody: { credential }, change: { method: "DELETE", path } };

@@ -17,8 +17,8 @@ export interface Node {
   readonly http: HttpClient;
   /** Its connections to redis-server. */
   setRedis(mode: ProxyMode): void;
-  /** Its connections to all mongods. */
-  setMongo(mode: ProxyMode): void;
+  /** Its connections to all mongods, or to those at these positions. */
+  setMongo(mode: ProxyMode, positions?: readonly number[]): void;
 }
 
 export interface Cluster extends AsyncDisposable {
@@ -32,12 +32,14 @@ export interface ClusterOptions {
   readonly mongoMembers?: 1 | 3;
   /** Settings on top of store, cache and secrets. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The same for single nodes, by their position. */
+  readonly nodeEnv?: readonly Readonly<Record<string, string>>[];
 }
 
 const detourFile = pathToFileURL(join(import.meta.dirname, "detour.ts")).href;
 
 /** Keywright processes over one replica set and one redis-server. Rejects where there is no mongod or no redis-server. */
-export async function startCluster({ nodeCount = 3, mongoMembers = 3, env = {} }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster({ nodeCount = 3, mongoMembers = 3, env = {}, nodeEnv = [] }: ClusterOptions = {}): Promise<Cluster> {
   await using resources = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "keywright-cluster-"));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
@@ -55,24 +57,26 @@ export async function startCluster({ nodeCount = 3, mongoMembers = 3, env = {} }
     KEYWRIGHT_ISSUER: "https://keys.example.test",
     ...env,
   };
-  const nodes = await Promise.all(
-    Array.from({ length: nodeCount }, (_, index) => startNode(`server ${index + 1}`, mongo, redis, shared, resources)),
+  const starts = Array.from({ length: nodeCount }, (_, index) =>
+    startNode(`server ${index + 1}`, { mongo, redis }, { ...shared, ...nodeEnv[index] }, resources),
   );
+  // All of them first: what still starts when another one fails has to be stopped too.
+  await Promise.allSettled(starts);
+  const nodes = await Promise.all(starts);
   const owned = resources.move();
   return { nodes, mongo, redis, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function startNode(
   name: string,
-  mongo: MongoServer,
-  redis: RedisServer,
+  backends: { readonly mongo: MongoServer; readonly redis: RedisServer },
   shared: Readonly<Record<string, string>>,
   resources: AsyncDisposableStack,
 ): Promise<Node> {
-  const toRedis = await startTcpProxy(redis.port);
-  const toMongo = await Promise.all(mongo.members.map(({ port }) => startTcpProxy(port)));
+  const toRedis = await startTcpProxy(backends.redis.port);
+  const toMongo = await Promise.all(backends.mongo.members.map(({ port }) => startTcpProxy(port)));
   for (const proxy of [toRedis, ...toMongo]) resources.defer(() => proxy.close());
-  const detours = Object.fromEntries(mongo.members.map(({ port }, index) => [port, toMongo[index]?.port]));
+  const detours = Object.fromEntries(backends.mongo.members.map(({ port }, index) => [port, toMongo[index]?.port]));
   const server = await startServer({
     env: {
       KEYWRIGHT_CACHE: `redis://127.0.0.1:${toRedis.port}`,
@@ -92,8 +96,8 @@ async function startNode(
     server,
     http,
     setRedis: (mode) => toRedis.set(mode),
-    setMongo(mode) {
-      for (const proxy of toMongo) proxy.set(mode);
+    setMongo(mode, positions) {
+      for (const [index, proxy] of toMongo.entries()) if (positions?.includes(index) ?? true) proxy.set(mode);
     },
   };
 }

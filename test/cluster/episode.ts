@@ -18,6 +18,7 @@ export interface Plan {
   readonly keyCount: number;
   /** Null: all is well all the time. */
   readonly fault: Fault | null;
+  readonly pace: Pace;
 }
 
 export interface Outcome {
@@ -25,6 +26,8 @@ export interface Outcome {
   readonly elsewhereMs: readonly number[];
   /** The same for the node that took the change. */
   readonly ownMs: readonly number[];
+  /** One per change and other node: from the acknowledgement to the first verification that began after it; how sharp the figures are. */
+  readonly lookMs: readonly number[];
   readonly counts: HammerCounts;
   /** Answers to changes other than successes. */
   readonly refusedChanges: number;
@@ -32,21 +35,37 @@ export interface Outcome {
 
 const loopsPerNode = 2;
 const warmWithinMs = 20_000;
-/** Changes go on from before the fault, through it, until after it. */
-const schedule = { firstMs: 400, faultMs: 700, faultEndMs: 2700, lastMs: 3700, watchMs: 2200 };
-const healthySchedule = { firstMs: 200, gapMs: 40, watchMs: 300 };
+/** When what happens in an episode with a fault, counted from its beginning. Changes go on from before the fault, through it, until after it. */
+export interface Pace {
+  readonly firstChangeMs: number;
+  readonly faultMs: number;
+  readonly faultEndMs: number;
+  readonly lastChangeMs: number;
+  /** How long keys are verified after the last change. */
+  readonly watchMs: number;
+}
+
+export const longPace: Pace = { firstChangeMs: 400, faultMs: 700, faultEndMs: 2700, lastChangeMs: 3700, watchMs: 2200 };
+export const shortPace: Pace = { firstChangeMs: 200, faultMs: 400, faultEndMs: 1900, lastChangeMs: 2300, watchMs: 1200 };
+const healthyPace = { firstChangeMs: 200, gapMs: 40, watchMs: 300 };
 
 /** Changes keys at one node, one after the other, while every node verifies them, and measures how long the old state is accepted. */
-export async function runEpisode({ cluster, changer, kind, keyCount, fault }: Plan): Promise<Outcome> {
+export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace }: Plan): Promise<Outcome> {
   const subjects = await prepareAll(changer, kind, keyCount);
   await Promise.all(cluster.nodes.map((node) => warm(node, subjects)));
   await fault?.prepare?.();
 
-  const { firstMs } = fault === null ? healthySchedule : schedule;
-  const gapMs = fault === null ? healthySchedule.gapMs : (schedule.lastMs - schedule.firstMs) / keyCount;
+  const { firstChangeMs, watchMs } = fault === null ? healthyPace : pace;
+  const gapMs = fault === null ? healthyPace.gapMs : (pace.lastChangeMs - pace.firstChangeMs) / keyCount;
   const begunMs = performance.now();
   const tracks = subjects.map(
-    (subject, index): Track => ({ subject, dueMs: begunMs + firstMs + index * gapMs, acknowledgedMs: null, lastAcceptedMs: new Map() }),
+    (subject, index): Track => ({
+      subject,
+      dueMs: begunMs + firstChangeMs + index * gapMs,
+      acknowledgedMs: null,
+      lastAcceptedMs: new Map(),
+      firstLookMs: new Map(),
+    }),
   );
   const hammer = startHammer(cluster.nodes, tracks, loopsPerNode);
   let refusedChanges = 0;
@@ -64,13 +83,13 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault }: Pl
   };
   const misfortune = async () => {
     if (fault === null) return;
-    await sleep(begunMs + schedule.faultMs - performance.now());
+    await sleep(begunMs + pace.faultMs - performance.now());
     await fault.begin();
-    await sleep(begunMs + schedule.faultEndMs - performance.now());
+    await sleep(begunMs + pace.faultEndMs - performance.now());
     await fault.end();
   };
   await Promise.all([misfortune(), ...tracks.map(change)]);
-  await sleep(fault === null ? healthySchedule.watchMs : schedule.watchMs);
+  await sleep(watchMs);
   await hammer.stop();
 
   const lateMs = (nodes: readonly Node[]) =>
@@ -78,7 +97,10 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault }: Pl
       Math.max(0, ...nodes.map((node) => (lastAcceptedMs.get(node) ?? 0) - (acknowledgedMs ?? 0))),
     );
   const others = cluster.nodes.filter((node) => node !== changer);
-  return { elsewhereMs: lateMs(others), ownMs: lateMs([changer]), counts: hammer.counts, refusedChanges };
+  const lookMs = tracks.flatMap(({ acknowledgedMs, firstLookMs }) =>
+    others.map((node) => (firstLookMs.get(node) ?? Number.POSITIVE_INFINITY) - (acknowledgedMs ?? 0)),
+  );
+  return { elsewhereMs: lateMs(others), ownMs: lateMs([changer]), lookMs, counts: hammer.counts, refusedChanges };
 }
 
 async function prepareAll({ http }: Node, kind: ChangeKind, count: number): Promise<Subject[]> {

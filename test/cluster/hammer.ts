@@ -10,6 +10,8 @@ export interface Track {
   acknowledgedMs: number | null;
   /** By node: start of the latest verification that still found the old state. */
   readonly lastAcceptedMs: Map<Node, number>;
+  /** By node: start of the first verification after the acknowledgement. */
+  readonly firstLookMs: Map<Node, number>;
 }
 
 export interface HammerCounts {
@@ -21,8 +23,8 @@ export interface HammerCounts {
 }
 
 /** From so long before its change on a key has most of the verifications, until so long after it was last accepted. */
-const focusLeadMs = 50;
-const focusTailMs = 300;
+const focusLeadMs = 10;
+const focusTailMs = 150;
 
 /** Verifies the keys at every node without pause, most of all those that change at the moment, until `stop` has been called. */
 export function startHammer(nodes: readonly Node[], tracks: readonly Track[], loopsPerNode: number) {
@@ -31,6 +33,7 @@ export function startHammer(nodes: readonly Node[], tracks: readonly Track[], lo
 
   const verify = async (node: Node, track: Track) => {
     const startedMs = performance.now();
+    if (track.acknowledgedMs !== null && !track.firstLookMs.has(node)) track.firstLookMs.set(node, startedMs);
     const outcome = await node.http.send("POST", verifyPath, track.subject.verifyBody).catch((error: Error) => error);
     counts.verifications += 1;
     counts.slowestMs = Math.max(counts.slowestMs, performance.now() - startedMs);

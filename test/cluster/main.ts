@@ -1,6 +1,6 @@
 import { type ChangeKind, deletion, narrowing, revocation, rotation } from "./changes.ts";
 import { type Cluster, type Node, startCluster } from "./cluster.ts";
-import { runEpisode } from "./episode.ts";
+import { longPace, runEpisode } from "./episode.ts";
 import { summaryOf, tableHead, tableRow } from "./report.ts";
 import { changerCutFromRedis, healthy, type Situation, situations } from "./situations.ts";
 
@@ -27,7 +27,7 @@ for (const [situation, kind] of rows) {
 async function measure({ nodes }: Cluster, situation: Situation, kind: ChangeKind, name: string): Promise<void> {
   const outcomes = [];
   for (let left = wanted; left > 0; left -= keysPerEpisode) {
-    const plan = { cluster, changer: nodes[0] as Node, kind, keyCount: Math.min(left, keysPerEpisode) };
+    const plan = { cluster, changer: nodes[0] as Node, kind, keyCount: Math.min(left, keysPerEpisode), pace: longPace };
     outcomes.push(await runEpisode({ ...plan, fault: situation.fault?.(cluster) ?? null }));
   }
   const summary = summaryOf(outcomes);

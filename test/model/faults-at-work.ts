@@ -36,14 +36,15 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
     };
   };
 
-  const onLinks = (machine: Machine, path: keyof typeof paths, apply: (link: Link) => () => void) =>
+  /** `feltForMs`: how much longer than the fault lasts what was sent during it is under way. */
+  const onLinks = (machine: Machine, path: keyof typeof paths, feltForMs: number, apply: (link: Link) => () => void) =>
     paths[path].map((name) =>
       once(machine.links[name], () => {
         const settle = log.begin(name === "store" ? "store" : "redis", machine.host.id);
         const end = apply(machine.links[name]);
         return () => {
           end();
-          settle();
+          scheduler.after(feltForMs, settle);
         };
       }),
     );
@@ -52,13 +53,13 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
     const { host } = machine;
     switch (fault.kind) {
       case "cut":
-        return onLinks(machine, fault.path, (link) => {
+        return onLinks(machine, fault.path, 0, (link) => {
           link.cut(fault.loud ? "refused" : "silent");
           if (fault.loud) machine.shared()?.breakConnections(link);
           return () => link.heal();
         });
       case "slow":
-        return onLinks(machine, fault.path, (link) => {
+        return onLinks(machine, fault.path, 2 * fault.slownessMs, (link) => {
           const before = link.slownessMs;
           link.slownessMs = fault.slownessMs;
           link.isSteady = fault.steady;

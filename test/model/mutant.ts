@@ -31,7 +31,16 @@ export async function withMutant<T>(mutations: readonly Mutation[], use: (protoc
     }
     const load = (path: string) => import(/* @vite-ignore */ pathToFileURL(join(src, path)).href);
     const modules = await Promise.all(
-      ["cache/record-reader", "cache/trust", "service/delete", "service/import", "service/issue", "service/revoke", "service/rotate"]
+      [
+        "cache/current-store",
+        "cache/record-reader",
+        "cache/trust",
+        "service/delete",
+        "service/import",
+        "service/issue",
+        "service/revoke",
+        "service/rotate",
+      ]
         .concat(["service/update", "service/verify"])
         .map((name) => load(`${name}.ts`)),
     );

@@ -10,7 +10,11 @@ const maxRuns = Number(process.env.MODEL_MUTANT_RUNS ?? 600);
 const seed = 20_261_123;
 
 /** In how many runs a bug is found, and as what. */
-async function find(protocol: Protocol, options: RunOptions = {}, from: fc.Arbitrary<Scenario> = scenarios): Promise<{ readonly runs: number; readonly as: string } | null> {
+async function find(
+  protocol: Protocol,
+  options: RunOptions = {},
+  from: fc.Arbitrary<Scenario> = scenarios,
+): Promise<{ readonly runs: number; readonly as: string } | null> {
   const details = await fc.check(
     fc.asyncProperty(from, (scenario) => run(protocol, scenario, options).then(() => {})),
     { seed, numRuns: maxRuns, endOnFailure: true },

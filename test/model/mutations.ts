@@ -14,7 +14,9 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       becomes: "const proofAgeMs = 0;",
     },
   ],
-  "in-process entries outlive a gap in the subscription": [{ file: "src/cache/trust.ts", text: "onGap: doubt,", becomes: "onGap: () => {}," }],
+  "in-process entries outlive a gap in the subscription": [
+    { file: "src/cache/trust.ts", text: "onGap: doubt,", becomes: "onGap: () => {}," },
+  ],
   "the generation's lease counts from the answer": [
     { file: "src/cache/trust.ts", text: "Math.max(knownSinceMs, askedMs)", becomes: "monotonicMs() + 0 * askedMs" },
   ],
@@ -30,32 +32,51 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     { file: "src/cache/trust.ts", text: "|| told.cacheId !== current.cacheId", becomes: "" },
   ],
   "the generation is read before the change is made": [
-    { file: "src/cache/record-reader.ts", text: "const askedMs = clock();\n      return async", becomes: "const askedMs = clock();\n      const early = trust.readEarly();\n      early.catch(() => {});\n      return async" },
+    {
+      file: "src/cache/record-reader.ts",
+      text: "const askedMs = clock();\n      return async",
+      becomes: "const askedMs = clock();\n      const early = trust.readEarly();\n      early.catch(() => {});\n      return async",
+    },
     { file: "src/cache/record-reader.ts", text: "{ cacheId, generation });", becomes: "{ cacheId, generation }, early);" },
-    { file: "src/cache/trust.ts", text: "async settle(told) {", becomes: "readEarly: () => generations.read(),\n    async settle(told, early) {" },
+    {
+      file: "src/cache/trust.ts",
+      text: "async settle(told) {",
+      becomes: "readEarly: () => generations.read(),\n    async settle(told, early) {",
+    },
     { file: "src/cache/trust.ts", text: "const current = await read();", becomes: "const current = await early;" },
   ],
   "a second revocation that finds the key revoked tells nobody": [
     { file: "src/service/change.ts", text: "await tell(record, record.revision);", becomes: "" },
   ],
   "what a superseded flight brings back is kept": [
-    { file: "src/cache/record-reader.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "flight.epoch === trust.epoch;" },
+    {
+      file: "src/cache/record-reader.ts",
+      text: "!flight.superseded && flight.epoch === trust.epoch;",
+      becomes: "flight.epoch === trust.epoch;",
+    },
   ],
   "what a flight of another epoch brings back is kept": [
     { file: "src/cache/record-reader.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "!flight.superseded;" },
   ],
   "superseded flights are joined": [{ file: "src/cache/flights.ts", text: "!flight.superseded && flight.epoch", becomes: "flight.epoch" }],
-  "a change is kept in the process that made it, and told under the generation of the moment": [
-    { file: "src/cache/record-reader.ts", text: "local.dropOlder(tenant, keyId, revision);\n        await", becomes: "local.putIfNewer(tenant, keyId, entry, clock());\n        await" },
+  "a change is kept in the process that made it": [
+    {
+      file: "src/cache/record-reader.ts",
+      text: "local.dropOlder(tenant, keyId, revision);\n        await",
+      becomes: "local.putIfNewer(tenant, keyId, entry, clock());\n        await",
+    },
   ],
   "a change is told under a generation that began after it": [
-    { file: "src/cache/record-reader.ts", text: "return async (record, revision) => {\n", becomes: "return async (record, revision) => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n" },
+    {
+      file: "src/cache/record-reader.ts",
+      text: "return async (record, revision) => {\n",
+      becomes: "return async (record, revision) => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n",
+    },
   ],
   "heartbeats tell nobody of a new generation": [
     { file: "src/cache/trust.ts", text: "if (heard !== null && known !== null) moveTo(heard);", becomes: "" },
   ],
 };
-
 
 const gapUpTo = (mostMs: number, leastMs = 0) => fc.integer({ min: leastMs, max: mostMs });
 const operate = (operation: Operation, process: number, slot: number, gapMs: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
@@ -67,11 +88,20 @@ const operate = (operation: Operation, process: number, slot: number, gapMs: fc.
     operation: fc.constant(operation),
     again: fc.constant(null),
   });
-const fail = (fault: fc.Arbitrary<Fault>, process: number, gapMs: fc.Arbitrary<number>, durationMs: fc.Arbitrary<number>): fc.Arbitrary<Step> =>
-  fc.record({ do: fc.constant("fail"), gapMs, fault, processes: fc.constant(1 << process), durationMs });
+const fail = (
+  fault: fc.Arbitrary<Fault>,
+  process: number,
+  gapMs: fc.Arbitrary<number>,
+  durationMs: fc.Arbitrary<number>,
+): fc.Arbitrary<Step> => fc.record({ do: fc.constant("fail"), gapMs, fault, processes: fc.constant(1 << process), durationMs });
 const cut = (path: Path) => fc.record({ kind: fc.constant("cut" as const), path: fc.constant(path), loud: fc.boolean() });
 const slow = (path: Path, leastMs: number, mostMs: number) =>
-  fc.record({ kind: fc.constant("slow" as const), path: fc.constant(path), slownessMs: gapUpTo(mostMs, leastMs), steady: fc.constant(false) });
+  fc.record({
+    kind: fc.constant("slow" as const),
+    path: fc.constant(path),
+    slownessMs: gapUpTo(mostMs, leastMs),
+    steady: fc.constant(false),
+  });
 const pause = fc.constant({ kind: "pause" as const });
 
 /**
@@ -79,6 +109,14 @@ const pause = fc.constant({ kind: "pause" as const });
  * random as in the others.
  */
 export const focuses: Readonly<Record<string, fc.Arbitrary<Step[]>>> = {
+  "in-process entries outlive a gap in the subscription": fc.tuple(
+    fail(cut("subscriber"), 1, gapUpTo(900, 200), gapUpTo(900, 30)),
+    operate("narrow", 0, 0, gapUpTo(100)),
+  ),
+  "a change is kept in the process that made it": fc.tuple(
+    fail(slow("store", 10, 100), 0, gapUpTo(100), gapUpTo(6000, 4000)),
+    ...[0, 2, 0, 2].flatMap((slot) => [operate("narrow", 0, slot, gapUpTo(900, 500)), operate("narrow", 1, slot, gapUpTo(120))]),
+  ),
   "the generation's lease counts from the answer": fc.tuple(
     fail(slow("store", 100, 500), 1, gapUpTo(100), gapUpTo(8000, 6000)),
     fail(pause, 1, gapUpTo(1000, 300), gapUpTo(4500, 2500)),

@@ -1,5 +1,6 @@
 import type { RecordReader } from "../../src/cache/record-reader.ts";
 import { type Credentials, digestOf } from "../../src/core/credential.ts";
+import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
 import type { Host } from "./host.ts";
@@ -7,17 +8,19 @@ import type { Link } from "./link.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Redis } from "./redis.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { connectSharedCache, type ConnectedSharedCache } from "./shared-cache.ts";
+import { type ConnectedSharedCache, connectSharedCache } from "./shared-cache.ts";
 import { connectStore, type StoreState } from "./store.ts";
 
 export const tenant = "default";
 export const tickMs = 250;
-const identityPatienceMs = 1000;
+const identityPatienceMs = 500;
 
 /** One life of a process: the real protocol code over simulated ports. */
 export interface Node {
   readonly service: KeyService;
   readonly verify: ReturnType<Protocol["createVerify"]>;
+  /** The same, now and then in a batch with other keys. */
+  readonly verifySomehow: ReturnType<Protocol["createVerify"]>;
   readonly shared: ConnectedSharedCache | null;
   /** How often it asked beyond its own cache for a key. */
   readonly asked: () => number;
@@ -49,9 +52,7 @@ const credentials: Credentials = {
   mint: (_tenant, keyId) => `issued ${keyId}`,
   parse(_tenant, text) {
     const [kind, keyId = ""] = text.split(" ");
-    return kind === "issued"
-      ? { type: "issued", keyId, digest: digest(text) }
-      : { type: "imported", keyIds: [keyId] };
+    return kind === "issued" ? { type: "issued", keyId, digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
 };
 
@@ -79,13 +80,18 @@ export function startNode(options: NodeOptions): Node {
     reset: () => local.clear(),
     createBeatId: () => `${host.id}-${life}-${beats++}`,
   });
-  const reader: RecordReader = protocol.createRecordReader({
-    store: {
-      get(...key) {
-        asked += 1;
-        return keys.get(...key);
-      },
+  const counted: Pick<KeyStore, "get" | "getMany"> = {
+    get(...key) {
+      asked += 1;
+      return keys.get(...key);
     },
+    getMany(...batch) {
+      asked += 1;
+      return keys.getMany(...batch);
+    },
+  };
+  const reader: RecordReader = protocol.createRecordReader({
+    store: protocol.createCurrentStore(counted, trust),
     local,
     shared:
       shared === null
@@ -126,6 +132,17 @@ export function startNode(options: NodeOptions): Node {
   };
   tick();
 
+  /** Some reads come in a batch with other keys, and twice in it. */
+  const readSomehow: RecordReader["read"] = async (tenant, keyId, directive) => {
+    if (scheduler.random() < 0.8) return reader.read(tenant, keyId, directive);
+    const others = [...options.store.keys.keys()].filter(() => scheduler.random() < 0.5);
+    const answers = await reader.readMany(tenant, [...others, keyId, ...others, keyId], directive);
+    const answer = answers[others.length];
+    if (answer?.status !== "fulfilled") throw answer?.reason;
+    return answer.value;
+  };
+
+  const usage = { record: () => {} };
   const service = {
     store: keys,
     reader,
@@ -136,7 +153,8 @@ export function startNode(options: NodeOptions): Node {
   } as unknown as KeyService;
   return {
     service,
-    verify: protocol.createVerify({ credentials, reader, usage: { record: () => {} }, clock }),
+    verify: protocol.createVerify({ credentials, reader, usage, clock }),
+    verifySomehow: protocol.createVerify({ credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
     shared,
     asked: () => asked,
   };

@@ -1,4 +1,5 @@
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
+import { createCurrentStore } from "../../src/cache/current-store.ts";
 import { createRecordReader } from "../../src/cache/record-reader.ts";
 import { createCacheTrust } from "../../src/cache/trust.ts";
 import { deleteImportedKey } from "../../src/service/delete.ts";
@@ -12,6 +13,7 @@ import { createVerify } from "../../src/service/verify.ts";
 /** The code under test. Mutants are other copies of it. */
 export const realProtocol = {
   createMemoryRecordCache,
+  createCurrentStore,
   createRecordReader,
   createCacheTrust,
   createVerify,

@@ -1,12 +1,12 @@
 import type { TellChange } from "../../src/cache/record-reader.ts";
 import { Failure } from "../../src/error/failure.ts";
-import type { KeyService } from "../../src/service/key-service.ts";
-import { createSaboteur, type Machine } from "./faults-at-work.ts";
 import { boundMs, createFaultLog } from "./faults.ts";
+import { createSaboteur, type Machine } from "./faults-at-work.ts";
 import { createHistory } from "./history.ts";
 import { createHost } from "./host.ts";
 import { createLink } from "./link.ts";
 import { type Node, startNode, tenant } from "./node.ts";
+import { createOperations, createSlots, credentialOf, importedSlot, keyIdOf } from "./operations.ts";
 import type { Protocol } from "./protocol.ts";
 import { createRedis } from "./redis.ts";
 import type { Operation, Scenario } from "./scenario.ts";
@@ -28,8 +28,6 @@ export interface RunSummary {
   readonly unavailable: number;
 }
 
-const attributes = { name: "", scopes: ["read", "write"], metadata: null, rateLimitPolicy: null, allowedCidrs: [] };
-const importedSlot = 2;
 /** Of a grace of 60 s only the rule matters, and a short one leaves time for what comes after it. */
 const graceMs = { serve: 6000, refuse: 0 };
 const firstStepMs = 1500;
@@ -54,7 +52,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   const bounds = { outage: scenario.outage, graceMs: graceMs[scenario.outage], hasSharedCache: redis !== null };
   const sabotage = createSaboteur(scheduler, log, redis);
   const counts = { verifications: 0, acknowledged: 0, hits: 0, unavailable: 0 };
-  const pending = new Set<() => boolean>();
+  const finalChecks: (() => void)[] = [];
 
   const machines: (Machine & { readonly node: () => Node })[] = Array.from({ length: scenario.processes }, (_, id) => {
     const host = createHost(id, scheduler.letSettle);
@@ -66,7 +64,19 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
     const skewMs = scenario.skewsMs[id] ?? 0;
     const { cacheTtlMs, storeTimeoutMs } = scenario;
     const startIt = () =>
-      startNode({ protocol, scheduler, host, store: state, redis, links, skewMs, cacheTtlMs, storeTimeoutMs, graceMs: bounds.graceMs, onRegress });
+      startNode({
+        protocol,
+        scheduler,
+        host,
+        store: state,
+        redis,
+        links,
+        skewMs,
+        cacheTtlMs,
+        storeTimeoutMs,
+        graceMs: bounds.graceMs,
+        onRegress,
+      });
     let node = startIt();
     const start = () => {
       host.start();
@@ -76,35 +86,8 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   });
 
   /** Credentials by slot; the last ones are still asked for after a rotation. */
-  const slots: string[][] = [[], [], []];
-  const credentialOf = (keyId: string) => `${keyId === importedKeyId ? "imported" : "issued"} ${keyId}`;
-  const keyIdOf = (credential: string) => credential.split(" ")[1] as string;
-
-  const perform = async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
-    const credentials = slots[slot] as string[];
-    const keyId = credentials.length === 0 ? "" : keyIdOf(credentials.at(-1) as string);
-    const revocation = { reason: "key_compromise", description: "" } as const;
-    if (slot === importedSlot) {
-      const request = { attributes, actorId: "", visibility: "secret", ttlMs: null, requestId: null, rawKey: slots[importedSlot]?.[0] ?? "" } as const;
-      if (operation === "delete") await protocol.deleteImportedKey(service, tenant, keyId);
-      else if (operation === "revoke") await protocol.revokeKey(service, tenant, keyId, revocation);
-      else if (operation === "narrow") {
-        await protocol.updateKey(service, tenant, { kind: "imported", keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
-      } else await protocol.importKey(service, tenant, request);
-      return;
-    }
-    if (operation === "issue" || operation === "import" || keyId === "") {
-      const { secret } = await protocol.issueKey(service, tenant, { attributes, actorId: "", visibility: "secret", ttlMs: null, requestId: null });
-      credentials.push(secret as string);
-      return;
-    }
-    if (operation === "rotate") {
-      const { secret } = await protocol.rotateKey(service, tenant, { keyId, overrides: {} });
-      credentials.push(secret);
-    } else if (operation === "narrow") {
-      await protocol.updateKey(service, tenant, { kind: "issued", keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
-    } else await protocol.revokeKey(service, tenant, keyId, revocation);
-  };
+  const slots = createSlots();
+  const performIn = createOperations(protocol, slots);
 
   const operate = (machine: (typeof machines)[number], operation: Operation, slot: number) => {
     const { host } = machine;
@@ -122,7 +105,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         };
       };
       const watched = { ...service, reader: { ...service.reader, beginChange } };
-      perform(watched, operation, slot).then(
+      performIn(watched, operation, slot).then(
         () => {
           // What it told the caches of; and a revocation binds also where that was forgotten.
           const revoked = operation === "revoke" && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
@@ -150,36 +133,37 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       const before = machine.node().asked();
       const where = () => `process ${id}, ${keyId}, verification begun at ${startedMs.toFixed(1)} ms`;
       let isSettled = false;
-      pending.add(() => isSettled || host.life !== life || violated(`never answered: ${where()}`) < 0);
+      finalChecks.push(() => {
+        if (!isSettled && host.life === life) violated(`never answered: ${where()}`);
+      });
       counts.verifications += 1;
       const circumstances = { clientAddress: () => "", requiredScopes: [] };
       const cacheDirective = onLocalHit === null && chance(bypassing) ? "no-cache" : "none";
-      machine
-        .node()
-        .verify(tenant, { credential, ...circumstances, cacheDirective })
-        .then(
-          ({ verdict, cacheOutcome }) => {
-            isSettled = true;
-            if (cacheOutcome === "hit") counts.hits += 1;
-            const revision = history.newestFor(keyId, verdict.record);
-            for (const change of history.changesOf(keyId).slice(0, knownChanges)) {
-              if (change.revision <= revision) continue;
-              const bound = boundMs(log, bounds, change, { process: id, life }, startedMs);
-              if (change.atMs + bound > startedMs) continue;
-              violated(
-                `(a, b) ${where()}, answers revision ${revision} (${verdict.isValid ? "valid" : verdict.code}), but process ` +
-                  `${change.process} acknowledged revision ${change.revision} at ${change.atMs.toFixed(1)} ms; bound ${bound} ms`,
-              );
-            }
-            if (machine.node().asked() === before) onLocalHit?.();
-          },
-          (error: unknown) => {
-            isSettled = true;
-            counts.unavailable += 1;
-            const hasReason = log.felt("store", id, startedMs, nowMs()) || log.felt("process", id, startedMs, nowMs());
-            if (!hasReason) violated(`(f) verification rejected though the store was there: ${where()}: ${String(error)}`);
-          },
-        );
+      const node = machine.node();
+      const verifyNow = onLocalHit === null ? node.verifySomehow : node.verify;
+      verifyNow(tenant, { credential, ...circumstances, cacheDirective }).then(
+        ({ verdict, cacheOutcome }) => {
+          isSettled = true;
+          if (cacheOutcome === "hit") counts.hits += 1;
+          const revision = history.newestFor(keyId, verdict.record);
+          for (const change of history.changesOf(keyId).slice(0, knownChanges)) {
+            if (change.revision <= revision) continue;
+            const bound = boundMs(log, bounds, change, { process: id, life }, startedMs);
+            if (change.atMs + bound > startedMs) continue;
+            violated(
+              `(a, b) ${where()}, answers revision ${revision} (${verdict.isValid ? "valid" : verdict.code}), but process ` +
+                `${change.process} acknowledged revision ${change.revision} at ${change.atMs.toFixed(1)} ms; bound ${bound} ms`,
+            );
+          }
+          if (machine.node().asked() === before) onLocalHit?.();
+        },
+        (error: unknown) => {
+          isSettled = true;
+          counts.unavailable += 1;
+          const hasReason = log.felt("store", id, startedMs, nowMs()) || log.felt("process", id, startedMs, nowMs());
+          if (!hasReason) violated(`(f) verification rejected though the store was there: ${where()}: ${String(error)}`);
+        },
+      );
     });
   };
 
@@ -192,7 +176,6 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
 
   // Calm beginnings: keys in every slot, and all of them known everywhere.
   const [first] = machines as [(typeof machines)[number]];
-  slots[importedSlot] = [`imported ${importedKeyId}`];
   after(600, () => operate(first, "issue", 0));
   after(600, () => operate(first, "issue", 1));
   after(600, () => operate(first, "import", importedSlot));
@@ -211,7 +194,13 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       }
       // Reads that race with the change, and some that find out what came of it.
       for (const other of machines) {
-        for (const [low, high] of [[-20, 10], [-20, 60], [0, 300], [100, 2600], [2000, 2600]] as const) {
+        for (const [low, high] of [
+          [-20, 10],
+          [-20, 60],
+          [0, 300],
+          [100, 2600],
+          [2000, 2600],
+        ] as const) {
           after(Math.max(0, atMs + between(low, high)), () => {
             const credential = slots[step.slot]?.at(-1);
             if (credential !== undefined) verify(other, credential, null, high < 100 ? 0.3 : 0);
@@ -232,17 +221,17 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       for (const slot of slots) {
         const credential = slot.at(-1);
         if (credential === undefined) continue;
-        let localHits = 0;
-        for (const delayMs of [50, 350, 650, 950]) after(delayMs, () => verify(machine, credential, () => void (localHits += 1)));
-        pending.add(() => localHits > 0 || violated(`(e) process ${machine.host.id} does not serve ${credential} from its own cache`) < 0);
+        const localHits: string[] = [];
+        for (const delayMs of [50, 350, 650, 950]) after(delayMs, () => verify(machine, credential, () => void localHits.push(credential)));
+        finalChecks.push(() => {
+          if (localHits.length === 0) violated(`(e) process ${machine.host.id} does not serve ${credential} from its own cache`);
+        });
       }
     }
   };
   after(endMs, last);
   await scheduler.runUntil(endMs + 2000);
-  for (const check of pending) check();
+  for (const check of finalChecks) check();
   if (violations.length > 0) throw new Error(violations.slice(0, 3).join("\n"));
   return counts;
 }
-
-const importedKeyId = "imported-key";

@@ -19,7 +19,7 @@ export function createStoreState(): StoreState {
   return { keys: new Map(), tombstones: new Map(), generation: { number: 0, cacheId: "" }, onCommit: () => {} };
 }
 
-type ModelStore = Pick<KeyStore, "get" | "insert" | "replace" | "rotate" | "delete">;
+type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete">;
 
 /** The store as one process sees it, through a network: a call that fails may have been done, or be done later. */
 export function connectStore(
@@ -68,6 +68,7 @@ export function connectStore(
   return {
     keys: {
       get: (_tenant, keyId) => call(() => state.keys.get(keyId) ?? null),
+      getMany: (_tenant, keyIds) => call(() => keyIds.map((keyId) => state.keys.get(keyId) ?? null)),
       insert: (_tenant, record) => call(() => add(record)),
       replace: (_tenant, record) => call(() => replace(record)),
       rotate: (_tenant, retired, successor) => call(() => replace(retired) && add(successor).outcome === "inserted"),

@@ -43,7 +43,7 @@ const defaultTimeoutMs = 2000;
  * acknowledged before, and nothing that a failover could take back. That leaves one hole: a primary that was cut off from its set and
  * has not noticed yet (up to `electionTimeoutMillis`, 10 s by default) answers what was true before the cut. Linearizable reads would close
  * it, but they wait for a majority each (a tenth of the throughput, measured), so only the cache generation is read that way: a process that
- * talks to such a primary alone finds that it has no store, and takes its cached keys for no better than that.
+ * talks to such a primary alone finds that it has no store, takes its cached keys for no better than that, and reads no others (CacheTrust.confirm).
  *
  * The driver's own `timeoutMS` does nothing in this release (7.9), hence the signal. Committing a transaction takes no signal; there the
  * time-outs of the socket and of server selection, which are as long, end the attempt.

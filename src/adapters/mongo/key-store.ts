@@ -36,10 +36,13 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   const inserts = createInserts(client, collections, options.clock);
   const readOne = createGroupRead((ids) => run((signal) => keys.getMany(ids, signal)), database.isSharded ? 1 : undefined);
 
+  const get = async (tenant: string, keyId: string) => (await readOne(documentId(tenant, keyId))) ?? null;
+
   return {
     insert: (tenant, record, request) => run((signal) => inserts.insert(tenant, record, request, signal)),
     insertMany: createInsertMany(inserts, run),
-    get: async (tenant, keyId) => (await readOne(documentId(tenant, keyId))) ?? null,
+    get,
+    getMany: (tenant, keyIds) => Promise.all(keyIds.map((keyId) => get(tenant, keyId))),
     list: (tenant, query) => run((signal) => listKeys(collections.keys, tenant, query, signal)),
     replace: (tenant, record) => run((signal) => keys.replace(tenant, record, signal)),
     rotate: (tenant, retired, successor) => run((signal) => keys.rotate(tenant, retired, successor, signal)),

@@ -45,6 +45,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     insert: (tenant, record, request) => write(() => keys.insert(tenant, record, request)),
     insertMany: (tenant, items) => Promise.all(items.map((item) => write(() => keys.insert(tenant, item.record, item.request)))),
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
+    getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
     list: async (tenant, query) => read(() => list(tenant, query)),
     replace: (tenant, record) => write(() => keys.replace(tenant, record)),
     rotate: (tenant, retired, successor) => write(() => keys.rotate(tenant, retired, successor)),

@@ -111,4 +111,32 @@ export function describeRecords(context: KeyStoreContext): void {
     await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
     for (const keyId of ["", "a", "A ", "A\0", "AA", "%", "$ne", "B"]) expect(await context.store.get(tenant, keyId), keyId).toBeNull();
   });
+
+  describe("getMany", () => {
+    test("answers in the order of the ids, null for what is not there, and the same twice where it is asked for twice", async () => {
+      const tenant = context.newTenant();
+      const records = ["A", "B", "C"].map((keyId) => keyRecord({ keyId, name: `name of ${keyId}` }));
+      for (const record of records) await context.store.insert(tenant, record, null);
+      const [a, b, c] = records;
+      expect(await context.store.getMany(tenant, ["C", "x", "A", "B", "A"])).toEqual([c, null, a, b, a]);
+    });
+
+    test("answers nothing where nothing is asked for, and nothing of another tenant", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
+      expect(await context.store.getMany(tenant, [])).toEqual([]);
+      expect(await context.store.getMany(context.newTenant(), ["A"])).toEqual([null]);
+    });
+
+    test("takes 1000 ids", async () => {
+      const tenant = context.newTenant();
+      const keyIds = Array.from({ length: 1000 }, (_, index) => `K${index}`);
+      await context.store.insertMany(
+        tenant,
+        keyIds.filter((_, index) => index % 2 === 0).map((keyId) => ({ record: keyRecord({ keyId }), request: null })),
+      );
+      const found = await context.store.getMany(tenant, keyIds);
+      expect(found.map((record) => record?.keyId ?? null)).toEqual(keyIds.map((keyId, index) => (index % 2 === 0 ? keyId : null)));
+    });
+  });
 }

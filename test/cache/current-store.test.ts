@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { createCurrentStore } from "../../src/cache/current-store.ts";
+import { createCacheTrust } from "../../src/cache/trust.ts";
+import type { CacheGeneration } from "../../src/ports/cache-generation.ts";
+import { keyRecord } from "../support/key-record.ts";
+
+const leaseMs = 1000;
+
+/** A store that answers its keys all the time, and the question whether it is in force when the test says so. */
+function setup() {
+  const world = { nowMs: 0, gets: 0 };
+  const questions: PromiseWithResolvers<CacheGeneration>[] = [];
+  const read = () => {
+    const question = Promise.withResolvers<CacheGeneration>();
+    questions.push(question);
+    return question.promise;
+  };
+  const trust = createCacheTrust({
+    generations: { read, advance: read },
+    shared: null,
+    monotonicMs: () => world.nowMs,
+    leaseMs,
+    graceMs: 0,
+    identityPatienceMs: 500,
+    reset: () => {},
+    createBeatId: () => "beat",
+  });
+  const record = keyRecord();
+  const store = createCurrentStore(
+    {
+      get: async () => {
+        world.gets += 1;
+        return record;
+      },
+      getMany: async () => [record],
+    },
+    trust,
+  );
+  const confirm = (index: number) => questions[index]?.resolve({ number: 1, cacheId: "run1" });
+  const turn = () => new Promise(setImmediate);
+  return { world, questions, trust, store, record, confirm, turn };
+}
+
+test("within the lease of an earlier confirmation nothing is asked", async () => {
+  const { world, questions, trust, store, record, confirm } = setup();
+  const ticking = trust.tick();
+  confirm(0);
+  await ticking;
+  world.nowMs = leaseMs;
+  expect(await store.get("default", record.keyId)).toBe(record);
+  expect(await store.getMany("default", [record.keyId])).toEqual([record]);
+  expect(questions).toHaveLength(1);
+});
+
+test("beyond it reads wait for one confirmation together, and are not made where that fails", async () => {
+  const { world, questions, store, record, turn } = setup();
+  const reads = Promise.allSettled([store.get("default", record.keyId), store.getMany("default", [record.keyId])]);
+  await turn();
+  expect([questions.length, world.gets]).toEqual([1, 0]);
+  questions[0]?.reject(new Error("no majority"));
+  expect((await reads).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(world.gets).toBe(0);
+});
+
+test("a confirmation asked for more than a lease before the read does not count, whenever it comes", async () => {
+  const { world, questions, store, record, confirm, turn } = setup();
+  const early = store.get("default", record.keyId);
+  await turn();
+  world.nowMs = leaseMs + 1;
+  const late = store.get("default", record.keyId);
+  confirm(0);
+  expect(await early).toBe(record);
+  await turn();
+  expect([questions.length, world.gets]).toEqual([2, 1]);
+  confirm(1);
+  expect(await late).toBe(record);
+});

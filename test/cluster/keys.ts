@@ -1,0 +1,39 @@
+import { verifyPath } from "./changes.ts";
+import type { Answer, HttpClient } from "./http-client.ts";
+
+export interface IssuedKey {
+  readonly keyId: string;
+  readonly secret: string;
+}
+
+const issuedPath = "/v2alpha1/admin/issuedApiKeys";
+
+/** Requests of which each test wants to see the answer, whatever it is. */
+export const keyRequests = {
+  issue: (http: HttpClient) => http.send("POST", issuedPath, {}),
+  rotate: (http: HttpClient, { keyId }: IssuedKey) => http.send("POST", `${issuedPath}/${keyId}:rotate`, {}),
+  revoke: (http: HttpClient, { keyId }: IssuedKey) =>
+    http.send("POST", `/v2alpha1/admin/apiKeys/${keyId}:revoke`, { reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
+  get: (http: HttpClient, { keyId }: IssuedKey) => http.send("GET", `${issuedPath}/${keyId}`),
+  verify: (http: HttpClient, { secret }: IssuedKey, cacheControl?: "no-cache") =>
+    http.send("POST", verifyPath, { credential: secret }, cacheControl === undefined ? {} : { "cache-control": cacheControl }),
+};
+
+/** Of an answer to issue or rotate. */
+export function issuedKeyOf({ body }: Answer): IssuedKey {
+  const { issued_api_key, secret } = body as { issued_api_key: { key_id: string }; secret: string };
+  return { keyId: issued_api_key.key_id, secret };
+}
+
+export async function issueKey(http: HttpClient): Promise<IssuedKey> {
+  const answer = await keyRequests.issue(http);
+  if (answer.status !== 201) throw new Error(`issue answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  return issuedKeyOf(answer);
+}
+
+/** VALID, the error code of a refused credential, or the status of an answer that is no verdict. */
+export function verdictOf({ status, body }: Answer): string {
+  if (status !== 200) return String(status);
+  const { is_valid, error_code } = body as { is_valid: boolean; error_code?: string };
+  return is_valid ? "VALID" : String(error_code).replace("VERIFICATION_ERROR_", "");
+}

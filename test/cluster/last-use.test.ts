@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Node } from "./cluster.ts";
+import { describeOnCluster } from "./describe-on-cluster.ts";
+import { type IssuedKey, issueKey, keyRequests, verdictOf } from "./keys.ts";
+
+const visibleWithinMs = 5000;
+/** After this long earlier uses have been written. */
+const flushedMs = 2500;
+
+await describeOnCluster("last_used_time over several servers", { mongoMembers: 1 }, (cluster) => {
+  const node = (index: number) => cluster().nodes[index] as Node;
+
+  test("is visible within 5 s, uses found in a cache included, and the newest one wins", async () => {
+    const key = await issueKey(node(0).http);
+    for (const { http } of cluster().nodes) await use(node(0), key, http);
+    await sleep(flushedMs);
+
+    const hit = await keyRequests.verify(node(1).http, key);
+    expect(hit.cacheStatus).toBe("keywright; hit");
+    const usedMs = Date.now();
+    const seenMs = await untilUsedAt(key, node(2), usedMs - 50);
+    expect(Math.abs(seenMs - usedMs)).toBeLessThan(200);
+    console.info(`a use showed ${Date.now() - usedMs} ms later`);
+  });
+
+  test("an older use that is written later does not take back a newer one", async () => {
+    const key = await issueKey(node(0).http);
+    for (const { http } of cluster().nodes) await use(node(0), key, http);
+    await sleep(flushedMs);
+    await use(node(0), key);
+    // Its buffered use is held back, while another server writes a newer one.
+    node(0).setMongo("cut");
+    await sleep(1500);
+    const newerMs = Date.now();
+    await use(node(1), key);
+    const seenMs = await untilUsedAt(key, node(2), newerMs - 50);
+    node(0).setMongo("pass");
+    while ((await keyRequests.get(node(0).http, key)).status !== 200) await sleep(50);
+    await sleep(flushedMs);
+    expect(await lastUseMs(key, node(2))).toBe(seenMs);
+  });
+
+  test("is written before a server ends on SIGTERM", async () => {
+    const key = await issueKey(node(0).http);
+    const usedMs = Date.now();
+    await use(node(2), key);
+    expect(await node(2).server.stop()).toBe(0);
+    expect(await lastUseMs(key, node(0))).toBeGreaterThan(usedMs - 50);
+  });
+});
+
+async function use({ http: own }: Node, key: IssuedKey, http = own): Promise<void> {
+  expect(verdictOf(await keyRequests.verify(http, key))).toBe("VALID");
+}
+
+async function untilUsedAt(key: IssuedKey, node: Node, sinceMs: number): Promise<number> {
+  const deadlineMs = Date.now() + visibleWithinMs;
+  for (;;) {
+    const usedMs = await lastUseMs(key, node);
+    if (usedMs >= sinceMs) return usedMs;
+    if (Date.now() > deadlineMs) throw new Error(`the use does not show; last use ${usedMs - sinceMs} ms after`);
+    await sleep(50);
+  }
+}
+
+/** 0: never. */
+async function lastUseMs(key: IssuedKey, { http }: Node): Promise<number> {
+  const { last_used_time } = (await keyRequests.get(http, key)).body as { last_used_time?: string };
+  return last_used_time === undefined ? 0 : Date.parse(last_used_time);
+}

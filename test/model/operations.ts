@@ -1,0 +1,55 @@
+import type { KeyService } from "../../src/service/key-service.ts";
+import { tenant } from "./node.ts";
+import type { Protocol } from "./protocol.ts";
+import type { Operation } from "./scenario.ts";
+
+const importedKeyId = "imported-key";
+/** The slot of the imported key; the others are for issued ones. */
+export const importedSlot = 2;
+
+/** Credentials by slot, the present one of each last. */
+export function createSlots(): string[][] {
+  return [[], [], [credentialOf(importedKeyId)]];
+}
+
+export function credentialOf(keyId: string): string {
+  return `${keyId === importedKeyId ? "imported" : "issued"} ${keyId}`;
+}
+
+export function keyIdOf(credential: string): string {
+  return credential.split(" ")[1] as string;
+}
+
+const request = {
+  attributes: { name: "", scopes: ["read", "write"], metadata: null, rateLimitPolicy: null, allowedCidrs: [] },
+  actorId: "",
+  visibility: "secret",
+  ttlMs: null,
+  requestId: null,
+} as const;
+const revocation = { reason: "key_compromise", description: "" } as const;
+
+/** Performs operations on the key of a slot, as the service does them. Resolves when the operation is acknowledged. */
+export function createOperations(protocol: Protocol, slots: readonly string[][]) {
+  const narrow = (service: KeyService, kind: "issued" | "imported", keyId: string) =>
+    protocol.updateKey(service, tenant, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
+
+  return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
+    const credentials = slots[slot] as string[];
+    const present = credentials.at(-1);
+    if (slot === importedSlot) {
+      const rawKey = present as string;
+      if (operation === "delete") await protocol.deleteImportedKey(service, tenant, importedKeyId);
+      else if (operation === "revoke") await protocol.revokeKey(service, tenant, importedKeyId, revocation);
+      else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
+      else await protocol.importKey(service, tenant, { ...request, rawKey });
+    } else if (present === undefined || operation === "issue" || operation === "import") {
+      const { secret } = await protocol.issueKey(service, tenant, request);
+      credentials.push(secret as string);
+    } else if (operation === "rotate") {
+      const { secret } = await protocol.rotateKey(service, tenant, { keyId: keyIdOf(present), overrides: {} });
+      credentials.push(secret);
+    } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
+    else await protocol.revokeKey(service, tenant, keyIdOf(present), revocation);
+  };
+}

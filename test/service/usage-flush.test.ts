@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { createUsageFlush } from "../../src/service/usage-flush.ts";
+import { createUsageRecorder } from "../../src/service/usage-recorder.ts";
+
+function setup() {
+  const touches: PromiseWithResolvers<void>[] = [];
+  const logged: [string, unknown][] = [];
+  const touch = () => {
+    const touched = Promise.withResolvers<void>();
+    touches.push(touched);
+    return touched.promise;
+  };
+  const usage = createUsageRecorder({ store: { touch }, maxKeys: 1 });
+  const flush = createUsageFlush({ usage, log: { warn: ({ dropped }, message) => logged.push([message, dropped]) } });
+  return { usage, flush, touches, logged };
+}
+
+test("says how many uses were dropped since it last said so", async () => {
+  const { usage, flush, touches, logged } = setup();
+  for (const keyId of ["a", "b", "c"]) usage.record("t", keyId, 1);
+  const flushing = flush();
+  await Promise.resolve();
+  touches[0]?.resolve();
+  await flushing;
+  await flush();
+  expect(logged).toEqual([["last uses were dropped: the buffer was full", 2]]);
+});
+
+test("a flush waits for the one before it, and writes what that one could not", async () => {
+  const { usage, flush, touches, logged } = setup();
+  usage.record("t", "a", 1);
+  const first = flush();
+  await Promise.resolve();
+  const second = flush();
+  expect(touches).toHaveLength(1);
+  touches[0]?.reject(new Error("down"));
+  await first;
+  await new Promise(setImmediate);
+  expect(touches).toHaveLength(2);
+  touches[1]?.resolve();
+  await second;
+  expect(logged.map(([message]) => message)).toEqual(["last uses could not be written; they are kept"]);
+});
