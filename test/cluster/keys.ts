@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { verifyPath } from "./changes.ts";
 import type { Answer, HttpClient } from "./http-client.ts";
 
@@ -36,4 +37,15 @@ export function verdictOf({ status, body }: Answer): string {
   if (status !== 200) return String(status);
   const { is_valid, error_code } = body as { is_valid: boolean; error_code?: string };
   return is_valid ? "VALID" : String(error_code).replace("VERIFICATION_ERROR_", "");
+}
+
+/** Verifies a valid key until it comes out of a cache. */
+export async function untilCached(http: HttpClient, key: IssuedKey): Promise<void> {
+  const deadlineMs = performance.now() + 20_000;
+  for (;;) {
+    const answer = await keyRequests.verify(http, key);
+    if (verdictOf(answer) === "VALID" && answer.cacheStatus === "keywright; hit") return;
+    if (performance.now() > deadlineMs) throw new Error(`still ${verdictOf(answer)}, ${answer.cacheStatus}`);
+    await sleep(20);
+  }
 }

@@ -4,7 +4,7 @@ import type { MongoMember } from "../support/mongo-server.ts";
 import type { Node } from "./cluster.ts";
 import { describeOnCluster } from "./describe-on-cluster.ts";
 import type { HttpClient } from "./http-client.ts";
-import { type IssuedKey, issueKey, keyRequests, verdictOf } from "./keys.ts";
+import { type IssuedKey, issueKey, keyRequests, untilCached, verdictOf } from "./keys.ts";
 
 const options = {
   nodeCount: 2,
@@ -51,16 +51,6 @@ await describeOnCluster("the store is gone altogether", options, (cluster) => {
     );
   });
 });
-
-async function untilCached(http: HttpClient, key: IssuedKey): Promise<void> {
-  const deadlineMs = performance.now() + 20_000;
-  for (;;) {
-    const answer = await keyRequests.verify(http, key);
-    if (verdictOf(answer) === "VALID" && answer.cacheStatus === "keywright; hit") return;
-    if (performance.now() > deadlineMs) throw new Error(`still ${verdictOf(answer)}, ${answer.cacheStatus}`);
-    await sleep(20);
-  }
-}
 
 /** Verifies a key until the answer is 503 for a second; the start of the last verification that accepted it, in ms after the moment. */
 async function watchUntilRefused(http: HttpClient, key: IssuedKey, momentMs: number): Promise<number> {

@@ -31,7 +31,7 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 const mainFile = resolve(import.meta.dirname, "../../src/main.ts");
-const startTimeoutMs = 15_000;
+const startTimeoutMs = 45_000;
 const stopTimeoutMs = 20_000;
 
 /** Starts a server on a free port and waits until it listens. Rejects with all its output where it ends or hangs before. */
