@@ -14,6 +14,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "mongodb",
+          // What its global set-up puts into the environment reaches the other project's workers too; this does not.
+          env: { KEYWRIGHT_TEST_PROJECT: "mongodb" },
           include: ["test/rpc/**/*.test.ts", "test/protocol/{matrix,rest,rest-errors,rest-headers}.test.ts"],
           globalSetup: "./test/support/mongodb-project.ts",
           sequence: { groupOrder: 2 },

@@ -62,6 +62,8 @@ const negativeCacheTtlMs = 1000;
 /** What the bounds of README are made of: a lease of 1 s, renewed four times in it. */
 const cacheLease = { leaseMs: 1000, tickMs: 250, identityPatienceMs: 500 };
 const storeOutageGraceMs = 60_000;
+/** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
+const sharedGraceMs = storeOutageGraceMs + 60_000;
 const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
 /** The composition root: the only place that names concrete adapters. */
@@ -75,7 +77,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   const shared =
     secrets.cacheUri === null || shareable === null
       ? null
-      : await openRedisSharedCache({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs, clock, log });
+      : await openRedisSharedCache({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs: sharedGraceMs, clock, log });
   const trust = shareable === null ? soleProcessTrust : createTrust(shareable.cacheGeneration, shared, local, monotonicMs, graceMs);
   const { cacheTtlMs } = config;
   const reader = createRecordReader({

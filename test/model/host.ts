@@ -1,3 +1,5 @@
+import type { Scheduler } from "./scheduler.ts";
+
 /** The machine of one simulated process: what reaches the process goes through it, so that it can be stopped, and crash. */
 export interface Host {
   readonly id: number;
@@ -13,12 +15,26 @@ export interface Host {
   start(): void;
 }
 
-/** `onRun` is called whenever code of the process runs. */
-export function createHost(id: number, onRun: () => void): Host {
+export function createHost(id: number, { after, letSettle }: Scheduler): Host {
   let life = 0;
+  let isStopped = false;
+  /** Also while it catches up. */
   let isPaused = false;
   let isDown = false;
   let inbox: (() => void)[] = [];
+  /** What waited comes one after the other, each with all that follows from it; what arrives meanwhile waits behind. */
+  const catchUp = () => {
+    if (isStopped) return;
+    const work = inbox.shift();
+    if (work === undefined) {
+      isPaused = false;
+      return;
+    }
+    letSettle();
+    work();
+    after(0, catchUp);
+  };
+
   return {
     id,
     get life() {
@@ -33,18 +49,16 @@ export function createHost(id: number, onRun: () => void): Host {
         inbox.push(work);
         return;
       }
-      onRun();
+      letSettle();
       work();
     },
     pause() {
+      isStopped = true;
       isPaused = true;
     },
     resume() {
-      isPaused = false;
-      const waiting = inbox;
-      inbox = [];
-      onRun();
-      for (const work of waiting) work();
+      isStopped = false;
+      catchUp();
     },
     crash() {
       life += 1;

@@ -4,7 +4,7 @@ import { withMutant } from "./mutant.ts";
 import { focuses, mutations } from "./mutations.ts";
 import { type Protocol, realProtocol } from "./protocol.ts";
 import { type RunOptions, run } from "./run.ts";
-import { type Scenario, scenarios, scenariosOf } from "./scenario.ts";
+import { type Scenario, scenarios } from "./scenario.ts";
 
 const maxRuns = Number(process.env.MODEL_MUTANT_RUNS ?? 600);
 const seed = 20_261_123;
@@ -24,8 +24,7 @@ async function find(
 
 describe(`a bug in the protocol is found within ${maxRuns} random histories`, () => {
   test.for(Object.entries(mutations))("%s", { timeout: 600_000 }, async ([name, changes]) => {
-    const focus = focuses[name];
-    const found = await withMutant(changes, (protocol) => find(protocol, {}, focus === undefined ? scenarios : scenariosOf(focus)));
+    const found = await withMutant(changes, (protocol) => find(protocol, {}, focuses[name] ?? scenarios));
     console.info(`${found?.runs} runs: ${found?.as}`);
     expect(found).not.toBeNull();
   });

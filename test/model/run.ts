@@ -55,7 +55,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   const finalChecks: (() => void)[] = [];
 
   const machines: (Machine & { readonly node: () => Node })[] = Array.from({ length: scenario.processes }, (_, id) => {
-    const host = createHost(id, scheduler.letSettle);
+    const host = createHost(id, scheduler);
     const links = {
       store: createLink(scheduler, { isOrdered: false }),
       commands: createLink(scheduler, { isOrdered: true }),

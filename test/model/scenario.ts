@@ -110,9 +110,9 @@ function stepOf(theme: Theme): fc.Arbitrary<Step> {
 
 const randomSteps = themes.chain((theme) => fc.array(stepOf(theme), { minLength: 2, maxLength: 24 }));
 
-/** Scenarios of certain steps; or of any. */
-export function scenariosOf(steps: fc.Arbitrary<Step[]>): fc.Arbitrary<Scenario> {
-  return fc.record({
+/** Scenarios of certain steps, and with certain settings. */
+export function scenariosOf(steps: fc.Arbitrary<Step[]>, fixed: Partial<Scenario> = {}): fc.Arbitrary<Scenario> {
+  const random = fc.record({
     seed: fc.nat(),
     processes: fc.integer({ min: 2, max: 4 }),
     outage: fc.constantFrom("serve", "refuse"),
@@ -122,6 +122,7 @@ export function scenariosOf(steps: fc.Arbitrary<Step[]>): fc.Arbitrary<Scenario>
     skewsMs: fc.array(fc.integer({ min: -2000, max: 2000 }), { minLength: 4, maxLength: 4 }),
     steps,
   });
+  return random.map((scenario) => ({ ...scenario, ...fixed }));
 }
 
 export const scenarios = scenariosOf(randomSteps);

@@ -6,7 +6,7 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { grpcClient, jsonHttpClient, type KeyClient } from "./key-client.ts";
 
 /** SIGKILLs in one run; at least 16, so that each operation is the last one now and then. The full count of 100 takes minutes. */
-const rounds = Number(process.env.KEYWRIGHT_TEST_KILLS ?? 30);
+const rounds = Number(process.env.KEYWRIGHT_TEST_KILLS ?? 20);
 /** Callers at the same moment, half of them over each protocol; every one waits for an answer before it asks again. */
 const callerCount = 4;
 const maxMs = 30_000 + rounds * 10_000;

@@ -9,6 +9,7 @@ import { generateJwkSet } from "../../src/config/signing-key.ts";
  * that a server started again on the same folder finds its keys.
  */
 export async function backendSettings(dataDir: string, listsTokens: boolean): Promise<Record<string, string>> {
+  if (process.env.KEYWRIGHT_TEST_PROJECT !== "mongodb") return {};
   const [mongoUri, redisUri] = (process.env.KEYWRIGHT_TEST_BACKEND ?? "").split(" ");
   if (mongoUri === undefined || mongoUri === "" || redisUri === undefined) return {};
   const unique = createHash("sha256").update(dataDir).digest("hex");

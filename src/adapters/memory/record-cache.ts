@@ -7,7 +7,6 @@ import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
  */
 export function createMemoryRecordCache(options: { readonly maxEntries: number }): RecordCache {
   const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
-  const closed = false;
   return {
     get(tenant, keyId, nowMs) {
       const entry = entries.get(cacheKey(tenant, keyId));
@@ -15,7 +14,6 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
     },
 
     putIfNewer(tenant, keyId, entry, nowMs) {
-      if (closed) return;
       const key = cacheKey(tenant, keyId);
       const held = entries.peek(key);
       if (held !== undefined && nowMs < held.deadlineMs && held.revision >= entry.revision) return;
