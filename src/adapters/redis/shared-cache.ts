@@ -102,6 +102,7 @@ export async function openRedisSharedCache(options: RedisSharedCacheOptions): Pr
     current = null;
     link.close();
     log?.warn({ reason: describeError(reason) }, "the Redis cache is lost; keys come from the store until it is back");
+    listener?.onGap();
     tryAgain();
   };
 
