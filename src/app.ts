@@ -56,6 +56,10 @@ export interface App {
 
 const maxBodyBytes = 1024 * 1024;
 const maxBatchImportBytes = 16 * 1024 * 1024;
+const batchImports = new Set<DescMethod>([
+  ApiKeysService.method.adminBatchImportApiKeys,
+  ApiKeysService.method.adminBatchCreateImportedApiKeys,
+]);
 const usageFlushIntervalMs = 1000;
 const maxBufferedUses = 100_000;
 const negativeCacheTtlMs = 1000;
@@ -212,7 +216,7 @@ function createTrust(
 }
 
 function maxBytes(method: DescMethod): number {
-  return method === ApiKeysService.method.adminBatchImportApiKeys ? maxBatchImportBytes : maxBodyBytes;
+  return batchImports.has(method) ? maxBatchImportBytes : maxBodyBytes;
 }
 
 /** The first validation of a message compiles its rules, which takes some 60 ms: before the first caller waits for it. */

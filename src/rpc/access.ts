@@ -12,8 +12,11 @@ export const access: Readonly<Record<keyof typeof ApiKeysService.method, Access>
   adminUpdateIssuedApiKey: ["admin"],
   adminRotateIssuedApiKey: ["admin"],
   adminRevokeApiKey: ["admin"],
+  adminRevokeIssuedApiKey: ["admin"],
+  adminRevokeImportedApiKey: ["admin"],
   adminImportApiKey: ["admin"],
   adminBatchImportApiKeys: ["admin"],
+  adminBatchCreateImportedApiKeys: ["admin"],
   adminGetImportedApiKey: ["admin", "auditor"],
   adminListImportedApiKeys: ["admin", "auditor"],
   adminUpdateImportedApiKey: ["admin"],
@@ -23,4 +26,5 @@ export const access: Readonly<Record<keyof typeof ApiKeysService.method, Access>
   adminDeriveToken: ["admin", "verifier"],
   getJwks: "public",
   revokeApiKey: "public",
+  adminListAuditEvents: ["admin", "auditor"],
 };

@@ -22,5 +22,7 @@ export const restSuccesses: ReadonlyMap<DescMethodUnary, RestSuccess> = new Map<
   ],
   [methods.adminImportApiKey, { status: 201, location: (response) => importedPath((response as ImportedApiKey).keyId) }],
   [methods.adminRevokeApiKey, { status: 204 }],
+  [methods.adminRevokeIssuedApiKey, { status: 204 }],
+  [methods.adminRevokeImportedApiKey, { status: 204 }],
   [methods.adminDeleteImportedApiKey, { status: 204 }],
 ]);

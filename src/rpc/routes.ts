@@ -25,8 +25,11 @@ export function implementationsOf(service: KeyService, verification: VerifyRpcOp
     adminUpdateIssuedApiKey: updateIssuedApiKey(service),
     adminRotateIssuedApiKey: rotateIssuedApiKey(service),
     adminRevokeApiKey: revokeApiKey(service),
+    adminRevokeIssuedApiKey: unimplemented,
+    adminRevokeImportedApiKey: unimplemented,
     adminImportApiKey: importApiKey(service),
     adminBatchImportApiKeys: unimplemented,
+    adminBatchCreateImportedApiKeys: unimplemented,
     adminGetImportedApiKey: getImportedApiKey(service),
     adminListImportedApiKeys: listImportedApiKeys(service),
     adminUpdateImportedApiKey: updateImportedApiKey(service),
@@ -36,6 +39,7 @@ export function implementationsOf(service: KeyService, verification: VerifyRpcOp
     adminDeriveToken: unimplemented,
     getJwks: unimplemented,
     revokeApiKey: selfRevokeApiKey(service),
+    adminListAuditEvents: unimplemented,
   };
 }
 
