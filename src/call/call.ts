@@ -1,4 +1,5 @@
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { Failure } from "../error/failure.ts";
 
 /** The wire protocol a call came in by. */
 export type Protocol = "json-http" | "connect" | "grpc" | "grpc-web";
@@ -8,6 +9,12 @@ export interface Caller {
   /** Name of the token or subject of the JWT; safe to log. */
   readonly name: string;
   readonly roles: readonly string[];
+}
+
+/** Somebody who follows one call, for metrics or a trace. */
+export interface CallObservation {
+  /** The call is over; `failure` is what its caller gets, null for an answer. Only the first end counts: a deadline may pass before the method is done. */
+  end(failure: Failure | null): void;
 }
 
 /** One unary call, the same on every protocol. */
@@ -26,6 +33,8 @@ export interface Call {
   setResponseHeader(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
+  /** Set before the admission where calls are observed. A protocol that answers a failure ends it. */
+  observation: CallObservation | undefined;
 }
 
 /** Runs one call. Rejects with a Failure for what the caller is to know. */

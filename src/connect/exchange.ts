@@ -38,7 +38,7 @@ export function answerCalls(report: ErrorReporter, shutdownSignal: AbortSignal):
     const exchange = request.contextValues.get(exchangeKey) as Exchange;
     const failureFor = (error: unknown): Failure =>
       (error instanceof ConnectError ? failureOfConnectError(error) : undefined) ??
-      failureOf(error, exchange.unary?.call ?? { isClosed: request.signal.aborted }, report);
+      failureOf(error, exchange.unary?.call ?? { isClosed: request.signal.aborted, observation: undefined }, report);
     try {
       if (request.stream) {
         const answer = await next({ ...request, message: guardRequests(request.message, request.signal, shutdownSignal) });

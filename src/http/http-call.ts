@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { Writable } from "node:stream";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
-import type { Call, Caller, Protocol } from "../call/call.ts";
+import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import { type Cidr, clientAddress } from "./client-address.ts";
 import { type HttpRequest, headerOf } from "./message.ts";
@@ -16,6 +16,7 @@ export class HttpCall implements Call {
   readonly protocol: Protocol;
   readonly requestId: string;
   caller: Caller | undefined = undefined;
+  observation: CallObservation | undefined = undefined;
   /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
   readonly responseHeaders: Record<string, string>;
   readonly #request: HttpRequest;

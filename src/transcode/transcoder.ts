@@ -57,7 +57,9 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       call.setAnswered();
       sendMessage(request, response, route, answer, call.responseHeaders);
     } catch (error) {
-      fail(request, response, error, call.responseHeaders);
+      const failure = error instanceof Failure ? error : new Failure("INTERNAL");
+      call.observation?.end(failure);
+      fail(request, response, failure, call.responseHeaders);
     }
   }
 
