@@ -32,6 +32,7 @@ import { report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
+import { createViolationsOf } from "./rpc/violations.ts";
 import { createCors } from "./server/cors.ts";
 import { createDispatcher } from "./server/dispatch.ts";
 import { createHealthService } from "./server/health.ts";
@@ -44,6 +45,7 @@ import type { KeyService } from "./service/key-service.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
+import { createVerifyMany } from "./service/verify-many.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
 
@@ -108,10 +110,22 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
 
   const validator = createValidator();
   warmUp(validator);
+  const violationsOf = createViolationsOf(validator);
+  const verifyOptions = {
+    credentials,
+    reader,
+    usage,
+    clock,
+    reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
+  };
   const methods = createMethodTable(
     ApiKeysService,
-    implementationsOf(service, { verify: createVerify({ credentials, reader, usage, clock }), issuer: config.issuer }),
-    [report(log, clock), validate(validator)],
+    implementationsOf(
+      service,
+      { verify: createVerify(verifyOptions), verifyMany: createVerifyMany(verifyOptions), issuer: config.issuer },
+      violationsOf,
+    ),
+    [report(log, clock), validate(violationsOf)],
   );
 
   const admit = reportRefusals(log, authenticate(secrets.adminTokens, access));

@@ -2,7 +2,7 @@ import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { encodeBase62, encodeBase62Uint64, randomBase62 } from "./base62.ts";
 import { createBoundedMemory } from "./bounded-memory.ts";
-import type { Visibility } from "./key.ts";
+import type { KeyRecord, Visibility } from "./key.ts";
 import { deriveSubkeys, isLive, type ServerSecrets, type Subkey } from "./subkeys.ts";
 
 /** Prefixes of issued keys. Retired ones still verify. */
@@ -12,13 +12,17 @@ export interface KeyPrefixes {
   readonly retired: readonly string[];
 }
 
+/** A presented key that a record has to vouch for. `keyIds` says where that may stand; the first record that is there and fits counts. */
+export type Claim =
+  | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
+  /** Its id under the current server secret, then under each retired one. */
+  | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]] };
+
 /** What a presented string is, as far as that can be told without any look-up. */
 export type Presented =
-  | { readonly type: "issued"; readonly keyId: string; readonly digest: string }
+  | Claim
   /** Has the shape of an issued key, but we did not make it. */
   | { readonly type: "forged" }
-  /** Could be an imported key: its id under the current server secret, then under each retired one. */
-  | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]] }
   | { readonly type: "jwt" }
   | { readonly type: "macaroon" }
   /** Can be no credential at all. */
@@ -73,7 +77,9 @@ export function createCredentials(
       if (issued !== null) {
         const digest = digestOf(text);
         const tagKey = tagKeyOf(tenant, text, digest);
-        return tagKey !== undefined && isLive(tagKey, nowMs) ? { type: "issued", keyId: issued[1] as string, digest } : { type: "forged" };
+        return tagKey !== undefined && isLive(tagKey, nowMs)
+          ? { type: "issued", keyIds: [issued[1] as string], digest }
+          : { type: "forged" };
       }
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
       if (jwtShape.test(text) && text.startsWith("eyJ")) return { type: "jwt" };
@@ -84,6 +90,15 @@ export function createCredentials(
       };
     },
   };
+}
+
+export function isClaim(presented: Presented): presented is Claim {
+  return presented.type === "issued" || presented.type === "imported";
+}
+
+/** Whether a record that stands under one of the claim's ids is the presented key's. */
+export function fits(claim: Claim, record: KeyRecord): boolean {
+  return record.kind === claim.type && (claim.type === "imported" || equalText(record.digest, claim.digest));
 }
 
 /** The shape of issued keys with one of the prefixes; group 1 is the key id. */

@@ -2,6 +2,7 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
+import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
 import { getImportedApiKey } from "./get-imported-api-key.ts";
 import { getIssuedApiKey } from "./get-issued-api-key.ts";
@@ -15,9 +16,14 @@ import { selfRevokeApiKey } from "./self-revoke-api-key.ts";
 import { updateImportedApiKey } from "./update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./verify-api-key.ts";
+import type { ViolationsOf } from "./violations.ts";
 
 /** The method implementations of the service, by method. */
-export function implementationsOf(service: KeyService, verification: VerifyRpcOptions): Implementations<typeof ApiKeysService> {
+export function implementationsOf(
+  service: KeyService,
+  verification: VerifyRpcOptions,
+  violationsOf: ViolationsOf,
+): Implementations<typeof ApiKeysService> {
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),
@@ -35,7 +41,7 @@ export function implementationsOf(service: KeyService, verification: VerifyRpcOp
     adminUpdateImportedApiKey: updateImportedApiKey(service),
     adminDeleteImportedApiKey: deleteImportedApiKey(service),
     adminVerifyApiKey: verifyApiKey(verification),
-    adminBatchVerifyApiKeys: unimplemented,
+    adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
     adminDeriveToken: unimplemented,
     getJwks: unimplemented,
     revokeApiKey: selfRevokeApiKey(service),

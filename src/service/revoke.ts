@@ -1,4 +1,4 @@
-import { equalText } from "../core/credential.ts";
+import { fits, isClaim } from "../core/credential.ts";
 import type { KeyRecord, Revocation } from "../core/key.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { changeKey } from "./change.ts";
@@ -20,11 +20,10 @@ async function ownerOf({ credentials, store, clock }: KeyService, tenant: string
   if (presented.type === "jwt" || presented.type === "macaroon") {
     throw invalidField("credential", "is a derived token; only API keys can be self-revoked");
   }
-  const keyIds = presented.type === "issued" ? [presented.keyId] : presented.type === "imported" ? presented.keyIds : [];
-  for (const keyId of keyIds) {
+  if (!isClaim(presented)) throw new Failure("KEY_NOT_FOUND");
+  for (const keyId of presented.keyIds) {
     const record = await store.get(tenant, keyId);
-    if (record === null || record.kind !== presented.type) continue;
-    if (presented.type !== "issued" || equalText(record.digest, presented.digest)) return record;
+    if (record !== null && fits(presented, record)) return record;
   }
   throw new Failure("KEY_NOT_FOUND");
 }

@@ -1,69 +1,30 @@
 import type { CacheDirective, CacheOutcome, RecordReader } from "../cache/record-reader.ts";
-import { type Credentials, equalText } from "../core/credential.ts";
-import type { KeyRecord } from "../core/key.ts";
-import { type Circumstances, decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
+import { type Credentials, fits } from "../core/credential.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { UsageRecorder } from "./usage-recorder.ts";
-
-export interface Verification {
-  readonly credential: string;
-  readonly clientAddress: () => string;
-  readonly requiredScopes: readonly string[];
-  readonly cacheDirective: CacheDirective;
-}
-
-export interface Verified {
-  readonly verdict: Verdict;
-  /** The moment the verdict was given for. */
-  readonly nowMs: number;
-  /** Null where no look-up was needed. */
-  readonly cacheOutcome: CacheOutcome | null;
-}
+import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
 
 /** Answers for every credential; rejects only where the store cannot be asked. */
-export type Verify = (tenant: string, verification: Verification) => Promise<Verified>;
+export type Verify = (tenant: string, verification: Verification, cacheDirective: CacheDirective) => Promise<Verified>;
 
-export interface VerifyOptions {
-  readonly credentials: Credentials;
-  readonly reader: RecordReader;
-  readonly usage: Pick<UsageRecorder, "record">;
+export interface VerifyOptions extends JudgeOptions {
+  readonly credentials: Pick<Credentials, "parse">;
+  readonly reader: Pick<RecordReader, "read">;
   readonly clock: Clock;
 }
 
-export function createVerify({ credentials, reader, usage, clock }: VerifyOptions): Verify {
-  const judge = (tenant: string, record: KeyRecord, circumstances: Circumstances) => {
-    const verdict = decide(record, circumstances);
-    if (verdict.isValid) usage.record(tenant, record.keyId, circumstances.nowMs);
-    return verdict;
-  };
+export function createVerify(options: VerifyOptions): Verify {
+  const { credentials, reader, clock } = options;
+  const { claimOrVerdict, judge } = createJudge(options);
 
-  return async (tenant, { credential, clientAddress, requiredScopes, cacheDirective }) => {
-    const presented = credentials.parse(tenant, credential, clock());
-    if (presented.type !== "issued" && presented.type !== "imported") {
-      return { verdict: refuse(codeWithoutLookUp[presented.type]), nowMs: clock(), cacheOutcome: null };
-    }
+  return async (tenant, verification, cacheDirective) => {
+    const claim = claimOrVerdict(credentials.parse(tenant, verification.credential, clock()));
+    if (isVerified(claim)) return claim;
     let cacheOutcome: CacheOutcome = "hit";
-    for (const keyId of presented.type === "issued" ? [presented.keyId] : presented.keyIds) {
+    for (const keyId of claim.keyIds) {
       const { record, outcome } = await reader.read(tenant, keyId, cacheDirective);
       if (outcome !== "hit") cacheOutcome = outcome;
-      if (record === null || record.kind !== presented.type) continue;
-      if (presented.type === "issued" && !equalText(record.digest, presented.digest)) continue;
-      // The clock is read anew: the look-up may have taken a while, and a key that expired meanwhile is expired.
-      const nowMs = clock();
-      return { verdict: judge(tenant, record, { nowMs, clientAddress, requiredScopes }), nowMs, cacheOutcome };
+      if (record !== null && fits(claim, record)) return judge(tenant, record, cacheOutcome, verification);
     }
-    return { verdict: refuse("not_found"), nowMs: clock(), cacheOutcome };
+    return judge(tenant, null, cacheOutcome, verification);
   };
-}
-
-/** Derived tokens are not issued yet, so whatever signed one was not this service. */
-const codeWithoutLookUp = {
-  forged: "not_found",
-  jwt: "signature_invalid",
-  macaroon: "signature_invalid",
-  unreadable: "invalid_format",
-} as const;
-
-function refuse(code: RefusalCode): Verdict {
-  return { isValid: false, code, record: null };
 }

@@ -15,7 +15,7 @@ describe("issued keys", () => {
   test("have the published shape and are told by it, with the digest of the whole string", () => {
     const key = credentials.mint("default", keyId, "secret");
     expect(key).toMatch(/^kw_v1_[0-9A-HJKMNP-TV-Z]{26}_[0-9A-Za-z]{49}$/);
-    expect(credentials.parse("default", key, nowMs)).toEqual({ type: "issued", keyId, digest: digestOf(key) });
+    expect(credentials.parse("default", key, nowMs)).toEqual({ type: "issued", keyIds: [keyId], digest: digestOf(key) });
     expect(digestOf(key)).toBe(createHash("sha256").update(key).digest("base64url"));
     expect(credentials.mint("default", keyId, "public")).toMatch(/^kw_pub_v1_/);
   });

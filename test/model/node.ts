@@ -52,7 +52,7 @@ const credentials: Credentials = {
   mint: (_tenant, keyId) => `issued ${keyId}`,
   parse(_tenant, text) {
     const [kind, keyId = ""] = text.split(" ");
-    return kind === "issued" ? { type: "issued", keyId, digest: digest(text) } : { type: "imported", keyIds: [keyId] };
+    return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
 };
 

@@ -1,15 +1,12 @@
-import { pathToString } from "@bufbuild/protobuf/reflect";
-import type { Validator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
+import { type ViolationsOf, violationsText } from "../violations.ts";
 
-/** Holds requests against the `buf.validate` rules of the contract; names every field at fault, and no value. */
-export function validate(validator: Validator): Interceptor {
+/** Refuses requests that break the `buf.validate` rules of the contract. */
+export function validate(violationsOf: ViolationsOf): Interceptor {
   return (next) => (request, call) => {
-    const result = validator.validate(call.method.input, request);
-    if (result.kind === "valid") return next(request, call);
-    if (result.kind === "error") throw result.error;
-    const violations = result.violations.map(({ field, message }) => ({ field: pathToString(field), description: message }));
-    throw new Failure("INVALID_REQUEST", { message: violations.map((v) => `${v.field}: ${v.description}`).join("; "), violations });
+    const violations = violationsOf(call.method.input, request);
+    if (violations.length === 0) return next(request, call);
+    throw new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
   };
 }

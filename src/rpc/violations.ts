@@ -1,0 +1,23 @@
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import type { Validator } from "@bufbuild/protovalidate";
+import type { FieldViolation } from "../error/failure.ts";
+
+/** What the `buf.validate` rules of the contract have against a message: every field at fault, and no value. */
+export type ViolationsOf = (schema: DescMessage, message: Message) => readonly FieldViolation[];
+
+const none: readonly FieldViolation[] = [];
+
+export function createViolationsOf(validator: Validator): ViolationsOf {
+  return (schema, message) => {
+    const result = validator.validate(schema, message);
+    if (result.kind === "valid") return none;
+    if (result.kind === "error") throw result.error;
+    return result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
+  };
+}
+
+/** `field: what is wrong with it; ...` */
+export function violationsText(violations: readonly FieldViolation[]): string {
+  return violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+}

@@ -1,0 +1,99 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import type { ReadAnswer } from "../../src/cache/record-reader.ts";
+import { createCredentials, digestOf } from "../../src/core/credential.ts";
+import type { KeyRecord } from "../../src/core/key.ts";
+import { createUlid } from "../../src/core/ulid.ts";
+import { Failure } from "../../src/error/failure.ts";
+import { createVerifyMany } from "../../src/service/verify-many.ts";
+import { keyRecord } from "../support/key-record.ts";
+
+const nowMs = 1_800_000_000_000;
+const secrets = { current: "s".repeat(32), retired: [{ secret: "r".repeat(32), expireTimeMs: null }] };
+const credentials = createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
+
+/** A reader over some records, which cannot tell of the ids in `lost`. */
+function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Set()) {
+  const asked: (readonly string[])[] = [];
+  const reported: unknown[] = [];
+  const used: string[] = [];
+  let parsed = 0;
+  const verifyMany = createVerifyMany({
+    credentials: {
+      parse(tenant, text, atMs) {
+        parsed += 1;
+        return credentials.parse(tenant, text, atMs);
+      },
+    },
+    reader: {
+      async readMany(_tenant, keyIds) {
+        asked.push(keyIds);
+        return keyIds.map((keyId): PromiseSettledResult<ReadAnswer> => {
+          if (lost.has(keyId)) return { status: "rejected", reason: new Failure("STORE_UNAVAILABLE") };
+          return { status: "fulfilled", value: { record: records.find((record) => record.keyId === keyId) ?? null, outcome: "hit" } };
+        });
+      },
+    },
+    usage: { record: (_tenant, keyId) => used.push(keyId) },
+    clock: () => nowMs,
+    reportUnanswered: (error) => reported.push(error),
+  });
+  const verdicts = async (...texts: string[]) => {
+    const verified = await verifyMany(
+      "default",
+      texts.map((credential) => ({ credential, clientAddress: () => "", requiredScopes: [] })),
+      "none",
+    );
+    return verified.map(({ verdict }) => (verdict.isValid ? verdict.record.keyId : verdict.code));
+  };
+  return { verdicts, asked, reported, used, parsedCount: () => parsed };
+}
+
+function mint(): { text: string; record: KeyRecord } {
+  const keyId = createUlid(nowMs, randomBytes);
+  const text = credentials.mint("default", keyId, "secret");
+  return { text, record: keyRecord({ keyId, digest: digestOf(text) }) };
+}
+
+describe("a batch", () => {
+  test("asks once for all keys of both kinds, and for a repeated one once", async () => {
+    const [a, b] = [mint(), mint()];
+    const raw = "raw-key";
+    const parsed = credentials.parse("default", raw, nowMs);
+    if (parsed.type !== "imported") throw new Error("not an imported key");
+    // Known under the retired secret only.
+    const imported = keyRecord({ kind: "imported", keyId: parsed.keyIds[1] as string });
+    const { verdicts, asked, used, parsedCount } = setup([a.record, b.record, imported]);
+    expect(await verdicts(a.text, raw, b.text, a.text, "kw_v1_broken", raw)).toEqual([
+      a.record.keyId,
+      imported.keyId,
+      b.record.keyId,
+      a.record.keyId,
+      "not_found",
+      imported.keyId,
+    ]);
+    expect(asked).toHaveLength(1);
+    expect(new Set(asked[0]).size).toBe(asked[0]?.length);
+    expect(asked[0]).toEqual(expect.arrayContaining([a.record.keyId, b.record.keyId, ...parsed.keyIds]));
+    expect(parsedCount()).toBe(4);
+    expect(used).toEqual([a.record.keyId, imported.keyId, b.record.keyId, a.record.keyId, imported.keyId]);
+  });
+
+  test("where the store cannot tell of a key, only that one is unanswered, and it is reported once", async () => {
+    const [a, b, c] = [mint(), mint(), mint()];
+    const { verdicts, reported } = setup([a.record, b.record, c.record], new Set([b.record.keyId, c.record.keyId]));
+    expect(await verdicts(a.text, b.text, c.text)).toEqual([a.record.keyId, "internal", "internal"]);
+    expect(reported).toEqual([new Failure("STORE_UNAVAILABLE")]);
+  });
+
+  test("never takes a key for unknown while one of its ids is unanswered", async () => {
+    const parsed = credentials.parse("default", "raw-key", nowMs);
+    if (parsed.type !== "imported") throw new Error("not an imported key");
+    const [current, retired] = parsed.keyIds as [string, string];
+    const lostFirst = setup([keyRecord({ kind: "imported", keyId: retired })], new Set([current]));
+    expect(await lostFirst.verdicts("raw-key")).toEqual(["internal"]);
+    const lostLast = setup([keyRecord({ kind: "imported", keyId: current })], new Set([retired]));
+    expect(await lostLast.verdicts("raw-key")).toEqual([current]);
+    expect(await setup([], new Set([retired])).verdicts("raw-key")).toEqual(["internal"]);
+  });
+});
