@@ -10,7 +10,7 @@ import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issue
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
 import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
-import { openRedisSharedCache } from "./adapters/redis/shared-cache.ts";
+import { openRedis } from "./adapters/redis/open.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
 import { createCurrentStore } from "./cache/current-store.ts";
 import { createRecordReader } from "./cache/record-reader.ts";
@@ -80,10 +80,11 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   const monotonicMs = () => performance.now();
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
   const local = createLocalCache(config);
-  const shared =
+  const redis =
     secrets.cacheUri === null || shareable === null
       ? null
-      : await openRedisSharedCache({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs: sharedGraceMs, clock, log });
+      : await openRedis({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs: sharedGraceMs, clock, log });
+  const shared = redis?.sharedCache ?? null;
   const trust = shareable === null ? soleProcessTrust : createTrust(shareable.cacheGeneration, shared, local, monotonicMs, graceMs);
   const { cacheTtlMs } = config;
   const reader = createRecordReader({

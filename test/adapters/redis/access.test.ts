@@ -4,12 +4,12 @@ import { type Duplex, pipeline } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import { afterEach, expect, test } from "vitest";
-import { openRedisSharedCache } from "../../../src/adapters/redis/shared-cache.ts";
 import type { CacheEntry } from "../../../src/ports/record-cache.ts";
 import { describeSharedCache } from "../../contract/shared-cache.ts";
 import { connected } from "../../support/cache-listener.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
 import { keyRecord } from "../../support/key-record.ts";
+import { openRedisSharedCache } from "../../support/redis-cache.ts";
 import { ownRedis, withRedis } from "../../support/redis-groups.ts";
 import { selfSigned } from "../../support/self-signed.ts";
 

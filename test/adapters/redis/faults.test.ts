@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import { openRedisSharedCache, type RedisSharedCacheOptions } from "../../../src/adapters/redis/shared-cache.ts";
+import type { RedisSharedCacheOptions } from "../../../src/adapters/redis/shared-cache.ts";
 import type { CacheEntry } from "../../../src/ports/record-cache.ts";
 import { connected, recordingListener, until } from "../../support/cache-listener.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
 import { freePorts } from "../../support/free-port.ts";
 import { keyRecord } from "../../support/key-record.ts";
+import { openRedisSharedCache } from "../../support/redis-cache.ts";
 import { ownRedis, withRedis } from "../../support/redis-groups.ts";
 
 await describeOnRedis("faults of Redis", () => {

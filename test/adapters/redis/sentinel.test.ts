@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openRedisSharedCache } from "../../../src/adapters/redis/shared-cache.ts";
 import type { SharedCache } from "../../../src/ports/shared-cache.ts";
 import { describeSharedCache } from "../../contract/shared-cache.ts";
 import { connected, recordingListener, until } from "../../support/cache-listener.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
 import { keyRecord } from "../../support/key-record.ts";
+import { openRedisSharedCache } from "../../support/redis-cache.ts";
 import { type SentinelGroup, startSentinelGroup, withRedis } from "../../support/redis-groups.ts";
 
 await describeOnRedis("Redis with Sentinel", () => {

@@ -1,6 +1,6 @@
-import { openRedisSharedCache } from "../../../src/adapters/redis/shared-cache.ts";
 import { describeSharedCache } from "../../contract/shared-cache.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
+import { openRedisSharedCache } from "../../support/redis-cache.ts";
 import { ownRedis } from "../../support/redis-groups.ts";
 
 await describeOnRedis("Redis, one server", () => {

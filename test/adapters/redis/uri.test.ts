@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { openRedisSharedCache } from "../../../src/adapters/redis/shared-cache.ts";
 import { parseRedisUri } from "../../../src/adapters/redis/uri.ts";
+import { openRedisSharedCache } from "../../support/redis-cache.ts";
 
 const plain = {
   topology: "single",

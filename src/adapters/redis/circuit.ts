@@ -1,0 +1,154 @@
+import { concernsOneCommand, describeError } from "./failures.ts";
+import { type Link, type LinkOptions, openLink } from "./link.ts";
+import { createNames } from "./names.ts";
+import { createTopology } from "./topology.ts";
+import { parseRedisUri } from "./uri.ts";
+import { within } from "./within.ts";
+
+/** Where it is said that Redis came, went, or may not do what is asked of it. */
+export interface RedisLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface RedisOptions {
+  /** Stands for the store whose keys are held; without braces. Processes of one store give the same, those of another store another. */
+  readonly namespace: string;
+  /** See uri.ts. */
+  readonly uri: string;
+  /** For every command; less than a read of the store may take. */
+  readonly timeoutMs?: number;
+  /** For opening a connection, which no request waits for. */
+  readonly connectTimeoutMs?: number;
+  /** How often the servers are asked whether they are still the same. */
+  readonly recheckMs?: number;
+  /** Certificates to trust for TLS in place of the system's, in PEM. */
+  readonly tlsCa?: string | Buffer;
+  readonly clock?: () => number;
+  readonly random?: () => number;
+  readonly log?: RedisLog;
+}
+
+export interface CircuitEvents {
+  onUp(): void;
+  onDown(): void;
+  /** Of the present link only. */
+  onMessage(message: string, link: Link): void;
+}
+
+/** The link to the servers, which comes and goes. Every user of Redis in this process shares it, so one that finds it lost spares the others a wait. */
+export interface Circuit {
+  /** Null while there is none. */
+  readonly link: Link | null;
+  /** Runs commands on the link that there is; null where there is none, or where they did not all succeed in time. */
+  attempt<T>(commands: (link: Link) => Promise<T>): Promise<{ readonly link: Link; readonly result: T } | null>;
+  /** Once. */
+  attach(events: CircuitEvents): void;
+  close(): void;
+}
+
+const retryMs = { first: 250, most: 1000 };
+/** A link that lasted this long ends the back-off. */
+const steadyMs = 2000;
+const complaintIntervalMs = 60_000;
+
+/**
+ * Connects by itself, beside the requests. A server that lets a command time out is dropped at once and tried again on a new connection, after
+ * 250 ms, later up to 1 s. Throws for a malformed URI only.
+ */
+export function startCircuit(options: RedisOptions): Circuit {
+  const { timeoutMs = 100, connectTimeoutMs = 1000, recheckMs = 500 } = options;
+  const { clock = Date.now, random = Math.random, log } = options;
+  const target = parseRedisUri(options.uri);
+  const connection = { login: target.login, db: target.db, tls: target.tls, tlsCa: options.tlsCa, connectTimeoutMs };
+  const linkOptions: LinkOptions = { ...connection, channel: createNames(options.namespace).channel, timeoutMs, recheckMs };
+  const topology = createTopology(target, connection, timeoutMs);
+  const complainedMs = new Map<string, number>();
+  let events: CircuitEvents | null = null;
+  let current: Link | null = null;
+  let closed = false;
+  let failures = 0;
+  let retry: NodeJS.Timeout | undefined;
+
+  const connect = async () => {
+    try {
+      const link = await openLink(topology, linkOptions);
+      if (closed) link.close();
+      else adopt(link);
+    } catch (error) {
+      if (failures === 0) log?.warn({ reason: describeError(error) }, "the Redis cache cannot be reached; keys come from the store");
+      tryAgain();
+    }
+    if (closed) topology.close();
+  };
+
+  const adopt = (link: Link) => {
+    current = link;
+    log?.info({ cache_id: link.cacheId }, "the Redis cache is connected");
+    events?.onUp();
+    link.attach({
+      onMessage: (message) => link === current && events?.onMessage(message, link),
+      onLost: (reason) => lose(link, reason),
+    });
+    setTimeout(() => {
+      if (link === current) failures = 0;
+    }, steadyMs).unref();
+  };
+
+  const tryAgain = () => {
+    if (closed) return;
+    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (0.75 + 0.5 * random());
+    failures += 1;
+    retry = setTimeout(() => void connect(), delayMs);
+  };
+
+  const lose = (link: Link, reason: unknown) => {
+    if (link !== current) return;
+    current = null;
+    link.close();
+    log?.warn({ reason: describeError(reason) }, "the Redis cache is lost; keys come from the store until it is back");
+    events?.onDown();
+    tryAgain();
+  };
+
+  const complain = (error: unknown) => {
+    const reason = describeError(error);
+    const nowMs = clock();
+    if (nowMs - (complainedMs.get(reason) ?? Number.NEGATIVE_INFINITY) < complaintIntervalMs) return;
+    complainedMs.set(reason, nowMs);
+    log?.warn({ reason }, "the Redis cache refused a command");
+  };
+
+  void connect();
+
+  return {
+    get link() {
+      return current;
+    },
+
+    async attempt(commands) {
+      const link = current;
+      if (link === null) return null;
+      try {
+        return { link, result: await within(timeoutMs, commands(link)) };
+      } catch (error) {
+        if (concernsOneCommand(error)) complain(error);
+        else lose(link, error);
+        return null;
+      }
+    },
+
+    attach(to) {
+      events = to;
+    },
+
+    close() {
+      closed = true;
+      clearTimeout(retry);
+      const link = current;
+      current = null;
+      link?.close();
+      topology.close();
+    },
+  };
+}
