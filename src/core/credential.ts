@@ -33,6 +33,8 @@ export interface Credentials {
   mint(tenant: string, keyId: string, visibility: Visibility): string;
   /** Tells what `text` is. Costs one HMAC, or for a key that was seen lately one SHA-256; no I/O. */
   parse(tenant: string, text: string, nowMs: number): Presented;
+  /** The ids of an imported key by the SHA-256 of it: under the current server secret, then under each retired one. */
+  importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
 
 const randomLength = 32;
@@ -49,7 +51,7 @@ export function createCredentials(
   randomBytes: (byteLength: number) => Uint8Array,
 ): Credentials {
   const tagKeys = deriveSubkeys(secrets, "tag");
-  const [currentImportKey, ...retiredImportKeys] = deriveSubkeys(secrets, "import");
+  const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired]);
   /** The subkey of a genuine key's tag, by tenant and digest: checking a tag again costs more than all the rest of parsing. */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
@@ -65,7 +67,14 @@ export function createCredentials(
     return tagKey;
   };
 
+  const importedKeyIds: Credentials["importedKeyIds"] = (tenant, sha256) => {
+    const [current, ...retired] = importKeys;
+    return [importedKeyId(current, tenant, sha256), ...retired.map((subkey) => importedKeyId(subkey, tenant, sha256))];
+  };
+
   return {
+    importedKeyIds,
+
     mint(tenant, keyId, visibility) {
       const body = `${prefixes[visibility]}_v1_${keyId}_${randomBase62(randomLength, randomBytes)}`;
       const tagged = body + tagOf(tagKeys[0], tenant, body);
@@ -84,10 +93,7 @@ export function createCredentials(
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
       if (jwtShape.test(text) && text.startsWith("eyJ")) return { type: "jwt" };
       if (rawKeyProblem(text) !== null) return { type: "unreadable" };
-      return {
-        type: "imported",
-        keyIds: [importedKeyId(currentImportKey, tenant, text), ...retiredImportKeys.map((subkey) => importedKeyId(subkey, tenant, text))],
-      };
+      return { type: "imported", keyIds: importedKeyIds(tenant, hash("sha256", text, "buffer")) };
     },
   };
 }
@@ -124,6 +130,15 @@ export function rawKeyProblem(rawKey: string): string | null {
   return rawKey.isWellFormed() ? null : "must be valid Unicode";
 }
 
+/** The bytes of a SHA-256 in hex or base64, either alphabet, padded or not; null for anything else. */
+export function parseSha256(text: string): Uint8Array | null {
+  if (/^[\da-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
+  if (!/^(?:[A-Za-z\d+/]{43}|[\w-]{43})=?$/.test(text)) return null;
+  const bytes = Buffer.from(text, "base64");
+  // Of the last character two bits are left over, and none of them may be set.
+  return bytes.toString("base64url").at(-1) === text.charAt(42) ? bytes : null;
+}
+
 function tagOf(subkey: Subkey, tenant: string, body: string): string {
   return encodeBase62Uint64(createHmac("sha256", subkey.key).update(`${tenant}\0${body}`).digest());
 }
@@ -133,9 +148,6 @@ function checksum(tagged: string): string {
 }
 
 /** HMAC-SHA-512/256 over tenant, a zero byte and the raw key's SHA-256, so that a key known only by its digest has the same id. */
-function importedKeyId(subkey: Subkey, tenant: string, rawKey: string): string {
-  return createHmac("sha512-256", subkey.key)
-    .update(`${tenant}\0`)
-    .update(hash("sha256", rawKey, "buffer"))
-    .digest("hex");
+function importedKeyId(subkey: Subkey, tenant: string, sha256: Uint8Array): string {
+  return createHmac("sha512-256", subkey.key).update(`${tenant}\0`).update(sha256).digest("hex");
 }

@@ -1,6 +1,9 @@
 import type { ImportApiKeyRequest } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { IssueApiKeyRequest } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { parseSha256 } from "../core/credential.ts";
 import { checkMetadata } from "../core/metadata.ts";
+import { invalidField } from "../error/failure.ts";
+import type { ImportRequest } from "../service/import.ts";
 import type { NewKeyRequest } from "../service/new-key.ts";
 import { cidrsFromMessage, durationToMs, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
 
@@ -19,4 +22,17 @@ export function newKeyFromMessage(request: IssueApiKeyRequest | ImportApiKeyRequ
     ttlMs: durationToMs(request.ttl),
     requestId: request.requestId || null,
   };
+}
+
+/** What one import asks for, alone or in a batch. Throws INVALID_REQUEST where it does not name its key in exactly one way. */
+export function importFromMessage(request: ImportApiKeyRequest): ImportRequest {
+  return { ...newKeyFromMessage(request), key: keyOf(request) };
+}
+
+function keyOf({ rawKey, rawKeySha256 }: ImportApiKeyRequest): ImportRequest["key"] {
+  if (rawKeySha256 === "") return { raw: rawKey };
+  if (rawKey !== "") throw invalidField("raw_key_sha256", "must not stand beside raw_key");
+  const sha256 = parseSha256(rawKeySha256);
+  if (sha256 === null) throw invalidField("raw_key_sha256", "must be a SHA-256 in hex or base64");
+  return { sha256 };
 }

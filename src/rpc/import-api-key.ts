@@ -3,12 +3,9 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { importKey } from "../service/import.ts";
 import type { KeyService } from "../service/key-service.ts";
-import { newKeyFromMessage } from "./create-request.ts";
+import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
 
 export function importApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminImportApiKey> {
-  return async (request) => {
-    const record = await importKey(service, defaultTenant, { ...newKeyFromMessage(request), rawKey: request.rawKey });
-    return keyToMessage(record, service.clock());
-  };
+  return async (request) => keyToMessage(await importKey(service, defaultTenant, importFromMessage(request)), service.clock());
 }

@@ -1,18 +1,20 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import type { Implementation } from "../call/methods.ts";
+import type { KeyKind } from "../core/key.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { invalidField } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { revokeKey } from "../service/revoke.ts";
 import { reasonFromMessage } from "./message.ts";
 
-export function revokeApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRevokeApiKey> {
+/** Revokes keys of one kind, or of both where none is given. */
+export function revokeApiKey(service: KeyService, kind?: KeyKind): Implementation<typeof ApiKeysService.method.adminRevokeApiKey> {
   return async ({ keyId, reason, description }) => {
     if (description !== "" && reason !== RevocationReason.PRIVILEGE_WITHDRAWN) {
       throw invalidField("description", "is only allowed when reason is REVOCATION_REASON_PRIVILEGE_WITHDRAWN");
     }
-    await revokeKey(service, defaultTenant, keyId, { reason: reasonFromMessage(reason), description });
+    await revokeKey(service, defaultTenant, keyId, { reason: reasonFromMessage(reason), description }, kind);
     return {};
   };
 }

@@ -6,8 +6,8 @@ import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
 
 export interface ImportRequest extends NewKeyRequest {
-  /** The key as its holders send it. Not kept. */
-  readonly rawKey: string;
+  /** The key as its holders send it, or the SHA-256 of it where nobody has it any more. Not kept. */
+  readonly key: { readonly raw: string } | { readonly sha256: Uint8Array };
 }
 
 /**
@@ -15,9 +15,9 @@ export interface ImportRequest extends NewKeyRequest {
  * where it was imported before, under a retired server secret too, and with REQUEST_ID_REUSED.
  */
 export async function importKey(service: KeyService, tenant: string, request: ImportRequest): Promise<KeyRecord> {
-  const [keyId, ...formerIds] = importedKeyIds(service, tenant, request.rawKey);
-  for (const formerId of formerIds) {
-    if ((await service.store.get(tenant, formerId)) !== null) throw new Failure("KEY_ALREADY_EXISTS");
+  const [keyId, ...formerIds] = importedKeyIds(service, tenant, request.key);
+  if (formerIds.length > 0 && (await service.store.getMany(tenant, formerIds)).some((record) => record !== null)) {
+    throw new Failure("KEY_ALREADY_EXISTS");
   }
   const mark = requestMark(request, keyId);
   const record = newRecord(service, { kind: "imported", keyId, digest: "" }, request);
@@ -29,11 +29,19 @@ export async function importKey(service: KeyService, tenant: string, request: Im
   return imported;
 }
 
-/** The ids under which a raw key is known, the one for new imports first. Throws INVALID_REQUEST for what cannot be an imported key. */
-export function importedKeyIds({ credentials, clock }: KeyService, tenant: string, rawKey: string): readonly [string, ...string[]] {
-  const presented = credentials.parse(tenant, rawKey, clock());
+/**
+ * The ids under which a key is known, the one for new imports first. Throws INVALID_REQUEST for what cannot be an imported key. Of a digest
+ * that cannot be told: a key imported by the digest of one of our own credentials is never found, since verify goes by the shape.
+ */
+export function importedKeyIds(
+  { credentials, clock }: KeyService,
+  tenant: string,
+  key: ImportRequest["key"],
+): readonly [string, ...string[]] {
+  if ("sha256" in key) return credentials.importedKeyIds(tenant, key.sha256);
+  const presented = credentials.parse(tenant, key.raw, clock());
   if (presented.type === "imported") return presented.keyIds;
-  throw invalidField("raw_key", rawKeyProblem(rawKey) ?? "has the shape of this service's own credentials");
+  throw invalidField("raw_key", rawKeyProblem(key.raw) ?? "has the shape of this service's own credentials");
 }
 
 /** The record that an insert led to: the new one, or that of the same request before. */

@@ -1,12 +1,18 @@
 import { fits, isClaim } from "../core/credential.ts";
-import type { KeyRecord, Revocation } from "../core/key.ts";
+import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { changeKey } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** Revokes a key for good. A key that is revoked already keeps its first reason. */
-export async function revokeKey(service: KeyService, tenant: string, keyId: string, revocation: Revocation): Promise<void> {
-  await changeKey(service, tenant, keyId, (record) => (record.revocation === null ? { revocation } : null));
+/**
+ * Revokes a key for good. A key that is revoked already keeps its first reason. Rejects with KEY_NOT_FOUND, where `kind` is given also for a
+ * key of the other kind.
+ */
+export async function revokeKey(service: KeyService, tenant: string, keyId: string, revocation: Revocation, kind?: KeyKind): Promise<void> {
+  await changeKey(service, tenant, keyId, (record) => {
+    if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
+    return record.revocation === null ? { revocation } : null;
+  });
 }
 
 /** Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's. */

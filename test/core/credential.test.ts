@@ -1,7 +1,7 @@
 import { createHash, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createCredentials, digestOf, rawKeyProblem } from "../../src/core/credential.ts";
+import { createCredentials, digestOf, parseSha256, rawKeyProblem } from "../../src/core/credential.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 
 const prefixes = { secret: "kw", public: "kw_pub", retired: ["old"] };
@@ -107,6 +107,12 @@ describe("other strings", () => {
     expect(parsed.keyIds).toEqual([...current.keyIds, ...old.keyIds]);
   });
 
+  test("an imported key has the same ids by its digest", () => {
+    const byDigest = credentials.importedKeyIds("default", createHash("sha256").update("sk_live_abc").digest());
+    expect(credentials.parse("default", "sk_live_abc", nowMs)).toEqual({ type: "imported", keyIds: byDigest });
+    expect(credentials.importedKeyIds("other", createHash("sha256").update("sk_live_abc").digest())).not.toEqual(byDigest);
+  });
+
   test("parsing never throws", () => {
     fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => void credentials.parse("default", text, nowMs)));
   });
@@ -117,4 +123,29 @@ test("rawKeyProblem takes 1 to 4096 bytes without white space or control charact
   expect(rawKeyProblem("x".repeat(4096))).toBeNull();
   expect(rawKeyProblem("")).toBe("must not be empty");
   expect(rawKeyProblem("\u2003x")).toMatch(/white space/);
+});
+
+test("parseSha256 reads hex and base64 of either alphabet, padded or not, and nothing else", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (sha256) => {
+      const bytes = Buffer.from(sha256);
+      const [hex, base64, base64url] = [bytes.toString("hex"), bytes.toString("base64"), bytes.toString("base64url")];
+      for (const text of [hex, hex.toUpperCase(), base64, base64.slice(0, -1), base64url, `${base64url}=`]) {
+        expect(parseSha256(text)).toEqual(bytes);
+      }
+    }),
+  );
+  const base64 = `${"A".repeat(42)}E`;
+  for (const text of [
+    "",
+    "x",
+    "0".repeat(63),
+    "0".repeat(65),
+    `${base64.slice(0, -1)}B`,
+    `${base64}==`,
+    `+-${base64.slice(2)}`,
+    `${base64}\n`,
+  ]) {
+    expect(parseSha256(text), text).toBeNull();
+  }
 });

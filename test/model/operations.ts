@@ -38,11 +38,10 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
     if (slot === importedSlot) {
-      const rawKey = present as string;
       if (operation === "delete") await protocol.deleteImportedKey(service, tenant, importedKeyId);
       else if (operation === "revoke") await protocol.revokeKey(service, tenant, importedKeyId, revocation);
       else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
-      else await protocol.importKey(service, tenant, { ...request, rawKey });
+      else await protocol.importKey(service, tenant, { ...request, key: { raw: present as string } });
     } else if (present === undefined || operation === "issue" || operation === "import") {
       const { secret } = await protocol.issueKey(service, tenant, request);
       credentials.push(secret as string);

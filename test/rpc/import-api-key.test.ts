@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, faults, manyScopes, startApi } from "../support/api.ts";
 
@@ -49,6 +50,40 @@ test("the same raw key twice is ALREADY_EXISTS; the same request_id is a replay"
   for (const other of [request("sk_other"), { ...request("sk_twice"), name: "Another" }]) {
     expect(await api.refused("AdminImportApiKey", { ...other, request_id: "r1" })).toMatchObject({ reason: "REQUEST_ID_REUSED" });
   }
+});
+
+describe("by the SHA-256 of the raw key", () => {
+  const sha256 = (rawKey: string, encoding: "hex" | "base64" | "base64url") => createHash("sha256").update(rawKey).digest(encoding);
+  const named = { name: "Stripe", actor_id: "payments" };
+
+  test.each(["hex", "base64", "base64url"] as const)("in %s, a key has the id of its raw key and verifies the same", async (encoding) => {
+    const rawKey = `sk by ${encoding}`;
+    const digest = sha256(rawKey, encoding);
+    const imported = await api.call("AdminImportApiKey", { ...named, raw_key_sha256: digest, request_id: encoding });
+    expect(await api.verify({ credential: rawKey })).toMatchObject({ is_valid: true, key_id: imported.key_id });
+    expect(await api.verify({ credential: digest })).toMatchObject({ is_valid: false });
+    expect(await api.refused("AdminImportApiKey", request(rawKey))).toMatchObject({ reason: "KEY_ALREADY_EXISTS" });
+    expect(await api.call("AdminImportApiKey", { ...request(rawKey), request_id: encoding })).toEqual(imported);
+    await api.call("RevokeApiKey", { credential: rawKey, reason: "REVOCATION_REASON_SUPERSEDED" }, { token: null });
+    expect(await api.verify({ credential: rawKey })).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
+  });
+
+  test("the digest of an issued key gives nobody power over it", async () => {
+    const { keyId, secret } = await api.issue({ scopes: ["own"] });
+    await api.call("AdminImportApiKey", { ...named, raw_key_sha256: sha256(secret, "hex"), scopes: ["all"] });
+    expect(await api.verify({ credential: secret })).toMatchObject({ is_valid: true, key_id: keyId, scopes: ["own"] });
+    await api.call("RevokeApiKey", { credential: secret, reason: "REVOCATION_REASON_SUPERSEDED" }, { token: null });
+    expect(await api.verify({ credential: secret })).toMatchObject({ is_valid: false, key_id: keyId });
+  });
+
+  test.each([
+    ["both", { ...request("sk_both"), raw_key_sha256: sha256("sk_both", "hex") }, "raw_key_sha256"],
+    ["neither", named, "raw_key"],
+    ["too short a digest", { ...named, raw_key_sha256: "abc123" }, "raw_key_sha256"],
+    ["the digest of SHA-512", { ...named, raw_key_sha256: createHash("sha512").update("x").digest("hex") }, "raw_key_sha256"],
+  ])("%s is refused", async (_what, body, field) => {
+    expect(faults(await api.refused("AdminImportApiKey", body))).toEqual(["INVALID_ARGUMENT", field]);
+  });
 });
 
 describe("refuses", () => {

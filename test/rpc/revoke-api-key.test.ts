@@ -67,3 +67,20 @@ test("a description of 1024 characters is kept", async () => {
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason: withdrawn, description });
   expect((await api.get(keyId)).revocation_description).toBe(description);
 });
+
+test.each(["Issued", "Imported"] as const)("AdminRevoke%sApiKey revokes its own kind and does not find the other", async (kind) => {
+  const method = `AdminRevoke${kind}ApiKey`;
+  const { keyId: issued, secret } = await api.issue();
+  const raw_key = `sk of ${kind}`;
+  const imported = String((await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "x" })).key_id);
+  const [own, other] = kind === "Issued" ? [issued, imported] : [imported, issued];
+  const [ownKey, otherKey] = kind === "Issued" ? [secret, raw_key] : [raw_key, secret];
+  expect(await api.refused(method, { key_id: other, reason: withdrawn })).toMatchObject({ reason: "KEY_NOT_FOUND" });
+  expect(await api.verify({ credential: otherKey })).toMatchObject({ is_valid: true });
+  await api.call(method, { key_id: own, reason: withdrawn, description: "why" });
+  expect(await api.verify({ credential: ownKey })).toMatchObject({ is_valid: false, error_code: "VERIFICATION_ERROR_REVOKED" });
+  expect(faults(await api.refused(method, { key_id: own, reason: "REVOCATION_REASON_UNSPECIFIED" }))).toEqual([
+    "INVALID_ARGUMENT",
+    "reason",
+  ]);
+});

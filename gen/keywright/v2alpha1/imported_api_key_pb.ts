@@ -210,7 +210,10 @@ export type ImportApiKeyRequest = Message<"keywright.v2alpha1.ImportApiKeyReques
 
   /**
    * Extension, in place of `raw_key` where nobody has that any more: the SHA-256
-   * of its bytes, in hex or base64 (either alphabet, padded or not).
+   * of its bytes, in hex or base64 (either alphabet, padded or not). Such a key
+   * has the id it would have by its raw key, and verifies the same. What raw_key
+   * may not be cannot be told from its digest: the digest of one of this
+   * service's own credentials makes a key that never verifies.
    *
    * @generated from field: string raw_key_sha256 = 100;
    */
