@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { parseRfc3339 } from "../core/rfc3339.ts";
 import { roles } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
 import type { AdminToken } from "./config.ts";
@@ -18,10 +19,9 @@ export function retiredSecret(text: string): ServerSecrets["retired"][number] {
   const marker = text.lastIndexOf(";expires=");
   if (marker === -1) return { secret: serverSecret(text), expireTimeMs: null };
   const time = text.slice(marker + ";expires=".length);
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(time) || Number.isNaN(Date.parse(time))) {
-    throw new Malformed("must have an RFC 3339 time such as 2026-01-31T00:00:00Z after expires=");
-  }
-  return { secret: serverSecret(text.slice(0, marker)), expireTimeMs: Date.parse(time) };
+  const expireTimeMs = parseRfc3339(time);
+  if (expireTimeMs === null) throw new Malformed("must have an RFC 3339 time such as 2026-01-31T00:00:00Z after expires=");
+  return { secret: serverSecret(text.slice(0, marker)), expireTimeMs };
 }
 
 /** A bearer token (`b64token` of RFC 6750) of at least 32 characters. */

@@ -10,3 +10,8 @@ export function inAnyRange(address: string, cidrs: readonly string[]): boolean {
     return network.kind() === parsed.kind() && parsed.match(network, prefixLength);
   });
 }
+
+/** Whether a text is a CIDR range that everybody reads alike: four decimal numbers, or IPv6 without a zone. */
+export function isCidr(text: string): boolean {
+  return ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || (ipaddr.IPv6.isValidCIDR(text) && !text.includes("%"));
+}

@@ -1,0 +1,79 @@
+import { isCidr } from "../cidr.ts";
+import { parseRfc3339 } from "../rfc3339.ts";
+import { type TokenFacts, type TokenNarrowing, unnarrowed } from "./facts.ts";
+
+/**
+ * Reads caveats, each one a line of this grammar, with single spaces:
+ *
+ *     time < 2026-01-31T12:00:00Z        before this moment (RFC 3339)
+ *     time > 2026-01-31T06:00:00Z        after this moment
+ *     scope = read write                 at most these scopes
+ *     ip in 10.0.0.0/8 192.0.2.7/32      from an address in one of these ranges
+ *     audience = https://files.example   in a verification for this audience
+ *     key_id = 01KAS4D9N4XJ8M2V6T0QZ3R7YB, actor_id = user_123
+ *                                        where the issuer says the same
+ *
+ * Null where one of them is not of the grammar, or pins what is not so: what cannot be understood cannot be honoured. All of them hold, whatever
+ * their order, and each only takes away, so that there is nothing a holder could write here to get more than the issuer gave.
+ */
+export function readCaveats(caveats: readonly Uint8Array[], facts: TokenFacts): TokenNarrowing | null {
+  let narrowing: TokenNarrowing | null = unnarrowed;
+  for (const caveat of caveats) {
+    const [, predicate = "", value = ""] = /^(\w+ \S+) (\P{Cc}+)$/u.exec(textOf(caveat)) ?? [];
+    narrowing = predicates.get(predicate)?.(narrowing, value, facts) ?? null;
+    if (narrowing === null) return null;
+  }
+  return narrowing;
+}
+
+export function timeCaveat(expireTimeMs: number): string {
+  return `time < ${new Date(expireTimeMs).toISOString()}`;
+}
+
+export function scopeCaveat(scopes: readonly string[]): string {
+  return `scope = ${scopes.join(" ")}`;
+}
+
+/** Null where the value is not what the predicate takes. */
+type Narrow = (narrowing: TokenNarrowing, value: string, facts: TokenFacts) => TokenNarrowing | null;
+
+const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
+  [
+    "time <",
+    (narrowing, value) => {
+      const timeMs = parseRfc3339(value);
+      return timeMs === null ? null : { ...narrowing, expireTimeMs: Math.min(timeMs, narrowing.expireTimeMs ?? timeMs) };
+    },
+  ],
+  [
+    "time >",
+    (narrowing, value) => {
+      const timeMs = parseRfc3339(value);
+      // A millisecond more, as `notBeforeMs` is a moment at which the token is good.
+      return timeMs === null ? null : { ...narrowing, notBeforeMs: Math.max(timeMs + 1, narrowing.notBeforeMs ?? 0) };
+    },
+  ],
+  [
+    "scope =",
+    (narrowing, value) => {
+      const scopes = value.split(" ");
+      return scopes.includes("") ? null : { ...narrowing, scopes: narrowing.scopes?.filter((scope) => scopes.includes(scope)) ?? scopes };
+    },
+  ],
+  [
+    "ip in",
+    (narrowing, value) => {
+      const cidrs = value.split(" ");
+      return cidrs.every(isCidr) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
+    },
+  ],
+  ["audience =", (narrowing, value) => ({ ...narrowing, audiences: [...narrowing.audiences, value] })],
+  ["key_id =", (narrowing, value, facts) => (value === facts.rootKeyId ? narrowing : null)],
+  ["actor_id =", (narrowing, value, facts) => (value === facts.actorId ? narrowing : null)],
+]);
+
+/** Empty, which is no caveat, where the bytes are not UTF-8. */
+function textOf(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString();
+  return Buffer.from(text).equals(bytes) ? text : "";
+}
