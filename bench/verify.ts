@@ -7,6 +7,7 @@ import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 import { http1Load } from "./http1-load.ts";
 import { http2Load } from "./http2-load.ts";
 import type { Load } from "./load.ts";
+import { median } from "./median.ts";
 
 /**
  * `node bench/verify.ts [rounds] [slice in ms]`: verifies a second and server CPU per request, beside bare servers that read and answer
@@ -171,8 +172,4 @@ function envelope(message: Uint8Array): Buffer {
 /** Length of the same answer as protobuf. */
 function protobufLength(jsonAnswer: string): number {
   return toBinary(VerifyApiKeyResponseSchema, fromJson(VerifyApiKeyResponseSchema, JSON.parse(jsonAnswer))).length;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
