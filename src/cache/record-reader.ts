@@ -25,6 +25,9 @@ export interface ReadAnswer {
  */
 export type TellChange = (record: KeyRecord | null, revision: number) => Promise<void>;
 
+/** The same for many keys at once, up to 1000, each in one change: few round trips, and one question to the store. */
+export type TellChanges = (records: readonly KeyRecord[]) => Promise<void>;
+
 export interface RecordReader {
   /** The record, out of a cache as far as the caches can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
   read(tenant: string, keyId: string, directive: CacheDirective): Promise<ReadAnswer>;
@@ -38,6 +41,7 @@ export interface RecordReader {
    * was made before something newer.
    */
   beginChange(tenant: string, keyId: string): TellChange;
+  beginChanges(tenant: string): TellChanges;
 }
 
 export interface RecordReaderOptions {
@@ -54,6 +58,12 @@ export interface RecordReaderOptions {
   readonly negativeCacheTtlMs: number;
   /** How long entries are served beyond their deadline while the store is lost. */
   readonly graceMs: number;
+}
+
+interface Change {
+  readonly keyId: string;
+  readonly record: KeyRecord | null;
+  readonly revision: number;
 }
 
 /** A key on its way down. */
@@ -172,6 +182,24 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     return records.map((record) => ({ record, outcome: "bypass" }));
   };
 
+  const begin = (tenant: string) => {
+    // Told under a later generation, a record that is no longer the newest would find nothing newer there.
+    const generation = trust.generationOf(shared?.cacheId ?? null);
+    const askedMs = clock();
+    return async (changes: readonly Change[]): Promise<void> => {
+      const entries = changes.map(({ keyId, record, revision }) => [keyId, entryOf(record, revision, askedMs)] as const);
+      const mayTell = shared !== null && generation !== null && entries.every(([, { deadlineMs }]) => clock() < deadlineMs);
+      const cacheId = mayTell ? await shared.tell(generation, tenant, entries) : null;
+      for (const { keyId, revision } of changes) {
+        // Dropped only now, since until it was told the shared cache could give the old record back, and not replaced: something newer
+        // may have come and gone.
+        flights.supersede(tenant, keyId);
+        local.dropOlder(tenant, keyId, revision);
+      }
+      await trust.settle(cacheId === null || generation === null ? null : { cacheId, generation });
+    };
+  };
+
   return {
     async read(tenant, keyId, directive) {
       if (directive === "no-store") return { record: await store.get(tenant, keyId), outcome: "bypass" };
@@ -204,19 +232,13 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     },
 
     beginChange(tenant, keyId) {
-      // Told under a later generation, a record that is no longer the newest would find nothing newer there.
-      const generation = trust.generationOf(shared?.cacheId ?? null);
-      const askedMs = clock();
-      return async (record, revision) => {
-        const entry = entryOf(record, revision, askedMs);
-        const mayTell = shared !== null && generation !== null && clock() < entry.deadlineMs;
-        const cacheId = mayTell ? await shared.tell(generation, tenant, keyId, entry) : null;
-        // Dropped only now, since until it was told the shared cache could give the old record back, and not replaced: something newer
-        // may have come and gone.
-        flights.supersede(tenant, keyId);
-        local.dropOlder(tenant, keyId, revision);
-        await trust.settle(cacheId === null || generation === null ? null : { cacheId, generation });
-      };
+      const tell = begin(tenant);
+      return (record, revision) => tell([{ keyId, record, revision }]);
+    },
+
+    beginChanges(tenant) {
+      const tell = begin(tenant);
+      return (records) => tell(records.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
     },
   };
 }

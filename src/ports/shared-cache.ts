@@ -13,6 +13,8 @@ export interface SharedCacheListener {
   onGap(): void;
 }
 
+export type KeyedEntry = readonly [keyId: string, entry: CacheEntry];
+
 /**
  * The cache that processes share. Nothing here rejects or takes longer than a store read may: a server that does not answer is a cache
  * that answers "cannot tell". Each answer names the server it came from (`cacheId`), because one that restarted or failed over may have
@@ -32,8 +34,11 @@ export interface SharedCache {
    * What is kept stays there for a minute or more beyond its deadline, so that nothing older that comes late takes its place. Best effort.
    */
   fill(generation: number, tenant: string, keyId: string, entry: CacheEntry): void;
-  /** The same for a change, and publishes it. Resolves with the server that took both, null where that is not certain. */
-  tell(generation: number, tenant: string, keyId: string, entry: CacheEntry): Promise<string | null>;
+  /**
+   * The same for changes, each of another key, and publishes them. Up to 1000, in a few round trips. Resolves with the server that took it all,
+   * null where that is not certain.
+   */
+  tell(generation: number, tenant: string, changes: readonly KeyedEntry[]): Promise<string | null>;
   /** Publishes a heartbeat, which comes back through `onBeat` after everything that was published before it. */
   beat(beatId: string): void;
   /** Once, before anything else. */

@@ -34,8 +34,8 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "the generation is read before the change is made": [
     {
       file: "src/cache/record-reader.ts",
-      text: "const askedMs = clock();\n      return async",
-      becomes: "const askedMs = clock();\n      const early = trust.readEarly();\n      early.catch(() => {});\n      return async",
+      text: "const askedMs = clock();\n    return async",
+      becomes: "const askedMs = clock();\n    const early = trust.readEarly();\n    early.catch(() => {});\n    return async",
     },
     { file: "src/cache/record-reader.ts", text: "{ cacheId, generation });", becomes: "{ cacheId, generation }, early);" },
     {
@@ -62,15 +62,16 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "a change is kept in the process that made it": [
     {
       file: "src/cache/record-reader.ts",
-      text: "local.dropOlder(tenant, keyId, revision);\n        await",
-      becomes: "local.putIfNewer(tenant, keyId, entry, clock());\n        await",
+      text: "local.dropOlder(tenant, keyId, revision);\n      }\n      await",
+      becomes: "local.putIfNewer(tenant, keyId, entries[0][1], clock());\n      }\n      await",
     },
   ],
   "a change is told under a generation that began after it": [
     {
       file: "src/cache/record-reader.ts",
-      text: "return async (record, revision) => {\n",
-      becomes: "return async (record, revision) => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n",
+      text: "return async (changes: readonly Change[]): Promise<void> => {\n",
+      becomes:
+        "return async (changes: readonly Change[]): Promise<void> => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n",
     },
   ],
   "heartbeats tell nobody of a new generation": [

@@ -136,11 +136,13 @@ export function connectSharedCache(options: SharedCacheOptions): ConnectedShared
       const life = lifeMs(entry.deadlineMs);
       if (life > 0) void ask((server) => server.put(name(generation, keyId), entry, life));
     },
-    async tell(generation, tenant, keyId, entry) {
-      const life = lifeMs(entry.deadlineMs);
+    async tell(generation, tenant, changes) {
+      const lives = changes.map(([, { deadlineMs }]) => lifeMs(deadlineMs));
       const answer = await ask((server) => {
-        server.put(name(generation, keyId), entry, life);
-        server.publish({ kind: "change", tenant, keyId, revision: entry.revision });
+        for (const [index, [keyId, entry]] of changes.entries()) {
+          server.put(name(generation, keyId), entry, lives[index] as number);
+          server.publish({ kind: "change", tenant, keyId, revision: entry.revision });
+        }
       });
       return answer?.cacheId ?? null;
     },

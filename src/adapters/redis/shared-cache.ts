@@ -5,6 +5,7 @@ import { decodeEntry, encodeEntry } from "./encoding.ts";
 import type { Link } from "./link.ts";
 import { decodeMessage, encodeMessage } from "./messages.ts";
 import { createNames } from "./names.ts";
+import { roundTrips, tell } from "./tell.ts";
 
 export interface RedisSharedCacheOptions extends RedisOptions {
   /** How long Redis keeps an entry beyond its deadline, for times without the store. */
@@ -64,17 +65,20 @@ export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCac
         });
     },
 
-    async tell(generation, tenant, keyId, entry) {
-      const name = entryName(generation, tenant, keyId);
-      const bytes = encodeEntry(entry);
-      const message = encodeMessage({ kind: "change", tenant, keyId, revision: entry.revision });
-      const answer = await circuit.attempt(async (link) => {
-        if (!link.isCluster) return link.nodeOf(name).kwTell(name, bytes, lifeMs(entry), channel, message);
-        // One after the other: whoever hears of the change before it is in place would read, and keep, the old entry.
-        await link.nodeOf(name).kwPut(name, bytes, lifeMs(entry));
-        return link.nodeOf(channel).spublish(channel, message);
-      });
-      return answer?.link.cacheId ?? null;
+    async tell(generation, tenant, changes) {
+      const tellings = changes.map(([keyId, entry]) => ({
+        name: entryName(generation, tenant, keyId),
+        entry: encodeEntry(entry),
+        lifeMs: lifeMs(entry),
+        message: encodeMessage({ kind: "change", tenant, keyId, revision: entry.revision }),
+      }));
+      let told: Link | null = null;
+      for (const part of roundTrips(tellings)) {
+        const answer = await circuit.attempt((link) => tell(link, channel, part));
+        if (answer === null || (told !== null && answer.link !== told)) return null;
+        told = answer.link;
+      }
+      return told?.cacheId ?? null;
     },
 
     beat(beatId) {
