@@ -7,6 +7,7 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { openTokenKeys } from "./adapters/jwk-sets/token-keys.ts";
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
 import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
@@ -18,13 +19,16 @@ import { soleProcessTrust } from "./cache/sole-process.ts";
 import { type CacheTrust, createCacheTrust } from "./cache/trust.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
+import { ConfigError } from "./config/problems.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
+import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import type { CacheGenerationStore } from "./ports/cache-generation.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RecordCache } from "./ports/record-cache.ts";
 import type { SharedCache } from "./ports/shared-cache.ts";
+import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
@@ -75,6 +79,7 @@ const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 /** The composition root: the only place that names concrete adapters. */
 export async function createApp(config: Config, secrets: Secrets, log: Log): Promise<App> {
   const clock = Date.now;
+  const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   const { store, shareable } = await openStore(config, secrets, clock);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const monotonicMs = () => performance.now();
@@ -125,6 +130,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       service,
       { verify: createVerify(verifyOptions), verifyMany: createVerifyMany(verifyOptions), issuer: config.issuer },
       violationsOf,
+      tokenKeys,
     ),
     [report(log, clock), validate(violationsOf)],
   );
@@ -183,6 +189,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       shutdown.abort();
       await listener.drain(config.drainTimeoutMs);
       health.stop();
+      tokenKeys.close();
       clearInterval(usageTimer);
       clearInterval(trustTimer);
       await flushUsage();
@@ -190,6 +197,21 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       await store.close();
     },
   };
+}
+
+async function openConfiguredTokenKeys(config: Config, { signingKeys }: Secrets, log: Log): Promise<TokenKeySource> {
+  try {
+    return await openTokenKeys({
+      uris: signingKeys,
+      refreshMs: config.signingKeysRefreshMs,
+      allowsPrivateAddresses: config.signingKeysPrivateAddresses === "allow",
+      random: Math.random,
+      log,
+    });
+  } catch (error) {
+    if (!(error instanceof MalformedJwkSets)) throw error;
+    throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
+  }
 }
 
 /** `shareable` is null where no other process can use the store. */

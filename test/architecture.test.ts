@@ -28,7 +28,7 @@ const allowedToAdapters = ["src/ports", "src/core", "src/error"];
 /** Folders that may import these packages and built-in modules only. */
 const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
-  "src/core": ["node:crypto", "node:zlib", "ipaddr.js"],
+  "src/core": ["node:crypto", "node:zlib", "ipaddr.js", "jose"],
   "src/ports": [],
 };
 

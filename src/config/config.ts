@@ -38,9 +38,14 @@ export interface Config {
   readonly keyPrefixes: KeyPrefixes;
   /** `iss` of derived tokens. */
   readonly issuer: string;
+  /** How often JWK Sets that can change are read again. */
+  readonly signingKeysRefreshMs: number;
+  readonly signingKeysPrivateAddresses: "refuse" | "allow";
   readonly trustedProxies: readonly Cidr[];
   readonly storeOutage: "serve" | "refuse";
   readonly derivedTokens: "rooted" | "stateless";
+  /** How far the start of a derived token may lie in the future. */
+  readonly clockSkewMs: number;
   readonly unknownFields: "reject" | "ignore";
   readonly logLevel: LogLevel;
   /** Origins as browsers send them, or none: CORS is off. */

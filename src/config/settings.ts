@@ -67,6 +67,16 @@ export const settings = {
     parse: list(jwkSetUri),
     description: "JWK Sets with private keys, separated by commas, as `file://`, `https://` or `base64://` URIs.",
   },
+  signing_keys_refresh: {
+    default: "60s",
+    parse: text(duration(1000, dayMs)),
+    description: "How often `file://` and `https://` sets are read again, a tenth more or less.",
+  },
+  signing_keys_private_addresses: {
+    default: "refuse",
+    parse: text(oneOf("refuse", "allow")),
+    description: "Whether `https://` sets may come from private, loopback and link-local addresses: `refuse` or `allow`.",
+  },
   key_prefix: {
     default: "kw",
     parse: text(keyPrefix),
@@ -97,6 +107,11 @@ export const settings = {
     default: "rooted",
     parse: text(oneOf("rooted", "stateless")),
     description: "`rooted`: a derived token dies with its root key; `stateless`: it lives to its own expiry.",
+  },
+  clock_skew: {
+    default: "30s",
+    parse: text(duration(0, 300_000)),
+    description: "How far a derived token's `iat` and `nbf` may lie in the future; for its expiry there is no grace.",
   },
   unknown_fields: {
     default: "reject",

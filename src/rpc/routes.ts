@@ -1,11 +1,13 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
+import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
 import { getImportedApiKey } from "./get-imported-api-key.ts";
 import { getIssuedApiKey } from "./get-issued-api-key.ts";
+import { getJwks } from "./get-jwks.ts";
 import { importApiKey } from "./import-api-key.ts";
 import { issueApiKey } from "./issue-api-key.ts";
 import { listImportedApiKeys } from "./list-imported-api-keys.ts";
@@ -23,6 +25,7 @@ export function implementationsOf(
   service: KeyService,
   verification: VerifyRpcOptions,
   violationsOf: ViolationsOf,
+  tokenKeys: TokenKeySource,
 ): Implementations<typeof ApiKeysService> {
   return {
     adminIssueApiKey: issueApiKey(service),
@@ -43,7 +46,7 @@ export function implementationsOf(
     adminVerifyApiKey: verifyApiKey(verification),
     adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
     adminDeriveToken: unimplemented,
-    getJwks: unimplemented,
+    getJwks: getJwks(tokenKeys),
     revokeApiKey: selfRevokeApiKey(service),
     adminListAuditEvents: unimplemented,
   };

@@ -1,0 +1,30 @@
+import { type LookupAddress, lookup } from "node:dns";
+import { isIP, type LookupFunction } from "node:net";
+import ipaddr from "ipaddr.js";
+
+/** Whether an address is of the public internet: not private, loopback, link-local (where clouds serve credentials), multicast or the like. */
+export function isPublicAddress(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
+}
+
+/** Whether a URL's host is an address that is not public; those are connected to without any look-up. */
+export function isPrivateLiteral({ hostname }: URL): boolean {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  return isIP(address) !== 0 && !isPublicAddress(address);
+}
+
+/**
+ * A look-up for sockets that fails where one of the addresses is not public. The socket connects to what was looked at here, so that a name
+ * that resolves to something else a moment later gains nothing.
+ */
+export const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    const [first] = addresses ?? [];
+    if (error !== null || first === undefined) callback(error ?? new Error("no address"), []);
+    else if (!addresses.every(({ address }) => isPublicAddress(address))) callback(new Error(privateAddress), []);
+    else if (options.all === true) callback(null, addresses);
+    else callback(null, first.address, first.family);
+  });
+};
+
+export const privateAddress = "its host is a private, loopback or link-local address";

@@ -1,0 +1,45 @@
+import { Agent, request } from "node:https";
+import { isPrivateLiteral, lookupPublic, privateAddress } from "./address.ts";
+
+export interface FetchLimits {
+  /** For everything, from the look-up of the name to the last byte. */
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  readonly allowsPrivateAddresses: boolean;
+}
+
+/** The body of a 200 to a GET; redirects are not followed. Rejects with an Error whose message names neither URL nor body. */
+export function fetchText(url: URL, { timeoutMs, maxBytes, allowsPrivateAddresses }: FetchLimits): Promise<string> {
+  if (!allowsPrivateAddresses && isPrivateLiteral(url)) return Promise.reject(new Error(privateAddress));
+  return new Promise((resolve, reject) => {
+    const call = request(url, {
+      // No agent of the process: a connection that something else opened was not looked at.
+      agent: new Agent({ keepAlive: false }),
+      headers: { accept: "application/jwk-set+json, application/json" },
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(allowsPrivateAddresses ? {} : { lookup: lookupPublic }),
+    });
+    call.on("error", (error: NodeJS.ErrnoException) =>
+      reject(error.name === "AbortError" ? new Error(`no answer within ${timeoutMs} ms`) : new Error(error.code ?? error.message)),
+    );
+    call.on("response", (response) => {
+      if (response.statusCode !== 200) {
+        reject(new Error(`status ${response.statusCode}`));
+        call.destroy();
+        return;
+      }
+      const chunks: Buffer[] = [];
+      let byteLength = 0;
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        byteLength += chunk.length;
+        if (byteLength <= maxBytes) return;
+        reject(new Error(`more than ${maxBytes} bytes`));
+        call.destroy();
+      });
+      response.on("error", () => reject(new Error("the connection broke")));
+      response.on("end", () => resolve(Buffer.concat(chunks).toString()));
+    });
+    call.end();
+  });
+}

@@ -1,0 +1,35 @@
+import { open } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { type FetchLimits, fetchText } from "./https.ts";
+
+/** The text behind a `file://`, `https://` or `base64://` URI. Rejects with an Error that says why not, and quotes nothing. */
+export function readSource(uri: string, limits: FetchLimits): Promise<string> {
+  if (uri.startsWith("base64://")) return Promise.resolve(Buffer.from(uri.slice("base64://".length), "base64").toString());
+  return uri.startsWith("file://") ? readText(uri, limits.maxBytes) : fetchText(new URL(uri), limits);
+}
+
+/** Whether the text may be another one tomorrow. */
+export function canChange(uri: string): boolean {
+  return !uri.startsWith("base64://");
+}
+
+/** Whether a failure to read it may pass by itself. */
+export function isRemote(uri: string): boolean {
+  return uri.startsWith("https://");
+}
+
+async function readText(uri: string, maxBytes: number): Promise<string> {
+  try {
+    const handle = await open(fileURLToPath(uri));
+    try {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0);
+      if (bytesRead > maxBytes) throw new Error(`more than ${maxBytes} bytes`);
+      return buffer.toString("utf8", 0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(code ?? message);
+  }
+}

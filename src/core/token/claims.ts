@@ -1,0 +1,61 @@
+import type { JsonObject, JsonValue } from "../key.ts";
+import { reservedClaims, type TokenFacts } from "./facts.ts";
+
+/** The payload of a JWT (RFC 7519; `scope` as in RFC 8693). What is empty is left out. */
+export function claimsOf(facts: TokenFacts): JsonObject {
+  const { customClaims, scopes, actorId, metadata, chain } = facts;
+  return {
+    ...customClaims,
+    iss: facts.issuer,
+    sub: subjectOf(facts),
+    jti: facts.tokenId,
+    iat: facts.issueTimeMs / 1000,
+    nbf: facts.notBeforeMs / 1000,
+    exp: facts.expireTimeMs / 1000,
+    key_id: facts.rootKeyId,
+    tenant: facts.tenant,
+    ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
+    ...(actorId === "" ? {} : { actor_id: actorId }),
+    ...(metadata === null ? {} : { metadata }),
+    ...(chain.length === 0 ? {} : { chain: [...chain] }),
+  };
+}
+
+/** What a payload says, or null for one that this service would not have written. */
+export function factsOf(claims: JsonObject): TokenFacts | null {
+  const { iss, sub, aud, jti, iat, nbf, exp, key_id, tenant, scope = "", actor_id = "", metadata = null, chain = [] } = claims;
+  if (!isText(iss) || !isText(jti) || !isText(key_id) || !isText(tenant) || aud !== undefined) return null;
+  if (!isNumericDate(iat) || !isNumericDate(nbf) || !isNumericDate(exp)) return null;
+  if (typeof scope !== "string" || typeof actor_id !== "string") return null;
+  if (typeof metadata !== "object" || Array.isArray(metadata)) return null;
+  if (!Array.isArray(chain) || !chain.every(isText)) return null;
+  const facts = {
+    tokenId: jti,
+    chain,
+    issuer: iss,
+    tenant,
+    rootKeyId: key_id,
+    actorId: actor_id,
+    scopes: scope === "" ? [] : scope.split(" "),
+    metadata,
+    customClaims: Object.fromEntries(Object.entries(claims).filter(([name]) => !reservedClaims.has(name))),
+    issueTimeMs: iat * 1000,
+    notBeforeMs: nbf * 1000,
+    expireTimeMs: exp * 1000,
+  };
+  return sub === subjectOf(facts) ? facts : null;
+}
+
+/** `sub`: the actor, or the key where it has none. */
+export function subjectOf({ actorId, rootKeyId }: Pick<TokenFacts, "actorId" | "rootKeyId">): string {
+  return actorId === "" ? rootKeyId : actorId;
+}
+
+function isText(value: JsonValue | undefined): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+/** Whole seconds within what dates can hold. */
+function isNumericDate(value: JsonValue | undefined): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 8_640_000_000_000;
+}

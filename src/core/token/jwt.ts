@@ -1,0 +1,41 @@
+import { SignJWT } from "jose";
+import { claimsOf, factsOf } from "./claims.ts";
+import { type ReadToken, type TokenFacts, unnarrowed } from "./facts.ts";
+import type { TokenKeys } from "./jwk-set.ts";
+import { signatureFits } from "./signature.ts";
+import { parseStrictObject } from "./strict-json.ts";
+
+/** No token of this service is longer: 100 scopes, metadata and custom claims at their limits make some 48,000 characters. */
+export const maxJwtChars = 65_536;
+
+const base64url = /^[\w-]*$/;
+
+/** Signs a JWT with the key that signs at present. */
+export function mintJwt({ signer }: TokenKeys, facts: TokenFacts): Promise<string> {
+  return new SignJWT(claimsOf(facts)).setProtectedHeader({ alg: signer.algorithm, typ: "JWT", kid: signer.kid }).sign(signer.privateKey);
+}
+
+/**
+ * Reads a JWT whose signature fits one of the keys (RFC 8725). The algorithm is the key's, whatever the header says, and the header says
+ * nothing but `alg`, `typ` and `kid`: no `crit`, and none of the members that bring a key along. Answers `signature_invalid` for what this
+ * service did not sign, `invalid_format` for what is no JWT or says what this service would not have.
+ */
+export function readJwt(keys: TokenKeys, text: string): ReadToken | "invalid_format" | "signature_invalid" {
+  if (text.length > maxJwtChars) return "invalid_format";
+  const [headerText = "", payloadText = "", signatureText = "", ...rest] = text.split(".");
+  const header = parseStrictObject(Buffer.from(headerText, "base64url"));
+  if (header === null || rest.length > 0 || ![headerText, payloadText, signatureText].every((part) => base64url.test(part))) {
+    return "invalid_format";
+  }
+  const { alg, typ, kid, ...others } = header;
+  const key = typeof kid === "string" ? keys.byKid.get(kid) : undefined;
+  if (key === undefined || alg !== key.algorithm || typ !== "JWT" || Object.keys(others).length > 0) return "signature_invalid";
+  const signature = Buffer.from(signatureText, "base64url");
+  // Of the texts that decode to one signature only the one that was signed, so that a token is one text.
+  if (signature.toString("base64url") !== signatureText) return "signature_invalid";
+  if (!signatureFits(key.algorithm, key.publicKey, `${headerText}.${payloadText}`, signature)) return "signature_invalid";
+
+  const claims = parseStrictObject(Buffer.from(payloadText, "base64url"));
+  const facts = claims === null ? null : factsOf(claims);
+  return facts === null ? "invalid_format" : { facts, narrowing: unnarrowed };
+}

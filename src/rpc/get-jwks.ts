@@ -1,0 +1,14 @@
+import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Implementation } from "../call/methods.ts";
+import type { TokenKeySource } from "../ports/token-keys.ts";
+
+/** How long verifiers may go on with what they have: a new key must be published for as long before it signs. */
+const maxAgeSeconds = 300;
+
+export function getJwks(tokenKeys: Pick<TokenKeySource, "current">): Implementation<typeof ApiKeysService.method.getJwks> {
+  return (_request, call) => {
+    const keys = [...tokenKeys.current().published];
+    call.setResponseHeader("cache-control", `public, max-age=${maxAgeSeconds}`);
+    return { jwks: { keys }, keys };
+  };
+}
