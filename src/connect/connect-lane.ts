@@ -7,7 +7,7 @@ import type { Encoding } from "./compression.ts";
 import { discardRest } from "./discard-rest.ts";
 import { connectCodes, connectErrorBody, rpcError } from "./error-encoding.ts";
 import { failureOf } from "./failures.ts";
-import type { LaneOptions, RpcRoute } from "./lane.ts";
+import type { ConnectLaneOptions, RpcRoute } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
@@ -18,7 +18,7 @@ export async function serveConnectUnary(
   encoding: Encoding | undefined,
   request: HttpRequest,
   response: HttpResponse,
-  { admit, json, trustedProxies, reportError }: LaneOptions,
+  { admit, json, trustedProxies, reportError, answers }: ConnectLaneOptions,
 ): Promise<void> {
   // Node's compatibility layer for HTTP/2 costs as much again as the stream below it.
   const stream = "stream" in response ? response.stream : undefined;
@@ -48,7 +48,7 @@ export async function serveConnectUnary(
   headers["content-type"] = contentType;
   headers["content-length"] = body.length;
   if (stream === undefined) {
-    (response as ServerResponse).writeHead(status, headers).end(body);
+    answers.end((response as ServerResponse).writeHead(status, headers), body);
   } else {
     // Headers that were set on the response before the call came here (CORS) have to be taken along.
     stream.respond({ ...response.getHeaders(), ...headers, ":status": status });

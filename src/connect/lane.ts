@@ -1,5 +1,6 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Admission, Handler } from "../call/call.ts";
+import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { Cidr } from "../http/client-address.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { ErrorReporter } from "./failures.ts";
@@ -17,4 +18,9 @@ export interface LaneOptions {
   readonly json: JsonReader;
   readonly trustedProxies: readonly Cidr[];
   readonly reportError: ErrorReporter;
+}
+
+/** What the lane for Connect needs besides. */
+export interface ConnectLaneOptions extends LaneOptions {
+  readonly answers: AnswerQueue;
 }

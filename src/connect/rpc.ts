@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter } from "./adapter.ts";
 import { codecOf } from "./codec.ts";
@@ -11,6 +12,7 @@ import type { RpcRoute } from "./lane.ts";
 export function createRpcHandler(options: ConnectAdapterOptions): ConnectAdapter {
   const { methods, maxBytes, reportError } = options;
   const adapter = createConnectAdapter(options);
+  const connectLane = { ...options, answers: createAnswerQueue() };
   const routes = new Map<string, RpcRoute>();
   for (const [method, handler] of methods) {
     routes.set(pathOf(method), { method, handler, maxBytes: maxBytes(method) });
@@ -29,7 +31,7 @@ export function createRpcHandler(options: ConnectAdapterOptions): ConnectAdapter
     if (codec === undefined) return undefined;
     if (codec.protocol === "connect" && !codec.enveloped) {
       const encoding = laneEncoding(request.headers["content-encoding"]);
-      return encoding === null ? undefined : serveConnectUnary(route, codec, encoding, request, response, options);
+      return encoding === null ? undefined : serveConnectUnary(route, codec, encoding, request, response, connectLane);
     }
     if (codec.protocol === "grpc" && codec.binary && "stream" in request && "stream" in response) {
       const encoding = laneEncoding(request.headers["grpc-encoding"]);

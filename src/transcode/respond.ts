@@ -5,6 +5,7 @@ import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
+import type { AnswerQueue } from "../http/answer-queue.ts";
 import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
 import { writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
@@ -15,11 +16,18 @@ const statusOptions = { useProtoFieldName: true, registry: createRegistry(ErrorI
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /** Writes a success: status and Location as the route has them, the message or its field as JSON. */
-export function sendMessage(request: HttpRequest, response: HttpResponse, route: Route, message: Message, headers: ResponseHeaders): void {
+export function sendMessage(
+  request: HttpRequest,
+  response: HttpResponse,
+  route: Route,
+  message: Message,
+  headers: ResponseHeaders,
+  answers: AnswerQueue,
+): void {
   const { status, location } = route.success;
   const allHeaders = location === undefined ? headers : { ...headers, location: location(message) };
   if (status === 204) sendNothing(response, allHeaders);
-  else sendJson(request, response, status, responseText(route, message), allHeaders);
+  else sendJson(request, response, status, responseText(route, message), allHeaders, answers);
 }
 
 function responseText(route: Route, message: Message): string {
@@ -59,7 +67,14 @@ function closeAfter(response: HttpResponse): void {
   response.once("finish", () => stream.close());
 }
 
-function sendJson(request: HttpRequest, response: HttpResponse, status: number, body: string, headers: ResponseHeaders): void {
+function sendJson(
+  request: HttpRequest,
+  response: HttpResponse,
+  status: number,
+  body: string,
+  headers: ResponseHeaders,
+  answers?: AnswerQueue,
+): void {
   writeHead(response, status, {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -68,7 +83,8 @@ function sendJson(request: HttpRequest, response: HttpResponse, status: number, 
     "content-length": Buffer.byteLength(body),
   });
   if (request.method === "HEAD") response.end();
-  else response.end(body);
+  else if (answers === undefined || "stream" in response) response.end(body);
+  else answers.end(response, body);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
+import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { Cidr } from "../http/client-address.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
@@ -36,6 +37,7 @@ interface Endpoint {
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
   const { admit, json, trustedProxies } = options;
+  const answers = createAnswerQueue();
   const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
 
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
@@ -55,7 +57,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
       const answer = await route.handler(message, call);
       call.setAnswered();
-      sendMessage(request, response, route, answer, call.responseHeaders);
+      sendMessage(request, response, route, answer, call.responseHeaders, answers);
     } catch (error) {
       const failure = error instanceof Failure ? error : new Failure("INTERNAL");
       call.observation?.end(failure);
