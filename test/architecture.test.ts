@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
-/** What the files of a folder may import beside their own folder: folders or files of src, and folders of gen. */
+/** What the files of a folder may import beside their own folder: folders or files of src, and folders of gen. Of src, tools are clients. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/core": ["src/error"],
@@ -20,6 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/rpc": ["src/service", "src/cache", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
+  "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 
 /** Adapters know the ports and not each other. */
@@ -51,9 +52,11 @@ interface Import {
 }
 
 const root = resolve(import.meta.dirname, "..");
-const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts"))
-  .map((name) => `src/${name.replaceAll("\\", "/")}`);
+const files = ["src", "tools"].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`),
+);
 const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 const imports = files.flatMap(importsOf);
 
@@ -146,7 +149,7 @@ test("there are no circular imports", () => {
 test("every imported file exists and says its ending", () => {
   const offences = imports
     .filter(({ target, isPackage }) => !isPackage && !texts.has(target) && !isWithin(target, "gen"))
-    .map(({ file, target }) => `${file} imports ${target}, which is no file of src or gen`);
+    .map(({ file, target }) => `${file} imports ${target}, which is no file of src, tools or gen`);
   expect(offences).toEqual([]);
 });
 

@@ -1,0 +1,91 @@
+import { UsageError } from "./problems.ts";
+import { contentFromJson } from "./request-json.ts";
+import { notUtf8, type Row, replacementCharacter } from "./rows.ts";
+
+type Json = Record<string, unknown>;
+
+/** Puts a cell that is not empty into the request; answers what is wrong with it. */
+type Column = (request: Json, cell: string) => string | undefined;
+
+const words = /[\s,]+/;
+
+/** The columns that a CSV file may have, by their names in the header. */
+const columns: Readonly<Record<string, Column>> = {
+  name: text("name"),
+  actor_id: text("actor_id"),
+  raw_key: text("raw_key"),
+  raw_key_sha256: text("raw_key_sha256"),
+  scopes(request, cell) {
+    request.scopes = cell.trim().split(/\s+/);
+    return undefined;
+  },
+  ttl: text("ttl"),
+  metadata(request, cell) {
+    try {
+      request.metadata = JSON.parse(cell);
+      return undefined;
+    } catch {
+      // Without the parser's message: it quotes the cell.
+      return "metadata: is not valid JSON";
+    }
+  },
+  rate_limit_quota: rateLimit("quota"),
+  rate_limit_window: rateLimit("window"),
+  rate_limit_unit: rateLimit("unit"),
+  allowed_cidrs(request, cell) {
+    request.ip_restriction = { allowed_cidrs: cell.trim().split(words) };
+    return undefined;
+  },
+  visibility(request, cell) {
+    if (cell !== "secret" && cell !== "public") return "visibility: must be secret or public";
+    request.visibility = `KEY_VISIBILITY_${cell.toUpperCase()}`;
+    return undefined;
+  },
+};
+
+export const columnNames = Object.keys(columns);
+
+function text(field: string): Column {
+  return (request, cell) => {
+    request[field] = cell;
+    return undefined;
+  };
+}
+
+function rateLimit(field: string): Column {
+  return (request, cell) => {
+    request.rate_limit_policy = { ...(request.rate_limit_policy as Json | undefined), [field]: cell };
+    return undefined;
+  };
+}
+
+/**
+ * Answers how the cells of a row become a request. Throws UsageError, with all that is wrong with the header. It names columns by their place: where
+ * the header was forgotten, what stands there is a key.
+ */
+export function columnsOf(header: readonly string[]): (cells: readonly string[]) => Row["content"] {
+  const names = header.map((name) => name.trim());
+  const problems = names.flatMap((name, index) => {
+    if (!Object.hasOwn(columns, name)) return [`column ${index + 1} is unknown`];
+    return names.indexOf(name) < index ? [`column ${index + 1} (${name}) is there twice`] : [];
+  });
+  const missing = ["name", "actor_id"].filter((name) => !names.includes(name));
+  if (!names.includes("raw_key") && !names.includes("raw_key_sha256")) missing.push("raw_key or raw_key_sha256");
+  problems.push(...missing.map((name) => `there is no column ${name}`));
+  if (problems.length > 0) {
+    throw new UsageError(`line 1 must name the columns: ${problems.join("; ")}. Known columns: ${columnNames.join(", ")}`);
+  }
+  const setters = names.map((name) => columns[name] as Column);
+
+  return (cells) => {
+    if (cells.length !== setters.length) return { problem: `has ${cells.length} columns instead of ${setters.length}` };
+    const request: Json = {};
+    for (const [index, cell] of cells.entries()) {
+      if (cell === "") continue;
+      if (cell.includes(replacementCharacter)) return { problem: `${names[index]}: ${notUtf8}` };
+      const problem = (setters[index] as Column)(request, cell);
+      if (problem !== undefined) return { problem };
+    }
+    return contentFromJson(request);
+  };
+}

@@ -1,0 +1,80 @@
+import { type InfoRecord, parse } from "csv-parse";
+import { columnsOf } from "./columns.ts";
+import { Stopped, UsageError } from "./problems.ts";
+import { maxRowBytes, type Row } from "./rows.ts";
+
+/** By the parser's codes. Its own messages quote what they found. */
+const problems: Readonly<Record<string, string>> = {
+  CSV_INVALID_CLOSING_QUOTE: "something follows a closing quote (a quote inside a quoted field is written twice)",
+  INVALID_OPENING_QUOTE: "a quote stands inside an unquoted field",
+  CSV_MAX_RECORD_SIZE: `is longer than ${maxRowBytes} bytes: is a quote left open?`,
+  CSV_QUOTE_NOT_CLOSED: "a quote is left open to the end of the input",
+};
+
+/**
+ * Rows of CSV as RFC 4180 has it, in UTF-8 with or without a byte order mark, lines ending in CRLF or LF. The first line names the columns. Rejects
+ * with UsageError for a header that will not do, and with Stopped where the quotes are out of step.
+ */
+export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly Row[]> {
+  let contentOf: ReturnType<typeof columnsOf> | undefined;
+  let line = 1;
+  let rowCount = 0;
+  let rows: Row[] = [];
+  let headerProblem: unknown;
+
+  const onRecord = (cells: string[], { bytes }: InfoRecord): null => {
+    const begins = line;
+    line += 1;
+    // The parser's own count takes CRLF inside quotes for two lines.
+    for (const cell of cells) if (cell.includes("\n")) line += cell.split("\n").length - 1;
+    if (headerProblem !== undefined || (cells.length === 1 && cells[0] === "")) return null;
+    if (contentOf === undefined) {
+      try {
+        contentOf = columnsOf(cells);
+      } catch (error) {
+        headerProblem = error;
+      }
+      return null;
+    }
+    rowCount += 1;
+    rows.push({ line: begins, end: { rows: rowCount, lines: line - 1, bytes }, content: contentOf(cells) });
+    // Null: rows are taken from here, chunk by chunk; the parser's own stream would cost as much again as parsing.
+    return null;
+  };
+  const parser = parse({
+    bom: true,
+    record_delimiter: ["\r\n", "\n"],
+    relax_column_count: true,
+    max_record_size: maxRowBytes,
+    on_record: onRecord,
+  });
+  let parserError: unknown;
+  parser.on("error", (error) => {
+    parserError = error;
+  });
+  parser.resume();
+
+  const taken = (): readonly Row[] => {
+    if (headerProblem !== undefined) throw headerProblem;
+    const whole = rows;
+    rows = [];
+    return whole;
+  };
+  for await (const chunk of chunks) {
+    await new Promise<void>((written) => parser.write(chunk, () => written()));
+    yield taken();
+    if (parserError !== undefined) throw stopped(line, parserError);
+  }
+  await new Promise<void>((ended) => {
+    parser.once("close", ended);
+    parser.end();
+  });
+  yield taken();
+  if (parserError !== undefined) throw stopped(line, parserError);
+  if (contentOf === undefined) throw new UsageError("the input is empty: line 1 must name the columns");
+}
+
+function stopped(line: number, error: unknown): Stopped {
+  const { code = "" } = error as { code?: string };
+  return new Stopped(`the row that begins on line ${line}: ${problems[code] ?? "is no CSV"}`);
+}

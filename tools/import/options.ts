@@ -1,0 +1,128 @@
+import { readFileSync } from "node:fs";
+import { extname } from "node:path";
+import { parseArgs } from "node:util";
+import { UsageError } from "./problems.ts";
+
+export interface ImportOptions {
+  /** Null: standard input. */
+  readonly path: string | null;
+  readonly format: "csv" | "ndjson";
+  readonly url: string;
+  /** Null in a dry run, which needs none. */
+  readonly token: string | null;
+  /** Null: the import cannot be resumed. */
+  readonly statePath: string | null;
+  readonly failuresPath: string;
+  readonly skipLines: number;
+  readonly inFlight: number;
+  readonly dryRun: boolean;
+}
+
+const defaultUrl = "http://127.0.0.1:4430";
+const defaultInFlight = 6;
+const maxInFlight = 32;
+const formats: Readonly<Record<string, ImportOptions["format"]>> = { ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson" };
+
+export const help = `npm run import -- FILE [options]
+
+Imports API keys from a CSV or NDJSON file; "-" reads standard input. The columns are in README.
+
+  --url URL           the service (default ${defaultUrl})
+  --token-file PATH   file with the admin token; else it is taken from KEYWRIGHT_ADMIN_TOKEN
+  --format FORMAT     csv or ndjson, where the name of the file does not say it
+  --dry-run           checks every line and sends nothing
+  --failures PATH     where lines that failed are written (default FILE.failures.ndjson)
+  --state PATH        how far the import is (default FILE.import-state.json); the same command goes on from there
+  --skip-lines N      leaves out what lies on the first N lines
+  --in-flight N       batches under way at the same time (default ${defaultInFlight})
+
+Exit code: 0 all keys imported, 1 some lines failed, 2 nothing was tried, 3 stopped before the end, 130 interrupted.`;
+
+/** Null: help was asked for. Throws UsageError. The token is no argument, since every user of a machine sees those. */
+export function parseOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): ImportOptions | null {
+  const { values, positionals } = commandLine(args);
+  if (values.help === true) return null;
+  const [file, ...others] = positionals;
+  if (file === undefined || others.length > 0) throw new UsageError("give one file, or - for standard input");
+  const path = file === "-" ? null : file;
+  const dryRun = values["dry-run"] === true;
+  return {
+    path,
+    format: formatOf(path, values.format),
+    url: urlOf(values.url ?? defaultUrl),
+    token: dryRun ? null : tokenOf(values["token-file"], env.KEYWRIGHT_ADMIN_TOKEN),
+    statePath: dryRun ? null : (values.state ?? (path === null ? null : `${path}.import-state.json`)),
+    failuresPath: values.failures ?? `${path ?? "stdin"}.${dryRun ? "dry-run-" : ""}failures.ndjson`,
+    skipLines: wholeNumber("--skip-lines", values["skip-lines"] ?? "0", 0, Number.MAX_SAFE_INTEGER),
+    inFlight: wholeNumber("--in-flight", values["in-flight"] ?? String(defaultInFlight), 1, maxInFlight),
+    dryRun,
+  };
+}
+
+function commandLine(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        url: text,
+        "token-file": text,
+        format: text,
+        failures: text,
+        state: text,
+        "skip-lines": text,
+        "in-flight": text,
+        "dry-run": flag,
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function formatOf(path: string | null, given: string | undefined): ImportOptions["format"] {
+  if (given === "csv" || given === "ndjson") return given;
+  if (given !== undefined) throw new UsageError("--format must be csv or ndjson");
+  const format = path === null ? undefined : formats[extname(path).toLowerCase()];
+  if (format === undefined) throw new UsageError("say --format csv or --format ndjson: the name of the input does not");
+  return format;
+}
+
+/** The service's root, without a slash at the end. */
+function urlOf(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol)) throw new UsageError("--url must be an http or https URL");
+  if (url.username !== "" || url.password !== "") throw new UsageError("--url must hold no credentials");
+  if (url.search !== "" || url.hash !== "") throw new UsageError("--url must hold no query and no fragment");
+  return url.href.replace(/\/+$/, "");
+}
+
+/** True where keys and token would cross a network unencrypted. */
+export function isExposed(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === "http:" && hostname !== "localhost" && hostname !== "[::1]" && !hostname.startsWith("127.");
+}
+
+function tokenOf(path: string | undefined, fromEnv: string | undefined): string {
+  let token = fromEnv ?? "";
+  if (path !== undefined) {
+    try {
+      token = readFileSync(path, "utf8");
+    } catch (error) {
+      throw new UsageError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+  token = token.trim();
+  if (token === "") throw new UsageError("there is no admin token: set KEYWRIGHT_ADMIN_TOKEN, or name a file with --token-file");
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError("the admin token holds characters that no token has");
+  return token;
+}
+
+function wholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) throw new UsageError(`${name} must be a whole number from ${min} to ${max}`);
+  return value;
+}

@@ -1,0 +1,49 @@
+import type { BatchImportResult, ImportApiKeyRequest } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import { BatchImportErrorCode } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import type { Batch } from "./batches.ts";
+import type { LineFailure } from "./failures.ts";
+import { Stopped } from "./problems.ts";
+
+const prefix = "BATCH_IMPORT_ERROR_";
+const reasons = new Map<number, string>(Object.entries(BatchImportErrorCode).map(([name, code]) => [code, name.slice(prefix.length)]));
+
+/**
+ * The rows of a batch that failed, in the order of the input; all others were imported. Throws Stopped where the service has no room left: then the
+ * batch is to be sent again once it has.
+ */
+export function failuresOf(batch: Batch, results: readonly BatchImportResult[]): readonly LineFailure[] {
+  if (results.length !== batch.requests.length)
+    throw new Stopped(`the service answered ${results.length} results for ${batch.requests.length} keys`);
+  const full = results.find(({ errorCode }) => errorCode === BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED);
+  if (full !== undefined) throw new Stopped(`the service takes no more keys: ${full.errorMessage}`);
+  const failed = results.flatMap(({ index, errorCode, errorMessage }) => {
+    const request = batch.requests[index];
+    const line = batch.lines[index];
+    if (request === undefined || line === undefined) throw new Stopped("the service answered a result for no key");
+    if (errorCode === BatchImportErrorCode.BATCH_IMPORT_ERROR_UNSPECIFIED) return [];
+    return [
+      { line, reason: reasons.get(errorCode) ?? String(errorCode), message: withLines(withoutKey(errorMessage, request), batch.lines) },
+    ];
+  });
+  return inOrder([...failed, ...unreadableOf(batch)]);
+}
+
+export function unreadableOf({ unreadable }: Batch): readonly LineFailure[] {
+  return unreadable.map(({ line, problem }) => ({ line, reason: "UNREADABLE", message: problem }));
+}
+
+function inOrder(failures: readonly LineFailure[]): readonly LineFailure[] {
+  return failures.toSorted((a, b) => a.line - b.line);
+}
+
+/** Items that the service names, by their lines. */
+function withLines(message: string, lines: readonly number[]): string {
+  return message.replace(/requests\[(\d+)\]/g, (text, index) =>
+    lines[Number(index)] === undefined ? text : `line ${lines[Number(index)]}`,
+  );
+}
+
+/** The service does not quote keys. Should another one do so, it stays out of our files all the same. */
+function withoutKey(message: string, { rawKey, rawKeySha256 }: ImportApiKeyRequest): string {
+  return [rawKey, rawKeySha256].filter((secret) => secret !== "").reduce((text, secret) => text.replaceAll(secret, "***"), message);
+}

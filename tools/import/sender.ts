@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Batch } from "./batches.ts";
+import type { LineFailure } from "./failures.ts";
+import { failuresOf, unreadableOf } from "./outcome.ts";
+import { Stopped } from "./problems.ts";
+
+export interface Sender {
+  /**
+   * Sends a batch until the service answers it, and answers the rows that failed; all others were imported. A batch may be sent again under its id,
+   * in this run or a later one. Rejects with Stopped where the service refuses the call itself, cannot be reached for too long, or has no
+   * room left.
+   */
+  send(batch: Batch, batchId: string): Promise<readonly LineFailure[]>;
+  close(): void;
+}
+
+export interface SenderOptions {
+  readonly url: string;
+  readonly token: string;
+  /** Aborted: no further attempt is made. */
+  readonly stop: AbortSignal;
+  /** Told of each attempt that will be repeated. */
+  readonly onRetry: (problem: string) => void;
+  readonly random: () => number;
+}
+
+const callTimeoutMs = 60_000;
+const firstPauseMs = 100;
+const maxPauseMs = 10_000;
+/** How long a service may be away: for a restart and a fail-over. Before its first answer there is more likely a mistake in the URL. */
+const patienceMs = { beforeFirstAnswer: 10_000, later: 600_000 };
+const transient: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted, Code.DeadlineExceeded, Code.Canceled]);
+
+export function createSender({ url, token, stop, onRetry, random }: SenderOptions): Sender {
+  const sessions = new Http2SessionManager(url);
+  const client = createClient(ApiKeysService, createGrpcTransport({ baseUrl: url, sessionManager: sessions }));
+  const options = { headers: { authorization: `Bearer ${token}` }, timeoutMs: callTimeoutMs };
+  let hasAnswered = false;
+
+  return {
+    async send(batch, requestId) {
+      if (batch.requests.length === 0) return unreadableOf(batch);
+      const request = { requests: [...batch.requests], requestId, compactResults: true };
+      const begunMs = performance.now();
+      for (let attempt = 0; ; attempt += 1) {
+        try {
+          const { results } = await client.adminBatchImportApiKeys(request, options);
+          hasAnswered = true;
+          return failuresOf(batch, results);
+        } catch (error) {
+          if (error instanceof Stopped) throw error;
+          const { code, message } = ConnectError.from(error);
+          if (!transient.has(code)) throw new Stopped(`the service refused a batch: ${message}`);
+          const limitMs = hasAnswered ? patienceMs.later : patienceMs.beforeFirstAnswer;
+          if (stop.aborted || performance.now() - begunMs > limitMs) throw new Stopped(`the service cannot be reached: ${message}`);
+          onRetry(message);
+        }
+        const pauseMs = Math.min(maxPauseMs, firstPauseMs * 2 ** attempt) * (0.5 + random() / 2);
+        // Cut short by `stop`, which the next failure then heeds.
+        await sleep(pauseMs, undefined, { signal: stop }).catch(() => {});
+      }
+    },
+    close: () => sessions.abort(),
+  };
+}

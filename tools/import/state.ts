@@ -1,0 +1,71 @@
+import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { UsageError } from "./problems.ts";
+import type { Position } from "./rows.ts";
+
+/**
+ * How far an import is, as its state file keeps it. All rows before `done` are settled: imported, or written to the failures file. Rows behind it may
+ * have been sent as well; sent again under the same ids they count as imported. Holds nothing of the keys but a digest of the input as a whole.
+ */
+export interface ImportState {
+  /** Makes the ids of this import's batches. */
+  readonly runId: string;
+  /** The service that the keys go to. */
+  readonly url: string;
+  readonly skipLines: number;
+  readonly done: Position;
+  /** SHA-256, in hex, of the input up to `done`. */
+  readonly sha256: string;
+  readonly imported: number;
+  readonly failed: number;
+  /** Length of the failures file; null before it was opened. What lies behind it is of rows behind `done`. */
+  readonly failuresBytes: number | null;
+  /** The end of the input was reached. */
+  readonly finished: boolean;
+}
+
+const version = 1;
+
+/** Null where there is no such file. Throws UsageError where it is no state file. */
+export function readState(path: string): ImportState | null {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new UsageError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+  try {
+    const { version: found, ...state } = JSON.parse(text) as ImportState & { version: number };
+    if (found === version && isState(state)) return state;
+  } catch {
+    // It is no JSON.
+  }
+  throw new UsageError(`${path}: is no state file of this tool; move it away to start from the beginning`);
+}
+
+function isState({ runId, url, done, sha256, finished, ...numbers }: ImportState): boolean {
+  const counts = [numbers.skipLines, numbers.imported, numbers.failed, numbers.failuresBytes, done.rows, done.lines, done.bytes];
+  return (
+    [runId, url, sha256].every((text) => typeof text === "string") && typeof finished === "boolean" && counts.every(Number.isSafeInteger)
+  );
+}
+
+/** Writes the file anew, readable by its owner alone. Whenever the machine stops, the file is the old one or the new one, whole. */
+export function writeState(path: string, state: ImportState): void {
+  const temporary = `${path}.new`;
+  const file = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
+  try {
+    writeSync(file, `${JSON.stringify({ version, ...state }, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  const folder = openSync(dirname(path), constants.O_RDONLY);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
