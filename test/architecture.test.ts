@@ -8,6 +8,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/core": ["src/error"],
   "src/ports": ["src/core", "src/error"],
   "src/cache": ["src/core", "src/ports", "src/error"],
+  "src/limit": ["src/core", "src/ports"],
   "src/service": ["src/cache", "src/core", "src/ports", "src/error"],
   "src/call": ["src/error", "gen"],
   "src/http": ["src/call", "src/error"],

@@ -12,18 +12,23 @@ export interface CacheNames {
   /** Where a process tells the others. In a cluster a channel is bound to a slot, as a key is. */
   readonly channel: string;
   entry(generation: number, tenant: string, keyId: string): string;
+  /** What a key owes its rate limit. */
+  limit(tenant: string, keyId: string): string;
 }
 
 /**
- * Channel `kw1:{namespace}:changes`, entries `kw1:{namespace}:{generation}:{tenant}:{key id}`, the tenant percent-encoded, so that no
+ * Channel `kw1:{namespace}:changes`, entries `kw1:{namespace}:{generation}:{tenant}:{key id}`, limits `kw1:{namespace}:limit:{tenant}:{key id}`, the tenant percent-encoded, so that no
  * tenant's name reaches into another's and none holds the braces by which a cluster would put all its keys on one node. The namespace
  * stands for the store: several may share a Redis, whose channels know no databases.
  */
 export function createNames(namespace: string): CacheNames {
   const prefix = `kw${layout}:${namespace}`;
+  const name = (kind: string | number, tenant: string, keyId: string) =>
+    `${prefix}:${kind}:${encodeURIComponent(tenant.toWellFormed())}:${keyId}`;
   return {
     channel: `${prefix}:changes`,
-    entry: (generation, tenant, keyId) => `${prefix}:${generation}:${encodeURIComponent(tenant.toWellFormed())}:${keyId}`,
+    entry: name,
+    limit: (tenant, keyId) => name("limit", tenant, keyId),
   };
 }
 

@@ -36,13 +36,72 @@ end
 return 1
 `;
 
+/*
+ * One take of a rate limit (core/rate-limit.ts) on the server's clock.
+ *
+ * KEYS[1]  name of the debt: `<end, us> <end, part> <quota> <window, us>`, with the rate it was made under; it expires when it ends
+ * ARGV[1]  quota, in decimal digits, since doubles do not hold all of them
+ * ARGV[2]  window in us
+ * ARGV[3]  parts of a us
+ * ARGV[4], ARGV[5]  price: us, part
+ * ARGV[6], ARGV[7]  debt that there is at least: us, part
+ *
+ * Answers whether the price was admitted, and the debt after it. Text that is no debt counts as none.
+ */
+const take = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local quota, window, parts = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local us, part = 0, 0
+local changed = false
+local endUs, endPart, heldQuota, heldWindow = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+) (%d+) (%d+)$')
+if endUs then
+  us, part = endUs - now, tonumber(endPart)
+  if us < 0 then us, part = 0, 0 end
+  if us >= heldWindow + 0 then us, part = heldWindow + 0, 0 end
+  if heldQuota ~= quota or heldWindow ~= ARGV[2] then
+    local share = (us + part / math.min(heldQuota, ${2 ** 52})) / heldWindow * (heldQuota / quota)
+    us, part = math.min(window, math.ceil(share * window)), 0
+    changed = true
+  end
+end
+local leastUs, leastPart = tonumber(ARGV[6]), tonumber(ARGV[7])
+if leastUs > us or (leastUs == us and leastPart > part) then
+  us, part = leastUs, leastPart
+  changed = true
+end
+local sumUs, sumPart = us + ARGV[4], part + ARGV[5]
+if sumPart >= parts then sumUs, sumPart = sumUs + 1, sumPart - parts end
+local admitted = sumUs < window or (sumUs == window and sumPart == 0)
+if admitted then
+  changed = changed or sumUs ~= us or sumPart ~= part
+  us, part = sumUs, sumPart
+end
+if changed and us + part > 0 then
+  local debt = string.format('%.0f %.0f %s %s', now + us, part, quota, ARGV[2])
+  redis.call('SET', KEYS[1], debt, 'PX', string.format('%.0f', math.floor(us / 1000) + 1))
+end
+return {admitted and 1 or 0, us, part}
+`;
+
 /** Options of an ioredis client; sent whole once on each connection, and by digest from then on. */
 export const scripts = {
   kwPut: { lua: `${putIfNewer}\nput(KEYS[1], ARGV[1], ARGV[2])\nreturn 1`, numberOfKeys: 1 },
   kwTell: { lua: tell },
+  kwTake: { lua: take, numberOfKeys: 1 },
 };
 
 export interface ScriptedRedis extends Redis {
   kwPut(name: string, entry: Buffer, lifeMs: number): Promise<unknown>;
   kwTell(nameCount: number, ...namesChannelAndEntries: readonly (string | Buffer | number)[]): Promise<unknown>;
+  kwTake(
+    name: string,
+    quota: string,
+    windowUs: number,
+    partsPerUs: number,
+    priceUs: number,
+    pricePart: number,
+    leastUs: number,
+    leastPart: number,
+  ): Promise<[admitted: number, us: number, part: number]>;
 }

@@ -1,0 +1,113 @@
+import { add, convert, type Debt, isMore, noDebt, owedAt, priceOf, type Rate, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
+import type { LocalRateLimiter } from "../../ports/rate-limiter.ts";
+
+export interface MemoryRateLimiterOptions {
+  /** Keys that owe something at the same time; some 320 bytes each. At least 1. */
+  readonly maxEntries: number;
+  readonly monotonicMs: () => number;
+}
+
+interface Entry {
+  rate: Rate;
+  /** When the debt ends, on the monotonic clock. */
+  end: Debt;
+  knownTo: string | null | undefined;
+  ownSpends: number;
+}
+
+/** How many entries are looked at for each new one: more than one, so that those whose debt has ended are forgotten faster than others come. */
+const lookedAtForNew = 4;
+
+export function createMemoryRateLimiter({ maxEntries, monotonicMs }: MemoryRateLimiterOptions): LocalRateLimiter {
+  const entries = new Map<string, Entry>();
+  let walk = entries.entries();
+
+  /** Goes on with an endless walk over all entries, so that no timer is needed and no request waits for a sweep. */
+  const makeRoom = (nowUs: number) => {
+    for (let looked = 0; looked < lookedAtForNew && entries.size > 0; looked += 1) {
+      let step = walk.next();
+      if (step.done) {
+        walk = entries.entries();
+        step = walk.next();
+      }
+      const [key, { end }] = step.value as [string, Entry];
+      if (end.us < nowUs || entries.size >= maxEntries) entries.delete(key);
+    }
+  };
+
+  const now = () => Math.floor(monotonicMs() * 1000);
+  const owedBy = (entry: Entry | undefined, rate: Rate, nowUs: number): Debt => {
+    if (entry === undefined) return noDebt;
+    const owed = owedAt(entry.rate.windowUs, nowUs, entry.end);
+    return isSame(entry.rate, rate) ? owed : convert(owed, entry.rate, rate);
+  };
+  const owe = (key: string, entry: Entry | undefined, rate: Rate, end: Debt): Entry => {
+    if (entry !== undefined) {
+      entry.rate = rate;
+      entry.end = end;
+      return entry;
+    }
+    makeRoom(now());
+    const added: Entry = { rate, end, knownTo: undefined, ownSpends: 0 };
+    entries.set(key, added);
+    return added;
+  };
+
+  return {
+    take(tenant, keyId, policy, cost) {
+      const key = entryKey(tenant, keyId);
+      const entry = entries.get(key);
+      const nowUs = now();
+      const rate = rateOf(policy);
+      const price = priceOf(rate, cost);
+      const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
+      if (admitted && cost > 0) {
+        const debtor = owe(key, entry, rate, endOf(nowUs, owed));
+        debtor.knownTo = null;
+        debtor.ownSpends += 1;
+      }
+      return takenOf(rate, price, admitted, owed);
+    },
+
+    look(tenant, keyId, rate) {
+      const entry = entries.get(entryKey(tenant, keyId));
+      return { owed: owedBy(entry, rate, now()), knownTo: entry?.knownTo, ownSpends: entry?.ownSpends ?? 0 };
+    },
+
+    learn(tenant, keyId, rate, price, known, answer) {
+      const key = entryKey(tenant, keyId);
+      const entry = entries.get(key);
+      const nowUs = now();
+      // Counted from now, though it began to melt when the server answered: rather a round trip too long than too short.
+      const told = endOf(nowUs, answer.owed);
+      if (entry === undefined) {
+        if (isMore(answer.owed, noDebt)) owe(key, entry, rate, told).knownTo = answer.serverId;
+        return;
+      }
+      const held = endOf(nowUs, owedBy(entry, rate, nowUs));
+      if (entry.ownSpends === known.ownSpends) {
+        owe(key, entry, rate, later(held, told)).knownTo = answer.serverId;
+        return;
+      }
+      // Of what was spent here meanwhile the server knows nothing.
+      owe(key, entry, rate, later(answer.admitted ? add(rate.partsPerUs, held, price) : held, told));
+    },
+  };
+}
+
+function endOf(nowUs: number, owed: Debt): Debt {
+  return { us: nowUs + owed.us, part: owed.part };
+}
+
+function later(a: Debt, b: Debt): Debt {
+  return isMore(a, b) ? a : b;
+}
+
+function isSame(a: Rate, b: Rate): boolean {
+  return a.quota === b.quota && a.windowUs === b.windowUs;
+}
+
+/** Tenants hold no NUL, so no two pairs share a key. */
+function entryKey(tenant: string, keyId: string): string {
+  return `${tenant}\0${keyId}`;
+}

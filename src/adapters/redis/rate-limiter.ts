@@ -1,0 +1,23 @@
+import type { SharedRateLimiter } from "../../ports/rate-limiter.ts";
+import type { Circuit } from "./circuit.ts";
+import { createNames } from "./names.ts";
+
+/** The shared limit: one script for each take, on one key, so that it works in a cluster; takes of one turn are written at once. */
+export function createRedisRateLimiter(circuit: Circuit, { namespace }: { readonly namespace: string }): SharedRateLimiter {
+  const { limit: limitName } = createNames(namespace);
+  return {
+    get serverId() {
+      return circuit.link?.cacheId ?? null;
+    },
+
+    async take(tenant, keyId, { quota, windowUs, partsPerUs }, price, atLeast) {
+      const name = limitName(tenant, keyId);
+      const answer = await circuit.attempt((link) =>
+        link.nodeOf(name).kwTake(name, quota.toString(), windowUs, partsPerUs, price.us, price.part, atLeast.us, atLeast.part),
+      );
+      if (answer === null) return null;
+      const [admitted, us, part] = answer.result;
+      return { admitted: admitted === 1, owed: { us, part }, serverId: answer.link.cacheId };
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { RateLimitPolicy } from "../../src/core/key.ts";
+import type { Taken } from "../../src/core/rate-limit.ts";
+import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
+
+export interface OpenRateLimiters {
+  /** The limit as one more process sees it. */
+  open(): Promise<RateLimiter>;
+  /** Ends the servers and all that was opened. */
+  dispose(): Promise<void>;
+}
+
+export function policyOf(quota: bigint, windowMs: number): RateLimitPolicy {
+  return { quota, windowMs, unit: "requests" };
+}
+
+const hourMs = 3_600_000;
+
+/** What every rate limiter must do: the doc comments of src/ports/rate-limiter.ts as tests, on a clock that cannot be moved. */
+export function describeRateLimiter(name: string, start: () => Promise<OpenRateLimiters>): void {
+  describe(`rate limiter: ${name}`, () => {
+    const tenant = "default";
+    let servers: OpenRateLimiters;
+    let ours: RateLimiter;
+    let other: RateLimiter;
+    beforeAll(async () => {
+      servers = await start();
+      ours = await servers.open();
+      other = await servers.open();
+    });
+    afterAll(() => servers?.dispose());
+
+    const takeAll = (count: number, policy: RateLimitPolicy, keyId: string, limiters = [ours]): Promise<Taken[]> =>
+      Promise.all(Array.from({ length: count }, (_, index) => limiters[index % limiters.length]?.take(tenant, keyId, policy, 1) as Taken));
+    const admittedOf = (answers: readonly Taken[]) => answers.filter(({ admitted }) => admitted).length;
+
+    test("a new key has its whole quota, and each take says what is left", async () => {
+      const [keyId, policy] = [randomUUID(), policyOf(10n, hourMs)];
+      expect(await ours.take(tenant, keyId, policy, 0)).toEqual({ admitted: true, remaining: 10n, resetAfterMs: 0, retryAfterMs: 0 });
+      expect(await ours.take(tenant, keyId, policy, 1)).toEqual({ admitted: true, remaining: 9n, resetAfterMs: 360_000, retryAfterMs: 0 });
+      const four = await other.take(tenant, keyId, policy, 4);
+      expect(four).toMatchObject({ admitted: true, remaining: 5n, retryAfterMs: 0 });
+      expect(four.resetAfterMs / 5).toBeCloseTo(360_000, -4);
+    });
+
+    test("what is above the rest is refused whole, takes nothing, and is told when to come again", async () => {
+      const [keyId, policy] = [randomUUID(), policyOf(10n, hourMs)];
+      await ours.take(tenant, keyId, policy, 8);
+      const refused = await ours.take(tenant, keyId, policy, 3);
+      expect(refused).toMatchObject({ admitted: false, remaining: 2n });
+      expect(refused.retryAfterMs).toBeGreaterThan(350_000);
+      expect(refused.retryAfterMs).toBeLessThanOrEqual(360_000);
+      expect(await ours.take(tenant, keyId, policy, 11)).toMatchObject({ admitted: false, remaining: 2n, retryAfterMs: null });
+      expect(await other.take(tenant, keyId, policy, 2)).toMatchObject({ admitted: true, remaining: 0n });
+      expect(await ours.take(tenant, keyId, policy, 0)).toMatchObject({ admitted: true, remaining: 0n });
+    });
+
+    test("of takes in a race exactly the quota is admitted, and those begun first come first", async () => {
+      const [keyId, policy] = [randomUUID(), policyOf(100n, 10 * hourMs)];
+      const answers = await takeAll(300, policy, keyId, [ours, other]);
+      expect(admittedOf(answers)).toBe(100);
+      const mine = (await takeAll(10, policyOf(5n, hourMs), randomUUID())).map(({ admitted, remaining }) => [admitted, remaining]);
+      expect(mine).toEqual([4n, 3n, 2n, 1n, 0n, 0n, 0n, 0n, 0n, 0n].map((left, index) => [index < 5, left]));
+    });
+
+    test("what was spent comes back at the rate", async () => {
+      const [keyId, policy] = [randomUUID(), policyOf(50n, 1000)];
+      const begunMs = performance.now();
+      let admitted = admittedOf(await takeAll(60, policy, keyId));
+      for (let round = 0; round < 6; round += 1) {
+        await sleep(100);
+        admitted += admittedOf(await takeAll(60, policy, keyId, [other]));
+      }
+      const spanMs = performance.now() - begunMs;
+      expect(admitted).toBeLessThanOrEqual(50 + (50 * spanMs) / 1000);
+      expect(admitted).toBeGreaterThanOrEqual(50 + 25);
+      await sleep(1100);
+      expect(await ours.take(tenant, keyId, policy, 0)).toMatchObject({ remaining: 50n, resetAfterMs: 0 });
+    });
+
+    test("keys and tenants have their own", async () => {
+      const [keyId, policy] = [randomUUID(), policyOf(1n, hourMs)];
+      await ours.take(tenant, keyId, policy, 1);
+      expect(await ours.take(tenant, keyId, policy, 1)).toMatchObject({ admitted: false });
+      expect(await ours.take("other: 100%", keyId, policy, 1)).toMatchObject({ admitted: true });
+      expect(await ours.take(tenant, randomUUID(), policy, 1)).toMatchObject({ admitted: true });
+    });
+
+    test("under a new policy what was spent stays spent, as far as the new quota reaches", async () => {
+      const keyId = randomUUID();
+      await ours.take(tenant, keyId, policyOf(1000n, 10 * hourMs), 300);
+      const left = async (quota: bigint, windowMs: number) =>
+        Number((await other.take(tenant, keyId, policyOf(quota, windowMs), 0)).remaining);
+      expect(await left(2000n, 10 * hourMs)).toBeCloseTo(1700, -1);
+      expect(await left(400n, hourMs)).toBeCloseTo(100, -1);
+      expect(await left(100n, 10 * hourMs)).toBe(0);
+      // It owes one window of the last policy now, not three.
+      expect((await ours.take(tenant, keyId, policyOf(100n, 10 * hourMs), 1)).retryAfterMs).toBeLessThanOrEqual(hourMs / 10);
+    });
+
+    test.each([
+      [1n, 1000],
+      [1n, 315_360_000_000],
+      [3n, 315_360_000_000],
+      [2n ** 52n, 1000],
+      [2n ** 53n + 1n, 315_360_000_000],
+      [2n ** 63n - 1n, 1000],
+      [2n ** 63n - 1n, 315_360_000_000],
+    ])("exact at the ends of what a policy may say: %s in %i ms", async (quota, windowMs) => {
+      const [keyId, policy] = [randomUUID(), policyOf(quota, windowMs)];
+      const before = await ours.take(tenant, keyId, policy, 0);
+      expect(before.remaining).toBe(quota);
+      const first = await ours.take(tenant, keyId, policy, 1);
+      expect(first.admitted).toBe(true);
+      // Huge quotas are whole again within the microsecond, or round by one.
+      expect(quota - first.remaining).toBeLessThanOrEqual(2n);
+      expect(first.resetAfterMs).toBe(Math.ceil(windowMs / Number(quota)));
+      if (quota === 1n) expect(await ours.take(tenant, keyId, policy, 1)).toMatchObject({ admitted: false, remaining: 0n });
+    });
+  });
+}

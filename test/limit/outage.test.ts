@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { RateLimitPolicy } from "../../src/core/key.ts";
+import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
+import type { SharedCache } from "../../src/ports/shared-cache.ts";
+import { policyOf } from "../contract/rate-limiter.ts";
+import { connected, until } from "../support/cache-listener.ts";
+import { describeOnRedis } from "../support/describe-on-redis.ts";
+import { ownRedis } from "../support/redis-groups.ts";
+import { openRedisLimiter } from "../support/redis-limiter.ts";
+import type { RedisServer } from "../support/redis-server.ts";
+
+await describeOnRedis("rate limits over an outage of Redis", () => {
+  interface Process {
+    readonly limiter: RateLimiter;
+    readonly cache: SharedCache;
+  }
+  const hourly = policyOf(100n, 3_600_000);
+  const cleanups: (() => Promise<unknown>)[] = [];
+  let redis: RedisServer;
+  beforeEach(async () => {
+    redis = await ownRedis();
+    cleanups.push(() => redis.stop());
+  });
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  });
+
+  const openProcess = async (outage: "open" | "closed"): Promise<Process> => {
+    const process = await openRedisLimiter(redis.uri, { outage, timeoutMs: 300 });
+    cleanups.push(() => process.cache.close());
+    return process;
+  };
+  /** How many of so many are admitted. */
+  const spend = async ({ limiter }: Process, count: number, policy: RateLimitPolicy = hourly): Promise<number> => {
+    const answers = await Promise.all(Array.from({ length: count }, () => limiter.take("default", "key", policy, 1)));
+    return answers.filter(({ admitted }) => admitted).length;
+  };
+  const lose = async (signal: "SIGKILL" | "SIGSTOP", processes: readonly Process[]) => {
+    await redis.kill(signal);
+    await until(() => processes.every(({ cache }) => cache.cacheId === null), "all found it gone");
+  };
+  const recover = async (signal: "SIGKILL" | "SIGSTOP", processes: readonly Process[]) => {
+    await (signal === "SIGKILL" ? redis.restart() : redis.kill("SIGCONT"));
+    await Promise.all(processes.map(({ cache }) => connected(cache)));
+  };
+
+  test.each(["SIGKILL", "SIGSTOP"] as const)(
+    "open: each process goes on by itself from what it knows, and Redis is told (%s)",
+    async (signal) => {
+      const [a, b] = [await openProcess("open"), await openProcess("open")];
+      expect(await spend(a, 40)).toBe(40);
+      await lose(signal, [a, b]);
+      const startedMs = performance.now();
+      expect([await spend(a, 200), await spend(b, 200)]).toEqual([60, 100]);
+      expect(performance.now() - startedMs).toBeLessThan(100);
+      await recover(signal, [a, b]);
+      expect([await spend(a, 200), await spend(b, 200)]).toEqual([0, 0]);
+      // One that never knew of anything hears it from Redis.
+      expect(await spend(await openProcess("open"), 200)).toBe(0);
+    },
+  );
+
+  test.each(["SIGKILL", "SIGSTOP"] as const)("closed: nothing is admitted meanwhile, nor forgotten (%s)", async (signal) => {
+    const [a, b] = [await openProcess("closed"), await openProcess("closed")];
+    expect([await spend(a, 40), await spend(b, 10)]).toEqual([40, 10]);
+    await lose(signal, [a, b]);
+    expect([await spend(a, 200), await spend(b, 200)]).toEqual([0, 0]);
+    expect(await a.limiter.take("default", "key", hourly, 1)).toMatchObject({ admitted: false, remaining: 0n, retryAfterMs: 1000 });
+    expect(await a.limiter.take("default", "key", hourly, 0)).toMatchObject({ admitted: true });
+    await recover(signal, [a, b]);
+    // The last to hear of it knows all of it.
+    expect(await spend(b, 200)).toBe(50);
+    expect(await spend(a, 200)).toBe(0);
+  });
+
+  test("while it comes and goes, no process admits more than quota + t x quota / window over any span t", async () => {
+    const policy = policyOf(60n, 3000);
+    const processes = await Promise.all(Array.from({ length: 3 }, () => openProcess("open")));
+    const admittedMs: number[][] = processes.map(() => []);
+    let running = true;
+    const loops = processes.flatMap(({ limiter }, index) =>
+      Array.from({ length: 4 }, async () => {
+        while (running) {
+          const { admitted } = await limiter.take("default", "key", policy, 1);
+          if (admitted) admittedMs[index]?.push(performance.now());
+          await sleep(1);
+        }
+      }),
+    );
+    for (const signal of ["SIGKILL", "SIGSTOP", "SIGKILL"] as const) {
+      await sleep(300);
+      await lose(signal, processes);
+      await sleep(300);
+      await recover(signal, processes);
+    }
+    running = false;
+    await Promise.all(loops);
+
+    for (const times of admittedMs) {
+      expect(times.length).toBeGreaterThan(60);
+      for (const [first, fromMs] of times.entries()) {
+        for (const [later, toMs] of times.slice(first).entries()) {
+          // An admission may be noted a moment after it was decided.
+          expect(later + 1).toBeLessThanOrEqual(60 + ((toMs - fromMs + 20) * 60) / 3000);
+        }
+      }
+    }
+  });
+});

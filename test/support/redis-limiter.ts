@@ -1,0 +1,36 @@
+import { createMemoryRateLimiter } from "../../src/adapters/memory/rate-limiter.ts";
+import type { RedisOptions } from "../../src/adapters/redis/circuit.ts";
+import { openRedis } from "../../src/adapters/redis/open.ts";
+import { createSharedLimit } from "../../src/limit/rate-limiter.ts";
+import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
+import type { SharedCache } from "../../src/ports/shared-cache.ts";
+import type { OpenRateLimiters } from "../contract/rate-limiter.ts";
+import { connected } from "./cache-listener.ts";
+
+/** The limit of one process that is connected to Redis; `closed` unless said otherwise, so that nothing but Redis admits. */
+export async function openRedisLimiter(
+  uri: string,
+  { outage = "closed", ...options }: Partial<RedisOptions> & { readonly outage?: "open" | "closed" } = {},
+): Promise<{ readonly limiter: RateLimiter; readonly cache: SharedCache }> {
+  // The time-out is long where time is not what is tested: the machine may be busy.
+  const { sharedCache, rateLimiter } = await openRedis({ namespace: "test", uri, timeoutMs: 2000, ...options });
+  await connected(sharedCache);
+  const local = createMemoryRateLimiter({ maxEntries: 1000, monotonicMs: () => performance.now() });
+  return { limiter: createSharedLimit({ local, shared: rateLimiter, outage }), cache: sharedCache };
+}
+
+/** For the contract. */
+export function redisLimiters(uri: string, stopServers: () => Promise<unknown>): OpenRateLimiters {
+  const caches: SharedCache[] = [];
+  return {
+    async open() {
+      const { limiter, cache } = await openRedisLimiter(uri);
+      caches.push(cache);
+      return limiter;
+    },
+    async dispose() {
+      for (const cache of caches) await cache.close();
+      await stopServers();
+    },
+  };
+}
