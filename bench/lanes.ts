@@ -15,6 +15,7 @@ import { createMethodTable, type Implementations } from "../src/call/methods.ts"
 import { createConnectAdapter } from "../src/connect/adapter.ts";
 import { createRpcHandler } from "../src/connect/rpc.ts";
 import { createJsonReader } from "../src/protojson/read.ts";
+import { median } from "./median.ts";
 
 const path = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 const callsPerRound = 3000;
@@ -91,10 +92,6 @@ async function measure(rounds: number): Promise<void> {
   for (const session of sessions) session.close();
   agent.destroy();
   server.disconnect();
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 }
 
 async function cpuMicroseconds(server: ReturnType<typeof fork>): Promise<number> {

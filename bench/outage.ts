@@ -8,6 +8,7 @@ import { generateJwkSet } from "../src/config/signing-key.ts";
 import { startMongo } from "../test/support/mongo-server.ts";
 import { startRedis } from "../test/support/redis-server.ts";
 import { cpuMicroseconds, startChild } from "./child.ts";
+import { median } from "./median.ts";
 import { type TimedRun, timedLoad } from "./timed-load.ts";
 
 /**
@@ -112,8 +113,4 @@ async function issueKeys(port: number): Promise<object[]> {
   };
   while (keys.length < keyCount) await Promise.all(Array.from({ length: 50 }, issue));
   return keys;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

@@ -7,6 +7,7 @@ import { openMongoKeyStore } from "../src/adapters/mongo/key-store.ts";
 import type { KeyRecord } from "../src/core/key.ts";
 import { keyRecord } from "../test/support/key-record.ts";
 import { startMongo } from "../test/support/mongo-server.ts";
+import { median } from "./median.ts";
 
 const inFlight = 16;
 const rounds = 11;
@@ -116,8 +117,4 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const startMs = performance.now();
   await work();
   return performance.now() - startMs;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

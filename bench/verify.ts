@@ -7,13 +7,16 @@ import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 import { http1Load } from "./http1-load.ts";
 import { http2Load } from "./http2-load.ts";
 import type { Load } from "./load.ts";
+import { median } from "./median.ts";
 
 /**
- * `node bench/verify.ts [rounds] [slice in ms]`: verifies a second and server CPU per request, beside bare servers that read and answer
+ * `node bench/verify.ts [rounds] [slice in ms] [part of a name]`: verifies a second and server CPU per request, beside bare servers that read and answer
  * the same bytes. All run at once and are loaded in turns, in short slices, so that what else the machine does meets all of them alike.
  */
 const rounds = Number(process.argv[2] ?? 7);
 const sliceMs = Number(process.argv[3] ?? 700);
+/** Measures only contenders whose name has this in it, beside the bare servers. */
+const wanted = process.argv[4] ?? "";
 const warmUpRequests = 15_000;
 const connections = 32;
 const http2Width = { connections: 4, streams: 16 };
@@ -56,11 +59,14 @@ async function measure(): Promise<void> {
   );
 
   const contenders: Contender[] = [];
+  const isWanted = (name: string) => name.startsWith("bare") || name.includes(wanted);
   const json = async (name: string, child: Child, credential: string, more: Record<string, string> = {}, path = jsonPath) => {
+    if (!isWanted(name)) return;
     const load = await http1Load(child.port, http1Request(path, token, credential, more), 200, connections);
     contenders.push({ name, ...(child === bareHttp ? {} : { bare: "bare node:http" }), child, load, perSecond: [], cpuMicroseconds: [] });
   };
   const grpc = async (name: string, child: Child, credential: string, more: [string, string][] = []) => {
+    if (!isWanted(name)) return;
     const message = toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
     const answerLength = 5 + protobufLength(answers.get(credential) ?? "");
     const load = await http2Load(child.port, [...grpcHeaders(token), ...more], envelope(message), answerLength, http2Width);
@@ -171,8 +177,4 @@ function envelope(message: Uint8Array): Buffer {
 /** Length of the same answer as protobuf. */
 function protobufLength(jsonAnswer: string): number {
   return toBinary(VerifyApiKeyResponseSchema, fromJson(VerifyApiKeyResponseSchema, JSON.parse(jsonAnswer))).length;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }

@@ -14,9 +14,9 @@ export interface Subkey {
   readonly expireTimeMs: number | null;
 }
 
-/** The subkeys for one purpose, the current secret's first. */
-export function deriveSubkeys(secrets: ServerSecrets, purpose: Purpose): readonly [Subkey, ...Subkey[]] {
-  const derive = (secret: string) => createSecretKey(new Uint8Array(hkdfSync("sha256", secret, "", `keywright/v1/${purpose}`, 32)));
+/** The subkeys for one purpose, the current secret's first. With a salt, who does not know it cannot derive them from the secret. */
+export function deriveSubkeys(secrets: ServerSecrets, purpose: Purpose, salt: string | Uint8Array = ""): readonly [Subkey, ...Subkey[]] {
+  const derive = (secret: string) => createSecretKey(new Uint8Array(hkdfSync("sha256", secret, salt, `keywright/v1/${purpose}`, 32)));
   return [
     { key: derive(secrets.current), expireTimeMs: null },
     ...secrets.retired.map(({ secret, expireTimeMs }) => ({ key: derive(secret), expireTimeMs })),

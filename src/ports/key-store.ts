@@ -28,6 +28,8 @@ export interface ListQuery {
   readonly limit: number;
 }
 
+export const tokenSaltBytes = 32;
+
 export interface LastUse {
   readonly keyId: string;
   readonly lastUsedTimeMs: number;
@@ -39,6 +41,12 @@ export interface LastUse {
  * Records given and answered are plain data; neither side changes them afterwards.
  */
 export interface KeyStore {
+  /**
+   * Random bytes, made with the store and never changed. What signs macaroons is derived from the server secret and these, so that neither of
+   * them alone is enough.
+   */
+  readonly tokenSalt: Uint8Array;
+
   /**
    * Adds a key. Of concurrent inserts with one request id, or one key id, exactly one answers `inserted`; a used request id is
    * reported before a used key id.

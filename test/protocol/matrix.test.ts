@@ -71,6 +71,20 @@ describe.each(clientKinds)("$name", (kind) => {
     }
   });
 
+  test("verifies a batch, each credential for itself and in order", async () => {
+    const client = clientOf(kind);
+    const keys = [await issue(client, { scopes: ["a"] }), await issue(client)];
+    const items: JsonObject[] = keys.map(({ secret }) => ({ credential: secret, required_scopes: ["a"] }));
+    const requests = [...items, {}, { credential: "nobodys" }];
+    const { results } = await succeed(client, "AdminBatchVerifyApiKeys", { requests });
+    expect(results).toMatchObject([
+      { is_valid: true, key_id: keys[0]?.keyId, scopes: ["a"] },
+      { is_valid: false, error_code: "VERIFICATION_ERROR_INSUFFICIENT_SCOPE", key_id: keys[1]?.keyId },
+      { is_valid: false, error_code: "VERIFICATION_ERROR_INVALID_FORMAT", error_message: expect.stringMatching(/^credential: /) },
+      { is_valid: false, error_code: "VERIFICATION_ERROR_NOT_FOUND" },
+    ]);
+  });
+
   test("get answers what issue answered, over every protocol alike", async () => {
     const issued = asObject(
       (

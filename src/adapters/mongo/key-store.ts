@@ -12,6 +12,7 @@ import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
 import { readStoreId } from "./store-id.ts";
+import { readTokenSalt } from "./token-salt.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
@@ -56,5 +57,6 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
     },
     cacheGeneration: createCacheGenerationStore(database),
     storeId: await run((signal) => readStoreId(database.db, signal)),
+    tokenSalt: await run((signal) => readTokenSalt(database.db, signal)),
   };
 }

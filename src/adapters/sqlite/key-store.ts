@@ -21,6 +21,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   const keys = prepareKeys(database, options.clock);
   const list = prepareList(database);
   const groupCommit = createGroupCommit(database);
+  const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
 
   function read<T>(query: () => T): T {
@@ -42,6 +43,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   }
 
   return {
+    tokenSalt: salt.value,
     insert: (tenant, record, request) => write(() => keys.insert(tenant, record, request)),
     insertMany: (tenant, items) => Promise.all(items.map((item) => write(() => keys.insert(tenant, item.record, item.request)))),
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),

@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import { tokenSaltBytes } from "../../ports/key-store.ts";
 
 /**
  * The schema, one step per version; `user_version` holds how many were run. Steps that were released are never edited.
@@ -61,9 +63,15 @@ const migrations: readonly string[] = [
     PRIMARY KEY (tenant, kind, request_id)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE store (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
-/** Brings the schema up to date, in one transaction. Throws for a schema of a newer Keywright. */
+/** Brings the schema up to date, and makes the salt of a new store, in one transaction. Throws for a schema of a newer Keywright. */
 export function migrate(database: DatabaseSync): void {
   database.exec("BEGIN IMMEDIATE");
   const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
@@ -71,6 +79,7 @@ export function migrate(database: DatabaseSync): void {
     throw new Error(`it has schema version ${row.user_version}, this Keywright knows up to ${migrations.length}: use a newer Keywright`);
   }
   for (const step of migrations.slice(row.user_version)) database.exec(step);
+  database.prepare("INSERT OR IGNORE INTO store (name, value) VALUES ('token_salt', ?)").run(randomBytes(tokenSaltBytes));
   database.exec(`PRAGMA user_version = ${migrations.length}`);
   database.exec("COMMIT");
 }

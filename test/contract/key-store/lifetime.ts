@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KeyStore } from "../../../src/ports/key-store.ts";
+import { type KeyStore, tokenSaltBytes } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import type { KeyStoreContext } from "../key-store.ts";
 
@@ -23,6 +23,12 @@ export function describeLifetime(context: KeyStoreContext): void {
     await expect(context.store.ping()).resolves.toBeUndefined();
   });
 
+  test("every store has a salt of its own", async () => {
+    const { store } = await context.openAnother();
+    expect(store.tokenSalt).toHaveLength(tokenSaltBytes);
+    expect(store.tokenSalt).not.toEqual(context.store.tokenSalt);
+  });
+
   test("a store that is opened again holds everything it acknowledged", async () => {
     const { store, reopen } = await context.openAnother();
     if (reopen === undefined) return;
@@ -36,6 +42,7 @@ export function describeLifetime(context: KeyStoreContext): void {
     await store.close();
 
     const again = await reopen();
+    expect(again.tokenSalt).toEqual(store.tokenSalt);
     const changed = keyRecord({ keyId: "A", revision: 2, name: "changed", lastUsedTimeMs: 7 });
     expect(await again.list("t", { kind: "issued", nowMs: 0, limit: 10 })).toEqual([
       changed,
