@@ -7,15 +7,17 @@ export interface Macaroon {
   readonly signature: Uint8Array;
 }
 
-/** What can still be sent as a bearer token: HTTP servers take some 16 KiB of headers. */
-export const maxMacaroonLength = 15_000;
+/** Enough for 100 scopes, metadata and custom claims at their limits, some 48,000 characters, and caveats. */
+export const maxMacaroonLength = 65_536;
 export const maxCaveats = 64;
-export const maxCaveatBytes = 4096;
+/** Enough for a list of 100 scopes. */
+export const maxCaveatBytes = 26_000;
 
 const prefix = "mc_v1_";
 const version = 2;
 const field = { endOfSection: 0, location: 1, identifier: 2, signature: 6 } as const;
 const signatureBytes = 32;
+const maxLengthBytes = 3;
 
 /** `mc_v1_` and the binary in base64url without padding. */
 export function macaroonToText({ identifier, caveats, signature }: Macaroon): string {
@@ -86,13 +88,22 @@ function fieldOf(type: number, content: Uint8Array): Uint8Array[] {
   return [Buffer.of(type, ...lengthOf(content)), content];
 }
 
-/** As a varint: seven bits a byte, the least significant first. Two bytes are enough for all that the bounds let through. */
+/** As a varint: seven bits a byte, the least significant first, all but the last byte marked by the bit above them. */
 function lengthOf({ length }: Uint8Array): number[] {
-  return length < 0x80 ? [length] : [(length & 0x7f) | 0x80, length >> 7];
+  const bytes: number[] = [];
+  for (let rest = length; ; rest >>= 7) {
+    if (rest < 0x80) return [...bytes, rest];
+    bytes.push((rest & 0x7f) | 0x80);
+  }
 }
 
 function readLength(bytes: Uint8Array, position: number): { value: number; size: number } | null {
-  const [low = 0x80, high = 0] = bytes.subarray(position, position + 2);
-  if (low < 0x80) return { value: low, size: 1 };
-  return high > 0 && high < 0x80 ? { value: (low & 0x7f) | (high << 7), size: 2 } : null;
+  let value = 0;
+  for (let size = 1; size <= maxLengthBytes; size += 1) {
+    const byte = bytes[position + size - 1];
+    if (byte === undefined || (byte === 0 && size > 1)) return null;
+    value |= (byte & 0x7f) << (7 * (size - 1));
+    if (byte < 0x80) return { value, size };
+  }
+  return null;
 }

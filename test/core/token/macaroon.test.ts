@@ -1,174 +1,141 @@
-import { createHmac, createSecretKey, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { addCaveat, isSignedBy, signIdentifier } from "../../../src/core/token/macaroon-chain.ts";
-import {
-  type Macaroon,
-  macaroonFromText,
-  macaroonToText,
-  maxCaveatBytes,
-  maxCaveats,
-  maxMacaroonLength,
-} from "../../../src/core/token/macaroon-format.ts";
+import { deriveSubkeys } from "../../../src/core/subkeys.ts";
+import { type ReadToken, type TokenFacts, unnarrowed } from "../../../src/core/token/facts.ts";
+import { mintMacaroon, narrowMacaroon, readMacaroon } from "../../../src/core/token/macaroon.ts";
+import { addCaveat } from "../../../src/core/token/macaroon-chain.ts";
+import { type Macaroon, macaroonFromText, macaroonToText, maxCaveatBytes, maxCaveats } from "../../../src/core/token/macaroon-format.ts";
 
-const rootKey = createSecretKey(randomBytes(32));
-const [identifier, ...caveats] = ["an identifier", "time < 2026-01-01T00:00:00Z", "scope = read"].map((text) => Buffer.from(text));
-const macaroon = caveats.reduce<Macaroon>(addCaveat, signIdentifier(rootKey, identifier as Buffer));
-const text = macaroonToText(macaroon);
+const nowMs = Date.UTC(2026, 0, 1);
+const salt = randomBytes(32);
+const retired = { secret: "retired-secret-0123456789-0123456789", expireTimeMs: nowMs };
+const secrets = { current: "current-secret-0123456789-0123456789", retired: [retired] };
+const rootKeys = deriveSubkeys(secrets, "macaroon-root", salt);
+const facts: TokenFacts = {
+  tokenId: "01KAS4D9N4XJ8M2V6T0QZ3R7YC",
+  chain: ["01KAS4D9N4XJ8M2V6T0QZ3R7YA"],
+  issuer: "https://keys.example",
+  tenant: "default",
+  rootKeyId: "01KAS4D9N4XJ8M2V6T0QZ3R7YB",
+  actorId: "user 123",
+  scopes: ["read", "write"],
+  metadata: { team: "é", list: [1, null] },
+  customClaims: { plan: "pro" },
+  issueTimeMs: nowMs,
+  notBeforeMs: nowMs,
+  expireTimeMs: nowMs + 3_600_000,
+};
+const minted = mintMacaroon(rootKeys[0], facts);
+const read = (text: string, keys = rootKeys, atMs = nowMs) => readMacaroon(keys, text, atMs);
 
-function read(bytes: Uint8Array): Macaroon | null {
-  return macaroonFromText(`mc_v1_${Buffer.from(bytes).toString("base64url")}`);
-}
+test("a macaroon tells all that its issuer said, and nothing else", () => {
+  expect(minted).toMatch(/^mc_v1_[\w-]+$/);
+  expect(read(minted)).toEqual({ facts, narrowing: unnarrowed });
+});
 
-/** What `macaroon_create` of libmacaroons makes of a text before it signs with it. */
-function rootKeyOf(secret: string) {
-  return createSecretKey(
-    createHmac("sha256", Buffer.from("macaroons-key-generator".padEnd(32, "\0")))
-      .update(secret)
-      .digest(),
-  );
-}
+test("the largest token there is fits", () => {
+  const scopes = Array.from({ length: 100 }, (_, index) => `${"s".repeat(253)}${100 + index}`);
+  const large = { ...facts, scopes, metadata: { text: "m".repeat(4085) }, customClaims: { text: "c".repeat(4085) } };
+  const text = mintMacaroon(rootKeys[0], large);
+  expect(read(text)).toEqual({ facts: large, narrowing: unnarrowed });
+  expect(read(narrowMacaroon(text, ["scope = read"]) as string)).toMatchObject({ facts: large });
+});
 
-/** From test/unit/*.vtest of libmacaroons, and the README that it shares with pymacaroons. */
-describe("the vectors of libmacaroons", () => {
-  const one = "AgETaHR0cDovL2V4YW1wbGUub3JnLwIFa2V5aWQAAhRhY2NvdW50ID0gMzczNTkyODU1OQAABiD1SAf23G7fiL8PcwazgiVio2JTPb9zObphdl2kvSWdhw";
-  const two =
-    "AgETaHR0cDovL2V4YW1wbGUub3JnLwIFa2V5aWQAAhRhY2NvdW50ID0gMzczNTkyODU1OQACDHVzZXIgPSBhbGljZQAABiBL6WfNHqDGsmuvakqU7psFsViG2guoXoxCqTyNDhJe_A";
+describe("who can sign", () => {
+  const mintedUnder = (current: string, ofSalt: Uint8Array) =>
+    mintMacaroon(deriveSubkeys({ current, retired: [] }, "macaroon-root", ofSalt)[0], facts);
 
-  test.each([
-    [one, ["account = 3735928559"]],
-    [two, ["account = 3735928559", "user = alice"]],
-  ])("binary of version 2", (vector, expected) => {
-    const read = macaroonFromText(`mc_v1_${vector}`) as Macaroon;
-    expect(Buffer.from(read.identifier).toString()).toBe("keyid");
-    expect(read.caveats.map((caveat) => Buffer.from(caveat).toString())).toEqual(expected);
-    expect(isSignedBy(rootKeyOf("this is the key"), read)).toBe(true);
-    expect(isSignedBy(rootKeyOf("this is another key"), read)).toBe(false);
-    // Without the location, which is not signed, ours is the same to the byte.
-    const made = expected.reduce<Macaroon>(
-      (made, caveat) => addCaveat(made, Buffer.from(caveat)),
-      signIdentifier(rootKeyOf("this is the key"), Buffer.from("keyid")),
-    );
-    const withoutLocation = Buffer.from(vector, "base64url").toString("latin1").replace("\x01\x13http://example.org/", "");
-    expect(macaroonToText(made)).toBe(`mc_v1_${Buffer.from(withoutLocation, "latin1").toString("base64url")}`);
+  test("neither the server secret alone nor the store's salt alone is enough", () => {
+    expect(read(mintedUnder(secrets.current, salt))).toMatchObject({ facts });
+    expect(read(mintedUnder(secrets.current, randomBytes(32)))).toBe("signature_invalid");
+    expect(read(mintedUnder("another-secret-0123456789-0123456789", salt))).toBe("signature_invalid");
   });
 
-  test("signatures along the chain", () => {
-    const bank = signIdentifier(rootKeyOf("this is our super secret key; only we should know it"), Buffer.from("we used our secret key"));
-    expect(Buffer.from(bank.signature).toString("hex")).toBe("e3d9e02908526c4c0039ae15114115d97fdd68bf2ba379b342aaf0f617d0552f");
-    const { signature } = addCaveat(bank, Buffer.from("test = caveat"));
-    expect(Buffer.from(signature).toString("hex")).toBe("197bac7a044af33332865b9266e26d493bdd668a660e44d88ce1a998c23dbd67");
-  });
-
-  test("a third-party caveat, as go-macaroon writes it, is refused", () => {
-    const withThirdParty =
-      "AgELbXkgbG9jYXRpb24CDW15IGlkZW50aWZpZXIAAglmcCBjYXZlYXQAAQt0cCBsb2NhdGlvbgIJdHAgY2F2ZWF0BEgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACn8yDEet8ud-825gOjM0pZOVE8_HpV6Zqxac-kl0BYToVaY64VfiwHj5rWgBREOkAAAYgSDs4gcmZDlCZy2aV2jFk2qZNpgQXvK-encTAqZaPZjY";
-    expect(macaroonFromText(`mc_v1_${withThirdParty}`)).toBeNull();
-    const discharge = "AgELdHAgbG9jYXRpb24CCXRwIGNhdmVhdAAABiCFBgB_aa4-amVOC5dp8g3Z2l0q94YAcNZ3bBWYn7fepg";
-    expect(macaroonFromText(`mc_v1_${discharge}`)?.caveats).toEqual([]);
+  test("a retired secret holds until its expiry", () => {
+    const text = mintedUnder(retired.secret, salt);
+    expect(read(text, rootKeys, nowMs - 1)).toMatchObject({ facts });
+    expect(read(text, rootKeys, nowMs)).toBe("signature_invalid");
   });
 });
 
-describe("the format", () => {
-  test("comes back as it went, with lengths on both sides of a second byte", () => {
-    for (const length of [0, 1, 127, 128, 129, maxCaveatBytes]) {
-      const made = addCaveat(signIdentifier(rootKey, randomBytes(length)), randomBytes(length));
-      expect(macaroonFromText(macaroonToText(made))).toEqual(made);
-    }
+describe("a holder", () => {
+  const narrowed = narrowMacaroon(minted, ["scope = read", "time < 2026-01-01T00:05:00Z", "ip in 10.0.0.0/8"]) as string;
+
+  test("narrows without any secret, as this service does", () => {
+    const narrowing = { ...unnarrowed, scopes: ["read"], expireTimeMs: nowMs + 300_000, clientCidrs: [["10.0.0.0/8"]] };
+    expect(read(narrowed)).toEqual({ facts, narrowing });
   });
 
-  test.each<[string, (bytes: Buffer) => Uint8Array]>([
-    ["another version", (bytes) => bytes.fill(1, 0, 1)],
-    ["a byte at the end", (bytes) => Buffer.concat([bytes, Buffer.of(0)])],
-    ["the signature twice", (bytes) => Buffer.concat([bytes, bytes.subarray(-34)])],
-    ["no identifier", (bytes) => Buffer.concat([Buffer.of(2), bytes.subarray(bytes.indexOf(0))])],
-    ["two identifiers", (bytes) => Buffer.concat([Buffer.of(2, 2, 1, 65), bytes.subarray(1)])],
-    [
-      "the location after the identifier",
-      (bytes) => Buffer.concat([bytes.subarray(0, bytes.indexOf(0)), Buffer.of(1, 0), bytes.subarray(bytes.indexOf(0))]),
-    ],
-    ["two locations", (bytes) => Buffer.concat([Buffer.of(2, 1, 0, 1, 0), bytes.subarray(1)])],
-    ["an unknown field", (bytes) => Buffer.concat([Buffer.of(2, 3, 0), bytes.subarray(1)])],
-    ["a length in more bytes than it takes", (bytes) => Buffer.concat([Buffer.of(2, 1, 0x80, 0), bytes.subarray(1)])],
-    [
-      "a length without an end",
-      (bytes) => Buffer.concat([Buffer.of(2, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1), bytes.subarray(1)]),
-    ],
-    ["a length beyond the end", () => Buffer.of(2, 2, 0xff, 0x7f, 65)],
-    ["a caveat with a location", (bytes) => insertBeforeSignature(bytes, Buffer.of(1, 1, 65, 2, 1, 65, 0))],
-    ["a caveat with a verification id", (bytes) => insertBeforeSignature(bytes, Buffer.of(2, 1, 65, 4, 1, 65, 0))],
-    ["no end of the caveats", (bytes) => Buffer.concat([bytes.subarray(0, -35), bytes.subarray(-34)])],
-    ["a signature of 31 bytes", (bytes) => Buffer.concat([bytes.subarray(0, -34), Buffer.of(6, 31), bytes.subarray(-31)])],
-    ["one caveat too many", (bytes) => insertBeforeSignature(bytes, Buffer.alloc(4 * (maxCaveats - 1), Buffer.of(2, 1, 65, 0)))],
-    [
-      "a caveat that is too long",
-      (bytes) =>
-        insertBeforeSignature(bytes, Buffer.concat([Buffer.of(2, 0x81, 0x20), Buffer.alloc(maxCaveatBytes + 1, 65), Buffer.of(0)])),
-    ],
-  ])("refuses %s", (_name, damage) => {
-    const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
-    expect(read(bytes)).not.toBeNull();
-    expect(read(damage(bytes))).toBeNull();
-  });
-
-  test("takes as many caveats as it says, and a location, also an empty one as pymacaroons writes it", () => {
-    const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
-    expect(read(insertBeforeSignature(bytes, Buffer.alloc(4 * (maxCaveats - 2), Buffer.of(2, 1, 65, 0))))?.caveats).toHaveLength(
-      maxCaveats,
-    );
-    expect(read(Buffer.concat([Buffer.of(2, 1, 0), bytes.subarray(1)]))).toEqual(macaroon);
-    expect(read(Buffer.concat([Buffer.of(2, 1, 1, 65), bytes.subarray(1)]))).toEqual(macaroon);
-  });
-
-  test.each(["mc_v1_", "mc_v1_Ag", `${text}=`, `${text} `, text.replace("mc_v1_", "mc_v2_"), text.slice(6), `${text.slice(0, -1)}+`, ""])(
-    "refuses the text %j",
-    (other) => expect(macaroonFromText(other)).toBeNull(),
+  test.each(["is_admin = true", "scope = read\nscope = admin", "actor_id = root", "metadata = {}", ""])(
+    "who writes %j gets invalid_format",
+    (caveat) => expect(read(narrowMacaroon(minted, [caveat]) as string)).toBe("invalid_format"),
   );
 
-  test("refuses texts that are too long, however they go on", () => {
-    const long = signIdentifier(rootKey, Buffer.alloc(11_300));
-    expect(macaroonToText(long).length).toBeGreaterThan(maxMacaroonLength);
-    expect(macaroonFromText(macaroonToText(long))).toBeNull();
+  test("who writes more than fits is told at once", () => {
+    expect(narrowMacaroon(minted, Array(maxCaveats).fill("scope = read"))).not.toBeNull();
+    expect(narrowMacaroon(minted, Array(maxCaveats + 1).fill("scope = read"))).toBeNull();
+    expect(narrowMacaroon(minted, ["x".repeat(maxCaveatBytes + 1)])).toBeNull();
+    expect(narrowMacaroon(minted, Array(3).fill("x".repeat(maxCaveatBytes)))).toBeNull();
+    expect(narrowMacaroon("mc_v1_", ["scope = read"])).toBeNull();
   });
 
-  test("reads no damaged text as what it was, and never throws", () => {
-    const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
-    const damages = fc.oneof(
-      fc.uint8Array({ maxLength: 300 }),
-      fc.nat(bytes.length - 1).map((length) => bytes.subarray(0, length)),
+  test("who writes the issuer's own words as a caveat changes no fact", () => {
+    const macaroon = macaroonFromText(minted) as Macaroon;
+    expect(read(macaroonToText(addCaveat(macaroon, macaroon.identifier)))).toBe("invalid_format");
+    const promoted = { ...addCaveat(macaroon, macaroon.identifier), identifier: Buffer.from('{"scope":"admin"}') };
+    expect(read(macaroonToText(promoted))).toBe("signature_invalid");
+  });
+
+  const scopes = fc.subarray(["read", "write", "admin"], { minLength: 1 }).map((words) => `scope = ${words.join(" ")}`);
+  const known = fc.oneof(
+    scopes,
+    fc.constantFrom("time < 2026-01-01T00:05:00Z", "time < 9999-12-31T23:59:59Z", "time > 2020-01-01T00:00:00Z"),
+    fc.constantFrom("ip in 0.0.0.0/0 ::/0", "ip in 10.0.0.0/8", "audience = a", `actor_id = ${facts.actorId}`),
+  );
+  const garbage = fc.oneof(
+    fc.constantFrom(...Object.entries(facts).map(([name, value]) => `${name} = ${JSON.stringify(value)}`)),
+    fc.constantFrom("key_id = x", "scope =", "time < never"),
+    fc.string({ unit: "binary", maxLength: 40 }),
+  );
+  const words = fc.oneof(known, garbage);
+  const sequences = fc.oneof(fc.array(known, { maxLength: 8 }), fc.array(words, { maxLength: 8 }));
+
+  test("changes no fact and widens nothing, whatever the caveats and their order", () => {
+    fc.assert(
+      fc.property(sequences, (caveats) => {
+        const found = read(narrowMacaroon(minted, caveats) as string);
+        if (found === "invalid_format") return;
+        const { facts: after, narrowing } = found as ReadToken;
+        expect(after).toEqual(facts);
+        // What each caveat asks for is there, however many others stand beside it.
+        for (const caveat of caveats) {
+          if (caveat === "scope = read") expect(narrowing.scopes?.filter((scope) => scope !== "read")).toEqual([]);
+          if (caveat === "time < 2026-01-01T00:05:00Z") expect(narrowing.expireTimeMs).toBeLessThanOrEqual(nowMs + 300_000);
+          if (caveat === "ip in 10.0.0.0/8") expect(narrowing.clientCidrs).toContainEqual(["10.0.0.0/8"]);
+          if (caveat === "audience = a") expect(narrowing.audiences).toContain("a");
+          expect(caveat).toMatch(/^(scope =|time [<>]|ip in|audience =|actor_id =) ./);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("cannot take a caveat back, move it or edit it", () => {
+    const three = macaroonFromText(narrowed) as Macaroon;
+    const others = fc.oneof(
+      fc.subarray([...three.caveats], { maxLength: 2 }),
       fc
-        .tuple(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }))
-        .map(([at, flip]) => bytes.map((byte, i) => (i === at ? byte ^ flip : byte))),
-      fc
-        .tuple(fc.nat(bytes.length), fc.uint8Array({ minLength: 1, maxLength: 8 }))
-        .map(([at, more]) => Buffer.concat([bytes.subarray(0, at), more, bytes.subarray(at)])),
+        .shuffledSubarray([...three.caveats], { minLength: 3 })
+        .filter((caveats) => caveats[0] !== three.caveats[0] || caveats[1] !== three.caveats[1]),
+      fc.tuple(fc.nat(2), words).map(([at, word]) => three.caveats.map((caveat, index) => (index === at ? Buffer.from(word) : caveat))),
     );
     fc.assert(
-      fc.property(damages, (damaged) => {
-        const found = read(damaged);
-        // An inserted location, which is not signed, changes nothing.
-        if (found !== null && isSignedBy(rootKey, found)) expect(found).toEqual(macaroon);
+      fc.property(others, (caveats) => {
+        fc.pre(!caveats.every((caveat, index) => Buffer.from(caveat).equals(three.caveats[index] as Uint8Array)) || caveats.length < 3);
+        expect(read(macaroonToText({ ...three, caveats }))).toBe("signature_invalid");
       }),
-      { numRuns: 20_000 },
+      { numRuns: 2000 },
     );
-    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 100 }), (tail) => void macaroonFromText(`mc_v1_${tail}`)));
   });
 });
-
-describe("the chain", () => {
-  test("breaks where a caveat is removed, edited, added without the signature or moved", () => {
-    expect(isSignedBy(rootKey, macaroon)).toBe(true);
-    const [first, second] = macaroon.caveats as [Uint8Array, Uint8Array];
-    const edited = Buffer.from("time < 2027-01-01T00:00:00Z");
-    for (const others of [[], [first], [second], [second, first], [edited, second], [first, second, edited], [first, first, second]]) {
-      expect(isSignedBy(rootKey, { ...macaroon, caveats: others })).toBe(false);
-    }
-    expect(isSignedBy(rootKey, { ...macaroon, identifier: edited })).toBe(false);
-    expect(isSignedBy(rootKey, { ...macaroon, signature: macaroon.signature.subarray(0, 31) })).toBe(false);
-    expect(isSignedBy(createSecretKey(randomBytes(32)), macaroon)).toBe(false);
-  });
-});
-
-function insertBeforeSignature(bytes: Buffer, more: Uint8Array): Buffer {
-  return Buffer.concat([bytes.subarray(0, -35), more, bytes.subarray(-35)]);
-}
