@@ -1,12 +1,23 @@
-import { create } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { create, type DescMessage } from "@bufbuild/protobuf";
+import { AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
 import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
+import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Failure, FieldViolation } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 
 /** `domain` of every ErrorInfo (AIP-193): reasons are unique within it. */
 export const errorDomain = "keywright";
+
+/** What details can be, so that they can be written as JSON. */
+export const detailSchemas: readonly DescMessage[] = [
+  ErrorInfoSchema,
+  RequestInfoSchema,
+  BadRequestSchema,
+  BatchImportApiKeysResponseSchema,
+  BatchCreateImportedApiKeysResponseSchema,
+];
 
 /** gRPC sends the whole status in a trailer, and clients take 8 KiB of those; what a request can blow up is cut to fit on all protocols. */
 const maxViolations = 16;
@@ -16,7 +27,7 @@ const maxDescriptionChars = 192;
 
 /**
  * The failure as google.rpc.Status, which every protocol encodes in its own way: always with ErrorInfo and RequestInfo, and with
- * BadRequest where fields were at fault (the first 16 of them). Texts are well-formed UTF-16 and cut to a bounded length.
+ * BadRequest where fields were at fault (the first 16 of them), then the failure's own details. Texts are well-formed UTF-16 and cut to a bounded length.
  */
 export function failureStatus(failure: Failure, requestId: string): Status {
   const details = [
@@ -27,6 +38,7 @@ export function failureStatus(failure: Failure, requestId: string): Status {
     const fieldViolations = failure.violations.slice(0, maxViolations).map(clipViolation);
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
   }
+  for (const { typeName, value } of failure.details) details.push(create(AnySchema, { typeUrl: `type.googleapis.com/${typeName}`, value }));
   const message = clip(failure.message, maxMessageChars);
   return create(StatusSchema, { code: codeNumbers[errorTable[failure.reason].code], message, details });
 }

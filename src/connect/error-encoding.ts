@@ -1,8 +1,7 @@
 import { type DescMessage, fromBinary, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { failureStatus } from "../call/error-details.ts";
+import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { type CodeName, errorTable } from "../error/table.ts";
 
@@ -42,13 +41,11 @@ export function rpcError(failure: Failure, requestId: string): RpcError {
   return { code: errorTable[failure.reason].code, message: status.message, details: status.details.map(errorDetail) };
 }
 
-const detailSchemas = new Map<string, DescMessage>(
-  [ErrorInfoSchema, RequestInfoSchema, BadRequestSchema].map((schema) => [schema.typeName, schema]),
-);
+const schemas = new Map<string, DescMessage>(detailSchemas.map((schema) => [schema.typeName, schema]));
 
 function errorDetail({ typeUrl, value }: Any): ErrorDetail {
   const type = typeUrl.slice(typeUrl.lastIndexOf("/") + 1);
-  const schema = detailSchemas.get(type);
+  const schema = schemas.get(type);
   return schema === undefined ? { type, value } : { type, value, debug: toJson(schema, fromBinary(schema, value)) };
 }
 

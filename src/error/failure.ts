@@ -6,10 +6,18 @@ export interface FieldViolation {
   readonly description: string;
 }
 
+/** One more detail of google.rpc.Status: a message by the name of its type, in protobuf. Never holds a secret either. */
+export interface FailureDetail {
+  readonly typeName: string;
+  readonly value: Uint8Array;
+}
+
 export interface FailureOptions {
   /** Public text; the table's text where absent. Never holds a secret or a value of the request. */
   readonly message?: string;
   readonly violations?: readonly FieldViolation[];
+  /** All of them together at most 3 KiB, for the sake of gRPC's trailers. */
+  readonly details?: readonly FailureDetail[];
   /** For the log only. */
   readonly cause?: unknown;
 }
@@ -22,6 +30,7 @@ export class Failure extends Error {
   override readonly name = "Failure";
   readonly reason: Reason;
   readonly violations: readonly FieldViolation[];
+  readonly details: readonly FailureDetail[];
 
   constructor(reason: Reason, options: FailureOptions = {}) {
     const stackTraceLimit = Error.stackTraceLimit;
@@ -30,6 +39,7 @@ export class Failure extends Error {
     Error.stackTraceLimit = stackTraceLimit;
     this.reason = reason;
     this.violations = options.violations ?? [];
+    this.details = options.details ?? [];
   }
 }
 

@@ -1,8 +1,11 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
+import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
+import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
 import { getImportedApiKey } from "./get-imported-api-key.ts";
@@ -37,8 +40,8 @@ export function implementationsOf(
     adminRevokeIssuedApiKey: revokeApiKey(service, "issued"),
     adminRevokeImportedApiKey: revokeApiKey(service, "imported"),
     adminImportApiKey: importApiKey(service),
-    adminBatchImportApiKeys: unimplemented,
-    adminBatchCreateImportedApiKeys: unimplemented,
+    adminBatchImportApiKeys: batchImportApiKeys(service, violationsOf, BatchImportApiKeysResponseSchema),
+    adminBatchCreateImportedApiKeys: batchImportApiKeys(service, violationsOf, BatchCreateImportedApiKeysResponseSchema),
     adminGetImportedApiKey: getImportedApiKey(service),
     adminListImportedApiKeys: listImportedApiKeys(service),
     adminUpdateImportedApiKey: updateImportedApiKey(service),

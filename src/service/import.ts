@@ -1,7 +1,7 @@
 import { rawKeyProblem } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure, invalidField } from "../error/failure.ts";
-import type { InsertOutcome } from "../ports/key-store.ts";
+import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
 
@@ -15,44 +15,50 @@ export interface ImportRequest extends NewKeyRequest {
  * where it was imported before, under a retired server secret too, and with REQUEST_ID_REUSED.
  */
 export async function importKey(service: KeyService, tenant: string, request: ImportRequest): Promise<KeyRecord> {
-  const [keyId, ...formerIds] = importedKeyIds(service, tenant, request.key);
+  const keyIds = importedKeyIds(service, tenant, request.key);
+  if (keyIds instanceof Failure) throw keyIds;
+  const [keyId, ...formerIds] = keyIds;
   if (formerIds.length > 0 && (await service.store.getMany(tenant, formerIds)).some((record) => record !== null)) {
     throw new Failure("KEY_ALREADY_EXISTS");
   }
-  const mark = requestMark(request, keyId);
-  const record = newRecord(service, { kind: "imported", keyId, digest: "" }, request);
+  const { record, mark } = newImport(service, keyId, request);
   const tell = service.reader.beginChange(tenant, keyId);
-  const outcome = await service.store.insert(tenant, record, mark);
-  const imported = recordOf(outcome, mark?.payloadDigest);
+  const imported = recordOrFailure(await service.store.insert(tenant, record, mark), mark);
+  if (imported instanceof Failure) throw imported;
   // Verifiers may remember that the key was not there, or was deleted.
   await tell(imported, imported.revision);
   return imported;
 }
 
 /**
- * The ids under which a key is known, the one for new imports first. Throws INVALID_REQUEST for what cannot be an imported key. Of a digest
+ * The ids under which a key is known, the one for new imports first; INVALID_REQUEST for what cannot be an imported key. Of a digest
  * that cannot be told: a key imported by the digest of one of our own credentials is never found, since verify goes by the shape.
  */
 export function importedKeyIds(
   { credentials, clock }: KeyService,
   tenant: string,
   key: ImportRequest["key"],
-): readonly [string, ...string[]] {
+): readonly [string, ...string[]] | Failure {
   if ("sha256" in key) return credentials.importedKeyIds(tenant, key.sha256);
   const presented = credentials.parse(tenant, key.raw, clock());
   if (presented.type === "imported") return presented.keyIds;
-  throw invalidField("raw_key", rawKeyProblem(key.raw) ?? "has the shape of this service's own credentials");
+  return invalidField("raw_key", rawKeyProblem(key.raw) ?? "has the shape of this service's own credentials");
 }
 
-/** The record that an insert led to: the new one, or that of the same request before. */
-export function recordOf(outcome: InsertOutcome, payloadDigest: string | undefined): KeyRecord {
+/** A key as it goes to the store, with the mark of its request. */
+export function newImport(service: KeyService, keyId: string, request: ImportRequest): { record: KeyRecord; mark: RequestMark | null } {
+  return { record: newRecord(service, { kind: "imported", keyId, digest: "" }, request), mark: requestMark(request, keyId) };
+}
+
+/** The record that an insert led to, the new one or that of the same request before, or why there is none. */
+export function recordOrFailure(outcome: InsertOutcome, mark: RequestMark | null): KeyRecord | Failure {
   switch (outcome.outcome) {
     case "inserted":
       return outcome.record;
     case "request_id_used":
-      if (outcome.payloadDigest !== payloadDigest || outcome.record === null) throw new Failure("REQUEST_ID_REUSED");
+      if (outcome.payloadDigest !== mark?.payloadDigest || outcome.record === null) return new Failure("REQUEST_ID_REUSED");
       return outcome.record;
     case "key_id_used":
-      throw new Failure("KEY_ALREADY_EXISTS");
+      return new Failure("KEY_ALREADY_EXISTS");
   }
 }

@@ -1,8 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { createRegistry, type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
-import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { failureStatus } from "../call/error-details.ts";
+import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 import type { AnswerQueue } from "../http/answer-queue.ts";
@@ -10,7 +9,7 @@ import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.t
 import { writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
 
-const statusOptions = { useProtoFieldName: true, registry: createRegistry(ErrorInfoSchema, BadRequestSchema, RequestInfoSchema) };
+const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
 /** Headers of an answer by lower-case name, `x-request-id` among them. */
 export type ResponseHeaders = Readonly<Record<string, string>>;

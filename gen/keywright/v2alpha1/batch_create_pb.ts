@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/batch_create.proto.
  */
 export const file_keywright_v2alpha1_batch_create: GenFile = /*@__PURE__*/
-  fileDesc("CiVrZXl3cmlnaHQvdjJhbHBoYTEvYmF0Y2hfY3JlYXRlLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEicwohQmF0Y2hDcmVhdGVJbXBvcnRlZEFwaUtleXNSZXF1ZXN0Ek4KCHJlcXVlc3RzGAEgAygLMicua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydEFwaUtleVJlcXVlc3RCE+BBArpIDZIBCggBEOgHIgPYAQMimQEKIkJhdGNoQ3JlYXRlSW1wb3J0ZWRBcGlLZXlzUmVzcG9uc2USRQoHcmVzdWx0cxgBIAMoCzI0LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1Jlc3VsdBIVCg1zdWNjZXNzX2NvdW50GAIgASgFEhUKDWZhaWx1cmVfY291bnQYAyABKAUi0wEKIEJhdGNoQ3JlYXRlSW1wb3J0ZWRBcGlLZXlzUmVzdWx0Eg0KBWluZGV4GAEgASgFEjwKEGltcG9ydGVkX2FwaV9rZXkYAiABKAsyIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXkSSwoKZXJyb3JfY29kZRgDIAEoDjI3LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c0Vycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJKv0CCiNCYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c0Vycm9yQ29kZRI0CjBCQVRDSF9DUkVBVEVfSU1QT1JURURfQVBJX0tFWVNfRVJST1JfVU5TUEVDSUZJRUQQABI5CjVCQVRDSF9DUkVBVEVfSU1QT1JURURfQVBJX0tFWVNfRVJST1JfSU5WQUxJRF9BUkdVTUVOVBABEjcKM0JBVENIX0NSRUFURV9JTVBPUlRFRF9BUElfS0VZU19FUlJPUl9BTFJFQURZX0VYSVNUUxACEjwKOEJBVENIX0NSRUFURV9JTVBPUlRFRF9BUElfS0VZU19FUlJPUl9GQUlMRURfUFJFQ09ORElUSU9OEAMSMQotQkFUQ0hfQ1JFQVRFX0lNUE9SVEVEX0FQSV9LRVlTX0VSUk9SX0lOVEVSTkFMEAQSOwo3QkFUQ0hfQ1JFQVRFX0lNUE9SVEVEX0FQSV9LRVlTX0VSUk9SX1JFU09VUkNFX0VYSEFVU1RFRBAFYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_keywright_v2alpha1_imported_api_key]);
+  fileDesc("CiVrZXl3cmlnaHQvdjJhbHBoYTEvYmF0Y2hfY3JlYXRlLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEicwohQmF0Y2hDcmVhdGVJbXBvcnRlZEFwaUtleXNSZXF1ZXN0Ek4KCHJlcXVlc3RzGAEgAygLMicua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydEFwaUtleVJlcXVlc3RCE+BBArpIDZIBCggBEOgHIgPYAQMixwEKIkJhdGNoQ3JlYXRlSW1wb3J0ZWRBcGlLZXlzUmVzcG9uc2USRQoHcmVzdWx0cxgBIAMoCzI0LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1Jlc3VsdBIaCg1zdWNjZXNzX2NvdW50GAIgASgFSACIAQESGgoNZmFpbHVyZV9jb3VudBgDIAEoBUgBiAEBQhAKDl9zdWNjZXNzX2NvdW50QhAKDl9mYWlsdXJlX2NvdW50IuIBCiBCYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1Jlc3VsdBISCgVpbmRleBgBIAEoBUgAiAEBEjwKEGltcG9ydGVkX2FwaV9rZXkYAiABKAsyIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXkSSwoKZXJyb3JfY29kZRgDIAEoDjI3LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c0Vycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJQggKBl9pbmRleCr9AgojQmF0Y2hDcmVhdGVJbXBvcnRlZEFwaUtleXNFcnJvckNvZGUSNAowQkFUQ0hfQ1JFQVRFX0lNUE9SVEVEX0FQSV9LRVlTX0VSUk9SX1VOU1BFQ0lGSUVEEAASOQo1QkFUQ0hfQ1JFQVRFX0lNUE9SVEVEX0FQSV9LRVlTX0VSUk9SX0lOVkFMSURfQVJHVU1FTlQQARI3CjNCQVRDSF9DUkVBVEVfSU1QT1JURURfQVBJX0tFWVNfRVJST1JfQUxSRUFEWV9FWElTVFMQAhI8CjhCQVRDSF9DUkVBVEVfSU1QT1JURURfQVBJX0tFWVNfRVJST1JfRkFJTEVEX1BSRUNPTkRJVElPThADEjEKLUJBVENIX0NSRUFURV9JTVBPUlRFRF9BUElfS0VZU19FUlJPUl9JTlRFUk5BTBAEEjsKN0JBVENIX0NSRUFURV9JTVBPUlRFRF9BUElfS0VZU19FUlJPUl9SRVNPVVJDRV9FWEhBVVNURUQQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_keywright_v2alpha1_imported_api_key]);
 
 /**
  * @generated from message keywright.v2alpha1.BatchCreateImportedApiKeysRequest
@@ -47,14 +47,14 @@ export type BatchCreateImportedApiKeysResponse = Message<"keywright.v2alpha1.Bat
   results: BatchCreateImportedApiKeysResult[];
 
   /**
-   * @generated from field: int32 success_count = 2;
+   * @generated from field: optional int32 success_count = 2;
    */
-  successCount: number;
+  successCount?: number | undefined;
 
   /**
-   * @generated from field: int32 failure_count = 3;
+   * @generated from field: optional int32 failure_count = 3;
    */
-  failureCount: number;
+  failureCount?: number | undefined;
 };
 
 /**
@@ -71,11 +71,12 @@ export const BatchCreateImportedApiKeysResponseSchema: GenMessage<BatchCreateImp
  */
 export type BatchCreateImportedApiKeysResult = Message<"keywright.v2alpha1.BatchCreateImportedApiKeysResult"> & {
   /**
-   * Zero-based index into the requests.
+   * Zero-based index into the requests. Always sent, as are the counts, so that a
+   * client without protobuf sees 0 too.
    *
-   * @generated from field: int32 index = 1;
+   * @generated from field: optional int32 index = 1;
    */
-  index: number;
+  index?: number | undefined;
 
   /**
    * Only where the import succeeded.

@@ -1,5 +1,6 @@
-import type { DescMethodUnary, JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { createRegistry, type DescMethodUnary, fromBinary, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { ApiKeysService } from "../../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { detailSchemas } from "../../../src/call/error-details.ts";
 import { isUnary } from "../../../src/call/methods.ts";
 
 export interface CallOptions {
@@ -28,6 +29,8 @@ export interface Refusal {
   readonly reason: string;
   /** Of the BadRequest. */
   readonly violations: readonly Violation[];
+  /** All of them as protobuf JSON with snake_case names, each with its `@type`. */
+  readonly details: readonly JsonObject[];
   readonly message: string;
   readonly headers: Headers;
   readonly httpStatus?: number;
@@ -81,6 +84,28 @@ const codeNames = [
 
 export function codeName(code: number): string {
   return codeNames[code] ?? `code ${code}`;
+}
+
+const registry = createRegistry(...detailSchemas);
+
+/** An error by what its protocol carries, each detail as protobuf JSON with snake_case names. */
+export function refusalFrom(error: Omit<Refusal, "ok" | "reason" | "violations">): Refusal {
+  const detail = (typeName: string) => error.details.find((each) => each["@type"] === `type.googleapis.com/${typeName}`);
+  const violations = (detail("google.rpc.BadRequest")?.field_violations ?? []) as unknown as Violation[];
+  return {
+    ok: false,
+    ...error,
+    reason: String(detail("google.rpc.ErrorInfo")?.reason ?? ""),
+    violations: violations.map(({ field, description }) => ({ field, description })),
+  };
+}
+
+/** A detail that came in protobuf. */
+export function detailJson(typeName: string, bytes: Uint8Array): JsonObject {
+  const schema = registry.getMessage(typeName);
+  if (schema === undefined) throw new Error(`an error has a detail of the unknown type ${typeName}`);
+  const json = asObject(toJson(schema, fromBinary(schema, bytes), { useProtoFieldName: true }));
+  return { "@type": `type.googleapis.com/${typeName}`, ...json };
 }
 
 export function methodNamed(name: string): DescMethodUnary {

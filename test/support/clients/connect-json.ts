@@ -1,6 +1,5 @@
-import { fromBinary, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
-import { asObject, type ClientKind, headersOf, methodNamed, pathOf, type Refusal, type Reply } from "./client.ts";
+import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { asObject, type ClientKind, detailJson, headersOf, methodNamed, pathOf, type Refusal, type Reply, refusalFrom } from "./client.ts";
 
 /** Connect as a program without any library speaks it: one JSON POST. */
 export const connectJson: ClientKind = {
@@ -35,16 +34,11 @@ interface WireDetail {
 
 function refusalOf(json: JsonObject, answer: Response): Refusal {
   const { code, message, details = [] } = json as unknown as { code: string; message: string; details?: readonly WireDetail[] };
-  const bytesOf = (typeName: string) => details.filter(({ type }) => type === typeName).map(({ value }) => Buffer.from(value, "base64"));
-  return {
-    ok: false,
+  return refusalFrom({
     code: code === "canceled" ? "CANCELLED" : code.toUpperCase(),
-    reason: bytesOf(ErrorInfoSchema.typeName).map((bytes) => fromBinary(ErrorInfoSchema, bytes))[0]?.reason ?? "",
-    violations: bytesOf(BadRequestSchema.typeName)
-      .flatMap((bytes) => fromBinary(BadRequestSchema, bytes).fieldViolations)
-      .map(({ field, description }) => ({ field, description })),
+    details: details.map(({ type, value }) => detailJson(type, Buffer.from(value, "base64"))),
     message,
     headers: answer.headers,
     httpStatus: answer.status,
-  };
+  });
 }

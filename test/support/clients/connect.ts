@@ -2,8 +2,17 @@ import { Agent } from "node:http";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
-import { asObject, type ClientKind, codeName, headersOf, methodNamed, type Refusal, type Reply } from "./client.ts";
+import {
+  asObject,
+  type ClientKind,
+  codeName,
+  detailJson,
+  headersOf,
+  methodNamed,
+  type Refusal,
+  type Reply,
+  refusalFrom,
+} from "./client.ts";
 
 type Protocol = "gRPC" | "gRPC-Web" | "Connect" | "Connect GET";
 
@@ -82,14 +91,9 @@ function openTransport({ protocol, httpVersion, codec }: Variant, baseUrl: strin
 
 function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ConnectError)) throw error;
-  return {
-    ok: false,
-    code: codeName(error.code),
-    reason: error.findDetails(ErrorInfoSchema)[0]?.reason ?? "",
-    violations: error
-      .findDetails(BadRequestSchema)
-      .flatMap((each) => each.fieldViolations.map(({ field, description }) => ({ field, description }))),
-    message: error.rawMessage,
-    headers: error.metadata,
-  };
+  const details = error.details.map((detail) => {
+    if (!("type" in detail)) throw new Error("a detail that did not come from outside");
+    return detailJson(detail.type, detail.value);
+  });
+  return refusalFrom({ code: codeName(error.code), details, message: error.rawMessage, headers: error.metadata });
 }

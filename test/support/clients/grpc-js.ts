@@ -1,9 +1,18 @@
 import { fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { type ClientUnaryCall, credentials, Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../../gen/google/rpc/status_pb.ts";
-import { asObject, type ClientKind, codeName, headersOf, methodNamed, pathOf, type Refusal, type Reply } from "./client.ts";
+import {
+  asObject,
+  type ClientKind,
+  codeName,
+  detailJson,
+  headersOf,
+  methodNamed,
+  pathOf,
+  type Refusal,
+  type Reply,
+  refusalFrom,
+} from "./client.ts";
 
 /** gRPC by the library that most Node programs use. */
 export const grpcJs: ClientKind = {
@@ -50,18 +59,14 @@ export const grpcJs: ClientKind = {
 function refusalOf(error: ServiceError, leading: Metadata): Refusal {
   const [packed] = error.metadata.get("grpc-status-details-bin");
   const details = packed instanceof Buffer ? fromBinary(StatusSchema, packed).details : [];
-  const infos = details.map((detail) => anyUnpack(detail, ErrorInfoSchema)).filter((info) => info !== undefined);
-  const badRequests = details.map((detail) => anyUnpack(detail, BadRequestSchema)).filter((info) => info !== undefined);
   const headers = headersFrom(leading);
   for (const [name, value] of headersFrom(error.metadata)) headers.set(name, value);
-  return {
-    ok: false,
+  return refusalFrom({
     code: codeName(error.code),
-    reason: infos[0]?.reason ?? "",
-    violations: badRequests.flatMap((each) => each.fieldViolations.map(({ field, description }) => ({ field, description }))),
+    details: details.map(({ typeUrl, value }) => detailJson(typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value)),
     message: error.details,
     headers,
-  };
+  });
 }
 
 function headersFrom(metadata: Metadata): Headers {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { asObject, type Client, type ClientKind, codeName, headersOf, methodNamed, type Refusal, type Violation } from "./client.ts";
+import { asObject, type Client, type ClientKind, codeName, headersOf, methodNamed, type Refusal, refusalFrom } from "./client.ts";
 import { type RestRequest, restRequest } from "./rest-request.ts";
 
 interface HttpAnswer {
@@ -65,22 +65,7 @@ function restClient(name: string, send: Send, defaultToken: string, close: () =>
   };
 }
 
-interface ErrorBody {
-  readonly code: number;
-  readonly message: string;
-  readonly details: readonly { "@type": string; reason?: string; field_violations?: readonly Violation[] }[];
-}
-
 function refusalOf(json: JsonObject, { status, headers }: HttpAnswer): Refusal {
-  const { code, message, details } = json as unknown as ErrorBody;
-  const detail = (typeName: string) => details.find((candidate) => candidate["@type"] === `type.googleapis.com/${typeName}`);
-  return {
-    ok: false,
-    code: codeName(code),
-    reason: detail("google.rpc.ErrorInfo")?.reason ?? "",
-    violations: (detail("google.rpc.BadRequest")?.field_violations ?? []).map(({ field, description }) => ({ field, description })),
-    message,
-    headers,
-    httpStatus: status,
-  };
+  const { code, message, details } = json as { code: number; message: string; details: JsonObject[] };
+  return refusalFrom({ code: codeName(code), details, message, headers, httpStatus: status });
 }

@@ -1,0 +1,55 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import {
+  type BatchImportResultSchema,
+  type ImportApiKeyRequest,
+  ImportApiKeyRequestSchema,
+} from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import type { Implementation } from "../call/methods.ts";
+import { defaultTenant } from "../core/tenant.ts";
+import { Failure } from "../error/failure.ts";
+import type { ImportRequest } from "../service/import.ts";
+import { importKeys } from "../service/import-many.ts";
+import type { KeyService } from "../service/key-service.ts";
+import { type BatchResponseSchema, failedResult, noneImported } from "./batch-import-failure.ts";
+import { importFromMessage } from "./create-request.ts";
+import { keyToMessage } from "./message.ts";
+import { type ViolationsOf, violationsText } from "./violations.ts";
+
+/**
+ * Batch import under both names that the reference has for it, whose messages have the same fields. Each item stands for itself; where none was
+ * imported, the call fails with the code that most of them had.
+ */
+export function batchImportApiKeys(
+  service: KeyService,
+  violationsOf: ViolationsOf,
+  responseSchema: BatchResponseSchema,
+): Implementation<typeof ApiKeysService.method.adminBatchImportApiKeys> &
+  Implementation<typeof ApiKeysService.method.adminBatchCreateImportedApiKeys> {
+  return async ({ requests }: { readonly requests: readonly ImportApiKeyRequest[] }) => {
+    const imported = await importKeys(
+      service,
+      defaultTenant,
+      requests.map((request) => itemOf(request, violationsOf)),
+    );
+    const failures = imported.filter((result) => result instanceof Failure);
+    if (failures.length === imported.length) throw noneImported(failures, responseSchema);
+    const nowMs = service.clock();
+    const results = imported.map(
+      (result, index): MessageInitShape<typeof BatchImportResultSchema> =>
+        result instanceof Failure ? failedResult(index, result) : { index, importedApiKey: keyToMessage(result, nowMs) },
+    );
+    return { results, successCount: imported.length - failures.length, failureCount: failures.length };
+  };
+}
+
+function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf): ImportRequest | Failure {
+  const violations = violationsOf(ImportApiKeyRequestSchema, request);
+  if (violations.length > 0) return new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
+  try {
+    return importFromMessage(request);
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,83 @@
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
+import {
+  type BatchImportApiKeysResponseSchema,
+  BatchImportErrorCode,
+  type BatchImportResultSchema,
+} from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import { Failure, type FieldViolation } from "../error/failure.ts";
+import { type CodeName, errorTable } from "../error/table.ts";
+
+export type BatchResponseSchema = typeof BatchImportApiKeysResponseSchema | typeof BatchCreateImportedApiKeysResponseSchema;
+
+/** Its numbers are those of BatchCreateImportedApiKeysErrorCode too. */
+const itemCodes: Partial<Record<CodeName, BatchImportErrorCode>> = {
+  INVALID_ARGUMENT: BatchImportErrorCode.BATCH_IMPORT_ERROR_INVALID_ARGUMENT,
+  ALREADY_EXISTS: BatchImportErrorCode.BATCH_IMPORT_ERROR_ALREADY_EXISTS,
+  FAILED_PRECONDITION: BatchImportErrorCode.BATCH_IMPORT_ERROR_FAILED_PRECONDITION,
+  RESOURCE_EXHAUSTED: BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED,
+};
+
+/** A request can break the rules in as many places as it likes. */
+const maxMessageChars = 192;
+/** What gRPC's trailers leave room for (see call/error-details.ts), for the items and for the fields at fault. */
+const maxResultBytes = 2560;
+const maxViolationBytes = 1024;
+/** Tags, lengths, index and code of an item. */
+const maxOverheadBytes = 12;
+
+export function failedResult(index: number, failure: Failure): MessageInitShape<typeof BatchImportResultSchema> {
+  const { message } = failure;
+  return {
+    index,
+    errorCode: itemCodes[codeOf(failure)] ?? BatchImportErrorCode.BATCH_IMPORT_ERROR_INTERNAL,
+    errorMessage: message.length <= maxMessageChars ? message : `${message.slice(0, maxMessageChars - 3)}...`,
+  };
+}
+
+/**
+ * Of a batch without any success: the code that most items had, of several the first seen, and the items in a detail, the response as it would
+ * have been. That is cut to what fits; the message says so.
+ */
+export function noneImported(failures: readonly Failure[], responseSchema: BatchResponseSchema): Failure {
+  const code = mostCommonCode(failures);
+  const index = failures.findIndex((failure) => codeOf(failure) === code);
+  const { reason, message } = failures[index] as Failure;
+  const all = failures.map((failure, at) => failedResult(at, failure));
+  const results = firstThatFit(all, ({ errorMessage = "" }) => errorMessage, maxResultBytes);
+  const response = create(responseSchema, { results, successCount: 0, failureCount: failures.length });
+  const cut = results.length < failures.length ? ` (the details hold the first ${results.length} of them)` : "";
+  return new Failure(reason, {
+    message: `none of ${failures.length} keys was imported${cut}; requests[${index}]: ${message}`,
+    violations:
+      code === "INVALID_ARGUMENT"
+        ? firstThatFit(violationsIn(failures), ({ field, description }) => field + description, maxViolationBytes)
+        : [],
+    details: [{ typeName: responseSchema.typeName, value: toBinary(responseSchema, response) }],
+  });
+}
+
+function mostCommonCode(failures: readonly Failure[]): CodeName {
+  const counts = new Map<CodeName, number>();
+  for (const failure of failures) counts.set(codeOf(failure), (counts.get(codeOf(failure)) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return [...counts.keys()].find((code) => counts.get(code) === most) as CodeName;
+}
+
+function violationsIn(failures: readonly Failure[]): FieldViolation[] {
+  return failures.flatMap(({ violations }, index) =>
+    violations.map(({ field, description }) => ({ field: `requests[${index}].${field}`, description })),
+  );
+}
+
+function firstThatFit<T>(items: readonly T[], textOf: (item: T) => string, maxBytes: number): T[] {
+  let bytes = 0;
+  return items.filter((item) => {
+    bytes += Buffer.byteLength(textOf(item)) + maxOverheadBytes;
+    return bytes <= maxBytes;
+  });
+}
+
+function codeOf({ reason }: Failure): CodeName {
+  return errorTable[reason].code;
+}

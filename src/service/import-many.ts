@@ -1,0 +1,101 @@
+import type { KeyRecord } from "../core/key.ts";
+import { Failure } from "../error/failure.ts";
+import type { RequestMark } from "../ports/key-store.ts";
+import { type ImportRequest, importedKeyIds, newImport, recordOrFailure } from "./import.ts";
+import type { KeyService } from "./key-service.ts";
+
+/** An item that the store has to be asked about. */
+interface Candidate {
+  readonly index: number;
+  readonly record: KeyRecord;
+  readonly mark: RequestMark | null;
+  /** The key's ids under retired server secrets. */
+  readonly formerIds: readonly string[];
+}
+
+interface Sorted {
+  /** By index, of the items that need no store. */
+  readonly results: (KeyRecord | Failure)[];
+  readonly candidates: readonly Candidate[];
+  /** Index of an item by that of one which says the same once more. */
+  readonly repeats: ReadonlyMap<number, number>;
+}
+
+const maxIdsPerRead = 1000;
+
+/**
+ * Imports up to 1000 keys, each as `importKey` would, with one bulk write. Items that were found wrong before are given as their Failure, which is
+ * also their result. Of items with one key, or one request id, the first counts and the others name its index; one that repeats request id and
+ * payload has the first one's result. Rejects only where the store cannot be asked: then, as after a crash, each key is wholly there or not.
+ */
+export async function importKeys(
+  service: KeyService,
+  tenant: string,
+  items: readonly (ImportRequest | Failure)[],
+): Promise<(KeyRecord | Failure)[]> {
+  const { results, candidates, repeats } = sortOut(service, tenant, items);
+  const tell = service.reader.beginChanges(tenant);
+  const usedIds = await formerIdsInUse(service, tenant, candidates);
+  const isUsed = ({ formerIds }: Candidate) => formerIds.some((id) => usedIds.has(id));
+  for (const { index } of candidates.filter(isUsed)) results[index] = new Failure("KEY_ALREADY_EXISTS");
+
+  const fresh = candidates.filter((candidate) => !isUsed(candidate));
+  const insertions = fresh.map(({ record, mark }) => ({ record, request: mark }));
+  const imported: KeyRecord[] = [];
+  for (const [position, outcome] of (await service.store.insertMany(tenant, insertions)).entries()) {
+    const { index, mark } = fresh[position] as Candidate;
+    const result = recordOrFailure(outcome, mark);
+    results[index] = result;
+    if (!(result instanceof Failure)) imported.push(result);
+  }
+  if (imported.length > 0) await tell(imported);
+  for (const [index, first] of repeats) results[index] = results[first] as KeyRecord | Failure;
+  return results;
+}
+
+function sortOut(service: KeyService, tenant: string, items: readonly (ImportRequest | Failure)[]): Sorted {
+  const results: (KeyRecord | Failure)[] = new Array(items.length);
+  const candidates: Candidate[] = [];
+  const repeats = new Map<number, number>();
+  const byKeyId = new Map<string, Candidate>();
+  const byRequestId = new Map<string, Candidate>();
+
+  for (const [index, item] of items.entries()) {
+    const keyIds = item instanceof Failure ? item : importedKeyIds(service, tenant, item.key);
+    if (item instanceof Failure || keyIds instanceof Failure) {
+      results[index] = keyIds as Failure;
+      continue;
+    }
+    const [keyId, ...formerIds] = keyIds;
+    const candidate = { index, formerIds, ...newImport(service, keyId, item) };
+    const { mark } = candidate;
+    const sameRequest = mark === null ? undefined : byRequestId.get(mark.requestId);
+    const sameKey = byKeyId.get(keyId);
+    if (sameRequest !== undefined) {
+      if (sameRequest.mark?.payloadDigest === mark?.payloadDigest) repeats.set(index, sameRequest.index);
+      else results[index] = sameAs("REQUEST_ID_REUSED", `requests[${sameRequest.index}] has this request_id with another payload`);
+    } else if (sameKey !== undefined) {
+      results[index] = sameAs("KEY_ALREADY_EXISTS", `requests[${sameKey.index}] has the same key`);
+    } else {
+      candidates.push(candidate);
+      byKeyId.set(keyId, candidate);
+      if (mark !== null) byRequestId.set(mark.requestId, candidate);
+    }
+  }
+  return { results, candidates, repeats };
+}
+
+function sameAs(reason: "REQUEST_ID_REUSED" | "KEY_ALREADY_EXISTS", message: string): Failure {
+  return new Failure(reason, { message });
+}
+
+/** Those of the keys' former ids under which there is a key. */
+async function formerIdsInUse({ store }: KeyService, tenant: string, candidates: readonly Candidate[]): Promise<Set<string>> {
+  const ids = candidates.flatMap(({ formerIds }) => formerIds);
+  const used = new Set<string>();
+  for (let start = 0; start < ids.length; start += maxIdsPerRead) {
+    const part = ids.slice(start, start + maxIdsPerRead);
+    for (const record of await store.getMany(tenant, part)) if (record !== null) used.add(record.keyId);
+  }
+  return used;
+}
