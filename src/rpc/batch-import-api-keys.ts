@@ -1,11 +1,7 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
-import {
-  type BatchImportResultSchema,
-  type ImportApiKeyRequest,
-  ImportApiKeyRequestSchema,
-} from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Implementation } from "../call/methods.ts";
+import type { KeyRecord } from "../core/key.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
@@ -26,21 +22,25 @@ export function batchImportApiKeys(
   responseSchema: BatchResponseSchema,
 ): Implementation<typeof ApiKeysService.method.adminBatchImportApiKeys> &
   Implementation<typeof ApiKeysService.method.adminBatchCreateImportedApiKeys> {
-  return async ({ requests }: { readonly requests: readonly ImportApiKeyRequest[] }) => {
+  return async ({ requests, compactResults = false }: BatchRequest) => {
     const imported = await importKeys(
       service,
       defaultTenant,
       requests.map((request) => itemOf(request, violationsOf)),
     );
     const failures = imported.filter((result) => result instanceof Failure);
-    if (failures.length === imported.length) throw noneImported(failures, responseSchema);
+    if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();
-    const results = imported.map(
-      (result, index): MessageInitShape<typeof BatchImportResultSchema> =>
-        result instanceof Failure ? failedResult(index, result) : { index, importedApiKey: keyToMessage(result, nowMs) },
-    );
+    const success = (record: KeyRecord, index: number) =>
+      compactResults ? { index } : { index, importedApiKey: keyToMessage(record, nowMs) };
+    const results = imported.map((result, index) => (result instanceof Failure ? failedResult(index, result) : success(result, index)));
     return { results, successCount: imported.length - failures.length, failureCount: failures.length };
   };
+}
+
+interface BatchRequest {
+  readonly requests: readonly ImportApiKeyRequest[];
+  readonly compactResults?: boolean;
 }
 
 function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf): ImportRequest | Failure {

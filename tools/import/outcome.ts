@@ -16,7 +16,7 @@ export function failuresOf(batch: Batch, results: readonly BatchImportResult[]):
     throw new Stopped(`the service answered ${results.length} results for ${batch.requests.length} keys`);
   const full = results.find(({ errorCode }) => errorCode === BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED);
   if (full !== undefined) throw new Stopped(`the service takes no more keys: ${full.errorMessage}`);
-  const failed = results.flatMap(({ index, errorCode, errorMessage }) => {
+  const failed = results.flatMap(({ index = -1, errorCode, errorMessage }) => {
     const request = batch.requests[index];
     const line = batch.lines[index];
     if (request === undefined || line === undefined) throw new Stopped("the service answered a result for no key");

@@ -72,7 +72,7 @@ function refusalOf(error: ServiceError, leading: Metadata): Refusal {
 function headersFrom(metadata: Metadata): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(metadata.getMap())) {
-    if (typeof value === "string") headers.set(name, value);
+    headers.set(name, typeof value === "string" ? value : value.toString("base64"));
   }
   return headers;
 }
