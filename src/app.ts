@@ -24,6 +24,7 @@ import { createRpcHandler } from "./connect/rpc.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
 import { MalformedJwkSets } from "./core/token/jwk-set.ts";
+import { createTokens } from "./core/token/tokens.ts";
 import type { CacheGenerationStore } from "./ports/cache-generation.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RecordCache } from "./ports/record-cache.ts";
@@ -117,8 +118,13 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   const validator = createValidator();
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
+  const { clockSkewMs, derivedTokens } = config;
+  const tokens = createTokens({ issuer: config.issuer, keys: tokenKeys.current });
   const verifyOptions = {
     credentials,
+    tokens,
+    derivedTokens,
+    clockSkewMs,
     reader,
     usage,
     clock,
@@ -130,6 +136,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       service,
       { verify: createVerify(verifyOptions), verifyMany: createVerifyMany(verifyOptions), issuer: config.issuer },
       violationsOf,
+      { credentials, tokens, reader, clock, randomBytes, clockSkewMs },
       tokenKeys,
     ),
     [report(log, clock), validate(violationsOf)],

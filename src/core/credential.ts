@@ -4,6 +4,8 @@ import { encodeBase62, encodeBase62Uint64, randomBase62 } from "./base62.ts";
 import { createBoundedMemory } from "./bounded-memory.ts";
 import type { KeyRecord, Visibility } from "./key.ts";
 import { deriveSubkeys, isLive, type ServerSecrets, type Subkey } from "./subkeys.ts";
+import type { ReadToken } from "./token/facts.ts";
+import { isRootOf } from "./token/token-verdict.ts";
 
 /** Prefixes of issued keys. Retired ones still verify. */
 export interface KeyPrefixes {
@@ -13,14 +15,23 @@ export interface KeyPrefixes {
 }
 
 /** A presented key that a record has to vouch for. `keyIds` says where that may stand; the first record that is there and fits counts. */
-export type Claim =
+export type KeyClaim =
   | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
   /** Its id under the current server secret, then under each retired one. */
   | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]] };
 
+/** A derived token whose signature fits, and the record of the key it goes back to. No key ids: nothing has to vouch for it. */
+export interface TokenClaim {
+  readonly type: "jwt" | "macaroon";
+  readonly keyIds: readonly [string] | readonly [];
+  readonly token: ReadToken;
+}
+
+export type Claim = KeyClaim | TokenClaim;
+
 /** What a presented string is, as far as that can be told without any look-up. */
 export type Presented =
-  | Claim
+  | KeyClaim
   /** Has the shape of an issued key, but we did not make it. */
   | { readonly type: "forged" }
   | { readonly type: "jwt" }
@@ -98,13 +109,20 @@ export function createCredentials(
   };
 }
 
-export function isClaim(presented: Presented): presented is Claim {
+export function isClaim(presented: Presented): presented is KeyClaim {
   return presented.type === "issued" || presented.type === "imported";
 }
 
-/** Whether a record that stands under one of the claim's ids is the presented key's. */
+/** Whether a record that stands under one of the claim's ids is the presented key's, or that of the key a token goes back to. */
 export function fits(claim: Claim, record: KeyRecord): boolean {
-  return record.kind === claim.type && (claim.type === "imported" || equalText(record.digest, claim.digest));
+  switch (claim.type) {
+    case "issued":
+      return record.kind === claim.type && equalText(record.digest, claim.digest);
+    case "imported":
+      return record.kind === claim.type;
+    default:
+      return isRootOf(claim.token, record);
+  }
 }
 
 /** The shape of issued keys with one of the prefixes; group 1 is the key id. */

@@ -1,15 +1,18 @@
 import { invalidField } from "../error/failure.ts";
 import type { JsonObject, JsonValue } from "./key.ts";
 
-const maxMetadataBytes = 4096;
+const maxBytes = 4096;
 
 /** Refuses metadata over 4096 bytes of JSON, and what protobuf can carry in a Struct but JSON cannot. */
 export function checkMetadata(metadata: JsonObject): JsonObject {
-  if (!isJson(metadata)) throw invalidField("metadata", "must hold only finite numbers and valid Unicode");
-  if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
-    throw invalidField("metadata", `must be at most ${maxMetadataBytes} bytes when serialised`);
-  }
-  return metadata;
+  return checkObject("metadata", metadata);
+}
+
+/** The same for any field of the request that holds an object. */
+export function checkObject(field: string, object: JsonObject): JsonObject {
+  if (!isJson(object)) throw invalidField(field, "must hold only finite numbers and valid Unicode");
+  if (Buffer.byteLength(JSON.stringify(object)) > maxBytes) throw invalidField(field, `must be at most ${maxBytes} bytes when serialised`);
+  return object;
 }
 
 function isJson(value: JsonValue): boolean {

@@ -4,10 +4,12 @@ import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/i
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
+import type { DeriveOptions } from "../service/derive.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
+import { deriveToken } from "./derive-token.ts";
 import { getImportedApiKey } from "./get-imported-api-key.ts";
 import { getIssuedApiKey } from "./get-issued-api-key.ts";
 import { getJwks } from "./get-jwks.ts";
@@ -28,6 +30,7 @@ export function implementationsOf(
   service: KeyService,
   verification: VerifyRpcOptions,
   violationsOf: ViolationsOf,
+  derivation: DeriveOptions,
   tokenKeys: TokenKeySource,
 ): Implementations<typeof ApiKeysService> {
   return {
@@ -48,7 +51,7 @@ export function implementationsOf(
     adminDeleteImportedApiKey: deleteImportedApiKey(service),
     adminVerifyApiKey: verifyApiKey(verification),
     adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
-    adminDeriveToken: unimplemented,
+    adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
     revokeApiKey: selfRevokeApiKey(service),
     adminListAuditEvents: unimplemented,

@@ -14,6 +14,7 @@ export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verifi
     credential: request.credential,
     clientAddress: () => request.clientIp || call.clientAddress,
     requiredScopes: request.requiredScopes,
+    audience: request.audience,
   };
 }
 
@@ -30,7 +31,10 @@ const refusals = {
 } as const satisfies Record<RefusalCode, readonly [VerificationErrorCode, string]>;
 
 /** Of a refused key only what tells which one it is and in what state: its permissions are of no use to anybody then. */
-export function verifiedToMessage({ verdict, nowMs }: Verified, issuer: string): MessageInitShape<typeof VerifyApiKeyResponseSchema> {
+export function verifiedToMessage(
+  { verdict, nowMs, customClaims }: Verified,
+  issuer: string,
+): MessageInitShape<typeof VerifyApiKeyResponseSchema> {
   const { record } = verdict;
   const identity =
     record === null
@@ -52,6 +56,7 @@ export function verifiedToMessage({ verdict, nowMs }: Verified, issuer: string):
     scopes: [...verdict.record.scopes],
     metadata: verdict.record.metadata ?? undefined,
     issuer,
+    claims: customClaims ?? undefined,
     rateLimitPolicy: rateLimitPolicyToMessage(verdict.record.rateLimitPolicy),
   };
 }

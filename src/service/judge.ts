@@ -1,6 +1,8 @@
 import type { CacheOutcome } from "../cache/record-reader.ts";
-import { type Claim, isClaim, type Presented } from "../core/credential.ts";
-import type { KeyRecord } from "../core/key.ts";
+import { type Claim, type Credentials, isClaim, type Presented } from "../core/credential.ts";
+import type { JsonObject, KeyRecord } from "../core/key.ts";
+import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
+import type { Tokens } from "../core/token/tokens.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
@@ -10,6 +12,8 @@ export interface Verification {
   readonly credential: string;
   readonly clientAddress: () => string;
   readonly requiredScopes: readonly string[];
+  /** Whom the credential is presented to. */
+  readonly audience: string;
 }
 
 export interface Verified {
@@ -18,46 +22,65 @@ export interface Verified {
   readonly nowMs: number;
   /** Null where no look-up was needed. */
   readonly cacheOutcome: CacheOutcome | null;
+  /** What a derived token says beside what its key says; null for a key. */
+  readonly customClaims: JsonObject | null;
 }
 
 /** What comes before and after the look-up of a verification, whether it goes alone or in a batch. */
 export interface Judge {
   /** The claim of what was presented, or the verdict where no record is needed for one. */
-  claimOrVerdict(presented: Presented): Claim | Verified;
+  claimOrVerdict(tenant: string, credential: string): Claim | Verified;
   /** The verdict over the record that fits the claim, null where there is none; a valid one counts as a use of the key. */
-  judge(tenant: string, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
+  judge(tenant: string, claim: Claim, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
 }
 
 export interface JudgeOptions {
+  readonly credentials: Pick<Credentials, "parse">;
+  readonly tokens: Pick<Tokens, "claim">;
   readonly usage: Pick<UsageRecorder, "record">;
   readonly clock: Clock;
+  /** `rooted`: the key that a token goes back to is asked, and the token ends with it; `stateless`: the token stands for itself. */
+  readonly derivedTokens: "rooted" | "stateless";
+  readonly clockSkewMs: number;
 }
 
-export function createJudge({ usage, clock }: JudgeOptions): Judge {
+export function createJudge({ credentials, tokens, usage, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
+  const refused = (code: RefusalCode): Verified => ({ verdict: refuse(code), nowMs: clock(), cacheOutcome: null, customClaims: null });
+
+  const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
+    if ("token" in claim && (record !== null || claim.keyIds.length === 0)) return decideToken(claim.token, record, circumstances);
+    return record === null ? refuse("not_found") : decide(record, circumstances);
+  };
+
   return {
-    claimOrVerdict(presented) {
+    claimOrVerdict(tenant, credential) {
+      const presented = credentials.parse(tenant, credential, clock());
       if (isClaim(presented)) return presented;
-      return { verdict: refuse(codeWithoutLookUp[presented.type]), nowMs: clock(), cacheOutcome: null };
+      if (presented.type !== "jwt" && presented.type !== "macaroon") return refused(codeWithoutLookUp[presented.type]);
+      const claim = tokens.claim(tenant, presented.type, credential);
+      if (typeof claim === "string") return refused(claim);
+      return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
     },
 
-    judge(tenant, record, cacheOutcome, { clientAddress, requiredScopes }) {
+    judge(tenant, claim, record, cacheOutcome, { clientAddress, requiredScopes, audience }) {
       // The clock is read anew: the look-up may have taken a while, and a key that expired meanwhile is expired.
       const nowMs = clock();
-      if (record === null) return { verdict: refuse("not_found"), nowMs, cacheOutcome };
-      const verdict = decide(record, { nowMs, clientAddress, requiredScopes });
-      if (verdict.isValid) usage.record(tenant, record.keyId, nowMs);
-      return { verdict, nowMs, cacheOutcome };
+      const verdict = verdictOf(claim, record, { nowMs, clientAddress, requiredScopes, clockSkewMs, audience });
+      if (verdict.isValid) usage.record(tenant, verdict.record.keyId, nowMs);
+      return {
+        verdict,
+        nowMs,
+        cacheOutcome: claim.keyIds.length === 0 ? null : cacheOutcome,
+        customClaims: "token" in claim ? claim.token.facts.customClaims : null,
+      };
     },
   };
 }
 
-/** Derived tokens are not issued yet, so whatever signed one was not this service. */
 const codeWithoutLookUp = {
   forged: "not_found",
-  jwt: "signature_invalid",
-  macaroon: "signature_invalid",
   unreadable: "invalid_format",
-} as const satisfies Record<Exclude<Presented, Claim>["type"], RefusalCode>;
+} as const satisfies Partial<Record<Presented["type"], RefusalCode>>;
 
 export function isVerified(answer: Claim | Verified): answer is Verified {
   return "verdict" in answer;

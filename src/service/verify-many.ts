@@ -1,16 +1,13 @@
 import type { CacheDirective, CacheOutcome, ReadAnswer, RecordReader } from "../cache/record-reader.ts";
-import { type Claim, type Credentials, fits } from "../core/credential.ts";
+import { type Claim, fits } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
-import type { Clock } from "../ports/clock.ts";
 import { createJudge, isVerified, type JudgeOptions, refuse, type Verification, type Verified } from "./judge.ts";
 
 /** Answers for every credential, in their order; never rejects. Where the store cannot be asked for one, its verdict is `internal`. */
 export type VerifyMany = (tenant: string, verifications: readonly Verification[], cacheDirective: CacheDirective) => Promise<Verified[]>;
 
 export interface VerifyManyOptions extends JudgeOptions {
-  readonly credentials: Pick<Credentials, "parse">;
   readonly reader: Pick<RecordReader, "readMany">;
-  readonly clock: Clock;
   /** Told why credentials of a batch could not be verified, once a batch: the answer says only that. */
   readonly reportUnanswered: (error: unknown) => void;
 }
@@ -19,14 +16,14 @@ type Answer = PromiseSettledResult<ReadAnswer>;
 
 /** One round trip to the shared cache, and one to the store, for all the records that are asked for. */
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
-  const { credentials, reader, clock, reportUnanswered } = options;
+  const { reader, clock, reportUnanswered } = options;
   const { claimOrVerdict, judge } = createJudge(options);
 
   return async (tenant, verifications, cacheDirective) => {
     const claims = new Map<string, Claim | Verified>();
     for (const { credential } of verifications) {
       // Lives no longer than the request, which holds the same credentials: a repeated one is parsed once.
-      if (!claims.has(credential)) claims.set(credential, claimOrVerdict(credentials.parse(tenant, credential, clock())));
+      if (!claims.has(credential)) claims.set(credential, claimOrVerdict(tenant, credential));
     }
     const keyIds = [...new Set([...claims.values()].flatMap((claim) => (isVerified(claim) ? [] : claim.keyIds)))];
     const settled = await reader.readMany(tenant, keyIds, cacheDirective);
@@ -38,8 +35,8 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
       const claim = claims.get(verification.credential) as Claim | Verified;
       if (isVerified(claim)) return claim;
       const found = findRecord(claim, answers);
-      if (found === "unanswered") return { verdict: refuse("internal"), nowMs: clock(), cacheOutcome: null };
-      return judge(tenant, found.record, found.cacheOutcome, verification);
+      if (found === "unanswered") return { verdict: refuse("internal"), nowMs: clock(), cacheOutcome: null, customClaims: null };
+      return judge(tenant, claim, found.record, found.cacheOutcome, verification);
     });
   };
 }

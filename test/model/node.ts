@@ -3,6 +3,7 @@ import { type Credentials, digestOf } from "../../src/core/credential.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
+import { noTokens } from "../support/no-tokens.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Protocol } from "./protocol.ts";
@@ -156,8 +157,8 @@ export function startNode(options: NodeOptions): Node {
   } as unknown as KeyService;
   return {
     service,
-    verify: protocol.createVerify({ credentials, reader, usage, clock }),
-    verifySomehow: protocol.createVerify({ credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
+    verify: protocol.createVerify({ ...noTokens, credentials, reader, usage, clock }),
+    verifySomehow: protocol.createVerify({ ...noTokens, credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
     shared,
     asked: () => asked,
   };

@@ -7,6 +7,7 @@ import { createUlid } from "../../src/core/ulid.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { createVerifyMany } from "../../src/service/verify-many.ts";
 import { keyRecord } from "../support/key-record.ts";
+import { noTokens } from "../support/no-tokens.ts";
 
 const nowMs = 1_800_000_000_000;
 const secrets = { current: "s".repeat(32), retired: [{ secret: "r".repeat(32), expireTimeMs: null }] };
@@ -19,6 +20,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
   const used: string[] = [];
   let parsed = 0;
   const verifyMany = createVerifyMany({
+    ...noTokens,
     credentials: {
       parse(tenant, text, atMs) {
         parsed += 1;
@@ -41,7 +43,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
   const verdicts = async (...texts: string[]) => {
     const verified = await verifyMany(
       "default",
-      texts.map((credential) => ({ credential, clientAddress: () => "", requiredScopes: [] })),
+      texts.map((credential) => ({ credential, clientAddress: () => "", requiredScopes: [], audience: "" })),
       "none",
     );
     return verified.map(({ verdict }) => (verdict.isValid ? verdict.record.keyId : verdict.code));

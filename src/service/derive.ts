@@ -1,0 +1,161 @@
+import type { RecordReader } from "../cache/record-reader.ts";
+import { type Claim, type Credentials, fits, isClaim } from "../core/credential.ts";
+import type { JsonObject, KeyRecord } from "../core/key.ts";
+import { canonicalJson, checkObject } from "../core/metadata.ts";
+import { claimsOf } from "../core/token/claims.ts";
+import { maxChainLength, type ReadToken, reservedClaims, type TokenFacts } from "../core/token/facts.ts";
+import { decideToken } from "../core/token/token-verdict.ts";
+import type { Tokens } from "../core/token/tokens.ts";
+import { createUlid } from "../core/ulid.ts";
+import { decide, type RefusalCode } from "../core/verdict.ts";
+import { Failure, invalidField } from "../error/failure.ts";
+import type { Clock, RandomBytes } from "../ports/clock.ts";
+
+export interface DeriveRequest {
+  /** Of an API key, or of a derived token to narrow further. */
+  readonly credential: string;
+  readonly algorithm: "jwt" | "macaroon";
+  /** Null: an hour, or what is left of the credential's life where that is less. */
+  readonly ttlMs: number | null;
+  /** Empty: all that the credential has. */
+  readonly scopes: readonly string[];
+  readonly customClaims: JsonObject;
+  readonly clientAddress: () => string;
+}
+
+export interface Derived {
+  readonly token: string;
+  /** What the token says. */
+  readonly claims: JsonObject;
+  readonly facts: TokenFacts;
+}
+
+export interface DeriveOptions {
+  readonly credentials: Pick<Credentials, "parse">;
+  readonly tokens: Tokens;
+  readonly reader: Pick<RecordReader, "read">;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly clockSkewMs: number;
+}
+
+/** What a token is derived from: the key, or the token as the key it stands for. */
+interface Parent {
+  readonly record: KeyRecord;
+  readonly token: ReadToken | null;
+}
+
+const defaultTtlMs = 3_600_000;
+
+/**
+ * Derives a token, which may do no more than what it is derived from, and no longer. The key at the root of it must be active at this moment,
+ * straight from the store. Rejects with KEY_NOT_FOUND for a credential that is nobody's, KEY_NOT_ACTIVE, PERMISSION_DENIED for scopes or claims
+ * that the credential does not give, and INVALID_REQUEST.
+ */
+export async function deriveToken(options: DeriveOptions, tenant: string, request: DeriveRequest): Promise<Derived> {
+  const { tokens, clock, randomBytes } = options;
+  const parent = await parentOf(options, tenant, request);
+  // As the root may have been made by a process whose clock is ahead: a token is not older than its root.
+  const nowMs = Math.max(clock(), parent.record.createTimeMs);
+  const issueTimeMs = inSeconds(Math.floor, nowMs);
+  const facts: TokenFacts = {
+    tokenId: createUlid(nowMs, randomBytes),
+    chain: chainOf(parent),
+    issuer: tokens.issuer,
+    tenant,
+    rootKeyId: parent.record.keyId,
+    actorId: parent.record.actorId,
+    scopes: scopesOf(parent, request.scopes),
+    metadata: parent.record.metadata,
+    customClaims: customClaimsOf(parent, request.customClaims),
+    issueTimeMs,
+    notBeforeMs: issueTimeMs,
+    expireTimeMs: expireTimeOf(parent, request.ttlMs, nowMs),
+  };
+  return { token: await tokens.mintJwt(facts), claims: claimsOf(facts), facts };
+}
+
+async function parentOf(options: DeriveOptions, tenant: string, { credential, clientAddress }: DeriveRequest): Promise<Parent> {
+  const { clock, clockSkewMs } = options;
+  const claim = claimOf(options, tenant, credential);
+  const root = await freshRecord(options, tenant, claim);
+  if (root === null) throw new Failure("KEY_NOT_FOUND");
+  const token = "token" in claim ? claim.token : null;
+  const circumstances = { nowMs: clock(), clientAddress, requiredScopes: [], clockSkewMs, audience: null };
+  const verdict = token === null ? decide(root, circumstances) : decideToken(token, root, circumstances);
+  if (!verdict.isValid) throw refusal(verdict.code);
+  return { record: verdict.record, token };
+}
+
+function claimOf({ credentials, tokens, clock }: DeriveOptions, tenant: string, credential: string): Claim {
+  const presented = credentials.parse(tenant, credential, clock());
+  if (isClaim(presented)) return presented;
+  if (presented.type === "forged") throw refusal("not_found");
+  if (presented.type === "unreadable") throw refusal("invalid_format");
+  const claim = tokens.claim(tenant, presented.type, credential);
+  if (typeof claim === "string") throw refusal(claim);
+  return claim;
+}
+
+async function freshRecord({ reader }: DeriveOptions, tenant: string, claim: Claim): Promise<KeyRecord | null> {
+  for (const keyId of claim.keyIds) {
+    const { record } = await reader.read(tenant, keyId, "no-store");
+    if (record !== null && fits(claim, record)) return record;
+  }
+  return null;
+}
+
+function refusal(code: RefusalCode): Failure {
+  switch (code) {
+    case "expired":
+    case "revoked":
+      return new Failure("KEY_NOT_ACTIVE", { message: `the credential is ${code}` });
+    case "ip_not_allowed":
+      return new Failure("PERMISSION_DENIED", { message: "the client's address is not allowed" });
+    case "invalid_format":
+      return invalidField("credential", "cannot be read");
+    default:
+      return new Failure("KEY_NOT_FOUND");
+  }
+}
+
+function chainOf({ token }: Parent): readonly string[] {
+  if (token === null) return [];
+  const chain = [...token.facts.chain, token.facts.tokenId];
+  if (chain.length > maxChainLength) throw invalidField("credential", `is the last of a chain of ${chain.length} derived tokens`);
+  return chain;
+}
+
+function scopesOf({ record }: Parent, wanted: readonly string[]): readonly string[] {
+  const missing = wanted.findIndex((scope) => !record.scopes.includes(scope));
+  if (missing !== -1) throw new Failure("PERMISSION_DENIED", { message: `scopes[${missing}]: the credential does not have this scope` });
+  return wanted.length === 0 ? record.scopes : wanted;
+}
+
+/** Those of the parent stay. One more gives nothing away; another value might. */
+function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
+  const reserved = Object.keys(wanted).find((name) => reservedClaims.has(name));
+  if (reserved !== undefined) throw invalidField("custom_claims", `must not hold ${reserved}, which this service sets`);
+  checkObject("custom_claims", wanted);
+  const given = token?.facts.customClaims ?? {};
+  for (const [name, value] of Object.entries(given)) {
+    if (Object.hasOwn(wanted, name) && canonicalJson(wanted[name] as never) !== canonicalJson(value)) {
+      throw new Failure("PERMISSION_DENIED", { message: "custom_claims: a claim of the credential cannot be changed" });
+    }
+  }
+  return checkObject("custom_claims", { ...given, ...wanted });
+}
+
+/** In whole seconds: a requested life is rounded up, the credential's own end down. */
+function expireTimeOf({ record }: Parent, ttlMs: number | null, nowMs: number): number {
+  const wantedMs = nowMs + (ttlMs ?? defaultTtlMs);
+  const endMs = record.expireTimeMs ?? Number.POSITIVE_INFINITY;
+  if (ttlMs !== null && wantedMs > endMs) throw invalidField("ttl", "must not go beyond the life of the credential");
+  const expireTimeMs = Math.min(inSeconds(Math.ceil, wantedMs), inSeconds(Math.floor, endMs));
+  if (expireTimeMs <= nowMs) throw new Failure("KEY_NOT_ACTIVE", { message: "the credential is about to expire" });
+  return expireTimeMs;
+}
+
+function inSeconds(round: (value: number) => number, timeMs: number): number {
+  return round(timeMs / 1000) * 1000;
+}

@@ -1,0 +1,162 @@
+import { createHmac, createPrivateKey, type JsonWebKey, sign } from "node:crypto";
+import { CompactSign, createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
+import { describe, expect, test } from "vitest";
+import { claimsOf } from "../../../src/core/token/claims.ts";
+import type { TokenFacts } from "../../../src/core/token/facts.ts";
+import { readJwkSets, type TokenKeys } from "../../../src/core/token/jwk-set.ts";
+import { mintJwt, readJwt } from "../../../src/core/token/jwt.ts";
+import { type JwtAlgorithm, jwtAlgorithms } from "../../../src/core/token/signature.ts";
+import { jwkSet, privateJwk } from "../../support/jwks.ts";
+import { tokenFacts } from "../../support/token-facts.ts";
+
+const keysOf = Object.fromEntries(
+  await Promise.all(jwtAlgorithms.map(async (algorithm) => [algorithm, await readJwkSets([jwkSet(await privateJwk(algorithm))])])),
+) as Record<JwtAlgorithm, TokenKeys>;
+const jwk = await privateJwk();
+const privateKey = createPrivateKey({ key: jwk as JsonWebKey, format: "jwk" });
+const keys = await readJwkSets([jwkSet(jwk)]);
+const { RS256: rsaKeys } = keysOf;
+const { kid } = keys.signer;
+const facts = tokenFacts();
+
+describe.each(jwtAlgorithms)("%s", (algorithm) => {
+  const itsKeys = keysOf[algorithm];
+
+  test("says to jose and to us what was meant", async () => {
+    const token = await mintJwt(itsKeys, facts);
+    expect(readJwt(itsKeys, token)).toMatchObject({ facts });
+    const { payload, protectedHeader } = await jwtVerify(
+      token,
+      createLocalJWKSet({ keys: itsKeys.published } as unknown as JSONWebKeySet),
+      {
+        currentDate: new Date(facts.issueTimeMs),
+        issuer: facts.issuer,
+      },
+    );
+    expect(payload).toEqual(claimsOf(facts));
+    expect(protectedHeader).toEqual({ alg: algorithm, typ: "JWT", kid: itsKeys.signer.kid });
+  });
+
+  test("no character of it can be another one", async () => {
+    const token = await mintJwt(itsKeys, facts);
+    for (let at = 0; at < token.length; at += 7) {
+      const changed = `${token.slice(0, at)}${token[at] === "A" ? "B" : "A"}${token.slice(at + 1)}`;
+      expect(readJwt(itsKeys, changed), `at ${at}`).toMatch(/^(signature_invalid|invalid_format)$/);
+    }
+    // The last character of a signature holds bits that stand for nothing.
+    const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const readable = [...digits].filter((digit) => typeof readJwt(itsKeys, token.slice(0, -1) + digit) !== "string");
+    expect(readable).toEqual([token.at(-1)]);
+  });
+});
+
+const encode = (part: string | object) => Buffer.from(typeof part === "string" ? part : JSON.stringify(part)).toString("base64url");
+
+/** Signed with our key, whatever the header and payload are. */
+function signed(header: string | object, payload: string | object = claimsOf(facts)): string {
+  const input = `${encode(header)}.${encode(payload)}`;
+  return `${input}.${sign(null, Buffer.from(input), privateKey).toString("base64url")}`;
+}
+
+const header = { alg: "EdDSA", typ: "JWT", kid };
+
+test("what the next ones are made with is read", async () => {
+  expect(readJwt(keys, signed(header))).toMatchObject({ facts });
+  expect(readJwt(keys, signed({ kid, typ: "JWT", alg: "EdDSA" }))).toMatchObject({ facts });
+});
+
+describe("attacks of RFC 8725", () => {
+  const payload = encode(claimsOf(facts));
+  const publicPem = keys.signer.publicKey.export({ type: "spki", format: "pem" });
+  const withHmac = (alg: string) => {
+    const input = `${encode({ ...header, alg })}.${payload}`;
+    return `${input}.${createHmac("sha256", publicPem).update(input).digest("base64url")}`;
+  };
+
+  test.each<[string, () => string | Promise<string>]>([
+    ["alg none without a signature", () => `${encode({ ...header, alg: "none" })}.${payload}.`],
+    ["alg none with our signature", () => signed({ ...header, alg: "none" })],
+    ["alg nOnE", () => signed({ ...header, alg: "nOnE" })],
+    ["an HMAC with the public key", () => withHmac("HS256")],
+    ["an HMAC with the public key that says EdDSA", () => withHmac("EdDSA")],
+    ["the algorithm of another key", () => signed({ ...header, alg: "RS256" })],
+    ["Ed25519, which is another name of EdDSA", () => signed({ ...header, alg: "Ed25519" })],
+    ["no algorithm", () => signed({ typ: "JWT", kid })],
+    ["another type", () => signed({ ...header, typ: "at+jwt" })],
+    ["no type", () => signed({ alg: "EdDSA", kid })],
+    ["no key id", () => signed({ alg: "EdDSA", typ: "JWT" })],
+    ["an unknown key", () => signed({ ...header, kid: "other" })],
+    ["a key id that is no text", () => signed({ ...header, kid: [kid] })],
+    ["a key id of the prototype", () => signed({ ...header, kid: "__proto__" })],
+    ["crit", () => signed({ ...header, crit: ["exp"] })],
+    ["crit with a header that we do not know", () => signed({ ...header, crit: ["b64"], b64: true })],
+    ["a key of its own", () => signed({ ...header, jwk: keys.published[0] as object })],
+    ["a place to get keys from", () => signed({ ...header, jku: "https://example.com/jwks.json" })],
+    ["a place to get certificates from", () => signed({ ...header, x5u: "https://example.com/cert.pem" })],
+    ["certificates of its own", () => signed({ ...header, x5c: ["MIIB"] })],
+    ["compression", () => signed({ ...header, zip: "DEF" })],
+    [
+      "a signature by a key that is not ours",
+      async () => mintJwt({ ...(await readJwkSets([jwkSet({ ...(await privateJwk()), kid })])) }, facts),
+    ],
+    ["a signature of nothing", () => `${encode(header)}.${payload}.`],
+    ["a signature of zeros", () => `${encode(header)}.${payload}.${Buffer.alloc(64).toString("base64url")}`],
+    ["a signature that is too long", () => `${signed(header)}AAAA`],
+  ])("%s: the signature does not fit", async (_, make) => {
+    expect(readJwt(keys, await make())).toBe("signature_invalid");
+  });
+
+  const claims = claimsOf(facts);
+  const { exp: _, ...withoutExpiry } = claims;
+  test.each<[string, () => string | Promise<string>]>([
+    ["a header member that is there twice", () => signed(`{"alg":"none","alg":"EdDSA","typ":"JWT","kid":"${kid}"}`)],
+    ["a header member that is there twice, once escaped", () => signed(`{"\\u0061lg":"none","alg":"EdDSA","typ":"JWT","kid":"${kid}"}`)],
+    ["a claim that is there twice", () => signed(header, `${JSON.stringify(claims).slice(0, -1)},"scope":"admin"}`)],
+    ["a claim that is there twice inside another", () => signed(header, `${JSON.stringify(claims).slice(0, -1)},"x":[{"a":1,"a":2}]}`)],
+    ["an audience, which we never write", () => signed(header, { ...claims, aud: "other" })],
+    ["no expiry", () => signed(header, withoutExpiry)],
+    ["an expiry that is a text", () => signed(header, { ...claims, exp: "4102444800" })],
+    ["an expiry beyond all time", () => signed(header, { ...claims, exp: 1e300 })],
+    ["an expiry that is no whole second", () => signed(header, { ...claims, exp: 4102444800.5 })],
+    ["another subject than its actor", () => signed(header, { ...claims, sub: "root" })],
+    ["scopes that are a list", () => signed(header, { ...claims, scope: ["admin"] })],
+    ["a payload that is a list", () => signed(header, "[]")],
+    ["a payload that is no JSON", () => signed(header, "hello")],
+    ["a payload that is no UTF-8", () => signed(header, Buffer.from([0x7b, 0xff, 0x7d]).toString("latin1"))],
+    ["a header that is no JSON", () => signed("alg=none")],
+    ["two parts", () => `${encode(header)}.${payload}`],
+    ["four parts", () => `${signed(header)}.AAAA`],
+    ["base64 that is not for URLs", () => `${encode(header)}.${payload}.++//`],
+    ["padding", () => `${signed(header)}==`],
+    ["white space", () => `${signed(header)}\n`],
+    ["more than there can be", () => signed(header, { ...claims, x: "x".repeat(50_000) })],
+  ])("%s: it cannot be read", async (_, make) => {
+    expect(readJwt(keys, await make())).toBe("invalid_format");
+  });
+
+  test("a token of one key does not pass as one of another", async () => {
+    const both = { ...keys, byKid: new Map([...keys.byKid, ...rsaKeys.byKid]) };
+    const [, body, signature] = (await mintJwt(keys, facts)).split(".");
+    expect(readJwt(both, `${encode({ alg: "RS256", typ: "JWT", kid: rsaKeys.signer.kid })}.${body}.${signature}`)).toBe(
+      "signature_invalid",
+    );
+    expect(readJwt(both, `${encode({ alg: "EdDSA", typ: "JWT", kid: rsaKeys.signer.kid })}.${body}.${signature}`)).toBe(
+      "signature_invalid",
+    );
+  });
+
+  test("a JWS of something else with our key is no token", async () => {
+    const jws = new CompactSign(Buffer.from('{"iss":"https://issuer.example"}')).setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid });
+    expect(readJwt(keys, await jws.sign(keys.signer.privateKey))).toBe("invalid_format");
+  });
+});
+
+test("custom claims come back whole, whatever their names", async () => {
+  const customClaims: TokenFacts["customClaims"] = JSON.parse(
+    '{"__proto__":{"a":1},"constructor":[null],"größe":"漢字 🗝","10":1,"2":-0.5}',
+  );
+  const odd = { ...facts, customClaims, scopes: [], actorId: "", metadata: null, chain: ["01", "02"] };
+  const read = readJwt(keys, await mintJwt(keys, odd));
+  expect(read).toMatchObject({ facts: { scopes: [], actorId: "", metadata: null, chain: ["01", "02"] } });
+  expect(JSON.parse(JSON.stringify((read as { facts: TokenFacts }).facts.customClaims))).toEqual(customClaims);
+});

@@ -1,0 +1,183 @@
+import { createRemoteJWKSet, jwtVerify } from "jose";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { jwtAlgorithms } from "../../src/core/token/signature.ts";
+import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { derive } from "../support/derive.ts";
+import { base64Uri, jwkSet, privateJwk } from "../support/jwks.ts";
+
+const issuer = "https://keys.example";
+let api: Api;
+beforeAll(async () => {
+  api = await startApi("json-http", { env: { KEYWRIGHT_ISSUER: issuer } });
+});
+afterAll(() => api?.[Symbol.asyncDispose]());
+
+const key = { actor_id: "user_1", scopes: ["read", "write"], metadata: { plan: "gold", limits: [1, null] } };
+
+test.each(jwtAlgorithms)("jose checks a JWT of %s offline, with nothing but the URL of the keys", async (algorithm) => {
+  const jwk = await privateJwk(algorithm);
+  await using own = await startApi("grpc", { env: { KEYWRIGHT_SIGNING_KEYS: base64Uri(jwkSet(jwk)), KEYWRIGHT_ISSUER: issuer } });
+  const { token, claims } = await derive(own, (await own.issue(key)).secret);
+  const keys = createRemoteJWKSet(new URL("/.well-known/jwks.json", own.server.url));
+  const { payload, protectedHeader } = await jwtVerify(token, keys, { issuer, algorithms: [algorithm], typ: "JWT" });
+  expect(protectedHeader).toEqual({ alg: algorithm, typ: "JWT", kid: jwk.kid });
+  expect(payload).toEqual(claims);
+});
+
+test("a JWT says what its key is and may do, for an hour, and an id of its own", async () => {
+  const { keyId, secret } = await api.issue(key);
+  const beforeMs = Date.now();
+  const [{ token, claims, expireTimeMs, scopes }, other] = [await derive(api, secret), await derive(api, secret)];
+  expect(claims).toEqual({
+    iss: issuer,
+    sub: "user_1",
+    jti: expect.stringMatching(/^[0-9A-Z]{26}$/),
+    iat: expect.any(Number),
+    nbf: claims.iat,
+    exp: expireTimeMs / 1000,
+    key_id: keyId,
+    tenant: "default",
+    actor_id: "user_1",
+    scope: "read write",
+    metadata: key.metadata,
+  });
+  expect(JSON.parse(Buffer.from(token.split(".")[1] as string, "base64url").toString())).toEqual(claims);
+  expect(Number(claims.iat)).toBe(Math.floor(Number(claims.iat)));
+  expect(expireTimeMs).toBeGreaterThanOrEqual(beforeMs + 3_600_000);
+  expect(expireTimeMs).toBeLessThan(Date.now() + 3_601_001);
+  expect(scopes).toEqual(key.scopes);
+  expect(other.claims.jti).not.toBe(claims.jti);
+});
+
+test("an imported key gives tokens as well; its subject is the key where it has no actor", async () => {
+  const raw_key = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
+  const { key_id } = await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "user_1", scopes: ["read"] });
+  const { token, claims } = await derive(api, raw_key);
+  expect(claims).toMatchObject({ sub: "user_1", key_id, scope: "read" });
+  expect(token).not.toContain(raw_key);
+  expect((await derive(api, (await api.issue()).secret)).claims).toMatchObject({ sub: expect.stringMatching(/^[0-9A-Z]{26}$/) });
+});
+
+test("custom claims stand beside the others", async () => {
+  const custom_claims = { team: { id: 7 }, role: "viewer" };
+  expect((await derive(api, (await api.issue(key)).secret, { custom_claims })).claims).toMatchObject({ ...custom_claims, sub: "user_1" });
+});
+
+describe("a token from a token", () => {
+  test("names the same key, the way it came, and may do less", async () => {
+    const { keyId, secret } = await api.issue(key);
+    const first = await derive(api, secret, { ttl: "600s", custom_claims: { role: "viewer" } });
+    const second = await derive(api, first.token, { scopes: ["read"], custom_claims: { team: "blue" } });
+    const third = await derive(api, second.token, { ttl: "60s", custom_claims: { role: "viewer" } });
+    expect(third.claims).toMatchObject({
+      key_id: keyId,
+      scope: "read",
+      role: "viewer",
+      team: "blue",
+      chain: [first.claims.jti, second.claims.jti],
+    });
+    expect(second.expireTimeMs).toBe(first.expireTimeMs);
+    expect(third.expireTimeMs).toBeLessThan(first.expireTimeMs);
+  });
+
+  test("gets neither scopes, nor time, nor other claims than its parent has", async () => {
+    const { secret } = await api.issue({ ...key, scopes: ["read", "write"] });
+    const { token: credential } = await derive(api, secret, { ttl: "600s", scopes: ["read"], custom_claims: { role: "viewer" } });
+    const refused = (request: object) => api.refused("AdminDeriveToken", { credential, ...request });
+    expect(faults(await refused({ scopes: ["read", "write"] }))).toEqual(["PERMISSION_DENIED"]);
+    expect(faults(await refused({ ttl: "601s" }))).toEqual(["INVALID_ARGUMENT", "ttl"]);
+    expect(faults(await refused({ custom_claims: { role: "admin" } }))).toEqual(["PERMISSION_DENIED"]);
+  });
+
+  test("ends after eight", async () => {
+    let { token } = await derive(api, (await api.issue(key)).secret);
+    for (let count = 0; count < 8; count += 1) ({ token } = await derive(api, token));
+    expect(faults(await api.refused("AdminDeriveToken", { credential: token }))).toEqual(["INVALID_ARGUMENT", "credential"]);
+  });
+
+  test("needs its key to be active now, and gets what the key has now", async () => {
+    const { keyId, secret } = await api.issue(key);
+    const { token } = await derive(api, secret);
+    await api.call("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, scopes: ["read"] }, update_mask: "scopes" });
+    expect((await derive(api, token)).scopes).toEqual(["read"]);
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
+    for (const credential of [secret, token]) {
+      expect(await api.refused("AdminDeriveToken", { credential })).toMatchObject({
+        code: "FAILED_PRECONDITION",
+        reason: "KEY_NOT_ACTIVE",
+        message: "the credential is revoked",
+      });
+    }
+  });
+});
+
+describe("expiry", () => {
+  test("is that of the key where the key has less than an hour", async () => {
+    const { secret, key: resource } = await api.issue({ ...key, ttl: "100s" });
+    const { expireTimeMs } = await derive(api, secret);
+    const keyExpireTimeMs = Date.parse(String(resource.expire_time));
+    expect(expireTimeMs).toBeLessThanOrEqual(keyExpireTimeMs);
+    expect(expireTimeMs).toBeGreaterThan(keyExpireTimeMs - 1000);
+  });
+
+  test("asked for beyond that of the key is refused", async () => {
+    const { secret } = await api.issue({ ...key, ttl: "100s" });
+    expect(faults(await api.refused("AdminDeriveToken", { credential: secret, ttl: "101s" }))).toEqual(["INVALID_ARGUMENT", "ttl"]);
+  });
+
+  test("of an expired key or token: there is nothing to derive from", async () => {
+    const { secret } = await api.issue({ ...key, ttl: "1s" });
+    const { token } = await derive(api, (await api.issue(key)).secret, { ttl: "1s" });
+    await delay(2050);
+    for (const credential of [secret, token]) {
+      expect(await api.refused("AdminDeriveToken", { credential })).toMatchObject({
+        reason: "KEY_NOT_ACTIVE",
+        message: "the credential is expired",
+      });
+    }
+  });
+});
+
+describe("what is refused", () => {
+  const reserved = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope", "key_id", "actor_id", "metadata", "tenant", "chain"];
+  test.each(reserved)("the claim %s", async (name) => {
+    const { secret } = await api.issue(key);
+    const refusal = await api.refused("AdminDeriveToken", { credential: secret, custom_claims: { [name]: "x" } });
+    expect(faults(refusal)).toEqual(["INVALID_ARGUMENT", "custom_claims"]);
+    expect(refusal.message).toContain(name);
+  });
+
+  test("custom claims of more than 4096 bytes, also together with those of the parent", async () => {
+    const { secret } = await api.issue(key);
+    const tooMuch = { credential: secret, custom_claims: { x: "x".repeat(4090) } };
+    expect(faults(await api.refused("AdminDeriveToken", tooMuch))).toEqual(["INVALID_ARGUMENT", "custom_claims"]);
+    const { token } = await derive(api, secret, { custom_claims: { x: "x".repeat(4080) } });
+    const more = { credential: token, custom_claims: { y: "y".repeat(20) } };
+    expect(faults(await api.refused("AdminDeriveToken", more))).toEqual(["INVALID_ARGUMENT", "custom_claims"]);
+  });
+
+  test("a scope that the key does not have", async () => {
+    const { secret } = await api.issue(key);
+    const refusal = await api.refused("AdminDeriveToken", { credential: secret, scopes: ["read", "admin"] });
+    expect(faults(refusal)).toEqual(["PERMISSION_DENIED"]);
+    expect(refusal.message).toBe("scopes[1]: the credential does not have this scope");
+  });
+
+  test("an address that the key is not for", async () => {
+    const { secret } = await api.issue({ ...key, ip_restriction: { allowed_cidrs: ["10.0.0.0/8"] } });
+    expect(faults(await api.refused("AdminDeriveToken", { credential: secret }))).toEqual(["PERMISSION_DENIED"]);
+    const { token } = await derive(api, secret, { client_ip: "10.0.0.1" });
+    // As the contract has it: the token itself is bound to no address.
+    expect(await api.verify({ credential: token, client_ip: "192.0.2.1" })).toMatchObject({ is_valid: true });
+    await derive(api, token, { client_ip: "192.0.2.1" });
+  });
+
+  test.each([
+    ["nobody's", "sk_nobodys", "KEY_NOT_FOUND"],
+    ["a key that is forged", `kw_v1_01KAS4D9N4XJ8M2V6T0QZ3R7YB_${"a".repeat(49)}`, "KEY_NOT_FOUND"],
+    ["a token that somebody else signed", "eyJhbGciOiJub25lIn0.e30.", "KEY_NOT_FOUND"],
+    ["no credential at all", " ", "INVALID_REQUEST"],
+  ])("a credential that is %s", async (_, credential, reason) => {
+    expect(await api.refused("AdminDeriveToken", { credential })).toMatchObject({ reason });
+  });
+});

@@ -1,0 +1,175 @@
+import { createPrivateKey, type JsonWebKey, sign } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Api, delay, startApi } from "../support/api.ts";
+import { derive } from "../support/derive.ts";
+
+let api: Api;
+beforeAll(async () => {
+  api = await startApi("json-http");
+});
+afterAll(() => api?.[Symbol.asyncDispose]());
+
+const key = { actor_id: "user_1", scopes: ["read", "write"], metadata: { plan: "gold" } };
+const revoke = (on: Api, keyId: unknown) =>
+  on.call("AdminRevokeApiKey", { key_id: String(keyId), reason: "REVOCATION_REASON_KEY_COMPROMISE" });
+const narrow = (on: Api, keyId: string) =>
+  on.call("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, scopes: ["read"] }, update_mask: "scopes" });
+const errorCode = async (on: Api, request: JsonObject) =>
+  String((await on.verify(request)).error_code ?? "valid").replace("VERIFICATION_ERROR_", "");
+
+/** What the server's own signing key makes of other claims. */
+async function forged(on: Api, token: string, claims: JsonObject): Promise<string> {
+  const { keys } = JSON.parse(await readFile(join(on.server.dataDir, "signing-keys.json"), "utf8")) as { keys: [JsonWebKey] };
+  const [header, payload] = token.split(".") as [string, string];
+  const changed = { ...(JSON.parse(Buffer.from(payload, "base64url").toString()) as JsonObject), ...claims };
+  const input = `${header}.${Buffer.from(JSON.stringify(changed)).toString("base64url")}`;
+  return `${input}.${sign(null, Buffer.from(input), createPrivateKey({ key: keys[0], format: "jwk" })).toString("base64url")}`;
+}
+
+test("a valid token comes with what it says, and with what its key is", async () => {
+  const { keyId, secret } = await api.issue({ ...key, rate_limit_policy: { quota: "5", window: "60s" } });
+  const { token, expireTimeMs } = await derive(api, secret, { scopes: ["read"], custom_claims: { team: "blue" } });
+  // Twice: the second time the signature is known.
+  for (let count = 0; count < 2; count += 1) {
+    expect(await api.verify({ credential: token })).toMatchObject({
+      is_valid: true,
+      key_id: keyId,
+      actor_id: "user_1",
+      scopes: ["read"],
+      metadata: { plan: "gold" },
+      expire_time: expect.stringContaining(new Date(expireTimeMs).toISOString().slice(0, 19)),
+      status: "KEY_STATUS_ACTIVE",
+      visibility: "KEY_VISIBILITY_SECRET",
+      issuer: "http://127.0.0.1:0",
+      claims: { team: "blue" },
+      rate_limit_policy: { quota: "5", window: "60s", unit: "requests" },
+    });
+    expect(await errorCode(api, { credential: token, required_scopes: ["read"] })).toBe("valid");
+    expect(await errorCode(api, { credential: token, required_scopes: ["write"] })).toBe("INSUFFICIENT_SCOPE");
+  }
+});
+
+test("an expired token is EXPIRED, also when its signature is known", async () => {
+  const { token } = await derive(api, (await api.issue(key)).secret, { ttl: "1s" });
+  expect(await errorCode(api, { credential: token })).toBe("valid");
+  await delay(2050);
+  expect(await api.verify({ credential: token })).toMatchObject({
+    is_valid: false,
+    error_code: "VERIFICATION_ERROR_EXPIRED",
+    status: "KEY_STATUS_EXPIRED",
+  });
+});
+
+test("what is damaged, foreign or for somebody else is refused with its code", async () => {
+  const { token } = await derive(api, (await api.issue(key)).secret);
+  const [header, payload, signature] = token.split(".");
+  const foreign = await startApi("json-http");
+  const { token: foreignToken } = await derive(foreign, (await foreign.issue(key)).secret);
+  await foreign[Symbol.asyncDispose]();
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  for (const [credential, code] of [
+    [`${header}.${payload}.${"A".repeat(86)}`, "SIGNATURE_INVALID"],
+    [foreignToken, "SIGNATURE_INVALID"],
+    [`${header}.${payload}`, "NOT_FOUND"],
+    [`eyJ4.${payload}.${signature}`, "INVALID_FORMAT"],
+    [await forged(api, token, {}), "valid"],
+    [await forged(api, token, { tenant: "other" }), "NOT_FOUND"],
+    [await forged(api, token, { iss: "https://other.example" }), "NOT_FOUND"],
+    [await forged(api, token, { key_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" }), "NOT_FOUND"],
+    [await forged(api, token, { iat: nowSeconds + 20, nbf: nowSeconds + 20 }), "valid"],
+    [await forged(api, token, { nbf: nowSeconds + 40 }), "EXPIRED"],
+    [await forged(api, token, { iat: nowSeconds + 40 }), "EXPIRED"],
+    [await forged(api, token, { exp: nowSeconds - 1 }), "EXPIRED"],
+  ] as const) {
+    expect(await errorCode(api, { credential }), credential).toBe(code);
+  }
+});
+
+test("a batch judges tokens like keys, each for itself", async () => {
+  const { secret, keyId } = await api.issue(key);
+  const { token } = await derive(api, secret, { scopes: ["read"] });
+  const requests: JsonObject[] = [
+    { credential: token },
+    { credential: secret, required_scopes: ["write"] },
+    { credential: token, required_scopes: ["write"] },
+    { credential: "eyJ4.e30.AA" },
+  ];
+  const { results } = await api.call("AdminBatchVerifyApiKeys", { requests });
+  expect(results).toMatchObject([
+    { is_valid: true, key_id: keyId, scopes: ["read"] },
+    { is_valid: true, scopes: ["read", "write"] },
+    { error_code: "VERIFICATION_ERROR_INSUFFICIENT_SCOPE" },
+    { error_code: "VERIFICATION_ERROR_INVALID_FORMAT" },
+  ]);
+});
+
+test("a use of a token is a use of its key", async () => {
+  const { keyId, secret } = await api.issue(key);
+  const { token } = await derive(api, secret);
+  await api.verify({ credential: token });
+  await expect.poll(async () => (await api.get(keyId)).last_used_time, { timeout: 5000, interval: 100 }).toBeDefined();
+});
+
+test("a token cannot be self-revoked", async () => {
+  const { token } = await derive(api, (await api.issue(key)).secret);
+  const refusal = await api.refused("RevokeApiKey", { credential: token, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
+  expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT" });
+});
+
+describe("rooted", () => {
+  test("a revoked key takes its tokens with it, and the tokens of those", async () => {
+    const { keyId, secret } = await api.issue(key);
+    const first = await derive(api, secret);
+    const second = await derive(api, first.token);
+    for (const { token } of [first, second]) expect(await errorCode(api, { credential: token })).toBe("valid");
+    await revoke(api, keyId);
+    for (const { token } of [first, second]) expect(await errorCode(api, { credential: token })).toBe("REVOKED");
+  });
+
+  test("a key that is narrowed narrows its tokens", async () => {
+    const { keyId, secret } = await api.issue(key);
+    const { token } = await derive(api, secret);
+    await api.verify({ credential: token });
+    await narrow(api, keyId);
+    expect(await api.verify({ credential: token })).toMatchObject({ is_valid: true, scopes: ["read"] });
+    expect(await errorCode(api, { credential: token, required_scopes: ["write"] })).toBe("INSUFFICIENT_SCOPE");
+  });
+
+  test("a deleted key takes its tokens with it, for good", async () => {
+    const raw_key = `sk_live_${crypto.randomUUID()}`;
+    const imported = { raw_key, name: "x", actor_id: "user_1", scopes: ["read"] };
+    const { key_id } = await api.call("AdminImportApiKey", imported);
+    const { token } = await derive(api, raw_key);
+    await api.call("AdminDeleteImportedApiKey", { key_id: String(key_id) });
+    expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
+    await delay(1050);
+    // It has the same id, and another life.
+    expect((await api.call("AdminImportApiKey", imported)).key_id).toBe(key_id);
+    expect(await errorCode(api, { credential: raw_key })).toBe("valid");
+    expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
+    expect(await errorCode(api, { credential: (await derive(api, raw_key)).token })).toBe("valid");
+  });
+});
+
+test("stateless: a token lives to its own expiry, whatever becomes of its key; but nothing more is derived from it", async () => {
+  await using own = await startApi("json-http", { env: { KEYWRIGHT_DERIVED_TOKENS: "stateless" } });
+  const { keyId, secret } = await own.issue(key);
+  const { token } = await derive(own, secret, { custom_claims: { team: "blue" } });
+  await narrow(own, keyId);
+  await revoke(own, keyId);
+  expect(await own.verify({ credential: token })).toMatchObject({
+    is_valid: true,
+    key_id: keyId,
+    actor_id: "user_1",
+    scopes: ["read", "write"],
+    metadata: { plan: "gold" },
+    claims: { team: "blue" },
+    status: "KEY_STATUS_ACTIVE",
+  });
+  const { results } = await own.call("AdminBatchVerifyApiKeys", { requests: [{ credential: token }, { credential: secret }] });
+  expect(results).toMatchObject([{ is_valid: true }, { error_code: "VERIFICATION_ERROR_REVOKED" }]);
+  expect(await own.refused("AdminDeriveToken", { credential: token })).toMatchObject({ reason: "KEY_NOT_ACTIVE" });
+});

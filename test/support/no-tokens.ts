@@ -1,0 +1,8 @@
+import type { JudgeOptions } from "../../src/service/judge.ts";
+
+/** For verifications of keys alone. */
+export const noTokens: Pick<JudgeOptions, "tokens" | "derivedTokens" | "clockSkewMs"> = {
+  tokens: { claim: () => "signature_invalid" },
+  derivedTokens: "rooted",
+  clockSkewMs: 0,
+};
