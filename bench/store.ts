@@ -7,6 +7,7 @@ import { openMongoKeyStore } from "../src/adapters/mongo/key-store.ts";
 import type { KeyRecord } from "../src/core/key.ts";
 import { keyRecord } from "../test/support/key-record.ts";
 import { startMongo } from "../test/support/mongo-server.ts";
+import { withEvents } from "../test/support/with-events.ts";
 import { median } from "./median.ts";
 
 const inFlight = 16;
@@ -19,8 +20,8 @@ let lastIndex = 10_000_000;
 
 const mongo = await startMongo({ members: 1, cacheGb: 2 });
 if ("unavailable" in mongo) throw new Error(mongo.unavailable);
-const small = await openMongoKeyStore({ uri: mongo.uri, database: "small", clock: Date.now });
-const large = await openMongoKeyStore({ uri: mongo.uri, database: "large", clock: Date.now });
+const small = withEvents(await openMongoKeyStore({ uri: mongo.uri, database: "small", clock: Date.now }));
+const large = withEvents(await openMongoKeyStore({ uri: mongo.uri, database: "large", clock: Date.now }));
 const client = new MongoClient(mongo.uri, { maxPoolSize: 32 });
 const bare = client.db("bare").collection<Record<string, unknown> & { _id: string }>("keys");
 

@@ -1,4 +1,6 @@
+import type { AuditEvent } from "../core/audit.ts";
 import type { KeyKind, KeyRecord, KeyStatus } from "../core/key.ts";
+import type { AuditTrail } from "./audit-trail.ts";
 
 /** The idempotency key of a create (AIP-155), with a digest of what was asked. */
 export interface RequestMark {
@@ -35,8 +37,16 @@ export interface LastUse {
   readonly lastUsedTimeMs: number;
 }
 
+/** A key to add, and the request id it is asked for by. */
+export interface NewKey {
+  readonly record: KeyRecord;
+  readonly request: RequestMark | null;
+}
+
 /**
  * Where keys live. Every method is one atomic step, and whatever it answered survives a crash of the process or the machine.
+ * The audit event given with a change becomes part of the audit trail in the same step as the change, and only with it: where a method
+ * answers that nothing was changed (a key or request id that was used, a revision that moved on), no event is written.
  * A store that cannot be reached rejects with Failure STORE_UNAVAILABLE; no method rejects for what it was asked.
  * Records given and answered are plain data; neither side changes them afterwards.
  */
@@ -51,16 +61,13 @@ export interface KeyStore {
    * Adds a key. Of concurrent inserts with one request id, or one key id, exactly one answers `inserted`; a used request id is
    * reported before a used key id.
    */
-  insert(tenant: string, record: KeyRecord, request: RequestMark | null): Promise<InsertOutcome>;
+  insert(tenant: string, record: KeyRecord, request: RequestMark | null, event: AuditEvent): Promise<InsertOutcome>;
 
   /**
    * Adds up to 1000 keys, each as `insert` would and in their order, but not as one step: after a crash each is wholly there or not.
-   * Answers one outcome for each.
+   * Answers one outcome for each. `eventOf` is called for every step (most batches take one) with the ids of the keys it is to add.
    */
-  insertMany(
-    tenant: string,
-    items: readonly { readonly record: KeyRecord; readonly request: RequestMark | null }[],
-  ): Promise<InsertOutcome[]>;
+  insertMany(tenant: string, items: readonly NewKey[], eventOf: (keyIds: readonly string[]) => AuditEvent): Promise<InsertOutcome[]>;
 
   /** Null where there is no such key. Sees every write that was acknowledged before the call. */
   get(tenant: string, keyId: string): Promise<KeyRecord | null>;
@@ -75,19 +82,21 @@ export interface KeyStore {
    * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its last use alone. False where
    * there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
    */
-  replace(tenant: string, record: KeyRecord): Promise<boolean>;
+  replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
-  /** `replace(retired)` and `insert(successor)` in one step: both or, answering false, neither. */
-  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord): Promise<boolean>;
+  /** `replace(retired)` and `insert(successor)` in one step and with one event: both or, answering false, neither. */
+  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event: AuditEvent): Promise<boolean>;
 
   /**
    * Removes a key of that kind for good and leaves a tombstone in its place, so that a later insert of the same id starts above it.
    * Answers the tombstone's revision, one above the record's; null where there is no such key.
    */
-  delete(tenant: string, kind: KeyKind, keyId: string): Promise<number | null>;
+  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent): Promise<number | null>;
 
   /** Records uses; of several stamps for a key the newest stays. Unknown keys are passed over. Does not change revisions. */
   touch(tenant: string, uses: readonly LastUse[]): Promise<void>;
+
+  readonly audit: AuditTrail;
 
   /** Resolves where the store can serve. */
   ping(): Promise<void>;

@@ -1,5 +1,6 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { defaultTenant } from "../core/tenant.ts";
@@ -10,6 +11,7 @@ import type { KeyService } from "../service/key-service.ts";
 import { type BatchResponseSchema, failedResult, noneImported } from "./batch-import-failure.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 import { type ViolationsOf, violationsText } from "./violations.ts";
 
 /**
@@ -22,10 +24,11 @@ export function batchImportApiKeys(
   responseSchema: BatchResponseSchema,
 ): Implementation<typeof ApiKeysService.method.adminBatchImportApiKeys> &
   Implementation<typeof ApiKeysService.method.adminBatchCreateImportedApiKeys> {
-  return async ({ requests, compactResults = false }: BatchRequest) => {
+  return async ({ requests, compactResults = false }: BatchRequest, call: Call) => {
     const imported = await importKeys(
       service,
       defaultTenant,
+      originOf(call),
       requests.map((request) => itemOf(request, violationsOf)),
     );
     const failures = imported.filter((result) => result instanceof Failure);

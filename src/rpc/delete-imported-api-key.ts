@@ -3,10 +3,11 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { deleteImportedKey } from "../service/delete.ts";
 import type { KeyService } from "../service/key-service.ts";
+import { originOf } from "./origin.ts";
 
 export function deleteImportedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminDeleteImportedApiKey> {
-  return async ({ keyId }) => {
-    await deleteImportedKey(service, defaultTenant, keyId);
+  return async ({ keyId }, call) => {
+    await deleteImportedKey(service, defaultTenant, originOf(call), keyId);
     return {};
   };
 }

@@ -5,7 +5,9 @@ import { importKey } from "../service/import.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 
 export function importApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminImportApiKey> {
-  return async (request) => keyToMessage(await importKey(service, defaultTenant, importFromMessage(request)), service.clock());
+  return async (request, call) =>
+    keyToMessage(await importKey(service, defaultTenant, originOf(call), importFromMessage(request)), service.clock());
 }

@@ -7,14 +7,15 @@ import { invalidField } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { revokeKey } from "../service/revoke.ts";
 import { reasonFromMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 
 /** Revokes keys of one kind, or of both where none is given. */
 export function revokeApiKey(service: KeyService, kind?: KeyKind): Implementation<typeof ApiKeysService.method.adminRevokeApiKey> {
-  return async ({ keyId, reason, description }) => {
+  return async ({ keyId, reason, description }, call) => {
     if (description !== "" && reason !== RevocationReason.PRIVILEGE_WITHDRAWN) {
       throw invalidField("description", "is only allowed when reason is REVOCATION_REASON_PRIVILEGE_WITHDRAWN");
     }
-    await revokeKey(service, defaultTenant, keyId, { reason: reasonFromMessage(reason), description }, kind);
+    await revokeKey(service, defaultTenant, originOf(call), keyId, { reason: reasonFromMessage(reason), description }, kind);
     return {};
   };
 }

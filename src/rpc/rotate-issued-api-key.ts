@@ -9,12 +9,16 @@ import type { KeyService } from "../service/key-service.ts";
 import { type RotateRequest, rotateKey } from "../service/rotate.ts";
 import { maskedFields } from "./field-mask.ts";
 import { cidrsFromMessage, keyToMessage, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 
 const overridable = ["name", "scopes", "metadata", "rate_limit_policy", "ip_restriction", "visibility"] as const;
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
-  return async (request) => {
-    const rotated = await rotateKey(service, defaultTenant, { keyId: request.keyId, overrides: overridesOf(request) });
+  return async (request, call) => {
+    const rotated = await rotateKey(service, defaultTenant, originOf(call), {
+      keyId: request.keyId,
+      overrides: overridesOf(request),
+    });
     const nowMs = service.clock();
     return {
       issuedApiKey: keyToMessage(rotated.successor, nowMs),

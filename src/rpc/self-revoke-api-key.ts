@@ -4,10 +4,11 @@ import { defaultTenant } from "../core/tenant.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { selfRevokeKey } from "../service/revoke.ts";
 import { reasonFromMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 
 export function selfRevokeApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.revokeApiKey> {
-  return async ({ credential, reason }) => {
-    await selfRevokeKey(service, defaultTenant, credential, { reason: reasonFromMessage(reason), description: "" });
+  return async ({ credential, reason }, call) => {
+    await selfRevokeKey(service, defaultTenant, originOf(call), credential, { reason: reasonFromMessage(reason), description: "" });
     return {};
   };
 }

@@ -6,12 +6,13 @@ import { invalidField } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { updateKey } from "../service/update.ts";
 import { keyToMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 import { attributesToWrite, checkImmutable } from "./update-request.ts";
 
 export function updateImportedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminUpdateImportedApiKey> {
-  return async ({ importedApiKey, updateMask }) => {
+  return async ({ importedApiKey, updateMask }, call) => {
     if (importedApiKey === undefined || importedApiKey.keyId === "") throw invalidField("imported_api_key.key_id", "must not be empty");
-    const record = await updateKey(service, defaultTenant, {
+    const record = await updateKey(service, defaultTenant, originOf(call), {
       kind: "imported",
       keyId: importedApiKey.keyId,
       attributes: attributesToWrite(ImportedApiKeySchema, importedApiKey, updateMask),

@@ -6,12 +6,13 @@ import { invalidField } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { updateKey } from "../service/update.ts";
 import { keyToMessage } from "./message.ts";
+import { originOf } from "./origin.ts";
 import { attributesToWrite, checkImmutable } from "./update-request.ts";
 
 export function updateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminUpdateIssuedApiKey> {
-  return async ({ issuedApiKey, updateMask }) => {
+  return async ({ issuedApiKey, updateMask }, call) => {
     if (issuedApiKey === undefined || issuedApiKey.keyId === "") throw invalidField("issued_api_key.key_id", "must not be empty");
-    const record = await updateKey(service, defaultTenant, {
+    const record = await updateKey(service, defaultTenant, originOf(call), {
       kind: "issued",
       keyId: issuedApiKey.keyId,
       attributes: attributesToWrite(IssuedApiKeySchema, issuedApiKey, updateMask),

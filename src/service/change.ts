@@ -1,20 +1,24 @@
+import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
+import { auditEvent, changedFields } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 
 const maxAttempts = 50;
 
 /**
- * Changes a key: reads it, lets `next` make the new record (null: nothing to change), writes that over the revision it was made from,
- * and tells the cache before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
+ * Changes a key: reads it, lets `next` make the new record (null: nothing to change), writes that over the revision it was made from
+ * together with an audit event, and tells the cache before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
  * CONCURRENT_CHANGE after 50 attempts.
  */
 export async function changeKey(
-  { store, reader, clock }: KeyService,
+  service: KeyService,
   tenant: string,
+  origin: Origin,
   keyId: string,
   next: (record: KeyRecord) => Partial<KeyRecord> | null,
 ): Promise<KeyRecord> {
+  const { store, reader, clock } = service;
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const tell = reader.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
@@ -26,7 +30,9 @@ export async function changeKey(
       return record;
     }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
-    if (await store.replace(tenant, changed)) {
+    const revocationReason = change.revocation?.reason ?? null;
+    const event = auditEvent(service, origin, [keyId], { changedFields: changedFields(record, change), revocationReason });
+    if (await store.replace(tenant, changed, event)) {
       await tell(changed, changed.revision);
       return changed;
     }

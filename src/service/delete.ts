@@ -1,10 +1,12 @@
+import type { Origin } from "../core/audit.ts";
 import { Failure } from "../error/failure.ts";
+import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** Deletes an imported key and its record. Rejects with KEY_NOT_FOUND, for an issued key too: those are only revoked. */
-export async function deleteImportedKey({ store, reader }: KeyService, tenant: string, keyId: string): Promise<void> {
-  const tell = reader.beginChange(tenant, keyId);
-  const tombstoneRevision = await store.delete(tenant, "imported", keyId);
+export async function deleteImportedKey(service: KeyService, tenant: string, origin: Origin, keyId: string): Promise<void> {
+  const tell = service.reader.beginChange(tenant, keyId);
+  const tombstoneRevision = await service.store.delete(tenant, "imported", keyId, auditEvent(service, origin, [keyId]));
   if (tombstoneRevision === null) throw new Failure("KEY_NOT_FOUND");
   await tell(null, tombstoneRevision);
 }

@@ -1,6 +1,8 @@
+import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
+import { auditEvent } from "./audit.ts";
 import { type ImportRequest, importedKeyIds, newImport, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 
@@ -31,6 +33,7 @@ const maxIdsPerRead = 1000;
 export async function importKeys(
   service: KeyService,
   tenant: string,
+  origin: Origin,
   items: readonly (ImportRequest | Failure)[],
 ): Promise<(KeyRecord | Failure)[]> {
   const { results, candidates, repeats } = sortOut(service, tenant, items);
@@ -42,7 +45,8 @@ export async function importKeys(
   const fresh = candidates.filter((candidate) => !isUsed(candidate));
   const insertions = fresh.map(({ record, mark }) => ({ record, request: mark }));
   const imported: KeyRecord[] = [];
-  for (const [position, outcome] of (await service.store.insertMany(tenant, insertions)).entries()) {
+  const outcomes = await service.store.insertMany(tenant, insertions, (keyIds) => auditEvent(service, origin, keyIds));
+  for (const [position, outcome] of outcomes.entries()) {
     const { index, mark } = fresh[position] as Candidate;
     const result = recordOrFailure(outcome, mark);
     results[index] = result;

@@ -1,7 +1,9 @@
+import type { Origin } from "../core/audit.ts";
 import { rawKeyProblem } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
+import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
 
@@ -14,7 +16,7 @@ export interface ImportRequest extends NewKeyRequest {
  * Imports a key of another system. Rejects with INVALID_REQUEST on `raw_key` for what cannot be an imported key, with KEY_ALREADY_EXISTS
  * where it was imported before, under a retired server secret too, and with REQUEST_ID_REUSED.
  */
-export async function importKey(service: KeyService, tenant: string, request: ImportRequest): Promise<KeyRecord> {
+export async function importKey(service: KeyService, tenant: string, origin: Origin, request: ImportRequest): Promise<KeyRecord> {
   const keyIds = importedKeyIds(service, tenant, request.key);
   if (keyIds instanceof Failure) throw keyIds;
   const [keyId, ...formerIds] = keyIds;
@@ -23,7 +25,8 @@ export async function importKey(service: KeyService, tenant: string, request: Im
   }
   const { record, mark } = newImport(service, keyId, request);
   const tell = service.reader.beginChange(tenant, keyId);
-  const imported = recordOrFailure(await service.store.insert(tenant, record, mark), mark);
+  const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
+  const imported = recordOrFailure(outcome, mark);
   if (imported instanceof Failure) throw imported;
   // Verifiers may remember that the key was not there, or was deleted.
   await tell(imported, imported.revision);

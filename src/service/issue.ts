@@ -1,7 +1,9 @@
+import type { Origin } from "../core/audit.ts";
 import { digestOf } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { createUlid } from "../core/ulid.ts";
 import { Failure } from "../error/failure.ts";
+import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
 
@@ -12,10 +14,10 @@ export interface Issued {
 }
 
 /** Issues a key. Rejects with REQUEST_ID_REUSED where the request id was used with another payload. */
-export async function issueKey(service: KeyService, tenant: string, request: NewKeyRequest): Promise<Issued> {
+export async function issueKey(service: KeyService, tenant: string, origin: Origin, request: NewKeyRequest): Promise<Issued> {
   const minted = mintKey(service, tenant, request);
   const mark = requestMark(request, null);
-  const result = await service.store.insert(tenant, minted.record, mark);
+  const result = await service.store.insert(tenant, minted.record, mark, auditEvent(service, origin, [minted.record.keyId]));
   switch (result.outcome) {
     case "inserted":
       return { record: result.record, secret: minted.secret };

@@ -1,3 +1,4 @@
+import type { Origin } from "../core/audit.ts";
 import { fits, isClaim } from "../core/credential.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
 import { Failure, invalidField } from "../error/failure.ts";
@@ -8,17 +9,30 @@ import type { KeyService } from "./key-service.ts";
  * Revokes a key for good. A key that is revoked already keeps its first reason. Rejects with KEY_NOT_FOUND, where `kind` is given also for a
  * key of the other kind.
  */
-export async function revokeKey(service: KeyService, tenant: string, keyId: string, revocation: Revocation, kind?: KeyKind): Promise<void> {
-  await changeKey(service, tenant, keyId, (record) => {
+export async function revokeKey(
+  service: KeyService,
+  tenant: string,
+  origin: Origin,
+  keyId: string,
+  revocation: Revocation,
+  kind?: KeyKind,
+): Promise<void> {
+  await changeKey(service, tenant, origin, keyId, (record) => {
     if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
     return record.revocation === null ? { revocation } : null;
   });
 }
 
 /** Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's. */
-export async function selfRevokeKey(service: KeyService, tenant: string, credential: string, revocation: Revocation): Promise<void> {
+export async function selfRevokeKey(
+  service: KeyService,
+  tenant: string,
+  origin: Origin,
+  credential: string,
+  revocation: Revocation,
+): Promise<void> {
   const record = await ownerOf(service, tenant, credential);
-  await revokeKey(service, tenant, record.keyId, revocation);
+  await revokeKey(service, tenant, origin, record.keyId, revocation);
 }
 
 async function ownerOf({ credentials, store, clock }: KeyService, tenant: string, credential: string): Promise<KeyRecord> {

@@ -1,5 +1,7 @@
+import type { Origin } from "../core/audit.ts";
 import { type KeyAttributes, type KeyRecord, statusAt, type Visibility } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
+import { auditEvent, changedFields } from "./audit.ts";
 import { mintKey } from "./issue.ts";
 import type { KeyService } from "./key-service.ts";
 
@@ -21,7 +23,12 @@ const maxAttempts = 50;
  * Replaces an active issued key by a new one, which inherits actor, expiry and whatever is not overridden, and revokes the old one in the
  * same step. Of concurrent rotations one wins, the others find the key revoked: KEY_NOT_ACTIVE.
  */
-export async function rotateKey(service: KeyService, tenant: string, { keyId, overrides }: RotateRequest): Promise<Rotated> {
+export async function rotateKey(
+  service: KeyService,
+  tenant: string,
+  origin: Origin,
+  { keyId, overrides }: RotateRequest,
+): Promise<Rotated> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const tell = service.reader.beginChange(tenant, keyId);
     const record = await service.store.get(tenant, keyId);
@@ -44,7 +51,11 @@ export async function rotateKey(service: KeyService, tenant: string, { keyId, ov
       updateTimeMs: successor.createTimeMs,
       revocation: { reason: "superseded", description: "" },
     };
-    if (await service.store.rotate(tenant, retired, successor)) {
+    const event = auditEvent(service, origin, [keyId, successor.keyId], {
+      changedFields: changedFields(record, overrides),
+      revocationReason: "superseded",
+    });
+    if (await service.store.rotate(tenant, retired, successor, event)) {
       await tell(retired, retired.revision);
       return { successor, retired, secret: minted.secret };
     }

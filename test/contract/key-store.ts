@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe } from "vitest";
 import type { KeyStore } from "../../src/ports/key-store.ts";
+import { type StoreWithEvents, withEvents } from "../support/with-events.ts";
+import { describeAudit } from "./key-store/audit.ts";
 import { describeChanges } from "./key-store/changes.ts";
 import { describeDeletes } from "./key-store/deletes.ts";
 import { describeInserts } from "./key-store/inserts.ts";
@@ -18,11 +20,11 @@ export interface OpenKeyStore {
 }
 
 export interface KeyStoreContext {
-  readonly store: KeyStore;
+  readonly store: StoreWithEvents;
   /** A tenant that no other test uses: the tests of a suite share one store. */
   newTenant(): string;
   /** A store of its own, for tests that close it; disposed at the end. */
-  openAnother(): Promise<OpenKeyStore>;
+  openAnother(): Promise<{ readonly store: StoreWithEvents; reopen?(): Promise<StoreWithEvents> }>;
 }
 
 /** What every key store must do: the doc comments of src/ports/key-store.ts as tests. */
@@ -44,16 +46,20 @@ export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>
     const context: KeyStoreContext = {
       get store() {
         if (opened[0] === undefined) throw new Error("the store is opened before the first test, not while tests are collected");
-        return opened[0].store;
+        return withEvents(opened[0].store);
       },
       newTenant: () => `tenant-${randomUUID()}`,
-      openAnother,
+      async openAnother() {
+        const { store, reopen } = await openAnother();
+        return { store: withEvents(store), ...(reopen === undefined ? {} : { reopen: async () => withEvents(await reopen()) }) };
+      },
     };
     describeInserts(context);
     describeRecords(context);
     describeLists(context);
     describeChanges(context);
     describeDeletes(context);
+    describeAudit(context);
     describeLifetime(context);
   });
 }

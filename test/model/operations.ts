@@ -27,28 +27,29 @@ const request = {
   ttlMs: null,
   requestId: null,
 } as const;
+const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
 const revocation = { reason: "key_compromise", description: "" } as const;
 
 /** Performs operations on the key of a slot, as the service does them. Resolves when the operation is acknowledged. */
 export function createOperations(protocol: Protocol, slots: readonly string[][]) {
   const narrow = (service: KeyService, kind: "issued" | "imported", keyId: string) =>
-    protocol.updateKey(service, tenant, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
+    protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
 
   return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
     if (slot === importedSlot) {
-      if (operation === "delete") await protocol.deleteImportedKey(service, tenant, importedKeyId);
-      else if (operation === "revoke") await protocol.revokeKey(service, tenant, importedKeyId, revocation);
+      if (operation === "delete") await protocol.deleteImportedKey(service, tenant, origin, importedKeyId);
+      else if (operation === "revoke") await protocol.revokeKey(service, tenant, origin, importedKeyId, revocation);
       else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
-      else await protocol.importKey(service, tenant, { ...request, key: { raw: present as string } });
+      else await protocol.importKey(service, tenant, origin, { ...request, key: { raw: present as string } });
     } else if (present === undefined || operation === "issue" || operation === "import") {
-      const { secret } = await protocol.issueKey(service, tenant, request);
+      const { secret } = await protocol.issueKey(service, tenant, origin, request);
       credentials.push(secret as string);
     } else if (operation === "rotate") {
-      const { secret } = await protocol.rotateKey(service, tenant, { keyId: keyIdOf(present), overrides: {} });
+      const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), overrides: {} });
       credentials.push(secret);
     } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
-    else await protocol.revokeKey(service, tenant, keyIdOf(present), revocation);
+    else await protocol.revokeKey(service, tenant, origin, keyIdOf(present), revocation);
   };
 }

@@ -7,9 +7,10 @@ import { writeSync } from "node:fs";
 import { openSqliteKeyStore } from "../../src/adapters/sqlite/key-store.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { keyRecord } from "./key-record.ts";
+import { withEvents } from "./with-events.ts";
 
 const [path = "", tag = ""] = process.argv.slice(2);
-const store = await openSqliteKeyStore({ path, clock: Date.now });
+const store = withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
 const acknowledge = (keyId: string, revision: number) => writeSync(1, `${keyId} ${revision}\n`);
 const metadata = { padding: "x".repeat(1000) };
 

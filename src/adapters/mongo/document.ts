@@ -1,10 +1,11 @@
+import type { AuditEvent } from "../../core/audit.ts";
 import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../../core/key.ts";
 
 /**
  * A key as MongoDB keeps it. Times are epoch milliseconds.
  *
  * `_id` is "<tenant>/<key id>". It is also the shard key, hashed: `sh.shardCollection("keywright.keys", { _id: "hashed" })`, and the same for
- * `request_marks`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
+ * `request_marks` and `audit_events`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
  * do not all land on the newest chunk. Lists ask every shard and merge.
  */
 export interface KeyDocument {
@@ -49,6 +50,13 @@ export interface RequestMarkDocument {
   readonly payloadDigest: string;
   readonly keyId: string;
   readonly createTimeMs: number;
+}
+
+/** `_id` is "<tenant>/<event id>". */
+export interface AuditEventDocument extends Omit<AuditEvent, "eventId" | "timeMs"> {
+  readonly _id: string;
+  /** A date, for the index that ends the event. */
+  readonly time: Date;
 }
 
 export function documentId(tenant: string, keyId: string): string {

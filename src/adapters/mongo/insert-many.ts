@@ -1,104 +1,69 @@
-import type { KeyRecord } from "../../core/key.ts";
-import type { InsertOutcome, KeyStore, RequestMark } from "../../ports/key-store.ts";
+import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
-import { markId } from "./document.ts";
-import type { Inserts, MarkedItem } from "./inserts.ts";
+import type { Insertion, Inserts, Outcomes, Tombstones } from "./inserts.ts";
 
-interface Item {
-  readonly record: KeyRecord;
-  readonly request: RequestMark | null;
-}
-
-type Outcomes = Map<MarkedItem, InsertOutcome>;
-
-/** Items that go one by one do so this many at a time. */
+/** How often all of a batch is tried in one step. Once is enough for new ids, twice for used ones; ids that others add at the same time take more. */
+const maxAttempts = 4;
+/** Insertions that go one by one do so this many at a time. */
 const maxConcurrentInserts = 16;
 
 /**
- * `insertMany` from steps under a deadline each. Items without request ids are one bulk write. Those with them are one transaction where all
- * ids are free; request ids that are used are sorted out before, and what still collides goes item by item.
+ * Adds keys, each as if alone and in their order, in as few transactions as it takes: one where all ids are free; where some are not, these are
+ * found out and left away in the next; what still collides goes one by one. A deadline holds for each step.
  */
-export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]): KeyStore["insertMany"] {
-  /** What the request ids in use answer, and all the rest in one transaction. The rest is given back where that failed. */
-  async function insertTogether(tenant: string, items: readonly MarkedItem[], outcomes: Outcomes): Promise<MarkedItem[]> {
-    const used = await run((signal) => inserts.usedRequests(tenant, items, signal));
-    const fresh: MarkedItem[] = [];
-    for (const item of items) {
-      const outcome = used.get(markIdOf(tenant, item));
-      if (outcome === undefined) fresh.push(item);
-      else outcomes.set(item, outcome);
+export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
+  /** Those that are left to do. */
+  async function addTogether(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<readonly Insertion[]> {
+    let left = insertions;
+    let tombstones: Tombstones = new Map();
+    for (let attempt = 0; attempt < maxAttempts && left.length > 0; attempt += 1) {
+      const added = await run((signal) => inserts.addAll(tenant, left, tombstones, signal));
+      const found = added === null ? await run((signal) => inserts.lookUp(tenant, left, signal)) : { outcomes: added, tombstones };
+      for (const [insertion, outcome] of found.outcomes) outcomes.set(insertion, outcome);
+      left = left.filter((insertion) => !outcomes.has(insertion));
+      tombstones = found.tombstones;
     }
-    if (fresh.length === 0) return [];
-    if (!(await run((signal) => inserts.insertAllMarked(tenant, fresh, signal)))) return fresh;
-    for (const item of fresh) outcomes.set(item, { outcome: "inserted", record: item.record });
-    return [];
+    return left;
   }
 
-  async function insertOneByOne(tenant: string, items: readonly MarkedItem[], outcomes: Outcomes): Promise<void> {
-    const insert = async (item: MarkedItem) => {
-      outcomes.set(item, await run((signal) => inserts.insert(tenant, item.record, item.request, signal)));
-    };
-    const { apart, colliding } = partition(tenant, items);
-    for (let start = 0; start < apart.length; start += maxConcurrentInserts) {
-      await Promise.all(apart.slice(start, start + maxConcurrentInserts).map(insert));
+  /** Those whose outcome still depends on others before them. */
+  async function withoutUsed(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<Insertion[]> {
+    const found = await run((signal) => inserts.lookUp(tenant, insertions, signal));
+    for (const [insertion, outcome] of found.outcomes) {
+      // A key id that is used may yet come second to a request id that one before this takes.
+      if (outcome.outcome === "request_id_used" || insertion.request === null) outcomes.set(insertion, outcome);
     }
-    for (const item of colliding) await insert(item);
+    return insertions.filter((insertion) => !outcomes.has(insertion));
   }
 
-  async function insertMarked(tenant: string, given: readonly MarkedItem[]): Promise<InsertOutcome[]> {
-    // Copies, since one object may be given twice and its outcomes differ.
-    const items = given.map((item) => ({ ...item }));
+  return async (tenant: string, insertions: readonly Insertion[]): Promise<InsertOutcome[]> => {
     const outcomes: Outcomes = new Map();
-    let left = await insertTogether(tenant, items, outcomes);
-    // The same batch may just have been sent twice: then all its request ids are used by now.
-    if (left.length > 0) left = await insertTogether(tenant, left, outcomes);
-    await insertOneByOne(tenant, left, outcomes);
-    return items.map((item) => outcomes.get(item) as InsertOutcome);
-  }
-
-  return async (tenant, items) => {
-    const outcomes: InsertOutcome[] = [];
-    for (const stretch of stretches(items)) {
-      const isMarked = stretch[0]?.request !== null;
-      const added = isMarked
-        ? await insertMarked(tenant, stretch as MarkedItem[])
-        : await run((signal) =>
-            inserts.insertUnmarked(
-              tenant,
-              stretch.map(({ record }) => record),
-              signal,
-            ),
-          );
-      outcomes.push(...added);
+    const addOne = async (insertion: Insertion) => {
+      outcomes.set(insertion, await run((signal) => inserts.addOne(tenant, insertion, signal)));
+    };
+    let waiting = insertions;
+    while (waiting.length > 0) {
+      const { apart, colliding } = partition(waiting);
+      const left = await addTogether(tenant, apart, outcomes);
+      for (let start = 0; start < left.length; start += maxConcurrentInserts) {
+        await Promise.all(left.slice(start, start + maxConcurrentInserts).map(addOne));
+      }
+      waiting = colliding.length === 0 ? colliding : await withoutUsed(tenant, colliding, outcomes);
     }
-    return outcomes;
+    return insertions.map((insertion) => outcomes.get(insertion) as InsertOutcome);
   };
 }
 
-/** Neighbours that all have a request id, or all have none: items with one id must be added in their order. */
-function stretches(items: readonly Item[]): Item[][] {
-  const found: Item[][] = [];
-  for (const item of items) {
-    const last = found.at(-1);
-    if (last !== undefined && (last[0]?.request === null) === (item.request === null)) last.push(item);
-    else found.push([item]);
-  }
-  return found;
-}
-
-/** Tells items that share an id with an earlier one from those whose order does not matter. */
-function partition(tenant: string, items: readonly MarkedItem[]): { apart: MarkedItem[]; colliding: MarkedItem[] } {
+/** Tells insertions that share an id with an earlier one from those whose order does not matter. */
+function partition(insertions: readonly Insertion[]): { apart: Insertion[]; colliding: Insertion[] } {
   const seen = new Set<string>();
-  const apart: MarkedItem[] = [];
-  const colliding: MarkedItem[] = [];
-  for (const item of items) {
-    const ids = [`mark ${markIdOf(tenant, item)}`, `key ${item.record.keyId}`];
-    (ids.some((id) => seen.has(id)) ? colliding : apart).push(item);
+  const apart: Insertion[] = [];
+  const colliding: Insertion[] = [];
+  for (const insertion of insertions) {
+    const { record, request } = insertion;
+    const ids = [`key ${record.keyId}`, ...(request === null ? [] : [`request ${record.kind} ${request.requestId}`])];
+    (ids.some((id) => seen.has(id)) ? colliding : apart).push(insertion);
     for (const id of ids) seen.add(id);
   }
   return { apart, colliding };
-}
-
-function markIdOf(tenant: string, { record, request }: MarkedItem): string {
-  return markId(tenant, record.kind, request.requestId);
 }

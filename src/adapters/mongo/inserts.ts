@@ -1,26 +1,36 @@
-import { type Collection, MongoBulkWriteError, type MongoClient } from "mongodb";
+import type { Collection, MongoClient } from "mongodb";
+import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, RequestMark } from "../../ports/key-store.ts";
+import type { InsertOutcome, NewKey } from "../../ports/key-store.ts";
+import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
-import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, recordOf } from "./document.ts";
-import { DuplicateKey, isDuplicateKey } from "./errors.ts";
+import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, recordOf, type Tombstone } from "./document.ts";
+import { isDuplicateKey } from "./errors.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
-export interface Inserts {
-  insert(tenant: string, record: KeyRecord, request: RequestMark | null, signal: AbortSignal): Promise<InsertOutcome>;
-  /** `insert` of many keys without request ids, in two round trips; more only where tombstones lie in the way. */
-  insertUnmarked(tenant: string, records: readonly KeyRecord[], signal: AbortSignal): Promise<InsertOutcome[]>;
-  /** Adds all keys with their request ids in one transaction. False where any of the ids is used: then nothing was added. */
-  insertAllMarked(tenant: string, items: readonly MarkedItem[], signal: AbortSignal): Promise<boolean>;
-  /** The outcomes for those of the request ids that are used, by `markId`. */
-  usedRequests(tenant: string, items: readonly MarkedItem[], signal: AbortSignal): Promise<ReadonlyMap<string, InsertOutcome>>;
+/** A key to add. Several with one `eventOf` share an event where they are added in one step. */
+export interface Insertion extends NewKey {
+  readonly eventOf: (keyIds: readonly string[]) => AuditEvent;
 }
 
-export interface MarkedItem {
-  readonly record: KeyRecord;
-  readonly request: RequestMark;
+export type Outcomes = Map<Insertion, InsertOutcome>;
+
+/** The revisions of the tombstones that lie under the ids of keys to add, by document id. */
+export type Tombstones = ReadonlyMap<string, number>;
+
+/** The steps that inserts are made of, each under the deadline of its signal. */
+export interface Inserts {
+  /**
+   * Adds all keys, over these tombstones, with their request ids and events, in one transaction. Null where any of the ids is used, or another
+   * tombstone is in the way: then nothing was added.
+   */
+  addAll(tenant: string, insertions: readonly Insertion[], tombstones: Tombstones, signal: AbortSignal): Promise<Outcomes | null>;
+  /** The outcomes for those whose ids are seen to be used, and the tombstones that lie under the others. */
+  lookUp(tenant: string, insertions: readonly Insertion[], signal: AbortSignal): Promise<{ outcomes: Outcomes; tombstones: Tombstones }>;
+  /** Adds one key and finds out by itself what is in its way. */
+  addOne(tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome>;
 }
 
 /**
@@ -41,126 +51,119 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
 /**
  * A request id is used once in the whole cluster because it is in the `_id` of a mark, which the transaction that adds the key adds too. It is not a
  * field of the key under a unique index: a sharded cluster keeps such an index only where it begins with the shard key, and a mark outlives
- * its key. A key without a request id needs no transaction.
+ * its key.
  */
-export function createInserts(client: MongoClient, { keys, tombstones, marks }: Collections, clock: Clock): Inserts {
-  async function insertOne(tenant: string, record: KeyRecord, options: WriteOptions): Promise<InsertOutcome> {
-    const document = documentOf(tenant, record, null);
-    try {
-      await keys.insertOne(document, options);
-      return { outcome: "inserted", record };
-    } catch (error) {
-      if (!isDuplicateKey(error)) throw error;
-    }
-    return insertOverTombstone(record, document, options);
-  }
+export function createInserts(client: MongoClient, collections: Collections, clock: Clock): Inserts {
+  const { keys, marks, auditEvents } = collections;
 
-  async function insertOverTombstone(record: KeyRecord, document: KeyDocument, options: WriteOptions): Promise<InsertOutcome> {
-    try {
-      return { outcome: "inserted", record: { ...record, revision: await addKey(keys, document, options) } };
-    } catch (error) {
-      if (isDuplicateKey(error)) return { outcome: "key_id_used" };
-      throw error;
-    }
-  }
-
-  function markOf(tenant: string, { record, request }: MarkedItem): RequestMarkDocument {
-    const { requestId, payloadDigest } = request;
-    return { _id: markId(tenant, record.kind, requestId), requestId, payloadDigest, keyId: record.keyId, createTimeMs: clock() };
-  }
-
-  async function insertMarked(tenant: string, item: MarkedItem, signal: AbortSignal): Promise<InsertOutcome> {
-    const mark = markOf(tenant, item);
-    const document = documentOf(tenant, item.record, item.request.requestId);
-    for (;;) {
-      let isRequestIdFree = false;
-      try {
-        return await inTransaction(client, signal, async (session) => {
-          const options = { session, signal };
-          isRequestIdFree = false;
-          await marks.insertOne(mark, options);
-          isRequestIdFree = true;
-          const revision = await addKey(keys, document, options);
-          return { outcome: "inserted", record: { ...item.record, revision } };
-        });
-      } catch (error) {
-        if (!isDuplicateKey(error)) throw error;
-      }
-      if (isRequestIdFree) return { outcome: "key_id_used" };
-      // Linearizable: the mark in the way may be of this moment, and not yet on a majority. Where it was lost again, the id is free.
-      const used = await marks.findOne({ _id: mark._id }, { readConcern: "linearizable", signal });
-      if (used !== null) return outcomeOf(used, await keys.findOne({ _id: documentId(tenant, used.keyId) }, { signal }));
-    }
+  function marksOf(tenant: string, insertions: readonly Insertion[]): RequestMarkDocument[] {
+    return insertions.flatMap(({ record, request }) => {
+      if (request === null) return [];
+      const { requestId, payloadDigest } = request;
+      return { _id: markId(tenant, record.kind, requestId), requestId, payloadDigest, keyId: record.keyId, createTimeMs: clock() };
+    });
   }
 
   return {
-    insert: (tenant, record, request, signal) =>
-      request === null ? insertOne(tenant, record, { signal }) : insertMarked(tenant, { record, request }, signal),
-
-    async insertUnmarked(tenant, records, signal) {
-      const documents = records.map((record) => documentOf(tenant, record, null));
-      const taken = await insertedBut(keys, documents, signal);
-      const takenIds = Array.from(taken, (index) => (documents[index] as KeyDocument)._id);
-      const underTombstone = new Set<string>();
-      if (takenIds.length > 0) {
-        const lying = tombstones.find({ _id: { $in: takenIds }, tombstoneRevision: { $gt: 0 } }, { projection: { _id: 1 }, signal });
-        for await (const { _id } of lying) underTombstone.add(_id);
-      }
-      return Promise.all(
-        records.map((record, index): InsertOutcome | Promise<InsertOutcome> => {
-          if (!taken.has(index)) return { outcome: "inserted", record };
-          const document = documents[index] as KeyDocument;
-          // The first of several with one id gets it.
-          return underTombstone.delete(document._id) ? insertOverTombstone(record, document, { signal }) : { outcome: "key_id_used" };
-        }),
-      );
-    },
-
-    async insertAllMarked(tenant, items, signal) {
-      const newMarks = items.map((item) => markOf(tenant, item));
-      const documents = items.map(({ record, request }) => documentOf(tenant, record, request.requestId));
+    async addAll(tenant, insertions, tombstones, signal) {
+      const newMarks = marksOf(tenant, insertions);
+      const records = insertions.map(({ record }) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId))));
+      const documents = insertions.map(({ request }, index) => documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null));
+      const fresh = documents.filter(({ _id }) => !tombstones.has(_id));
+      const replacements = documents
+        .filter(({ _id }) => tombstones.has(_id))
+        .map((document) => ({
+          replaceOne: { filter: { _id: document._id, tombstoneRevision: tombstones.get(document._id) }, replacement: document },
+        }));
+      const events = eventsOf(insertions);
       try {
         await inTransaction(client, signal, async (session) => {
           const options = { session, signal };
-          await marks.insertMany(newMarks, options);
-          await keys.insertMany(documents, options);
+          if (newMarks.length > 0) await marks.insertMany(newMarks, options);
+          if (fresh.length > 0) await keys.insertMany(fresh, options);
+          if (replacements.length > 0) {
+            const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
+            if (matchedCount < replacements.length) throw new OtherTombstone();
+          }
+          await addEvents(auditEvents, tenant, events, options);
         });
-        return true;
       } catch (error) {
-        if (isDuplicateKey(error)) return false;
+        if (isDuplicateKey(error) || error instanceof OtherTombstone) return null;
         throw error;
       }
+      return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
     },
 
-    async usedRequests(tenant, items, signal) {
-      const ids = items.map(({ record, request }) => markId(tenant, record.kind, request.requestId));
-      const used = await marks.find({ _id: { $in: ids } }, { batchSize: ids.length, signal }).toArray();
-      const keyIds = used.map(({ keyId }) => documentId(tenant, keyId));
-      const found = keyIds.length === 0 ? [] : await keys.find({ _id: { $in: keyIds } }, { batchSize: ids.length, signal }).toArray();
-      const byId = new Map(found.map((document) => [document._id, document]));
-      return new Map(used.map((mark) => [mark._id, outcomeOf(mark, byId.get(documentId(tenant, mark.keyId)) ?? null)]));
+    async lookUp(tenant, insertions, signal) {
+      const markIds = marksOf(tenant, insertions).map(({ _id }) => _id);
+      const used = markIds.length === 0 ? [] : await marks.find({ _id: { $in: markIds } }, { batchSize: markIds.length, signal }).toArray();
+      const usedMarks = new Map(used.map((mark) => [mark._id, mark]));
+      const ids = [...new Set([...insertions.map(({ record }) => record.keyId), ...used.map(({ keyId }) => keyId)])];
+      const filter = { _id: { $in: ids.map((keyId) => documentId(tenant, keyId)) } };
+      const found = await keys.find(filter, { batchSize: ids.length, signal }).toArray();
+      const documents = new Map(found.map((document) => [document._id, document as KeyDocument | Tombstone]));
+
+      const outcomes: Outcomes = new Map();
+      const tombstones = new Map<string, number>();
+      for (const insertion of insertions) {
+        const { record, request } = insertion;
+        const mark = request === null ? undefined : usedMarks.get(markId(tenant, record.kind, request.requestId));
+        const id = documentId(tenant, record.keyId);
+        const lying = documents.get(id);
+        if (mark !== undefined) outcomes.set(insertion, outcomeOf(mark, documents.get(documentId(tenant, mark.keyId))));
+        else if (lying !== undefined && "kind" in lying) outcomes.set(insertion, { outcome: "key_id_used" });
+        else if (lying !== undefined) tombstones.set(id, lying.tombstoneRevision);
+      }
+      return { outcomes, tombstones };
+    },
+
+    async addOne(tenant, insertion, signal) {
+      const { record, request, eventOf } = insertion;
+      const [mark] = marksOf(tenant, [insertion]);
+      const document = documentOf(tenant, record, request?.requestId ?? null);
+      for (;;) {
+        let isRequestIdFree = mark === undefined;
+        try {
+          return await inTransaction(client, signal, async (session) => {
+            const options = { session, signal };
+            isRequestIdFree = mark === undefined;
+            if (mark !== undefined) await marks.insertOne(mark, options);
+            isRequestIdFree = true;
+            const revision = await addKey(keys, document, options);
+            await addEvents(auditEvents, tenant, [eventOf([record.keyId])], options);
+            return { outcome: "inserted", record: { ...record, revision } };
+          });
+        } catch (error) {
+          if (!isDuplicateKey(error)) throw error;
+        }
+        if (isRequestIdFree || mark === undefined) return { outcome: "key_id_used" };
+        // Linearizable: the mark in the way may be of this moment, and not yet on a majority. Where it was lost again, the id is free.
+        const used = await marks.findOne({ _id: mark._id }, { readConcern: "linearizable", signal });
+        if (used !== null) return outcomeOf(used, (await keys.findOne({ _id: documentId(tenant, used.keyId) }, { signal })) ?? undefined);
+      }
     },
   };
 }
 
-/** The key that a request made, unless it was deleted since; another key, or a tombstone, with its id is not it. */
-function outcomeOf(mark: RequestMarkDocument, document: KeyDocument | null): InsertOutcome {
-  const isOfMark = document !== null && document.requestId === mark.requestId;
-  return { outcome: "request_id_used", payloadDigest: mark.payloadDigest, record: isOfMark ? recordOf(document) : null };
+/** Ends a transaction: a tombstone is not the one that was looked up. */
+class OtherTombstone extends Error {}
+
+function aboveTombstone(record: KeyRecord, tombstoneRevision: number | undefined): KeyRecord {
+  return tombstoneRevision === undefined ? record : { ...record, revision: Math.max(record.revision, tombstoneRevision + 1) };
 }
 
-/** Inserts what it can and answers the indexes of those whose id is taken. */
-async function insertedBut(keys: Collection<KeyDocument>, documents: readonly KeyDocument[], signal: AbortSignal): Promise<Set<number>> {
-  try {
-    const options = { ordered: false, signal };
-    await keys.insertMany(documents, options);
-    return new Set();
-  } catch (error) {
-    // The driver throws the same class for time-outs and lost connections; then there may be no error of a single write at all.
-    if (!(error instanceof MongoBulkWriteError) || !isDuplicateKey(error)) throw error;
-    const writeErrors = error.result.getWriteErrors();
-    const isOnlyDuplicates = writeErrors.length > 0 && writeErrors.every(({ code }) => code === DuplicateKey);
-    if (!isOnlyDuplicates || error.result.getWriteConcernError() !== undefined) throw error;
-    return new Set(writeErrors.map(({ index }) => index));
+function eventsOf(insertions: readonly Insertion[]): AuditEvent[] {
+  const keyIds = new Map<Insertion["eventOf"], string[]>();
+  for (const { eventOf, record } of insertions) {
+    const ids = keyIds.get(eventOf);
+    if (ids === undefined) keyIds.set(eventOf, [record.keyId]);
+    else ids.push(record.keyId);
   }
+  return Array.from(keyIds, ([eventOf, ids]) => eventOf(ids));
+}
+
+/** The key that a request made, unless it was deleted since; another key, or a tombstone, with its id is not it. */
+function outcomeOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone | undefined): InsertOutcome {
+  const isOfMark = document !== undefined && "kind" in document && document.requestId === mark.requestId;
+  return { outcome: "request_id_used", payloadDigest: mark.payloadDigest, record: isOfMark ? recordOf(document) : null };
 }

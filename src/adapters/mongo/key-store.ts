@@ -2,9 +2,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CacheGenerationStore } from "../../ports/cache-generation.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { KeyStore } from "../../ports/key-store.ts";
+import { addEvents, listEvents } from "./audit.ts";
 import { createCacheGenerationStore } from "./cache-generation.ts";
 import { type MongoOptions, openDatabase } from "./database.ts";
 import { documentId } from "./document.ts";
+import { createGroupInsert } from "./group-insert.ts";
 import { createGroupRead } from "./group-read.ts";
 import { createInsertMany } from "./insert-many.ts";
 import { createInserts } from "./inserts.ts";
@@ -35,24 +37,36 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   const collections = collectionsOf(database.db);
   const keys = createKeys(client, collections);
   const inserts = createInserts(client, collections, options.clock);
+  const insertMany = createInsertMany(inserts, run);
+  const groupInsert = createGroupInsert(insertMany);
   const readOne = createGroupRead((ids) => run((signal) => keys.getMany(ids, signal)), database.isSharded ? 1 : undefined);
 
   const get = async (tenant: string, keyId: string) => (await readOne(documentId(tenant, keyId))) ?? null;
 
   return {
-    insert: (tenant, record, request) => run((signal) => inserts.insert(tenant, record, request, signal)),
-    insertMany: createInsertMany(inserts, run),
+    insert: (tenant, record, request, event) => groupInsert.insert(tenant, { record, request, eventOf: () => event }),
+    // Copies, since one item may be given twice and its outcomes differ.
+    insertMany: (tenant, items, eventOf) =>
+      insertMany(
+        tenant,
+        items.map((item) => ({ ...item, eventOf })),
+      ),
     get,
     getMany: (tenant, keyIds) => Promise.all(keyIds.map((keyId) => get(tenant, keyId))),
     list: (tenant, query) => run((signal) => listKeys(collections.keys, tenant, query, signal)),
-    replace: (tenant, record) => run((signal) => keys.replace(tenant, record, signal)),
-    rotate: (tenant, retired, successor) => run((signal) => keys.rotate(tenant, retired, successor, signal)),
-    delete: (tenant, kind, keyId) => run((signal) => keys.delete(tenant, kind, keyId, signal)),
+    replace: (tenant, record, event) => run((signal) => keys.replace(tenant, record, event, signal)),
+    rotate: (tenant, retired, successor, event) => run((signal) => keys.rotate(tenant, retired, successor, event, signal)),
+    delete: (tenant, kind, keyId, event) => run((signal) => keys.delete(tenant, kind, keyId, event, signal)),
     touch: (tenant, uses) => run((signal) => keys.touch(tenant, uses, signal)),
+    audit: {
+      append: (tenant, events) => run((signal) => addEvents(collections.auditEvents, tenant, events, { signal })),
+      list: (tenant, query) => run((signal) => listEvents(collections.auditEvents, tenant, query, signal)),
+    },
     ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),
     async close() {
       // Reads of this turn are under way only in the next.
       await nextTurn();
+      await groupInsert.settled();
       await database.close();
     },
     cacheGeneration: createCacheGenerationStore(database),

@@ -1,6 +1,8 @@
 import type { MongoClient } from "mongodb";
+import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { LastUse } from "../../ports/key-store.ts";
+import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
@@ -12,14 +14,17 @@ import { inTransaction } from "./transaction.ts";
 export interface Keys {
   /** By document id. */
   getMany(ids: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, KeyRecord>>;
-  replace(tenant: string, record: KeyRecord, signal: AbortSignal): Promise<boolean>;
-  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, signal: AbortSignal): Promise<boolean>;
-  delete(tenant: string, kind: KeyKind, keyId: string, signal: AbortSignal): Promise<number | null>;
+  replace(tenant: string, record: KeyRecord, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
+  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
+  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
   touch(tenant: string, uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
 
-/** Writes that find nothing to change wait for a majority as well, so an answer of false is as durable as one of true. */
-export function createKeys(client: MongoClient, { keys, tombstones }: Collections): Keys {
+/**
+ * Changes are transactions with their audit events. One that finds nothing to change waits for a majority as well, so an answer of false is as
+ * durable as one of true.
+ */
+export function createKeys(client: MongoClient, { keys, tombstones, auditEvents }: Collections): Keys {
   async function replace(tenant: string, record: KeyRecord, options: WriteOptions): Promise<boolean> {
     const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
     return (await keys.updateOne(previous, { $set: replacedFields(record) }, options)).matchedCount === 1;
@@ -38,14 +43,21 @@ export function createKeys(client: MongoClient, { keys, tombstones }: Collection
       return records;
     },
 
-    replace: (tenant, record, signal) => replace(tenant, record, { signal }),
+    replace: (tenant, record, event, signal) =>
+      inTransaction(client, signal, async (session) => {
+        const options = { session, signal };
+        if (!(await replace(tenant, record, options))) return false;
+        await addEvents(auditEvents, tenant, [event], options);
+        return true;
+      }),
 
-    async rotate(tenant, retired, successor, signal) {
+    async rotate(tenant, retired, successor, event, signal) {
       try {
         return await inTransaction(client, signal, async (session) => {
           const options = { session, signal };
           if (!(await replace(tenant, retired, options))) return false;
           await addKey(keys, documentOf(tenant, successor, null), options);
+          await addEvents(auditEvents, tenant, [event], options);
           return true;
         });
       } catch (error) {
@@ -55,14 +67,18 @@ export function createKeys(client: MongoClient, { keys, tombstones }: Collection
       }
     },
 
-    async delete(tenant, kind, keyId, signal) {
-      const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
-      const left = await tombstones.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
-        returnDocument: "after",
-        ...({ signal } satisfies WriteOptions),
-      });
-      return left === null ? null : left.tombstoneRevision;
-    },
+    delete: (tenant, kind, keyId, event, signal) =>
+      inTransaction(client, signal, async (session) => {
+        const options: WriteOptions = { session, signal };
+        const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
+        const left = await tombstones.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
+          returnDocument: "after",
+          ...options,
+        });
+        if (left === null) return null;
+        await addEvents(auditEvents, tenant, [event], options);
+        return left.tombstoneRevision;
+      }),
 
     async touch(tenant, uses, signal) {
       if (uses.length === 0) return;

@@ -1,5 +1,5 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
-import type { KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
+import type { AuditEventDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 
 /** How long a deleted key's revision is remembered: longer than any cache keeps a record. */
 const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
@@ -15,17 +15,30 @@ export const keyIndexes = [
   { name: "tombstones_by_delete_time", key: { deleteTime: 1 }, sparse: true, expireAfterSeconds: tombstoneLifeSeconds },
 ] as const satisfies IndexDescription[];
 
+/** As in SQLite's schema. */
+export const auditIndexes = [
+  { name: "events_by_key", key: { keyIds: 1, _id: 1 } },
+  { name: "events_by_method", key: { method: 1, _id: 1, caller: 1 } },
+  { name: "events_by_caller", key: { caller: 1, _id: 1 } },
+] as const satisfies IndexDescription[];
+
 export interface Collections {
   readonly keys: Collection<KeyDocument>;
   /** The same collection: what is left of deleted keys. */
   readonly tombstones: Collection<Tombstone>;
   readonly marks: Collection<RequestMarkDocument>;
+  readonly auditEvents: Collection<AuditEventDocument>;
 }
 
 export function collectionsOf(db: Db): Collections {
   // `useBigInt64` since quotas go up to 2^63 - 1.
   const keys = db.collection<KeyDocument>("keys", { useBigInt64: true });
-  return { keys, tombstones: db.collection<Tombstone>("keys"), marks: db.collection<RequestMarkDocument>("request_marks") };
+  return {
+    keys,
+    tombstones: db.collection<Tombstone>("keys"),
+    marks: db.collection<RequestMarkDocument>("request_marks"),
+    auditEvents: db.collection<AuditEventDocument>("audit_events"),
+  };
 }
 
 /**
@@ -34,11 +47,16 @@ export function collectionsOf(db: Db): Collections {
  */
 export async function ensureSchema(db: Db): Promise<void> {
   // A transaction can make a collection too, but not two of them at the same time.
-  for (const name of ["keys", "request_marks", "cache_generation"]) await ensureCollection(db, name);
-  const missing = await missingIndexes(db);
+  for (const name of ["keys", "request_marks", "audit_events", "cache_generation"]) await ensureCollection(db, name);
+  await ensureIndexes(db, "keys", keyIndexes);
+  await ensureIndexes(db, "audit_events", auditIndexes);
+}
+
+async function ensureIndexes(db: Db, collection: string, wanted: readonly IndexDescription[]): Promise<void> {
+  const missing = await missingIndexes(db, collection, wanted);
   // Building an index on many keys takes longer than any read or write may.
   const unhurried: CreateIndexesOptions & { socketTimeoutMS: number } = { socketTimeoutMS: 0 };
-  if (missing.length > 0) await db.collection("keys").createIndexes(missing, unhurried);
+  if (missing.length > 0) await db.collection(collection).createIndexes(missing, unhurried);
 }
 
 async function ensureCollection(db: Db, name: string): Promise<void> {
@@ -52,12 +70,14 @@ async function ensureCollection(db: Db, name: string): Promise<void> {
   }
 }
 
-async function missingIndexes(db: Db): Promise<IndexDescription[]> {
-  const found = await db.collection("keys").indexes();
-  return keyIndexes.filter((wanted) => {
+async function missingIndexes(db: Db, collection: string, all: readonly IndexDescription[]): Promise<IndexDescription[]> {
+  const found = await db.collection(collection).indexes();
+  return all.filter((wanted) => {
     const same = found.find(({ name, key }) => name === wanted.name || JSON.stringify(key) === JSON.stringify(wanted.key));
     if (same !== undefined && essence(same) !== essence(wanted)) {
-      throw new Error(`the index ${same.name} of the collection keys differs from what Keywright needs: drop it, and it is made again`);
+      throw new Error(
+        `the index ${same.name} of the collection ${collection} differs from what Keywright needs: drop it, and it is made again`,
+      );
     }
     return same === undefined;
   });

@@ -1,14 +1,15 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** Above this a transaction is closed and the event loop gets its turn; about 10 ms of work. */
-const maxWritesPerCommit = 256;
+/** So many rows, more or less. Above this a transaction is closed and the event loop gets its turn; about 10 ms of work. */
+const maxRowsPerCommit = 256;
 
 export interface GroupCommit {
   /**
    * Runs `write` in a transaction and resolves with its result once that is on the disk. What the write did is undone where it throws.
    * Rejects with what the write or SQLite threw; where it was the commit that failed, the write may still be there after a restart.
+   * `rowCount` says how much work it is.
    */
-  run<T>(write: () => T): Promise<T>;
+  run<T>(write: () => T, rowCount?: number): Promise<T>;
 
   /** Commits everything that waits, before it returns. */
   drain(): void;
@@ -16,6 +17,7 @@ export interface GroupCommit {
 
 interface Waiting {
   readonly write: () => unknown;
+  readonly rowCount: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -72,17 +74,24 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
   }
 
   function flush(): void {
-    const group = queue.slice(0, maxWritesPerCommit);
-    queue = queue.slice(maxWritesPerCommit);
+    let rowCount = 0;
+    const end = queue.findIndex((waiting) => {
+      rowCount += waiting.rowCount;
+      return rowCount > maxRowsPerCommit;
+    });
+    // One that is too large for any group goes alone.
+    const count = end === -1 ? queue.length : Math.max(1, end);
+    const group = queue.slice(0, count);
+    queue = queue.slice(count);
     if (queue.length > 0) setImmediate(flush);
     if (group.length > 0) commitGroup(group);
   }
 
   return {
-    run<T>(write: () => T): Promise<T> {
+    run<T>(write: () => T, rowCount = 1): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         if (queue.length === 0) setImmediate(flush);
-        queue.push({ write, resolve: resolve as (result: unknown) => void, reject });
+        queue.push({ write, rowCount, resolve: resolve as (result: unknown) => void, reject });
       });
     },
 

@@ -1,6 +1,8 @@
+import type { AuditEvent } from "../../core/audit.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { KeyStore } from "../../ports/key-store.ts";
+import type { InsertOutcome, KeyStore, NewKey } from "../../ports/key-store.ts";
+import { prepareAudit } from "./audit.ts";
 import { openDatabase, storeError } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { prepareKeys } from "./keys.ts";
@@ -12,6 +14,9 @@ export interface SqliteKeyStoreOptions {
   readonly clock: Clock;
 }
 
+/** Keys of one batch that a transaction adds at most. */
+const maxKeysPerWrite = 128;
+
 /**
  * The store in one SQLite file. Reads and commits run on the calling thread: node:sqlite has no other way, and a read takes a few
  * microseconds. Rejects with an Error naming the file where it cannot be used, as while another process uses it.
@@ -19,6 +24,7 @@ export interface SqliteKeyStoreOptions {
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
   const database = openDatabase(options.path);
   const keys = prepareKeys(database, options.clock);
+  const audit = prepareAudit(database);
   const list = prepareList(database);
   const groupCommit = createGroupCommit(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
@@ -33,26 +39,50 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     }
   }
 
-  async function write<T>(change: () => T): Promise<T> {
+  async function write<T>(change: () => T, rowCount?: number): Promise<T> {
     if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
     try {
-      return await groupCommit.run(change);
+      return await groupCommit.run(change, rowCount);
     } catch (error) {
       throw storeError(error);
     }
   }
 
+  function insertAll(tenant: string, items: readonly NewKey[], eventOf: (keyIds: readonly string[]) => AuditEvent): InsertOutcome[] {
+    const outcomes = items.map(({ record, request }) => keys.insert(tenant, record, request));
+    const keyIds = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record.keyId : []));
+    if (keyIds.length > 0) audit.add(tenant, eventOf(keyIds));
+    return outcomes;
+  }
+
+  /** The outcome of a change, whose event is written unless the outcome is that of no change. */
+  function audited<T>(tenant: string, event: AuditEvent, outcome: T, unchanged: T): T {
+    if (outcome !== unchanged) audit.add(tenant, event);
+    return outcome;
+  }
+
   return {
     tokenSalt: salt.value,
-    insert: (tenant, record, request) => write(() => keys.insert(tenant, record, request)),
-    insertMany: (tenant, items) => Promise.all(items.map((item) => write(() => keys.insert(tenant, item.record, item.request)))),
+    insert: (tenant, record, request, event) => write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome),
+    async insertMany(tenant, items, eventOf) {
+      const parts = [];
+      for (let start = 0; start < items.length; start += maxKeysPerWrite) parts.push(items.slice(start, start + maxKeysPerWrite));
+      return (await Promise.all(parts.map((part) => write(() => insertAll(tenant, part, eventOf), part.length)))).flat();
+    },
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
     list: async (tenant, query) => read(() => list(tenant, query)),
-    replace: (tenant, record) => write(() => keys.replace(tenant, record)),
-    rotate: (tenant, retired, successor) => write(() => keys.rotate(tenant, retired, successor)),
-    delete: (tenant, kind, keyId) => write(() => keys.delete(tenant, kind, keyId)),
+    replace: (tenant, record, event) => write(() => audited(tenant, event, keys.replace(tenant, record), false)),
+    rotate: (tenant, retired, successor, event) => write(() => audited(tenant, event, keys.rotate(tenant, retired, successor), false)),
+    delete: (tenant, kind, keyId, event) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId), null)),
     touch: (tenant, uses) => write(() => keys.touch(tenant, uses)),
+    audit: {
+      append: (tenant, events) =>
+        write(() => {
+          for (const event of events) audit.add(tenant, event);
+        }, events.length),
+      list: async (tenant, query) => read(() => audit.list(tenant, query)),
+    },
     ping: async () => read(() => void probe.get()),
     async close() {
       if (!database.isOpen) return;

@@ -9,6 +9,9 @@ import { tokenSaltBytes } from "../../ports/key-store.ts";
  * `expire_time_ms` at the end, so that the status is told from the index alone. `revoked` is a column of its own since SQLite takes no
  * index on a generated one as covering. Finding expired keys still walks the index over all that are not revoked, 100 ns each: the status
  * of a key changes with the clock, and no index can follow that.
+ *
+ * Audit events sort by id, thus by time, and each index that finds them holds what the filters compare. Which keys an event names stands in a
+ * table of its own: a bulk write's event names many.
  */
 const migrations: readonly string[] = [
   `
@@ -67,6 +70,34 @@ const migrations: readonly string[] = [
   CREATE TABLE store (
     name TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE audit_events (
+    tenant TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    time_ms INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    client_address TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    key_ids TEXT NOT NULL,
+    changed_fields TEXT NOT NULL,
+    revocation_reason TEXT,
+    error_reason TEXT,
+    PRIMARY KEY (tenant, event_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX audit_events_by_method ON audit_events (tenant, method, event_id, caller);
+  CREATE INDEX audit_events_by_caller ON audit_events (tenant, caller, event_id);
+
+  CREATE TABLE audit_event_keys (
+    tenant TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    method TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    PRIMARY KEY (tenant, key_id, event_id)
   ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -4,8 +4,11 @@ import { Failure } from "../../../src/error/failure.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { freePorts } from "../../support/free-port.ts";
 import { keyRecord } from "../../support/key-record.ts";
+import { auditEvent, type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 
-const open = (uri: string, timeoutMs = 1000) => openMongoKeyStore({ uri, timeoutMs, clock: Date.now });
+const open = async (uri: string, timeoutMs = 1000) => withEvents(await openMongoKeyStore({ uri, timeoutMs, clock: Date.now }));
+
+type TestedStore = StoreWithEvents<MongoKeyStore>;
 
 /** Everything that a log could show of an error and its causes. */
 function textOf(error: unknown): string {
@@ -13,7 +16,7 @@ function textOf(error: unknown): string {
   return [error.message, error.stack, JSON.stringify(error), error.cause === undefined ? "" : textOf(error.cause)].join("\n");
 }
 
-async function errorOf(opening: Promise<MongoKeyStore>): Promise<Error> {
+async function errorOf(opening: Promise<TestedStore>): Promise<Error> {
   return opening.then(
     async (store) => {
       await store.close();
@@ -63,14 +66,14 @@ await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
   });
 
   describe("that does not answer", () => {
-    let store: MongoKeyStore | undefined;
+    let store: TestedStore | undefined;
     afterEach(async () => {
       await mongo().members[0]?.kill("SIGCONT");
       await store?.close();
     });
 
     const record = keyRecord();
-    const calls: Record<string, (store: MongoKeyStore) => Promise<unknown>> = {
+    const calls: Record<string, (store: TestedStore) => Promise<unknown>> = {
       insert: (store) => store.insert("t", keyRecord({ keyId: "A" }), null),
       "insert with a request id": (store) => store.insert("t", keyRecord({ keyId: "B" }), { requestId: "r", payloadDigest: "" }),
       insertMany: (store) => store.insertMany("t", [{ record: keyRecord({ keyId: "C" }), request: null }]),
@@ -81,6 +84,8 @@ await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
       rotate: (store) => store.rotate("t", { ...record, revision: 2 }, keyRecord({ keyId: "D" })),
       delete: (store) => store.delete("t", "issued", record.keyId),
       touch: (store) => store.touch("t", [{ keyId: record.keyId, lastUsedTimeMs: 1 }]),
+      "audit.append": (store) => store.audit.append("t", [auditEvent()]),
+      "audit.list": (store) => store.audit.list("t", { limit: 1 }),
       ping: (store) => store.ping(),
       "reading the cache generation": (store) => store.cacheGeneration.read(),
       "advancing the cache generation": (store) => store.cacheGeneration.advance(0, "a"),

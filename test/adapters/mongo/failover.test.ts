@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { Failure } from "../../../src/error/failure.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import type { MongoServer } from "../../support/mongo-server.ts";
+import { type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 
 const superseded = { reason: "superseded", description: "" } as const;
 
 /** Issues, replaces and rotates keys until `until` resolves; keeps the last acknowledged revision of each, and how long nothing was acknowledged. */
-async function writeUntil(store: MongoKeyStore, tag: string, until: Promise<unknown>) {
+async function writeUntil(store: StoreWithEvents, tag: string, until: Promise<unknown>) {
   const acknowledged = new Map<string, number>();
   let isOver = false;
   void until.then(() => {
@@ -58,9 +59,9 @@ async function primaryPort(mongo: MongoServer): Promise<number> {
 }
 
 await describeOnMongo("a replica set of three under writes", { members: 3 }, (mongo) => {
-  let store: MongoKeyStore;
+  let store: StoreWithEvents;
   beforeAll(async () => {
-    store = await openMongoKeyStore({ uri: mongo().uri, clock: Date.now });
+    store = withEvents(await openMongoKeyStore({ uri: mongo().uri, clock: Date.now }));
   });
   afterAll(() => store.close());
 

@@ -6,6 +6,7 @@ import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
+import { withEvents } from "../../support/with-events.ts";
 
 const nowMs = 1_700_000_000_000;
 const statuses: readonly (KeyStatus | undefined)[] = [undefined, "active", "expired", "revoked"];
@@ -22,7 +23,7 @@ await describeOnMongo("list", {}, (mongo) => {
 
   beforeAll(async () => {
     client = new MongoClient(mongo().uri);
-    const store = await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 });
+    const store = withEvents(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 }));
     const expiries = [null, nowMs - 1, nowMs + 1];
     const items = Array.from({ length: 1200 }, (_, index) => ({
       record: keyRecord({

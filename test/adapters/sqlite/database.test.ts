@@ -7,8 +7,9 @@ import { expect, test } from "vitest";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { withEvents } from "../../support/with-events.ts";
 
-const openStore = (path: string) => openSqliteKeyStore({ path, clock: Date.now });
+const openStore = async (path: string) => withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
 
 test("a second process on the file fails at open, with an error that names the file and the reason", async () => {
   using folder = temporaryFolder();

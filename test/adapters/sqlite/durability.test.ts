@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
-import type { KeyStore } from "../../../src/ports/key-store.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 
 const script = fileURLToPath(new URL("../../support/store-process.ts", import.meta.url));
 
@@ -22,7 +22,7 @@ function acknowledged(output: string): Map<string, number> {
 }
 
 /** What of `wanted` is not in the store, and which rotations are there by half. */
-async function losses(store: KeyStore, wanted: Map<string, number>): Promise<string[]> {
+async function losses(store: StoreWithEvents, wanted: Map<string, number>): Promise<string[]> {
   const lost: string[] = [];
   for (const [keyId, revision] of wanted) {
     const record = await store.get("t", keyId);
@@ -59,7 +59,7 @@ test("20 times SIGKILL at a random moment: everything acknowledged is there, and
 
     const wanted = acknowledged(output);
     total += wanted.size;
-    const store = await openSqliteKeyStore({ path, clock: Date.now });
+    const store = withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
     expect(await losses(store, wanted), `round ${round}`).toEqual([]);
     await store.close();
   }
@@ -72,7 +72,7 @@ test.skipIf(process.platform === "win32")(
     using folder = temporaryFolder();
     const path = join(folder.path, "keys.db");
     // A limit on the size of files (in blocks of 512 or 1024 bytes) stands in for the full disk.
-    const child = spawn("sh", ["-c", 'ulimit -f 1000 && exec "$0" "$@"', process.execPath, script, path, "full"], {
+    const child = spawn("sh", ["-c", 'ulimit -f 1500 && exec "$0" "$@"', process.execPath, script, path, "full"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     let output = "";
@@ -85,7 +85,7 @@ test.skipIf(process.platform === "win32")(
 
     const wanted = acknowledged(output);
     expect(wanted.size).toBeGreaterThan(20);
-    const store = await openSqliteKeyStore({ path, clock: Date.now });
+    const store = withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
     expect(await losses(store, wanted)).toEqual([]);
     await store.close();
   },

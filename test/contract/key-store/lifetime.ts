@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { type KeyStore, tokenSaltBytes } from "../../../src/ports/key-store.ts";
+import { tokenSaltBytes } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
+import { auditEvent, type StoreWithEvents } from "../../support/with-events.ts";
 import type { KeyStoreContext } from "../key-store.ts";
 
 const request = { requestId: "r", payloadDigest: "d" };
 
 /** Every method once. */
-const calls: Record<string, (store: KeyStore) => Promise<unknown>> = {
+const calls: Record<string, (store: StoreWithEvents) => Promise<unknown>> = {
   insert: (store) => store.insert("t", keyRecord(), null),
   insertMany: (store) => store.insertMany("t", [{ record: keyRecord(), request: null }]),
   get: (store) => store.get("t", "A"),
@@ -15,6 +16,8 @@ const calls: Record<string, (store: KeyStore) => Promise<unknown>> = {
   rotate: (store) => store.rotate("t", keyRecord({ revision: 2 }), keyRecord({ keyId: "B" })),
   delete: (store) => store.delete("t", "issued", "A"),
   touch: (store) => store.touch("t", [{ keyId: "A", lastUsedTimeMs: 1 }]),
+  "audit.append": (store) => store.audit.append("t", [auditEvent()]),
+  "audit.list": (store) => store.audit.list("t", { limit: 1 }),
   ping: (store) => store.ping(),
 };
 

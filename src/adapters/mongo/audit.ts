@@ -1,0 +1,52 @@
+import type { Collection, Filter, FindCursor } from "mongodb";
+import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
+import type { AuditQuery } from "../../ports/audit-trail.ts";
+import type { WriteOptions } from "./database.ts";
+import { type AuditEventDocument, documentId } from "./document.ts";
+
+/** Adds events, in the transaction of the changes that they tell of where the options name its session. */
+export async function addEvents(
+  auditEvents: Collection<AuditEventDocument>,
+  tenant: string,
+  events: readonly AuditEvent[],
+  options: WriteOptions,
+): Promise<void> {
+  const documents = events.map(({ eventId, timeMs, ...rest }) => ({ _id: documentId(tenant, eventId), time: new Date(timeMs), ...rest }));
+  await auditEvents.insertMany(documents, options);
+}
+
+/**
+ * The query for one page, by the index of the filter that leaves the fewest events: a key has few, a method fewer than a caller, who is often
+ * always the same. It walks that index in order. The index is named as in `listCursor`.
+ */
+export function auditCursor(
+  auditEvents: Collection<AuditEventDocument>,
+  tenant: string,
+  query: AuditQuery,
+  signal?: AbortSignal,
+): FindCursor<AuditEventDocument> {
+  const { keyId, method, caller, limit } = query;
+  const { fromId, untilId } = eventIdRange(query);
+  const filter: Filter<AuditEventDocument> = {
+    _id: { $gte: documentId(tenant, fromId), $lt: documentId(tenant, untilId) },
+    ...(keyId === undefined ? {} : { keyIds: keyId }),
+    ...(method === undefined ? {} : { method }),
+    ...(caller === undefined ? {} : { caller }),
+  };
+  const hint =
+    keyId !== undefined ? "events_by_key" : method !== undefined ? "events_by_method" : caller !== undefined ? "events_by_caller" : "_id_";
+  return auditEvents.find(filter, { sort: { _id: -1 }, hint, limit, batchSize: limit, signal }) as FindCursor<AuditEventDocument>;
+}
+
+export async function listEvents(
+  auditEvents: Collection<AuditEventDocument>,
+  tenant: string,
+  query: AuditQuery,
+  signal: AbortSignal,
+): Promise<AuditEvent[]> {
+  return (await auditCursor(auditEvents, tenant, query, signal).toArray()).map(({ _id, time, ...rest }) => ({
+    eventId: _id.slice(_id.indexOf("/") + 1),
+    timeMs: time.getTime(),
+    ...rest,
+  }));
+}

@@ -1,0 +1,27 @@
+import { isDeepStrictEqual } from "node:util";
+import { type AuditEvent, auditedFields, type Origin } from "../core/audit.ts";
+import type { KeyRecord } from "../core/key.ts";
+import { createUlid } from "../core/ulid.ts";
+import type { KeyService } from "./key-service.ts";
+
+/** The event of a change that is about to be made. */
+export function auditEvent(
+  { clock, randomBytes }: Pick<KeyService, "clock" | "randomBytes">,
+  origin: Origin,
+  keyIds: readonly string[],
+  more: Partial<Pick<AuditEvent, "changedFields" | "revocationReason" | "errorReason">> = {},
+): AuditEvent {
+  const timeMs = clock();
+  const eventId = createUlid(timeMs, randomBytes);
+  return { ...origin, eventId, timeMs, keyIds, changedFields: [], revocationReason: null, errorReason: null, ...more };
+}
+
+/** The proto names of the attributes in which `change` differs from the record. */
+export function changedFields(record: KeyRecord, change: Partial<KeyRecord>): string[] {
+  return Object.entries(auditedFields)
+    .filter(([name]) => {
+      const field = name as keyof typeof auditedFields;
+      return change[field] !== undefined && !isDeepStrictEqual(change[field], record[field]);
+    })
+    .map(([, protoName]) => protoName);
+}

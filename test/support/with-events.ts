@@ -1,0 +1,47 @@
+import { randomBytes } from "node:crypto";
+import type { AuditEvent } from "../../src/core/audit.ts";
+import { createUlid } from "../../src/core/ulid.ts";
+import type { KeyStore } from "../../src/ports/key-store.ts";
+
+type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
+type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
+
+/** A store whose changes make their audit events themselves where a test has nothing to say about them. */
+export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<S, "insert" | "insertMany" | "replace" | "rotate" | "delete"> & {
+  insert(...args: [...First<Args<"insert">>, event?: AuditEvent]): Result<"insert">;
+  insertMany(...args: [...First<Args<"insertMany">>, eventOf?: (keyIds: readonly string[]) => AuditEvent]): Result<"insertMany">;
+  replace(...args: [...First<Args<"replace">>, event?: AuditEvent]): Result<"replace">;
+  rotate(...args: [...First<Args<"rotate">>, event?: AuditEvent]): Result<"rotate">;
+  delete(...args: [...First<Args<"delete">>, event?: AuditEvent]): Result<"delete">;
+};
+
+type First<A extends readonly unknown[]> = A extends readonly [...infer Head, unknown] ? Head : never;
+
+export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
+  return {
+    ...store,
+    insert: (tenant, record, request, event = auditEvent({ keyIds: [record.keyId] })) => store.insert(tenant, record, request, event),
+    insertMany: (tenant, items, eventOf = (keyIds) => auditEvent({ keyIds })) => store.insertMany(tenant, items, eventOf),
+    replace: (tenant, record, event = auditEvent({ keyIds: [record.keyId] })) => store.replace(tenant, record, event),
+    rotate: (tenant, retired, successor, event = auditEvent({ keyIds: [retired.keyId, successor.keyId] })) =>
+      store.rotate(tenant, retired, successor, event),
+    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] })) => store.delete(tenant, kind, keyId, event),
+  };
+}
+
+export function auditEvent(overrides: Partial<AuditEvent> = {}): AuditEvent {
+  const timeMs = overrides.timeMs ?? Date.now();
+  return {
+    eventId: createUlid(timeMs, randomBytes),
+    timeMs,
+    method: "AdminUpdateIssuedApiKey",
+    caller: "a caller",
+    clientAddress: "192.0.2.1",
+    requestId: "a request",
+    keyIds: [],
+    changedFields: [],
+    revocationReason: null,
+    errorReason: null,
+    ...overrides,
+  };
+}
