@@ -23,6 +23,7 @@ import { ConfigError } from "./config/problems.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
+import { deriveSubkeys } from "./core/subkeys.ts";
 import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import type { CacheGenerationStore } from "./ports/cache-generation.ts";
@@ -119,7 +120,11 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
   const { clockSkewMs, derivedTokens } = config;
-  const tokens = createTokens({ issuer: config.issuer, keys: tokenKeys.current });
+  const tokens = createTokens({
+    issuer: config.issuer,
+    keys: tokenKeys.current,
+    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
+  });
   const verifyOptions = {
     credentials,
     tokens,

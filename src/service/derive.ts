@@ -2,8 +2,9 @@ import type { RecordReader } from "../cache/record-reader.ts";
 import { type Claim, type Credentials, fits, isClaim } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
+import { bindingCaveats } from "../core/token/caveat.ts";
 import { claimsOf } from "../core/token/claims.ts";
-import { maxChainLength, type ReadToken, reservedClaims, type TokenFacts } from "../core/token/facts.ts";
+import { maxChainLength, type ReadToken, reservedClaims, type TokenFacts, type TokenNarrowing, unnarrowed } from "../core/token/facts.ts";
 import { decideToken } from "../core/token/token-verdict.ts";
 import type { Tokens } from "../core/token/tokens.ts";
 import { createUlid } from "../core/ulid.ts";
@@ -72,7 +73,24 @@ export async function deriveToken(options: DeriveOptions, tenant: string, reques
     notBeforeMs: issueTimeMs,
     expireTimeMs: expireTimeOf(parent, request.ttlMs, nowMs),
   };
+  const { narrowing } = parent.token ?? { narrowing: unnarrowed };
+  return request.algorithm === "jwt" ? jwtOf(tokens, facts, narrowing) : macaroonOf(tokens, facts, narrowing);
+}
+
+async function jwtOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing): Promise<Derived> {
+  if (bindingCaveats(narrowing).length > 0) {
+    throw invalidField(
+      "algorithm",
+      "must be macaroon: the credential is bound to clients or audiences, and verifiers of JWTs would not know",
+    );
+  }
   return { token: await tokens.mintJwt(facts), claims: claimsOf(facts), facts };
+}
+
+function macaroonOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing): Derived {
+  const token = tokens.mintMacaroon(facts, narrowing);
+  if (token === null) throw invalidField("algorithm", "must be JWT: a macaroon with so many scopes, claims or caveats would be too long");
+  return { token, claims: { ...claimsOf(facts), caveats: bindingCaveats(narrowing) }, facts };
 }
 
 async function parentOf(options: DeriveOptions, tenant: string, { credential, clientAddress }: DeriveRequest): Promise<Parent> {
@@ -88,11 +106,12 @@ async function parentOf(options: DeriveOptions, tenant: string, { credential, cl
 }
 
 function claimOf({ credentials, tokens, clock }: DeriveOptions, tenant: string, credential: string): Claim {
-  const presented = credentials.parse(tenant, credential, clock());
+  const nowMs = clock();
+  const presented = credentials.parse(tenant, credential, nowMs);
   if (isClaim(presented)) return presented;
   if (presented.type === "forged") throw refusal("not_found");
   if (presented.type === "unreadable") throw refusal("invalid_format");
-  const claim = tokens.claim(tenant, presented.type, credential);
+  const claim = tokens.claim(tenant, presented.type, credential, nowMs);
   if (typeof claim === "string") throw refusal(claim);
   return claim;
 }

@@ -54,10 +54,11 @@ export function createJudge({ credentials, tokens, usage, clock, derivedTokens, 
 
   return {
     claimOrVerdict(tenant, credential) {
-      const presented = credentials.parse(tenant, credential, clock());
+      const nowMs = clock();
+      const presented = credentials.parse(tenant, credential, nowMs);
       if (isClaim(presented)) return presented;
       if (presented.type !== "jwt" && presented.type !== "macaroon") return refused(codeWithoutLookUp[presented.type]);
-      const claim = tokens.claim(tenant, presented.type, credential);
+      const claim = tokens.claim(tenant, presented.type, credential, nowMs);
       if (typeof claim === "string") return refused(claim);
       return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
     },

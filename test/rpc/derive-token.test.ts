@@ -1,5 +1,7 @@
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { timeCaveat } from "../../src/core/token/caveat.ts";
+import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
 import { jwtAlgorithms } from "../../src/core/token/signature.ts";
 import { type Api, delay, faults, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
@@ -13,6 +15,11 @@ beforeAll(async () => {
 afterAll(() => api?.[Symbol.asyncDispose]());
 
 const key = { actor_id: "user_1", scopes: ["read", "write"], metadata: { plan: "gold", limits: [1, null] } };
+
+/** The macaroon as its holder narrowed it. */
+function held(token: string, ...caveats: string[]): string {
+  return narrowMacaroon(token, caveats) as string;
+}
 
 test.each(jwtAlgorithms)("jose checks a JWT of %s offline, with nothing but the URL of the keys", async (algorithm) => {
   const jwk = await privateJwk(algorithm);
@@ -108,6 +115,61 @@ describe("a token from a token", () => {
         message: "the credential is revoked",
       });
     }
+  });
+});
+
+describe("a macaroon", () => {
+  const algorithm = "TOKEN_ALGORITHM_MACAROON";
+
+  test("says what a JWT would say, and starts without caveats", async () => {
+    const { keyId, secret } = await api.issue(key);
+    const { token, claims, scopes } = await derive(api, secret, { algorithm, custom_claims: { team: "blue" } });
+    expect(token).toMatch(/^mc_v1_[\w-]+$/);
+    expect(claims).toMatchObject({ iss: issuer, sub: "user_1", key_id: keyId, scope: "read write", team: "blue", caveats: [] });
+    expect(scopes).toEqual(key.scopes);
+  });
+
+  test("gives JWTs, and the other way round, with nothing of the narrowing lost", async () => {
+    const { secret } = await api.issue(key);
+    const { token } = await derive(api, secret, { algorithm, ttl: "600s" });
+    const endMs = Math.floor(Date.now() / 1000) * 1000 + 60_000;
+    const narrowed = held(token, "scope = read write admin", "scope = read", timeCaveat(endMs));
+    const jwt = await derive(api, narrowed);
+    expect(jwt).toMatchObject({ scopes: ["read"], expireTimeMs: endMs });
+    const again = await derive(api, jwt.token, { algorithm });
+    expect(again).toMatchObject({ scopes: ["read"], expireTimeMs: endMs });
+    expect(again.claims.chain).toHaveLength(2);
+    expect(faults(await api.refused("AdminDeriveToken", { credential: narrowed, scopes: ["write"] }))).toEqual(["PERMISSION_DENIED"]);
+  });
+
+  test("that is bound to clients or audiences gives no JWTs, and macaroons that are bound to the same", async () => {
+    const { secret } = await api.issue(key);
+    const { token } = await derive(api, secret, { algorithm });
+    const bound = held(token, "ip in 10.0.0.0/8", "ip in 10.1.0.0/16 10.2.0.0/16", "audience = files");
+    const from = { credential: bound, client_ip: "10.1.2.3" };
+    expect(faults(await api.refused("AdminDeriveToken", from))).toEqual(["INVALID_ARGUMENT", "algorithm"]);
+    expect(faults(await api.refused("AdminDeriveToken", { credential: bound, algorithm }))).toEqual(["PERMISSION_DENIED"]);
+    const child = await derive(api, bound, { algorithm, client_ip: "10.1.2.3" });
+    expect(child.claims.caveats).toEqual(["ip in 10.0.0.0/8", "ip in 10.1.0.0/16 10.2.0.0/16", "audience = files"]);
+    const outcome = async (client_ip: string, audience: string) =>
+      (await api.verify({ credential: child.token, client_ip, audience })).error_code ?? "valid";
+    expect(await outcome("10.2.0.1", "files")).toBe("valid");
+    expect(await outcome("10.3.0.1", "files")).toBe("VERIFICATION_ERROR_IP_NOT_ALLOWED");
+    expect(await outcome("10.2.0.1", "other")).toBe("VERIFICATION_ERROR_NOT_FOUND");
+    expect(await outcome("10.2.0.1", "")).toBe("VERIFICATION_ERROR_NOT_FOUND");
+  });
+
+  test("that would be too long is refused", async () => {
+    const scopes = Array.from({ length: 100 }, (_, index) => `${index}:`.padEnd(256, "x"));
+    const { secret } = await api.issue({ scopes });
+    const { token } = await derive(api, secret, { algorithm });
+    const credential = held(token, `audience = ${"x".repeat(22_000)}`);
+    await derive(api, credential, { algorithm });
+    const custom_claims = { x: "x".repeat(4000) };
+    expect(faults(await api.refused("AdminDeriveToken", { credential, algorithm, custom_claims }))).toEqual([
+      "INVALID_ARGUMENT",
+      "algorithm",
+    ]);
   });
 });
 

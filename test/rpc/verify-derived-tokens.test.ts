@@ -3,9 +3,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
 import { type Api, delay, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
 
+const macaroon = "TOKEN_ALGORITHM_MACAROON";
 let api: Api;
 beforeAll(async () => {
   api = await startApi("json-http");
@@ -119,11 +121,39 @@ test("a token cannot be self-revoked", async () => {
   expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT" });
 });
 
-describe("rooted", () => {
+test("a macaroon that its holder narrowed", async () => {
+  const { keyId, secret } = await api.issue(key);
+  const { token } = await derive(api, secret, { algorithm: macaroon });
+  const narrowed = (...caveats: string[]) => narrowMacaroon(token, caveats) as string;
+  expect(await api.verify({ credential: token })).toMatchObject({ is_valid: true, key_id: keyId, scopes: ["read", "write"] });
+  expect(await api.verify({ credential: narrowed("scope = read admin") })).toMatchObject({ is_valid: true, scopes: ["read"] });
+  const soon = new Date(Date.now() + 60_000).toISOString();
+  const cases: readonly [credential: string, code: string, request?: JsonObject][] = [
+    [narrowed(`time < ${soon}`), "valid"],
+    [narrowed("time < 2020-01-01T00:00:00Z"), "EXPIRED"],
+    [narrowed(`time > ${soon}`), "EXPIRED"],
+    [narrowed("ip in 10.0.0.0/8"), "valid", { client_ip: "10.0.0.1" }],
+    [narrowed("ip in 10.0.0.0/8"), "IP_NOT_ALLOWED"],
+    [narrowed("audience = files"), "valid", { audience: "files" }],
+    [narrowed("audience = files"), "NOT_FOUND", { audience: "mail" }],
+    [narrowed("audience = files", "audience = mail"), "NOT_FOUND", { audience: "mail" }],
+    [narrowed(`key_id = ${keyId}`), "valid"],
+    [narrowed("actor_id = user_2"), "INVALID_FORMAT"],
+    [narrowed("role = admin"), "INVALID_FORMAT"],
+    [`${narrowed("scope = read").slice(0, -4)}AAAA`, "SIGNATURE_INVALID"],
+    [`${token}AAAA`, "INVALID_FORMAT"],
+    ["mc_v1_AAAA", "INVALID_FORMAT"],
+  ];
+  for (const [credential, code, request] of cases) {
+    expect(await errorCode(api, { credential, ...request }), credential).toBe(code);
+  }
+});
+
+describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
   test("a revoked key takes its tokens with it, and the tokens of those", async () => {
     const { keyId, secret } = await api.issue(key);
-    const first = await derive(api, secret);
-    const second = await derive(api, first.token);
+    const first = await derive(api, secret, { algorithm });
+    const second = await derive(api, first.token, { algorithm });
     for (const { token } of [first, second]) expect(await errorCode(api, { credential: token })).toBe("valid");
     await revoke(api, keyId);
     for (const { token } of [first, second]) expect(await errorCode(api, { credential: token })).toBe("REVOKED");
@@ -131,7 +161,7 @@ describe("rooted", () => {
 
   test("a key that is narrowed narrows its tokens", async () => {
     const { keyId, secret } = await api.issue(key);
-    const { token } = await derive(api, secret);
+    const { token } = await derive(api, secret, { algorithm });
     await api.verify({ credential: token });
     await narrow(api, keyId);
     expect(await api.verify({ credential: token })).toMatchObject({ is_valid: true, scopes: ["read"] });
@@ -142,7 +172,7 @@ describe("rooted", () => {
     const raw_key = `sk_live_${crypto.randomUUID()}`;
     const imported = { raw_key, name: "x", actor_id: "user_1", scopes: ["read"] };
     const { key_id } = await api.call("AdminImportApiKey", imported);
-    const { token } = await derive(api, raw_key);
+    const { token } = await derive(api, raw_key, { algorithm });
     await api.call("AdminDeleteImportedApiKey", { key_id: String(key_id) });
     expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
     await delay(1050);
@@ -150,7 +180,7 @@ describe("rooted", () => {
     expect((await api.call("AdminImportApiKey", imported)).key_id).toBe(key_id);
     expect(await errorCode(api, { credential: raw_key })).toBe("valid");
     expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
-    expect(await errorCode(api, { credential: (await derive(api, raw_key)).token })).toBe("valid");
+    expect(await errorCode(api, { credential: (await derive(api, raw_key, { algorithm })).token })).toBe("valid");
   });
 });
 

@@ -34,6 +34,11 @@ export function scopeCaveat(scopes: readonly string[]): string {
   return `scope = ${scopes.join(" ")}`;
 }
 
+/** What binds a token to clients and audiences, said again for one that is derived from it; scopes and times become facts of that one. */
+export function bindingCaveats({ clientCidrs, audiences }: TokenNarrowing): string[] {
+  return [...clientCidrs.map((cidrs) => `ip in ${cidrs.join(" ")}`), ...audiences.map((audience) => `audience = ${audience}`)];
+}
+
 /** Null where the value is not what the predicate takes. */
 type Narrow = (narrowing: TokenNarrowing, value: string, facts: TokenFacts) => TokenNarrowing | null;
 

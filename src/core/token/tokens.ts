@@ -1,16 +1,21 @@
 import { hash } from "node:crypto";
 import { createBoundedMemory } from "../bounded-memory.ts";
 import type { TokenClaim } from "../credential.ts";
-import type { ReadToken, TokenFacts } from "./facts.ts";
+import { isLive, type Subkey } from "../subkeys.ts";
+import { bindingCaveats } from "./caveat.ts";
+import type { ReadToken, TokenFacts, TokenNarrowing } from "./facts.ts";
 import type { TokenKeys } from "./jwk-set.ts";
 import { mintJwt, readJwt } from "./jwt.ts";
+import { mintMacaroon, narrowMacaroon, readMacaroon } from "./macaroon.ts";
 
 export interface Tokens {
   /** `iss` of the tokens. */
   readonly issuer: string;
   /** The claim that a token makes, or why it can make none. Costs a signature check, for a token that was seen lately one SHA-256; no I/O. */
-  claim(tenant: string, type: TokenClaim["type"], text: string): TokenClaim | TokenRefusal;
+  claim(tenant: string, type: TokenClaim["type"], text: string, nowMs: number): TokenClaim | TokenRefusal;
   mintJwt(facts: TokenFacts): Promise<string>;
+  /** A macaroon that is bound to the same clients and audiences; null where it would be too long. */
+  mintMacaroon(facts: TokenFacts, narrowing: TokenNarrowing): string | null;
 }
 
 /** `not_found`: it was issued for another tenant, or by another issuer with the same keys. */
@@ -19,6 +24,8 @@ export type TokenRefusal = "invalid_format" | "signature_invalid" | "not_found";
 export interface TokensOptions {
   readonly issuer: string;
   readonly keys: () => TokenKeys;
+  /** The first one signs. */
+  readonly macaroonKeys: readonly [Subkey, ...Subkey[]];
 }
 
 interface CheckedToken {
@@ -29,25 +36,34 @@ interface CheckedToken {
 /** By the characters of the tokens: some ten thousand of a usual size. What is kept of each is some three times that. */
 const rememberedChars = 8_388_608;
 
-export function createTokens({ issuer, keys }: TokensOptions): Tokens {
-  /** Tokens whose signature fits, by what it was checked with and the token's digest. What they say is judged each time. */
+export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tokens {
+  /** Tokens whose signature fits, by the keys it was held against and the token's digest. What they say is judged each time. */
   const checked = createBoundedMemory<CheckedToken>(rememberedChars, ({ chars }) => chars);
 
-  const read = (text: string): ReadToken | TokenRefusal => {
-    const tokenKeys = keys();
-    const name = `${tokenKeys.version}${hash("sha256", text, "base64url")}`;
+  const remembered = (keysName: string, text: string, read: () => ReadToken | TokenRefusal): ReadToken | TokenRefusal => {
+    const name = keysName + hash("sha256", text, "base64url");
     const known = checked.get(name);
     if (known !== undefined) return known.token;
-    const token = readJwt(tokenKeys, text);
+    const token = read();
     if (typeof token !== "string") checked.set(name, { token, chars: text.length });
     return token;
+  };
+
+  const readAny = (type: TokenClaim["type"], text: string, nowMs: number) => {
+    if (type === "jwt") {
+      const jwtKeys = keys();
+      return remembered(jwtKeys.version, text, () => readJwt(jwtKeys, text));
+    }
+    const liveKeys = macaroonKeys.filter((key) => isLive(key, nowMs));
+    // Keys only ever leave, so that their number tells which ones there are.
+    return remembered(`${liveKeys.length}`, text, () => readMacaroon(liveKeys, text, nowMs));
   };
 
   return {
     issuer,
 
-    claim(tenant, type, text) {
-      const token = type === "jwt" ? read(text) : "signature_invalid";
+    claim(tenant, type, text, nowMs) {
+      const token = readAny(type, text, nowMs);
       if (typeof token === "string") return token;
       const { facts } = token;
       if (facts.issuer !== issuer || facts.tenant !== tenant) return "not_found";
@@ -55,5 +71,6 @@ export function createTokens({ issuer, keys }: TokensOptions): Tokens {
     },
 
     mintJwt: (facts) => mintJwt(keys(), facts),
+    mintMacaroon: (facts, narrowing) => narrowMacaroon(mintMacaroon(macaroonKeys[0], facts), bindingCaveats(narrowing)),
   };
 }
