@@ -15,6 +15,7 @@ import { createMethodTable, type Implementations } from "../src/call/methods.ts"
 import { createConnectAdapter } from "../src/connect/adapter.ts";
 import { createRpcHandler } from "../src/connect/rpc.ts";
 import { createJsonReader } from "../src/protojson/read.ts";
+import { takeStreams } from "../src/server/http2-streams.ts";
 import { median } from "./median.ts";
 
 const path = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
@@ -39,7 +40,7 @@ async function serve(): Promise<void> {
     shutdownSignal: new AbortController().signal,
     reportError: console.error,
   };
-  const lanes = createRpcHandler(options).handler;
+  const { handler: lanes, streamHandler } = createRpcHandler(options);
   const adapter = createConnectAdapter(options).handler;
   const frame = envelope(toBinary(VerifyApiKeyResponseSchema, create(VerifyApiKeyResponseSchema, answer)));
   const bareHttp1 = createServer((request, response) => {
@@ -55,7 +56,9 @@ async function serve(): Promise<void> {
       stream.end(frame);
     });
   });
-  const servers = [bareHttp1, createServer(lanes), createServer(adapter), bareHttp2, createHttp2Server(lanes), createHttp2Server(adapter)];
+  const http2Lanes = createHttp2Server(lanes);
+  takeStreams(http2Lanes, streamHandler);
+  const servers = [bareHttp1, createServer(lanes), createServer(adapter), bareHttp2, http2Lanes, createHttp2Server(adapter)];
   const ports = await Promise.all(
     servers.map(async (server) => {
       server.listen(0, "127.0.0.1");

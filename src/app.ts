@@ -178,6 +178,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       transcoder: createTranscoder({ methods, admit, json, rest: restSuccesses, trustedProxies, maxBytes }),
       cors: createCors(config.corsOrigins),
     }),
+    streamHandler: rpc.streamHandler,
     limits: defaultLimits,
     tls: config.tls === null ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     onError: reportError,

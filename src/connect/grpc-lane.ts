@@ -1,6 +1,8 @@
-import type { Http2ServerRequest, Http2ServerResponse, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http";
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { toBinary } from "@bufbuild/protobuf";
 import { HttpCall } from "../http/http-call.ts";
+import { StreamHead } from "../http/message.ts";
 import type { Codec } from "./codec.ts";
 import type { Encoding } from "./compression.ts";
 import { discardRest } from "./discard-rest.ts";
@@ -13,21 +15,21 @@ import { parseGrpcTimeout } from "./timeout.ts";
 
 const codec: Pick<Codec, "binary" | "enveloped"> = { binary: true, enveloped: true };
 const awaitTrailers = { waitForTrailers: true };
+const okTrailers = { "grpc-status": "0" };
 
 /** A gRPC unary call over HTTP/2, start to end. `encoding` is that of compressed messages. The answer is not compressed. Rejects only where it cannot be written. */
 export async function serveGrpcUnary(
   route: RpcRoute,
   encoding: Encoding | undefined,
-  request: Http2ServerRequest,
-  response: Http2ServerResponse,
+  stream: ServerHttp2Stream,
+  requestHeaders: IncomingHttpHeaders,
   { admit, json, trustedProxies, reportError }: LaneOptions,
 ): Promise<void> {
-  // Node's compatibility layer costs as much again as the stream below it.
-  const stream: ServerHttp2Stream = response.stream;
-  const call = new HttpCall(route.method, "grpc", request, stream, trustedProxies);
+  const head = new StreamHead(stream, requestHeaders);
+  const call = new HttpCall(route.method, "grpc", head, stream, trustedProxies);
   const run = async (): Promise<Buffer> => {
     admit(call);
-    const message = await readRequestMessage(request, stream, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
+    const message = await readRequestMessage(head, stream, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
     return writeEnvelope(toBinary(route.method.output, await route.handler(message, call)));
   };
   const headers: OutgoingHttpHeaders = call.responseHeaders;
@@ -36,8 +38,7 @@ export async function serveGrpcUnary(
     if (call.isClosed) return;
     call.setAnswered();
     headers["content-type"] = "application/grpc+proto";
-    // The response is what answers the stream's wish for trailers.
-    response.addTrailers({ "grpc-status": "0" });
+    stream.on("wantTrailers", sendOkTrailers);
     stream.respond(headers, awaitTrailers);
     stream.end(frame);
   } catch (error) {
@@ -48,4 +49,8 @@ export async function serveGrpcUnary(
     stream.respond({ ...headers, "content-type": "application/grpc+proto", ...trailers }, { endStream: true });
   }
   discardRest(stream);
+}
+
+function sendOkTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers(okTrailers);
 }

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
-import type { HttpRequest } from "../http/message.ts";
+import type { RequestHead } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { Codec } from "./codec.ts";
@@ -18,17 +18,17 @@ export interface ReadOptions {
 
 /** Reads the one message of a unary call from a request body. Lanes and adapter share it, so that they refuse the same things in the same words. */
 export async function readRequestMessage(
-  request: HttpRequest,
+  head: Pick<RequestHead, "headers">,
   source: Readable,
   schema: DescMessage,
   options: ReadOptions,
 ): Promise<Message> {
   const { codec, encoding, maxBytes, json } = options;
   if (!codec.enveloped) {
-    const body = await readBody(request, maxBytes, source);
+    const body = await readBody(head, source, maxBytes);
     return decodeMessage(schema, encoding === undefined ? body : await inflate(body, encoding, maxBytes), codec.binary, json);
   }
-  const body = await readBody(request, envelopeHeaderBytes + maxBytes, source);
+  const body = await readBody(head, source, envelopeHeaderBytes + maxBytes);
   const envelope = readSingleEnvelope(body, maxBytes);
   return decodeMessage(
     schema,

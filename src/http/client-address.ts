@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { type HttpRequest, headerOf } from "./message.ts";
+import { headerOf, type RequestHead } from "./message.ts";
 
 /** A parsed CIDR range, as ipaddr.js has it. */
 export type Cidr = [ipaddr.IPv4 | ipaddr.IPv6, number];
@@ -9,7 +9,7 @@ export type Cidr = [ipaddr.IPv4 | ipaddr.IPv6, number];
  * can write whatever it likes at the left end, so the first address that is not a trusted proxy's is the one to believe. What is no
  * address ends the walk at the proxy that sent it.
  */
-export function clientAddress(request: HttpRequest, trustedProxies: readonly Cidr[]): string {
+export function clientAddress(request: RequestHead, trustedProxies: readonly Cidr[]): string {
   let address = canonicalAddress(request.socket?.remoteAddress ?? "");
   if (trustedProxies.length === 0) return address;
   const hops = (headerOf(request, "x-forwarded-for") ?? "").split(",");

@@ -5,7 +5,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import { type Cidr, clientAddress } from "./client-address.ts";
-import { type HttpRequest, headerOf } from "./message.ts";
+import { headerOf, type RequestHead } from "./message.ts";
 
 /** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -19,7 +19,7 @@ export class HttpCall implements Call {
   observation: CallObservation | undefined = undefined;
   /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
   readonly responseHeaders: Record<string, string>;
-  readonly #request: HttpRequest;
+  readonly #request: RequestHead;
   readonly #sink: Writable;
   readonly #trustedProxies: readonly Cidr[];
   #controller: AbortController | undefined;
@@ -27,7 +27,7 @@ export class HttpCall implements Call {
   #isAnswered = false;
 
   /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
-  constructor(method: DescMethodUnary, protocol: Protocol, request: HttpRequest, sink: Writable, trustedProxies: readonly Cidr[]) {
+  constructor(method: DescMethodUnary, protocol: Protocol, request: RequestHead, sink: Writable, trustedProxies: readonly Cidr[]) {
     this.method = method;
     this.protocol = protocol;
     this.requestId = requestIdOf(request);
@@ -99,7 +99,7 @@ export class HttpCall implements Call {
 const printableId = /^[\x21-\x7e]{1,128}$/;
 
 /** The caller's X-Request-Id where it is 1 to 128 printable ASCII characters, else a new UUID. */
-export function requestIdOf(request: HttpRequest): string {
+export function requestIdOf(request: Pick<RequestHead, "headers">): string {
   const given = request.headers["x-request-id"];
   return typeof given === "string" && printableId.test(given) ? given : randomUUID();
 }

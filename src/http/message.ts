@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 
 /** A request as Node hands it over, HTTP/1.1 or HTTP/2. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
@@ -8,8 +8,38 @@ export type HttpResponse = ServerResponse | Http2ServerResponse;
 /** Answers a request. Never throws and never rejects. */
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
+/**
+ * Answers an HTTP/2 stream without the request and response that Node makes beside it, which cost as much again as the stream itself.
+ * False where it is not one for this handler; then it was not touched.
+ */
+export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) => boolean;
+
+/** What is known of a request before its body. */
+export interface RequestHead {
+  readonly headers: IncomingHttpHeaders;
+  /** Undefined where the connection is gone. */
+  readonly socket: { readonly remoteAddress?: string | undefined } | undefined;
+}
+
+/** The head of a request that is a bare HTTP/2 stream. */
+export class StreamHead implements RequestHead {
+  readonly headers: IncomingHttpHeaders;
+  readonly #stream: ServerHttp2Stream;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    this.headers = headers;
+    this.#stream = stream;
+  }
+
+  get socket() {
+    const { session } = this.#stream;
+    // The socket of a session that was destroyed throws when it is asked for anything.
+    return session === undefined || session.destroyed ? undefined : session.socket;
+  }
+}
+
 /** A header by its lower-case name; several lines joined by ", ". */
-export function headerOf(request: HttpRequest, name: string): string | undefined {
-  const value = request.headers[name];
+export function headerOf({ headers }: Pick<RequestHead, "headers">, name: string): string | undefined {
+  const value = headers[name];
   return Array.isArray(value) ? value.join(", ") : value;
 }

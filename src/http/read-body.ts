@@ -1,15 +1,15 @@
 import type { Readable } from "node:stream";
 import { Failure } from "../error/failure.ts";
-import { type HttpRequest, headerOf } from "./message.ts";
+import { headerOf, type RequestHead } from "./message.ts";
 
 /**
  * The whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, and with CANCELLED where the
  * caller goes away first. Listens for events itself: iterating the stream costs a quarter of the throughput. `source` is where the bytes
- * come from, for callers that read an HTTP/2 stream past Node's compatibility layer.
+ * come from: the request, or the HTTP/2 stream below it.
  */
-export function readBody(request: HttpRequest, maxBytes: number, source: Readable = request): Promise<Buffer> {
+export function readBody(head: Pick<RequestHead, "headers">, source: Readable, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (Number(headerOf(request, "content-length")) > maxBytes) {
+    if (Number(headerOf(head, "content-length")) > maxBytes) {
       reject(bodyTooLarge(maxBytes));
       return;
     }

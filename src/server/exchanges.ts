@@ -1,25 +1,28 @@
-import { constants } from "node:http2";
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
+import type { ServerResponse } from "node:http";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import type { ListenerLimits } from "./limits.ts";
+
+/** What an answer is written to. */
+type Sink = ServerResponse | ServerHttp2Stream;
 
 /** The requests that are being answered, with the time-outs that Node does not have. */
 export interface Exchanges {
-  /** Takes an exchange in until its response is closed. */
-  add(response: HttpResponse): void;
+  /** Takes an exchange in until what its answer is written to is closed. */
+  add(sink: Sink): void;
   /** Looks at the time-outs; to be called every `checkIntervalMs`. */
   check(): void;
   /** The HTTP/1.1 connections in use close after the answer that is under way. */
   drain(): void;
   /** Exchanges that are not over. */
   count(): number;
-  /** Whether a response on this socket has begun, so that nothing else can be said on it. */
+  /** Whether an HTTP/1.1 response on this socket has begun, so that nothing else can be said on it. */
   hasBegun(socket: unknown): boolean;
 }
 
 interface Exchange {
-  readonly response: HttpResponse;
+  readonly sink: Sink;
   readonly startedAt: number;
-  /** Since when the response is complete. */
+  /** Since when the answer is complete. */
   endedAt: number | undefined;
   /** Its place in the list. */
   index: number;
@@ -46,48 +49,47 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
   const isOver = (since: number, timeoutMs: number): boolean => (now - since) * limits.checkIntervalMs >= timeoutMs;
 
   return {
-    add(response) {
-      const exchange: Exchange = { response, startedAt: now, endedAt: undefined, index: running.length };
+    add(sink) {
+      const exchange: Exchange = { sink, startedAt: now, endedAt: undefined, index: running.length };
       running.push(exchange);
-      response.on("close", () => remove(exchange));
-      // Writing to a response whose client is gone emits an error, and one without a listener ends the process.
-      response.on("error", ignore);
+      sink.on("close", () => remove(exchange));
+      // Writing to a client that is gone emits an error, and one without a listener ends the process.
+      sink.on("error", ignore);
     },
     check() {
       now += 1;
       // A copy, because one that is aborted leaves the list.
       for (const exchange of running.slice()) {
-        const { response, startedAt, endedAt } = exchange;
-        if (isWritten(response)) {
+        const { sink, startedAt, endedAt } = exchange;
+        if (sink.writableEnded) {
           if (endedAt === undefined) exchange.endedAt = now;
-          else if (isOver(endedAt, limits.responseTimeoutMs)) abort(response);
-        } else if (isOver(startedAt, limits.requestTimeoutMs) && !isReceived(response.req)) {
-          abort(response);
+          else if (isOver(endedAt, limits.responseTimeoutMs)) abort(sink);
+        } else if (isOver(startedAt, limits.requestTimeoutMs) && !isReceived(sink)) {
+          abort(sink);
         }
       }
     },
     drain() {
-      for (const { response } of running) {
-        if (!("stream" in response) && !response.headersSent) response.setHeader("connection", "close");
+      for (const { sink } of running) {
+        if (!isStream(sink) && !sink.headersSent) sink.setHeader("connection", "close");
       }
     },
     count: () => running.length,
-    hasBegun: (socket) => running.some(({ response }) => !("stream" in response) && response.socket === socket && response.headersSent),
+    hasBegun: (socket) => running.some(({ sink }) => !isStream(sink) && sink.socket === socket && sink.headersSent),
   };
 }
 
-/** Whoever reads or writes an HTTP/2 stream itself does not show on the request and response that Node makes beside it. */
-function isReceived(request: HttpRequest): boolean {
-  return !("stream" in request) || request.complete || request.stream.endAfterHeaders || request.stream.readableEnded;
+function isStream(sink: Sink): sink is ServerHttp2Stream {
+  return "endAfterHeaders" in sink;
 }
 
-function isWritten(response: HttpResponse): boolean {
-  return response.writableEnded || ("stream" in response && response.stream?.writableEnded);
+function isReceived(sink: Sink): boolean {
+  return !isStream(sink) || sink.endAfterHeaders || sink.readableEnded;
 }
 
-function abort(response: HttpResponse): void {
-  if ("stream" in response) response.stream.close(constants.NGHTTP2_CANCEL);
-  else response.destroy();
+function abort(sink: Sink): void {
+  if (isStream(sink)) sink.close(constants.NGHTTP2_CANCEL);
+  else sink.destroy();
 }
 
 function ignore(): void {}

@@ -1,16 +1,19 @@
 import { once, setMaxListeners } from "node:events";
 import type { AddressInfo, Socket } from "node:net";
-import type { HttpHandler } from "../http/message.ts";
+import type { HttpHandler, StreamHandler } from "../http/message.ts";
 import { routeConnections } from "./connection-router.ts";
 import { createExchanges } from "./exchanges.ts";
 import { answerHttp1Errors } from "./http1-errors.ts";
 import { trackHttp2Sessions } from "./http2-sessions.ts";
+import { takeStreams } from "./http2-streams.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createHttp1Server, createHttp2Server, type TlsFiles } from "./node-servers.ts";
 import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;
+  /** Asked first where a request comes over HTTP/2. */
+  readonly streamHandler?: StreamHandler | undefined;
   readonly limits: ListenerLimits;
   /** With it the port speaks TLS only. */
   readonly tls?: TlsFiles | undefined;
@@ -39,7 +42,7 @@ export interface Listener {
  *
  * The drain waits for connections and not for handlers: a connection is closed after its last answer, and every answer has one.
  */
-export function createListener({ handler, limits, tls, onError = () => {} }: ListenerOptions): Listener {
+export function createListener({ handler, streamHandler = () => false, limits, tls, onError = () => {} }: ListenerOptions): Listener {
   const sockets = new Set<Socket>();
   const drainStart = new AbortController();
   const draining = drainStart.signal;
@@ -49,7 +52,7 @@ export function createListener({ handler, limits, tls, onError = () => {} }: Lis
   const http2 = createHttp2Server(limits);
   const exchanges = createExchanges(limits);
   const sessions = trackHttp2Sessions(http2, limits);
-  const gateOptions = { handler, exchanges, limits, draining, onError };
+  const gateOptions = { handler, streamHandler, exchanges, limits, draining, onError };
   const http1Gate = createHttp1Gate(gateOptions);
   http1.on("request", http1Gate.request);
   http1.on("checkExpectation", http1Gate.refuseExpectation);
@@ -57,6 +60,7 @@ export function createListener({ handler, limits, tls, onError = () => {} }: Lis
   http2.on("request", http2Gate.request);
   http2.on("checkExpectation", http2Gate.refuseExpectation);
   http2.on("connect", http2Gate.refuseConnect);
+  takeStreams(http2, http2Gate.stream);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   routeConnections({ http1, acceptHttp2: sessions.accept, isTls: tls !== undefined, timeoutMs: limits.headersTimeoutMs, draining });

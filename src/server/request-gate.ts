@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
 import { type ErrorAnswer, sendError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
 
 export interface GateOptions {
   readonly handler: HttpHandler;
+  readonly streamHandler: StreamHandler;
   readonly exchanges: Exchanges;
   readonly limits: Pick<ListenerLimits, "maxHeaderBytes" | "maxHeaderCount">;
   readonly draining: AbortSignal;
@@ -57,18 +58,33 @@ export function createHttp1Gate({ handler, exchanges, limits, draining, onError 
   };
 }
 
+export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
+  /** Comes before the others. */
+  readonly stream: StreamHandler;
+}
+
 /** The same for HTTP/2. */
-export function createHttp2Gate({ handler, exchanges, limits, onError }: GateOptions): Gate<Http2ServerRequest, Http2ServerResponse> {
-  const refusing = (answer: ErrorAnswer) => (_request: Http2ServerRequest, response: Http2ServerResponse) => {
-    exchanges.add(response);
-    refuse(response, answer);
-  };
+export function createHttp2Gate({ handler, streamHandler, exchanges, limits, onError }: GateOptions): Http2Gate {
+  const refusing = (answer: ErrorAnswer) => (_request: Http2ServerRequest, response: Http2ServerResponse) => refuse(response, answer);
   return {
+    stream(stream, headers, rawHeaders) {
+      // Reset by the client before its turn came: there will be no `close` event, only an error, and there is nobody to answer.
+      if (stream.destroyed) {
+        stream.on("error", () => {});
+        return true;
+      }
+      exchanges.add(stream);
+      if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
+      try {
+        return streamHandler(stream, headers, rawHeaders);
+      } catch (error) {
+        onError(error);
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+        return true;
+      }
+    },
     request(request, response) {
-      // Reset by the client before its turn came: there will be no `close` event, and there is nobody to answer.
-      if (request.stream.destroyed) return;
-      exchanges.add(response);
-      const flaw = http2Flaw(request, limits.maxHeaderBytes);
+      const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
       if (flaw === undefined) guarded(handler, request, response, onError);
       else refuse(response, flaw);
     },
@@ -109,7 +125,7 @@ function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHea
 }
 
 /** Node holds a client to SETTINGS_MAX_HEADER_LIST_SIZE only once it has acknowledged our SETTINGS, which it may never do. */
-function http2Flaw({ rawHeaders }: Http2ServerRequest, maxHeaderBytes: number): ErrorAnswer | undefined {
+function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
   // 32 bytes for each line, as RFC 9113 counts them (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
   for (const text of rawHeaders) byteLength += text.length;

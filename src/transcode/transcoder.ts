@@ -74,7 +74,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
 
 /** Undefined for an empty body. */
 async function readJson(request: HttpRequest, route: Route): Promise<unknown> {
-  const body = await readBody(request, route.body === "none" ? 0 : route.maxBytes).catch((error: unknown) => {
+  const body = await readBody(request, request, route.body === "none" ? 0 : route.maxBytes).catch((error: unknown) => {
     throw route.body === "none" && error instanceof Failure && error.reason === "BODY_TOO_LARGE" ? noBodyTaken() : error;
   });
   if (body.length === 0) return undefined;

@@ -9,6 +9,7 @@ import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter }
 import { createRpcHandler } from "../../src/connect/rpc.ts";
 import { Failure, invalidField } from "../../src/error/failure.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
+import { takeStreams } from "../../src/server/http2-streams.ts";
 
 export const mebibyte = 2 ** 20;
 export const verifyPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
@@ -95,9 +96,11 @@ export async function startServer(options: { lanes: boolean } & Partial<ConnectA
     reportError: (error) => seen.reported.push(error),
     ...options,
   };
-  const rpc = options.lanes ? createRpcHandler(adapterOptions) : createConnectAdapter(adapterOptions);
+  const lanes = options.lanes ? createRpcHandler(adapterOptions) : undefined;
+  const rpc = lanes ?? createConnectAdapter(adapterOptions);
   const http1 = createServer(rpc.handler);
   const http2 = createHttp2Server(rpc.handler);
+  if (lanes !== undefined) takeStreams(http2, lanes.streamHandler);
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     sessions.add(session);

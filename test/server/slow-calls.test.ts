@@ -9,7 +9,7 @@ import { createRpcHandler } from "../../src/connect/rpc.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { quickLimits, serve } from "./support.ts";
 
-const { handler } = createRpcHandler({
+const { handler, streamHandler } = createRpcHandler({
   methods: new Map([
     [
       ApiKeysService.method.adminVerifyApiKey,
@@ -38,7 +38,7 @@ describe("a call that takes longer than a request may take to arrive", () => {
     ["Connect JSON over HTTP/2", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false })],
     ["Connect over HTTP/1.1", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
   ])("is answered over %s", async (_name, transport) => {
-    await using server = await serve(handler);
+    await using server = await serve(handler, {}, streamHandler);
     const client = createClient(ApiKeysService, transport(`http://127.0.0.1:${server.port}`));
     expect(await client.adminVerifyApiKey({ credential: "slow" })).toMatchObject({ isValid: true });
   });

@@ -2,7 +2,7 @@ import { request as http1Request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HttpHandler } from "../../src/http/message.ts";
+import type { HttpHandler, StreamHandler } from "../../src/http/message.ts";
 import { defaultLimits, type ListenerLimits } from "../../src/server/limits.ts";
 import { createListener, type Listener } from "../../src/server/listener.ts";
 
@@ -25,8 +25,12 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number;
 }
 
-export async function serve(handler: HttpHandler, limits: Partial<ListenerLimits> = {}): Promise<TestServer> {
-  const listener = createListener({ handler, limits: { ...quickLimits, ...limits } });
+export async function serve(
+  handler: HttpHandler,
+  limits: Partial<ListenerLimits> = {},
+  streamHandler?: StreamHandler,
+): Promise<TestServer> {
+  const listener = createListener({ handler, streamHandler, limits: { ...quickLimits, ...limits } });
   const { port } = await listener.listen("127.0.0.1", 0);
   return { listener, port, [Symbol.asyncDispose]: () => listener.drain(0) };
 }
