@@ -8,6 +8,7 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { openTokenKeys } from "./adapters/jwk-sets/token-keys.ts";
+import { createMemoryRateLimiter } from "./adapters/memory/rate-limiter.ts";
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
 import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
@@ -26,8 +27,11 @@ import { createPageTokens } from "./core/page-token.ts";
 import { deriveSubkeys } from "./core/subkeys.ts";
 import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
+import { createGuessLimit } from "./limit/guess-limit.ts";
+import { createSharedLimit } from "./limit/rate-limiter.ts";
 import type { CacheGenerationStore } from "./ports/cache-generation.ts";
 import type { KeyStore } from "./ports/key-store.ts";
+import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
 import type { RecordCache } from "./ports/record-cache.ts";
 import type { SharedCache } from "./ports/shared-cache.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
@@ -76,6 +80,7 @@ const cacheLease = { leaseMs: 1000, tickMs: 250, identityPatienceMs: 500 };
 const storeOutageGraceMs = 60_000;
 /** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
+const maxLimitedAddresses = 100_000;
 const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
 /** The composition root: the only place that names concrete adapters. */
@@ -105,6 +110,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     negativeCacheTtlMs,
     graceMs,
   });
+  const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const service: KeyService = {
     store,
@@ -132,6 +138,8 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     clockSkewMs,
     reader,
     usage,
+    rateLimiter: createRateLimiter(config, redis?.rateLimiter ?? null, monotonicMs),
+    guesses: createGuessLimit(addresses, "failed verify", config.failedVerifyLimit),
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
   };
@@ -143,6 +151,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       violationsOf,
       { credentials, tokens, reader, clock, randomBytes, clockSkewMs },
       tokenKeys,
+      createGuessLimit(addresses, "self-revoke", config.selfRevokeLimit),
     ),
     [report(log, clock), validate(violationsOf)],
   );
@@ -243,6 +252,12 @@ async function openStore(
 
 function createLocalCache(config: Config): RecordCache {
   return config.cache.kind === "none" ? createNoRecordCache() : createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
+}
+
+/** Without Redis each process counts by itself. */
+function createRateLimiter(config: Config, shared: SharedRateLimiter | null, monotonicMs: () => number): RateLimiter {
+  const local = createMemoryRateLimiter({ maxEntries: config.cacheMaxEntries, monotonicMs });
+  return shared === null ? local : createSharedLimit({ local, shared, outage: config.rateLimitOutage });
 }
 
 function createTrust(

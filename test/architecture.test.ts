@@ -9,7 +9,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/ports": ["src/core", "src/error"],
   "src/cache": ["src/core", "src/ports", "src/error"],
   "src/limit": ["src/core", "src/ports"],
-  "src/service": ["src/cache", "src/core", "src/ports", "src/error"],
+  "src/service": ["src/limit", "src/cache", "src/core", "src/ports", "src/error"],
   "src/call": ["src/error", "gen"],
   "src/http": ["src/call", "src/error"],
   "src/protojson": ["src/error", "gen/google"],
@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/server": ["src/http", "src/call", "src/error", "gen/grpc"],
   "src/config": ["src/core", "src/http/client-address.ts", "src/protojson/duration.ts", "src/error"],
   "src/telemetry": ["src/error"],
-  "src/rpc": ["src/service", "src/cache", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
+  "src/rpc": ["src/service", "src/limit", "src/cache", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
@@ -38,6 +38,7 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
 const typesOnly: readonly (readonly [importer: string, imported: string])[] = [
   ["src/rpc", "src/ports"],
   ["src/rpc", "src/cache"],
+  ["src/rpc", "src/limit"],
   ["src/rpc", "src/telemetry"],
   ["src/config", "src/http"],
 ];

@@ -1,4 +1,5 @@
 import type { KeyPrefixes } from "../core/credential.ts";
+import type { RateLimitPolicy } from "../core/key.ts";
 import type { Role } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
 import type { Cidr } from "../http/client-address.ts";
@@ -43,6 +44,11 @@ export interface Config {
   readonly signingKeysPrivateAddresses: "refuse" | "allow";
   readonly trustedProxies: readonly Cidr[];
   readonly storeOutage: "serve" | "refuse";
+  readonly rateLimitOutage: "open" | "closed";
+  /** By `client_ip`; null: not limited. */
+  readonly failedVerifyLimit: RateLimitPolicy | null;
+  /** By the caller's address; null: not limited. */
+  readonly selfRevokeLimit: RateLimitPolicy | null;
   readonly derivedTokens: "rooted" | "stateless";
   /** How far the start of a derived token may lie in the future. */
   readonly clockSkewMs: number;

@@ -3,6 +3,7 @@ import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
 import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, text, wholeNumber } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
+import { rate } from "./rate.ts";
 import { adminTokens, bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
 
 /** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
@@ -40,7 +41,11 @@ export const settings = {
     parse: text(duration(1000, dayMs)),
     description: "How long a cached key may be used without asking the store.",
   },
-  cache_max_entries: { default: "100000", parse: text(wholeNumber(1, 10_000_000)), description: "Keys the memory cache holds at most." },
+  cache_max_entries: {
+    default: "100000",
+    parse: text(wholeNumber(1, 10_000_000)),
+    description: "Keys the memory cache holds at most, and keys whose rate limit one process counts.",
+  },
   secret: { default: null, defaultNote: "generated", parse: text(serverSecret), description: "Server secret, at least 32 characters." },
   secrets_retired: {
     default: "",
@@ -102,6 +107,22 @@ export const settings = {
     default: "serve",
     parse: text(oneOf("serve", "refuse")),
     description: "What verify does with cached keys while the store is lost: `serve` (60 s) or `refuse`.",
+  },
+  rate_limit_outage: {
+    default: "open",
+    parse: text(oneOf("open", "closed")),
+    description:
+      "What rate limits do while Redis is lost: `open` (each process enforces the whole quota) or `closed` (nothing is admitted).",
+  },
+  failed_verify_limit: {
+    default: "1000/1m",
+    parse: text(rate),
+    description: "Failed verifications of one `client_ip` (IPv6: of its /64) in so long, after which its others are refused; or `none`.",
+  },
+  self_revoke_limit: {
+    default: "300/1m",
+    parse: text(rate),
+    description: "Self-revocations from one address (IPv6: its /64) in so long; or `none`.",
   },
   derived_tokens: {
     default: "rooted",

@@ -10,6 +10,7 @@ export type RefusalCode =
   | "internal"
   | "ip_not_allowed"
   | "rate_limited"
+  | "guess_limited"
   | "insufficient_scope";
 
 /** `record` is the key in question, where one is known and the caller proved to hold it. */

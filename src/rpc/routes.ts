@@ -3,6 +3,7 @@ import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2
 import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
+import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { DeriveOptions } from "../service/derive.ts";
 import type { KeyService } from "../service/key-service.ts";
@@ -32,6 +33,7 @@ export function implementationsOf(
   violationsOf: ViolationsOf,
   derivation: DeriveOptions,
   tokenKeys: TokenKeySource,
+  selfRevokeLimit: GuessLimit,
 ): Implementations<typeof ApiKeysService> {
   return {
     adminIssueApiKey: issueApiKey(service),
@@ -53,7 +55,7 @@ export function implementationsOf(
     adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
-    revokeApiKey: selfRevokeApiKey(service),
+    revokeApiKey: selfRevokeApiKey(service, selfRevokeLimit),
     adminListAuditEvents: unimplemented,
   };
 }

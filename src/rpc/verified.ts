@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   VerificationErrorCode,
   type VerifyApiKeyRequest,
@@ -15,6 +16,8 @@ export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verifi
     clientAddress: () => request.clientIp || call.clientAddress,
     requiredScopes: request.requiredScopes,
     audience: request.audience,
+    clientIp: request.clientIp,
+    cost: request.cost ?? 1,
   };
 }
 
@@ -26,13 +29,14 @@ const refusals = {
   signature_invalid: [VerificationErrorCode.VERIFICATION_ERROR_SIGNATURE_INVALID, "the signature does not fit"],
   internal: [VerificationErrorCode.VERIFICATION_ERROR_INTERNAL, "the credential could not be verified; try again"],
   ip_not_allowed: [VerificationErrorCode.VERIFICATION_ERROR_IP_NOT_ALLOWED, "the client's address is not allowed"],
-  rate_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "the rate limit is exhausted"],
+  rate_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "the key's rate limit is exhausted"],
+  guess_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "too many failed verifications from the client's address"],
   insufficient_scope: [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE, "a required scope is missing"],
 } as const satisfies Record<RefusalCode, readonly [VerificationErrorCode, string]>;
 
 /** Of a refused key only what tells which one it is and in what state: its permissions are of no use to anybody then. */
 export function verifiedToMessage(
-  { verdict, nowMs, customClaims }: Verified,
+  { verdict, nowMs, customClaims, limit }: Verified,
   issuer: string,
 ): MessageInitShape<typeof VerifyApiKeyResponseSchema> {
   const { record } = verdict;
@@ -46,12 +50,14 @@ export function verifiedToMessage(
           status: statusToMessageAt(record, nowMs),
           visibility: visibilityOfRecord(record),
         };
+  const rest = limit === undefined ? {} : { rateLimitRemaining: limit.remaining, rateLimitResetTime: timestampFromMs(limit.resetTimeMs) };
   if (!verdict.isValid) {
     const [errorCode, errorMessage] = refusals[verdict.code];
-    return { ...identity, isValid: false, errorCode, errorMessage };
+    return { ...identity, ...rest, isValid: false, errorCode, errorMessage };
   }
   return {
     ...identity,
+    ...rest,
     isValid: true,
     scopes: [...verdict.record.scopes],
     metadata: verdict.record.metadata ?? undefined,

@@ -4,6 +4,7 @@ import { defaultTenant } from "../core/tenant.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
+import { setRateLimitHeaders } from "./rate-limit-headers.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 
 export interface VerifyRpcOptions {
@@ -20,6 +21,7 @@ export function verifyApiKey({
   return async (request, call) => {
     const verified = await verify(defaultTenant, verificationOf(request, call), cacheDirectiveOf(call));
     setCacheStatus(call, verified.cacheOutcome);
+    setRateLimitHeaders(call, verified);
     return verifiedToMessage(verified, issuer);
   };
 }

@@ -10,6 +10,8 @@ const exposedHeaders = [
   ...connectCors.exposedHeaders,
   "Location",
   "Retry-After",
+  "RateLimit",
+  "RateLimit-Policy",
   "Cache-Status",
   "X-Request-Id",
   "WWW-Authenticate",

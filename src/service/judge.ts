@@ -1,19 +1,22 @@
 import type { CacheOutcome } from "../cache/record-reader.ts";
 import { type Claim, type Credentials, isClaim, type Presented } from "../core/credential.ts";
-import type { JsonObject, KeyRecord } from "../core/key.ts";
+import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
 import type { Tokens } from "../core/token/tokens.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { UsageRecorder } from "./usage-recorder.ts";
 
 /** A credential and what it is held against. */
 export interface Verification {
   readonly credential: string;
   readonly clientAddress: () => string;
+  /** The end user's address as the caller gave it; empty where it gave none. */
+  readonly clientIp: string;
   readonly requiredScopes: readonly string[];
   /** Whom the credential is presented to. */
   readonly audience: string;
+  /** Units of the key's rate limit. */
+  readonly cost: number;
 }
 
 export interface Verified {
@@ -24,27 +27,38 @@ export interface Verified {
   readonly cacheOutcome: CacheOutcome | null;
   /** What a derived token says beside what its key says; null for a key. */
   readonly customClaims: JsonObject | null;
+  /** What is left of the key's rate limit, where it has one that is enforced and was asked. */
+  readonly limit?: KeyLimit;
+  /** Where a limit refused: when to come again; null for never. */
+  readonly retryAfterMs?: number | null;
+}
+
+export interface KeyLimit {
+  readonly policy: RateLimitPolicy;
+  readonly remaining: bigint;
+  /** When the whole quota will be there again. */
+  readonly resetTimeMs: number;
+  readonly resetAfterMs: number;
 }
 
 /** What comes before and after the look-up of a verification, whether it goes alone or in a batch. */
 export interface Judge {
   /** The claim of what was presented, or the verdict where no record is needed for one. */
   claimOrVerdict(tenant: string, credential: string): Claim | Verified;
-  /** The verdict over the record that fits the claim, null where there is none; a valid one counts as a use of the key. */
-  judge(tenant: string, claim: Claim, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
+  /** The verdict over the record that fits the claim, null where there is none. */
+  judge(claim: Claim, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
 }
 
 export interface JudgeOptions {
   readonly credentials: Pick<Credentials, "parse">;
   readonly tokens: Pick<Tokens, "claim">;
-  readonly usage: Pick<UsageRecorder, "record">;
   readonly clock: Clock;
   /** `rooted`: the key that a token goes back to is asked, and the token ends with it; `stateless`: the token stands for itself. */
   readonly derivedTokens: "rooted" | "stateless";
   readonly clockSkewMs: number;
 }
 
-export function createJudge({ credentials, tokens, usage, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
+export function createJudge({ credentials, tokens, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
   const refused = (code: RefusalCode): Verified => ({ verdict: refuse(code), nowMs: clock(), cacheOutcome: null, customClaims: null });
 
   const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
@@ -63,11 +77,10 @@ export function createJudge({ credentials, tokens, usage, clock, derivedTokens, 
       return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
     },
 
-    judge(tenant, claim, record, cacheOutcome, { clientAddress, requiredScopes, audience }) {
+    judge(claim, record, cacheOutcome, { clientAddress, requiredScopes, audience }) {
       // The clock is read anew: the look-up may have taken a while, and a key that expired meanwhile is expired.
       const nowMs = clock();
       const verdict = verdictOf(claim, record, { nowMs, clientAddress, requiredScopes, clockSkewMs, audience });
-      if (verdict.isValid) usage.record(tenant, verdict.record.keyId, nowMs);
       return {
         verdict,
         nowMs,

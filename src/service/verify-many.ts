@@ -2,11 +2,12 @@ import type { CacheDirective, CacheOutcome, ReadAnswer, RecordReader } from "../
 import { type Claim, fits } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { createJudge, isVerified, type JudgeOptions, refuse, type Verification, type Verified } from "./judge.ts";
+import { createLimits, type LimitsOptions } from "./limits.ts";
 
 /** Answers for every credential, in their order; never rejects. Where the store cannot be asked for one, its verdict is `internal`. */
 export type VerifyMany = (tenant: string, verifications: readonly Verification[], cacheDirective: CacheDirective) => Promise<Verified[]>;
 
-export interface VerifyManyOptions extends JudgeOptions {
+export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
   readonly reader: Pick<RecordReader, "readMany">;
   /** Told why credentials of a batch could not be verified, once a batch: the answer says only that. */
   readonly reportUnanswered: (error: unknown) => void;
@@ -18,6 +19,7 @@ type Answer = PromiseSettledResult<ReadAnswer>;
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { reader, clock, reportUnanswered } = options;
   const { claimOrVerdict, judge } = createJudge(options);
+  const { refuseGuesser, settle } = createLimits(options);
 
   return async (tenant, verifications, cacheDirective) => {
     const claims = new Map<string, Claim | Verified>();
@@ -31,13 +33,17 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     const unanswered = settled.find((answer) => answer.status === "rejected");
     if (unanswered !== undefined) reportUnanswered(unanswered.reason);
 
-    return verifications.map((verification) => {
+    // One after the other: each pays before the next one asks.
+    const verdicts = verifications.map((verification) => {
+      const refusal = refuseGuesser(verification);
+      if (refusal !== null) return refusal;
       const claim = claims.get(verification.credential) as Claim | Verified;
-      if (isVerified(claim)) return claim;
+      if (isVerified(claim)) return settle(tenant, claim, verification);
       const found = findRecord(claim, answers);
       if (found === "unanswered") return { verdict: refuse("internal"), nowMs: clock(), cacheOutcome: null, customClaims: null };
-      return judge(tenant, claim, found.record, found.cacheOutcome, verification);
+      return settle(tenant, judge(claim, found.record, found.cacheOutcome, verification), verification);
     });
+    return verdicts.some((verdict) => verdict instanceof Promise) ? Promise.all(verdicts) : (verdicts as Verified[]);
   };
 }
 

@@ -3,6 +3,7 @@ import { type Credentials, digestOf } from "../../src/core/credential.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
+import { noLimits } from "../support/no-limits.ts";
 import { noTokens } from "../support/no-tokens.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
@@ -157,8 +158,8 @@ export function startNode(options: NodeOptions): Node {
   } as unknown as KeyService;
   return {
     service,
-    verify: protocol.createVerify({ ...noTokens, credentials, reader, usage, clock }),
-    verifySomehow: protocol.createVerify({ ...noTokens, credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
+    verify: protocol.createVerify({ ...noTokens, ...noLimits, credentials, reader, usage, clock }),
+    verifySomehow: protocol.createVerify({ ...noTokens, ...noLimits, credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
     shared,
     asked: () => asked,
   };

@@ -7,6 +7,7 @@ import { createUlid } from "../../src/core/ulid.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { createVerifyMany } from "../../src/service/verify-many.ts";
 import { keyRecord } from "../support/key-record.ts";
+import { noLimits } from "../support/no-limits.ts";
 import { noTokens } from "../support/no-tokens.ts";
 
 const nowMs = 1_800_000_000_000;
@@ -21,6 +22,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
   let parsed = 0;
   const verifyMany = createVerifyMany({
     ...noTokens,
+    ...noLimits,
     credentials: {
       parse(tenant, text, atMs) {
         parsed += 1;
@@ -43,7 +45,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
   const verdicts = async (...texts: string[]) => {
     const verified = await verifyMany(
       "default",
-      texts.map((credential) => ({ credential, clientAddress: () => "", requiredScopes: [], audience: "" })),
+      texts.map((credential) => ({ credential, clientAddress: () => "", requiredScopes: [], audience: "", clientIp: "", cost: 1 })),
       "none",
     );
     return verified.map(({ verdict }) => (verdict.isValid ? verdict.record.keyId : verdict.code));

@@ -1,0 +1,8 @@
+import ipaddr from "ipaddr.js";
+
+/** What one client usually holds whole: an IPv4 address, or the /64 of an IPv6 address. For what is no address, the text itself. */
+export function clientNetwork(address: string): string {
+  if (!address.includes(":") || !ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  return parsed instanceof ipaddr.IPv6 ? parsed.parts.slice(0, 4).join(":") : parsed.toString();
+}

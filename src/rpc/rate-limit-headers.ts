@@ -1,0 +1,31 @@
+import type { Call } from "../call/call.ts";
+import type { Verified } from "../service/judge.ts";
+
+/** The largest integer of structured fields (RFC 9651). */
+const maxInteger = 999_999_999_999_999n;
+
+/**
+ * The key's limit as response headers (draft-ietf-httpapi-ratelimit-headers-10), for a gateway to pass on, and Retry-After where one was met.
+ * On every protocol alike, as leading metadata. No partition key: it would name the key. A batch has none of them, since it is about many keys.
+ */
+export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { limit, retryAfterMs }: Verified): void {
+  if (limit !== undefined) {
+    const { policy, remaining, resetAfterMs } = limit;
+    call.setResponseHeader("ratelimit-policy", `"key";q=${atMost(policy.quota)};w=${wholeSeconds(policy.windowMs)}`);
+    call.setResponseHeader("ratelimit", `"key";r=${atMost(remaining)};t=${wholeSeconds(resetAfterMs)}`);
+  }
+  if (typeof retryAfterMs === "number") setRetryAfter(call, retryAfterMs);
+}
+
+export function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterMs: number): void {
+  call.setResponseHeader("retry-after", String(wholeSeconds(retryAfterMs)));
+}
+
+function atMost(units: bigint): bigint {
+  return units < maxInteger ? units : maxInteger;
+}
+
+/** Rounded up. */
+function wholeSeconds(spanMs: number): number {
+  return Math.ceil(spanMs / 1000);
+}
