@@ -1,39 +1,62 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { findExecutable } from "./find-executable.ts";
 
 /**
- * Tools of others that tests use as witnesses where they are: on the PATH, or built by `npm run test:tools` where Go is. Tests do not build
- * them, since that takes minutes.
+ * Tools of others that tests use as witnesses where they are: on the PATH, or built by `npm run test:tools` where Go and Cargo are. Tests do not
+ * build them, since that takes minutes.
  */
-export type ToolName = "grpcurl";
+export type ToolName = "grpcurl" | "ory-client-session";
 
-const modules = {
-  grpcurl: { command: "github.com/fullstorydev/grpcurl/cmd/grpcurl", version: "v1.9.3" },
-} as const satisfies Record<ToolName, object>;
+interface Tool {
+  /** Part of the built file's name, so that another one is built afresh. */
+  readonly version: string;
+  /** Puts the tool into a folder under its name. */
+  buildInto(folder: string): Promise<void>;
+}
 
-const toolsDir = resolve(import.meta.dirname, "../.cache/tools");
+const root = resolve(import.meta.dirname, "..");
+const toolsDir = join(root, ".cache/tools");
+const crateDir = join(root, "test/clients/rust");
 const buildTimeoutMs = 900_000;
+
+const tools: Record<ToolName, Tool> = {
+  grpcurl: {
+    version: "v1.9.3",
+    async buildInto(folder) {
+      const env = { ...process.env, GOBIN: folder, GOFLAGS: "" };
+      await run("go", ["install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"], env);
+    },
+  },
+  "ory-client-session": {
+    version: digestOf(["Cargo.toml", "Cargo.lock", "src/main.rs"].map((name) => join(crateDir, name))),
+    async buildInto(folder) {
+      // Kept between runs: the crates of others are built once.
+      const targetDir = join(root, ".cache/rust-client");
+      await run("cargo", ["build", "--locked", "--manifest-path", join(crateDir, "Cargo.toml"), "--target-dir", targetDir], process.env);
+      await copyFile(join(targetDir, "debug/ory-client-session"), join(folder, "ory-client-session"));
+    },
+  },
+};
 
 export function findTool(name: ToolName): string | undefined {
   return findExecutable(name, builtFile(name));
 }
 
-/** With its version in the name, so that another one is built afresh. */
 function builtFile(name: ToolName): string {
-  return join(toolsDir, `${name}-${modules[name].version}`);
+  return join(toolsDir, `${name}-${tools[name].version}`);
 }
 
 /** Built in a folder of its own and renamed into place, so that nobody ever sees half a tool. */
 async function build(name: ToolName): Promise<string> {
-  const { command, version } = modules[name];
   await mkdir(toolsDir, { recursive: true });
   const folder = await mkdtemp(join(toolsDir, "building-"));
   try {
-    const env = { ...process.env, GOBIN: folder, GOFLAGS: "" };
-    await promisify(execFile)("go", ["install", `${command}@${version}`], { env, timeout: buildTimeoutMs });
+    await tools[name].buildInto(folder);
     await rename(join(folder, name), builtFile(name));
     return builtFile(name);
   } finally {
@@ -41,8 +64,18 @@ async function build(name: ToolName): Promise<string> {
   }
 }
 
+async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  await promisify(execFile)(command, args, { env, timeout: buildTimeoutMs });
+}
+
+function digestOf(files: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest("hex").slice(0, 12);
+}
+
 if (import.meta.main) {
-  for (const name of Object.keys(modules) as ToolName[]) {
+  for (const name of Object.keys(tools) as ToolName[]) {
     const found = findTool(name) ?? (await build(name).catch((error: Error) => `not built: ${error.message.trim().split("\n").at(-1)}`));
     console.info(`${name}: ${found}`);
   }
