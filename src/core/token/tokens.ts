@@ -56,7 +56,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
     }
     const liveKeys = macaroonKeys.filter((key) => isLive(key, nowMs));
     // Keys only ever leave, so that their number tells which ones there are.
-    return remembered(`${liveKeys.length}`, text, () => readMacaroon(liveKeys, text, nowMs));
+    return remembered(`${liveKeys.length}`, text, () => readMacaroon(liveKeys, text));
   };
 
   return {
