@@ -4,16 +4,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { errorTable } from "../src/error/table.ts";
+import { readme, readmeBlocks } from "./support/readme.ts";
 import { startServer } from "./support/server-process.ts";
 
 const root = join(import.meta.dirname, "..");
-const readme = readFileSync(join(root, "README.md"), "utf8");
 const run = promisify(execFile);
-
-/** Fenced blocks of one language, in their order. */
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1] as string);
-}
 
 describe("README", () => {
   test("lists every error reason as the table has it, and no other", () => {
@@ -37,7 +32,7 @@ describe("README", () => {
     const { dataDir } = server;
     // The tour is written for the default port and folder, and for the folder of the checkout.
     const folder = join(dataDir, "tour");
-    const script = blocks("sh").join("\n").replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`);
+    const script = readmeBlocks("sh").join("\n").replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`);
     const issuedKey = /secret":"(kw_v1_[0-9A-Za-z_]+)"/;
     await run("mkdir", [folder]);
     symlinkSync(dataDir, join(folder, "data"));
@@ -48,11 +43,12 @@ describe("README", () => {
     expect(stdout).toContain('"is_valid":true');
     expect(stdout).toContain('"old_issued_api_key"');
     expect(stdout).toContain("keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey");
+    expect(stdout).toContain('"token":"mc_v1_');
     expect(stdout.trim().endsWith("}")).toBe(true);
 
     // The key of the last `buf curl`, for the gRPC client to verify.
     const key = [...stdout.matchAll(/"secret": "(kw_v1_\w+)"/g)].at(-1)?.[1] as string;
-    const client = (blocks("ts")[0] as string).replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`).replace("kw_v1_...", key);
+    const client = (readmeBlocks("ts")[0] as string).replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`).replace("kw_v1_...", key);
     writeFileSync(join(folder, "client.ts"), client);
     const verified = await run(process.execPath, ["--preserve-symlinks", "client.ts"], { cwd: folder });
     expect(verified.stdout.trim()).toBe("true");

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -8,11 +9,13 @@ import { macaroonToText } from "../../src/core/token/macaroon-format.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
 import { describeWithPython } from "../support/python.ts";
+import { readmeBlocks } from "../support/readme.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** Libraries of others narrow a macaroon of the server offline, and the server honours it. More caveats than js-macaroon can write as binary. */
 const caveats = ["scope = read", "ip in 10.0.0.0/8 2001:db8::/32", "ip in 10.1.0.0/16", "actor_id = Zoë", "time < 2100-01-01T00:00:00Z"];
 
+const run = promisify(execFile);
 let api: Api;
 beforeAll(async () => {
   api = await startApi();
@@ -91,13 +94,42 @@ describe("js-macaroon", () => {
   });
 });
 
+describe("README's TypeScript", () => {
+  test("narrows with nothing but node:crypto", async () => {
+    using folder = await folderWithMacaroon();
+    const program = readmeBlocks("ts").find((block) => block.includes("function narrow"));
+    writeFileSync(join(folder.path, "narrow.ts"), program as string);
+    const { stdout } = await run(process.execPath, ["narrow.ts"], { cwd: folder.path });
+    await expectBrief(stdout.trim());
+  });
+});
+
+await describeWithPython("README's Python", (runPython) => {
+  test("narrows with pymacaroons", async () => {
+    using folder = await folderWithMacaroon();
+    await expectBrief(await runPython(readmeBlocks("python")[0] as string, [], { cwd: folder.path }));
+  });
+});
+
+/** As README's tour leaves it: the answer to a derivation in macaroon.json. */
+async function folderWithMacaroon() {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder.path, "macaroon.json"), JSON.stringify({ token: { token: `mc_v1_${await macaroon()}` } }));
+  return folder;
+}
+
+async function expectBrief(credential: string): Promise<void> {
+  const verified = await api.verify({ credential });
+  expect(verified).toMatchObject({ is_valid: true, scopes: ["read"] });
+  expect(Date.parse(String(verified.expire_time))).toBeLessThanOrEqual(Date.now() + 5 * 60_000);
+}
+
 describe("go-macaroon", () => {
   test("narrows, and the server honours it", async ({ skip }) => {
     const go = findExecutable("go", "/usr/local/go/bin/go");
     if (go === undefined) return skip("Go is neither on the PATH nor in /usr/local/go");
     using folder = temporaryFolder();
     const holder = join(folder.path, "holder");
-    const run = promisify(execFile);
     const built = await run(go, ["build", "-C", join(import.meta.dirname, "go-macaroon"), "-o", holder, "."], { timeout: 240_000 }).catch(
       String,
     );

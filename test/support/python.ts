@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describe, test } from "vitest";
 
 /** Runs a Python program with the packages below; answers what it wrote to standard output, and rejects with all it wrote where it fails. */
-export type RunPython = (program: string, args?: readonly string[]) => Promise<string>;
+export type RunPython = (program: string, args?: readonly string[], options?: { readonly cwd?: string }) => Promise<string>;
 
 const packages = [
   ...["pymacaroons==0.13.0", "PyNaCl==1.6.2", "six==1.17.0"],
@@ -32,9 +32,9 @@ export async function describeWithPython(name: string, body: (runPython: RunPyth
 }
 
 function runWith(folder: string): RunPython {
-  return async (program, args = []) => {
+  return async (program, args = [], { cwd } = {}) => {
     const env = { PATH: process.env.PATH, PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: "1" };
-    const { stdout } = await run("python3", ["-c", program, ...args], { env, timeout: 60_000 });
+    const { stdout } = await run("python3", ["-c", program, ...args], { env, cwd, timeout: 60_000 });
     return stdout.trim();
   };
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readCaveats, scopeCaveat, timeCaveat } from "../../../src/core/token/caveat.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "../../../src/core/token/facts.ts";
+import { readme } from "../../support/readme.ts";
 
 const facts: TokenFacts = {
   tokenId: "01KAS4D9N4XJ8M2V6T0QZ3R7YC",
@@ -81,6 +82,17 @@ test.each([
   expect(readTexts(text)).toBeNull();
   expect(readTexts("scope = read", text)).toBeNull();
   expect(readTexts(text, "scope = read")).toBeNull();
+});
+
+test("the caveats that README lists are the grammar, each of them understood", () => {
+  const rows = /\| caveat \| holds \|\n.*\n((?:\|.*\n)+)/.exec(readme)?.[1] as string;
+  const examples = rows
+    .split("\n")
+    .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`(.+?)`/g)].map((match) => match[1] as string));
+  expect(examples.map((example) => example.split(" ").slice(0, 2).join(" "))).toEqual([
+    ...["time <", "time >", "scope =", "ip in", "audience =", "key_id =", "actor_id ="],
+  ]);
+  for (const example of examples) expect(readCaveats([Buffer.from(example)], { ...facts, actorId: "user_123" }), example).not.toBeNull();
 });
 
 test("bytes that are not UTF-8 are no caveat", () => {
