@@ -15,7 +15,9 @@ export type InsertOutcome =
   | { readonly outcome: "inserted"; readonly record: KeyRecord }
   /** The request id was used before; `record` is the key of that time as it is now, null where it was deleted since. */
   | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
-  /** A key with this id is there. */
+  /** A key with this id is there, which the same batch added before; `record` is that key as it is now. */
+  | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
+  /** Another key with this id is there. */
   | { readonly outcome: "key_id_used" };
 
 export interface ListQuery {
@@ -41,6 +43,8 @@ export interface LastUse {
 export interface NewKey {
   readonly record: KeyRecord;
   readonly request: RequestMark | null;
+  /** Stands for the batch's own request id and all that it asks of this key. Kept with the key, and as long as that. */
+  readonly batchMark?: string | null;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Call } from "../call/call.ts";
@@ -14,6 +15,8 @@ import { keyToMessage } from "./message.ts";
 import { originOf } from "./origin.ts";
 import { type ViolationsOf, violationsText } from "./violations.ts";
 
+const itemsPerTurn = 64;
+
 /**
  * Batch import under both names that the reference has for it, whose messages have the same fields. Each item stands for itself; where none was
  * imported, the call fails with the code that most of them had.
@@ -24,13 +27,14 @@ export function batchImportApiKeys(
   responseSchema: BatchResponseSchema,
 ): Implementation<typeof ApiKeysService.method.adminBatchImportApiKeys> &
   Implementation<typeof ApiKeysService.method.adminBatchCreateImportedApiKeys> {
-  return async ({ requests, compactResults = false }: BatchRequest, call: Call) => {
-    const imported = await importKeys(
-      service,
-      defaultTenant,
-      originOf(call),
-      requests.map((request) => itemOf(request, violationsOf)),
-    );
+  return async ({ requests, requestId = "", compactResults = false }: BatchRequest, call: Call) => {
+    const items: (ImportRequest | Failure)[] = [];
+    for (const request of requests) {
+      // A thousand take 30 ms: whoever verifies at the same time gets a turn in between.
+      if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
+      items.push(itemOf(request, violationsOf));
+    }
+    const imported = await importKeys(service, defaultTenant, originOf(call), { items, requestId: requestId || null });
     const failures = imported.filter((result) => result instanceof Failure);
     if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();
@@ -41,8 +45,10 @@ export function batchImportApiKeys(
   };
 }
 
+/** `requestId` and `compactResults` are extensions of the first name's request. */
 interface BatchRequest {
   readonly requests: readonly ImportApiKeyRequest[];
+  readonly requestId?: string;
   readonly compactResults?: boolean;
 }
 

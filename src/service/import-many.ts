@@ -5,12 +5,21 @@ import type { RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import { type ImportRequest, importedKeyIds, newImport, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
+import { payloadDigestOf } from "./new-key.ts";
+
+export interface ImportBatch {
+  /** Those that were found wrong before as their Failure, which is also their result. */
+  readonly items: readonly (ImportRequest | Failure)[];
+  /** Of the batch as a whole; null: the caller does not retry it. */
+  readonly requestId: string | null;
+}
 
 /** An item that the store has to be asked about. */
 interface Candidate {
   readonly index: number;
   readonly record: KeyRecord;
   readonly mark: RequestMark | null;
+  readonly batchMark: string | null;
   /** The key's ids under retired server secrets. */
   readonly formerIds: readonly string[];
 }
@@ -24,26 +33,28 @@ interface Sorted {
 }
 
 const maxIdsPerRead = 1000;
+/** 128 bits: this is kept with every key of a batch. */
+const batchDigestChars = 22;
 
 /**
- * Imports up to 1000 keys, each as `importKey` would, with one bulk write. Items that were found wrong before are given as their Failure, which is
- * also their result. Of items with one key, or one request id, the first counts and the others name its index; one that repeats request id and
- * payload has the first one's result. Rejects only where the store cannot be asked: then, as after a crash, each key is wholly there or not.
+ * Imports up to 1000 keys, each as `importKey` would, with one bulk write. Of items with one key, or one request id, the first counts and the others
+ * name its index; one that repeats request id and payload has the first one's result. A key that the same batch added before, with the same
+ * payload, counts as imported. Rejects only where the store cannot be asked: then, as after a crash, each key is wholly there or not.
  */
 export async function importKeys(
   service: KeyService,
   tenant: string,
   origin: Origin,
-  items: readonly (ImportRequest | Failure)[],
+  batch: ImportBatch,
 ): Promise<(KeyRecord | Failure)[]> {
-  const { results, candidates, repeats } = sortOut(service, tenant, items);
+  const { results, candidates, repeats } = sortOut(service, tenant, batch);
   const tell = service.reader.beginChanges(tenant);
   const usedIds = await formerIdsInUse(service, tenant, candidates);
   const isUsed = ({ formerIds }: Candidate) => formerIds.some((id) => usedIds.has(id));
   for (const { index } of candidates.filter(isUsed)) results[index] = new Failure("KEY_ALREADY_EXISTS");
 
   const fresh = candidates.filter((candidate) => !isUsed(candidate));
-  const insertions = fresh.map(({ record, mark }) => ({ record, request: mark }));
+  const insertions = fresh.map(({ record, mark, batchMark }) => ({ record, request: mark, batchMark }));
   const imported: KeyRecord[] = [];
   const outcomes = await service.store.insertMany(tenant, insertions, (keyIds) => auditEvent(service, origin, keyIds));
   for (const [position, outcome] of outcomes.entries()) {
@@ -57,7 +68,7 @@ export async function importKeys(
   return results;
 }
 
-function sortOut(service: KeyService, tenant: string, items: readonly (ImportRequest | Failure)[]): Sorted {
+function sortOut(service: KeyService, tenant: string, { items, requestId }: ImportBatch): Sorted {
   const results: (KeyRecord | Failure)[] = new Array(items.length);
   const candidates: Candidate[] = [];
   const repeats = new Map<number, number>();
@@ -71,7 +82,8 @@ function sortOut(service: KeyService, tenant: string, items: readonly (ImportReq
       continue;
     }
     const [keyId, ...formerIds] = keyIds;
-    const candidate = { index, formerIds, ...newImport(service, keyId, item) };
+    const batchMark = requestId === null ? null : `${requestId} ${payloadDigestOf(item, keyId).slice(0, batchDigestChars)}`;
+    const candidate = { index, formerIds, batchMark, ...newImport(service, keyId, item) };
     const { mark } = candidate;
     const sameRequest = mark === null ? undefined : byRequestId.get(mark.requestId);
     const sameKey = byKeyId.get(keyId);

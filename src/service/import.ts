@@ -57,6 +57,7 @@ export function newImport(service: KeyService, keyId: string, request: ImportReq
 export function recordOrFailure(outcome: InsertOutcome, mark: RequestMark | null): KeyRecord | Failure {
   switch (outcome.outcome) {
     case "inserted":
+    case "batch_repeated":
       return outcome.record;
     case "request_id_used":
       if (outcome.payloadDigest !== mark?.payloadDigest || outcome.record === null) return new Failure("REQUEST_ID_REUSED");

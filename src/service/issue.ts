@@ -24,6 +24,7 @@ export async function issueKey(service: KeyService, tenant: string, origin: Orig
     case "request_id_used":
       if (result.payloadDigest !== mark?.payloadDigest || result.record === null) throw new Failure("REQUEST_ID_REUSED");
       return { record: result.record, secret: null };
+    case "batch_repeated":
     case "key_id_used":
       throw new Error("a new ULID was in use already");
   }

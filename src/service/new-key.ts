@@ -37,15 +37,16 @@ export function newRecord(
   };
 }
 
-/**
- * The idempotency key of a create, with a digest of all it asks for. `subject` is what tells two requests apart beside that: the
- * id of an imported key.
- */
+/** The idempotency key of a create, with a digest of all it asks for. `subject` as for `payloadDigestOf`. */
 export function requestMark(request: NewKeyRequest, subject: string | null): RequestMark | null {
-  const { attributes, actorId, visibility, ttlMs, requestId } = request;
-  if (requestId === null) return null;
+  const { requestId } = request;
+  return requestId === null ? null : { requestId, payloadDigest: payloadDigestOf(request, subject) };
+}
+
+/** Digest of all that a create asks for. `subject` is what tells two requests apart beside that: the id of an imported key. */
+export function payloadDigestOf({ attributes, actorId, visibility, ttlMs }: NewKeyRequest, subject: string | null): string {
   const { name, scopes, metadata, rateLimitPolicy, allowedCidrs } = attributes;
   const policy = rateLimitPolicy === null ? null : [String(rateLimitPolicy.quota), rateLimitPolicy.windowMs, rateLimitPolicy.unit];
   const payload: JsonValue = [subject, name, [...scopes], metadata, policy, [...allowedCidrs], actorId, visibility, ttlMs];
-  return { requestId, payloadDigest: hash("sha256", canonicalJson(payload), "base64url") };
+  return hash("sha256", canonicalJson(payload), "base64url");
 }

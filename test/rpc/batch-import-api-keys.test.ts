@@ -105,6 +105,24 @@ test("a request_id answers as for a single import, in the batch and across batch
   ]);
 });
 
+test("a batch's own request_id makes its keys count as imported again, and no others", async () => {
+  const request_id = randomUUID();
+  const send = async (requests: JsonObject[], id = request_id) => {
+    const { results } = await api.call("AdminBatchImportApiKeys", { requests, request_id: id });
+    return (results as unknown as Outcome[]).map(textOf);
+  };
+  const first = await send([item("sk_retry_1"), item("sk_retry_2"), item("", {})]);
+  expect(first.slice(0, 2)).toEqual([keyId, keyId]);
+  await api.call("AdminUpdateImportedApiKey", { imported_api_key: { key_id: String(first[0]), name: "renamed since" } });
+  const retry = await send([item("sk_retry_1"), item("sk_retry_2"), item("sk_retry_3"), item("sk_retry_1")]);
+  expect(retry).toEqual([first[0], first[1], keyId, "ALREADY_EXISTS requests[0] has the same key"]);
+  expect(await api.call("AdminGetImportedApiKey", { key_id: String(first[0]) })).toMatchObject({ name: "renamed since" });
+  const exists = prefixed("ALREADY_EXISTS this key exists already");
+  expect(await send([item("sk_retry_1", { name: "another payload" }), item("sk_retry_2")])).toEqual([exists, first[1]]);
+  expect(await send([item("sk_retry_1"), item("sk_retry_4")], randomUUID())).toEqual([exists, keyId]);
+  expect(await importAll([item("sk_retry_1"), item("sk_retry_5")])).toEqual([exists, keyId]);
+});
+
 test("keys verify at once that verifiers know as absent or deleted", async () => {
   const rawKeys = ["sk_late_1", "sk_late_2", "sk_late_3"];
   for (const credential of rawKeys) expect(await api.verify({ credential })).toMatchObject({ is_valid: false });

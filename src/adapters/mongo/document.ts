@@ -30,6 +30,8 @@ export interface KeyDocument {
   readonly lastUsedTimeMs: number | null;
   /** Of the request that made the key: a mark of another request belongs to an earlier key of the same id. */
   readonly requestId: string | null;
+  /** Only on keys of a batch that has a request id of its own. */
+  readonly batchMark?: string;
 }
 
 /**
@@ -73,12 +75,18 @@ export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt
   return { $gt: documentId(tenant, afterKeyId), $lt: `${tenant}0` };
 }
 
-export function documentOf(tenant: string, record: KeyRecord, requestId: string | null): KeyDocument {
-  return { _id: documentId(tenant, record.keyId), ...replacedFields(record), lastUsedTimeMs: record.lastUsedTimeMs, requestId };
+export function documentOf(tenant: string, record: KeyRecord, requestId: string | null, batchMark: string | null = null): KeyDocument {
+  return {
+    _id: documentId(tenant, record.keyId),
+    ...replacedFields(record),
+    lastUsedTimeMs: record.lastUsedTimeMs,
+    requestId,
+    ...(batchMark !== null && { batchMark }),
+  };
 }
 
 /** What replacing a key writes: all but its id and its last use. */
-export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "lastUsedTimeMs" | "requestId"> {
+export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "lastUsedTimeMs" | "requestId" | "batchMark"> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,

@@ -68,7 +68,9 @@ export function createInserts(client: MongoClient, collections: Collections, clo
     async addAll(tenant, insertions, tombstones, signal) {
       const newMarks = marksOf(tenant, insertions);
       const records = insertions.map(({ record }) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId))));
-      const documents = insertions.map(({ request }, index) => documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null));
+      const documents = insertions.map(({ request, batchMark }, index) =>
+        documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null, batchMark),
+      );
       const fresh = documents.filter(({ _id }) => !tombstones.has(_id));
       const replacements = documents
         .filter(({ _id }) => tombstones.has(_id))
@@ -111,16 +113,16 @@ export function createInserts(client: MongoClient, collections: Collections, clo
         const id = documentId(tenant, record.keyId);
         const lying = documents.get(id);
         if (mark !== undefined) outcomes.set(insertion, outcomeOf(mark, documents.get(documentId(tenant, mark.keyId))));
-        else if (lying !== undefined && "kind" in lying) outcomes.set(insertion, { outcome: "key_id_used" });
+        else if (lying !== undefined && "kind" in lying) outcomes.set(insertion, usedBy(lying, insertion));
         else if (lying !== undefined) tombstones.set(id, lying.tombstoneRevision);
       }
       return { outcomes, tombstones };
     },
 
     async addOne(tenant, insertion, signal) {
-      const { record, request, eventOf } = insertion;
+      const { record, request, batchMark, eventOf } = insertion;
       const [mark] = marksOf(tenant, [insertion]);
-      const document = documentOf(tenant, record, request?.requestId ?? null);
+      const document = documentOf(tenant, record, request?.requestId ?? null, batchMark);
       for (;;) {
         let isRequestIdFree = mark === undefined;
         try {
@@ -136,7 +138,10 @@ export function createInserts(client: MongoClient, collections: Collections, clo
         } catch (error) {
           if (!isDuplicateKey(error)) throw error;
         }
-        if (isRequestIdFree || mark === undefined) return { outcome: "key_id_used" };
+        if (isRequestIdFree || mark === undefined) {
+          const lying = batchMark == null ? null : await keys.findOne({ _id: document._id }, { readConcern: "linearizable", signal });
+          return lying === null ? { outcome: "key_id_used" } : usedBy(lying, insertion);
+        }
         // Linearizable: the mark in the way may be of this moment, and not yet on a majority. Where it was lost again, the id is free.
         const used = await marks.findOne({ _id: mark._id }, { readConcern: "linearizable", signal });
         if (used !== null) return outcomeOf(used, (await keys.findOne({ _id: documentId(tenant, used.keyId) }, { signal })) ?? undefined);
@@ -160,6 +165,12 @@ function eventsOf(insertions: readonly Insertion[]): AuditEvent[] {
     else ids.push(record.keyId);
   }
   return Array.from(keyIds, ([eventOf, ids]) => eventOf(ids));
+}
+
+/** What a key says whose id was to be added. */
+function usedBy(document: KeyDocument, { batchMark }: Insertion): InsertOutcome {
+  const isRepeated = document.batchMark !== undefined && document.batchMark === batchMark;
+  return isRepeated ? { outcome: "batch_repeated", record: recordOf(document) } : { outcome: "key_id_used" };
 }
 
 /** The key that a request made, unless it was deleted since; another key, or a tombstone, with its id is not it. */

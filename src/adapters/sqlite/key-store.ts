@@ -49,7 +49,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   }
 
   function insertAll(tenant: string, items: readonly NewKey[], eventOf: (keyIds: readonly string[]) => AuditEvent): InsertOutcome[] {
-    const outcomes = items.map(({ record, request }) => keys.insert(tenant, record, request));
+    const outcomes = items.map((item) => keys.insert(tenant, item));
     const keyIds = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record.keyId : []));
     if (keyIds.length > 0) audit.add(tenant, eventOf(keyIds));
     return outcomes;

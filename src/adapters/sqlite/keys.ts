@@ -1,13 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, LastUse, RequestMark } from "../../ports/key-store.ts";
+import type { InsertOutcome, LastUse, NewKey } from "../../ports/key-store.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 
 /** What the key store does to one key. Each changing function wants a transaction of its own around it, and is undone where it throws. */
 export interface Keys {
   get(tenant: string, keyId: string): KeyRecord | null;
-  insert(tenant: string, record: KeyRecord, request: RequestMark | null): InsertOutcome;
+  insert(tenant: string, key: NewKey): InsertOutcome;
   replace(tenant: string, record: KeyRecord): boolean;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord): boolean;
   delete(tenant: string, kind: KeyKind, keyId: string): number | null;
@@ -15,7 +15,7 @@ export interface Keys {
 }
 
 export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
-  const { selectKey, selectFirstRevision, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
+  const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
   const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark } = prepareTraceStatements(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
@@ -24,16 +24,22 @@ export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
   }
 
   /** The record as it was stored; null where its id is taken. */
-  function add(tenant: string, given: KeyRecord): KeyRecord | null {
+  function add(tenant: string, given: KeyRecord, batchMark: string | null = null): KeyRecord | null {
     const tombstone = selectTombstone.get(tenant, given.keyId) as { revision: number } | undefined;
     const record = tombstone === undefined ? given : { ...given, revision: Math.max(given.revision, tombstone.revision + 1) };
-    if (insertKey.run(...recordValues(record), tenant, record.revision).changes === 0) return null;
+    if (insertKey.run(...recordValues(record), tenant, record.revision, batchMark).changes === 0) return null;
     if (tombstone !== undefined) deleteTombstone.run(tenant, record.keyId);
     return record;
   }
 
   function replace(tenant: string, record: KeyRecord): boolean {
     return replaceKey.run(...recordValues(record).slice(0, -1), tenant, record.keyId, record.revision - 1).changes === 1;
+  }
+
+  /** What a key says whose id was to be added. */
+  function usedBy(tenant: string, keyId: string, batchMark: string | null = null): InsertOutcome {
+    const isRepeated = batchMark !== null && selectBatchMark.get(tenant, keyId)?.batch_mark === batchMark;
+    return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) as KeyRecord } : { outcome: "key_id_used" };
   }
 
   /** The key that a request made, unless it was deleted since; another key with its id is not it. */
@@ -46,14 +52,14 @@ export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
     get,
     replace,
 
-    insert(tenant, record, request) {
+    insert(tenant, { record, request, batchMark }) {
       const mark =
         request === null ? undefined : (selectMark.get(tenant, record.kind, request.requestId) as unknown as MarkRow | undefined);
       if (mark !== undefined) {
         return { outcome: "request_id_used", payloadDigest: mark.payload_digest, record: keyOfMark(tenant, mark) };
       }
-      const stored = add(tenant, record);
-      if (stored === null) return { outcome: "key_id_used" };
+      const stored = add(tenant, record, batchMark);
+      if (stored === null) return usedBy(tenant, record.keyId, batchMark);
       if (request !== null) {
         insertMark.run(tenant, record.kind, request.requestId, request.payloadDigest, record.keyId, stored.revision, clock());
       }
@@ -85,11 +91,12 @@ interface MarkRow {
 }
 
 function prepareKeyStatements(database: DatabaseSync) {
-  const columns = [...recordColumns, "tenant", "first_revision"];
+  const columns = [...recordColumns, "tenant", "first_revision", "batch_mark"];
   const assignments = recordColumns.slice(0, -1).map((column) => `${column} = ?`);
   return {
     selectKey: database.prepare(`SELECT ${recordSelection} FROM keys WHERE tenant = ? AND key_id = ?`),
     selectFirstRevision: database.prepare("SELECT first_revision FROM keys WHERE tenant = ? AND key_id = ?"),
+    selectBatchMark: database.prepare("SELECT batch_mark FROM keys WHERE tenant = ? AND key_id = ?"),
     insertKey: database.prepare(
       `INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`,
     ),

@@ -100,6 +100,9 @@ const migrations: readonly string[] = [
     PRIMARY KEY (tenant, key_id, event_id)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE keys ADD COLUMN batch_mark TEXT;
+  `,
 ];
 
 /** Brings the schema up to date, and makes the salt of a new store, in one transaction. Throws for a schema of a newer Keywright. */

@@ -196,6 +196,33 @@ export function describeInserts(context: KeyStoreContext): void {
       expect(await context.store.list(tenant, { kind: "imported", nowMs: 0, limit: 1000 })).toEqual(batch.map(({ record }) => record));
     });
 
+    test("knows the keys of a batch by its mark, also where it comes several times at once", async () => {
+      const tenant = context.newTenant();
+      const item = (keyId: string, batchMark: string | null) => ({
+        record: keyRecord({ keyId, kind: "imported" }),
+        request: null,
+        batchMark,
+      });
+      const batch = Array.from({ length: 100 }, (_, index) => item(`K${index}`, `batch ${index}`));
+      const outcomes = (await Promise.all([1, 2, 3].map(() => context.store.insertMany(tenant, batch)))).flat();
+      expect(count(outcomes, "inserted")).toBe(100);
+      expect(count(outcomes, "batch_repeated")).toBe(200);
+
+      const changed = keyRecord({ keyId: "K0", kind: "imported", revision: 2, name: "changed" });
+      await context.store.replace(tenant, changed);
+      await context.store.delete(tenant, "imported", "K1");
+      await context.store.insert(tenant, keyRecord({ keyId: "other", kind: "imported" }), null);
+      const later = ["K0", "K1", "other", "K2"].map((keyId) => item(keyId, `batch ${keyId.slice(1)}`));
+      expect(await context.store.insertMany(tenant, [...later, item("K3", "another"), item("K4", null)])).toEqual([
+        { outcome: "batch_repeated", record: changed },
+        { outcome: "inserted", record: expect.objectContaining({ keyId: "K1" }) },
+        { outcome: "key_id_used" },
+        { outcome: "batch_repeated", record: batch[2]?.record },
+        { outcome: "key_id_used" },
+        { outcome: "key_id_used" },
+      ]);
+    });
+
     test("adds 1000 keys, each once where two calls add the same ones", async () => {
       const tenant = context.newTenant();
       const items = Array.from({ length: 1000 }, (_, index) => ({
