@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { create, type DescMessage, type DescMethod } from "@bufbuild/protobuf";
-import { createValidator, type Validator } from "@bufbuild/protovalidate";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
@@ -38,18 +38,20 @@ import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
-import { report, reportRefusals } from "./rpc/interceptors/report.ts";
+import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
+import { maxBytes } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
-import { createViolationsOf } from "./rpc/violations.ts";
+import { createViolationsOf, warmUp } from "./rpc/violations.ts";
 import { createCors } from "./server/cors.ts";
 import { createDispatcher } from "./server/dispatch.ts";
 import { createHealthService } from "./server/health.ts";
 import { createHealthHttp } from "./server/health-http.ts";
 import { createHealthState, systemTimer } from "./server/health-state.ts";
 import { defaultLimits } from "./server/limits.ts";
-import { createListener } from "./server/listener.ts";
+import { authorityOf, createListener } from "./server/listener.ts";
+import { createMetricsServer } from "./server/metrics-server.ts";
 import { createReflection } from "./server/reflection.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
@@ -57,21 +59,18 @@ import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
 import { createVerifyMany } from "./service/verify-many.ts";
 import type { Log } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics/metrics.ts";
+import { watch } from "./telemetry/metrics/watch.ts";
+import { createTelemetry, noTelemetry } from "./telemetry/telemetry.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
 
 export interface App {
-  /** Starts to serve. */
-  listen(): Promise<{ url: string }>;
+  /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
+  listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
   /** Lets what runs finish, writes what is buffered, and lets go of everything. */
   close(): Promise<void>;
 }
 
-const maxBodyBytes = 1024 * 1024;
-const maxBatchImportBytes = 16 * 1024 * 1024;
-const batchImports = new Set<DescMethod>([
-  ApiKeysService.method.adminBatchImportApiKeys,
-  ApiKeysService.method.adminBatchCreateImportedApiKeys,
-]);
 const usageFlushIntervalMs = 1000;
 const maxBufferedUses = 100_000;
 const negativeCacheTtlMs = 1000;
@@ -84,20 +83,26 @@ const maxLimitedAddresses = 100_000;
 const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
 /** The composition root: the only place that names concrete adapters. */
-export async function createApp(config: Config, secrets: Secrets, log: Log): Promise<App> {
+export async function createApp(config: Config, secrets: Secrets, log: Log, version: string): Promise<App> {
   const clock = Date.now;
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
-  const { store, shareable } = await openStore(config, secrets, clock);
-  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const monotonicMs = () => performance.now();
+  const metrics = config.metrics === null ? null : createMetrics(version);
+  const telemetry = metrics === null ? noTelemetry : createTelemetry(metrics, monotonicMs);
+  const { store: bareStore, shareable } = await openStore(config, secrets, clock);
+  const store = telemetry.keyStore(bareStore);
+  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
   const local = createLocalCache(config);
   const redis =
     secrets.cacheUri === null || shareable === null
       ? null
       : await openRedis({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs: sharedGraceMs, clock, log });
-  const shared = redis?.sharedCache ?? null;
-  const trust = shareable === null ? soleProcessTrust : createTrust(shareable.cacheGeneration, shared, local, monotonicMs, graceMs);
+  const shared = redis === null ? null : telemetry.sharedCache(redis.sharedCache);
+  const trust =
+    shareable === null
+      ? soleProcessTrust
+      : createTrust(telemetry.generations(shareable.cacheGeneration), shared, local, monotonicMs, graceMs);
   const { cacheTtlMs } = config;
   const reader = createRecordReader({
     store: createCurrentStore(store, trust),
@@ -109,6 +114,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     cacheTtlMs,
     negativeCacheTtlMs,
     graceMs,
+    observe: telemetry.observeRead,
   });
   const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
@@ -143,20 +149,26 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
   };
+  const verification = {
+    verify: telemetry.verify(createVerify(verifyOptions)),
+    verifyMany: telemetry.verifyMany(createVerifyMany(verifyOptions)),
+    issuer: config.issuer,
+  };
+  const reporting = { log, clock, isSampled: createSampler(config.logSampling, Math.random), traceIdOf: telemetry.traceIdOf };
   const methods = createMethodTable(
     ApiKeysService,
     implementationsOf(
       service,
-      { verify: createVerify(verifyOptions), verifyMany: createVerifyMany(verifyOptions), issuer: config.issuer },
+      verification,
       violationsOf,
       { credentials, tokens, reader, clock, randomBytes, clockSkewMs },
       tokenKeys,
       createGuessLimit(addresses, "self-revoke", config.selfRevokeLimit),
     ),
-    [report(log, clock), validate(violationsOf)],
+    [...telemetry.interceptors, report(reporting), validate(violationsOf)],
   );
 
-  const admit = reportRefusals(log, authenticate(secrets.adminTokens, access));
+  const admit = telemetry.admission(reportRefusals(reporting, authenticate(secrets.adminTokens, access)));
 
   const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
@@ -193,6 +205,9 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     onError: reportError,
   });
 
+  const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
+  const unwatch = metrics === null ? null : watch(metrics, { trust, shared, usage, connectionCount: listener.connectionCount });
+
   const flushUsage = createUsageFlush({ usage, log });
   const usageTimer = setInterval(() => void flushUsage(), usageFlushIntervalMs);
   await trust.tick();
@@ -202,9 +217,9 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
     async listen() {
       await health.check();
       health.start();
-      const { address, port } = await listener.listen(config.host, config.port);
-      const host = address.includes(":") ? `[${address}]` : address;
-      return { url: `${config.tls === null ? "http" : "https"}://${host}:${port}` };
+      const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
+      const bound = await listener.listen(config.host, config.port);
+      return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
     async close() {
       health.drain();
@@ -217,6 +232,8 @@ export async function createApp(config: Config, secrets: Secrets, log: Log): Pro
       await flushUsage();
       await shared?.close();
       await store.close();
+      await metricsServer?.close();
+      unwatch?.();
     },
   };
 }
@@ -278,13 +295,4 @@ function createTrust(
     reset: () => local.clear(),
     createBeatId: randomUUID,
   });
-}
-
-function maxBytes(method: DescMethod): number {
-  return batchImports.has(method) ? maxBatchImportBytes : maxBodyBytes;
-}
-
-/** The first validation of a message compiles its rules, which takes some 60 ms: before the first caller waits for it. */
-function warmUp(validator: Validator): void {
-  for (const { input } of ApiKeysService.methods) validator.validate(input, create(input));
 }

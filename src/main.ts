@@ -26,10 +26,11 @@ async function main(): Promise<void> {
   const { secrets, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) log[level]({ file }, text);
 
-  const app = await createApp(config, secrets, log);
-  const { url } = await app.listen();
+  const version = packageVersion();
+  const app = await createApp(config, secrets, log, version);
+  const { url, metricsUrl } = await app.listen();
   closeOnSignal(app, log);
-  log.info({ url, version: packageVersion() }, "listening");
+  log.info({ url, metricsUrl, version }, "listening");
 }
 
 function commandLine(args: string[]) {

@@ -17,7 +17,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/connect": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
   "src/server": ["src/http", "src/call", "src/error", "gen/grpc"],
   "src/config": ["src/core", "src/http/client-address.ts", "src/protojson/duration.ts", "src/error"],
-  "src/telemetry": ["src/error"],
+  "src/observed": ["src/service", "src/cache", "src/ports", "src/core"],
+  "src/telemetry": ["src/observed", "src/service", "src/cache", "src/ports", "src/core", "src/call", "src/error"],
   "src/rpc": ["src/service", "src/limit", "src/cache", "src/core", "src/ports", "src/call", "src/error", "src/telemetry", "gen"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
@@ -41,6 +42,14 @@ const typesOnly: readonly (readonly [importer: string, imported: string])[] = [
   ["src/rpc", "src/limit"],
   ["src/rpc", "src/telemetry"],
   ["src/config", "src/http"],
+  ["src/observed", "src/service"],
+  ["src/observed", "src/cache"],
+  ["src/observed", "src/ports"],
+  ["src/observed", "src/core"],
+  ["src/telemetry", "src/service"],
+  ["src/telemetry", "src/cache"],
+  ["src/telemetry", "src/ports"],
+  ["src/telemetry", "src/core"],
 ];
 
 const maxLines = 300;

@@ -12,6 +12,15 @@ export type CacheDirective = "none" | "no-cache" | "no-store";
 /** How an answer came about, as Cache-Status tells it (RFC 9211). */
 export type CacheOutcome = "hit" | "miss" | "bypass";
 
+/** Where records are looked for, in this order. */
+export type CacheLevel = "process" | "shared" | "store";
+
+/**
+ * Told what each level had of a key that it was asked for. A hit of the store is a key that exists; a level is bypassed where the request
+ * asks for that, or where the level could not be believed or did not answer.
+ */
+export type ObserveRead = (level: CacheLevel, outcome: CacheOutcome) => void;
+
 export interface ReadAnswer {
   /** Null: there is no such key. */
   readonly record: KeyRecord | null;
@@ -58,6 +67,8 @@ export interface RecordReaderOptions {
   readonly negativeCacheTtlMs: number;
   /** How long entries are served beyond their deadline while the store is lost. */
   readonly graceMs: number;
+  /** Absent where nobody counts. */
+  readonly observe?: ObserveRead | undefined;
 }
 
 interface Change {
@@ -75,7 +86,7 @@ interface Wanted {
 
 /** The two-level verifier cache: in-process, then shared, then the store, with concurrent misses of one key sharing one way down. */
 export function createRecordReader(options: RecordReaderOptions): RecordReader {
-  const { store, local, shared, trust, clock, cacheTtlMs, negativeCacheTtlMs, graceMs } = options;
+  const { store, local, shared, trust, clock, cacheTtlMs, negativeCacheTtlMs, graceMs, observe } = options;
   const flights = createFlights<ReadAnswer>(options.monotonicMs);
 
   shared?.subscribe({
@@ -104,8 +115,11 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     if (isSound(flight)) local.putIfNewer(tenant, keyId, entry, clock());
   };
 
-  const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> =>
-    keyIds.length === 1 ? [await store.get(tenant, keyIds[0] as string)] : store.getMany(tenant, keyIds);
+  const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> => {
+    const records = keyIds.length === 1 ? [await store.get(tenant, keyIds[0] as string)] : await store.getMany(tenant, keyIds);
+    if (observe !== undefined) for (const record of records) observe("store", record === null ? "miss" : "hit");
+    return records;
+  };
 
   /** Answers all that is wanted; never rejects. */
   const askStore = async (tenant: string, wanted: readonly Wanted[], outcome: CacheOutcome): Promise<void> => {
@@ -128,20 +142,27 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     }
   };
 
+  const bypassShared = (wanted: readonly Wanted[]): [] => {
+    if (observe !== undefined && shared !== null) for (const _ of wanted) observe("shared", "bypass");
+    return [];
+  };
+
   /** What the shared cache has of it, as far as that can be believed; undefined for the rest. */
   const askShared = async (tenant: string, wanted: readonly Wanted[]): Promise<readonly (CacheEntry | undefined)[]> => {
     const generation = trust.generationOf(shared?.cacheId ?? null);
-    if (shared === null || generation === null || trust.mode() === "none") return [];
+    if (shared === null || generation === null || trust.mode() === "none") return bypassShared(wanted);
     const answer = await shared.read(
       generation,
       tenant,
       wanted.map(({ keyId }) => keyId),
     );
-    if (answer === null || trust.generationOf(answer.cacheId) !== generation || trust.mode() === "none") return [];
+    if (answer === null || trust.generationOf(answer.cacheId) !== generation || trust.mode() === "none") return bypassShared(wanted);
     const nowMs = entryTimeMs();
     return wanted.map(({ keyId, flight }, index) => {
       const entry = answer.entries[index];
-      if (entry === undefined || flight.epoch !== trust.epoch || nowMs >= entry.deadlineMs) return undefined;
+      const isUsable = entry !== undefined && flight.epoch === trust.epoch && nowMs < entry.deadlineMs;
+      observe?.("shared", isUsable ? "hit" : "miss");
+      if (!isUsable) return undefined;
       keepLocally(flight, tenant, keyId, entry);
       return entry;
     });
@@ -151,6 +172,17 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     if (trust.localUse() !== use) return undefined;
     // A hit, which is nearly every read, asks for the mode no second time.
     return local.get(tenant, keyId, clock()) ?? (trust.mode() === "grace" ? local.get(tenant, keyId, entryTimeMs()) : undefined);
+  };
+
+  /** The first question of every read. */
+  const readFirst = (tenant: string, keyId: string, directive: CacheDirective): CacheEntry | undefined => {
+    const entry = directive === "none" ? readLocal("first", tenant, keyId) : undefined;
+    if (observe !== undefined) {
+      const isAsked = directive === "none" && trust.localUse() === "first";
+      observe("process", entry !== undefined ? "hit" : isAsked ? "miss" : "bypass");
+      if (directive !== "none" && shared !== null) observe("shared", "bypass");
+    }
+    return entry;
   };
 
   const goDown = async (tenant: string, wanted: readonly Wanted[]): Promise<void> => {
@@ -202,9 +234,9 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
 
   return {
     async read(tenant, keyId, directive) {
-      if (directive === "no-store") return { record: await store.get(tenant, keyId), outcome: "bypass" };
-      const entry = directive === "none" ? readLocal("first", tenant, keyId) : undefined;
+      const entry = readFirst(tenant, keyId, directive);
       if (entry !== undefined) return { record: entry.record, outcome: "hit" };
+      if (directive === "no-store") return (await bypass(tenant, [keyId]))[0] as ReadAnswer;
       return send(tenant, [keyId], directive)[0] as Promise<ReadAnswer>;
     },
 
@@ -212,19 +244,19 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
       if (keyIds.length === 0) return [];
       const distinct = [...new Set(keyIds)];
       const answers = new Map<string, Promise<ReadAnswer>>();
+      const missing = distinct.filter((keyId) => {
+        const entry = readFirst(tenant, keyId, directive);
+        if (entry !== undefined) answers.set(keyId, Promise.resolve({ record: entry.record, outcome: "hit" }));
+        return entry === undefined;
+      });
       if (directive === "no-store") {
-        const records = bypass(tenant, distinct);
-        for (const [index, keyId] of distinct.entries())
+        const records = bypass(tenant, missing);
+        for (const [index, keyId] of missing.entries())
           answers.set(
             keyId,
             records.then((all) => all[index] as ReadAnswer),
           );
       } else {
-        const missing = distinct.filter((keyId) => {
-          const entry = directive === "none" ? readLocal("first", tenant, keyId) : undefined;
-          if (entry !== undefined) answers.set(keyId, Promise.resolve({ record: entry.record, outcome: "hit" }));
-          return entry === undefined;
-        });
         const sent = send(tenant, missing, directive);
         for (const [index, keyId] of missing.entries()) answers.set(keyId, sent[index] as Promise<ReadAnswer>);
       }

@@ -23,6 +23,13 @@ export interface TlsFiles {
   readonly keyFile: string;
 }
 
+/** Where Prometheus finds the metrics. */
+export interface MetricsConfig {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+}
+
 /** How the service runs. Holds no secret and may be logged whole. */
 export interface Config {
   readonly host: string;
@@ -54,6 +61,10 @@ export interface Config {
   readonly clockSkewMs: number;
   readonly unknownFields: "reject" | "ignore";
   readonly logLevel: LogLevel;
+  /** Of successful reads: 0 none, 1 all. */
+  readonly logSampling: number;
+  /** Null: there are no metrics. */
+  readonly metrics: MetricsConfig | null;
   /** Origins as browsers send them, or none: CORS is off. */
   readonly corsOrigins: readonly string[];
   /** Null: cleartext. */

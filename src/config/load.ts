@@ -102,6 +102,8 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       clockSkewMs: values.clock_skew,
       unknownFields: values.unknown_fields,
       logLevel: values.log_level,
+      logSampling: values.log_sampling,
+      metrics: values.metrics_port === null ? null : { host: values.metrics_host, port: values.metrics_port },
       corsOrigins: values.cors_origins,
       tls: tls ? { certFile: values.tls_cert_file as string, keyFile: values.tls_key_file as string } : null,
       defaultKeyTtlMs: values.default_ttl,

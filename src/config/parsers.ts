@@ -54,6 +54,11 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+export function share(text: string): number {
+  if (!/^\d{1,3}(\.\d{1,15})?$/.test(text) || Number(text) > 1) throw new Malformed("must be a number from 0 to 1 such as 0.01");
+  return Number(text);
+}
+
 /** A file or folder, made absolute against the working directory. */
 export function filePath(text: string): string {
   if (text === "" || text.includes("\0")) throw new Malformed("must be a path");

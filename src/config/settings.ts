@@ -1,7 +1,7 @@
 import { cache, store } from "./backend-parsers.ts";
 import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
-import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, text, wholeNumber } from "./parsers.ts";
+import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
 import { rate } from "./rate.ts";
 import { adminTokens, bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
@@ -150,6 +150,18 @@ export const settings = {
     default: "10s",
     parse: text(duration(0, 3_600_000)),
     description: "How long a shutdown waits for calls under way.",
+  },
+  metrics_port: {
+    default: null,
+    defaultNote: "none",
+    parse: text(wholeNumber(0, 65_535)),
+    description: "Port of its own for Prometheus, `/metrics`; 0 takes a free one, without it none is opened.",
+  },
+  metrics_host: { default: "127.0.0.1", parse: text(hostName), description: "Address of the metrics port, which asks for no token." },
+  log_sampling: {
+    default: "0",
+    parse: text(share),
+    description: "Share of the successful reads and verifications that are logged at `info`, from 0 to 1.",
   },
   log_level: { default: "info", parse: text(oneOf(...logLevels)), description: "JSON lines on standard output from this level on." },
 } as const satisfies Record<string, Setting<unknown>>;

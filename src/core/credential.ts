@@ -39,6 +39,9 @@ export type Presented =
   /** Can be no credential at all. */
   | { readonly type: "unreadable" };
 
+/** What kind of credential somebody presented, or meant to; `none` for what can be no credential, or was not looked at. */
+export type CredentialKind = "issued" | "imported" | "jwt" | "macaroon" | "none";
+
 export interface Credentials {
   /** A new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
@@ -111,6 +114,11 @@ export function createCredentials(
 
 export function isClaim(presented: Presented): presented is KeyClaim {
   return presented.type === "issued" || presented.type === "imported";
+}
+
+export function kindOf({ type }: Presented): CredentialKind {
+  if (type === "forged") return "issued";
+  return type === "unreadable" ? "none" : type;
 }
 
 /** Whether a record that stands under one of the claim's ids is the presented key's, or that of the key a token goes back to. */

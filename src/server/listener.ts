@@ -35,6 +35,11 @@ export interface Listener {
   connectionCount(): number;
 }
 
+/** What stands in a URL for an address that was bound. */
+export function authorityOf({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
 /**
  * One port for HTTP/1.1 and HTTP/2: by their first bytes in clear text, by ALPN over TLS. The HTTP/1.1 server listens, because one that
  * does not loses its time-outs and its way to close idle connections; the HTTP/2 server never does and is handed its connections. TLS

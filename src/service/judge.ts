@@ -1,5 +1,5 @@
 import type { CacheOutcome } from "../cache/record-reader.ts";
-import { type Claim, type Credentials, isClaim, type Presented } from "../core/credential.ts";
+import { type Claim, type CredentialKind, type Credentials, isClaim, kindOf, type Presented } from "../core/credential.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
 import type { Tokens } from "../core/token/tokens.ts";
@@ -21,6 +21,8 @@ export interface Verification {
 
 export interface Verified {
   readonly verdict: Verdict;
+  /** What was presented. */
+  readonly kind: CredentialKind;
   /** The moment the verdict was given for. */
   readonly nowMs: number;
   /** Null where no look-up was needed. */
@@ -59,7 +61,13 @@ export interface JudgeOptions {
 }
 
 export function createJudge({ credentials, tokens, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
-  const refused = (code: RefusalCode): Verified => ({ verdict: refuse(code), nowMs: clock(), cacheOutcome: null, customClaims: null });
+  const refused = (presented: Presented, code: RefusalCode): Verified => ({
+    verdict: refuse(code),
+    kind: kindOf(presented),
+    nowMs: clock(),
+    cacheOutcome: null,
+    customClaims: null,
+  });
 
   const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
     if ("token" in claim && (record !== null || claim.keyIds.length === 0)) return decideToken(claim.token, record, circumstances);
@@ -71,9 +79,9 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       const nowMs = clock();
       const presented = credentials.parse(tenant, credential, nowMs);
       if (isClaim(presented)) return presented;
-      if (presented.type !== "jwt" && presented.type !== "macaroon") return refused(codeWithoutLookUp[presented.type]);
+      if (presented.type !== "jwt" && presented.type !== "macaroon") return refused(presented, codeWithoutLookUp[presented.type]);
       const claim = tokens.claim(tenant, presented.type, credential, nowMs);
-      if (typeof claim === "string") return refused(claim);
+      if (typeof claim === "string") return refused(presented, claim);
       return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
     },
 
@@ -83,6 +91,7 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       const verdict = verdictOf(claim, record, { nowMs, clientAddress, requiredScopes, clockSkewMs, audience });
       return {
         verdict,
+        kind: claim.type,
         nowMs,
         cacheOutcome: claim.keyIds.length === 0 ? null : cacheOutcome,
         customClaims: "token" in claim ? claim.token.facts.customClaims : null,

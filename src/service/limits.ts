@@ -50,7 +50,7 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
       if (clientIp === "") return null;
       const retryAfterMs = guesses.look(clientIp);
       if (retryAfterMs === null) return null;
-      return { verdict: refuse("guess_limited"), nowMs: clock(), cacheOutcome: null, customClaims: null, retryAfterMs };
+      return { verdict: refuse("guess_limited"), kind: "none", nowMs: clock(), cacheOutcome: null, customClaims: null, retryAfterMs };
     },
 
     settle(tenant, verified, { clientIp, cost }) {

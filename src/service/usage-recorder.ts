@@ -5,6 +5,8 @@ export interface UsageRecorder {
   record(tenant: string, keyId: string, nowMs: number): void;
   /** Writes what is buffered. Rejects where the store does, and keeps the uses for the next time. */
   flush(): Promise<void>;
+  /** Keys whose last use waits to be written. */
+  readonly queuedCount: number;
   /** Uses that were not recorded because the buffer was full. */
   readonly droppedCount: number;
 }
@@ -57,6 +59,10 @@ export function createUsageRecorder({ store, maxKeys }: UsageRecorderOptions): U
           throw error;
         }
       }
+    },
+
+    get queuedCount() {
+      return keyCount;
     },
 
     get droppedCount() {

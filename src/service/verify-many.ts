@@ -40,7 +40,8 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
       const claim = claims.get(verification.credential) as Claim | Verified;
       if (isVerified(claim)) return settle(tenant, claim, verification);
       const found = findRecord(claim, answers);
-      if (found === "unanswered") return { verdict: refuse("internal"), nowMs: clock(), cacheOutcome: null, customClaims: null };
+      if (found === "unanswered")
+        return { verdict: refuse("internal"), kind: claim.type, nowMs: clock(), cacheOutcome: null, customClaims: null };
       return settle(tenant, judge(claim, found.record, found.cacheOutcome, verification), verification);
     });
     return verdicts.some((verdict) => verdict instanceof Promise) ? Promise.all(verdicts) : (verdicts as Verified[]);

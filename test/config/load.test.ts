@@ -44,6 +44,8 @@ test("without settings, everything has its default", () => {
     clockSkewMs: 30_000,
     unknownFields: "reject",
     logLevel: "info",
+    logSampling: 0,
+    metrics: null,
     corsOrigins: [],
     tls: null,
     defaultKeyTtlMs: null,

@@ -1,0 +1,60 @@
+import type { SharedCache } from "../ports/shared-cache.ts";
+import type { Observe } from "./observe.ts";
+
+/** What is seen of the messages that processes send each other through the shared cache. */
+export interface ObserveMessages {
+  /** A heartbeat of this process came round `delayMs` after it was sent. */
+  beat(delayMs: number): void;
+  change(): void;
+  gap(): void;
+}
+
+/** Heartbeats that have not come round by then never will, or tell nothing any more. */
+const maxBeats = 100;
+
+/** The shared cache with its questions and its messages observed; fills, which nobody waits for, are not. */
+export function observedSharedCache(
+  cache: SharedCache,
+  observe: Observe,
+  messages: ObserveMessages,
+  monotonicMs: () => number,
+): SharedCache {
+  const beats = new Map<string, number>();
+  return {
+    get cacheId() {
+      return cache.cacheId;
+    },
+    read: (...given) => observe("read", () => cache.read(...given), isNull),
+    fill: (...given) => cache.fill(...given),
+    tell: (...given) => observe("tell", () => cache.tell(...given), isNull),
+    beat(beatId) {
+      if (beats.size >= maxBeats) beats.clear();
+      beats.set(beatId, monotonicMs());
+      cache.beat(beatId);
+    },
+    subscribe(listener) {
+      cache.subscribe({
+        onChange(...given) {
+          messages.change();
+          listener.onChange(...given);
+        },
+        onBeat(beatId, cacheId) {
+          const sentMs = beats.get(beatId);
+          if (sentMs !== undefined) messages.beat(monotonicMs() - sentMs);
+          beats.delete(beatId);
+          listener.onBeat(beatId, cacheId);
+        },
+        onGap() {
+          beats.clear();
+          messages.gap();
+          listener.onGap();
+        },
+      });
+    },
+    close: () => cache.close(),
+  };
+}
+
+function isNull(answer: unknown): boolean {
+  return answer === null;
+}

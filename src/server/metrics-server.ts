@@ -1,0 +1,55 @@
+import { errorTable } from "../error/table.ts";
+import type { HttpHandler } from "../http/message.ts";
+import { sendError } from "./error-answer.ts";
+import { defaultLimits } from "./limits.ts";
+import { authorityOf, createListener } from "./listener.ts";
+
+/** The text of a scrape, made when it is asked for. */
+export interface Scrapes {
+  readonly contentType: string;
+  scrape(): string;
+}
+
+export interface MetricsServer {
+  /** Answers the URL of the metrics. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A scraper or three, each of which asks every few seconds. */
+const limits = { ...defaultLimits, maxConnections: 16, maxStreamsPerSession: 4 };
+/** A scrape is over long before. */
+const drainMs = 500;
+
+/** A port of its own for metrics, so that whoever may call the API does not read them, nor the other way round. Without authentication. */
+export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) => void): MetricsServer {
+  const listener = createListener({ handler: createMetricsHttp(scrapes), limits, onError });
+  return {
+    async listen({ host, port }) {
+      const bound = await listener.listen(host, port);
+      return `http://${authorityOf(bound)}/metrics`;
+    },
+    close: () => listener.drain(drainMs),
+  };
+}
+
+/** Answers GET and HEAD of `/metrics`, and nothing else. */
+function createMetricsHttp(scrapes: Scrapes): HttpHandler {
+  return (request, response) => {
+    if (request.url?.split("?", 1)[0] !== "/metrics") {
+      const { httpStatus, code, text } = errorTable.ROUTE_NOT_FOUND;
+      sendError(response, { httpStatus, code, message: text });
+      return;
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      const { httpStatus, code, text } = errorTable.METHOD_NOT_ALLOWED;
+      sendError(response, { httpStatus, code, message: text }, { allow: "GET, HEAD" });
+      return;
+    }
+    const body = scrapes.scrape();
+    response.setHeader("content-type", scrapes.contentType);
+    response.setHeader("content-length", String(Buffer.byteLength(body)));
+    response.setHeader("cache-control", "no-store");
+    response.end(body);
+  };
+}

@@ -1,0 +1,29 @@
+import type { CacheTrust } from "../../cache/trust.ts";
+import type { SharedCache } from "../../ports/shared-cache.ts";
+import type { UsageRecorder } from "../../service/usage-recorder.ts";
+import type { Metrics } from "./metrics.ts";
+import { watchProcess } from "./process.ts";
+
+/** What a scrape looks at only when it comes. */
+export interface Watched {
+  readonly trust: Pick<CacheTrust, "mode" | "epoch">;
+  readonly shared: Pick<SharedCache, "cacheId"> | null;
+  readonly usage: Pick<UsageRecorder, "queuedCount" | "droppedCount">;
+  readonly connectionCount: () => number;
+}
+
+const trustModes = ["leased", "grace", "none"] as const;
+
+/** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
+export function watch(metrics: Metrics, { trust, shared, usage, connectionCount }: Watched): () => void {
+  metrics.registry.onScrape(() => {
+    metrics.connections.of().value = connectionCount();
+    metrics.lastUsedQueue.of().value = usage.queuedCount;
+    metrics.lastUsedDropped.of().value = usage.droppedCount;
+    metrics.cacheDoubts.of().value = trust.epoch;
+    const mode = trust.mode();
+    for (const candidate of trustModes) metrics.cacheTrust.of(candidate).value = Number(candidate === mode);
+    if (shared !== null) metrics.redisConnected.of().value = Number(shared.cacheId !== null);
+  });
+  return watchProcess(metrics);
+}
