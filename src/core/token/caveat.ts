@@ -2,6 +2,9 @@ import { isCidr } from "../cidr.ts";
 import { parseRfc3339 } from "../rfc3339.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "./facts.ts";
 
+/** In all caveats together, as many as a key may be bound to: every verification goes through them. */
+const maxCidrs = 100;
+
 /**
  * Reads caveats, each one a line of this grammar, with single spaces:
  *
@@ -60,16 +63,18 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
   ],
   [
     "scope =",
-    (narrowing, value) => {
-      const scopes = value.split(" ");
-      return scopes.includes("") ? null : { ...narrowing, scopes: narrowing.scopes?.filter((scope) => scopes.includes(scope)) ?? scopes };
+    (narrowing, value, facts) => {
+      const named = new Set(value.split(" "));
+      // Only those of the issuer are kept: a holder's list may be much longer, and is gone through at every verification.
+      return named.has("") ? null : { ...narrowing, scopes: (narrowing.scopes ?? facts.scopes).filter((scope) => named.has(scope)) };
     },
   ],
   [
     "ip in",
     (narrowing, value) => {
-      const cidrs = value.split(" ");
-      return cidrs.every(isCidr) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
+      const cidrs = value.split(" ", maxCidrs + 1);
+      const count = narrowing.clientCidrs.reduce((sum, { length }) => sum + length, cidrs.length);
+      return count <= maxCidrs && cidrs.every(isCidr) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
     },
   ],
   ["audience =", (narrowing, value) => ({ ...narrowing, audiences: [...narrowing.audiences, value] })],

@@ -33,12 +33,13 @@ describe("caveats narrow", () => {
     [["time > 2026-01-01T00:00:00Z", "time > 2025-01-01T00:00:00Z"], { notBeforeMs: Date.UTC(2026, 0, 1) + 1 }],
     [["scope = read"], { scopes: ["read"] }],
     [["scope = read write", "scope = write delete"], { scopes: ["write"] }],
+    [["scope = delete"], { scopes: [] }],
     [["scope = read", "scope = write"], { scopes: [] }],
     [["ip in 10.0.0.0/8"], { clientCidrs: [["10.0.0.0/8"]] }],
     [["ip in 10.0.0.0/8 2001:db8::/32", "ip in 10.1.0.0/16"], { clientCidrs: [["10.0.0.0/8", "2001:db8::/32"], ["10.1.0.0/16"]] }],
     [["audience = https://a.example", "audience = b c"], { audiences: ["https://a.example", "b c"] }],
     [["key_id = 01KAS4D9N4XJ8M2V6T0QZ3R7YB", "actor_id = user 123"], {}],
-    [[timeCaveat(1234), scopeCaveat(["a", "b"])], { expireTimeMs: 1234, scopes: ["a", "b"] }],
+    [[timeCaveat(1234), scopeCaveat(["write", "read"])], { expireTimeMs: 1234, scopes: ["read", "write"] }],
   ])("%j", (texts, expected) => {
     expect(readTexts(...texts)).toEqual({ ...unnarrowed, ...expected });
   });
@@ -82,6 +83,14 @@ test.each([
   expect(readTexts(text)).toBeNull();
   expect(readTexts("scope = read", text)).toBeNull();
   expect(readTexts(text, "scope = read")).toBeNull();
+});
+
+test("100 ranges altogether are enough; lists that are gone through at every verification have an end", () => {
+  const ranges = (count: number) => `ip in ${Array(count).fill("10.0.0.0/8").join(" ")}`;
+  expect(readTexts(ranges(60), ranges(40))?.clientCidrs.flat()).toHaveLength(100);
+  for (const texts of [[ranges(101)], [ranges(60), ranges(41)], [ranges(5000)]]) expect(readTexts(...texts)).toBeNull();
+  const manyScopes = `scope = read ${Array.from({ length: 8000 }, (_, index) => index).join(" ")}`;
+  expect(readTexts(manyScopes, manyScopes)?.scopes).toEqual(["read"]);
 });
 
 test("the caveats that README lists are the grammar, each of them understood", () => {
