@@ -1,0 +1,273 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createWriteStream, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { type Collection, MongoClient } from "mongodb";
+import type { KeyDocument } from "../src/adapters/mongo/document.ts";
+import { keyIndexes } from "../src/adapters/mongo/schema.ts";
+import { generateJwkSet } from "../src/config/signing-key.ts";
+import { startMongo } from "../test/support/mongo-server.ts";
+import { type Child, cpuMicroseconds, startChild } from "./child.ts";
+
+/**
+ * `node bench/import.ts [keys] [slice in ms]`: keys imported with the migration tool into MongoDB, beside bare `insertMany` of the same
+ * documents, with the same indexes and write concern. Tool and driver take turns in slices: the tool is stopped (SIGSTOP) while the
+ * driver writes what the tool has just written. In the middle the tool, and later the server, is killed; at the end each key of the
+ * file must be there once, as the file has it.
+ */
+const keyCount = Number(process.argv[2] ?? 200_000);
+const sliceMs = Number(process.argv[3] ?? 3000);
+const inFlight = 6;
+const batchSize = 1000;
+const root = resolve(import.meta.dirname, "..");
+
+await using resources = new AsyncDisposableStack();
+const folder = await mkdtemp(join(tmpdir(), "keywright-bench-"));
+resources.defer(() => rm(folder, { recursive: true, force: true }));
+const mongo = await startMongo({ members: 1, cacheGb: 1 });
+if ("unavailable" in mongo) throw new Error(mongo.unavailable);
+const mongoUri = mongo.uri;
+resources.defer(() => mongo.stop());
+const client = new MongoClient(mongo.uri, { writeConcern: { w: "majority", journal: true } });
+resources.defer(() => client.close());
+const imported = client.db("tool").collection<KeyDocument>("keys", { useBigInt64: true });
+const bare: Collection<KeyDocument> = client.db("bare").collection("keys", { useBigInt64: true });
+await bare.createIndexes([...keyIndexes]);
+
+const token = randomBytes(32).toString("hex");
+const tokenFile = join(folder, "token");
+await writeFile(tokenFile, token, { mode: 0o600 });
+const signingKeys = join(folder, "signing-keys.json");
+await writeFile(signingKeys, await generateJwkSet(), { mode: 0o600 });
+const input = join(folder, "keys.csv");
+await writeInput();
+
+const memory = { tool: [] as number[], server: [] as number[] };
+let server = await startServer("0");
+const { port } = server;
+let tool = startTool();
+resources.defer(async () => {
+  tool.kill("SIGKILL");
+  await server.stop();
+});
+const sampling = setInterval(sampleMemory, 250);
+resources.defer(() => clearInterval(sampling));
+
+interface Slice {
+  readonly own: number;
+  readonly bare: number;
+  readonly toolCpuUs: number;
+  readonly serverCpuUs: number;
+}
+const slices: Slice[] = [];
+const notes: string[] = [];
+let isToolKilled = false;
+let isServerKilled = false;
+let written = 0;
+
+await untilGrown(0);
+while (isRunning(tool)) {
+  const slice = await toolSlice();
+  const documents = await newDocuments();
+  const perSecond = await writeBare(documents);
+  // The last slice ends with the input.
+  if (!isRunning(tool)) break;
+  slices.push({ ...slice, bare: perSecond });
+  tool.kill("SIGCONT");
+  if (!isToolKilled && written > keyCount * 0.35) {
+    isToolKilled = true;
+    await killTool();
+  } else if (!isServerKilled && written > keyCount * 0.65) {
+    isServerKilled = true;
+    await killServer();
+  }
+}
+if (tool.exitCode !== 0) throw new Error(`the tool ended with ${tool.exitCode}`);
+// The first slice is for the compilers.
+report(slices.length > 1 ? slices.slice(1) : slices);
+await checkEstate();
+
+function rowOf(index: number) {
+  return {
+    name: `key ${index}`,
+    actorId: `user-${index % 1000}`,
+    rawKey: `live_${index.toString(36).padStart(32, "0")}`,
+    scopes: ["invoices:read", "invoices:write"],
+    metadata: JSON.stringify({ team: "billing", stage: "production", number: index }),
+  };
+}
+
+async function writeInput(): Promise<void> {
+  const lines = function* () {
+    yield "name,actor_id,raw_key,scopes,metadata\n";
+    for (let index = 0; index < keyCount; index += 1) {
+      const { name, actorId, rawKey, scopes, metadata } = rowOf(index);
+      yield `${name},${actorId},${rawKey},${scopes.join(" ")},"${metadata.replaceAll('"', '""')}"\n`;
+    }
+  };
+  await pipeline(Readable.from(lines()), createWriteStream(input));
+}
+
+function startTool(): ChildProcess {
+  const options = (process.env.BENCH_TOOL_OPTIONS ?? "").split(" ").filter((option) => option !== "");
+  const args = [input, "--url", `http://127.0.0.1:${port}`, "--token-file", tokenFile, "--in-flight", String(inFlight)];
+  return spawn(process.execPath, [...options, join(root, "scripts/import.ts"), ...args], { stdio: ["ignore", "inherit", "inherit"] });
+}
+
+function startServer(serverPort: string): Promise<Child> {
+  return startChild(join(root, "src/main.ts"), [], {
+    KEYWRIGHT_PORT: serverPort,
+    KEYWRIGHT_DATA_DIR: folder,
+    KEYWRIGHT_STORE: mongoUri.replace("/?", "/tool?"),
+    KEYWRIGHT_SECRET: "s".repeat(32),
+    KEYWRIGHT_ADMIN_TOKEN: token,
+    KEYWRIGHT_SIGNING_KEYS: pathToFileURL(signingKeys).href,
+  });
+}
+
+/** Lets the tool run and stops it; resolves once the server has finished what it was sent. */
+async function toolSlice(): Promise<Omit<Slice, "bare">> {
+  const { pid = 0 } = tool;
+  const [toolCpu, serverCpu, before, begunMs] = [cpuMicroseconds(pid), cpuMicroseconds(server.pid), await storedCount(), performance.now()];
+  await Promise.race([sleep(sliceMs), once(tool, "exit")]);
+  const toolCpuUs = isRunning(tool) ? cpuMicroseconds(pid) - toolCpu : 0;
+  tool.kill("SIGSTOP");
+  const { count, atMs } = await settledCount();
+  const keys = count - before;
+  const serverCpuUs = cpuMicroseconds(server.pid) - serverCpu;
+  return { own: keys / ((atMs - begunMs) / 1000), toolCpuUs: toolCpuUs / keys, serverCpuUs: serverCpuUs / keys };
+}
+
+function storedCount(): Promise<number> {
+  return imported.estimatedDocumentCount();
+}
+
+/** How many keys there are once nothing more comes, and when the last one came. */
+async function settledCount(): Promise<{ count: number; atMs: number }> {
+  let count = await storedCount();
+  let atMs = performance.now();
+  while (performance.now() - atMs < 300) {
+    await sleep(10);
+    const now = await storedCount();
+    if (now !== count) [count, atMs] = [now, performance.now()];
+  }
+  return { count, atMs };
+}
+
+async function untilGrown(count: number): Promise<void> {
+  while (isRunning(tool) && (await storedCount()) <= count) await sleep(20);
+}
+
+/** What the tool has written since the last time: nobody writes now, so the natural order tells. */
+async function newDocuments(): Promise<KeyDocument[]> {
+  const documents = await imported.find({}, { sort: { $natural: 1 }, skip: written, batchSize: 10_000 }).toArray();
+  written += documents.length;
+  return documents;
+}
+
+/** Keys a second. */
+async function writeBare(documents: readonly KeyDocument[]): Promise<number> {
+  const begunMs = performance.now();
+  let next = 0;
+  const worker = async () => {
+    while (next < documents.length) {
+      const batch = documents.slice(next, next + batchSize);
+      next += batchSize;
+      await bare.insertMany(batch, { ordered: false });
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return documents.length / ((performance.now() - begunMs) / 1000);
+}
+
+async function killTool(): Promise<void> {
+  await sleep(700);
+  tool.kill("SIGKILL");
+  await once(tool, "exit");
+  const { count } = await settledCount();
+  notes.push(`kill -9 of the tool at ${count} keys, and the same command again`);
+  await writeBare(await newDocuments());
+  tool = startTool();
+  await untilGrown(count);
+}
+
+async function killServer(): Promise<void> {
+  await sleep(700);
+  process.kill(server.pid, "SIGKILL");
+  const { count } = await settledCount();
+  notes.push(`kill -9 of the server at ${count} keys, and started again under the running tool`);
+  server = await startServer(String(port));
+  await untilGrown(count);
+}
+
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
+function sampleMemory(): void {
+  for (const [name, pid] of [
+    ["tool", tool.pid],
+    ["server", server.pid],
+  ] as const) {
+    try {
+      const kib = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+      if (kib !== undefined) memory[name].push(Number(kib) / 1024);
+    } catch {
+      // It is being started again.
+    }
+  }
+}
+
+function report(of: readonly Slice[]): void {
+  const middle = (value: (slice: Slice) => number, digits = 0) => median(of.map(value)).toFixed(digits);
+  console.info(
+    `\n${written} keys from CSV, batches of ${batchSize}, ${inFlight} in flight; medians of ${of.length} slices of ${sliceMs} ms`,
+  );
+  console.info(
+    `  tool, server, MongoDB    ${middle(({ own }) => own)} keys/s; CPU a key: tool ${middle((s) => s.toolCpuUs, 1)} us, server ${middle((s) => s.serverCpuUs, 1)} us`,
+  );
+  console.info(`  bare insertMany          ${middle((slice) => slice.bare)} keys/s`);
+  console.info(
+    `  ratio                    ${middle(({ own, bare: other }) => own / other, 2)} (goal 0.6); slices: ${of.map(({ own, bare: other }) => (own / other).toFixed(2)).join(" ")}`,
+  );
+  for (const name of ["tool", "server"] as const) console.info(`  memory of the ${name.padEnd(11)}${quarters(memory[name])}`);
+  for (const note of notes) console.info(`  ${note}`);
+}
+
+/** The highest of each quarter of the time, in MiB. */
+function quarters(samples: readonly number[]): string {
+  const length = Math.ceil(samples.length / 4);
+  return `${[0, 1, 2, 3].map((index) => Math.max(...samples.slice(index * length, (index + 1) * length)).toFixed(0)).join(", ")} MiB (highest of each quarter)`;
+}
+
+/** Holds every key of the store against the row of the file that it came from, and verifies some. */
+async function checkEstate(): Promise<void> {
+  const seen = new Uint8Array(keyCount);
+  for await (const { name, actorId, scopes, metadata, kind, revision, visibility } of imported.find({}, { batchSize: 10_000 })) {
+    const index = Number(name.slice("key ".length));
+    const row = rowOf(index);
+    const isAsInFile = actorId === row.actorId && scopes.join() === row.scopes.join() && metadata === row.metadata;
+    if (!isAsInFile || kind !== "imported" || revision !== 1 || visibility !== "secret") throw new Error(`${name} is not as in the file`);
+    seen[index] = (seen[index] ?? 0) + 1;
+  }
+  if (!seen.every((times) => times === 1)) throw new Error("not every key of the file is there once");
+  for (let index = 0; index < keyCount; index += Math.ceil(keyCount / 20)) {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const body = JSON.stringify({ credential: rowOf(index).rawKey });
+    const response = await fetch(`http://127.0.0.1:${port}/v2alpha1/admin/apiKeys:verify`, { method: "POST", headers, body });
+    const { is_valid, actor_id } = (await response.json()) as { is_valid: boolean; actor_id: string };
+    if (!is_valid || actor_id !== rowOf(index).actorId) throw new Error(`${rowOf(index).name} does not verify`);
+  }
+  console.info(`  estate: each of the ${keyCount} keys of the file is there once, as the file has it`);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
