@@ -1,5 +1,5 @@
-import { noDebt, priceOf, rateOf, takenOf } from "../core/rate-limit.ts";
-import type { LocalRateLimiter, RateLimiter, SharedRateLimiter } from "../ports/rate-limiter.ts";
+import { isMore, noDebt, priceOf, rateOf, takenOf } from "../core/rate-limit.ts";
+import type { LocalRateLimiter, RateLimiter, SharedRateLimiter, Told } from "../ports/rate-limiter.ts";
 
 export interface SharedLimitOptions {
   readonly local: LocalRateLimiter;
@@ -10,11 +10,12 @@ export interface SharedLimitOptions {
 
 /** When a caller refused by `closed` may try again: about as long as the link takes to come back. */
 const outageRetryMs = 1000;
+const nothingToTell: Told = { more: noDebt, atLeast: noDebt };
 
 /**
  * The limit of a process among others. The shared one decides; the local one follows what it answers, so that an outage goes on from
- * there. What the local one knows is told to a server that may not know it: after an outage, or when another server answers. So no process
- * admits more, on its own account, than the policy allows over any span, whatever becomes of the servers.
+ * there. After it the server is told what was spent here meanwhile, and another server, which may not know it, the whole debt. So no
+ * process admits more, on its own account, than the policy allows over any span, whatever becomes of the servers.
  *
  * In health nothing is told: the local debt is only as exact as the round trip is short, and telling it each time would add that up.
  */
@@ -23,15 +24,16 @@ export function createSharedLimit({ local, shared, outage }: SharedLimitOptions)
     async take(tenant, keyId, policy, cost) {
       const rate = rateOf(policy);
       const price = priceOf(rate, cost);
-      const known = local.look(tenant, keyId, rate);
-      const answer = await shared.take(tenant, keyId, rate, price, known.knownTo === shared.serverId ? noDebt : known.owed);
+      const known = local.handOver(tenant, keyId, rate);
+      const isKnown = known.knownTo === shared.serverId && !isMore(known.own, noDebt);
+      const answer = await shared.take(tenant, keyId, rate, price, isKnown ? nothingToTell : { more: known.own, atLeast: known.owed });
       if (answer !== null) {
         local.learn(tenant, keyId, rate, price, known, answer);
         return takenOf(rate, price, answer.admitted, answer.owed);
       }
+      local.giveBack(tenant, keyId, rate, known);
       if (outage === "open" || cost === 0) return local.take(tenant, keyId, policy, cost);
-      const { owed } = local.look(tenant, keyId, rate);
-      return { ...takenOf(rate, price, false, owed), remaining: 0n, retryAfterMs: outageRetryMs };
+      return { ...takenOf(rate, price, false, known.owed), remaining: 0n, retryAfterMs: outageRetryMs };
     },
   };
 }

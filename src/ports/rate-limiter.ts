@@ -13,8 +13,10 @@ export interface RateLimiter {
 /** What this process knows of a key's debt. */
 export interface KnownDebt {
   readonly owed: Debt;
-  /** Server that knows all of it; null where this process spent on its own, undefined where nothing is known. */
-  readonly knownTo: string | null | undefined;
+  /** Of it what this process spent on its own, which no server knows. */
+  readonly own: Debt;
+  /** Server that knows the rest; undefined where there is none. */
+  readonly knownTo: string | undefined;
   /** How often this process spent on its own. */
   readonly ownSpends: number;
 }
@@ -33,9 +35,19 @@ export interface SharedDebt {
  */
 export interface LocalRateLimiter extends RateLimiter {
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken;
-  look(tenant: string, keyId: string, rate: Rate): KnownDebt;
+  /** What to tell a server. What was spent here alone is told once: whoever fails to tell it gives it back. */
+  handOver(tenant: string, keyId: string, rate: Rate): KnownDebt;
+  giveBack(tenant: string, keyId: string, rate: Rate, known: KnownDebt): void;
   /** Takes over what a server answered to a take of this price that was begun when `known` was. */
   learn(tenant: string, keyId: string, rate: Rate, price: Debt, known: KnownDebt, answer: SharedDebt): void;
+}
+
+/** What a server is told beside the price. */
+export interface Told {
+  /** Debt of which it does not know. */
+  readonly more: Debt;
+  /** Debt that there is at least, with that. */
+  readonly atLeast: Debt;
 }
 
 /** The limit that processes share, on the clock of the server that counts. Never rejects nor takes longer than a read of the store may. */
@@ -43,8 +55,8 @@ export interface SharedRateLimiter {
   /** The server on the present link; another one may have forgotten what was spent. Null while there is none. */
   readonly serverId: string | null;
   /**
-   * Adds the price to the key's debt, or to `atLeast` where that is more, and keeps the sum where it is admitted. Null where that is not certain:
-   * the server may have counted it all the same.
+   * Adds the price to the key's debt, as far as it knows and is told of it, and keeps the sum where it is admitted. Null where that is not
+   * certain: the server may have counted it all the same.
    */
-  take(tenant: string, keyId: string, rate: Rate, price: Debt, atLeast: Debt): Promise<SharedDebt | null>;
+  take(tenant: string, keyId: string, rate: Rate, price: Debt, told: Told): Promise<SharedDebt | null>;
 }

@@ -7,7 +7,7 @@ export interface IssuedKey {
   readonly secret: string;
 }
 
-const issuedPath = "/v2alpha1/admin/issuedApiKeys";
+export const issuedPath = "/v2alpha1/admin/issuedApiKeys";
 
 /** Requests of which each test wants to see the answer, whatever it is. */
 export const keyRequests = {

@@ -61,6 +61,16 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
     },
   );
 
+  test("after a short outage Redis is told what each process spent on its own", async () => {
+    const [a, b] = [await openProcess("open"), await openProcess("open")];
+    expect([await spend(a, 30), await spend(b, 20)]).toEqual([30, 20]);
+    await lose("SIGSTOP", [a, b]);
+    expect([await spend(a, 10), await spend(b, 10)]).toEqual([10, 10]);
+    await recover("SIGSTOP", [a, b]);
+    expect((await b.limiter.take("default", "key", hourly, 0)).remaining).toBe(40n);
+    expect([await spend(a, 200), await spend(b, 200)]).toEqual([30, 0]);
+  });
+
   test.each(["SIGKILL", "SIGSTOP"] as const)("closed: nothing is admitted meanwhile, nor forgotten (%s)", async (signal) => {
     const [a, b] = [await openProcess("closed"), await openProcess("closed")];
     expect([await spend(a, 40), await spend(b, 10)]).toEqual([40, 10]);

@@ -1,5 +1,5 @@
 import { add, convert, type Debt, isMore, noDebt, owedAt, priceOf, type Rate, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
-import type { LocalRateLimiter } from "../../ports/rate-limiter.ts";
+import type { KnownDebt, LocalRateLimiter } from "../../ports/rate-limiter.ts";
 
 export interface MemoryRateLimiterOptions {
   /** Keys that owe something at the same time; some 320 bytes each. At least 1. */
@@ -11,10 +11,13 @@ interface Entry {
   rate: Rate;
   /** When the debt ends, on the monotonic clock. */
   end: Debt;
-  knownTo: string | null | undefined;
+  /** The same of what was spent here alone and told to nobody. */
+  ownEnd: Debt;
+  knownTo: string | undefined;
   ownSpends: number;
 }
 
+const nothingKnown: KnownDebt = { owed: noDebt, own: noDebt, knownTo: undefined, ownSpends: 0 };
 /** How many entries are looked at for each new one: more than one, so that those whose debt has ended are forgotten faster than others come. */
 const lookedAtForNew = 4;
 
@@ -36,19 +39,18 @@ export function createMemoryRateLimiter({ maxEntries, monotonicMs }: MemoryRateL
   };
 
   const now = () => Math.floor(monotonicMs() * 1000);
-  const owedBy = (entry: Entry | undefined, rate: Rate, nowUs: number): Debt => {
-    if (entry === undefined) return noDebt;
-    const owed = owedAt(entry.rate.windowUs, nowUs, entry.end);
-    return isSame(entry.rate, rate) ? owed : convert(owed, entry.rate, rate);
-  };
+  const owedBy = (entry: Entry | undefined, rate: Rate, nowUs: number): Debt =>
+    entry === undefined ? noDebt : under(entry, rate, owedAt(entry.rate.windowUs, nowUs, entry.end));
+  const ownOf = (entry: Entry, rate: Rate, nowUs: number): Debt => under(entry, rate, owedAt(entry.rate.windowUs, nowUs, entry.ownEnd));
   const owe = (key: string, entry: Entry | undefined, rate: Rate, end: Debt): Entry => {
     if (entry !== undefined) {
+      if (!isSame(entry.rate, rate)) entry.ownEnd = endOf(now(), ownOf(entry, rate, now()));
       entry.rate = rate;
       entry.end = end;
       return entry;
     }
     makeRoom(now());
-    const added: Entry = { rate, end, knownTo: undefined, ownSpends: 0 };
+    const added: Entry = { rate, end, ownEnd: noDebt, knownTo: undefined, ownSpends: 0 };
     entries.set(key, added);
     return added;
   };
@@ -63,15 +65,27 @@ export function createMemoryRateLimiter({ maxEntries, monotonicMs }: MemoryRateL
       const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
       if (admitted && cost > 0) {
         const debtor = owe(key, entry, rate, endOf(nowUs, owed));
-        debtor.knownTo = null;
+        debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
         debtor.ownSpends += 1;
       }
       return takenOf(rate, price, admitted, owed);
     },
 
-    look(tenant, keyId, rate) {
+    handOver(tenant, keyId, rate) {
       const entry = entries.get(entryKey(tenant, keyId));
-      return { owed: owedBy(entry, rate, now()), knownTo: entry?.knownTo, ownSpends: entry?.ownSpends ?? 0 };
+      if (entry === undefined) return nothingKnown;
+      const nowUs = now();
+      const own = ownOf(entry, rate, nowUs);
+      entry.ownEnd = noDebt;
+      return { owed: owedBy(entry, rate, nowUs), own, knownTo: entry.knownTo, ownSpends: entry.ownSpends };
+    },
+
+    giveBack(tenant, keyId, rate, { own }) {
+      const entry = entries.get(entryKey(tenant, keyId));
+      if (entry === undefined || !isMore(own, noDebt)) return;
+      const nowUs = now();
+      const sum = add(rate.partsPerUs, ownOf(entry, rate, nowUs), own);
+      owe(entryKey(tenant, keyId), entry, rate, endOf(nowUs, owedBy(entry, rate, nowUs))).ownEnd = endOf(nowUs, sum);
     },
 
     learn(tenant, keyId, rate, price, known, answer) {
@@ -101,6 +115,11 @@ function endOf(nowUs: number, owed: Debt): Debt {
 
 function later(a: Debt, b: Debt): Debt {
   return isMore(a, b) ? a : b;
+}
+
+/** A debt of the entry, under another policy where that changed. */
+function under({ rate: own }: Entry, rate: Rate, owed: Debt): Debt {
+  return isSame(own, rate) ? owed : convert(owed, own, rate);
 }
 
 function isSame(a: Rate, b: Rate): boolean {

@@ -10,10 +10,12 @@ export function createRedisRateLimiter(circuit: Circuit, { namespace }: { readon
       return circuit.link?.cacheId ?? null;
     },
 
-    async take(tenant, keyId, { quota, windowUs, partsPerUs }, price, atLeast) {
+    async take(tenant, keyId, { quota, windowUs, partsPerUs }, price, { more, atLeast }) {
       const name = limitName(tenant, keyId);
       const answer = await circuit.attempt((link) =>
-        link.nodeOf(name).kwTake(name, quota.toString(), windowUs, partsPerUs, price.us, price.part, atLeast.us, atLeast.part),
+        link
+          .nodeOf(name)
+          .kwTake(name, quota.toString(), windowUs, partsPerUs, price.us, price.part, more.us, more.part, atLeast.us, atLeast.part),
       );
       if (answer === null) return null;
       const [admitted, us, part] = answer.result;

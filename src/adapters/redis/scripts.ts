@@ -44,7 +44,8 @@ return 1
  * ARGV[2]  window in us
  * ARGV[3]  parts of a us
  * ARGV[4], ARGV[5]  price: us, part
- * ARGV[6], ARGV[7]  debt that there is at least: us, part
+ * ARGV[6], ARGV[7]  debt of which nothing is known here: us, part
+ * ARGV[8], ARGV[9]  debt that there is at least, with that: us, part
  *
  * Answers whether the price was admitted, and the debt after it. Text that is no debt counts as none.
  */
@@ -65,13 +66,22 @@ if endUs then
     changed = true
   end
 end
-local leastUs, leastPart = tonumber(ARGV[6]), tonumber(ARGV[7])
+local function plus(moreUs, morePart)
+  local sumUs, sumPart = us + moreUs, part + morePart
+  if sumPart >= parts then return sumUs + 1, sumPart - parts end
+  return sumUs, sumPart
+end
+if ARGV[6] ~= '0' or ARGV[7] ~= '0' then
+  us, part = plus(ARGV[6], ARGV[7])
+  if us >= window then us, part = window, 0 end
+  changed = true
+end
+local leastUs, leastPart = tonumber(ARGV[8]), tonumber(ARGV[9])
 if leastUs > us or (leastUs == us and leastPart > part) then
   us, part = leastUs, leastPart
   changed = true
 end
-local sumUs, sumPart = us + ARGV[4], part + ARGV[5]
-if sumPart >= parts then sumUs, sumPart = sumUs + 1, sumPart - parts end
+local sumUs, sumPart = plus(ARGV[4], ARGV[5])
 local admitted = sumUs < window or (sumUs == window and sumPart == 0)
 if admitted then
   changed = changed or sumUs ~= us or sumPart ~= part
@@ -101,6 +111,8 @@ export interface ScriptedRedis extends Redis {
     partsPerUs: number,
     priceUs: number,
     pricePart: number,
+    moreUs: number,
+    morePart: number,
     leastUs: number,
     leastPart: number,
   ): Promise<[admitted: number, us: number, part: number]>;
