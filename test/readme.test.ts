@@ -44,6 +44,13 @@ describe("README", () => {
     expect(stdout).toContain('"old_issued_api_key"');
     expect(stdout).toContain("keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey");
     expect(stdout).toContain('"token":"mc_v1_');
+
+    // A server on a free port does not know its URL before it listens.
+    const offline = (readmeBlocks("ts").find((block) => block.includes("jwtVerify")) as string)
+      .replace('issuer: "http://127.0.0.1:4430"', 'issuer: "http://127.0.0.1:0"')
+      .replaceAll("127.0.0.1:4430", `127.0.0.1:${server.port}`);
+    writeFileSync(join(folder, "offline.ts"), offline);
+    expect((await run(process.execPath, ["--preserve-symlinks", "offline.ts"], { cwd: folder })).stdout.trim()).toBe("user_123 read");
     expect(stdout.trim().endsWith("}")).toBe(true);
 
     // The key of the last `buf curl`, for the gRPC client to verify.
