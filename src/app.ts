@@ -17,7 +17,7 @@ import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
 import { createCurrentStore } from "./cache/current-store.ts";
 import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
-import { type CacheTrust, createCacheTrust } from "./cache/trust.ts";
+import { createCacheTrust } from "./cache/trust.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { ConfigError } from "./config/problems.ts";
@@ -25,18 +25,18 @@ import { createRpcHandler } from "./connect/rpc.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
 import { deriveSubkeys } from "./core/subkeys.ts";
+import { defaultTenant } from "./core/tenant.ts";
 import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedLimit } from "./limit/rate-limiter.ts";
-import type { CacheGenerationStore } from "./ports/cache-generation.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
 import type { RecordCache } from "./ports/record-cache.ts";
-import type { SharedCache } from "./ports/shared-cache.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
+import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
@@ -54,6 +54,7 @@ import { authorityOf, createListener } from "./server/listener.ts";
 import { createMetricsServer } from "./server/metrics-server.ts";
 import { createReflection } from "./server/reflection.ts";
 import type { KeyService } from "./service/key-service.ts";
+import { createRefusalRecorder } from "./service/refusal-recorder.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
@@ -71,11 +72,14 @@ export interface App {
   close(): Promise<void>;
 }
 
-const usageFlushIntervalMs = 1000;
+const flushIntervalMs = 1000;
 const maxBufferedUses = 100_000;
+/** Refused calls in the audit trail. */
+const refusalBounds = { maxPerMinute: 60, maxBuffered: 1000 };
 const negativeCacheTtlMs = 1000;
 /** What the bounds of README are made of: a lease of 1 s, renewed four times in it. */
-const cacheLease = { leaseMs: 1000, tickMs: 250, identityPatienceMs: 500 };
+const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
+const trustTickMs = 250;
 const storeOutageGraceMs = 60_000;
 /** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
@@ -102,7 +106,15 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const trust =
     shareable === null
       ? soleProcessTrust
-      : createTrust(telemetry.generations(shareable.cacheGeneration), shared, local, monotonicMs, graceMs);
+      : createCacheTrust({
+          generations: telemetry.generations(shareable.cacheGeneration),
+          shared,
+          monotonicMs,
+          ...cacheLease,
+          graceMs,
+          reset: () => local.clear(),
+          createBeatId: randomUUID,
+        });
   const { cacheTtlMs } = config;
   const reader = createRecordReader({
     store: createCurrentStore(store, trust),
@@ -168,7 +180,9 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     [...telemetry.interceptors, report(reporting), validate(violationsOf)],
   );
 
-  const admit = telemetry.admission(reportRefusals(reporting, authenticate(secrets.adminTokens, access)));
+  const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
+  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, access));
+  const admit = telemetry.admission(reportRefusals(reporting, authorized));
 
   const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
@@ -209,9 +223,10 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const unwatch = metrics === null ? null : watch(metrics, { trust, shared, usage, connectionCount: listener.connectionCount });
 
   const flushUsage = createUsageFlush({ usage, log });
-  const usageTimer = setInterval(() => void flushUsage(), usageFlushIntervalMs);
+  const flush = () => Promise.all([flushUsage(), refusals.flush()]);
+  const flushTimer = setInterval(() => void flush(), flushIntervalMs);
   await trust.tick();
-  const trustTimer = setInterval(() => void trust.tick(), cacheLease.tickMs);
+  const trustTimer = setInterval(() => void trust.tick(), trustTickMs);
 
   return {
     async listen() {
@@ -227,9 +242,9 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       await listener.drain(config.drainTimeoutMs);
       health.stop();
       tokenKeys.close();
-      clearInterval(usageTimer);
+      clearInterval(flushTimer);
       clearInterval(trustTimer);
-      await flushUsage();
+      await flush();
       await shared?.close();
       await store.close();
       await metricsServer?.close();
@@ -259,11 +274,12 @@ async function openStore(
   { storeUri }: Secrets,
   clock: () => number,
 ): Promise<{ store: KeyStore; shareable: MongoKeyStore | null }> {
+  const { auditRetentionMs } = config;
   if (config.store.kind === "sqlite") {
     mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-    return { store: await openSqliteKeyStore({ path: config.store.path, clock }), shareable: null };
+    return { store: await openSqliteKeyStore({ path: config.store.path, clock, auditRetentionMs }), shareable: null };
   }
-  const store = await openMongoKeyStore({ uri: storeUri as string, clock });
+  const store = await openMongoKeyStore({ uri: storeUri as string, clock, auditRetentionMs });
   return { store, shareable: store };
 }
 
@@ -275,24 +291,4 @@ function createLocalCache(config: Config): RecordCache {
 function createRateLimiter(config: Config, shared: SharedRateLimiter | null, monotonicMs: () => number): RateLimiter {
   const local = createMemoryRateLimiter({ maxEntries: config.cacheMaxEntries, monotonicMs });
   return shared === null ? local : createSharedLimit({ local, shared, outage: config.rateLimitOutage });
-}
-
-function createTrust(
-  generations: CacheGenerationStore,
-  shared: SharedCache | null,
-  local: RecordCache,
-  monotonicMs: () => number,
-  graceMs: number,
-): CacheTrust {
-  const { leaseMs, identityPatienceMs } = cacheLease;
-  return createCacheTrust({
-    generations,
-    shared,
-    monotonicMs,
-    leaseMs,
-    graceMs,
-    identityPatienceMs,
-    reset: () => local.clear(),
-    createBeatId: randomUUID,
-  });
 }

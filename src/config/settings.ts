@@ -98,6 +98,11 @@ export const settings = {
     parse: text(duration(1000, 315_360_000_000)),
     description: "Life of keys issued without a `ttl`; without it they do not expire.",
   },
+  audit_retention: {
+    default: "400d",
+    parse: text(duration(dayMs, 315_360_000_000)),
+    description: "How long audit events are kept.",
+  },
   trusted_proxies: {
     default: "",
     parse: list(cidr),

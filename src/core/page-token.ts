@@ -1,20 +1,19 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { invalidField } from "../error/failure.ts";
-import type { ListFilter } from "./filter.ts";
+import type { AuditFilter } from "./audit-filter.ts";
 import type { KeyKind } from "./key.ts";
+import type { KeyFilter } from "./key-filter.ts";
 import { deriveSubkeys, isLive, type ServerSecrets } from "./subkeys.ts";
 
 /** The list a token belongs to. A token of another list is refused. */
-export interface ListScope {
-  readonly tenant: string;
-  readonly kind: KeyKind;
-  readonly filter: ListFilter;
-}
+export type ListScope =
+  | { readonly tenant: string; readonly kind: KeyKind; readonly filter: KeyFilter }
+  | { readonly tenant: string; readonly kind: "audit_event"; readonly filter: AuditFilter };
 
 export interface PageTokens {
-  /** A token that stands for "after this key". */
-  seal(scope: ListScope, keyId: string): string;
-  /** The key id in a token; throws INVALID_REQUEST on `page_token` for one that is not ours, or of another list. */
+  /** A token that stands for "after the item with this id". */
+  seal(scope: ListScope, id: string): string;
+  /** The id in a token; throws INVALID_REQUEST on `page_token` for one that is not ours, or of another list. */
   open(scope: ListScope, token: string, nowMs: number): string;
 }
 
@@ -25,10 +24,10 @@ const authTagLength = 16;
 export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLength: number) => Uint8Array): PageTokens {
   const subkeys = deriveSubkeys(secrets, "page-token");
   return {
-    seal(scope, keyId) {
+    seal(scope, id) {
       const iv = randomBytes(ivLength);
       const cipher = createCipheriv("aes-256-gcm", subkeys[0].key, iv).setAAD(contextOf(scope));
-      return Buffer.concat([iv, cipher.update(keyId), cipher.final(), cipher.getAuthTag()]).toString("base64url");
+      return Buffer.concat([iv, cipher.update(id), cipher.final(), cipher.getAuthTag()]).toString("base64url");
     },
     open(scope, token, nowMs) {
       const bytes = Buffer.from(token, "base64url");
@@ -51,5 +50,5 @@ export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLengt
 }
 
 function contextOf({ tenant, kind, filter }: ListScope): Buffer {
-  return Buffer.from(JSON.stringify([tenant, kind, filter.actorId ?? null, filter.status ?? null]));
+  return Buffer.from(JSON.stringify([tenant, kind, ...Object.entries(filter).sort()]));
 }

@@ -1,5 +1,8 @@
 import type { AuditEvent } from "../core/audit.ts";
 
+/** How long events are kept where nothing else is said. */
+export const defaultAuditRetentionMs = 400 * 86_400_000;
+
 export interface AuditQuery {
   /** Only events that name this key. */
   readonly keyId?: string | undefined;
@@ -20,7 +23,7 @@ export interface AuditQuery {
  * is there without the other; here are those that have no change to go with.
  */
 export interface AuditTrail {
-  /** Adds events in one step. */
+  /** Adds events, each in a step of its own. One that is there already is passed over, so that a call that failed can be made again. */
   append(tenant: string, events: readonly AuditEvent[]): Promise<void>;
 
   /** In descending order of event ids: the newest first. */

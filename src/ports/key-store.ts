@@ -2,9 +2,12 @@ import type { AuditEvent } from "../core/audit.ts";
 import type { KeyKind, KeyRecord, KeyStatus } from "../core/key.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 
+/** How long a request id stays used: longer than anybody retries. */
+export const markLifeMs = 7 * 86_400_000;
+
 /** The idempotency key of a create (AIP-155), with a digest of what was asked. */
 export interface RequestMark {
-  /** 1 to 36 characters, unique per tenant and kind. */
+  /** 1 to 36 characters, unique per tenant and kind for at least `markLifeMs`. */
   readonly requestId: string;
   /** Digest of the request's payload, by which a replay is told from a reuse. */
   readonly payloadDigest: string;

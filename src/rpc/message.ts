@@ -19,7 +19,7 @@ const visibilityToMessage = {
   public: KeyVisibility.PUBLIC,
 } as const satisfies Record<domain.Visibility, KeyVisibility>;
 
-const reasonToMessage = {
+const reasonsToMessage = {
   key_compromise: RevocationReason.KEY_COMPROMISE,
   affiliation_changed: RevocationReason.AFFILIATION_CHANGED,
   superseded: RevocationReason.SUPERSEDED,
@@ -43,7 +43,7 @@ export function keyToMessage(
     ipRestriction: record.allowedCidrs.length > 0 ? { allowedCidrs: [...record.allowedCidrs] } : undefined,
     createTime: timestampFromMs(record.createTimeMs),
     updateTime: timestampFromMs(record.updateTimeMs),
-    revocationReason: record.revocation === null ? RevocationReason.UNSPECIFIED : reasonToMessage[record.revocation.reason],
+    revocationReason: reasonToMessage(record.revocation?.reason ?? null),
     revocationDescription: record.revocation?.description ?? "",
     expireTime: timeToMessage(record.expireTimeMs),
     lastUsedTime: timeToMessage(record.lastUsedTimeMs),
@@ -80,8 +80,12 @@ export function visibilityFromMessage(visibility: KeyVisibility): domain.Visibil
   return visibility === KeyVisibility.PUBLIC ? "public" : "secret";
 }
 
+export function reasonToMessage(reason: domain.RevocationReason | null): RevocationReason {
+  return reason === null ? RevocationReason.UNSPECIFIED : reasonsToMessage[reason];
+}
+
 export function reasonFromMessage(reason: RevocationReason): domain.RevocationReason {
-  for (const [name, value] of Object.entries(reasonToMessage)) {
+  for (const [name, value] of Object.entries(reasonsToMessage)) {
     if (value === reason) return name as domain.RevocationReason;
   }
   throw invalidField("reason", "must be a known reason");

@@ -2,7 +2,6 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
 import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Implementations } from "../call/methods.ts";
-import { Failure } from "../error/failure.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { DeriveOptions } from "../service/derive.ts";
@@ -16,6 +15,7 @@ import { getIssuedApiKey } from "./get-issued-api-key.ts";
 import { getJwks } from "./get-jwks.ts";
 import { importApiKey } from "./import-api-key.ts";
 import { issueApiKey } from "./issue-api-key.ts";
+import { listAuditEvents } from "./list-audit-events.ts";
 import { listImportedApiKeys } from "./list-imported-api-keys.ts";
 import { listIssuedApiKeys } from "./list-issued-api-keys.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
@@ -56,10 +56,6 @@ export function implementationsOf(
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
     revokeApiKey: selfRevokeApiKey(service, selfRevokeLimit),
-    adminListAuditEvents: unimplemented,
+    adminListAuditEvents: listAuditEvents(service),
   };
-}
-
-function unimplemented(): never {
-  throw new Failure("UNIMPLEMENTED");
 }

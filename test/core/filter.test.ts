@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { parseFilter } from "../../src/core/filter.ts";
+import { parseAuditFilter } from "../../src/core/audit-filter.ts";
+import { parseKeyFilter } from "../../src/core/key-filter.ts";
 import { Failure } from "../../src/error/failure.ts";
 
-describe("parseFilter", () => {
+describe("parseKeyFilter", () => {
   test.each([
     ["", {}],
     ["   ", {}],
@@ -17,7 +18,7 @@ describe("parseFilter", () => {
     ['actor_id="u" AND status=KEY_STATUS_REVOKED', { actorId: "u", status: "revoked" }],
     ['  status=KEY_STATUS_REVOKED   AND   actor_id="u"  ', { actorId: "u", status: "revoked" }],
   ])("reads %s", (text, expected) => {
-    expect(parseFilter(text)).toEqual(expected);
+    expect(parseKeyFilter(text)).toEqual(expected);
   });
 
   test.each([
@@ -37,7 +38,36 @@ describe("parseFilter", () => {
     ["=", /expected a restriction/],
     ["(actor_id=a)", /expected a restriction/],
   ])("refuses %s", (text, message) => {
-    expect(() => parseFilter(text)).toThrow(message);
-    expect(() => parseFilter(text)).toThrow(Failure);
+    expect(() => parseKeyFilter(text)).toThrow(message);
+    expect(() => parseKeyFilter(text)).toThrow(Failure);
+  });
+});
+
+describe("parseAuditFilter", () => {
+  test.each([
+    ["", {}],
+    ["key_id=01HQ", { keyId: "01HQ" }],
+    ['caller=""', { caller: "" }],
+    ['method=AdminIssueApiKey AND caller="gate way"', { method: "AdminIssueApiKey", caller: "gate way" }],
+    [
+      'event_time>="2026-01-31T00:00:00Z" AND event_time < "2026-01-31T01:00:00.5+01:00"',
+      { fromMs: Date.UTC(2026, 0, 31), untilMs: Date.UTC(2026, 0, 31, 0, 0, 0, 500) },
+    ],
+    ['event_time>="2026-01-31T00:00:00.0010001Z"', { fromMs: Date.UTC(2026, 0, 31, 0, 0, 0, 2) }],
+  ])("reads %s", (text, expected) => {
+    expect(parseAuditFilter(text)).toEqual(expected);
+  });
+
+  test.each([
+    ["actor_id=x", /column 1: only key_id, caller and method with =/],
+    ["method=a AND key_id>b", /column 13: only key_id/],
+    ["constructor=x", /only key_id/],
+    ['event_time="2026-01-31T00:00:00Z"', /event_time with >= and </],
+    ['event_time>="2026-02-30T00:00:00Z"', /RFC 3339/],
+    ["event_time<yesterday", /RFC 3339/],
+    ["key_id=a AND key_id=b", /column 13: key_id = is there twice/],
+  ])("refuses %s", (text, message) => {
+    expect(() => parseAuditFilter(text)).toThrow(message);
+    expect(() => parseAuditFilter(text)).toThrow(Failure);
   });
 });

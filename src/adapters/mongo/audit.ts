@@ -3,6 +3,7 @@ import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
 import type { AuditQuery } from "../../ports/audit-trail.ts";
 import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
+import { isOnlyDuplicates } from "./errors.ts";
 
 /** Adds events, in the transaction of the changes that they tell of where the options name its session. */
 export async function addEvents(
@@ -11,8 +12,26 @@ export async function addEvents(
   events: readonly AuditEvent[],
   options: WriteOptions,
 ): Promise<void> {
-  const documents = events.map(({ eventId, timeMs, ...rest }) => ({ _id: documentId(tenant, eventId), time: new Date(timeMs), ...rest }));
-  await auditEvents.insertMany(documents, options);
+  await auditEvents.insertMany(documentsOf(tenant, events), options);
+}
+
+/** Adds events that stand alone; those that are there already are passed over. */
+export async function appendEvents(
+  auditEvents: Collection<AuditEventDocument>,
+  tenant: string,
+  events: readonly AuditEvent[],
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { ordered: false, signal };
+  try {
+    if (events.length > 0) await auditEvents.insertMany(documentsOf(tenant, events), options);
+  } catch (error) {
+    if (!isOnlyDuplicates(error)) throw error;
+  }
+}
+
+function documentsOf(tenant: string, events: readonly AuditEvent[]): AuditEventDocument[] {
+  return events.map(({ eventId, timeMs, ...rest }) => ({ _id: documentId(tenant, eventId), time: new Date(timeMs), ...rest }));
 }
 
 /**

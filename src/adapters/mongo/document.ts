@@ -51,7 +51,8 @@ export interface RequestMarkDocument {
   readonly requestId: string;
   readonly payloadDigest: string;
   readonly keyId: string;
-  readonly createTimeMs: number;
+  /** A date, for the index that ends the mark. */
+  readonly createTime: Date;
 }
 
 /** `_id` is "<tenant>/<event id>". */

@@ -2,7 +2,7 @@ import { MongoBulkWriteError, MongoError, MongoInvalidArgumentError } from "mong
 import { Failure } from "../../error/failure.ts";
 
 // Codes of the server, https://www.mongodb.com/docs/manual/reference/error-codes/
-export const DuplicateKey = 11000;
+const DuplicateKey = 11000;
 /** BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: no retry will help. */
 const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
 
@@ -17,6 +17,14 @@ export class StoreTimeout extends Error {
 /** True for a write that another document with the same unique key was in the way of. */
 export function isDuplicateKey(error: unknown): boolean {
   return error instanceof MongoError && error.code === DuplicateKey;
+}
+
+/** True where an unordered bulk write did all it was asked but for documents that were in the way. */
+export function isOnlyDuplicates(error: unknown): boolean {
+  // The driver throws the same class for time-outs and lost connections; then there may be no error of a single write at all.
+  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return false;
+  const writeErrors = error.result.getWriteErrors();
+  return writeErrors.length > 0 && writeErrors.every(({ code }) => code === DuplicateKey);
 }
 
 /**

@@ -60,7 +60,7 @@ export function createInserts(client: MongoClient, collections: Collections, clo
     return insertions.flatMap(({ record, request }) => {
       if (request === null) return [];
       const { requestId, payloadDigest } = request;
-      return { _id: markId(tenant, record.kind, requestId), requestId, payloadDigest, keyId: record.keyId, createTimeMs: clock() };
+      return { _id: markId(tenant, record.kind, requestId), requestId, payloadDigest, keyId: record.keyId, createTime: new Date(clock()) };
     });
   }
 

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { CacheGenerationStore } from "../../ports/cache-generation.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { KeyStore } from "../../ports/key-store.ts";
-import { addEvents, listEvents } from "./audit.ts";
+import { appendEvents, listEvents } from "./audit.ts";
 import { createCacheGenerationStore } from "./cache-generation.ts";
 import { type MongoOptions, openDatabase } from "./database.ts";
 import { documentId } from "./document.ts";
@@ -18,6 +19,8 @@ import { readTokenSalt } from "./token-salt.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
+  /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
+  readonly auditRetentionMs?: number | undefined;
 }
 
 /** A key store that also keeps the cache generation; `close` ends both. */
@@ -32,7 +35,8 @@ export interface MongoKeyStore extends KeyStore {
  * with an Error naming the hosts where it cannot be used.
  */
 export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<MongoKeyStore> {
-  const database = await openDatabase(options, ensureSchema);
+  const { auditRetentionMs = defaultAuditRetentionMs } = options;
+  const database = await openDatabase(options, (db) => ensureSchema(db, auditRetentionMs));
   const { client, run } = database;
   const collections = collectionsOf(database.db);
   const keys = createKeys(client, collections);
@@ -59,7 +63,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
     delete: (tenant, kind, keyId, event) => run((signal) => keys.delete(tenant, kind, keyId, event, signal)),
     touch: (tenant, uses) => run((signal) => keys.touch(tenant, uses, signal)),
     audit: {
-      append: (tenant, events) => run((signal) => addEvents(collections.auditEvents, tenant, events, { signal })),
+      append: (tenant, events) => run((signal) => appendEvents(collections.auditEvents, tenant, events, signal)),
       list: (tenant, query) => run((signal) => listEvents(collections.auditEvents, tenant, query, signal)),
     },
     ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),

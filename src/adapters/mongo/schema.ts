@@ -1,8 +1,10 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
+import { markLifeMs } from "../../ports/key-store.ts";
 import type { AuditEventDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 
 /** How long a deleted key's revision is remembered: longer than any cache keeps a record. */
 const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
+const markLifeSeconds = markLifeMs / 1000;
 
 /**
  * Lists go by `_id`, so each index holds what its filter compares, then `_id`, with `expireTimeMs` at the end, so that the status is told from
@@ -15,11 +17,16 @@ export const keyIndexes = [
   { name: "tombstones_by_delete_time", key: { deleteTime: 1 }, sparse: true, expireAfterSeconds: tombstoneLifeSeconds },
 ] as const satisfies IndexDescription[];
 
-/** As in SQLite's schema. */
+const markIndexes = [
+  { name: "marks_by_create_time", key: { createTime: 1 }, expireAfterSeconds: markLifeSeconds },
+] as const satisfies IndexDescription[];
+
+/** Events sort by id, thus by time. The last one ends them, at an age that is a setting. */
 export const auditIndexes = [
   { name: "events_by_key", key: { keyIds: 1, _id: 1 } },
   { name: "events_by_method", key: { method: 1, _id: 1, caller: 1 } },
   { name: "events_by_caller", key: { caller: 1, _id: 1 } },
+  { name: "events_by_time", key: { time: 1 }, expireAfterSeconds: 0 },
 ] as const satisfies IndexDescription[];
 
 export interface Collections {
@@ -45,11 +52,25 @@ export function collectionsOf(db: Db): Collections {
  * Makes the collections and indexes that are not there yet, however long that takes. Rejects with an Error naming the index where one is there
  * that differs; further indexes are left alone. Processes that start at the same time do not disturb each other.
  */
-export async function ensureSchema(db: Db): Promise<void> {
+export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<void> {
   // A transaction can make a collection too, but not two of them at the same time.
   for (const name of ["keys", "request_marks", "audit_events", "cache_generation"]) await ensureCollection(db, name);
   await ensureIndexes(db, "keys", keyIndexes);
-  await ensureIndexes(db, "audit_events", auditIndexes);
+  await ensureIndexes(db, "request_marks", markIndexes);
+  const expireAfterSeconds = Math.ceil(auditRetentionMs / 1000);
+  await setExpiry(db, "audit_events", "events_by_time", expireAfterSeconds);
+  await ensureIndexes(
+    db,
+    "audit_events",
+    auditIndexes.map((index) => ("expireAfterSeconds" in index ? { ...index, expireAfterSeconds } : index)),
+  );
+}
+
+/** Of the processes that share the store, the one that started last has its way. */
+async function setExpiry(db: Db, collection: string, name: string, expireAfterSeconds: number): Promise<void> {
+  const found = (await db.collection(collection).indexes()).find((index) => index.name === name);
+  if (found?.expireAfterSeconds === undefined || found.expireAfterSeconds === expireAfterSeconds) return;
+  await db.command({ collMod: collection, index: { name, expireAfterSeconds } });
 }
 
 async function ensureIndexes(db: Db, collection: string, wanted: readonly IndexDescription[]): Promise<void> {

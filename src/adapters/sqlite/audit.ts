@@ -2,8 +2,8 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
 import type { AuditQuery } from "../../ports/audit-trail.ts";
 
-/** `add` wants a transaction around it: that of the change which the event tells of. */
 export interface Audit {
+  /** Wants a transaction around it: that of the change which the event tells of. Passes over an event that is there already. */
   add(tenant: string, event: AuditEvent): void;
   list(tenant: string, query: AuditQuery): AuditEvent[];
 }
@@ -40,7 +40,7 @@ export function auditSql(byKey: boolean, byMethod: boolean, byCaller: boolean): 
 
 export function prepareAudit(database: DatabaseSync): Audit {
   const insertEvent = database.prepare(
-    `INSERT INTO audit_events (${columns.join(", ")}, tenant) VALUES (${columns.map(() => "?").join(", ")}, ?)`,
+    `INSERT INTO audit_events (${columns.join(", ")}, tenant) VALUES (${columns.map(() => "?").join(", ")}, ?) ON CONFLICT DO NOTHING`,
   );
   const insertKey = database.prepare("INSERT INTO audit_event_keys (tenant, key_id, event_id, method, caller) VALUES (?, ?, ?, ?, ?)");
   const statements = new Map<string, StatementSync>();
@@ -58,7 +58,7 @@ export function prepareAudit(database: DatabaseSync): Audit {
 
   return {
     add(tenant, event) {
-      insertEvent.run(...valuesOf(event), tenant);
+      if (insertEvent.run(...valuesOf(event), tenant).changes === 0) return;
       for (const keyId of event.keyIds) insertKey.run(tenant, keyId, event.eventId, event.method, event.caller);
     },
 

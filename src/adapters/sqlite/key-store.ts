@@ -1,9 +1,11 @@
 import type { AuditEvent } from "../../core/audit.ts";
 import { Failure } from "../../error/failure.ts";
+import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyStore, NewKey } from "../../ports/key-store.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase, storeError } from "./database.ts";
+import { prepareExpiry } from "./expiry.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareList } from "./list.ts";
@@ -12,6 +14,10 @@ export interface SqliteKeyStoreOptions {
   /** The database file, made where there is none; its folder must be there. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
+  /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
+  readonly auditRetentionMs?: number | undefined;
+  /** How often what is past its time is looked for; 60000 where absent. */
+  readonly expiryIntervalMs?: number | undefined;
 }
 
 /** Keys of one batch that a transaction adds at most. */
@@ -22,10 +28,12 @@ const maxKeysPerWrite = 128;
  * microseconds. Rejects with an Error naming the file where it cannot be used, as while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
+  const { auditRetentionMs = defaultAuditRetentionMs, expiryIntervalMs = 60_000 } = options;
   const database = openDatabase(options.path);
   const keys = prepareKeys(database, options.clock);
   const audit = prepareAudit(database);
   const list = prepareList(database);
+  const removeSomeExpired = prepareExpiry(database, options.clock, auditRetentionMs);
   const groupCommit = createGroupCommit(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
@@ -61,6 +69,20 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcome;
   }
 
+  /** In small steps, so that others get their turn in between. What fails is tried again the next time. */
+  async function removeExpired(): Promise<void> {
+    try {
+      for (let isMore = true; isMore && database.isOpen; ) isMore = await write(removeSomeExpired);
+    } catch {
+      // Reads and writes of callers tell of a store that is lost.
+    }
+  }
+  let removing = Promise.resolve();
+  const expiryTimer = setInterval(() => {
+    removing = removing.then(removeExpired);
+  }, expiryIntervalMs);
+  expiryTimer.unref();
+
   return {
     tokenSalt: salt.value,
     insert: (tenant, record, request, event) => write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome),
@@ -86,6 +108,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     ping: async () => read(() => void probe.get()),
     async close() {
       if (!database.isOpen) return;
+      clearInterval(expiryTimer);
       read(() => {
         groupCommit.drain();
         database.close();

@@ -99,6 +99,9 @@ const migrations: readonly string[] = [
     caller TEXT NOT NULL,
     PRIMARY KEY (tenant, key_id, event_id)
   ) STRICT, WITHOUT ROWID;
+
+  -- Marks end after a while.
+  CREATE INDEX request_marks_by_create_time ON request_marks (create_time_ms);
   `,
   `
   ALTER TABLE keys ADD COLUMN batch_mark TEXT;

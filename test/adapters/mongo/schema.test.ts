@@ -5,6 +5,8 @@ import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { ensureSchema, keyIndexes } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
+const dayMs = 86_400_000;
+
 await describeOnMongo("schema", {}, (mongo) => {
   let client: MongoClient;
   const names: string[] = [];
@@ -23,8 +25,8 @@ await describeOnMongo("schema", {}, (mongo) => {
 
   test("is made by many processes at the same time, and found by later ones", async () => {
     const db = newDatabase();
-    await Promise.all(Array.from({ length: 8 }, () => ensureSchema(db)));
-    await ensureSchema(db);
+    await Promise.all(Array.from({ length: 8 }, () => ensureSchema(db, dayMs)));
+    await ensureSchema(db, dayMs);
     const found = (await db.collection("keys").indexes()).map(({ name }) => name);
     expect(found.sort()).toEqual(["_id_", ...keyIndexes.map(({ name }) => name)].sort());
   });
@@ -48,16 +50,25 @@ await describeOnMongo("schema", {}, (mongo) => {
     await expect(opening).rejects.toThrow(`the index ${name} of the collection keys differs`);
   });
 
+  test("another retention of audit events changes the index that is there", async () => {
+    const db = newDatabase();
+    for (const days of [400, 30, 30]) {
+      await ensureSchema(db, days * dayMs);
+      const indexes = await db.collection("audit_events").indexes();
+      expect(indexes.find(({ name }) => name === "events_by_time")?.expireAfterSeconds).toBe(days * 86_400);
+    }
+  });
+
   test("further indexes are left alone", async () => {
     const db = newDatabase();
     await db.collection("keys").createIndex({ name: 1 });
-    await ensureSchema(db);
+    await ensureSchema(db, dayMs);
     expect((await db.collection("keys").indexes()).map(({ name }) => name)).toContain("name_1");
   });
 
   test("a collection with a collation is refused: ids that differ in case would be equal", async () => {
     const db = newDatabase();
     await db.createCollection("keys", { collation: { locale: "en", strength: 2 } });
-    await expect(ensureSchema(db)).rejects.toThrow("the collection keys has a collation");
+    await expect(ensureSchema(db, dayMs)).rejects.toThrow("the collection keys has a collation");
   });
 });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { auditSql } from "../../../src/adapters/sqlite/audit.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { listSql } from "../../../src/adapters/sqlite/list.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -23,5 +24,24 @@ test.each([false, true].flatMap((byActor) => statuses.map((status) => ({ byActor
       "SEARCH keys USING PRIMARY KEY (tenant=? AND key_id=?)",
     ]);
     expect(plan[1]?.detail).toContain(`(${equals} AND key_id>?)`);
+  },
+);
+
+const choices = [false, true];
+test.each(choices.flatMap((byKey) => choices.flatMap((byMethod) => choices.map((byCaller) => ({ byKey, byMethod, byCaller })))))(
+  "listing audit events by key: $byKey, method: $byMethod, caller: $byCaller: seeks in an index, without a sort",
+  ({ byKey, byMethod, byCaller }) => {
+    using folder = temporaryFolder();
+    const database = openDatabase(join(folder.path, "keys.db"));
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${auditSql(byKey, byMethod, byCaller)}`).all();
+    database.close();
+    const first = byKey ? "key_id=? AND " : byMethod ? "method=? AND " : byCaller ? "caller=? AND " : "";
+    expect(plan.map((step) => step.detail)).toEqual([
+      "CO-ROUTINE page",
+      expect.stringMatching(/^SEARCH (audit_events|audit_event_keys) USING (COVERING INDEX|PRIMARY KEY)/),
+      "SCAN page",
+      "SEARCH audit_events USING PRIMARY KEY (tenant=? AND event_id=?)",
+    ]);
+    expect(plan[1]?.detail).toContain(`(tenant=? AND ${first}event_id>? AND event_id<?)`);
   },
 );

@@ -1,0 +1,46 @@
+import { filterProblem, parseRestrictions, type Restriction } from "./filter.ts";
+import { parseRfc3339 } from "./rfc3339.ts";
+
+export interface AuditFilter {
+  readonly keyId?: string;
+  readonly caller?: string;
+  readonly method?: string;
+  /** From this moment on. */
+  readonly fromMs?: number;
+  /** Before this moment. */
+  readonly untilMs?: number;
+}
+
+/** What a restriction restricts, by field and operator. */
+const members: Readonly<Record<string, keyof AuditFilter>> = {
+  "key_id =": "keyId",
+  "caller =": "caller",
+  "method =": "method",
+  "event_time >=": "fromMs",
+  "event_time <": "untilMs",
+};
+
+/**
+ * The filter of a list of audit events: `key_id`, `caller` and `method` with `=`, `event_time` with `>=` and `<`, each once. Throws
+ * INVALID_REQUEST on `filter` for all else.
+ */
+export function parseAuditFilter(text: string): AuditFilter {
+  const restrictions = parseRestrictions(text, 'key_id="01HQZX9VYQKJB8XQZQXQZQXQXQ" or event_time>="2026-01-31T00:00:00Z"');
+  return restrictions.reduce<AuditFilter>(restrict, {});
+}
+
+function restrict(filter: AuditFilter, { field, operator, value, column }: Restriction): AuditFilter {
+  const name = `${field} ${operator}`;
+  const member = Object.hasOwn(members, name) ? members[name] : undefined;
+  if (member === undefined)
+    throw filterProblem(column, "only key_id, caller and method with =, event_time with >= and < can be filtered on");
+  if (filter[member] !== undefined) throw filterProblem(column, `${name} is there twice`);
+  return { ...filter, [member]: member === "fromMs" || member === "untilMs" ? timeMs(value, column) : value };
+}
+
+/** In whole milliseconds, as events have them: what is finer counts as the next, which is right for both operators. */
+function timeMs(value: string, column: number): number {
+  const milliseconds = parseRfc3339(value);
+  if (milliseconds === null) throw filterProblem(column, 'event_time wants a quoted time of RFC 3339 such as "2026-01-31T00:00:00Z"');
+  return /\.\d{3}\d*[1-9]/.test(value) ? milliseconds + 1 : milliseconds;
+}

@@ -1,0 +1,32 @@
+import { filterProblem, parseRestrictions, type Restriction } from "./filter.ts";
+import type { KeyStatus } from "./key.ts";
+
+export interface KeyFilter {
+  readonly actorId?: string;
+  readonly status?: KeyStatus;
+}
+
+const statuses: Readonly<Record<string, KeyStatus>> = {
+  KEY_STATUS_ACTIVE: "active",
+  KEY_STATUS_REVOKED: "revoked",
+  KEY_STATUS_EXPIRED: "expired",
+};
+
+/** The filter of a list of keys: `actor_id` and `status`, each once and with `=`. Throws INVALID_REQUEST on `filter` for all else. */
+export function parseKeyFilter(text: string): KeyFilter {
+  const restrictions = parseRestrictions(text, 'actor_id="user_123" or status=KEY_STATUS_ACTIVE');
+  return restrictions.reduce<KeyFilter>(restrict, {});
+}
+
+function restrict(filter: KeyFilter, { field, operator, value, column }: Restriction): KeyFilter {
+  if (field !== "actor_id" && field !== "status") throw filterProblem(column, "only actor_id and status can be filtered on");
+  if (operator !== "=") throw filterProblem(column, "only the operator = is supported");
+  if (field === "actor_id") {
+    if (filter.actorId !== undefined) throw filterProblem(column, "actor_id is restricted twice");
+    return { ...filter, actorId: value };
+  }
+  const status = Object.hasOwn(statuses, value) ? statuses[value] : undefined;
+  if (status === undefined) throw filterProblem(column, `status must be one of ${Object.keys(statuses).join(", ")}`);
+  if (filter.status !== undefined) throw filterProblem(column, "status is restricted twice");
+  return { ...filter, status };
+}

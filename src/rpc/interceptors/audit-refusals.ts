@@ -1,0 +1,16 @@
+import type { Admission } from "../../call/call.ts";
+import { Failure } from "../../error/failure.ts";
+import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
+import { originOf } from "../origin.ts";
+
+/** Tells the audit trail whom the admission refuses. */
+export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: Admission): Admission {
+  return (call) => {
+    try {
+      admit(call);
+    } catch (error) {
+      if (error instanceof Failure) refusals.record(call.caller?.name ?? "", () => originOf(call), error.reason);
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,75 @@
+import type { AuditEvent, Origin } from "../core/audit.ts";
+import type { Reason } from "../error/table.ts";
+import type { AuditTrail } from "../ports/audit-trail.ts";
+import type { Clock, RandomBytes } from "../ports/clock.ts";
+import { auditEvent } from "./audit.ts";
+
+/** Collects refused calls in memory and writes them in bulk, so that a refusal waits for nothing. */
+export interface RefusalRecorder {
+  /** `origin` is asked for only where the event is kept. */
+  record(caller: string, origin: () => Origin, errorReason: Reason): void;
+  /** Writes what is buffered, one flush after the other; never rejects: what could not be written is kept for the next time. */
+  flush(): Promise<void>;
+}
+
+export interface RefusalRecorderOptions {
+  readonly audit: Pick<AuditTrail, "append">;
+  readonly tenant: string;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  /** Events a minute at most, for each known caller, and for all strangers together: these could fill the store otherwise. */
+  readonly maxPerMinute: number;
+  /** Events that wait for a store that cannot be asked. */
+  readonly maxBuffered: number;
+  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+}
+
+const minuteMs = 60_000;
+
+export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalRecorder {
+  const { audit, tenant, clock, maxPerMinute, maxBuffered, log } = options;
+  const counts = new Map<string, number>();
+  let minuteStartMs = clock();
+  let suppressedCount = 0;
+  let buffer: AuditEvent[] = [];
+  let last = Promise.resolve();
+
+  function startMinute(nowMs: number): void {
+    minuteStartMs = nowMs;
+    counts.clear();
+    if (suppressedCount > 0)
+      log.warn({ suppressed: suppressedCount }, "refused calls were left out of the audit trail: there were too many");
+    suppressedCount = 0;
+  }
+
+  async function write(): Promise<void> {
+    if (Math.abs(clock() - minuteStartMs) >= minuteMs) startMinute(clock());
+    if (buffer.length === 0) return;
+    const writing = buffer;
+    buffer = [];
+    try {
+      await audit.append(tenant, writing);
+    } catch (error) {
+      buffer = [...writing, ...buffer];
+      log.warn({ error }, "refused calls could not be written to the audit trail; they are kept");
+    }
+  }
+
+  return {
+    record(caller, origin, errorReason) {
+      if (Math.abs(clock() - minuteStartMs) >= minuteMs) startMinute(clock());
+      const count = counts.get(caller) ?? 0;
+      if (count >= maxPerMinute || buffer.length >= maxBuffered) {
+        suppressedCount += 1;
+        return;
+      }
+      counts.set(caller, count + 1);
+      buffer.push(auditEvent(options, origin(), [], { errorReason }));
+    },
+
+    flush() {
+      last = last.then(write);
+      return last;
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { type Document, MongoClient } from "mongodb";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { auditCursor } from "../../../src/adapters/mongo/audit.ts";
+import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
+import { describeOnMongo } from "../../support/describe-on-mongo.ts";
+import { auditEvent } from "../../support/with-events.ts";
+
+const database = "keywright-test-audit";
+const choices = [false, true];
+const filters = choices.flatMap((byKey) => choices.flatMap((byMethod) => choices.map((byCaller) => ({ byKey, byMethod, byCaller }))));
+
+await describeOnMongo("listing audit events", {}, (mongo) => {
+  let client: MongoClient;
+  beforeAll(async () => {
+    client = new MongoClient(mongo().uri);
+    const store = await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 });
+    const events = Array.from({ length: 600 }, (_, index) =>
+      auditEvent({ keyIds: [`K${index % 7}`, "K"], method: `M${index % 3}`, caller: `C${index % 2}` }),
+    );
+    await store.audit.append("t", events);
+    await store.close();
+  });
+  afterAll(async () => {
+    await client.db(database).dropDatabase();
+    await client.close();
+  });
+
+  test.each(filters)("by key: $byKey, method: $byMethod, caller: $byCaller: walks an index in order, a page and no further", async (by) => {
+    const { byKey, byMethod, byCaller } = by;
+    const query = {
+      ...(byKey && { keyId: "K1" }),
+      ...(byMethod && { method: "M1" }),
+      ...(byCaller && { caller: "C1" }),
+      fromMs: 0,
+      limit: 10,
+    };
+    const { queryPlanner, executionStats } = await auditCursor(collectionsOf(client.db(database)).auditEvents, "t", query).explain(
+      "executionStats",
+    );
+    const stages = stagesOf(queryPlanner.winningPlan);
+    expect(stages).toContain("IXSCAN");
+    expect(stages).not.toContain("SORT");
+    expect(stages).not.toContain("COLLSCAN");
+    expect(executionStats.nReturned).toBe(10);
+    // What else is asked thins out what the first filter yields: six-fold at most here.
+    expect(executionStats.totalKeysExamined).toBeLessThan(70);
+  });
+});
+
+/** The names of all stages of a plan. */
+function stagesOf(plan: Document): string[] {
+  return [plan.stage, ...(plan.inputStage === undefined ? [] : stagesOf(plan.inputStage))];
+}

@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import { expect, test } from "vitest";
+import type { AuditEvent } from "../../src/core/audit.ts";
+import { createRefusalRecorder } from "../../src/service/refusal-recorder.ts";
+
+function setup({ maxPerMinute = 3, maxBuffered = 100 } = {}) {
+  const written: AuditEvent[] = [];
+  const warnings: Readonly<Record<string, unknown>>[] = [];
+  const state = { nowMs: 1_000_000, isDown: false, askedForOrigin: 0 };
+  const refusals = createRefusalRecorder({
+    audit: {
+      append: async (_tenant, events) => {
+        if (state.isDown) throw new Error("down");
+        written.push(...events);
+      },
+    },
+    tenant: "t",
+    clock: () => state.nowMs,
+    randomBytes,
+    maxPerMinute,
+    maxBuffered,
+    log: { warn: (fields) => warnings.push(fields) },
+  });
+  const refuse = (caller: string, count: number) => {
+    for (let index = 0; index < count; index += 1) {
+      const origin = () => {
+        state.askedForOrigin += 1;
+        return { method: "M", caller, clientAddress: "192.0.2.1", requestId: "r" };
+      };
+      refusals.record(caller, origin, caller === "" ? "UNAUTHENTICATED" : "PERMISSION_DENIED");
+    }
+  };
+  return { refusals, written, warnings, state, refuse };
+}
+
+test("writes so many a minute of each caller, and of all strangers together; says how many it left out", async () => {
+  const { refusals, written, warnings, state, refuse } = setup();
+  refuse("", 1000);
+  refuse("ann", 2);
+  refuse("bob", 5);
+  await refusals.flush();
+  expect(written.map(({ caller }) => caller)).toEqual(["", "", "", "ann", "ann", "bob", "bob", "bob"]);
+  expect(state.askedForOrigin).toBe(8);
+  expect(warnings).toEqual([]);
+  state.nowMs += 60_000;
+  await refusals.flush();
+  expect(warnings).toEqual([{ suppressed: 999 }]);
+  refuse("", 1);
+  await refusals.flush();
+  expect(written).toHaveLength(9);
+});
+
+test("keeps what a store that is down did not take, up to its bound, and writes it when it is back", async () => {
+  const { refusals, written, warnings, state, refuse } = setup({ maxPerMinute: 100, maxBuffered: 4 });
+  state.isDown = true;
+  refuse("ann", 3);
+  await refusals.flush();
+  refuse("ann", 3);
+  await refusals.flush();
+  expect(warnings).toHaveLength(2);
+  state.isDown = false;
+  await refusals.flush();
+  expect(written).toHaveLength(4);
+  expect(new Set(written.map(({ eventId }) => eventId)).size).toBe(4);
+});
