@@ -37,7 +37,6 @@ export function readBody(head: Pick<RequestHead, "headers">, source: Readable, m
       reject(new Failure("CANCELLED"));
     };
     source.on("error", fail);
-    source.on("aborted", fail);
     source.on("close", fail);
   });
 }

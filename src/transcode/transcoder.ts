@@ -66,24 +66,25 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   }
 
   return (request, response) => {
-    request.on("error", ignore);
-    response.on("error", ignore);
     serve(request, response).catch((error: unknown) => fail(request, response, error, { "x-request-id": requestIdOf(request) }));
   };
 }
 
 /** Undefined for an empty body. */
 async function readJson(request: HttpRequest, route: Route): Promise<unknown> {
-  const body = await readBody(request, request, route.body === "none" ? 0 : route.maxBytes).catch((error: unknown) => {
-    throw route.body === "none" && error instanceof Failure && error.reason === "BODY_TOO_LARGE" ? noBodyTaken() : error;
-  });
+  const body = route.body === "none" ? await readNothing(request) : await readBody(request, request, route.maxBytes);
   if (body.length === 0) return undefined;
   checkMediaType(request);
   return parseJson(body);
 }
 
-function noBodyTaken(): Failure {
-  return new Failure("INVALID_REQUEST", { message: "this method takes no request body" });
+async function readNothing(request: HttpRequest): Promise<Buffer> {
+  try {
+    return await readBody(request, request, 0);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== "BODY_TOO_LARGE") throw error;
+    throw new Failure("INVALID_REQUEST", { message: "this method takes no request body" });
+  }
 }
 
 /** Whether it is known without reading that there is no body. */
@@ -125,6 +126,3 @@ function fail(request: HttpRequest, response: HttpResponse, error: unknown, head
     response.destroy();
   }
 }
-
-/** A request or response that breaks is seen where it is read or written; without a listener it would end the process. */
-function ignore(): void {}

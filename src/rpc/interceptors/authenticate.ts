@@ -38,7 +38,8 @@ export function authenticate(tokens: readonly KnownToken[], access: Readonly<Rec
 
 /** Compares with every known token, so that the time taken says nothing about which one came close. */
 function callerOf(tokens: readonly KnownToken[], token: string): Caller | undefined {
-  const sha256 = hash("sha256", token, "buffer");
+  // Not "buffer": Node makes that one outside of the pool of small buffers, at twice the price of the hash.
+  const sha256 = Buffer.from(hash("sha256", token, "binary"), "latin1");
   let caller: Caller | undefined;
   for (const known of tokens) {
     if (timingSafeEqual(sha256, known.sha256)) caller = known;

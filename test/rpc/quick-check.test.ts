@@ -1,0 +1,47 @@
+import { create, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { compileQuickCheck } from "../../src/rpc/quick-check.ts";
+
+const validator = createValidator();
+const requests = [...new Set(ApiKeysService.methods.map(({ input }) => input as DescMessage))].map((schema) => ({
+  schema,
+  isQuick: compileQuickCheck(schema),
+}));
+
+/** Texts on both sides of every length in the contract, half of them of characters outside the basic plane. */
+const text = fc
+  .tuple(fc.constantFrom(0, 1, 2, 255, 256, 257, 512, 1024, 1025, 2048, 4097), fc.constantFrom("a", "\u{1f511}", "."))
+  .map(([length, character]) => character.repeat(length));
+
+const texts = fc.oneof(fc.array(text, { maxLength: 3 }), fc.constantFrom(Array(101).fill("a"), Array(1001).fill("a")));
+
+function messageOf(schema: DescMessage): fc.Arbitrary<Message> {
+  const members: Record<string, fc.Arbitrary<unknown>> = {};
+  for (const field of schema.fields) {
+    if (field.fieldKind === "list" && field.scalar === ScalarType.STRING) members[field.localName] = texts;
+    else if (field.scalar === ScalarType.STRING) members[field.localName] = text;
+    else if (field.scalar === ScalarType.INT32) members[field.localName] = fc.constantFrom(-1, 0, 1, 1_000_000);
+  }
+  return fc.record(members, { requiredKeys: [] }).map((init) => create(schema, init as never));
+}
+
+it.each(requests)("lets nothing pass that the validator would refuse: $schema.name", ({ schema, isQuick }) => {
+  fc.assert(
+    fc.property(messageOf(schema), (message) => {
+      if (isQuick(message)) expect(validator.validate(schema, message).kind).toBe("valid");
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it("knows the usual verification without the validator, and leaves formats to it", () => {
+  const isQuick = compileQuickCheck(VerifyApiKeyRequestSchema);
+  expect(isQuick(create(VerifyApiKeyRequestSchema, { credential: "k", requiredScopes: ["read"] }))).toBe(true);
+  for (const request of [{}, { credential: "k", clientIp: "127.0.0.1" }, { credential: "k", requiredScopes: [""] }]) {
+    expect(isQuick(create(VerifyApiKeyRequestSchema, request))).toBe(false);
+  }
+});
