@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cpuMicroseconds, startChild } from "./child.ts";
 import { http1Load } from "./http1-load.ts";
+import { http1Request } from "./http1-request.ts";
 import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
@@ -39,7 +40,9 @@ try {
     ["alone, no-store", "verify", single, "no-store"],
     ["in batches, no-store", "batchVerify", batch, "no-store"],
   ] as const) {
-    const load = await http1Load(server.port, requestBytes(verb, token, body, cacheControl), 200, connections);
+    const headers: Record<string, string> = cacheControl === "" ? {} : { "cache-control": cacheControl };
+    const request = http1Request(`/v2alpha1/admin/apiKeys:${verb}`, token, body, headers);
+    const load = await http1Load(server.port, request, 200, connections);
     contenders.push({ name, size: verb === "verify" ? 1 : batchSize, load, perSecond: [], cpu: [] });
   }
   // The first rounds are V8's.
@@ -78,17 +81,4 @@ async function issue(token: string): Promise<string> {
     }),
   });
   return ((await response.json()) as { secret: string }).secret;
-}
-
-function requestBytes(verb: string, token: string, body: object, cacheControl: string): Buffer {
-  const text = JSON.stringify(body);
-  const lines = [
-    `POST /v2alpha1/admin/apiKeys:${verb} HTTP/1.1`,
-    "host: localhost",
-    `authorization: Bearer ${token}`,
-    "content-type: application/json",
-    `content-length: ${text.length}`,
-    ...(cacheControl === "" ? [] : [`cache-control: ${cacheControl}`]),
-  ];
-  return Buffer.from(`${lines.join("\r\n")}\r\n\r\n${text}`);
 }

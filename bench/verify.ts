@@ -5,6 +5,7 @@ import { create, fromJson, toBinary } from "@bufbuild/protobuf";
 import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../gen/keywright/v2alpha1/verification_pb.ts";
 import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 import { http1Load } from "./http1-load.ts";
+import { http1Request } from "./http1-request.ts";
 import { http2Load } from "./http2-load.ts";
 import type { Load } from "./load.ts";
 import { median } from "./median.ts";
@@ -62,7 +63,7 @@ async function measure(): Promise<void> {
   const isWanted = (name: string) => name.startsWith("bare") || name.includes(wanted);
   const json = async (name: string, child: Child, credential: string, more: Record<string, string> = {}, path = jsonPath) => {
     if (!isWanted(name)) return;
-    const load = await http1Load(child.port, http1Request(path, token, credential, more), 200, connections);
+    const load = await http1Load(child.port, http1Request(path, token, { credential }, more), 200, connections);
     contenders.push({ name, ...(child === bareHttp ? {} : { bare: "bare node:http" }), child, load, perSecond: [], cpuMicroseconds: [] });
   };
   const grpc = async (name: string, child: Child, credential: string, more: [string, string][] = []) => {
@@ -143,19 +144,6 @@ async function post(port: number, path: string, token: string, body: object): Pr
   const text = await response.text();
   if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
   return text;
-}
-
-function http1Request(path: string, token: string, credential: string, more: Record<string, string>): Buffer {
-  const body = JSON.stringify({ credential });
-  const headers = {
-    host: "localhost",
-    authorization: `Bearer ${token}`,
-    "content-type": "application/json",
-    "content-length": body.length,
-    ...more,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
 }
 
 function grpcHeaders(token: string): [string, string][] {

@@ -26,6 +26,20 @@ export const revocation: ChangeKind = {
   },
 };
 
+/** The same, where what is presented is a macaroon that was derived from a JWT that was derived from the key. */
+export const rootRevocation: ChangeKind = {
+  name: "revocation of a token's root",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const jwt = await derive(http, credential, "JWT");
+    const body = { reason: "REVOCATION_REASON_KEY_COMPROMISE" };
+    return {
+      verifyBody: { credential: await derive(http, jwt, "MACAROON") },
+      change: { method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body },
+    };
+  },
+};
+
 export const narrowing: ChangeKind = {
   name: "narrowed scope",
   async prepare(http) {
@@ -63,4 +77,10 @@ async function issue(http: HttpClient): Promise<{ keyId: string; credential: str
   if (status !== 201) throw new Error(`issue answered ${status}: ${JSON.stringify(body)}`);
   const { issued_api_key, secret } = body as { issued_api_key: { key_id: string }; secret: string };
   return { keyId: issued_api_key.key_id, credential: secret };
+}
+
+async function derive(http: HttpClient, credential: string, algorithm: string): Promise<string> {
+  const { status, body } = await http.send("POST", `${admin}/apiKeys:derive`, { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` });
+  if (status !== 200) throw new Error(`derive answered ${status}: ${JSON.stringify(body)}`);
+  return (body as { token: { token: string } }).token.token;
 }
