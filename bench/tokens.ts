@@ -10,6 +10,7 @@ import { createTokens } from "../src/core/token/tokens.ts";
 import { createUlid } from "../src/core/ulid.ts";
 import { createVerify } from "../src/service/verify.ts";
 import { keyRecord } from "../test/support/key-record.ts";
+import { noLimits } from "../test/support/no-limits.ts";
 import { tokenFacts } from "../test/support/token-facts.ts";
 import { startChild } from "./child.ts";
 import { http1Load } from "./http1-load.ts";
@@ -36,6 +37,7 @@ async function unseen(): Promise<void> {
   const keys = await readJwkSets([await generateJwkSet()]);
   const tokens = createTokens({ issuer: facts.issuer, keys: () => keys, macaroonKeys: deriveSubkeys(secrets, "macaroon-root") });
   const verify = createVerify({
+    ...noLimits,
     credentials: createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes),
     tokens,
     reader: { read: async () => ({ record, outcome: "hit" }) },
@@ -44,6 +46,7 @@ async function unseen(): Promise<void> {
     derivedTokens: "rooted",
     clockSkewMs: 0,
   });
+  const circumstances = { clientAddress: () => "", clientIp: "", requiredScopes: ["read"], audience: "", cost: 1 };
   const publicKey = createPublicKey(keys.signer.publicKey.export({ type: "spki", format: "pem" }));
   const timedUs = async (count: number, work: (index: number) => unknown) => {
     const begunMs = performance.now();
@@ -67,7 +70,7 @@ async function unseen(): Promise<void> {
     });
     const ours = await timedUs(tokensASlice, async (index) => {
       const credential = texts[index] as string;
-      const { verdict } = await verify("default", { credential, clientAddress: () => "", requiredScopes: ["read"], audience: "" }, "none");
+      const { verdict } = await verify("default", { credential, ...circumstances }, "none");
       if (!verdict.isValid) throw new Error(verdict.code);
     });
     if (slice < 0) continue;

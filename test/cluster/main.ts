@@ -14,7 +14,9 @@ const keysPerEpisode = 50;
 
 const rows: (readonly [Situation, ChangeKind])[] = [
   ...situations.map((situation) => [situation, revocation] as const),
-  ...[healthy, changerCutFromRedis].flatMap((situation) => [narrowing, rotation, deletion, rootRevocation].map((kind) => [situation, kind] as const)),
+  ...[healthy, changerCutFromRedis].flatMap((situation) =>
+    [narrowing, rotation, deletion, rootRevocation].map((kind) => [situation, kind] as const),
+  ),
 ];
 
 await using cluster = await startCluster();
