@@ -173,7 +173,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       service,
       verification,
       violationsOf,
-      { credentials, tokens, reader, clock, randomBytes, clockSkewMs },
+      { store, credentials, tokens, reader, clock, randomBytes, clockSkewMs },
       tokenKeys,
       createGuessLimit(addresses, "self-revoke", config.selfRevokeLimit),
     ),

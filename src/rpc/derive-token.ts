@@ -5,10 +5,11 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
 import { durationToMs } from "./message.ts";
+import { originOf } from "./origin.ts";
 
 export function deriveToken(options: DeriveOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
   return async (request, call) => {
-    const { token, claims, facts } = await derive(options, defaultTenant, {
+    const { token, claims, facts } = await derive(options, defaultTenant, originOf(call), {
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),

@@ -1,4 +1,5 @@
 import type { RecordReader } from "../cache/record-reader.ts";
+import type { Origin } from "../core/audit.ts";
 import { type Claim, type Credentials, fits, isClaim } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
@@ -10,7 +11,9 @@ import type { Tokens } from "../core/token/tokens.ts";
 import { createUlid } from "../core/ulid.ts";
 import { decide, type RefusalCode } from "../core/verdict.ts";
 import { Failure, invalidField } from "../error/failure.ts";
+import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
+import { auditEvent } from "./audit.ts";
 
 export interface DeriveRequest {
   /** Of an API key, or of a derived token to narrow further. */
@@ -32,6 +35,7 @@ export interface Derived {
 }
 
 export interface DeriveOptions {
+  readonly store: { readonly audit: Pick<AuditTrail, "append"> };
   readonly credentials: Pick<Credentials, "parse">;
   readonly tokens: Tokens;
   readonly reader: Pick<RecordReader, "read">;
@@ -53,8 +57,8 @@ const defaultTtlMs = 3_600_000;
  * straight from the store. Rejects with KEY_NOT_FOUND for a credential that is nobody's, KEY_NOT_ACTIVE, PERMISSION_DENIED for scopes or claims
  * that the credential does not give, and INVALID_REQUEST.
  */
-export async function deriveToken(options: DeriveOptions, tenant: string, request: DeriveRequest): Promise<Derived> {
-  const { tokens, clock, randomBytes } = options;
+export async function deriveToken(options: DeriveOptions, tenant: string, origin: Origin, request: DeriveRequest): Promise<Derived> {
+  const { tokens, store, clock, randomBytes } = options;
   const parent = await parentOf(options, tenant, request);
   // As the root may have been made by a process whose clock is ahead: a token is not older than its root.
   const nowMs = Math.max(clock(), parent.record.createTimeMs);
@@ -74,7 +78,10 @@ export async function deriveToken(options: DeriveOptions, tenant: string, reques
     expireTimeMs: expireTimeOf(parent, request.ttlMs, nowMs),
   };
   const { narrowing } = parent.token ?? { narrowing: unnarrowed };
-  return request.algorithm === "jwt" ? jwtOf(tokens, facts, narrowing) : macaroonOf(tokens, facts, narrowing);
+  const derived = request.algorithm === "jwt" ? await jwtOf(tokens, facts, narrowing) : macaroonOf(tokens, facts, narrowing);
+  // A token that nobody can hold yet needs no transaction, but must not get out before it is in the trail.
+  await store.audit.append(tenant, [auditEvent(options, origin, [facts.rootKeyId])]);
+  return derived;
 }
 
 async function jwtOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing): Promise<Derived> {

@@ -67,7 +67,7 @@ export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
 
   /**
    * The keys that were changed: one, two for a rotation (the old one first), or
-   * all that a batch added.
+   * all that a batch added. Of a derived token, the key that it goes back to.
    *
    * @generated from field: repeated string key_ids = 7;
    */

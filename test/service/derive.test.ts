@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import { expect, test } from "vitest";
+import type { AuditEvent } from "../../src/core/audit.ts";
+import { createCredentials, digestOf } from "../../src/core/credential.ts";
+import { deriveSubkeys } from "../../src/core/subkeys.ts";
+import { readJwkSets } from "../../src/core/token/jwk-set.ts";
+import { createTokens } from "../../src/core/token/tokens.ts";
+import { createUlid } from "../../src/core/ulid.ts";
+import { deriveToken } from "../../src/service/derive.ts";
+import { jwkSet, privateJwk } from "../support/jwks.ts";
+import { keyRecord } from "../support/key-record.ts";
+
+const nowMs = 1_800_000_000_500;
+const secrets = { current: "s".repeat(32), retired: [] };
+const credentials = createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
+const keys = await readJwkSets([jwkSet(await privateJwk())]);
+const tokens = createTokens({ issuer: "https://keys.example", keys: () => keys, macaroonKeys: deriveSubkeys(secrets, "macaroon-root") });
+const keyId = createUlid(nowMs, randomBytes);
+const secret = credentials.mint("default", keyId, "secret");
+const record = keyRecord({ keyId, digest: digestOf(secret), scopes: ["read"], createTimeMs: nowMs });
+const origin = { method: "AdminDeriveToken", caller: "gateway", clientAddress: "192.0.2.1", requestId: "r" };
+
+function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algorithm: "jwt" | "macaroon", at = nowMs) {
+  return deriveToken(
+    {
+      store: { audit: { append: (_tenant, events) => append(events) } },
+      credentials,
+      tokens,
+      reader: { read: async () => ({ record, outcome: "bypass" }) },
+      clock: () => at,
+      randomBytes,
+      clockSkewMs: 0,
+    },
+    "default",
+    origin,
+    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, clientAddress: () => "" },
+  );
+}
+
+test.each(["jwt", "macaroon"] as const)(
+  "a %s is in the audit trail before anybody has it, by its key and without itself",
+  async (algorithm) => {
+    const events: AuditEvent[] = [];
+    const { token } = await derive(async (more) => void events.push(...more), algorithm);
+    expect(events).toMatchObject([{ ...origin, keyIds: [keyId], errorReason: null }]);
+    expect(JSON.stringify(events)).not.toContain(token.slice(-20));
+    await expect(derive(() => Promise.reject(new Error("no store")), algorithm)).rejects.toThrow("no store");
+  },
+);
+
+test("a token is no older than its key, whose maker's clock may be ahead", async () => {
+  const { facts } = await derive(async () => {}, "jwt", nowMs - 5000);
+  expect(facts.issueTimeMs).toBe(Math.floor(nowMs / 1000) * 1000);
+});
