@@ -14,8 +14,7 @@ import { createInserts } from "./inserts.ts";
 import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
-import { readStoreId } from "./store-id.ts";
-import { readTokenSalt } from "./token-salt.ts";
+import { readStoreId, readTokenSalt } from "./store-values.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
