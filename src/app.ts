@@ -32,7 +32,6 @@ import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedLimit } from "./limit/rate-limiter.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
-import type { RecordCache } from "./ports/record-cache.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
@@ -62,7 +61,8 @@ import { createVerifyMany } from "./service/verify-many.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics/metrics.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
-import { createTelemetry, noTelemetry } from "./telemetry/telemetry.ts";
+import { createTelemetry } from "./telemetry/telemetry.ts";
+import { openTraces } from "./telemetry/traces/open.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
 
 export interface App {
@@ -92,12 +92,13 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   const monotonicMs = () => performance.now();
   const metrics = config.metrics === null ? null : createMetrics(version);
-  const telemetry = metrics === null ? noTelemetry : createTelemetry(metrics, monotonicMs);
+  const traces = await openTraces({ environment: process.env, version, log, metrics });
+  const telemetry = createTelemetry(metrics, traces, monotonicMs);
   const { store: bareStore, shareable } = await openStore(config, secrets, clock);
-  const store = telemetry.keyStore(bareStore);
+  const store = telemetry.keyStore(bareStore, config.store.kind);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
-  const local = createLocalCache(config);
+  const local = config.cache.kind === "none" ? createNoRecordCache() : createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
   const redis =
     secrets.cacheUri === null || shareable === null
       ? null
@@ -115,19 +116,20 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
           reset: () => local.clear(),
           createBeatId: randomUUID,
         });
-  const { cacheTtlMs } = config;
-  const reader = createRecordReader({
-    store: createCurrentStore(store, trust),
-    local,
-    shared,
-    trust,
-    clock,
-    monotonicMs,
-    cacheTtlMs,
-    negativeCacheTtlMs,
-    graceMs,
-    observe: telemetry.observeRead,
-  });
+  const reader = telemetry.reader(
+    createRecordReader({
+      store: createCurrentStore(store, trust),
+      local,
+      shared,
+      trust,
+      clock,
+      monotonicMs,
+      cacheTtlMs: config.cacheTtlMs,
+      negativeCacheTtlMs,
+      graceMs,
+      observe: telemetry.observeRead,
+    }),
+  );
   const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const service: KeyService = {
@@ -156,7 +158,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     clockSkewMs,
     reader,
     usage,
-    rateLimiter: createRateLimiter(config, redis?.rateLimiter ?? null, monotonicMs),
+    rateLimiter: createRateLimiter(config, redis && telemetry.rateLimiter(redis.rateLimiter), monotonicMs),
     guesses: createGuessLimit(addresses, "failed verify", config.failedVerifyLimit),
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
@@ -247,6 +249,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       await flush();
       await shared?.close();
       await store.close();
+      await traces?.close();
       await metricsServer?.close();
       unwatch?.();
     },
@@ -281,10 +284,6 @@ async function openStore(
   }
   const store = await openMongoKeyStore({ uri: storeUri as string, clock, auditRetentionMs });
   return { store, shareable: store };
-}
-
-function createLocalCache(config: Config): RecordCache {
-  return config.cache.kind === "none" ? createNoRecordCache() : createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
 }
 
 /** Without Redis each process counts by itself. */

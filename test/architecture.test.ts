@@ -133,6 +133,17 @@ test("the inner folders use no packages but those listed", () => {
   expect(offences).toEqual([]);
 });
 
+test("OpenTelemetry is known to the traces only, and loaded only where they are wanted", () => {
+  const loaders = ["src/telemetry/traces/otlp.ts", "src/telemetry/traces/export.ts"];
+  const offences = imports.filter(
+    ({ file, target, isTypeOnly }) => target.startsWith("@opentelemetry/") && !isTypeOnly && !loaders.includes(file),
+  );
+  expect(offences).toEqual([]);
+  const loading = imports.filter(({ target }) => loaders.includes(target)).map(({ file }) => file);
+  expect(loading).toEqual(["src/telemetry/traces/open.ts", "src/telemetry/traces/otlp.ts"]);
+  expect(texts.get("src/telemetry/traces/open.ts")).toContain('await import("./otlp.ts")');
+});
+
 test("where only types may be imported, only types are", () => {
   const offences = imports
     .filter(({ file, target, isTypeOnly }) => !isTypeOnly && typesOnly.some(([from, to]) => isWithin(file, from) && isWithin(target, to)))

@@ -5,6 +5,20 @@ export interface CallObserver {
   begin(call: Call): CallObservation;
 }
 
+export function observeByBoth(one: CallObserver, other: CallObserver): CallObserver {
+  return {
+    begin(call) {
+      const [first, second] = [one.begin(call), other.begin(call)];
+      return {
+        end(failure) {
+          first.end(failure);
+          second.end(failure);
+        },
+      };
+    },
+  };
+}
+
 /** Begins before the admission, so that calls that are refused count too. */
 export function observeAdmission(observer: CallObserver, admit: Admission): Admission {
   return (call) => {

@@ -16,7 +16,7 @@ const maxBeats = 100;
 export function observedSharedCache(
   cache: SharedCache,
   observe: Observe,
-  messages: ObserveMessages,
+  messages: ObserveMessages | null,
   monotonicMs: () => number,
 ): SharedCache {
   const beats = new Map<string, number>();
@@ -35,18 +35,18 @@ export function observedSharedCache(
     subscribe(listener) {
       cache.subscribe({
         onChange(...given) {
-          messages.change();
+          messages?.change();
           listener.onChange(...given);
         },
         onBeat(beatId, cacheId) {
           const sentMs = beats.get(beatId);
-          if (sentMs !== undefined) messages.beat(monotonicMs() - sentMs);
+          if (sentMs !== undefined) messages?.beat(monotonicMs() - sentMs);
           beats.delete(beatId);
           listener.onBeat(beatId, cacheId);
         },
         onGap() {
           beats.clear();
-          messages.gap();
+          messages?.gap();
           listener.onGap();
         },
       });

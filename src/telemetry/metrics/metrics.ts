@@ -94,6 +94,12 @@ export function createMetrics(version: string) {
     lastUsedQueue: gauge({ name: "keywright_last_used_queue_keys", help: "Keys whose last use waits to be written." }),
     lastUsedDropped: counter({ name: "keywright_last_used_dropped_total", help: "Last uses that were not recorded: the queue was full." }),
 
+    spans: counter({
+      name: "keywright_trace_spans_total",
+      help: "Spans handed to the trace collector: sent, or lost because it did not take them.",
+      labels: ["outcome"],
+    }),
+
     cpuSeconds: counter({ name: "process_cpu_seconds_total", help: "User and system CPU time." }),
     residentMemory: gauge({ name: "process_resident_memory_bytes", help: "Resident memory." }),
     startTime: gauge({ name: "process_start_time_seconds", help: "When the process started, in seconds since the epoch." }),

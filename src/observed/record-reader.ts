@@ -1,0 +1,24 @@
+import type { RecordReader } from "../cache/record-reader.ts";
+
+/** Runs `work` and follows it; `outcomeOf` says in a word how it came out. */
+export type ObserveReading = <T>(operation: string, work: () => Promise<T>, outcomeOf: (answer: T) => string) => Promise<T>;
+
+/** The way of a look-up through the caches, as one operation around those on the shared cache and the store. */
+export function observedReader(reader: RecordReader, observe: ObserveReading): RecordReader {
+  return {
+    beginChange: reader.beginChange,
+    beginChanges: reader.beginChanges,
+    read: (...given) =>
+      observe(
+        "read",
+        () => reader.read(...given),
+        ({ outcome }) => outcome,
+      ),
+    readMany: (...given) =>
+      observe(
+        "read_many",
+        () => reader.readMany(...given),
+        (answers) => (answers.every((answer) => answer.status === "fulfilled" && answer.value.outcome === "hit") ? "hit" : "miss"),
+      ),
+  };
+}

@@ -1,0 +1,68 @@
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import type { Log } from "../log.ts";
+import type { TraceSettings } from "./settings.ts";
+
+export interface ExportOptions {
+  readonly settings: TraceSettings;
+  readonly version: string;
+  readonly log: Pick<Log, "info" | "warn">;
+  /** Told of every batch. */
+  readonly onExport: (outcome: "sent" | "lost", spanCount: number) => void;
+}
+
+/** A tracer provider that sends spans by OTLP in batches: its queue is bounded, and what does not fit is dropped. */
+export function createProvider({ settings, version, log, onExport }: ExportOptions): TracerProvider {
+  const ours = resourceFromAttributes({ "service.name": "keywright", "service.version": version });
+  return new TracerProvider({
+    resource: defaultResource()
+      .merge(ours)
+      .merge(detectResources({ detectors: [envDetector] })),
+    sampler: createSampler(settings.sampler),
+    spanProcessors: [new BatchSpanProcessor({ ...settings.batch, exporter: reported(new OTLPTraceExporter(), log, onExport) })],
+  });
+}
+
+function createSampler({ root, ratio, followsParent }: TraceSettings["sampler"]): Sampler {
+  const sampler = {
+    always_on: () => new AlwaysOnSampler(),
+    always_off: () => new AlwaysOffSampler(),
+    traceidratio: () => new TraceIdRatioBasedSampler(ratio),
+  }[root]();
+  return followsParent ? new ParentBasedSampler({ root: sampler }) : sampler;
+}
+
+/** Logs when the collector goes and when it is back, once each. Never its answer or our request: both may hold what is not for a log. */
+function reported(exporter: SpanExporter, log: ExportOptions["log"], onExport: ExportOptions["onExport"]): SpanExporter {
+  let isLost = false;
+  return {
+    export(spans, done) {
+      exporter.export(spans, (result) => {
+        const { error } = result;
+        onExport(error === undefined ? "sent" : "lost", spans.length);
+        if (error !== undefined && !isLost)
+          log.warn({ reason: describe(error) }, "the trace collector does not take spans; they are dropped");
+        if (error === undefined && isLost) log.info({}, "the trace collector takes spans again");
+        isLost = error !== undefined;
+        done(result);
+      });
+    },
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    shutdown: () => exporter.shutdown(),
+  };
+}
+
+function describe(error: Error): string {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === "string" || typeof code === "number" ? String(code) : error.name;
+}

@@ -1,0 +1,23 @@
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { traceSettings } from "./settings.ts";
+import type { Traces } from "./traces.ts";
+
+export interface TracesOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly log: Log;
+  readonly metrics: Metrics | null;
+}
+
+/** Null where the environment asks for none; then OpenTelemetry is not even loaded. */
+export async function openTraces({ environment, version, log, metrics }: TracesOptions): Promise<Traces | null> {
+  const settings = traceSettings(environment);
+  if (settings === null) return null;
+  for (const warning of settings.warnings) log.warn({}, warning);
+  const { startTraces } = await import("./otlp.ts");
+  const onExport = (outcome: "sent" | "lost", spanCount: number) => {
+    if (metrics !== null) metrics.spans.of(outcome).value += spanCount;
+  };
+  return startTraces({ settings, version, log, onExport });
+}

@@ -1,0 +1,137 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type Attributes, type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import type { Call, CallObservation } from "../../call/call.ts";
+import { parseTraceparent } from "../../call/trace-context.ts";
+import { Failure } from "../../error/failure.ts";
+import { errorTable } from "../../error/table.ts";
+import { createProvider, type ExportOptions } from "./export.ts";
+import type { Traces } from "./traces.ts";
+
+const closeTimeoutMs = 2000;
+const untraced: CallObservation = { end() {} };
+
+/** Traces by OpenTelemetry. Imported only where they are wanted, with the packages that this and export.ts name. */
+export function startTraces(options: ExportOptions): Traces {
+  const provider = createProvider(options);
+  const tracer = provider.getTracer("keywright", options.version);
+  const contexts = new WeakMap<Call, Context>();
+  /** What runs inside a traced call, and only that. */
+  const active = new AsyncLocalStorage<Context>();
+  /** Those of many verifications, whose single outcomes are for metrics. */
+  const batches = new WeakSet<Span>();
+  const activeSpan = (): Span | undefined => {
+    const context = active.getStore();
+    return context && trace.getSpan(context);
+  };
+
+  /** Runs `work` as a part of the call that is under way here, if that is traced. */
+  const part = async <T>(
+    name: string,
+    kind: SpanKind,
+    attributes: Attributes,
+    work: () => Promise<T>,
+    see: (answer: T, span: Span) => void,
+  ) => {
+    const parent = active.getStore();
+    if (parent === undefined) return work();
+    const span = tracer.startSpan(name, { kind, attributes }, parent);
+    try {
+      const answer = await active.run(trace.setSpan(parent, span), work);
+      see(answer, span);
+      return answer;
+    } catch (error) {
+      fail(span, error instanceof Failure ? error.reason : "INTERNAL");
+      throw error;
+    } finally {
+      span.end();
+    }
+  };
+
+  const onDatabase = (place: string, system: string): ReturnType<Traces["onStore"]> => {
+    return (operation, work, hasFailed) =>
+      part(`${place} ${operation}`, SpanKind.CLIENT, { "db.system.name": system, "db.operation.name": operation }, work, (answer, span) => {
+        if (hasFailed?.(answer) === true) fail(span, "no_answer");
+      });
+  };
+
+  return {
+    calls: {
+      begin(call) {
+        const span = tracer.startSpan(
+          `${call.method.parent.typeName}/${call.method.name}`,
+          { kind: SpanKind.SERVER, attributes: { "rpc.method": call.method.name, "keywright.protocol": call.protocol } },
+          callersContext(call),
+        );
+        if (!span.isRecording()) return untraced;
+        contexts.set(call, trace.setSpan(ROOT_CONTEXT, span));
+        return { end: (failure) => endCall(span, failure) };
+      },
+    },
+
+    interceptor: (next) => (request, call) => {
+      const context = contexts.get(call);
+      return context === undefined ? next(request, call) : active.run(context, next, request, call);
+    },
+
+    onReader: (operation, work, outcomeOf) =>
+      part(`cache ${operation}`, SpanKind.INTERNAL, {}, work, (answer, span) => {
+        span.setAttribute("keywright.cache.outcome", outcomeOf(answer));
+      }),
+    onStore: (system) => onDatabase("store", system),
+    onRedis: onDatabase("redis", "redis"),
+
+    verifications: {
+      one(kind, outcome) {
+        const span = activeSpan();
+        if (span !== undefined && !batches.has(span))
+          span.setAttributes({ "keywright.credential": kind, "keywright.verification": outcome });
+      },
+      batch(size) {
+        const span = activeSpan();
+        if (span === undefined) return;
+        batches.add(span);
+        span.setAttribute("keywright.batch_size", size);
+      },
+    },
+
+    traceIdOf(call) {
+      const context = contexts.get(call);
+      return context && trace.getSpanContext(context)?.traceId;
+    },
+
+    async close() {
+      await Promise.race([
+        provider.shutdown().catch(() => {}),
+        new Promise((resolve) => {
+          setTimeout(resolve, closeTimeoutMs).unref();
+        }),
+      ]);
+    },
+  };
+}
+
+function callersContext(call: Call): Context {
+  const caller = parseTraceparent(call.requestHeader("traceparent"));
+  if (caller === undefined) return ROOT_CONTEXT;
+  const { traceId, spanId, isSampled } = caller;
+  return trace.setSpanContext(ROOT_CONTEXT, {
+    traceId,
+    spanId,
+    isRemote: true,
+    traceFlags: isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+  });
+}
+
+/** A call that is refused is no error of ours. */
+function endCall(span: Span, failure: Failure | null): void {
+  const { code, httpStatus } = failure === null ? { code: "OK", httpStatus: 200 } : errorTable[failure.reason];
+  span.setAttribute("rpc.response.status_code", code);
+  if (failure !== null) span.setAttribute("error.type", failure.reason);
+  if (httpStatus >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end();
+}
+
+function fail(span: Span, type: string): void {
+  span.setAttribute("error.type", type);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}

@@ -1,0 +1,114 @@
+import { expect, test } from "vitest";
+import { startApi } from "../support/api.ts";
+import { scrape } from "../support/metrics.ts";
+import { type OtlpSink, type SunkSpan, startOtlpSink } from "../support/otlp-sink.ts";
+
+const rpc = "keywright.v2alpha1.ApiKeysService";
+const traceId = "0af7651916cd43dd8448eb211c80319c";
+const parentId = "b7ad6b7169203331";
+const traceparent = (flags: string) => `00-${traceId}-${parentId}-${flags}`;
+const settings = (sink: OtlpSink, more: Record<string, string> = {}) => ({
+  OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+  OTEL_BSP_SCHEDULE_DELAY: "50",
+  ...more,
+});
+
+test.each(["grpc", "json-http"] as const)(
+  "a verify over %s is a span of its caller's trace, with those of cache and store in it",
+  async (over) => {
+    await using sink = await startOtlpSink();
+    await using api = await startApi(over, { env: settings(sink, { OTEL_SERVICE_NAME: "keys-test" }) });
+    const { secret, keyId } = await api.issue({ name: "traced", actor_id: "actor-of-traces" });
+    await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
+    await api.verify({ credential: secret });
+
+    const first = await sink.until((span) => span.name === `${rpc}/AdminVerifyApiKey` && span.parentSpanId === parentId);
+    expect(first).toMatchObject({
+      traceId,
+      kind: 2,
+      isError: false,
+      attributes: {
+        "rpc.method": "AdminVerifyApiKey",
+        "rpc.response.status_code": "OK",
+        "keywright.protocol": over,
+        "keywright.credential": "issued",
+        "keywright.verification": "valid",
+      },
+    });
+    const cache = await sink.until((span) => span.parentSpanId === first.spanId);
+    expect(cache).toMatchObject({ name: "cache read", traceId, attributes: { "keywright.cache.outcome": "miss" } });
+    const store = await sink.until((span) => span.parentSpanId === cache.spanId);
+    expect(store).toMatchObject({ traceId, attributes: { "db.operation.name": "get" } });
+    // The second one, with no caller's trace, has its own, and finds the key in the cache.
+    const second = await sink.until((span) => span.name === `${rpc}/AdminVerifyApiKey` && span.parentSpanId === "");
+    expect(second.traceId).not.toBe(traceId);
+    const hit = await sink.until((span) => span.parentSpanId === second.spanId);
+    expect(hit.attributes).toEqual({ "keywright.cache.outcome": "hit" });
+
+    expect(sink.resource).toMatchObject({ "service.name": "keys-test", "service.version": expect.any(String) });
+    for (const unwanted of [secret, keyId, "actor-of-traces", api.server.adminToken]) expect(sink.text()).not.toContain(unwanted);
+  },
+);
+
+test("refused calls are no errors, calls that fail are; whoever asks with an id may ask for it in vain", async () => {
+  await using sink = await startOtlpSink();
+  await using api = await startApi("json-http", { env: settings(sink) });
+  const { secret } = await api.issue();
+  await api.refused("AdminGetIssuedApiKey", { key_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
+  await api.refused("AdminGetIssuedApiKey", { key_id: "x" }, { token: secret });
+  const [notFound, stranger] = await Promise.all(
+    ["KEY_NOT_FOUND", "UNAUTHENTICATED"].map((reason) => sink.until((span) => span.attributes["error.type"] === reason)),
+  );
+  expect(notFound).toMatchObject({ isError: false, attributes: { "rpc.response.status_code": "NOT_FOUND" } });
+  expect(stranger).toMatchObject({ isError: false, attributes: { "rpc.response.status_code": "UNAUTHENTICATED" } });
+  expect(sink.text()).not.toContain(secret);
+});
+
+test("sampling follows the caller, then the ratio", async () => {
+  await using sink = await startOtlpSink();
+  const sampling = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" };
+  await using api = await startApi("grpc", { env: settings(sink, sampling) });
+  const { secret } = await api.issue();
+  const verify = (headers: Record<string, string>) => api.verify({ credential: secret }, { headers });
+  await verify({});
+  await verify({ traceparent: traceparent("00") });
+  await verify({ traceparent: "not one" });
+  await verify({ traceparent: traceparent("01") });
+  await sink.until((span) => span.name === `${rpc}/AdminVerifyApiKey`);
+  expect(new Set(sink.spans.map((span) => span.traceId))).toEqual(new Set([traceId]));
+});
+
+test("what was not sent yet is sent before the server ends", async () => {
+  await using sink = await startOtlpSink();
+  await using api = await startApi("grpc", { env: settings(sink, { OTEL_BSP_SCHEDULE_DELAY: "60000" }) });
+  await api.issue();
+  expect(sink.spans).toEqual([]);
+  expect(await api.server.stop()).toBe(0);
+  expect(sink.spans.map(({ name }: SunkSpan) => name)).toContain(`${rpc}/AdminIssueApiKey`);
+});
+
+test.each(["refuse", "hang"] as const)("a collector that does %s costs spans, one line in the log, and nothing else", async (mode) => {
+  await using sink = await startOtlpSink();
+  sink.set(mode);
+  const env = settings(sink, { OTEL_EXPORTER_OTLP_TIMEOUT: "200", OTEL_BSP_MAX_QUEUE_SIZE: "16", OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "8" });
+  await using api = await startApi("grpc", { env: { ...env, KEYWRIGHT_METRICS_PORT: "0" } });
+  const { secret } = await api.issue();
+  for (let round = 0; round < 200; round += 1) expect((await api.verify({ credential: secret })).is_valid).toBe(true);
+  const lost = async () => (await scrape(api.server)).value('keywright_trace_spans_total{outcome="lost"}') ?? 0;
+  while ((await lost()) < 16) await new Promise((wake) => setTimeout(wake, 50));
+  const beganMs = Date.now();
+  expect(await api.server.stop()).toBe(0);
+  expect(Date.now() - beganMs).toBeLessThan(6000);
+  expect(api.server.output().match(/trace collector does not take spans/g)).toHaveLength(1);
+});
+
+test("settings of OpenTelemetry that are not understood are told of and passed over, and without an endpoint nothing is loaded", async () => {
+  await using sink = await startOtlpSink();
+  const env = settings(sink, { OTEL_TRACES_SAMPLER: "jaeger_remote", OTEL_BSP_MAX_QUEUE_SIZE: "-1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" });
+  await using api = await startApi("grpc", { env });
+  expect(api.server.output()).toContain("OTEL_TRACES_SAMPLER: must be");
+  expect(api.server.output()).toContain("OTEL_BSP_MAX_QUEUE_SIZE: must be");
+  expect(api.server.output()).toContain("OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is spoken");
+  await api.issue();
+  await sink.until((span) => span.name === `${rpc}/AdminIssueApiKey`);
+});
