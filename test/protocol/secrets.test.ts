@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -90,12 +91,50 @@ async function lifeOfKeys(kind: ClientKind): Promise<void> {
   await keep("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId }, update_mask: "revocationReason" });
   await keep("AdminDeriveToken", { credential: secret });
   await keep("AdminImportApiKey", { raw_key: secret, name: "x", actor_id: "x" });
+  await lifeOfImportedKeys(kind.name, secret, keep);
   const rotated = await newKey(client, "AdminRotateIssuedApiKey", { key_id: keyId });
   await keep("AdminRotateIssuedApiKey", { key_id: keyId });
   await keep("RevokeApiKey", { credential: rotated.secret, reason: "REVOCATION_REASON_PRIVILEGE_WITHDRAWN" }, null);
   await keep("RevokeApiKey", { credential: `${rotated.secret}x`, reason: compromised }, null);
   await keep("RevokeApiKey", { credential: rotated.secret, reason: compromised }, null);
   await keep("AdminVerifyApiKey", { credential: rotated.secret });
+}
+
+/** Raw keys and their digests, alone and in batches. */
+async function lifeOfImportedKeys(name: string, issuedSecret: string, keep: (methodName: string, request: JsonObject) => Promise<void>) {
+  const rawKeys = ["first", "second", "third"].map(() => `sk_${randomBytes(24).toString("hex")}`);
+  const [first, second, third] = rawKeys as [string, string, string];
+  const sha256 = createHash("sha256").update(third).digest("hex");
+  for (const rawKey of rawKeys) secrets.set(`the raw key ${rawKeys.indexOf(rawKey)} of ${name}`, rawKey);
+  secrets.set(`the digest of ${name}`, sha256);
+  const item = { name: "imported", actor_id: "x" };
+  await keep("AdminImportApiKey", { ...item, raw_key: first, request_id: name.slice(0, 36) });
+  await keep("AdminImportApiKey", { ...item, raw_key: first });
+  await keep("AdminImportApiKey", { ...item, raw_key: `${first}\n` });
+  await keep("AdminImportApiKey", { ...item, raw_key: first, raw_key_sha256: sha256 });
+  const requests: JsonObject[] = [
+    { ...item, raw_key: second, metadata: { any: "thing" } },
+    { ...item, raw_key: second },
+    { ...item, raw_key: first },
+    { ...item, raw_key: issuedSecret },
+    { ...item, raw_key: ` ${first}` },
+    { raw_key: third },
+    { ...item, raw_key_sha256: sha256 },
+    { ...item, raw_key_sha256: `${sha256}00` },
+    { ...item, raw_key: second, request_id: second },
+    { ...item, raw_key: third, scopes: [`"${third}"`, sha256, sha256] },
+  ];
+  for (const methodName of ["AdminBatchImportApiKeys", "AdminBatchCreateImportedApiKeys", "AdminBatchImportApiKeys"]) {
+    await keep(methodName, { requests });
+  }
+  for (const credential of rawKeys) await keep("AdminVerifyApiKey", { credential });
+  await keep("AdminVerifyApiKey", { credential: sha256 });
+  await keep("AdminBatchVerifyApiKeys", { requests: rawKeys.map((credential) => ({ credential })) });
+  await keep("AdminListImportedApiKeys", {});
+  await keep("AdminDeleteImportedApiKey", { key_id: first });
+  await keep("AdminRevokeImportedApiKey", { key_id: first, reason: compromised });
+  await keep("AdminUpdateImportedApiKey", { imported_api_key: { key_id: first, actor_id: second } });
+  await keep("RevokeApiKey", { credential: first, reason: compromised });
 }
 
 async function newKey(client: Client, methodName: string, request: JsonObject): Promise<{ keyId: string; secret: string }> {
@@ -113,6 +152,7 @@ async function secretsInOddPlaces(): Promise<void> {
   secrets.set("the key in odd places", secret);
   const json = "application/json";
   const [keys, verify] = ["/v2alpha1/admin/issuedApiKeys", "/v2alpha1/admin/apiKeys:verify"];
+  const batch = "/v2alpha1/admin/importedApiKeys:batchImport";
   const [verifyRpc, getRpc] = ["AdminVerifyApiKey", "AdminGetIssuedApiKey"].map((name) => `/keywright.v2alpha1.ApiKeysService/${name}`);
   const rpcHeaders = (contentType: string) => ({ "content-type": contentType, "connect-protocol-version": "1" });
   const attempts: readonly [method: string, path: string, body?: string | JsonObject, headers?: Record<string, string>][] = [
@@ -145,6 +185,10 @@ async function secretsInOddPlaces(): Promise<void> {
     ["POST", verify, { credential: secret }, { "content-type": `text/${secret}` }],
     ["POST", verify, { credential: secret }, { "content-type": json, "content-encoding": secret }],
     ["POST", keys, { ttl: secret, visibility: secret, metadata: secret, rate_limit_policy: { quota: secret, window: secret } }],
+    ["POST", batch, `{"requests":[{"raw_key":"${secret}`],
+    ["POST", batch, { requests: [{ raw_key: { inner: secret } }] }],
+    ["POST", batch, { requests: [{ [secret]: secret }] }],
+    ["POST", batch, { requests: secret, request_id: secret }],
     ["POST", `${keys}/x:rotate`, { override_mask: secret, scopes: secret }],
     ["POST", verifyRpc as string, `{"credential":"${secret}`, rpcHeaders(json)],
     ["POST", verifyRpc as string, { credential: [secret], [secret]: secret }, rpcHeaders(json)],

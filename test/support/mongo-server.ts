@@ -103,7 +103,7 @@ async function startSet(binary: string, folder: string, options: MongoOptions): 
 async function startMember(binary: string, dbPath: string, port: number, moreArgs: readonly string[]): Promise<MongoMember> {
   await mkdir(dbPath, { recursive: true });
   const args = ["--port", String(port), "--dbpath", dbPath, "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"];
-  args.push("--setParameter", "diagnosticDataCollectionEnabled=false", ...moreArgs);
+  args.push("--setParameter", "diagnosticDataCollectionEnabled=false", "--setParameter", "transactionLifetimeLimitSeconds=5", ...moreArgs);
   let child: ServerChild = await startServerChild(binary, args, port);
   return {
     port,
