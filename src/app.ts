@@ -277,12 +277,12 @@ async function openStore(
   { storeUri }: Secrets,
   clock: () => number,
 ): Promise<{ store: KeyStore; shareable: MongoKeyStore | null }> {
-  const { auditRetentionMs } = config;
+  const { auditRetentionMs, maxKeys } = config;
   if (config.store.kind === "sqlite") {
     mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-    return { store: await openSqliteKeyStore({ path: config.store.path, clock, auditRetentionMs }), shareable: null };
+    return { store: await openSqliteKeyStore({ path: config.store.path, clock, auditRetentionMs, maxKeys }), shareable: null };
   }
-  const store = await openMongoKeyStore({ uri: storeUri as string, clock, auditRetentionMs });
+  const store = await openMongoKeyStore({ uri: storeUri as string, clock, auditRetentionMs, maxKeys });
   return { store, shareable: store };
 }
 

@@ -1,10 +1,10 @@
 import { create, type DescMessage } from "@bufbuild/protobuf";
 import { AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
-import { BadRequestSchema, ErrorInfoSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, ErrorInfoSchema, QuotaFailureSchema, RequestInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
 import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
-import type { Failure, FieldViolation } from "../error/failure.ts";
+import type { Failure, FieldViolation, QuotaViolation } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 
 /** `domain` of every ErrorInfo (AIP-193): reasons are unique within it. */
@@ -15,6 +15,7 @@ export const detailSchemas: readonly DescMessage[] = [
   ErrorInfoSchema,
   RequestInfoSchema,
   BadRequestSchema,
+  QuotaFailureSchema,
   BatchImportApiKeysResponseSchema,
   BatchCreateImportedApiKeysResponseSchema,
 ];
@@ -27,7 +28,7 @@ const maxDescriptionChars = 192;
 
 /**
  * The failure as google.rpc.Status, which every protocol encodes in its own way: always with ErrorInfo and RequestInfo, and with
- * BadRequest where fields were at fault (the first 16 of them), then the failure's own details. Texts are well-formed UTF-16 and cut to a bounded length.
+ * BadRequest where fields were at fault (the first 16 of them), QuotaFailure where a quota left no room, then the failure's own details. Texts are well-formed UTF-16 and cut to a bounded length.
  */
 export function failureStatus(failure: Failure, requestId: string): Status {
   const details = [
@@ -38,9 +39,15 @@ export function failureStatus(failure: Failure, requestId: string): Status {
     const fieldViolations = failure.violations.slice(0, maxViolations).map(clipViolation);
     details.push(anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations })));
   }
+  if (failure.quota !== null) details.push(anyPack(QuotaFailureSchema, quotaFailure(failure.quota)));
   for (const { typeName, value } of failure.details) details.push(create(AnySchema, { typeUrl: `type.googleapis.com/${typeName}`, value }));
   const message = clip(failure.message, maxMessageChars);
   return create(StatusSchema, { code: codeNumbers[errorTable[failure.reason].code], message, details });
+}
+
+function quotaFailure({ subject, quotaId, limit, used }: QuotaViolation) {
+  const description = `${used} of ${limit} are in use`;
+  return create(QuotaFailureSchema, { violations: [{ subject, quotaId, description, quotaValue: BigInt(limit) }] });
 }
 
 function clipViolation({ field, description }: FieldViolation): FieldViolation {

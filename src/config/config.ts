@@ -71,6 +71,8 @@ export interface Config {
   readonly tls: TlsFiles | null;
   /** Life of keys issued without a ttl; null: they do not expire. */
   readonly defaultKeyTtlMs: number | null;
+  /** Keys of a tenant that are not revoked, at most; null: as many as one likes. */
+  readonly maxKeys: number | null;
   /** How long audit events are kept. */
   readonly auditRetentionMs: number;
   /** How long a shutdown waits for calls under way. */

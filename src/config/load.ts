@@ -107,6 +107,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       corsOrigins: values.cors_origins,
       tls: tls ? { certFile: values.tls_cert_file as string, keyFile: values.tls_key_file as string } : null,
       defaultKeyTtlMs: values.default_ttl,
+      maxKeys: values.max_keys,
       auditRetentionMs: values.audit_retention,
       drainTimeoutMs: values.drain_timeout,
     },

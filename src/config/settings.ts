@@ -98,6 +98,12 @@ export const settings = {
     parse: text(duration(1000, 315_360_000_000)),
     description: "Life of keys issued without a `ttl`; without it they do not expire.",
   },
+  max_keys: {
+    default: null,
+    defaultNote: "none",
+    parse: text(wholeNumber(0, 1_000_000_000)),
+    description: "Keys that there may be, not counting revoked ones.",
+  },
   audit_retention: {
     default: "400d",
     parse: text(duration(dayMs, 315_360_000_000)),

@@ -12,10 +12,21 @@ export interface FailureDetail {
   readonly value: Uint8Array;
 }
 
+/** A quota that leaves no room, for google.rpc.QuotaFailure. */
+export interface QuotaViolation {
+  /** Whose quota: `tenant:default`. */
+  readonly subject: string;
+  /** What is limited, by the name of the setting without its prefix: `max_keys`. */
+  readonly quotaId: string;
+  readonly limit: number;
+  readonly used: number;
+}
+
 export interface FailureOptions {
   /** Public text; the table's text where absent. Never holds a secret or a value of the request. */
   readonly message?: string;
   readonly violations?: readonly FieldViolation[];
+  readonly quota?: QuotaViolation;
   /** All of them together at most 3 KiB, for the sake of gRPC's trailers. */
   readonly details?: readonly FailureDetail[];
   /** For the log only. */
@@ -30,6 +41,7 @@ export class Failure extends Error {
   override readonly name = "Failure";
   readonly reason: Reason;
   readonly violations: readonly FieldViolation[];
+  readonly quota: QuotaViolation | null;
   readonly details: readonly FailureDetail[];
 
   constructor(reason: Reason, options: FailureOptions = {}) {
@@ -39,6 +51,7 @@ export class Failure extends Error {
     Error.stackTraceLimit = stackTraceLimit;
     this.reason = reason;
     this.violations = options.violations ?? [];
+    this.quota = options.quota ?? null;
     this.details = options.details ?? [];
   }
 }

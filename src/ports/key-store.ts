@@ -21,7 +21,15 @@ export type InsertOutcome =
   /** A key with this id is there, which the same batch added before; `record` is that key as it is now. */
   | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
   /** Another key with this id is there. */
-  | { readonly outcome: "key_id_used" };
+  | { readonly outcome: "key_id_used" }
+  /** The tenant has `used` of the `limit` keys that it may have. */
+  | ({ readonly outcome: "quota_exhausted" } & KeyUse);
+
+/** How many keys a tenant may have, and how many it has: those that are not revoked. */
+export interface KeyUse {
+  readonly limit: number;
+  readonly used: number;
+}
 
 export interface ListQuery {
   readonly kind: KeyKind;
@@ -55,6 +63,9 @@ export interface NewKey {
  * The audit event given with a change becomes part of the audit trail in the same step as the change, and only with it: where a method
  * answers that nothing was changed (a key or request id that was used, a revision that moved on), no event is written.
  * A store that cannot be reached rejects with Failure STORE_UNAVAILABLE; no method rejects for what it was asked.
+ * Where the store has a quota, no tenant gets more keys than that, whatever is asked at the same time: keys that are not revoked, expired ones
+ * among them, since a key that cannot be deleted would otherwise count for ever or not at all. Revoking or deleting a key makes room for another;
+ * a rotation needs none.
  * Records given and answered are plain data; neither side changes them afterwards.
  */
 export interface KeyStore {
@@ -66,7 +77,7 @@ export interface KeyStore {
 
   /**
    * Adds a key. Of concurrent inserts with one request id, or one key id, exactly one answers `inserted`; a used request id is
-   * reported before a used key id.
+   * reported before a used key id, and that before a quota that is exhausted.
    */
   insert(tenant: string, record: KeyRecord, request: RequestMark | null, event: AuditEvent): Promise<InsertOutcome>;
 

@@ -59,7 +59,7 @@ export async function importKeys(
   const outcomes = await service.store.insertMany(tenant, insertions, (keyIds) => auditEvent(service, origin, keyIds));
   for (const [position, outcome] of outcomes.entries()) {
     const { index, mark } = fresh[position] as Candidate;
-    const result = recordOrFailure(outcome, mark);
+    const result = recordOrFailure(tenant, outcome, mark);
     results[index] = result;
     if (!(result instanceof Failure)) imported.push(result);
   }

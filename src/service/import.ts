@@ -5,7 +5,7 @@ import { Failure, invalidField } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
-import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
+import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
 
 export interface ImportRequest extends NewKeyRequest {
   /** The key as its holders send it, or the SHA-256 of it where nobody has it any more. Not kept. */
@@ -14,7 +14,7 @@ export interface ImportRequest extends NewKeyRequest {
 
 /**
  * Imports a key of another system. Rejects with INVALID_REQUEST on `raw_key` for what cannot be an imported key, with KEY_ALREADY_EXISTS
- * where it was imported before, under a retired server secret too, and with REQUEST_ID_REUSED.
+ * where it was imported before, under a retired server secret too, with REQUEST_ID_REUSED and with KEY_QUOTA_EXHAUSTED.
  */
 export async function importKey(service: KeyService, tenant: string, origin: Origin, request: ImportRequest): Promise<KeyRecord> {
   const keyIds = importedKeyIds(service, tenant, request.key);
@@ -26,7 +26,7 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   const { record, mark } = newImport(service, keyId, request);
   const tell = service.reader.beginChange(tenant, keyId);
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
-  const imported = recordOrFailure(outcome, mark);
+  const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
   // Verifiers may remember that the key was not there, or was deleted.
   await tell(imported, imported.revision);
@@ -54,7 +54,7 @@ export function newImport(service: KeyService, keyId: string, request: ImportReq
 }
 
 /** The record that an insert led to, the new one or that of the same request before, or why there is none. */
-export function recordOrFailure(outcome: InsertOutcome, mark: RequestMark | null): KeyRecord | Failure {
+export function recordOrFailure(tenant: string, outcome: InsertOutcome, mark: RequestMark | null): KeyRecord | Failure {
   switch (outcome.outcome) {
     case "inserted":
     case "batch_repeated":
@@ -62,6 +62,8 @@ export function recordOrFailure(outcome: InsertOutcome, mark: RequestMark | null
     case "request_id_used":
       if (outcome.payloadDigest !== mark?.payloadDigest || outcome.record === null) return new Failure("REQUEST_ID_REUSED");
       return outcome.record;
+    case "quota_exhausted":
+      return quotaExhausted(tenant, outcome);
     case "key_id_used":
       return new Failure("KEY_ALREADY_EXISTS");
   }

@@ -5,7 +5,7 @@ import { createUlid } from "../core/ulid.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
-import { type NewKeyRequest, newRecord, requestMark } from "./new-key.ts";
+import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
 
 /** `secret` is null where the request id was replayed: the secret was shown once. */
 export interface Issued {
@@ -13,7 +13,7 @@ export interface Issued {
   readonly secret: string | null;
 }
 
-/** Issues a key. Rejects with REQUEST_ID_REUSED where the request id was used with another payload. */
+/** Issues a key. Rejects with REQUEST_ID_REUSED where the request id was used with another payload, and with KEY_QUOTA_EXHAUSTED. */
 export async function issueKey(service: KeyService, tenant: string, origin: Origin, request: NewKeyRequest): Promise<Issued> {
   const minted = mintKey(service, tenant, request);
   const mark = requestMark(request, null);
@@ -24,6 +24,8 @@ export async function issueKey(service: KeyService, tenant: string, origin: Orig
     case "request_id_used":
       if (result.payloadDigest !== mark?.payloadDigest || result.record === null) throw new Failure("REQUEST_ID_REUSED");
       return { record: result.record, secret: null };
+    case "quota_exhausted":
+      throw quotaExhausted(tenant, result);
     case "batch_repeated":
     case "key_id_used":
       throw new Error("a new ULID was in use already");

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import type { JsonValue, KeyAttributes, KeyRecord, Visibility } from "../core/key.ts";
 import { canonicalJson } from "../core/metadata.ts";
-import type { RequestMark } from "../ports/key-store.ts";
+import { Failure } from "../error/failure.ts";
+import type { KeyUse, RequestMark } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** What a create asks for, whether the key is issued here or imported. */
@@ -49,4 +50,12 @@ export function payloadDigestOf({ attributes, actorId, visibility, ttlMs }: NewK
   const policy = rateLimitPolicy === null ? null : [String(rateLimitPolicy.quota), rateLimitPolicy.windowMs, rateLimitPolicy.unit];
   const payload: JsonValue = [subject, name, [...scopes], metadata, policy, [...allowedCidrs], actorId, visibility, ttlMs];
   return hash("sha256", canonicalJson(payload), "base64url");
+}
+
+/** Why there is no room for a new key. */
+export function quotaExhausted(tenant: string, { limit, used }: KeyUse): Failure {
+  return new Failure("KEY_QUOTA_EXHAUSTED", {
+    message: `there are as many keys as there may be: ${used} of ${limit}; revoke or delete some`,
+    quota: { subject: `tenant:${tenant}`, quotaId: "max_keys", limit, used },
+  });
 }

@@ -49,6 +49,7 @@ test("without settings, everything has its default", () => {
     corsOrigins: [],
     tls: null,
     defaultKeyTtlMs: null,
+    maxKeys: null,
     auditRetentionMs: 34_560_000_000,
     drainTimeoutMs: 10_000,
   });

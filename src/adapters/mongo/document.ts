@@ -5,7 +5,7 @@ import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../
  * A key as MongoDB keeps it. Times are epoch milliseconds.
  *
  * `_id` is "<tenant>/<key id>". It is also the shard key, hashed: `sh.shardCollection("keywright.keys", { _id: "hashed" })`, and the same for
- * `request_marks` and `audit_events`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
+ * `request_marks`, `audit_events` and `key_counts`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
  * do not all land on the newest chunk. Lists ask every shard and merge.
  */
 export interface KeyDocument {
@@ -53,6 +53,15 @@ export interface RequestMarkDocument {
   readonly keyId: string;
   /** A date, for the index that ends the mark. */
   readonly createTime: Date;
+}
+
+/** `_id` is the tenant. Kept only by processes that have a quota. */
+export interface KeyCountDocument {
+  readonly _id: string;
+  /** Keys that are not revoked. */
+  readonly used: number;
+  /** How often a process has counted. */
+  readonly corrections: number;
 }
 
 /** `_id` is "<tenant>/<event id>". */

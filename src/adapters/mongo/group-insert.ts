@@ -3,7 +3,7 @@ import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { Insertion } from "./inserts.ts";
 
 /** Transactions under way at once; inserts that come meanwhile share the next. */
-const maxGroups = 4;
+const defaultMaxGroups = 4;
 const maxKeysPerGroup = 64;
 
 interface Waiting {
@@ -23,7 +23,10 @@ export interface GroupInsert {
  * Lets inserts of one moment share a transaction: the round trips and the wait for a majority are most of what one costs. An insert that the
  * server refuses fails alone.
  */
-export function createGroupInsert(addAll: (tenant: string, insertions: readonly Insertion[]) => Promise<InsertOutcome[]>): GroupInsert {
+export function createGroupInsert(
+  addAll: (tenant: string, insertions: readonly Insertion[]) => Promise<InsertOutcome[]>,
+  maxGroups = defaultMaxGroups,
+): GroupInsert {
   const underWay = new Set<Promise<void>>();
   let queue: Waiting[] = [];
 

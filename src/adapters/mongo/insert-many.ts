@@ -9,19 +9,27 @@ const maxConcurrentInserts = 16;
 
 /**
  * Adds keys, each as if alone and in their order, in as few transactions as it takes: one where all ids are free; where some are not, these are
- * found out and left away in the next; what still collides goes one by one. A deadline holds for each step.
+ * found out and left away in the next, and as many as the quota leaves room for; what still collides goes one by one. A deadline holds for each step.
  */
 export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
   /** Those that are left to do. */
   async function addTogether(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<readonly Insertion[]> {
     let left = insertions;
+    let room = Number.POSITIVE_INFINITY;
     let tombstones: Tombstones = new Map();
     for (let attempt = 0; attempt < maxAttempts && left.length > 0; attempt += 1) {
-      const added = await run((signal) => inserts.addAll(tenant, left, tombstones, signal));
-      const found = added === null ? await run((signal) => inserts.lookUp(tenant, left, signal)) : { outcomes: added, tombstones };
+      const asked = left.slice(0, room);
+      const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal));
+      const isDone = added instanceof Map;
+      const found = isDone ? { outcomes: added, tombstones } : await run((signal) => inserts.lookUp(tenant, left, signal));
       for (const [insertion, outcome] of found.outcomes) outcomes.set(insertion, outcome);
       left = left.filter((insertion) => !outcomes.has(insertion));
       tombstones = found.tombstones;
+      if (added === null || isDone) continue;
+      room = Math.max(0, added.limit - added.used);
+      if (room > 0) continue;
+      for (const insertion of left) outcomes.set(insertion, { outcome: "quota_exhausted", ...added });
+      return [];
     }
     return left;
   }

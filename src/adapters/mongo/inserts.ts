@@ -1,14 +1,14 @@
-import type { Collection, MongoClient } from "mongodb";
+import type { Collection } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, NewKey } from "../../ports/key-store.ts";
+import type { InsertOutcome, KeyUse, NewKey } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, recordOf, type Tombstone } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
+import type { Quota } from "./quota.ts";
 import type { Collections } from "./schema.ts";
-import { inTransaction } from "./transaction.ts";
 
 /** A key to add. Several with one `eventOf` share an event where they are added in one step. */
 export interface Insertion extends NewKey {
@@ -24,9 +24,9 @@ export type Tombstones = ReadonlyMap<string, number>;
 export interface Inserts {
   /**
    * Adds all keys, over these tombstones, with their request ids and events, in one transaction. Null where any of the ids is used, or another
-   * tombstone is in the way: then nothing was added.
+   * tombstone is in the way, the tenant's use where the quota leaves no room for all: then nothing was added.
    */
-  addAll(tenant: string, insertions: readonly Insertion[], tombstones: Tombstones, signal: AbortSignal): Promise<Outcomes | null>;
+  addAll(tenant: string, insertions: readonly Insertion[], tombstones: Tombstones, signal: AbortSignal): Promise<Outcomes | KeyUse | null>;
   /** The outcomes for those whose ids are seen to be used, and the tombstones that lie under the others. */
   lookUp(tenant: string, insertions: readonly Insertion[], signal: AbortSignal): Promise<{ outcomes: Outcomes; tombstones: Tombstones }>;
   /** Adds one key and finds out by itself what is in its way. */
@@ -53,9 +53,7 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
  * field of the key under a unique index: a sharded cluster keeps such an index only where it begins with the shard key, and a mark outlives
  * its key.
  */
-export function createInserts(client: MongoClient, collections: Collections, clock: Clock): Inserts {
-  const { keys, marks, auditEvents } = collections;
-
+export function createInserts({ keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Inserts {
   function marksOf(tenant: string, insertions: readonly Insertion[]): RequestMarkDocument[] {
     return insertions.flatMap(({ record, request }) => {
       if (request === null) return [];
@@ -79,8 +77,11 @@ export function createInserts(client: MongoClient, collections: Collections, clo
         }));
       const events = eventsOf(insertions);
       try {
-        await inTransaction(client, signal, async (session) => {
+        await quota.transaction(tenant, signal, async (session) => {
           const options = { session, signal };
+          // First, so that a conflict with another process shows before anything is written.
+          const use = await quota.take(tenant, insertions.length, options);
+          if (use !== null) throw new Exhausted(use);
           if (newMarks.length > 0) await marks.insertMany(newMarks, options);
           if (fresh.length > 0) await keys.insertMany(fresh, options);
           if (replacements.length > 0) {
@@ -91,6 +92,7 @@ export function createInserts(client: MongoClient, collections: Collections, clo
         });
       } catch (error) {
         if (isDuplicateKey(error) || error instanceof OtherTombstone) return null;
+        if (error instanceof Exhausted) return error.use;
         throw error;
       }
       return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
@@ -126,16 +128,19 @@ export function createInserts(client: MongoClient, collections: Collections, clo
       for (;;) {
         let isRequestIdFree = mark === undefined;
         try {
-          return await inTransaction(client, signal, async (session) => {
+          return await quota.transaction(tenant, signal, async (session) => {
             const options = { session, signal };
             isRequestIdFree = mark === undefined;
             if (mark !== undefined) await marks.insertOne(mark, options);
             isRequestIdFree = true;
             const revision = await addKey(keys, document, options);
+            const use = await quota.take(tenant, 1, options);
+            if (use !== null) throw new Exhausted(use);
             await addEvents(auditEvents, tenant, [eventOf([record.keyId])], options);
             return { outcome: "inserted", record: { ...record, revision } };
           });
         } catch (error) {
+          if (error instanceof Exhausted) return { outcome: "quota_exhausted", ...error.use };
           if (!isDuplicateKey(error)) throw error;
         }
         if (isRequestIdFree || mark === undefined) {
@@ -152,6 +157,16 @@ export function createInserts(client: MongoClient, collections: Collections, clo
 
 /** Ends a transaction: a tombstone is not the one that was looked up. */
 class OtherTombstone extends Error {}
+
+/** Ends a transaction: the quota leaves no room. */
+class Exhausted extends Error {
+  readonly use: KeyUse;
+
+  constructor(use: KeyUse) {
+    super();
+    this.use = use;
+  }
+}
 
 function aboveTombstone(record: KeyRecord, tombstoneRevision: number | undefined): KeyRecord {
   return tombstoneRevision === undefined ? record : { ...record, revision: Math.max(record.revision, tombstoneRevision + 1) };

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { defaultTenant } from "../../core/tenant.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { CacheGenerationStore } from "../../ports/cache-generation.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -13,6 +14,7 @@ import { createInsertMany } from "./insert-many.ts";
 import { createInserts } from "./inserts.ts";
 import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
+import { createNoQuota, createQuota } from "./quota.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
 import { readStoreId, readTokenSalt } from "./store-values.ts";
 
@@ -20,6 +22,8 @@ export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
   /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
   readonly auditRetentionMs?: number | undefined;
+  /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
+  readonly maxKeys?: number | null | undefined;
 }
 
 /** A key store that also keeps the cache generation; `close` ends both. */
@@ -34,14 +38,16 @@ export interface MongoKeyStore extends KeyStore {
  * with an Error naming the hosts where it cannot be used.
  */
 export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<MongoKeyStore> {
-  const { auditRetentionMs = defaultAuditRetentionMs } = options;
+  const { auditRetentionMs = defaultAuditRetentionMs, maxKeys = null } = options;
   const database = await openDatabase(options, (db) => ensureSchema(db, auditRetentionMs));
   const { client, run } = database;
   const collections = collectionsOf(database.db);
-  const keys = createKeys(client, collections);
-  const inserts = createInserts(client, collections, options.clock);
+  const quota = maxKeys === null ? createNoQuota(client) : createQuota(client, collections, maxKeys);
+  await quota.counted(defaultTenant);
+  const keys = createKeys(client, collections, quota);
+  const inserts = createInserts(collections, quota, options.clock);
   const insertMany = createInsertMany(inserts, run);
-  const groupInsert = createGroupInsert(insertMany);
+  const groupInsert = createGroupInsert(insertMany, maxKeys === null ? undefined : 1);
   const readOne = createGroupRead((ids) => run((signal) => keys.getMany(ids, signal)), database.isSharded ? 1 : undefined);
 
   const get = async (tenant: string, keyId: string) => (await readOne(documentId(tenant, keyId))) ?? null;

@@ -1,4 +1,4 @@
-import type { MongoClient } from "mongodb";
+import type { ClientSession, MongoClient } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { LastUse } from "../../ports/key-store.ts";
@@ -7,6 +7,7 @@ import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { addKey } from "./inserts.ts";
+import type { Quota } from "./quota.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -24,10 +25,12 @@ export interface Keys {
  * Changes are transactions with their audit events. One that finds nothing to change waits for a majority as well, so an answer of false is as
  * durable as one of true.
  */
-export function createKeys(client: MongoClient, { keys, tombstones, auditEvents }: Collections): Keys {
-  async function replace(tenant: string, record: KeyRecord, options: WriteOptions): Promise<boolean> {
+export function createKeys(client: MongoClient, { keys, auditEvents }: Collections, quota: Quota): Keys {
+  /** What the record that was replaced says of its being revoked; null where there is none to replace. */
+  async function replace(tenant: string, record: KeyRecord, options: WriteOptions): Promise<{ readonly revoked: boolean } | null> {
     const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
-    return (await keys.updateOne(previous, { $set: replacedFields(record) }, options)).matchedCount === 1;
+    const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1 } } as const;
+    return keys.findOneAndUpdate(previous, { $set: replacedFields(record) }, { ...returned, ...options });
   }
 
   return {
@@ -43,19 +46,23 @@ export function createKeys(client: MongoClient, { keys, tombstones, auditEvents 
       return records;
     },
 
-    replace: (tenant, record, event, signal) =>
-      inTransaction(client, signal, async (session) => {
+    replace: (tenant, record, event, signal) => {
+      const body = async (session: ClientSession) => {
         const options = { session, signal };
-        if (!(await replace(tenant, record, options))) return false;
+        const replaced = await replace(tenant, record, options);
+        if (replaced === null) return false;
+        if (!replaced.revoked && record.revocation !== null) await quota.release(tenant, options);
         await addEvents(auditEvents, tenant, [event], options);
         return true;
-      }),
+      };
+      return record.revocation === null ? inTransaction(client, signal, body) : quota.transaction(tenant, signal, body);
+    },
 
     async rotate(tenant, retired, successor, event, signal) {
       try {
         return await inTransaction(client, signal, async (session) => {
           const options = { session, signal };
-          if (!(await replace(tenant, retired, options))) return false;
+          if ((await replace(tenant, retired, options)) === null) return false;
           await addKey(keys, documentOf(tenant, successor, null), options);
           await addEvents(auditEvents, tenant, [event], options);
           return true;
@@ -68,16 +75,18 @@ export function createKeys(client: MongoClient, { keys, tombstones, auditEvents 
     },
 
     delete: (tenant, kind, keyId, event, signal) =>
-      inTransaction(client, signal, async (session) => {
+      quota.transaction(tenant, signal, async (session) => {
         const options: WriteOptions = { session, signal };
         const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
-        const left = await tombstones.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
-          returnDocument: "after",
+        const deleted = await keys.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
+          returnDocument: "before",
+          projection: { _id: 0, revision: 1, revoked: 1 },
           ...options,
         });
-        if (left === null) return null;
+        if (deleted === null) return null;
+        if (!deleted.revoked) await quota.release(tenant, options);
         await addEvents(auditEvents, tenant, [event], options);
-        return left.tombstoneRevision;
+        return deleted.revision + 1;
       }),
 
     async touch(tenant, uses, signal) {

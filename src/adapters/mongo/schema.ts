@@ -1,6 +1,6 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
 import { markLifeMs } from "../../ports/key-store.ts";
-import type { AuditEventDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
+import type { AuditEventDocument, KeyCountDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 
 /** How long a deleted key's revision is remembered: longer than any cache keeps a record. */
 const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
@@ -35,6 +35,7 @@ export interface Collections {
   readonly tombstones: Collection<Tombstone>;
   readonly marks: Collection<RequestMarkDocument>;
   readonly auditEvents: Collection<AuditEventDocument>;
+  readonly keyCounts: Collection<KeyCountDocument>;
 }
 
 export function collectionsOf(db: Db): Collections {
@@ -45,6 +46,7 @@ export function collectionsOf(db: Db): Collections {
     tombstones: db.collection<Tombstone>("keys"),
     marks: db.collection<RequestMarkDocument>("request_marks"),
     auditEvents: db.collection<AuditEventDocument>("audit_events"),
+    keyCounts: db.collection<KeyCountDocument>("key_counts"),
   };
 }
 
@@ -54,7 +56,7 @@ export function collectionsOf(db: Db): Collections {
  */
 export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<void> {
   // A transaction can make a collection too, but not two of them at the same time.
-  for (const name of ["keys", "request_marks", "audit_events", "cache_generation"]) await ensureCollection(db, name);
+  for (const name of ["keys", "request_marks", "audit_events", "key_counts", "cache_generation"]) await ensureCollection(db, name);
   await ensureIndexes(db, "keys", keyIndexes);
   await ensureIndexes(db, "request_marks", markIndexes);
   const expireAfterSeconds = Math.ceil(auditRetentionMs / 1000);

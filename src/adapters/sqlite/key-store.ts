@@ -16,6 +16,8 @@ export interface SqliteKeyStoreOptions {
   readonly clock: Clock;
   /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
   readonly auditRetentionMs?: number | undefined;
+  /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
+  readonly maxKeys?: number | null | undefined;
   /** How often what is past its time is looked for; 60000 where absent. */
   readonly expiryIntervalMs?: number | undefined;
 }
@@ -28,9 +30,9 @@ const maxKeysPerWrite = 128;
  * microseconds. Rejects with an Error naming the file where it cannot be used, as while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
-  const { auditRetentionMs = defaultAuditRetentionMs, expiryIntervalMs = 60_000 } = options;
+  const { auditRetentionMs = defaultAuditRetentionMs, expiryIntervalMs = 60_000, maxKeys = null } = options;
   const database = openDatabase(options.path);
-  const keys = prepareKeys(database, options.clock);
+  const keys = prepareKeys(database, options.clock, maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
   const removeSomeExpired = prepareExpiry(database, options.clock, auditRetentionMs);

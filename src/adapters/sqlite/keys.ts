@@ -14,9 +14,10 @@ export interface Keys {
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
-export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
+/** `maxKeys`: of a tenant, not counting revoked ones; null: as many as one likes. */
+export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: number | null): Keys {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
-  const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark } = prepareTraceStatements(database);
+  const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark, selectUsed } = prepareTraceStatements(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
     const row = selectKey.get(tenant, keyId);
@@ -42,6 +43,11 @@ export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
     return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) as KeyRecord } : { outcome: "key_id_used" };
   }
 
+  function useOf(tenant: string): number {
+    const row = selectUsed.get(tenant) as { used: number } | undefined;
+    return row?.used ?? 0;
+  }
+
   /** The key that a request made, unless it was deleted since; another key with its id is not it. */
   function keyOfMark(tenant: string, mark: MarkRow): KeyRecord | null {
     const row = selectFirstRevision.get(tenant, mark.key_id) as { first_revision: number } | undefined;
@@ -57,6 +63,11 @@ export function prepareKeys(database: DatabaseSync, clock: Clock): Keys {
         request === null ? undefined : (selectMark.get(tenant, record.kind, request.requestId) as unknown as MarkRow | undefined);
       if (mark !== undefined) {
         return { outcome: "request_id_used", payloadDigest: mark.payload_digest, record: keyOfMark(tenant, mark) };
+      }
+      if (maxKeys !== null) {
+        const used = useOf(tenant);
+        const isFull = used >= maxKeys && selectFirstRevision.get(tenant, record.keyId) === undefined;
+        if (isFull) return { outcome: "quota_exhausted", limit: maxKeys, used };
       }
       const stored = add(tenant, record, batchMark);
       if (stored === null) return usedBy(tenant, record.keyId, batchMark);
@@ -109,7 +120,7 @@ function prepareKeyStatements(database: DatabaseSync) {
   };
 }
 
-/** Statements on what outlives a key: its tombstone and the mark of the request that made it. */
+/** Statements on what outlives a key: its tombstone, the mark of the request that made it, and how many there are. */
 function prepareTraceStatements(database: DatabaseSync) {
   return {
     selectTombstone: database.prepare("SELECT revision FROM tombstones WHERE tenant = ? AND key_id = ?"),
@@ -118,6 +129,7 @@ function prepareTraceStatements(database: DatabaseSync) {
     selectMark: database.prepare(
       "SELECT payload_digest, key_id, first_revision FROM request_marks WHERE tenant = ? AND kind = ? AND request_id = ?",
     ),
+    selectUsed: database.prepare("SELECT used FROM key_counts WHERE tenant = ?"),
     insertMark: database.prepare(
       `INSERT INTO request_marks (tenant, kind, request_id, payload_digest, key_id, first_revision, create_time_ms)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,

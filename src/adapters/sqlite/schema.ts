@@ -99,12 +99,30 @@ const migrations: readonly string[] = [
     caller TEXT NOT NULL,
     PRIMARY KEY (tenant, key_id, event_id)
   ) STRICT, WITHOUT ROWID;
-
-  -- Marks end after a while.
-  CREATE INDEX request_marks_by_create_time ON request_marks (create_time_ms);
   `,
   `
   ALTER TABLE keys ADD COLUMN batch_mark TEXT;
+  `,
+  `
+  -- Marks end after a while.
+  CREATE INDEX request_marks_by_create_time ON request_marks (create_time_ms);
+
+  -- Keys that are not revoked, by tenant. Always kept, so that it is right when a quota is set.
+  CREATE TABLE key_counts (
+    tenant TEXT NOT NULL PRIMARY KEY,
+    used INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO key_counts SELECT tenant, count(*) FROM keys WHERE revoked = 0 GROUP BY tenant;
+
+  CREATE TRIGGER key_counted_in AFTER INSERT ON keys WHEN NEW.revoked = 0 BEGIN
+    INSERT INTO key_counts (tenant, used) VALUES (NEW.tenant, 1) ON CONFLICT (tenant) DO UPDATE SET used = used + 1;
+  END;
+  CREATE TRIGGER key_counted_out AFTER DELETE ON keys WHEN OLD.revoked = 0 BEGIN
+    UPDATE key_counts SET used = used - 1 WHERE tenant = OLD.tenant;
+  END;
+  CREATE TRIGGER key_counted_anew AFTER UPDATE OF revoked ON keys WHEN OLD.revoked <> NEW.revoked BEGIN
+    UPDATE key_counts SET used = used + OLD.revoked - NEW.revoked WHERE tenant = NEW.tenant;
+  END;
   `,
 ];
 

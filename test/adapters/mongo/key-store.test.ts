@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { MongoClient } from "mongodb";
-import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { describeKeyQuota } from "../../contract/key-quota.ts";
 import { describeKeyStore } from "../../contract/key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
@@ -17,6 +18,25 @@ await describeOnMongo("on a replica set", {}, (mongo) => {
       },
       dispose: async () => {
         await store.close();
+        await using client = new MongoClient(mongo().uri);
+        await client.db(database).dropDatabase();
+      },
+    };
+  });
+
+  describeKeyQuota("mongo", async () => {
+    const database = `keywright-test-${randomUUID()}`;
+    const options = { uri: mongo().uri, database, clock: Date.now, timeoutMs: 10_000 };
+    let stores: MongoKeyStore[] = [];
+    const close = () => Promise.all(stores.map((store) => store.close()));
+    return {
+      async open(maxKeys) {
+        await close();
+        stores = await Promise.all([1, 2].map(() => openMongoKeyStore({ ...options, maxKeys })));
+        return stores;
+      },
+      async dispose() {
+        await close();
         await using client = new MongoClient(mongo().uri);
         await client.db(database).dropDatabase();
       },

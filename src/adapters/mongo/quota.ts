@@ -1,0 +1,101 @@
+import type { ClientSession, MongoClient } from "mongodb";
+import type { KeyUse } from "../../ports/key-store.ts";
+import type { WriteOptions } from "./database.ts";
+import { idsAfter } from "./document.ts";
+import type { Collections } from "./schema.ts";
+import { inTransaction } from "./transaction.ts";
+
+/** Counts each tenant's keys that are not revoked, in the transactions that change their number. */
+export interface Quota {
+  /**
+   * A transaction that may change the number of keys. In one process they go one after the other, as all of them write one document and would only make
+   * each other begin anew. Whoever waits does so for no longer than its own deadline, as those before it have earlier ones.
+   */
+  transaction<T>(tenant: string, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T>;
+  /** Takes so many places; where there are fewer, takes none and answers the use. */
+  take(tenant: string, count: number, options: WriteOptions): Promise<KeyUse | null>;
+  /** Gives one place back. */
+  release(tenant: string, options: WriteOptions): Promise<void>;
+  /** Resolves once this process has counted the tenant's keys, as it does before its first transaction with them. */
+  counted(tenant: string): Promise<void>;
+}
+
+/** Where no tenant has a quota nothing is counted. */
+export function createNoQuota(client: MongoClient): Quota {
+  return {
+    transaction: (_tenant, signal, body) => inTransaction(client, signal, body),
+    take: async () => null,
+    release: async () => {},
+    counted: async () => {},
+  };
+}
+
+export function createQuota(client: MongoClient, { keys, keyCounts }: Collections, limit: number): Quota {
+  const turns = new Map<string, Promise<unknown>>();
+  const counts = new Map<string, Promise<void>>();
+
+  /**
+   * Sets the count right, which processes without a quota leave behind as it was. Count and keys are read as of one moment, and what is
+   * between the two is added: changes after that moment count in both. Of several processes that do so at once one does it.
+   */
+  async function count(tenant: string): Promise<void> {
+    await keyCounts.updateOne({ _id: tenant }, { $setOnInsert: { used: 0, corrections: 0 } }, { upsert: true });
+    await using session = client.startSession({ snapshot: true });
+    const before = await keyCounts.findOne({ _id: tenant }, unhurriedIn(session));
+    if (before === null) throw new Error(`the key count of the tenant ${tenant} is gone`);
+    const difference = (await countKeys(keys, tenant, session)) - before.used;
+    const known = { _id: tenant, corrections: before.corrections };
+    await keyCounts.updateOne(known, { $inc: { used: difference, corrections: 1 } });
+  }
+
+  function counted(tenant: string): Promise<void> {
+    const counting = counts.get(tenant) ?? count(tenant);
+    counts.set(tenant, counting);
+    counting.catch(() => counts.delete(tenant));
+    return counting;
+  }
+
+  return {
+    async take(tenant, placeCount, options) {
+      const hasRoom = { _id: tenant, used: { $lte: limit - placeCount } };
+      if ((await keyCounts.updateOne(hasRoom, { $inc: { used: placeCount } }, options)).matchedCount === 1) return null;
+      const found = await keyCounts.findOne({ _id: tenant }, options);
+      return { limit, used: found?.used ?? limit };
+    },
+
+    async release(tenant, options) {
+      await keyCounts.updateOne({ _id: tenant }, { $inc: { used: -1 } }, options);
+    },
+
+    transaction(tenant, signal, body) {
+      const turn = (turns.get(tenant) ?? Promise.resolve()).then(async () => {
+        await counted(tenant);
+        signal.throwIfAborted();
+        return inTransaction(client, signal, body);
+      });
+      turns.set(
+        tenant,
+        turn.catch(() => {}),
+      );
+      return turn;
+    },
+
+    counted,
+  };
+}
+
+/** Counting ten million keys takes longer than any other read may. */
+function unhurriedIn(session: ClientSession) {
+  return { session, readConcern: { level: "snapshot" as const }, socketTimeoutMS: 0 };
+}
+
+async function countKeys(keys: Collections["keys"], tenant: string, session: ClientSession): Promise<number> {
+  let total = 0;
+  for (const kind of ["issued", "imported"]) {
+    const pipeline = [{ $match: { kind, revoked: false, _id: idsAfter(tenant, "") } }, { $count: "count" }];
+    const options = { ...unhurriedIn(session), hint: "keys_by_kind" };
+    const [counted] = await keys.aggregate<{ count: number | bigint }>(pipeline, options).toArray();
+    total += Number(counted?.count ?? 0);
+  }
+  return total;
+}
