@@ -1,7 +1,6 @@
 import type { WireClient, WireRequest } from "./clients.ts";
 import type { Random } from "./random.ts";
 import type { Excuse, Report } from "./report.ts";
-import type { Target } from "./targets.ts";
 
 /** What an attack may use. One of each for every worker, apart from the report. */
 export interface Arena {
@@ -51,9 +50,9 @@ function sendHttp2(arena: Arena, request: WireRequest) {
 }
 
 /** A valid bearer token in most cases, else none or one of the wrong shape. */
-export function authorization({ random, adminToken, key }: Arena): { headers: [string, string][]; isValid: boolean } {
-  if (random.chance(0.65)) return { headers: [["authorization", `Bearer ${adminToken}`]], isValid: true };
-  if (random.chance(0.3)) return { headers: [], isValid: false };
+export function authorization({ random, adminToken, key }: Arena): [string, string][] {
+  if (random.chance(0.65)) return [["authorization", `Bearer ${adminToken}`]];
+  if (random.chance(0.3)) return [];
   const value = random.pick([
     "",
     "Bearer",
@@ -72,13 +71,7 @@ export function authorization({ random, adminToken, key }: Arena): { headers: [s
     `Bearer ${random.bytes(12).toString("base64")}\xff`,
     random.word(40),
   ]);
-  return { headers: [["authorization", value]], isValid: false };
-}
-
-/** 501 is right where a valid token, or none being needed, leads to an operation that is not implemented yet. */
-export function excuseFor(target: Target | undefined, hasValidToken: boolean): Excuse {
-  if (target?.isImplemented === true) return {};
-  return { unimplemented: hasValidToken || target === undefined || target.method.name === "GetJwks" };
+  return [["authorization", value]];
 }
 
 function textOf({ method, path, headers, body }: WireRequest): string {

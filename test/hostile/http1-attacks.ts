@@ -25,7 +25,7 @@ export const http1Attacks: readonly Attack[] = [
 ];
 
 async function oddRequest(arena: Arena, attack: string, method: string, path: string): Promise<void> {
-  const { headers, isValid } = authorization(arena);
+  const headers = authorization(arena);
   const body = method === "POST" ? Buffer.from("{}") : undefined;
   const contentType: [string, string][] = body === undefined ? [] : [["content-type", "application/json"]];
   const sent = [...headers, ...contentType] as const;
@@ -33,13 +33,7 @@ async function oddRequest(arena: Arena, attack: string, method: string, path: st
   // Connect answers a method that a service does not have with `unimplemented`, which is 501.
   const isUnknownRpc = /^(https?:\/\/[^/]*)?\/(grpc|keywright)\.[\w.]+\//.test(path);
   const isTunnel = method === "CONNECT" || method === "PRI";
-  await sendAndJudge(
-    arena,
-    attack,
-    request,
-    { unimplemented: isValid || isUnknownRpc || /jwks/i.test(path) },
-    isTunnel ? "http1" : undefined,
-  );
+  await sendAndJudge(arena, attack, request, { unimplemented: isUnknownRpc }, isTunnel ? "http1" : undefined);
 }
 
 function oddPath(random: Random): string {

@@ -1,5 +1,5 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { type Arena, type Attack, authorization, excuseFor, sendAndJudge } from "./attack.ts";
+import { type Arena, type Attack, authorization, sendAndJudge } from "./attack.ts";
 import { damagedCredential } from "./credentials.ts";
 import { oddProtobuf } from "./proto-bytes.ts";
 import type { Random } from "./random.ts";
@@ -54,7 +54,7 @@ function oddEnvelopes(random: Random, message: Buffer): Buffer {
 async function callRpc(arena: Arena, attack: string, family: "application/grpc" | "application/grpc-web", over?: "http2"): Promise<void> {
   const { random } = arena;
   const target = random.pick(targets);
-  const { headers, isValid } = authorization(arena);
+  const headers = authorization(arena);
   const isText = family === "application/grpc-web" && random.chance(0.4);
   const plainType = `${family}${isText ? "-text" : ""}${random.pick(["", "+proto", "+proto", "+json"])}`;
   const contentType = random.chance(0.85)
@@ -85,12 +85,13 @@ async function callRpc(arena: Arena, attack: string, family: "application/grpc" 
     ? target.rpcPath
     : random.pick([`${target.rpcPath}/`, target.rpcPath.toLowerCase(), "/keywright.v2alpha1.ApiKeysService/Nothing", "/x.Y/Z", "//", "/"]);
   const method = random.chance(0.95) ? "POST" : random.pick(["GET", "PUT", "DELETE", "HEAD"]);
-  await sendAndJudge(arena, attack, { method, path, headers: [...headers, ...more], body }, excuseOf(target, isValid, path), over);
+  await sendAndJudge(arena, attack, { method, path, headers: [...headers, ...more], body }, excuseOf(target, path), over);
 }
 
 /** A gRPC server that is asked by GET or with an odd type may see JSON/HTTP in it, or another method. */
-function excuseOf(target: (typeof targets)[number], isValid: boolean, path: string): Excuse {
-  return { ...excuseFor(path === target.rpcPath ? target : undefined, isValid), deadline: true };
+/** A method that a service does not have is `unimplemented` in Connect, which is 501. */
+function excuseOf(target: (typeof targets)[number], path: string): Excuse {
+  return { unimplemented: path !== target.rpcPath, deadline: true };
 }
 
 function oddTimeout(random: Random): string {
@@ -148,7 +149,7 @@ function oddJsonBody(random: Random, credential: string): string {
 async function connectPost(arena: Arena): Promise<void> {
   const { random } = arena;
   const target = random.pick(targets);
-  const { headers, isValid } = authorization(arena);
+  const headers = authorization(arena);
   const isJson = random.chance(0.6);
   const credential = damagedCredential(random, arena.key.secret);
   const message = isJson
@@ -185,14 +186,14 @@ async function connectPost(arena: Arena): Promise<void> {
     arena,
     "connect: broken messages",
     { method: "POST", path: target.rpcPath, headers: [...headers, ...more], body },
-    isUnknownEncoding ? { unimplemented: true, deadline: true } : excuseOf(target, isValid, target.rpcPath),
+    isUnknownEncoding ? { unimplemented: true, deadline: true } : excuseOf(target, target.rpcPath),
   );
 }
 
 async function connectGet(arena: Arena): Promise<void> {
   const { random } = arena;
   const target = random.pick(targets);
-  const { headers, isValid } = authorization(arena);
+  const headers = authorization(arena);
   const json = oddJsonBody(random, "x").slice(0, 3000);
   const base64 = oddProtobuf(random, target.method.input, "x").subarray(0, 2000).toString("base64url");
   const text = random.pick([
@@ -223,7 +224,7 @@ async function connectGet(arena: Arena): Promise<void> {
     arena,
     "connect: GET oddities",
     { method: random.chance(0.9) ? "GET" : "HEAD", path, headers },
-    isUnknownEncoding ? { unimplemented: true } : excuseOf(target, isValid, target.rpcPath),
+    isUnknownEncoding ? { unimplemented: true } : excuseOf(target, target.rpcPath),
   );
 }
 

@@ -14,20 +14,7 @@ export interface Target {
   readonly rpcPath: string;
   /** Every field of the request, and of the messages in it, by its path. */
   readonly fields: readonly { readonly path: readonly string[]; readonly field: DescField }[];
-  readonly isImplemented: boolean;
 }
-
-const unimplemented = new Set([
-  "AdminImportApiKey",
-  "AdminBatchImportApiKeys",
-  "AdminGetImportedApiKey",
-  "AdminListImportedApiKeys",
-  "AdminUpdateImportedApiKey",
-  "AdminDeleteImportedApiKey",
-  "AdminBatchVerifyApiKeys",
-  "AdminDeriveToken",
-  "GetJwks",
-]);
 
 export const targets: readonly Target[] = ApiKeysService.methods.map((method): Target => {
   const rule = getOption(method, http);
@@ -40,7 +27,6 @@ export const targets: readonly Target[] = ApiKeysService.methods.map((method): T
     hasBody: rule.body !== "",
     rpcPath: `/${ApiKeysService.typeName}/${method.name}`,
     fields: fieldsOf(method.input.fields, [], 3),
-    isImplemented: !unimplemented.has(method.name),
   };
 });
 
