@@ -1,12 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
-import { generateJwkSet } from "../src/config/signing-key.ts";
-import { startMongo } from "../test/support/mongo-server.ts";
-import { startRedis } from "../test/support/redis-server.ts";
+import { startBackends } from "./backends.ts";
 import { cpuMicroseconds, startChild } from "./child.ts";
 import { median } from "./median.ts";
 import { type TimedRun, timedLoad } from "./timed-load.ts";
@@ -25,23 +22,8 @@ const admin = "/v2alpha1/admin";
 await using resources = new AsyncDisposableStack();
 const folder = await mkdtemp(join(tmpdir(), "keywright-bench-"));
 resources.defer(() => rm(folder, { recursive: true, force: true }));
-const mongo = await startMongo({ members: 1, cacheGb: 1 });
-if ("unavailable" in mongo) throw new Error(mongo.unavailable);
-resources.defer(() => mongo.stop());
-const redis = await startRedis({ own: true });
-if ("unavailable" in redis) throw new Error(redis.unavailable);
-resources.defer(() => redis.stop());
-
 const token = randomBytes(32).toString("hex");
-const signingKeys = join(folder, "signing-keys.json");
-await writeFile(signingKeys, await generateJwkSet(), { mode: 0o600 });
-const shared = {
-  KEYWRIGHT_PORT: "0",
-  KEYWRIGHT_STORE: mongo.uri.replace("/?", "/bench?"),
-  KEYWRIGHT_SECRET: randomBytes(32).toString("hex"),
-  KEYWRIGHT_ADMIN_TOKEN: token,
-  KEYWRIGHT_SIGNING_KEYS: pathToFileURL(signingKeys).href,
-};
+const { redis, settings: shared } = await startBackends(folder, token, resources);
 const withRedis = await start({ KEYWRIGHT_CACHE: redis.uri });
 const withNone = await start({ KEYWRIGHT_CACHE: "none" });
 const bodies = await issueKeys(withNone.port);

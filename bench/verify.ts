@@ -3,6 +3,7 @@ import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { create, fromJson, toBinary } from "@bufbuild/protobuf";
 import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../gen/keywright/v2alpha1/verification_pb.ts";
+import { startBackends } from "./backends.ts";
 import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 import { http1Load } from "./http1-load.ts";
 import { http1Request } from "./http1-request.ts";
@@ -35,6 +36,10 @@ interface Contender {
 const jsonPath = "/v2alpha1/admin/apiKeys:verify";
 const rpcPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 
+/** Enforced at each verification, and out of reach. */
+const neverReached = { rate_limit_policy: { quota: "1000000000", window: "3600s" } };
+
+await using resources = new AsyncDisposableStack();
 const dataDir = await mkdtemp(join(tmpdir(), "keywright-bench-"));
 const children: Child[] = [];
 try {
@@ -75,6 +80,7 @@ async function measure(): Promise<void> {
   };
   await json("bare node:http", bareHttp, valid);
   await json("JSON/HTTP, cached", keywright, valid);
+  await json("JSON/HTTP, cached, limit", keywright, await issue(keywright.port, token, neverReached));
   await json("JSON/HTTP, no-store", keywright, valid, { "cache-control": "no-store" });
   await json("JSON/HTTP, forged", keywright, forged);
   await json("JSON/HTTP, expired", keywright, expired);
@@ -84,6 +90,17 @@ async function measure(): Promise<void> {
   await grpc("gRPC, no-store", keywright, valid, [["cache-control", "no-store"]]);
   await grpc("gRPC, forged", keywright, forged);
   await grpc("gRPC, expired", keywright, expired);
+
+  if (["Redis, cached", "Redis, cached, limit"].some(isWanted)) {
+    const { redis, settings } = await startBackends(dataDir, token, resources);
+    const shared = await start("../src/main.ts", [], {
+      ...settings,
+      KEYWRIGHT_DATA_DIR: join(dataDir, "shared"),
+      KEYWRIGHT_CACHE: redis.uri,
+    });
+    await json("Redis, cached", shared, await issue(shared.port, token, {}));
+    await json("Redis, cached, limit", shared, await issue(shared.port, token, neverReached));
+  }
 
   console.info("warming up");
   await warmUp(contenders.map(({ load }) => load));
@@ -114,14 +131,14 @@ async function warmUp(loads: readonly Load[]): Promise<void> {
 function print(contenders: readonly Contender[]): void {
   console.info(`medians of ${rounds} slices of ${sliceMs} ms; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}`);
   console.info(
-    `${"".padEnd(24)}${"a second".padStart(10)}${"CPU us".padStart(9)}${"throughput / bare".padStart(20)}${"CPU / bare".padStart(13)}`,
+    `${"".padEnd(26)}${"a second".padStart(10)}${"CPU us".padStart(9)}${"throughput / bare".padStart(20)}${"CPU / bare".padStart(13)}`,
   );
   for (const { name, bare, perSecond, cpuMicroseconds: cpu } of contenders) {
     const base = contenders.find((candidate) => candidate.name === bare);
     const ratio = (own: readonly number[], others: readonly number[] | undefined) =>
       others === undefined ? "" : (median(own) / median(others)).toFixed(2);
     console.info(
-      `${name.padEnd(24)}${median(perSecond).toFixed(0).padStart(10)}${median(cpu).toFixed(1).padStart(9)}` +
+      `${name.padEnd(26)}${median(perSecond).toFixed(0).padStart(10)}${median(cpu).toFixed(1).padStart(9)}` +
         `${ratio(perSecond, base?.perSecond).padStart(20)}${ratio(cpu, base?.cpuMicroseconds).padStart(13)}`,
     );
   }
