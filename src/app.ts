@@ -39,6 +39,7 @@ import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
+import { createPatternMatcher } from "./rpc/patterns.ts";
 import { maxBytes } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
@@ -142,7 +143,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     defaultKeyTtlMs: config.defaultKeyTtlMs,
   };
 
-  const validator = createValidator();
+  const validator = createValidator({ regexMatch: createPatternMatcher() });
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
   const { clockSkewMs, derivedTokens } = config;
