@@ -12,6 +12,8 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY gen gen
 COPY src src
+COPY scripts/import.ts scripts/
+COPY tools tools
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

@@ -24,6 +24,8 @@ import { type Child, cpuMicroseconds, startChild } from "./child.ts";
  */
 const keyCount = Number(process.argv[2] ?? 200_000);
 const sliceMs = Number(process.argv[3] ?? 3000);
+/** For so long nothing must have come before all counts as written: no transaction may be under way when the driver's turn comes. */
+const settleMs = 1000;
 const inFlight = 6;
 const batchSize = 1000;
 const root = resolve(import.meta.dirname, "..");
@@ -34,6 +36,7 @@ resources.defer(() => rm(folder, { recursive: true, force: true }));
 const mongo = await startMongo({ members: 1, cacheGb: 1 });
 if ("unavailable" in mongo) throw new Error(mongo.unavailable);
 const mongoUri = mongo.uri;
+const mongodPid = mongo.members[0]?.pid ?? 0;
 resources.defer(() => mongo.stop());
 const client = new MongoClient(mongo.uri, { writeConcern: { w: "majority", journal: true } });
 resources.defer(() => client.close());
@@ -60,11 +63,17 @@ resources.defer(async () => {
 const sampling = setInterval(sampleMemory, 250);
 resources.defer(() => clearInterval(sampling));
 
+/** Keys a second, and the CPU time of each process for a key. */
+interface Rate {
+  readonly perSecond: number;
+  readonly cpuUs: readonly number[];
+}
+
 interface Slice {
-  readonly own: number;
-  readonly bare: number;
-  readonly toolCpuUs: number;
-  readonly serverCpuUs: number;
+  /** Of tool, server and mongod. */
+  readonly own: Rate;
+  /** Of the driver in this process, and mongod. */
+  readonly bare: Rate;
 }
 const slices: Slice[] = [];
 const notes: string[] = [];
@@ -74,12 +83,12 @@ let written = 0;
 
 await untilGrown(0);
 while (isRunning(tool)) {
-  const slice = await toolSlice();
+  const own = await toolSlice();
   const documents = await newDocuments();
-  const perSecond = await writeBare(documents);
+  const other = await writeBare(documents);
   // The last slice ends with the input.
   if (!isRunning(tool)) break;
-  slices.push({ ...slice, bare: perSecond });
+  if (documents.length > 0) slices.push({ own, bare: other });
   tool.kill("SIGCONT");
   if (!isToolKilled && written > keyCount * 0.35) {
     isToolKilled = true;
@@ -133,16 +142,25 @@ function startServer(serverPort: string): Promise<Child> {
 }
 
 /** Lets the tool run and stops it; resolves once the server has finished what it was sent. */
-async function toolSlice(): Promise<Omit<Slice, "bare">> {
-  const { pid = 0 } = tool;
-  const [toolCpu, serverCpu, before, begunMs] = [cpuMicroseconds(pid), cpuMicroseconds(server.pid), await storedCount(), performance.now()];
+async function toolSlice(): Promise<Rate> {
+  const pids = [tool.pid ?? 0, server.pid, mongodPid];
+  const before = await storedCount();
+  const cpuBefore = pids.map(cpuOf);
+  const begunMs = performance.now();
   await Promise.race([sleep(sliceMs), once(tool, "exit")]);
-  const toolCpuUs = isRunning(tool) ? cpuMicroseconds(pid) - toolCpu : 0;
   tool.kill("SIGSTOP");
   const { count, atMs } = await settledCount();
   const keys = count - before;
-  const serverCpuUs = cpuMicroseconds(server.pid) - serverCpu;
-  return { own: keys / ((atMs - begunMs) / 1000), toolCpuUs: toolCpuUs / keys, serverCpuUs: serverCpuUs / keys };
+  return { perSecond: keys / ((atMs - begunMs) / 1000), cpuUs: pids.map((pid, index) => (cpuOf(pid) - (cpuBefore[index] ?? 0)) / keys) };
+}
+
+/** Zero for a process that ended. */
+function cpuOf(pid: number): number {
+  try {
+    return cpuMicroseconds(pid);
+  } catch {
+    return 0;
+  }
 }
 
 function storedCount(): Promise<number> {
@@ -153,7 +171,7 @@ function storedCount(): Promise<number> {
 async function settledCount(): Promise<{ count: number; atMs: number }> {
   let count = await storedCount();
   let atMs = performance.now();
-  while (performance.now() - atMs < 300) {
+  while (performance.now() - atMs < settleMs) {
     await sleep(10);
     const now = await storedCount();
     if (now !== count) [count, atMs] = [now, performance.now()];
@@ -172,8 +190,9 @@ async function newDocuments(): Promise<KeyDocument[]> {
   return documents;
 }
 
-/** Keys a second. */
-async function writeBare(documents: readonly KeyDocument[]): Promise<number> {
+async function writeBare(documents: readonly KeyDocument[]): Promise<Rate> {
+  const pids = [process.pid, mongodPid];
+  const cpuBefore = pids.map(cpuOf);
   const begunMs = performance.now();
   let next = 0;
   const worker = async () => {
@@ -184,7 +203,8 @@ async function writeBare(documents: readonly KeyDocument[]): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
-  return documents.length / ((performance.now() - begunMs) / 1000);
+  const perSecond = documents.length / ((performance.now() - begunMs) / 1000);
+  return { perSecond, cpuUs: pids.map((pid, index) => (cpuOf(pid) - (cpuBefore[index] ?? 0)) / documents.length) };
 }
 
 async function killTool(): Promise<void> {
@@ -226,18 +246,21 @@ function sampleMemory(): void {
 }
 
 function report(of: readonly Slice[]): void {
-  const middle = (value: (slice: Slice) => number, digits = 0) => median(of.map(value)).toFixed(digits);
+  const rate = (pick: (slice: Slice) => Rate) => median(of.map((slice) => pick(slice).perSecond)).toFixed(0);
+  const cpu = (pick: (slice: Slice) => Rate, names: readonly string[]) =>
+    names.map((name, index) => `${name} ${median(of.map((slice) => pick(slice).cpuUs[index] ?? 0)).toFixed(1)}`).join(", ");
+  const ratios = of.map(({ own, bare: other }) => own.perSecond / other.perSecond);
+  const own = (slice: Slice) => slice.own;
+  const other = (slice: Slice) => slice.bare;
   console.info(
-    `\n${written} keys from CSV, batches of ${batchSize}, ${inFlight} in flight; medians of ${of.length} slices of ${sliceMs} ms`,
+    `\n${keyCount} keys from CSV, batches of ${batchSize}, ${inFlight} in flight; medians of ${of.length} slices of ${sliceMs} ms`,
   );
+  console.info(`  tool, server, MongoDB  ${rate(own)} keys/s; CPU us a key: ${cpu(own, ["tool", "server", "mongod"])}`);
+  console.info(`  bare insertMany        ${rate(other)} keys/s; CPU us a key: ${cpu(other, ["driver", "mongod"])}`);
   console.info(
-    `  tool, server, MongoDB    ${middle(({ own }) => own)} keys/s; CPU a key: tool ${middle((s) => s.toolCpuUs, 1)} us, server ${middle((s) => s.serverCpuUs, 1)} us`,
+    `  ratio                  ${median(ratios).toFixed(2)} (goal 0.6); slices: ${ratios.map((ratio) => ratio.toFixed(2)).join(" ")}`,
   );
-  console.info(`  bare insertMany          ${middle((slice) => slice.bare)} keys/s`);
-  console.info(
-    `  ratio                    ${middle(({ own, bare: other }) => own / other, 2)} (goal 0.6); slices: ${of.map(({ own, bare: other }) => (own / other).toFixed(2)).join(" ")}`,
-  );
-  for (const name of ["tool", "server"] as const) console.info(`  memory of the ${name.padEnd(11)}${quarters(memory[name])}`);
+  for (const name of ["tool", "server"] as const) console.info(`  memory of the ${name.padEnd(9)}${quarters(memory[name])}`);
   for (const note of notes) console.info(`  ${note}`);
 }
 

@@ -18,6 +18,7 @@ export interface MongoOptions {
 
 export interface MongoMember {
   readonly port: number;
+  readonly pid: number;
   /** SIGSTOP, SIGCONT, or one that ends the process; resolves when the process stands still or is gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** After a kill, on the same port and data. */
@@ -107,6 +108,9 @@ async function startMember(binary: string, dbPath: string, port: number, moreArg
   let child: ServerChild = await startServerChild(binary, args, port);
   return {
     port,
+    get pid() {
+      return child.pid;
+    },
     kill: (signal) => child.kill(signal),
     async restart() {
       child = await startServerChild(binary, args, port);

@@ -29,7 +29,7 @@ export interface SenderOptions {
 
 const callTimeoutMs = 60_000;
 const firstPauseMs = 100;
-const maxPauseMs = 10_000;
+const maxPauseMs = 5000;
 /** How long a service may be away: for a restart and a fail-over. Before its first answer there is more likely a mistake in the URL. */
 const patienceMs = { beforeFirstAnswer: 10_000, later: 600_000 };
 const transient: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted, Code.DeadlineExceeded, Code.Canceled]);
