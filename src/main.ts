@@ -62,14 +62,14 @@ function closeOnSignal(app: App, log: Log): void {
   const onSignal = (signal: NodeJS.Signals) => {
     if (closing) {
       log.warn({ signal }, "ended without waiting for calls under way");
-      process.exit(1);
+      return void exit(log, 1);
     }
     closing = true;
     log.info({ signal }, "closing");
     app.close().then(
       () => {
         log.info({}, "closed");
-        process.exit(0);
+        return exit(log, 0);
       },
       (error: unknown) => crash(log, error, "closing failed"),
     );
@@ -78,9 +78,14 @@ function closeOnSignal(app: App, log: Log): void {
   process.on("SIGINT", onSignal);
 }
 
-function crash(log: Log, error: unknown, message: string): never {
+function crash(log: Log, error: unknown, message: string): void {
   log.fatal({ error }, message);
-  process.exit(1);
+  void exit(log, 1);
+}
+
+async function exit(log: Log, code: number): Promise<never> {
+  await log.flush();
+  process.exit(code);
 }
 
 /** Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. */

@@ -17,8 +17,9 @@ export interface Log {
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
-  /** Written before the call returns. */
   fatal(fields: LogFields, message: string): void;
+  /** Resolves when everything so far is written. To be waited for before `process.exit`. */
+  flush(): Promise<void>;
   /** A log that adds `fields` to every line. */
   child(fields: LogFields): Log;
 }
@@ -41,12 +42,12 @@ export function createLog(level: LogLevel, to: DestinationStream = standardOutpu
 
 /**
  * Written by the thread pool, so a request never waits for whoever reads the log: a line is on its way at once where no write is under
- * way, else with the next one. pino writes what is left synchronously when the process exits, also after an uncaught exception, and with
- * every fatal line; a SIGKILL can lose the lines of the last moment. Where the reader stops, lines beyond 16 MiB are dropped rather than
- * let the process run out of memory.
+ * way, else with the next one. A process that ends without `flush` can lose the write that is under way. Where the reader stops, lines
+ * beyond 16 MiB are dropped rather than let the process run out of memory.
  */
 function standardOutput(): DestinationStream {
-  return destination({ dest: 1, sync: false, maxLength: 16 * 1024 * 1024 });
+  // With a minimal length of 0 the stream does not wait for anything when it is flushed.
+  return destination({ dest: 1, sync: false, minLength: 1, maxLength: 16 * 1024 * 1024 });
 }
 
 function wrap(logger: Logger): Log {
@@ -60,6 +61,7 @@ function wrap(logger: Logger): Log {
     warn: at("warn"),
     error: at("error"),
     fatal: at("fatal"),
+    flush: () => new Promise((resolve) => logger.flush(() => resolve())),
     child: (fields) => wrap(logger.child(redactFields(fields))),
   };
 }

@@ -85,15 +85,6 @@ const errorCases: readonly ErrorCase[] = [
   },
   { title: "no such key", httpMethod: "GET", path: absentPath, status: 404, code: "NOT_FOUND", reason: "KEY_NOT_FOUND" },
   { title: "a slash in a key id", httpMethod: "GET", path: `${keysPath}/a%2Fb`, status: 404, code: "NOT_FOUND", reason: "KEY_NOT_FOUND" },
-  {
-    title: "not there yet",
-    httpMethod: "POST",
-    path: "/v2alpha1/admin/apiKeys:derive",
-    options: { body: { credential: "x" } },
-    status: 501,
-    code: "UNIMPLEMENTED",
-    reason: "UNIMPLEMENTED",
-  },
 ];
 
 describe("every error has status, code and reason", () => {

@@ -41,6 +41,13 @@ describe("X-Request-Id", () => {
 });
 
 describe("the cache", () => {
+  // A process that has just begun trusts no entry before its heartbeat has come round.
+  test("answers hits once it is warm", async () => {
+    const body = { credential: String((await send("POST", keysPath, { body: {} })).json.secret) };
+    const cacheStatus = async () => (await send("POST", verifyPath, { body })).headers.get("cache-status");
+    await expect.poll(cacheStatus, { timeout: 10_000 }).toBe("keywright; hit");
+  });
+
   test.each<[string, Record<string, string>, string]>([
     ["Cache-Control: no-cache", { "cache-control": "no-cache" }, "keywright; fwd=bypass"],
     ["Cache-Control: max-age=0, No-Cache", { "cache-control": "max-age=0, No-Cache" }, "keywright; fwd=bypass"],

@@ -34,6 +34,8 @@ test("a valid key comes with all that its holder may do", async () => {
     visibility: "KEY_VISIBILITY_PUBLIC",
     issuer: expect.any(String),
     rate_limit_policy: { quota: "5", window: "60s", unit: "requests" },
+    rate_limit_remaining: "4",
+    rate_limit_reset_time: expect.any(String),
   });
 });
 
