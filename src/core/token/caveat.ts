@@ -29,14 +29,6 @@ export function readCaveats(caveats: readonly Uint8Array[], facts: TokenFacts): 
   return narrowing;
 }
 
-export function timeCaveat(expireTimeMs: number): string {
-  return `time < ${new Date(expireTimeMs).toISOString()}`;
-}
-
-export function scopeCaveat(scopes: readonly string[]): string {
-  return `scope = ${scopes.join(" ")}`;
-}
-
 /** What binds a token to clients and audiences, said again for one that is derived from it; scopes and times become facts of that one. */
 export function bindingCaveats({ clientCidrs, audiences }: TokenNarrowing): string[] {
   return [...clientCidrs.map((cidrs) => `ip in ${cidrs.join(" ")}`), ...audiences.map((audience) => `audience = ${audience}`)];

@@ -4,4 +4,7 @@ go 1.21
 
 require gopkg.in/macaroon.v2 v2.1.0
 
-require golang.org/x/crypto v0.0.0-20180723164146-c126467f60eb // indirect
+require (
+	golang.org/x/crypto v0.31.0 // indirect
+	golang.org/x/sys v0.28.0 // indirect
+)
