@@ -22,12 +22,14 @@ export interface CacheTrust {
   readonly epoch: number;
   /**
    * Called after the store acknowledged a change: `told` says which server of the shared cache took it under which generation, null for
-   * none. Resolves once no process can go on believing the old state beyond the bound. Rejects where the store cannot be asked.
+   * none. Resolves once no process can go on believing the old state beyond the bound. Rejects where the store cannot be asked; the bound
+   * then begins when it can be again, for the change is there although nobody was told that it is.
    */
   settle(told: { readonly cacheId: string; readonly generation: number } | null): Promise<void>;
   /**
    * Resolves where the store confirmed within the lease before the call, or confirms now, that it is in force; rejects as it does where it
-   * cannot. What the store is asked after that can be old by one lease at most, and not for long.
+   * cannot, and at once while the ticks find that it still cannot. What the store is asked after that can be old by one lease at most, and
+   * not for long.
    */
   confirm(): Promise<void>;
   /** Passes on what the shared cache said (SharedCacheListener). */
@@ -81,6 +83,10 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let foreignSinceMs: number | null = null;
   let answeredSinceMs = Number.NEGATIVE_INFINITY;
   let confirming: Promise<unknown> | null = null;
+  /** What the store's last answer was, where that was none and nothing that it was asked later was answered. */
+  let outage: { readonly error: unknown } | null = null;
+  /** A change was made of which nobody could be told. */
+  let owesGeneration = false;
   let ticks = 0;
   let answeredTick = 0;
   let epoch = 0;
@@ -104,7 +110,11 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   const ask = async (question: () => Promise<CacheGeneration>): Promise<CacheGeneration> => {
     const askedMs = monotonicMs();
     const askedTick = ticks;
-    const generation = await question();
+    const generation = await question().catch((error: unknown) => {
+      if (askedTick > answeredTick) outage = { error };
+      throw error;
+    });
+    outage = null;
     answeredTick = Math.max(answeredTick, askedTick);
     answeredSinceMs = Math.max(answeredSinceMs, askedMs);
     const isNew = moveTo(generation);
@@ -144,6 +154,19 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     shared.beat(beatId);
   };
 
+  const settle: CacheTrust["settle"] = async (told) => {
+    if (told === null) owesGeneration = false;
+    try {
+      const current = await read();
+      if (told === null || told.generation !== current.number || told.cacheId !== current.cacheId) {
+        await advance(current.number, current.cacheId);
+      }
+    } catch (error) {
+      owesGeneration = true;
+      throw error;
+    }
+  };
+
   return {
     mode: () => modeAt(monotonicMs()),
 
@@ -165,17 +188,13 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       return epoch;
     },
 
-    async settle(told) {
-      const current = await read();
-      if (told === null || told.generation !== current.number || told.cacheId !== current.cacheId) {
-        await advance(current.number, current.cacheId);
-      }
-    },
+    settle,
 
     async confirm() {
       const neededMs = monotonicMs() - leaseMs;
       // One question serves all who wait. It may have begun too early for this caller; the one after it has not.
       while (answeredSinceMs < neededMs) {
+        if (outage !== null) throw outage.error;
         confirming ??= read().finally(() => {
           confirming = null;
         });
@@ -200,6 +219,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       ticks += 1;
       try {
         await read();
+        if (owesGeneration) await settle(null);
         await adoptSharedCache();
       } catch {
         // The lease runs out by itself; there is nothing else to do about a store that is away.

@@ -75,3 +75,25 @@ test("a confirmation asked for more than a lease before the read does not count,
   confirm(1);
   expect(await late).toBe(record);
 });
+
+test("while the ticks find that the store cannot be asked, reads fail at once; from the first answer on they are made again", async () => {
+  const { world, questions, trust, store, record, confirm, turn } = setup();
+  const lost = trust.tick();
+  questions[0]?.reject(new Error("no majority"));
+  await lost;
+  await expect(store.get("default", record.keyId)).rejects.toThrow("no majority");
+  expect([questions.length, world.gets]).toEqual([1, 0]);
+  const slow = trust.tick();
+  const back = trust.tick();
+  confirm(2);
+  await back;
+  expect(await store.get("default", record.keyId)).toBe(record);
+  // What was asked before the answer and fails after it says nothing any more.
+  questions[1]?.reject(new Error("no majority"));
+  await slow;
+  world.nowMs = leaseMs + 1;
+  const read = store.get("default", record.keyId);
+  await turn();
+  confirm(3);
+  expect(await read).toBe(record);
+});

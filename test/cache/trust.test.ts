@@ -225,6 +225,19 @@ describe("a change is settled", () => {
     world.isStoreThere = false;
     await expect(trust.settle({ cacheId: "run1", generation: 1 })).rejects.toThrow("away");
   });
+
+  test("by a new generation as soon as the store is there again, where it could not be asked", async () => {
+    const { world, trust, tick } = setup();
+    await tick(2);
+    world.isStoreThere = false;
+    await expect(trust.settle({ cacheId: "run1", generation: 1 })).rejects.toThrow("away");
+    await tick(3);
+    world.isStoreThere = true;
+    await tick();
+    expect([world.generation, trust.generationOf("run1")]).toEqual([{ number: 2, cacheId: "run1" }, 2]);
+    await tick(3);
+    expect(world.generation.number).toBe(2);
+  });
 });
 
 describe("another run of the cache server", () => {

@@ -40,10 +40,11 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     { file: "src/cache/record-reader.ts", text: "{ cacheId, generation });", becomes: "{ cacheId, generation }, early);" },
     {
       file: "src/cache/trust.ts",
-      text: "async settle(told) {",
-      becomes: "readEarly: () => generations.read(),\n    async settle(told, early) {",
+      text: 'const settle: CacheTrust["settle"] = async (told) => {',
+      becomes: "const settle = async (told, early) => {",
     },
-    { file: "src/cache/trust.ts", text: "const current = await read();", becomes: "const current = await early;" },
+    { file: "src/cache/trust.ts", text: "    settle,\n", becomes: "    settle,\n    readEarly: () => generations.read(),\n" },
+    { file: "src/cache/trust.ts", text: "const current = await read();", becomes: "const current = await (early ?? read());" },
   ],
   "a second revocation that finds the key revoked tells nobody": [
     { file: "src/service/change.ts", text: "await tell(record, record.revision);", becomes: "" },
