@@ -71,7 +71,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
       expect(admitted).toBeLessThanOrEqual(most);
     }
     console.info([before, meanwhile, after].map((phase) => phase.map(({ admitted }) => admitted)));
-    expect(sum(before.map(({ admitted }) => admitted))).toBe(150);
+    expect(sum(before.map(({ admitted }) => admitted))).toBeGreaterThanOrEqual(100);
     expect(meanwhile.map(({ admitted }) => admitted > 0)).toEqual([true, true, false]);
     // What the servers spent on their own is known again, or the third one would have its quota still.
     expect(sum(after.map(({ admitted }) => admitted))).toBeLessThanOrEqual(quota / 2);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RateLimitPolicy } from "../../src/core/key.ts";
 import type { Taken } from "../../src/core/rate-limit.ts";
@@ -63,6 +64,28 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(admittedOf(answers)).toBe(100);
       const mine = (await takeAll(10, policyOf(5n, hourMs), randomUUID())).map(({ admitted, remaining }) => [admitted, remaining]);
       expect(mine).toEqual([4n, 3n, 2n, 1n, 0n, 0n, 0n, 0n, 0n, 0n].map((left, index) => [index < 5, left]));
+    });
+
+    test("costs of all sizes are counted to the unit, whatever a unit's time is", async () => {
+      // Units of more than an hour, so that none comes back while the test runs.
+      const policies = fc
+        .integer({ min: 1, max: 80_000 })
+        .chain((quota) => fc.integer({ min: quota * hourMs, max: 315_360_000_000 }).map((windowMs) => policyOf(BigInt(quota), windowMs)));
+      const shares = fc.array(fc.double({ min: 0, max: 0.4, noNaN: true }), { minLength: 1, maxLength: 12 });
+      await fc.assert(
+        fc.asyncProperty(policies, shares, async (policy, parts) => {
+          const keyId = randomUUID();
+          let left = policy.quota;
+          for (const [index, part] of parts.entries()) {
+            const cost = Math.floor(part * Number(policy.quota));
+            const admitted = BigInt(cost) <= left;
+            if (admitted) left -= BigInt(cost);
+            const taken = await [ours, other][index % 2]?.take(tenant, keyId, policy, cost);
+            expect([taken?.admitted, taken?.remaining]).toEqual([admitted, left]);
+          }
+        }),
+        { numRuns: 100 },
+      );
     });
 
     test("what was spent comes back at the rate", async () => {
