@@ -3,6 +3,7 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import type { Validator } from "@bufbuild/protovalidate";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import type { FieldViolation } from "../error/failure.ts";
+import { compileLongLists, type FindLongLists } from "./long-lists.ts";
 import { compileQuickCheck, type QuickCheck } from "./quick-check.ts";
 
 /** What the `buf.validate` rules of the contract have against a message: every field at fault, and no value. */
@@ -11,14 +12,16 @@ export type ViolationsOf = (schema: DescMessage, message: Message) => readonly F
 const none: readonly FieldViolation[] = [];
 
 export function createViolationsOf(validator: Validator): ViolationsOf {
-  const quickChecks = new Map<DescMessage, QuickCheck>();
+  const compiled = new Map<DescMessage, { keepsRules: QuickCheck; findLongLists: FindLongLists }>();
   return (schema, message) => {
-    let keepsRules = quickChecks.get(schema);
-    if (keepsRules === undefined) {
-      keepsRules = compileQuickCheck(schema);
-      quickChecks.set(schema, keepsRules);
+    let checks = compiled.get(schema);
+    if (checks === undefined) {
+      checks = { keepsRules: compileQuickCheck(schema), findLongLists: compileLongLists(schema) };
+      compiled.set(schema, checks);
     }
-    if (keepsRules(message)) return none;
+    if (checks.keepsRules(message)) return none;
+    const longLists = checks.findLongLists(message);
+    if (longLists.length > 0) return longLists;
     const result = validator.validate(schema, message);
     if (result.kind === "valid") return none;
     if (result.kind === "error") throw result.error;

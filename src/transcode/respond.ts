@@ -47,7 +47,7 @@ function responseText(route: Route, message: Message): string {
 export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, headers: ResponseHeaders): void {
   const { code, httpStatus } = errorTable[failure.reason];
   const status = toJson(StatusSchema, failureStatus(failure, headers["x-request-id"] ?? ""), statusOptions) as JsonObject;
-  const error = { code: httpStatus, status: code, message: failure.message, details: status.details ?? [] };
+  const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
   if (failure.reason === "BODY_TOO_LARGE" || request.isPaused() || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }), headers);
 }

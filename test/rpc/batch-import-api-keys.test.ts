@@ -6,7 +6,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
-import { clientKinds, refused } from "../support/clients.ts";
+import { clientKinds, refused, succeed } from "../support/clients.ts";
 
 let api: Api;
 beforeAll(async () => {
@@ -163,6 +163,13 @@ test("1000 keys go in one call, 1001 and none do not", async () => {
   }
 });
 
+test("lists that are too long are refused by their length, and not item by item", async () => {
+  const [scopes, allowed_cidrs] = [Array.from({ length: 100_000 }, () => " "), Array.from({ length: 101 }, () => "x")];
+  const [result] = await importAll([item("sk_long", { scopes, ip_restriction: { allowed_cidrs } }), item("sk_short")]);
+  const tooMany = "must contain no more than 100 item(s)";
+  expect(result).toBe(`INVALID_ARGUMENT scopes: ${tooMany}; ip_restriction.allowed_cidrs: ${tooMany}`);
+});
+
 test("batchCreate is the same under its own names", async () => {
   const requests = [item("sk_create"), item("sk_create"), item("sk_create_2", { name: "" })];
   expect(await api.call("AdminBatchCreateImportedApiKeys", { requests })).toEqual({
@@ -203,7 +210,7 @@ describe("a batch without any success", () => {
   test.each(clientKinds)("fails with the code most items had and names the items ($name)", async (kind) => {
     await using client = kind.open(api.server.url, api.server.adminToken);
     const rawKey = `sk of ${kind.name}`;
-    await api.call("AdminImportApiKey", item(rawKey));
+    expect(await succeed(client, "AdminBatchImportApiKeys", { requests: [item(rawKey)] })).toMatchObject({ success_count: 1 });
     const refusal = await refused(client, "AdminBatchImportApiKeys", { requests: [noName("a"), item(rawKey), noName("b")] });
     expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT", reason: "INVALID_REQUEST" });
     expect(refusal.message).toMatch(/^none of 3 keys was imported; requests\[0\]: name: /);
