@@ -42,7 +42,7 @@ export function failedResult(index: number, failure: Failure): MessageInitShape<
 export function noneImported(failures: readonly Failure[], responseSchema: BatchResponseSchema): Failure {
   const code = mostCommonCode(failures);
   const index = failures.findIndex((failure) => codeOf(failure) === code);
-  const { reason, message } = failures[index] as Failure;
+  const { reason, message, quota } = failures[index] as Failure;
   const all = failures.map((failure, at) => failedResult(at, failure));
   const results = firstThatFit(all, ({ errorMessage = "" }) => errorMessage, maxResultBytes);
   const response = create(responseSchema, { results, successCount: 0, failureCount: failures.length });
@@ -53,6 +53,7 @@ export function noneImported(failures: readonly Failure[], responseSchema: Batch
       code === "INVALID_ARGUMENT"
         ? firstThatFit(violationsIn(failures), ({ field, description }) => field + description, maxViolationBytes)
         : [],
+    ...(quota !== null && { quota }),
     details: [{ typeName: responseSchema.typeName, value: toBinary(responseSchema, response) }],
   });
 }

@@ -54,6 +54,9 @@ test("one more is refused with the limit and the use; in a batch each item for i
   await api.call("AdminRevokeApiKey", { key_id: key_id as string, reason });
   const { results } = await api.call("AdminBatchImportApiKeys", { requests: [item("raw-more"), item("raw-too-many")] });
   expect((results as JsonObject[]).map(({ error_code }) => error_code)).toEqual([undefined, "BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED"]);
+  const full = await api.refused("AdminBatchImportApiKeys", { requests: [item("raw-too-many")] });
+  expect(full).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "KEY_QUOTA_EXHAUSTED" });
+  expect(full.details).toContainEqual(expect.objectContaining({ "@type": "type.googleapis.com/google.rpc.QuotaFailure" }));
 });
 
 test("an expired key counts until it is revoked; a rotation needs no room", async () => {
