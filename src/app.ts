@@ -152,6 +152,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     keys: tokenKeys.current,
     macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
   });
+  const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
   const verifyOptions = {
     credentials,
     tokens,
@@ -160,7 +161,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     reader,
     usage,
     rateLimiter: createRateLimiter(config, redis && telemetry.rateLimiter(redis.rateLimiter), monotonicMs),
-    guesses: createGuessLimit(addresses, "failed verify", config.failedVerifyLimit),
+    guesses,
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
   };
@@ -176,7 +177,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       service,
       verification,
       violationsOf,
-      { store, credentials, tokens, reader, clock, randomBytes, clockSkewMs },
+      { store, credentials, tokens, reader, guesses, clock, randomBytes, clockSkewMs },
       tokenKeys,
       createGuessLimit(addresses, "self-revoke", config.selfRevokeLimit),
     ),

@@ -65,7 +65,12 @@ export const settings = {
     parse: adminTokens,
     description: "List of `{name, sha256, roles}`: more bearer tokens, by the SHA-256 of each in hex.",
   },
-  issuer: { default: null, defaultNote: "URL of the listener", parse: text(issuer), description: "`iss` of derived tokens." },
+  issuer: {
+    default: null,
+    defaultNote: "URL of the listener",
+    parse: text(issuer),
+    description: "`iss` of derived tokens; all processes of one store must have the same.",
+  },
   signing_keys: {
     default: null,
     defaultNote: "generated",

@@ -1,22 +1,43 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { TokenAlgorithm } from "../../gen/keywright/v2alpha1/derived_token_pb.ts";
+import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
+import { Failure } from "../error/failure.ts";
+import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
 import { durationToMs } from "./message.ts";
 import { originOf } from "./origin.ts";
+import { setRetryAfter } from "./rate-limit-headers.ts";
 
-export function deriveToken(options: DeriveOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
+export interface DeriveRpcOptions extends DeriveOptions {
+  /** The one of verify: who is refused there must not go on guessing here. */
+  readonly guesses: GuessLimit;
+}
+
+export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
   return async (request, call) => {
+    const { clientIp } = request;
+    if (clientIp !== "") refuseGuesser(options.guesses, clientIp, call);
     const { token, claims, facts } = await derive(options, defaultTenant, originOf(call), {
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
       scopes: request.scopes,
       customClaims: request.customClaims ?? {},
-      clientAddress: () => request.clientIp || call.clientAddress,
+      clientAddress: () => clientIp || call.clientAddress,
+    }).catch((error: unknown) => {
+      if (clientIp !== "" && error instanceof Failure && error.reason === "KEY_NOT_FOUND") options.guesses.take(clientIp);
+      throw error;
     });
     return { token: { token, claims, expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] } };
   };
+}
+
+function refuseGuesser(guesses: GuessLimit, clientIp: string, call: Call): void {
+  const retryAfterMs = guesses.look(clientIp);
+  if (retryAfterMs === null) return;
+  setRetryAfter(call, retryAfterMs);
+  throw new Failure("TOO_MANY_CALLS");
 }

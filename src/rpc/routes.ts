@@ -4,12 +4,11 @@ import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/i
 import type { Implementations } from "../call/methods.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
-import type { DeriveOptions } from "../service/derive.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
-import { deriveToken } from "./derive-token.ts";
+import { type DeriveRpcOptions, deriveToken } from "./derive-token.ts";
 import { getImportedApiKey } from "./get-imported-api-key.ts";
 import { getIssuedApiKey } from "./get-issued-api-key.ts";
 import { getJwks } from "./get-jwks.ts";
@@ -31,7 +30,7 @@ export function implementationsOf(
   service: KeyService,
   verification: VerifyRpcOptions,
   violationsOf: ViolationsOf,
-  derivation: DeriveOptions,
+  derivation: DeriveRpcOptions,
   tokenKeys: TokenKeySource,
   selfRevokeLimit: GuessLimit,
 ): Implementations<typeof ApiKeysService> {

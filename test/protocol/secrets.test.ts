@@ -89,7 +89,7 @@ async function lifeOfKeys(kind: ClientKind): Promise<void> {
   await keep("AdminIssueApiKey", { request_id: secret, scopes: [`not a scope ${secret}`] });
   await keep("AdminRevokeApiKey", { key_id: secret, reason: compromised, description: secret });
   await keep("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId }, update_mask: "revocationReason" });
-  await keep("AdminDeriveToken", { credential: secret });
+  for (const algorithm of ["JWT", "MACAROON"]) await lifeOfToken(kind.name, client, secret, `TOKEN_ALGORITHM_${algorithm}`, keep);
   await keep("AdminImportApiKey", { raw_key: secret, name: "x", actor_id: "x" });
   await lifeOfImportedKeys(kind.name, secret, keep);
   const rotated = await newKey(client, "AdminRotateIssuedApiKey", { key_id: keyId });
@@ -100,8 +100,25 @@ async function lifeOfKeys(kind: ClientKind): Promise<void> {
   await keep("AdminVerifyApiKey", { credential: rotated.secret });
 }
 
+type Keep = (methodName: string, request: JsonObject, token?: string | null) => Promise<void>;
+
+/** A derived token where it belongs and where it does not; only the response of derive may hold it. */
+async function lifeOfToken(name: string, client: Client, credential: string, algorithm: string, keep: Keep): Promise<void> {
+  const { token } = asObject((await succeed(client, "AdminDeriveToken", { credential, algorithm })).token);
+  const derived = String(token);
+  secrets.set(`the ${algorithm} of ${name}`, derived);
+  await keep("AdminVerifyApiKey", { credential: derived });
+  await keep("AdminVerifyApiKey", { credential: `${derived.slice(0, -4)}AAAA` });
+  await keep("AdminVerifyApiKey", { credential, audience: derived.slice(0, 255) }, derived);
+  await keep("AdminDeriveToken", { credential: derived, scopes: ["more"] });
+  await keep("AdminDeriveToken", { credential: derived, custom_claims: { [derived]: "x".repeat(5000) } });
+  await keep("AdminBatchVerifyApiKeys", { requests: [{ credential: derived }, { credential: derived, client_ip: derived }] });
+  await keep("RevokeApiKey", { credential: derived, reason: compromised }, null);
+  await keep("AdminGetIssuedApiKey", { key_id: derived });
+}
+
 /** Raw keys and their digests, alone and in batches. */
-async function lifeOfImportedKeys(name: string, issuedSecret: string, keep: (methodName: string, request: JsonObject) => Promise<void>) {
+async function lifeOfImportedKeys(name: string, issuedSecret: string, keep: Keep) {
   const rawKeys = ["first", "second", "third"].map(() => `sk_${randomBytes(24).toString("hex")}`);
   const [first, second, third] = rawKeys as [string, string, string];
   const sha256 = createHash("sha256").update(third).digest("hex");
@@ -265,8 +282,9 @@ function leaksIn(text: string): string[] {
   return [...secrets].filter(([, secret]) => text.includes(tellingPart(secret))).map(([title]) => title);
 }
 
-/** 24 characters of what is random: of a key, behind its id. */
+/** 24 characters of what is random: of a key, behind its id; of a derived token, in its signature. */
 function tellingPart(secret: string): string {
+  if (/^(eyJ|mc_v1_)/.test(secret)) return secret.slice(-24);
   const start = secret.lastIndexOf("_") + 1;
   return secret.slice(start).length >= 24 ? secret.slice(start, start + 24) : secret.slice(0, 24);
 }

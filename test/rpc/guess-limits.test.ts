@@ -59,6 +59,15 @@ test("in a batch too, and the answer says when to come again", async () => {
   expect([answer.headers.get("retry-after"), answer.headers.get("ratelimit")]).toEqual(["1200", null]);
 });
 
+test("guesses at verify and at derive count together", async () => {
+  const { secret } = await api.issue();
+  const derive = { client_ip: "192.0.2.5", credential: "a guess" };
+  for (let call = 0; call < 2; call += 1) expect(await api.refused("AdminDeriveToken", derive)).toMatchObject({ reason: "KEY_NOT_FOUND" });
+  expect(await codesOf(2, "a guess", "192.0.2.5")).toEqual(["NOT_FOUND", "RATE_LIMITED"]);
+  expect(await api.refused("AdminDeriveToken", { ...derive, credential: secret })).toMatchObject({ reason: "TOO_MANY_CALLS" });
+  await api.call("AdminDeriveToken", { ...derive, credential: secret, client_ip: "192.0.2.6" });
+});
+
 test("self-revocation is limited by the caller's address, on every protocol", async () => {
   const { secret } = await api.issue();
   const request = { credential: secret, reason: "REVOCATION_REASON_SUPERSEDED" };
