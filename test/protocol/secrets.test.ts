@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { asObject, type Client, type ClientKind } from "../support/clients/client.ts";
 import { clientKinds, succeed } from "../support/clients.ts";
 import { httpSender } from "../support/http.ts";
+import { scrape } from "../support/metrics.ts";
+import { startOtlpSink } from "../support/otlp-sink.ts";
 import { createRoleTokens } from "../support/role-tokens.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
@@ -29,6 +31,9 @@ const secrets = new Map<string, string>();
 const answers: { readonly from: string; readonly text: string }[] = [];
 const storeFiles: { readonly name: string; readonly text: string }[] = [];
 
+/** What the servers told Prometheus and the trace collector. */
+const observed: { readonly name: string; readonly text: string }[] = [];
+
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "keywright-test-"));
   await withServer(async () => {
@@ -45,13 +50,23 @@ beforeAll(async () => {
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 async function withServer(action: () => Promise<void>): Promise<void> {
-  const env = { KEYWRIGHT_LOG_LEVEL: "trace", KEYWRIGHT_ADMIN_TOKEN: roles.admin, KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.1/32" };
+  await using sink = await startOtlpSink();
+  const env = {
+    KEYWRIGHT_LOG_LEVEL: "trace",
+    KEYWRIGHT_ADMIN_TOKEN: roles.admin,
+    KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.1/32",
+    KEYWRIGHT_METRICS_PORT: "0",
+    OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+    OTEL_BSP_MAX_QUEUE_SIZE: "100000",
+  };
   server = await startServer({ dataDir, config: roles.config, env });
   try {
     await action();
+    observed.push({ name: "scrape", text: (await scrape(server)).text });
   } finally {
     await server.stop();
     log += server.output();
+    observed.push({ name: "traces", text: sink.text() });
   }
 }
 
@@ -182,7 +197,7 @@ async function secretsInOddPlaces(): Promise<void> {
     ["GET", `${keys}?page_token=${secret}&page_size=${secret}`],
     ["GET", `${keys}?${secret}=1`],
     ["GET", `${keys}?access_token=${roles.admin}`],
-    ["GET", keys, undefined, { authorization: `Basic ${secret}` }],
+    ["GET", keys, undefined, { authorization: `Basic ${secret}`, traceparent: secret, tracestate: `x=${secret}`, baggage: `x=${secret}` }],
     ["GET", keys, undefined, { authorization: `Bearer ${roles.admin} ${secret}` }],
     [
       "GET",
@@ -296,6 +311,9 @@ test("the session was what it should be", () => {
   expect(answers.filter(({ from }) => /INTERNAL|UNAVAILABLE/.test(from)).length).toBe(3 * clientKinds.length);
   expect(log).toContain('"rpc":"AdminIssueApiKey"');
   expect(log).toContain('"level":"error"');
+  expect(observed.map(({ text }) => text).join("")).toMatch(
+    /keywright_rpc_calls_total\{rpc="RevokeApiKey"[\s\S]*ApiKeysService\/AdminIssueApiKey/,
+  );
   expect(storeFiles.map(({ text }) => text).join("")).toContain("renamed");
 });
 
@@ -306,6 +324,10 @@ describe("no secret is", () => {
 
   test("in the log", () => {
     expect(log.split("\n").filter((line) => leaksIn(line).length > 0)).toEqual([]);
+  });
+
+  test("in metrics and traces", () => {
+    expect(observed.flatMap(({ name, text }) => leaksIn(text).map((title) => `${title} in the ${name}`))).toEqual([]);
   });
 
   test("in the store's files", () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startApi } from "../support/api.ts";
 import { scrape } from "../support/metrics.ts";
@@ -49,6 +51,22 @@ test.each(["grpc", "json-http"] as const)(
     for (const unwanted of [secret, keyId, "actor-of-traces", api.server.adminToken]) expect(sink.text()).not.toContain(unwanted);
   },
 );
+
+test("README shows the trace of one verify as it is", async () => {
+  await using sink = await startOtlpSink();
+  await using api = await startApi("json-http", { env: settings(sink) });
+  const { secret } = await api.issue();
+  await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
+  const root = await sink.until((span) => span.parentSpanId === parentId);
+  const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
+  expect(readme).toContain(`\`\`\`\n${treeOf(sink.spans, root).join("\n")}\n\`\`\`\n`);
+});
+
+function treeOf(spans: readonly SunkSpan[], root: SunkSpan, indent = ""): string[] {
+  const attributes = Object.entries(root.attributes).map(([name, value]) => `${name}=${value}`);
+  const parts = spans.filter((span) => span.parentSpanId === root.spanId);
+  return [`${indent}${root.name}: ${attributes.join(" ")}`, ...parts.flatMap((part) => treeOf(spans, part, `${indent}  `))];
+}
 
 test("refused calls are no errors, calls that fail are; whoever asks with an id may ask for it in vain", async () => {
   await using sink = await startOtlpSink();
