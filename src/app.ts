@@ -290,6 +290,6 @@ async function openStore(
 
 /** Without Redis each process counts by itself. */
 function createRateLimiter(config: Config, shared: SharedRateLimiter | null, monotonicMs: () => number): RateLimiter {
-  const local = createMemoryRateLimiter({ maxEntries: config.cacheMaxEntries, monotonicMs });
+  const local = createMemoryRateLimiter({ maxEntries: config.cacheMaxEntries, monotonicMs, isFollower: shared !== null });
   return shared === null ? local : createSharedLimit({ local, shared, outage: config.rateLimitOutage });
 }

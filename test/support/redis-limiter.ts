@@ -15,7 +15,7 @@ export async function openRedisLimiter(
   // The time-out is long where time is not what is tested: the machine may be busy.
   const { sharedCache, rateLimiter } = await openRedis({ namespace: "test", uri, timeoutMs: 2000, ...options });
   await connected(sharedCache);
-  const local = createMemoryRateLimiter({ maxEntries: 1000, monotonicMs: () => performance.now() });
+  const local = createMemoryRateLimiter({ maxEntries: 1000, monotonicMs: () => performance.now(), isFollower: true });
   return { limiter: createSharedLimit({ local, shared: rateLimiter, outage }), cache: sharedCache };
 }
 

@@ -2,9 +2,11 @@ import { add, convert, type Debt, isMore, noDebt, owedAt, priceOf, type Rate, ra
 import type { KnownDebt, LocalRateLimiter } from "../../ports/rate-limiter.ts";
 
 export interface MemoryRateLimiterOptions {
-  /** Keys that owe something at the same time; some 320 bytes each. At least 1. */
+  /** Keys that owe something at the same time; some 320 bytes each, of a follower 420. At least 1. */
   readonly maxEntries: number;
   readonly monotonicMs: () => number;
+  /** True where there is a shared limit to tell of what was spent here. */
+  readonly isFollower?: boolean;
 }
 
 interface Entry {
@@ -21,7 +23,7 @@ const nothingKnown: KnownDebt = { owed: noDebt, own: noDebt, knownTo: undefined,
 /** How many entries are looked at for each new one: more than one, so that those whose debt has ended are forgotten faster than others come. */
 const lookedAtForNew = 4;
 
-export function createMemoryRateLimiter({ maxEntries, monotonicMs }: MemoryRateLimiterOptions): LocalRateLimiter {
+export function createMemoryRateLimiter({ maxEntries, monotonicMs, isFollower = false }: MemoryRateLimiterOptions): LocalRateLimiter {
   const entries = new Map<string, Entry>();
   let walk = entries.entries();
 
@@ -65,8 +67,10 @@ export function createMemoryRateLimiter({ maxEntries, monotonicMs }: MemoryRateL
       const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
       if (admitted && cost > 0) {
         const debtor = owe(key, entry, rate, endOf(nowUs, owed));
-        debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
-        debtor.ownSpends += 1;
+        if (isFollower) {
+          debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
+          debtor.ownSpends += 1;
+        }
       }
       return takenOf(rate, price, admitted, owed);
     },
