@@ -35,6 +35,8 @@ export interface SharedDebt {
  */
 export interface LocalRateLimiter extends RateLimiter {
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken;
+  /** False where the whole quota is there; may be true for some time after. */
+  mayOwe(tenant: string, keyId: string): boolean;
   /** What to tell a server. What was spent here alone is told once: whoever fails to tell it gives it back. */
   handOver(tenant: string, keyId: string, rate: Rate): KnownDebt;
   giveBack(tenant: string, keyId: string, rate: Rate, known: KnownDebt): void;

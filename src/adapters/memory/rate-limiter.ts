@@ -75,6 +75,8 @@ export function createMemoryRateLimiter({ maxEntries, monotonicMs, isFollower = 
       return takenOf(rate, price, admitted, owed);
     },
 
+    mayOwe: (tenant, keyId) => entries.has(entryKey(tenant, keyId)),
+
     handOver(tenant, keyId, rate) {
       const entry = entries.get(entryKey(tenant, keyId));
       if (entry === undefined) return nothingKnown;
