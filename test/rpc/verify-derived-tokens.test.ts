@@ -115,6 +115,14 @@ test("a use of a token is a use of its key", async () => {
   await expect.poll(async () => (await api.get(keyId)).last_used_time, { timeout: 5000, interval: 100 }).toBeDefined();
 });
 
+test("tokens and their key spend one rate limit", async () => {
+  const { secret } = await api.issue({ ...key, rate_limit_policy: { quota: "3", window: "3600s" } });
+  const jwt = await derive(api, secret);
+  const credentials = [jwt.token, (await derive(api, jwt.token, { algorithm: macaroon })).token, secret];
+  for (const credential of credentials) expect(await errorCode(api, { credential })).toBe("valid");
+  for (const credential of credentials) expect(await errorCode(api, { credential })).toBe("RATE_LIMITED");
+});
+
 test("a token cannot be self-revoked", async () => {
   const { token } = await derive(api, (await api.issue(key)).secret);
   const refusal = await api.refused("RevokeApiKey", { credential: token, reason: "REVOCATION_REASON_KEY_COMPROMISE" });

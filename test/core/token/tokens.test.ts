@@ -1,34 +1,58 @@
 import { expect, test } from "vitest";
 import { deriveSubkeys } from "../../../src/core/subkeys.ts";
-import { mintMacaroon } from "../../../src/core/token/macaroon.ts";
+import { unnarrowed } from "../../../src/core/token/facts.ts";
+import { readJwkSets, type TokenKeys } from "../../../src/core/token/jwk-set.ts";
 import { createTokens } from "../../../src/core/token/tokens.ts";
+import { jwkSet, privateJwk } from "../../support/jwks.ts";
 import { tokenFacts } from "../../support/token-facts.ts";
 
-const nowMs = 1_800_000_000_000;
-const current = "current-secret-0123456789-0123456789";
-const retired = "retired-secret-0123456789-0123456789";
 const facts = tokenFacts();
-const noKeys = () => {
-  throw new Error("macaroons need no signing keys");
-};
+const nowMs = facts.issueTimeMs;
+const [first, second] = [await privateJwk(), await privateJwk()];
+const keys = await readJwkSets([jwkSet(first, second)]);
+const secrets = { current: "s".repeat(32), retired: [] };
+const macaroonKeys = deriveSubkeys(secrets, "macaroon-root");
 
-test("a retired secret's expiry ends its macaroons, also those whose signature is known", () => {
-  const secrets = { current, retired: [{ secret: retired, expireTimeMs: nowMs }] };
-  const macaroonKeys = deriveSubkeys(secrets, "macaroon-root");
-  const tokens = createTokens({ issuer: facts.issuer, keys: noKeys, macaroonKeys });
-  const old = mintMacaroon(deriveSubkeys({ current: retired, retired: [] }, "macaroon-root")[0], facts);
-  const claim = (text: string, atMs: number) => tokens.claim(facts.tenant, "macaroon", text, atMs);
-  const claimed = { type: "macaroon", keyIds: [facts.rootKeyId], token: { facts } };
-  for (let count = 0; count < 2; count += 1) expect(claim(old, nowMs - 1)).toMatchObject(claimed);
-  expect(claim(old, nowMs)).toBe("signature_invalid");
-  expect(claim(mintMacaroon(macaroonKeys[0], facts), nowMs)).toMatchObject(claimed);
+function setup(options: { issuer?: string; macaroonKeys?: typeof macaroonKeys } = {}) {
+  const now: { keys: TokenKeys } = { keys };
+  const tokens = createTokens({ issuer: facts.issuer, macaroonKeys, ...options, keys: () => now.keys });
+  return { now, tokens };
+}
+
+test("a signature that fits is not checked again while the keys stay the same, and no longer", async () => {
+  const { now, tokens } = setup();
+  const jwt = await tokens.mintJwt(facts);
+  expect(tokens.claim("default", "jwt", jwt, nowMs)).toMatchObject({ type: "jwt", keyIds: [facts.rootKeyId], token: { facts } });
+  // Nothing could be checked with these.
+  now.keys = { ...keys, byKid: new Map() };
+  expect(tokens.claim("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
+  expect(tokens.claim("default", "jwt", `${jwt.slice(0, -4)}AAAA`, nowMs)).toBe("signature_invalid");
+  now.keys = await readJwkSets([jwkSet(second)]);
+  expect(tokens.claim("default", "jwt", jwt, nowMs)).toBe("signature_invalid");
+  now.keys = keys;
+  expect(tokens.claim("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
 });
 
-test("a macaroon of another tenant or issuer is nobody's", () => {
-  const macaroonKeys = deriveSubkeys({ current, retired: [] }, "macaroon-root");
-  const tokens = createTokens({ issuer: facts.issuer, keys: noKeys, macaroonKeys });
-  expect(tokens.claim("other", "macaroon", mintMacaroon(macaroonKeys[0], facts), nowMs)).toBe("not_found");
-  expect(tokens.claim(facts.tenant, "macaroon", mintMacaroon(macaroonKeys[0], { ...facts, issuer: "https://other" }), nowMs)).toBe(
-    "not_found",
-  );
+test("a macaroon ends with the server secret that it was made under, known or not", () => {
+  const expireTimeMs = nowMs + 1000;
+  const retired = { current: "n".repeat(32), retired: [{ secret: secrets.current, expireTimeMs }] };
+  const { tokens } = setup({ macaroonKeys: deriveSubkeys(retired, "macaroon-root") });
+  const old = setup().tokens.mintMacaroon(facts, unnarrowed) as string;
+  const current = tokens.mintMacaroon(facts, unnarrowed) as string;
+  const claim = (text: string, atMs: number) => tokens.claim("default", "macaroon", text, atMs);
+  for (const text of [old, current]) expect(claim(text, expireTimeMs - 1)).toMatchObject({ type: "macaroon", token: { facts } });
+  expect(claim(old, expireTimeMs)).toBe("signature_invalid");
+  expect(claim(current, expireTimeMs)).toMatchObject({ token: { facts } });
+});
+
+test("a token of another tenant or issuer is nobody's, and none of one kind is one of the other", async () => {
+  const { tokens } = setup();
+  const tokenTexts = { jwt: await tokens.mintJwt(facts), macaroon: tokens.mintMacaroon(facts, unnarrowed) as string };
+  const { tokens: others } = setup({ issuer: "https://other.example" });
+  for (const type of ["jwt", "macaroon"] as const) {
+    expect(tokens.claim("other", type, tokenTexts[type], nowMs)).toBe("not_found");
+    expect(others.claim("default", type, tokenTexts[type], nowMs)).toBe("not_found");
+  }
+  expect(tokens.claim("default", "jwt", tokenTexts.macaroon, nowMs)).toBe("invalid_format");
+  expect(tokens.claim("default", "macaroon", tokenTexts.jwt, nowMs)).toBe("invalid_format");
 });
