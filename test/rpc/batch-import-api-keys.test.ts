@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, startApi } from "../support/api.ts";
+import { type Api, delay, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { clientKinds, refused, succeed } from "../support/clients.ts";
 
+/** Within which a change holds in another process (README). */
+const boundMs = 100;
 let api: Api;
 beforeAll(async () => {
   api = await startApi("json-http");
@@ -132,6 +134,36 @@ test("keys verify at once that verifiers know as absent or deleted", async () =>
   expect(await api.verify({ credential: "sk_late_1" })).toMatchObject({ is_valid: false });
   await importAll([item("sk_late_1"), item("sk_late_4")]);
   expect(await api.verify({ credential: "sk_late_1" })).toMatchObject({ is_valid: true });
+});
+
+const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
+
+test.skipIf(!isOnMongo)("in another process too (skipped on SQLite, which has one)", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "keywright-test-"));
+  try {
+    await using one = await startApi("grpc", { dataDir });
+    await using other = await startApi("grpc", { dataDir });
+    const rawKeys = Array.from({ length: 20 }, (_, index) => `sk_there_${index}`);
+    const validCount = async () => {
+      const { results } = await other.call("AdminBatchVerifyApiKeys", { requests: rawKeys.map((credential) => ({ credential })) });
+      return (results as JsonObject[]).filter(({ is_valid }) => is_valid).length;
+    };
+    const fillers = Array.from({ length: 980 }, (_, index) => item(`sk_filler_${index}`, { metadata: { text: "x".repeat(500) } }));
+    const batch = [...fillers, ...rawKeys.map((raw_key) => item(raw_key))];
+    expect(await validCount()).toBe(0);
+    const keyIds = (await importAll(batch, one)).slice(-rawKeys.length);
+    await delay(boundMs);
+    expect(await validCount()).toBe(rawKeys.length);
+    // As deleted keys are remembered for longer than absent ones.
+    await Promise.all(keyIds.map((key_id) => one.call("AdminDeleteImportedApiKey", { key_id })));
+    await delay(boundMs);
+    expect(await validCount()).toBe(0);
+    await importAll(batch.slice(-rawKeys.length - 1), one);
+    await delay(boundMs);
+    expect(await validCount()).toBe(rawKeys.length);
+  } finally {
+    await rm(dataDir, { recursive: true, force: true });
+  }
 });
 
 test("a key imported under a retired server secret is known", async () => {
