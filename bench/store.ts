@@ -17,11 +17,13 @@ const largeCount = process.argv.includes("--full") ? 1_000_000 : Number(process.
 const tenant = "default";
 let position = 0;
 let lastIndex = 10_000_000;
+let revokedCount = 0;
 
 const mongo = await startMongo({ members: 1, cacheGb: 2 });
 if ("unavailable" in mongo) throw new Error(mongo.unavailable);
 const small = withEvents(await openMongoKeyStore({ uri: mongo.uri, database: "small", clock: Date.now }));
 const large = withEvents(await openMongoKeyStore({ uri: mongo.uri, database: "large", clock: Date.now }));
+const limited = withEvents(await openMongoKeyStore({ uri: mongo.uri, database: "limited", clock: Date.now, maxKeys: 1_000_000_000 }));
 const client = new MongoClient(mongo.uri, { maxPoolSize: 32 });
 const bare = client.db("bare").collection<Record<string, unknown> & { _id: string }>("keys");
 
@@ -62,9 +64,20 @@ try {
   const marked = () => small.insert(tenant, record(newIndex()), { requestId: String(newIndex()), payloadDigest: "digest" });
   await compare(`insert against bare insertOne with majority, ${inFlight} in flight (goal 0.7)`, 400, insert, bareInsert, inFlight);
   await compare("insert against bare insertOne with majority, one at a time", 60, insert, bareInsert, 1);
+  const revoke = () => {
+    revokedCount += 1;
+    return small.replace(tenant, { ...record(revokedCount), revision: 2, revocation: { reason: "superseded", description: "" } });
+  };
+  const bareRevoke = () => {
+    const filter = { _id: `${tenant}/${keyId(scattered(smallCount))}` };
+    return bare.updateOne(filter, { $set: { revision: position } }, majority);
+  };
+  await compare(`revoke against bare updateOne with majority, ${inFlight} in flight`, 80, revoke, bareRevoke, inFlight);
+  const insertLimited = () => limited.insert(tenant, record(newIndex()), null);
+  await compare(`insert under a quota against one without, ${inFlight} in flight`, 400, insertLimited, insert, inFlight);
   await compare("insert with a request id against bare insertOne with majority", 200, marked, bareInsert, inFlight);
 } finally {
-  await Promise.all([small.close(), large.close(), client.close()]);
+  await Promise.all([small.close(), large.close(), limited.close(), client.close()]);
   await mongo.stop();
 }
 

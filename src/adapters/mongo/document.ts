@@ -6,7 +6,8 @@ import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../
  *
  * `_id` is "<tenant>/<key id>". It is also the shard key, hashed: `sh.shardCollection("keywright.keys", { _id: "hashed" })`, and the same for
  * `request_marks`, `audit_events` and `key_counts`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
- * do not all land on the newest chunk. Lists ask every shard and merge.
+ * do not all land on the newest chunk. Lists ask every shard and merge. A change
+ * and its audit event may lie on two shards; then its transaction is committed in two phases.
  */
 export interface KeyDocument {
   readonly _id: string;
