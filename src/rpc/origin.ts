@@ -2,7 +2,7 @@ import type { Call } from "../call/call.ts";
 import type { Origin } from "../core/audit.ts";
 
 /** Shapes of our own credentials and of JWTs. */
-const credentialShape = /_v1_|_pub_|kwadm_|eyJ/;
+const credentialShape = /_v1_|kwadm_|eyJ/;
 
 /** Who calls and how, for the audit trail. */
 export function originOf({ method, caller, clientAddress, requestId }: Call): Origin {
