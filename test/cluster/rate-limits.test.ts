@@ -23,6 +23,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
       await Promise.all(nodes.map((node) => hammer(node, free, 2000)));
       for (let counted = 0, disturbed = 0; counted < runs; ) {
         const key = await issueLimited(quota);
+        await until(() => nodes.every(isConnected), "all servers have Redis");
         const lossesBefore = lossesOf(nodes);
         const all = await Promise.all(nodes.map((node) => hammer(node, key, (10 * quota) / 3)));
         const admitted = sum(all.map((one) => one.admitted));
@@ -30,6 +31,8 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
         // The refill counts from the first take to the last one, each of which was at some moment between its request and its answer.
         const leastMs = Math.max(0, spanMs - 2 * Math.max(...all.map((one) => one.slowestMs)));
         const owedFor = (ms: number) => Math.floor((ms / 1000) * (quota / windowSeconds));
+        // Until what they wrote has come through the pipe.
+        await sleep(100);
         const isDisturbed = lossesOf(nodes) > lossesBefore;
         console.info(
           `${admitted} of ${sum(all.map((one) => one.asked))} admitted in ${Math.round(spanMs)} ms`,
@@ -62,7 +65,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
     await until(() => nodes.every((node, index) => lossesOf([node]) > (losses[index] ?? 0)), "all servers noticed");
     const meanwhile = await Promise.all(nodes.map((node) => hammer(node, key, 300)));
     await redis.restart();
-    await sleep(2500);
+    await until(() => nodes.every(isConnected), "all servers have Redis again");
     const after = await Promise.all(nodes.map((node) => hammer(node, key, 300)));
 
     const most = quota + Math.ceil(((performance.now() - begunMs) / 1000) * (quota / windowSeconds));
@@ -111,7 +114,15 @@ async function hammer({ http }: Node, key: IssuedKey, count: number): Promise<Ha
 
 /** How often the servers found Redis gone. */
 function lossesOf(nodes: readonly Node[]): number {
-  return sum(nodes.map(({ server }) => server.output().split("the Redis cache is lost").length - 1));
+  return sum(nodes.map((node) => countOf(node, "the Redis cache is lost")));
+}
+
+function isConnected(node: Node): boolean {
+  return countOf(node, "the Redis cache is connected") > countOf(node, "the Redis cache is lost");
+}
+
+function countOf({ server }: Node, text: string): number {
+  return server.output().split(text).length - 1;
 }
 
 function sum(values: readonly number[]): number {

@@ -274,7 +274,8 @@ export const VerificationErrorCode = {
   VERIFICATION_ERROR_IP_NOT_ALLOWED: 7,
 
   /**
-   * The key has spent its quota.
+   * The key has spent its quota, or too many verifications for this `client_ip`
+   * have failed.
    *
    * @generated from enum value: VERIFICATION_ERROR_RATE_LIMITED = 8;
    */
