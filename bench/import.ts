@@ -26,7 +26,7 @@ const keyCount = Number(process.argv[2] ?? 200_000);
 const sliceMs = Number(process.argv[3] ?? 3000);
 /** For so long nothing must have come before all counts as written: no transaction may be under way when the driver's turn comes. */
 const settleMs = 1000;
-const inFlight = 6;
+const inFlight = 4;
 const batchSize = 1000;
 const root = resolve(import.meta.dirname, "..");
 
@@ -56,6 +56,7 @@ const memory = { tool: [] as number[], server: [] as number[] };
 let server = await startServer("0");
 const { port } = server;
 let tool = startTool();
+let toolExit = once(tool, "exit");
 resources.defer(async () => {
   tool.kill("SIGKILL");
   await server.stop();
@@ -147,7 +148,7 @@ async function toolSlice(): Promise<Rate> {
   const before = await storedCount();
   const cpuBefore = pids.map(cpuOf);
   const begunMs = performance.now();
-  await Promise.race([sleep(sliceMs), once(tool, "exit")]);
+  await Promise.race([sleep(sliceMs), toolExit]);
   tool.kill("SIGSTOP");
   const { count, atMs } = await settledCount();
   const keys = count - before;
@@ -210,11 +211,12 @@ async function writeBare(documents: readonly KeyDocument[]): Promise<Rate> {
 async function killTool(): Promise<void> {
   await sleep(700);
   tool.kill("SIGKILL");
-  await once(tool, "exit");
+  await toolExit;
   const { count } = await settledCount();
   notes.push(`kill -9 of the tool at ${count} keys, and the same command again`);
   await writeBare(await newDocuments());
   tool = startTool();
+  toolExit = once(tool, "exit");
   await untilGrown(count);
 }
 

@@ -56,7 +56,8 @@ export async function main(environment: Environment): Promise<number> {
     stdout.write(summary(options, result, (result.state.done.rows - before.done.rows) / seconds, environment.stop));
     return exitCodeOf(result, environment.stop);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    const isOfSystem = error instanceof Error && "syscall" in error;
+    if (!(error instanceof UsageError) && !isOfSystem) throw error;
     stderr.write(`${error.message}\n`);
     return exitCodes.notTried;
   }

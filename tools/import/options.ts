@@ -19,7 +19,7 @@ export interface ImportOptions {
 }
 
 const defaultUrl = "http://127.0.0.1:4430";
-const defaultInFlight = 6;
+const defaultInFlight = 4;
 const maxInFlight = 32;
 const formats: Readonly<Record<string, ImportOptions["format"]>> = { ".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson" };
 

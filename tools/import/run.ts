@@ -82,7 +82,11 @@ export async function runImport(options: RunOptions): Promise<RunResult> {
   }
   await Promise.allSettled(underWay.map(({ outcome }) => outcome));
   if (problem === undefined && !stop.aborted) state = { ...state, finished: true };
-  if (savedMs !== undefined || state.finished) save();
+  try {
+    if (savedMs !== undefined || state.finished) save();
+  } catch (error) {
+    problem ??= error;
+  }
   return { state, problem };
 }
 

@@ -9,7 +9,7 @@ import { estateOf, startTool, type Tool, untilImported } from "./tool.ts";
 
 const secret = "KEYWRIGHT_SECRET";
 const env = { [secret]: "one secret for all servers of this test" };
-const keyCount = 16_000;
+const keyCount = 12_000;
 
 /** Every raw key holds the word sesame, which must not come out anywhere. */
 const rawKey = (index: number) => `sesame_${String(index).padStart(32, "0")}`;
@@ -132,23 +132,37 @@ describe("npm run import", () => {
 
     const last = start();
     expect(await finished(last)).toBe(0);
-    expect(last.output()).toMatch(/16,000 keys imported, 0 failed/);
+    expect(last.output()).toMatch(/12,000 keys imported, 0 failed/);
     expect(await estateOf(torn)).toEqual(expected);
     expect(existsSync(join(folder.path, `${names.torn}.failures.ndjson`))).toBe(false);
     await torn.stop();
   });
 
   test("SIGINT lets what is under way finish and says how to go on", async () => {
-    const tool = importFile("input-int.csv", csv(100_000, 100_000 + keyCount), server);
+    const tool = importFile("input-int.csv", csv(100_000, 108_000), server);
     const before = (await estateOf(server)).length;
     await untilImported(server, before + 1000);
     tool.child.kill("SIGINT");
     expect(await finished(tool)).toBe(130);
     const [, line] = /interrupted\nto go on from line (\d+), run the same command again/.exec(tool.output()) ?? [];
     expect((await estateOf(server)).length).toBe(before + Number(line) - 2);
-    const again = importFile("input-int.csv", csv(100_000, 100_000 + keyCount), server);
+    const again = importFile("input-int.csv", csv(100_000, 108_000), server);
     expect(await finished(again)).toBe(0);
-    expect((await estateOf(server)).length).toBe(before + keyCount);
+    expect((await estateOf(server)).length).toBe(before + 8000);
+  });
+
+  test("stops where the quota ends, and goes on once there is room", async () => {
+    using data = temporaryFolder();
+    const name = `input-${randomUUID()}.csv`;
+    const full = await startServer({ env: { ...env, KEYWRIGHT_MAX_KEYS: "2500" }, dataDir: data.path });
+    const stopped = importFile(name, csv(0, 5000), full);
+    expect(await finished(stopped)).toBe(3);
+    expect(stopped.output()).toContain("stopped: the service takes no more keys: ");
+    await full.stop();
+    await using roomy = await startServer({ env: { ...env, KEYWRIGHT_PORT: String(full.port) }, dataDir: data.path });
+    expect(await finished(importFile(name, csv(0, 5000), roomy))).toBe(0);
+    expect((await estateOf(roomy)).length).toBe(5000);
+    expect(existsSync(join(folder.path, `${name}.failures.ndjson`))).toBe(false);
   });
 
   test("standard input is read too, from a line on", async () => {

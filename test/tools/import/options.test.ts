@@ -16,7 +16,7 @@ describe("the command line", () => {
       statePath: "keys.csv.import-state.json",
       failuresPath: "keys.csv.failures.ndjson",
       skipLines: 0,
-      inFlight: 6,
+      inFlight: 4,
       dryRun: false,
     });
     expect(parseOptions(["-", "--format", "ndjson"], env)).toMatchObject({ path: null, statePath: null });
