@@ -14,6 +14,9 @@ import { median } from "./median.ts";
 /**
  * `node bench/verify.ts [rounds] [slice in ms] [part of a name]`: verifies a second and server CPU per request, beside bare servers that read and answer
  * the same bytes. All run at once and are loaded in turns, in short slices, so that what else the machine does meets all of them alike.
+ *
+ * With `observed` as the part of a name: cached verifications with metrics, traces and logs switched on, each alone in a process of its own,
+ * beside one where all are off.
  */
 const rounds = Number(process.argv[2] ?? 7);
 const sliceMs = Number(process.argv[3] ?? 700);
@@ -35,6 +38,9 @@ interface Contender {
 
 const jsonPath = "/v2alpha1/admin/apiKeys:verify";
 const rpcPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
+
+/** What the others that are observed are compared with. */
+const plainName = "observed: nothing";
 
 /** Enforced at each verification, and out of reach. */
 const neverReached = { rate_limit_policy: { quota: "1000000000", window: "3600s" } };
@@ -69,7 +75,8 @@ async function measure(): Promise<void> {
   const json = async (name: string, child: Child, credential: string, more: Record<string, string> = {}, path = jsonPath) => {
     if (!isWanted(name)) return;
     const load = await http1Load(child.port, http1Request(path, token, { credential }, more), 200, connections);
-    contenders.push({ name, ...(child === bareHttp ? {} : { bare: "bare node:http" }), child, load, perSecond: [], cpuMicroseconds: [] });
+    const bare = name.startsWith("observed") ? plainName : "bare node:http";
+    contenders.push({ name, ...(name === bare ? {} : { bare }), child, load, perSecond: [], cpuMicroseconds: [] });
   };
   const grpc = async (name: string, child: Child, credential: string, more: [string, string][] = []) => {
     if (!isWanted(name)) return;
@@ -100,6 +107,27 @@ async function measure(): Promise<void> {
     });
     await json("Redis, cached", shared, await issue(shared.port, token, {}));
     await json("Redis, cached, limit", shared, await issue(shared.port, token, neverReached));
+  }
+
+  if (wanted.startsWith("observed")) {
+    const sink = await start("otlp-sink.ts", [], {});
+    const traced = (ratio: string) => ({
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.port}`,
+      OTEL_TRACES_SAMPLER: "traceidratio",
+      OTEL_TRACES_SAMPLER_ARG: ratio,
+    });
+    const observed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+      [plainName]: {},
+      "observed: metrics": { KEYWRIGHT_METRICS_PORT: "0" },
+      "observed: traces 1 %": traced("0.01"),
+      "observed: traces 100 %": traced("1"),
+      "observed: logs 1 %": { KEYWRIGHT_LOG_SAMPLING: "0.01" },
+    };
+    for (const [name, settings] of Object.entries(observed)) {
+      const folder = { KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: join(dataDir, name.replaceAll(/\W/g, "")) };
+      const child = await start("../src/main.ts", [], { ...folder, KEYWRIGHT_ADMIN_TOKEN: token, ...settings });
+      await json(name, child, await issue(child.port, token, {}));
+    }
   }
 
   console.info("warming up");
