@@ -96,6 +96,27 @@ test("sampling follows the caller, then the ratio", async () => {
   expect(new Set(sink.spans.map((span) => span.traceId))).toEqual(new Set([traceId]));
 });
 
+test("a ratio without the caller's say traces that share of the calls, whatever the caller asks for", async () => {
+  await using sink = await startOtlpSink();
+  const sampling = { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.5" };
+  await using api = await startApi("grpc", { env: settings(sink, sampling) });
+  const { secret } = await api.issue();
+  for (let round = 0; round < 200; round += 1) await api.verify({ credential: secret });
+  // Of trace ids the SDK decides: the lower one is below the ratio.
+  for (const [id, flags] of [
+    [`${"0".repeat(24)}ffffffff`, "01"],
+    [`${"0".repeat(31)}1`, "00"],
+  ] as const) {
+    await api.verify({ credential: secret }, { headers: { traceparent: `00-${id}-${parentId}-${flags}` } });
+  }
+  await api.server.stop();
+  const calls = sink.spans.filter((span) => span.name === `${rpc}/AdminVerifyApiKey`);
+  expect(calls.filter((span) => span.parentSpanId === parentId).map((span) => span.traceId)).toEqual([`${"0".repeat(31)}1`]);
+  const own = calls.filter((span) => span.parentSpanId === "").length;
+  expect(own).toBeGreaterThan(15);
+  expect(own).toBeLessThan(185);
+});
+
 test("what was not sent yet is sent before the server ends", async () => {
   await using sink = await startOtlpSink();
   await using api = await startApi("grpc", { env: settings(sink, { OTEL_BSP_SCHEDULE_DELAY: "60000" }) });

@@ -1,7 +1,6 @@
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import {
-  AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
@@ -10,6 +9,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
+import type { TraceContext } from "../../call/trace-context.ts";
 import type { Log } from "../log.ts";
 import type { TraceSettings } from "./settings.ts";
 
@@ -33,13 +33,20 @@ export function createProvider({ settings, version, log, onExport }: ExportOptio
   });
 }
 
+/** What starts a trace was chosen before (isChosen); here those decide that go on with a caller's trace, and parts of a call. */
 function createSampler({ root, ratio, followsParent }: TraceSettings["sampler"]): Sampler {
-  const sampler = {
-    always_on: () => new AlwaysOnSampler(),
-    always_off: () => new AlwaysOffSampler(),
-    traceidratio: () => new TraceIdRatioBasedSampler(ratio),
-  }[root]();
-  return followsParent ? new ParentBasedSampler({ root: sampler }) : sampler;
+  if (followsParent) return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+  const ofCallers = root === "traceidratio" ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
+  return new ParentBasedSampler({ root: new AlwaysOnSampler(), remoteParentSampled: ofCallers, remoteParentNotSampled: ofCallers });
+}
+
+/**
+ * Whether a span is worth beginning for a call: the SDK would draw ids for it first and cost each verify several microseconds. Without a
+ * caller's trace the id is random, so that drawing a number for it is as good.
+ */
+export function isChosen({ root, ratio, followsParent }: TraceSettings["sampler"], caller: TraceContext | undefined): boolean {
+  if (caller === undefined) return root === "always_on" || (root === "traceidratio" && Math.random() < ratio);
+  return followsParent ? caller.isSampled : root !== "always_off";
 }
 
 /** Logs when the collector goes and when it is back, once each. Never its answer or our request: both may hold what is not for a log. */

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Attributes, type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, type Span, SpanKind, type SpanOptions, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
 import type { Call, CallObservation } from "../../call/call.ts";
-import { parseTraceparent } from "../../call/trace-context.ts";
+import { parseTraceparent, type TraceContext } from "../../call/trace-context.ts";
 import { Failure } from "../../error/failure.ts";
 import { errorTable } from "../../error/table.ts";
-import { createProvider, type ExportOptions } from "./export.ts";
+import { createProvider, type ExportOptions, isChosen } from "./export.ts";
 import type { Traces } from "./traces.ts";
 
 const closeTimeoutMs = 2000;
@@ -12,6 +12,7 @@ const untraced: CallObservation = { end() {} };
 
 /** Traces by OpenTelemetry. Imported only where they are wanted, with the packages that this and export.ts name. */
 export function startTraces(options: ExportOptions): Traces {
+  const { sampler } = options.settings;
   const provider = createProvider(options);
   const tracer = provider.getTracer("keywright", options.version);
   const contexts = new WeakMap<Call, Context>();
@@ -25,16 +26,12 @@ export function startTraces(options: ExportOptions): Traces {
   };
 
   /** Runs `work` as a part of the call that is under way here, if that is traced. */
-  const part = async <T>(
-    name: string,
-    kind: SpanKind,
-    attributes: Attributes,
-    work: () => Promise<T>,
-    see: (answer: T, span: Span) => void,
-  ) => {
+  const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
     const parent = active.getStore();
-    if (parent === undefined) return work();
-    const span = tracer.startSpan(name, { kind, attributes }, parent);
+    return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);
+  };
+
+  const tracedPart = async <T>(parent: Context, span: Span, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
     try {
       const answer = await active.run(trace.setSpan(parent, span), work);
       see(answer, span);
@@ -48,19 +45,23 @@ export function startTraces(options: ExportOptions): Traces {
   };
 
   const onDatabase = (place: string, system: string): ReturnType<Traces["onStore"]> => {
-    return (operation, work, hasFailed) =>
-      part(`${place} ${operation}`, SpanKind.CLIENT, { "db.system.name": system, "db.operation.name": operation }, work, (answer, span) => {
+    return (operation, work, hasFailed) => {
+      const options = { kind: SpanKind.CLIENT, attributes: { "db.system.name": system, "db.operation.name": operation } };
+      return part(`${place} ${operation}`, options, work, (answer, span) => {
         if (hasFailed?.(answer) === true) fail(span, "no_answer");
       });
+    };
   };
 
   return {
     calls: {
       begin(call) {
+        const caller = parseTraceparent(call.requestHeader("traceparent"));
+        if (!isChosen(sampler, caller)) return untraced;
         const span = tracer.startSpan(
           `${call.method.parent.typeName}/${call.method.name}`,
           { kind: SpanKind.SERVER, attributes: { "rpc.method": call.method.name, "keywright.protocol": call.protocol } },
-          callersContext(call),
+          caller === undefined ? ROOT_CONTEXT : callersContext(caller),
         );
         if (!span.isRecording()) return untraced;
         contexts.set(call, trace.setSpan(ROOT_CONTEXT, span));
@@ -74,7 +75,7 @@ export function startTraces(options: ExportOptions): Traces {
     },
 
     onReader: (operation, work, outcomeOf) =>
-      part(`cache ${operation}`, SpanKind.INTERNAL, {}, work, (answer, span) => {
+      part(`cache ${operation}`, {}, work, (answer, span) => {
         span.setAttribute("keywright.cache.outcome", outcomeOf(answer));
       }),
     onStore: (system) => onDatabase("store", system),
@@ -110,16 +111,9 @@ export function startTraces(options: ExportOptions): Traces {
   };
 }
 
-function callersContext(call: Call): Context {
-  const caller = parseTraceparent(call.requestHeader("traceparent"));
-  if (caller === undefined) return ROOT_CONTEXT;
-  const { traceId, spanId, isSampled } = caller;
-  return trace.setSpanContext(ROOT_CONTEXT, {
-    traceId,
-    spanId,
-    isRemote: true,
-    traceFlags: isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
-  });
+function callersContext({ traceId, spanId, isSampled }: TraceContext): Context {
+  const traceFlags = isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE;
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, isRemote: true, traceFlags });
 }
 
 /** A call that is refused is no error of ours. */
