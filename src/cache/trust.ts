@@ -28,7 +28,7 @@ export interface CacheTrust {
   settle(told: { readonly cacheId: string; readonly generation: number } | null): Promise<void>;
   /**
    * Resolves where the store confirmed within the lease before the call, or confirms now, that it is in force; rejects as it does where it
-   * cannot, and at once while the ticks find that it still cannot. What the store is asked after that can be old by one lease at most, and
+   * cannot, and at once while three ticks and more found that it cannot. What the store is asked after that can be old by one lease at most, and
    * not for long.
    */
   confirm(): Promise<void>;
@@ -125,11 +125,13 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   const read = () => ask(() => generations.read());
   const advance = (from: number, cacheId: string) => ask(() => generations.advance(from, cacheId));
 
+  const isStoreLost = () => ticks - answeredTick >= ticksUntilLost;
+
   const modeAt = (nowMs: number): TrustMode => {
     if (known === null) return "none";
     const ageMs = nowMs - knownSinceMs;
     if (ageMs <= leaseMs) return "leased";
-    return ageMs <= graceMs && ticks - answeredTick >= ticksUntilLost ? "grace" : "none";
+    return ageMs <= graceMs && isStoreLost() ? "grace" : "none";
   };
 
   /** A shared cache that is not the generation's own may have lost writes; one that stays that way needs a generation of its own. */
@@ -194,7 +196,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       const neededMs = monotonicMs() - leaseMs;
       // One question serves all who wait. It may have begun too early for this caller; the one after it has not.
       while (answeredSinceMs < neededMs) {
-        if (outage !== null) throw outage.error;
+        if (outage !== null && isStoreLost()) throw outage.error;
         confirming ??= read().finally(() => {
           confirming = null;
         });

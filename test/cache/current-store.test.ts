@@ -76,24 +76,34 @@ test("a confirmation asked for more than a lease before the read does not count,
   expect(await late).toBe(record);
 });
 
-test("while the ticks find that the store cannot be asked, reads fail at once; from the first answer on they are made again", async () => {
+test("once three ticks found that the store cannot be asked, reads fail at once; from the first answer on they are made again", async () => {
   const { world, questions, trust, store, record, confirm, turn } = setup();
+  const reject = (index: number) => questions[index]?.reject(new Error("no majority"));
+  for (const index of [0, 1]) {
+    const lost = trust.tick();
+    reject(index);
+    await lost;
+  }
+  const patient = store.get("default", record.keyId);
+  await turn();
   const lost = trust.tick();
-  questions[0]?.reject(new Error("no majority"));
+  reject(2);
+  reject(3);
   await lost;
+  await expect(patient).rejects.toThrow("no majority");
   await expect(store.get("default", record.keyId)).rejects.toThrow("no majority");
-  expect([questions.length, world.gets]).toEqual([1, 0]);
+  expect([questions.length, world.gets]).toEqual([4, 0]);
   const slow = trust.tick();
   const back = trust.tick();
-  confirm(2);
+  confirm(5);
   await back;
   expect(await store.get("default", record.keyId)).toBe(record);
   // What was asked before the answer and fails after it says nothing any more.
-  questions[1]?.reject(new Error("no majority"));
+  reject(4);
   await slow;
   world.nowMs = leaseMs + 1;
   const read = store.get("default", record.keyId);
   await turn();
-  confirm(3);
+  confirm(6);
   expect(await read).toBe(record);
 });
