@@ -268,7 +268,7 @@ async function openConfiguredTokenKeys(config: Config, { signingKeys }: Secrets,
       log,
     });
   } catch (error) {
-    if (!(error instanceof MalformedJwkSets)) throw error;
+    if (!(error instanceof MalformedJwkSets)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
     throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
   }
 }

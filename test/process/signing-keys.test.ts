@@ -67,7 +67,9 @@ test("an https:// set comes from a server with a certificate, at a private addre
     KEYWRIGHT_SIGNING_KEYS: `https://localhost:${(origin.address() as AddressInfo).port}/keys`,
     KEYWRIGHT_SIGNING_KEYS_REFRESH: "1s",
   };
-  await expect(startApi("json-http", { env })).rejects.toThrow("its host is a private, loopback or link-local address");
+  await expect(startApi("json-http", { env })).rejects.toThrow(
+    "KEYWRIGHT_SIGNING_KEYS: cannot be read (its host is a private, loopback or link-local address)",
+  );
 
   await using api = await startApi("json-http", { env: { ...env, KEYWRIGHT_SIGNING_KEYS_PRIVATE_ADDRESSES: "allow" } });
   origin.closeAllConnections();

@@ -1,5 +1,6 @@
 import { MalformedJwkSets, readJwkSets } from "../../core/token/jwk-set.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
+import { privateAddress } from "./address.ts";
 import { canChange, isRemote, readSource } from "./source.ts";
 
 export interface TokenKeysOptions {
@@ -43,8 +44,9 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
       keys = changed;
       log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
     } catch (error) {
-      if (!(error instanceof MalformedJwkSets)) throw error;
-      log.warn({ problems: error.problems }, "signing keys: what was read again is malformed; the last keys are kept");
+      // An error of another kind may quote a key, and must not end the process either.
+      const problems = error instanceof MalformedJwkSets ? error.problems : ["cannot be used"];
+      log.warn({ problems }, "signing keys: what was read again is malformed; the last keys are kept");
     }
   };
 
@@ -80,6 +82,8 @@ async function firstTexts(
   });
   if (problems.length === 0) return texts;
   // Starting again helps against a server that does not answer, and only against that.
-  const mayPass = outcomes.every(({ status }, index) => status === "fulfilled" || isRemote(uris[index] as string));
-  throw mayPass ? new Error(`signing keys: ${problems.join("; ")}`) : new MalformedJwkSets(problems);
+  const mayPass = outcomes.every(
+    (outcome, index) => outcome.status === "fulfilled" || (isRemote(uris[index] as string) && outcome.reason.message !== privateAddress),
+  );
+  throw mayPass ? new Error(problems.join("; ")) : new MalformedJwkSets(problems);
 }

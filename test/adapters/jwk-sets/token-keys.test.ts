@@ -91,8 +91,9 @@ test("at the start a file that is not there is malformed configuration, a server
   });
   answer = { status: 503, body: "" };
   const error = await open({ uris: [base64Uri(jwkSet(first)), url()] }).catch((error: unknown) => error);
-  expect(error).toMatchObject({ message: "signing keys: item 2 cannot be read (status 503)" });
+  expect(error).toMatchObject({ message: "item 2 cannot be read (status 503)" });
   expect(error).not.toHaveProperty("problems");
+  await expect(open({ uris: [url()], allowsPrivateAddresses: false })).rejects.toHaveProperty("problems");
 });
 
 describe("what a server may not do", () => {
