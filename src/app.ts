@@ -224,7 +224,10 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   });
 
   const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
-  const unwatch = metrics === null ? null : watch(metrics, { trust, shared, usage, connectionCount: listener.connectionCount });
+  const unwatch =
+    metrics === null
+      ? null
+      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, connectionCount: listener.connectionCount });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);

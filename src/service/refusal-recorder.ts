@@ -10,6 +10,8 @@ export interface RefusalRecorder {
   record(caller: string, origin: () => Origin, errorReason: Reason): void;
   /** Writes what is buffered, one flush after the other; never rejects: what could not be written is kept for the next time. */
   flush(): Promise<void>;
+  /** Refused calls that were left out since the start. */
+  readonly suppressedCount: number;
 }
 
 export interface RefusalRecorderOptions {
@@ -31,15 +33,16 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
   const counts = new Map<string, number>();
   let minuteStartMs = clock();
   let suppressedCount = 0;
+  let reportedCount = 0;
   let buffer: AuditEvent[] = [];
   let last = Promise.resolve();
 
   function startMinute(nowMs: number): void {
     minuteStartMs = nowMs;
     counts.clear();
-    if (suppressedCount > 0)
-      log.warn({ suppressed: suppressedCount }, "refused calls were left out of the audit trail: there were too many");
-    suppressedCount = 0;
+    if (suppressedCount > reportedCount)
+      log.warn({ suppressed: suppressedCount - reportedCount }, "refused calls were left out of the audit trail: there were too many");
+    reportedCount = suppressedCount;
   }
 
   async function write(): Promise<void> {
@@ -65,6 +68,10 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
       }
       counts.set(caller, count + 1);
       buffer.push(auditEvent(options, origin(), [], { errorReason }));
+    },
+
+    get suppressedCount() {
+      return suppressedCount;
     },
 
     flush() {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Client, codeName } from "../support/clients/client.ts";
+import { asObject, type Client, codeName } from "../support/clients/client.ts";
 import { clientKinds, succeed } from "../support/clients.ts";
 import { httpSender } from "../support/http.ts";
 import { metricsUrl, type Scrape, scrape } from "../support/metrics.ts";
@@ -123,6 +123,20 @@ test("verifications are counted by what was presented and what came of it", asyn
     },
   );
   expect(rises).toEqual([3, 1, 1, 1, 1]);
+});
+
+test("signatures of derived tokens are counted: checked once, remembered then", async () => {
+  const client = clients[0] as Client;
+  const derived = await succeed(client, "AdminDeriveToken", { credential: secret, algorithm: "TOKEN_ALGORITHM_JWT" });
+  const token = String(asObject(derived.token).token);
+  const of = (outcome: string) => `keywright_token_signatures_total{outcome="${outcome}"}`;
+  const rises = await rise(
+    [of("checked"), of("remembered"), 'keywright_verifications_total{credential="jwt",outcome="valid"}'],
+    async () => {
+      for (let round = 0; round < 3; round += 1) await succeed(client, "AdminVerifyApiKey", { credential: token });
+    },
+  );
+  expect(rises).toEqual([1, 2, 3]);
 });
 
 test("reads are counted at the level that answered them", async () => {

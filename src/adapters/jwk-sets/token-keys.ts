@@ -27,10 +27,13 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
   let texts = await firstTexts(uris, read, place);
   let keys = await readJwkSets(texts);
 
+  let failedRefreshCount = 0;
+
   const refresh = async () => {
     const readAgain = await Promise.allSettled(uris.map((uri, index) => (canChange(uri) ? read(uri) : (texts[index] as string))));
     const newer = readAgain.map((outcome, index) => {
       if (outcome.status === "fulfilled") return outcome.value;
+      failedRefreshCount += 1;
       log.warn(
         { reason: (outcome.reason as Error).message },
         `signing keys: ${place(index)}could not be read again; its last keys are kept`,
@@ -45,6 +48,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
       log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
     } catch (error) {
       // An error of another kind may quote a key, and must not end the process either.
+      failedRefreshCount += 1;
       const problems = error instanceof MalformedJwkSets ? error.problems : ["cannot be used"];
       log.warn({ problems }, "signing keys: what was read again is malformed; the last keys are kept");
     }
@@ -61,6 +65,9 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
 
   return {
     current: () => keys,
+    get failedRefreshCount() {
+      return failedRefreshCount;
+    },
     close() {
       isClosed = true;
       clearTimeout(timer);

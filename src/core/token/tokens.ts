@@ -11,6 +11,8 @@ import { mintMacaroon, narrowMacaroon, readMacaroon } from "./macaroon.ts";
 export interface Tokens {
   /** `iss` of the tokens. */
   readonly issuer: string;
+  /** How many signatures were checked, and how many were known from before. */
+  readonly signatures: { readonly checked: number; readonly remembered: number };
   /** The claim that a token makes, or why it can make none. Costs a signature check, for a token that was seen lately one SHA-256; no I/O. */
   claim(tenant: string, type: TokenClaim["type"], text: string, nowMs: number): TokenClaim | TokenRefusal;
   mintJwt(facts: TokenFacts): Promise<string>;
@@ -40,10 +42,16 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
   /** Tokens whose signature fits, by the keys it was held against and the token's digest. What they say is judged each time. */
   const checked = createBoundedMemory<CheckedToken>(rememberedChars, ({ chars }) => chars);
 
+  const signatures = { checked: 0, remembered: 0 };
+
   const remembered = (keysName: string, text: string, read: () => ReadToken | TokenRefusal): ReadToken | TokenRefusal => {
     const name = keysName + hash("sha256", text, "base64url");
     const known = checked.get(name);
-    if (known !== undefined) return known.token;
+    if (known !== undefined) {
+      signatures.remembered += 1;
+      return known.token;
+    }
+    signatures.checked += 1;
     const token = read();
     if (typeof token !== "string") checked.set(name, { token, chars: text.length });
     return token;
@@ -61,6 +69,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
 
   return {
     issuer,
+    signatures,
 
     claim(tenant, type, text, nowMs) {
       const token = readAny(type, text, nowMs);

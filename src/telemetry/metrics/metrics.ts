@@ -91,6 +91,20 @@ export function createMetrics(version: string) {
       labels: ["operation"],
     }),
 
+    tokenSignatures: counter({
+      name: "keywright_token_signatures_total",
+      help: "Signatures of derived tokens: checked, or remembered from a check before.",
+      labels: ["outcome"],
+    }),
+    signingKeysFailures: counter({
+      name: "keywright_signing_keys_refresh_failures_total",
+      help: "JWK Sets that could not be read again or were malformed; the keys of before are kept.",
+    }),
+    auditSuppressed: counter({
+      name: "keywright_audit_suppressed_total",
+      help: "Refused calls that were left out of the audit trail because there were too many.",
+    }),
+
     lastUsedQueue: gauge({ name: "keywright_last_used_queue_keys", help: "Keys whose last use waits to be written." }),
     lastUsedDropped: counter({ name: "keywright_last_used_dropped_total", help: "Last uses that were not recorded: the queue was full." }),
 

@@ -1,5 +1,8 @@
 import type { CacheTrust } from "../../cache/trust.ts";
+import type { Tokens } from "../../core/token/tokens.ts";
 import type { SharedCache } from "../../ports/shared-cache.ts";
+import type { TokenKeySource } from "../../ports/token-keys.ts";
+import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
 import type { Metrics } from "./metrics.ts";
 import { watchProcess } from "./process.ts";
@@ -9,15 +12,23 @@ export interface Watched {
   readonly trust: Pick<CacheTrust, "mode" | "epoch">;
   readonly shared: Pick<SharedCache, "cacheId"> | null;
   readonly usage: Pick<UsageRecorder, "queuedCount" | "droppedCount">;
+  readonly tokens: Pick<Tokens, "signatures">;
+  readonly tokenKeys: Pick<TokenKeySource, "failedRefreshCount">;
+  readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
   readonly connectionCount: () => number;
 }
 
 const trustModes = ["leased", "grace", "none"] as const;
 
 /** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
-export function watch(metrics: Metrics, { trust, shared, usage, connectionCount }: Watched): () => void {
+export function watch(metrics: Metrics, watched: Watched): () => void {
+  const { trust, shared, usage, tokens, tokenKeys, refusals } = watched;
   metrics.registry.onScrape(() => {
-    metrics.connections.of().value = connectionCount();
+    metrics.connections.of().value = watched.connectionCount();
+    metrics.tokenSignatures.of("checked").value = tokens.signatures.checked;
+    metrics.tokenSignatures.of("remembered").value = tokens.signatures.remembered;
+    metrics.signingKeysFailures.of().value = tokenKeys.failedRefreshCount;
+    metrics.auditSuppressed.of().value = refusals.suppressedCount;
     metrics.lastUsedQueue.of().value = usage.queuedCount;
     metrics.lastUsedDropped.of().value = usage.droppedCount;
     metrics.cacheDoubts.of().value = trust.epoch;
