@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { grpcClient, jsonHttpClient, type KeyClient } from "./key-client.ts";
 
-/** SIGKILLs in one run; at least 16, so that each operation is the last one now and then. The full count of 100 takes minutes. */
+/** SIGKILLs in one run; at least 20, so that each operation is the last one now and then. The full count of 100 takes minutes. */
 const rounds = Number(process.env.KEYWRIGHT_TEST_KILLS ?? 20);
 /** Callers at the same moment, half of them over each protocol; every one waits for an answer before it asks again. */
 const callerCount = 4;
@@ -69,7 +69,8 @@ async function changeUntilKilled(
     if (isKilled) return answer;
     acknowledgements += 1;
     last = name;
-    if (acknowledgements > (round * 5) % 16) {
+    // Four callers in step are through all five operations after 20.
+    if (acknowledgements > (round * 7) % 24) {
       isKilled = true;
       process.kill(server.pid, "SIGKILL");
     }
