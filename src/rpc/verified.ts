@@ -6,6 +6,7 @@ import {
   type VerifyApiKeyResponseSchema,
 } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Call } from "../call/call.ts";
+import type { KeyRecord } from "../core/key.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verification, Verified } from "../service/judge.ts";
 import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityOfRecord } from "./message.ts";
@@ -40,29 +41,32 @@ export function verifiedToMessage(
   issuer: string,
 ): MessageInitShape<typeof VerifyApiKeyResponseSchema> {
   const { record } = verdict;
-  const identity =
-    record === null
-      ? {}
-      : {
-          keyId: record.keyId,
-          actorId: record.actorId,
-          expireTime: timeToMessage(record.expireTimeMs),
-          status: statusToMessageAt(record, nowMs),
-          visibility: visibilityOfRecord(record),
-        };
-  const rest = limit === undefined ? {} : { rateLimitRemaining: limit.remaining, rateLimitResetTime: timestampFromMs(limit.resetTimeMs) };
+  const rateLimitRemaining = limit?.remaining;
+  const rateLimitResetTime = limit === undefined ? undefined : timestampFromMs(limit.resetTimeMs);
   if (!verdict.isValid) {
     const [errorCode, errorMessage] = refusals[verdict.code];
-    return { ...identity, ...rest, isValid: false, errorCode, errorMessage };
+    const identity = record === null ? {} : identityOf(record, nowMs);
+    return { ...identity, isValid: false, errorCode, errorMessage, rateLimitRemaining, rateLimitResetTime };
   }
   return {
-    ...identity,
-    ...rest,
+    ...identityOf(verdict.record, nowMs),
     isValid: true,
     scopes: [...verdict.record.scopes],
     metadata: verdict.record.metadata ?? undefined,
     issuer,
     claims: customClaims ?? undefined,
     rateLimitPolicy: rateLimitPolicyToMessage(verdict.record.rateLimitPolicy),
+    rateLimitRemaining,
+    rateLimitResetTime,
+  };
+}
+
+function identityOf(record: KeyRecord, nowMs: number) {
+  return {
+    keyId: record.keyId,
+    actorId: record.actorId,
+    expireTime: timeToMessage(record.expireTimeMs),
+    status: statusToMessageAt(record, nowMs),
+    visibility: visibilityOfRecord(record),
   };
 }
