@@ -11,6 +11,8 @@ export type RefusalCode =
   | "ip_not_allowed"
   | "rate_limited"
   | "guess_limited"
+  /** A genuine token that is for somebody else. Callers are told NOT_FOUND. */
+  | "wrong_audience"
   | "insufficient_scope";
 
 /** `record` is the key in question, where one is known and the caller proved to hold it. */

@@ -33,7 +33,9 @@ export function createSharedLimit({ local, shared, outage }: SharedLimitOptions)
       }
       local.giveBack(tenant, keyId, rate, known);
       if (outage === "open" || cost === 0) return local.take(tenant, keyId, policy, cost);
-      return { ...takenOf(rate, price, false, known.owed), remaining: 0n, retryAfterMs: outageRetryMs };
+      const refused = takenOf(rate, price, false, known.owed);
+      // Null: more than the whole quota, which is never admitted.
+      return { ...refused, remaining: 0n, retryAfterMs: refused.retryAfterMs === null ? null : outageRetryMs };
     },
   };
 }

@@ -27,6 +27,7 @@ const refusals = {
   expired: [VerificationErrorCode.VERIFICATION_ERROR_EXPIRED, "the credential has expired"],
   revoked: [VerificationErrorCode.VERIFICATION_ERROR_REVOKED, "the credential was revoked"],
   not_found: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "there is no such credential"],
+  wrong_audience: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "there is no such credential"],
   signature_invalid: [VerificationErrorCode.VERIFICATION_ERROR_SIGNATURE_INVALID, "the signature does not fit"],
   internal: [VerificationErrorCode.VERIFICATION_ERROR_INTERNAL, "the credential could not be verified; try again"],
   ip_not_allowed: [VerificationErrorCode.VERIFICATION_ERROR_IP_NOT_ALLOWED, "the client's address is not allowed"],

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
 import { type Api, startApi } from "../support/api.ts";
+import { asObject } from "../support/clients/client.ts";
 import { httpSender } from "../support/http.ts";
 
 let api: Api;
@@ -43,6 +45,13 @@ test("what is refused for the key's own sake is no guess", async () => {
   const { keyId, secret } = await api.issue();
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
   expect(new Set(await codesOf(10, secret, "192.0.2.3"))).toEqual(new Set(["REVOKED"]));
+});
+
+test("a genuine macaroon that is for another audience is no guess", async () => {
+  const { secret } = await api.issue();
+  const { token } = await api.call("AdminDeriveToken", { credential: secret, algorithm: "TOKEN_ALGORITHM_MACAROON" });
+  const forFiles = narrowMacaroon(String(asObject(token).token), ["audience = files"]) as string;
+  expect(new Set(await codesOf(10, forFiles, "192.0.2.7"))).toEqual(new Set(["NOT_FOUND"]));
 });
 
 test("in a batch too, and the answer says when to come again", async () => {

@@ -3,7 +3,7 @@ import type { KeyUse } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
 import { idsAfter } from "./document.ts";
 import type { Collections } from "./schema.ts";
-import { inTransaction } from "./transaction.ts";
+import { aborted, inTransaction } from "./transaction.ts";
 
 /** Counts each tenant's keys that are not revoked, in the transactions that change their number. */
 export interface Quota {
@@ -69,7 +69,7 @@ export function createQuota(client: MongoClient, { keys, keyCounts }: Collection
 
     transaction(tenant, signal, body) {
       const turn = (turns.get(tenant) ?? Promise.resolve()).then(async () => {
-        await counted(tenant);
+        await Promise.race([counted(tenant), aborted(signal)]);
         signal.throwIfAborted();
         return inTransaction(client, signal, body);
       });

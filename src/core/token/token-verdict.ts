@@ -40,7 +40,7 @@ export function decideToken(token: ReadToken, root: KeyRecord | null, circumstan
     return { isValid: false, code: "ip_not_allowed", record };
   }
   if (audience !== null && narrowing.audiences.some((other) => other !== audience))
-    return { isValid: false, code: "not_found", record: null };
+    return { isValid: false, code: "wrong_audience", record: null };
   return verdict;
 }
 
