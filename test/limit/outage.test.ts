@@ -77,6 +77,8 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
     await lose(signal, [a, b]);
     expect([await spend(a, 200), await spend(b, 200)]).toEqual([0, 0]);
     expect(await a.limiter.take("default", "key", hourly, 1)).toMatchObject({ admitted: false, remaining: 0n, retryAfterMs: 1000 });
+    // More than the whole quota will never be admitted.
+    expect(await a.limiter.take("default", "key", hourly, 1000)).toMatchObject({ admitted: false, retryAfterMs: null });
     expect(await a.limiter.take("default", "key", hourly, 0)).toMatchObject({ admitted: true });
     await recover(signal, [a, b]);
     // The last to hear of it knows all of it.

@@ -1,0 +1,23 @@
+import { MongoClient } from "mongodb";
+import { expect, test } from "vitest";
+import { createQuota } from "../../../src/adapters/mongo/quota.ts";
+import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
+import { describeOnMongo } from "../../support/describe-on-mongo.ts";
+
+await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
+  test("whoever waits for the keys to be counted does so no longer than its deadline, and those behind it no longer than theirs", async () => {
+    await using client = new MongoClient(mongo().uri);
+    const quota = createQuota(client, collectionsOf(client.db("quota")), 1);
+    // Connected, so that it is the answer that is waited for, which has no time-out of its own.
+    await client.connect();
+    await mongo().members[0]?.kill("SIGSTOP");
+    try {
+      const startMs = performance.now();
+      const waiting = [300, 600].map((timeoutMs) => quota.transaction("tenant", AbortSignal.timeout(timeoutMs), async () => {}));
+      expect((await Promise.allSettled(waiting)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+      expect(performance.now() - startMs).toBeLessThan(3000);
+    } finally {
+      await mongo().members[0]?.kill("SIGCONT");
+    }
+  });
+});
