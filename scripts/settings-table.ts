@@ -1,4 +1,22 @@
-/** Prints the table of settings that stands in README, section "Configuration". */
+/**
+ * Prints the table of settings of docs/configuration.md: `node scripts/settings-table.ts`. With `--write` it replaces the table in that
+ * file.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { settingsTable } from "../src/config/settings-text.ts";
 
-console.log(settingsTable());
+const { write } = parseArgs({ options: { write: { type: "boolean", default: false } } }).values;
+if (write) {
+  const path = join(import.meta.dirname, "../docs/configuration.md");
+  const page = readFileSync(path, "utf8");
+  const table = /^\| setting \| default \| meaning \|\n(?:\|.*\n)*/m;
+  if (!table.test(page)) throw new Error(`${path} has no table of settings to replace`);
+  writeFileSync(
+    path,
+    page.replace(table, () => `${settingsTable()}\n`),
+  );
+} else {
+  console.log(settingsTable());
+}

@@ -78,7 +78,7 @@ const maxBufferedUses = 100_000;
 /** Refused calls in the audit trail. */
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 const negativeCacheTtlMs = 1000;
-/** What the bounds of README are made of: a lease of 1 s, renewed four times in it. */
+/** What the bounds of docs/guarantees.md are made of: a lease of 1 s, renewed four times in it. */
 const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
 const trustTickMs = 250;
 const storeOutageGraceMs = 60_000;

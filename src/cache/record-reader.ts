@@ -29,7 +29,7 @@ export interface ReadAnswer {
 
 /**
  * Tells of a change that the store has acknowledged; `record` is null where the key was deleted. When it resolves, no read that starts
- * later in this process answers an older record, and none in another process does beyond the bound of design.md section 6. Rejects
+ * later in this process answers an older record, and none in another process does beyond the bound of docs/guarantees.md. Rejects
  * where that cannot be promised: then the change must not be acknowledged.
  */
 export type TellChange = (record: KeyRecord | null, revision: number) => Promise<void>;

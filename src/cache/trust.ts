@@ -64,7 +64,7 @@ export interface CacheTrustOptions {
 const ticksUntilLost = 3;
 
 /**
- * The rules of design.md section 6 by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
+ * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
  * one lease from the moment it was *asked for*, so that a slow answer proves no more than it should:
  *
  * 1. The generation, read from the store. Whoever could not tell the shared cache of a change begins a new generation before it

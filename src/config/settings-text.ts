@@ -16,7 +16,7 @@ export function settingTexts(): SettingText[] {
   });
 }
 
-/** The table of README, in Markdown. */
+/** The table of settings in docs/configuration.md. */
 export function settingsTable(): string {
   const rows = settingTexts().map((setting) => `| \`${setting.name}\` | ${setting.default} | ${setting.description} |`);
   return ["| setting | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");

@@ -8,7 +8,7 @@ import { adminTokens, bearerToken, jwkSetUri, retiredSecret, serverSecret } from
 
 /** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
 export interface Setting<T> {
-  /** Sentence for README and --help. */
+  /** Sentence for docs/configuration.md and --help. */
   readonly description: string;
   /** Text that stands in where nothing is given; null: there is none, and `defaultNote` says what happens. */
   readonly default: string | null;

@@ -1,7 +1,8 @@
 /**
  * Every error this service sends, in one table. `code` is the canonical RPC code (google.rpc.Code), `httpStatus` what JSON/HTTP answers
  * (the canonical mapping, unless HTTP has a status of its own for the case), `text` the public message where the thrower has no better one.
- * The reason travels in google.rpc.ErrorInfo (AIP-193) on every protocol. README lists the same reasons; a test keeps the two equal.
+ * The reason travels in google.rpc.ErrorInfo (AIP-193) on every protocol. docs/http-and-errors.md lists the same reasons; a test keeps the two
+ * equal.
  */
 export const errorTable = {
   INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is not valid" },

@@ -8,7 +8,7 @@ import { changerCutFromRedis, healthy, type Situation, situations } from "./situ
 
 /*
  * The short form of `npm run cluster`. A test machine may be busy enough to let a process stand still for longer than the 100 ms of the
- * healthy bound, so 500 ms are asked for here; the long form asks for what README states.
+ * healthy bound, so 500 ms are asked for here; the long form asks for what docs/guarantees.md states.
  */
 const busyMachineMs = 500;
 const maxLookMs = 1000;

@@ -5,7 +5,7 @@ import { MongoClient } from "mongodb";
 import type { Cluster, Node } from "./cluster.ts";
 import type { Fault } from "./episode.ts";
 
-/** One row of the table of design.md section 6, made to happen. */
+/** One row of the table of bounds in docs/guarantees.md, made to happen. */
 export interface Situation {
   readonly name: string;
   /** Within which a change must hold at the other nodes. */

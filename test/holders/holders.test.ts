@@ -8,8 +8,8 @@ import { findExecutable } from "../../scripts/find-executable.ts";
 import { macaroonToText } from "../../src/core/token/macaroon-format.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
+import { blocksOf } from "../support/docs.ts";
 import { describeWithPython } from "../support/python.ts";
-import { readmeBlocks } from "../support/readme.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** Libraries of others narrow a macaroon of the server offline, and the server honours it. More caveats than js-macaroon can write as binary. */
@@ -94,24 +94,24 @@ describe("js-macaroon", () => {
   });
 });
 
-describe("README's TypeScript", () => {
+describe("the TypeScript in docs/tokens.md", () => {
   test("narrows with nothing but node:crypto", async () => {
     using folder = await folderWithMacaroon();
-    const program = readmeBlocks("ts").find((block) => block.includes("function narrow"));
+    const program = blocksOf("docs/tokens.md", "ts").find((block) => block.includes("function narrow"));
     writeFileSync(join(folder.path, "narrow.ts"), program as string);
     const { stdout } = await run(process.execPath, ["narrow.ts"], { cwd: folder.path });
     await expectBrief(stdout.trim());
   });
 });
 
-await describeWithPython("README's Python", (runPython) => {
+await describeWithPython("the Python in docs/tokens.md", (runPython) => {
   test("narrows with pymacaroons", async () => {
     using folder = await folderWithMacaroon();
-    await expectBrief(await runPython(readmeBlocks("python")[0] as string, [], { cwd: folder.path }));
+    await expectBrief(await runPython(blocksOf("docs/tokens.md", "python")[0] as string, [], { cwd: folder.path }));
   });
 });
 
-/** As README's tour leaves it: the answer to a derivation in macaroon.json. */
+/** As the commands of docs/tokens.md leave it: the answer to a derivation is in macaroon.json. */
 async function folderWithMacaroon() {
   const folder = temporaryFolder();
   writeFileSync(join(folder.path, "macaroon.json"), JSON.stringify({ token: { token: `mc_v1_${await macaroon()}` } }));

@@ -53,7 +53,7 @@ export interface BoundOptions {
 const slackMs = 50;
 
 /**
- * The table of design.md section 6: for how long after a change was acknowledged a verification may start in a process and still be
+ * The table of bounds in docs/guarantees.md: for how long after a change was acknowledged a verification may start in a process and still be
  * answered with the older state.
  */
 export function boundMs(

@@ -32,7 +32,7 @@ test("signing keys are rotated while the server runs, and tokens end with the ke
   const { token: oldToken } = await derive(api, secret);
   expect(kidOf(oldToken)).toBe(older.kid);
 
-  // As README has it: the new one behind the old, then in its place, then alone.
+  // As docs/operations.md describes: the new key is added behind the old one, takes its place, and is left alone.
   await writeFile(file, jwkSet(older, newer));
   await expect.poll(published, { timeout: 5000 }).toEqual([older.kid, newer.kid]);
   expect(kidOf((await derive(api, secret)).token)).toBe(older.kid);

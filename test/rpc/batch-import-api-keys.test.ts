@@ -8,7 +8,7 @@ import { type Api, delay, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { clientKinds, refused, succeed } from "../support/clients.ts";
 
-/** Within which a change holds in another process (README). */
+/** Within which a change holds in another process (docs/guarantees.md). */
 const boundMs = 100;
 let api: Api;
 beforeAll(async () => {

@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startApi } from "../support/api.ts";
+import { pageText } from "../support/docs.ts";
 import { scrape } from "../support/metrics.ts";
 import { type OtlpSink, type SunkSpan, startOtlpSink } from "../support/otlp-sink.ts";
 
@@ -52,14 +51,13 @@ test.each(["grpc", "json-http"] as const)(
   },
 );
 
-test("README shows the trace of one verify as it is", async () => {
+test("docs/operations.md shows the trace of one verify as it is", async () => {
   await using sink = await startOtlpSink();
   await using api = await startApi("json-http", { env: settings(sink) });
   const { secret } = await api.issue();
   await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
   const root = await sink.until((span) => span.parentSpanId === parentId);
-  const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
-  expect(readme).toContain(`\`\`\`\n${treeOf(sink.spans, root).join("\n")}\n\`\`\`\n`);
+  expect(pageText("docs/operations.md")).toContain(`\`\`\`\n${treeOf(sink.spans, root).join("\n")}\n\`\`\`\n`);
 });
 
 function treeOf(spans: readonly SunkSpan[], root: SunkSpan, indent = ""): string[] {

@@ -25,7 +25,7 @@ const formats: Readonly<Record<string, ImportOptions["format"]>> = { ".csv": "cs
 
 export const help = `npm run import -- FILE [options]
 
-Imports API keys from a CSV or NDJSON file; "-" reads standard input. The columns are in README.
+Imports API keys from a CSV or NDJSON file; "-" reads standard input. docs/import.md describes the columns.
 
   --url URL           the service (default ${defaultUrl})
   --token-file PATH   file with the admin token; else it is taken from KEYWRIGHT_ADMIN_TOKEN

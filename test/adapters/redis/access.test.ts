@@ -14,7 +14,7 @@ import { ownRedis, withRedis } from "../../support/redis-groups.ts";
 import { selfSigned } from "../../support/self-signed.ts";
 
 await describeOnRedis("access to Redis", () => {
-  /** The commands that README names. */
+  /** The commands that docs/operations.md names. */
   const needed = ["+info", "+get", "+mget", "+getrange", "+set", "+del", "+eval", "+evalsha", "+subscribe", "+publish", "+ping"];
   /** Long: the machine may be busy. */
   const timeoutMs = 2000;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readCaveats } from "../../../src/core/token/caveat.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "../../../src/core/token/facts.ts";
-import { readme } from "../../support/readme.ts";
+import { pageText } from "../../support/docs.ts";
 
 const facts: TokenFacts = {
   tokenId: "01KAS4D9N4XJ8M2V6T0QZ3R7YC",
@@ -92,8 +92,8 @@ test("100 ranges altogether are enough; lists that are gone through at every ver
   expect(readTexts(manyScopes, manyScopes)?.scopes).toEqual(["read"]);
 });
 
-test("the caveats that README lists are the grammar, each of them understood", () => {
-  const rows = /\| caveat \| holds \|\n.*\n((?:\|.*\n)+)/.exec(readme)?.[1] as string;
+test("docs/tokens.md lists the caveats of the grammar, and each example is understood", () => {
+  const rows = /\| caveat \| holds \|\n.*\n((?:\|.*\n)+)/.exec(pageText("docs/tokens.md"))?.[1] as string;
   const examples = rows
     .split("\n")
     .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`(.+?)`/g)].map((match) => match[1] as string));
