@@ -32,19 +32,31 @@ export const file_keywright_v2alpha1_api_keys_service: GenFile = /*@__PURE__*/
  * Issues, imports, verifies, rotates and revokes API keys, and derives
  * short-lived tokens from them.
  *
- * Methods named `Admin*` need `Authorization: Bearer <token>`; the rest are
- * public. Every error carries a `google.rpc.ErrorInfo` whose `reason` is listed
- * in README, and errors of the request itself a `google.rpc.BadRequest`.
+ * Methods named `Admin*` require `Authorization: Bearer <token>` and a role
+ * that allows the method; without a known token they are UNAUTHENTICATED,
+ * without the role PERMISSION_DENIED. The other methods are public.
+ *
+ * Every error carries a `google.rpc.ErrorInfo` whose `reason` is listed in
+ * docs/http-and-errors.md, and a `google.rpc.RequestInfo`. Invalid requests
+ * also carry a `google.rpc.BadRequest` that names the fields. If the store
+ * cannot be reached, methods that need it are UNAVAILABLE.
+ *
+ * "The reference" in these comments is the OpenAPI document of Ory's API keys,
+ * in its versions 1.22.43 and 1.22.66. What it does not have is marked as an
+ * extension.
  *
  * @generated from service keywright.v2alpha1.ApiKeysService
  */
 export const ApiKeysService: GenService<{
   /**
-   * Creates a new API key for a given actor.
+   * Creates an API key for an actor. Role: admin. HTTP status: 201 with
+   * `Location`.
    *
-   * The secret is in the response only, and cannot be read again. With a
-   * `request_id`, a repeated request answers the key of the first one without
-   * its secret; the same `request_id` with another payload is ALREADY_EXISTS.
+   * The secret is in this response only and cannot be read again. A request
+   * that repeats a `request_id` returns the key of the first one without its
+   * secret; the same `request_id` with another payload is ALREADY_EXISTS. If
+   * there are as many keys as the installation allows, the method is
+   * RESOURCE_EXHAUSTED.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminIssueApiKey
    */
@@ -54,7 +66,8 @@ export const ApiKeysService: GenService<{
     output: typeof IssueApiKeyResponseSchema;
   },
   /**
-   * Returns an issued API key: status, scopes, expiry, last use. Never its secret.
+   * Returns an issued API key: status, scopes, expiry, last use. Never its
+   * secret. NOT_FOUND if no issued key has this id. Roles: admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminGetIssuedApiKey
    */
@@ -64,8 +77,8 @@ export const ApiKeysService: GenService<{
     output: typeof IssuedApiKeySchema;
   },
   /**
-   * Lists issued API keys in the order of their ids, which is that of their
-   * creation.
+   * Lists issued API keys by ascending id, which is the order of their
+   * creation. Roles: admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminListIssuedApiKeys
    */
@@ -76,10 +89,11 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an issued
-   * key; the secret stays (AIP-134).
+   * key (AIP-134). The secret stays. A revoked or expired key can be updated
+   * and stays what it is. NOT_FOUND if no issued key has this id. Role: admin.
    *
-   * Over JSON/HTTP the body is the key itself, or this request as a whole. A
-   * missing `update_mask` stands for every populated field of the body.
+   * Over JSON/HTTP the body is the key itself, or this request as a whole.
+   * Without an `update_mask`, every populated field of the body is written.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminUpdateIssuedApiKey
    */
@@ -90,10 +104,12 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Replaces an active issued key by a new one with a new id and secret, and
-   * revokes the old one in the same moment (AIP-136).
+   * revokes the old one in the same step (AIP-136). The new key keeps actor and
+   * expiry. Role: admin. HTTP status: 201 with `Location` of the new key.
    *
-   * Of concurrent rotations of one key exactly one wins; the others, and
-   * rotations of a key that is not active, get FAILED_PRECONDITION.
+   * Of concurrent rotations of one key exactly one wins. The others, and
+   * rotations of a key that is not active, are FAILED_PRECONDITION. NOT_FOUND
+   * if no issued key has this id.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRotateIssuedApiKey
    */
@@ -103,8 +119,9 @@ export const ApiKeysService: GenService<{
     output: typeof RotateIssuedApiKeyResponseSchema;
   },
   /**
-   * Revokes an API key, issued or imported, for good. The record stays, for
+   * Revokes an API key, issued or imported, permanently. The record stays, for
    * audit. Revoking a revoked key succeeds and keeps the first reason.
+   * NOT_FOUND if no key has this id. Role: admin. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeApiKey
    */
@@ -114,8 +131,9 @@ export const ApiKeysService: GenService<{
     output: typeof EmptySchema;
   },
   /**
-   * AdminRevokeApiKey for issued keys alone: NOT_FOUND for an imported one. So
-   * named in the reference's later version.
+   * AdminRevokeApiKey for issued keys only; an imported key is NOT_FOUND.
+   * Version 1.22.66 of the reference has this method in its place. Role: admin.
+   * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeIssuedApiKey
    */
@@ -125,8 +143,9 @@ export const ApiKeysService: GenService<{
     output: typeof EmptySchema;
   },
   /**
-   * AdminRevokeApiKey for imported keys alone: NOT_FOUND for an issued one. So
-   * named in the reference's later version.
+   * AdminRevokeApiKey for imported keys only; an issued key is NOT_FOUND.
+   * Version 1.22.66 of the reference has this method in its place. Role: admin.
+   * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeImportedApiKey
    */
@@ -137,6 +156,9 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Imports an API key that another system issued. The raw key is not kept.
+   * ALREADY_EXISTS if the key was imported before. If there are as many keys as
+   * the installation allows, the method is RESOURCE_EXHAUSTED. Role: admin.
+   * HTTP status: 201 with `Location`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminImportApiKey
    */
@@ -146,8 +168,9 @@ export const ApiKeysService: GenService<{
     output: typeof ImportedApiKeySchema;
   },
   /**
-   * Imports up to 1000 API keys. Each item stands for itself; where every item
-   * fails the call fails, with the code that most items had.
+   * Imports up to 1000 API keys. Each succeeds or fails on its own. If every
+   * key fails, the call fails with the code that most of them had, and holds
+   * the response in its details. A request body may have 16 MiB. Role: admin.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchImportApiKeys
    */
@@ -157,7 +180,8 @@ export const ApiKeysService: GenService<{
     output: typeof BatchImportApiKeysResponseSchema;
   },
   /**
-   * AdminBatchImportApiKeys under the names of the reference's later version.
+   * AdminBatchImportApiKeys under the names of version 1.22.66 of the
+   * reference. Role: admin.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchCreateImportedApiKeys
    */
@@ -167,7 +191,8 @@ export const ApiKeysService: GenService<{
     output: typeof BatchCreateImportedApiKeysResponseSchema;
   },
   /**
-   * Returns an imported API key. Never the raw key.
+   * Returns an imported API key. Never the raw key. NOT_FOUND if no imported
+   * key has this id. Roles: admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminGetImportedApiKey
    */
@@ -177,7 +202,7 @@ export const ApiKeysService: GenService<{
     output: typeof ImportedApiKeySchema;
   },
   /**
-   * Lists imported API keys in the order of their ids.
+   * Lists imported API keys by ascending id. Roles: admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminListImportedApiKeys
    */
@@ -188,7 +213,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an imported
-   * key, as AdminUpdateIssuedApiKey does for issued ones.
+   * key, as AdminUpdateIssuedApiKey does for issued keys. Role: admin.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminUpdateImportedApiKey
    */
@@ -198,8 +223,9 @@ export const ApiKeysService: GenService<{
     output: typeof ImportedApiKeySchema;
   },
   /**
-   * Deletes an imported key and its record. Revoke it instead where an audit
-   * may want the record.
+   * Deletes an imported key and its record. Revoke it instead if its record may
+   * be needed later. NOT_FOUND if no imported key has this id. Role: admin.
+   * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminDeleteImportedApiKey
    */
@@ -210,12 +236,14 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Verifies one credential of any kind: issued key, imported key, JWT or
-   * macaroon.
+   * macaroon. Roles: admin, verifier.
    *
-   * A bad credential is an answer with `is_valid` false, not an error. Request
-   * header `Cache-Control: no-cache` (or `Pragma: no-cache`) asks the store
-   * instead of the cache, `no-store` also leaves the cache as it is; response
-   * header `Cache-Status` (RFC 9211) tells what was done.
+   * A bad credential is a response with `is_valid` false, not an error. The
+   * request header `Cache-Control: no-cache` (or `Pragma: no-cache`) asks the
+   * store instead of the cache; `no-store` also leaves the cache as it is. The
+   * response header `Cache-Status` (RFC 9211) says what was done. A key with a
+   * rate limit adds the headers `RateLimit-Policy` and `RateLimit`, and a
+   * refusal by a limit `Retry-After`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminVerifyApiKey
    */
@@ -225,8 +253,8 @@ export const ApiKeysService: GenService<{
     output: typeof VerifyApiKeyResponseSchema;
   },
   /**
-   * Verifies up to 100 credentials, each for itself. Cache directives hold for
-   * all of them.
+   * Verifies up to 100 credentials, each on its own. Cache directives hold for
+   * all of them. Roles: admin, verifier.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchVerifyApiKeys
    */
@@ -236,8 +264,14 @@ export const ApiKeysService: GenService<{
     output: typeof BatchVerifyApiKeysResponseSchema;
   },
   /**
-   * Mints a short-lived JWT or macaroon from an API key, with its permissions
-   * or fewer.
+   * Derives a short-lived JWT or macaroon from an API key or from another
+   * derived token, with at most the permissions of that credential. Roles:
+   * admin, verifier.
+   *
+   * NOT_FOUND if the credential is unknown; FAILED_PRECONDITION if it is
+   * revoked or expired; PERMISSION_DENIED for scopes that it does not have, for
+   * changed claims of a token, and for an address that the key does not allow;
+   * RESOURCE_EXHAUSTED if too many unknown credentials came from `client_ip`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminDeriveToken
    */
@@ -248,6 +282,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Returns the public keys that verify JWTs of this service (RFC 7517).
+   * Public. May be cached for five minutes.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.GetJwks
    */
@@ -257,8 +292,11 @@ export const ApiKeysService: GenService<{
     output: typeof GetJwksResponseSchema;
   },
   /**
-   * Revokes the API key whose full secret the caller presents as the proof of
-   * possession. Not for JWTs and macaroons.
+   * Revokes the API key whose full secret the caller presents, as proof of
+   * possession. Public. Derived tokens are INVALID_ARGUMENT. An unknown
+   * credential is NOT_FOUND. Revoking a revoked key succeeds and keeps the
+   * first reason. Calls are limited per client address
+   * (KEYWRIGHT_SELF_REVOKE_LIMIT): RESOURCE_EXHAUSTED with `Retry-After`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.RevokeApiKey
    */
@@ -268,7 +306,8 @@ export const ApiKeysService: GenService<{
     output: typeof SelfRevokeApiKeyResponseSchema;
   },
   /**
-   * Extension: lists changes of keys and refused attempts, the newest first.
+   * Extension: lists changes of keys and refused calls, newest first. Roles:
+   * admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminListAuditEvents
    */

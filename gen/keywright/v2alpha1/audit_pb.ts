@@ -18,79 +18,84 @@ export const file_keywright_v2alpha1_audit: GenFile = /*@__PURE__*/
   fileDesc("Ch5rZXl3cmlnaHQvdjJhbHBoYTEvYXVkaXQucHJvdG8SEmtleXdyaWdodC52MmFscGhhMSKaAgoKQXVkaXRFdmVudBIQCghldmVudF9pZBgBIAEoCRIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZtZXRob2QYAyABKAkSDgoGY2FsbGVyGAQgASgJEhYKDmNsaWVudF9hZGRyZXNzGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAkSDwoHa2V5X2lkcxgHIAMoCRIWCg5jaGFuZ2VkX2ZpZWxkcxgIIAMoCRI/ChFyZXZvY2F0aW9uX3JlYXNvbhgJIAEoDjIkLmtleXdyaWdodC52MmFscGhhMS5SZXZvY2F0aW9uUmVhc29uEhQKDGVycm9yX3JlYXNvbhgKIAEoCSJsChZMaXN0QXVkaXRFdmVudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGIAIImgKF0xpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlEjQKDGF1ZGl0X2V2ZW50cxgBIAMoCzIeLmtleXdyaWdodC52MmFscGhhMS5BdWRpdEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_keywright_v2alpha1_revocation]);
 
 /**
- * Extension: one change of keys, or one refused attempt, as the audit trail
- * keeps it. Holds names of fields, never their values.
+ * Extension: one change of keys, one derivation of a token, or one refused
+ * call, as the audit trail keeps it. Holds names of fields, never their values.
  *
  * @generated from message keywright.v2alpha1.AuditEvent
  */
 export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
   /**
-   * A ULID, so that ids sort by time.
+   * A ULID, so ids sort by time.
    *
    * @generated from field: string event_id = 1;
    */
   eventId: string;
 
   /**
+   * When it happened, to the millisecond.
+   *
    * @generated from field: google.protobuf.Timestamp event_time = 2;
    */
   eventTime?: Timestamp | undefined;
 
   /**
-   * The RPC: "AdminRevokeApiKey".
+   * Name of the RPC, for example `AdminRevokeApiKey`.
    *
    * @generated from field: string method = 3;
    */
   method: string;
 
   /**
-   * Name of the caller's token, or its subject. Empty: nobody in particular, as
-   * in self-revocation.
+   * Name of the caller's token. Empty if there is no known caller, as in a
+   * self-revocation.
    *
    * @generated from field: string caller = 4;
    */
   caller: string;
 
   /**
-   * Address that the call came from.
+   * IP address that the call came from. Empty if the connection was already
+   * gone.
    *
    * @generated from field: string client_address = 5;
    */
   clientAddress: string;
 
   /**
-   * The call's X-Request-Id.
+   * `X-Request-Id` of the call. `[redacted]` if it had the shape of a
+   * credential.
    *
    * @generated from field: string request_id = 6;
    */
   requestId: string;
 
   /**
-   * The keys that were changed: one, two for a rotation (the old one first), or
-   * all that a batch added. Of a derived token, the key that it goes back to.
+   * Ids of the keys: one; two for a rotation (the old one first); all that a
+   * batch write added; the root key for a derived token. Empty for a refused
+   * call.
    *
    * @generated from field: repeated string key_ids = 7;
    */
   keyIds: string[];
 
   /**
-   * Fields that an update changed or a rotation replaced, by their names in
-   * protobuf.
+   * Names of the fields in protobuf that an update changed or a rotation
+   * replaced.
    *
    * @generated from field: repeated string changed_fields = 8;
    */
   changedFields: string[];
 
   /**
-   * Only where a key was revoked.
+   * Why the key was revoked. UNSPECIFIED if none was.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason revocation_reason = 9;
    */
   revocationReason: RevocationReason;
 
   /**
-   * Reason of the error (google.rpc.ErrorInfo) where the call was refused; empty
-   * where it succeeded.
+   * Reason of the error (`google.rpc.ErrorInfo`) if the call was refused. Empty
+   * if it succeeded.
    *
    * @generated from field: string error_reason = 10;
    */
@@ -105,26 +110,34 @@ export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_audit, 0);
 
 /**
+ * Extension: request of AdminListAuditEvents.
+ *
  * @generated from message keywright.v2alpha1.ListAuditEventsRequest
  */
 export type ListAuditEventsRequest = Message<"keywright.v2alpha1.ListAuditEventsRequest"> & {
   /**
-   * 0 means 50; more than 1000 means 1000.
+   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
+   * INVALID_ARGUMENT. A page ends early if its events name more than 10000
+   * keys.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before, with the same filter.
+   * `next_page_token` of the previous page, with the same filter. Empty: the
+   * first page. A token that was changed, or is used with another filter, is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * AIP-160, restricted to what the indexes serve: `key_id`, `caller` and
-   * `method` with `=`, `event_time` with `>=` and `<`, joined by AND.
+   * Restrictions joined by AND (a part of AIP-160): `key_id`, `caller` and
+   * `method` with `=`, `event_time` with `>=` and `<` and a quoted RFC 3339
+   * time, each at most once. At most 1024 characters. Empty: all events.
+   * Anything else is INVALID_ARGUMENT and names the column.
    *
    * @generated from field: string filter = 3;
    */
@@ -139,16 +152,20 @@ export const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest> = 
   messageDesc(file_keywright_v2alpha1_audit, 1);
 
 /**
+ * Extension: response of AdminListAuditEvents.
+ *
  * @generated from message keywright.v2alpha1.ListAuditEventsResponse
  */
 export type ListAuditEventsResponse = Message<"keywright.v2alpha1.ListAuditEventsResponse"> & {
   /**
+   * The events, newest first.
+   *
    * @generated from field: repeated keywright.v2alpha1.AuditEvent audit_events = 1;
    */
   auditEvents: AuditEvent[];
 
   /**
-   * Empty on the last page.
+   * Token for the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */

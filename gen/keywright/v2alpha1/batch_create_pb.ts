@@ -17,11 +17,14 @@ export const file_keywright_v2alpha1_batch_create: GenFile = /*@__PURE__*/
   fileDesc("CiVrZXl3cmlnaHQvdjJhbHBoYTEvYmF0Y2hfY3JlYXRlLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEicwohQmF0Y2hDcmVhdGVJbXBvcnRlZEFwaUtleXNSZXF1ZXN0Ek4KCHJlcXVlc3RzGAEgAygLMicua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydEFwaUtleVJlcXVlc3RCE+BBArpIDZIBCggBEOgHIgPYAQMixwEKIkJhdGNoQ3JlYXRlSW1wb3J0ZWRBcGlLZXlzUmVzcG9uc2USRQoHcmVzdWx0cxgBIAMoCzI0LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1Jlc3VsdBIaCg1zdWNjZXNzX2NvdW50GAIgASgFSACIAQESGgoNZmFpbHVyZV9jb3VudBgDIAEoBUgBiAEBQhAKDl9zdWNjZXNzX2NvdW50QhAKDl9mYWlsdXJlX2NvdW50IuIBCiBCYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1Jlc3VsdBISCgVpbmRleBgBIAEoBUgAiAEBEjwKEGltcG9ydGVkX2FwaV9rZXkYAiABKAsyIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXkSSwoKZXJyb3JfY29kZRgDIAEoDjI3LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c0Vycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJQggKBl9pbmRleCr9AgojQmF0Y2hDcmVhdGVJbXBvcnRlZEFwaUtleXNFcnJvckNvZGUSNAowQkFUQ0hfQ1JFQVRFX0lNUE9SVEVEX0FQSV9LRVlTX0VSUk9SX1VOU1BFQ0lGSUVEEAASOQo1QkFUQ0hfQ1JFQVRFX0lNUE9SVEVEX0FQSV9LRVlTX0VSUk9SX0lOVkFMSURfQVJHVU1FTlQQARI3CjNCQVRDSF9DUkVBVEVfSU1QT1JURURfQVBJX0tFWVNfRVJST1JfQUxSRUFEWV9FWElTVFMQAhI8CjhCQVRDSF9DUkVBVEVfSU1QT1JURURfQVBJX0tFWVNfRVJST1JfRkFJTEVEX1BSRUNPTkRJVElPThADEjEKLUJBVENIX0NSRUFURV9JTVBPUlRFRF9BUElfS0VZU19FUlJPUl9JTlRFUk5BTBAEEjsKN0JBVENIX0NSRUFURV9JTVBPUlRFRF9BUElfS0VZU19FUlJPUl9SRVNPVVJDRV9FWEhBVVNURUQQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_keywright_v2alpha1_imported_api_key]);
 
 /**
+ * Request of AdminBatchCreateImportedApiKeys.
+ *
  * @generated from message keywright.v2alpha1.BatchCreateImportedApiKeysRequest
  */
 export type BatchCreateImportedApiKeysRequest = Message<"keywright.v2alpha1.BatchCreateImportedApiKeysRequest"> & {
   /**
-   * 1 to 1000 keys. Each is validated for itself.
+   * 1 to 1000 keys. Each is validated and imported on its own, and may fail
+   * without the others.
    *
    * @generated from field: repeated keywright.v2alpha1.ImportApiKeyRequest requests = 1;
    */
@@ -36,22 +39,28 @@ export const BatchCreateImportedApiKeysRequestSchema: GenMessage<BatchCreateImpo
   messageDesc(file_keywright_v2alpha1_batch_create, 0);
 
 /**
+ * Response of AdminBatchCreateImportedApiKeys.
+ *
  * @generated from message keywright.v2alpha1.BatchCreateImportedApiKeysResponse
  */
 export type BatchCreateImportedApiKeysResponse = Message<"keywright.v2alpha1.BatchCreateImportedApiKeysResponse"> & {
   /**
-   * One for each request, in their order.
+   * One result for each request, in the same order.
    *
    * @generated from field: repeated keywright.v2alpha1.BatchCreateImportedApiKeysResult results = 1;
    */
   results: BatchCreateImportedApiKeysResult[];
 
   /**
+   * Number of keys that were imported. Always sent, also if it is 0.
+   *
    * @generated from field: optional int32 success_count = 2;
    */
   successCount?: number | undefined;
 
   /**
+   * Number of keys that were not imported. Always sent, also if it is 0.
+   *
    * @generated from field: optional int32 failure_count = 3;
    */
   failureCount?: number | undefined;
@@ -65,33 +74,35 @@ export const BatchCreateImportedApiKeysResponseSchema: GenMessage<BatchCreateImp
   messageDesc(file_keywright_v2alpha1_batch_create, 1);
 
 /**
- * What became of one key of a batch.
+ * Result of one key of a batch.
  *
  * @generated from message keywright.v2alpha1.BatchCreateImportedApiKeysResult
  */
 export type BatchCreateImportedApiKeysResult = Message<"keywright.v2alpha1.BatchCreateImportedApiKeysResult"> & {
   /**
-   * Zero-based index into the requests. Always sent, as are the counts, so that a
-   * client without protobuf sees 0 too.
+   * Zero-based index of the key in `requests`. Always sent, so that a client
+   * without protobuf sees 0 too.
    *
    * @generated from field: optional int32 index = 1;
    */
   index?: number | undefined;
 
   /**
-   * Only where the import succeeded.
+   * The key, if it was imported.
    *
    * @generated from field: keywright.v2alpha1.ImportedApiKey imported_api_key = 2;
    */
   importedApiKey?: ImportedApiKey | undefined;
 
   /**
+   * Why the key was not imported. UNSPECIFIED if it was.
+   *
    * @generated from field: keywright.v2alpha1.BatchCreateImportedApiKeysErrorCode error_code = 3;
    */
   errorCode: BatchCreateImportedApiKeysErrorCode;
 
   /**
-   * For people. Only where the import failed.
+   * Explanation for people. Empty if the key was imported.
    *
    * @generated from field: string error_message = 4;
    */
@@ -106,8 +117,8 @@ export const BatchCreateImportedApiKeysResultSchema: GenMessage<BatchCreateImpor
   messageDesc(file_keywright_v2alpha1_batch_create, 2);
 
 /**
- * Why one key of a batch was not created: BatchImportErrorCode under the names
- * of the reference's later version.
+ * Why one key of a batch was not imported: BatchImportErrorCode under the names
+ * of version 1.22.66 of the reference.
  *
  * @generated from enum keywright.v2alpha1.BatchCreateImportedApiKeysErrorCode
  */
@@ -120,35 +131,35 @@ export const BatchCreateImportedApiKeysErrorCode = {
   BATCH_CREATE_IMPORTED_API_KEYS_ERROR_UNSPECIFIED: 0,
 
   /**
-   * The key is malformed or misses a field.
+   * The request for this key is invalid.
    *
    * @generated from enum value: BATCH_CREATE_IMPORTED_API_KEYS_ERROR_INVALID_ARGUMENT = 1;
    */
   BATCH_CREATE_IMPORTED_API_KEYS_ERROR_INVALID_ARGUMENT: 1,
 
   /**
-   * The key is there already.
+   * The key exists already, or its `request_id` was used with another payload.
    *
    * @generated from enum value: BATCH_CREATE_IMPORTED_API_KEYS_ERROR_ALREADY_EXISTS = 2;
    */
   BATCH_CREATE_IMPORTED_API_KEYS_ERROR_ALREADY_EXISTS: 2,
 
   /**
-   * The state of the service forbids the import.
+   * The state of the service does not allow the import. Not sent today.
    *
    * @generated from enum value: BATCH_CREATE_IMPORTED_API_KEYS_ERROR_FAILED_PRECONDITION = 3;
    */
   BATCH_CREATE_IMPORTED_API_KEYS_ERROR_FAILED_PRECONDITION: 3,
 
   /**
-   * The service failed.
+   * The service failed. Try again.
    *
    * @generated from enum value: BATCH_CREATE_IMPORTED_API_KEYS_ERROR_INTERNAL = 4;
    */
   BATCH_CREATE_IMPORTED_API_KEYS_ERROR_INTERNAL: 4,
 
   /**
-   * The tenant holds as many keys as it may.
+   * The key quota is exhausted (KEYWRIGHT_MAX_KEYS).
    *
    * @generated from enum value: BATCH_CREATE_IMPORTED_API_KEYS_ERROR_RESOURCE_EXHAUSTED = 5;
    */
@@ -156,8 +167,8 @@ export const BatchCreateImportedApiKeysErrorCode = {
 } as const;
 
 /**
- * Why one key of a batch was not created: BatchImportErrorCode under the names
- * of the reference's later version.
+ * Why one key of a batch was not imported: BatchImportErrorCode under the names
+ * of version 1.22.66 of the reference.
  *
  * @generated from enum keywright.v2alpha1.BatchCreateImportedApiKeysErrorCode
  */

@@ -17,48 +17,58 @@ export const file_keywright_v2alpha1_derived_token: GenFile = /*@__PURE__*/
   fileDesc("CiZrZXl3cmlnaHQvdjJhbHBoYTEvZGVyaXZlZF90b2tlbi5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIs4DChJEZXJpdmVUb2tlblJlcXVlc3QSIQoKY3JlZGVudGlhbBgBIAEoCUINgAEB4EECukgEcgIQARI/CglhbGdvcml0aG0YAiABKA4yIi5rZXl3cmlnaHQudjJhbHBoYTEuVG9rZW5BbGdvcml0aG1CCLpIBYIBAhABEsQBCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CmwG6SJcBugGTAQoKdHRsLmJvdW5kcxIvbXVzdCBiZSAxcyB0byAzMTUzNjAwMDBzLCBvciAwcyBmb3IgdGhlIGRlZmF1bHQaVHRoaXMgPT0gZHVyYXRpb24oJzBzJykgfHwgKHRoaXMgPj0gZHVyYXRpb24oJzFzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMzE1MzYwMDAwcycpKRI+CgZzY29wZXMYBCADKAlCLrpIK5IBKBBkGAEiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSLgoNY3VzdG9tX2NsYWltcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSHQoJY2xpZW50X2lwGGQgASgJQgq6SAfYAQFyAnABIj8KE0Rlcml2ZVRva2VuUmVzcG9uc2USKAoFdG9rZW4YASABKAsyGS5rZXl3cmlnaHQudjJhbHBoYTEuVG9rZW4ihQEKBVRva2VuEhIKBXRva2VuGAEgASgJQgOAAQESJwoGY2xhaW1zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2NvcGVzGAQgAygJIhAKDkdldEp3a3NSZXF1ZXN0Il8KD0dldEp3a3NSZXNwb25zZRIlCgRqd2tzGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIlCgRrZXlzGAIgAygLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCpoCg5Ub2tlbkFsZ29yaXRobRIfChtUT0tFTl9BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIXChNUT0tFTl9BTEdPUklUSE1fSldUEAESHAoYVE9LRU5fQUxHT1JJVEhNX01BQ0FST09OEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
+ * Request of AdminDeriveToken.
+ *
  * @generated from message keywright.v2alpha1.DeriveTokenRequest
  */
 export type DeriveTokenRequest = Message<"keywright.v2alpha1.DeriveTokenRequest"> & {
   /**
-   * The API key, issued or imported, or a derived token to narrow further.
+   * The API key, issued or imported, or a derived token to derive from. At
+   * least 1 character. A chain has at most nine tokens.
    *
    * @generated from field: string credential = 1;
    */
   credential: string;
 
   /**
+   * Kind of token to derive. UNSPECIFIED: JWT.
+   *
    * @generated from field: keywright.v2alpha1.TokenAlgorithm algorithm = 2;
    */
   algorithm: TokenAlgorithm;
 
   /**
-   * Life of the token from now, as IssueApiKeyRequest.ttl. Not beyond the key's.
+   * Life of the token from now, 1 s to 315360000 s, rounded up to whole
+   * seconds. Absent or zero: one hour, or what is left of the credential's life
+   * if that is less. A `ttl` beyond the credential's life is INVALID_ARGUMENT.
+   * JSON takes the forms of IssueApiKeyRequest.ttl.
    *
    * @generated from field: google.protobuf.Duration ttl = 3;
    */
   ttl?: Duration | undefined;
 
   /**
-   * A subset of the key's scopes. Empty: all of them.
+   * Scopes of the token, a subset of the credential's: at most 100, as
+   * IssuedApiKey.scopes. Empty: all of them.
    *
    * @generated from field: repeated string scopes = 4;
    */
   scopes: string[];
 
   /**
-   * Merged into the JWT's payload or the macaroon's identifier. At most 4096
-   * bytes when serialised. Refused are iss, sub, aud, exp, nbf, iat and jti, and
-   * what this service says itself: scope, key_id, actor_id, metadata, tenant and
-   * chain. Those of a token that is derived from stay, and cannot be changed.
+   * Claims to add, at most 4096 bytes when serialised as JSON. The names iss,
+   * sub, aud, exp, nbf, iat, jti, scope, key_id, actor_id, metadata, tenant and
+   * chain are INVALID_ARGUMENT. The custom claims of a token stay in what is
+   * derived from it and cannot be changed.
    *
    * @generated from field: google.protobuf.Struct custom_claims = 5;
    */
   customClaims?: JsonObject | undefined;
 
   /**
-   * Extension: the address of the end user, as VerifyApiKeyRequest.client_ip. An
-   * API key that is bound to addresses gives tokens only to those.
+   * Extension: the IP address of the end user, as
+   * VerifyApiKeyRequest.client_ip. A key that is bound to addresses gives
+   * tokens only to those. Absent: the address that this call comes from.
    *
    * @generated from field: string client_ip = 100;
    */
@@ -73,10 +83,14 @@ export const DeriveTokenRequestSchema: GenMessage<DeriveTokenRequest> = /*@__PUR
   messageDesc(file_keywright_v2alpha1_derived_token, 0);
 
 /**
+ * Response of AdminDeriveToken.
+ *
  * @generated from message keywright.v2alpha1.DeriveTokenResponse
  */
 export type DeriveTokenResponse = Message<"keywright.v2alpha1.DeriveTokenResponse"> & {
   /**
+   * The derived token.
+   *
    * @generated from field: keywright.v2alpha1.Token token = 1;
    */
   token?: Token | undefined;
@@ -96,25 +110,31 @@ export const DeriveTokenResponseSchema: GenMessage<DeriveTokenResponse> = /*@__P
  */
 export type Token = Message<"keywright.v2alpha1.Token"> & {
   /**
-   * The JWS in compact serialisation, or the macaroon in base64url.
+   * The token itself: a JWS in compact serialisation, or `mc_v1_` and a
+   * macaroon in base64url without padding.
    *
    * @generated from field: string token = 1;
    */
   token: string;
 
   /**
-   * The decoded payload, for diagnosis. Its shape depends on the algorithm.
+   * What the token says, for diagnosis: the payload of the JWT, or the claims
+   * in the identifier of the macaroon.
    *
    * @generated from field: google.protobuf.Struct claims = 2;
    */
   claims?: JsonObject | undefined;
 
   /**
+   * From this moment on the token is expired. In whole seconds.
+   *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
   expireTime?: Timestamp | undefined;
 
   /**
+   * Scopes of the token.
+   *
    * @generated from field: repeated string scopes = 4;
    */
   scopes: string[];
@@ -128,6 +148,8 @@ export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_derived_token, 2);
 
 /**
+ * Request of GetJwks.
+ *
  * @generated from message keywright.v2alpha1.GetJwksRequest
  */
 export type GetJwksRequest = Message<"keywright.v2alpha1.GetJwksRequest"> & {
@@ -141,6 +163,8 @@ export const GetJwksRequestSchema: GenMessage<GetJwksRequest> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_derived_token, 3);
 
 /**
+ * Response of GetJwks.
+ *
  * @generated from message keywright.v2alpha1.GetJwksResponse
  */
 export type GetJwksResponse = Message<"keywright.v2alpha1.GetJwksResponse"> & {
@@ -152,8 +176,8 @@ export type GetJwksResponse = Message<"keywright.v2alpha1.GetJwksResponse"> & {
   jwks?: JsonObject | undefined;
 
   /**
-   * The same keys at the top level, so that this response read as JSON is itself
-   * a JSON Web Key Set.
+   * The same keys at the top level, so that this response read as JSON is
+   * itself a JSON Web Key Set.
    *
    * @generated from field: repeated google.protobuf.Struct keys = 2;
    */
@@ -168,7 +192,7 @@ export const GetJwksResponseSchema: GenMessage<GetJwksResponse> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_derived_token, 4);
 
 /**
- * Kind of a derived token. API keys themselves are always opaque.
+ * Kind of a derived token.
  *
  * @generated from enum keywright.v2alpha1.TokenAlgorithm
  */
@@ -181,14 +205,15 @@ export const TokenAlgorithm = {
   UNSPECIFIED: 0,
 
   /**
-   * A signed JWT; EdDSA unless the signing key says otherwise.
+   * A signed JWT, which anyone can check with the keys of GetJwks. Its
+   * algorithm is that of the signing key: EdDSA, ES256 or RS256.
    *
    * @generated from enum value: TOKEN_ALGORITHM_JWT = 1;
    */
   JWT: 1,
 
   /**
-   * A macaroon, which its holder can narrow offline.
+   * A macaroon, which its holder can narrow without asking this service.
    *
    * @generated from enum value: TOKEN_ALGORITHM_MACAROON = 2;
    */
@@ -196,7 +221,7 @@ export const TokenAlgorithm = {
 } as const;
 
 /**
- * Kind of a derived token. API keys themselves are always opaque.
+ * Kind of a derived token.
  *
  * @generated from enum keywright.v2alpha1.TokenAlgorithm
  */

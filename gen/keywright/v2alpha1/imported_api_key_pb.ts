@@ -21,108 +21,119 @@ export const file_keywright_v2alpha1_imported_api_key: GenFile = /*@__PURE__*/
   fileDesc("CilrZXl3cmlnaHQvdjJhbHBoYTEvaW1wb3J0ZWRfYXBpX2tleS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIvgFCg5JbXBvcnRlZEFwaUtleRITCgZrZXlfaWQYASABKAlCA+BBCBIWCgRuYW1lGAIgASgJQgi6SAVyAxj/ARIdCghhY3Rvcl9pZBgDIAEoCUIL4EEFukgFcgMY/wESMgoGc3RhdHVzGAQgASgOMh0ua2V5d3JpZ2h0LnYyYWxwaGExLktleVN0YXR1c0ID4EEDEjoKCnZpc2liaWxpdHkYBSABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eUID4EEFEj4KBnNjb3BlcxgGIAMoCUIuukgrkgEoEGQYASIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSPgoRcmF0ZV9saW1pdF9wb2xpY3kYCCABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EjkKDmlwX3Jlc3RyaWN0aW9uGAkgASgLMiEua2V5d3JpZ2h0LnYyYWxwaGExLklwUmVzdHJpY3Rpb24SNAoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSRAoRcmV2b2NhdGlvbl9yZWFzb24YDCABKA4yJC5rZXl3cmlnaHQudjJhbHBoYTEuUmV2b2NhdGlvblJlYXNvbkID4EEDEiMKFnJldm9jYXRpb25fZGVzY3JpcHRpb24YDSABKAlCA+BBAxI0CgtleHBpcmVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI3Cg5sYXN0X3VzZWRfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAyKgBQoTSW1wb3J0QXBpS2V5UmVxdWVzdBIcCgdyYXdfa2V5GAEgASgJQguAAQG6SAVyAyiAIBIbCgRuYW1lGAIgASgJQg3gQQK6SAdyBRABGP8BEh8KCGFjdG9yX2lkGAMgASgJQg3gQQK6SAdyBRABGP8BEj4KBnNjb3BlcxgEIAMoCUIuukgrkgEoEGQYASIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBLEAQoDdHRsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQpsBukiXAboBkwEKCnR0bC5ib3VuZHMSL211c3QgYmUgMXMgdG8gMzE1MzYwMDAwcywgb3IgMHMgZm9yIHRoZSBkZWZhdWx0GlR0aGlzID09IGR1cmF0aW9uKCcwcycpIHx8ICh0aGlzID49IGR1cmF0aW9uKCcxcycpICYmIHRoaXMgPD0gZHVyYXRpb24oJzMxNTM2MDAwMHMnKSkSKQoIbWV0YWRhdGEYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ej4KEXJhdGVfbGltaXRfcG9saWN5GAcgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRI5Cg5pcF9yZXN0cmljdGlvbhgIIAEoCzIhLmtleXdyaWdodC52MmFscGhhMS5JcFJlc3RyaWN0aW9uEj8KCnZpc2liaWxpdHkYCSABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eUIIukgFggECEAESGwoKcmVxdWVzdF9pZBgKIAEoCUIHukgEcgIYJBIiCg5yYXdfa2V5X3NoYTI1NhhkIAEoCUIKgAEBukgEcgIYQCKhAQoZQmF0Y2hJbXBvcnRBcGlLZXlzUmVxdWVzdBJOCghyZXF1ZXN0cxgBIAMoCzInLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRBcGlLZXlSZXF1ZXN0QhPgQQK6SA2SAQoIARDoByID2AEDEhsKCnJlcXVlc3RfaWQYZCABKAlCB7pIBHICGCQSFwoPY29tcGFjdF9yZXN1bHRzGGUgASgIIrABChpCYXRjaEltcG9ydEFwaUtleXNSZXNwb25zZRI2CgdyZXN1bHRzGAEgAygLMiUua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoSW1wb3J0UmVzdWx0EhoKDXN1Y2Nlc3NfY291bnQYAiABKAVIAIgBARIaCg1mYWlsdXJlX2NvdW50GAMgASgFSAGIAQFCEAoOX3N1Y2Nlc3NfY291bnRCEAoOX2ZhaWx1cmVfY291bnQixAEKEUJhdGNoSW1wb3J0UmVzdWx0EhIKBWluZGV4GAEgASgFSACIAQESPAoQaW1wb3J0ZWRfYXBpX2tleRgCIAEoCzIiLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRlZEFwaUtleRI8CgplcnJvcl9jb2RlGAMgASgOMigua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoSW1wb3J0RXJyb3JDb2RlEhUKDWVycm9yX21lc3NhZ2UYBCABKAlCCAoGX2luZGV4IjkKGEdldEltcG9ydGVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEicAoaTGlzdEltcG9ydGVkQXBpS2V5c1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhgKBmZpbHRlchgDIAEoCUIIukgFcgMYgAgidQobTGlzdEltcG9ydGVkQXBpS2V5c1Jlc3BvbnNlEj0KEWltcG9ydGVkX2FwaV9rZXlzGAEgAygLMiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKXAQobVXBkYXRlSW1wb3J0ZWRBcGlLZXlSZXF1ZXN0EkcKEGltcG9ydGVkX2FwaV9rZXkYASABKAsyIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXlCCeBBArpIA8gBARIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siPAobRGVsZXRlSW1wb3J0ZWRBcGlLZXlSZXF1ZXN0Eh0KBmtleV9pZBgBIAEoCUIN4EECukgHcgUQARiAASqCAgoUQmF0Y2hJbXBvcnRFcnJvckNvZGUSIgoeQkFUQ0hfSU1QT1JUX0VSUk9SX1VOU1BFQ0lGSUVEEAASJwojQkFUQ0hfSU1QT1JUX0VSUk9SX0lOVkFMSURfQVJHVU1FTlQQARIlCiFCQVRDSF9JTVBPUlRfRVJST1JfQUxSRUFEWV9FWElTVFMQAhIqCiZCQVRDSF9JTVBPUlRfRVJST1JfRkFJTEVEX1BSRUNPTkRJVElPThADEh8KG0JBVENIX0lNUE9SVF9FUlJPUl9JTlRFUk5BTBAEEikKJUJBVENIX0lNUE9SVF9FUlJPUl9SRVNPVVJDRV9FWEhBVVNURUQQBWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
 
 /**
- * An API key that another system issued. The raw key is not part of it, and not
- * kept.
+ * An API key that another system issued. The raw key is not part of it, and is
+ * not kept.
  *
  * @generated from message keywright.v2alpha1.ImportedApiKey
  */
 export type ImportedApiKey = Message<"keywright.v2alpha1.ImportedApiKey"> & {
   /**
-   * 64 hex digits: a keyed SHA-512/256 of the raw key.
+   * 64 lower-case hex digits: a keyed HMAC of the raw key's SHA-256.
    *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
 
   /**
-   * For people. At most 255 characters.
+   * Name for people, at most 255 characters.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The entity the key belongs to.
+   * The entity that the key belongs to, at most 255 characters. Cannot be
+   * changed.
    *
    * @generated from field: string actor_id = 3;
    */
   actorId: string;
 
   /**
-   * Computed from the clock at the moment of the answer.
+   * State of the key at the moment of the answer, computed from the clock.
    *
    * @generated from field: keywright.v2alpha1.KeyStatus status = 4;
    */
   status: KeyStatus;
 
   /**
-   * Fixed at import.
+   * Whether the key is for servers only or may be shown to the world. Set at
+   * import; it cannot be changed.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 5;
    */
   visibility: KeyVisibility;
 
   /**
-   * As IssuedApiKey.scopes.
+   * What the key may be used for: at most 100 scopes, each 1 to 256 characters
+   * of the scope-token of RFC 6749 (printable ASCII without space, `"` and
+   * `\`), without duplicates.
    *
    * @generated from field: repeated string scopes = 6;
    */
   scopes: string[];
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised (AIP-148).
+   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
+   * be finite. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 7;
    */
   metadata?: JsonObject | undefined;
 
   /**
-   * Absent: no limit.
+   * How often the key may be used. Absent: without limit.
    *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy rate_limit_policy = 8;
    */
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
-   * Absent: from everywhere.
+   * From which addresses the key may be used. Absent: from all.
    *
    * @generated from field: keywright.v2alpha1.IpRestriction ip_restriction = 9;
    */
   ipRestriction?: IpRestriction | undefined;
 
   /**
+   * When the key was imported.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * When the record last changed. A new `last_used_time` does not count.
+   *
    * @generated from field: google.protobuf.Timestamp update_time = 11;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Set once the key is revoked.
+   * Why the key was revoked. UNSPECIFIED unless it is revoked.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason revocation_reason = 12;
    */
   revocationReason: RevocationReason;
 
   /**
-   * Only with revocation_reason PRIVILEGE_WITHDRAWN.
+   * Explanation given with the reason PRIVILEGE_WITHDRAWN. Empty for other
+   * reasons.
    *
    * @generated from field: string revocation_description = 13;
    */
   revocationDescription: string;
 
   /**
-   * Absent: the key does not expire.
+   * From this moment on the key is expired. Absent: it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 14;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * Last successful verification; shows within 5 s. Absent: never used.
+   * Last successful verification of the key or of a token derived from it.
+   * Shows within 5 s; a crash may lose it. Absent: never used.
    *
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
@@ -137,64 +148,77 @@ export const ImportedApiKeySchema: GenMessage<ImportedApiKey> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_imported_api_key, 0);
 
 /**
+ * Request of AdminImportApiKey, and one key of a batch import.
+ *
  * @generated from message keywright.v2alpha1.ImportApiKeyRequest
  */
 export type ImportApiKeyRequest = Message<"keywright.v2alpha1.ImportApiKeyRequest"> & {
   /**
-   * The key as its holders send it: 1 to 4096 bytes, no white space or control
-   * characters at the ends, not of the shape of this service's own credentials.
-   * Required, unless `raw_key_sha256` stands in its place.
+   * The key as its holders send it: 1 to 4096 bytes, without white space or
+   * control characters at the ends, and not of the shape of this service's own
+   * credentials. Exactly one of `raw_key` and `raw_key_sha256` is required.
    *
    * @generated from field: string raw_key = 1;
    */
   rawKey: string;
 
   /**
-   * For people. 1 to 255 characters.
+   * Name for people, 1 to 255 characters.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The entity the key belongs to. 1 to 255 characters.
+   * The entity that the key belongs to, 1 to 255 characters.
    *
    * @generated from field: string actor_id = 3;
    */
   actorId: string;
 
   /**
-   * As IssuedApiKey.scopes.
+   * What the key may be used for: at most 100 scopes, each 1 to 256 characters
+   * of the scope-token of RFC 6749 (printable ASCII without space, `"` and
+   * `\`), without duplicates.
    *
    * @generated from field: repeated string scopes = 4;
    */
   scopes: string[];
 
   /**
-   * As IssueApiKeyRequest.ttl.
+   * Life of the key from now: 1 s to 315360000 s (10 years). Absent or zero:
+   * the default of the installation (KEYWRIGHT_DEFAULT_TTL), else the key does
+   * not expire. JSON also takes "24h", "1h30m", "1d", "1w", "1mo" (30 days) and
+   * "1y" (365 days).
    *
    * @generated from field: google.protobuf.Duration ttl = 5;
    */
   ttl?: Duration | undefined;
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised.
+   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
+   * be finite. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 6;
    */
   metadata?: JsonObject | undefined;
 
   /**
+   * How often the key may be used. Absent: without limit.
+   *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy rate_limit_policy = 7;
    */
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
+   * From which addresses the key may be used. Absent: from all.
+   *
    * @generated from field: keywright.v2alpha1.IpRestriction ip_restriction = 8;
    */
   ipRestriction?: IpRestriction | undefined;
 
   /**
+   * Whether the key is for servers only or may be shown to the world.
    * UNSPECIFIED is SECRET.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 9;
@@ -202,17 +226,20 @@ export type ImportApiKeyRequest = Message<"keywright.v2alpha1.ImportApiKeyReques
   visibility: KeyVisibility;
 
   /**
-   * Makes a retry safe (AIP-155): 1 to 36 characters, best a UUID.
+   * Makes a retry safe (AIP-155): 1 to 36 characters, best a UUID. A repeated
+   * request returns the key of the first one. The same id with another payload
+   * is refused with ALREADY_EXISTS (REQUEST_ID_REUSED). An id stays used for
+   * seven days. Empty: every request creates a key.
    *
    * @generated from field: string request_id = 10;
    */
   requestId: string;
 
   /**
-   * Extension, in place of `raw_key` where nobody has that any more: the SHA-256
-   * of its bytes, in hex or base64 (either alphabet, padded or not). Such a key
-   * has the id it would have by its raw key, and verifies the same. What raw_key
-   * may not be cannot be told from its digest: the digest of one of this
+   * Extension, instead of `raw_key` if nobody has it any more: the SHA-256 of
+   * its bytes, in hex or base64 (either alphabet, padded or not). The key has
+   * the id that it would have by its raw key, and verifies the same. The rules
+   * on raw keys cannot be checked on a digest: the digest of one of this
    * service's own credentials makes a key that never verifies.
    *
    * @generated from field: string raw_key_sha256 = 100;
@@ -228,11 +255,14 @@ export const ImportApiKeyRequestSchema: GenMessage<ImportApiKeyRequest> = /*@__P
   messageDesc(file_keywright_v2alpha1_imported_api_key, 1);
 
 /**
+ * Request of AdminBatchImportApiKeys.
+ *
  * @generated from message keywright.v2alpha1.BatchImportApiKeysRequest
  */
 export type BatchImportApiKeysRequest = Message<"keywright.v2alpha1.BatchImportApiKeysRequest"> & {
   /**
-   * 1 to 1000 keys. Each is validated for itself.
+   * 1 to 1000 keys. Each is validated and imported on its own, and may fail
+   * without the others.
    *
    * @generated from field: repeated keywright.v2alpha1.ImportApiKeyRequest requests = 1;
    */
@@ -241,17 +271,17 @@ export type BatchImportApiKeysRequest = Message<"keywright.v2alpha1.BatchImportA
   /**
    * Extension: makes a retry of the whole batch safe (AIP-155), 1 to 36
    * characters. A key that an earlier attempt under the same id added counts as
-   * imported again. The id is kept with the keys, which costs next to nothing;
-   * ids of single requests cost a second document each.
+   * imported again. The id is stored with the keys; a `request_id` of a single
+   * key costs the store a second document.
    *
    * @generated from field: string request_id = 100;
    */
   requestId: string;
 
   /**
-   * Extension, for bulk clients: results of imported keys hold their index alone,
-   * and a batch of which every key failed is answered with its results like any
-   * other, not as an error.
+   * Extension, for bulk clients: results of imported keys hold only their
+   * index, and a batch of which every key failed is answered with its results
+   * like any other, not with an error.
    *
    * @generated from field: bool compact_results = 101;
    */
@@ -266,22 +296,28 @@ export const BatchImportApiKeysRequestSchema: GenMessage<BatchImportApiKeysReque
   messageDesc(file_keywright_v2alpha1_imported_api_key, 2);
 
 /**
+ * Response of AdminBatchImportApiKeys.
+ *
  * @generated from message keywright.v2alpha1.BatchImportApiKeysResponse
  */
 export type BatchImportApiKeysResponse = Message<"keywright.v2alpha1.BatchImportApiKeysResponse"> & {
   /**
-   * One for each request, in their order.
+   * One result for each request, in the same order.
    *
    * @generated from field: repeated keywright.v2alpha1.BatchImportResult results = 1;
    */
   results: BatchImportResult[];
 
   /**
+   * Number of keys that were imported. Always sent, also if it is 0.
+   *
    * @generated from field: optional int32 success_count = 2;
    */
   successCount?: number | undefined;
 
   /**
+   * Number of keys that were not imported. Always sent, also if it is 0.
+   *
    * @generated from field: optional int32 failure_count = 3;
    */
   failureCount?: number | undefined;
@@ -295,33 +331,35 @@ export const BatchImportApiKeysResponseSchema: GenMessage<BatchImportApiKeysResp
   messageDesc(file_keywright_v2alpha1_imported_api_key, 3);
 
 /**
- * What became of one key of a batch import.
+ * Result of one key of a batch import.
  *
  * @generated from message keywright.v2alpha1.BatchImportResult
  */
 export type BatchImportResult = Message<"keywright.v2alpha1.BatchImportResult"> & {
   /**
-   * Zero-based index into the requests. Always sent, as are the counts, so that a
-   * client without protobuf sees 0 too.
+   * Zero-based index of the key in `requests`. Always sent, so that a client
+   * without protobuf sees 0 too.
    *
    * @generated from field: optional int32 index = 1;
    */
   index?: number | undefined;
 
   /**
-   * Only where the import succeeded.
+   * The key, if it was imported. Absent with `compact_results`.
    *
    * @generated from field: keywright.v2alpha1.ImportedApiKey imported_api_key = 2;
    */
   importedApiKey?: ImportedApiKey | undefined;
 
   /**
+   * Why the key was not imported. UNSPECIFIED if it was.
+   *
    * @generated from field: keywright.v2alpha1.BatchImportErrorCode error_code = 3;
    */
   errorCode: BatchImportErrorCode;
 
   /**
-   * For people. Only where the import failed.
+   * Explanation for people. Empty if the key was imported.
    *
    * @generated from field: string error_message = 4;
    */
@@ -336,10 +374,14 @@ export const BatchImportResultSchema: GenMessage<BatchImportResult> = /*@__PURE_
   messageDesc(file_keywright_v2alpha1_imported_api_key, 4);
 
 /**
+ * Request of AdminGetImportedApiKey.
+ *
  * @generated from message keywright.v2alpha1.GetImportedApiKeyRequest
  */
 export type GetImportedApiKeyRequest = Message<"keywright.v2alpha1.GetImportedApiKeyRequest"> & {
   /**
+   * Id of the key, 1 to 128 characters.
+   *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
@@ -353,25 +395,34 @@ export const GetImportedApiKeyRequestSchema: GenMessage<GetImportedApiKeyRequest
   messageDesc(file_keywright_v2alpha1_imported_api_key, 5);
 
 /**
+ * Request of AdminListImportedApiKeys.
+ *
  * @generated from message keywright.v2alpha1.ListImportedApiKeysRequest
  */
 export type ListImportedApiKeysRequest = Message<"keywright.v2alpha1.ListImportedApiKeysRequest"> & {
   /**
-   * 0 means 50; more than 1000 means 1000.
+   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before, with the same filter.
+   * `next_page_token` of the previous page, with the same filter. Empty: the
+   * first page. A token that was changed, or is used with another filter, is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * As ListIssuedApiKeysRequest.filter.
+   * Restrictions on `actor_id` and `status`, each at most once and with `=`,
+   * joined by AND (a part of AIP-160): `actor_id="user_123" AND
+   * status=KEY_STATUS_ACTIVE`. At most 1024 characters. Empty: all keys. The
+   * status is computed from the clock. Anything else is INVALID_ARGUMENT and
+   * names the column.
    *
    * @generated from field: string filter = 3;
    */
@@ -386,16 +437,20 @@ export const ListImportedApiKeysRequestSchema: GenMessage<ListImportedApiKeysReq
   messageDesc(file_keywright_v2alpha1_imported_api_key, 6);
 
 /**
+ * Response of AdminListImportedApiKeys.
+ *
  * @generated from message keywright.v2alpha1.ListImportedApiKeysResponse
  */
 export type ListImportedApiKeysResponse = Message<"keywright.v2alpha1.ListImportedApiKeysResponse"> & {
   /**
+   * The keys, by ascending id.
+   *
    * @generated from field: repeated keywright.v2alpha1.ImportedApiKey imported_api_keys = 1;
    */
   importedApiKeys: ImportedApiKey[];
 
   /**
-   * Empty on the last page.
+   * Token for the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -410,18 +465,24 @@ export const ListImportedApiKeysResponseSchema: GenMessage<ListImportedApiKeysRe
   messageDesc(file_keywright_v2alpha1_imported_api_key, 7);
 
 /**
+ * Request of AdminUpdateImportedApiKey.
+ *
  * @generated from message keywright.v2alpha1.UpdateImportedApiKeyRequest
  */
 export type UpdateImportedApiKeyRequest = Message<"keywright.v2alpha1.UpdateImportedApiKeyRequest"> & {
   /**
-   * `key_id` says which key; output-only fields are ignored.
+   * The key with its new values. `key_id` names the key. Output-only fields are
+   * ignored. Another `actor_id` or `visibility` than the key's is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: keywright.v2alpha1.ImportedApiKey imported_api_key = 1;
    */
   importedApiKey?: ImportedApiKey | undefined;
 
   /**
-   * As UpdateIssuedApiKeyRequest.update_mask.
+   * Fields to write: name, scopes, metadata, rate_limit_policy, ip_restriction,
+   * or `*` for all of these. Absent: the fields that are populated in
+   * `imported_api_key`. Any other path is INVALID_ARGUMENT.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -436,10 +497,14 @@ export const UpdateImportedApiKeyRequestSchema: GenMessage<UpdateImportedApiKeyR
   messageDesc(file_keywright_v2alpha1_imported_api_key, 8);
 
 /**
+ * Request of AdminDeleteImportedApiKey.
+ *
  * @generated from message keywright.v2alpha1.DeleteImportedApiKeyRequest
  */
 export type DeleteImportedApiKeyRequest = Message<"keywright.v2alpha1.DeleteImportedApiKeyRequest"> & {
   /**
+   * Id of the key, 1 to 128 characters.
+   *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
@@ -466,35 +531,35 @@ export const BatchImportErrorCode = {
   BATCH_IMPORT_ERROR_UNSPECIFIED: 0,
 
   /**
-   * The key is malformed or misses a field.
+   * The request for this key is invalid.
    *
    * @generated from enum value: BATCH_IMPORT_ERROR_INVALID_ARGUMENT = 1;
    */
   BATCH_IMPORT_ERROR_INVALID_ARGUMENT: 1,
 
   /**
-   * The key is there already.
+   * The key exists already, or its `request_id` was used with another payload.
    *
    * @generated from enum value: BATCH_IMPORT_ERROR_ALREADY_EXISTS = 2;
    */
   BATCH_IMPORT_ERROR_ALREADY_EXISTS: 2,
 
   /**
-   * The state of the service forbids the import.
+   * The state of the service does not allow the import. Not sent today.
    *
    * @generated from enum value: BATCH_IMPORT_ERROR_FAILED_PRECONDITION = 3;
    */
   BATCH_IMPORT_ERROR_FAILED_PRECONDITION: 3,
 
   /**
-   * The service failed.
+   * The service failed. Try again.
    *
    * @generated from enum value: BATCH_IMPORT_ERROR_INTERNAL = 4;
    */
   BATCH_IMPORT_ERROR_INTERNAL: 4,
 
   /**
-   * The tenant holds as many keys as it may.
+   * The key quota is exhausted (KEYWRIGHT_MAX_KEYS).
    *
    * @generated from enum value: BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED = 5;
    */

@@ -27,102 +27,113 @@ export const file_keywright_v2alpha1_issued_api_key: GenFile = /*@__PURE__*/
  */
 export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
   /**
-   * ULID: 26 characters, sorts by creation.
+   * A ULID: 26 characters that sort by creation.
    *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
 
   /**
-   * For people. At most 255 characters.
+   * Name for people, at most 255 characters.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The entity the key belongs to.
+   * The entity that the key belongs to, at most 255 characters. Cannot be
+   * changed.
    *
    * @generated from field: string actor_id = 3;
    */
   actorId: string;
 
   /**
-   * Computed from the clock at the moment of the answer.
+   * State of the key at the moment of the answer, computed from the clock.
    *
    * @generated from field: keywright.v2alpha1.KeyStatus status = 4;
    */
   status: KeyStatus;
 
   /**
-   * Fixed at creation: it shows in the key's prefix.
+   * Whether the key is for servers only or may be shown to the world. It shows
+   * in the key's prefix and cannot be changed; a rotation can choose another
+   * one.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 5;
    */
   visibility: KeyVisibility;
 
   /**
-   * What the key may be used for: at most 100, each 1 to 256 characters of the
-   * scope-token of RFC 6749 (printable ASCII without space, `"` and `\`).
+   * What the key may be used for: at most 100 scopes, each 1 to 256 characters
+   * of the scope-token of RFC 6749 (printable ASCII without space, `"` and
+   * `\`), without duplicates.
    *
    * @generated from field: repeated string scopes = 6;
    */
   scopes: string[];
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised (AIP-148).
+   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
+   * be finite. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 7;
    */
   metadata?: JsonObject | undefined;
 
   /**
-   * Absent: no limit.
+   * How often the key may be used. Absent: without limit.
    *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy rate_limit_policy = 8;
    */
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
-   * Absent: from everywhere.
+   * From which addresses the key may be used. Absent: from all.
    *
    * @generated from field: keywright.v2alpha1.IpRestriction ip_restriction = 9;
    */
   ipRestriction?: IpRestriction | undefined;
 
   /**
+   * When the key was issued.
+   *
    * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
   createTime?: Timestamp | undefined;
 
   /**
+   * When the record last changed. A new `last_used_time` does not count.
+   *
    * @generated from field: google.protobuf.Timestamp update_time = 11;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Set once the key is revoked.
+   * Why the key was revoked. UNSPECIFIED unless it is revoked.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason revocation_reason = 12;
    */
   revocationReason: RevocationReason;
 
   /**
-   * Only with revocation_reason PRIVILEGE_WITHDRAWN.
+   * Explanation given with the reason PRIVILEGE_WITHDRAWN. Empty for other
+   * reasons.
    *
    * @generated from field: string revocation_description = 13;
    */
   revocationDescription: string;
 
   /**
-   * Absent: the key does not expire.
+   * From this moment on the key is expired. Absent: it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 14;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * Last successful verification; shows within 5 s. Absent: never used.
+   * Last successful verification of the key or of a token derived from it.
+   * Shows within 5 s; a crash may lose it. Absent: never used.
    *
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
@@ -137,57 +148,68 @@ export const IssuedApiKeySchema: GenMessage<IssuedApiKey> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_issued_api_key, 0);
 
 /**
+ * Request of AdminIssueApiKey.
+ *
  * @generated from message keywright.v2alpha1.IssueApiKeyRequest
  */
 export type IssueApiKeyRequest = Message<"keywright.v2alpha1.IssueApiKeyRequest"> & {
   /**
-   * For people. At most 255 characters.
+   * Name for people, at most 255 characters.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The entity the key belongs to. At most 255 characters.
+   * The entity that the key belongs to, at most 255 characters.
    *
    * @generated from field: string actor_id = 2;
    */
   actorId: string;
 
   /**
-   * As IssuedApiKey.scopes.
+   * What the key may be used for: at most 100 scopes, each 1 to 256 characters
+   * of the scope-token of RFC 6749 (printable ASCII without space, `"` and
+   * `\`), without duplicates.
    *
    * @generated from field: repeated string scopes = 3;
    */
   scopes: string[];
 
   /**
-   * Life of the key from now, 1 s to 315360000 s. Absent or zero: the default of
-   * the installation. JSON also takes "24h", "1h30m", "1d", "1w", "1mo" (30 d)
-   * and "1y" (365 d).
+   * Life of the key from now: 1 s to 315360000 s (10 years). Absent or zero:
+   * the default of the installation (KEYWRIGHT_DEFAULT_TTL), else the key does
+   * not expire. JSON also takes "24h", "1h30m", "1d", "1w", "1mo" (30 days) and
+   * "1y" (365 days).
    *
    * @generated from field: google.protobuf.Duration ttl = 4;
    */
   ttl?: Duration | undefined;
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised.
+   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
+   * be finite. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 5;
    */
   metadata?: JsonObject | undefined;
 
   /**
+   * How often the key may be used. Absent: without limit.
+   *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy rate_limit_policy = 6;
    */
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
+   * From which addresses the key may be used. Absent: from all.
+   *
    * @generated from field: keywright.v2alpha1.IpRestriction ip_restriction = 7;
    */
   ipRestriction?: IpRestriction | undefined;
 
   /**
+   * Whether the key is for servers only or may be shown to the world.
    * UNSPECIFIED is SECRET.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 8;
@@ -195,7 +217,10 @@ export type IssueApiKeyRequest = Message<"keywright.v2alpha1.IssueApiKeyRequest"
   visibility: KeyVisibility;
 
   /**
-   * Makes a retry safe (AIP-155): 1 to 36 characters, best a UUID.
+   * Makes a retry safe (AIP-155): 1 to 36 characters, best a UUID. A repeated
+   * request returns the key of the first one. The same id with another payload
+   * is refused with ALREADY_EXISTS (REQUEST_ID_REUSED). An id stays used for
+   * seven days. Empty: every request creates a key.
    *
    * @generated from field: string request_id = 9;
    */
@@ -210,17 +235,22 @@ export const IssueApiKeyRequestSchema: GenMessage<IssueApiKeyRequest> = /*@__PUR
   messageDesc(file_keywright_v2alpha1_issued_api_key, 1);
 
 /**
+ * Response of AdminIssueApiKey.
+ *
  * @generated from message keywright.v2alpha1.IssueApiKeyResponse
  */
 export type IssueApiKeyResponse = Message<"keywright.v2alpha1.IssueApiKeyResponse"> & {
   /**
+   * The key that was created, or that of the first request with this
+   * `request_id`.
+   *
    * @generated from field: keywright.v2alpha1.IssuedApiKey issued_api_key = 1;
    */
   issuedApiKey?: IssuedApiKey | undefined;
 
   /**
-   * The key itself. Only here, only once; empty where a `request_id` was
-   * replayed.
+   * The key itself, in this response only. Empty if a `request_id` was
+   * repeated.
    *
    * @generated from field: string secret = 2;
    */
@@ -235,10 +265,14 @@ export const IssueApiKeyResponseSchema: GenMessage<IssueApiKeyResponse> = /*@__P
   messageDesc(file_keywright_v2alpha1_issued_api_key, 2);
 
 /**
+ * Request of AdminGetIssuedApiKey.
+ *
  * @generated from message keywright.v2alpha1.GetIssuedApiKeyRequest
  */
 export type GetIssuedApiKeyRequest = Message<"keywright.v2alpha1.GetIssuedApiKeyRequest"> & {
   /**
+   * Id of the key, 1 to 128 characters.
+   *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
@@ -252,26 +286,34 @@ export const GetIssuedApiKeyRequestSchema: GenMessage<GetIssuedApiKeyRequest> = 
   messageDesc(file_keywright_v2alpha1_issued_api_key, 3);
 
 /**
+ * Request of AdminListIssuedApiKeys.
+ *
  * @generated from message keywright.v2alpha1.ListIssuedApiKeysRequest
  */
 export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApiKeysRequest"> & {
   /**
-   * 0 means 50; more than 1000 means 1000.
+   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before, with the same filter.
+   * `next_page_token` of the previous page, with the same filter. Empty: the
+   * first page. A token that was changed, or is used with another filter, is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * AIP-160 over `actor_id` and `status`, joined by AND:
-   * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`.
+   * Restrictions on `actor_id` and `status`, each at most once and with `=`,
+   * joined by AND (a part of AIP-160): `actor_id="user_123" AND
+   * status=KEY_STATUS_ACTIVE`. At most 1024 characters. Empty: all keys. The
+   * status is computed from the clock. Anything else is INVALID_ARGUMENT and
+   * names the column.
    *
    * @generated from field: string filter = 3;
    */
@@ -286,16 +328,20 @@ export const ListIssuedApiKeysRequestSchema: GenMessage<ListIssuedApiKeysRequest
   messageDesc(file_keywright_v2alpha1_issued_api_key, 4);
 
 /**
+ * Response of AdminListIssuedApiKeys.
+ *
  * @generated from message keywright.v2alpha1.ListIssuedApiKeysResponse
  */
 export type ListIssuedApiKeysResponse = Message<"keywright.v2alpha1.ListIssuedApiKeysResponse"> & {
   /**
+   * The keys, by ascending id.
+   *
    * @generated from field: repeated keywright.v2alpha1.IssuedApiKey issued_api_keys = 1;
    */
   issuedApiKeys: IssuedApiKey[];
 
   /**
-   * Empty on the last page.
+   * Token for the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -310,11 +356,15 @@ export const ListIssuedApiKeysResponseSchema: GenMessage<ListIssuedApiKeysRespon
   messageDesc(file_keywright_v2alpha1_issued_api_key, 5);
 
 /**
+ * Request of AdminUpdateIssuedApiKey.
+ *
  * @generated from message keywright.v2alpha1.UpdateIssuedApiKeyRequest
  */
 export type UpdateIssuedApiKeyRequest = Message<"keywright.v2alpha1.UpdateIssuedApiKeyRequest"> & {
   /**
-   * `key_id` says which key; output-only fields are ignored.
+   * The key with its new values. `key_id` names the key. Output-only fields are
+   * ignored. Another `actor_id` or `visibility` than the key's is
+   * INVALID_ARGUMENT.
    *
    * @generated from field: keywright.v2alpha1.IssuedApiKey issued_api_key = 1;
    */
@@ -322,7 +372,8 @@ export type UpdateIssuedApiKeyRequest = Message<"keywright.v2alpha1.UpdateIssued
 
   /**
    * Fields to write: name, scopes, metadata, rate_limit_policy, ip_restriction,
-   * or `*` for all of these. Absent: those populated in `issued_api_key`.
+   * or `*` for all of these. Absent: the fields that are populated in
+   * `issued_api_key`. Any other path is INVALID_ARGUMENT.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -337,51 +388,71 @@ export const UpdateIssuedApiKeyRequestSchema: GenMessage<UpdateIssuedApiKeyReque
   messageDesc(file_keywright_v2alpha1_issued_api_key, 6);
 
 /**
+ * Request of AdminRotateIssuedApiKey. Fields that do not override are inherited
+ * from the old key.
+ *
  * @generated from message keywright.v2alpha1.RotateIssuedApiKeyRequest
  */
 export type RotateIssuedApiKeyRequest = Message<"keywright.v2alpha1.RotateIssuedApiKeyRequest"> & {
   /**
+   * Id of the key to replace, 1 to 128 characters.
+   *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
 
   /**
-   * Absent fields are inherited from the old key, present ones override.
+   * Overrides the name, at most 255 characters. Absent: inherited.
    *
    * @generated from field: optional string name = 2;
    */
   name?: string | undefined;
 
   /**
+   * Overrides the scopes, as IssuedApiKey.scopes. Empty: inherited, unless
+   * `override_mask` names it.
+   *
    * @generated from field: repeated string scopes = 3;
    */
   scopes: string[];
 
   /**
+   * Overrides the metadata, as IssuedApiKey.metadata. Absent: inherited, unless
+   * `override_mask` names it.
+   *
    * @generated from field: google.protobuf.Struct metadata = 4;
    */
   metadata?: JsonObject | undefined;
 
   /**
+   * Overrides the rate limit. Absent: inherited, unless `override_mask` names
+   * it.
+   *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy rate_limit_policy = 5;
    */
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
+   * Overrides the IP restriction. Absent: inherited, unless `override_mask`
+   * names it.
+   *
    * @generated from field: keywright.v2alpha1.IpRestriction ip_restriction = 6;
    */
   ipRestriction?: IpRestriction | undefined;
 
   /**
+   * Overrides the visibility; UNSPECIFIED is SECRET. Absent: inherited.
+   *
    * @generated from field: optional keywright.v2alpha1.KeyVisibility visibility = 7;
    */
   visibility?: KeyVisibility | undefined;
 
   /**
-   * Extension: the fields that override, also where they are empty. Over JSON it
-   * is filled from the members that are present. Absent: what is populated
-   * overrides. Repeated fields have no presence in protobuf, so this is the way
-   * to rotate to a key without scopes.
+   * Extension: the fields that override, also if they are empty: name, scopes,
+   * metadata, rate_limit_policy, ip_restriction, visibility, or `*` for all of
+   * these. Over JSON it is filled from the members that are present. Absent:
+   * the populated fields override. Repeated fields have no presence in
+   * protobuf, so this is the way to rotate to a key without scopes.
    *
    * @generated from field: google.protobuf.FieldMask override_mask = 100;
    */
@@ -396,6 +467,8 @@ export const RotateIssuedApiKeyRequestSchema: GenMessage<RotateIssuedApiKeyReque
   messageDesc(file_keywright_v2alpha1_issued_api_key, 7);
 
 /**
+ * Response of AdminRotateIssuedApiKey.
+ *
  * @generated from message keywright.v2alpha1.RotateIssuedApiKeyResponse
  */
 export type RotateIssuedApiKeyResponse = Message<"keywright.v2alpha1.RotateIssuedApiKeyResponse"> & {
@@ -407,14 +480,14 @@ export type RotateIssuedApiKeyResponse = Message<"keywright.v2alpha1.RotateIssue
   issuedApiKey?: IssuedApiKey | undefined;
 
   /**
-   * The old key, now revoked with reason SUPERSEDED.
+   * The old key, now revoked with the reason SUPERSEDED.
    *
    * @generated from field: keywright.v2alpha1.IssuedApiKey old_issued_api_key = 2;
    */
   oldIssuedApiKey?: IssuedApiKey | undefined;
 
   /**
-   * The new key itself. Only here, only once.
+   * The new key itself, in this response only.
    *
    * @generated from field: string secret = 3;
    */

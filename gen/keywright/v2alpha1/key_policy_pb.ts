@@ -17,28 +17,31 @@ export const file_keywright_v2alpha1_key_policy: GenFile = /*@__PURE__*/
 
 /**
  * How many units a key may spend in a window
- * (draft-ietf-httpapi-ratelimit-headers-10).
+ * (draft-ietf-httpapi-ratelimit-headers-10). The whole quota may be spent at
+ * once and comes back evenly.
  *
  * @generated from message keywright.v2alpha1.RateLimitPolicy
  */
 export type RateLimitPolicy = Message<"keywright.v2alpha1.RateLimitPolicy"> & {
   /**
-   * Units allowed per window. At least 1.
+   * Units per window. At least 1.
    *
    * @generated from field: int64 quota = 1;
    */
   quota: bigint;
 
   /**
-   * Length of the window, 1 s to 315360000 s. Common: 60s, 3600s, 86400s.
+   * Length of the window, 1 s to 315360000 s (10 years). Common: 60s, 3600s,
+   * 86400s.
    *
    * @generated from field: google.protobuf.Duration window = 2;
    */
   window?: Duration | undefined;
 
   /**
-   * What is counted: `requests` (the default), `content-bytes` or
-   * `concurrent-requests`.
+   * What is counted: `requests`, `content-bytes` or `concurrent-requests`.
+   * Empty: `requests`. Only `requests` is enforced; the others are stored and
+   * returned.
    *
    * @generated from field: string unit = 3;
    */
@@ -54,14 +57,14 @@ export const RateLimitPolicySchema: GenMessage<RateLimitPolicy> = /*@__PURE__*/
 
 /**
  * From which addresses a key may be used. Holds for issued and imported keys;
- * derived tokens are not checked.
+ * tokens derived from them are not checked.
  *
  * @generated from message keywright.v2alpha1.IpRestriction
  */
 export type IpRestriction = Message<"keywright.v2alpha1.IpRestriction"> & {
   /**
-   * CIDR ranges, IPv4 ("10.0.0.0/8") or IPv6 ("2001:db8::/32"), at most 100. One
-   * of them must hold the caller's address. Empty means no restriction.
+   * CIDR ranges, IPv4 ("10.0.0.0/8") or IPv6 ("2001:db8::/32"), at most 100.
+   * One of them must contain the client's address. Empty: no restriction.
    *
    * @generated from field: repeated string allowed_cidrs = 1;
    */
@@ -76,13 +79,13 @@ export const IpRestrictionSchema: GenMessage<IpRestriction> = /*@__PURE__*/
   messageDesc(file_keywright_v2alpha1_key_policy, 1);
 
 /**
- * Lifecycle state of an API key.
+ * State of an API key.
  *
  * @generated from enum keywright.v2alpha1.KeyStatus
  */
 export const KeyStatus = {
   /**
-   * Never returned.
+   * Not returned for a key.
    *
    * @generated from enum value: KEY_STATUS_UNSPECIFIED = 0;
    */
@@ -96,14 +99,14 @@ export const KeyStatus = {
   ACTIVE: 1,
 
   /**
-   * The key was revoked, for good; `revocation_reason` says why.
+   * The key was revoked, permanently. `revocation_reason` says why.
    *
    * @generated from enum value: KEY_STATUS_REVOKED = 2;
    */
   REVOKED: 2,
 
   /**
-   * The key passed its `expire_time`. Computed from the clock, not stored.
+   * The key reached its `expire_time`. Computed from the clock, not stored.
    *
    * @generated from enum value: KEY_STATUS_EXPIRED = 3;
    */
@@ -111,7 +114,7 @@ export const KeyStatus = {
 } as const;
 
 /**
- * Lifecycle state of an API key.
+ * State of an API key.
  *
  * @generated from enum keywright.v2alpha1.KeyStatus
  */
@@ -124,14 +127,14 @@ export const KeyStatusSchema: GenEnum<KeyStatus> = /*@__PURE__*/
   enumDesc(file_keywright_v2alpha1_key_policy, 0);
 
 /**
- * Whether a key may be shown to the world. Both kinds share the same scopes and
- * limits; the prefix tells them apart.
+ * Whether a key may be shown to the world. Both kinds have the same scopes and
+ * limits; the prefix of an issued key tells them apart.
  *
  * @generated from enum keywright.v2alpha1.KeyVisibility
  */
 export const KeyVisibility = {
   /**
-   * Treated as SECRET.
+   * Treated as SECRET in requests that create a key.
    *
    * @generated from enum value: KEY_VISIBILITY_UNSPECIFIED = 0;
    */
@@ -153,8 +156,8 @@ export const KeyVisibility = {
 } as const;
 
 /**
- * Whether a key may be shown to the world. Both kinds share the same scopes and
- * limits; the prefix tells them apart.
+ * Whether a key may be shown to the world. Both kinds have the same scopes and
+ * limits; the prefix of an issued key tells them apart.
  *
  * @generated from enum keywright.v2alpha1.KeyVisibility
  */

@@ -15,21 +15,29 @@ export const file_keywright_v2alpha1_revocation: GenFile = /*@__PURE__*/
   fileDesc("CiNrZXl3cmlnaHQvdjJhbHBoYTEvcmV2b2NhdGlvbi5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIpgBChNSZXZva2VBcGlLZXlSZXF1ZXN0Eh0KBmtleV9pZBgBIAEoCUIN4EECukgHcgUQARiAARJDCgZyZWFzb24YAiABKA4yJC5rZXl3cmlnaHQudjJhbHBoYTEuUmV2b2NhdGlvblJlYXNvbkIN4EECukgHggEEEAEgABIdCgtkZXNjcmlwdGlvbhgDIAEoCUIIukgFcgMYgAgigwEKF1NlbGZSZXZva2VBcGlLZXlSZXF1ZXN0EiEKCmNyZWRlbnRpYWwYASABKAlCDYABAeBBArpIBHICEAESRQoGcmVhc29uGAIgASgOMiQua2V5d3JpZ2h0LnYyYWxwaGExLlJldm9jYXRpb25SZWFzb25CD+BBArpICYIBBhABIAAgBCIaChhTZWxmUmV2b2tlQXBpS2V5UmVzcG9uc2Uq0wEKEFJldm9jYXRpb25SZWFzb24SIQodUkVWT0NBVElPTl9SRUFTT05fVU5TUEVDSUZJRUQQABIkCiBSRVZPQ0FUSU9OX1JFQVNPTl9LRVlfQ09NUFJPTUlTRRABEikKJVJFVk9DQVRJT05fUkVBU09OX0FGRklMSUFUSU9OX0NIQU5HRUQQAhIgChxSRVZPQ0FUSU9OX1JFQVNPTl9TVVBFUlNFREVEEAMSKQolUkVWT0NBVElPTl9SRUFTT05fUFJJVklMRUdFX1dJVEhEUkFXThAEYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior]);
 
 /**
+ * Request of AdminRevokeApiKey, AdminRevokeIssuedApiKey and
+ * AdminRevokeImportedApiKey.
+ *
  * @generated from message keywright.v2alpha1.RevokeApiKeyRequest
  */
 export type RevokeApiKeyRequest = Message<"keywright.v2alpha1.RevokeApiKeyRequest"> & {
   /**
+   * Id of the key, 1 to 128 characters.
+   *
    * @generated from field: string key_id = 1;
    */
   keyId: string;
 
   /**
+   * Why the key is revoked. UNSPECIFIED is INVALID_ARGUMENT.
+   *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
    */
   reason: RevocationReason;
 
   /**
-   * Free text, at most 1024 characters. Only with reason PRIVILEGE_WITHDRAWN.
+   * Explanation, at most 1024 characters. INVALID_ARGUMENT unless the reason is
+   * PRIVILEGE_WITHDRAWN.
    *
    * @generated from field: string description = 3;
    */
@@ -44,18 +52,21 @@ export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__P
   messageDesc(file_keywright_v2alpha1_revocation, 0);
 
 /**
+ * Request of RevokeApiKey.
+ *
  * @generated from message keywright.v2alpha1.SelfRevokeApiKeyRequest
  */
 export type SelfRevokeApiKeyRequest = Message<"keywright.v2alpha1.SelfRevokeApiKeyRequest"> & {
   /**
-   * The full secret of an issued key, or the raw key of an imported one.
+   * The full secret of an issued key, or the raw key of an imported one. At
+   * least 1 character.
    *
    * @generated from field: string credential = 1;
    */
   credential: string;
 
   /**
-   * Any reason but PRIVILEGE_WITHDRAWN.
+   * Why the key is revoked: any reason but UNSPECIFIED and PRIVILEGE_WITHDRAWN.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
    */
@@ -70,6 +81,8 @@ export const SelfRevokeApiKeyRequestSchema: GenMessage<SelfRevokeApiKeyRequest> 
   messageDesc(file_keywright_v2alpha1_revocation, 1);
 
 /**
+ * Response of RevokeApiKey.
+ *
  * @generated from message keywright.v2alpha1.SelfRevokeApiKeyResponse
  */
 export type SelfRevokeApiKeyResponse = Message<"keywright.v2alpha1.SelfRevokeApiKeyResponse"> & {
@@ -89,14 +102,14 @@ export const SelfRevokeApiKeyResponseSchema: GenMessage<SelfRevokeApiKeyResponse
  */
 export const RevocationReason = {
   /**
-   * Not accepted in requests.
+   * The key is not revoked. Refused in requests.
    *
    * @generated from enum value: REVOCATION_REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * The key leaked, or is believed to have.
+   * The key leaked, or is believed to have leaked.
    *
    * @generated from enum value: REVOCATION_REASON_KEY_COMPROMISE = 1;
    */
@@ -110,14 +123,14 @@ export const RevocationReason = {
   AFFILIATION_CHANGED: 2,
 
   /**
-   * A new key took its place, as rotation does.
+   * A new key took its place, as in a rotation.
    *
    * @generated from enum value: REVOCATION_REASON_SUPERSEDED = 3;
    */
   SUPERSEDED: 3,
 
   /**
-   * An operator withdrew the privilege. Not accepted in self-revocation.
+   * An operator withdrew the privilege. Refused in a self-revocation.
    *
    * @generated from enum value: REVOCATION_REASON_PRIVILEGE_WITHDRAWN = 4;
    */

@@ -19,42 +19,47 @@ export const file_keywright_v2alpha1_verification: GenFile = /*@__PURE__*/
   fileDesc("CiVrZXl3cmlnaHQvdjJhbHBoYTEvdmVyaWZpY2F0aW9uLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEiyAEKE1ZlcmlmeUFwaUtleVJlcXVlc3QSIQoKY3JlZGVudGlhbBgBIAEoCUINgAEB4EECukgEcgIQARIdCgljbGllbnRfaXAYZCABKAlCCrpIB9gBAXICcAESKgoPcmVxdWlyZWRfc2NvcGVzGGUgAygJQhG6SA6SAQsQZCIHcgUQARiAAhIeCgRjb3N0GGYgASgFQgu6SAgaBhjAhD0oAEgAiAEBEhoKCGF1ZGllbmNlGGcgASgJQgi6SAVyAxj/AUIHCgVfY29zdCL0BAoUVmVyaWZ5QXBpS2V5UmVzcG9uc2USFQoIaXNfdmFsaWQYASABKAhIAIgBARI9CgplcnJvcl9jb2RlGAIgASgOMikua2V5d3JpZ2h0LnYyYWxwaGExLlZlcmlmaWNhdGlvbkVycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEg4KBmtleV9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRIOCgZzY29wZXMYBiADKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2V4cGlyZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgZzdGF0dXMYCSABKA4yHS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5U3RhdHVzEjUKCnZpc2liaWxpdHkYCiABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eRIOCgZpc3N1ZXIYCyABKAkSPgoRcmF0ZV9saW1pdF9wb2xpY3kYDCABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EiEKFHJhdGVfbGltaXRfcmVtYWluaW5nGA0gASgDSAGIAQESOQoVcmF0ZV9saW1pdF9yZXNldF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZjbGFpbXMYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgsKCV9pc192YWxpZEIXChVfcmF0ZV9saW1pdF9yZW1haW5pbmciagoZQmF0Y2hWZXJpZnlBcGlLZXlzUmVxdWVzdBJNCghyZXF1ZXN0cxgBIAMoCzInLmtleXdyaWdodC52MmFscGhhMS5WZXJpZnlBcGlLZXlSZXF1ZXN0QhLgQQK6SAySAQkIARBkIgPYAQMiVwoaQmF0Y2hWZXJpZnlBcGlLZXlzUmVzcG9uc2USOQoHcmVzdWx0cxgBIAMoCzIoLmtleXdyaWdodC52MmFscGhhMS5WZXJpZnlBcGlLZXlSZXNwb25zZSqGAwoVVmVyaWZpY2F0aW9uRXJyb3JDb2RlEiIKHlZFUklGSUNBVElPTl9FUlJPUl9VTlNQRUNJRklFRBAAEiUKIVZFUklGSUNBVElPTl9FUlJPUl9JTlZBTElEX0ZPUk1BVBABEh4KGlZFUklGSUNBVElPTl9FUlJPUl9FWFBJUkVEEAISHgoaVkVSSUZJQ0FUSU9OX0VSUk9SX1JFVk9LRUQQAxIgChxWRVJJRklDQVRJT05fRVJST1JfTk9UX0ZPVU5EEAQSKAokVkVSSUZJQ0FUSU9OX0VSUk9SX1NJR05BVFVSRV9JTlZBTElEEAUSHwobVkVSSUZJQ0FUSU9OX0VSUk9SX0lOVEVSTkFMEAYSJQohVkVSSUZJQ0FUSU9OX0VSUk9SX0lQX05PVF9BTExPV0VEEAcSIwofVkVSSUZJQ0FUSU9OX0VSUk9SX1JBVEVfTElNSVRFRBAIEikKJVZFUklGSUNBVElPTl9FUlJPUl9JTlNVRkZJQ0lFTlRfU0NPUEUQCWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy]);
 
 /**
+ * Request of AdminVerifyApiKey, and one credential of a batch verification.
+ *
  * @generated from message keywright.v2alpha1.VerifyApiKeyRequest
  */
 export type VerifyApiKeyRequest = Message<"keywright.v2alpha1.VerifyApiKeyRequest"> & {
   /**
-   * An API key or derived token, as its holder presented it.
+   * An API key or derived token, as its holder presented it. At least 1
+   * character.
    *
    * @generated from field: string credential = 1;
    */
   credential: string;
 
   /**
-   * Extension: the address of the end user, for callers that stand between, such
-   * as gateways. Absent: the address this call comes from.
+   * Extension: the IP address of the end user, for callers that stand between,
+   * such as gateways. Absent: the address that this call comes from, without a
+   * limit on failed verifications.
    *
    * @generated from field: string client_ip = 100;
    */
   clientIp: string;
 
   /**
-   * Extension: the credential must hold all of these scopes. At most 100.
+   * Extension: the credential must have all of these scopes. At most 100, each
+   * 1 to 256 characters.
    *
    * @generated from field: repeated string required_scopes = 101;
    */
   requiredScopes: string[];
 
   /**
-   * Extension: units that this request takes from the key's rate limit. Absent:
-   * 1; 0 only looks.
+   * Extension: units that this verification takes from the key's rate limit, 0
+   * to 1000000. Absent: 1. 0 takes nothing and shows what is left.
    *
    * @generated from field: optional int32 cost = 102;
    */
   cost?: number | undefined;
 
   /**
-   * Extension: the service that the credential was presented to. A macaroon that
-   * its holder bound to an audience is NOT_FOUND for every other one.
+   * Extension: the service that the credential was presented to, at most 255
+   * characters. A macaroon that is bound to another audience is NOT_FOUND.
    *
    * @generated from field: string audience = 103;
    */
@@ -69,90 +74,112 @@ export const VerifyApiKeyRequestSchema: GenMessage<VerifyApiKeyRequest> = /*@__P
   messageDesc(file_keywright_v2alpha1_verification, 0);
 
 /**
+ * Response of AdminVerifyApiKey, and one result of a batch verification. If the
+ * credential is not valid, it holds the error, the identity and status of the
+ * key if that is known, and what is left of its rate limit if that was asked.
+ *
  * @generated from message keywright.v2alpha1.VerifyApiKeyResponse
  */
 export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyResponse"> & {
   /**
-   * Whether the credential may be used now: it parses, its signature fits, it is
-   * known and active, and expiry, address, scopes and rate limit allow it.
-   * Always sent, so that a client without protobuf sees `false` too.
+   * Whether the credential may be used now: its format and signature are right,
+   * it is known and active, and expiry, address, scopes and rate limit allow
+   * it. Always sent, so that a client without protobuf sees `false` too.
    *
    * @generated from field: optional bool is_valid = 1;
    */
   isValid?: boolean | undefined;
 
   /**
-   * Why not. Only where `is_valid` is false.
+   * Why the credential is not valid. UNSPECIFIED if it is.
    *
    * @generated from field: keywright.v2alpha1.VerificationErrorCode error_code = 2;
    */
   errorCode: VerificationErrorCode;
 
   /**
-   * For people. Only where `is_valid` is false.
+   * Explanation for people. Empty if the credential is valid.
    *
    * @generated from field: string error_message = 3;
    */
   errorMessage: string;
 
   /**
-   * The key, where it is known.
+   * Id of the key; of a derived token, that of its root key. Empty if unknown.
    *
    * @generated from field: string key_id = 4;
    */
   keyId: string;
 
   /**
+   * The entity that the key belongs to.
+   *
    * @generated from field: string actor_id = 5;
    */
   actorId: string;
 
   /**
+   * What the credential may be used for. Empty unless it is valid.
+   *
    * @generated from field: repeated string scopes = 6;
    */
   scopes: string[];
 
   /**
+   * Metadata of the key. Absent unless the credential is valid.
+   *
    * @generated from field: google.protobuf.Struct metadata = 7;
    */
   metadata?: JsonObject | undefined;
 
   /**
+   * When the credential expires. Absent: it does not expire, or the key is
+   * unknown.
+   *
    * @generated from field: google.protobuf.Timestamp expire_time = 8;
    */
   expireTime?: Timestamp | undefined;
 
   /**
+   * Status of the key. UNSPECIFIED if the key is unknown.
+   *
    * @generated from field: keywright.v2alpha1.KeyStatus status = 9;
    */
   status: KeyStatus;
 
   /**
+   * Visibility of the key. UNSPECIFIED if the key is unknown.
+   *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 10;
    */
   visibility: KeyVisibility;
 
   /**
-   * The configured token issuer; of a derived token, its `iss` claim.
+   * The configured issuer of tokens (KEYWRIGHT_ISSUER), which is `iss` of a
+   * derived token. Empty unless the credential is valid.
    *
    * @generated from field: string issuer = 11;
    */
   issuer: string;
 
   /**
+   * Rate limit of the key. Absent unless the credential is valid and the key
+   * has one.
+   *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy rate_limit_policy = 12;
    */
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
-   * Units left now, where the limit is enforced.
+   * Units left now. Absent unless the rate limit was asked.
    *
    * @generated from field: optional int64 rate_limit_remaining = 13;
    */
   rateLimitRemaining?: bigint | undefined;
 
   /**
-   * When the whole quota will be there again, where the limit is enforced.
+   * When the whole quota will be available again. Absent unless the rate limit
+   * was asked.
    *
    * @generated from field: google.protobuf.Timestamp rate_limit_reset_time = 14;
    */
@@ -174,11 +201,13 @@ export const VerifyApiKeyResponseSchema: GenMessage<VerifyApiKeyResponse> = /*@_
   messageDesc(file_keywright_v2alpha1_verification, 1);
 
 /**
+ * Request of AdminBatchVerifyApiKeys.
+ *
  * @generated from message keywright.v2alpha1.BatchVerifyApiKeysRequest
  */
 export type BatchVerifyApiKeysRequest = Message<"keywright.v2alpha1.BatchVerifyApiKeysRequest"> & {
   /**
-   * 1 to 100 credentials.
+   * 1 to 100 credentials. Each is validated and verified on its own.
    *
    * @generated from field: repeated keywright.v2alpha1.VerifyApiKeyRequest requests = 1;
    */
@@ -193,11 +222,13 @@ export const BatchVerifyApiKeysRequestSchema: GenMessage<BatchVerifyApiKeysReque
   messageDesc(file_keywright_v2alpha1_verification, 2);
 
 /**
+ * Response of AdminBatchVerifyApiKeys.
+ *
  * @generated from message keywright.v2alpha1.BatchVerifyApiKeysResponse
  */
 export type BatchVerifyApiKeysResponse = Message<"keywright.v2alpha1.BatchVerifyApiKeysResponse"> & {
   /**
-   * One for each request, in their order.
+   * One result for each request, in the same order.
    *
    * @generated from field: repeated keywright.v2alpha1.VerifyApiKeyResponse results = 1;
    */
@@ -225,49 +256,53 @@ export const VerificationErrorCode = {
   VERIFICATION_ERROR_UNSPECIFIED: 0,
 
   /**
-   * The credential cannot be read.
+   * The format of the credential is not recognised, or a macaroon has a caveat
+   * that this service does not know. In a batch also an item that breaks the
+   * rules of VerifyApiKeyRequest.
    *
    * @generated from enum value: VERIFICATION_ERROR_INVALID_FORMAT = 1;
    */
   VERIFICATION_ERROR_INVALID_FORMAT: 1,
 
   /**
-   * The credential is past its expiry.
+   * The credential has expired, or the time of a derived token has not begun.
    *
    * @generated from enum value: VERIFICATION_ERROR_EXPIRED = 2;
    */
   VERIFICATION_ERROR_EXPIRED: 2,
 
   /**
-   * The credential was revoked.
+   * The key was revoked, or that of a derived token.
    *
    * @generated from enum value: VERIFICATION_ERROR_REVOKED = 3;
    */
   VERIFICATION_ERROR_REVOKED: 3,
 
   /**
-   * No such credential; also for forged and damaged ones.
+   * No such credential was found. Also for forged and damaged keys, and for a
+   * token that is for another audience or of another issuer.
    *
    * @generated from enum value: VERIFICATION_ERROR_NOT_FOUND = 4;
    */
   VERIFICATION_ERROR_NOT_FOUND: 4,
 
   /**
-   * The signature of a derived token does not fit.
+   * The signature of a derived token is invalid.
    *
    * @generated from enum value: VERIFICATION_ERROR_SIGNATURE_INVALID = 5;
    */
   VERIFICATION_ERROR_SIGNATURE_INVALID: 5,
 
   /**
-   * The service could not tell. Only in batches; alone it is UNAVAILABLE.
+   * The service could not verify the credential; try again. Only in batches: a
+   * single verification fails with UNAVAILABLE.
    *
    * @generated from enum value: VERIFICATION_ERROR_INTERNAL = 6;
    */
   VERIFICATION_ERROR_INTERNAL: 6,
 
   /**
-   * The caller's address is in none of the key's ranges.
+   * The client's address is in none of the ranges that the credential allows.
    *
    * @generated from enum value: VERIFICATION_ERROR_IP_NOT_ALLOWED = 7;
    */
@@ -282,8 +317,8 @@ export const VerificationErrorCode = {
   VERIFICATION_ERROR_RATE_LIMITED: 8,
 
   /**
-   * Extension: the key lacks one of `required_scopes`. Never sent to callers
-   * that sent none.
+   * Extension: the credential lacks one of `required_scopes`. Sent only to
+   * callers that sent some.
    *
    * @generated from enum value: VERIFICATION_ERROR_INSUFFICIENT_SCOPE = 9;
    */
