@@ -1,8 +1,8 @@
-# Node runs the TypeScript sources as they are, so nothing is built: production dependencies, sources, stubs.
+# Node runs the TypeScript sources, so nothing is built. The image holds the production dependencies, the sources and gen/.
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The optional packages only bring Node, which the image has.
+# The optional packages only contain Node, which the image already has.
 RUN npm ci --omit=dev --omit=optional
 
 FROM node:24-slim

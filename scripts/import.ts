@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { main } from "../tools/import/main.ts";
 
-/** Moves an estate of API keys into a service: `npm run import -- FILE`. */
+/** Imports API keys from a file into a service: `npm run import -- FILE`. */
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    // The first one lets what is under way finish, the second one does not.
+    // The first signal lets batches under way finish. The second one does not.
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
   });

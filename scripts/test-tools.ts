@@ -7,15 +7,15 @@ import { promisify } from "node:util";
 import { findExecutable } from "./find-executable.ts";
 
 /**
- * Tools of others that tests use as witnesses where they are: on the PATH, or built by `npm run test:tools` where Go and Cargo are. Tests do not
- * build them, since that takes minutes.
+ * Third-party clients that tests use if they are available: on the PATH, or built by `npm run test:tools` if Go and Cargo are installed. Tests
+ * do not build them, because that takes minutes.
  */
 export type ToolName = "grpcurl" | "ory-client-session";
 
 interface Tool {
-  /** Part of the built file's name, so that another one is built afresh. */
+  /** Part of the name of the built file, so that another version is built again. */
   readonly version: string;
-  /** Puts the tool into a folder under its name. */
+  /** Builds the tool into a folder, under its name. */
   buildInto(folder: string): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ const tools: Record<ToolName, Tool> = {
   "ory-client-session": {
     version: digestOf(["Cargo.toml", "Cargo.lock", "src/main.rs"].map((name) => join(crateDir, name))),
     async buildInto(folder) {
-      // Kept between runs: the crates of others are built once.
+      // Kept between runs, so that dependencies are built once.
       const targetDir = join(root, ".cache/rust-client");
       await run("cargo", ["build", "--locked", "--manifest-path", join(crateDir, "Cargo.toml"), "--target-dir", targetDir], process.env);
       await copyFile(join(targetDir, "debug/ory-client-session"), join(folder, "ory-client-session"));
@@ -51,7 +51,7 @@ function builtFile(name: ToolName): string {
   return join(toolsDir, `${name}-${tools[name].version}`);
 }
 
-/** Built in a folder of its own and renamed into place, so that nobody ever sees half a tool. */
+/** Builds in a temporary folder and renames the result, so that no process sees a partial file. */
 async function build(name: ToolName): Promise<string> {
   await mkdir(toolsDir, { recursive: true });
   const folder = await mkdtemp(join(toolsDir, "building-"));

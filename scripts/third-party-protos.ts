@@ -1,7 +1,7 @@
 /**
- * Collects the third-party `.proto` files that ours import into `.cache/protos`, which git ignores. They come out of npm packages, so
- * that `buf` needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection,
- * and buf/validate printed from the descriptor that @bufbuild/protovalidate embeds (npm holds no source of it).
+ * Collects the third-party `.proto` files that `proto/` imports into `.cache/protos`, which git ignores. They come from npm packages, so `buf`
+ * needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection. buf/validate is
+ * printed from the descriptor that @bufbuild/protovalidate embeds, because no npm package has its source.
  */
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
