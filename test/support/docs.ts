@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 export const root = join(import.meta.dirname, "../..");
@@ -18,4 +18,11 @@ export function pageText(path: string): string {
 /** The fenced blocks of one language in a page, in their order. */
 export function blocksOf(path: string, language: string): string[] {
   return [...pageText(path).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1] as string);
+}
+
+/** Makes a folder in which commands run as in the checkout, without its `data`. Returns the folder. */
+export function linkCheckout(folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  for (const name of ["node_modules", "gen", "scripts", "src", "tools", "package.json"]) symlinkSync(join(root, name), join(folder, name));
+  return folder;
 }

@@ -1,0 +1,80 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { createCredentials } from "../../src/core/credential.ts";
+import { createUlid } from "../../src/core/ulid.ts";
+import { errorTable } from "../../src/error/table.ts";
+import { blocksOf, commandPages, pageText, root } from "../support/docs.ts";
+
+test("README is short", () => {
+  expect(pageText("README.md").split("\n").length).toBeLessThanOrEqual(150);
+});
+
+test("README and docs/guarantees.md state the same bounds", () => {
+  const boundsOf = (path: string) => /^\| situation \| bound \|\n(?:\|.*\n)+/m.exec(pageText(path))?.[0];
+  expect(boundsOf("README.md")).toBeDefined();
+  expect(boundsOf("README.md")).toBe(boundsOf("docs/guarantees.md"));
+});
+
+test("every link to a file or heading of the repository leads somewhere", () => {
+  const pages = [...commandPages, "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "test/README.md"];
+  const broken = pages.flatMap((page) =>
+    [...pageText(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)].flatMap(([link, path = "", anchor]) => {
+      const target = path === "" ? page : join(dirname(page), path);
+      if (!existsSync(join(root, target))) return [`${page}: ${link}`];
+      return anchor === undefined || anchorsOf(target).includes(anchor) ? [] : [`${page}: ${link}`];
+    }),
+  );
+  expect(broken).toEqual([]);
+});
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): string[] {
+  const headings = [...pageText(page).matchAll(/^#+ (.+)$/gm)].map((match) => match[1] as string);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+describe("errors", () => {
+  test("docs/http-and-errors.md lists every error reason as the table has it, and no other", () => {
+    const page = pageText("docs/http-and-errors.md");
+    const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| ([A-Z_]+) \| (\d+) \| (.*) \|$/gm)].map(([, reason, code, httpStatus, text]) => [
+      reason,
+      { code, httpStatus: Number(httpStatus), text },
+    ]);
+    expect(Object.fromEntries(rows)).toEqual(errorTable);
+  });
+
+  test("every reason of the table is used somewhere", () => {
+    const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts") && !path.endsWith("table.ts"))
+      .map((path) => readFileSync(join(root, "src", path), "utf8"))
+      .join("\n");
+    for (const reason of Object.keys(errorTable)) expect(sources, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
+  });
+});
+
+test("the published pattern fits issued keys, with and without their surroundings", async () => {
+  const pattern = /^ {4}(\\b.*\\b)$/m.exec(pageText("docs/keys.md"))?.[1] as string;
+  const { randomBytes } = await import("node:crypto");
+  const credentials = createCredentials(
+    { current: "s".repeat(32), retired: [] },
+    { secret: "kw", public: "kw_pub", retired: [] },
+    randomBytes,
+  );
+  for (const visibility of ["secret", "public"] as const) {
+    const key = credentials.mint("default", createUlid(Date.now(), randomBytes), visibility);
+    expect(new RegExp(pattern).exec(`TOKEN="${key}";`)?.[0]).toBe(key);
+  }
+});
+
+test("the configuration files in docs/configuration.md are valid", () => {
+  const files = blocksOf("docs/configuration.md", "yaml");
+  expect(files.length).toBeGreaterThan(0);
+  for (const text of files) expect(() => loadConfig({}, { path: "keywright.yaml", text })).not.toThrow();
+});
