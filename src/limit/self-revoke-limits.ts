@@ -6,7 +6,10 @@ import { createGuessLimit, type GuessLimit } from "./guess-limit.ts";
 export interface SelfRevokeLimits {
   /** For credentials that may be guesses. */
   readonly guesses: GuessLimit;
-  /** Counts one use of a key, so that others' guesses do not keep its holders from revoking it. Returns null, or how long to wait in ms. */
+  /**
+   * Counts one use of an issued key: the guesses of others do not keep its holders from revoking it. Returns null if it may go on, else how long
+   * to wait in ms.
+   */
   takeUse(keyId: string): number | null;
 }
 

@@ -27,7 +27,7 @@ export async function revokeKey(
 export interface SelfRevocationLimits {
   /** For a credential that may be a guess, before it is looked up. */
   takeGuess(): void;
-  /** For a key whose credential is genuine, as far as is known. */
+  /** For an issued key whose tag is valid. */
   takeUse(keyId: string): void;
 }
 
@@ -57,7 +57,7 @@ async function ownerOf(
   // An issued key has a tag, which nobody can guess; what is unreadable can be no key, and so is no guess.
   if (presented.type === "forged" || presented.type === "imported") takeGuess();
   if (!isClaim(presented)) throw new Failure("KEY_NOT_FOUND");
-  takeUse(presented.keyIds[0]);
+  if (presented.type === "issued") takeUse(presented.keyIds[0]);
   for (const keyId of presented.keyIds) {
     const record = await store.get(tenant, keyId);
     if (record !== null && fits(presented, record)) return record;
