@@ -6,7 +6,7 @@ export const maxAddressChars = 45;
 
 const octet = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const dottedQuad = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`);
-const ipv6Group = /^[\da-f]{1,4}$/i;
+const groupList = /^[\da-f]{1,4}(?::[\da-f]{1,4})*$/i;
 const ipv6Groups = 8;
 
 /**
@@ -43,15 +43,28 @@ function ipv6Words(text: string): Address | null {
   const hex = withoutDottedQuad(text);
   const [head = "", tail, ...more] = hex?.split("::") ?? [];
   if (hex === null || more.length > 0) return null;
-  const before = head === "" ? [] : head.split(":");
-  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const before = groupsOf(head);
+  const after = groupsOf(tail ?? "");
+  if (before === null || after === null) return null;
   const missing = ipv6Groups - before.length - after.length;
   // `::` stands for at least one group.
   if (tail === undefined ? missing !== 0 : missing < 1) return null;
-  const groups = [...before, ...Array<string>(missing).fill("0"), ...after];
-  if (!groups.every((group) => ipv6Group.test(group))) return null;
-  const values = groups.map((group) => Number.parseInt(group, 16));
-  return [0, 2, 4, 6].map((index) => (((values[index] as number) << 16) | (values[index + 1] as number)) >>> 0);
+  const words = [0, 0, 0, 0];
+  for (const [index, group] of before.entries()) setGroup(words, index, group);
+  for (const [index, group] of after.entries()) setGroup(words, before.length + missing + index, group);
+  return words;
+}
+
+/** The groups of one side of `::`; null if they are not 1 to 4 hex digits each. */
+function groupsOf(text: string): string[] | null {
+  if (text === "") return [];
+  return groupList.test(text) ? text.split(":") : null;
+}
+
+function setGroup(words: number[], index: number, group: string): void {
+  const value = Number.parseInt(group, 16);
+  const at = index >> 1;
+  words[at] = ((words[at] as number) | (index % 2 === 0 ? value << 16 : value)) >>> 0;
 }
 
 /** An IPv6 text whose last two groups may be a dotted quad, with these as hex; null if the quad is invalid. */

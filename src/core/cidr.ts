@@ -22,11 +22,11 @@ const mappedPrefix = 96;
  */
 export function parseRange(text: string): Range | string {
   if (text.length > maxRangeChars) return expected;
-  const lone = parseAddress(text);
-  if (lone !== null) return `must be a range; to allow this one address, write "${formatRange(rangeOf(lone, bitsOf(lone)))}"`;
-  const [, addressText = "", prefixText = ""] = rangeShape.exec(text) ?? [];
+  const [, addressText = text, prefixText] = rangeShape.exec(text) ?? [];
   const address = parseAddress(addressText);
   if (address === null) return expected;
+  if (prefixText === undefined)
+    return `must be a range; to allow this one address, write "${formatRange(rangeOf(address, bitsOf(address)))}"`;
   const isMapped = address.length === 1 && addressText.includes(":");
   const prefixLength = Number(prefixText) - (isMapped ? mappedPrefix : 0);
   if (isMapped && prefixLength < 0) {

@@ -3,6 +3,8 @@ import { parseRange, prefixMask } from "./cidr.ts";
 
 /** Ranges in a form that is quick to search and small to keep: each one as the words of its network, then those of its mask. */
 interface CompiledRanges {
+  /** Of both kinds; fewer than there are texts if some of these are no ranges. */
+  readonly count: number;
   readonly ipv4: Uint32Array;
   readonly ipv6: Uint32Array;
 }
@@ -16,16 +18,17 @@ const compiledLists = new WeakMap<readonly string[], CompiledRanges>();
 /** Whether the address lies in one of the ranges. An unknown address lies in none, and a text that is no range holds no address. */
 export function inAnyRange(address: Address | null, ranges: readonly string[]): boolean {
   if (address === null) return false;
-  let compiled = compiledLists.get(ranges);
-  if (compiled === undefined) {
-    compiled = compile(ranges);
-    compiledLists.set(ranges, compiled);
-  }
+  const compiled = compiledOf(ranges);
   const words = address.length === 1 ? compiled.ipv4 : compiled.ipv6;
   for (let start = 0; start < words.length; start += 2 * address.length) {
     if (holds(words, start, address)) return true;
   }
   return false;
+}
+
+/** Whether each of the texts is a range. */
+export function areRanges(texts: readonly string[]): boolean {
+  return compiledOf(texts).count === texts.length;
 }
 
 function holds(words: Uint32Array, start: number, address: Address): boolean {
@@ -38,6 +41,15 @@ function holds(words: Uint32Array, start: number, address: Address): boolean {
   return true;
 }
 
+function compiledOf(texts: readonly string[]): CompiledRanges {
+  let compiled = compiledLists.get(texts);
+  if (compiled === undefined) {
+    compiled = compile(texts);
+    compiledLists.set(texts, compiled);
+  }
+  return compiled;
+}
+
 function compile(texts: readonly string[]): CompiledRanges {
   const ranges = texts.map(parseRange).filter((range) => typeof range !== "string");
   const wordsOf = (wordCount: number) =>
@@ -46,5 +58,5 @@ function compile(texts: readonly string[]): CompiledRanges {
         .filter(({ network }) => network.length === wordCount)
         .flatMap(({ network, prefixLength }) => [...network, ...network.map((_, index) => prefixMask(prefixLength, index))]),
     );
-  return { ipv4: wordsOf(1), ipv6: wordsOf(4) };
+  return { count: ranges.length, ipv4: wordsOf(1), ipv6: wordsOf(4) };
 }

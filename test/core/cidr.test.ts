@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 import { describe, expect, test } from "vitest";
 import { parseAddress } from "../../src/core/address.ts";
 import { formatRange, parseRange, type Range } from "../../src/core/cidr.ts";
-import { inAnyRange } from "../../src/core/range-list.ts";
+import { areRanges, inAnyRange } from "../../src/core/range-list.ts";
 
 describe("parseRange", () => {
   test.each([
@@ -58,6 +58,20 @@ describe("inAnyRange", () => {
     ["10.1.2.3", ["nonsense", "10.0.0.0", "10.1.2.3/8"], false],
   ])("%j in %j: %s", (text, ranges, expected) => {
     expect(inAnyRange(parseAddress(text), ranges)).toBe(expected);
+  });
+
+  test("parses a list once, however often it is asked", () => {
+    let reads = 0;
+    const list = new Proxy(["10.0.0.0/8", "2001:db8::/32"], {
+      get(target, name, receiver) {
+        if (name === "0" || name === "1") reads += 1;
+        return Reflect.get(target, name, receiver);
+      },
+    });
+    expect(areRanges(list)).toBe(true);
+    const readsToParse = reads;
+    for (const text of ["10.1.2.3", "2001:db8::1", "11.1.2.3"]) inAnyRange(parseAddress(text), list);
+    expect([reads, readsToParse > 0]).toEqual([readsToParse, true]);
   });
 
   test("agrees with ipaddr.js on every address and prefix", () => {

@@ -1,4 +1,4 @@
-import { parseRange } from "../cidr.ts";
+import { areRanges } from "../range-list.ts";
 import { parseRfc3339 } from "../rfc3339.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "./facts.ts";
 
@@ -66,17 +66,13 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
     (narrowing, value) => {
       const cidrs = value.split(" ", maxCidrs + 1);
       const count = narrowing.clientCidrs.reduce((sum, { length }) => sum + length, cidrs.length);
-      return count <= maxCidrs && cidrs.every(isRange) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
+      return count <= maxCidrs && areRanges(cidrs) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
     },
   ],
   ["audience =", (narrowing, value) => ({ ...narrowing, audiences: [...narrowing.audiences, value] })],
   ["key_id =", (narrowing, value, facts) => (value === facts.rootKeyId ? narrowing : null)],
   ["actor_id =", (narrowing, value, facts) => (value === facts.actorId ? narrowing : null)],
 ]);
-
-function isRange(text: string): boolean {
-  return typeof parseRange(text) !== "string";
-}
 
 /** Empty, which is no caveat, if the bytes are not UTF-8. */
 function textOf(bytes: Uint8Array): string {
