@@ -27,13 +27,13 @@ export function batchVerifyApiKeys(
 ): Implementation<typeof ApiKeysService.method.adminBatchVerifyApiKeys> {
   const isWritable = compileWritable(VerifyApiKeyResponseSchema);
 
-  const answerOf = (verified: Verified) => {
+  const answerOf = (verified: Verified, problems: unknown[]) => {
     try {
       const answer = verifiedToMessage(verified, issuer);
       if (isWritable(answer)) return answer;
       throw new Error(`the answer for key ${answer.keyId} cannot be written`);
     } catch (error) {
-      reportUnanswered(error);
+      problems.push(error);
       return verifiedToMessage(unverified("internal", verified.kind, verified.nowMs), issuer);
     }
   };
@@ -44,19 +44,25 @@ export function batchVerifyApiKeys(
     const verified = await verifyMany(defaultTenant, sound, cacheDirectiveOf(call));
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
-    return { results: items.map((item) => (typeof item === "string" ? malformed(item) : answerOf(answers.next().value as Verified))) };
+    const problems: unknown[] = [];
+    const results = items.map((item) =>
+      typeof item === "string" ? malformed(item) : answerOf(answers.next().value as Verified, problems),
+    );
+    if (problems.length > 0) reportUnanswered(problems[0]);
+    return { results };
   };
 }
 
-/** What is to be verified, or what is wrong with the item. */
+/** What is to be verified, or all that is wrong with the item. */
 function itemOf(request: VerifyApiKeyRequest, call: Call, violationsOf: ViolationsOf): Verification | string {
-  const problem = violationsText(violationsOf(VerifyApiKeyRequestSchema, request));
-  if (problem !== "") return problem;
+  const violations = violationsOf(VerifyApiKeyRequestSchema, request);
   try {
-    return verificationOf(request, call);
+    const verification = verificationOf(request, call);
+    return violations.length === 0 ? verification : violationsText(violations);
   } catch (error) {
-    if (error instanceof Failure) return error.message;
-    throw error;
+    if (!(error instanceof Failure)) throw error;
+    const others = violations.filter(({ field }) => error.violations.every((violation) => violation.field !== field));
+    return violationsText([...error.violations, ...others]);
   }
 }
 
