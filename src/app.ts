@@ -30,6 +30,7 @@ import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedLimit } from "./limit/rate-limiter.ts";
+import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
@@ -169,6 +170,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     verify: telemetry.verify(createVerify(verifyOptions)),
     verifyMany: telemetry.verifyMany(createVerifyMany(verifyOptions)),
     issuer: config.issuer,
+    reportUnanswered: verifyOptions.reportUnanswered,
   };
   const reporting = { log, clock, isSampled: createSampler(config.logSampling, Math.random), traceIdOf: telemetry.traceIdOf };
   const methods = createMethodTable(
@@ -179,7 +181,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       violationsOf,
       { store, credentials, tokens, reader, guesses, clock, randomBytes, clockSkewMs },
       tokenKeys,
-      createGuessLimit(addresses, "self-revoke", config.selfRevokeLimit),
+      createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     ),
     [...telemetry.interceptors, report(reporting), validate(violationsOf)],
   );

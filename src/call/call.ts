@@ -23,7 +23,7 @@ export interface Call {
   readonly protocol: Protocol;
   /** Of the caller's X-Request-Id, or made here; in every log line and error of the call. */
   readonly requestId: string;
-  /** The client's IP address in its canonical form; empty where the connection is gone already. */
+  /** The client's IP address in its canonical form; empty if it is unknown: the connection is gone, or a trusted proxy sent no address. */
   readonly clientAddress: string;
   /** Aborts when the caller goes away or its deadline passes. */
   readonly signal: AbortSignal;

@@ -2,7 +2,6 @@ import type { KeyPrefixes } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import type { Role } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
-import type { Cidr } from "../http/client-address.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -49,7 +48,8 @@ export interface Config {
   /** How often JWK Sets that can change are read again. */
   readonly signingKeysRefreshMs: number;
   readonly signingKeysPrivateAddresses: "refuse" | "allow";
-  readonly trustedProxies: readonly Cidr[];
+  /** CIDR ranges. */
+  readonly trustedProxies: readonly string[];
   readonly storeOutage: "serve" | "refuse";
   readonly rateLimitOutage: "open" | "closed";
   /** By `client_ip`; null: not limited. */

@@ -117,7 +117,8 @@ export const settings = {
   trusted_proxies: {
     default: "",
     parse: list(cidr),
-    description: "CIDR ranges, separated by commas, whose `X-Forwarded-For` is walked right to left for the client's address.",
+    description:
+      "CIDR ranges of proxies, separated by commas (one address: `10.0.0.1/32`), whose `X-Forwarded-For` is read from right to left for the client's address.",
   },
   store_outage: {
     default: "serve",
@@ -133,12 +134,14 @@ export const settings = {
   failed_verify_limit: {
     default: "1000/1m",
     parse: text(rate),
-    description: "Failed verifications of one `client_ip` (IPv6: of its /64) in so long, after which its others are refused; or `none`.",
+    description:
+      "Maximum guesses per `client_ip` (IPv6: per /64) per window; further ones are refused, and so are imported keys from there; or `none`.",
   },
   self_revoke_limit: {
     default: "300/1m",
     parse: text(rate),
-    description: "Self-revocations from one address (IPv6: its /64) in so long; or `none`.",
+    description:
+      "Maximum self-revocations per window, of issued keys per key, of anything else per client address (IPv6: per /64); or `none`.",
   },
   derived_tokens: {
     default: "rooted",

@@ -1,7 +1,6 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Admission, Handler } from "../call/call.ts";
 import type { AnswerQueue } from "../http/answer-queue.ts";
-import type { Cidr } from "../http/client-address.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { ErrorReporter } from "./failures.ts";
 
@@ -16,7 +15,7 @@ export interface RpcRoute {
 export interface LaneOptions {
   readonly admit: Admission;
   readonly json: JsonReader;
-  readonly trustedProxies: readonly Cidr[];
+  readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
 }
 

@@ -8,7 +8,7 @@ export interface Origin {
   readonly method: string;
   /** Name of the caller's token, or its subject; empty: nobody in particular, as in self-revocation. */
   readonly caller: string;
-  /** The client's IP address in its canonical form; empty where the connection is gone already. */
+  /** The client's IP address in its canonical form, at most 39 characters; empty if it is unknown. */
   readonly clientAddress: string;
   /** The call's X-Request-Id. */
   readonly requestId: string;

@@ -1,17 +1,60 @@
-import ipaddr from "ipaddr.js";
+import { type Address, formatAddress, maxAddressChars, parseAddress } from "./address.ts";
 
-/** Whether `address` lies in one of the ranges. An address or range that cannot be read lies nowhere and holds nothing. */
-export function inAnyRange(address: string, cidrs: readonly string[]): boolean {
-  if (!ipaddr.isValid(address)) return false;
-  const parsed = ipaddr.process(address);
-  return cidrs.some((cidr) => {
-    if (!ipaddr.isValidCIDR(cidr)) return false;
-    const [network, prefixLength] = ipaddr.parseCIDR(cidr);
-    return network.kind() === parsed.kind() && parsed.match(network, prefixLength);
-  });
+/** A network of addresses. */
+export interface Range {
+  /** The first address. */
+  readonly network: Address;
+  /** From 0 to 32 for IPv4, to 128 for IPv6. */
+  readonly prefixLength: number;
 }
 
-/** Whether a text is a CIDR range that everybody reads alike: four decimal numbers, or IPv6 without a zone. */
-export function isCidr(text: string): boolean {
-  return ipaddr.IPv4.isValidCIDRFourPartDecimal(text) || (ipaddr.IPv6.isValidCIDR(text) && !text.includes("%"));
+/** The longest text of a range. */
+export const maxRangeChars = maxAddressChars + "/128".length;
+
+const expected = "must be a range in CIDR notation such as 10.0.0.0/8 or 2001:db8::/32";
+const rangeShape = /^([^/]+)\/(0|[1-9]\d{0,2})$/;
+/** `::ffff:0:0/96` is all of IPv4. */
+const mappedPrefix = 96;
+
+/**
+ * Reads a range in CIDR notation; `::ffff:10.0.0.0/104` is the IPv4 range 10.0.0.0/8. For any other text, returns what is wrong with it and
+ * what to write. An address without a prefix and bits set beyond the prefix are refused: they may mean one address or its network.
+ */
+export function parseRange(text: string): Range | string {
+  if (text.length > maxRangeChars) return expected;
+  const [, addressText = text, prefixText] = rangeShape.exec(text) ?? [];
+  const address = parseAddress(addressText);
+  if (address === null) return expected;
+  if (prefixText === undefined)
+    return `must be a range; to allow this one address, write "${formatRange(rangeOf(address, bitsOf(address)))}"`;
+  const isMapped = address.length === 1 && addressText.includes(":");
+  const prefixLength = Number(prefixText) - (isMapped ? mappedPrefix : 0);
+  if (isMapped && prefixLength < 0) {
+    const meant = rangeOf(address, Math.min(Number(prefixText), bitsOf(address)));
+    return `must have a prefix from ${mappedPrefix} to 128 as an IPv4 range in IPv6 notation; write "${formatRange(meant)}"`;
+  }
+  if (prefixLength > bitsOf(address)) return expected;
+  const range = rangeOf(address, prefixLength);
+  if (range.network.every((word, index) => word === address[index])) return range;
+  const one = formatRange(rangeOf(address, bitsOf(address)));
+  return `must not have bits set beyond its prefix; write "${formatRange(range)}" for the network or "${one}" for the one address`;
+}
+
+export function formatRange({ network, prefixLength }: Range): string {
+  return `${formatAddress(network)}/${prefixLength}`;
+}
+
+/** Of word `index` of an address, the bits that belong to the prefix. */
+export function prefixMask(prefixLength: number, index: number): number {
+  const bits = Math.min(32, Math.max(0, prefixLength - 32 * index));
+  // Shifting by 32 shifts by 0.
+  return bits === 0 ? 0 : (-1 << (32 - bits)) >>> 0;
+}
+
+function rangeOf(address: Address, prefixLength: number): Range {
+  return { network: address.map((word, index) => (word & prefixMask(prefixLength, index)) >>> 0), prefixLength };
+}
+
+function bitsOf(address: Address): number {
+  return 32 * address.length;
 }

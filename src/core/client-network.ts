@@ -1,12 +1,11 @@
-import ipaddr from "ipaddr.js";
+import { type Address, formatAddress } from "./address.ts";
 
-/** What one client usually holds whole: an IPv4 address, or the /64 of an IPv6 address. For what is no address, the text itself. */
-export function clientNetwork(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.process(address);
-  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString();
-  return parsed.parts
-    .slice(0, 4)
+/** The network that one client usually holds: an IPv4 address, or the first four groups (the /64) of an IPv6 address. At most 19 characters. */
+export function clientNetwork(address: Address): string {
+  if (address.length === 1) return formatAddress(address);
+  return address
+    .slice(0, 2)
+    .flatMap((word) => [word >>> 16, word & 0xffff])
     .map((group) => group.toString(16))
     .join(":");
 }

@@ -1,5 +1,6 @@
-import { inAnyRange } from "./cidr.ts";
+import type { Address } from "./address.ts";
 import { type KeyRecord, statusAt } from "./key.ts";
+import { inAnyRange } from "./range-list.ts";
 
 export type RefusalCode =
   | "invalid_format"
@@ -23,8 +24,8 @@ export type Verdict =
 /** What a key is judged against. */
 export interface Circumstances {
   readonly nowMs: number;
-  /** Asked only of keys that are bound to addresses. */
-  readonly clientAddress: () => string;
+  /** Called only for keys that are bound to addresses. Null: unknown, which no range holds. */
+  readonly clientAddress: () => Address | null;
   /** All of them must be held. */
   readonly requiredScopes: readonly string[];
 }

@@ -1,33 +1,41 @@
-import ipaddr from "ipaddr.js";
+import { type Address, formatAddress, parseAddress } from "../core/address.ts";
+import { inAnyRange } from "../core/range-list.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
-/** A parsed CIDR range, as ipaddr.js has it. */
-export type Cidr = [ipaddr.IPv4 | ipaddr.IPv6, number];
+const ipv4Hop = /^([\d.]+)(?::(\d{1,5}))?$/;
+const ipv6Hop = /^\[([\da-f.]*:[\da-f:.]*)\](?::(\d{1,5}))?$/i;
+const maxPort = 65_535;
 
 /**
- * The client's address: the peer's, or, while the peer is a trusted proxy, the next one of X-Forwarded-For from right to left. A caller
- * can write whatever it likes at the left end, so the first address that is not a trusted proxy's is the one to believe. What is no
- * address ends the walk at the proxy that sent it.
+ * The client's address in its canonical form: the peer's, or, while that is a trusted proxy, the next one of X-Forwarded-For from right to
+ * left. A client can write anything at the left end, so the first address that no trusted proxy has is the client's. Returns "" if the
+ * address is unknown: the connection is gone, or a trusted proxy sent a hop that is no address. The proxy is then not taken for the client.
  */
-export function clientAddress(request: RequestHead, trustedProxies: readonly Cidr[]): string {
-  let address = canonicalAddress(request.socket?.remoteAddress ?? "");
+export function clientAddress(request: RequestHead, trustedProxies: readonly string[]): string {
+  const address = walk(request, trustedProxies);
+  return address === null ? "" : formatAddress(address);
+}
+
+function walk(request: RequestHead, trustedProxies: readonly string[]): Address | null {
+  let address = peerAddress(request);
   if (trustedProxies.length === 0) return address;
-  const hops = (headerOf(request, "x-forwarded-for") ?? "").split(",");
-  while (isTrusted(address, trustedProxies)) {
-    const next = canonicalAddress(hops.pop()?.trim() ?? "");
-    if (next === "") break;
-    address = next;
+  // Several lines of the header are one list (RFC 9110, section 5.3).
+  const hops = headerOf(request, "x-forwarded-for")?.split(",") ?? [];
+  while (inAnyRange(address, trustedProxies)) {
+    const hop = hops.pop();
+    if (hop === undefined) break;
+    address = parseHop(hop.trim());
   }
   return address;
 }
 
-/** IPv4 addresses mapped into IPv6 as IPv4, everything in its usual notation, and "" for what is no address. */
-export function canonicalAddress(text: string): string {
-  return ipaddr.isValid(text) ? ipaddr.process(text).toString() : "";
+/** Node adds the zone to the address of a link-local peer. */
+function peerAddress({ socket }: RequestHead): Address | null {
+  return parseAddress((socket?.remoteAddress ?? "").replace(/%.*$/, ""));
 }
 
-function isTrusted(address: string, trustedProxies: readonly Cidr[]): boolean {
-  if (address === "") return false;
-  const parsed = ipaddr.parse(address);
-  return trustedProxies.some((range) => range[0].kind() === parsed.kind() && parsed.match(range));
+/** `192.0.2.1`, `2001:db8::1`, and with the client's port, as some load balancers write them: `192.0.2.1:4242`, `[2001:db8::1]:4242`. */
+function parseHop(hop: string): Address | null {
+  const [, text = hop, port = "0"] = ipv4Hop.exec(hop) ?? ipv6Hop.exec(hop) ?? [];
+  return Number(port) > maxPort ? null : parseAddress(text);
 }

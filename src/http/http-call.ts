@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
-import { type Cidr, clientAddress } from "./client-address.ts";
+import { clientAddress } from "./client-address.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
 /** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
@@ -21,13 +21,14 @@ export class HttpCall implements Call {
   readonly responseHeaders: Record<string, string>;
   readonly #request: RequestHead;
   readonly #sink: Writable;
-  readonly #trustedProxies: readonly Cidr[];
+  readonly #trustedProxies: readonly string[];
+  #clientAddress: string | undefined;
   #controller: AbortController | undefined;
   #expired: Failure | undefined;
   #isAnswered = false;
 
   /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
-  constructor(method: DescMethodUnary, protocol: Protocol, request: RequestHead, sink: Writable, trustedProxies: readonly Cidr[]) {
+  constructor(method: DescMethodUnary, protocol: Protocol, request: RequestHead, sink: Writable, trustedProxies: readonly string[]) {
     this.method = method;
     this.protocol = protocol;
     this.requestId = requestIdOf(request);
@@ -38,7 +39,8 @@ export class HttpCall implements Call {
   }
 
   get clientAddress(): string {
-    return clientAddress(this.#request, this.#trustedProxies);
+    this.#clientAddress ??= clientAddress(this.#request, this.#trustedProxies);
+    return this.#clientAddress;
   }
 
   /** The caller is gone, or the answer is out already: nothing can be said any more. */

@@ -1,38 +1,34 @@
-import { createBoundedMemory } from "../core/bounded-memory.ts";
+import type { Address } from "../core/address.ts";
 import { clientNetwork } from "../core/client-network.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import type { LocalRateLimiter } from "../ports/rate-limiter.ts";
 
-/** How often somebody may try what could be guessed, by client address, IPv6 by /64. Counted by each process for itself. */
+/**
+ * How often one client may try what could be guessed, by its address, IPv6 by /64. Counted by each process for itself. Clients whose address
+ * is unknown cannot be told apart: they share one count.
+ */
 export interface GuessLimit {
-  /** Counts one try. Null where it may go on, else for how long to wait. */
-  take(address: string): number | null;
+  /** Counts one try. Returns null if it may go on, else how long to wait in ms. */
+  take(client: Address | null): number | null;
   /** The same without counting. */
-  look(address: string): number | null;
+  look(client: Address | null): number | null;
 }
-
-const rememberedAddresses = 10_000;
 
 /** `kind` keeps what is counted apart in one limiter; without a policy there is no limit. */
 export function createGuessLimit(limiter: LocalRateLimiter, kind: string, policy: RateLimitPolicy | null): GuessLimit {
   if (policy === null) return { take: () => null, look: () => null };
   const unitMs = Math.ceil(policy.windowMs / Number(policy.quota));
-  // Every verification with a client_ip passes here, and reading an IPv6 address takes longer than all the rest of it.
-  const networks = createBoundedMemory<string>(rememberedAddresses);
-  const networkOf = (address: string): string => {
-    if (!address.includes(":")) return address;
-    const known = networks.get(address);
-    if (known !== undefined) return known;
-    const network = clientNetwork(address);
-    networks.set(address, network);
-    return network;
-  };
   return {
-    take: (address) => limiter.take(kind, networkOf(address), policy, 1).retryAfterMs || null,
-    look(address) {
-      const network = networkOf(address);
+    take: (client) => limiter.take(kind, networkOf(client), policy, 1).retryAfterMs || null,
+    look(client) {
+      const network = networkOf(client);
       if (!limiter.mayOwe(kind, network)) return null;
       return limiter.take(kind, network, policy, 0).remaining > 0n ? null : unitMs;
     },
   };
+}
+
+/** No network is "". */
+function networkOf(client: Address | null): string {
+  return client === null ? "" : clientNetwork(client);
 }

@@ -1,34 +1,68 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
-import { VerificationErrorCode, VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import {
+  VerificationErrorCode,
+  type VerifyApiKeyRequest,
+  VerifyApiKeyRequestSchema,
+  VerifyApiKeyResponseSchema,
+} from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
-import type { Verified } from "../service/judge.ts";
+import { Failure } from "../error/failure.ts";
+import { unverified, type Verification, type Verified } from "../service/judge.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
 import { type ViolationsOf, violationsText } from "./violations.ts";
+import { compileWritable } from "./writable.ts";
 
-/** An item that breaks the contract's rules gets INVALID_FORMAT with the fields at fault, and its neighbours are verified all the same. */
+/**
+ * Each item is answered by itself. One that breaks the contract's rules gets INVALID_FORMAT with the fields at fault, and one whose answer
+ * cannot be written gets INTERNAL; the others are answered all the same.
+ */
 export function batchVerifyApiKeys(
-  { verifyMany, issuer }: Pick<VerifyRpcOptions, "verifyMany" | "issuer">,
+  { verifyMany, issuer, reportUnanswered }: Pick<VerifyRpcOptions, "verifyMany" | "issuer" | "reportUnanswered">,
   violationsOf: ViolationsOf,
 ): Implementation<typeof ApiKeysService.method.adminBatchVerifyApiKeys> {
-  return async ({ requests }, call) => {
-    const problems = requests.map((request) => violationsText(violationsOf(VerifyApiKeyRequestSchema, request)));
-    const sound = requests.filter((_, index) => problems[index] === "");
-    const verified = await verifyMany(
-      defaultTenant,
-      sound.map((request) => verificationOf(request, call)),
-      cacheDirectiveOf(call),
-    );
-    setCacheStatus(call, farthest(verified));
-    const answers = verified.values();
-    return { results: problems.map((problem) => (problem === "" ? answerOf(answers.next().value as Verified) : malformed(problem))) };
+  const isWritable = compileWritable(VerifyApiKeyResponseSchema);
+
+  const answerOf = (verified: Verified, problems: unknown[]) => {
+    try {
+      const answer = verifiedToMessage(verified, issuer);
+      if (isWritable(answer)) return answer;
+      throw new Error(`the answer for key ${answer.keyId} cannot be written`);
+    } catch (error) {
+      problems.push(error);
+      return verifiedToMessage(unverified("internal", verified.kind, verified.nowMs), issuer);
+    }
   };
 
-  function answerOf(verified: Verified) {
-    return verifiedToMessage(verified, issuer);
+  return async ({ requests }, call) => {
+    const items = requests.map((request) => itemOf(request, call, violationsOf));
+    const sound = items.filter((item) => typeof item !== "string");
+    const verified = await verifyMany(defaultTenant, sound, cacheDirectiveOf(call));
+    setCacheStatus(call, farthest(verified));
+    const answers = verified.values();
+    const problems: unknown[] = [];
+    const results = items.map((item) =>
+      typeof item === "string" ? malformed(item) : answerOf(answers.next().value as Verified, problems),
+    );
+    if (problems.length > 0) reportUnanswered(problems[0]);
+    return { results };
+  };
+}
+
+/** What is to be verified, or all that is wrong with the item. */
+function itemOf(request: VerifyApiKeyRequest, call: Call, violationsOf: ViolationsOf): Verification | string {
+  const violations = violationsOf(VerifyApiKeyRequestSchema, request);
+  try {
+    const verification = verificationOf(request, call);
+    return violations.length === 0 ? verification : violationsText(violations);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const others = violations.filter(({ field }) => error.violations.every((violation) => violation.field !== field));
+    return violationsText([...error.violations, ...others]);
   }
 }
 

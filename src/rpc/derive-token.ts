@@ -3,13 +3,15 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { TokenAlgorithm } from "../../gen/keywright/v2alpha1/derived_token_pb.ts";
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
+import { type Address, parseAddress } from "../core/address.ts";
 import { defaultTenant } from "../core/tenant.ts";
-import { Failure } from "../error/failure.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
+import type { GuessGuard } from "../service/guess-guard.ts";
+import { clientIpOf } from "./client-ip.ts";
 import { durationToMs } from "./message.ts";
 import { originOf } from "./origin.ts";
-import { setRetryAfter } from "./rate-limit-headers.ts";
+import { refuseFor } from "./rate-limit-headers.ts";
 
 export interface DeriveRpcOptions extends DeriveOptions {
   /** The one of verify: who is refused there must not go on guessing here. */
@@ -18,26 +20,26 @@ export interface DeriveRpcOptions extends DeriveOptions {
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
   return async (request, call) => {
-    const { clientIp } = request;
-    if (clientIp !== "") refuseGuesser(options.guesses, clientIp, call);
+    const clientIp = clientIpOf(request);
     const { token, claims, facts } = await derive(options, defaultTenant, originOf(call), {
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
       scopes: request.scopes,
       customClaims: request.customClaims ?? {},
-      clientAddress: () => clientIp || call.clientAddress,
-    }).catch((error: unknown) => {
-      if (clientIp !== "" && error instanceof Failure && error.reason === "KEY_NOT_FOUND") options.guesses.take(clientIp);
-      throw error;
+      clientAddress: () => clientIp ?? parseAddress(call.clientAddress),
+      guard: clientIp === null ? unguarded : guardOf(options.guesses, clientIp, call),
     });
     return { token: { token, claims, expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] } };
   };
 }
 
-function refuseGuesser(guesses: GuessLimit, clientIp: string, call: Call): void {
-  const retryAfterMs = guesses.look(clientIp);
-  if (retryAfterMs === null) return;
-  setRetryAfter(call, retryAfterMs);
-  throw new Failure("TOO_MANY_CALLS");
+/** Without `client_ip` all end users would share one count, as in verify. */
+const unguarded: GuessGuard = { admit() {}, count() {} };
+
+function guardOf(guesses: GuessLimit, clientIp: Address, call: Call): GuessGuard {
+  return {
+    admit: () => refuseFor(call, guesses.look(clientIp)),
+    count: () => void guesses.take(clientIp),
+  };
 }

@@ -4,9 +4,11 @@ import type { ImportedApiKeySchema } from "../../gen/keywright/v2alpha1/imported
 import type { IssuedApiKeySchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { type IpRestriction, KeyStatus, KeyVisibility, type RateLimitPolicy } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
+import { parseRange } from "../core/cidr.ts";
 import type * as domain from "../core/key.ts";
 import { statusAt } from "../core/key.ts";
-import { invalidField } from "../error/failure.ts";
+import { Failure, invalidField } from "../error/failure.ts";
+import { violationsText } from "./violations.ts";
 
 const statusToMessage = {
   active: KeyStatus.ACTIVE,
@@ -71,8 +73,15 @@ export function rateLimitPolicyFromMessage(policy: RateLimitPolicy | undefined):
   return { quota: policy.quota, windowMs: durationToMs(policy.window) ?? 0, unit: policy.unit || "requests" };
 }
 
-export function cidrsFromMessage(restriction: IpRestriction | undefined): string[] {
-  return [...(restriction?.allowedCidrs ?? [])];
+/** Throws INVALID_REQUEST, naming each text that is no range, with `path` before the field. */
+export function cidrsFromMessage(restriction: IpRestriction | undefined, path = ""): string[] {
+  const texts = restriction?.allowedCidrs ?? [];
+  const violations = texts.flatMap((text, index) => {
+    const range = parseRange(text);
+    return typeof range === "string" ? [{ field: `${path}ip_restriction.allowed_cidrs[${index}]`, description: range }] : [];
+  });
+  if (violations.length > 0) throw new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
+  return [...texts];
 }
 
 /** UNSPECIFIED is SECRET. */

@@ -1,4 +1,5 @@
 import type { Call } from "../call/call.ts";
+import { Failure } from "../error/failure.ts";
 import type { Verified } from "../service/judge.ts";
 
 /** The largest integer of structured fields (RFC 9651). */
@@ -19,6 +20,13 @@ export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { lim
 
 export function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterMs: number): void {
   call.setResponseHeader("retry-after", String(wholeSeconds(retryAfterMs)));
+}
+
+/** Throws TOO_MANY_CALLS with Retry-After; does nothing if there is nothing to wait for. */
+export function refuseFor(call: Pick<Call, "setResponseHeader">, retryAfterMs: number | null): void {
+  if (retryAfterMs === null) return;
+  setRetryAfter(call, retryAfterMs);
+  throw new Failure("TOO_MANY_CALLS");
 }
 
 function atMost(units: bigint): bigint {

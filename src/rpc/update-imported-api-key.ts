@@ -15,7 +15,7 @@ export function updateImportedApiKey(service: KeyService): Implementation<typeof
     const record = await updateKey(service, defaultTenant, originOf(call), {
       kind: "imported",
       keyId: importedApiKey.keyId,
-      attributes: attributesToWrite(ImportedApiKeySchema, importedApiKey, updateMask),
+      attributes: attributesToWrite(ImportedApiKeySchema, importedApiKey, updateMask, "imported_api_key."),
       checkImmutable: checkImmutable("imported_api_key", importedApiKey),
     });
     return keyToMessage(record, service.clock());

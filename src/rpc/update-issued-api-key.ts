@@ -15,7 +15,7 @@ export function updateIssuedApiKey(service: KeyService): Implementation<typeof A
     const record = await updateKey(service, defaultTenant, originOf(call), {
       kind: "issued",
       keyId: issuedApiKey.keyId,
-      attributes: attributesToWrite(IssuedApiKeySchema, issuedApiKey, updateMask),
+      attributes: attributesToWrite(IssuedApiKeySchema, issuedApiKey, updateMask, "issued_api_key."),
       checkImmutable: checkImmutable("issued_api_key", issuedApiKey),
     });
     return keyToMessage(record, service.clock());

@@ -13,11 +13,12 @@ type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
 
 const writable = ["name", "scopes", "metadata", "rate_limit_policy", "ip_restriction"] as const;
 
-/** What an update writes: the fields that the mask names, or else those populated in the resource (AIP-134). */
+/** What an update writes: the fields that the mask names, or else those populated in the resource (AIP-134), which stands at `path`. */
 export function attributesToWrite(
   schema: KeySchema,
   resource: MessageShape<KeySchema>,
   updateMask: FieldMask | undefined,
+  path: string,
 ): Partial<KeyAttributes> {
   const names =
     updateMask === undefined
@@ -28,7 +29,7 @@ export function attributesToWrite(
     ...(names.has("scopes") && { scopes: resource.scopes }),
     ...(names.has("metadata") && { metadata: resource.metadata === undefined ? null : checkMetadata(resource.metadata) }),
     ...(names.has("rate_limit_policy") && { rateLimitPolicy: rateLimitPolicyFromMessage(resource.rateLimitPolicy) }),
-    ...(names.has("ip_restriction") && { allowedCidrs: cidrsFromMessage(resource.ipRestriction) }),
+    ...(names.has("ip_restriction") && { allowedCidrs: cidrsFromMessage(resource.ipRestriction, path) }),
   };
 }
 

@@ -6,18 +6,22 @@ import {
   type VerifyApiKeyResponseSchema,
 } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Call } from "../call/call.ts";
+import { parseAddress } from "../core/address.ts";
 import type { KeyRecord } from "../core/key.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verification, Verified } from "../service/judge.ts";
+import { clientIpOf } from "./client-ip.ts";
 import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityOfRecord } from "./message.ts";
 
+/** Throws INVALID_REQUEST if `client_ip` is no address. */
 export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verification {
+  const clientIp = clientIpOf(request);
   return {
     credential: request.credential,
-    clientAddress: () => request.clientIp || call.clientAddress,
+    clientAddress: () => clientIp ?? parseAddress(call.clientAddress),
     requiredScopes: request.requiredScopes,
     audience: request.audience,
-    clientIp: request.clientIp,
+    clientIp,
     cost: request.cost ?? 1,
   };
 }

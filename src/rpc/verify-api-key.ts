@@ -12,6 +12,8 @@ export interface VerifyRpcOptions {
   readonly verifyMany: VerifyMany;
   /** The configured token issuer. */
   readonly issuer: string;
+  /** Called with why an item of a batch has no answer: the answer says only that. */
+  readonly reportUnanswered: (error: unknown) => void;
 }
 
 export function verifyApiKey({

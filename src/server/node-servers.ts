@@ -45,5 +45,7 @@ export function createHttp2Server(limits: ListenerLimits): Http2Server {
     maxSessionInvalidFrames: limits.maxInvalidFrames,
     streamResetBurst: limits.streamResetBurst,
     streamResetRate: limits.streamResetPerSecond,
+    // Otherwise Node leaves out a header with white space at its end without a word, and X-Forwarded-For may be one; HTTP/1.1 trims it.
+    strictFieldWhitespaceValidation: false,
   });
 }

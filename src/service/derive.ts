@@ -1,4 +1,5 @@
 import type { RecordReader } from "../cache/record-reader.ts";
+import type { Address } from "../core/address.ts";
 import type { Origin } from "../core/audit.ts";
 import { type Claim, type Credentials, fits, isClaim } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
@@ -14,6 +15,8 @@ import { Failure, invalidField } from "../error/failure.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import { auditEvent } from "./audit.ts";
+import type { GuessGuard } from "./guess-guard.ts";
+import { mayBeGuess } from "./judge.ts";
 
 export interface DeriveRequest {
   /** Of an API key, or of a derived token to narrow further. */
@@ -24,7 +27,9 @@ export interface DeriveRequest {
   /** Empty: all that the credential has. */
   readonly scopes: readonly string[];
   readonly customClaims: JsonObject;
-  readonly clientAddress: () => string;
+  /** Null: unknown. */
+  readonly clientAddress: () => Address | null;
+  readonly guard: GuessGuard;
 }
 
 export interface Derived {
@@ -100,10 +105,12 @@ function macaroonOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing
   return { token, claims: { ...claimsOf(facts), caveats: bindingCaveats(narrowing) }, facts };
 }
 
-async function parentOf(options: DeriveOptions, tenant: string, { credential, clientAddress }: DeriveRequest): Promise<Parent> {
+async function parentOf(options: DeriveOptions, tenant: string, { credential, clientAddress, guard }: DeriveRequest): Promise<Parent> {
   const { clock, clockSkewMs } = options;
-  const claim = claimOf(options, tenant, credential);
+  const claim = claimOf(options, tenant, credential, guard);
+  if (mayBeGuess(claim)) guard.admit();
   const root = await freshRecord(options, tenant, claim);
+  if (root === null && mayBeGuess(claim)) guard.count();
   if (root === null) throw new Failure("KEY_NOT_FOUND");
   const token = "token" in claim ? claim.token : null;
   const circumstances = { nowMs: clock(), clientAddress, requiredScopes: [], clockSkewMs, audience: null };
@@ -112,15 +119,22 @@ async function parentOf(options: DeriveOptions, tenant: string, { credential, cl
   return { record: verdict.record, token };
 }
 
-function claimOf({ credentials, tokens, clock }: DeriveOptions, tenant: string, credential: string): Claim {
+function claimOf({ credentials, tokens, clock }: DeriveOptions, tenant: string, credential: string, guard: GuessGuard): Claim {
   const nowMs = clock();
   const presented = credentials.parse(tenant, credential, nowMs);
   if (isClaim(presented)) return presented;
-  if (presented.type === "forged") throw refusal("not_found");
+  if (presented.type === "forged") throw guessed(guard, "not_found");
   if (presented.type === "unreadable") throw refusal("invalid_format");
   const claim = tokens.claim(tenant, presented.type, credential, nowMs);
+  if (claim === "signature_invalid") throw guessed(guard, claim);
   if (typeof claim === "string") throw refusal(claim);
   return claim;
+}
+
+function guessed(guard: GuessGuard, code: RefusalCode): Failure {
+  guard.admit();
+  guard.count();
+  return refusal(code);
 }
 
 async function freshRecord({ reader }: DeriveOptions, tenant: string, claim: Claim): Promise<KeyRecord | null> {

@@ -1,4 +1,5 @@
 import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { Address } from "../core/address.ts";
 import { type Claim, type CredentialKind, type Credentials, isClaim, kindOf, type Presented } from "../core/credential.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
@@ -9,9 +10,10 @@ import type { Clock } from "../ports/clock.ts";
 /** A credential and what it is held against. */
 export interface Verification {
   readonly credential: string;
-  readonly clientAddress: () => string;
-  /** The end user's address as the caller gave it; empty where it gave none. */
-  readonly clientIp: string;
+  /** The end user's address: `clientIp`, or where the call comes from. Null: unknown. */
+  readonly clientAddress: () => Address | null;
+  /** The end user's address as the caller gave it; null if it gave none. */
+  readonly clientIp: Address | null;
   readonly requiredScopes: readonly string[];
   /** Whom the credential is presented to. */
   readonly audience: string;
@@ -23,6 +25,8 @@ export interface Verified {
   readonly verdict: Verdict;
   /** What was presented. */
   readonly kind: CredentialKind;
+  /** The credential is nobody's and may have been guessed: it can be a credential, and no tag or signature of ours vouches for it. */
+  readonly isGuess: boolean;
   /** The moment the verdict was given for. */
   readonly nowMs: number;
   /** Null where no look-up was needed. */
@@ -61,12 +65,9 @@ export interface JudgeOptions {
 }
 
 export function createJudge({ credentials, tokens, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
-  const refused = (presented: Presented, code: RefusalCode): Verified => ({
-    verdict: refuse(code),
-    kind: kindOf(presented),
-    nowMs: clock(),
-    cacheOutcome: null,
-    customClaims: null,
+  const refused = (presented: Presented, code: RefusalCode, isGuess: boolean): Verified => ({
+    ...unverified(code, kindOf(presented), clock()),
+    isGuess,
   });
 
   const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
@@ -79,9 +80,10 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       const nowMs = clock();
       const presented = credentials.parse(tenant, credential, nowMs);
       if (isClaim(presented)) return presented;
-      if (presented.type !== "jwt" && presented.type !== "macaroon") return refused(presented, codeWithoutLookUp[presented.type]);
+      if (presented.type === "unreadable") return refused(presented, "invalid_format", false);
+      if (presented.type === "forged") return refused(presented, "not_found", true);
       const claim = tokens.claim(tenant, presented.type, credential, nowMs);
-      if (typeof claim === "string") return refused(presented, claim);
+      if (typeof claim === "string") return refused(presented, claim, claim === "signature_invalid");
       return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
     },
 
@@ -92,6 +94,7 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       return {
         verdict,
         kind: claim.type,
+        isGuess: record === null && mayBeGuess(claim),
         nowMs,
         cacheOutcome: claim.keyIds.length === 0 ? null : cacheOutcome,
         customClaims: "token" in claim ? claim.token.facts.customClaims : null,
@@ -100,15 +103,23 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
   };
 }
 
-const codeWithoutLookUp = {
-  forged: "not_found",
-  unreadable: "invalid_format",
-} as const satisfies Partial<Record<Presented["type"], RefusalCode>>;
+/**
+ * Whether this may turn out to be a guess. Only imported keys have to be looked up before that is known: an issued key has a tag and a derived
+ * token a signature, which nobody can guess.
+ */
+export function mayBeGuess(answer: Claim | Verified): boolean {
+  return isVerified(answer) ? answer.isGuess : answer.type === "imported";
+}
 
 export function isVerified(answer: Claim | Verified): answer is Verified {
   return "verdict" in answer;
 }
 
-export function refuse(code: RefusalCode): Verdict {
+/** The answer for a credential whose key was not looked at. */
+export function unverified(code: RefusalCode, kind: CredentialKind, nowMs: number): Verified {
+  return { verdict: refuse(code), kind, isGuess: false, nowMs, cacheOutcome: null, customClaims: null };
+}
+
+function refuse(code: RefusalCode): Verdict {
   return { isValid: false, code, record: null };
 }

@@ -1,16 +1,19 @@
+import type { Claim } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import { isEnforced, type Taken } from "../core/rate-limit.ts";
-import type { RefusalCode } from "../core/verdict.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
-import { refuse, type Verification, type Verified } from "./judge.ts";
+import { mayBeGuess, unverified, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
 /** The limits that a verification meets before and after its verdict. */
 export interface Limits {
-  /** The refusal of a client that failed too often; null where the verification may go on. */
-  refuseGuesser(verification: Verification): Verified | null;
+  /**
+   * Refuses what may be a guess if it comes from a client that guessed too often; null if the verification may go on. Call before the look-up,
+   * which guessers are not to cause.
+   */
+  refuseGuesser(answer: Claim | Verified, verification: Verification): Verified | null;
   /**
    * Takes the cost of a valid verification from its key's rate limit, and counts the use, or counts the failure of one that is not.
    * A promise only where the key has a limit that other processes share.
@@ -26,14 +29,9 @@ export interface LimitsOptions {
 }
 
 /**
- * Credentials that are nobody's. One that is expired, revoked or used from elsewhere was no guess: a client that goes on with its old key is
- * told so as long as it asks.
- */
-const guessed: ReadonlySet<RefusalCode> = new Set(["invalid_format", "not_found", "signature_invalid"]);
-
-/**
- * Failures count against `client_ip`, and only where it was given. Whoever calls verify holds a token and asks for others: without
- * `client_ip` they all would have the caller's address, and one of them who guesses would lock all of them out.
+ * Guesses count against `client_ip`, and only if it was given. A caller of verify asks for others: without `client_ip` they all would have
+ * the caller's address, and one of them who guesses would lock all of them out. An expired or revoked key, or one that is used from elsewhere,
+ * is no guess. A credential with a genuine tag or signature is never refused here, since many clients may share one address.
  */
 export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptions): Limits {
   const conclude = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {
@@ -46,17 +44,17 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
   };
 
   return {
-    refuseGuesser({ clientIp }) {
-      if (clientIp === "") return null;
+    refuseGuesser(answer, { clientIp }) {
+      if (clientIp === null || !mayBeGuess(answer)) return null;
       const retryAfterMs = guesses.look(clientIp);
       if (retryAfterMs === null) return null;
-      return { verdict: refuse("guess_limited"), kind: "none", nowMs: clock(), cacheOutcome: null, customClaims: null, retryAfterMs };
+      return { ...unverified("guess_limited", "none", clock()), retryAfterMs };
     },
 
     settle(tenant, verified, { clientIp, cost }) {
       const { verdict } = verified;
       if (!verdict.isValid) {
-        if (clientIp !== "" && guessed.has(verdict.code)) guesses.take(clientIp);
+        if (clientIp !== null && verified.isGuess) guesses.take(clientIp);
         return verified;
       }
       const { keyId, rateLimitPolicy } = verdict.record;

@@ -1,7 +1,7 @@
 import type { CacheDirective, CacheOutcome, ReadAnswer, RecordReader } from "../cache/record-reader.ts";
 import { type Claim, fits } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { createJudge, isVerified, type JudgeOptions, refuse, type Verification, type Verified } from "./judge.ts";
+import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
 /** Answers for every credential, in their order; never rejects. Where the store cannot be asked for one, its verdict is `internal`. */
@@ -15,37 +15,71 @@ export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
 
 type Answer = PromiseSettledResult<ReadAnswer>;
 
-/** One round trip to the shared cache, and one to the store, for all the records that are asked for. */
+/**
+ * One round trip to the shared cache, and one to the store, for all the records that are asked for. Each credential is answered by itself: one
+ * that cannot be judged is `internal`, whatever the reason, and the others get their answers.
+ */
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { reader, clock, reportUnanswered } = options;
   const { claimOrVerdict, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
-  return async (tenant, verifications, cacheDirective) => {
+  const claimsOf = (tenant: string, verifications: readonly Verification[]): (Claim | Verified)[] => {
+    // Lives no longer than the request, which holds the same credentials: a repeated one is parsed once.
     const claims = new Map<string, Claim | Verified>();
-    for (const { credential } of verifications) {
-      // Lives no longer than the request, which holds the same credentials: a repeated one is parsed once.
-      if (!claims.has(credential)) claims.set(credential, claimOrVerdict(tenant, credential));
-    }
-    const keyIds = [...new Set([...claims.values()].flatMap((claim) => (isVerified(claim) ? [] : claim.keyIds)))];
+    return verifications.map(({ credential }) => {
+      const claim = claims.get(credential) ?? claimOrVerdict(tenant, credential);
+      claims.set(credential, claim);
+      return claim;
+    });
+  };
+
+  const answerTo = (tenant: string, asked: Asked, answers: ReadonlyMap<string, Answer>): Verified | Promise<Verified> => {
+    const { claim, verification } = asked;
+    // Asked again, since the credentials before this one in the batch may have been guesses.
+    const refusal = asked.refusal ?? refuseGuesser(claim, verification);
+    if (refusal !== null) return refusal;
+    if (isVerified(claim)) return settle(tenant, claim, verification);
+    const found = findRecord(claim, answers);
+    if (found === "unanswered") return unverified("internal", claim.type, clock());
+    return settle(tenant, judge(claim, found.record, found.cacheOutcome, verification), verification);
+  };
+
+  return async (tenant, verifications, cacheDirective) => {
+    const claims = claimsOf(tenant, verifications);
+    const all = verifications.map((verification, index): Asked => {
+      const claim = claims[index] as Claim | Verified;
+      return { verification, claim, refusal: refuseGuesser(claim, verification) };
+    });
+    const keyIds = [...new Set(all.flatMap(({ claim, refusal }) => (isVerified(claim) || refusal !== null ? [] : claim.keyIds)))];
     const settled = await reader.readMany(tenant, keyIds, cacheDirective);
     const answers = new Map(keyIds.map((keyId, index) => [keyId, settled[index] as Answer]));
-    const unanswered = settled.find((answer) => answer.status === "rejected");
-    if (unanswered !== undefined) reportUnanswered(unanswered.reason);
+    const problems: unknown[] = settled.filter((answer) => answer.status === "rejected").map(({ reason }) => reason);
 
     // One after the other: each pays before the next one asks.
-    const verdicts = verifications.map((verification) => {
-      const refusal = refuseGuesser(verification);
-      if (refusal !== null) return refusal;
-      const claim = claims.get(verification.credential) as Claim | Verified;
-      if (isVerified(claim)) return settle(tenant, claim, verification);
-      const found = findRecord(claim, answers);
-      if (found === "unanswered")
-        return { verdict: refuse("internal"), kind: claim.type, nowMs: clock(), cacheOutcome: null, customClaims: null };
-      return settle(tenant, judge(claim, found.record, found.cacheOutcome, verification), verification);
+    const verdicts = all.map((asked) => {
+      const failed = (error: unknown): Verified => {
+        problems.push(error);
+        return unverified("internal", isVerified(asked.claim) ? asked.claim.kind : asked.claim.type, clock());
+      };
+      try {
+        const answer = answerTo(tenant, asked, answers);
+        return answer instanceof Promise ? answer.catch(failed) : answer;
+      } catch (error) {
+        return failed(error);
+      }
     });
-    return verdicts.some((verdict) => verdict instanceof Promise) ? Promise.all(verdicts) : (verdicts as Verified[]);
+    const verified = verdicts.some((verdict) => verdict instanceof Promise) ? await Promise.all(verdicts) : (verdicts as Verified[]);
+    if (problems.length > 0) reportUnanswered(problems[0]);
+    return verified;
   };
+}
+
+interface Asked {
+  readonly verification: Verification;
+  readonly claim: Claim | Verified;
+  /** Of a client that had guessed too often before the batch; its keys are not looked up. */
+  readonly refusal: Verified | null;
 }
 
 /** The first id decides that has the right record, or no answer: the record might be there. */

@@ -16,9 +16,9 @@ export function createVerify(options: VerifyOptions): Verify {
   const { refuseGuesser, settle } = createLimits(options);
 
   return async (tenant, verification, cacheDirective) => {
-    const refusal = refuseGuesser(verification);
-    if (refusal !== null) return refusal;
     const claim = claimOrVerdict(tenant, verification.credential);
+    const refusal = refuseGuesser(claim, verification);
+    if (refusal !== null) return refusal;
     if (isVerified(claim)) return settle(tenant, claim, verification);
     let cacheOutcome: CacheOutcome = "hit";
     for (const keyId of claim.keyIds) {

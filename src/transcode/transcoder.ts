@@ -3,7 +3,6 @@ import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
-import type { Cidr } from "../http/client-address.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
@@ -20,7 +19,7 @@ export interface TranscoderOptions {
   readonly json: JsonReader;
   /** Methods that answer a success with something else than 200. */
   readonly rest: ReadonlyMap<DescMethodUnary, Success>;
-  readonly trustedProxies: readonly Cidr[];
+  readonly trustedProxies: readonly string[];
   /** Largest request body. */
   readonly maxBytes: (method: DescMethodUnary) => number;
 }

@@ -72,7 +72,7 @@ test("the environment says it all", () => {
     KEYWRIGHT_ADMIN_TOKEN: "t".repeat(32),
     KEYWRIGHT_KEY_PREFIX: "acme_live",
     KEYWRIGHT_RETIRED_KEY_PREFIXES: "kw",
-    KEYWRIGHT_TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::1",
+    KEYWRIGHT_TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::1/128",
     KEYWRIGHT_CORS_ORIGINS: "https://a.example,http://localhost:3000",
     KEYWRIGHT_DEFAULT_TTL: "1h30m",
     KEYWRIGHT_CACHE_TTL: "3600s",
@@ -85,7 +85,7 @@ test("the environment says it all", () => {
   expect(config.store).toEqual({ kind: "sqlite", path: "/var/lib/a b.db" });
   expect(config.issuer).toBe("https://[::1]:0");
   expect(config.keyPrefixes).toEqual({ secret: "acme_live", public: "acme_live_pub", retired: ["kw", "kw_pub"] });
-  expect(config.trustedProxies.map(([address, bits]) => `${address}/${bits}`)).toEqual(["10.0.0.0/8", "2001:db8::1/128"]);
+  expect(config.trustedProxies).toEqual(["10.0.0.0/8", "2001:db8::1/128"]);
   expect(config.corsOrigins).toEqual(["https://a.example", "http://localhost:3000"]);
   expect(config.defaultKeyTtlMs).toBe(5_400_000);
   expect(config.cacheTtlMs).toBe(3_600_000);
@@ -100,6 +100,16 @@ test("the environment says it all", () => {
   const sha256 = createHash("sha256").update("t".repeat(32)).digest();
   expect(given.adminTokens).toEqual([{ name: "admin", sha256, roles: ["admin"] }]);
   expect(given.signingKeys).toEqual(["file:///keys.json", "https://keys.example/jwks"]);
+});
+
+test.each([
+  ["10.0.0.1", '"10.0.0.1/32"'],
+  ["10.0.0.1/8", '"10.0.0.0/8"'],
+  ["2001:db8::1", '"2001:db8::1/128"'],
+  ["2001:db8::1/32", '"2001:db8::/32"'],
+])("trusted proxy %s: the problem says what to write", (range, expected) => {
+  expect(problemsOf({ KEYWRIGHT_TRUSTED_PROXIES: range })).toEqual([expect.stringContaining(expected)]);
+  expect(problemsOf({}, `trusted_proxies: ["192.0.2.0/24", "${range}"]\n`)).toEqual([expect.stringContaining(expected)]);
 });
 
 describe("the YAML file", () => {
@@ -189,6 +199,10 @@ describe("problems", () => {
     ["KEYWRIGHT_RETIRED_KEY_PREFIXES", "kw_pub"],
     ["KEYWRIGHT_RETIRED_KEY_PREFIXES", "old,old"],
     ["KEYWRIGHT_TRUSTED_PROXIES", "10.0.0.0/33"],
+    ["KEYWRIGHT_TRUSTED_PROXIES", "10.1/16"],
+    ["KEYWRIGHT_TRUSTED_PROXIES", "fe80::%eth0/64"],
+    ["KEYWRIGHT_SECRETS_RETIRED", `${otherSecret};expires=9999-12-31T23:59:59-01:00`],
+    ["KEYWRIGHT_SECRETS_RETIRED", `${otherSecret};expires=0000-06-01T00:00:00Z`],
     ["KEYWRIGHT_STORE_OUTAGE", "Serve"],
     ["KEYWRIGHT_CORS_ORIGINS", "https://a.example/"],
     ["KEYWRIGHT_CORS_ORIGINS", "*"],

@@ -21,20 +21,81 @@ const codesOf = async (count: number, credential: string, clientIp?: string) => 
   return codes;
 };
 
-test("a client that fails too often is refused, with whatever it comes, and no other is", async () => {
-  const { secret } = await api.issue();
+const importKey = async (raw_key: string) => {
+  await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "importer" });
+  return raw_key;
+};
+const deriveFrom = async (credential: string, algorithm: string) =>
+  String(asObject((await api.call("AdminDeriveToken", { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` })).token).token);
+const forgedFrom = (secret: string) => `${secret.slice(0, -7)}${secret.at(-7) === "0" ? "1" : "0"}${secret.slice(-6)}`;
+const unsigned = (token: string) => `${token.slice(0, -10)}${token.at(-10) === "A" ? "B" : "A"}${token.slice(-9)}`;
+
+test("a client that guesses too often is refused, and no other is", async () => {
+  const imported = await importKey("imported by somebody");
   expect(await codesOf(4, "a guess", "192.0.2.1")).toEqual(["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "RATE_LIMITED"]);
-  expect(await codeOf(secret, "192.0.2.1")).toBe("RATE_LIMITED");
-  expect(await codeOf(secret, "::ffff:192.0.2.1")).toBe("RATE_LIMITED");
-  expect(await codeOf(secret, "192.0.2.2")).toBe("valid");
-  expect(await codeOf(secret)).toBe("valid");
+  for (const clientIp of ["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:c000:0201"]) {
+    expect(await codeOf(imported, clientIp), clientIp).toBe("RATE_LIMITED");
+  }
+  expect(await codeOf(imported, "192.0.2.2")).toBe("valid");
+  expect(await codeOf(imported)).toBe("valid");
 });
 
-test("of an IPv6 address its /64 counts", async () => {
+test("a genuine tag or signature is never refused for the guesses of others behind the same address", async () => {
+  const { keyId, secret } = await api.issue({ scopes: ["read"] });
+  const jwt = await deriveFrom(secret, "JWT");
+  const macaroon = await deriveFrom(secret, "MACAROON");
+  await codesOf(3, "a guess", "192.0.2.20");
+  for (const genuine of [secret, jwt, macaroon]) {
+    expect(await codeOf(genuine, "192.0.2.20")).toBe("valid");
+    for (const changed of [forgedFrom(secret), unsigned(jwt), unsigned(macaroon)]) {
+      expect(await codeOf(changed, "192.0.2.20")).toBe("RATE_LIMITED");
+    }
+  }
+  await api.call("AdminDeriveToken", { credential: secret, client_ip: "192.0.2.20" });
+  await api.call("AdminDeriveToken", { credential: jwt, client_ip: "192.0.2.20" });
+  const requests = ["a guess", secret, macaroon, "imported by nobody"].map((credential) => ({ credential, client_ip: "192.0.2.20" }));
+  const { results } = await api.call("AdminBatchVerifyApiKeys", { requests });
+  expect((results as { error_code?: string }[]).map(({ error_code }) => error_code)).toEqual([
+    "VERIFICATION_ERROR_RATE_LIMITED",
+    undefined,
+    undefined,
+    "VERIFICATION_ERROR_RATE_LIMITED",
+  ]);
+  await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
+  for (const genuine of [secret, jwt, macaroon]) expect(await codeOf(genuine, "192.0.2.20")).toBe("REVOKED");
+});
+
+test("forged keys and invalid signatures are guesses, over verify, batch and derive", async () => {
   const { secret } = await api.issue();
-  for (const host of ["1", "2", "ffff:1"]) await codeOf("a guess", `2001:db8:0:7::${host}`);
-  expect(await codeOf(secret, "2001:db8:0:7:1:2:3:4")).toBe("RATE_LIMITED");
-  expect(await codeOf(secret, "2001:db8:0:8::1")).toBe("valid");
+  const guesses = [forgedFrom(secret), unsigned(await deriveFrom(secret, "JWT")), unsigned(await deriveFrom(secret, "MACAROON"))];
+  for (const [index, guess] of guesses.entries()) {
+    expect(await codesOf(4, guess, `192.0.2.3${index}`)).toContain("RATE_LIMITED");
+    const derive = { credential: guess, client_ip: `192.0.2.4${index}` };
+    for (let call = 0; call < 3; call += 1)
+      expect(await api.refused("AdminDeriveToken", derive)).toMatchObject({ reason: "KEY_NOT_FOUND" });
+    expect(await api.refused("AdminDeriveToken", derive)).toMatchObject({ reason: "TOO_MANY_CALLS" });
+  }
+});
+
+test("what can be no key is no guess", async () => {
+  const { secret } = await api.issue();
+  const jwt = await deriveFrom(secret, "JWT");
+  const noKeys = [` ${secret}`, `${secret}\n`, `\t${jwt}`, "mc_v1_!", "x".repeat(5000), "\u0000"];
+  for (const noKey of noKeys) expect(new Set(await codesOf(5, noKey, "192.0.2.8"))).toEqual(new Set(["INVALID_FORMAT"]));
+  const requests = ["", ...noKeys, "", ""].map((credential) => ({ credential, client_ip: "192.0.2.8" }));
+  await api.call("AdminBatchVerifyApiKeys", { requests });
+  for (const noKey of noKeys) await api.refused("AdminDeriveToken", { credential: noKey, client_ip: "192.0.2.8" });
+  expect(await codeOf("a guess", "192.0.2.8")).toBe("NOT_FOUND");
+  expect(await codesOf(3, "a guess", "192.0.2.8")).toContain("RATE_LIMITED");
+  // Nor is it refused for the guesses of others: nothing is looked up for it.
+  for (const noKey of noKeys) expect(await codeOf(noKey, "192.0.2.8")).toBe("INVALID_FORMAT");
+});
+
+test("of an IPv6 address its /64 counts, however it is written", async () => {
+  const imported = await importKey("imported for IPv6");
+  for (const client of ["2001:db8:0:7::1", "2001:DB8::7:0:0:0:2", "2001:0db8:0000:0007::192.0.2.1"]) await codeOf("a guess", client);
+  expect(await codeOf(imported, "2001:db8:0:7:1:2:3:4")).toBe("RATE_LIMITED");
+  expect(await codeOf(imported, "2001:db8:0:8::1")).toBe("valid");
 });
 
 test("without client_ip nobody can be told apart, so nobody is locked out", async () => {
@@ -55,21 +116,21 @@ test("a genuine macaroon that is for another audience is no guess", async () => 
 });
 
 test("in a batch too, and the answer says when to come again", async () => {
-  const { secret } = await api.issue();
-  const requests = ["a", "b", "c", secret].map((credential) => ({ credential, client_ip: "192.0.2.4" }));
+  const imported = await importKey("imported for a batch");
+  const requests = ["a", "b", "c", imported].map((credential) => ({ credential, client_ip: "192.0.2.4" }));
   const { results } = await api.call("AdminBatchVerifyApiKeys", { requests });
   expect((results as { error_code: string }[]).map(({ error_code }) => error_code)).toEqual([
     ...Array.from({ length: 3 }, () => "VERIFICATION_ERROR_NOT_FOUND"),
     "VERIFICATION_ERROR_RATE_LIMITED",
   ]);
   const send = httpSender(api.server.url, api.server.adminToken);
-  const answer = await send("POST", "/v2alpha1/admin/apiKeys:verify", { body: { credential: secret, client_ip: "192.0.2.4" } });
+  const answer = await send("POST", "/v2alpha1/admin/apiKeys:verify", { body: { credential: imported, client_ip: "192.0.2.4" } });
   expect(answer.json).toEqual({ is_valid: false, error_code: "VERIFICATION_ERROR_RATE_LIMITED", error_message: expect.any(String) });
   expect([answer.headers.get("retry-after"), answer.headers.get("ratelimit")]).toEqual(["1200", null]);
 });
 
 test("guesses at verify and at derive count together", async () => {
-  const { secret } = await api.issue();
+  const secret = await importKey("imported to derive from");
   const derive = { client_ip: "192.0.2.5", credential: "a guess" };
   for (let call = 0; call < 2; call += 1) expect(await api.refused("AdminDeriveToken", derive)).toMatchObject({ reason: "KEY_NOT_FOUND" });
   expect(await codesOf(2, "a guess", "192.0.2.5")).toEqual(["NOT_FOUND", "RATE_LIMITED"]);
@@ -77,13 +138,53 @@ test("guesses at verify and at derive count together", async () => {
   await api.call("AdminDeriveToken", { ...derive, credential: secret, client_ip: "192.0.2.6" });
 });
 
-test("self-revocation is limited by the caller's address, on every protocol", async () => {
+const superseded = { reason: "REVOCATION_REASON_SUPERSEDED" };
+
+test("guesses at self-revocation are limited by the caller's address, on every protocol", async () => {
+  const imported = await importKey("imported to be revoked");
   const { secret } = await api.issue();
-  const request = { credential: secret, reason: "REVOCATION_REASON_SUPERSEDED" };
-  await api.refused("RevokeApiKey", { ...request, credential: "a guess" }, { token: null });
-  await api.call("RevokeApiKey", request, { token: null });
+  await api.refused("RevokeApiKey", { ...superseded, credential: "a guess" }, { token: null });
+  await api.refused("RevokeApiKey", { ...superseded, credential: forgedFrom(secret) }, { token: null });
+  const request = { ...superseded, credential: imported };
   const refused = await api.refused("RevokeApiKey", request, { token: null });
   expect([refused.code, refused.reason]).toEqual(["RESOURCE_EXHAUSTED", "TOO_MANY_CALLS"]);
   const answer = await httpSender(api.server.url, "")("POST", "/v2alpha1/apiKeys:selfRevoke", { body: request, token: null });
   expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "1800"]);
+  expect(await codeOf(imported)).toBe("valid");
+});
+
+test("guesses at self-revocation keep nobody from revoking a leaked key, and one key cannot be revoked without end", async () => {
+  const [mine, another] = [await api.issue(), await api.issue()];
+  for (let call = 0; call < 3; call += 1) await api.refused("RevokeApiKey", { ...superseded, credential: "a guess" }, { token: null });
+  for (let call = 0; call < 3; call += 1) {
+    expect(await api.refused("RevokeApiKey", { ...superseded, credential: ` ${mine.secret}` }, { token: null })).toMatchObject({
+      reason: "KEY_NOT_FOUND",
+    });
+  }
+  for (let call = 0; call < 2; call += 1) await api.call("RevokeApiKey", { ...superseded, credential: mine.secret }, { token: null });
+  expect(await api.refused("RevokeApiKey", { ...superseded, credential: mine.secret }, { token: null })).toMatchObject({
+    reason: "TOO_MANY_CALLS",
+  });
+  await api.call("RevokeApiKey", { ...superseded, credential: another.secret }, { token: null });
+  expect([await codeOf(mine.secret), await codeOf(another.secret)]).toEqual(["REVOKED", "REVOKED"]);
+});
+
+test("clients whose address is unknown share one count, apart from all others", async () => {
+  await using behind = await startApi("json-http", {
+    env: { KEYWRIGHT_SELF_REVOKE_LIMIT: "2/1h", KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.0/8" },
+  });
+  const guess = async (forwardedFor: string) =>
+    (
+      await behind.refused(
+        "RevokeApiKey",
+        { ...superseded, credential: "a guess" },
+        { token: null, headers: { "x-forwarded-for": forwardedFor } },
+      )
+    ).reason;
+  expect([await guess("unknown"), await guess("10.1"), await guess("fe80::1%eth0")]).toEqual([
+    ...["KEY_NOT_FOUND", "KEY_NOT_FOUND", "TOO_MANY_CALLS"],
+  ]);
+  expect(await guess("198.51.100.9")).toBe("KEY_NOT_FOUND");
+  expect(await guess("198.51.100.9:1")).toBe("KEY_NOT_FOUND");
+  expect(await guess("[::ffff:198.51.100.9]:2")).toBe("TOO_MANY_CALLS");
 });

@@ -33,9 +33,11 @@ function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algori
     },
     "default",
     origin,
-    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, clientAddress: () => "" },
+    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, clientAddress: () => null, guard },
   );
 }
+
+const guard = { admit() {}, count() {} };
 
 test.each(["jwt", "macaroon"] as const)(
   "a %s is in the audit trail before anybody has it, by its key and without itself",

@@ -45,7 +45,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
   const verdicts = async (...texts: string[]) => {
     const verified = await verifyMany(
       "default",
-      texts.map((credential) => ({ credential, clientAddress: () => "", requiredScopes: [], audience: "", clientIp: "", cost: 1 })),
+      texts.map((credential) => ({ credential, clientAddress: () => null, requiredScopes: [], audience: "", clientIp: null, cost: 1 })),
       "none",
     );
     return verified.map(({ verdict }) => (verdict.isValid ? verdict.record.keyId : verdict.code));

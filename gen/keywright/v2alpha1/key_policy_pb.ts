@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/key_policy.proto.
  */
 export const file_keywright_v2alpha1_key_policy: GenFile = /*@__PURE__*/
-  fileDesc("CiNrZXl3cmlnaHQvdjJhbHBoYTEva2V5X3BvbGljeS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIrEBCg9SYXRlTGltaXRQb2xpY3kSFgoFcXVvdGEYASABKANCB7pIBCICKAESQAoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhW6SBLIAQGqAQwiBgiAhrCWATICCAESRAoEdW5pdBgDIAEoCUI2ukgz2AEBci5SCHJlcXVlc3RzUg1jb250ZW50LWJ5dGVzUhNjb25jdXJyZW50LXJlcXVlc3RzIjcKDUlwUmVzdHJpY3Rpb24SJgoNYWxsb3dlZF9jaWRycxgBIAMoCUIPukgMkgEJEGQiBXID6AEBKm4KCUtleVN0YXR1cxIaChZLRVlfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRS0VZX1NUQVRVU19BQ1RJVkUQARIWChJLRVlfU1RBVFVTX1JFVk9LRUQQAhIWChJLRVlfU1RBVFVTX0VYUElSRUQQAyplCg1LZXlWaXNpYmlsaXR5Eh4KGktFWV9WSVNJQklMSVRZX1VOU1BFQ0lGSUVEEAASGQoVS0VZX1ZJU0lCSUxJVFlfU0VDUkVUEAESGQoVS0VZX1ZJU0lCSUxJVFlfUFVCTElDEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("CiNrZXl3cmlnaHQvdjJhbHBoYTEva2V5X3BvbGljeS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIrEBCg9SYXRlTGltaXRQb2xpY3kSFgoFcXVvdGEYASABKANCB7pIBCICKAESQAoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhW6SBLIAQGqAQwiBgiAhrCWATICCAESRAoEdW5pdBgDIAEoCUI2ukgz2AEBci5SCHJlcXVlc3RzUg1jb250ZW50LWJ5dGVzUhNjb25jdXJyZW50LXJlcXVlc3RzIjYKDUlwUmVzdHJpY3Rpb24SJQoNYWxsb3dlZF9jaWRycxgBIAMoCUIOukgLkgEIEGQiBHICGDEqbgoJS2V5U3RhdHVzEhoKFktFWV9TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFLRVlfU1RBVFVTX0FDVElWRRABEhYKEktFWV9TVEFUVVNfUkVWT0tFRBACEhYKEktFWV9TVEFUVVNfRVhQSVJFRBADKmUKDUtleVZpc2liaWxpdHkSHgoaS0VZX1ZJU0lCSUxJVFlfVU5TUEVDSUZJRUQQABIZChVLRVlfVklTSUJJTElUWV9TRUNSRVQQARIZChVLRVlfVklTSUJJTElUWV9QVUJMSUMQAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration]);
 
 /**
  * How many units a key may spend in a window
@@ -64,7 +64,9 @@ export const RateLimitPolicySchema: GenMessage<RateLimitPolicy> = /*@__PURE__*/
 export type IpRestriction = Message<"keywright.v2alpha1.IpRestriction"> & {
   /**
    * CIDR ranges, IPv4 ("10.0.0.0/8") or IPv6 ("2001:db8::/32"), at most 100.
-   * One of them must contain the client's address. Empty: no restriction.
+   * One of them must contain the client's address. Empty: no restriction. One
+   * address is "10.0.0.1/32". Bits set beyond the prefix ("10.0.0.1/8") are
+   * refused. "::ffff:10.0.0.0/104" means "10.0.0.0/8".
    *
    * @generated from field: repeated string allowed_cidrs = 1;
    */

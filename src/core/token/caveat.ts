@@ -1,4 +1,4 @@
-import { isCidr } from "../cidr.ts";
+import { areRanges } from "../range-list.ts";
 import { parseRfc3339 } from "../rfc3339.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "./facts.ts";
 
@@ -8,7 +8,7 @@ const maxCidrs = 100;
 /**
  * Reads caveats, each one a line of this grammar, with single spaces:
  *
- *     time < 2026-01-31T12:00:00Z        before this moment (RFC 3339)
+ *     time < 2026-01-31T12:00:00Z        before this moment (RFC 3339, years 1 to 9999)
  *     time > 2026-01-31T06:00:00Z        after this moment
  *     scope = read write                 at most these scopes
  *     ip in 10.0.0.0/8 192.0.2.7/32      from an address in one of these ranges
@@ -66,7 +66,7 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
     (narrowing, value) => {
       const cidrs = value.split(" ", maxCidrs + 1);
       const count = narrowing.clientCidrs.reduce((sum, { length }) => sum + length, cidrs.length);
-      return count <= maxCidrs && cidrs.every(isCidr) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
+      return count <= maxCidrs && areRanges(cidrs) ? { ...narrowing, clientCidrs: [...narrowing.clientCidrs, cidrs] } : null;
     },
   ],
   ["audience =", (narrowing, value) => ({ ...narrowing, audiences: [...narrowing.audiences, value] })],
@@ -74,7 +74,7 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
   ["actor_id =", (narrowing, value, facts) => (value === facts.actorId ? narrowing : null)],
 ]);
 
-/** Empty, which is no caveat, where the bytes are not UTF-8. */
+/** Empty, which is no caveat, if the bytes are not UTF-8. */
 function textOf(bytes: Uint8Array): string {
   const text = Buffer.from(bytes).toString();
   return Buffer.from(text).equals(bytes) ? text : "";

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "../key.ts";
+import { isTime } from "../rfc3339.ts";
 import { reservedClaims, type TokenFacts } from "./facts.ts";
 
 /** The payload of a JWT (RFC 7519; `scope` as in RFC 8693). What is empty is left out. */
@@ -55,7 +56,7 @@ function isText(value: JsonValue | undefined): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** Whole seconds within what dates can hold. */
+/** Whole seconds, from the epoch to the end of the year 9999. */
 function isNumericDate(value: JsonValue | undefined): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 8_640_000_000_000;
+  return Number.isInteger(value) && (value as number) >= 0 && isTime((value as number) * 1000);
 }

@@ -1,5 +1,5 @@
-import { inAnyRange } from "../cidr.ts";
 import type { KeyRecord } from "../key.ts";
+import { inAnyRange } from "../range-list.ts";
 import { type Circumstances, decide, type Verdict } from "../verdict.ts";
 import type { ReadToken } from "./facts.ts";
 
