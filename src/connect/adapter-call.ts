@@ -69,7 +69,7 @@ async function readUnary(
   incoming: AdapterRequest,
   source: Readable,
   sink: Writable,
-  { methods, admit, json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
+  { methods, admit, json, bodies, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
 ): Promise<Exchange> {
   const { request, codec, parameters } = incoming;
   const startMs = performance.now();
@@ -81,8 +81,8 @@ async function readUnary(
   const maxBytes = maxBytesOf(method);
   const read = (): Promise<Message> =>
     parameters === undefined
-      ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json })
-      : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json);
+      ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) })
+      : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json, call.openBody(bodies));
   try {
     if (methods.has(method)) admit(call);
     const message = await call.within(timeoutMs, read);
