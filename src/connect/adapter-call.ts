@@ -14,6 +14,7 @@ import { failureOf } from "./failures.ts";
 import { readQueryMessage } from "./get-request.ts";
 import type { LaneOptions } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
+import { readEnvelopes } from "./request-stream.ts";
 import { parseConnectTimeout, parseGrpcTimeout } from "./timeout.ts";
 import { type StreamBody, universalRequest } from "./universal-request.ts";
 
@@ -52,7 +53,8 @@ export async function serveByConnect(handler: UniversalHandler, incoming: Adapte
   } else {
     const headers = readHeaders(incoming);
     exchange = exchangeOf(incoming, headers);
-    stream = { source, encoding: headers.encoding, timeoutMs: headers.timeoutMs };
+    const messages = readEnvelopes(source, options.maxBytes(handler.method), options.bodies.open(false));
+    stream = { source: messages, encoding: headers.encoding, timeoutMs: headers.timeoutMs };
   }
   if (sink.destroyed) return;
   const answer = await handler(universalRequest(request, path, codec, exchange, sink, stream));

@@ -1,3 +1,4 @@
+const nothing: Uint8Array = new Uint8Array(0);
 /** Smallest buffer that pieces are copied into. */
 const minCapacity = 256;
 /** A first piece may keep alive so many more bytes than its own: those of the read from the socket that it came with. */
@@ -13,13 +14,13 @@ export interface ByteCollector {
   /** What is held once a piece of so many bytes is added. */
   capacityWith(more: number): number;
   add(piece: Uint8Array): void;
-  /** The bytes, which the collector then forgets. */
+  /** The bytes; the collector begins anew. */
   take(): Buffer;
 }
 
 /** `maxBytes` is what will come at most. */
 export function createByteCollector(maxBytes: number): ByteCollector {
-  let bytes: Uint8Array = Buffer.alloc(0);
+  let bytes = nothing;
   let isOwn = false;
   let length = 0;
 
@@ -48,7 +49,9 @@ export function createByteCollector(maxBytes: number): ByteCollector {
     },
     take() {
       const taken = Buffer.from(bytes.buffer, bytes.byteOffset, length);
-      bytes = Buffer.alloc(0);
+      bytes = nothing;
+      isOwn = false;
+      length = 0;
       return taken;
     },
   };
