@@ -111,6 +111,7 @@ function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpR
   response.setHeader("allow", [...methods].sort().join(", "));
   if (request.method !== "OPTIONS") throw new Failure("METHOD_NOT_ALLOWED");
   sendNothing(response, { "x-request-id": requestIdOf(request) });
+  request.resume();
 }
 
 /** An absolute-form target (RFC 9112, section 3.2.2) without its scheme and authority. */
