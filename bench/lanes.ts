@@ -14,6 +14,7 @@ import type { Interceptor } from "../src/call/call.ts";
 import { createMethodTable, type Implementations } from "../src/call/methods.ts";
 import { createConnectAdapter } from "../src/connect/adapter.ts";
 import { createRpcHandler } from "../src/connect/rpc.ts";
+import { createBodyBudget } from "../src/http/body-budget.ts";
 import { createJsonReader } from "../src/protojson/read.ts";
 import { takeStreams } from "../src/server/http2-streams.ts";
 import { median } from "./median.ts";
@@ -35,6 +36,7 @@ async function serve(): Promise<void> {
     admit: () => {},
     services: [],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
+    bodies: createBodyBudget({ maxBytes: 2 ** 27, maxAnonymousBytes: 2 ** 24, maxInflations: 2 }),
     trustedProxies: [],
     maxBytes: () => 2 ** 20,
     shutdownSignal: new AbortController().signal,

@@ -28,6 +28,7 @@ import { deriveSubkeys } from "./core/subkeys.ts";
 import { defaultTenant } from "./core/tenant.ts";
 import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
+import { createBodyBudget } from "./http/body-budget.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedLimit } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
@@ -147,7 +148,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const validator = createValidator({ regexMatch: createPatternMatcher() });
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
-  const { clockSkewMs, derivedTokens } = config;
+  const { clockSkewMs, derivedTokens, trustedProxies, bodyMemoryBytes } = config;
   const tokens = createTokens({
     issuer: config.issuer,
     keys: tokenKeys.current,
@@ -195,7 +196,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     unknownFields: config.unknownFields,
     presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
   });
-  const { trustedProxies } = config;
+  const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const shutdown = new AbortController();
   const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
   const rpc = createRpcHandler({
@@ -206,6 +207,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
     ],
     json,
+    bodies,
     trustedProxies,
     maxBytes,
     shutdownSignal: shutdown.signal,
@@ -216,7 +218,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       rpc: rpc.handler,
       isRpcPath: rpc.isRpcPath,
       health: createHealthHttp(health),
-      transcoder: createTranscoder({ methods, admit, json, rest: restSuccesses, trustedProxies, maxBytes }),
+      transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes }),
       cors: createCors(config.corsOrigins),
     }),
     streamHandler: rpc.streamHandler,
@@ -229,7 +231,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const unwatch =
     metrics === null
       ? null
-      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, connectionCount: listener.connectionCount });
+      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, connectionCount: listener.connectionCount });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);

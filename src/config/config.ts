@@ -41,6 +41,7 @@ export interface Config {
   /** How long a cached record may be used without asking the store. */
   readonly cacheTtlMs: number;
   readonly cacheMaxEntries: number;
+  readonly bodyMemoryBytes: number;
   /** All of them differ; `retired` lists former prefixes in both forms: `old`, `old_pub`. */
   readonly keyPrefixes: KeyPrefixes;
   /** `iss` of derived tokens. */

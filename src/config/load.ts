@@ -89,6 +89,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       cache: cache.kind === "redis" ? { kind: "redis", topology: cache.topology } : { kind: cache.kind },
       cacheTtlMs: values.cache_ttl,
       cacheMaxEntries: values.cache_max_entries,
+      bodyMemoryBytes: values.body_memory_mib * 1024 * 1024,
       keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: `${values.key_prefix}_pub`, retired: [] },
       issuer: values.issuer ?? listenerUrl(tls, values.host, values.port),
       signingKeysRefreshMs: values.signing_keys_refresh,

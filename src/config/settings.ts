@@ -158,6 +158,12 @@ export const settings = {
     parse: text(oneOf("reject", "ignore")),
     description: "What is done with unknown JSON members: `reject` or `ignore`.",
   },
+  body_memory_mib: {
+    default: "128",
+    parse: text(wholeNumber(64, 65_536)),
+    description:
+      "MiB that request bodies which are being received may take up together; an eighth of it for callers without a valid token.",
+  },
   cors_origins: {
     default: "",
     parse: list(origin),

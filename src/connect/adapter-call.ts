@@ -14,6 +14,7 @@ import { failureOf } from "./failures.ts";
 import { readQueryMessage } from "./get-request.ts";
 import type { LaneOptions } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
+import { readEnvelopes } from "./request-stream.ts";
 import { parseConnectTimeout, parseGrpcTimeout } from "./timeout.ts";
 import { type StreamBody, universalRequest } from "./universal-request.ts";
 
@@ -52,7 +53,8 @@ export async function serveByConnect(handler: UniversalHandler, incoming: Adapte
   } else {
     const headers = readHeaders(incoming);
     exchange = exchangeOf(incoming, headers);
-    stream = { source, encoding: headers.encoding, timeoutMs: headers.timeoutMs };
+    const messages = readEnvelopes(source, options.maxBytes(handler.method), options.bodies.open(false));
+    stream = { source: messages, encoding: headers.encoding, timeoutMs: headers.timeoutMs };
   }
   if (sink.destroyed) return;
   const answer = await handler(universalRequest(request, path, codec, exchange, sink, stream));
@@ -69,7 +71,7 @@ async function readUnary(
   incoming: AdapterRequest,
   source: Readable,
   sink: Writable,
-  { methods, admit, json, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
+  { methods, admit, json, bodies, maxBytes: maxBytesOf, trustedProxies, reportError }: AdapterCallOptions,
 ): Promise<Exchange> {
   const { request, codec, parameters } = incoming;
   const startMs = performance.now();
@@ -81,8 +83,8 @@ async function readUnary(
   const maxBytes = maxBytesOf(method);
   const read = (): Promise<Message> =>
     parameters === undefined
-      ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json })
-      : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json);
+      ? readRequestMessage(request, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) })
+      : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json, call.openBody(bodies));
   try {
     if (methods.has(method)) admit(call);
     const message = await call.within(timeoutMs, read);

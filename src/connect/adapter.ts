@@ -1,12 +1,14 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Compression, UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Handler } from "../call/call.ts";
 import { isUnary } from "../call/methods.ts";
+import type { BodyBudget } from "../http/body-budget.ts";
 import { type HttpHandler, headerOf } from "../http/message.ts";
 import { type AdapterCallOptions, type AdapterRequest, serveByConnect } from "./adapter-call.ts";
 import { codecOf } from "./codec.ts";
+import { type Encoding, inflate } from "./compression.ts";
 import { answerCalls, exchangeKey, refuseFailed } from "./exchange.ts";
 import { codecOfQuery } from "./get-request.ts";
 import { giveUp } from "./give-up.ts";
@@ -26,17 +28,21 @@ export interface ConnectAdapter {
   isRpcPath(path: string): boolean;
 }
 
-/** Bound of a message of a stream. Only health and reflection have streams, and short messages. */
-const maxStreamMessageBytes = 64 * 1024;
+/** Bound of a message of a stream, as of all messages of those who need no token. Only health and reflection have streams. */
+const maxStreamMessageBytes = 16 * 1024;
 
 /**
  * Connect, gRPC and gRPC-Web by Connect's own handlers. They write the answers; what callers may get wrong (compression, time-outs,
  * framing, messages) is read and judged here, by the code that the fast lanes use, so that both refuse the same in the same words.
  */
 export function createConnectAdapter(options: ConnectAdapterOptions): ConnectAdapter {
-  const { methods, services, shutdownSignal, reportError } = options;
+  const { methods, services, bodies, shutdownSignal, reportError } = options;
   const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [
+      { ...compressionGzip, decompress: inflateBy("gzip", bodies) },
+      { ...compressionBrotli, decompress: inflateBy("br", bodies) },
+    ],
+    binaryOptions: { readUnknownFields: false },
     interceptors: [answerCalls(reportError, shutdownSignal)],
     requestGate: refuseFailed,
     readMaxBytes: maxStreamMessageBytes,
@@ -72,6 +78,11 @@ function registerMethod(router: ConnectRouter, method: DescMethod, handler: Hand
     if (call === undefined) throw new Error("a unary call without its exchange");
     return handler(message, call);
   });
+}
+
+/** Inflates the messages of streams within our own bounds. */
+function inflateBy(encoding: Encoding, bodies: BodyBudget): Compression["decompress"] {
+  return async (bytes, maxBytes) => (await inflate(bytes, encoding, maxBytes, bodies.open(false))) as Uint8Array<ArrayBuffer>;
 }
 
 function isPathOf(serviceNames: ReadonlySet<string>, path: string): boolean {

@@ -1,14 +1,27 @@
 import { promisify } from "node:util";
-import { brotliDecompress, gunzip } from "node:zlib";
+import { brotliDecompress, brotliDecompressSync, gunzip, gunzipSync } from "node:zlib";
 import { Failure } from "../error/failure.ts";
+import type { BodyLease } from "../http/body-budget.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
+import { capBrotliWindow } from "./brotli-window.ts";
 
 export type Encoding = "gzip" | "br";
 
 /** What requests may be compressed with, as the accept headers list it. Answers are never compressed: they hold secrets beside chosen text. */
 export const acceptedEncodings = "gzip,br";
 
-const inflaters = { gzip: promisify(gunzip), br: promisify(brotliDecompress) };
+/**
+ * A compressed message may inflate to this, and to so many bytes more for each of its own: what a request costs is bounded by what it
+ * weighs. JSON of keys and credentials, which are random, inflates by less than 16; gzip itself goes to 1,000 and brotli far beyond.
+ */
+const inflationFloorBytes = 16 * 1024;
+const maxInflation = 32;
+
+/** Up to here inflating at once takes less time than a trip to the thread pool, and keeps whoever has no token off it. */
+const inlineBytes = 64 * 1024;
+
+const inlineInflaters = { gzip: gunzipSync, br: brotliDecompressSync };
+const pooledInflaters = { gzip: promisify(gunzip), br: promisify(brotliDecompress) };
 
 /** The encoding that a request names; undefined for none. An unknown one is UNIMPLEMENTED, as gRPC and Connect ask. */
 export function encodingOf(header: string | undefined): Encoding | undefined {
@@ -17,21 +30,43 @@ export function encodingOf(header: string | undefined): Encoding | undefined {
   throw new Failure("UNIMPLEMENTED", { message: `this compression is not supported; supported are ${acceptedEncodings}` });
 }
 
-/** The inflated bytes; BODY_TOO_LARGE where they are more than `maxBytes`, found out without inflating the rest. */
-export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: number): Promise<Uint8Array> {
+/** What so many compressed bytes may inflate to where a message may have `maxBytes`. */
+export function maxInflatedBytes(byteLength: number, maxBytes: number): number {
+  return Math.min(maxBytes, inflationFloorBytes + maxInflation * byteLength);
+}
+
+/** The inflated bytes; BODY_TOO_LARGE where they are more than `maxInflatedBytes`, found out without inflating the rest. */
+export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: number, lease: BodyLease): Promise<Uint8Array> {
   if (bytes.length === 0) return bytes;
+  const maxOutputLength = maxInflatedBytes(bytes.length, maxBytes);
+  const input = encoding === "br" ? capBrotliWindow(bytes, maxOutputLength) : bytes;
   try {
-    return await inflaters[encoding](bytes, { maxOutputLength: maxBytes });
+    if (maxOutputLength <= inlineBytes) return inlineInflaters[encoding](input, { maxOutputLength });
+    lease.hold(bytes.length + maxOutputLength);
+    return await lease.inTurn(() => pooledInflaters[encoding](input, { maxOutputLength }));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw bodyTooLarge(maxBytes);
+    if (error instanceof Failure) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw inflatesTooFar(maxOutputLength, maxBytes);
     throw new Failure("MALFORMED_BODY", { message: `the request body is not valid ${encoding === "br" ? "brotli" : "gzip"} data` });
   }
 }
 
 /** As `inflate`, for a message whose envelope says that it is compressed: then an encoding must have been named. */
-export async function inflateEnvelope(data: Uint8Array, encoding: Encoding | undefined, maxBytes: number): Promise<Uint8Array> {
+export async function inflateEnvelope(
+  data: Uint8Array,
+  encoding: Encoding | undefined,
+  maxBytes: number,
+  lease: BodyLease,
+): Promise<Uint8Array> {
   if (encoding === undefined) {
     throw new Failure("MALFORMED_BODY", { message: "the message is compressed, but the request names no encoding" });
   }
-  return await inflate(data, encoding, maxBytes);
+  return await inflate(data, encoding, maxBytes, lease);
+}
+
+function inflatesTooFar(maxOutputBytes: number, maxBytes: number): Failure {
+  if (maxOutputBytes === maxBytes) return bodyTooLarge(maxBytes);
+  return new Failure("BODY_TOO_LARGE", {
+    message: `the request body inflates to more than ${maxInflation} times its size and ${inflationFloorBytes} bytes; send it uncompressed`,
+  });
 }

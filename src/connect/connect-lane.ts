@@ -18,7 +18,7 @@ export async function serveConnectUnary(
   encoding: Encoding | undefined,
   request: HttpRequest,
   response: HttpResponse,
-  { admit, json, trustedProxies, reportError, answers }: ConnectLaneOptions,
+  { admit, json, bodies, trustedProxies, reportError, answers }: ConnectLaneOptions,
 ): Promise<void> {
   // Node's compatibility layer for HTTP/2 costs as much again as the stream below it.
   const stream = "stream" in response ? response.stream : undefined;
@@ -26,7 +26,13 @@ export async function serveConnectUnary(
   const call = new HttpCall(route.method, "connect", request, stream ?? response, trustedProxies);
   const run = async (): Promise<Buffer | Uint8Array> => {
     admit(call);
-    const message = await readRequestMessage(request, source, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
+    const message = await readRequestMessage(request, source, route.method.input, {
+      codec,
+      encoding,
+      maxBytes: route.maxBytes,
+      json,
+      lease: call.openBody(bodies),
+    });
     const answer = await route.handler(message, call);
     return codec.binary ? toBinary(route.method.output, answer) : Buffer.from(JSON.stringify(toJson(route.method.output, answer)));
   };

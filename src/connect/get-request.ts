@@ -1,6 +1,7 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Failure } from "../error/failure.ts";
+import type { BodyLease } from "../http/body-budget.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { Codec } from "./codec.ts";
@@ -14,19 +15,26 @@ export function codecOfQuery(query: URLSearchParams): Codec | undefined {
   return { protocol: "connect", binary: encoding === "proto", enveloped: false };
 }
 
-/** The message in the query of a Connect GET. */
+/** The message in the query of a Connect GET. Closes the account of the body, where inflated bytes count. */
 export async function readQueryMessage(
   query: URLSearchParams,
   schema: DescMessage,
   binary: boolean,
   maxBytes: number,
   json: JsonReader,
+  lease: BodyLease,
 ): Promise<Message> {
-  const encoding = encodingOf(query.get("compression") ?? undefined);
-  const message = query.get("message") ?? "";
-  const bytes = query.get("base64") === "1" ? decodeBase64(message) : Buffer.from(message);
-  if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
-  return decodeMessage(schema, encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes), binary, json);
+  try {
+    const encoding = encodingOf(query.get("compression") ?? undefined);
+    const message = query.get("message") ?? "";
+    const bytes = query.get("base64") === "1" ? decodeBase64(message) : Buffer.from(message);
+    if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
+    const inflated = encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes, lease);
+    if (lease.cancelled !== undefined) throw lease.cancelled;
+    return decodeMessage(schema, inflated, binary, json, bytes.length);
+  } finally {
+    lease.release();
+  }
 }
 
 function decodeBase64(text: string): Uint8Array {

@@ -23,13 +23,19 @@ export async function serveGrpcUnary(
   encoding: Encoding | undefined,
   stream: ServerHttp2Stream,
   requestHeaders: IncomingHttpHeaders,
-  { admit, json, trustedProxies, reportError }: LaneOptions,
+  { admit, json, bodies, trustedProxies, reportError }: LaneOptions,
 ): Promise<void> {
   const head = new StreamHead(stream, requestHeaders);
   const call = new HttpCall(route.method, "grpc", head, stream, trustedProxies);
   const run = async (): Promise<Buffer> => {
     admit(call);
-    const message = await readRequestMessage(head, stream, route.method.input, { codec, encoding, maxBytes: route.maxBytes, json });
+    const message = await readRequestMessage(head, stream, route.method.input, {
+      codec,
+      encoding,
+      maxBytes: route.maxBytes,
+      json,
+      lease: call.openBody(bodies),
+    });
     return writeEnvelope(toBinary(route.method.output, await route.handler(message, call)));
   };
   const headers: OutgoingHttpHeaders = call.responseHeaders;

@@ -1,6 +1,7 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Admission, Handler } from "../call/call.ts";
 import type { AnswerQueue } from "../http/answer-queue.ts";
+import type { BodyBudget } from "../http/body-budget.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { ErrorReporter } from "./failures.ts";
 
@@ -15,6 +16,7 @@ export interface RpcRoute {
 export interface LaneOptions {
   readonly admit: Admission;
   readonly json: JsonReader;
+  readonly bodies: BodyBudget;
   readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
 }

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { BodyLease } from "../http/body-budget.ts";
 import type { RequestHead } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
@@ -14,26 +15,31 @@ export interface ReadOptions {
   /** Bound of the message, before and after inflating. */
   readonly maxBytes: number;
   readonly json: JsonReader;
+  /** The account of the body, which is closed when the message is decoded or the reading fails. */
+  readonly lease: BodyLease;
 }
 
-/** Reads the one message of a unary call from a request body. Lanes and adapter share it, so that they refuse the same things in the same words. */
+/** Reads the one message of a unary call from a request body. All protocols share it, so that they refuse the same things in the same words. */
 export async function readRequestMessage(
   head: Pick<RequestHead, "headers">,
   source: Readable,
   schema: DescMessage,
   options: ReadOptions,
 ): Promise<Message> {
-  const { codec, encoding, maxBytes, json } = options;
-  if (!codec.enveloped) {
-    const body = await readBody(head, source, maxBytes);
-    return decodeMessage(schema, encoding === undefined ? body : await inflate(body, encoding, maxBytes), codec.binary, json);
+  const { codec, maxBytes, json, lease } = options;
+  try {
+    const body = await readBody(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease);
+    const bytes = await messageBytes(body, options);
+    // The deadline may have passed while the body was inflated; its call is answered.
+    if (lease.cancelled !== undefined) throw lease.cancelled;
+    return decodeMessage(schema, bytes, codec.binary, json, body.length);
+  } finally {
+    lease.release();
   }
-  const body = await readBody(head, source, envelopeHeaderBytes + maxBytes);
-  const envelope = readSingleEnvelope(body, maxBytes);
-  return decodeMessage(
-    schema,
-    envelope.compressed ? await inflateEnvelope(envelope.data, encoding, maxBytes) : envelope.data,
-    codec.binary,
-    json,
-  );
+}
+
+function messageBytes(body: Buffer, { codec, encoding, maxBytes, lease }: ReadOptions): Uint8Array | Promise<Uint8Array> {
+  if (!codec.enveloped) return encoding === undefined ? body : inflate(body, encoding, maxBytes, lease);
+  const { data, compressed } = readSingleEnvelope(body, maxBytes);
+  return compressed ? inflateEnvelope(data, encoding, maxBytes, lease) : data;
 }

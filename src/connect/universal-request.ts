@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import type { HttpRequest } from "../http/message.ts";
@@ -7,7 +7,7 @@ import { type Exchange, exchangeKey } from "./exchange.ts";
 
 /** A body that Connect reads itself, and what it must know for it. */
 export interface StreamBody {
-  readonly source: Readable;
+  readonly source: AsyncIterable<Uint8Array>;
   readonly encoding: string | undefined;
   readonly timeoutMs: number | undefined;
 }
@@ -38,7 +38,7 @@ export function universalRequest(
     method: isGet ? "GET" : "POST",
     url: `http://localhost${path}${query}`,
     header,
-    body: stream === undefined ? emptyMessage(codec) : (stream.source.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>),
+    body: stream === undefined ? emptyMessage(codec) : stream.source,
     signal: controller.signal,
     contextValues: createContextValues().set(exchangeKey, exchange),
   };

@@ -4,6 +4,7 @@ import type { Writable } from "node:stream";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
+import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
@@ -26,6 +27,7 @@ export class HttpCall implements Call {
   #controller: AbortController | undefined;
   #expired: Failure | undefined;
   #isAnswered = false;
+  #body: BodyLease | undefined;
 
   /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
   constructor(method: DescMethodUnary, protocol: Protocol, request: RequestHead, sink: Writable, trustedProxies: readonly string[]) {
@@ -68,6 +70,17 @@ export class HttpCall implements Call {
     return this.#controller.signal;
   }
 
+  /**
+   * Opens the account of the call's body, to be asked for after the admission: callers who have shown a valid token have more room. The
+   * deadline ends the reading, so that a call that was answered never goes on with what had come by then.
+   */
+  openBody(budget: BodyBudget): BodyLease {
+    const lease = budget.open(this.caller !== undefined);
+    this.#body = lease;
+    if (this.#expired !== undefined) lease.cancel(this.#expired);
+    return lease;
+  }
+
   requestHeader(name: string): string | undefined {
     return headerOf(this.#request, name);
   }
@@ -93,6 +106,7 @@ export class HttpCall implements Call {
 
   #expire(): Failure {
     this.#expired = new Failure("DEADLINE_EXCEEDED");
+    this.#body?.cancel(this.#expired);
     this.#controller?.abort(this.#expired);
     return this.#expired;
   }

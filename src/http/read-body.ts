@@ -1,43 +1,54 @@
 import type { Readable } from "node:stream";
 import { Failure } from "../error/failure.ts";
+import type { BodyLease } from "./body-budget.ts";
+import { createByteCollector } from "./byte-collector.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
 /**
- * The whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, and with CANCELLED where the
- * caller goes away first. Listens for events itself: iterating the stream costs a quarter of the throughput. `source` is where the bytes
+ * The whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, with TOO_MANY_BODIES where the
+ * budget has no room for it, with CANCELLED where the caller goes away first, and with the error of `lease.cancel`. After that the rest is
+ * dropped as it comes. Listens for events itself: iterating the stream costs a quarter of the throughput. `source` is where the bytes
  * come from: the request, or the HTTP/2 stream below it.
  */
-export function readBody(head: Pick<RequestHead, "headers">, source: Readable, maxBytes: number): Promise<Buffer> {
+export function readBody(head: Pick<RequestHead, "headers">, source: Readable, maxBytes: number, lease: BodyLease): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (Number(headerOf(head, "content-length")) > maxBytes) {
+    const announcedBytes = Number(headerOf(head, "content-length") ?? Number.NaN);
+    if (announcedBytes > maxBytes) {
       reject(bodyTooLarge(maxBytes));
       return;
     }
-    const chunks: Buffer[] = [];
-    let byteLength = 0;
+    const body = createByteCollector(announcedBytes >= 0 ? announcedBytes : maxBytes);
     let isOver = false;
-    source.on("data", (chunk: Buffer) => {
-      byteLength += chunk.length;
-      if (byteLength > maxBytes) {
-        isOver = true;
-        source.pause();
-        reject(bodyTooLarge(maxBytes));
-        return;
+    const fail = (error: unknown): void => {
+      isOver = true;
+      body.take();
+      reject(error);
+    };
+    source.on("data", (piece: Buffer) => {
+      if (isOver) return;
+      try {
+        if (body.length + piece.length > maxBytes) throw bodyTooLarge(maxBytes);
+        lease.hold(body.capacityWith(piece.length));
+        body.add(piece);
+      } catch (error) {
+        fail(error);
       }
-      chunks.push(chunk);
     });
     source.on("end", () => {
-      isOver = true;
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, byteLength));
-    });
-    // Every request is closed some time, so a failure is made only where it tells something.
-    const fail = (): void => {
       if (isOver) return;
       isOver = true;
-      reject(new Failure("CANCELLED"));
+      resolve(body.take());
+    });
+    // Every request is closed some time, so a failure is made only where it tells something.
+    const cancel = (): void => {
+      if (!isOver) fail(new Failure("CANCELLED"));
     };
-    source.on("error", fail);
-    source.on("close", fail);
+    source.on("error", cancel);
+    source.on("close", cancel);
+    lease.onCancel = (failure) => {
+      if (!isOver) fail(failure);
+    };
+    if (lease.cancelled !== undefined) fail(lease.cancelled);
   });
 }
 

@@ -48,6 +48,7 @@ export function createCors(origins: readonly string[]): Cors | undefined {
     if (!isPreflight) return false;
     response.statusCode = 204;
     response.end();
+    request.resume();
     return true;
   };
 }

@@ -26,4 +26,6 @@ export function sendJson(response: HttpResponse, httpStatus: number, text: strin
   response.setHeader("content-length", String(Buffer.byteLength(text)));
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.end(text);
+  // A body that nobody reads would wait in memory until the answer is read.
+  response.req.resume();
 }

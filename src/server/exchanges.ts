@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { ListenerLimits } from "./limits.ts";
+import { createLinger } from "./linger.ts";
 
 /** What an answer is written to. */
 type Sink = ServerResponse | ServerHttp2Stream;
@@ -29,14 +30,16 @@ interface Exchange {
 }
 
 /**
- * Time is counted in checks, so that a request costs no look at the clock. Two things end an exchange: an HTTP/2 request that is not
- * complete in time (for HTTP/1.1 Node sees to it), and a complete response that the client does not read.
+ * Time is counted in checks, so that a request costs no look at the clock. Three things end an exchange: an HTTP/2 request that is not
+ * complete in time (for HTTP/1.1 Node sees to it), a complete response that the client does not read, and a client that goes on sending
+ * its request for longer than `lingerMs` after the answer.
  *
  * They stand in an array and not in a Map: a Map that thousands pass through leaves a chain of outgrown tables, and once the oldest is
  * promoted, the garbage collector takes all the requests that the others hold for alive, which cost 7 us a request.
  */
 export function createExchanges(limits: ListenerLimits): Exchanges {
   const running: Exchange[] = [];
+  const linger = createLinger(limits.lingerMs);
   let now = 0;
 
   const remove = (exchange: Exchange): void => {
@@ -57,6 +60,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
         // The session's own Map of streams has that same fault; with nothing hanging on a stream that is over, the collector moves a tenth.
         if (isStream(sink)) sink.removeAllListeners();
       });
+      if (!isStream(sink)) sink.prependListener("finish", linger);
       // Writing to a client that is gone emits an error, and one without a listener ends the process.
       sink.on("error", ignore);
     },
@@ -68,6 +72,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
         if (sink.writableEnded) {
           if (endedAt === undefined) exchange.endedAt = now;
           else if (isOver(endedAt, limits.responseTimeoutMs)) abort(sink);
+          else if (isOver(endedAt, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
         } else if (isOver(startedAt, limits.requestTimeoutMs) && !isReceived(sink)) {
           abort(sink);
         }
@@ -94,6 +99,11 @@ function isReceived(sink: Sink): boolean {
 function abort(sink: Sink): void {
   if (isStream(sink)) sink.close(constants.NGHTTP2_CANCEL);
   else sink.destroy();
+}
+
+/** A client that is still sending keeps the answer (RFC 9113, section 8.1). */
+function stopSender(sink: Sink): void {
+  if (isStream(sink)) sink.close(constants.NGHTTP2_NO_ERROR);
 }
 
 function ignore(): void {}

@@ -48,6 +48,8 @@ export function createHttp1Gate({ handler, exchanges, limits, draining, onError 
   };
   return {
     request(request, response) {
+      // After the last answer of a connection nothing is taken from it.
+      if (request.socket.writableEnded) return;
       enter(response);
       const flaw = http1Flaw(request, limits.maxHeaderCount);
       if (flaw === undefined) guarded(handler, request, response, onError);

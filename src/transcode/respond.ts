@@ -50,6 +50,8 @@ export function sendFailure(request: HttpRequest, response: HttpResponse, failur
   const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
   if (failure.reason === "BODY_TOO_LARGE" || request.isPaused() || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }), headers);
+  // A body that nobody reads would wait in memory until the answer is read.
+  request.resume();
 }
 
 /** HTTP/1.1 reads on by itself after the answer, HTTP/2 waits for somebody who does. */
@@ -109,4 +111,5 @@ export function sendGrpcUnimplemented(request: HttpRequest, response: HttpRespon
     "grpc-message": "there is no such method",
   });
   response.end();
+  request.resume();
 }

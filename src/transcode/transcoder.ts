@@ -3,6 +3,7 @@ import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
+import type { BodyBudget, BodyLease } from "../http/body-budget.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
@@ -17,6 +18,7 @@ export interface TranscoderOptions {
   readonly methods: MethodTable;
   readonly admit: Admission;
   readonly json: JsonReader;
+  readonly bodies: BodyBudget;
   /** Methods that answer a success with something else than 200. */
   readonly rest: ReadonlyMap<DescMethodUnary, Success>;
   readonly trustedProxies: readonly string[];
@@ -35,7 +37,7 @@ interface Endpoint {
  * text of the table only: logging it is an interceptor's work.
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
-  const { admit, json, trustedProxies } = options;
+  const { admit, json, bodies, trustedProxies } = options;
   const answers = createAnswerQueue();
   const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
 
@@ -52,7 +54,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     const call = new HttpCall(route.method, "json-http", request, "stream" in response ? response.stream : response, trustedProxies);
     try {
       admit(call);
-      const body = isBodyless(request) ? undefined : await readJson(request, route);
+      const body = isBodyless(request) ? undefined : await readJson(request, route, call.openBody(bodies));
       const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
       const answer = await route.handler(message, call);
       call.setAnswered();
@@ -70,16 +72,20 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
 }
 
 /** Undefined for an empty body. */
-async function readJson(request: HttpRequest, route: Route): Promise<unknown> {
-  const body = route.body === "none" ? await readNothing(request) : await readBody(request, request, route.maxBytes);
-  if (body.length === 0) return undefined;
-  checkMediaType(request);
-  return parseJson(body);
+async function readJson(request: HttpRequest, route: Route, lease: BodyLease): Promise<unknown> {
+  try {
+    const body = route.body === "none" ? await readNothing(request, lease) : await readBody(request, request, route.maxBytes, lease);
+    if (body.length === 0) return undefined;
+    checkMediaType(request);
+    return parseJson(body);
+  } finally {
+    lease.release();
+  }
 }
 
-async function readNothing(request: HttpRequest): Promise<Buffer> {
+async function readNothing(request: HttpRequest, lease: BodyLease): Promise<Buffer> {
   try {
-    return await readBody(request, request, 0);
+    return await readBody(request, request, 0, lease);
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== "BODY_TOO_LARGE") throw error;
     throw new Failure("INVALID_REQUEST", { message: "this method takes no request body" });
@@ -104,6 +110,7 @@ function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpR
   response.setHeader("allow", [...methods].sort().join(", "));
   if (request.method !== "OPTIONS") throw new Failure("METHOD_NOT_ALLOWED");
   sendNothing(response, { "x-request-id": requestIdOf(request) });
+  request.resume();
 }
 
 /** An absolute-form target (RFC 9112, section 3.2.2) without its scheme and authority. */

@@ -113,6 +113,23 @@ describe.each([true, false])("lanes: %s", (lanes) => {
     session.destroy();
   });
 
+  it("runs nothing for a message that ends after its deadline", async () => {
+    const server = await start({ lanes });
+    const socket = connect(server.http1Port, "127.0.0.1");
+    const lines = `Host: x\r\nAuthorization: ${authorization}\r\nContent-Type: application/proto\r\nConnect-Timeout-Ms: 30`;
+    const [first, rest] = [proto("k1"), proto("k2")];
+    socket.write(`POST ${verifyPath} HTTP/1.1\r\n${lines}\r\nContent-Length: ${first.length + rest.length}\r\n\r\n`);
+    socket.write(first);
+    await vi.waitFor(() => expect(socket.bytesRead).toBeGreaterThan(0));
+    socket.write(rest);
+    // The next request on the connection is answered after the first was read to its end.
+    const verify = `${lines.replace("30", "9000")}\r\nContent-Length: ${first.length}\r\nConnection: close`;
+    socket.write(`POST ${verifyPath} HTTP/1.1\r\n${verify}\r\n\r\n`);
+    socket.write(first);
+    expect(await readAll(socket)).toMatch(/^HTTP\/1.1 504 .*HTTP\/1.1 200 /s);
+    expect(server.seen.calls.length).toBe(1);
+  });
+
   it("survives hosts that are none", async () => {
     const server = await start({ lanes });
     for (const head of ["HTTP/1.1\r\nHost: a b[", "HTTP/1.0", "HTTP/1.1\r\nHost:"]) {

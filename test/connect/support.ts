@@ -8,6 +8,7 @@ import { createMethodTable, type Implementations } from "../../src/call/methods.
 import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter } from "../../src/connect/adapter.ts";
 import { createRpcHandler } from "../../src/connect/rpc.ts";
 import { Failure, invalidField } from "../../src/error/failure.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { takeStreams } from "../../src/server/http2-streams.ts";
 
@@ -90,6 +91,7 @@ export async function startServer(options: { lanes: boolean } & Partial<ConnectA
     admit: () => {},
     services: [],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
+    bodies: createBodyBudget({ maxBytes: 128 * mebibyte, maxAnonymousBytes: 128 * mebibyte, maxInflations: 2 }),
     trustedProxies: [],
     maxBytes: (method) => (method.name === "AdminBatchImportApiKeys" ? 16 : 1) * mebibyte,
     shutdownSignal: new AbortController().signal,

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createRpcHandler } from "../../src/connect/rpc.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { quickLimits, serve } from "./support.ts";
 
@@ -22,6 +23,7 @@ const { handler, streamHandler } = createRpcHandler({
   admit: () => {},
   services: [],
   json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
+  bodies: createBodyBudget({ maxBytes: 2 ** 20, maxAnonymousBytes: 2 ** 20, maxInflations: 1 }),
   trustedProxies: [],
   maxBytes: () => 1024,
   shutdownSignal: new AbortController().signal,

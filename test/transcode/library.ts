@@ -7,6 +7,7 @@ import type { Call, Handler } from "../../src/call/call.ts";
 import { isUnary } from "../../src/call/methods.ts";
 import { Failure } from "../../src/error/failure.ts";
 import type { Reason } from "../../src/error/table.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
 import type { HttpHandler } from "../../src/http/message.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import type { Success } from "../../src/transcode/route.ts";
@@ -51,11 +52,21 @@ const rest = new Map<DescMethodUnary, Success>([
   [library.method.remove as DescMethodUnary, { status: 204 }],
 ]);
 
+export const testBodies = createBodyBudget({ maxBytes: 2 ** 27, maxAnonymousBytes: 2 ** 27, maxInflations: 2 });
+
 export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject"): HttpHandler {
   const masked = (library.method.rotate as DescMethodUnary).input;
   const presenceMasks = new Map([[masked, masked.field.overrideMask as DescField]]);
   const json = createJsonReader({ unknownFields, presenceMasks });
-  return createTranscoder({ methods: tableOf(library), admit: () => {}, json, rest, trustedProxies: [], maxBytes: () => maxBytes });
+  return createTranscoder({
+    methods: tableOf(library),
+    admit: () => {},
+    json,
+    bodies: testBodies,
+    rest,
+    trustedProxies: [],
+    maxBytes: () => maxBytes,
+  });
 }
 
 export interface TestServer {

@@ -3,7 +3,18 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { createTranscoder } from "../../src/transcode/transcoder.ts";
-import { type Answer, libraryTranscoder, listen, maxBytes, send, send2, serviceNamed, type TestServer, tableOf } from "./library.ts";
+import {
+  type Answer,
+  libraryTranscoder,
+  listen,
+  maxBytes,
+  send,
+  send2,
+  serviceNamed,
+  type TestServer,
+  tableOf,
+  testBodies,
+} from "./library.ts";
 
 let server: TestServer;
 let lenient: TestServer;
@@ -478,7 +489,16 @@ describe("start-up", () => {
   test("refuses wrong rules, all at once", () => {
     const foreign = serviceNamed("library.v1.Library").method.query as DescMethodUnary;
     const rest = new Map([[broken.method.restOnly as DescMethodUnary, { status: 201 as const }], [foreign, { status: 204 as const }]]); // biome-ignore format: a row
-    const create = () => createTranscoder({ methods: tableOf(broken), admit: () => {}, json, rest, trustedProxies: [], maxBytes: () => 1 });
+    const create = () =>
+      createTranscoder({
+        methods: tableOf(broken),
+        admit: () => {},
+        json,
+        bodies: testBodies,
+        rest,
+        trustedProxies: [],
+        maxBytes: () => 1,
+      });
     let message = "";
     try {
       create();

@@ -18,6 +18,11 @@ export function createMetrics(version: string) {
     registry,
 
     connections: gauge({ name: "keywright_connections", help: "Client connections that are open." }),
+    bodyBytes: gauge({ name: "keywright_request_body_bytes", help: "Memory held for request bodies that are not decoded yet." }),
+    bodiesRefused: counter({
+      name: "keywright_request_bodies_refused_total",
+      help: "Request bodies refused with TOO_MANY_BODIES because the memory for bodies was used up.",
+    }),
 
     rpcCalls: counter({ name: "keywright_rpc_calls_total", help: "Calls by their outcome.", labels: ["rpc", "protocol", "code"] }),
     rpcDuration: histogram({

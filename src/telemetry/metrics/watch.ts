@@ -15,6 +15,7 @@ export interface Watched {
   readonly tokens: Pick<Tokens, "signatures">;
   readonly tokenKeys: Pick<TokenKeySource, "failedRefreshCount">;
   readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
+  readonly bodies: { heldBytes(): number; refusedCount(): number };
   readonly connectionCount: () => number;
 }
 
@@ -22,9 +23,11 @@ const trustModes = ["leased", "grace", "none"] as const;
 
 /** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
 export function watch(metrics: Metrics, watched: Watched): () => void {
-  const { trust, shared, usage, tokens, tokenKeys, refusals } = watched;
+  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies } = watched;
   metrics.registry.onScrape(() => {
     metrics.connections.of().value = watched.connectionCount();
+    metrics.bodyBytes.of().value = bodies.heldBytes();
+    metrics.bodiesRefused.of().value = bodies.refusedCount();
     metrics.tokenSignatures.of("checked").value = tokens.signatures.checked;
     metrics.tokenSignatures.of("remembered").value = tokens.signatures.remembered;
     metrics.signingKeysFailures.of().value = tokenKeys.failedRefreshCount;

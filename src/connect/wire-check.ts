@@ -1,0 +1,163 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { Failure, invalidField } from "../error/failure.ts";
+import { type WireField, type WireShape, wireShapeOf, wireType } from "./wire-shape.ts";
+
+/** Shorter messages are decoded without a look: nothing that fits in costs a tenth of a millisecond. */
+const uncheckedBytes = 1024;
+
+/**
+ * Records (a field with its value, on any level) that a message may have, and how many more for each byte that came over the wire. A body
+ * that came uncompressed always keeps to it, since a record has at least two bytes; one that was compressed could hold a million.
+ */
+const freeRecords = 1024;
+const recordsPerByte = 2;
+
+/** Nesting that protobuf's own parsers read. */
+const maxDepth = 100;
+
+/**
+ * Looks through the bytes of a message without decoding them, at some 15 ns a record, where decoding costs 300 and more. Throws
+ * INVALID_REQUEST where a list is longer than its `buf.validate` rules allow, and MALFORMED_BODY for too many records for what the
+ * request weighed, for nesting beyond 100, and for bytes that are no such message. `wireBytes` is what came, before inflating.
+ */
+export function checkWire(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
+  if (bytes.length <= uncheckedBytes) return;
+  const scan: Scan = { bytes, at: 0, recordsLeft: freeRecords + recordsPerByte * wireBytes };
+  checkMessage(scan, bytes.length, newFrame(wireShapeOf(schema), undefined, undefined, 0));
+}
+
+interface Scan {
+  readonly bytes: Uint8Array;
+  at: number;
+  recordsLeft: number;
+}
+
+/** One message on the way down to where the scan is. */
+interface Frame {
+  readonly shape: WireShape;
+  readonly parent: Frame | undefined;
+  /** The field of the parent that holds it. */
+  readonly field: WireField | undefined;
+  readonly depth: number;
+  /** Items of its lists so far. */
+  counts: Map<WireField, number> | undefined;
+  /** Its single messages. One that comes again is merged into the one before, lists and all. */
+  singles: Map<WireField, Frame> | undefined;
+}
+
+function newFrame(shape: WireShape, parent: Frame | undefined, field: WireField | undefined, depth: number): Frame {
+  if (depth > maxDepth) throw malformed(`the message is nested more than ${maxDepth} deep`);
+  return { shape, parent, field, depth, counts: undefined, singles: undefined };
+}
+
+function checkMessage(scan: Scan, end: number, frame: Frame): void {
+  while (scan.at < end) {
+    const tag = readTag(scan);
+    const field = frame.shape.fields.get(tag >>> 3);
+    if (field === undefined) skip(scan, tag, maxDepth - frame.depth);
+    else checkField(scan, field, tag & 7, frame);
+  }
+  if (scan.at !== end) throw malformed("a field of the message is longer than the message");
+}
+
+function checkField(scan: Scan, field: WireField, type: number, frame: Frame): void {
+  if (field.isRepeated) countItem(field, frame);
+  if (type !== field.wireType) {
+    if (!field.isPackable || type !== wireType.lengthDelimited) throw malformed("a field of the message has the wrong type");
+    // Numbers are cheap, and each takes a byte at least.
+    scan.recordsLeft -= skipLengthDelimited(scan);
+    return;
+  }
+  if (field.message === undefined) {
+    skipValue(scan, type);
+    return;
+  }
+  const end = readVarint(scan) + scan.at;
+  if (end > scan.bytes.length) throw malformed("the message is cut off");
+  checkMessage(scan, end, childFrame(field, field.message, frame));
+}
+
+function childFrame(field: WireField, shape: WireShape, frame: Frame): Frame {
+  const before = field.isRepeated ? undefined : frame.singles?.get(field);
+  if (before !== undefined) return before;
+  const child = newFrame(shape, frame, field, frame.depth + 1);
+  if (!field.isRepeated) {
+    frame.singles ??= new Map();
+    frame.singles.set(field, child);
+  }
+  return child;
+}
+
+function countItem(field: WireField, frame: Frame): void {
+  if (field.maxItems === Number.POSITIVE_INFINITY) return;
+  frame.counts ??= new Map();
+  const count = (frame.counts.get(field) ?? 0) + 1;
+  if (count > field.maxItems) throw invalidField(pathOf(field, frame), `must contain no more than ${field.maxItems} item(s)`);
+  frame.counts.set(field, count);
+}
+
+/** `requests[2].scopes`. */
+function pathOf(field: WireField, frame: Frame): string {
+  let path = field.name;
+  for (let at: Frame | undefined = frame; at?.field !== undefined; at = at.parent) {
+    const index = at.field.isRepeated ? `[${(at.parent?.counts?.get(at.field) ?? 1) - 1}]` : "";
+    path = `${at.field.name}${index}.${path}`;
+  }
+  return path;
+}
+
+function readTag(scan: Scan): number {
+  scan.recordsLeft -= 1;
+  if (scan.recordsLeft < 0) throw malformed("the message has too many fields for its compressed size; send it uncompressed");
+  const tag = readVarint(scan);
+  if (tag >>> 3 === 0) throw malformed("a field of the message has the number 0");
+  return tag;
+}
+
+/** An unknown field. */
+function skip(scan: Scan, tag: number, depthLeft: number): void {
+  if ((tag & 7) !== wireType.startGroup) {
+    skipValue(scan, tag & 7);
+    return;
+  }
+  if (depthLeft <= 0) throw malformed(`the message is nested more than ${maxDepth} deep`);
+  for (;;) {
+    const inner = readTag(scan);
+    if ((inner & 7) === wireType.endGroup) return;
+    skip(scan, inner, depthLeft - 1);
+  }
+}
+
+function skipValue(scan: Scan, type: number): void {
+  if (type === wireType.varint) readVarint(scan);
+  else if (type === wireType.bit64) scan.at += 8;
+  else if (type === wireType.bit32) scan.at += 4;
+  else if (type === wireType.lengthDelimited) skipLengthDelimited(scan);
+  else throw malformed("a field of the message has an unknown type");
+  if (scan.at > scan.bytes.length) throw malformed("the message is cut off");
+}
+
+/** Returns the length. */
+function skipLengthDelimited(scan: Scan): number {
+  const byteLength = readVarint(scan);
+  scan.at += byteLength;
+  if (scan.at > scan.bytes.length) throw malformed("the message is cut off");
+  return byteLength;
+}
+
+/** The low 32 bits of a varint, which has at most ten bytes. */
+function readVarint(scan: Scan): number {
+  const { bytes } = scan;
+  let value = 0;
+  for (let shift = 0; shift < 70; shift += 7) {
+    const byte = bytes[scan.at++];
+    if (byte === undefined) throw malformed("the message is cut off");
+    if (shift < 32) value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return value >>> 0;
+  }
+  throw malformed("a number of the message is too long");
+}
+
+function malformed(problem: string): Failure {
+  return new Failure("MALFORMED_BODY", { message: `the request body is not a valid protobuf message: ${problem}` });
+}

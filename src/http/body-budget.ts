@@ -1,0 +1,109 @@
+import { Failure } from "../error/failure.ts";
+
+export interface BodyBudgetOptions {
+  /** For the bodies of all callers together. */
+  readonly maxBytes: number;
+  /** For the bodies of callers who have shown no valid token, within `maxBytes`. */
+  readonly maxAnonymousBytes: number;
+  /** Bodies that are inflated on Node's thread pool at once. DNS and the file system use the same four threads. */
+  readonly maxInflations: number;
+}
+
+/** What one process holds of request bodies until they are decoded. */
+export interface BodyBudget {
+  /** Opens the account of one body. `isKnown`: its sender has shown a valid token. */
+  open(isKnown: boolean): BodyLease;
+  /** Bytes that are held now. */
+  heldBytes(): number;
+  /** Bodies that were refused for lack of room. */
+  refusedCount(): number;
+}
+
+/** The account of one body. */
+export interface BodyLease {
+  /**
+   * Sets how much the body holds now. Throws TOO_MANY_BODIES, and changes nothing, where that is more than before and the budget has no
+   * room for it.
+   */
+  hold(bytes: number): void;
+  /** Gives everything back. Further calls do nothing. */
+  release(): void;
+  /** Runs work on the thread pool when its turn comes. Rejects with the error of `cancel` where that comes first. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+  /** Ends the reading of the body with this error. Only the first call counts. */
+  cancel(failure: Failure): void;
+  /** The error of `cancel`. */
+  readonly cancelled: Failure | undefined;
+  /** Called by `cancel`. */
+  onCancel: ((failure: Failure) => void) | undefined;
+}
+
+/**
+ * So much of a body costs no budget. The stream or connection that it comes by costs more, and has bounds of its own; health probes and
+ * usual verifications are served however many bodies others leave unfinished.
+ */
+const freeBytes = 1024;
+
+/** Creates the budget of a process. The newest body is refused, so that those which arrived first can finish. */
+export function createBodyBudget({ maxBytes, maxAnonymousBytes, maxInflations }: BodyBudgetOptions): BodyBudget {
+  let held = 0;
+  let anonymous = 0;
+  let refused = 0;
+  const turns = createTurns(maxInflations);
+
+  function open(isKnown: boolean): BodyLease {
+    let own = 0;
+    let isReleased = false;
+    let cancelled: Failure | undefined;
+    const set = (bytes: number): void => {
+      held += bytes - own;
+      if (!isKnown) anonymous += bytes - own;
+      own = bytes;
+    };
+    const lease: BodyLease = {
+      onCancel: undefined,
+      get cancelled() {
+        return cancelled;
+      },
+      hold(bytes) {
+        if (isReleased || (own === 0 && bytes <= freeBytes)) return;
+        const more = bytes - own;
+        if (more > 0 && (held + more > maxBytes || (!isKnown && anonymous + more > maxAnonymousBytes))) {
+          refused += 1;
+          throw new Failure("TOO_MANY_BODIES");
+        }
+        set(bytes);
+      },
+      release() {
+        isReleased = true;
+        if (own > 0) set(0);
+      },
+      inTurn: (work) => turns(() => (cancelled === undefined ? work() : Promise.reject(cancelled))),
+      cancel(failure) {
+        if (cancelled !== undefined) return;
+        cancelled = failure;
+        lease.onCancel?.(failure);
+      },
+    };
+    return lease;
+  }
+
+  return { open, heldBytes: () => held, refusedCount: () => refused };
+}
+
+/** Runs at most `max` works at once, the others in the order in which they came. */
+function createTurns(max: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (work) => {
+    if (running < max) running += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+}

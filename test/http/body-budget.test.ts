@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { Failure } from "../../src/error/failure.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
+
+const kibibyte = 1024;
+const options = { maxBytes: 100 * kibibyte, maxAnonymousBytes: 20 * kibibyte, maxInflations: 2 };
+
+const reasonOf = (act: () => void): string | undefined => {
+  try {
+    act();
+  } catch (error) {
+    return (error as Failure).reason;
+  }
+  return undefined;
+};
+
+test("refuses the newest body of callers without a token, and not those of others", () => {
+  const budget = createBodyBudget(options);
+  const first = budget.open(false);
+  first.hold(15 * kibibyte);
+  const second = budget.open(false);
+  expect(reasonOf(() => second.hold(6 * kibibyte))).toBe("TOO_MANY_BODIES");
+  second.hold(5 * kibibyte);
+  const known = budget.open(true);
+  known.hold(80 * kibibyte);
+  expect(reasonOf(() => known.hold(81 * kibibyte))).toBe("TOO_MANY_BODIES");
+  expect([budget.heldBytes(), budget.refusedCount()]).toEqual([100 * kibibyte, 2]);
+});
+
+test("always has room for the first KiB of a body", () => {
+  const budget = createBodyBudget(options);
+  budget.open(false).hold(20 * kibibyte);
+  budget.open(true).hold(80 * kibibyte);
+  budget.open(false).hold(kibibyte);
+  expect(budget.heldBytes()).toBe(100 * kibibyte);
+  expect(reasonOf(() => budget.open(true).hold(kibibyte + 1))).toBe("TOO_MANY_BODIES");
+});
+
+test("takes a body's bytes back once, whatever was refused", () => {
+  const budget = createBodyBudget(options);
+  const [one, two] = [budget.open(false), budget.open(false)];
+  one.hold(10 * kibibyte);
+  two.hold(10 * kibibyte);
+  expect(reasonOf(() => two.hold(11 * kibibyte))).toBe("TOO_MANY_BODIES");
+  two.hold(5 * kibibyte);
+  expect(budget.heldBytes()).toBe(15 * kibibyte);
+  two.release();
+  two.release();
+  two.hold(20 * kibibyte);
+  expect(budget.heldBytes()).toBe(10 * kibibyte);
+  one.release();
+  expect(budget.heldBytes()).toBe(0);
+});
+
+test("runs so many inflations at once, in their order, and passes over those whose call is over", async () => {
+  const budget = createBodyBudget(options);
+  const lease = budget.open(true);
+  const ends: (() => void)[] = [];
+  const begun: number[] = [];
+  const work = (index: number) => () =>
+    new Promise<number>((resolve) => {
+      begun.push(index);
+      ends.push(() => resolve(index));
+    });
+  const cancelled = budget.open(true);
+  const [first, second] = [lease.inTurn(work(1)), lease.inTurn(work(2))];
+  const late = cancelled.inTurn(work(3));
+  const fourth = lease.inTurn(work(4));
+  cancelled.cancel(new Failure("DEADLINE_EXCEEDED"));
+  expect(begun).toEqual([1, 2]);
+  ends[0]?.();
+  expect(await first).toBe(1);
+  await expect(late).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED" });
+  ends[1]?.();
+  expect(await second).toBe(2);
+  ends[2]?.();
+  expect(await fourth).toBe(4);
+  expect(begun).toEqual([1, 2, 4]);
+});
