@@ -1,27 +1,22 @@
-import { isUtf8 } from "node:buffer";
 import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
+import { maxDepth } from "../protojson/fields.ts";
+import { nestedTooDeep } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
+
+/** A level of JSON in a Struct takes three levels of messages. So both formats have room for the same, and refuse the same in the same words. */
+const recursionLimit = 3 * maxDepth + 10;
 
 /** The request message in these bytes. Whatever is wrong with them is the caller's fault, and no value of theirs is in the error's text. */
 export function decodeMessage(schema: DescMessage, bytes: Uint8Array, binary: boolean, json: JsonReader): Message {
   try {
-    return binary ? fromBinary(schema, bytes) : json.read(schema, parseJson(bytes));
+    return binary ? fromBinary(schema, bytes, { recursionLimit }) : json.read(schema, json.parse(schema, bytes));
   } catch (error) {
     if (error instanceof Failure) throw error;
+    if (String(error).includes("maximum recursion depth")) throw nestedTooDeep();
     throw new Failure("MALFORMED_BODY", {
       message: `the request body is not a valid ${binary ? "protobuf" : "JSON"} message`,
       cause: error,
     });
-  }
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  if (!isUtf8(bytes)) throw new Failure("MALFORMED_BODY", { message: "the request body is not valid UTF-8" });
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"));
-  } catch {
-    // The parser's own text quotes the body.
-    throw new Failure("MALFORMED_BODY", { message: "the request body is not valid JSON" });
   }
 }

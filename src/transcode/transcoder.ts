@@ -9,7 +9,7 @@ import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from 
 import { readBody } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { compileHttpRules } from "./http-rules.ts";
-import { checkMediaType, parseJson } from "./json-body.ts";
+import { checkMediaType } from "./json-body.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
 import { type ResponseHeaders, sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
@@ -53,7 +53,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     const call = new HttpCall(route.method, "json-http", request, "stream" in response ? response.stream : response, trustedProxies);
     try {
       admit(call);
-      const body = isBodyless(request) ? undefined : await readJson(request, route);
+      const body = isBodyless(request) ? undefined : await readJson(request, route, json);
       const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
       const answer = await route.handler(message, call);
       call.setAnswered();
@@ -71,11 +71,11 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
 }
 
 /** Undefined for an empty body. */
-async function readJson(request: HttpRequest, route: Route): Promise<unknown> {
+async function readJson(request: HttpRequest, route: Route, json: JsonReader): Promise<unknown> {
   const body = route.body === "none" ? await readNothing(request) : await readBody(request, request, route.maxBytes);
   if (body.length === 0) return undefined;
   checkMediaType(request);
-  return parseJson(body);
+  return json.parse(route.method.input, body);
 }
 
 async function readNothing(request: HttpRequest): Promise<Buffer> {

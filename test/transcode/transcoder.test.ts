@@ -321,7 +321,7 @@ describe("bodies", () => {
     ] as const) {
       const deep = `${open.repeat(10_000)}1${close.repeat(10_000)}`;
       expect((await post("/v1/query", `{"tags":{"a":${deep}}}`)).status).toBe(400);
-      expect((await post("/v1/query", open.repeat(20_000))).json.details[0].reason).toBe("MALFORMED_BODY");
+      expect((await post("/v1/query", open.repeat(20_000))).json.details[0].reason).toBe("INVALID_REQUEST");
     }
   });
 });
