@@ -4,6 +4,7 @@ import type { CacheOutcome } from "../cache/record-reader.ts";
 import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { Verified } from "../service/judge.ts";
+import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
@@ -24,17 +25,32 @@ export function batchVerifyApiKeys(
     );
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
-    return { results: problems.map((problem) => (problem === "" ? answerOf(answers.next().value as Verified) : malformed(problem))) };
+    let bytes = 0;
+    const results = problems.map((problem) => {
+      if (problem !== "") {
+        bytes += Buffer.byteLength(problem);
+        return malformed(problem);
+      }
+      const answer = answers.next().value as Verified;
+      const answerBytes = verifiedBytes(answer, issuer);
+      if (bytes + answerBytes > maxAnswerBytes) return unanswered;
+      bytes += answerBytes;
+      return verifiedToMessage(answer, issuer);
+    });
+    return { results };
   };
-
-  function answerOf(verified: Verified) {
-    return verifiedToMessage(verified, issuer);
-  }
 }
 
 function malformed(errorMessage: string) {
   return { isValid: false, errorCode: VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, errorMessage };
 }
+
+/** Not the verdict without metadata or claims: whoever decides by these would decide wrong. */
+const unanswered = {
+  isValid: false,
+  errorCode: VerificationErrorCode.VERIFICATION_ERROR_INTERNAL,
+  errorMessage: "the results of this batch are too large together; verify this credential in a smaller batch",
+};
 
 const byDistance: readonly (CacheOutcome | null)[] = ["bypass", "miss", "hit"];
 

@@ -3,11 +3,12 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { TokenAlgorithm } from "../../gen/keywright/v2alpha1/derived_token_pb.ts";
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
+import { scopeSet } from "../core/scopes.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
-import { durationToMs } from "./message.ts";
+import { durationToMs, structToMessage } from "./message.ts";
 import { originOf } from "./origin.ts";
 import { setRetryAfter } from "./rate-limit-headers.ts";
 
@@ -24,14 +25,16 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
-      scopes: request.scopes,
+      scopes: scopeSet(request.scopes),
       customClaims: request.customClaims ?? {},
       clientAddress: () => clientIp || call.clientAddress,
     }).catch((error: unknown) => {
       if (clientIp !== "" && error instanceof Failure && error.reason === "KEY_NOT_FOUND") options.guesses.take(clientIp);
       throw error;
     });
-    return { token: { token, claims, expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] } };
+    return {
+      token: { token, claims: structToMessage(claims), expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] },
+    };
   };
 }
 

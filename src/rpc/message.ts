@@ -6,6 +6,7 @@ import { type IpRestriction, KeyStatus, KeyVisibility, type RateLimitPolicy } fr
 import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import type * as domain from "../core/key.ts";
 import { statusAt } from "../core/key.ts";
+import { withBoundedDepth } from "../core/metadata.ts";
 import { invalidField } from "../error/failure.ts";
 
 const statusToMessage = {
@@ -38,7 +39,7 @@ export function keyToMessage(
     status: statusToMessage[statusAt(record, nowMs)],
     visibility: visibilityToMessage[record.visibility],
     scopes: [...record.scopes],
-    metadata: record.metadata ?? undefined,
+    metadata: structToMessage(record.metadata),
     rateLimitPolicy: rateLimitPolicyToMessage(record.rateLimitPolicy),
     ipRestriction: record.allowedCidrs.length > 0 ? { allowedCidrs: [...record.allowedCidrs] } : undefined,
     createTime: timestampFromMs(record.createTimeMs),
@@ -48,6 +49,11 @@ export function keyToMessage(
     expireTime: timeToMessage(record.expireTimeMs),
     lastUsedTime: timeToMessage(record.lastUsedTimeMs),
   };
+}
+
+/** Metadata or claims, so that every client can read them. */
+export function structToMessage(object: domain.JsonObject | null) {
+  return object === null ? undefined : withBoundedDepth(object);
 }
 
 export function timeToMessage(timeMs: number | null) {

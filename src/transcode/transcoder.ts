@@ -10,9 +10,11 @@ import { readBody } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
+import { withPlainVerb } from "./percent.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
 import { type ResponseHeaders, sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
+import type { Trie } from "./trie.ts";
 
 export interface TranscoderOptions {
   readonly methods: MethodTable;
@@ -43,12 +45,13 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
     const target = originForm(request.url ?? "");
     const queryAt = target.indexOf("?");
-    const path = queryAt < 0 ? target : target.slice(0, queryAt);
-    const endpoint = routes.find(path, request.method ?? "");
-    if (endpoint === undefined) {
-      refuseRoute(routes.methodsAt(path), request, response);
+    const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
+    const found = findEndpoint(routes, rawPath, request.method ?? "");
+    if (found instanceof Set) {
+      refuseRoute(found, request, response);
       return;
     }
+    const { path, endpoint } = found;
     const { route, buildRequest } = endpoint;
     const call = new HttpCall(route.method, "json-http", request, "stream" in response ? response.stream : response, trustedProxies);
     try {
@@ -68,6 +71,17 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   return (request, response) => {
     serve(request, response).catch((error: unknown) => fail(request, response, error, { "x-request-id": requestIdOf(request) }));
   };
+}
+
+/** The endpoint with the path that it was found by, or the methods that the path takes. An encoded colon is tried after the path as it is. */
+function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string): { path: string; endpoint: Endpoint } | Set<string> {
+  const endpoint = routes.find(path, httpMethod);
+  if (endpoint !== undefined) return { path, endpoint };
+  const plainPath = withPlainVerb(path);
+  const plainEndpoint = routes.find(plainPath, httpMethod);
+  if (plainEndpoint !== undefined) return { path: plainPath, endpoint: plainEndpoint };
+  const methods = routes.methodsAt(plainPath);
+  return methods.size > 0 ? methods : routes.methodsAt(path);
 }
 
 /** Undefined for an empty body. */
