@@ -42,7 +42,7 @@ import { authenticate } from "./rpc/interceptors/authenticate.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createPatternMatcher } from "./rpc/patterns.ts";
-import { maxBytes } from "./rpc/request-size.ts";
+import { maxBytes, maxJsonValues } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createViolationsOf, warmUp } from "./rpc/violations.ts";
@@ -194,6 +194,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
     unknownFields: config.unknownFields,
+    maxValues: maxJsonValues,
     presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
   });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });

@@ -3,16 +3,57 @@ import type { JsonObject, JsonValue } from "./key.ts";
 
 const maxBytes = 4096;
 
-/** Refuses metadata over 4096 bytes of JSON, and what protobuf can carry in a Struct but JSON cannot. */
+/**
+ * Levels of objects and arrays, the outermost one included. Protobuf parsers stop at 100 levels of messages, and an object in a Struct takes
+ * three: an answer with metadata of 20 levels takes at most 70, lists, batches and the claims of a token included.
+ */
+const maxDepth = 20;
+/** The claims of a token hold metadata one level down. */
+const maxAnswerDepth = maxDepth + 1;
+
+/** JSON writes larger numbers with an exponent, so that no reader takes them for integers. */
+const minExponentForm = 1e21;
+
+/** Refuses metadata over 4096 bytes of JSON or 20 levels, and what not every client can read as it was written. */
 export function checkMetadata(metadata: JsonObject): JsonObject {
   return checkObject("metadata", metadata);
 }
 
 /** The same for any field of the request that holds an object. */
 export function checkObject(field: string, object: JsonObject): JsonObject {
+  if (isDeeper(object, maxDepth)) throw invalidField(field, `must not be nested more than ${maxDepth} levels deep`);
   if (!isJson(object)) throw invalidField(field, "must hold only finite numbers and valid Unicode");
+  if (hasUnsafeInteger(object)) throw invalidField(field, "must not hold integers beyond 2^53 - 1; use a string");
   if (Buffer.byteLength(JSON.stringify(object)) > maxBytes) throw invalidField(field, `must be at most ${maxBytes} bytes when serialised`);
   return object;
+}
+
+/**
+ * The same object, as every client can read it: what is nested deeper than 21 levels becomes a string of its JSON. Keys that were stored
+ * before there was a bound do not break the lists and batches that they are part of.
+ */
+export function withBoundedDepth(object: JsonObject): JsonObject {
+  return isDeeper(object, maxAnswerDepth) ? (flattened(object, maxAnswerDepth) as JsonObject) : object;
+}
+
+function flattened(value: JsonValue, levels: number): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (levels === 0) return JSON.stringify(value);
+  if (Array.isArray(value)) return value.map((item) => flattened(item, levels - 1));
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, flattened(member, levels - 1)]));
+}
+
+function isDeeper(value: JsonValue, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  for (const name in value) if (isDeeper((value as JsonObject)[name] as JsonValue, levels - 1)) return true;
+  return false;
+}
+
+/** Many readers keep 53 bits of an integer. */
+function hasUnsafeInteger(value: JsonValue): boolean {
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < minExponentForm;
+  return typeof value === "object" && value !== null && Object.values(value).some(hasUnsafeInteger);
 }
 
 function isJson(value: JsonValue): boolean {

@@ -1,7 +1,9 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
-import { Failure, type FieldViolation } from "../error/failure.ts";
+import type { Failure, FieldViolation } from "../error/failure.ts";
 import { diagnose } from "./diagnose.ts";
 import { maxDepth } from "./fields.ts";
+import { invalidFields } from "./invalid-fields.ts";
+import { parseJson } from "./parse-json.ts";
 import { createRewrites } from "./rewrite.ts";
 
 export interface JsonReaderOptions {
@@ -9,12 +11,16 @@ export interface JsonReaderOptions {
   readonly unknownFields: "reject" | "ignore";
   /** Messages with a field mask that is to name the members present in the JSON, unless the JSON carries the mask itself. */
   readonly presenceMasks: ReadonlyMap<DescMessage, DescField>;
+  /** Largest number of values (objects, arrays, strings, numbers, literals) in the JSON of a request message. Default: 16384. */
+  readonly maxValues?: (schema: DescMessage) => number;
 }
 
 export interface JsonReader {
   readonly unknownFields: "reject" | "ignore";
+  /** Parses the JSON text of a request message. Throws as parseJson does. */
+  parse(schema: DescMessage, bytes: Uint8Array): unknown;
   /**
-   * Reads what JSON.parse answered as a message: protobuf JSON, in both casings, plus durations as people write them (`1h30m`, `30d`) and
+   * Reads what `parse` returned as a message: protobuf JSON, in both casings, plus durations as people write them (`1h30m`, `30d`) and
    * field masks in snake_case. Throws Failure INVALID_REQUEST with one violation per problem, fields in proto names below `path`. Fields
    * in `bound` come from elsewhere: presence masks leave them out.
    */
@@ -22,13 +28,16 @@ export interface JsonReader {
 }
 
 const nothingBound: ReadonlySet<DescField> = new Set();
+const defaultMaxValues = 16_384;
 
 export function createJsonReader(options: JsonReaderOptions): JsonReader {
   const rewriteOf = createRewrites(options.presenceMasks);
   const ignoreUnknownFields = options.unknownFields === "ignore";
   const nativeOptions = { ignoreUnknownFields, recursionLimit: maxDepth };
+  const { maxValues = () => defaultMaxValues } = options;
   return {
     unknownFields: options.unknownFields,
+    parse: (schema, bytes) => parseJson(bytes, maxValues(schema)),
     read(schema, json, path = "", bound = nothingBound) {
       try {
         const rewrite = rewriteOf(schema);
@@ -40,16 +49,6 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
   };
 }
 
-const maxShown = 5;
-
 function unreadable(found: readonly FieldViolation[], schema: DescMessage, path: string): Failure {
-  const violations = found.length > 0 ? found : [{ field: path, description: `cannot be read as ${schema.name}` }];
-  return invalidFields(violations);
-}
-
-/** A 400 about several fields; the text names the first few. */
-export function invalidFields(violations: readonly FieldViolation[]): Failure {
-  const shown = violations.slice(0, maxShown).map((v) => `${v.field === "" ? "the request" : `${v.field}:`} ${v.description}`);
-  if (violations.length > maxShown) shown.push(`and ${violations.length - maxShown} more`);
-  return new Failure("INVALID_REQUEST", { message: shown.join("; "), violations });
+  return invalidFields(found.length > 0 ? found : [{ field: path, description: `cannot be read as ${schema.name}` }]);
 }

@@ -1,14 +1,17 @@
-import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { protoCamelCase, protoSnakeCase } from "@bufbuild/protobuf/reflect";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
 import { protobufDuration } from "./duration.ts";
 import { isJsonObject, type JsonMembers, maxDepth, memberOf } from "./fields.ts";
+import { integerText, isNumeral } from "./numeral.ts";
 
 /**
  * Turns what this service takes beyond protobuf JSON into protobuf JSON: durations as people write them, field masks in snake_case,
- * and masks of the members that are present. It also refuses what protobuf-es would let pass and nobody could write out again: numbers
- * beyond a double and halves of surrogate pairs inside Struct, Value and ListValue. Answers the same value where nothing is to change,
- * never changes its argument, and throws a plain Error where the JSON cannot be read anyway.
+ * and masks of the members that are present. It also refuses what protobuf-es would accept: strings that JavaScript reads as numbers and
+ * JSON does not (`0x10`, ` 5`), and, inside Struct, Value and ListValue, numbers beyond a double and halves of surrogate pairs, which nobody
+ * could write out again. Returns the same value if nothing has to change, never changes its argument, and throws a plain Error if the JSON
+ * cannot be read anyway.
  *
  * `bound` are fields that are not the JSON's to give; masks leave them out.
  */
@@ -26,7 +29,7 @@ export function createRewrites(presenceMasks: ReadonlyMap<DescMessage, DescField
 
   function compile(schema: DescMessage): Rewrite | undefined {
     if (rewrites.has(schema)) return rewrites.get(schema);
-    const leaf = leafRewrites[schema.typeName];
+    const leaf = leafRewrite(schema);
     if (leaf !== undefined || !reachesRewrite(schema, presenceMasks, new Set())) {
       rewrites.set(schema, leaf);
       return leaf;
@@ -46,7 +49,7 @@ export function createRewrites(presenceMasks: ReadonlyMap<DescMessage, DescField
     // Set before the fields are compiled, so that a recursive message finds itself.
     rewrites.set(schema, rewriteMessage);
     for (const field of schema.fields) {
-      const rewrite = field.message && compile(field.message);
+      const rewrite = field.message === undefined ? scalarRewrite(field) : compile(field.message);
       if (rewrite !== undefined) steps.push({ field, rewrite: fieldRewrite(field, rewrite) });
     }
     return rewriteMessage;
@@ -55,10 +58,12 @@ export function createRewrites(presenceMasks: ReadonlyMap<DescMessage, DescField
 }
 
 function reachesRewrite(schema: DescMessage, masks: ReadonlyMap<DescMessage, DescField>, seen: Set<DescMessage>): boolean {
-  if (leafRewrites[schema.typeName] !== undefined || masks.has(schema)) return true;
+  if (leafRewrite(schema) !== undefined || masks.has(schema)) return true;
   if (seen.has(schema)) return false;
   seen.add(schema);
-  return schema.fields.some((field) => field.message !== undefined && reachesRewrite(field.message, masks, seen));
+  return schema.fields.some((field) =>
+    field.message === undefined ? scalarRewrite(field) !== undefined : reachesRewrite(field.message, masks, seen),
+  );
 }
 
 function rewriteMember(
@@ -110,6 +115,40 @@ function fieldRewrite(field: DescField, rewrite: Rewrite): Rewrite {
   return rewrite;
 }
 
+/** Of a scalar field, or of the values of one. */
+function scalarRewrite(field: DescField): Rewrite | undefined {
+  switch (field.scalar) {
+    case undefined:
+    case ScalarType.STRING:
+    case ScalarType.BOOL:
+    case ScalarType.BYTES:
+      return undefined;
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return floatRewrite;
+    default:
+      return integerRewrite;
+  }
+}
+
+const integerRewrite: Rewrite = (json) => {
+  if (typeof json !== "string") return json;
+  const text = integerText(json);
+  if (text === undefined) throw new Error("not an integer");
+  return text;
+};
+
+const floatRewrite: Rewrite = (json) => {
+  if (typeof json !== "string" || isNumeral(json) || /^(?:NaN|-?Infinity)$/.test(json)) return json;
+  throw new Error("not a number");
+};
+
+/** Of a message whose JSON is not an object of its fields. */
+function leafRewrite(schema: DescMessage): Rewrite | undefined {
+  const [value] = schema.fields;
+  return isWrapperDesc(schema) && value !== undefined ? scalarRewrite(value) : leafRewrites[schema.typeName];
+}
+
 const leafRewrites: Readonly<Record<string, Rewrite>> = {
   "google.protobuf.Duration": (json) => {
     if (typeof json !== "string") return json;
@@ -117,7 +156,10 @@ const leafRewrites: Readonly<Record<string, Rewrite>> = {
     if (duration === undefined) throw new Error("no duration");
     return duration;
   },
-  "google.protobuf.FieldMask": (json) => (typeof json === "string" && json.includes("_") ? camelMask(json) : json),
+  "google.protobuf.FieldMask": (json) => {
+    if (isEmptyMask(json)) return "";
+    return typeof json === "string" && json.includes("_") ? camelMask(json) : json;
+  },
   "google.protobuf.Struct": (json, depth) => checkMembers(json, depth),
   "google.protobuf.ListValue": (json, depth) => checkMembers(json, depth),
   "google.protobuf.Value": (json, depth) => {
@@ -149,6 +191,14 @@ function checkValue(json: unknown, depth: number): void {
   }
 }
 
+/** Some clients write the mask that they have as a message. Only an empty one says the same in every protocol. */
+function isEmptyMask(json: unknown): boolean {
+  if (json === "") return true;
+  if (!isJsonObject(json)) return false;
+  const { paths = [], ...rest } = json;
+  return Array.isArray(paths) && paths.length === 0 && Object.keys(rest).length === 0;
+}
+
 /** Protobuf JSON writes masks in lowerCamelCase; a path that would not come back as it was is refused (`a_1`). */
 function camelMask(text: string): string {
   return text
@@ -163,8 +213,8 @@ function camelMask(text: string): string {
 }
 
 /**
- * Adds the mask of the members that are present, unless the JSON carries it. Null counts as absent. Fields that are always required are
- * left out: their presence says nothing.
+ * Adds the mask of the members that are present, unless the JSON carries one that names something. Null counts as absent. Fields that are
+ * always required are left out: their presence says nothing.
  */
 function withPresenceMask(
   result: JsonMembers,
@@ -173,8 +223,9 @@ function withPresenceMask(
   bound: ReadonlySet<DescField>,
   original: JsonMembers,
 ): JsonMembers {
-  const isPresent = (field: DescField) => (memberOf(original, field.name) ?? memberOf(original, field.jsonName) ?? null) !== null;
-  if (isPresent(mask)) return result;
+  const given = (field: DescField) => memberOf(original, field.name) ?? memberOf(original, field.jsonName) ?? null;
+  const isPresent = (field: DescField) => given(field) !== null;
+  if (isPresent(mask) && !isEmptyMask(given(mask))) return result;
   const present = schema.fields.filter((field) => field !== mask && !bound.has(field) && !isRequired(field) && isPresent(field));
   const maskName = Object.hasOwn(original, mask.jsonName) ? mask.jsonName : mask.name;
   return setMember(result, maskName, present.map((field) => protoCamelCase(field.name)).join(","), original);

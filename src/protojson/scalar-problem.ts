@@ -1,5 +1,6 @@
 import { type DescEnum, protoInt64, ScalarType } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
+import { integerText, isNumeral } from "./numeral.ts";
 
 /** What is wrong with a JSON value for a scalar, in words that do not repeat it; undefined where protobuf JSON takes it. */
 export function scalarProblem(scalar: ScalarType, json: unknown): string | undefined {
@@ -24,9 +25,9 @@ export function scalarProblem(scalar: ScalarType, json: unknown): string | undef
       return isInteger(json, 0, 4294967295) ? undefined : "must be an integer from 0 to 4294967295";
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
-      return isLong(json) && succeeds(() => protoInt64.uParse(json)) ? undefined : "must be an integer of 64 bits, not negative";
+      return succeeds(() => protoInt64.uParse(wholeNumber(json))) ? undefined : "must be an integer of 64 bits, not negative";
     default:
-      return isLong(json) && succeeds(() => protoInt64.parse(json)) ? undefined : "must be an integer of 64 bits";
+      return succeeds(() => protoInt64.parse(wholeNumber(json))) ? undefined : "must be an integer of 64 bits";
   }
 }
 
@@ -48,25 +49,29 @@ export function mapKeyProblem(scalar: ScalarType, key: string): string | undefin
 }
 
 function isInteger(json: unknown, min: number, max: number): boolean {
-  const value = isNumeral(json) ? Number(json) : json;
+  const value = typeof json === "string" ? Number(integerText(json) ?? Number.NaN) : json;
   return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max;
 }
 
-function isLong(json: unknown): json is string | number {
-  return typeof json === "number" || (typeof json === "string" && json !== "");
+/** A number as it is, a numeral as plain digits. Throws for all else. */
+function wholeNumber(json: unknown): string | number {
+  const value = typeof json === "string" ? integerText(json) : json;
+  if (typeof value === "string" || typeof value === "number") return value;
+  throw new Error("not an integer");
 }
 
 function isFloat(json: unknown): boolean {
   if (typeof json === "number") return Number.isFinite(json);
-  return json === "NaN" || json === "Infinity" || json === "-Infinity" || (isNumeral(json) && Number.isFinite(Number(json)));
+  return (
+    json === "NaN" ||
+    json === "Infinity" ||
+    json === "-Infinity" ||
+    (typeof json === "string" && isNumeral(json) && Number.isFinite(Number(json)))
+  );
 }
 
 function fitsFloat32(value: number): boolean {
   return !Number.isFinite(value) || Number.isFinite(Math.fround(value));
-}
-
-function isNumeral(json: unknown): json is string {
-  return typeof json === "string" && json !== "" && json.trim().length === json.length;
 }
 
 function succeeds(attempt: () => unknown): boolean {

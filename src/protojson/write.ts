@@ -10,9 +10,10 @@ const native = { useProtoFieldName: true };
 const writers = new WeakMap<DescMessage, Write>();
 
 /**
- * A message as the text of protobuf JSON with proto field names: 64-bit integers as strings, what is not set left out. The same text as
- * toJson of protobuf-es and JSON.stringify make, in half the time: each schema's writers are built once. Throws for what has no JSON
- * (timestamps out of range, values of another type than their field's).
+ * A message as the text of protobuf JSON with proto field names: 64-bit integers as strings, what is not set left out. Only lists, maps and
+ * `next_page_token` are always written, since clients loop over them: an empty page would be `{}`. Else the same text as toJson of
+ * protobuf-es and JSON.stringify make, in half the time: each schema's writers are built once. Throws for what has no JSON (timestamps out
+ * of range, values of another type than their field's).
  */
 export function writeJson<S extends DescMessage>(schema: S, message: MessageShape<S>): string {
   return writerOf(schema)(message);
@@ -55,6 +56,9 @@ function specialWriter(schema: DescMessage): Write | undefined {
   return (message) => JSON.stringify(toJson(schema, message as Message, native));
 }
 
+/** As AIP-158 names it; empty on the last page. */
+const alwaysWritten: ReadonlySet<string> = new Set(["next_page_token"]);
+
 /** Rare, and left to protobuf-es. */
 const nativeOnly = new Set(["Any", "Duration", "FieldMask", "Struct", "Value", "ListValue"].map((name) => `google.protobuf.${name}`));
 
@@ -66,14 +70,14 @@ function memberWriter(field: DescField): (message: Message) => string {
     const write = valueWriter(field);
     return (message) => {
       const items = (message as unknown as Local)[localName] as unknown[];
-      return items.length === 0 ? "" : `${prefix}[${items.map(write).join(",")}]`;
+      return `${prefix}[${items.map(write).join(",")}]`;
     };
   }
   if (field.fieldKind === "map") {
     const write = valueWriter(field);
     return (message) => {
       const entries = Object.entries((message as unknown as Local)[localName] as Local);
-      return entries.length === 0 ? "" : `${prefix}{${entries.map(([key, value]) => `${JSON.stringify(key)}:${write(value)}`).join(",")}}`;
+      return `${prefix}{${entries.map(([key, value]) => `${JSON.stringify(key)}:${write(value)}`).join(",")}}`;
     };
   }
   const { oneof } = field;
@@ -91,7 +95,7 @@ function memberWriter(field: DescField): (message: Message) => string {
       return value !== undefined && Object.hasOwn(message, localName) ? prefix + write(value) : "";
     };
   }
-  const isZero = zeroTest(field);
+  const isZero = alwaysWritten.has(field.name) ? () => false : zeroTest(field);
   return (message) => {
     const value = (message as unknown as Local)[localName];
     return isZero(value) ? "" : prefix + write(value);

@@ -9,7 +9,8 @@ import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
 import { importKeys } from "../service/import-many.ts";
 import type { KeyService } from "../service/key-service.ts";
-import { type BatchResponseSchema, failedResult, noneImported } from "./batch-import-failure.ts";
+import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
+import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImported } from "./batch-import-failure.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
 import { originOf } from "./origin.ts";
@@ -18,8 +19,9 @@ import { type ViolationsOf, violationsText } from "./violations.ts";
 const itemsPerTurn = 64;
 
 /**
- * Batch import under both names that the reference has for it, whose messages have the same fields. Each item stands for itself; where none was
- * imported, the call fails with the code that most of them had.
+ * Batch import under both names that the reference has for it, whose messages have the same fields. Each item stands for itself; if none was
+ * imported, the call fails with the code that most of them had. The keys are left out of an answer that would be too large for a client to
+ * read: they were imported, and the client has to hear that.
  */
 export function batchImportApiKeys(
   service: KeyService,
@@ -38,11 +40,15 @@ export function batchImportApiKeys(
     const failures = imported.filter((result) => result instanceof Failure);
     if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();
-    const success = (record: KeyRecord, index: number) =>
-      compactResults ? { index } : { index, importedApiKey: keyToMessage(record, nowMs) };
+    const isCompact = compactResults || bytesOf(imported) > maxAnswerBytes;
+    const success = (record: KeyRecord, index: number) => (isCompact ? { index } : { index, importedApiKey: keyToMessage(record, nowMs) });
     const results = imported.map((result, index) => (result instanceof Failure ? failedResult(index, result) : success(result, index)));
     return { results, successCount: imported.length - failures.length, failureCount: failures.length };
   };
+}
+
+function bytesOf(imported: readonly (KeyRecord | Failure)[]): number {
+  return imported.reduce((sum, result) => sum + (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)), 0);
 }
 
 /** `requestId` and `compactResults` are extensions of the first name's request. */

@@ -20,6 +20,8 @@ const itemCodes: Partial<Record<CodeName, BatchImportErrorCode>> = {
 
 /** A request can break the rules in as many places as it likes. */
 const maxMessageChars = 192;
+/** Three bytes a character, and the numbers. */
+export const maxFailedResultBytes = 3 * maxMessageChars + 32;
 /** What gRPC's trailers leave room for (see call/error-details.ts), for the items and for the fields at fault. */
 const maxResultBytes = 2560;
 const maxViolationBytes = 1024;

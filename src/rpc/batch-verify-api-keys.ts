@@ -11,6 +11,7 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../service/judge.ts";
+import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
@@ -45,9 +46,18 @@ export function batchVerifyApiKeys(
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
     const problems: unknown[] = [];
-    const results = items.map((item) =>
-      typeof item === "string" ? malformed(item) : answerOf(answers.next().value as Verified, problems),
-    );
+    let answerBytes = 0;
+    const results = items.map((item) => {
+      if (typeof item === "string") {
+        answerBytes += Buffer.byteLength(item);
+        return malformed(item);
+      }
+      const answer = answers.next().value as Verified;
+      const itemBytes = verifiedBytes(answer, issuer);
+      if (answerBytes + itemBytes > maxAnswerBytes) return unanswered;
+      answerBytes += itemBytes;
+      return answerOf(answer, problems);
+    });
     if (problems.length > 0) reportUnanswered(problems[0]);
     return { results };
   };
@@ -69,6 +79,13 @@ function itemOf(request: VerifyApiKeyRequest, call: Call, violationsOf: Violatio
 function malformed(errorMessage: string) {
   return { isValid: false, errorCode: VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, errorMessage };
 }
+
+/** Not the verdict without metadata or claims: whoever decides by these would decide wrong. */
+const unanswered = {
+  isValid: false,
+  errorCode: VerificationErrorCode.VERIFICATION_ERROR_INTERNAL,
+  errorMessage: "the results of this batch are too large together; verify this credential in a smaller batch",
+};
 
 const byDistance: readonly (CacheOutcome | null)[] = ["bypass", "miss", "hit"];
 

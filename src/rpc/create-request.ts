@@ -2,6 +2,7 @@ import type { ImportApiKeyRequest } from "../../gen/keywright/v2alpha1/imported_
 import type { IssueApiKeyRequest } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { parseSha256 } from "../core/credential.ts";
 import { checkMetadata } from "../core/metadata.ts";
+import { scopeSet } from "../core/scopes.ts";
 import { invalidField } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
 import type { NewKeyRequest } from "../service/new-key.ts";
@@ -12,7 +13,7 @@ export function newKeyFromMessage(request: IssueApiKeyRequest | ImportApiKeyRequ
   return {
     attributes: {
       name: request.name,
-      scopes: request.scopes,
+      scopes: scopeSet(request.scopes),
       metadata: request.metadata === undefined ? null : checkMetadata(request.metadata),
       rateLimitPolicy: rateLimitPolicyFromMessage(request.rateLimitPolicy),
       allowedCidrs: cidrsFromMessage(request.ipRestriction),

@@ -4,12 +4,13 @@ import { TokenAlgorithm } from "../../gen/keywright/v2alpha1/derived_token_pb.ts
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { type Address, parseAddress } from "../core/address.ts";
+import { scopeSet } from "../core/scopes.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
 import type { GuessGuard } from "../service/guess-guard.ts";
 import { clientIpOf } from "./client-ip.ts";
-import { durationToMs } from "./message.ts";
+import { durationToMs, structToMessage } from "./message.ts";
 import { originOf } from "./origin.ts";
 import { refuseFor } from "./rate-limit-headers.ts";
 
@@ -25,12 +26,14 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
-      scopes: request.scopes,
+      scopes: scopeSet(request.scopes),
       customClaims: request.customClaims ?? {},
       clientAddress: () => clientIp ?? parseAddress(call.clientAddress),
       guard: clientIp === null ? unguarded : guardOf(options.guesses, clientIp, call),
     });
-    return { token: { token, claims, expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] } };
+    return {
+      token: { token, claims: structToMessage(claims), expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] },
+    };
   };
 }
 

@@ -1,17 +1,27 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { type DescMessage, isFieldSet, type Message } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { Failure, type FieldViolation } from "../error/failure.ts";
+
+/**
+ * The fields of a message that a change is about: those that the mask names, else those that are populated (AIP-134). A mask that names
+ * nothing counts as none: generated clients always send one.
+ */
+export function fieldsToWrite<Name extends string>(
+  message: Message,
+  mask: FieldMask | undefined,
+  maskField: string,
+  schema: DescMessage,
+  writable: readonly Name[],
+): Set<Name> {
+  if (mask !== undefined && mask.paths.length > 0) return maskedFields(mask, maskField, schema, writable);
+  return new Set(writable.filter((name) => schema.fields.some((field) => field.name === name && isFieldSet(message, field))));
+}
 
 /**
  * The fields that a mask names, out of those it may name. `*` is all of these (AIP-134). Throws INVALID_REQUEST on the mask's field for
  * every path that is unknown, reaches into a field, or names one that may not be written.
  */
-export function maskedFields<Name extends string>(
-  mask: FieldMask,
-  maskField: string,
-  schema: DescMessage,
-  writable: readonly Name[],
-): Set<Name> {
+function maskedFields<Name extends string>(mask: FieldMask, maskField: string, schema: DescMessage, writable: readonly Name[]): Set<Name> {
   const names = new Set<Name>();
   const violations: FieldViolation[] = [];
   for (const path of mask.paths) {

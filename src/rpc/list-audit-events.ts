@@ -4,11 +4,13 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { listAuditEvents as listEvents } from "../service/list-audit-events.ts";
+import { eventBytes, maxAnswerBytes } from "./answer-size.ts";
 import { reasonToMessage } from "./message.ts";
 
 export function listAuditEvents(service: KeyService): Implementation<typeof ApiKeysService.method.adminListAuditEvents> {
   return async ({ pageSize, pageToken, filter }) => {
-    const { events, nextPageToken } = await listEvents(service, defaultTenant, { pageSize, pageToken, filter });
+    const bounds = { maxBytes: maxAnswerBytes, bytesOf: eventBytes };
+    const { events, nextPageToken } = await listEvents(service, defaultTenant, { pageSize, pageToken, filter, ...bounds });
     const auditEvents = events.map(({ timeMs, keyIds, changedFields, revocationReason, errorReason, ...rest }) => ({
       ...rest,
       eventTime: timestampFromMs(timeMs),

@@ -3,11 +3,13 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { listKeys } from "../service/list.ts";
+import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { keyToMessage } from "./message.ts";
 
 export function listIssuedApiKeys(service: KeyService): Implementation<typeof ApiKeysService.method.adminListIssuedApiKeys> {
   return async ({ pageSize, pageToken, filter }) => {
-    const page = await listKeys(service, defaultTenant, { kind: "issued", pageSize, pageToken, filter });
+    const bounds = { maxBytes: maxAnswerBytes, bytesOf: keyBytes };
+    const page = await listKeys(service, defaultTenant, { kind: "issued", pageSize, pageToken, filter, ...bounds });
     const nowMs = service.clock();
     return { issuedApiKeys: page.records.map((record) => keyToMessage(record, nowMs)), nextPageToken: page.nextPageToken };
   };

@@ -7,6 +7,7 @@ import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts"
 import { parseRange } from "../core/cidr.ts";
 import type * as domain from "../core/key.ts";
 import { statusAt } from "../core/key.ts";
+import { withBoundedDepth } from "../core/metadata.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { violationsText } from "./violations.ts";
 
@@ -40,7 +41,7 @@ export function keyToMessage(
     status: statusToMessage[statusAt(record, nowMs)],
     visibility: visibilityToMessage[record.visibility],
     scopes: [...record.scopes],
-    metadata: record.metadata ?? undefined,
+    metadata: structToMessage(record.metadata),
     rateLimitPolicy: rateLimitPolicyToMessage(record.rateLimitPolicy),
     ipRestriction: record.allowedCidrs.length > 0 ? { allowedCidrs: [...record.allowedCidrs] } : undefined,
     createTime: timestampFromMs(record.createTimeMs),
@@ -50,6 +51,11 @@ export function keyToMessage(
     expireTime: timeToMessage(record.expireTimeMs),
     lastUsedTime: timeToMessage(record.lastUsedTimeMs),
   };
+}
+
+/** Metadata or claims, so that every client can read them. */
+export function structToMessage(object: domain.JsonObject | null) {
+  return object === null ? undefined : withBoundedDepth(object);
 }
 
 export function timeToMessage(timeMs: number | null) {

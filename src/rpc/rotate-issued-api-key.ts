@@ -1,13 +1,13 @@
-import { isFieldSet } from "@bufbuild/protobuf";
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { type RotateIssuedApiKeyRequest, RotateIssuedApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import type { Implementation } from "../call/methods.ts";
 import { checkMetadata } from "../core/metadata.ts";
+import { scopeSet } from "../core/scopes.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { type RotateRequest, rotateKey } from "../service/rotate.ts";
-import { maskedFields } from "./field-mask.ts";
+import { fieldsToWrite } from "./field-mask.ts";
 import { cidrsFromMessage, keyToMessage, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
 import { originOf } from "./origin.ts";
 
@@ -28,16 +28,12 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
   };
 }
 
-/** What `override_mask` names, or else what is populated. */
+/** What the new key does not inherit: see fieldsToWrite. */
 function overridesOf(request: RotateIssuedApiKeyRequest): RotateRequest["overrides"] {
-  const schema = RotateIssuedApiKeyRequestSchema;
-  const names =
-    request.overrideMask === undefined
-      ? new Set(overridable.filter((name) => schema.fields.some((field) => field.name === name && isFieldSet(request, field))))
-      : maskedFields(request.overrideMask, "override_mask", schema, overridable);
+  const names = fieldsToWrite(request, request.overrideMask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
   return {
     ...(names.has("name") && { name: request.name ?? "" }),
-    ...(names.has("scopes") && { scopes: request.scopes }),
+    ...(names.has("scopes") && { scopes: scopeSet(request.scopes) }),
     ...(names.has("metadata") && { metadata: request.metadata === undefined ? null : checkMetadata(request.metadata) }),
     ...(names.has("rate_limit_policy") && { rateLimitPolicy: rateLimitPolicyFromMessage(request.rateLimitPolicy) }),
     ...(names.has("ip_restriction") && { allowedCidrs: cidrsFromMessage(request.ipRestriction) }),

@@ -1,32 +1,30 @@
-import { isFieldSet, type MessageShape } from "@bufbuild/protobuf";
+import type { MessageShape } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import type { ImportedApiKeySchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { IssuedApiKeySchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import type { KeyAttributes, KeyRecord } from "../core/key.ts";
 import { checkMetadata } from "../core/metadata.ts";
+import { scopeSet } from "../core/scopes.ts";
 import { invalidField } from "../error/failure.ts";
-import { maskedFields } from "./field-mask.ts";
+import { fieldsToWrite } from "./field-mask.ts";
 import { cidrsFromMessage, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
 
 type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
 
 const writable = ["name", "scopes", "metadata", "rate_limit_policy", "ip_restriction"] as const;
 
-/** What an update writes: the fields that the mask names, or else those populated in the resource (AIP-134), which stands at `path`. */
+/** What an update writes: see fieldsToWrite. The resource stands at `path` in the request. */
 export function attributesToWrite(
   schema: KeySchema,
   resource: MessageShape<KeySchema>,
   updateMask: FieldMask | undefined,
   path: string,
 ): Partial<KeyAttributes> {
-  const names =
-    updateMask === undefined
-      ? new Set(writable.filter((name) => schema.fields.some((field) => field.name === name && isFieldSet(resource, field))))
-      : maskedFields(updateMask, "update_mask", schema, writable);
+  const names = fieldsToWrite(resource, updateMask, "update_mask", schema, writable);
   return {
     ...(names.has("name") && { name: resource.name }),
-    ...(names.has("scopes") && { scopes: resource.scopes }),
+    ...(names.has("scopes") && { scopes: scopeSet(resource.scopes) }),
     ...(names.has("metadata") && { metadata: resource.metadata === undefined ? null : checkMetadata(resource.metadata) }),
     ...(names.has("rate_limit_policy") && { rateLimitPolicy: rateLimitPolicyFromMessage(resource.rateLimitPolicy) }),
     ...(names.has("ip_restriction") && { allowedCidrs: cidrsFromMessage(resource.ipRestriction, path) }),

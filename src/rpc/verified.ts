@@ -11,7 +11,7 @@ import type { KeyRecord } from "../core/key.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verification, Verified } from "../service/judge.ts";
 import { clientIpOf } from "./client-ip.ts";
-import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityOfRecord } from "./message.ts";
+import { rateLimitPolicyToMessage, statusToMessageAt, structToMessage, timeToMessage, visibilityOfRecord } from "./message.ts";
 
 /** Throws INVALID_REQUEST if `client_ip` is no address. */
 export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verification {
@@ -57,9 +57,9 @@ export function verifiedToMessage(
     ...identityOf(verdict.record, nowMs),
     isValid: true,
     scopes: [...verdict.record.scopes],
-    metadata: verdict.record.metadata ?? undefined,
+    metadata: structToMessage(verdict.record.metadata),
     issuer,
-    claims: customClaims ?? undefined,
+    claims: structToMessage(customClaims),
     rateLimitPolicy: rateLimitPolicyToMessage(verdict.record.rateLimitPolicy),
     rateLimitRemaining,
     rateLimitResetTime,

@@ -1,7 +1,7 @@
 import type { AuditEvent } from "../core/audit.ts";
 import { parseAuditFilter } from "../core/audit-filter.ts";
 import type { KeyService } from "./key-service.ts";
-import { type PageRequest, pageLimit } from "./list.ts";
+import { firstThatFit, type PageBounds, type PageRequest, pageLimit } from "./list.ts";
 
 export interface AuditEventPage {
   readonly events: readonly AuditEvent[];
@@ -13,11 +13,11 @@ export interface AuditEventPage {
 const maxEventsPerRead = 100;
 const maxKeyIds = 10_000;
 
-/** One page of the audit trail, the newest event first: what has just happened is what is asked for most. */
+/** One page of the audit trail, the newest event first: what has just happened is what is asked for most. It ends early as pages of keys do. */
 export async function listAuditEvents(
   { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
   tenant: string,
-  { pageSize, pageToken, filter: filterText }: PageRequest,
+  { pageSize, pageToken, filter: filterText, maxBytes, bytesOf }: PageRequest & PageBounds<AuditEvent>,
 ): Promise<AuditEventPage> {
   const filter = parseAuditFilter(filterText);
   const scope = { tenant, kind: "audit_event", filter } as const;
@@ -36,6 +36,8 @@ export async function listAuditEvents(
     }
     beforeEventId = events.at(-1)?.eventId;
   }
-  const nextPageToken = isThereMore && beforeEventId !== undefined ? pageTokens.seal(scope, beforeEventId) : "";
-  return { events, nextPageToken };
+  const page = firstThatFit(events, maxBytes, bytesOf);
+  const lastEventId = page.at(-1)?.eventId;
+  const isLast = !isThereMore && page.length === events.length;
+  return { events: page, nextPageToken: isLast || lastEventId === undefined ? "" : pageTokens.seal(scope, lastEventId) };
 }

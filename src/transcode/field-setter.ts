@@ -1,5 +1,6 @@
 import { create, type DescEnum, type DescField, isFieldSet, type Message, protoInt64, ScalarType } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
+import { integerText } from "../protojson/numeral.ts";
 import { enumProblem, scalarProblem } from "../protojson/scalar-problem.ts";
 import type { FieldPath } from "./field-path.ts";
 
@@ -45,7 +46,9 @@ function enumNumber(desc: DescEnum, json: string | number): number {
   return typeof json === "number" ? json : (desc.values.find((value) => value.name === json || value.jsonName === json)?.number ?? 0);
 }
 
+/** Of JSON that scalarProblem finds nothing wrong with. */
 function scalarValue(field: DescField, json: string | boolean): unknown {
+  const integer = () => integerText(String(json)) as string;
   switch (field.scalar) {
     case ScalarType.STRING:
     case ScalarType.BOOL:
@@ -55,10 +58,10 @@ function scalarValue(field: DescField, json: string | boolean): unknown {
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
-      return isLongAsString(field) ? protoInt64.parse(String(json)).toString() : protoInt64.parse(String(json));
+      return isLongAsString(field) ? protoInt64.parse(integer()).toString() : protoInt64.parse(integer());
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
-      return isLongAsString(field) ? protoInt64.uParse(String(json)).toString() : protoInt64.uParse(String(json));
+      return isLongAsString(field) ? protoInt64.uParse(integer()).toString() : protoInt64.uParse(integer());
     default:
       return Number(json);
   }

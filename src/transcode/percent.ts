@@ -16,6 +16,11 @@ export function decodeSegments(raw: string): string | undefined {
   return decodeSegment(raw.replaceAll(/%(?=2f)/gi, "%25"));
 }
 
+/** The path with a plain colon before its verb: clients that encode a whole segment write `ID%3Arotate`. */
+export function withPlainVerb(path: string): string {
+  return path.replace(/%3a([^/%:]*)$/i, ":$1");
+}
+
 /** As HTML forms write it: `+` is a space. */
 export function decodeQueryPart(raw: string): string | undefined {
   return decodeSegment(raw.includes("+") ? raw.replaceAll("+", " ") : raw);

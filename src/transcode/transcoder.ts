@@ -9,10 +9,12 @@ import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from 
 import { readBody } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { compileHttpRules } from "./http-rules.ts";
-import { checkMediaType, parseJson } from "./json-body.ts";
+import { checkMediaType } from "./json-body.ts";
+import { withPlainVerb } from "./percent.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
 import { type ResponseHeaders, sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
+import type { Trie } from "./trie.ts";
 
 export interface TranscoderOptions {
   readonly methods: MethodTable;
@@ -44,17 +46,18 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
     const target = originForm(request.url ?? "");
     const queryAt = target.indexOf("?");
-    const path = queryAt < 0 ? target : target.slice(0, queryAt);
-    const endpoint = routes.find(path, request.method ?? "");
-    if (endpoint === undefined) {
-      refuseRoute(routes.methodsAt(path), request, response);
+    const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
+    const found = findEndpoint(routes, rawPath, request.method ?? "");
+    if (found instanceof Set) {
+      refuseRoute(found, request, response);
       return;
     }
+    const { path, endpoint } = found;
     const { route, buildRequest } = endpoint;
     const call = new HttpCall(route.method, "json-http", request, "stream" in response ? response.stream : response, trustedProxies);
     try {
       admit(call);
-      const body = isBodyless(request) ? undefined : await readJson(request, route, call.openBody(bodies));
+      const body = isBodyless(request) ? undefined : await readJson(request, route, json, call.openBody(bodies));
       const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
       const answer = await route.handler(message, call);
       call.setAnswered();
@@ -71,13 +74,24 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   };
 }
 
+/** The endpoint with the path that it was found by, or the methods that the path takes. An encoded colon is tried after the path as it is. */
+function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string): { path: string; endpoint: Endpoint } | Set<string> {
+  const endpoint = routes.find(path, httpMethod);
+  if (endpoint !== undefined) return { path, endpoint };
+  const plainPath = withPlainVerb(path);
+  const plainEndpoint = routes.find(plainPath, httpMethod);
+  if (plainEndpoint !== undefined) return { path: plainPath, endpoint: plainEndpoint };
+  const methods = routes.methodsAt(plainPath);
+  return methods.size > 0 ? methods : routes.methodsAt(path);
+}
+
 /** Undefined for an empty body. */
-async function readJson(request: HttpRequest, route: Route, lease: BodyLease): Promise<unknown> {
+async function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease): Promise<unknown> {
   try {
     const body = route.body === "none" ? await readNothing(request, lease) : await readBody(request, request, route.maxBytes, lease);
     if (body.length === 0) return undefined;
     checkMediaType(request);
-    return parseJson(body);
+    return json.parse(route.method.input, body);
   } finally {
     lease.release();
   }

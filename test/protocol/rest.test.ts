@@ -80,13 +80,13 @@ describe("JSON", () => {
 
   test("is_valid is there when it is false", async () => {
     const { json } = await send("POST", "/v2alpha1/admin/apiKeys:verify", { body: { credential: "nobodys" } });
-    expect(json).toEqual({ is_valid: false, error_code: "VERIFICATION_ERROR_NOT_FOUND", error_message: expect.any(String) });
+    expect(json).toEqual({ is_valid: false, error_code: "VERIFICATION_ERROR_NOT_FOUND", error_message: expect.any(String), scopes: [] });
   });
 
-  test("an empty list is an object", async () => {
+  test("an empty list is a list", async () => {
     const { status, json } = await send("GET", `${keysPath}?filter=${encodeURIComponent('actor_id="nobody at all"')}`);
     expect(status).toBe(200);
-    expect(json.issued_api_keys ?? []).toEqual([]);
+    expect(json).toEqual({ issued_api_keys: [], next_page_token: "" });
   });
 
   test("timestamps are RFC 3339 in UTC", async () => {
@@ -136,6 +136,11 @@ describe("PATCH", () => {
     ["a mask in the query", "?update_mask=name", { name: "new", scopes: ["ignored"] }],
     ["a mask in the query in camelCase", "?updateMask=name", { name: "new", scopes: ["ignored"] }],
     ["a mask in the query and the wrapped resource", "?update_mask=name", { issued_api_key: { name: "new", scopes: ["ignored"] } }],
+    ["an empty mask in the query", "?update_mask=", { name: "new" }],
+    ["an empty mask in camelCase, without =", "?updateMask", { name: "new" }],
+    ["an empty mask in the body", "", { issued_api_key: { name: "new" }, update_mask: "" }],
+    ["an empty mask that is written as a message", "", { issuedApiKey: { name: "new" }, updateMask: {} }],
+    ["an empty mask with its list of paths", "", { issued_api_key: { name: "new" }, update_mask: { paths: [] } }],
     ["output-only members, which are ignored", "", { name: "new", status: "KEY_STATUS_REVOKED", create_time: "2001-01-01T00:00:00Z" }],
   ])("takes %s", async (_what, query, body) => {
     const { keyId, key } = await issue({ name: "old", scopes: ["kept"], metadata: { kept: true } });

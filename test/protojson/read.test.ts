@@ -40,6 +40,24 @@ describe("what is read", () => {
     });
   });
 
+  test.each([
+    ["1e3", "1000"],
+    ["-1.50e1", "-15"],
+    ["9223372036854775807", "9223372036854775807"],
+    ["9223372036854775807.0", "9223372036854775807"],
+    ["922337203685477580700e-2", "9223372036854775807"],
+    ["-0", "0"],
+  ])("integer %j in a string is read exactly", (text, digits) => {
+    const expected = digits === "0" ? {} : { big_int: digits };
+    expect(back(Everything, { big_int: text })).toEqual(expected);
+    expect(back(Everything, { wrapped_int: text })).toEqual({ wrapped_int: digits });
+    expect(back(Everything, { numbers: ["1e3"], counts: { a: text } })).toMatchObject({ counts: { a: digits } });
+  });
+
+  test("a mask that is empty, in each of its forms", () => {
+    for (const mask of ["", {}, { paths: [] }]) expect(strict.read(Everything, { mask })).toMatchObject({ mask: { paths: [] } });
+  });
+
   test("a field called constructor is absent from a plain object", () => {
     expect(back(Everything, {})).toEqual({});
   });
@@ -86,6 +104,15 @@ describe("what is refused, and where", () => {
     ["string", { text: 1 }, [["text", "must be a string"]]],
     ["lone surrogate", { text: "\ud800" }, [["text", "must be valid Unicode"]]],
     ["bool", { flag: "true" }, [["flag", "must be true or false"]]],
+    ...["0x10", "0b1", "0o7", " 5", "5 ", "\n5", "", "+5", "05", "5.", ".5", "1.5", "1e-1", "1_000", "Infinity", "1e400"].flatMap(
+      (text): [string, unknown, [string, string][]][] => [
+        [`int32 ${JSON.stringify(text)}`, { small_int: text }, [["small_int", "must be an integer from -2147483648 to 2147483647"]]],
+        [`int64 ${JSON.stringify(text)}`, { big_int: text }, [["big_int", "must be an integer of 64 bits"]]],
+        [`wrapper ${JSON.stringify(text)}`, { wrapped_int: text }, [["wrapped_int", "must be an integer of 64 bits"]]],
+      ],
+    ),
+    ["double 0x10", { big_float: "0x10" }, [["big_float", "must be a number"]]],
+    ["mask with paths", { mask: { paths: ["name"] } }, [["mask", "must be a string of field names with commas between them"]]],
     ["int32", { small_int: 2147483648 }, [["small_int", "must be an integer from -2147483648 to 2147483647"]]],
     ["int32 fraction", { small_int: 1.5 }, [["small_int", "must be an integer from -2147483648 to 2147483647"]]],
     ["int64", { bigInt: "9223372036854775808" }, [["big_int", "must be an integer of 64 bits"]]],
@@ -204,7 +231,9 @@ describe("presence masks", () => {
     [{ scopes: [], override_mask: null }, "scopes"],
     [{ scopes: [], overrideMask: null }, "scopes"],
     [{ scopes: [], override_mask: "display_name" }, "displayName"],
-    [{ scopes: [], overrideMask: "" }, ""],
+    [{ scopes: [], overrideMask: "" }, "scopes"],
+    [{ scopes: [], override_mask: {} }, "scopes"],
+    [{ scopes: [], override_mask: { paths: [] } }, "scopes"],
     [{ id: "1", scopes: [] }, "scopes"],
   ])("%j", (json, mask) => {
     expect(maskOf(json, ["id"])).toMatchObject({ override_mask: mask });
@@ -278,8 +307,8 @@ describe("beside protobuf-es", () => {
         try {
           native = fromJson(Everything, given as JsonValue, { ignoreUnknownFields: unknownFields === "ignore" });
         } catch {
-          // Durations and masks that only this reader takes.
-          expect(JSON.stringify(given)).toMatch(/"1h"|"a_b"|"\d+[a-z]"/);
+          // Durations, masks and integers that only this reader takes.
+          expect(JSON.stringify(given)).toMatch(/"1h"|"a_b"|"\d+[a-z]"|"1e3"|"mask":\{/);
           return;
         }
         expect(toJson(Everything, native as never)).toEqual(canonical);

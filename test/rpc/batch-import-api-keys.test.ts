@@ -49,7 +49,7 @@ test("each item stands for itself, and a bad one costs only itself", async () =>
     item(""),
     item("sk_no_name", { name: "" }),
     item(secret),
-    item("sk_scopes", { scopes: ["a", "a"] }),
+    item("sk_scopes", { scopes: ["a b"] }),
     item("sk_metadata", { metadata: { text: "x".repeat(5000) } }),
     item("sk_both", { raw_key_sha256: "0".repeat(64) }),
     item("sk_ttl", { ttl: "0.5s" }),
@@ -61,7 +61,7 @@ test("each item stands for itself, and a bad one costs only itself", async () =>
     prefixed("INVALID_ARGUMENT raw_key: "),
     prefixed("INVALID_ARGUMENT name: "),
     prefixed("INVALID_ARGUMENT raw_key: has the shape"),
-    prefixed("INVALID_ARGUMENT scopes: "),
+    prefixed("INVALID_ARGUMENT scopes[0]: "),
     prefixed("INVALID_ARGUMENT metadata: "),
     prefixed("INVALID_ARGUMENT raw_key_sha256: "),
     prefixed("INVALID_ARGUMENT ttl: "),
@@ -196,7 +196,7 @@ test("1000 keys go in one call, 1001 and none do not", async () => {
 });
 
 test("lists that are too long are refused by their length, and not item by item", async () => {
-  const [scopes, allowed_cidrs] = [Array.from({ length: 100_000 }, () => " "), Array.from({ length: 101 }, () => "x")];
+  const [scopes, allowed_cidrs] = [Array.from({ length: 2000 }, () => " "), Array.from({ length: 101 }, () => "x")];
   const [result] = await importAll([item("sk_long", { scopes, ip_restriction: { allowed_cidrs } }), item("sk_short")]);
   const tooMany = "must contain no more than 100 item(s)";
   expect(result).toBe(`INVALID_ARGUMENT scopes: ${tooMany}; ip_restriction.allowed_cidrs: ${tooMany}`);

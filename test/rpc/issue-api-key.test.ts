@@ -27,6 +27,13 @@ test("a public key shows it in its prefix", async () => {
   expect([key.visibility, secret.startsWith(`kw_pub_v1_${key.key_id}_`)]).toEqual(["KEY_VISIBILITY_PUBLIC", true]);
 });
 
+test("a scope that is given twice counts once, for a retry too", async () => {
+  const { key } = await api.issue({ scopes: ["b", "a", "b"], request_id: "scopes" });
+  expect(key.scopes).toEqual(["b", "a"]);
+  expect((await api.issue({ scopes: ["b", "a", "a", "b"], request_id: "scopes" })).keyId).toBe(key.key_id);
+  expect(faults(await api.refused("AdminIssueApiKey", { scopes: ["a", "b"], request_id: "scopes" }))).toEqual(["ALREADY_EXISTS"]);
+});
+
 test("prefix and default ttl are settings", async () => {
   await using own = await startApi("grpc", { env: { KEYWRIGHT_KEY_PREFIX: "acme", KEYWRIGHT_DEFAULT_TTL: "1h" } });
   const { key, secret } = await own.issue();
@@ -42,11 +49,15 @@ describe("limits", () => {
     metadata: { m: filler.repeat((byteLength - '{"m":""}'.length) / Buffer.byteLength(filler)) },
   });
 
+  const nested = (levels: number): JsonObject => (levels === 1 ? { end: 1 } : { a: nested(levels - 1) });
+
   test.each<[string, JsonObject]>([
     ["a name of 255 characters", { name: "ü".repeat(255) }],
     ["an actor of 255 characters", { actor_id: "x".repeat(255) }],
     ["100 scopes", { scopes: manyScopes(100) }],
     ["a scope of 256 characters", { scopes: ["x".repeat(256)] }],
+    ["metadata of 20 levels", { metadata: nested(20) }],
+    ["numbers that every client reads", { metadata: { a: [2 ** 53 - 1, -0.1, 1e300] } }],
     ["metadata of 4096 bytes", metadata(4096)],
     ["metadata of 4096 bytes of UTF-8", metadata(4096, "\u{1f5dd}")],
     ["100 ranges", { ip_restriction: { allowed_cidrs: Array.from({ length: 100 }, (_, index) => `10.0.${index}.0/24`) } }],
@@ -61,7 +72,8 @@ describe("limits", () => {
     ["a name of 256 characters", { name: "ü".repeat(256) }, "name"],
     ["an actor of 256 characters", { actor_id: "x".repeat(256) }, "actor_id"],
     ["101 scopes", { scopes: manyScopes(101) }, "scopes"],
-    ["a scope twice", { scopes: ["a", "a"] }, "scopes"],
+    ["metadata of 21 levels", { metadata: nested(21) }, "metadata"],
+    ["an integer of 54 bits in metadata", { metadata: { a: [2 ** 53] } }, "metadata"],
     ["a scope of 257 characters", { scopes: ["x".repeat(257)] }, "scopes[0]"],
     ["an empty scope", { scopes: [""] }, "scopes[0]"],
     ["metadata of 4097 bytes", metadata(4097), "metadata"],

@@ -45,6 +45,12 @@ describe("overrides", () => {
   test.each<[JsonObject, JsonObject]>([
     [{ name: "new" }, { name: "new", scopes: ["a", "b"] }],
     [{ scopes: ["c"] }, { name: "whole", scopes: ["c"] }],
+    [{ scopes: ["c", "b", "c"] }, { scopes: ["c", "b"] }],
+    [
+      { name: "new", scopes: ["c"], override_mask: "" },
+      { name: "new", scopes: ["c"], metadata: { a: 1 } },
+    ],
+    [{ override_mask: "" }, { name: "whole", scopes: ["a", "b"] }],
     [{ metadata: {} }, { metadata: {}, scopes: ["a", "b"] }],
     [{ visibility: "KEY_VISIBILITY_SECRET" }, { visibility: "KEY_VISIBILITY_SECRET" }],
     [{ rate_limit_policy: { quota: "6", window: "1s" } }, { rate_limit_policy: { quota: "6", window: "1s", unit: "requests" } }],

@@ -18,6 +18,17 @@ test("without a mask it writes what is populated", async () => {
   expect(await update(keyId, { name: "new", scopes: [] })).toEqual({ ...key, name: "new", update_time: expect.any(String) });
 });
 
+test("a mask that names nothing is none", async () => {
+  const { keyId, key } = await api.issue({ name: "old", metadata: { a: 1 } });
+  expect(await update(keyId, { name: "new" }, "")).toEqual({ ...key, name: "new", update_time: expect.any(String) });
+});
+
+test("a scope that is given twice counts once", async () => {
+  const { keyId } = await api.issue();
+  expect((await update(keyId, { scopes: ["b", "a", "b"] })).scopes).toEqual(["b", "a"]);
+  expect((await api.get(keyId)).scopes).toEqual(["b", "a"]);
+});
+
 test("what it answers is what is stored", async () => {
   const { keyId } = await api.issue();
   const change = {

@@ -10,6 +10,7 @@ export type RunPython = (program: string, args?: readonly string[], options?: { 
 
 const packages = [
   ...["pymacaroons==0.13.0", "PyNaCl==1.6.2", "six==1.17.0"],
+  ...["grpcio==1.76.0", "protobuf==6.33.2", "typing_extensions==4.15.0"],
   ...["PyJWT==2.15.1", "cryptography==50.0.2", "cffi==2.1.1", "pycparser==3.12"],
 ];
 const cacheDir = resolve(import.meta.dirname, "../../.cache/python");
@@ -17,7 +18,7 @@ const installTimeoutMs = 300_000;
 const run = promisify(execFile);
 
 /**
- * `describe` for tests that run Python programs with pymacaroons and PyJWT. Where there is no Python, or its packages cannot be installed, one
+ * `describe` for tests that run Python programs with pymacaroons, PyJWT and grpcio. Where there is no Python, or its packages cannot be installed, one
  * skipped test says why; where the environment says CI, that is an error. To be awaited at the top of a test file.
  */
 export async function describeWithPython(name: string, body: (runPython: RunPython) => void): Promise<void> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { jsonErrorOffset } from "../../src/transcode/json-position.ts";
+import { jsonErrorOffset } from "../../src/protojson/json-position.ts";
 
 describe("jsonErrorOffset", () => {
   test.each<[string, number | undefined]>([

@@ -1,0 +1,146 @@
+import type { FieldViolation } from "../error/failure.ts";
+import { childPath, maxDepth, printableName } from "./fields.ts";
+import { invalidFields, nestedTooDeep } from "./invalid-fields.ts";
+import { losesPrecision } from "./numeral.ts";
+
+/** An array of the contract has at most 1000 items, and one in metadata at most 2048, which is what its 4096 bytes have room for. */
+const maxItems = 2048;
+const maxProblems = 100;
+/** Up to so many names are searched one by one, which is faster than making a Set. */
+const maxSearched = 8;
+
+/** An object or array that is not closed yet. */
+interface Open {
+  /** Undefined in an array. */
+  readonly names: string[] | undefined;
+  /** The same names, where they are many. */
+  nameSet: Set<string> | undefined;
+  /** Of the current member. */
+  name: string;
+  awaitsName: boolean;
+  /** Of the current item. */
+  index: number;
+}
+
+const quote = 0x22;
+const comma = 0x2c;
+const minus = 0x2d;
+const zero = 0x30;
+const nine = 0x39;
+const colon = 0x3a;
+const openBracket = 0x5b;
+const backslash = 0x5c;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/**
+ * Looks at JSON text before it is parsed, in one pass that makes no values. Throws INVALID_REQUEST at once where the text holds more than
+ * `maxValues` values, an array of more than 2048 items, or more than 100 levels. Returns what JSON.parse would accept in silence: members
+ * that stand twice in one object (the last one would win), and numbers that a double cannot hold (they would change). Text that is not JSON
+ * is left to the parser.
+ */
+export function scanJson(text: string, maxValues: number): FieldViolation[] {
+  const problems: FieldViolation[] = [];
+  const stack: Open[] = [];
+  let open: Open | undefined;
+  let values = 1;
+  const report = (description: string): void => {
+    if (problems.length < maxProblems) problems.push({ field: pathOf(stack), description });
+  };
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      const end = stringEnd(text, at);
+      if (open?.awaitsName && !takeName(open, nameIn(text, at, end))) report("is given twice");
+      at = end;
+    } else if (code === comma) {
+      if (++values > maxValues) throw tooManyValues(maxValues);
+      if (open?.names !== undefined) open.awaitsName = true;
+      else if (open !== undefined && ++open.index >= maxItems) throw tooManyItems(stack);
+    } else if (code === colon) {
+      if (open !== undefined) open.awaitsName = false;
+    } else if (code === openBrace || code === openBracket) {
+      if (++values > maxValues) throw tooManyValues(maxValues);
+      open = code === openBrace ? openObject() : openArray();
+      if (stack.push(open) > maxDepth) throw nestedTooDeep();
+    } else if (code === closeBrace || code === closeBracket) {
+      stack.pop();
+      open = stack.at(-1);
+    } else if (code === minus || (code >= zero && code <= nine)) {
+      const end = numberEnd(text, at);
+      if (end - at > 1 && losesPrecision(text.slice(at, end))) report("is a number that would be rounded; use a string");
+      at = end - 1;
+    }
+  }
+  return problems;
+}
+
+function tooManyValues(maxValues: number): Error {
+  return invalidFields([{ field: "", description: `must not hold more than ${maxValues} values` }]);
+}
+
+function tooManyItems(stack: readonly Open[]): Error {
+  return invalidFields([{ field: pathOf(stack.slice(0, -1)), description: `must not hold more than ${maxItems} items` }]);
+}
+
+function openObject(): Open {
+  return { names: [], nameSet: undefined, name: "", awaitsName: true, index: 0 };
+}
+
+function openArray(): Open {
+  return { names: undefined, nameSet: undefined, name: "", awaitsName: false, index: 0 };
+}
+
+/** Answers false where the object has a member of this name already. */
+function takeName(open: Open, name: string): boolean {
+  const names = open.names as string[];
+  open.name = name;
+  if (open.nameSet !== undefined) {
+    const count = open.nameSet.size;
+    return open.nameSet.add(name).size > count;
+  }
+  if (names.includes(name)) return false;
+  names.push(name);
+  if (names.length > maxSearched) open.nameSet = new Set(names);
+  return true;
+}
+
+/** Two spellings of a name are one name (`\u0061` and `a`). */
+function nameIn(text: string, start: number, end: number): string {
+  const raw = text.slice(start + 1, end);
+  if (!raw.includes("\\")) return raw;
+  try {
+    return JSON.parse(`"${raw}"`) as string;
+  } catch {
+    return raw;
+  }
+}
+
+/** Where the string that begins at `start` has its closing quote; the length of the text where it has none. */
+function stringEnd(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === backslash) backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+function numberEnd(text: string, start: number): number {
+  let end = start + 1;
+  while (end < text.length && isNumberPart(text.charCodeAt(end))) end++;
+  return end;
+}
+
+/** Digits, `+`, `-`, `.`, `e` and `E`. */
+function isNumberPart(code: number): boolean {
+  return (code >= zero && code <= nine) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === minus;
+}
+
+function pathOf(stack: readonly Open[]): string {
+  return stack.reduce(
+    (path, { names, name, index }) => (names === undefined ? `${path}[${index}]` : childPath(path, printableName(name))),
+    "",
+  );
+}

@@ -1,0 +1,51 @@
+import type { AuditEvent } from "../core/audit.ts";
+import type { JsonValue, KeyRecord } from "../core/key.ts";
+import type { Verified } from "../service/judge.ts";
+
+/**
+ * Largest answer in protobuf: gRPC clients refuse more than 4 MiB unless they are told otherwise. Page tokens, tags and lengths of the answer
+ * itself have room in the rest. JSON of the same answer may be longer.
+ */
+export const maxAnswerBytes = 4 * 1024 * 1024 - 8192;
+
+/** What a field takes besides its text: a tag of up to two bytes and a length of up to three. */
+const overheadBytes = 5;
+/** Status, visibility, times, rate limit and the tags of them all. */
+const fixedBytes = 256;
+const numberBytes = 9;
+
+/** At most so many bytes a key takes in an answer. */
+export function keyBytes(record: KeyRecord): number {
+  const { keyId, name, actorId, scopes, allowedCidrs, metadata, revocation } = record;
+  return fixedBytes + textBytes(keyId, name, actorId, revocation?.description ?? "", ...scopes, ...allowedCidrs) + jsonBytes(metadata);
+}
+
+/** The same for the result of a verification. */
+export function verifiedBytes({ verdict, customClaims }: Verified, issuer: string): number {
+  const { record } = verdict;
+  if (record === null) return fixedBytes;
+  const identityBytes = fixedBytes + textBytes(record.keyId, record.actorId);
+  if (!verdict.isValid) return identityBytes;
+  return identityBytes + textBytes(issuer, ...record.scopes) + jsonBytes(record.metadata) + jsonBytes(customClaims);
+}
+
+/** The same for an event of the audit trail. */
+export function eventBytes(event: AuditEvent): number {
+  const { eventId, method, caller, clientAddress, requestId, keyIds, changedFields, errorReason } = event;
+  return fixedBytes + textBytes(eventId, method, caller, clientAddress, requestId, errorReason ?? "", ...keyIds, ...changedFields);
+}
+
+function textBytes(...texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + overheadBytes + Buffer.byteLength(text), 0);
+}
+
+/** Of JSON as google.protobuf.Struct, which can be five times as long as the text. */
+function jsonBytes(value: JsonValue): number {
+  if (typeof value === "string") return textBytes(value);
+  if (typeof value !== "object" || value === null) return numberBytes;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + overheadBytes + jsonBytes(item), overheadBytes);
+  return Object.entries(value).reduce(
+    (sum, [name, member]) => sum + 2 * overheadBytes + textBytes(name) + jsonBytes(member),
+    overheadBytes,
+  );
+}

@@ -1,0 +1,172 @@
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { HttpAnswer, Send } from "../support/http.ts";
+import { httpSender } from "../support/http.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+/** JSON as text, which no client library would send: JSON/HTTP and Connect read it alike. */
+let server: ServerProcess;
+let send: Send;
+
+beforeAll(async () => {
+  server = await startServer();
+  send = httpSender(server.url, server.adminToken);
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+const rpc = (method: string) => `/keywright.v2alpha1.ApiKeysService/${method}`;
+const issuePaths = { "JSON/HTTP": "/v2alpha1/admin/issuedApiKeys", Connect: rpc("AdminIssueApiKey") };
+const derivePaths = { "JSON/HTTP": "/v2alpha1/admin/apiKeys:derive", Connect: rpc("AdminDeriveToken") };
+const batchPaths = { "JSON/HTTP": "/v2alpha1/admin/importedApiKeys:batchImport", Connect: rpc("AdminBatchImportApiKeys") };
+const protocols = ["JSON/HTTP", "Connect"] as const;
+
+interface Violation {
+  readonly field?: string;
+  readonly description: string;
+}
+
+/** The field violations of an error; JSON/HTTP has them as JSON, Connect beside their bytes. */
+function violationsOf({ json }: HttpAnswer): Violation[] {
+  const details = json.details as unknown as { field_violations?: Violation[]; debug?: { fieldViolations?: Violation[] } }[];
+  return details.flatMap(({ field_violations, debug }) => field_violations ?? debug?.fieldViolations ?? []);
+}
+
+const fieldsOf = (answer: HttpAnswer) => [answer.status, ...violationsOf(answer).map(({ field = "" }) => field)];
+
+describe.each(protocols)("%s", (protocol) => {
+  const post = (paths: Record<string, string>, body: string) => send("POST", paths[protocol] as string, { body });
+
+  test.each([
+    ['{"name":"a","name":"b"}', "name"],
+    ['{"name":"a","n\\u0061me":"a"}', "name"],
+    ['{"metadata":{"a":{"b":1,"c":2,"b":3}}}', "metadata.a.b"],
+    ['{"rateLimitPolicy":{"quota":"1","quota":"2","window":"1s"}}', "rateLimitPolicy.quota"],
+    ['{"actor_id":"a","actorId":"a"}', "actor_id"],
+    ['{"actor_id":null,"actorId":"a"}', "actor_id"],
+  ])("%s stands twice", async (body, field) => {
+    const answer = await post(issuePaths, body);
+    expect(fieldsOf(answer)).toEqual([400, field]);
+    expect(violationsOf(answer)[0]?.description).toMatch(/^is given twice/);
+  });
+
+  test("a claim and a member of an item that stand twice", async () => {
+    expect(fieldsOf(await post(derivePaths, '{"credential":"x","custom_claims":{"a":1,"a":2}}'))).toEqual([400, "custom_claims.a"]);
+    const requests = '{"requests":[{"name":"a"},{"raw_key":"a","raw_key":"b"}]}';
+    expect(fieldsOf(await post(batchPaths, requests))).toEqual([400, "requests[1].raw_key"]);
+  });
+
+  test.each([
+    ['{"rate_limit_policy":{"quota":9007199254740993,"window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"rate_limit_policy":{"quota":9223372036854775807,"window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"rate_limit_policy":{"quota":"0x10","window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"rate_limit_policy":{"quota":"0b1","window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"rate_limit_policy":{"quota":" 5","window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"rate_limit_policy":{"quota":"","window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"metadata":{"a":[9007199254740993]}}', "metadata.a[0]"],
+    ['{"metadata":{"a":[9007199254740992]}}', "metadata"],
+    ['{"metadata":{"a":-1e16}}', "metadata"],
+  ])("%s is no number that arrives as it is", async (body, field) => {
+    const answer = await post(issuePaths, body);
+    expect(fieldsOf(answer)).toEqual([400, field]);
+    expect(violationsOf(answer)[0]?.description).toMatch(/use a string$|must be an integer of 64 bits/);
+  });
+
+  test.each([
+    ["9007199254740994", "9007199254740994"],
+    ['"9223372036854775807"', "9223372036854775807"],
+    ['"1e3"', "1000"],
+    ["1e3", "1000"],
+    ["5.0", "5"],
+  ])("a quota of %s is kept exactly", async (quota, expected) => {
+    const answer = await post(
+      issuePaths,
+      `{"rate_limit_policy":{"quota":${quota},"window":"1s"},"metadata":{"a":[1e300,0.1,9007199254740991]}}`,
+    );
+    const { issued_api_key: fromHttp, issuedApiKey: fromConnect } = answer.json as Record<string, Record<string, Record<string, unknown>>>;
+    const policy = fromHttp?.rate_limit_policy ?? fromConnect?.rateLimitPolicy;
+    expect(policy?.quota, answer.text).toBe(expected);
+    expect((fromHttp ?? fromConnect)?.metadata).toEqual({ a: [1e300, 0.1, 9007199254740991] });
+  });
+
+  test("a byte order mark is skipped", async () => {
+    const answer = await post(issuePaths, '\ufeff{"name":"marked"}');
+    expect(answer.text).toContain('"marked"');
+  });
+
+  test("text that is not JSON is refused with its place", async () => {
+    const answer = await post(issuePaths, '{"name":"secret",}');
+    expect([answer.status, answer.json.message]).toEqual([
+      400,
+      "the request body cannot be read: it is not valid JSON at line 1, column 18",
+    ]);
+  });
+
+  test("a million empty arrays", async () => {
+    const arrays = "[],".repeat(999_999);
+    for (const body of [`[${arrays}[]]`, `{"requests":[${arrays}[]]}`]) {
+      expect(violationsOf(await post(batchPaths, body))[0]?.description).toBe("must not hold more than 2048 items");
+    }
+    const nested = `{"requests":[${`[${"[],".repeat(999)}[]],`.repeat(1000)}[]]}`;
+    expect(violationsOf(await post(batchPaths, nested))[0]?.description).toBe("must not hold more than 262144 values");
+  });
+});
+
+test("a million empty arrays in a compressed body", async () => {
+  const body = gzipSync(`{"requests":[${"[],".repeat(300_000)}[]]}`);
+  const answer = await fetch(`${server.url}${rpc("AdminBatchVerifyApiKeys")}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json", "content-encoding": "gzip" },
+    body,
+  });
+  expect(answer.status).toBe(400);
+  expect(await answer.text()).toContain("requests: must not hold more than 2048 items");
+});
+
+test("Connect GET reads the same JSON", async () => {
+  const get = (message: string) =>
+    send("GET", `${rpc("AdminListIssuedApiKeys")}?encoding=json&connect=v1&message=${encodeURIComponent(message)}`);
+  expect(fieldsOf(await get('{"pageSize":1,"pageSize":2}'))).toEqual([400, "pageSize"]);
+  expect((await get('\ufeff{"pageSize":"1e0"}')).status).toBe(200);
+});
+
+test.each([
+  ["0x10", 400],
+  ["0b1", 400],
+  ["%205", 400],
+  ["+5", 400],
+  ["", 400],
+  ["1.5", 400],
+  ["9007199254740993", 400],
+  ["1e2", 200],
+  ["7", 200],
+])("?page_size=%s", async (pageSize, status) => {
+  expect((await send("GET", `/v2alpha1/admin/issuedApiKeys?page_size=${pageSize}`)).status).toBe(status);
+});
+
+describe("an encoded colon before a verb", () => {
+  test.each(["%3A", "%3a"])("%s", async (colon) => {
+    const { json } = await send("POST", issuePaths["JSON/HTTP"], { body: {} });
+    const { key_id } = json.issued_api_key as { key_id: string };
+    const rotated = await send("POST", `/v2alpha1/admin/issuedApiKeys/${key_id}${colon}rotate`, { body: {} });
+    expect(rotated.status, rotated.text).toBe(201);
+    expect(rotated.json.old_issued_api_key).toMatchObject({ key_id });
+    const verified = await send("POST", `/v2alpha1/admin/apiKeys${colon}verify`, { body: { credential: String(json.secret) } });
+    expect(verified.json).toMatchObject({ is_valid: false, key_id, scopes: [] });
+  });
+
+  test("another method is a 405 that says what the verb takes", async () => {
+    const answer = await send("PUT", "/v2alpha1/admin/issuedApiKeys/x%3Arotate");
+    expect([answer.status, answer.headers.get("allow")]).toEqual([405, "OPTIONS, POST"]);
+    const key = await send("PUT", "/v2alpha1/admin/issuedApiKeys/x%3Ay");
+    expect([key.status, key.headers.get("allow")]).toEqual([405, "GET, HEAD, OPTIONS, PATCH"]);
+  });
+});
+
+test("lists and page tokens are always written over JSON/HTTP", async () => {
+  await using empty = await startServer();
+  const get = httpSender(empty.url, empty.adminToken);
+  expect((await get("GET", "/v2alpha1/admin/issuedApiKeys")).json).toEqual({ issued_api_keys: [], next_page_token: "" });
+  expect((await get("GET", "/v2alpha1/admin/importedApiKeys")).json).toEqual({ imported_api_keys: [], next_page_token: "" });
+  expect((await get("GET", "/v2alpha1/admin/auditEvents")).json).toMatchObject({ audit_events: [], next_page_token: "" });
+  expect((await get("POST", "/v2alpha1/admin/issuedApiKeys", { body: {} })).json.issued_api_key).toMatchObject({ scopes: [] });
+});
