@@ -227,7 +227,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const unwatch =
     metrics === null
       ? null
-      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, connectionCount: listener.connectionCount });
+      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, log, connectionCount: listener.connectionCount });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);

@@ -30,6 +30,12 @@ function start(args: readonly string[] = [], settings: Readonly<Record<string, s
   return { child, outcome, ended };
 }
 
+type Started = ReturnType<typeof start>;
+
+async function listening(child: Started["child"], outcome: Started["outcome"], ended: Started["ended"]): Promise<void> {
+  while (!outcome.out.includes('"listening"') && child.exitCode === null) await Promise.race([once(child.stdout, "data"), ended]);
+}
+
 test("--version prints the version of the package", async () => {
   const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
   expect(await start(["--version"]).ended).toEqual({ code: 0, out: `${version}\n`, err: "" });
@@ -68,11 +74,11 @@ test("a port in use ends the start with exit code 1 and no stack", async () => {
   expect(err).not.toMatch(/^\s+at /m);
 });
 
-test.each(["SIGTERM", "SIGINT"] as const)(
+test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
   "%s ends a server that listens with exit code 0; the admin token is in no output",
   async (signal) => {
     const { child, outcome, ended } = start();
-    while (!outcome.out.includes('"listening"') && child.exitCode === null) await Promise.race([once(child.stdout, "data"), ended]);
+    await listening(child, outcome, ended);
     child.kill(signal);
     const { code, out, err } = await ended;
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -85,3 +91,14 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     expect(out).not.toContain((await readFile(join(dataDir, "admin-token"), "utf8")).trim());
   },
 );
+
+test("SIGUSR1 opens no inspector", async () => {
+  const { child, outcome, ended } = start();
+  await listening(child, outcome, ended);
+  child.kill("SIGUSR1");
+  // Signals are delivered in no order; the answer of the server proves that it went on after this one.
+  const { url } = JSON.parse(outcome.out.split("\n").find((line) => line.includes('"listening"')) as string) as { url: string };
+  for (let turn = 0; turn < 20; turn += 1) expect((await fetch(`${url}/health/alive`)).status).toBe(200);
+  child.kill("SIGTERM");
+  expect(await ended).toMatchObject({ code: 0, err: "" });
+});

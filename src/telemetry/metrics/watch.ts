@@ -4,6 +4,7 @@ import type { SharedCache } from "../../ports/shared-cache.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
+import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
 import { watchProcess } from "./process.ts";
 
@@ -15,6 +16,7 @@ export interface Watched {
   readonly tokens: Pick<Tokens, "signatures">;
   readonly tokenKeys: Pick<TokenKeySource, "failedRefreshCount">;
   readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
+  readonly log: Pick<Log, "droppedCount">;
   readonly connectionCount: () => number;
 }
 
@@ -22,13 +24,14 @@ const trustModes = ["leased", "grace", "none"] as const;
 
 /** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
 export function watch(metrics: Metrics, watched: Watched): () => void {
-  const { trust, shared, usage, tokens, tokenKeys, refusals } = watched;
+  const { trust, shared, usage, tokens, tokenKeys, refusals, log } = watched;
   metrics.registry.onScrape(() => {
     metrics.connections.of().value = watched.connectionCount();
     metrics.tokenSignatures.of("checked").value = tokens.signatures.checked;
     metrics.tokenSignatures.of("remembered").value = tokens.signatures.remembered;
     metrics.signingKeysFailures.of().value = tokenKeys.failedRefreshCount;
     metrics.auditSuppressed.of().value = refusals.suppressedCount;
+    metrics.logDropped.of().value = log.droppedCount;
     metrics.lastUsedQueue.of().value = usage.queuedCount;
     metrics.lastUsedDropped.of().value = usage.droppedCount;
     metrics.cacheDoubts.of().value = trust.epoch;
