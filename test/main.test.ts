@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -61,6 +61,17 @@ test.each([[["--colour"]], [["extra"]], [["--config", "/there/is/no/such.yaml"]]
   const { code, err } = await start(args).ended;
   expect(code).toBe(78);
   expect(err).not.toMatch(/^\s+at /m);
+});
+
+test.skipIf(process.getuid === undefined)("a data folder that others may write to ends the start with exit code 78", async () => {
+  const open = await mkdtemp(join(tmpdir(), "keywright-open-"));
+  await chmod(open, 0o777);
+  const { code, err } = await start([], { KEYWRIGHT_DATA_DIR: open }).ended;
+  await rm(open, { recursive: true });
+  expect({ code, err }).toEqual({
+    code: 78,
+    err: `keywright: the configuration has a problem:\n  ${open}: other users may write to this folder; run: chmod go-w ${open}\n`,
+  });
 });
 
 test("a port in use ends the start with exit code 1 and no stack", async () => {
