@@ -9,11 +9,14 @@ import { prepareExpiry } from "./expiry.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareList } from "./list.ts";
+import { prepareRetentionClock } from "./retention-clock.ts";
 
 export interface SqliteKeyStoreOptions {
   /** The database file, made where there is none; its folder must be there. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
+  /** Milliseconds that only go forward, at the speed of real time; `performance.now` if absent. */
+  readonly monotonicMs?: (() => number) | undefined;
   /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
   readonly auditRetentionMs?: number | undefined;
   /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
@@ -30,12 +33,17 @@ const maxKeysPerWrite = 128;
  * microseconds. Rejects with an Error naming the file where it cannot be used, as while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
-  const { auditRetentionMs = defaultAuditRetentionMs, expiryIntervalMs = 60_000, maxKeys = null } = options;
+  const {
+    auditRetentionMs = defaultAuditRetentionMs,
+    expiryIntervalMs = 60_000,
+    maxKeys = null,
+    monotonicMs = () => performance.now(),
+  } = options;
   const database = openDatabase(options.path);
   const keys = prepareKeys(database, options.clock, maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
-  const removeSomeExpired = prepareExpiry(database, options.clock, auditRetentionMs);
+  const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), auditRetentionMs);
   const groupCommit = createGroupCommit(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
