@@ -1,5 +1,6 @@
 import type { KeyKind, KeyRecord } from "../core/key.ts";
 import { parseKeyFilter } from "../core/key-filter.ts";
+import type { ListPart } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
 export interface PageRequest {
@@ -22,7 +23,10 @@ export interface ListPage {
 const defaultPageSize = 50;
 const maxPageSize = 1000;
 
-/** One page of keys by ascending id. A page costs the keys it shows, however many there are (a status may make it read over others). */
+/** Asked of the store for one page. What is left after that is for the next page: a filter may leave few of very many keys (AIP-158). */
+const maxParts = 20;
+
+/** One page of keys by ascending id. It ends early, with a token, if the filter leaves too few of the keys that were looked at. */
 export async function listKeys(
   { store, pageTokens, clock }: KeyService,
   tenant: string,
@@ -32,11 +36,18 @@ export async function listKeys(
   const filter = parseKeyFilter(filterText);
   const scope = { tenant, kind, filter };
   const limit = pageLimit(pageSize);
-  const afterKeyId = pageToken === "" ? undefined : pageTokens.open(scope, pageToken, nowMs);
-  const records = await store.list(tenant, { kind, ...filter, nowMs, afterKeyId, limit: limit + 1 });
+  let lastKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
+  const records: KeyRecord[] = [];
+  // One more than the page holds tells whether there is another page.
+  for (let parts = 0; parts < maxParts && lastKeyId !== null && records.length <= limit; parts += 1) {
+    const query = { kind, ...filter, nowMs, afterKeyId: lastKeyId, limit: limit + 1 - records.length };
+    const part: ListPart = await store.list(tenant, query);
+    records.push(...part.records);
+    lastKeyId = part.lastKeyId;
+  }
   const page = records.slice(0, limit);
-  const last = page.at(-1);
-  return { records: page, nextPageToken: records.length > limit && last !== undefined ? pageTokens.seal(scope, last.keyId) : "" };
+  if (records.length > limit) lastKeyId = page.at(-1)?.keyId ?? null;
+  return { records: page, nextPageToken: lastKeyId === null ? "" : pageTokens.seal(scope, lastKeyId) };
 }
 
 /** Items of a page at most. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AuditEvent } from "../../core/audit.ts";
 import { Failure } from "../../error/failure.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
@@ -57,6 +58,13 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     }
   }
 
+  /** Others have their turn before the next step of a long list. */
+  async function readStep<T>(query: () => T): Promise<T> {
+    const result = read(query);
+    await nextTurn();
+    return result;
+  }
+
   async function write<T>(change: () => T, rowCount?: number): Promise<T> {
     if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
     try {
@@ -103,7 +111,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     },
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
-    list: async (tenant, query) => read(() => list(tenant, query)),
+    list: (tenant, query) => readStep(() => list(tenant, query)),
     replace: (tenant, record, event) => write(() => audited(tenant, event, keys.replace(tenant, record), false)),
     rotate: (tenant, retired, successor, event) => write(() => audited(tenant, event, keys.rotate(tenant, retired, successor), false)),
     delete: (tenant, kind, keyId, event) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId), null)),
@@ -113,7 +121,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
         write(() => {
           for (const event of events) audit.add(tenant, event);
         }, events.length),
-      list: async (tenant, query) => read(() => audit.list(tenant, query)),
+      list: (tenant, query) => readStep(() => audit.list(tenant, query)),
     },
     ping: async () => read(() => void probe.get()),
     async close() {
