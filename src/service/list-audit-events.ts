@@ -14,7 +14,7 @@ export interface AuditEventPage {
 const maxEventsPerRead = 100;
 const maxKeyIds = 10_000;
 /** Asked of the store for one page, as for a page of keys. */
-const maxParts = 40;
+export const maxParts = 100;
 
 /** One page of the audit trail, the newest event first: what has just happened is what is asked for most. */
 export async function listAuditEvents(

@@ -24,7 +24,7 @@ const defaultPageSize = 50;
 const maxPageSize = 1000;
 
 /** Asked of the store for one page. What is left after that is for the next page: a filter may leave few of very many keys (AIP-158). */
-const maxParts = 20;
+export const maxParts = 100;
 
 /** One page of keys by ascending id. It ends early, with a token, if the filter leaves too few of the keys that were looked at. */
 export async function listKeys(

@@ -186,7 +186,7 @@ test.each([
 
 test("a store whose server secret is gone is refused, as a new secret would refuse all its keys", async () => {
   await complete();
-  await writeFile(join(dataDir, "keywright.db"), "");
+  await writeFile(join(dataDir, "keywright.db"), "", { mode: 0o600 });
   await rm(join(dataDir, "server-secret"));
   await expect(complete()).rejects.toThrow("restore the file or set KEYWRIGHT_SECRET");
   await expect(readFile(join(dataDir, "server-secret"))).rejects.toThrow("ENOENT");

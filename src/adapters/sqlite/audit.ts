@@ -22,7 +22,7 @@ const columns = [
 ] as const;
 
 /** Looked at in one step at most, as for lists of keys. */
-export const maxEventsPerStep = 10_000;
+export const maxEventsPerStep = 2000;
 /** Read in one step at most: an event may name 1000 keys. */
 const maxReadPerStep = 50;
 

@@ -12,8 +12,8 @@ const statusConditions: Record<KeyStatus, string> = {
 
 const statuses = [undefined, "active", "expired", "revoked"] as const;
 
-/** Looked at in one step at most: some milliseconds of work, during which nobody else has a turn. */
-export const maxKeysPerStep = 10_000;
+/** Looked at in one step at most: about a millisecond of work, during which nobody else has a turn. */
+export const maxKeysPerStep = 2000;
 /** Read in one step at most: a record may be some 10 KB. */
 const maxRecordsPerStep = 100;
 /** Sorts after every key id. */
