@@ -97,7 +97,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const metrics = config.metrics === null ? null : createMetrics(version);
   const traces = await openTraces({ environment: process.env, version, log, metrics });
   const telemetry = createTelemetry(metrics, traces, monotonicMs);
-  const { store: bareStore, shareable } = await openStore(config, secrets, clock);
+  const { store: bareStore, shareable } = await openStore(config, secrets, clock, monotonicMs);
   const store = telemetry.keyStore(bareStore, config.store.kind);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
@@ -232,7 +232,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const unwatch =
     metrics === null
       ? null
-      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, connectionCount: listener.connectionCount });
+      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connectionCount: listener.connectionCount });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
@@ -286,11 +286,12 @@ async function openStore(
   config: Config,
   { storeUri }: Secrets,
   clock: () => number,
+  monotonicMs: () => number,
 ): Promise<{ store: KeyStore; shareable: MongoKeyStore | null }> {
   const { auditRetentionMs, maxKeys } = config;
   if (config.store.kind === "sqlite") {
     mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-    return { store: await openSqliteKeyStore({ path: config.store.path, clock, auditRetentionMs, maxKeys }), shareable: null };
+    return { store: await openSqliteKeyStore({ path: config.store.path, clock, monotonicMs, auditRetentionMs, maxKeys }), shareable: null };
   }
   const store = await openMongoKeyStore({ uri: storeUri as string, clock, auditRetentionMs, maxKeys });
   return { store, shareable: store };

@@ -3,14 +3,19 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type App, createApp } from "./app.ts";
 import { completeSecrets } from "./config/bootstrap.ts";
+import type { Config, GivenSecrets } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
+import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const configurationExitCode = 78;
+/** A crash ends within a second, whatever the log does. */
+const maxLogFlushMs = 500;
+const maxLastWordsMs = 200;
 
 async function main(): Promise<void> {
   const options = commandLine(process.argv.slice(2));
@@ -23,6 +28,12 @@ async function main(): Promise<void> {
   process.on("uncaughtException", (error) => crash(log, error, "uncaught exception"));
   process.on("unhandledRejection", (error) => crash(log, error, "unhandled rejection"));
 
+  await start(config, given, log).catch(async (error: unknown) => {
+    await exit(log, reportStartUpError(error));
+  });
+}
+
+async function start(config: Config, given: GivenSecrets, log: Log): Promise<void> {
   const { secrets, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) log[level]({ file }, text);
 
@@ -56,7 +67,10 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
-/** The first SIGTERM or SIGINT drains, a second one ends the process at once. */
+/**
+ * The first SIGTERM, SIGINT or SIGHUP drains, a second one ends the process at once. SIGHUP, which a terminal sends when it closes, would else
+ * end the process without writing what is buffered.
+ */
 function closeOnSignal(app: App, log: Log): void {
   let closing = false;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -74,32 +88,54 @@ function closeOnSignal(app: App, log: Log): void {
       (error: unknown) => crash(log, error, "closing failed"),
     );
   };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onSignal);
 }
 
-function crash(log: Log, error: unknown, message: string): void {
+/** Says on standard error what the log could not take: it is the last thing that is known of this process. */
+async function crash(log: Log, error: unknown, message: string): Promise<void> {
+  const droppedBefore = log.droppedCount;
   log.fatal({ error }, message);
-  void exit(log, 1);
+  let isWritten = await log.flush(maxLogFlushMs);
+  if (!isWritten || log.droppedCount > droppedBefore) {
+    // Not `console.error`, which waits for as long as nobody reads standard error.
+    const standardError = createLogOutput(2, () => {});
+    standardError.write(`keywright: ${message}: ${errorText(error)}\n`);
+    isWritten = (await standardError.flush(maxLastWordsMs)) && isWritten;
+  }
+  endProcess(isWritten, 1);
 }
 
-async function exit(log: Log, code: number): Promise<never> {
-  await log.flush();
-  process.exit(code);
+async function exit(log: Log, code: number): Promise<void> {
+  endProcess(await log.flush(maxLogFlushMs), code);
 }
 
-/** Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. */
-main().catch((error: unknown) => {
+/** If a write hangs, SIGKILL ends the process: `process.exit` waits for the thread that writes, thus for whoever should read. */
+function endProcess(isWritten: boolean, code: number): void {
+  if (isWritten) process.exit(code);
+  process.kill(process.pid, "SIGKILL");
+}
+
+/**
+ * Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. Returns the
+ * exit code.
+ */
+function reportStartUpError(error: unknown): number {
   if (error instanceof ConfigError) {
     console.error(`keywright: the configuration has ${error.problems.length === 1 ? "a problem" : `${error.problems.length} problems`}:`);
     for (const problem of error.problems) console.error(`  ${problem}`);
-    process.exit(configurationExitCode);
+    return configurationExitCode;
   }
-  console.error("keywright: cannot start:", redactText(error instanceof Error ? startUpText(error) : String(error)));
-  process.exit(1);
-});
+  console.error("keywright: cannot start:", errorText(error));
+  return 1;
+}
 
 /** System errors (a port in use, a folder that cannot be written) say all in their message; others need the stack. */
-function startUpText(error: Error): string {
-  return "syscall" in error ? error.message : (error.stack ?? error.message);
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return redactText(String(error));
+  return redactText("syscall" in error ? error.message : (error.stack ?? error.message));
 }
+
+// Without a listener Node answers SIGUSR1 by opening its inspector, which runs whatever code it is sent. `--disable-sigusr1` in the start command
+// covers the moment before this line.
+process.on("SIGUSR1", () => {});
+main().catch((error: unknown) => process.exit(reportStartUpError(error)));

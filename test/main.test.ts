@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -30,6 +30,12 @@ function start(args: readonly string[] = [], settings: Readonly<Record<string, s
   return { child, outcome, ended };
 }
 
+type Started = ReturnType<typeof start>;
+
+async function listening(child: Started["child"], outcome: Started["outcome"], ended: Started["ended"]): Promise<void> {
+  while (!outcome.out.includes('"listening"') && child.exitCode === null) await Promise.race([once(child.stdout, "data"), ended]);
+}
+
 test("--version prints the version of the package", async () => {
   const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
   expect(await start(["--version"]).ended).toEqual({ code: 0, out: `${version}\n`, err: "" });
@@ -57,6 +63,17 @@ test.each([[["--colour"]], [["extra"]], [["--config", "/there/is/no/such.yaml"]]
   expect(err).not.toMatch(/^\s+at /m);
 });
 
+test.skipIf(process.getuid === undefined)("a data folder that others may write to ends the start with exit code 78", async () => {
+  const open = await mkdtemp(join(tmpdir(), "keywright-open-"));
+  await chmod(open, 0o777);
+  const { code, err } = await start([], { KEYWRIGHT_DATA_DIR: open }).ended;
+  await rm(open, { recursive: true });
+  expect({ code, err }).toEqual({
+    code: 78,
+    err: `keywright: the configuration has a problem:\n  ${open}: other users may write to this folder; run: chmod go-w ${open}\n`,
+  });
+});
+
 test("a port in use ends the start with exit code 1 and no stack", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -68,11 +85,11 @@ test("a port in use ends the start with exit code 1 and no stack", async () => {
   expect(err).not.toMatch(/^\s+at /m);
 });
 
-test.each(["SIGTERM", "SIGINT"] as const)(
+test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
   "%s ends a server that listens with exit code 0; the admin token is in no output",
   async (signal) => {
     const { child, outcome, ended } = start();
-    while (!outcome.out.includes('"listening"') && child.exitCode === null) await Promise.race([once(child.stdout, "data"), ended]);
+    await listening(child, outcome, ended);
     child.kill(signal);
     const { code, out, err } = await ended;
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -85,3 +102,14 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     expect(out).not.toContain((await readFile(join(dataDir, "admin-token"), "utf8")).trim());
   },
 );
+
+test("SIGUSR1 opens no inspector", async () => {
+  const { child, outcome, ended } = start();
+  await listening(child, outcome, ended);
+  child.kill("SIGUSR1");
+  // Signals are delivered in no order; the answer of the server proves that it went on after this one.
+  const { url } = JSON.parse(outcome.out.split("\n").find((line) => line.includes('"listening"')) as string) as { url: string };
+  for (let turn = 0; turn < 20; turn += 1) expect((await fetch(`${url}/health/alive`)).status).toBe(200);
+  child.kill("SIGTERM");
+  expect(await ended).toMatchObject({ code: 0, err: "" });
+});

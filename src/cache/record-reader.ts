@@ -121,24 +121,20 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     return records;
   };
 
-  /** Answers all that is wanted; never rejects. */
+  /** Answers all that is wanted, or rejects: then nothing of it is answered. */
   const askStore = async (tenant: string, wanted: readonly Wanted[], outcome: CacheOutcome): Promise<void> => {
     const generation = trust.generationOf(shared?.cacheId ?? null);
     const askedMs = clock();
-    try {
-      const records = await getFromStore(
-        tenant,
-        wanted.map(({ keyId }) => keyId),
-      );
-      for (const [index, { keyId, flight, answer }] of wanted.entries()) {
-        const record = records[index] ?? null;
-        const entry = entryOf(record, record?.revision ?? 0, askedMs);
-        keepLocally(flight, tenant, keyId, entry);
-        if (generation !== null && isSound(flight)) shared?.fill(generation, tenant, keyId, entry);
-        answer.resolve({ record, outcome });
-      }
-    } catch (error) {
-      for (const { answer } of wanted) answer.reject(error);
+    const records = await getFromStore(
+      tenant,
+      wanted.map(({ keyId }) => keyId),
+    );
+    for (const [index, { keyId, flight, answer }] of wanted.entries()) {
+      const record = records[index] ?? null;
+      const entry = entryOf(record, record?.revision ?? 0, askedMs);
+      keepLocally(flight, tenant, keyId, entry);
+      if (generation !== null && isSound(flight)) shared?.fill(generation, tenant, keyId, entry);
+      answer.resolve({ record, outcome });
     }
   };
 
@@ -151,6 +147,7 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
   const askShared = async (tenant: string, wanted: readonly Wanted[]): Promise<readonly (CacheEntry | undefined)[]> => {
     const generation = trust.generationOf(shared?.cacheId ?? null);
     if (shared === null || generation === null || trust.mode() === "none") return bypassShared(wanted);
+    const { epoch } = trust;
     const answer = await shared.read(
       generation,
       tenant,
@@ -160,7 +157,7 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     const nowMs = entryTimeMs();
     return wanted.map(({ keyId, flight }, index) => {
       const entry = answer.entries[index];
-      const isUsable = entry !== undefined && flight.epoch === trust.epoch && nowMs < entry.deadlineMs;
+      const isUsable = entry !== undefined && epoch === trust.epoch && nowMs < entry.deadlineMs;
       observe?.("shared", isUsable ? "hit" : "miss");
       if (!isUsable) return undefined;
       keepLocally(flight, tenant, keyId, entry);
@@ -185,15 +182,36 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
     return entry;
   };
 
-  const goDown = async (tenant: string, wanted: readonly Wanted[]): Promise<void> => {
-    const entries = await askShared(tenant, wanted);
-    const missing = wanted.filter(({ keyId, answer }, index) => {
+  /** Answers what the caches have, and returns the rest. `entries` is what the shared cache has. */
+  const answerFromCaches = (tenant: string, wanted: readonly Wanted[], entries: readonly (CacheEntry | undefined)[]): readonly Wanted[] =>
+    wanted.filter(({ keyId, answer }, index) => {
       const entry = entries[index] ?? readLocal("last", tenant, keyId);
       if (entry !== undefined) answer.resolve({ record: entry.record, outcome: "hit" });
       return entry === undefined;
     });
-    if (missing.length > 0) await askStore(tenant, missing, "miss");
+
+  /**
+   * What the store could not answer is looked for in the caches once more, by the rules of that moment. When this process stood still while the
+   * store went, its lease is over before it can know that the store is lost: until then the caches may not be believed, and from then on they
+   * may. Whatever may be answered to a call that begins now may be answered to one that began before.
+   */
+  const answerWithoutStore = async (tenant: string, wanted: readonly Wanted[], error: unknown): Promise<void> => {
+    await trust.judgeOutage();
+    const first = wanted.map(({ keyId }) => readLocal("first", tenant, keyId));
+    const elsewhere = answerFromCaches(tenant, wanted, first);
+    const missing = elsewhere.length === 0 ? elsewhere : answerFromCaches(tenant, elsewhere, await askShared(tenant, elsewhere));
+    for (const { answer } of missing) answer.reject(error);
   };
+
+  /** Answers all that is wanted; never rejects. */
+  const goDown = async (tenant: string, wanted: readonly Wanted[]): Promise<void> => {
+    const missing = answerFromCaches(tenant, wanted, await askShared(tenant, wanted));
+    if (missing.length === 0) return;
+    await askStore(tenant, missing, "miss").catch((error: unknown) => answerWithoutStore(tenant, missing, error));
+  };
+
+  const goPastCaches = (tenant: string, wanted: readonly Wanted[]): Promise<void> =>
+    askStore(tenant, wanted, "bypass").catch((error: unknown) => wanted.forEach(({ answer }) => void answer.reject(error)));
 
   /** The way down for each key, those together that are not under way already. */
   const send = (tenant: string, keyIds: readonly string[], directive: "none" | "no-cache"): Promise<ReadAnswer>[] => {
@@ -205,7 +223,7 @@ export function createRecordReader(options: RecordReaderOptions): RecordReader {
         return answer.promise;
       }),
     );
-    if (wanted.length > 0) void (directive === "none" ? goDown(tenant, wanted) : askStore(tenant, wanted, "bypass"));
+    if (wanted.length > 0) void (directive === "none" ? goDown(tenant, wanted) : goPastCaches(tenant, wanted));
     return answers;
   };
 

@@ -8,6 +8,7 @@ export const soleProcessTrust: CacheTrust = {
   epoch: 0,
   settle: async () => {},
   confirm: async () => {},
+  judgeOutage: async () => {},
   onBeat: () => {},
   onGap: () => {},
   tick: async () => {},

@@ -32,6 +32,12 @@ export interface CacheTrust {
    * not for long.
    */
   confirm(): Promise<void>;
+  /**
+   * To be waited for by a reader whom the store failed, before it looks in the caches once more. Resolves once it is known what the failure
+   * means: the store is lost, so `grace` may hold, or it has answered a question that was asked since. That takes six ticks at most, and no
+   * time if the store is known to be lost or nothing is served without it.
+   */
+  judgeOutage(): Promise<void>;
   /** Passes on what the shared cache said (SharedCacheListener). */
   onBeat(beatId: string, cacheId: string): void;
   onGap(): void;
@@ -62,6 +68,8 @@ export interface CacheTrustOptions {
  * still for a while, when the answer is there and has only to be read.
  */
 const ticksUntilLost = 3;
+/** By then a lease is over too, in which the store answered last. */
+const maxJudgementTicks = 6;
 
 /**
  * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
@@ -89,6 +97,8 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let owesGeneration = false;
   let ticks = 0;
   let answeredTick = 0;
+  /** Readers whom the store failed, with the tick at which it did. */
+  let judgements: { readonly sinceTick: number; readonly resolve: () => void }[] = [];
   let epoch = 0;
   const beats = new Map<string, number>();
 
@@ -120,12 +130,25 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     const isNew = moveTo(generation);
     if (generation.number === known?.number) knownSinceMs = Math.max(knownSinceMs, askedMs);
     if (isNew) beat();
+    settleJudgements();
     return generation;
   };
   const read = () => ask(() => generations.read());
   const advance = (from: number, cacheId: string) => ask(() => generations.advance(from, cacheId));
 
   const isStoreLost = () => ticks - answeredTick >= ticksUntilLost;
+
+  /** Lost, and its last answer is worth nothing any more. */
+  const isGone = () => isStoreLost() && monotonicMs() - knownSinceMs > leaseMs;
+
+  const settleJudgements = () => {
+    const isJudged = ({ sinceTick }: (typeof judgements)[number]) =>
+      isGone() || answeredTick > sinceTick || ticks - sinceTick >= maxJudgementTicks;
+    const judged = judgements.filter(isJudged);
+    if (judged.length === 0) return;
+    judgements = judgements.filter((judgement) => !isJudged(judgement));
+    for (const { resolve } of judged) resolve();
+  };
 
   const modeAt = (nowMs: number): TrustMode => {
     if (known === null) return "none";
@@ -204,6 +227,11 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       }
     },
 
+    judgeOutage() {
+      if (graceMs === 0 || known === null || isGone()) return Promise.resolve();
+      return new Promise((resolve) => judgements.push({ sinceTick: ticks, resolve }));
+    },
+
     onBeat(beatId, cacheId) {
       const heard = generationOfBeat(beatId);
       // Before the first answer of the store there is nothing to be in doubt about.
@@ -219,6 +247,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     async tick() {
       beat();
       ticks += 1;
+      settleJudgements();
       try {
         await read();
         if (owesGeneration) await settle(null);

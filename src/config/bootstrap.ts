@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Config, GivenSecrets, Secrets } from "./config.ts";
-import { createWhole, isOpenToOthers, readIfExists } from "./generated-file.ts";
+import { accessProblems } from "./file-access.ts";
+import { createWhole, readIfExists } from "./generated-file.ts";
 import { Malformed } from "./parsers.ts";
 import { ConfigError } from "./problems.ts";
 import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
@@ -10,7 +11,7 @@ import { checkJwkSet, generateJwkSet } from "./signing-key.ts";
 
 /** What start-up has to say about the files, for the log. Never holds a value of theirs. */
 export interface BootstrapNote {
-  readonly level: "info" | "warn";
+  readonly level: "info";
   readonly file: string;
   readonly text: string;
 }
@@ -30,14 +31,16 @@ interface GeneratedFile {
 }
 
 /**
- * Adds the secrets that were not given: from files in the data folder, which are made where they are missing. Throws ConfigError for
- * files that cannot be used. Of processes that start at once, one makes each file and all use it.
+ * Adds the secrets that were not given: from files in the data folder, which are made if they are missing. Throws ConfigError for
+ * files that cannot be used, or that other users of the machine can read or replace. If several processes start at once, one makes each file
+ * and all use it.
  */
 export async function completeSecrets(
   config: Config,
   given: GivenSecrets,
   randomBytes: (byteLength: number) => Uint8Array,
 ): Promise<BootstrapOutcome> {
+  await refuseOpenFiles(config, given);
   const notes: BootstrapNote[] = [];
   const problems: string[] = [];
   const random = (byteLength: number) => Buffer.from(randomBytes(byteLength)).toString("base64url");
@@ -51,7 +54,6 @@ export async function completeSecrets(
         if (made) notes.push({ level: "info", file: path, text: `made ${title}` });
         text = await readIfExists(path);
       }
-      if (await isOpenToOthers(path)) notes.push({ level: "warn", file: path, text: `${title} can be read by other users; use mode 0600` });
       const content = (text ?? "").trim();
       await check(content);
       return content;
@@ -89,6 +91,17 @@ export async function completeSecrets(
 
   if (problems.length > 0) throw new ConfigError(problems);
   return { secrets: { ...given, serverSecrets: { ...given.serverSecrets, current }, adminTokens, signingKeys }, notes };
+}
+
+/** Before anything is made in a folder that is not safe. Nothing is read from the data folder if everything is configured. */
+async function refuseOpenFiles({ store, dataDir }: Config, given: GivenSecrets): Promise<void> {
+  const isComplete = given.serverSecrets.current !== null && given.adminTokens.length > 0 && given.signingKeys.length > 0;
+  if (store.kind === "mongodb" && isComplete) return;
+  const problems = await accessProblems(dataDir, store.kind === "sqlite" ? store.path : null).catch((error: unknown) => {
+    if (!isFileError(error)) throw error;
+    return [`${dataDir}: cannot be used (${error.code})`];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 const serverSecretName = "server-secret";

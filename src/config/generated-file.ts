@@ -1,4 +1,4 @@
-import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** The text of a file, or null where there is none. */
@@ -36,11 +36,6 @@ export async function createWhole(path: string, text: string, uniqueSuffix: stri
   }
   await syncFolder(dirname(path));
   return true;
-}
-
-/** True where others than the owner may read or write the file. Windows has no such modes. */
-export async function isOpenToOthers(path: string): Promise<boolean> {
-  return process.platform !== "win32" && ((await stat(path)).mode & 0o077) !== 0;
 }
 
 /** Makes the file's name durable too. Windows cannot open folders. */

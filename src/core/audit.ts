@@ -49,6 +49,6 @@ export function eventIdRange(bounds: {
   readonly beforeEventId?: string | undefined;
 }): { readonly fromId: string; readonly untilId: string } {
   const { fromMs, untilMs, beforeEventId = afterAllIds } = bounds;
-  const untilId = untilMs === undefined ? afterAllIds : ulidTime(Math.max(0, untilMs));
-  return { fromId: fromMs === undefined ? "" : ulidTime(Math.max(0, fromMs)), untilId: untilId < beforeEventId ? untilId : beforeEventId };
+  const untilId = untilMs === undefined ? afterAllIds : ulidTime(untilMs);
+  return { fromId: fromMs === undefined ? "" : ulidTime(fromMs), untilId: untilId < beforeEventId ? untilId : beforeEventId };
 }

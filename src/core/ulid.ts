@@ -1,9 +1,16 @@
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/** What the ULIDs of a moment begin with; as an id it sorts before them all, and after all of the moments before. */
+/** The largest time that 10 digits hold. */
+const maxTimeMs = 2 ** 50 - 1;
+
+/**
+ * What the ULIDs of a moment begin with; as an id it sorts before them all, and after all of the moments before. Moments that a ULID cannot
+ * tell count as the nearest one that it can: a clock before 1970 as 1970.
+ */
 export function ulidTime(timeMs: number): string {
   let time = "";
-  for (let rest = timeMs; time.length < 10; rest = Math.floor(rest / 32)) time = alphabet.charAt(rest % 32) + time;
+  for (let rest = Math.floor(Math.min(Math.max(timeMs, 0), maxTimeMs)) || 0; time.length < 10; rest = Math.floor(rest / 32))
+    time = alphabet.charAt(rest % 32) + time;
   return time;
 }
 

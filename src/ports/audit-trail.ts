@@ -18,6 +18,14 @@ export interface AuditQuery {
   readonly limit: number;
 }
 
+/** A part of a list, as ListPart is one of keys. */
+export interface AuditPart {
+  /** In descending order of event ids: the newest first. Fewer than the query's limit does not mean that there are no more. */
+  readonly events: readonly AuditEvent[];
+  /** The `beforeEventId` to go on with; null: there are no more. */
+  readonly lastEventId: string | null;
+}
+
 /**
  * Who did what to which key, for as long as the installation keeps it. Events of changes come in with the change (see KeyStore), so that neither
  * is there without the other; here are those that have no change to go with.
@@ -26,6 +34,5 @@ export interface AuditTrail {
   /** Adds events, each in a step of its own. One that is there already is passed over, so that a call that failed can be made again. */
   append(tenant: string, events: readonly AuditEvent[]): Promise<void>;
 
-  /** In descending order of event ids: the newest first. */
-  list(tenant: string, query: AuditQuery): Promise<AuditEvent[]>;
+  list(tenant: string, query: AuditQuery): Promise<AuditPart>;
 }

@@ -43,6 +43,14 @@ export interface ListQuery {
   readonly limit: number;
 }
 
+/** A part of a list: a store looks at so many keys at once and no more, however few of them the filter leaves. */
+export interface ListPart {
+  /** In ascending order of key ids. Fewer than the query's limit, even none, does not mean that there are no more. */
+  readonly records: readonly KeyRecord[];
+  /** The `afterKeyId` to go on with; null: there are no more. */
+  readonly lastKeyId: string | null;
+}
+
 export const tokenSaltBytes = 32;
 
 export interface LastUse {
@@ -93,8 +101,7 @@ export interface KeyStore {
   /** The same for up to 1000 keys, in their order, in one round trip. Not one step: each is as it was at some moment of the call. */
   getMany(tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]>;
 
-  /** In ascending order of key ids. */
-  list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
+  list(tenant: string, query: ListQuery): Promise<ListPart>;
 
   /**
    * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its last use alone. False where

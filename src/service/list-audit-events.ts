@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../core/audit.ts";
 import { parseAuditFilter } from "../core/audit-filter.ts";
+import type { AuditPart } from "../ports/audit-trail.ts";
 import type { KeyService } from "./key-service.ts";
 import { firstThatFit, type PageBounds, type PageRequest, pageLimit } from "./list.ts";
 
@@ -12,6 +13,8 @@ export interface AuditEventPage {
 /** The event of a bulk write names up to 1000 keys: so many events are read at once, and a page ends early when it names so many keys. */
 const maxEventsPerRead = 100;
 const maxKeyIds = 10_000;
+/** Asked of the store for one page, as for a page of keys. */
+export const maxParts = 100;
 
 /** One page of the audit trail, the newest event first: what has just happened is what is asked for most. It ends early as pages of keys do. */
 export async function listAuditEvents(
@@ -22,22 +25,21 @@ export async function listAuditEvents(
   const filter = parseAuditFilter(filterText);
   const scope = { tenant, kind: "audit_event", filter } as const;
   const limit = pageLimit(pageSize);
-  let beforeEventId = pageToken === "" ? undefined : pageTokens.open(scope, pageToken, clock());
+  let lastEventId: string | null | undefined = pageToken === "" ? undefined : pageTokens.open(scope, pageToken, clock());
   const events: AuditEvent[] = [];
   let keyIdCount = 0;
-  let isThereMore = true;
-  while (isThereMore && events.length < limit && keyIdCount < maxKeyIds) {
+  for (let parts = 0; parts < maxParts && lastEventId !== null && events.length < limit && keyIdCount < maxKeyIds; parts += 1) {
     const count = Math.min(maxEventsPerRead, limit - events.length);
-    const found = await store.audit.list(tenant, { ...filter, beforeEventId, limit: count + 1 });
-    isThereMore = found.length > count;
-    for (const event of found.slice(0, count)) {
+    const part: AuditPart = await store.audit.list(tenant, { ...filter, beforeEventId: lastEventId, limit: count + 1 });
+    const found = part.events.slice(0, count);
+    for (const event of found) {
       events.push(event);
       keyIdCount += event.keyIds.length;
     }
-    beforeEventId = events.at(-1)?.eventId;
+    lastEventId = part.events.length > count ? (found.at(-1)?.eventId ?? null) : part.lastEventId;
   }
   const page = firstThatFit(events, maxBytes, bytesOf);
-  const lastEventId = page.at(-1)?.eventId;
-  const isLast = !isThereMore && page.length === events.length;
-  return { events: page, nextPageToken: isLast || lastEventId === undefined ? "" : pageTokens.seal(scope, lastEventId) };
+  if (page.length < events.length) lastEventId = page.at(-1)?.eventId;
+  const nextPageToken = lastEventId == null ? "" : pageTokens.seal(scope, lastEventId);
+  return { events: page, nextPageToken };
 }

@@ -1,5 +1,6 @@
 import type { KeyKind, KeyRecord } from "../core/key.ts";
 import { parseKeyFilter } from "../core/key-filter.ts";
+import type { ListPart } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** How large a page may become. */
@@ -29,9 +30,12 @@ export interface ListPage {
 const defaultPageSize = 50;
 const maxPageSize = 1000;
 
+/** Asked of the store for one page. What is left after that is for the next page: a filter may leave few of very many keys (AIP-158). */
+export const maxParts = 100;
+
 /**
- * One page of keys by ascending id, which ends early where the next key would not fit. A page costs the keys it shows, however many there
- * are (a status may make it read over others).
+ * One page of keys by ascending id. It ends early, with a token, if the next key would not fit into the answer, or if the filter leaves
+ * too few of the keys that were looked at (AIP-158).
  */
 export async function listKeys(
   { store, pageTokens, clock }: KeyService,
@@ -42,11 +46,18 @@ export async function listKeys(
   const filter = parseKeyFilter(filterText);
   const scope = { tenant, kind, filter };
   const limit = pageLimit(pageSize);
-  const afterKeyId = pageToken === "" ? undefined : pageTokens.open(scope, pageToken, nowMs);
-  const records = await store.list(tenant, { kind, ...filter, nowMs, afterKeyId, limit: limit + 1 });
+  let lastKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
+  const records: KeyRecord[] = [];
+  // One more than the page holds tells whether there is another page.
+  for (let parts = 0; parts < maxParts && lastKeyId !== null && records.length <= limit; parts += 1) {
+    const query = { kind, ...filter, nowMs, afterKeyId: lastKeyId, limit: limit + 1 - records.length };
+    const part: ListPart = await store.list(tenant, query);
+    records.push(...part.records);
+    lastKeyId = part.lastKeyId;
+  }
   const page = firstThatFit(records.slice(0, limit), maxBytes, bytesOf);
-  const last = page.at(-1);
-  return { records: page, nextPageToken: records.length > page.length && last !== undefined ? pageTokens.seal(scope, last.keyId) : "" };
+  if (page.length < records.length) lastKeyId = page.at(-1)?.keyId ?? null;
+  return { records: page, nextPageToken: lastKeyId === null ? "" : pageTokens.seal(scope, lastKeyId) };
 }
 
 /** The first items that have room in so many bytes together; at least one, so that a reader gets on. */

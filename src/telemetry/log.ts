@@ -1,4 +1,5 @@
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from "pino";
+import { type Logger, pino, stdTimeFunctions } from "pino";
+import { createLogOutput, type LogOutput } from "./log-output.ts";
 import { redactFields, redactText } from "./redact.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -18,39 +19,41 @@ export interface Log {
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
   fatal(fields: LogFields, message: string): void;
-  /** Resolves when everything so far is written. To be waited for before `process.exit`. */
-  flush(): Promise<void>;
+  /**
+   * Resolves with true once everything so far is written or dropped, with false if that takes longer than `timeoutMs`. Wait for it before
+   * `process.exit`.
+   */
+  flush(timeoutMs: number): Promise<boolean>;
+  /** Lines that could not be written. */
+  readonly droppedCount: number;
   /** A log that adds `fields` to every line. */
   child(fields: LogFields): Log;
 }
 
+/** What a log writes to. A destination without `flush` writes at once and drops nothing. */
+export type LogDestination = Pick<LogOutput, "write"> & Partial<LogOutput>;
+
 /** JSON lines with level, ISO time and message, on standard output unless another destination is given. */
-export function createLog(level: LogLevel, to: DestinationStream = standardOutput()): Log {
-  return wrap(
-    pino(
-      {
-        level,
-        base: null,
-        messageKey: "message",
-        timestamp: stdTimeFunctions.isoTime,
-        formatters: { level: (label) => ({ level: label }) },
-      },
-      to,
-    ),
-  );
+export function createLog(level: LogLevel, to: LogDestination = standardOutput()): Log {
+  const options = {
+    level,
+    base: null,
+    messageKey: "message",
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return wrap(pino(options, to), to);
 }
 
-/**
- * Written by the thread pool, so a request never waits for whoever reads the log: a line is on its way at once where no write is under
- * way, else with the next one. A process that ends without `flush` can lose the write that is under way. Where the reader stops, lines
- * beyond 16 MiB are dropped rather than let the process run out of memory.
- */
-function standardOutput(): DestinationStream {
-  // With a minimal length of 0 the stream does not wait for anything when it is flushed.
-  return destination({ dest: 1, sync: false, minLength: 1, maxLength: 16 * 1024 * 1024 });
+/** Drops what cannot be written, and says so on standard error once. */
+function standardOutput(): LogOutput {
+  const standardError = createLogOutput(2, () => {});
+  return createLogOutput(1, (reason) => {
+    standardError.write(`keywright: log lines cannot be written to standard output and are dropped (${reason})\n`);
+  });
 }
 
-function wrap(logger: Logger): Log {
+function wrap(logger: Logger, to: LogDestination): Log {
   const at = (level: "debug" | "info" | "warn" | "error" | "fatal") => (fields: LogFields, message: string) => {
     if (logger.isLevelEnabled(level)) logger[level](redactFields(fields), redactText(message));
   };
@@ -61,7 +64,10 @@ function wrap(logger: Logger): Log {
     warn: at("warn"),
     error: at("error"),
     fatal: at("fatal"),
-    flush: () => new Promise((resolve) => logger.flush(() => resolve())),
-    child: (fields) => wrap(logger.child(redactFields(fields))),
+    flush: async (timeoutMs) => (await to.flush?.(timeoutMs)) ?? true,
+    get droppedCount() {
+      return to.droppedCount ?? 0;
+    },
+    child: (fields) => wrap(logger.child(redactFields(fields)), to),
   };
 }

@@ -1,10 +1,11 @@
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { calculateJwkThumbprint, type JWK } from "jose";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { completeSecrets } from "../../src/config/bootstrap.ts";
 import { loadConfig } from "../../src/config/load.ts";
 
@@ -75,11 +76,93 @@ test("what is configured is not generated", async () => {
   await expect(readdir(dataDir)).rejects.toThrow("ENOENT");
 });
 
-test("a file that others can read is a warning", async () => {
-  await complete();
-  await chmod(join(dataDir, "server-secret"), 0o640);
-  const { notes } = await complete();
-  expect(notes).toEqual([{ level: "warn", file: join(dataDir, "server-secret"), text: expect.stringContaining("0600") }]);
+async function problemsOf(starting: Promise<unknown>): Promise<readonly string[]> {
+  const error = await starting.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toMatchObject({ name: "ConfigError" });
+  return (error as { problems: readonly string[] }).problems;
+}
+
+/** Runs the command that a problem names. */
+const mend = (problem: string) => execFileSync("sh", ["-c", problem.slice(problem.indexOf("run: ") + "run: ".length)]);
+
+describe.skipIf(process.getuid === undefined)("what other users of the machine may do", () => {
+  test.each([0o770, 0o707, 0o777, 0o2775, 0o720])("a data folder of mode %o is refused before anything is made in it", async (mode) => {
+    await mkdir(dataDir);
+    await chmod(dataDir, mode);
+    const problems = await problemsOf(complete());
+    expect(problems).toEqual([`${dataDir}: other users may write to this folder; run: chmod go-w ${dataDir}`]);
+    expect(await readdir(dataDir)).toEqual([]);
+    mend(problems[0] as string);
+    await complete();
+  });
+
+  test("a folder that is everybody's, such as /tmp, is refused without advice to close it", async () => {
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o1777);
+    expect(await problemsOf(complete())).toEqual([`${dataDir}: other users may write to this folder; use a folder of its own`]);
+  });
+
+  test("all files that others may read, and the folder, are named at once with commands that mend them", async () => {
+    dataDir = join(root, "it's a folder");
+    await complete();
+    const names = ["admin-token", "keywright.db", "keywright.db-wal", "server-secret", "signing-keys.json"];
+    for (const name of names.slice(1, 3)) await writeFile(join(dataDir, name), "");
+    const modes = [0o604, 0o644, 0o640, 0o660, 0o602];
+    for (const [index, name] of names.entries()) await chmod(join(dataDir, name), modes[index] as number);
+    await chmod(dataDir, 0o777);
+    const problems = await problemsOf(complete());
+    expect(problems.map((problem) => problem.slice(0, problem.indexOf(";")))).toEqual([
+      `${dataDir}: other users may write to this folder`,
+      ...names.map((name) => `${join(dataDir, name)}: other users may read or write this file`),
+    ]);
+    for (const problem of problems) mend(problem);
+    await complete();
+  });
+
+  test("a store elsewhere is held to the same, other files in its folder are not", async () => {
+    const elsewhere = join(root, "elsewhere");
+    await mkdir(elsewhere, { mode: 0o700 });
+    for (const name of ["keys.db", "keys.db-wal", "keys.db-journal", "other"]) {
+      await writeFile(join(elsewhere, name), "");
+      await chmod(join(elsewhere, name), 0o644);
+    }
+    await chmod(elsewhere, 0o775);
+    const settings = { KEYWRIGHT_STORE: `sqlite://${join(elsewhere, "keys.db")}`, KEYWRIGHT_SECRET: "s".repeat(32) };
+    const problems = await problemsOf(complete(settings));
+    expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+      elsewhere,
+      ...["keys.db", "keys.db-journal", "keys.db-wal"].map((name) => join(elsewhere, name)),
+    ]);
+    for (const problem of problems) mend(problem);
+    await complete(settings);
+  });
+
+  test.runIf(process.getuid?.() === 0)("a folder or file of another user is refused", async () => {
+    await complete();
+    await chown(dataDir, 12345, 0);
+    await chown(join(dataDir, "server-secret"), 12345, 0);
+    const problems = await problemsOf(complete());
+    expect(problems).toEqual([
+      `${dataDir}: belongs to another user (uid 12345); run: chown 0 ${dataDir}`,
+      `${join(dataDir, "server-secret")}: belongs to another user (uid 12345); run: chown 0 ${join(dataDir, "server-secret")}`,
+    ]);
+    for (const problem of problems) mend(problem);
+    await complete();
+  });
+
+  test("a data folder that nothing is read from may be anybody's", async () => {
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o777);
+    await complete({
+      KEYWRIGHT_STORE: "mongodb://127.0.0.1/?replicaSet=rs",
+      KEYWRIGHT_SECRET: "s".repeat(32),
+      KEYWRIGHT_ADMIN_TOKEN: "t".repeat(32),
+      KEYWRIGHT_SIGNING_KEYS: "file:///keys.json",
+    });
+  });
 });
 
 test.each([
@@ -103,7 +186,7 @@ test.each([
 
 test("a store whose server secret is gone is refused, as a new secret would refuse all its keys", async () => {
   await complete();
-  await writeFile(join(dataDir, "keywright.db"), "");
+  await writeFile(join(dataDir, "keywright.db"), "", { mode: 0o600 });
   await rm(join(dataDir, "server-secret"));
   await expect(complete()).rejects.toThrow("restore the file or set KEYWRIGHT_SECRET");
   await expect(readFile(join(dataDir, "server-secret"))).rejects.toThrow("ENOENT");

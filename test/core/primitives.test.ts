@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { encodeBase62, encodeBase62Uint64, randomBase62 } from "../../src/core/base62.ts";
 import { createBoundedMemory } from "../../src/core/bounded-memory.ts";
 import { canonicalJson, checkMetadata } from "../../src/core/metadata.ts";
-import { createUlid } from "../../src/core/ulid.ts";
+import { createUlid, ulidTime } from "../../src/core/ulid.ts";
 
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const decode = (text: string) => [...text].reduce((sum, digit) => sum * 62n + BigInt(digits.indexOf(digit)), 0n);
@@ -82,4 +82,11 @@ describe("the bounded memory", () => {
       expect(memory.get("used")).toBe("still here");
     }
   });
+});
+
+test("a ULID can be made at any time that a clock may tell, and ids sort by it", () => {
+  const times = [Number.NEGATIVE_INFINITY, -1, 0, 0.5, 1, Date.UTC(2026, 0, 1), 2 ** 48, 2 ** 53, Number.POSITIVE_INFINITY].map(ulidTime);
+  for (const time of [...times, ulidTime(Number.NaN)]) expect(time).toMatch(/^[0-9A-HJKMNP-TV-Z]{10}$/);
+  expect(times).toEqual(times.toSorted());
+  expect(ulidTime(-365 * 86_400_000)).toBe(ulidTime(0));
 });

@@ -49,6 +49,10 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
       }),
     );
 
+  const endAll = (ends: readonly (() => void)[]) => () => {
+    for (const end of ends) end();
+  };
+
   const hurt = (machine: Machine, fault: Fault): (() => void)[] => {
     const { host } = machine;
     switch (fault.kind) {
@@ -79,6 +83,9 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
             };
           }),
         ];
+      case "stall":
+        scheduler.after(fault.stillMs, endAll(hurt(machine, { kind: "pause" })));
+        return hurt(machine, { kind: "cut", path: "store", loud: fault.loud });
       case "crash":
         return [
           once(host, () => {
@@ -116,8 +123,6 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
         }),
       );
     }
-    scheduler.after(durationMs, () => {
-      for (const end of ends) end();
-    });
+    scheduler.after(durationMs, endAll(ends));
   };
 }

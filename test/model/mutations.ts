@@ -75,6 +75,16 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
         "return async (changes: readonly Change[]): Promise<void> => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n",
     },
   ],
+  "what the store cannot answer is not looked for again": [
+    {
+      file: "src/cache/record-reader.ts",
+      text: "answerWithoutStore(tenant, missing, error));",
+      becomes: "{ for (const { answer } of missing) answer.reject(error); });",
+    },
+  ],
+  "a reader does not wait to know what an outage means": [
+    { file: "src/cache/record-reader.ts", text: "await trust.judgeOutage();", becomes: "" },
+  ],
   "heartbeats tell nobody of a new generation": [
     { file: "src/cache/trust.ts", text: "if (heard !== null && known !== null) moveTo(heard);", becomes: "" },
   ],
@@ -104,6 +114,7 @@ const slow = (path: Path, leastMs: number, mostMs: number) =>
     slownessMs: gapUpTo(mostMs, leastMs),
     steady: fc.constant(false),
   });
+const stall = fc.record({ kind: fc.constant("stall" as const), stillMs: gapUpTo(2500, 1100), loud: fc.boolean() });
 const pause = fc.constant({ kind: "pause" as const });
 
 /** What shows beyond the 2 s would hide behind the grace, and an entry that goes by its deadline shows nothing. */
@@ -111,6 +122,16 @@ const focus = (...steps: fc.Arbitrary<Step>[]) =>
   scenariosOf(fc.tuple(...steps), { outage: "refuse", cacheTtlMs: 60_000, storeTimeoutMs: 2500, hasSharedCache: true });
 
 const focusInGrace = (...steps: fc.Arbitrary<Step>[]) => scenariosOf(fc.tuple(...steps), { outage: "serve", hasSharedCache: true });
+
+/** Without a shared cache, which would have the answer all the same. */
+const focusOnStall = scenariosOf(
+  fc.tuple(fail(stall, 1, gapUpTo(1000), gapUpTo(5000, 3000)), fail(stall, 0, gapUpTo(1000), gapUpTo(5000, 3000))),
+  {
+    outage: "serve",
+    hasSharedCache: false,
+    cacheTtlMs: 60_000,
+  },
+);
 
 /**
  * Where a bug takes several things at once that seldom meet by chance, the kind of history in which it shows; everything else in these is as
@@ -167,6 +188,8 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     operate("revoke", 2, 0, gapUpTo(1000)),
     operate("narrow", 1, 1, gapUpTo(100)),
   ),
+  "what the store cannot answer is not looked for again": focusOnStall,
+  "a reader does not wait to know what an outage means": focusOnStall,
   "heartbeats tell nobody of a new generation": focusInGrace(
     fail(cut("store"), 2, gapUpTo(100), gapUpTo(7000, 6000)),
     fail(cut("commands"), 1, gapUpTo(300, 100), gapUpTo(500, 200)),

@@ -1,5 +1,6 @@
 import type { RecordReader } from "../../src/cache/record-reader.ts";
 import { type Credentials, digestOf } from "../../src/core/credential.ts";
+import type { CacheGenerationStore } from "../../src/ports/cache-generation.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
@@ -26,6 +27,11 @@ export interface Node {
   readonly shared: ConnectedSharedCache | null;
   /** How often it asked beyond its own cache for a key. */
   readonly asked: () => number;
+  /**
+   * True if its own cache has the key within the entry's deadline, needs no heartbeats since there is no shared cache, and the store answered
+   * within the grace: then nothing that happens to the store is a reason to reject.
+   */
+  readonly mustAnswer: (keyId: string) => boolean;
 }
 
 export interface NodeOptions {
@@ -66,6 +72,17 @@ export function startNode(options: NodeOptions): Node {
   const { life } = host;
   const clock = () => Math.floor(1_000_000 + scheduler.nowMs() + options.skewMs);
   const { keys, generations } = connectStore(options.store, links.store, host, scheduler, options.storeTimeoutMs);
+  /** When the last question was asked that the store answered. */
+  let answeredSinceMs = Number.NEGATIVE_INFINITY;
+  const watched: CacheGenerationStore = {
+    async read() {
+      const askedMs = scheduler.nowMs();
+      const generation = await generations.read();
+      answeredSinceMs = Math.max(answeredSinceMs, askedMs);
+      return generation;
+    },
+    advance: generations.advance,
+  };
   const retentionMs = graceMs + 6000;
   const shared =
     redis === null
@@ -76,7 +93,7 @@ export function startNode(options: NodeOptions): Node {
 
   const local = checked(protocol.createMemoryRecordCache({ maxEntries: 3 }), options.onRegress);
   const trust = protocol.createCacheTrust({
-    generations,
+    generations: watched,
     shared,
     monotonicMs: scheduler.nowMs,
     leaseMs: 1000,
@@ -162,6 +179,8 @@ export function startNode(options: NodeOptions): Node {
     verifySomehow: protocol.createVerify({ ...noTokens, ...noLimits, credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
     shared,
     asked: () => asked,
+    mustAnswer: (keyId) =>
+      shared === null && scheduler.nowMs() - answeredSinceMs <= graceMs && local.get(tenant, keyId, clock()) !== undefined,
   };
 }
 

@@ -161,6 +161,9 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
           isSettled = true;
           counts.unavailable += 1;
           const hasReason = log.felt("store", id, startedMs, nowMs()) || log.felt("process", id, startedMs, nowMs());
+          if (cacheDirective === "none" && bounds.outage === "serve" && host.life === life && node.mustAnswer(keyId)) {
+            violated(`(g) verification of a cached key rejected within the grace: ${where()}: ${String(error)}`);
+          }
           if (!hasReason) violated(`(f) verification rejected though the store was there: ${where()}: ${String(error)}`);
         },
       );

@@ -9,6 +9,8 @@ export type Fault =
   | { readonly kind: "cut"; readonly path: Path; readonly loud: boolean }
   | { readonly kind: "slow"; readonly path: Path; readonly slownessMs: number; readonly steady: boolean }
   | { readonly kind: "pause" }
+  /** A process stands still for a moment, and its store is away from then on. */
+  | { readonly kind: "stall"; readonly stillMs: number; readonly loud: boolean }
   | { readonly kind: "crash" }
   /** The cache server, whatever the processes. */
   | { readonly kind: "hang" }
@@ -51,7 +53,7 @@ export interface Scenario {
 const gap = fc.oneof({ weight: 3, arbitrary: fc.nat(6) }, { weight: 2, arbitrary: fc.nat(120) }, { weight: 3, arbitrary: fc.nat(1800) });
 const paths = ["store", "commands", "subscriber", "redis", "all"] as const;
 const operations = ["revoke", "narrow", "rotate", "delete", "import", "issue"] as const;
-const faultKinds = ["cut", "cut", "slow", "slow", "pause", "crash", "hang", "restart", "failover"] as const;
+const faultKinds = ["cut", "cut", "slow", "slow", "pause", "stall", "crash", "hang", "restart", "failover"] as const;
 
 /** What one scenario is made of. A few kinds of things, many times each, meet in more ways than all kinds a few times. */
 const themes = fc.record({
@@ -73,6 +75,7 @@ function faultOf(theme: Theme): fc.Arbitrary<Fault> {
       slownessMs: fc.oneof(fc.integer({ min: 10, max: 600 }), fc.integer({ min: 600, max: 3000 })),
     }),
     pause: fc.record({ kind: fc.constant("pause" as const) }),
+    stall: fc.record({ kind: fc.constant("stall" as const), stillMs: fc.integer({ min: 300, max: 3000 }), loud: fc.boolean() }),
     crash: fc.record({ kind: fc.constant("crash" as const) }),
     hang: fc.record({ kind: fc.constant("hang" as const) }),
     restart: fc.record({ kind: fc.constant("restart" as const), snapshotAgeMs: fc.constantFrom(null, 0, 500, 3000) }),

@@ -14,6 +14,8 @@ export interface MongoOptions {
   readonly standalone?: boolean;
   /** Memory for data, in GiB; 0.25 where absent. */
   readonly cacheGb?: number;
+  /** Allows `configureFailPoint`, by which a test makes the server answer commands with errors. */
+  readonly failPoints?: boolean;
 }
 
 export interface MongoMember {
@@ -80,9 +82,10 @@ function withoutDatabase(uri: string): string {
 }
 
 async function startSet(binary: string, folder: string, options: MongoOptions): Promise<MongoServer> {
-  const { members: count = 1, standalone = false, cacheGb = 0.25 } = options;
+  const { members: count = 1, standalone = false, cacheGb = 0.25, failPoints = false } = options;
   const ports = await freePorts(standalone ? 1 : count);
   const args = ["--wiredTigerCacheSizeGB", String(cacheGb), ...(standalone ? [] : ["--replSet", "keywright", "--oplogSize", "64"])];
+  if (failPoints) args.push("--setParameter", "enableTestCommands=1");
   const settled = await Promise.allSettled(ports.map((port) => startMember(binary, join(folder, String(port)), port, args)));
   const members = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const stop = async () => {

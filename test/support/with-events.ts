@@ -1,13 +1,21 @@
 import { randomBytes } from "node:crypto";
 import type { AuditEvent } from "../../src/core/audit.ts";
+import type { KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
-import type { KeyStore } from "../../src/ports/key-store.ts";
+import type { AuditPart, AuditQuery, AuditTrail } from "../../src/ports/audit-trail.ts";
+import type { KeyStore, ListPart, ListQuery } from "../../src/ports/key-store.ts";
 
 type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
 type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
 
 /** A store whose changes make their audit events themselves where a test has nothing to say about them. */
-export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<S, "insert" | "insertMany" | "replace" | "rotate" | "delete"> & {
+export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
+  S,
+  "insert" | "insertMany" | "replace" | "rotate" | "delete" | "list" | "audit"
+> & {
+  /** All that the query asks for, in however many parts it comes. */
+  list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
+  readonly audit: Pick<AuditTrail, "append"> & { list(tenant: string, query: AuditQuery): Promise<AuditEvent[]> };
   insert(...args: [...First<Args<"insert">>, event?: AuditEvent]): Result<"insert">;
   insertMany(...args: [...First<Args<"insertMany">>, eventOf?: (keyIds: readonly string[]) => AuditEvent]): Result<"insertMany">;
   replace(...args: [...First<Args<"replace">>, event?: AuditEvent]): Result<"replace">;
@@ -20,6 +28,16 @@ type First<A extends readonly unknown[]> = A extends readonly [...infer Head, un
 export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
   return {
     ...store,
+    async list(tenant, query) {
+      const records: KeyRecord[] = [];
+      for (let afterKeyId: string | null = query.afterKeyId ?? ""; afterKeyId !== null && records.length < query.limit; ) {
+        const part: ListPart = await store.list(tenant, { ...query, afterKeyId, limit: query.limit - records.length });
+        records.push(...part.records);
+        afterKeyId = part.lastKeyId;
+      }
+      return records;
+    },
+    audit: { append: (...given) => store.audit.append(...given), list: (tenant, query) => allEvents(store, tenant, query) },
     insert: (tenant, record, request, event = auditEvent({ keyIds: [record.keyId] })) => store.insert(tenant, record, request, event),
     insertMany: (tenant, items, eventOf = (keyIds) => auditEvent({ keyIds })) => store.insertMany(tenant, items, eventOf),
     replace: (tenant, record, event = auditEvent({ keyIds: [record.keyId] })) => store.replace(tenant, record, event),
@@ -27,6 +45,17 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
       store.rotate(tenant, retired, successor, event),
     delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] })) => store.delete(tenant, kind, keyId, event),
   };
+}
+
+/** All events that a query asks for, in however many parts they come. */
+export async function allEvents(store: Pick<KeyStore, "audit">, tenant: string, query: AuditQuery): Promise<AuditEvent[]> {
+  const events: AuditEvent[] = [];
+  for (let beforeEventId: string | null | undefined = query.beforeEventId; beforeEventId !== null && events.length < query.limit; ) {
+    const part: AuditPart = await store.audit.list(tenant, { ...query, beforeEventId, limit: query.limit - events.length });
+    events.push(...part.events);
+    beforeEventId = part.lastEventId;
+  }
+  return events;
 }
 
 export function auditEvent(overrides: Partial<AuditEvent> = {}): AuditEvent {

@@ -132,8 +132,8 @@ const writeLines = `
   for (let i = 0; i < ${lineCount}; i++) log.info({ i, padding: "x".repeat(100) }, "line");`;
 
 test.each([
-  ["process.exit", "await log.flush(); process.exit(0)", 0],
-  ["process.exit after a fatal line", "log.fatal({ i: -1 }, 'fatal'); await log.flush(); process.exit(3)", 3],
+  ["process.exit", "await log.flush(60_000); process.exit(0)", 0],
+  ["process.exit after a fatal line", "log.fatal({ i: -1 }, 'fatal'); await log.flush(60_000); process.exit(3)", 3],
   ["the end of all work", "", 0],
 ])("every line is written, in order, before %s ends the process, also where the reader is slow", async (_, ending, exitCode) => {
   const child = spawn(process.execPath, ["--input-type=module", "-e", writeLines + ending], { stdio: ["ignore", "pipe", "ignore"] });

@@ -1,6 +1,6 @@
 import type { Collection, Filter, FindCursor } from "mongodb";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
-import type { AuditQuery } from "../../ports/audit-trail.ts";
+import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
 import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
 import { isOnlyDuplicates } from "./errors.ts";
@@ -62,10 +62,11 @@ export async function listEvents(
   tenant: string,
   query: AuditQuery,
   signal: AbortSignal,
-): Promise<AuditEvent[]> {
-  return (await auditCursor(auditEvents, tenant, query, signal).toArray()).map(({ _id, time, ...rest }) => ({
+): Promise<AuditPart> {
+  const events = (await auditCursor(auditEvents, tenant, query, signal).toArray()).map(({ _id, time, ...rest }) => ({
     eventId: _id.slice(_id.indexOf("/") + 1),
     timeMs: time.getTime(),
     ...rest,
   }));
+  return { events, lastEventId: events.length === query.limit ? (events.at(-1)?.eventId ?? null) : null };
 }

@@ -1,6 +1,6 @@
 import { type ClientSession, type Db, MongoClient, type MongoClientOptions } from "mongodb";
 import { Failure } from "../../error/failure.ts";
-import { StoreTimeout, storeError } from "./errors.ts";
+import { isSocketError, StoreTimeout, storeError } from "./errors.ts";
 
 export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://`, with credentials and TLS; pool and time-out options that it names win over the ones below. */
@@ -126,11 +126,24 @@ function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase,
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(new StoreTimeout(`no answer within ${timeoutMs} ms`)), timeoutMs);
     try {
-      return await operation(deadline.signal);
+      return await tryTwice(operation, deadline.signal);
     } catch (error) {
       throw storeError(error);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Again once if the socket fails, as the driver does for errors of its own. All operations may run twice: transactions deal with lost
+   * connections themselves, the rest reads, or writes what is the same the second time.
+   */
+  async function tryTwice<T>(operation: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await operation(signal);
+    } catch (error) {
+      if (!isSocketError(error) || signal.aborted) throw error;
+      return operation(signal);
     }
   }
 

@@ -28,13 +28,23 @@ export function isOnlyDuplicates(error: unknown): boolean {
 }
 
 /**
- * What the store's callers get for an error of the driver: STORE_UNAVAILABLE for time-outs, servers that cannot be reached, have no
+ * True for an error of the connection's socket. The driver passes one on as it is where writing to the socket fails at once, as it does on the
+ * first use of a connection whose server was killed a moment ago; it neither makes a MongoError of it nor tries again.
+ */
+export function isSocketError(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof TypeError || !("code" in error) || typeof error.code !== "string") return false;
+  return "syscall" in error || /^ERR_(STREAM|SOCKET|SSL|TLS)_/.test(error.code);
+}
+
+/**
+ * What the store's callers get for an error of the driver: STORE_UNAVAILABLE for time-outs, servers that cannot be reached, lost connections, servers that have no
  * primary, refuse the credentials or the write concern, and for a client that was closed; a plain Error for data that the server
  * refuses, which is our own fault. Other errors pass as they are. Messages of the driver name hosts, never the URI or its password.
  */
 export function storeError(error: unknown): unknown {
-  if (error instanceof StoreTimeout) return new Failure("STORE_UNAVAILABLE", { cause: error });
-  if (!(error instanceof MongoError)) return error;
+  if (!(error instanceof MongoError)) {
+    return error instanceof StoreTimeout || isSocketError(error) ? new Failure("STORE_UNAVAILABLE", { cause: error }) : error;
+  }
   if (error instanceof MongoInvalidArgumentError || refusals.has(error.code)) {
     return new Error("the key store refused an operation", { cause: error });
   }

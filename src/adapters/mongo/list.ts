@@ -1,6 +1,6 @@
 import type { Collection, Filter, FindCursor } from "mongodb";
-import type { KeyRecord, KeyStatus } from "../../core/key.ts";
-import type { ListQuery } from "../../ports/key-store.ts";
+import type { KeyStatus } from "../../core/key.ts";
+import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { idsAfter, type KeyDocument, recordOf } from "./document.ts";
 
 /** As core's `statusAt` judges. */
@@ -32,6 +32,7 @@ export function listCursor(keys: Collection<KeyDocument>, tenant: string, query:
   return keys.find(filter, { sort: { _id: 1 }, hint, limit: query.limit, batchSize: query.limit, signal }) as FindCursor<KeyDocument>;
 }
 
-export async function listKeys(keys: Collection<KeyDocument>, tenant: string, query: ListQuery, signal: AbortSignal): Promise<KeyRecord[]> {
-  return (await listCursor(keys, tenant, query, signal).toArray()).map(recordOf);
+export async function listKeys(keys: Collection<KeyDocument>, tenant: string, query: ListQuery, signal: AbortSignal): Promise<ListPart> {
+  const records = (await listCursor(keys, tenant, query, signal).toArray()).map(recordOf);
+  return { records, lastKeyId: records.length === query.limit ? (records.at(-1)?.keyId ?? null) : null };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ClientSession, type MongoClient, MongoError, type TransactionOptions } from "mongodb";
+import { isSocketError } from "./errors.ts";
 
 const transactionOptions: TransactionOptions = {
   readConcern: { level: "snapshot" },
@@ -31,7 +32,7 @@ async function attempts<T>(client: MongoClient, signal: AbortSignal, body: (sess
       await commit(session, signal);
       return result;
     } catch (error) {
-      if (signal.aborted || !hasLabel(error, "TransientTransactionError")) throw error;
+      if (signal.aborted || !isTransient(error)) throw error;
       if (session.inTransaction()) await session.abortTransaction();
     }
     await sleep(Math.min(maxPauseMs, firstPauseMs * 2 ** attempt), undefined, { signal });
@@ -45,9 +46,14 @@ async function commit(session: ClientSession, signal: AbortSignal): Promise<void
       await session.commitTransaction();
       return;
     } catch (error) {
-      if (signal.aborted || !hasLabel(error, "UnknownTransactionCommitResult")) throw error;
+      if (signal.aborted || !(hasLabel(error, "UnknownTransactionCommitResult") || isSocketError(error))) throw error;
     }
   }
+}
+
+/** A transaction whose connection was lost before its commit is undone by the server. */
+function isTransient(error: unknown): boolean {
+  return hasLabel(error, "TransientTransactionError") || isSocketError(error);
 }
 
 function hasLabel(error: unknown, label: string): boolean {

@@ -1,11 +1,11 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
-import type { AuditQuery } from "../../ports/audit-trail.ts";
+import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
 
 export interface Audit {
   /** Wants a transaction around it: that of the change which the event tells of. Passes over an event that is there already. */
   add(tenant: string, event: AuditEvent): void;
-  list(tenant: string, query: AuditQuery): AuditEvent[];
+  list(tenant: string, query: AuditQuery): AuditPart;
 }
 
 const columns = [
@@ -21,14 +21,27 @@ const columns = [
   "error_reason",
 ] as const;
 
+/** Looked at in one step at most, as for lists of keys. */
+export const maxEventsPerStep = 2000;
+/** Read in one step at most: an event may name 1000 keys. */
+const maxReadPerStep = 50;
+
 /**
- * The statement for one combination of filters, by the index of the one that leaves the fewest events: a key has few, a method fewer than a
+ * Where the events of one combination of filters are found: by the index of the one that leaves the fewest, a key has few, a method fewer than a
  * caller, who is often always the same. What else is asked is told from that index too. It is named for the reason given at `listSql`.
  */
+function sourceOf(byKey: boolean, byMethod: boolean, byCaller: boolean): { readonly source: string; readonly first: string | null } {
+  if (byKey) return { source: "audit_event_keys", first: "key_id = $keyId" };
+  if (byMethod) return { source: "audit_events INDEXED BY audit_events_by_method", first: "method = $method" };
+  if (byCaller) return { source: "audit_events INDEXED BY audit_events_by_caller", first: "caller = $caller" };
+  return { source: "audit_events", first: null };
+}
+
+const inRange = ["tenant = $tenant", "event_id >= $fromId", "event_id < $untilId"];
+
 export function auditSql(byKey: boolean, byMethod: boolean, byCaller: boolean): string {
-  const index = byMethod ? "method" : "caller";
-  const source = byKey ? "audit_event_keys" : `audit_events${byMethod || byCaller ? ` INDEXED BY audit_events_by_${index}` : ""}`;
-  const conditions = ["tenant = $tenant", "event_id >= $fromId", "event_id < $untilId"];
+  const { source } = sourceOf(byKey, byMethod, byCaller);
+  const conditions = [...inRange];
   if (byKey) conditions.push("key_id = $keyId");
   if (byMethod) conditions.push("method = $method");
   if (byCaller) conditions.push("caller = $caller");
@@ -38,6 +51,13 @@ export function auditSql(byKey: boolean, byMethod: boolean, byCaller: boolean): 
     ORDER BY page.event_id DESC`;
 }
 
+/** Finds the last event of a step; none if the step reaches the end. Null for filters that the index seeks by itself. */
+export function auditStepSql(byKey: boolean, byMethod: boolean, byCaller: boolean): string | null {
+  if (Number(byKey) + Number(byMethod) + Number(byCaller) < 2) return null;
+  const { source, first } = sourceOf(byKey, byMethod, byCaller);
+  return `SELECT event_id FROM ${source} WHERE ${[...inRange, first].join(" AND ")} ORDER BY event_id DESC LIMIT 1 OFFSET ${maxEventsPerStep - 1}`;
+}
+
 export function prepareAudit(database: DatabaseSync): Audit {
   const insertEvent = database.prepare(
     `INSERT INTO audit_events (${columns.join(", ")}, tenant) VALUES (${columns.map(() => "?").join(", ")}, ?) ON CONFLICT DO NOTHING`,
@@ -45,8 +65,7 @@ export function prepareAudit(database: DatabaseSync): Audit {
   const insertKey = database.prepare("INSERT INTO audit_event_keys (tenant, key_id, event_id, method, caller) VALUES (?, ?, ?, ?, ?)");
   const statements = new Map<string, StatementSync>();
 
-  function statementFor({ keyId, method, caller }: AuditQuery): StatementSync {
-    const sql = auditSql(keyId !== undefined, method !== undefined, caller !== undefined);
+  function prepared(sql: string): StatementSync {
     let statement = statements.get(sql);
     if (statement === undefined) {
       statement = database.prepare(sql);
@@ -63,9 +82,17 @@ export function prepareAudit(database: DatabaseSync): Audit {
     },
 
     list(tenant, query) {
-      const { keyId = "", method = "", caller = "", limit } = query;
+      const { keyId = "", method = "", caller = "" } = query;
       const { fromId, untilId } = eventIdRange(query);
-      return statementFor(query).all({ tenant, fromId, untilId, keyId, method, caller, limit }).map(eventOfRow);
+      const given = { tenant, fromId, untilId, keyId, method, caller };
+      const filters = [query.keyId !== undefined, query.method !== undefined, query.caller !== undefined] as const;
+      const stepStatement = auditStepSql(...filters);
+      const last = stepStatement === null ? undefined : (prepared(stepStatement).get(given) as { event_id: string } | undefined);
+      const limit = Math.min(query.limit, maxReadPerStep);
+      const events = prepared(auditSql(...filters))
+        .all({ ...given, fromId: last?.event_id ?? fromId, limit })
+        .map(eventOfRow);
+      return { events, lastEventId: events.length === limit ? (events.at(-1)?.eventId ?? null) : (last?.event_id ?? null) };
     },
   };
 }

@@ -7,7 +7,10 @@ import { markLifeMs } from "../../ports/key-store.ts";
 const maxEvents = 32;
 const maxMarks = 256;
 
-/** Removes some of the audit events and request marks that are past their time. False where none is left. Wants a transaction around it. */
+/**
+ * Removes some of the audit events and request marks that are past their time by `clock` (see prepareRetentionClock). Returns false if none is
+ * left. Call it in a transaction.
+ */
 export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetentionMs: number): () => boolean {
   // One seek for each tenant, where DISTINCT would read all events.
   const selectTenant = database.prepare("SELECT tenant FROM audit_events WHERE tenant > ? ORDER BY tenant LIMIT 1");
@@ -32,7 +35,7 @@ export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetenti
 
   return () => {
     const nowMs = clock();
-    const untilId = ulidTime(Math.max(0, nowMs - auditRetentionMs));
+    const untilId = ulidTime(nowMs - auditRetentionMs);
     for (let tenant = ""; ; ) {
       const next = selectTenant.get(tenant) as { tenant: string } | undefined;
       if (next === undefined) break;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AuditEvent } from "../../core/audit.ts";
 import { Failure } from "../../error/failure.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
@@ -9,11 +10,14 @@ import { prepareExpiry } from "./expiry.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareList } from "./list.ts";
+import { prepareRetentionClock } from "./retention-clock.ts";
 
 export interface SqliteKeyStoreOptions {
   /** The database file, made where there is none; its folder must be there. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
+  /** Milliseconds that only go forward, at the speed of real time; `performance.now` if absent. */
+  readonly monotonicMs?: (() => number) | undefined;
   /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
   readonly auditRetentionMs?: number | undefined;
   /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
@@ -30,12 +34,17 @@ const maxKeysPerWrite = 128;
  * microseconds. Rejects with an Error naming the file where it cannot be used, as while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
-  const { auditRetentionMs = defaultAuditRetentionMs, expiryIntervalMs = 60_000, maxKeys = null } = options;
+  const {
+    auditRetentionMs = defaultAuditRetentionMs,
+    expiryIntervalMs = 60_000,
+    maxKeys = null,
+    monotonicMs = () => performance.now(),
+  } = options;
   const database = openDatabase(options.path);
   const keys = prepareKeys(database, options.clock, maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
-  const removeSomeExpired = prepareExpiry(database, options.clock, auditRetentionMs);
+  const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), auditRetentionMs);
   const groupCommit = createGroupCommit(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
@@ -47,6 +56,13 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     } catch (error) {
       throw storeError(error);
     }
+  }
+
+  /** Others have their turn before the next step of a long list. */
+  async function readStep<T>(query: () => T): Promise<T> {
+    const result = read(query);
+    await nextTurn();
+    return result;
   }
 
   async function write<T>(change: () => T, rowCount?: number): Promise<T> {
@@ -95,7 +111,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     },
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
-    list: async (tenant, query) => read(() => list(tenant, query)),
+    list: (tenant, query) => readStep(() => list(tenant, query)),
     replace: (tenant, record, event) => write(() => audited(tenant, event, keys.replace(tenant, record), false)),
     rotate: (tenant, retired, successor, event) => write(() => audited(tenant, event, keys.rotate(tenant, retired, successor), false)),
     delete: (tenant, kind, keyId, event) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId), null)),
@@ -105,7 +121,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
         write(() => {
           for (const event of events) audit.add(tenant, event);
         }, events.length),
-      list: async (tenant, query) => read(() => audit.list(tenant, query)),
+      list: (tenant, query) => readStep(() => audit.list(tenant, query)),
     },
     ping: async () => read(() => void probe.get()),
     async close() {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { KeyRecord, KeyStatus } from "../../core/key.ts";
-import type { ListQuery } from "../../ports/key-store.ts";
+import type { KeyStatus } from "../../core/key.ts";
+import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { recordOfRow, recordSelection } from "./row.ts";
 
 /** As core's `statusAt` judges. */
@@ -12,44 +12,62 @@ const statusConditions: Record<KeyStatus, string> = {
 
 const statuses = [undefined, "active", "expired", "revoked"] as const;
 
+/** Looked at in one step at most: about a millisecond of work, during which nobody else has a turn. */
+export const maxKeysPerStep = 2000;
+/** Read in one step at most: a record may be some 10 KB. */
+const maxRecordsPerStep = 100;
+/** Sorts after every key id. */
+const afterAllIds = "\u{10ffff}";
+
+function indexOf(byActor: boolean, status: KeyStatus | undefined): string {
+  return `keys_by_${byActor ? "actor" : "kind"}${status === undefined ? "" : "_and_status"}`;
+}
+
 /**
  * The statement for one combination of filters. The page's key ids come from an index that holds all its filter asks, in order and no
  * further than the page goes, then their records. The index is named because the planner, knowing nothing of the data, takes the primary
  * key for every filter and sifts through every key.
  */
 export function listSql(byActor: boolean, status: KeyStatus | undefined): string {
-  const index = `keys_by_${byActor ? "actor" : "kind"}${status === undefined ? "" : "_and_status"}`;
-  const conditions = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId"];
+  const conditions = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", "key_id <= $untilKeyId"];
   if (byActor) conditions.push("actor_id = $actorId");
   if (status !== undefined) conditions.push(statusConditions[status]);
   return `SELECT ${recordSelection}
-    FROM (SELECT key_id FROM keys INDEXED BY ${index} WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT $limit) AS page
+    FROM (SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, status)} WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT $limit) AS page
     CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
     ORDER BY page.key_id`;
 }
 
-export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => KeyRecord[] {
-  const prepareAll = (byActor: boolean) =>
-    new Map(
-      statuses.map((status) => {
-        const statement = database.prepare(listSql(byActor, status));
-        statement.setAllowUnknownNamedParameters(true);
-        return [status, statement] as const;
-      }),
-    );
+/** Finds the last key of a step; none if the step reaches the end. For the statuses that an index cannot seek, since they change with the clock. */
+export function stepSql(byActor: boolean): string {
+  const conditions = ["tenant = $tenant", "kind = $kind", "revoked = 0", "key_id > $afterKeyId"];
+  if (byActor) conditions.push("actor_id = $actorId");
+  return `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, "active")}
+    WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT 1 OFFSET ${maxKeysPerStep - 1}`;
+}
+
+export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
+  const prepare = (sql: string) => {
+    const statement = database.prepare(sql);
+    statement.setAllowUnknownNamedParameters(true);
+    return statement;
+  };
+  const prepareAll = (byActor: boolean) => ({
+    lists: new Map(statuses.map((status) => [status, prepare(listSql(byActor, status))] as const)),
+    step: prepare(stepSql(byActor)),
+  });
   const ofActor = prepareAll(true);
   const ofEveryone = prepareAll(false);
   return (tenant, query) => {
-    const statement = (query.actorId === undefined ? ofEveryone : ofActor).get(query.status);
+    const { kind, actorId = "", status, afterKeyId = "", nowMs } = query;
+    const { lists, step } = query.actorId === undefined ? ofEveryone : ofActor;
+    const statement = lists.get(status);
     if (statement === undefined) throw new Error("there is no list for this status");
-    const rows = statement.all({
-      tenant,
-      kind: query.kind,
-      afterKeyId: query.afterKeyId ?? "",
-      actorId: query.actorId ?? "",
-      nowMs: query.nowMs,
-      limit: query.limit,
-    });
-    return rows.map(recordOfRow);
+    const limit = Math.min(query.limit, maxRecordsPerStep);
+    const given = { tenant, kind, actorId, afterKeyId };
+    const isSeekable = status === undefined || status === "revoked";
+    const last = isSeekable ? undefined : (step.get(given) as { key_id: string } | undefined);
+    const records = statement.all({ ...given, untilKeyId: last?.key_id ?? afterAllIds, nowMs, limit }).map(recordOfRow);
+    return { records, lastKeyId: records.length === limit ? (records.at(-1)?.keyId ?? null) : (last?.key_id ?? null) };
   };
 }

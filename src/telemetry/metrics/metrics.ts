@@ -113,6 +113,11 @@ export function createMetrics(version: string) {
     lastUsedQueue: gauge({ name: "keywright_last_used_queue_keys", help: "Keys whose last use waits to be written." }),
     lastUsedDropped: counter({ name: "keywright_last_used_dropped_total", help: "Last uses that were not recorded: the queue was full." }),
 
+    logDropped: counter({
+      name: "keywright_log_lines_dropped_total",
+      help: "Log lines that could not be written: a full disk, or a reader that stopped or is gone.",
+    }),
+
     spans: counter({
       name: "keywright_trace_spans_total",
       help: "Spans handed to the trace collector: sent, or lost because it did not take them.",

@@ -4,6 +4,7 @@ import type { SharedCache } from "../../ports/shared-cache.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
+import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
 import { watchProcess } from "./process.ts";
 
@@ -16,6 +17,7 @@ export interface Watched {
   readonly tokenKeys: Pick<TokenKeySource, "failedRefreshCount">;
   readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
   readonly bodies: { heldBytes(): number; refusedCount(): number };
+  readonly log: Pick<Log, "droppedCount">;
   readonly connectionCount: () => number;
 }
 
@@ -23,7 +25,7 @@ const trustModes = ["leased", "grace", "none"] as const;
 
 /** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
 export function watch(metrics: Metrics, watched: Watched): () => void {
-  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies } = watched;
+  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log } = watched;
   metrics.registry.onScrape(() => {
     metrics.connections.of().value = watched.connectionCount();
     metrics.bodyBytes.of().value = bodies.heldBytes();
@@ -32,6 +34,7 @@ export function watch(metrics: Metrics, watched: Watched): () => void {
     metrics.tokenSignatures.of("remembered").value = tokens.signatures.remembered;
     metrics.signingKeysFailures.of().value = tokenKeys.failedRefreshCount;
     metrics.auditSuppressed.of().value = refusals.suppressedCount;
+    metrics.logDropped.of().value = log.droppedCount;
     metrics.lastUsedQueue.of().value = usage.queuedCount;
     metrics.lastUsedDropped.of().value = usage.droppedCount;
     metrics.cacheDoubts.of().value = trust.epoch;

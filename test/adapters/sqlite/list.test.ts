@@ -23,7 +23,7 @@ test.each([false, true].flatMap((byActor) => statuses.map((status) => ({ byActor
       "SCAN page",
       "SEARCH keys USING PRIMARY KEY (tenant=? AND key_id=?)",
     ]);
-    expect(plan[1]?.detail).toContain(`(${equals} AND key_id>?)`);
+    expect(plan[1]?.detail).toContain(`(${equals} AND key_id>? AND key_id<?)`);
   },
 );
 

@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { maxEventsPerStep } from "../../../src/adapters/sqlite/audit.ts";
+import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
+import { maxKeysPerStep } from "../../../src/adapters/sqlite/list.ts";
+import { createPageTokens } from "../../../src/core/page-token.ts";
+import type { KeyStore } from "../../../src/ports/key-store.ts";
+import type { KeyService } from "../../../src/service/key-service.ts";
+import { listKeys, maxParts as maxKeyParts } from "../../../src/service/list.ts";
+import { listAuditEvents, maxParts as maxEventParts } from "../../../src/service/list-audit-events.ts";
+import { keyRecord } from "../../support/key-record.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { auditEvent } from "../../support/with-events.ts";
+
+const tenant = "default";
+const nowMs = 1_700_000_000_000;
+/** More than the parts of one page look at together. */
+const keyCount = (maxKeyParts + 1) * maxKeysPerStep;
+const eventCount = (maxEventParts + 1) * maxEventsPerStep;
+
+/** Copies the only key and the only event of a store, with ids that sort after it. */
+function multiply(path: string): void {
+  const database = new DatabaseSync(path);
+  const copy = (table: string, idColumn: string, count: number) => {
+    const columns = (database.prepare(`SELECT name FROM pragma_table_info('${table}')`).all() as { name: string }[]).map(
+      ({ name }) => name,
+    );
+    const values = columns.map((name) => (name === idColumn ? "printf('B%08d', number)" : `first.${name}`));
+    database.exec(`WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ${count})
+      INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM numbers CROSS JOIN (SELECT * FROM ${table} LIMIT 1) AS first`);
+  };
+  copy("keys", "key_id", keyCount);
+  copy("audit_events", "event_id", eventCount);
+  copy("audit_event_keys", "event_id", eventCount);
+  database.close();
+}
+
+describe("a filter that leaves few of very many", () => {
+  const folder = temporaryFolder();
+  let store: KeyStore;
+  beforeAll(async () => {
+    const path = join(folder.path, "keys.db");
+    const open = () => openSqliteKeyStore({ path, clock: () => nowMs });
+    const before = await open();
+    const many = auditEvent({ eventId: "A", keyIds: ["A"], method: "Many", caller: "many" });
+    await before.insert(tenant, keyRecord({ keyId: "A", actorId: "ann" }), null, many);
+    await before.close();
+    multiply(path);
+    store = await open();
+    const few = auditEvent({ eventId: "0", keyIds: ["A"], method: "Many", caller: "few" });
+    const other = auditEvent({ eventId: "1", keyIds: ["A"], method: "Few", caller: "many" });
+    await store.audit.append(tenant, [few, other]);
+    await store.insert(
+      tenant,
+      keyRecord({ keyId: "Z", actorId: "ann", expireTimeMs: 1 }),
+      null,
+      auditEvent({ eventId: "2", keyIds: ["Z"] }),
+    );
+  });
+  afterAll(async () => {
+    await store.close();
+    folder[Symbol.dispose]();
+  });
+
+  test.each([undefined, "ann"])("the store looks at no more keys at once than a step has (actor %s)", async (actorId) => {
+    const query = { kind: "issued", status: "expired", actorId, nowMs, limit: 10 } as const;
+    const first = await store.list(tenant, query);
+    expect(first).toEqual({ records: [], lastKeyId: `B${String(maxKeysPerStep - 1).padStart(8, "0")}` });
+    const beforeLast = `B${String(keyCount - 5).padStart(8, "0")}`;
+    const last = await store.list(tenant, { ...query, afterKeyId: beforeLast });
+    expect([last.records.map(({ keyId }) => keyId), last.lastKeyId]).toEqual([["Z"], null]);
+  });
+
+  test.each([
+    { keyId: "A", caller: "few" },
+    { keyId: "A", method: "Few" },
+    { method: "Many", caller: "few" },
+    { keyId: "A", method: "Few", caller: "few" },
+  ])("the store looks at no more events at once than a step has: %j", async (filter) => {
+    const first = await store.audit.list(tenant, { ...filter, limit: 10 });
+    expect(first).toEqual({ events: [], lastEventId: `B${String(eventCount - maxEventsPerStep + 1).padStart(8, "0")}` });
+  });
+
+  test("the store reads no more than a step has where the filter leaves many", async () => {
+    const { records, lastKeyId } = await store.list(tenant, { kind: "issued", status: "active", nowMs, limit: 1001 });
+    expect([records.length, lastKeyId]).toEqual([100, records.at(-1)?.keyId]);
+    const { events, lastEventId } = await store.audit.list(tenant, { limit: 1001 });
+    expect([events.length, lastEventId]).toEqual([50, events.at(-1)?.eventId]);
+  });
+
+  const service = () => {
+    const secrets = { current: "s".repeat(32), retired: [] };
+    return { store, pageTokens: createPageTokens(secrets, randomBytes), clock: () => nowMs } as unknown as KeyService;
+  };
+
+  /** How often others had their turn while the promise was not settled. */
+  async function turnsDuring(work: Promise<unknown>): Promise<number> {
+    let turns = 0;
+    let isOver = false;
+    const count = () => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    await work;
+    isOver = true;
+    return turns;
+  }
+
+  const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
+
+  test("a page of keys ends early, empty too, and its token leads to the rest; others have their turns meanwhile", async () => {
+    const request = { kind: "issued", pageSize: 10, filter: "status=KEY_STATUS_EXPIRED", ...anySize } as const;
+    const first = listKeys(service(), tenant, { ...request, pageToken: "" });
+    expect(await turnsDuring(first)).toBeGreaterThanOrEqual(maxKeyParts - 1);
+    expect((await first).records).toEqual([]);
+    const { records, nextPageToken } = await listKeys(service(), tenant, { ...request, pageToken: (await first).nextPageToken });
+    expect([records.map(({ keyId }) => keyId), nextPageToken]).toEqual([["Z"], ""]);
+  });
+
+  test("a page of events likewise", async () => {
+    const request = { pageSize: 10, filter: 'method="Many" AND caller="few"', ...anySize };
+    const first = listAuditEvents(service(), tenant, { ...request, pageToken: "" });
+    expect(await turnsDuring(first)).toBeGreaterThanOrEqual(maxEventParts - 1);
+    expect((await first).events).toEqual([]);
+    const { events, nextPageToken } = await listAuditEvents(service(), tenant, { ...request, pageToken: (await first).nextPageToken });
+    expect([events.map(({ eventId }) => eventId), nextPageToken]).toEqual([["0"], ""]);
+  });
+
+  test("a full page is whole, in order, and has a token only if there are more", async () => {
+    const page = await listKeys(service(), tenant, { kind: "issued", pageSize: 1000, filter: "", pageToken: "", ...anySize });
+    expect(page.records.map(({ keyId }) => keyId)).toEqual([
+      "A",
+      ...Array.from({ length: 999 }, (_, i) => `B${String(i + 1).padStart(8, "0")}`),
+    ]);
+    expect(page.nextPageToken).not.toBe("");
+    const only = await listAuditEvents(service(), tenant, { pageSize: 1, filter: 'key_id="Z"', pageToken: "", ...anySize });
+    expect([only.events.length, only.nextPageToken]).toEqual([1, ""]);
+  });
+});

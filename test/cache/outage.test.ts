@@ -1,0 +1,170 @@
+import { expect, test } from "vitest";
+import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
+import { createCurrentStore } from "../../src/cache/current-store.ts";
+import { type CacheDirective, createRecordReader } from "../../src/cache/record-reader.ts";
+import { createCacheTrust } from "../../src/cache/trust.ts";
+import { Failure } from "../../src/error/failure.ts";
+import { keyRecord } from "../support/key-record.ts";
+
+const record = keyRecord();
+const other = keyRecord({ keyId: "OTHER" });
+const tickMs = 250;
+const cacheTtlMs = 60_000;
+
+/** A process whose store answers at once, or refuses at once while it is down. Nothing happens that the test does not do. */
+async function setup({ graceMs = 60_000 } = {}) {
+  const world = { nowMs: 1_000_000, isDown: false };
+  const answer = async <T>(value: T): Promise<T> => {
+    if (world.isDown) throw new Failure("STORE_UNAVAILABLE");
+    return value;
+  };
+  const local = createMemoryRecordCache({ maxEntries: 10 });
+  const generation = () => answer({ number: 1, cacheId: "" });
+  const trust = createCacheTrust({
+    generations: { read: generation, advance: generation },
+    shared: null,
+    monotonicMs: () => world.nowMs,
+    leaseMs: 1000,
+    graceMs,
+    identityPatienceMs: 500,
+    reset: () => local.clear(),
+    createBeatId: () => "beat",
+  });
+  const reader = createRecordReader({
+    store: createCurrentStore(
+      {
+        get: (_tenant, keyId) => answer(keyId === record.keyId ? record : null),
+        getMany: (_tenant, keyIds) => answer(keyIds.map((keyId) => (keyId === record.keyId ? record : null))),
+      },
+      trust,
+    ),
+    local,
+    shared: null,
+    trust,
+    clock: () => world.nowMs,
+    monotonicMs: () => world.nowMs,
+    cacheTtlMs,
+    negativeCacheTtlMs: 1000,
+    graceMs,
+  });
+  const tick = async (count = 1) => {
+    for (let index = 0; index < count; index += 1) {
+      world.nowMs += tickMs;
+      await trust.tick();
+    }
+  };
+  /** "hit", "miss" or what it was refused for; undefined while it waits. */
+  const read = (directive: CacheDirective = "none") => {
+    const reading = { outcome: undefined as string | undefined, settled: Promise.resolve() };
+    reading.settled = reader.read("default", record.keyId, directive).then(
+      ({ outcome }) => {
+        reading.outcome = outcome;
+      },
+      (error: Failure) => {
+        reading.outcome = error.reason;
+      },
+    );
+    return reading;
+  };
+  const turn = () => new Promise(setImmediate);
+  await tick();
+  await read().settled;
+  return { world, reader, tick, read, turn };
+}
+
+test("a cached key is answered where the process stood still while the store went", async () => {
+  const { world, tick, read, turn } = await setup();
+  world.nowMs += 1500;
+  world.isDown = true;
+  const first = read();
+  await turn();
+  expect(first.outcome).toBeUndefined();
+  await tick(2);
+  const second = read();
+  await turn();
+  expect([first.outcome, second.outcome]).toEqual([undefined, undefined]);
+  await tick();
+  await Promise.all([first.settled, second.settled]);
+  expect([first.outcome, second.outcome]).toEqual(["hit", "hit"]);
+});
+
+test("it is answered as well where the store is there again before three ticks", async () => {
+  const { world, tick, read, turn } = await setup();
+  world.nowMs += 1500;
+  world.isDown = true;
+  const reading = read();
+  await turn();
+  await tick();
+  world.isDown = false;
+  await tick();
+  await reading.settled;
+  expect(reading.outcome).toBe("hit");
+});
+
+test("a key whose entry ran out as the store went is answered for the grace", async () => {
+  const { world, tick, read, turn } = await setup();
+  await tick(cacheTtlMs / tickMs);
+  world.isDown = true;
+  const reading = read();
+  await turn();
+  expect(reading.outcome).toBeUndefined();
+  // Within the lease of the last answer the entry is too old; once the store is lost it is not.
+  await tick(5);
+  await reading.settled;
+  const later = read();
+  await later.settled;
+  expect([reading.outcome, later.outcome]).toEqual(["hit", "hit"]);
+});
+
+test.each(["no-cache", "no-store"] as const)("a read with %s is refused at once", async (directive) => {
+  const { world, read, turn } = await setup();
+  world.nowMs += 1500;
+  world.isDown = true;
+  const reading = read(directive);
+  await turn();
+  expect(reading.outcome).toBe("STORE_UNAVAILABLE");
+});
+
+test("where nothing is served without the store, a read is refused at once", async () => {
+  const { world, read, turn } = await setup({ graceMs: 0 });
+  world.nowMs += 1500;
+  world.isDown = true;
+  const reading = read();
+  await turn();
+  expect(reading.outcome).toBe("STORE_UNAVAILABLE");
+});
+
+test("after the grace nothing is answered", async () => {
+  const { world, tick, read } = await setup();
+  world.nowMs += 60_000;
+  world.isDown = true;
+  const reading = read();
+  await tick(3);
+  await reading.settled;
+  expect(reading.outcome).toBe("STORE_UNAVAILABLE");
+});
+
+test("a key that changed in this process meanwhile is not answered as it was", async () => {
+  const { world, reader, tick, read, turn } = await setup();
+  world.nowMs += 1500;
+  const tell = reader.beginChange("default", record.keyId);
+  world.isDown = true;
+  const reading = read();
+  await turn();
+  await expect(tell({ ...record, revision: 2 }, 2)).rejects.toThrow(Failure);
+  await tick(3);
+  await reading.settled;
+  expect(reading.outcome).toBe("STORE_UNAVAILABLE");
+});
+
+test("of many keys each has its own answer", async () => {
+  const { world, reader, tick } = await setup();
+  world.nowMs += 1500;
+  world.isDown = true;
+  const reading = reader.readMany("default", [other.keyId, record.keyId], "none");
+  await tick(3);
+  expect(await reading).toEqual([
+    { status: "rejected", reason: expect.objectContaining({ reason: "STORE_UNAVAILABLE" }) },
+    { status: "fulfilled", value: { record, outcome: "hit" } },
+  ]);
+});
