@@ -56,6 +56,8 @@ export async function serveByConnect(handler: UniversalHandler, incoming: Adapte
     const messages = readEnvelopes(source, options.maxBytes(handler.method), options.bodies.open(false));
     stream = { source: messages, encoding: headers.encoding, timeoutMs: headers.timeoutMs };
   }
+  // A body that nobody reads would wait in memory until the answer is read.
+  if (exchange.failure !== undefined) discardRest(source);
   if (sink.destroyed) return;
   const answer = await handler(universalRequest(request, path, codec, exchange, sink, stream));
   await universalResponseToNodeResponse(answer, response);

@@ -41,20 +41,20 @@ function responseText(route: Route, message: Message): string {
 }
 
 /**
- * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. Where the body was not read to its end,
- * the connection (HTTP/1.1) or stream (HTTP/2) is closed after the answer.
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. Where the body is too large the
+ * connection (HTTP/1.1) is closed after the answer, and where it was not read to its end the stream (HTTP/2).
  */
 export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, headers: ResponseHeaders): void {
   const { code, httpStatus } = errorTable[failure.reason];
   const status = toJson(StatusSchema, failureStatus(failure, headers["x-request-id"] ?? ""), statusOptions) as JsonObject;
   const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
-  if (failure.reason === "BODY_TOO_LARGE" || request.isPaused() || isLeftUnread(request)) closeAfter(response);
+  if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }), headers);
   // A body that nobody reads would wait in memory until the answer is read.
   request.resume();
 }
 
-/** HTTP/1.1 reads on by itself after the answer, HTTP/2 waits for somebody who does. */
+/** HTTP/1.1 keeps its connection where the rest comes soon. */
 function isLeftUnread(request: HttpRequest): boolean {
   return "stream" in request && !request.complete && !request.stream.endAfterHeaders;
 }

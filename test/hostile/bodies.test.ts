@@ -14,10 +14,10 @@ const timeout = 120_000;
 /** For the garbage of an attack, and for what the customer costs. */
 const slackMiB = 60;
 
-function expectNoHarm(outcome: AttackOutcome): void {
+function expectNoHarm(outcome: AttackOutcome, maxGrowthMiB = slackMiB): void {
   expect(outcome.customerErrors).toEqual([]);
   expect(outcome.customerAnswers).toBeGreaterThan(0);
-  expect(outcome.memoryPeakMiB - outcome.memoryBeforeMiB).toBeLessThan(slackMiB);
+  expect(outcome.memoryPeakMiB - outcome.memoryBeforeMiB).toBeLessThan(maxGrowthMiB);
 }
 
 /** Opens connections, sends each the same bytes, and leaves them open until all that the server takes is taken. */
@@ -119,7 +119,8 @@ test("1,500 unfinished bodies within the bound leave room for probes and for cal
     grpc.close();
     for (const socket of sockets) socket.destroy();
   });
-  expectNoHarm(outcome);
+  // 16 MiB of bodies, 1,500 connections, and what was refused and is not collected yet.
+  expectNoHarm(outcome, 3 * slackMiB);
   expect(answers).toEqual(["TOO_MANY_BODIES", 200, 400]);
 });
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServerProcess } from "../support/server-process.ts";
 import type { Arena, Attack } from "./attack.ts";
+import { bodyAttacks } from "./body-attacks.ts";
 import { http1Client, http2Client } from "./clients.ts";
 import { http1Attacks } from "./http1-attacks.ts";
 import { http2Attacks } from "./http2-attacks.ts";
@@ -33,7 +34,7 @@ export interface HostileResult {
   readonly seconds: number;
 }
 
-const attacks: readonly Attack[] = [...jsonAttacks, ...rpcAttacks, ...http1Attacks, ...smugglingAttacks, ...http2Attacks];
+const attacks: readonly Attack[] = [...jsonAttacks, ...rpcAttacks, ...http1Attacks, ...smugglingAttacks, ...http2Attacks, ...bodyAttacks];
 const workerCount = 24;
 const slowWorkerCount = 6;
 const progressEvery = 10_000;
