@@ -25,6 +25,17 @@ const issue = async (name: string) => {
   return { keyId: data.issued_api_key?.key_id ?? "", secret: data.secret ?? "" };
 };
 
+test("a loop over the pages of an empty list ends without a key", async () => {
+  const { data } = await client.adminListIssuedApiKeys({ filter: 'actor_id="nobody"' });
+  const keyIds: string[] = [];
+  for (const { key_id } of data.issued_api_keys as Iterable<{ key_id: string }>) keyIds.push(key_id);
+  expect([keyIds, data.next_page_token]).toEqual([[], ""]);
+  expect((await client.adminListImportedApiKeys({ filter: 'actor_id="nobody"' })).data).toEqual({
+    imported_api_keys: [],
+    next_page_token: "",
+  });
+});
+
 test("issued keys from issue to revocation", async () => {
   const { keyId, secret } = await issue("ci");
   expect(await verify(secret)).toMatchObject({ is_valid: true, key_id: keyId, scopes: ["read"] });

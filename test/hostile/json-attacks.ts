@@ -117,6 +117,8 @@ function malformedBody(random: Random): Buffer {
     () => whole.slice(0, random.below(whole.length)),
     () => whole + random.pick(["}", ",", "x", whole, "\0", "\n\n//"]),
     () => `\ufeff${whole}`,
+    () => `{"requests":[${"[],".repeat(300_000)}[]]}`,
+    () => `{"metadata":{${'"a":9007199254740993,'.repeat(2000)}"a":1}}`,
     () => Buffer.from(whole, "utf16le"),
     () => Buffer.concat([Buffer.from('{"name":"'), random.pick(invalidUtf8), Buffer.from('"}')]),
     () => Buffer.concat([Buffer.from('{"'), random.pick(invalidUtf8), Buffer.from('":1}')]),
