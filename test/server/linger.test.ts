@@ -1,7 +1,11 @@
 import { once } from "node:events";
 import { connect as connectHttp2, constants } from "node:http2";
 import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
+import { defaultLimits } from "../../src/server/limits.ts";
+import { createListener } from "../../src/server/listener.ts";
+import { selfSigned } from "../support/self-signed.ts";
 import { serve, type TestServer } from "./support.ts";
 
 const long = 60_000;
@@ -63,6 +67,27 @@ describe("an HTTP/1.1 client that is still sending when it is answered", () => {
       socket.destroy();
     });
   }
+
+  it("can send everything and read the answer after that over TLS", async () => {
+    const tls = selfSigned("localhost");
+    const listener = createListener({
+      handler: (_request, response) => {
+        response.setHeader("connection", "close");
+        response.end("refused");
+      },
+      limits: { ...defaultLimits, lingerMs: long },
+      tls,
+    });
+    const { port } = await listener.listen("127.0.0.1", 0);
+    const options = { port, host: "127.0.0.1", servername: "localhost", ca: tls.cert, ALPNProtocols: ["http/1.1"], allowHalfOpen: true };
+    const socket = connectTls(options as ConnectionOptions);
+    await once(socket, "secureConnect");
+    socket.write(head("/", 32 * mebibyte));
+    await sendBytes(socket, 32 * mebibyte);
+    expect(await readUntil(socket, "refused")).toContain(" 200 ");
+    socket.destroy();
+    await listener.drain(0);
+  });
 
   it("keeps its connection where the rest of the request comes in time", async () => {
     const { port, asked } = await startRefusing({ lingerMs: long });
