@@ -30,6 +30,7 @@ import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedLimit } from "./limit/rate-limiter.ts";
+import { createSelfRevokeLimits } from "./limit/self-revoke.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
@@ -37,6 +38,7 @@ import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
+import { noStore } from "./rpc/interceptors/no-store.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createPatternMatcher } from "./rpc/patterns.ts";
@@ -133,10 +135,16 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   );
   const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
+  const tokens = createTokens({
+    issuer: config.issuer,
+    keys: tokenKeys.current,
+    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
+  });
   const service: KeyService = {
     store,
     reader,
     credentials,
+    tokens,
     pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
     clock,
     randomBytes,
@@ -146,12 +154,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const validator = createValidator({ regexMatch: createPatternMatcher() });
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
-  const { clockSkewMs, derivedTokens } = config;
-  const tokens = createTokens({
-    issuer: config.issuer,
-    keys: tokenKeys.current,
-    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
-  });
+  const { clockSkewMs, derivedTokens, trustedProxies } = config;
   const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
   const verifyOptions = {
     credentials,
@@ -177,11 +180,11 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       service,
       verification,
       violationsOf,
-      { store, credentials, tokens, reader, guesses, clock, randomBytes, clockSkewMs },
+      { ...verifyOptions, store, randomBytes },
       tokenKeys,
-      createGuessLimit(addresses, "self-revoke", config.selfRevokeLimit),
+      createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     ),
-    [...telemetry.interceptors, report(reporting), validate(violationsOf)],
+    [...telemetry.interceptors, report(reporting), noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
@@ -193,7 +196,6 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     unknownFields: config.unknownFields,
     presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
   });
-  const { trustedProxies } = config;
   const shutdown = new AbortController();
   const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
   const rpc = createRpcHandler({

@@ -7,30 +7,34 @@ import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
+import { createLimits, type LimitsOptions } from "../service/limits.ts";
 import { durationToMs } from "./message.ts";
 import { originOf } from "./origin.ts";
-import { setRetryAfter } from "./rate-limit-headers.ts";
+import { setRateLimitHeaders, setRetryAfter } from "./rate-limit-headers.ts";
 
-export interface DeriveRpcOptions extends DeriveOptions {
-  /** The one of verify: who is refused there must not go on guessing here. */
-  readonly guesses: GuessLimit;
-}
+/** With the limits of verify: who is refused there must not go on here. */
+export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
+  const deriveOptions = { ...options, settle: createLimits(options).settle };
   return async (request, call) => {
     const { clientIp } = request;
     if (clientIp !== "") refuseGuesser(options.guesses, clientIp, call);
-    const { token, claims, facts } = await derive(options, defaultTenant, originOf(call), {
+    const { derived, settled } = await derive(deriveOptions, defaultTenant, originOf(call), {
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
       scopes: request.scopes,
       customClaims: request.customClaims ?? {},
       clientAddress: () => clientIp || call.clientAddress,
+      cost: request.cost ?? 1,
     }).catch((error: unknown) => {
       if (clientIp !== "" && error instanceof Failure && error.reason === "KEY_NOT_FOUND") options.guesses.take(clientIp);
       throw error;
     });
+    setRateLimitHeaders(call, settled);
+    if (derived === null) throw new Failure("RATE_LIMITED");
+    const { token, claims, facts } = derived;
     return { token: { token, claims, expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] } };
   };
 }

@@ -2,7 +2,7 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
 import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Implementations } from "../call/methods.ts";
-import type { GuessLimit } from "../limit/guess-limit.ts";
+import type { SelfRevokeLimits } from "../limit/self-revoke.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { batchImportApiKeys } from "./batch-import-api-keys.ts";
@@ -32,7 +32,7 @@ export function implementationsOf(
   violationsOf: ViolationsOf,
   derivation: DeriveRpcOptions,
   tokenKeys: TokenKeySource,
-  selfRevokeLimit: GuessLimit,
+  selfRevokeLimits: SelfRevokeLimits,
 ): Implementations<typeof ApiKeysService> {
   return {
     adminIssueApiKey: issueApiKey(service),
@@ -54,7 +54,7 @@ export function implementationsOf(
     adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
-    revokeApiKey: selfRevokeApiKey(service, selfRevokeLimit),
+    revokeApiKey: selfRevokeApiKey(service, selfRevokeLimits),
     adminListAuditEvents: listAuditEvents(service),
   };
 }

@@ -1,8 +1,8 @@
 import type { CacheOutcome } from "../cache/record-reader.ts";
-import { type Claim, type CredentialKind, type Credentials, isClaim, kindOf, type Presented } from "../core/credential.ts";
+import { type ClaimSources, claimOf, isRefused, withoutRecord } from "../core/claim.ts";
+import type { Claim, CredentialKind, Refused } from "../core/credential.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
-import type { Tokens } from "../core/token/tokens.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -51,19 +51,18 @@ export interface Judge {
   judge(claim: Claim, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
 }
 
-export interface JudgeOptions {
-  readonly credentials: Pick<Credentials, "parse">;
-  readonly tokens: Pick<Tokens, "claim">;
+export interface JudgeOptions extends ClaimSources {
   readonly clock: Clock;
   /** `rooted`: the key that a token goes back to is asked, and the token ends with it; `stateless`: the token stands for itself. */
   readonly derivedTokens: "rooted" | "stateless";
   readonly clockSkewMs: number;
 }
 
-export function createJudge({ credentials, tokens, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
-  const refused = (presented: Presented, code: RefusalCode): Verified => ({
+export function createJudge(options: JudgeOptions): Judge {
+  const { clock, derivedTokens, clockSkewMs } = options;
+  const refused = ({ kind, code }: Refused): Verified => ({
     verdict: refuse(code),
-    kind: kindOf(presented),
+    kind,
     nowMs: clock(),
     cacheOutcome: null,
     customClaims: null,
@@ -71,18 +70,14 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
 
   const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
     if ("token" in claim && (record !== null || claim.keyIds.length === 0)) return decideToken(claim.token, record, circumstances);
-    return record === null ? refuse("not_found") : decide(record, circumstances);
+    return record === null ? refuse(withoutRecord(claim).code) : decide(record, circumstances);
   };
 
   return {
     claimOrVerdict(tenant, credential) {
-      const nowMs = clock();
-      const presented = credentials.parse(tenant, credential, nowMs);
-      if (isClaim(presented)) return presented;
-      if (presented.type !== "jwt" && presented.type !== "macaroon") return refused(presented, codeWithoutLookUp[presented.type]);
-      const claim = tokens.claim(tenant, presented.type, credential, nowMs);
-      if (typeof claim === "string") return refused(presented, claim);
-      return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
+      const claim = claimOf(options, tenant, credential, clock());
+      if (isRefused(claim)) return refused(claim);
+      return "token" in claim && derivedTokens === "stateless" ? { ...claim, keyIds: [] } : claim;
     },
 
     judge(claim, record, cacheOutcome, { clientAddress, requiredScopes, audience }) {
@@ -91,7 +86,7 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       const verdict = verdictOf(claim, record, { nowMs, clientAddress, requiredScopes, clockSkewMs, audience });
       return {
         verdict,
-        kind: claim.type,
+        kind: record === null ? withoutRecord(claim).kind : claim.type,
         nowMs,
         cacheOutcome: claim.keyIds.length === 0 ? null : cacheOutcome,
         customClaims: "token" in claim ? claim.token.facts.customClaims : null,
@@ -99,11 +94,6 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
     },
   };
 }
-
-const codeWithoutLookUp = {
-  forged: "not_found",
-  unreadable: "invalid_format",
-} as const satisfies Partial<Record<Presented["type"], RefusalCode>>;
 
 export function isVerified(answer: Claim | Verified): answer is Verified {
   return "verdict" in answer;

@@ -7,7 +7,7 @@ import type { RateLimiter } from "../ports/rate-limiter.ts";
 import { refuse, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
-/** The limits that a verification meets before and after its verdict. */
+/** The limits that a verification meets before and after its verdict; `settle` holds for a derivation as well. */
 export interface Limits {
   /** The refusal of a client that failed too often; null where the verification may go on. */
   refuseGuesser(verification: Verification): Verified | null;
@@ -15,7 +15,7 @@ export interface Limits {
    * Takes the cost of a valid verification from its key's rate limit, and counts the use, or counts the failure of one that is not.
    * A promise only where the key has a limit that other processes share.
    */
-  settle(tenant: string, verified: Verified, verification: Verification): Verified | Promise<Verified>;
+  settle(tenant: string, verified: Verified, verification: Pick<Verification, "clientIp" | "cost">): Verified | Promise<Verified>;
 }
 
 export interface LimitsOptions {

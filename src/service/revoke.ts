@@ -1,13 +1,16 @@
 import type { Origin } from "../core/audit.ts";
-import { fits, isClaim } from "../core/credential.ts";
+import { claimOf, isRefused, withoutRecord } from "../core/claim.ts";
+import { type CredentialKind, fits } from "../core/credential.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
+import { changesRevocation } from "../core/revocation.ts";
 import { Failure, invalidField } from "../error/failure.ts";
+import { auditEvent } from "./audit.ts";
 import { changeKey } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 
 /**
- * Revokes a key for good. A key that is revoked already keeps its first reason. Rejects with KEY_NOT_FOUND, where `kind` is given also for a
- * key of the other kind.
+ * Revokes a key for good. The reason of a revoked key may rise (see core/revocation.ts) and never sinks; a call that would lower or repeat it
+ * succeeds and changes nothing but the audit trail. Rejects with KEY_NOT_FOUND, if `kind` is given also for a key of the other kind.
  */
 export async function revokeKey(
   service: KeyService,
@@ -17,33 +20,46 @@ export async function revokeKey(
   revocation: Revocation,
   kind?: KeyKind,
 ): Promise<void> {
+  let isChanged = false;
   await changeKey(service, tenant, origin, keyId, (record) => {
     if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
-    return record.revocation === null ? { revocation } : null;
+    isChanged = changesRevocation(record, revocation);
+    return isChanged ? { revocation } : null;
   });
+  if (!isChanged) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId])]);
 }
 
-/** Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's. */
+/**
+ * Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's, and with
+ * PUBLIC_KEY_NOT_PROOF for a public key: everybody who sees it could present it. TOO_MANY_CALLS if the key is revoked already and presented
+ * again and again: each such call adds to the audit trail, and dead keys get published.
+ */
 export async function selfRevokeKey(
   service: KeyService,
   tenant: string,
   origin: Origin,
   credential: string,
   revocation: Revocation,
+  repeats: (keyId: string) => void,
 ): Promise<void> {
   const record = await ownerOf(service, tenant, credential);
+  if (record.visibility === "public") throw new Failure("PUBLIC_KEY_NOT_PROOF");
+  if (record.revocation !== null) repeats(record.keyId);
   await revokeKey(service, tenant, origin, record.keyId, revocation);
 }
 
-async function ownerOf({ credentials, store, clock }: KeyService, tenant: string, credential: string): Promise<KeyRecord> {
-  const presented = credentials.parse(tenant, credential, clock());
-  if (presented.type === "jwt" || presented.type === "macaroon") {
-    throw invalidField("credential", "is a derived token; only API keys can be self-revoked");
+async function ownerOf(service: KeyService, tenant: string, credential: string): Promise<KeyRecord> {
+  const claim = claimOf(service, tenant, credential, service.clock());
+  if (isRefused(claim)) throw refusalOf(claim.kind);
+  if ("token" in claim) throw refusalOf(claim.type);
+  for (const keyId of claim.keyIds) {
+    const record = await service.store.get(tenant, keyId);
+    if (record !== null && fits(claim, record)) return record;
   }
-  if (!isClaim(presented)) throw new Failure("KEY_NOT_FOUND");
-  for (const keyId of presented.keyIds) {
-    const record = await store.get(tenant, keyId);
-    if (record !== null && fits(presented, record)) return record;
-  }
-  throw new Failure("KEY_NOT_FOUND");
+  throw refusalOf(withoutRecord(claim).kind);
+}
+
+function refusalOf(kind: CredentialKind): Failure {
+  if (kind === "jwt" || kind === "macaroon") return invalidField("credential", "is a derived token; only API keys can be self-revoked");
+  return new Failure("KEY_NOT_FOUND");
 }

@@ -82,7 +82,7 @@ export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
   changedFields: string[];
 
   /**
-   * Only where a key was revoked.
+   * Only if a key was revoked, or the reason of a revoked key was raised.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason revocation_reason = 9;
    */

@@ -24,6 +24,9 @@ export type RevokeApiKeyRequest = Message<"keywright.v2alpha1.RevokeApiKeyReques
   keyId: string;
 
   /**
+   * The reason of a key that is revoked already may rise, from SUPERSEDED to any
+   * other and from these to KEY_COMPROMISE; it never sinks.
+   *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
    */
   reason: RevocationReason;
@@ -48,14 +51,16 @@ export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__P
  */
 export type SelfRevokeApiKeyRequest = Message<"keywright.v2alpha1.SelfRevokeApiKeyRequest"> & {
   /**
-   * The full secret of an issued key, or the raw key of an imported one.
+   * The full secret of an issued key, or the raw key of an imported one. Refused
+   * for public keys: everybody who sees one could present it.
    *
    * @generated from field: string credential = 1;
    */
   credential: string;
 
   /**
-   * Any reason but PRIVILEGE_WITHDRAWN.
+   * Any reason but PRIVILEGE_WITHDRAWN. It may rise later, as in
+   * RevokeApiKeyRequest.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
    */
