@@ -66,6 +66,9 @@ export interface Credentials {
 const randomLength = 32;
 const tagLength = 11;
 const crcLength = 6;
+const tailLength = randomLength + tagLength + crcLength;
+/** A ULID. */
+const keyIdLength = 26;
 const maxImportedBytes = 4096;
 const rememberedTags = 50_000;
 const jwtShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
@@ -78,7 +81,7 @@ export function createCredentials(
 ): Credentials {
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
-  const issuedShape = issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired]);
+  const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
   /** The subkey of a genuine key's tag, by tenant and digest: checking a tag again costs more than all the rest of parsing. */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
 
@@ -117,13 +120,12 @@ export function createCredentials(
     },
 
     parse(tenant, text, nowMs) {
-      const issued = issuedShape.exec(text);
-      if (issued !== null) {
+      if (issuedShape.test(text)) {
         const digest = digestOf(text);
         const tagKey = tagKeyOf(tenant, text, digest);
         if (tagKey === "damaged") return { type: "forged" };
         if (tagKey === "foreign") return importedClaim(tenant, text, { kind: "issued", code: "not_found" }) ?? { type: "forged" };
-        return isLive(tagKey, nowMs) ? { type: "issued", keyIds: [issued[1] as string], digest } : { type: "forged" };
+        return isLive(tagKey, nowMs) ? { type: "issued", keyIds: [keyIdOf(text)], digest } : { type: "forged" };
       }
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
       if (jwtShape.test(text) && text.startsWith("eyJ")) return { type: "jwt" };
@@ -153,9 +155,17 @@ export function fits(claim: Claim, record: KeyRecord): boolean {
   }
 }
 
-/** The shape of issued keys with one of the prefixes; group 1 is the key id. */
-function issuedKeyPattern(prefixes: readonly string[]): RegExp {
-  return new RegExp(`^(?:${prefixes.join("|")})_v1_([0-9A-HJKMNP-TV-Z]{26})_[0-9A-Za-z]{${randomLength + tagLength + crcLength}}$`);
+/**
+ * The shape of issued keys with one of the prefixes, as secret scanners can use it too. Nothing bounds it at its ends: in JSON a key may
+ * follow `\n`, and in a URL `%0A`, whose last characters look like a part of it.
+ */
+export function issuedKeyPattern(prefixes: readonly string[]): string {
+  return `(?:${prefixes.join("|")})_v1_[0-9A-HJKMNP-TV-Z]{${keyIdLength}}_[0-9A-Za-z]{${tailLength}}`;
+}
+
+/** Of a text that has the shape of an issued key. */
+function keyIdOf(text: string): string {
+  return text.slice(-tailLength - 1 - keyIdLength, -tailLength - 1);
 }
 
 /** SHA-256 in base64url: what the store keeps of an issued key. */
