@@ -150,7 +150,7 @@ export function startNode(options: NodeOptions): Node {
 
   const usage = { record: () => {} };
   const service = {
-    store: keys,
+    store: { ...keys, audit: { append: async () => {} } },
     reader,
     credentials,
     clock,
