@@ -5,11 +5,11 @@ import { createGuessLimit, type GuessLimit } from "./guess-limit.ts";
 /** The limits on a method that everybody may call. Counted by each process for itself. */
 export interface SelfRevokeLimits {
   readonly byAddress: Pick<GuessLimit, "take">;
-  /** Counts a call for a key that is revoked already, by its id: null if the call may go on, else how long to wait. */
+  /** Counts one more report that a key is compromised, by its id: null if the call may go on, else how long to wait. */
   takeRepeat(keyId: string): number | null;
 }
 
-/** Each such call is written to the audit trail, and revoked keys get published. */
+/** Each report is written to the audit trail, and revoked keys get published. */
 const repeats: RateLimitPolicy = { quota: 10n, windowMs: 60_000, unit: "requests" };
 
 export function createSelfRevokeLimits(limiter: LocalRateLimiter, byAddress: RateLimitPolicy | null): SelfRevokeLimits {

@@ -15,7 +15,7 @@ export function selfRevokeApiKey(service: KeyService, limits: SelfRevokeLimits):
     refuseIfLimited(call, limits.byAddress.take(call.clientAddress), "too many calls from this address; try again later");
     const revocation = { reason: reasonFromMessage(reason), description: "" };
     await selfRevokeKey(service, defaultTenant, originOf(call), credential, revocation, (keyId) =>
-      refuseIfLimited(call, limits.takeRepeat(keyId), "this key is revoked and was presented too often; try again later"),
+      refuseIfLimited(call, limits.takeRepeat(keyId), "the compromise of this key is known and was reported too often; try again later"),
     );
     return {};
   };

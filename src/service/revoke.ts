@@ -2,7 +2,7 @@ import type { Origin } from "../core/audit.ts";
 import { claimOf, isRefused, withoutRecord } from "../core/claim.ts";
 import { type CredentialKind, fits } from "../core/credential.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
-import { changesRevocation } from "../core/revocation.ts";
+import { changesRevocation, repeatsCompromise } from "../core/revocation.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { changeKey } from "./change.ts";
@@ -10,7 +10,7 @@ import type { KeyService } from "./key-service.ts";
 
 /**
  * Revokes a key for good. The reason of a revoked key may rise (see core/revocation.ts) and never sinks; a call that would lower or repeat it
- * succeeds and changes nothing but the audit trail. Rejects with KEY_NOT_FOUND, if `kind` is given also for a key of the other kind.
+ * succeeds and changes nothing. Whoever reports a compromise is in the audit trail in any case. Rejects with KEY_NOT_FOUND, if `kind` is given also for a key of the other kind.
  */
 export async function revokeKey(
   service: KeyService,
@@ -20,19 +20,20 @@ export async function revokeKey(
   revocation: Revocation,
   kind?: KeyKind,
 ): Promise<void> {
-  let isChanged = false;
+  const { reason } = revocation;
+  let isRepeated = false;
   await changeKey(service, tenant, origin, keyId, (record) => {
     if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
-    isChanged = changesRevocation(record, revocation);
-    return isChanged ? { revocation } : null;
+    isRepeated = repeatsCompromise(record, revocation);
+    return changesRevocation(record, revocation) ? { revocation } : null;
   });
-  if (!isChanged) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId])]);
+  if (isRepeated) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: reason })]);
 }
 
 /**
  * Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's, and with
- * PUBLIC_KEY_NOT_PROOF for a public key: everybody who sees it could present it. TOO_MANY_CALLS if the key is revoked already and presented
- * again and again: each such call adds to the audit trail, and dead keys get published.
+ * PUBLIC_KEY_NOT_PROOF for a public key: everybody who sees it could present it. TOO_MANY_CALLS if the compromise of
+ * one key is reported again and again: each report adds to the audit trail, and dead keys get published.
  */
 export async function selfRevokeKey(
   service: KeyService,
@@ -44,7 +45,7 @@ export async function selfRevokeKey(
 ): Promise<void> {
   const record = await ownerOf(service, tenant, credential);
   if (record.visibility === "public") throw new Failure("PUBLIC_KEY_NOT_PROOF");
-  if (record.revocation !== null) repeats(record.keyId);
+  if (repeatsCompromise(record, revocation)) repeats(record.keyId);
   await revokeKey(service, tenant, origin, record.keyId, revocation);
 }
 

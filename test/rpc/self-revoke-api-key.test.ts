@@ -34,17 +34,17 @@ test("a second time succeeds and keeps the first reason", async () => {
   expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
 });
 
-test("the reason rises afterwards, and each call is in the audit trail", async () => {
+test("the reason rises afterwards, and who raised it is in the audit trail", async () => {
   const { keyId, secret } = await api.issue();
   await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
   for (const reason of [compromised, "REVOCATION_REASON_AFFILIATION_CHANGED"])
     await api.call("RevokeApiKey", { credential: secret, reason }, anonymous);
   expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
   const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id="${keyId}" AND method="RevokeApiKey"` });
-  expect((audit_events as JsonObject[]).map(({ revocation_reason }) => revocation_reason ?? null)).toEqual([null, compromised]);
+  expect((audit_events as JsonObject[]).map(({ revocation_reason }) => revocation_reason)).toEqual([compromised]);
 });
 
-test("a revoked key that is presented again and again is refused, so that nobody fills the audit trail with it", async () => {
+test("the compromise of one key cannot be reported again and again, so that nobody fills the audit trail with it", async () => {
   const { keyId, secret } = await api.issue();
   const revoke = () => api.call("RevokeApiKey", { credential: secret, reason: compromised }, anonymous);
   for (let call = 0; call <= 10; call += 1) await revoke();

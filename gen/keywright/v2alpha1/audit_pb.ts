@@ -82,7 +82,8 @@ export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
   changedFields: string[];
 
   /**
-   * Only if a key was revoked, or the reason of a revoked key was raised.
+   * Only if a key was revoked, the reason of a revoked key rose, or the compromise
+   * of a key was reported once more.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason revocation_reason = 9;
    */
