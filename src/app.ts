@@ -38,6 +38,7 @@ import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
+import { noStore } from "./rpc/interceptors/no-store.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createPatternMatcher } from "./rpc/patterns.ts";
@@ -134,10 +135,16 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   );
   const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
+  const tokens = createTokens({
+    issuer: config.issuer,
+    keys: tokenKeys.current,
+    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
+  });
   const service: KeyService = {
     store,
     reader,
     credentials,
+    tokens,
     pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
     clock,
     randomBytes,
@@ -147,18 +154,12 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const validator = createValidator({ regexMatch: createPatternMatcher() });
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
-  const { clockSkewMs, derivedTokens } = config;
-  const tokens = createTokens({
-    issuer: config.issuer,
-    keys: tokenKeys.current,
-    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
-  });
   const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
   const verifyOptions = {
     credentials,
     tokens,
-    derivedTokens,
-    clockSkewMs,
+    derivedTokens: config.derivedTokens,
+    clockSkewMs: config.clockSkewMs,
     reader,
     usage,
     rateLimiter: createRateLimiter(config, redis && telemetry.rateLimiter(redis.rateLimiter), monotonicMs),
@@ -179,11 +180,11 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       service,
       verification,
       violationsOf,
-      { store, credentials, tokens, reader, guesses, clock, randomBytes, clockSkewMs },
+      { ...verifyOptions, store, randomBytes },
       tokenKeys,
       createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     ),
-    [...telemetry.interceptors, report(reporting), validate(violationsOf)],
+    [...telemetry.interceptors, report(reporting), noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
@@ -195,7 +196,6 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     unknownFields: config.unknownFields,
     presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
   });
-  const { trustedProxies } = config;
   const shutdown = new AbortController();
   const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
   const rpc = createRpcHandler({
@@ -206,7 +206,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
     ],
     json,
-    trustedProxies,
+    trustedProxies: config.trustedProxies,
     maxBytes,
     shutdownSignal: shutdown.signal,
     reportError,
@@ -216,7 +216,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       rpc: rpc.handler,
       isRpcPath: rpc.isRpcPath,
       health: createHealthHttp(health),
-      transcoder: createTranscoder({ methods, admit, json, rest: restSuccesses, trustedProxies, maxBytes }),
+      transcoder: createTranscoder({ methods, admit, json, rest: restSuccesses, trustedProxies: config.trustedProxies, maxBytes }),
       cors: createCors(config.corsOrigins),
     }),
     streamHandler: rpc.streamHandler,
