@@ -22,6 +22,7 @@ export function claimOf({ credentials, tokens }: ClaimSources, tenant: string, t
   const claim = tokens.claim(tenant, presented.type, text, nowMs);
   if (typeof claim !== "string") return claim;
   const refused = { kind, code: claim };
+  // The length first: no imported key is as long as a token may be.
   const imported = credentials.importedClaim(tenant, text, refused);
   return imported !== null && tokens.isForeign(presented.type, text) ? imported : refused;
 }

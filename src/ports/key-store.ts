@@ -97,8 +97,8 @@ export interface KeyStore {
   list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
 
   /**
-   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its first revision and its last use alone. False where
-   * there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
+   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its first revision and its last use
+   * alone. False where there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
