@@ -39,6 +39,7 @@ import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
+import { noStore } from "./rpc/interceptors/no-store.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createPatternMatcher } from "./rpc/patterns.ts";
@@ -135,10 +136,16 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   );
   const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
+  const tokens = createTokens({
+    issuer: config.issuer,
+    keys: tokenKeys.current,
+    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
+  });
   const service: KeyService = {
     store,
     reader,
     credentials,
+    tokens,
     pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
     clock,
     randomBytes,
@@ -148,18 +155,13 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const validator = createValidator({ regexMatch: createPatternMatcher() });
   warmUp(validator);
   const violationsOf = createViolationsOf(validator);
-  const { clockSkewMs, derivedTokens, trustedProxies, bodyMemoryBytes } = config;
-  const tokens = createTokens({
-    issuer: config.issuer,
-    keys: tokenKeys.current,
-    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
-  });
+  const { bodyMemoryBytes, trustedProxies } = config;
   const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
   const verifyOptions = {
     credentials,
     tokens,
-    derivedTokens,
-    clockSkewMs,
+    derivedTokens: config.derivedTokens,
+    clockSkewMs: config.clockSkewMs,
     reader,
     usage,
     rateLimiter: createRateLimiter(config, redis && telemetry.rateLimiter(redis.rateLimiter), monotonicMs),
@@ -180,11 +182,11 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       service,
       verification,
       violationsOf,
-      { store, credentials, tokens, reader, guesses, clock, randomBytes, clockSkewMs },
+      { ...verifyOptions, store, randomBytes },
       tokenKeys,
       createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     ),
-    [...telemetry.interceptors, report(reporting), validate(violationsOf)],
+    [...telemetry.interceptors, report(reporting), noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });

@@ -18,6 +18,12 @@ export const errorTable = {
   REQUEST_ID_REUSED: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this request_id was used with another payload" },
   KEY_NOT_ACTIVE: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the key is not active" },
   CONCURRENT_CHANGE: { code: "ABORTED", httpStatus: 409, text: "the key changed at the same time; try again" },
+  PUBLIC_KEY_NOT_PROOF: {
+    code: "PERMISSION_DENIED",
+    httpStatus: 403,
+    text: "a public key does not prove possession; only an administrator can revoke it",
+  },
+  RATE_LIMITED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "the key's rate limit is exhausted" },
   TOO_MANY_CALLS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many calls from this address; try again later" },
   TOO_MANY_BODIES: {
     code: "RESOURCE_EXHAUSTED",

@@ -14,7 +14,7 @@ export interface RequestMark {
 }
 
 export type InsertOutcome =
-  /** `record` as it was stored: its revision is above the tombstone's where a key with this id was deleted before. */
+  /** `record` as it was stored: its revision is above the tombstone's if a key with this id was deleted before, and is its first revision too. */
   | { readonly outcome: "inserted"; readonly record: KeyRecord }
   /** The request id was used before; `record` is the key of that time as it is now, null where it was deleted since. */
   | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
@@ -104,8 +104,8 @@ export interface KeyStore {
   list(tenant: string, query: ListQuery): Promise<ListPart>;
 
   /**
-   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its last use alone. False where
-   * there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
+   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its first revision and its last use
+   * alone. False where there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 

@@ -11,12 +11,14 @@ import { refuseFor } from "./rate-limit-headers.ts";
 
 export function selfRevokeApiKey(
   service: KeyService,
-  { guesses, takeUse }: SelfRevokeLimits,
+  { guesses, takeUse, takeRepeat }: SelfRevokeLimits,
 ): Implementation<typeof ApiKeysService.method.revokeApiKey> {
   return async ({ credential, reason }, call) => {
     const limits = {
       takeGuess: () => refuseFor(call, guesses.take(parseAddress(call.clientAddress))),
-      takeUse: (keyId: string) => refuseFor(call, takeUse(keyId)),
+      takeUse: (keyId: string) => refuseFor(call, takeUse(keyId), "too many calls with this key; try again later"),
+      takeRepeat: (keyId: string) =>
+        refuseFor(call, takeRepeat(keyId), "this key is known to be compromised and was reported too often; try again later"),
     };
     const revocation = { reason: reasonFromMessage(reason), description: "" };
     await selfRevokeKey(service, defaultTenant, originOf(call), credential, revocation, limits);

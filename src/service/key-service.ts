@@ -1,4 +1,5 @@
 import type { RecordReader } from "../cache/record-reader.ts";
+import type { ClaimSources } from "../core/claim.ts";
 import type { Credentials } from "../core/credential.ts";
 import type { PageTokens } from "../core/page-token.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
@@ -9,6 +10,7 @@ export interface KeyService {
   readonly store: KeyStore;
   readonly reader: RecordReader;
   readonly credentials: Credentials;
+  readonly tokens: ClaimSources["tokens"];
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;

@@ -29,12 +29,15 @@ export function redactFields(fields: Readonly<Record<string, unknown>>): Record<
 export function redactText(text: string): string {
   const short = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
   if (!credentialHint.test(short)) return short;
-  return short
-    .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
-    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
-    .replace(/\b[a-z][a-z0-9_]*_v1_[\w-]{16,}/g, redacted)
-    .replace(/\bkwadm_[\w-]{16,}/g, redacted)
-    .replace(/\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g, redacted);
+  return (
+    short
+      .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
+      // No boundaries: in quoted JSON or a URL a credential may follow `\n` or `%0A`.
+      .replace(/(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
+      .replace(/[a-z][a-z0-9_]{0,31}_v1_[\w+/-]{16,}={0,2}/g, redacted)
+      .replace(/kwadm_[\w-]{16,}/g, redacted)
+      .replace(/eyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g, redacted)
+  );
 }
 
 function redactValue(value: unknown, depth: number): unknown {

@@ -62,6 +62,7 @@ const credentials: Credentials = {
     const [kind, keyId = ""] = text.split(" ");
     return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
+  importedClaim: () => null,
   importedKeyIds() {
     throw new Error("no digests here");
   },
@@ -166,7 +167,7 @@ export function startNode(options: NodeOptions): Node {
 
   const usage = { record: () => {} };
   const service = {
-    store: keys,
+    store: { ...keys, audit: { append: async () => {} } },
     reader,
     credentials,
     clock,

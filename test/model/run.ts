@@ -108,7 +108,8 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       performIn(watched, operation, slot).then(
         () => {
           // What it told the caches of; and a revocation binds also where that was forgotten.
-          const revoked = operation === "revoke" && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
+          const isRevocation = operation === "revoke" || operation === "supersede";
+          const revoked = isRevocation && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
           const last = told.at(-1) ?? (revoked === null ? undefined : { keyId: keyIdOf(credential as string), revision: revoked });
           counts.acknowledged += 1;
           if (last !== undefined) {

@@ -94,9 +94,7 @@ describe("refuses", () => {
     ["a raw key over 4096 bytes", request("é".repeat(2049)), "raw_key"],
     ["white space at the beginning", request(" sk"), "raw_key"],
     ["a line end at the end", request("sk\n"), "raw_key"],
-    ["a JWT", request("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln"), "raw_key"],
-    ["a macaroon", request("mc_v1_AgEDYWJj"), "raw_key"],
-    ["an issued key's shape", request(`kw_v1_01M84EA3CXZZ6P6YJ5PZ319B3Y_${"A".repeat(49)}`), "raw_key"],
+    ["an issued key's shape with a wrong checksum", request(`kw_v1_01M84EA3CXZZ6P6YJ5PZ319B3Y_${"A".repeat(49)}`), "raw_key"],
     ["101 scopes", { ...request("x"), scopes: manyScopes(101) }, "scopes"],
   ])("%s", async (_what, body, field) => {
     const refusal = await api.refused("AdminImportApiKey", body);

@@ -24,6 +24,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
     ...noTokens,
     ...noLimits,
     credentials: {
+      importedClaim: credentials.importedClaim,
       parse(tenant, text, atMs) {
         parsed += 1;
         return credentials.parse(tenant, text, atMs);
