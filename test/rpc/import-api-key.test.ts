@@ -63,7 +63,9 @@ describe("by the SHA-256 of the raw key", () => {
     expect(await api.verify({ credential: rawKey })).toMatchObject({ is_valid: true, key_id: imported.key_id });
     expect(await api.verify({ credential: digest })).toMatchObject({ is_valid: false });
     expect(await api.refused("AdminImportApiKey", request(rawKey))).toMatchObject({ reason: "KEY_ALREADY_EXISTS" });
-    expect(await api.call("AdminImportApiKey", { ...request(rawKey), request_id: encoding })).toEqual(imported);
+    // The key as it is now: its last use may have reached the store by then.
+    const { last_used_time: _, ...replayed } = await api.call("AdminImportApiKey", { ...request(rawKey), request_id: encoding });
+    expect(replayed).toEqual(imported);
     await api.call("RevokeApiKey", { credential: rawKey, reason: "REVOCATION_REASON_SUPERSEDED" }, { token: null });
     expect(await api.verify({ credential: rawKey })).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
   });
