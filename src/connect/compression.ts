@@ -30,8 +30,6 @@ export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: n
 
 /** As `inflate`, for a message whose envelope says that it is compressed: then an encoding must have been named. */
 export async function inflateEnvelope(data: Uint8Array, encoding: Encoding | undefined, maxBytes: number): Promise<Uint8Array> {
-  if (encoding === undefined) {
-    throw new Failure("MALFORMED_BODY", { message: "the message is compressed, but the request names no encoding" });
-  }
+  if (encoding === undefined) throw new Failure("UNDECLARED_COMPRESSION");
   return await inflate(data, encoding, maxBytes);
 }

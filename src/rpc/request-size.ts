@@ -3,6 +3,9 @@ import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb
 
 const maxBodyBytes = 1024 * 1024;
 const maxBatchImportBytes = 16 * 1024 * 1024;
+/** Bound of a message of a stream. Only health and reflection have streams, and short messages. */
+export const maxStreamMessageBytes = 64 * 1024;
+
 const batchImports = new Set<DescMethod>([
   ApiKeysService.method.adminBatchImportApiKeys,
   ApiKeysService.method.adminBatchCreateImportedApiKeys,

@@ -5,6 +5,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { describe, expect, test } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { failureStatus } from "../../src/call/error-details.ts";
 import { createRpcHandler } from "../../src/connect/rpc.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { quickLimits, serve } from "./support.ts";
@@ -20,10 +21,13 @@ const { handler, streamHandler } = createRpcHandler({
     ],
   ]),
   admit: () => {},
-  services: [],
+  openMethods: new Map(),
+  streams: [],
   json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
   trustedProxies: [],
   maxBytes: () => 1024,
+  maxStreamMessageBytes: 1024,
+  statusOf: failureStatus,
   shutdownSignal: new AbortController().signal,
   reportError: (error) => {
     throw error;

@@ -51,11 +51,22 @@ const rest = new Map<DescMethodUnary, Success>([
   [library.method.remove as DescMethodUnary, { status: 204 }],
 ]);
 
+/** What transcoders reported, of all tests of a file. */
+export const reported: unknown[] = [];
+
 export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject"): HttpHandler {
   const masked = (library.method.rotate as DescMethodUnary).input;
   const presenceMasks = new Map([[masked, masked.field.overrideMask as DescField]]);
   const json = createJsonReader({ unknownFields, presenceMasks });
-  return createTranscoder({ methods: tableOf(library), admit: () => {}, json, rest, trustedProxies: [], maxBytes: () => maxBytes });
+  return createTranscoder({
+    methods: tableOf(library),
+    admit: () => {},
+    json,
+    rest,
+    trustedProxies: [],
+    maxBytes: () => maxBytes,
+    reportError: (error) => reported.push(error),
+  });
 }
 
 export interface TestServer {

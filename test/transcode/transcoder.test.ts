@@ -423,18 +423,6 @@ describe("headers and errors", () => {
     expect(answer.json.details[0].reason).toBe("ROUTE_NOT_FOUND");
     expect(answer.json.details[1].request_id).toBe(answer.headers["x-request-id"]);
   });
-
-  test.each(["application/grpc", "application/grpc+proto", "application/grpc-web"])("%s without a route", async (contentType) => {
-    const headers = { "content-type": contentType, te: "trailers" };
-    for (const answer of [
-      await send(server.port, "POST", "/a.B/C", "\0\0\0\0\0", headers),
-      await send2(server2.port, "POST", "/a.B/C", "\0\0\0\0\0", headers),
-    ]) {
-      expect(answer.status).toBe(200);
-      expect(answer.headers).toMatchObject({ "content-type": contentType, "grpc-status": "12" });
-      expect(answer.body).toBe("");
-    }
-  });
 });
 
 describe("HTTP/2", () => {
@@ -478,7 +466,16 @@ describe("start-up", () => {
   test("refuses wrong rules, all at once", () => {
     const foreign = serviceNamed("library.v1.Library").method.query as DescMethodUnary;
     const rest = new Map([[broken.method.restOnly as DescMethodUnary, { status: 201 as const }], [foreign, { status: 204 as const }]]); // biome-ignore format: a row
-    const create = () => createTranscoder({ methods: tableOf(broken), admit: () => {}, json, rest, trustedProxies: [], maxBytes: () => 1 });
+    const create = () =>
+      createTranscoder({
+        methods: tableOf(broken),
+        admit: () => {},
+        json,
+        rest,
+        trustedProxies: [],
+        maxBytes: () => 1,
+        reportError: () => {},
+      });
     let message = "";
     try {
       create();
