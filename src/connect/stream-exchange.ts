@@ -34,7 +34,8 @@ export function refuseFailed(context: HandlerContext): void {
 function encodeMessagesAsGrpcDoes(trailer: Headers): void {
   const set = trailer.set.bind(trailer);
   Object.assign(trailer, {
-    set: (name: string, value: string) => set(name, name === "grpc-message" ? percentEncode(decodeURIComponent(value)) : value),
+    set: (name: string, value: string) =>
+      set(name, name.toLowerCase() === "grpc-message" ? percentEncode(decodeURIComponent(value)) : value),
   });
 }
 

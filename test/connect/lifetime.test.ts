@@ -8,7 +8,7 @@ import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { Health, HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createMethodTable } from "../../src/call/methods.ts";
@@ -243,6 +243,27 @@ describe("streams", () => {
     // Of each transport: the store's outage and two bugs.
     const texts = server.seen.reported.map(String).sort();
     expect(texts).toEqual([...Array.from({ length: 4 }, () => "Error: secret"), ...Array.from({ length: 2 }, () => outage)]);
+  });
+
+  const watchPath = "/grpc.health.v1.Health/Watch";
+  const failingWatch = envelope(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service: "failure" })));
+
+  it.each(["application/grpc", "application/grpc-web"])("encode of a message what gRPC says, and no more: %s", async (type) => {
+    const server = await startStreams();
+    const answer = await send(server, "http2", { path: watchPath, headers: { "content-type": type }, body: failingWatch });
+    const text = answer.trailers["grpc-message"] ?? /grpc-message: (.*)\r\n/.exec(answer.body.toString("latin1"))?.[1];
+    expect(text).toBe("100 %25: the store; a, b %E2%80%93 %C3%A9");
+  });
+
+  it("work in the text form of gRPC-Web, each message in base64 of its own", async () => {
+    const server = await startStreams();
+    const headers = { "content-type": "application/grpc-web-text", accept: "application/grpc-web-text" };
+    const answer = await send(server, "http1", { path: watchPath, headers, body: failingWatch.toString("base64") });
+    expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/grpc-web-text+proto"]);
+    const text = answer.body.toString();
+    // The status frame is 7 bytes, so its base64 is padded.
+    expect(text.slice(0, 12)).toBe(envelope(Buffer.from([8, 1])).toString("base64"));
+    expect(Buffer.from(text.slice(12), "base64").toString("latin1")).toContain("grpc-status: 14");
   });
 
   it("blame the caller for what is wrong with its messages", async () => {
