@@ -196,7 +196,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   });
   const { trustedProxies } = config;
   const shutdown = new AbortController();
-  const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
+  const reportError = telemetry.reportFaults(log);
   const healthService = createHealthService(health, [ApiKeysService.typeName]);
   const rpc = createRpcHandler({
     methods,

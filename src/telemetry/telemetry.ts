@@ -14,6 +14,7 @@ import type { SharedRateLimiter } from "../ports/rate-limiter.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
+import type { Log } from "./log.ts";
 import { countCalls } from "./metrics/calls.ts";
 import { countGenerations, countMessages, countReads, countVerifications } from "./metrics/counts.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -29,6 +30,8 @@ export interface Telemetry {
   traceIdOf(call: Call): string | undefined;
   /** Observes every call, for metrics and traces and by `log`. */
   admission(admit: Admission, log: CallObserver): Admission;
+  /** Logs and counts faults of our own that no call's observation tells of. */
+  reportFaults(log: Log): (error: unknown) => void;
   keyStore(store: KeyStore, system: string): KeyStore;
   generations(generations: CacheGenerationStore): CacheGenerationStore;
   sharedCache(cache: SharedCache): SharedCache;
@@ -50,6 +53,10 @@ export function createTelemetry(metrics: Metrics | null, traces: Traces | null, 
     observeRead: metrics === null ? undefined : countReads(metrics),
     traceIdOf: (call) => traces?.traceIdOf(call) ?? parseTraceparent(call.requestHeader("traceparent"))?.traceId,
     admission: (admit, log) => observeAdmission([...calls, log], admit),
+    reportFaults: (log) => (error) => {
+      if (metrics !== null) metrics.faults.of().value += 1;
+      log.error({ error }, "a protocol handler failed");
+    },
     keyStore(store, system) {
       const observe = byBoth(onStore, traces?.onStore(system));
       return observe === undefined ? store : observedKeyStore(store, observe);

@@ -102,6 +102,18 @@ describe("unary calls", () => {
     expect(server.seen.reported).toEqual([]);
   });
 
+  it("reports a fault of ours that comes to light after the deadline", async () => {
+    const server = await start();
+    const headers = { authorization, "content-type": "application/json", "connect-timeout-ms": "30", "x-request-id": "id-7" };
+    const answer = await send(server, "http1", { headers, body: '{"credential":"late bug"}' });
+    expect(answer.status).toBe(504);
+    await vi.waitFor(() => expect(server.seen.reported).toHaveLength(1));
+    expect(server.seen.reported[0]).toMatchObject({
+      message: "call id-7 failed after its deadline",
+      cause: { message: "why it took so long" },
+    });
+  });
+
   it("keeps the deadline while the body is awaited", async () => {
     const server = await start();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);

@@ -51,6 +51,9 @@ function implementations(seen: Seen): Implementations<typeof ApiKeysService> {
         case "late":
           await new Promise((resolve) => setTimeout(resolve, 100));
           return { isValid: true };
+        case "late bug":
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          throw new Error("why it took so long");
         default:
           return {
             isValid: true,
