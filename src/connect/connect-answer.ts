@@ -15,7 +15,7 @@ export function writeConnectAnswer(
   { statusOf, answers }: LaneOptions,
 ): void {
   const headers: OutgoingHttpHeaders = call.responseHeaders;
-  for (const [name, value] of Object.entries(call.responseTrailers ?? {})) headers[`trailer-${name}`] = value;
+  if (call.responseTrailers !== undefined) addTrailers(headers, call.responseTrailers);
   if (outcome instanceof Failure) {
     const status = statusOf(outcome, call.requestId);
     headers["content-type"] = "application/json";
@@ -24,4 +24,8 @@ export function writeConnectAnswer(
     headers["content-type"] = codec.contentType;
     writeAnswer(exchange, 200, headers, outcome, answers);
   }
+}
+
+function addTrailers(headers: OutgoingHttpHeaders, trailers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(trailers)) headers[`trailer-${name}`] = value;
 }
