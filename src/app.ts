@@ -18,6 +18,7 @@ import { createCurrentStore } from "./cache/current-store.ts";
 import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
 import { createCacheTrust } from "./cache/trust.ts";
+import { failureStatus } from "./call/error-details.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { ConfigError } from "./config/problems.ts";
@@ -40,10 +41,10 @@ import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
-import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
+import { createSampler, logCalls } from "./rpc/log-calls.ts";
 import { createPatternMatcher } from "./rpc/patterns.ts";
-import { maxBytes, maxJsonValues } from "./rpc/request-size.ts";
+import { maxBytes, maxJsonValues, maxStreamMessageBytes } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createViolationsOf, warmUp } from "./rpc/violations.ts";
@@ -175,7 +176,6 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     issuer: config.issuer,
     reportUnanswered: verifyOptions.reportUnanswered,
   };
-  const reporting = { log, clock, isSampled: createSampler(config.logSampling, Math.random), traceIdOf: telemetry.traceIdOf };
   const methods = createMethodTable(
     ApiKeysService,
     implementationsOf(
@@ -186,12 +186,13 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       tokenKeys,
       createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     ),
-    [...telemetry.interceptors, report(reporting), noStore(ApiKeysService.methods), validate(violationsOf)],
+    [...telemetry.interceptors, noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
   const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, access));
-  const admit = telemetry.admission(reportRefusals(reporting, authorized));
+  const isSampled = createSampler(config.logSampling, Math.random);
+  const admit = telemetry.admission(authorized, logCalls({ log, monotonicMs, isSampled, traceIdOf: telemetry.traceIdOf }));
 
   const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
@@ -201,27 +202,28 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const shutdown = new AbortController();
-  const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
+  const reportError = telemetry.reportFaults(log);
+  const healthService = createHealthService(health, [ApiKeysService.typeName]);
   const rpc = createRpcHandler({
     methods,
     admit,
-    services: [
-      createHealthService(health, [ApiKeysService.typeName]),
-      createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
-    ],
+    openMethods: createMethodTable(Health, healthService.methods, []),
+    streams: [healthService.streams, createReflection([ApiKeysService, Health], [file_google_rpc_error_details])],
     json,
     bodies,
     trustedProxies,
     maxBytes,
+    maxStreamMessageBytes,
     shutdownSignal: shutdown.signal,
+    statusOf: failureStatus,
     reportError,
   });
   const listener = createListener({
     handler: createDispatcher({
       rpc: rpc.handler,
-      isRpcPath: rpc.isRpcPath,
+      isRpc: rpc.isRpc,
       health: createHealthHttp(health),
-      transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes }),
+      transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),
     streamHandler: rpc.streamHandler,

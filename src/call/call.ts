@@ -11,9 +11,9 @@ export interface Caller {
   readonly roles: readonly string[];
 }
 
-/** Somebody who follows one call, for metrics or a trace. */
+/** Somebody who follows one call, for the log, metrics or a trace. */
 export interface CallObservation {
-  /** The call is over; `failure` is what its caller gets, null for an answer. Only the first end counts: a deadline may pass before the method is done. */
+  /** The call is over: its answer is encoded (null), or `failure` is what its caller gets. Only the first end counts. */
   end(failure: Failure | null): void;
 }
 
@@ -31,9 +31,11 @@ export interface Call {
   requestHeader(name: string): string | undefined;
   /** Sets a response header (leading metadata), also on errors. */
   setResponseHeader(name: string, value: string): void;
+  /** Sets a response trailer (trailing metadata), also on errors. JSON/HTTP has none and leaves it out. */
+  setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
-  /** Set before the admission where calls are observed. A protocol that answers a failure ends it. */
+  /** Set before the admission where calls are observed. Whatever runs the call ends it. */
   observation: CallObservation | undefined;
 }
 

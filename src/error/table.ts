@@ -8,6 +8,11 @@ export const errorTable = {
   INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is not valid" },
   MALFORMED_BODY: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request body cannot be read" },
   UNSUPPORTED_MEDIA_TYPE: { code: "INVALID_ARGUMENT", httpStatus: 415, text: "the request body must be application/json" },
+  UNDECLARED_COMPRESSION: {
+    code: "INVALID_ARGUMENT",
+    httpStatus: 400,
+    text: "the message is compressed, but the request names no encoding",
+  },
   BODY_TOO_LARGE: { code: "RESOURCE_EXHAUSTED", httpStatus: 413, text: "the request body is too large" },
   ROUTE_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is nothing at this path" },
   METHOD_NOT_ALLOWED: { code: "UNIMPLEMENTED", httpStatus: 405, text: "this path does not take this HTTP method" },
@@ -40,6 +45,23 @@ export const errorTable = {
 } as const satisfies Record<string, { code: CodeName; httpStatus: number; text: string }>;
 
 export type Reason = keyof typeof errorTable;
+
+const wireCodes: Partial<Record<Reason, CodeName>> = { UNDECLARED_COMPRESSION: "INTERNAL" };
+
+/**
+ * The code that callers get. It differs from the table's where the specifications of gRPC and Connect ask for a code that would blame the
+ * service: logs and metrics have the table's.
+ */
+export function wireCodeOf(reason: Reason): CodeName {
+  return wireCodes[reason] ?? errorTable[reason].code;
+}
+
+const notOurs: ReadonlySet<Reason> = new Set(["UNIMPLEMENTED", "DEADLINE_EXCEEDED", "SHUTTING_DOWN"]);
+
+/** Whether an error is the service's own fault, so that it is logged with its cause: a 5xx that the caller did not ask for. */
+export function isServerFault(reason: Reason): boolean {
+  return errorTable[reason].httpStatus >= 500 && !notOurs.has(reason);
+}
 
 /** The codes of google.rpc.Code that this service uses, with their numbers on the wire. */
 export const codeNumbers = {

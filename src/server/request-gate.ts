@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
-import { type ErrorAnswer, sendError } from "./error-answer.ts";
+import { type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
 
@@ -42,9 +42,9 @@ export function createHttp1Gate({ handler, exchanges, limits, draining, onError 
     if (draining.aborted) response.setHeader("connection", "close");
     exchanges.add(response);
   };
-  const refusing = (answer: ErrorAnswer) => (_request: IncomingMessage, response: ServerResponse) => {
+  const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
     enter(response);
-    refuse(response, answer);
+    refuse(request, response, answer);
   };
   return {
     request(request, response) {
@@ -53,7 +53,7 @@ export function createHttp1Gate({ handler, exchanges, limits, draining, onError 
       enter(response);
       const flaw = http1Flaw(request, limits.maxHeaderCount);
       if (flaw === undefined) guarded(handler, request, response, onError);
-      else refuse(response, flaw);
+      else refuse(request, response, flaw);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),
@@ -67,7 +67,8 @@ export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse>
 
 /** The same for HTTP/2. */
 export function createHttp2Gate({ handler, streamHandler, exchanges, limits, onError }: GateOptions): Http2Gate {
-  const refusing = (answer: ErrorAnswer) => (_request: Http2ServerRequest, response: Http2ServerResponse) => refuse(response, answer);
+  const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
+    refuse(request, response, answer);
   return {
     stream(stream, headers, rawHeaders) {
       // Reset by the client before its turn came: there will be no `close` event, only an error, and there is nobody to answer.
@@ -88,7 +89,7 @@ export function createHttp2Gate({ handler, streamHandler, exchanges, limits, onE
     request(request, response) {
       const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
       if (flaw === undefined) guarded(handler, request, response, onError);
-      else refuse(response, flaw);
+      else refuse(request, response, flaw);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),
@@ -101,13 +102,14 @@ function guarded(handler: HttpHandler, request: HttpRequest, response: HttpRespo
   } catch (error) {
     onError(error);
     if (response.headersSent) response.destroy();
-    else refuse(response, handlerFailed);
+    else refuse(request, response, handlerFailed);
   }
 }
 
 /** Answers and, on HTTP/1.1, ends the connection: where the next request begins on it is not certain. */
-function refuse(response: HttpResponse, answer: ErrorAnswer): void {
-  sendError(response, answer, "stream" in response ? {} : { connection: "close" });
+function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
+  const send = request.headers["content-type"]?.startsWith("application/grpc") ? sendGrpcError : sendError;
+  send(response, answer, "stream" in response ? {} : { connection: "close" });
 }
 
 /** Looks at the raw lines: `headers` keeps the first of several Host lines and drops the lines past Node's own limit, both in silence. */

@@ -33,6 +33,11 @@ export function createMetrics(version: string) {
     }),
     rpcInFlight: gauge({ name: "keywright_rpc_in_flight", help: "Calls under way.", labels: ["rpc", "protocol"] }),
 
+    faults: counter({
+      name: "keywright_faults_total",
+      help: "Faults of our own outside of counted calls: in streams, in health, after a deadline, or while an answer was written.",
+    }),
+
     verifications: counter({
       name: "keywright_verifications_total",
       help: "Credentials verified; outcome is valid or why not, credential what was presented, none for what can be no credential.",
