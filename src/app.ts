@@ -4,7 +4,6 @@ import { dirname } from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
-import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { openTokenKeys } from "./adapters/jwk-sets/token-keys.ts";
@@ -18,10 +17,12 @@ import { createCurrentStore } from "./cache/current-store.ts";
 import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
 import { createCacheTrust } from "./cache/trust.ts";
+import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { ConfigError } from "./config/problems.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
+import { createServerStreamLane } from "./connect/server-stream-lane.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
 import { deriveSubkeys } from "./core/subkeys.ts";
@@ -36,7 +37,7 @@ import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
-import { authenticate } from "./rpc/interceptors/authenticate.ts";
+import { authenticate, isAdmin } from "./rpc/interceptors/authenticate.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createPatternMatcher } from "./rpc/patterns.ts";
@@ -44,15 +45,12 @@ import { maxBytes } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createViolationsOf, warmUp } from "./rpc/violations.ts";
+import { createAppConnections } from "./server/app-connections.ts";
 import { createCors } from "./server/cors.ts";
 import { createDispatcher } from "./server/dispatch.ts";
-import { createHealthService } from "./server/health.ts";
-import { createHealthHttp } from "./server/health-http.ts";
-import { createHealthState, systemTimer } from "./server/health-state.ts";
-import { defaultLimits } from "./server/limits.ts";
 import { authorityOf, createListener } from "./server/listener.ts";
 import { createMetricsServer } from "./server/metrics-server.ts";
-import { createReflection } from "./server/reflection.ts";
+import { createServerServices } from "./server/services.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createRefusalRecorder } from "./service/refusal-recorder.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
@@ -85,7 +83,6 @@ const storeOutageGraceMs = 60_000;
 /** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
-const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
 /** The composition root: the only place that names concrete adapters. */
 export async function createApp(config: Config, secrets: Secrets, log: Log, version: string): Promise<App> {
@@ -186,48 +183,52 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
   const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, access));
-  const admit = telemetry.admission(reportRefusals(reporting, authorized));
+  const { trustedProxies } = config;
+  const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
+  const admit = noteKnownConnections(connections.setKnown, telemetry.admission(reportRefusals(reporting, authorized)));
 
-  const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
     unknownFields: config.unknownFields,
     presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
   });
-  const { trustedProxies } = config;
   const shutdown = new AbortController();
   const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
+  const server = createServerServices({
+    ping: () => store.ping(),
+    services: [ApiKeysService],
+    otherFiles: [file_google_rpc_error_details],
+    reflection: config.reflection,
+    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    monotonicMs,
+  });
   const rpc = createRpcHandler({
     methods,
     admit,
-    services: [
-      createHealthService(health, [ApiKeysService.typeName]),
-      createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
-    ],
+    services: server.routes,
     json,
     trustedProxies,
     maxBytes,
     shutdownSignal: shutdown.signal,
     reportError,
   });
+  const watchLane = createServerStreamLane([server.watches], { json, reportError });
   const listener = createListener({
     handler: createDispatcher({
       rpc: rpc.handler,
       isRpcPath: rpc.isRpcPath,
-      health: createHealthHttp(health),
+      health: server.healthHttp,
       transcoder: createTranscoder({ methods, admit, json, rest: restSuccesses, trustedProxies, maxBytes }),
       cors: createCors(config.corsOrigins),
     }),
-    streamHandler: rpc.streamHandler,
-    limits: defaultLimits,
+    streamHandler: (...stream) => rpc.streamHandler(...stream) || watchLane(...stream),
+    limits,
+    connections,
     tls: config.tls === null ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     onError: reportError,
   });
 
   const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
-  const unwatch =
-    metrics === null
-      ? null
-      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, connectionCount: listener.connectionCount });
+  const unwatch = metrics === null ? null : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, connections });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
@@ -237,17 +238,17 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
   return {
     async listen() {
-      await health.check();
-      health.start();
+      await server.health.check();
+      server.health.start();
       const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
     async close() {
-      health.drain();
+      server.health.drain();
       shutdown.abort();
       await listener.drain(config.drainTimeoutMs);
-      health.stop();
+      server.health.stop();
       tokenKeys.close();
       clearInterval(flushTimer);
       clearInterval(trustTimer);

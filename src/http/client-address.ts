@@ -26,7 +26,8 @@ export function canonicalAddress(text: string): string {
   return ipaddr.isValid(text) ? ipaddr.process(text).toString() : "";
 }
 
-function isTrusted(address: string, trustedProxies: readonly Cidr[]): boolean {
+/** Whether an address in its canonical form is that of a trusted proxy. */
+export function isTrusted(address: string, trustedProxies: readonly Cidr[]): boolean {
   if (address === "") return false;
   const parsed = ipaddr.parse(address);
   return trustedProxies.some((range) => range[0].kind() === parsed.kind() && parsed.match(range));

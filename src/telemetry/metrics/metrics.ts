@@ -19,6 +19,12 @@ export function createMetrics(version: string) {
 
     connections: gauge({ name: "keywright_connections", help: "Client connections that are open." }),
 
+    connectionsRefused: counter({
+      name: "keywright_connections_refused_total",
+      help: "Connections closed at once: address if the client's address had its share, process if no place was left.",
+      labels: ["reason"],
+    }),
+
     rpcCalls: counter({ name: "keywright_rpc_calls_total", help: "Calls by their outcome.", labels: ["rpc", "protocol", "code"] }),
     rpcDuration: histogram({
       name: "keywright_rpc_duration_seconds",

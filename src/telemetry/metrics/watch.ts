@@ -15,16 +15,18 @@ export interface Watched {
   readonly tokens: Pick<Tokens, "signatures">;
   readonly tokenKeys: Pick<TokenKeySource, "failedRefreshCount">;
   readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
-  readonly connectionCount: () => number;
+  readonly connections: { readonly count: () => number; readonly refusedCount: { readonly address: number; readonly process: number } };
 }
 
 const trustModes = ["leased", "grace", "none"] as const;
 
 /** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
 export function watch(metrics: Metrics, watched: Watched): () => void {
-  const { trust, shared, usage, tokens, tokenKeys, refusals } = watched;
+  const { trust, shared, usage, tokens, tokenKeys, refusals, connections } = watched;
   metrics.registry.onScrape(() => {
-    metrics.connections.of().value = watched.connectionCount();
+    metrics.connections.of().value = connections.count();
+    metrics.connectionsRefused.of("address").value = connections.refusedCount.address;
+    metrics.connectionsRefused.of("process").value = connections.refusedCount.process;
     metrics.tokenSignatures.of("checked").value = tokens.signatures.checked;
     metrics.tokenSignatures.of("remembered").value = tokens.signatures.remembered;
     metrics.signingKeysFailures.of().value = tokenKeys.failedRefreshCount;
