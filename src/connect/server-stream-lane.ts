@@ -3,14 +3,16 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
 import { requestIdOf } from "../http/http-call.ts";
-import { type StreamHandler, StreamHead } from "../http/message.ts";
+import type { StreamHandler } from "../http/message.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { codecOf } from "./codec.ts";
-import { writeEnvelope } from "./envelope.ts";
+import { inflateEnvelope } from "./compression.ts";
+import { decodeMessage } from "./decode.ts";
+import { envelopeHeaderBytes, readSingleEnvelope, writeEnvelope } from "./envelope.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
 import type { ErrorReporter } from "./failures.ts";
 import { giveUp } from "./give-up.ts";
-import { readRequestMessage } from "./read-request.ts";
+import { readSmallBody } from "./read-small.ts";
 
 /** The open answer of a call with one request and a stream of messages. */
 export interface MessageSink {
@@ -34,7 +36,6 @@ export interface ServerStreamRoute {
 /** Bytes that may wait for a client to read them. */
 const maxUnreadBytes = 4096;
 
-const codec = { binary: true, enveloped: true };
 const responseHeaders = { "content-type": "application/grpc+proto" };
 const okTrailers = { "grpc-status": "0" };
 
@@ -71,13 +72,13 @@ async function serve(
 ): Promise<void> {
   const sink = new StreamSink(stream, requestIdOf({ headers }));
   try {
-    const options = { codec, encoding: undefined, maxBytes: route.maxRequestBytes, json };
-    const request = await readRequestMessage(new StreamHead(stream, headers), stream, route.method.input, options);
-    // Reading is over, and its listeners would keep what they read.
-    for (const event of ["data", "end"]) stream.removeAllListeners(event);
+    const body = await readSmallBody(stream, envelopeHeaderBytes + route.maxRequestBytes);
+    const { compressed, data } = readSingleEnvelope(body, route.maxRequestBytes);
+    if (compressed) await inflateEnvelope(data, undefined, 0);
+    const request = decodeMessage(route.method.input, data, true, json);
     if (stream.destroyed) return;
     route.open(request, sink);
-    stream.once("close", () => route.close(sink));
+    stream.on("close", () => route.close(sink));
   } catch (error) {
     if (!(error instanceof Failure)) reportError(error);
     sink.end(error instanceof Failure ? error : new Failure("INTERNAL"));

@@ -133,7 +133,7 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
       if (anonymousRequests >= maxAnonymousRequests || share.anonymousRequests >= maxAnonymousRequestsPerAddress) return false;
       anonymousRequests += 1;
       share.anonymousRequests += 1;
-      answer.once("close", () => {
+      answer.on("close", () => {
         anonymousRequests -= 1;
         share.anonymousRequests -= 1;
       });

@@ -91,7 +91,7 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
     // The client has reset it before its turn came; its `close` may be over.
     if (stream.destroyed) return streamEnded(false);
     entry.openStreams += 1;
-    stream.once("close", streamClosed);
+    stream.on("close", streamClosed);
   });
   return entry;
 }

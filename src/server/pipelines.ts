@@ -3,11 +3,13 @@ import type { Socket } from "node:net";
 
 /** The HTTP/1.1 requests that were sent ahead: their responses wait for those before them. */
 export interface Pipelines {
-  /** To be called for each request before it is handled. Returns false if the connection has sent too many ahead; it is to be destroyed then. */
-  add(socket: Socket, response: ServerResponse): boolean;
+  /** Call it for each request. A connection with many requests ahead is not read from until some are answered. */
+  add(socket: Socket, response: ServerResponse): void;
+  /** Whether the connection has more requests ahead than it may. It may happen although it is paused: one packet holds many requests. */
+  isOver(socket: Socket): boolean;
 }
 
-/** Node says nothing to a response whose connection closes before its turn, and it would be kept for ever. Here it gets its `close`. */
+/** Node says nothing to a response whose connection closes before its turn. Here it is destroyed, so that its call ends too. */
 export function createPipelines(maxRequests: number): Pipelines {
   const queues = new WeakMap<Socket, Set<ServerResponse>>();
 
@@ -16,24 +18,23 @@ export function createPipelines(maxRequests: number): Pipelines {
     queues.set(socket, queue);
     socket.once("close", () => {
       // Node tells the one whose turn it is.
-      for (const response of queue) if (response.socket === null) close(response);
+      for (const response of queue) if (response.socket === null) response.destroy();
     });
     return queue;
   };
 
   return {
     add(socket, response) {
-      if (response.socket !== null) return true;
+      if (response.socket !== null) return;
       const queue = queues.get(socket) ?? openQueue(socket);
-      if (queue.size >= maxRequests) return false;
       queue.add(response);
-      response.once("close", () => queue.delete(response));
-      return true;
+      if (queue.size >= maxRequests) socket.pause();
+      response.once("close", () => {
+        queue.delete(response);
+        // Node keeps it paused if it has a reason of its own.
+        if (queue.size === maxRequests - 1 && !socket.destroyed) socket.resume();
+      });
     },
+    isOver: (socket) => (queues.get(socket)?.size ?? 0) > maxRequests,
   };
-}
-
-function close(response: ServerResponse): void {
-  response.destroy();
-  response.emit("close");
 }

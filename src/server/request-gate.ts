@@ -52,13 +52,15 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 
   /** Returns false if the request is not to be handled. */
   const enter = ({ socket }: IncomingMessage, response: ServerResponse): boolean => {
-    if (socket.destroyed || !pipelines.add(socket, response)) {
+    if (socket.destroyed) return false;
+    if (draining.aborted) response.setHeader("connection", "close");
+    exchanges.add(response);
+    pipelines.add(socket, response);
+    if (connections.isKnown(socket)) return true;
+    if (pipelines.isOver(socket)) {
       socket.destroy();
       return false;
     }
-    if (draining.aborted) response.setHeader("connection", "close");
-    exchanges.add(response);
-    if (connections.isKnown(socket)) return true;
     shortenIdleTime(socket, response);
     if (connections.takeRequest(socket, response)) return true;
     refuse(response, tooManyRequests);
