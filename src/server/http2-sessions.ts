@@ -75,10 +75,10 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
     else entry.unansweredStreams += 1;
     if (entry.unansweredStreams > maxUnansweredStreams) calm(session, "stream reset flood");
   };
-  // Node sets `aborted` if a stream ends while our side of it is open, whoever ended it.
+  // Node sets `aborted` if a stream ends while our side of it is open, whoever ended it. A reset may also overtake an answer that is on its way.
   const streamClosed = function (this: ServerHttp2Stream): void {
     entry.openStreams -= 1;
-    streamEnded(!this.aborted);
+    streamEnded(!this.aborted && this.writableFinished && this.rstCode === constants.NGHTTP2_NO_ERROR);
   };
   session.on("ping", () => {
     entry.controlFrames += 1;
