@@ -5,6 +5,8 @@ import type { Socket } from "node:net";
 export interface Pipelines {
   /** Call it for each request. A connection with many requests ahead is not read from until some are answered. */
   add(socket: Socket, response: ServerResponse): void;
+  /** Whether a request of the connection was sent ahead and is not answered. */
+  isWaiting(socket: Socket): boolean;
   /** Whether the connection has more requests ahead than it may. It may happen although it is paused: one packet holds many requests. */
   isOver(socket: Socket): boolean;
 }
@@ -35,6 +37,7 @@ export function createPipelines(maxRequests: number): Pipelines {
         if (queue.size === maxRequests - 1 && !socket.destroyed) socket.resume();
       });
     },
+    isWaiting: (socket) => (queues.get(socket)?.size ?? 0) > 0,
     isOver: (socket) => (queues.get(socket)?.size ?? 0) > maxRequests,
   };
 }

@@ -19,7 +19,7 @@ type AlphaResponse = MessageInitShape<typeof AlphaResponseSchema>;
 /** A client that walks a whole schema needs some dozens of requests. */
 const maxRequestsPerStream = 100;
 /** Open streams, which cost about 40 KB each. */
-const maxStreams = 100;
+const maxStreams = 20;
 
 export interface ReflectionOptions {
   readonly services: readonly DescService[];

@@ -68,9 +68,12 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   };
   /** Node gives every connection the same time for its next request, and sets it when an answer is complete. */
   const shortenIdleTime = (socket: Socket, response: ServerResponse): void => {
-    response.setHeader("keep-alive", `timeout=${Math.floor(limits.anonymousIdleMs / 1000)}`);
+    if (response.shouldKeepAlive && !draining.aborted) {
+      response.setHeader("keep-alive", `timeout=${Math.floor(limits.anonymousIdleMs / 1000)}`);
+    }
     response.once("close", () => {
-      if (!socket.destroyed && !connections.isKnown(socket)) socket.setTimeout(limits.anonymousIdleMs);
+      const isIdle = !socket.destroyed && !pipelines.isWaiting(socket);
+      if (isIdle && !connections.isKnown(socket)) socket.setTimeout(limits.anonymousIdleMs);
     });
   };
   const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {

@@ -1,11 +1,18 @@
 import { EventEmitter } from "node:events";
+import { Agent as HttpAgent, get as httpGet } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
+import { Agent as HttpsAgent, get as httpsGet } from "node:https";
 import { connect, type Socket } from "node:net";
 import { Writable } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { expect, it } from "vitest";
 import { cidr } from "../../src/config/parsers.ts";
+import { connectionOf } from "../../src/http/message.ts";
 import { createAppConnections } from "../../src/server/app-connections.ts";
 import { createConnections, type RefusedConnections } from "../../src/server/connections.ts";
-import { raw, serve, until } from "./support.ts";
+import { createListener } from "../../src/server/listener.ts";
+import { selfSigned } from "../support/self-signed.ts";
+import { quickLimits, raw, serve, until } from "./support.ts";
 
 const settings = { maxConnections: 100, maxConnectionsPerAddress: 10, trustedProxies: [] };
 let nextPort = 1;
@@ -120,4 +127,50 @@ it("closes anonymous connections after a short idle time, and refuses one addres
   await until(() => other.received().toString().endsWith("ok"));
   await until(() => closed.length === 5, 5_000);
   await other.closed();
+});
+
+it.each([
+  ["HTTP/1.1", false, false],
+  ["HTTP/2", false, true],
+  ["HTTP/1.1 over TLS", true, false],
+  ["HTTP/2 over TLS", true, true],
+])("knows the connection of a call with a valid token again: %s", async (_name, isTls, isHttp2) => {
+  const tls = selfSigned("localhost");
+  const limits = { ...quickLimits, anonymousIdleMs: 300, sessionIdleMs: 60_000, keepAliveIdleMs: 60_000 };
+  const connections = createConnections({ limits, shareOf: (address) => address, onRefused: ignore });
+  const listener = createListener({
+    handler(request, response) {
+      if (request.url === "/known") connections.setKnown(connectionOf(request) as object);
+      response.end("ok");
+    },
+    limits,
+    connections,
+    tls: isTls ? tls : undefined,
+  });
+  const { port } = await listener.listen("127.0.0.1", 0);
+  const url = `${isTls ? "https" : "http"}://127.0.0.1:${port}`;
+  const trust = { ca: tls.cert, servername: "localhost" };
+  const agent = isTls ? new HttpsAgent({ ...trust, keepAlive: true }) : new HttpAgent({ ...trust, keepAlive: true });
+  const session = isHttp2 ? connectHttp2(url, trust).on("error", ignore) : undefined;
+  const ask = (path: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      if (session !== undefined) session.request({ ":path": path }).on("error", reject).on("end", resolve).resume();
+      else
+        (isTls ? httpsGet : httpGet)(`${url}${path}`, { agent, ...trust }, (answer) => answer.resume().on("end", resolve)).on(
+          "error",
+          reject,
+        );
+    });
+  // The other one is closed after a short time, and so would the first be by then.
+  await ask("/known");
+  const anonymous = isTls ? connectTls({ host: "127.0.0.1", port, ca: tls.cert, servername: "localhost" }) : connect(port, "127.0.0.1");
+  anonymous.on("error", ignore).resume();
+  anonymous.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await new Promise((resolve) => anonymous.on("close", resolve));
+  await until(() => connections.count() === 1);
+  await ask("/");
+  expect(connections.count()).toBe(1);
+  agent.destroy();
+  session?.destroy();
+  await listener.drain(0);
 });
