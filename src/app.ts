@@ -19,10 +19,12 @@ import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
 import { createCacheTrust } from "./cache/trust.ts";
 import { failureStatus } from "./call/error-details.ts";
+import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { ConfigError } from "./config/problems.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
+import { createServerStreamLane } from "./connect/server-stream-lane.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
 import { deriveSubkeys } from "./core/subkeys.ts";
@@ -39,7 +41,7 @@ import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
-import { authenticate } from "./rpc/interceptors/authenticate.ts";
+import { authenticate, isAdmin } from "./rpc/interceptors/authenticate.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
@@ -48,15 +50,12 @@ import { maxBytes, maxJsonValues, maxStreamMessageBytes } from "./rpc/request-si
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createViolationsOf, warmUp } from "./rpc/violations.ts";
+import { createAppConnections } from "./server/app-connections.ts";
 import { createCors } from "./server/cors.ts";
 import { createDispatcher } from "./server/dispatch.ts";
-import { createHealthService } from "./server/health.ts";
-import { createHealthHttp } from "./server/health-http.ts";
-import { createHealthState, systemTimer } from "./server/health-state.ts";
-import { defaultLimits } from "./server/limits.ts";
 import { authorityOf, createListener } from "./server/listener.ts";
 import { createMetricsServer } from "./server/metrics-server.ts";
-import { createReflection } from "./server/reflection.ts";
+import { createServerServices } from "./server/services.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createRefusalRecorder } from "./service/refusal-recorder.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
@@ -89,7 +88,6 @@ const storeOutageGraceMs = 60_000;
 /** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
-const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
 /** The composition root: the only place that names concrete adapters. */
 export async function createApp(config: Config, secrets: Secrets, log: Log, version: string): Promise<App> {
@@ -192,9 +190,10 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
   const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, access));
   const isSampled = createSampler(config.logSampling, Math.random);
-  const admit = telemetry.admission(authorized, logCalls({ log, monotonicMs, isSampled, traceIdOf: telemetry.traceIdOf }));
+  const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
+  const logged = logCalls({ log, monotonicMs, isSampled, traceIdOf: telemetry.traceIdOf });
+  const admit = noteKnownConnections(connections.setKnown, telemetry.admission(authorized, logged));
 
-  const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
     unknownFields: config.unknownFields,
     maxValues: maxJsonValues,
@@ -203,12 +202,19 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const shutdown = new AbortController();
   const reportError = telemetry.reportFaults(log);
-  const healthService = createHealthService(health, [ApiKeysService.typeName]);
+  const server = createServerServices({
+    ping: () => store.ping(),
+    services: [ApiKeysService],
+    otherFiles: [file_google_rpc_error_details],
+    reflection: config.reflection,
+    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    monotonicMs,
+  });
   const rpc = createRpcHandler({
     methods,
     admit,
-    openMethods: createMethodTable(Health, healthService.methods, []),
-    streams: [healthService.streams, createReflection([ApiKeysService, Health], [file_google_rpc_error_details])],
+    openMethods: createMethodTable(Health, server.healthMethods, []),
+    streams: server.streams,
     json,
     bodies,
     trustedProxies,
@@ -218,25 +224,24 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     statusOf: failureStatus,
     reportError,
   });
+  const watchLane = createServerStreamLane([server.watches], { json, statusOf: failureStatus, reportError });
   const listener = createListener({
     handler: createDispatcher({
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
-      health: createHealthHttp(health),
+      health: server.healthHttp,
       transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),
-    streamHandler: rpc.streamHandler,
-    limits: defaultLimits,
+    streamHandler: (...stream) => rpc.streamHandler(...stream) || watchLane(...stream),
+    limits,
+    connections,
     tls: config.tls === null ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     onError: reportError,
   });
 
   const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
-  const unwatch =
-    metrics === null
-      ? null
-      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connectionCount: listener.connectionCount });
+  const unwatch = metrics === null ? null : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
@@ -246,17 +251,17 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
   return {
     async listen() {
-      await health.check();
-      health.start();
+      await server.health.check();
+      server.health.start();
       const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
     async close() {
-      health.drain();
+      server.health.drain();
       shutdown.abort();
       await listener.drain(config.drainTimeoutMs);
-      health.stop();
+      server.health.stop();
       tokenKeys.close();
       clearInterval(flushTimer);
       clearInterval(trustTimer);

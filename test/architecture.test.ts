@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/protojson": ["src/error", "gen/google"],
   "src/transcode": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
   "src/connect": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
-  "src/server": ["src/http", "src/call", "src/error", "gen/grpc"],
+  "src/server": ["src/http", "src/call", "src/core/client-network.ts", "src/core/range-list.ts", "src/error", "gen/grpc"],
   "src/config": ["src/core", "src/protojson/duration.ts", "src/error"],
   "src/observed": ["src/service", "src/cache", "src/ports", "src/core"],
   "src/telemetry": ["src/observed", "src/service", "src/cache", "src/ports", "src/core", "src/call", "src/error"],

@@ -29,11 +29,18 @@ export interface MetricsConfig {
   readonly port: number;
 }
 
+/** Who may use gRPC server reflection: everyone, callers with the role `admin`, or nobody. */
+export type ReflectionAccess = "on" | "admin" | "off";
+
 /** How the service runs. Holds no secret and may be logged whole. */
 export interface Config {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  readonly maxConnections: number;
+  /** Of one address, and without a call with a valid token. */
+  readonly maxConnectionsPerAddress: number;
+  readonly reflection: ReflectionAccess;
   /** Absolute. */
   readonly dataDir: string;
   readonly store: StoreConfig;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import ipaddr from "ipaddr.js";
 import type { Config, GivenSecrets } from "./config.ts";
 import { Malformed, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
@@ -84,6 +85,9 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
     config: {
       host: values.host,
       port: values.port,
+      maxConnections: values.max_connections,
+      maxConnectionsPerAddress: values.max_connections_per_address,
+      reflection: values.reflection ?? (isLoopback(values.host) ? "on" : "admin"),
       dataDir: values.data_dir,
       store: store?.kind === "mongodb" ? { kind: "mongodb" } : (store ?? { kind: "sqlite", path: join(values.data_dir, "keywright.db") }),
       cache: cache.kind === "redis" ? { kind: "redis", topology: cache.topology } : { kind: cache.kind },
@@ -120,6 +124,11 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       cacheUri: cache.kind === "redis" ? cache.uri : null,
     },
   };
+}
+
+/** Only this machine can connect there. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
 }
 
 function listenerUrl(tls: boolean, host: string, port: number): string {

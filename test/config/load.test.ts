@@ -26,6 +26,9 @@ test("without settings, everything has its default", () => {
   expect(config).toEqual({
     host: "127.0.0.1",
     port: 4430,
+    maxConnections: 10_000,
+    maxConnectionsPerAddress: 1000,
+    reflection: "on",
     dataDir: resolve("data"),
     store: { kind: "sqlite", path: resolve("data/keywright.db") },
     cache: { kind: "memory" },
