@@ -15,9 +15,9 @@ import { createNoRecordCache } from "./adapters/none/record-cache.ts";
 import { openRedis } from "./adapters/redis/open.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
 import { createCurrentStore } from "./cache/current-store.ts";
-import { createRecordReader } from "./cache/record-reader.ts";
 import { soleProcessTrust } from "./cache/sole-process.ts";
 import { createCacheTrust } from "./cache/trust.ts";
+import { createVerifierCache } from "./cache/verifier-cache.ts";
 import { createMethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { ConfigError } from "./config/problems.ts";
@@ -119,25 +119,24 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
           reset: () => local.clear(),
           createBeatId: randomUUID,
         });
-  const reader = telemetry.reader(
-    createRecordReader({
-      store: createCurrentStore(store, trust),
-      local,
-      shared,
-      trust,
-      clock,
-      monotonicMs,
-      cacheTtlMs: config.cacheTtlMs,
-      negativeCacheTtlMs,
-      graceMs,
-      observe: telemetry.observeRead,
-    }),
-  );
+  const cache = createVerifierCache({
+    store: createCurrentStore(store, trust),
+    local,
+    shared,
+    trust,
+    clock,
+    monotonicMs,
+    cacheTtlMs: config.cacheTtlMs,
+    negativeCacheTtlMs,
+    graceMs,
+    observe: telemetry.observeRead,
+  });
+  const reader = telemetry.reader(cache.reader);
   const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const service: KeyService = {
     store,
-    reader,
+    announcer: cache.announcer,
     credentials,
     pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
     clock,

@@ -1,4 +1,4 @@
-import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheOutcome } from "../cache/reading.ts";
 import type { Address } from "../core/address.ts";
 import { type Claim, type CredentialKind, type Credentials, isClaim, kindOf, type Presented } from "../core/credential.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
