@@ -10,7 +10,7 @@ import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issue
 import { openTokenKeys } from "./adapters/jwk-sets/token-keys.ts";
 import { createMemoryRateLimiter } from "./adapters/memory/rate-limiter.ts";
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
-import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
+import { openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
 import { openRedis } from "./adapters/redis/open.ts";
 import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
@@ -34,6 +34,7 @@ import { createSharedLimit } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import type { KeyStore } from "./ports/key-store.ts";
 import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
+import type { SharedKeyStore } from "./ports/shared-key-store.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
@@ -286,7 +287,7 @@ async function openStore(
   { storeUri }: Secrets,
   clock: () => number,
   monotonicMs: () => number,
-): Promise<{ store: KeyStore; shareable: MongoKeyStore | null }> {
+): Promise<{ store: KeyStore; shareable: SharedKeyStore | null }> {
   const { auditRetentionMs, maxKeys } = config;
   if (config.store.kind === "sqlite") {
     mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
