@@ -5,7 +5,7 @@ import {
   VerifyApiKeyRequestSchema,
   VerifyApiKeyResponseSchema,
 } from "../../gen/keywright/v2alpha1/verification_pb.ts";
-import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheOutcome } from "../cache/reading.ts";
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";

@@ -1,4 +1,4 @@
-import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheOutcome } from "../cache/reading.ts";
 import type { Address } from "../core/address.ts";
 import { type ClaimSources, claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
 import type { Claim, CredentialKind, Refused } from "../core/credential.ts";

@@ -71,7 +71,7 @@ function isSecretName(name: string): boolean {
   return secretName.test(lower) || (separator.test(lower) && secretName.test(lower.replaceAll(separators, "")));
 }
 
-/** Class, reason or code, message, stack and causes. Other members of errors often quote what was sent, so they are left out. */
+/** Class, reason or code, message, stack, causes, and the errors of an AggregateError. Other members of errors often quote what was sent, so they are left out. */
 function redactError(error: Error, depth: number): Record<string, unknown> {
   const { reason, code } = error as { reason?: unknown; code?: unknown };
   return {
@@ -81,5 +81,6 @@ function redactError(error: Error, depth: number): Record<string, unknown> {
     message: redactText(error.message),
     ...(error.stack === undefined ? {} : { stack: redactText(error.stack) }),
     ...(error.cause === undefined ? {} : { cause: redactValue(error.cause, depth + 1) }),
+    ...(error instanceof AggregateError ? { errors: redactValue(error.errors, depth + 1) } : {}),
   };
 }

@@ -1,4 +1,4 @@
-import type { CacheLevel, CacheOutcome, ObserveRead } from "../../cache/record-reader.ts";
+import type { CacheLevel, CacheOutcome, ObserveRead } from "../../cache/reading.ts";
 import type { CredentialKind } from "../../core/credential.ts";
 import type { RefusalCode } from "../../core/verdict.ts";
 import type { ObserveMessages } from "../../observed/shared-cache.ts";

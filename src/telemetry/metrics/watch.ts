@@ -6,7 +6,6 @@ import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
-import { watchProcess } from "./process.ts";
 
 /** What a scrape looks at only when it comes. */
 export interface Watched {
@@ -23,8 +22,8 @@ export interface Watched {
 
 const trustModes = ["leased", "grace", "none"] as const;
 
-/** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
-export function watch(metrics: Metrics, watched: Watched): () => void {
+/** Adds to every scrape what has to be looked up for it. */
+export function watch(metrics: Metrics, watched: Watched): void {
   const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections } = watched;
   metrics.registry.onScrape(() => {
     metrics.connections.of().value = connections.count();
@@ -44,5 +43,4 @@ export function watch(metrics: Metrics, watched: Watched): () => void {
     for (const candidate of trustModes) metrics.cacheTrust.of(candidate).value = Number(candidate === mode);
     if (shared !== null) metrics.redisConnected.of().value = Number(shared.cacheId !== null);
   });
-  return watchProcess(metrics);
 }
