@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { publicPrefixOf } from "../core/credential-shape.ts";
 import type { Config, GivenSecrets } from "./config.ts";
 import { Malformed, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
@@ -90,7 +91,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       cacheTtlMs: values.cache_ttl,
       cacheMaxEntries: values.cache_max_entries,
       bodyMemoryBytes: values.body_memory_mib * 1024 * 1024,
-      keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: `${values.key_prefix}_pub`, retired: [] },
+      keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: publicPrefixOf(values.key_prefix), retired: [] },
       issuer: values.issuer ?? listenerUrl(tls, values.host, values.port),
       signingKeysRefreshMs: values.signing_keys_refresh,
       signingKeysPrivateAddresses: values.signing_keys_private_addresses,
