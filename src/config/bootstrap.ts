@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { adminTokenPrefix } from "../core/credential-shape.ts";
 import { databaseFileOf } from "./backends.ts";
 import type { Config, GivenSecrets, Secrets } from "./config.ts";
 import { accessProblems } from "./file-access.ts";
@@ -80,7 +81,7 @@ export async function completeSecrets(
 
   let adminTokens = given.adminTokens;
   if (adminTokens.length === 0) {
-    const generate = () => `kwadm_${random(32)}`;
+    const generate = () => adminTokenPrefix + random(32);
     const token = await contentOf({ name: "admin-token", title: "the admin token", generate, check: bearerToken });
     adminTokens = [adminTokenOf("admin", token)];
   }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import ipaddr from "ipaddr.js";
+import { publicPrefixOf } from "../core/credential-shape.ts";
 import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
 import type { CacheAddress, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
 import { Malformed, type RawValue } from "./parsers.ts";
@@ -73,7 +74,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       cacheTtlMs: values.cache_ttl,
       cacheMaxEntries: values.cache_max_entries,
       bodyMemoryBytes: values.body_memory_mib * 1024 * 1024,
-      keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: `${values.key_prefix}_pub`, retired: [] },
+      keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: publicPrefixOf(values.key_prefix), retired: [] },
       issuer: values.issuer ?? listenerUrl(tls !== null, values.host, values.port),
       signingKeysRefreshMs: values.signing_keys_refresh,
       signingKeysPrivateAddresses: values.signing_keys_private_addresses,

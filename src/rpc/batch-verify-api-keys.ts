@@ -8,11 +8,11 @@ import {
 import type { CacheOutcome } from "../cache/reading.ts";
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../service/judge.ts";
 import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
+import { contextOf } from "./context.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
 import { type ViolationsOf, violationsText } from "./violations.ts";
@@ -42,7 +42,7 @@ export function batchVerifyApiKeys(
   return async ({ requests }, call) => {
     const items = requests.map((request) => itemOf(request, call, violationsOf));
     const sound = items.filter((item) => typeof item !== "string");
-    const verified = await verifyMany(defaultTenant, sound, cacheDirectiveOf(call));
+    const verified = await verifyMany(contextOf(call).tenant, sound, cacheDirectiveOf(call));
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
     const problems: unknown[] = [];
