@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { createValidator } from "@bufbuild/protovalidate";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
@@ -41,11 +40,9 @@ import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
 import { authenticate } from "./rpc/interceptors/authenticate.ts";
 import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
-import { createPatternMatcher } from "./rpc/patterns.ts";
 import { maxBytes, maxJsonValues } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
-import { createViolationsOf, warmUp } from "./rpc/violations.ts";
 import { createCors } from "./server/cors.ts";
 import { createDispatcher } from "./server/dispatch.ts";
 import { createHealthService } from "./server/health.ts";
@@ -67,6 +64,7 @@ import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
+import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
@@ -145,9 +143,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     defaultKeyTtlMs: config.defaultKeyTtlMs,
   };
 
-  const validator = createValidator({ regexMatch: createPatternMatcher() });
-  warmUp(validator);
-  const violationsOf = createViolationsOf(validator);
+  const violationsOf = createViolationsOf(ApiKeysService.methods.map(({ input }) => input));
   const { clockSkewMs, derivedTokens, trustedProxies, bodyMemoryBytes } = config;
   const tokens = createTokens({
     issuer: config.issuer,

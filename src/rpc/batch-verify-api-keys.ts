@@ -11,11 +11,11 @@ import type { Implementation } from "../call/methods.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../service/judge.ts";
+import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
-import { type ViolationsOf, violationsText } from "./violations.ts";
 import { compileWritable } from "./writable.ts";
 
 /**
