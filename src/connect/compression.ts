@@ -30,7 +30,11 @@ export function encodingOf(header: string | undefined): Encoding | undefined {
 }
 
 /** What so many compressed bytes may inflate to if a message may have `maxBytes`. */
-export function maxInflatedBytes(byteLength: number, maxBytes: number, { maxInflationRatio }: Pick<BodyLease, "maxInflationRatio">): number {
+export function maxInflatedBytes(
+  byteLength: number,
+  maxBytes: number,
+  { maxInflationRatio }: Pick<BodyLease, "maxInflationRatio">,
+): number {
   return Math.min(maxBytes, inflationFloorBytes + maxInflationRatio * byteLength);
 }
 
