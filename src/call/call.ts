@@ -25,6 +25,8 @@ export interface Call {
   readonly requestId: string;
   /** The client's IP address in its canonical form; empty if it is unknown: the connection is gone, or a trusted proxy sent no address. */
   readonly clientAddress: string;
+  /** Stands for the client's connection, the same for all calls that come by it; undefined if it is gone. */
+  readonly connection: object | undefined;
   /** Aborts when the caller goes away or its deadline passes. */
   readonly signal: AbortSignal;
   /** A request header by its lower-case name; several lines joined by ", ". */

@@ -2,6 +2,17 @@ import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { encodeBase62, encodeBase62Uint64, randomBase62 } from "./base62.ts";
 import { createBoundedMemory } from "./bounded-memory.ts";
+import {
+  type CredentialKind,
+  issuedKeyIdLength,
+  issuedKeyPattern,
+  jwtPrefix,
+  jwtShape,
+  macaroonPrefix,
+  tailLength,
+  tailLengths,
+  versionMark,
+} from "./credential-shape.ts";
 import type { KeyRecord, Visibility } from "./key.ts";
 import { deriveSubkeys, isLive, type ServerSecrets, type Subkey } from "./subkeys.ts";
 import type { ReadToken } from "./token/facts.ts";
@@ -46,9 +57,6 @@ export type Presented =
   /** Can be no credential at all. */
   | { readonly type: "unreadable" };
 
-/** What kind of credential somebody presented, or meant to; `none` for what can be no credential, or was not looked at. */
-export type CredentialKind = "issued" | "imported" | "jwt" | "macaroon" | "none";
-
 export interface Credentials {
   /** A new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
@@ -63,16 +71,8 @@ export interface Credentials {
   importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
 
-const randomLength = 32;
-const tagLength = 11;
-const crcLength = 6;
-const tailLength = randomLength + tagLength + crcLength;
-/** A ULID. */
-const keyIdLength = 26;
 const maxImportedBytes = 4096;
 const rememberedTags = 50_000;
-const jwtShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-const macaroonPrefix = "mc_v1_";
 
 export function createCredentials(
   secrets: ServerSecrets,
@@ -89,10 +89,10 @@ export function createCredentials(
   const tagKeyOf = (tenant: string, text: string, digest: string): Subkey | "damaged" | "foreign" => {
     const known = knownTags.get(`${tenant}\0${digest}`);
     if (known !== undefined) return known;
-    const tagged = text.slice(0, -crcLength);
-    if (checksum(tagged) !== text.slice(-crcLength)) return "damaged";
-    const body = tagged.slice(0, -tagLength);
-    const tagKey = tagKeys.find((subkey) => equalText(tagOf(subkey, tenant, body), tagged.slice(-tagLength)));
+    const tagged = text.slice(0, -tailLengths.checksum);
+    if (checksum(tagged) !== text.slice(-tailLengths.checksum)) return "damaged";
+    const body = tagged.slice(0, -tailLengths.tag);
+    const tagKey = tagKeys.find((subkey) => equalText(tagOf(subkey, tenant, body), tagged.slice(-tailLengths.tag)));
     if (tagKey === undefined) return "foreign";
     knownTags.set(`${tenant}\0${digest}`, tagKey);
     return tagKey;
@@ -114,7 +114,7 @@ export function createCredentials(
     importedClaim,
 
     mint(tenant, keyId, visibility) {
-      const body = `${prefixes[visibility]}_v1_${keyId}_${randomBase62(randomLength, randomBytes)}`;
+      const body = `${prefixes[visibility]}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
       const tagged = body + tagOf(tagKeys[0], tenant, body);
       return tagged + checksum(tagged);
     },
@@ -128,7 +128,7 @@ export function createCredentials(
         return isLive(tagKey, nowMs) ? { type: "issued", keyIds: [keyIdOf(text)], digest } : { type: "forged" };
       }
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
-      if (jwtShape.test(text) && text.startsWith("eyJ")) return { type: "jwt" };
+      if (jwtShape.test(text) && text.startsWith(jwtPrefix)) return { type: "jwt" };
       return importedClaim(tenant, text) ?? { type: "unreadable" };
     },
   };
@@ -155,17 +155,9 @@ export function fits(claim: Claim, record: KeyRecord): boolean {
   }
 }
 
-/**
- * The shape of issued keys with one of the prefixes, as secret scanners can use it too. Nothing bounds it at its ends: in JSON a key may
- * follow `\n`, and in a URL `%0A`, whose last characters look like a part of it.
- */
-export function issuedKeyPattern(prefixes: readonly string[]): string {
-  return `(?:${prefixes.join("|")})_v1_[0-9A-HJKMNP-TV-Z]{${keyIdLength}}_[0-9A-Za-z]{${tailLength}}`;
-}
-
 /** Of a text that has the shape of an issued key. */
 function keyIdOf(text: string): string {
-  return text.slice(-tailLength - 1 - keyIdLength, -tailLength - 1);
+  return text.slice(-tailLength - 1 - issuedKeyIdLength, -tailLength - 1);
 }
 
 /** SHA-256 in base64url: what the store keeps of an issued key. */
@@ -200,7 +192,7 @@ function tagOf(subkey: Subkey, tenant: string, body: string): string {
 }
 
 function checksum(tagged: string): string {
-  return encodeBase62(crc32(tagged), crcLength);
+  return encodeBase62(crc32(tagged), tailLengths.checksum);
 }
 
 /** HMAC-SHA-512/256 over tenant, a zero byte and the raw key's SHA-256, so that a key known only by its digest has the same id. */

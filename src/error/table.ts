@@ -35,6 +35,8 @@ export const errorTable = {
     httpStatus: 429,
     text: "the server is receiving too many request bodies at the moment; try again later",
   },
+  TOO_MANY_STREAMS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many streams are open; try again later" },
+  STREAM_EXPIRED: { code: "UNAVAILABLE", httpStatus: 503, text: "the stream reached its maximum age; open it again" },
   KEY_QUOTA_EXHAUSTED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "there are as many keys as there may be" },
   CANCELLED: { code: "CANCELLED", httpStatus: 499, text: "the caller went away" },
   DEADLINE_EXCEEDED: { code: "DEADLINE_EXCEEDED", httpStatus: 504, text: "the deadline passed before the answer was ready" },

@@ -6,7 +6,7 @@ import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
-import { headerOf, type RequestHead } from "./message.ts";
+import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 
 /** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -45,6 +45,10 @@ export class HttpCall implements Call {
   get clientAddress(): string {
     this.#clientAddress ??= clientAddress(this.#request, this.#trustedProxies);
     return this.#clientAddress;
+  }
+
+  get connection(): object | undefined {
+    return connectionOf(this.#request);
   }
 
   /** The caller is gone, or the answer is out already: nothing can be said any more. */

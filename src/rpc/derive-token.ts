@@ -5,15 +5,14 @@ import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import { scopeSet } from "../core/scopes.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
 import type { GuessGuard } from "../service/guess-guard.ts";
 import { createLimits, type LimitsOptions } from "../service/limits.ts";
 import { clientIpOf } from "./client-ip.ts";
+import { contextOf } from "./context.ts";
 import { durationToMs, structToMessage } from "./message.ts";
-import { originOf } from "./origin.ts";
 import { refuseFor, setRateLimitHeaders } from "./rate-limit-headers.ts";
 
 /** With the limits of verify: who is refused there must not go on here. */
@@ -23,7 +22,8 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
   const deriveOptions = { ...options, settle: createLimits(options).settle };
   return async (request, call) => {
     const clientIp = clientIpOf(request);
-    const { derived, settled } = await derive(deriveOptions, defaultTenant, originOf(call), {
+    const { tenant, origin } = contextOf(call);
+    const { derived, settled } = await derive(deriveOptions, tenant, origin(), {
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),

@@ -9,7 +9,16 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
-import type { HealthState } from "./health-state.ts";
+import type { HealthState, Timer } from "./health-state.ts";
+import { type WatchLimits, watchExpired, watchesExhausted } from "./health-watch.ts";
+
+export interface HealthServiceOptions {
+  readonly state: HealthState;
+  /** "" among them. */
+  readonly serviceNames: ReadonlySet<string>;
+  readonly limits: Pick<WatchLimits, "maxAdapterWatches" | "maxAgeMs">;
+  readonly timer: Timer;
+}
 
 export interface HealthService {
   readonly methods: Implementations<typeof Health>;
@@ -19,30 +28,43 @@ export interface HealthService {
 
 /**
  * grpc.health.v1.Health for the given services and for "", the process as a whole, which all share one state. Errors: NOT_FOUND from
- * Check for any other name; Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol asks.
+ * Check for any other name; Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol asks. Most watches over gRPC do not come
+ * here (health-watch.ts).
  */
-export function createHealthService(state: HealthState, serviceNames: readonly string[]): HealthService {
-  const known = new Set(["", ...serviceNames]);
+export function createHealthService({ state, serviceNames, limits, timer }: HealthServiceOptions): HealthService {
+  const known = serviceNames;
+  let watchCount = 0;
   const statusOf = (service: string): ServingStatus => {
     if (!known.has(service)) return ServingStatus.SERVICE_UNKNOWN;
     return state.serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   };
   const answer = (status: ServingStatus): HealthCheckResponse => create(HealthCheckResponseSchema, { status });
 
-  /** Sends the state and every change of it; a drain ends the stream, after NOT_SERVING. */
+  /** Sends the state and every change of it. A drain ends the stream, after NOT_SERVING, and so does its age. */
   async function* watch({ service }: HealthCheckRequest, { signal }: HandlerContext): AsyncGenerator<HealthCheckResponse> {
-    let sent: ServingStatus | undefined;
-    // A drain may abort the signal as well, and NOT_SERVING is still to be said.
-    while (!signal.aborted || state.draining) {
-      const status = statusOf(service);
-      if (status !== sent) {
-        sent = status;
-        yield answer(status);
-      } else if (state.draining) {
-        return;
-      } else {
-        await nextChange(state, signal);
+    if (watchCount >= limits.maxAdapterWatches) throw watchesExhausted();
+    watchCount += 1;
+    const age = new AbortController();
+    const cancelTimer = timer(limits.maxAgeMs, () => age.abort());
+    const ended = AbortSignal.any([signal, age.signal]);
+    try {
+      let sent: ServingStatus | undefined;
+      // A drain may abort the signal as well, and NOT_SERVING is still to be sent.
+      while (!ended.aborted || state.draining) {
+        const status = statusOf(service);
+        if (status !== sent) {
+          sent = status;
+          yield answer(status);
+        } else if (state.draining) {
+          return;
+        } else {
+          await nextChange(state, ended);
+        }
       }
+      if (age.signal.aborted) throw watchExpired();
+    } finally {
+      cancelTimer();
+      watchCount -= 1;
     }
   }
 

@@ -25,12 +25,12 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
     throw new Failure("KEY_ALREADY_EXISTS");
   }
   const { record, mark } = newImport(service, keyId, request);
-  const tell = service.reader.beginChange(tenant, keyId);
+  const announce = service.announcer.beginChange(tenant, keyId);
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
   // Verifiers may remember that the key was not there, or was deleted.
-  await tell(imported, imported.revision);
+  await announce(imported, imported.revision);
   return imported;
 }
 

@@ -1,7 +1,8 @@
-import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheOutcome } from "../cache/reading.ts";
 import type { Address } from "../core/address.ts";
 import { type ClaimSources, claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
-import type { Claim, CredentialKind, Refused } from "../core/credential.ts";
+import type { Claim, Refused } from "../core/credential.ts";
+import type { CredentialKind } from "../core/credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";

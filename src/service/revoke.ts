@@ -1,6 +1,7 @@
 import type { Origin } from "../core/audit.ts";
 import { claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
-import { type CredentialKind, fits } from "../core/credential.ts";
+import { fits } from "../core/credential.ts";
+import type { CredentialKind } from "../core/credential-shape.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
 import { changesRevocation, repeatsCompromise } from "../core/revocation.ts";
 import { Failure, invalidField } from "../error/failure.ts";

@@ -1,4 +1,5 @@
-import type { ObserveRead, RecordReader } from "../cache/record-reader.ts";
+import type { ObserveRead } from "../cache/reading.ts";
+import type { RecordReader } from "../cache/record-reader.ts";
 import type { Admission, Call, Interceptor } from "../call/call.ts";
 import { type CallObserver, observeAdmission } from "../call/observe.ts";
 import { parseTraceparent } from "../call/trace-context.ts";

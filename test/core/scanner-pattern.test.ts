@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { createCredentials, issuedKeyPattern } from "../../src/core/credential.ts";
+import { createCredentials } from "../../src/core/credential.ts";
+import { issuedKeyPattern } from "../../src/core/credential-shape.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import { redactText } from "../../src/telemetry/redact.ts";
 

@@ -113,7 +113,7 @@ export function startNode(options: NodeOptions): Node {
       return keys.getMany(...batch);
     },
   };
-  const reader: RecordReader = protocol.createRecordReader({
+  const { reader, announcer } = protocol.createVerifierCache({
     store: protocol.createCurrentStore(counted, trust),
     local,
     shared:
@@ -168,7 +168,7 @@ export function startNode(options: NodeOptions): Node {
   const usage = { record: () => {} };
   const service = {
     store: { ...keys, audit: { append: async () => {} } },
-    reader,
+    announcer,
     credentials,
     clock,
     randomBytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(scheduler.random() * 256)),

@@ -19,6 +19,7 @@ import { createDispatcher } from "../../src/server/dispatch.ts";
 import { createHealthService } from "../../src/server/health.ts";
 import { createHealthHttp } from "../../src/server/health-http.ts";
 import { createHealthState, type HealthState, systemTimer, type Timer } from "../../src/server/health-state.ts";
+import { defaultWatchLimits } from "../../src/server/health-watch.ts";
 import { askHttp1, askHttp2, serve, type TestServer, until } from "./support.ts";
 
 const keys = "keywright.v2alpha1.ApiKeysService";
@@ -35,7 +36,7 @@ function switchableStore() {
 }
 
 async function serveHealth(state: HealthState): Promise<TestServer> {
-  const service = createHealthService(state, [keys]);
+  const service = createHealthService({ state, serviceNames: new Set(["", keys]), limits: defaultWatchLimits, timer: systemTimer });
   const rpc = createRpcHandler({
     methods: new Map(),
     admit: () => {},

@@ -1,4 +1,5 @@
 import { SignJWT } from "jose";
+import { jwtShape } from "../credential-shape.ts";
 import { claimsOf, factsOf } from "./claims.ts";
 import { type ReadToken, type TokenFacts, unnarrowed } from "./facts.ts";
 import type { TokenKeys } from "./jwk-set.ts";
@@ -7,8 +8,6 @@ import { parseStrictObject } from "./strict-json.ts";
 
 /** No token of this service is longer: 100 scopes, metadata and custom claims at their limits make some 48,000 characters. */
 export const maxJwtChars = 65_536;
-
-const jwtShape = /^([\w-]+)\.([\w-]+)\.([\w-]*)$/;
 
 /** Signs a JWT with the key that signs at present. */
 export async function mintJwt({ signer }: TokenKeys, facts: TokenFacts): Promise<string> {

@@ -1,3 +1,5 @@
+import { macaroonPrefix } from "../credential-shape.ts";
+
 /** What a macaroon is made of. It has no location: no signature covers that one, so anybody could write what they like there. */
 export interface Macaroon {
   readonly identifier: Uint8Array;
@@ -13,17 +15,16 @@ export const maxCaveats = 64;
 /** Enough for a list of 100 scopes. */
 export const maxCaveatBytes = 26_000;
 
-const prefix = "mc_v1_";
 const version = 2;
 /** Group 1 is the base64 in one of the alphabets, group 2 the padding. */
-const base64Text = /^mc_v1_([\w-]+|[A-Za-z\d+/]+)(={0,2})$/;
+const base64Text = new RegExp(`^${macaroonPrefix}([\\w-]+|[A-Za-z\\d+/]+)(={0,2})$`);
 /** As `macaroonToText` writes it: "AgEA" is how a macaroon with an empty location begins. */
-const usualText = /^mc_v1_(?!AgEA)[\w-]+$/;
+const usualText = new RegExp(`^${macaroonPrefix}(?!AgEA)[\\w-]+$`);
 const field = { endOfSection: 0, location: 1, identifier: 2, signature: 6 } as const;
 const signatureBytes = 32;
 const maxLengthBytes = 3;
 
-/** `mc_v1_` and the binary in base64url without padding. */
+/** The prefix and the binary in base64url without padding. */
 export function macaroonToText({ identifier, caveats, signature }: Macaroon): string {
   const bytes = Buffer.concat([
     Buffer.of(version),
@@ -33,7 +34,7 @@ export function macaroonToText({ identifier, caveats, signature }: Macaroon): st
     Buffer.of(field.endOfSection),
     ...fieldOf(field.signature, signature),
   ]);
-  return prefix + bytes.toString("base64url");
+  return macaroonPrefix + bytes.toString("base64url");
 }
 
 /**
@@ -61,12 +62,12 @@ export function canonicalMacaroonText(text: string): string | null {
   const bytes = bytesOf(text);
   if (bytes === null) return null;
   const hasEmptyLocation = bytes[1] === field.location && bytes[2] === 0;
-  return prefix + (hasEmptyLocation ? Buffer.concat([bytes.subarray(0, 1), bytes.subarray(3)]) : bytes).toString("base64url");
+  return macaroonPrefix + (hasEmptyLocation ? Buffer.concat([bytes.subarray(0, 1), bytes.subarray(3)]) : bytes).toString("base64url");
 }
 
 function bytesOf(text: string): Buffer | null {
   const [, base64, padding = ""] = base64Text.exec(text) ?? [];
-  if (base64 === undefined || prefix.length + base64.length > maxMacaroonLength) return null;
+  if (base64 === undefined || macaroonPrefix.length + base64.length > maxMacaroonLength) return null;
   if (padding !== "" && (base64.length + padding.length) % 4 !== 0) return null;
   const bytes = Buffer.from(base64, "base64");
   // Of the last character some bits may be left over, and none of them may be set.

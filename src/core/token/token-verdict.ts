@@ -1,3 +1,4 @@
+import { issuedKeyIdLength } from "../credential-shape.ts";
 import type { KeyRecord } from "../key.ts";
 import { inAnyRange } from "../range-list.ts";
 import { type Circumstances, decide, type Verdict } from "../verdict.ts";
@@ -61,7 +62,7 @@ function rootless({
   issueTimeMs,
 }: ReadToken["facts"]): Omit<KeyRecord, "scopes" | "expireTimeMs" | "allowedCidrs"> {
   return {
-    kind: rootKeyId.length === 26 ? "issued" : "imported",
+    kind: rootKeyId.length === issuedKeyIdLength ? "issued" : "imported",
     keyId: rootKeyId,
     name: "",
     digest: "",
