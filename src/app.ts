@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { createValidator } from "@bufbuild/protovalidate";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
@@ -30,11 +29,9 @@ import { authenticate, isAdmin } from "./rpc/interceptors/authenticate.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { createPatternMatcher } from "./rpc/patterns.ts";
 import { maxBytes, maxJsonValues, maxStreamMessageBytes } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
-import { createViolationsOf, warmUp } from "./rpc/violations.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
 import { createCors } from "./server/cors.ts";
@@ -55,6 +52,7 @@ import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
+import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
@@ -159,9 +157,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     defaultKeyTtlMs: config.defaultKeyTtlMs,
   };
 
-  const validator = createValidator({ regexMatch: createPatternMatcher() });
-  warmUp(validator);
-  const violationsOf = createViolationsOf(validator);
+  const violationsOf = createViolationsOf(ApiKeysService.methods.map(({ input }) => input));
   const { bodyMemoryBytes, trustedProxies } = config;
   const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
   const verifyOptions = {

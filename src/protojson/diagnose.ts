@@ -1,182 +1,122 @@
-import { type DescEnum, type DescField, type DescMessage, type DescOneof, fromJson, ScalarType } from "@bufbuild/protobuf";
-import { FieldMaskSchema, isWrapperDesc, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../error/failure.ts";
-import { parseDurationNanos } from "./duration.ts";
-import { childPath, fieldsByJsonName, isJsonObject, maxDepth, printableName } from "./fields.ts";
-import type { Rewrite } from "./rewrite.ts";
-import { enumProblem, mapKeyProblem, scalarProblem } from "./scalar-problem.ts";
+import { expectation, scalarExpectation } from "./expectation.ts";
+import {
+  childPath,
+  fieldsByJsonName,
+  hasMembers,
+  isJsonObject,
+  type JsonMembers,
+  maxDepth,
+  nestingProblem,
+  printableName,
+} from "./fields.ts";
+import { valueProblem } from "./json-value.ts";
 
-/** More violations than this help nobody, and a hostile body could ask for millions. */
+/** More violations help nobody, and a hostile body could ask for millions. */
 const maxViolations = 100;
 
-interface Findings {
-  readonly violations: FieldViolation[];
+export interface Diagnosis {
   readonly ignoreUnknown: boolean;
-  readonly rewriteOf: (schema: DescMessage) => Rewrite | undefined;
+  /** Whether the JSON can be read as a message. */
+  readonly isReadable: (schema: DescMessage, json: JsonMembers) => boolean;
 }
+
+type Problems = Generator<FieldViolation, void>;
 
 /**
- * Why JSON cannot be read as a message: every field at fault, up to 100. Runs only after reading failed, so that reading itself need not
- * keep track of paths; the two agree on what is wrong. Descriptions never repeat a value, which may be a secret.
+ * Why JSON cannot be read as a message: every field at fault, up to 100. Runs only after reading failed, so that reading need not keep
+ * track of paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is at fault.
  */
-export function diagnose(
-  schema: DescMessage,
-  json: unknown,
-  path: string,
-  ignoreUnknown: boolean,
-  rewriteOf: Findings["rewriteOf"],
-): FieldViolation[] {
-  const findings: Findings = { violations: [], ignoreUnknown, rewriteOf };
-  visitMessage(findings, schema, json, path, 1);
-  return findings.violations;
+export function diagnose(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string): FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  for (const problem of messageProblems(diagnosis, schema, json, path, 1)) {
+    if (violations.push(problem) === maxViolations) break;
+  }
+  return violations;
 }
 
-function report(findings: Findings, field: string, description: string): void {
-  if (findings.violations.length < maxViolations) findings.violations.push({ field, description });
-}
-
-function isFull(findings: Findings): boolean {
-  return findings.violations.length >= maxViolations;
-}
-
-function visitMessage(findings: Findings, schema: DescMessage, json: unknown, path: string, depth: number): void {
-  if (depth > maxDepth) {
-    report(findings, path, `must not be nested more than ${maxDepth} levels deep`);
-    return;
-  }
-  const visitWellKnown = wellKnown[schema.typeName];
-  if (visitWellKnown !== undefined) {
-    visitWellKnown(findings, json, path, depth);
-    return;
-  }
-  if (isWrapperDesc(schema)) {
-    reportIf(findings, path, json === null ? undefined : scalarProblem(wrappedScalar(schema), json));
-    return;
-  }
+function* messageProblems(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string, depth: number): Problems {
   if (!isJsonObject(json)) {
-    report(findings, path, "must be a JSON object");
+    yield { field: path, description: "must be a JSON object" };
     return;
   }
   const fields = fieldsByJsonName(schema);
   const seenFields = new Set<DescField>();
   const seenOneofs = new Map<DescOneof, DescField>();
   for (const name of Object.keys(json)) {
-    if (isFull(findings)) return;
     const field = fields.get(name);
     if (field === undefined) {
-      if (!findings.ignoreUnknown) report(findings, childPath(path, printableName(name)), `is not a field of ${schema.name}`);
+      const isProblem = !diagnosis.ignoreUnknown;
+      if (isProblem) yield { field: childPath(path, printableName(name)), description: `is not a field of ${schema.name}` };
       continue;
     }
     const fieldPath = childPath(path, field.name);
-    if (seenFields.has(field)) report(findings, fieldPath, "is given twice, in both casings");
+    if (seenFields.has(field)) yield { field: fieldPath, description: "is given twice, in both casings" };
     seenFields.add(field);
-    const value = json[name];
-    if (field.oneof !== undefined && !(field.fieldKind === "scalar" && value === null)) {
-      const other = seenOneofs.get(field.oneof);
-      if (other !== undefined && other !== field) report(findings, fieldPath, `cannot be given together with ${other.name}`);
+    if (field.oneof !== undefined && !(field.fieldKind === "scalar" && json[name] === null)) {
+      const other = seenOneofs.get(field.oneof) ?? field;
+      if (other !== field) yield { field: fieldPath, description: `cannot be given together with ${other.name}` };
       seenOneofs.set(field.oneof, field);
     }
-    visitField(findings, field, value, fieldPath, depth);
+    yield* fieldProblems(diagnosis, field, json[name], fieldPath, depth);
   }
 }
 
-function visitField(findings: Findings, field: DescField, json: unknown, path: string, depth: number): void {
-  if (field.fieldKind === "list") {
-    if (json === null) return;
-    if (!Array.isArray(json)) {
-      report(findings, path, "must be a JSON array");
-      return;
-    }
-    for (let i = 0; i < json.length && !isFull(findings); i++) visitItem(findings, field, json[i], `${path}[${i}]`, depth);
-  } else if (field.fieldKind === "map") {
-    if (json === null) return;
-    if (!isJsonObject(json)) {
-      report(findings, path, "must be a JSON object");
-      return;
-    }
-    for (const key of Object.keys(json)) {
-      if (isFull(findings)) return;
-      const entryPath = `${path}[${printableName(key)}]`;
-      reportIf(findings, entryPath, mapKeyProblem(field.mapKey, key));
-      visitItem(findings, field, json[key], entryPath, depth);
-    }
-  } else if (json !== null || takesNull(field)) {
-    visitValue(findings, field, json, path, depth);
+function* fieldProblems(diagnosis: Diagnosis, field: DescField, json: unknown, path: string, depth: number): Problems {
+  // A long list without a problem is read once, and not item by item.
+  if (field.message === undefined && diagnosis.isReadable(field.parent, { [field.name]: json })) return;
+  if (field.fieldKind === "list" && Array.isArray(json)) {
+    for (let i = 0; i < json.length; i++) yield* valueProblems(diagnosis, field, json[i], [json[i]], `${path}[${i}]`, depth);
+  } else if (field.fieldKind === "map" && isJsonObject(json)) {
+    for (const key of Object.keys(json)) yield* entryProblems(diagnosis, field, key, json[key], `${path}[${printableName(key)}]`, depth);
+  } else if (field.fieldKind === "list" || field.fieldKind === "map") {
+    if (json !== null) yield { field: path, description: `must be a JSON ${field.fieldKind === "list" ? "array" : "object"}` };
+  } else {
+    yield* valueProblems(diagnosis, field, json, json, path, depth);
   }
 }
 
-function visitItem(findings: Findings, field: DescField, json: unknown, path: string, depth: number): void {
-  if (json === null && !takesNull(field)) report(findings, path, "must not be null");
-  else visitValue(findings, field, json, path, depth);
+/** Each kind of field takes one of these. */
+const sampleValues: readonly unknown[] = ["", 0, false, {}, "0s", "1970-01-01T00:00:00Z"];
+
+function* entryProblems(
+  diagnosis: Diagnosis,
+  field: DescField & { readonly fieldKind: "map" },
+  key: string,
+  json: unknown,
+  path: string,
+  depth: number,
+): Problems {
+  const isMessage = field.message !== undefined && hasMembers(field.message);
+  // The key is right if the map can hold some value under it.
+  if (![isMessage ? {} : json, ...sampleValues].some((value) => diagnosis.isReadable(field.parent, { [field.name]: { [key]: value } }))) {
+    yield { field: path, description: `must have ${scalarExpectation(field.mapKey, key)} as its key` };
+  }
+  const goodKey = field.mapKey === ScalarType.BOOL ? "true" : "1";
+  yield* valueProblems(diagnosis, field, json, { [goodKey]: json }, path, depth);
 }
 
-function visitValue(findings: Findings, field: DescField, json: unknown, path: string, depth: number): void {
-  if (field.message !== undefined) visitMessage(findings, field.message, json, path, depth + 1);
-  else if (field.enum !== undefined) reportIf(findings, path, enumProblem(field.enum as DescEnum, json, findings.ignoreUnknown));
-  else reportIf(findings, path, scalarProblem(field.scalar ?? ScalarType.STRING, json));
+/** Of one value of a field. `alone` is the JSON of the field when it holds only this value. */
+function* valueProblems(diagnosis: Diagnosis, field: DescField, json: unknown, alone: unknown, path: string, depth: number): Problems {
+  const { message } = field;
+  if (message !== undefined && json !== null && depth >= maxDepth) yield { field: path, description: nestingProblem };
+  else if (message !== undefined && json !== null && hasMembers(message)) yield* messageProblems(diagnosis, message, json, path, depth + 1);
+  else if (message?.typeName === "google.protobuf.Value") yield* jsonProblems(json, path, depth + 2);
+  else if (message?.typeName === "google.protobuf.Struct" && isJsonObject(json)) yield* jsonProblems(json, path, depth + 1);
+  else if (message?.typeName === "google.protobuf.ListValue" && Array.isArray(json)) yield* jsonProblems(json, path, depth + 1);
+  else if (!diagnosis.isReadable(field.parent, { [field.name]: alone })) yield { field: path, description: expectation(field, json) };
 }
 
-/** Null is a value of google.protobuf.Value and NullValue; everywhere else it stands for absence. */
-function takesNull(field: DescField): boolean {
-  return field.message?.typeName === "google.protobuf.Value" || field.enum?.typeName === "google.protobuf.NullValue";
-}
-
-type Visit = (findings: Findings, json: unknown, path: string, depth: number) => void;
-
-const wellKnown: Readonly<Record<string, Visit>> = {
-  "google.protobuf.Any": (findings, _json, path) => report(findings, path, "cannot be given as JSON here"),
-  "google.protobuf.Timestamp": (findings, json, path) => {
-    if (!isReadable(TimestampSchema, json)) report(findings, path, "must be an RFC 3339 timestamp");
-  },
-  "google.protobuf.Duration": (findings, json, path) => {
-    if (typeof json !== "string" || parseDurationNanos(json) === undefined) {
-      report(findings, path, "must be a duration such as 3600s, 1h30m or 30d");
-    }
-  },
-  "google.protobuf.FieldMask": (findings, json, path) => {
-    if (!isReadable(FieldMaskSchema, json, findings.rewriteOf(FieldMaskSchema))) {
-      report(findings, path, "must be a string of field names with commas between them");
-    }
-  },
-  "google.protobuf.Struct": (findings, json, path, depth) => {
-    if (!isJsonObject(json)) report(findings, path, "must be a JSON object");
-    else visitJson(findings, json, path, depth);
-  },
-  "google.protobuf.ListValue": (findings, json, path, depth) => {
-    if (!Array.isArray(json)) report(findings, path, "must be a JSON array");
-    else visitJson(findings, json, path, depth);
-  },
-  "google.protobuf.Value": (findings, json, path, depth) => visitJson(findings, json, path, depth + 1),
-};
-
-function visitJson(findings: Findings, json: unknown, path: string, depth: number): void {
-  if (isFull(findings)) return;
-  if (depth > maxDepth) report(findings, path, `must not be nested more than ${maxDepth} levels deep`);
-  else if (typeof json === "string" && !json.isWellFormed()) report(findings, path, "must be valid Unicode");
-  else if (typeof json === "number" && !Number.isFinite(json)) report(findings, path, "must be a number that fits 64 bits");
-  else if (Array.isArray(json)) for (let i = 0; i < json.length; i++) visitJson(findings, json[i], `${path}[${i}]`, depth + 1);
+function* jsonProblems(json: unknown, path: string, depth: number): Problems {
+  const problem = valueProblem(json, depth);
+  if (problem !== undefined) yield { field: path, description: problem };
+  else if (Array.isArray(json)) for (let i = 0; i < json.length; i++) yield* jsonProblems(json[i], `${path}[${i}]`, depth + 1);
   else if (isJsonObject(json)) {
     for (const name of Object.keys(json)) {
       const memberPath = childPath(path, printableName(name));
-      if (!name.isWellFormed()) report(findings, memberPath, "must have valid Unicode as its name");
-      visitJson(findings, json[name], memberPath, depth + 1);
+      if (!name.isWellFormed()) yield { field: memberPath, description: "must have valid Unicode as its name" };
+      yield* jsonProblems(json[name], memberPath, depth + 1);
     }
   }
-}
-
-function isReadable(schema: DescMessage, json: unknown, rewrite?: Rewrite): boolean {
-  try {
-    fromJson(schema, (rewrite === undefined ? json : rewrite(json, 1, new Set())) as never);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function wrappedScalar(schema: DescMessage): ScalarType {
-  return schema.fields[0]?.scalar ?? ScalarType.STRING;
-}
-
-function reportIf(findings: Findings, path: string, problem: string | undefined): void {
-  if (problem !== undefined) report(findings, path, problem);
 }

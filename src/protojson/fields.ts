@@ -1,7 +1,19 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 
-/** Nesting that is read: that of protobuf's own parsers. Messages, Struct, Value and the items of ListValue count. */
+/** Deepest nesting that is read, as in protobuf's own parsers. Messages, Struct, Value and the items of ListValue count. */
 export const maxDepth = 100;
+export const nestingProblem = `must not be nested more than ${maxDepth} levels deep`;
+
+/** Well-known messages, beside the wrappers, whose JSON is not an object of their fields. */
+const opaque: ReadonlySet<string> = new Set(
+  ["Any", "Duration", "FieldMask", "ListValue", "Struct", "Timestamp", "Value"].map((name) => `google.protobuf.${name}`),
+);
+
+/** Whether the JSON of a message is an object of its fields. */
+export function hasMembers(schema: DescMessage): boolean {
+  return !opaque.has(schema.typeName) && !isWrapperDesc(schema);
+}
 
 const fieldsBySchema = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
 
@@ -38,7 +50,7 @@ export function childPath(path: string, name: string): string {
 
 const maxNameLength = 24;
 
-/** A name that comes from outside, fit for an error text. */
+/** A name from outside, shortened for an error text. */
 export function printableName(name: string): string {
   const text = name.toWellFormed();
   return text.length > maxNameLength ? `${text.slice(0, maxNameLength).toWellFormed()}…` : text;

@@ -1,5 +1,5 @@
 import { Failure, type FieldViolation } from "../error/failure.ts";
-import { maxDepth } from "./fields.ts";
+import { nestingProblem } from "./fields.ts";
 
 const maxShown = 5;
 
@@ -10,7 +10,7 @@ export function invalidFields(violations: readonly FieldViolation[]): Failure {
   return new Failure("INVALID_REQUEST", { message: shown.join("; "), violations });
 }
 
-/** A request whose nesting is not even read. */
+/** A 400 for a request that is nested too deeply to be read. */
 export function nestedTooDeep(): Failure {
-  return invalidFields([{ field: "", description: `must not be nested more than ${maxDepth} levels deep` }]);
+  return invalidFields([{ field: "", description: nestingProblem }]);
 }

@@ -7,9 +7,9 @@ import { parseJson } from "./parse-json.ts";
 import { createRewrites } from "./rewrite.ts";
 
 export interface JsonReaderOptions {
-  /** What becomes of members that are no fields. `ignore` also passes over enum values whose name is not known, as protobuf JSON has it. */
+  /** What to do with unknown members. `ignore` also ignores enum values with unknown names, as protobuf JSON does. */
   readonly unknownFields: "reject" | "ignore";
-  /** Messages with a field mask that is to name the members present in the JSON, unless the JSON carries the mask itself. */
+  /** Messages with a field mask that names the members present in the JSON, unless the JSON has the mask itself. */
   readonly presenceMasks: ReadonlyMap<DescMessage, DescField>;
   /** Largest number of values (objects, arrays, strings, numbers, literals) in the JSON of a request message. Default: 16384. */
   readonly maxValues?: (schema: DescMessage) => number;
@@ -32,18 +32,30 @@ const defaultMaxValues = 16_384;
 
 export function createJsonReader(options: JsonReaderOptions): JsonReader {
   const rewriteOf = createRewrites(options.presenceMasks);
-  const ignoreUnknownFields = options.unknownFields === "ignore";
-  const nativeOptions = { ignoreUnknownFields, recursionLimit: maxDepth };
+  const ignoreUnknown = options.unknownFields === "ignore";
+  const nativeOptions = { ignoreUnknownFields: ignoreUnknown, recursionLimit: maxDepth };
   const { maxValues = () => defaultMaxValues } = options;
+
+  function readNative<S extends DescMessage>(schema: S, json: unknown, bound: ReadonlySet<DescField>): MessageShape<S> {
+    return fromJson(schema, rewriteOf(schema)(json, 1, bound) as JsonValue, nativeOptions);
+  }
+  function isReadable(schema: DescMessage, json: unknown): boolean {
+    try {
+      readNative(schema, json, nothingBound);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   return {
     unknownFields: options.unknownFields,
     parse: (schema, bytes) => parseJson(bytes, maxValues(schema)),
     read(schema, json, path = "", bound = nothingBound) {
       try {
-        const rewrite = rewriteOf(schema);
-        return fromJson(schema, (rewrite === undefined ? json : rewrite(json, 1, bound)) as JsonValue, nativeOptions);
+        return readNative(schema, json, bound);
       } catch {
-        throw unreadable(diagnose(schema, json, path, ignoreUnknownFields, rewriteOf), schema, path);
+        throw unreadable(diagnose({ ignoreUnknown, isReadable }, schema, json, path), schema, path);
       }
     },
   };

@@ -8,12 +8,12 @@ import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
 import { importKeys } from "../service/import-many.ts";
 import type { KeyService } from "../service/key-service.ts";
+import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImported } from "./batch-import-failure.ts";
 import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
-import { type ViolationsOf, violationsText } from "./violations.ts";
 
 const itemsPerTurn = 64;
 

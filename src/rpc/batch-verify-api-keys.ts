@@ -10,12 +10,12 @@ import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../service/judge.ts";
+import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { contextOf } from "./context.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
-import { type ViolationsOf, violationsText } from "./violations.ts";
 import { compileWritable } from "./writable.ts";
 
 /**

@@ -9,7 +9,7 @@ import type * as domain from "../core/key.ts";
 import { statusAt } from "../core/key.ts";
 import { withBoundedDepth } from "../core/metadata.ts";
 import { Failure, invalidField } from "../error/failure.ts";
-import { violationsText } from "./violations.ts";
+import { violationsText } from "../validation/violations.ts";
 
 const statusToMessage = {
   active: KeyStatus.ACTIVE,

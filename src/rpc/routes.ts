@@ -5,6 +5,7 @@ import type { Implementations } from "../call/methods.ts";
 import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
+import type { ViolationsOf } from "../validation/violations.ts";
 import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
@@ -23,7 +24,6 @@ import { selfRevokeApiKey } from "./self-revoke-api-key.ts";
 import { updateImportedApiKey } from "./update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./verify-api-key.ts";
-import type { ViolationsOf } from "./violations.ts";
 
 /** The method implementations of the service, by method. */
 export function implementationsOf(

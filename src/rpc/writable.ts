@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { isTimestamp } from "./bad-times.ts";
+import { isTimestamp } from "../validation/timestamps.ts";
 
 /** Whether a message, or what one is made from, has a JSON and a binary form. */
 export type IsWritable = (message: unknown) => boolean;

@@ -1,39 +1,13 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
-import { fieldsByJsonName } from "../protojson/fields.ts";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { fieldsByJsonName, hasMembers } from "../protojson/fields.ts";
 
-/** Well-known messages that JSON and queries write as one string or number. */
-const scalarLike = new Set([
-  "google.protobuf.Timestamp",
-  "google.protobuf.Duration",
-  "google.protobuf.FieldMask",
-  "google.protobuf.DoubleValue",
-  "google.protobuf.FloatValue",
-  "google.protobuf.Int64Value",
-  "google.protobuf.UInt64Value",
-  "google.protobuf.Int32Value",
-  "google.protobuf.UInt32Value",
-  "google.protobuf.BoolValue",
-  "google.protobuf.StringValue",
-  "google.protobuf.BytesValue",
-]);
-
-/** Messages whose JSON is not an object of their fields. */
-const opaque = new Set([
-  ...scalarLike,
-  "google.protobuf.Any",
-  "google.protobuf.Struct",
-  "google.protobuf.Value",
-  "google.protobuf.ListValue",
-]);
+/** Well-known messages, beside the wrappers, that JSON and queries write as one string. */
+const textual = new Set(["google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"]);
 
 /** Whether one parameter can hold the field's value, or one of its items. */
-export function isScalarLike(field: DescField): boolean {
-  return field.fieldKind !== "map" && (field.message === undefined || scalarLike.has(field.message.typeName));
-}
-
-/** Whether the message's JSON is an object of its fields. */
-export function hasMembers(schema: DescMessage): boolean {
-  return !opaque.has(schema.typeName);
+export function isScalarLike({ fieldKind, message }: DescField): boolean {
+  return fieldKind !== "map" && (message === undefined || isWrapperDesc(message) || textual.has(message.typeName));
 }
 
 export type FieldPath = readonly DescField[];

@@ -1,21 +1,21 @@
-import { create, type DescEnum, type DescField, isFieldSet, type Message, protoInt64, ScalarType } from "@bufbuild/protobuf";
-import { base64Decode } from "@bufbuild/protobuf/wire";
-import { integerText } from "../protojson/numeral.ts";
-import { enumProblem, scalarProblem } from "../protojson/scalar-problem.ts";
+import { create, type DescField, isFieldSet, type Message, ScalarType } from "@bufbuild/protobuf";
+import { Failure } from "../error/failure.ts";
+import { createJsonReader } from "../protojson/read.ts";
 import type { FieldPath } from "./field-path.ts";
 
 type Local = Record<string, unknown>;
 
+/** Never ignores a name that it does not know: the path would then select another resource. */
+const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
+
 /**
- * Sets a scalar or enum field, found by its path, from the text of a path variable; messages on the way are made. Answers what is wrong
- * where the text is no such value, or where the field holds another value already, and undefined where all is well.
+ * Sets a scalar or enum field, found by its path, from the text of a path variable. Creates the messages on the way. Returns the problem if
+ * the text is not a value of the field or the field holds another value already.
  */
 export function setField(message: Message, path: FieldPath, text: string): string | undefined {
   const leaf = path.at(-1) as DescField;
-  const json = leaf.enum !== undefined ? enumJson(text) : scalarJson(leaf.scalar, text);
-  const problem = leaf.enum !== undefined ? enumProblem(leaf.enum, json, false) : scalarProblem(leaf.scalar ?? ScalarType.STRING, json);
-  if (problem !== undefined) return problem;
-  const value = leaf.enum !== undefined ? enumNumber(leaf.enum, json as string | number) : scalarValue(leaf, json as string | boolean);
+  const value = readValue(leaf, text);
+  if (value instanceof Failure) return value.violations[0]?.description;
 
   let target = message;
   for (const field of path.slice(0, -1)) {
@@ -32,7 +32,19 @@ export function setField(message: Message, path: FieldPath, text: string): strin
   return undefined;
 }
 
-/** The JSON that stands for the text of a query parameter or path variable; what is no such value is left for the reader to refuse. */
+/** The value of a field whose JSON stands for the text, or why it cannot be read. */
+function readValue(field: DescField, text: string): unknown {
+  const json = field.enum === undefined ? scalarJson(field.scalar, text) : enumJson(text);
+  try {
+    const message = reader.read(field.parent, { [field.name]: json }) as unknown as Local;
+    return field.oneof === undefined ? message[field.localName] : (message[field.oneof.localName] as { value: unknown }).value;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}
+
+/** The JSON that stands for the text of a query parameter or path variable. The reader refuses text that is not a value of the type. */
 export function scalarJson(scalar: ScalarType | undefined, text: string): string | boolean {
   if (scalar !== ScalarType.BOOL) return text;
   return text === "true" ? true : text === "false" ? false : text;
@@ -40,35 +52,6 @@ export function scalarJson(scalar: ScalarType | undefined, text: string): string
 
 export function enumJson(text: string): string | number {
   return /^-?\d{1,10}$/.test(text) ? Number(text) : text;
-}
-
-function enumNumber(desc: DescEnum, json: string | number): number {
-  return typeof json === "number" ? json : (desc.values.find((value) => value.name === json || value.jsonName === json)?.number ?? 0);
-}
-
-/** Of JSON that scalarProblem finds nothing wrong with. */
-function scalarValue(field: DescField, json: string | boolean): unknown {
-  const integer = () => integerText(String(json)) as string;
-  switch (field.scalar) {
-    case ScalarType.STRING:
-    case ScalarType.BOOL:
-      return json;
-    case ScalarType.BYTES:
-      return base64Decode(String(json));
-    case ScalarType.INT64:
-    case ScalarType.SINT64:
-    case ScalarType.SFIXED64:
-      return isLongAsString(field) ? protoInt64.parse(integer()).toString() : protoInt64.parse(integer());
-    case ScalarType.UINT64:
-    case ScalarType.FIXED64:
-      return isLongAsString(field) ? protoInt64.uParse(integer()).toString() : protoInt64.uParse(integer());
-    default:
-      return Number(json);
-  }
-}
-
-function isLongAsString(field: DescField): boolean {
-  return field.fieldKind === "scalar" && field.longAsString;
 }
 
 function localValue(message: Message, field: DescField): unknown {

@@ -1,9 +1,9 @@
 import { create, type DescField, type Message } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../error/failure.ts";
-import { fieldsByJsonName, isJsonObject, type JsonMembers, memberOf } from "../protojson/fields.ts";
+import { fieldsByJsonName, hasMembers, isJsonObject, type JsonMembers, memberOf } from "../protojson/fields.ts";
 import { invalidFields } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import { type FieldPath, hasMembers, pathText } from "./field-path.ts";
+import { type FieldPath, pathText } from "./field-path.ts";
 import { setField } from "./field-setter.ts";
 import { decodeSegment, decodeSegments } from "./percent.ts";
 import { queryToJson } from "./query.ts";

@@ -170,7 +170,7 @@ describe("query parameters", () => {
     ]],
     ["lasts=soon&mask=a_1", [
       ["lasts", "must be a duration such as 3600s, 1h30m or 30d"],
-      ["mask", "must be a string of field names with commas between them"],
+      ["mask", "must be a string of field names separated by commas"],
     ]],
     ["by_name=a&by_id=1", [["by_id", "cannot be given together with by_name"]]],
   ])("%s is a 400", async (query, violations) => {

@@ -1,6 +1,6 @@
 import type { Interceptor } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
-import { type ViolationsOf, violationsText } from "../violations.ts";
+import { type ViolationsOf, violationsText } from "../../validation/violations.ts";
 
 /** Refuses requests that break the `buf.validate` rules of the contract. */
 export function validate(violationsOf: ViolationsOf): Interceptor {

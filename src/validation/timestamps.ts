@@ -2,32 +2,32 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { FieldViolation } from "../error/failure.ts";
 
-/** The times of a message, and of messages within it, that lie outside the years 1 to 9999. */
-export type FindBadTimes = (message: Message | undefined) => FieldViolation[];
+/** The timestamps of a message, and of messages within it, that lie outside the years 1 to 9999. */
+export type FindBadTimestamps = (message: Message | undefined) => FieldViolation[];
 
 const minSeconds = -62_135_596_800n;
 const maxSeconds = 253_402_300_799n;
 const maxNanos = 999_999_999;
 
-/** Compiles the look at the times. JSON has no others, so that its reader refuses them; the binary format takes any number. */
-export function compileBadTimes(schema: DescMessage, path = ""): FindBadTimes {
-  const finders = schema.fields.flatMap((field): FindBadTimes[] => {
+/** Compiles the check. The JSON reader refuses such timestamps itself; the binary format can hold any number. */
+export function compileTimestampCheck(schema: DescMessage, path = ""): FindBadTimestamps {
+  const finders = schema.fields.flatMap((field): FindBadTimestamps[] => {
     if (field.fieldKind !== "message") return [];
     const name = path + field.name;
-    const isTime = field.message.typeName === "google.protobuf.Timestamp";
-    if (!isTime && field.message.typeName.startsWith("google.protobuf.")) return [];
-    const find = isTime ? findBadTime(name) : compileBadTimes(field.message, `${name}.`);
+    const isTimestampField = field.message.typeName === "google.protobuf.Timestamp";
+    if (!isTimestampField && field.message.typeName.startsWith("google.protobuf.")) return [];
+    const find = isTimestampField ? findBadTimestamp(name) : compileTimestampCheck(field.message, `${name}.`);
     return [(message) => find((message as unknown as Record<string, Message | undefined>)[field.localName])];
   });
   return (message) => (message === undefined ? [] : finders.flatMap((find) => find(message)));
 }
 
-/** Whether google.protobuf.Timestamp may hold it. */
+/** Whether google.protobuf.Timestamp can hold it. */
 export function isTimestamp({ seconds, nanos }: Pick<Timestamp, "seconds" | "nanos">): boolean {
   return seconds >= minSeconds && seconds <= maxSeconds && nanos >= 0 && nanos <= maxNanos;
 }
 
-function findBadTime(field: string): FindBadTimes {
+function findBadTimestamp(field: string): FindBadTimestamps {
   const violation = { field, description: "must be in the years 1 to 9999" };
   return (message) => (message === undefined || isTimestamp(message as Timestamp) ? [] : [violation]);
 }

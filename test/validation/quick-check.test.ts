@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
-import { compileQuickCheck } from "../../src/rpc/quick-check.ts";
+import { compileQuickCheck } from "../../src/validation/quick-check.ts";
 
 const validator = createValidator();
 const requests = [...new Set(ApiKeysService.methods.map(({ input }) => input as DescMessage))].map((schema) => ({

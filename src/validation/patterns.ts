@@ -1,6 +1,6 @@
 /**
- * Matches the patterns of the contract with the platform's own engine, for protovalidate: its RE2 in JavaScript takes ten times as long. That engine
- * can be made to backtrack for ever by some patterns; those of the contract are not among them, which a test holds.
+ * Matches the patterns of the contract for protovalidate, with the engine of the platform: the RE2 in JavaScript takes many times as long (see
+ * bench/micro.ts). The engine of the platform can backtrack for ever on some patterns. A test checks that the contract has none of those.
  */
 export function createPatternMatcher(): (pattern: string, text: string) => boolean {
   const compiled = new Map<string, RegExp>();

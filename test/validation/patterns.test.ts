@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createPatternMatcher } from "../../src/rpc/patterns.ts";
+import { createPatternMatcher } from "../../src/validation/patterns.ts";
 
 const folder = join(import.meta.dirname, "../../proto/keywright/v2alpha1");
 const contract = readdirSync(folder)

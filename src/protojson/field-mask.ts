@@ -1,0 +1,54 @@
+import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import { protoCamelCase, protoSnakeCase } from "@bufbuild/protobuf/reflect";
+import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
+import { isJsonObject, type JsonMembers, memberOf } from "./fields.ts";
+
+/**
+ * A field mask as protobuf JSON has it. Paths may also be in snake_case, and an empty mask may be written as a message. Throws a plain Error
+ * for a path that cannot be converted back (`a_1`).
+ */
+export function rewriteFieldMask(json: unknown): unknown {
+  if (isEmptyMask(json)) return "";
+  if (typeof json !== "string") return json;
+  const paths = json.split(",").map((path) => (path.includes("_") ? camelPath(path) : path));
+  return paths.join(",");
+}
+
+function camelPath(path: string): string {
+  const camel = protoCamelCase(path);
+  if (protoSnakeCase(camel) !== path) throw new Error("not a field mask");
+  return camel;
+}
+
+/** Some clients write a mask as a message. Only an empty one means the same in every protocol. */
+function isEmptyMask(json: unknown): boolean {
+  if (json === "") return true;
+  if (!isJsonObject(json)) return false;
+  const { paths = [], ...rest } = json;
+  return Array.isArray(paths) && paths.length === 0 && Object.keys(rest).length === 0;
+}
+
+/**
+ * The mask that names the members present in the JSON of a message; undefined if the JSON has a mask that names something. Null counts as
+ * absent. Fields that are always required are left out, because their presence says nothing.
+ */
+export function presenceMask(schema: DescMessage, mask: DescField, bound: ReadonlySet<DescField>, json: JsonMembers): string | undefined {
+  const given = (field: DescField) => memberOf(json, field.name) ?? memberOf(json, field.jsonName) ?? null;
+  if (given(mask) !== null && !isEmptyMask(given(mask))) return undefined;
+  const present = schema.fields.filter((field) => field !== mask && !bound.has(field) && !isRequired(field) && given(field) !== null);
+  return present.map((field) => protoCamelCase(field.name)).join(",");
+}
+
+function isRequired(field: DescField): boolean {
+  return hasOption(field, field_behavior) && getOption(field, field_behavior).includes(FieldBehavior.REQUIRED);
+}
+
+/** Throws if `mask` cannot hold the presence mask of a message. */
+export function checkPresenceMask(schema: DescMessage, mask: DescField): void {
+  if (mask.parent !== schema || mask.fieldKind !== "message" || mask.message.typeName !== "google.protobuf.FieldMask") {
+    throw new Error(`${mask} is not a google.protobuf.FieldMask of ${schema.typeName}`);
+  }
+  for (const field of schema.fields) {
+    if (protoSnakeCase(protoCamelCase(field.name)) !== field.name) throw new Error(`${field} cannot be named in a field mask`);
+  }
+}
