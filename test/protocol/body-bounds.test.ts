@@ -85,9 +85,12 @@ const ways: [string, (byteLength: number) => ReturnType<typeof send>, (answer: A
     ({ grpcStatus }) => grpcStatus === "8",
   ],
   [
-    "gRPC health, a stream",
-    // The first answer of a name that is not known keeps the stream open, so what is sent is no message.
-    (n) => send(2, "POST", "/grpc.health.v1.Health/Watch", type("application/grpc"), envelope(Buffer.alloc(n, 0xff))),
+    "gRPC reflection, a stream",
+    // The answer to a request keeps the stream open, so what is sent is not a message.
+    (n) => {
+      const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+      return send(2, "POST", path, type("application/grpc"), envelope(Buffer.alloc(n, 0xff)));
+    },
     ({ grpcStatus }) => grpcStatus === "8",
   ],
   [
