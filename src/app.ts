@@ -8,7 +8,7 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { openTokenKeys } from "./adapters/jwk-sets/token-keys.ts";
-import { createMemoryRateLimiter } from "./adapters/memory/rate-limiter.ts";
+import { createMemoryLedger } from "./adapters/memory/ledger.ts";
 import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
 import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
 import { createNoRecordCache } from "./adapters/none/record-cache.ts";
@@ -26,14 +26,15 @@ import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
 import { deriveSubkeys } from "./core/subkeys.ts";
 import { defaultTenant } from "./core/tenant.ts";
-import { MalformedJwkSets } from "./core/token/jwk-set.ts";
+import { MalformedJwkSetsError } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
-import { createSharedLimit } from "./limit/rate-limiter.ts";
+import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import type { KeyStore } from "./ports/key-store.ts";
-import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
+import type { SharedLedger } from "./ports/ledger.ts";
+import type { RateLimiter } from "./ports/rate-limiter.ts";
 import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
@@ -134,7 +135,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
       observe: telemetry.observeRead,
     }),
   );
-  const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
+  const addresses = createMemoryLedger({ maxEntries: maxLimitedAddresses, monotonicMs });
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const tokens = createTokens({
     issuer: config.issuer,
@@ -164,7 +165,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     clockSkewMs: config.clockSkewMs,
     reader,
     usage,
-    rateLimiter: createRateLimiter(config, redis && telemetry.rateLimiter(redis.rateLimiter), monotonicMs),
+    rateLimiter: createRateLimiter(config, redis && telemetry.sharedLedger(redis.ledger), monotonicMs),
     guesses,
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
@@ -178,14 +179,14 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   const reporting = { log, clock, isSampled: createSampler(config.logSampling, Math.random), traceIdOf: telemetry.traceIdOf };
   const methods = createMethodTable(
     ApiKeysService,
-    implementationsOf(
+    implementationsOf({
       service,
       verification,
       violationsOf,
-      { ...verifyOptions, store, randomBytes },
+      derivation: { ...verifyOptions, store, randomBytes },
       tokenKeys,
-      createSelfRevokeLimits(addresses, config.selfRevokeLimit),
-    ),
+      selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
+    }),
     [...telemetry.interceptors, report(reporting), noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 
@@ -278,7 +279,7 @@ async function openConfiguredTokenKeys(config: Config, { signingKeys }: Secrets,
       log,
     });
   } catch (error) {
-    if (!(error instanceof MalformedJwkSets)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
+    if (!(error instanceof MalformedJwkSetsError)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
     throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
   }
 }
@@ -300,7 +301,7 @@ async function openStore(
 }
 
 /** Without Redis each process counts by itself. */
-function createRateLimiter(config: Config, shared: SharedRateLimiter | null, monotonicMs: () => number): RateLimiter {
-  const local = createMemoryRateLimiter({ maxEntries: config.cacheMaxEntries, monotonicMs, isFollower: shared !== null });
-  return shared === null ? local : createSharedLimit({ local, shared, outage: config.rateLimitOutage });
+function createRateLimiter(config: Config, shared: SharedLedger | null, monotonicMs: () => number): RateLimiter {
+  const local = createMemoryLedger({ maxEntries: config.cacheMaxEntries, monotonicMs, isFollower: shared !== null });
+  return shared === null ? local : createSharedRateLimiter({ local, shared, outage: config.rateLimitOutage });
 }

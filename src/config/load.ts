@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { publicPrefixOf } from "../core/credential-shape.ts";
 import type { Config, GivenSecrets } from "./config.ts";
-import { Malformed, type RawValue } from "./parsers.ts";
+import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
 import { type RawSettings, rawSettings } from "./raw-settings.ts";
@@ -38,7 +38,7 @@ function settingValues(raw: RawSettings, problems: string[]): SettingValues {
     try {
       values[name] = given === undefined ? defaultValue(setting) : setting.parse(given.value as RawValue);
     } catch (error) {
-      if (!(error instanceof Malformed)) throw error;
+      if (!(error instanceof MalformedError)) throw error;
       problems.push(`${given?.origin}${error.at}: ${error.message}`);
       values[name] = defaultValue(setting);
     }

@@ -89,7 +89,7 @@ async function readUnary(
       : readQueryMessage(parameters, method.input, codec.binary, maxBytes, json, call.openBody(bodies));
   try {
     if (methods.has(method)) admit(call);
-    const message = await call.within(timeoutMs, read);
+    const message = await call.withDeadline(timeoutMs, read);
     const remainingMs = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startMs);
     return { ...exchange, unary: { call, message, timeoutMs: remainingMs } };
   } catch (error) {

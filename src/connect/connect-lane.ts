@@ -40,7 +40,7 @@ export async function serveConnectUnary(
   let contentType: string;
   let body: Uint8Array;
   try {
-    body = await call.within(parseConnectTimeout(call.requestHeader("connect-timeout-ms")), run);
+    body = await call.withDeadline(parseConnectTimeout(call.requestHeader("connect-timeout-ms")), run);
     contentType = contentTypeOf(codec);
   } catch (error) {
     const answer = rpcError(failureOf(error, call, reportError), call.requestId);

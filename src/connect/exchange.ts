@@ -48,7 +48,7 @@ export function answerCalls(report: ErrorReporter, shutdownSignal: AbortSignal):
         return { ...answer, message: guardAnswers(answer.message, request.signal, shutdownSignal, errorFor) };
       }
       const { call, message, timeoutMs } = exchange.unary as NonNullable<Exchange["unary"]>;
-      const answer = await call.within(timeoutMs, () => next({ ...request, message }));
+      const answer = await call.withDeadline(timeoutMs, () => next({ ...request, message }));
       call.setAnswered();
       if (!answer.stream) checkEncodable(answer.method.output, answer.message, exchange.binary);
       setHeaders(answer.header, exchange);

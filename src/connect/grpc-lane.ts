@@ -40,7 +40,7 @@ export async function serveGrpcUnary(
   };
   const headers: OutgoingHttpHeaders = call.responseHeaders;
   try {
-    const frame = await call.within(parseGrpcTimeout(call.requestHeader("grpc-timeout")), run);
+    const frame = await call.withDeadline(parseGrpcTimeout(call.requestHeader("grpc-timeout")), run);
     if (call.isClosed) return;
     call.setAnswered();
     headers["content-type"] = "application/grpc+proto";

@@ -93,7 +93,7 @@ export class HttpCall implements Call {
   }
 
   /** Settles as `work` does, or rejects with DEADLINE_EXCEEDED when `timeoutMs` (undefined: never) pass first; then `signal` aborts too. */
-  within<T>(timeoutMs: number | undefined, work: () => Promise<T>): Promise<T> {
+  withDeadline<T>(timeoutMs: number | undefined, work: () => Promise<T>): Promise<T> {
     if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();
     if (timeoutMs <= 0) return Promise.reject(this.#expire());
     return new Promise((resolve, reject) => {
