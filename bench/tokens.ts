@@ -46,7 +46,7 @@ async function unseen(): Promise<void> {
     derivedTokens: "rooted",
     clockSkewMs: 0,
   });
-  const circumstances = { clientAddress: () => null, clientIp: null, requiredScopes: ["read"], audience: "", cost: 1 };
+  const circumstances = { endUserAddress: () => null, statedAddress: null, requiredScopes: ["read"], audience: "", cost: 1 };
   const publicKey = createPublicKey(keys.signer.publicKey.export({ type: "spki", format: "pem" }));
   const timedUs = async (count: number, work: (index: number) => unknown) => {
     const begunMs = performance.now();

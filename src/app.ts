@@ -20,7 +20,7 @@ import { defaultTenant } from "./core/tenant.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
-import { createSharedLimit } from "./limit/rate-limiter.ts";
+import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
@@ -171,7 +171,11 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     rateLimiter:
       redis === null
         ? localLimits.keys
-        : createSharedLimit({ local: localLimits.keys, shared: telemetry.rateLimiter(redis.rateLimiter), outage: config.rateLimitOutage }),
+        : createSharedRateLimiter({
+            local: localLimits.keys,
+            shared: telemetry.sharedLedger(redis.ledger),
+            outage: config.rateLimitOutage,
+          }),
     guesses,
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
@@ -184,14 +188,14 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   };
   const methods = createMethodTable(
     ApiKeysService,
-    implementationsOf(
+    implementationsOf({
       service,
       verification,
       violationsOf,
-      { ...verifyOptions, store, randomBytes },
+      derivation: { ...verifyOptions, store, randomBytes },
       tokenKeys,
-      createSelfRevokeLimits(addresses, config.selfRevokeLimit),
-    ),
+      selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
+    }),
     [...telemetry.interceptors, noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 

@@ -2,15 +2,15 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CacheAddress, Config, Secrets, StoreAddress } from "../config/config.ts";
 import { ConfigError } from "../config/problems.ts";
-import { MalformedJwkSets } from "../core/token/jwk-set.ts";
+import { MalformedJwkSetsError } from "../core/token/jwk-set.ts";
 import { unreachable } from "../core/unreachable.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import type { LocalRateLimiter } from "../ports/rate-limiter.ts";
+import type { LocalLedger } from "../ports/ledger.ts";
 import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedKeyStore } from "../ports/shared-key-store.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import { openTokenKeys, type TokenKeysOptions } from "./jwk-sets/token-keys.ts";
-import { createMemoryRateLimiter } from "./memory/rate-limiter.ts";
+import { createMemoryLedger } from "./memory/ledger.ts";
 import { createMemoryRecordCache } from "./memory/record-cache.ts";
 import { openMongoKeyStore } from "./mongo/key-store.ts";
 import { createNoRecordCache } from "./none/record-cache.ts";
@@ -76,8 +76,8 @@ export async function openCache(address: CacheAddress, { maxEntries, shareable, 
 
 /** The limits that one process counts by itself. */
 export interface LocalLimits {
-  readonly keys: LocalRateLimiter;
-  readonly addresses: LocalRateLimiter;
+  readonly keys: LocalLedger;
+  readonly addresses: LocalLedger;
 }
 
 export interface LocalLimitsOptions {
@@ -90,8 +90,8 @@ export interface LocalLimitsOptions {
 
 export function createLocalLimits({ maxKeys, maxAddresses, monotonicMs, isFollower }: LocalLimitsOptions): LocalLimits {
   return {
-    keys: createMemoryRateLimiter({ maxEntries: maxKeys, monotonicMs, isFollower }),
-    addresses: createMemoryRateLimiter({ maxEntries: maxAddresses, monotonicMs }),
+    keys: createMemoryLedger({ maxEntries: maxKeys, monotonicMs, isFollower }),
+    addresses: createMemoryLedger({ maxEntries: maxAddresses, monotonicMs }),
   };
 }
 
@@ -110,7 +110,7 @@ export async function openConfiguredTokenKeys(
       log,
     });
   } catch (error) {
-    if (!(error instanceof MalformedJwkSets)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
+    if (!(error instanceof MalformedJwkSetsError)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
     throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
   }
 }

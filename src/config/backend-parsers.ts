@@ -1,11 +1,11 @@
 import type { CacheAddress, StoreAddress } from "./config.ts";
-import { Malformed } from "./parsers.ts";
+import { MalformedError } from "./parsers.ts";
 
 /** What KEYWRIGHT_STORE names. */
 export function store(text: string): StoreAddress {
   if (/^sqlite:\/\/\/[^?#]+$/.test(text)) return { kind: "sqlite", path: sqlitePath(text.slice("sqlite://".length)) };
   if (/^mongodb(\+srv)?:\/\/[^/?#\s]\S*$/.test(text)) return { kind: "mongodb", uri: text };
-  throw new Malformed("must be sqlite:///path, mongodb://... or mongodb+srv://...");
+  throw new MalformedError("must be sqlite:///path, mongodb://... or mongodb+srv://...");
 }
 
 const redisTopologies = { "redis:": "single", "rediss:": "single", "redis+sentinel:": "sentinel", "redis+cluster:": "cluster" } as const;
@@ -17,7 +17,7 @@ export function cache(text: string): CacheAddress {
     | keyof typeof redisTopologies
     | undefined;
   if (scheme === undefined) {
-    throw new Malformed("must be memory, none, redis://..., rediss://..., redis+sentinel://... or redis+cluster://...");
+    throw new MalformedError("must be memory, none, redis://..., rediss://..., redis+sentinel://... or redis+cluster://...");
   }
   return { kind: "redis", topology: redisTopologies[scheme], uri: text };
 }
@@ -27,6 +27,6 @@ function sqlitePath(path: string): string {
     const decoded = decodeURIComponent(path);
     return /^\/[A-Za-z]:\//.test(decoded) ? decoded.slice(1) : decoded;
   } catch {
-    throw new Malformed("must be sqlite:///path with well-formed percent-encoding");
+    throw new MalformedError("must be sqlite:///path with well-formed percent-encoding");
   }
 }

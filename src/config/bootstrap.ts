@@ -6,7 +6,7 @@ import { databaseFileOf } from "./backends.ts";
 import type { Config, GivenSecrets, Secrets } from "./config.ts";
 import { accessProblems } from "./file-access.ts";
 import { createWhole, readIfExists } from "./generated-file.ts";
-import { Malformed } from "./parsers.ts";
+import { MalformedError } from "./parsers.ts";
 import { ConfigError } from "./problems.ts";
 import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
 import { checkJwkSet, generateJwkSet } from "./signing-key.ts";
@@ -28,7 +28,7 @@ interface GeneratedFile {
   /** For notes: "the server secret". */
   readonly title: string;
   readonly generate: () => string | Promise<string>;
-  /** Throws Malformed. */
+  /** Throws MalformedError. */
   readonly check: (text: string) => unknown;
 }
 
@@ -60,8 +60,8 @@ export async function completeSecrets(
       await check(content);
       return content;
     } catch (error) {
-      if (!(error instanceof Malformed) && !isFileError(error)) throw error;
-      problems.push(`${path}: ${error instanceof Malformed ? error.message : `cannot be used (${error.code})`}`);
+      if (!(error instanceof MalformedError) && !isFileError(error)) throw error;
+      problems.push(`${path}: ${error instanceof MalformedError ? error.message : `cannot be used (${error.code})`}`);
       return "";
     }
   }

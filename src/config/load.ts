@@ -3,7 +3,7 @@ import ipaddr from "ipaddr.js";
 import { publicPrefixOf } from "../core/credential-shape.ts";
 import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
 import type { CacheAddress, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
-import { Malformed, type RawValue } from "./parsers.ts";
+import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
 import { type RawSettings, rawSettings } from "./raw-settings.ts";
@@ -40,7 +40,7 @@ function settingValues(raw: RawSettings, problems: string[]): SettingValues {
     try {
       values[name] = given === undefined ? defaultValue(setting) : setting.parse(given.value as RawValue);
     } catch (error) {
-      if (!(error instanceof Malformed)) throw error;
+      if (!(error instanceof MalformedError)) throw error;
       problems.push(`${given?.origin}${error.at}: ${error.message}`);
       values[name] = defaultValue(setting);
     }

@@ -6,7 +6,7 @@ import { parseRange } from "../core/cidr.ts";
 export type RawValue = string | readonly RawValue[] | { readonly [name: string]: RawValue };
 
 /** What is wrong with a value. `text` goes on after the setting's name and never quotes the value, as that may be a secret. */
-export class Malformed extends Error {
+export class MalformedError extends Error {
   /** Where inside the value, as it is written after the setting's YAML path: `[1].roles`. */
   readonly at: string;
 
@@ -21,7 +21,7 @@ export type Parser<T> = (raw: RawValue) => T;
 /** One text. */
 export function text<T>(parse: (text: string) => T): Parser<T> {
   return (raw) => {
-    if (typeof raw !== "string") throw new Malformed("must be a single value");
+    if (typeof raw !== "string") throw new MalformedError("must be a single value");
     return parse(raw.trim());
   };
 }
@@ -31,17 +31,17 @@ export function list<T>(parseItem: (text: string) => T): Parser<T[]> {
   return (raw) => {
     if (typeof raw === "string") {
       const items = raw.trim() === "" ? [] : raw.split(",");
-      return items.map((item, index) => within(items.length > 1 ? `item ${index + 1} ` : "", () => parseItem(item.trim())));
+      return items.map((item, index) => atPlace(items.length > 1 ? `item ${index + 1} ` : "", () => parseItem(item.trim())));
     }
-    if (!Array.isArray(raw)) throw new Malformed("must be a list");
-    return raw.map((item, index) => within(`item ${index + 1} `, () => text(parseItem)(item)));
+    if (!Array.isArray(raw)) throw new MalformedError("must be a list");
+    return raw.map((item, index) => atPlace(`item ${index + 1} `, () => text(parseItem)(item)));
   };
 }
 
 export function oneOf<const T extends string>(...allowed: readonly T[]): (text: string) => T {
   return (text) => {
     const found = allowed.find((item) => item === text);
-    if (found === undefined) throw new Malformed(`must be ${allowed.join(" or ")}`);
+    if (found === undefined) throw new MalformedError(`must be ${allowed.join(" or ")}`);
     return found;
   };
 }
@@ -49,25 +49,25 @@ export function oneOf<const T extends string>(...allowed: readonly T[]): (text: 
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d{1,15}$/.test(text) || value < min || value > max) throw new Malformed(`must be a whole number from ${min} to ${max}`);
+    if (!/^\d{1,15}$/.test(text) || value < min || value > max) throw new MalformedError(`must be a whole number from ${min} to ${max}`);
     return value;
   };
 }
 
 export function share(text: string): number {
-  if (!/^\d{1,3}(\.\d{1,15})?$/.test(text) || Number(text) > 1) throw new Malformed("must be a number from 0 to 1 such as 0.01");
+  if (!/^\d{1,3}(\.\d{1,15})?$/.test(text) || Number(text) > 1) throw new MalformedError("must be a number from 0 to 1 such as 0.01");
   return Number(text);
 }
 
 /** A file or folder, made absolute against the working directory. */
 export function filePath(text: string): string {
-  if (text === "" || text.includes("\0")) throw new Malformed("must be a path");
+  if (text === "" || text.includes("\0")) throw new MalformedError("must be a path");
   return isAbsolute(text) ? text : resolve(text);
 }
 
 export function hostName(text: string): string {
   if (!/^[A-Za-z0-9_.:%-]{1,253}$/.test(text) || (text.includes(":") && !ipaddr.isValid(text))) {
-    throw new Malformed("must be a host name or an IP address");
+    throw new MalformedError("must be a host name or an IP address");
   }
   return text;
 }
@@ -75,7 +75,7 @@ export function hostName(text: string): string {
 /** A range in CIDR notation. What to write instead of an address is no secret, so the problem says it. */
 export function cidr(text: string): string {
   const range = parseRange(text);
-  if (typeof range === "string") throw new Malformed(range);
+  if (typeof range === "string") throw new MalformedError(range);
   return text;
 }
 
@@ -83,7 +83,7 @@ export function cidr(text: string): string {
 export function origin(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.origin !== text) {
-    throw new Malformed("must be an origin such as https://console.example.com, without a path or a slash at the end");
+    throw new MalformedError("must be an origin such as https://console.example.com, without a path or a slash at the end");
   }
   return text;
 }
@@ -92,17 +92,17 @@ export function origin(text: string): string {
 export function issuer(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
-    throw new Malformed("must be an http or https URL without query, fragment and user name");
+    throw new MalformedError("must be an http or https URL without query, fragment and user name");
   }
   return text;
 }
 
 /** Runs a parser for a part of a value; what it finds wrong is told with the part's place. */
-export function within<T>(place: string, parse: () => T, at = ""): T {
+export function atPlace<T>(place: string, parse: () => T, at = ""): T {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof Malformed) throw new Malformed(`${place}${error.message}`, `${at}${error.at}`);
+    if (error instanceof MalformedError) throw new MalformedError(`${place}${error.message}`, `${at}${error.at}`);
     throw error;
   }
 }

@@ -1,13 +1,13 @@
 import type { KeyPrefixes } from "../core/credential.ts";
 import { keyPrefixShape, macaroonWord, publicPrefixOf } from "../core/credential-shape.ts";
-import { Malformed } from "./parsers.ts";
+import { MalformedError } from "./parsers.ts";
 
 /** See `keyPrefixShape`. */
 export function keyPrefix(text: string): string {
   if (!keyPrefixShape.test(text)) {
-    throw new Malformed("must be one to three words of a-z and 0-9, each up to 15 or 16 characters, joined by underscores");
+    throw new MalformedError("must be one to three words of a-z and 0-9, each up to 15 or 16 characters, joined by underscores");
   }
-  if (text === macaroonWord) throw new Malformed(`must not be ${macaroonWord}, the prefix of macaroons`);
+  if (text === macaroonWord) throw new MalformedError(`must not be ${macaroonWord}, the prefix of macaroons`);
   return text;
 }
 

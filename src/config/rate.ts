@@ -1,6 +1,6 @@
 import type { RateLimitPolicy } from "../core/key.ts";
 import { duration } from "./duration.ts";
-import { Malformed } from "./parsers.ts";
+import { MalformedError } from "./parsers.ts";
 
 const window = duration(1000, 86_400_000);
 
@@ -8,6 +8,6 @@ const window = duration(1000, 86_400_000);
 export function rate(text: string): RateLimitPolicy | null {
   if (text === "none") return null;
   const [, quota = "", windowText = ""] = /^([1-9]\d{0,8})\/(.+)$/.exec(text) ?? [];
-  if (quota === "") throw new Malformed("must be none, or a number and a duration such as 1000/1m");
+  if (quota === "") throw new MalformedError("must be none, or a number and a duration such as 1000/1m");
   return { quota: BigInt(quota), windowMs: window(windowText), unit: "requests" };
 }

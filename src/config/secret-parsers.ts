@@ -3,14 +3,14 @@ import { parseRfc3339 } from "../core/rfc3339.ts";
 import { roles } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
 import type { AdminToken } from "./config.ts";
-import { list, Malformed, oneOf, type Parser, type RawValue, text, within } from "./parsers.ts";
+import { atPlace, list, MalformedError, oneOf, type Parser, type RawValue, text } from "./parsers.ts";
 
 export const minSecretLength = 32;
 
 /** A server secret: at least 32 printable characters. */
 export function serverSecret(text: string): string {
-  if (text.length < minSecretLength) throw new Malformed(`must have at least ${minSecretLength} characters`);
-  if (!/^[\x20-\x7e]+$/.test(text)) throw new Malformed("must hold printable ASCII characters only");
+  if (text.length < minSecretLength) throw new MalformedError(`must have at least ${minSecretLength} characters`);
+  if (!/^[\x20-\x7e]+$/.test(text)) throw new MalformedError("must hold printable ASCII characters only");
   return text;
 }
 
@@ -20,14 +20,14 @@ export function retiredSecret(text: string): ServerSecrets["retired"][number] {
   if (marker === -1) return { secret: serverSecret(text), expireTimeMs: null };
   const time = text.slice(marker + ";expires=".length);
   const expireTimeMs = parseRfc3339(time);
-  if (expireTimeMs === null) throw new Malformed("must have an RFC 3339 time such as 2026-01-31T00:00:00Z after expires=");
+  if (expireTimeMs === null) throw new MalformedError("must have an RFC 3339 time such as 2026-01-31T00:00:00Z after expires=");
   return { secret: serverSecret(text.slice(0, marker)), expireTimeMs };
 }
 
 /** A bearer token (`b64token` of RFC 6750) of at least 32 characters. */
 export function bearerToken(text: string): string {
-  if (text.length < minSecretLength) throw new Malformed(`must have at least ${minSecretLength} characters`);
-  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(text)) throw new Malformed("may hold only A-Z a-z 0-9 - . _ ~ + / and = at the end (RFC 6750)");
+  if (text.length < minSecretLength) throw new MalformedError(`must have at least ${minSecretLength} characters`);
+  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(text)) throw new MalformedError("may hold only A-Z a-z 0-9 - . _ ~ + / and = at the end (RFC 6750)");
   return text;
 }
 
@@ -39,18 +39,18 @@ export function adminTokenOf(name: string, token: string): AdminToken {
 /** The URI of a JWK Set. */
 export function jwkSetUri(text: string): string {
   if (!/^(file:\/\/\/|https:\/\/[^/]|base64:\/\/[A-Za-z0-9+/_-])\S+$/.test(text)) {
-    throw new Malformed("must be a file://, https:// or base64:// URI of a JWK Set");
+    throw new MalformedError("must be a file://, https:// or base64:// URI of a JWK Set");
   }
   return text;
 }
 
 const digestText = text((digest) => {
-  if (!/^[0-9a-fA-F]{64}$/.test(digest)) throw new Malformed("must be the SHA-256 of the token as 64 hex digits");
+  if (!/^[0-9a-fA-F]{64}$/.test(digest)) throw new MalformedError("must be the SHA-256 of the token as 64 hex digits");
   return Buffer.from(digest, "hex");
 });
 
 const nameText = text((name) => {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) throw new Malformed("must be 1 to 63 letters, digits or . _ @ -");
+  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) throw new MalformedError("must be 1 to 63 letters, digits or . _ @ -");
   return name;
 });
 
@@ -58,21 +58,22 @@ const rolesList = list(oneOf(...roles));
 
 /** The YAML sequence `[{name, sha256, roles}]`. */
 export const adminTokens: Parser<AdminToken[]> = (raw) => {
-  if (!Array.isArray(raw)) throw new Malformed("must be a list of name, sha256 and roles");
+  if (!Array.isArray(raw)) throw new MalformedError("must be a list of name, sha256 and roles");
   const tokens = raw.map((item: RawValue, index) => adminToken(item, `[${index}]`));
   const names = tokens.map((token) => token.name);
-  if (new Set(names).size < names.length) throw new Malformed("must have names that differ");
+  if (new Set(names).size < names.length) throw new MalformedError("must have names that differ");
   return tokens;
 };
 
 function adminToken(raw: RawValue, at: string): AdminToken {
-  if (typeof raw !== "object" || Array.isArray(raw)) throw new Malformed("must have name, sha256 and roles", at);
+  if (typeof raw !== "object" || Array.isArray(raw)) throw new MalformedError("must have name, sha256 and roles", at);
   const members = raw as { readonly [name: string]: RawValue };
   for (const name of Object.keys(members)) {
-    if (!["name", "sha256", "roles"].includes(name)) throw new Malformed("is no member; there are name, sha256 and roles", `${at}.${name}`);
+    if (!["name", "sha256", "roles"].includes(name))
+      throw new MalformedError("is no member; there are name, sha256 and roles", `${at}.${name}`);
   }
-  const member = <T>(name: string, parse: Parser<T>) => within("", () => parse(members[name] ?? ""), `${at}.${name}`);
+  const member = <T>(name: string, parse: Parser<T>) => atPlace("", () => parse(members[name] ?? ""), `${at}.${name}`);
   const token = { name: member("name", nameText), sha256: member("sha256", digestText), roles: member("roles", rolesList) };
-  if (token.roles.length === 0) throw new Malformed("must have at least one role", `${at}.roles`);
+  if (token.roles.length === 0) throw new MalformedError("must have at least one role", `${at}.roles`);
   return token;
 }

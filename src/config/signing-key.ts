@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
-import { MalformedJwkSets, readJwkSets } from "../core/token/jwk-set.ts";
+import { MalformedJwkSetsError, readJwkSets } from "../core/token/jwk-set.ts";
 import type { JwtAlgorithm } from "../core/token/signature.ts";
-import { Malformed } from "./parsers.ts";
+import { MalformedError } from "./parsers.ts";
 
 /** A JWK Set with one new private key, named by its thumbprint (RFC 7638): Ed25519 (RFC 8037), P-256 or RSA of 3072 bits. */
 export async function generateJwkSet(algorithm: JwtAlgorithm = "EdDSA"): Promise<string> {
@@ -11,9 +11,9 @@ export async function generateJwkSet(algorithm: JwtAlgorithm = "EdDSA"): Promise
   return JSON.stringify({ keys: [key] }, null, 2);
 }
 
-/** Rejects with Malformed where `text` is no JWK Set that JWTs can be signed with. */
+/** Rejects with MalformedError where `text` is no JWK Set that JWTs can be signed with. */
 export async function checkJwkSet(text: string): Promise<void> {
   await readJwkSets([text]).catch((error: unknown) => {
-    throw error instanceof MalformedJwkSets ? new Malformed(error.message) : error;
+    throw error instanceof MalformedJwkSetsError ? new MalformedError(error.message) : error;
   });
 }

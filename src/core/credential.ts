@@ -27,7 +27,7 @@ export interface KeyPrefixes {
 }
 
 /** A presented key that a record has to vouch for. `keyIds` says where that may stand; the first record that is there and fits counts. */
-export type KeyClaim =
+export type PresentedKey =
   | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
   /** Its id under the current server secret, then under each retired one. */
   | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]]; readonly unlessImported?: Refused };
@@ -39,17 +39,17 @@ export interface Refused {
 }
 
 /** A derived token whose signature fits, and the record of the key it goes back to. No key ids: nothing has to vouch for it. */
-export interface TokenClaim {
+export interface PresentedToken {
   readonly type: "jwt" | "macaroon";
   readonly keyIds: readonly [string] | readonly [];
   readonly token: ReadToken;
 }
 
-export type Claim = KeyClaim | TokenClaim;
+export type PresentedCredential = PresentedKey | PresentedToken;
 
 /** What a presented string is, as far as that can be told without any look-up. */
-export type Presented =
-  | KeyClaim
+export type ParsedCredential =
+  | PresentedKey
   /** Has the shape of an issued key, but a wrong checksum or a tag of a retired secret that has expired. */
   | { readonly type: "forged" }
   | { readonly type: "jwt" }
@@ -64,9 +64,9 @@ export interface Credentials {
    * Tells what `text` is. Costs one HMAC, or for a key that was seen lately one SHA-256; no I/O. An issued key of another installation has a
    * right checksum and a tag that is not ours: it can be an imported key here.
    */
-  parse(tenant: string, text: string, nowMs: number): Presented;
-  /** The claim of `text` as an imported key, whatever it looks like; null if it cannot be one. */
-  importedClaim(tenant: string, text: string, unlessImported?: Refused): KeyClaim | null;
+  parse(tenant: string, text: string, nowMs: number): ParsedCredential;
+  /** The presented of `text` as an imported key, whatever it looks like; null if it cannot be one. */
+  asImported(tenant: string, text: string, unlessImported?: Refused): PresentedKey | null;
   /** The ids of an imported key by the SHA-256 of it: under the current server secret, then under each retired one. */
   importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
@@ -103,7 +103,7 @@ export function createCredentials(
     return [importedKeyId(current, tenant, sha256), ...retired.map((subkey) => importedKeyId(subkey, tenant, sha256))];
   };
 
-  const importedClaim: Credentials["importedClaim"] = (tenant, text, unlessImported) => {
+  const asImported: Credentials["asImported"] = (tenant, text, unlessImported) => {
     if (rawKeyProblem(text) !== null) return null;
     const keyIds = importedKeyIds(tenant, hash("sha256", text, "buffer"));
     return { type: "imported", keyIds, ...(unlessImported !== undefined && { unlessImported }) };
@@ -111,7 +111,7 @@ export function createCredentials(
 
   return {
     importedKeyIds,
-    importedClaim,
+    asImported,
 
     mint(tenant, keyId, visibility) {
       const body = `${prefixes[visibility]}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
@@ -124,34 +124,34 @@ export function createCredentials(
         const digest = digestOf(text);
         const tagKey = tagKeyOf(tenant, text, digest);
         if (tagKey === "damaged") return { type: "forged" };
-        if (tagKey === "foreign") return importedClaim(tenant, text, { kind: "issued", code: "not_found" }) ?? { type: "forged" };
+        if (tagKey === "foreign") return asImported(tenant, text, { kind: "issued", code: "not_found" }) ?? { type: "forged" };
         return isLive(tagKey, nowMs) ? { type: "issued", keyIds: [keyIdOf(text)], digest } : { type: "forged" };
       }
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
       if (jwtShape.test(text) && text.startsWith(jwtPrefix)) return { type: "jwt" };
-      return importedClaim(tenant, text) ?? { type: "unreadable" };
+      return asImported(tenant, text) ?? { type: "unreadable" };
     },
   };
 }
 
-export function isClaim(presented: Presented): presented is KeyClaim {
+export function isPresentedKey(presented: ParsedCredential): presented is PresentedKey {
   return presented.type === "issued" || presented.type === "imported";
 }
 
-export function kindOf({ type }: Presented): CredentialKind {
+export function kindOf({ type }: ParsedCredential): CredentialKind {
   if (type === "forged") return "issued";
   return type === "unreadable" ? "none" : type;
 }
 
-/** Whether a record that stands under one of the claim's ids is the presented key's, or that of the key a token goes back to. */
-export function fits(claim: Claim, record: KeyRecord): boolean {
-  switch (claim.type) {
+/** Whether a record that stands under one of the presented's ids is the presented key's, or that of the key a token goes back to. */
+export function fits(presented: PresentedCredential, record: KeyRecord): boolean {
+  switch (presented.type) {
     case "issued":
-      return record.kind === claim.type && equalText(record.digest, claim.digest);
+      return record.kind === presented.type && equalText(record.digest, presented.digest);
     case "imported":
-      return record.kind === claim.type;
+      return record.kind === presented.type;
     default:
-      return isRootOf(claim.token, record);
+      return isRootOf(presented.token, record);
   }
 }
 

@@ -34,6 +34,7 @@ export interface Taken {
 }
 
 const maxParts = 2 ** 52;
+const usPerMs = 1000;
 
 export const noDebt: Debt = { us: 0, part: 0 };
 
@@ -43,7 +44,7 @@ export function isEnforced(policy: RateLimitPolicy | null): policy is RateLimitP
 }
 
 export function rateOf({ quota, windowMs }: RateLimitPolicy): Rate {
-  return { quota, windowUs: windowMs * 1000, partsPerUs: quota <= maxParts ? Number(quota) : maxParts };
+  return { quota, windowUs: windowMs * usPerMs, partsPerUs: quota <= maxParts ? Number(quota) : maxParts };
 }
 
 /** The debt that `cost` units make, a whole number; more than a window where it is above the quota. */
@@ -93,7 +94,7 @@ export function takenOf(rate: Rate, price: Debt, admitted: boolean, owed: Debt):
     admitted,
     remaining: remaining(rate, owed),
     resetAfterMs: wholeMs(owed),
-    retryAfterMs: admitted ? 0 : price.us > rate.windowUs ? null : wholeMs(add(rate.partsPerUs, owed, price)) - rate.windowUs / 1000,
+    retryAfterMs: admitted ? 0 : price.us > rate.windowUs ? null : wholeMs(add(rate.partsPerUs, owed, price)) - rate.windowUs / usPerMs,
   };
 }
 
@@ -106,5 +107,5 @@ function remaining({ quota, windowUs, partsPerUs }: Rate, { us, part }: Debt): b
 
 /** Rounded up. */
 function wholeMs({ us, part }: Debt): number {
-  return Math.ceil((part > 0 ? us + 1 : us) / 1000);
+  return Math.ceil((part > 0 ? us + 1 : us) / usPerMs);
 }

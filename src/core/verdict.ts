@@ -25,7 +25,7 @@ export type Verdict =
 export interface Circumstances {
   readonly nowMs: number;
   /** Called only for keys that are bound to addresses. Null: unknown, which no range holds. */
-  readonly clientAddress: () => Address | null;
+  readonly endUserAddress: () => Address | null;
   /** All of them must be held. */
   readonly requiredScopes: readonly string[];
 }
@@ -34,7 +34,7 @@ export interface Circumstances {
 export function decide(record: KeyRecord, circumstances: Circumstances): Verdict {
   const status = statusAt(record, circumstances.nowMs);
   if (status !== "active") return { isValid: false, code: status, record };
-  if (record.allowedCidrs.length > 0 && !inAnyRange(circumstances.clientAddress(), record.allowedCidrs)) {
+  if (record.allowedCidrs.length > 0 && !inAnyRange(circumstances.endUserAddress(), record.allowedCidrs)) {
     return { isValid: false, code: "ip_not_allowed", record };
   }
   if (!circumstances.requiredScopes.every((scope) => record.scopes.includes(scope))) {

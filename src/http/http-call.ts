@@ -104,7 +104,7 @@ export class HttpCall implements Call {
    * Settles as `work` does, or rejects with DEADLINE_EXCEEDED if `timeoutMs` (undefined: never) pass first; then `signal` aborts too, and
    * `onLateError` is told if `work` fails after that.
    */
-  within<T>(timeoutMs: number | undefined, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
+  withDeadline<T>(timeoutMs: number | undefined, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
     if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();
     if (timeoutMs <= 0) return Promise.reject(this.#expire());
     return new Promise((resolve, reject) => {

@@ -34,7 +34,7 @@ export async function runCall<Answer>(
   const work = async (): Promise<Answer> => steps.encode(await handler(await steps.read(), call));
   try {
     admit(call);
-    const answer = await call.within(steps.timeoutMs(), work, (error) => reportLate(error, call, report));
+    const answer = await call.withDeadline(steps.timeoutMs(), work, (error) => reportLate(error, call, report));
     call.observation?.end(null);
     return answer;
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Address } from "../core/address.ts";
 import { clientNetwork } from "../core/client-network.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
-import type { LocalRateLimiter } from "../ports/rate-limiter.ts";
+import type { LocalLedger } from "../ports/ledger.ts";
 
 /**
  * How often one client may try what could be guessed, by its address, IPv6 by /64. Counted by each process for itself. Clients whose address
@@ -14,16 +14,16 @@ export interface GuessLimit {
   look(client: Address | null): number | null;
 }
 
-/** `kind` keeps what is counted apart in one limiter; without a policy there is no limit. */
-export function createGuessLimit(limiter: LocalRateLimiter, kind: string, policy: RateLimitPolicy | null): GuessLimit {
+/** `kind` keeps what is counted apart in one ledger; without a policy there is no limit. */
+export function createGuessLimit(ledger: LocalLedger, kind: string, policy: RateLimitPolicy | null): GuessLimit {
   if (policy === null) return { take: () => null, look: () => null };
   const unitMs = Math.ceil(policy.windowMs / Number(policy.quota));
   return {
-    take: (client) => limiter.take(kind, networkOf(client), policy, 1).retryAfterMs || null,
+    take: (client) => ledger.take(kind, networkOf(client), policy, 1).retryAfterMs || null,
     look(client) {
       const network = networkOf(client);
-      if (!limiter.mayOwe(kind, network)) return null;
-      return limiter.take(kind, network, policy, 0).remaining > 0n ? null : unitMs;
+      if (!ledger.mayOwe(kind, network)) return null;
+      return ledger.take(kind, network, policy, 0).remaining > 0n ? null : unitMs;
     },
   };
 }

@@ -1,16 +1,17 @@
 import { isMore, noDebt, priceOf, rateOf, takenOf } from "../core/rate-limit.ts";
-import type { LocalRateLimiter, RateLimiter, SharedRateLimiter, Told } from "../ports/rate-limiter.ts";
+import type { DebtReport, LocalLedger, SharedLedger } from "../ports/ledger.ts";
+import type { RateLimiter } from "../ports/rate-limiter.ts";
 
-export interface SharedLimitOptions {
-  readonly local: LocalRateLimiter;
-  readonly shared: SharedRateLimiter;
+export interface SharedRateLimiterOptions {
+  readonly local: LocalLedger;
+  readonly shared: SharedLedger;
   /** While the shared limit cannot be asked: `open` lets this process enforce the whole quota on its own, `closed` refuses whatever has a cost. */
   readonly outage: "open" | "closed";
 }
 
 /** When a caller refused by `closed` may try again: about as long as the link takes to come back. */
 const outageRetryMs = 1000;
-const nothingToTell: Told = { more: noDebt, atLeast: noDebt };
+const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
 
 /**
  * The limit of a process among others. The shared one decides; the local one follows what it answers, so that an outage goes on from
@@ -19,16 +20,16 @@ const nothingToTell: Told = { more: noDebt, atLeast: noDebt };
  *
  * In health nothing is told: the local debt is only as exact as the round trip is short, and telling it each time would add that up.
  */
-export function createSharedLimit({ local, shared, outage }: SharedLimitOptions): RateLimiter {
+export function createSharedRateLimiter({ local, shared, outage }: SharedRateLimiterOptions): RateLimiter {
   return {
     async take(tenant, keyId, policy, cost) {
       const rate = rateOf(policy);
       const price = priceOf(rate, cost);
       const known = local.handOver(tenant, keyId, rate);
       const isKnown = known.knownTo === shared.serverId && !isMore(known.own, noDebt);
-      const answer = await shared.take(tenant, keyId, rate, price, isKnown ? nothingToTell : { more: known.own, atLeast: known.owed });
+      const answer = await shared.take(tenant, keyId, rate, price, isKnown ? nothingToReport : { more: known.own, atLeast: known.owed });
       if (answer !== null) {
-        local.learn(tenant, keyId, rate, price, known, answer);
+        local.learn({ tenant, keyId, rate, price, known, answer });
         return takenOf(rate, price, answer.admitted, answer.owed);
       }
       local.giveBack(tenant, keyId, rate, known);

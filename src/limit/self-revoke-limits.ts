@@ -1,5 +1,5 @@
 import type { RateLimitPolicy } from "../core/key.ts";
-import type { LocalRateLimiter } from "../ports/rate-limiter.ts";
+import type { LocalLedger } from "../ports/ledger.ts";
 import { createGuessLimit, type GuessLimit } from "./guess-limit.ts";
 
 /**
@@ -19,10 +19,10 @@ export interface SelfRevokeLimits {
 const repeats: RateLimitPolicy = { quota: 10n, windowMs: 60_000, unit: "requests" };
 
 /** Without a policy only repeated reports are limited. */
-export function createSelfRevokeLimits(limiter: LocalRateLimiter, policy: RateLimitPolicy | null): SelfRevokeLimits {
+export function createSelfRevokeLimits(ledger: LocalLedger, policy: RateLimitPolicy | null): SelfRevokeLimits {
   return {
-    guesses: createGuessLimit(limiter, "self-revoke", policy),
-    takeUse: (keyId) => (policy === null ? null : limiter.take("self-revoke key", keyId, policy, 1).retryAfterMs || null),
-    takeRepeat: (keyId) => limiter.take("repeated self-revoke", keyId, repeats, 1).retryAfterMs || null,
+    guesses: createGuessLimit(ledger, "self-revoke", policy),
+    takeUse: (keyId) => (policy === null ? null : ledger.take("self-revoke key", keyId, policy, 1).retryAfterMs || null),
+    takeRepeat: (keyId) => ledger.take("repeated self-revoke", keyId, repeats, 1).retryAfterMs || null,
   };
 }

@@ -10,10 +10,10 @@ import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
 import type { GuessGuard } from "../service/guess-guard.ts";
 import { createLimits, type LimitsOptions } from "../service/limits.ts";
-import { clientIpOf } from "./client-ip.ts";
 import { contextOf } from "./context.ts";
 import { durationToMs, structToMessage } from "./message.ts";
 import { refuseFor, setRateLimitHeaders } from "./rate-limit-headers.ts";
+import { statedAddressOf } from "./stated-address.ts";
 
 /** With the limits of verify: who is refused there must not go on here. */
 export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
@@ -21,7 +21,7 @@ export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
   const deriveOptions = { ...options, settle: createLimits(options).settle };
   return async (request, call) => {
-    const clientIp = clientIpOf(request);
+    const statedAddress = statedAddressOf(request);
     const { tenant, origin } = contextOf(call);
     const { derived, settled } = await derive(deriveOptions, tenant, origin(), {
       credential: request.credential,
@@ -29,8 +29,8 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       ttlMs: durationToMs(request.ttl),
       scopes: scopeSet(request.scopes),
       customClaims: request.customClaims ?? {},
-      clientAddress: () => clientIp ?? parseAddress(call.clientAddress),
-      guard: clientIp === null ? unguarded : guardOf(options.guesses, clientIp, call),
+      endUserAddress: () => statedAddress ?? parseAddress(call.clientAddress),
+      guard: statedAddress === null ? unguarded : guardOf(options.guesses, statedAddress, call),
       cost: request.cost ?? 1,
     });
     setRateLimitHeaders(call, settled);
@@ -45,9 +45,9 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
 /** Without `client_ip` all end users would share one count, as in verify. */
 const unguarded: GuessGuard = { admit() {}, count() {} };
 
-function guardOf(guesses: GuessLimit, clientIp: Address, call: Call): GuessGuard {
+function guardOf(guesses: GuessLimit, statedAddress: Address, call: Call): GuessGuard {
   return {
-    admit: () => refuseFor(call, guesses.look(clientIp)),
-    count: () => void guesses.take(clientIp),
+    admit: () => refuseFor(call, guesses.look(statedAddress)),
+    count: () => void guesses.take(statedAddress),
   };
 }

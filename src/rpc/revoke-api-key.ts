@@ -15,7 +15,8 @@ export function revokeApiKey(service: KeyService, kind?: KeyKind): Implementatio
       throw invalidField("description", "is only allowed when reason is REVOCATION_REASON_PRIVILEGE_WITHDRAWN");
     }
     const { tenant, origin } = contextOf(call);
-    await revokeKey(service, tenant, origin(), keyId, { reason: reasonFromMessage(reason), description }, kind);
+    const revocation = { reason: reasonFromMessage(reason), description };
+    await revokeKey(service, tenant, origin(), { keyId, revocation, kind });
     return {};
   };
 }

@@ -25,15 +25,19 @@ import { updateImportedApiKey } from "./update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./verify-api-key.ts";
 
+/** What the method implementations are made of. */
+export interface MethodParts {
+  readonly service: KeyService;
+  readonly verification: VerifyRpcOptions;
+  readonly violationsOf: ViolationsOf;
+  readonly derivation: DeriveRpcOptions;
+  readonly tokenKeys: TokenKeySource;
+  readonly selfRevokeLimits: SelfRevokeLimits;
+}
+
 /** The method implementations of the service, by method. */
-export function implementationsOf(
-  service: KeyService,
-  verification: VerifyRpcOptions,
-  violationsOf: ViolationsOf,
-  derivation: DeriveRpcOptions,
-  tokenKeys: TokenKeySource,
-  selfRevokeLimits: SelfRevokeLimits,
-): Implementations<typeof ApiKeysService> {
+export function implementationsOf(parts: MethodParts): Implementations<typeof ApiKeysService> {
+  const { service, verification, violationsOf, derivation, tokenKeys, selfRevokeLimits } = parts;
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),

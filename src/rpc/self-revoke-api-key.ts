@@ -21,7 +21,7 @@ export function selfRevokeApiKey(
     };
     const revocation = { reason: reasonFromMessage(reason), description: "" };
     const { tenant, origin } = contextOf(call);
-    await selfRevokeKey(service, tenant, origin(), credential, revocation, limits);
+    await selfRevokeKey(service, tenant, origin(), { credential, revocation }, limits);
     return {};
   };
 }

@@ -11,7 +11,6 @@ import { parseAddress } from "../core/address.ts";
 import type { KeyRecord } from "../core/key.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verification, Verified } from "../service/judge.ts";
-import { clientIpOf } from "./client-ip.ts";
 import {
   type FieldsOf,
   rateLimitPolicyToMessage,
@@ -20,16 +19,17 @@ import {
   timeToMessage,
   visibilityOfRecord,
 } from "./message.ts";
+import { statedAddressOf } from "./stated-address.ts";
 
 /** Throws INVALID_REQUEST if `client_ip` is no address. */
 export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verification {
-  const clientIp = clientIpOf(request);
+  const statedAddress = statedAddressOf(request);
   return {
     credential: request.credential,
-    clientAddress: () => clientIp ?? parseAddress(call.clientAddress),
+    endUserAddress: () => statedAddress ?? parseAddress(call.clientAddress),
     requiredScopes: request.requiredScopes,
     audience: request.audience,
-    clientIp,
+    statedAddress,
     cost: request.cost ?? 1,
   };
 }

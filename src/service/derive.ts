@@ -1,13 +1,21 @@
 import type { RecordReader } from "../cache/record-reader.ts";
 import type { Address } from "../core/address.ts";
 import type { Origin } from "../core/audit.ts";
-import { type ClaimSources, claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
-import { type Claim, fits, type Refused } from "../core/credential.ts";
+import { fits, type PresentedCredential, type Refused } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
+import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
 import { bindingCaveats } from "../core/token/caveat.ts";
 import { claimsOf } from "../core/token/claims.ts";
-import { isReservedClaim, maxChainLength, type ReadToken, type TokenFacts, type TokenNarrowing, unnarrowed } from "../core/token/facts.ts";
+import {
+  isReservedClaim,
+  maxChainLength,
+  msPerSecond,
+  type ReadToken,
+  type TokenFacts,
+  type TokenNarrowing,
+  unnarrowed,
+} from "../core/token/facts.ts";
 import { decideToken } from "../core/token/token-verdict.ts";
 import type { Tokens } from "../core/token/tokens.ts";
 import { createUlid } from "../core/ulid.ts";
@@ -30,7 +38,7 @@ export interface DeriveRequest {
   readonly scopes: readonly string[];
   readonly customClaims: JsonObject;
   /** Null: unknown. */
-  readonly clientAddress: () => Address | null;
+  readonly endUserAddress: () => Address | null;
   readonly guard: GuessGuard;
   /** Units of the key's rate limit. */
   readonly cost: number;
@@ -50,7 +58,7 @@ export interface Derived {
   readonly facts: TokenFacts;
 }
 
-export interface DeriveOptions extends ClaimSources {
+export interface DeriveOptions extends CredentialReaders {
   readonly store: { readonly audit: Pick<AuditTrail, "append"> };
   readonly tokens: Tokens;
   readonly settle: Limits["settle"];
@@ -64,7 +72,7 @@ export interface DeriveOptions extends ClaimSources {
 interface Parent {
   readonly record: KeyRecord;
   readonly token: ReadToken | null;
-  readonly kind: Claim["type"];
+  readonly kind: PresentedCredential["type"];
 }
 
 const defaultTtlMs = 3_600_000;
@@ -97,7 +105,7 @@ export async function deriveToken(options: DeriveOptions, tenant: string, origin
   };
   const { narrowing } = parent.token ?? { narrowing: unnarrowed };
   if (request.algorithm === "jwt") refuseBound(narrowing);
-  const settled = await settle(tenant, verifiedOf(parent, nowMs), { clientIp: null, cost: request.cost });
+  const settled = await settle(tenant, verifiedOf(parent, nowMs), { statedAddress: null, cost: request.cost });
   if (!settled.verdict.isValid) return { derived: null, settled };
   const derived = request.algorithm === "jwt" ? await jwtOf(tokens, facts) : macaroonOf(tokens, facts, narrowing);
   // A token that nobody can hold yet needs no transaction, but must not get out before it is in the trail.
@@ -128,28 +136,28 @@ function macaroonOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing
   return { token, claims: { ...claimsOf(facts), caveats: bindingCaveats(narrowing) }, facts };
 }
 
-async function parentOf(options: DeriveOptions, tenant: string, { credential, clientAddress, guard }: DeriveRequest): Promise<Parent> {
+async function parentOf(options: DeriveOptions, tenant: string, { credential, endUserAddress, guard }: DeriveRequest): Promise<Parent> {
   const { clock, clockSkewMs } = options;
-  const claim = claimOf(options, tenant, credential, clock());
-  if (mayBeGuess(claim)) guard.admit();
+  const presented = readCredential(options, tenant, credential, clock());
+  if (mayBeGuess(presented)) guard.admit();
   const refuse = ({ code }: Refused): Failure => {
-    if (mayBeGuess(claim)) guard.count();
+    if (mayBeGuess(presented)) guard.count();
     return refusal(code);
   };
-  if (isRefused(claim)) throw refuse(claim);
-  const root = await freshRecord(options, tenant, claim);
-  if (root === null) throw refuse(withoutRecord(claim));
-  const token = "token" in claim ? claim.token : null;
-  const circumstances = { nowMs: clock(), clientAddress, requiredScopes: [], clockSkewMs, audience: null };
+  if (isRefused(presented)) throw refuse(presented);
+  const root = await freshRecord(options, tenant, presented);
+  if (root === null) throw refuse(refusalWithoutRecord(presented));
+  const token = "token" in presented ? presented.token : null;
+  const circumstances = { nowMs: clock(), endUserAddress, requiredScopes: [], clockSkewMs, audience: null };
   const verdict = token === null ? decide(root, circumstances) : decideToken(token, root, circumstances);
   if (!verdict.isValid) throw refusal(verdict.code);
-  return { record: verdict.record, token, kind: claim.type };
+  return { record: verdict.record, token, kind: presented.type };
 }
 
-async function freshRecord({ reader }: DeriveOptions, tenant: string, claim: Claim): Promise<KeyRecord | null> {
-  for (const keyId of claim.keyIds) {
+async function freshRecord({ reader }: DeriveOptions, tenant: string, presented: PresentedCredential): Promise<KeyRecord | null> {
+  for (const keyId of presented.keyIds) {
     const { record } = await reader.read(tenant, keyId, "no-store");
-    if (record !== null && fits(claim, record)) return record;
+    if (record !== null && fits(presented, record)) return record;
   }
   return null;
 }
@@ -212,5 +220,5 @@ function expireTimeOf({ record }: Parent, ttlMs: number | null, issueTimeMs: num
 }
 
 function inSeconds(round: (value: number) => number, timeMs: number): number {
-  return round(timeMs / 1000) * 1000;
+  return round(timeMs / msPerSecond) * msPerSecond;
 }

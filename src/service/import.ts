@@ -1,7 +1,7 @@
 import type { Origin } from "../core/audit.ts";
-import { claimOf } from "../core/claim.ts";
 import { rawKeyProblem } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
+import { readCredential } from "../core/read-credential.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
@@ -40,8 +40,8 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
  */
 export function importedKeyIds(service: KeyService, tenant: string, key: ImportRequest["key"]): readonly [string, ...string[]] | Failure {
   if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
-  const claim = claimOf(service, tenant, key.raw, service.clock());
-  if ("keyIds" in claim && claim.type === "imported") return claim.keyIds;
+  const presented = readCredential(service, tenant, key.raw, service.clock());
+  if ("keyIds" in presented && presented.type === "imported") return presented.keyIds;
   return invalidField("raw_key", rawKeyProblem(key.raw) ?? "is one of this service's own credentials, or a damaged one");
 }
 

@@ -1,9 +1,9 @@
 import type { CacheOutcome } from "../cache/reading.ts";
 import type { Address } from "../core/address.ts";
-import { type ClaimSources, claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
-import type { Claim, Refused } from "../core/credential.ts";
+import type { PresentedCredential, Refused } from "../core/credential.ts";
 import type { CredentialKind } from "../core/credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
+import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -11,10 +11,10 @@ import type { Clock } from "../ports/clock.ts";
 /** A credential and what it is held against. */
 export interface Verification {
   readonly credential: string;
-  /** The end user's address: `clientIp`, or where the call comes from. Null: unknown. */
-  readonly clientAddress: () => Address | null;
+  /** The end user's address: `statedAddress`, or where the call comes from. Null: unknown. */
+  readonly endUserAddress: () => Address | null;
   /** The end user's address as the caller gave it; null if it gave none. */
-  readonly clientIp: Address | null;
+  readonly statedAddress: Address | null;
   readonly requiredScopes: readonly string[];
   /** Whom the credential is presented to. */
   readonly audience: string;
@@ -50,13 +50,13 @@ export interface KeyLimit {
 
 /** What comes before and after the look-up of a verification, whether it goes alone or in a batch. */
 export interface Judge {
-  /** The claim of what was presented, or the verdict where no record is needed for one. */
-  claimOrVerdict(tenant: string, credential: string): Claim | Verified;
-  /** The verdict over the record that fits the claim, null where there is none. */
-  judge(claim: Claim, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
+  /** The presented of what was presented, or the verdict where no record is needed for one. */
+  identify(tenant: string, credential: string): PresentedCredential | Verified;
+  /** The verdict over the record that fits the presented, null where there is none. */
+  judge(presented: PresentedCredential, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
 }
 
-export interface JudgeOptions extends ClaimSources {
+export interface JudgeOptions extends CredentialReaders {
   readonly clock: Clock;
   /** `rooted`: the key that a token goes back to is asked, and the token ends with it; `stateless`: the token stands for itself. */
   readonly derivedTokens: "rooted" | "stateless";
@@ -70,35 +70,36 @@ export function createJudge(options: JudgeOptions): Judge {
     isGuess: mayBeGuess(refusal),
   });
 
-  const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
-    if ("token" in claim && (record !== null || claim.keyIds.length === 0)) return decideToken(claim.token, record, circumstances);
-    return record === null ? refuse(withoutRecord(claim).code) : decide(record, circumstances);
+  const verdictOf = (presented: PresentedCredential, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
+    if ("token" in presented && (record !== null || presented.keyIds.length === 0))
+      return decideToken(presented.token, record, circumstances);
+    return record === null ? refuse(refusalWithoutRecord(presented).code) : decide(record, circumstances);
   };
 
   return {
-    claimOrVerdict(tenant, credential) {
-      const claim = claimOf(options, tenant, credential, clock());
-      if (isRefused(claim)) return refused(claim);
-      return "token" in claim && derivedTokens === "stateless" ? { ...claim, keyIds: [] } : claim;
+    identify(tenant, credential) {
+      const presented = readCredential(options, tenant, credential, clock());
+      if (isRefused(presented)) return refused(presented);
+      return "token" in presented && derivedTokens === "stateless" ? { ...presented, keyIds: [] } : presented;
     },
 
-    judge(claim, record, cacheOutcome, { clientAddress, requiredScopes, audience }) {
+    judge(presented, record, cacheOutcome, { endUserAddress, requiredScopes, audience }) {
       // The clock is read anew: the look-up may have taken a while, and a key that expired meanwhile is expired.
       const nowMs = clock();
-      const verdict = verdictOf(claim, record, { nowMs, clientAddress, requiredScopes, clockSkewMs, audience });
+      const verdict = verdictOf(presented, record, { nowMs, endUserAddress, requiredScopes, clockSkewMs, audience });
       return {
         verdict,
-        kind: record === null ? withoutRecord(claim).kind : claim.type,
-        isGuess: record === null && mayBeGuess(claim),
+        kind: record === null ? refusalWithoutRecord(presented).kind : presented.type,
+        isGuess: record === null && mayBeGuess(presented),
         nowMs,
-        cacheOutcome: claim.keyIds.length === 0 ? null : cacheOutcome,
-        customClaims: "token" in claim ? claim.token.facts.customClaims : null,
+        cacheOutcome: presented.keyIds.length === 0 ? null : cacheOutcome,
+        customClaims: "token" in presented ? presented.token.facts.customClaims : null,
       };
     },
   };
 }
 
-export function isVerified(answer: Claim | Verified): answer is Verified {
+export function isVerified(answer: PresentedCredential | Verified): answer is Verified {
   return "verdict" in answer;
 }
 

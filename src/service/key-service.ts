@@ -1,7 +1,7 @@
 import type { ChangeAnnouncer } from "../cache/announce.ts";
-import type { ClaimSources } from "../core/claim.ts";
 import type { Credentials } from "../core/credential.ts";
 import type { PageTokens } from "../core/page-token.ts";
+import type { CredentialReaders } from "../core/read-credential.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 
@@ -10,7 +10,7 @@ export interface KeyService {
   readonly store: KeyStore;
   readonly announcer: ChangeAnnouncer;
   readonly credentials: Credentials;
-  readonly tokens: ClaimSources["tokens"];
+  readonly tokens: CredentialReaders["tokens"];
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;

@@ -1,7 +1,7 @@
-import { mayBeGuess } from "../core/claim.ts";
-import type { Claim } from "../core/credential.ts";
+import type { PresentedCredential } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import { isEnforced, type Taken } from "../core/rate-limit.ts";
+import { mayBeGuess } from "../core/read-credential.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
@@ -14,12 +14,12 @@ export interface Limits {
    * Refuses what may be a guess if it comes from a client that guessed too often; null if the verification may go on. Call before the look-up,
    * which guessers are not to cause.
    */
-  refuseGuesser(answer: Claim | Verified, verification: Verification): Verified | null;
+  refuseGuesser(answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
    * Takes the cost of a valid verification from its key's rate limit, and counts the use, or counts the failure of one that is not.
    * A promise only where the key has a limit that other processes share.
    */
-  settle(tenant: string, verified: Verified, verification: Pick<Verification, "clientIp" | "cost">): Verified | Promise<Verified>;
+  settle(tenant: string, verified: Verified, verification: Pick<Verification, "statedAddress" | "cost">): Verified | Promise<Verified>;
 }
 
 export interface LimitsOptions {
@@ -45,18 +45,18 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
   };
 
   return {
-    refuseGuesser(answer, { clientIp }) {
+    refuseGuesser(answer, { statedAddress }) {
       const isSuspect = isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
-      if (clientIp === null || !isSuspect) return null;
-      const retryAfterMs = guesses.look(clientIp);
+      if (statedAddress === null || !isSuspect) return null;
+      const retryAfterMs = guesses.look(statedAddress);
       if (retryAfterMs === null) return null;
       return { ...unverified("guess_limited", "none", clock()), retryAfterMs };
     },
 
-    settle(tenant, verified, { clientIp, cost }) {
+    settle(tenant, verified, { statedAddress, cost }) {
       const { verdict } = verified;
       if (!verdict.isValid) {
-        if (clientIp !== null && verified.isGuess) guesses.take(clientIp);
+        if (statedAddress !== null && verified.isGuess) guesses.take(statedAddress);
         return verified;
       }
       const { keyId, rateLimitPolicy } = verdict.record;

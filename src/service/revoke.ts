@@ -1,13 +1,25 @@
 import type { Origin } from "../core/audit.ts";
-import { claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
 import { fits } from "../core/credential.ts";
 import type { CredentialKind } from "../core/credential-shape.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
+import { isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
 import { changesRevocation, repeatsCompromise } from "../core/revocation.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { changeKey } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
+
+export interface RevokeRequest {
+  readonly keyId: string;
+  readonly revocation: Revocation;
+  /** Keys of the other kind count as not found. Undefined: keys of both kinds. */
+  readonly kind?: KeyKind | undefined;
+}
+
+export interface SelfRevokeRequest {
+  readonly credential: string;
+  readonly revocation: Revocation;
+}
 
 /**
  * Revokes a key for good. The reason of a revoked key may rise (see core/revocation.ts) and never sinks; a call that would lower or repeat it
@@ -18,18 +30,15 @@ export async function revokeKey(
   service: KeyService,
   tenant: string,
   origin: Origin,
-  keyId: string,
-  revocation: Revocation,
-  kind?: KeyKind,
+  { keyId, revocation, kind }: RevokeRequest,
 ): Promise<void> {
-  const { reason } = revocation;
   let isRepeated = false;
   await changeKey(service, tenant, origin, keyId, (record) => {
     if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
     isRepeated = repeatsCompromise(record, revocation);
     return changesRevocation(record, revocation) ? { revocation } : null;
   });
-  if (isRepeated) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: reason })]);
+  if (isRepeated) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: revocation.reason })]);
 }
 
 /** The limits of self-revocation. Each method throws TOO_MANY_CALLS if its limit is exceeded. */
@@ -50,14 +59,13 @@ export async function selfRevokeKey(
   service: KeyService,
   tenant: string,
   origin: Origin,
-  credential: string,
-  revocation: Revocation,
+  { credential, revocation }: SelfRevokeRequest,
   limits: SelfRevocationLimits,
 ): Promise<void> {
   const record = await ownerOf(service, tenant, credential, limits);
   if (record.visibility === "public") throw new Failure("PUBLIC_KEY_NOT_PROOF");
   if (repeatsCompromise(record, revocation)) limits.takeRepeat(record.keyId);
-  await revokeKey(service, tenant, origin, record.keyId, revocation);
+  await revokeKey(service, tenant, origin, { keyId: record.keyId, revocation });
 }
 
 async function ownerOf(
@@ -66,16 +74,16 @@ async function ownerOf(
   credential: string,
   { takeGuess, takeUse }: Pick<SelfRevocationLimits, "takeGuess" | "takeUse">,
 ): Promise<KeyRecord> {
-  const claim = claimOf(service, tenant, credential, service.clock());
-  if (mayBeGuess(claim)) takeGuess();
-  if (isRefused(claim)) throw refusalOf(claim.kind);
-  if ("token" in claim) throw refusalOf(claim.type);
-  if (claim.type === "issued") takeUse(claim.keyIds[0]);
-  for (const keyId of claim.keyIds) {
+  const presented = readCredential(service, tenant, credential, service.clock());
+  if (mayBeGuess(presented)) takeGuess();
+  if (isRefused(presented)) throw refusalOf(presented.kind);
+  if ("token" in presented) throw refusalOf(presented.type);
+  if (presented.type === "issued") takeUse(presented.keyIds[0]);
+  for (const keyId of presented.keyIds) {
     const record = await service.store.get(tenant, keyId);
-    if (record !== null && fits(claim, record)) return record;
+    if (record !== null && fits(presented, record)) return record;
   }
-  throw refusalOf(withoutRecord(claim).kind);
+  throw refusalOf(refusalWithoutRecord(presented).kind);
 }
 
 function refusalOf(kind: CredentialKind): Failure {

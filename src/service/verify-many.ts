@@ -1,6 +1,6 @@
 import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
-import { type Claim, fits } from "../core/credential.ts";
+import { fits, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
@@ -22,37 +22,39 @@ type Answer = PromiseSettledResult<ReadAnswer>;
  */
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { reader, clock, reportUnanswered } = options;
-  const { claimOrVerdict, judge } = createJudge(options);
+  const { identify, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
-  const claimsOf = (tenant: string, verifications: readonly Verification[]): (Claim | Verified)[] => {
+  const identifyAll = (tenant: string, verifications: readonly Verification[]): (PresentedCredential | Verified)[] => {
     // Lives no longer than the request, which holds the same credentials: a repeated one is parsed once.
-    const claims = new Map<string, Claim | Verified>();
+    const identified = new Map<string, PresentedCredential | Verified>();
     return verifications.map(({ credential }) => {
-      const claim = claims.get(credential) ?? claimOrVerdict(tenant, credential);
-      claims.set(credential, claim);
-      return claim;
+      const presented = identified.get(credential) ?? identify(tenant, credential);
+      identified.set(credential, presented);
+      return presented;
     });
   };
 
   const answerTo = (tenant: string, asked: Asked, answers: ReadonlyMap<string, Answer>): Verified | Promise<Verified> => {
-    const { claim, verification } = asked;
+    const { presented, verification } = asked;
     // Asked again, since the credentials before this one in the batch may have been guesses.
-    const refusal = asked.refusal ?? refuseGuesser(claim, verification);
+    const refusal = asked.refusal ?? refuseGuesser(presented, verification);
     if (refusal !== null) return refusal;
-    if (isVerified(claim)) return settle(tenant, claim, verification);
-    const found = findRecord(claim, answers);
-    if (found === "unanswered") return unverified("internal", claim.type, clock());
-    return settle(tenant, judge(claim, found.record, found.cacheOutcome, verification), verification);
+    if (isVerified(presented)) return settle(tenant, presented, verification);
+    const found = findRecord(presented, answers);
+    if (found === "unanswered") return unverified("internal", presented.type, clock());
+    return settle(tenant, judge(presented, found.record, found.cacheOutcome, verification), verification);
   };
 
   return async (tenant, verifications, cacheDirective) => {
-    const claims = claimsOf(tenant, verifications);
+    const identified = identifyAll(tenant, verifications);
     const all = verifications.map((verification, index): Asked => {
-      const claim = claims[index] as Claim | Verified;
-      return { verification, claim, refusal: refuseGuesser(claim, verification) };
+      const presented = identified[index] as PresentedCredential | Verified;
+      return { verification, presented, refusal: refuseGuesser(presented, verification) };
     });
-    const keyIds = [...new Set(all.flatMap(({ claim, refusal }) => (isVerified(claim) || refusal !== null ? [] : claim.keyIds)))];
+    const keyIds = [
+      ...new Set(all.flatMap(({ presented, refusal }) => (isVerified(presented) || refusal !== null ? [] : presented.keyIds))),
+    ];
     const settled = await reader.readMany(tenant, keyIds, cacheDirective);
     const answers = new Map(keyIds.map((keyId, index) => [keyId, settled[index] as Answer]));
     const problems: unknown[] = settled.filter((answer) => answer.status === "rejected").map(({ reason }) => reason);
@@ -61,7 +63,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     const verdicts = all.map((asked) => {
       const failed = (error: unknown): Verified => {
         problems.push(error);
-        return unverified("internal", isVerified(asked.claim) ? asked.claim.kind : asked.claim.type, clock());
+        return unverified("internal", isVerified(asked.presented) ? asked.presented.kind : asked.presented.type, clock());
       };
       try {
         const answer = answerTo(tenant, asked, answers);
@@ -78,23 +80,23 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
 
 interface Asked {
   readonly verification: Verification;
-  readonly claim: Claim | Verified;
+  readonly presented: PresentedCredential | Verified;
   /** Of a client that had guessed too often before the batch; its keys are not looked up. */
   readonly refusal: Verified | null;
 }
 
 /** The first id decides that has the right record, or no answer: the record might be there. */
 function findRecord(
-  claim: Claim,
+  presented: PresentedCredential,
   answers: ReadonlyMap<string, Answer>,
 ): { readonly record: KeyRecord | null; readonly cacheOutcome: CacheOutcome } | "unanswered" {
   let cacheOutcome: CacheOutcome = "hit";
-  for (const keyId of claim.keyIds) {
+  for (const keyId of presented.keyIds) {
     const answer = answers.get(keyId) as Answer;
     if (answer.status === "rejected") return "unanswered";
     const { record, outcome } = answer.value;
     if (outcome !== "hit") cacheOutcome = outcome;
-    if (record !== null && fits(claim, record)) return { record, cacheOutcome };
+    if (record !== null && fits(presented, record)) return { record, cacheOutcome };
   }
   return { record: null, cacheOutcome };
 }

@@ -13,20 +13,21 @@ export interface VerifyOptions extends JudgeOptions, LimitsOptions {
 
 export function createVerify(options: VerifyOptions): Verify {
   const { reader } = options;
-  const { claimOrVerdict, judge } = createJudge(options);
+  const { identify, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
   return async (tenant, verification, cacheDirective) => {
-    const claim = claimOrVerdict(tenant, verification.credential);
-    const refusal = refuseGuesser(claim, verification);
+    const presented = identify(tenant, verification.credential);
+    const refusal = refuseGuesser(presented, verification);
     if (refusal !== null) return refusal;
-    if (isVerified(claim)) return settle(tenant, claim, verification);
+    if (isVerified(presented)) return settle(tenant, presented, verification);
     let cacheOutcome: CacheOutcome = "hit";
-    for (const keyId of claim.keyIds) {
+    for (const keyId of presented.keyIds) {
       const { record, outcome } = await reader.read(tenant, keyId, cacheDirective);
       if (outcome !== "hit") cacheOutcome = outcome;
-      if (record !== null && fits(claim, record)) return settle(tenant, judge(claim, record, cacheOutcome, verification), verification);
+      if (record !== null && fits(presented, record))
+        return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
     }
-    return settle(tenant, judge(claim, null, cacheOutcome, verification), verification);
+    return settle(tenant, judge(presented, null, cacheOutcome, verification), verification);
   };
 }

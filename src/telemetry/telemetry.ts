@@ -5,13 +5,13 @@ import { type CallObserver, observeAdmission } from "../call/observe.ts";
 import { parseTraceparent } from "../call/trace-context.ts";
 import { observedGenerations, observedKeyStore } from "../observed/key-store.ts";
 import { type Observe, observeByBoth } from "../observed/observe.ts";
-import { observedRateLimiter } from "../observed/rate-limiter.ts";
 import { observedReader } from "../observed/record-reader.ts";
 import { observedSharedCache } from "../observed/shared-cache.ts";
+import { observedLedger } from "../observed/shared-ledger.ts";
 import { observedVerify, observedVerifyMany } from "../observed/verify.ts";
 import type { CacheGenerationStore } from "../ports/cache-generation.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import type { SharedRateLimiter } from "../ports/rate-limiter.ts";
+import type { SharedLedger } from "../ports/ledger.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
@@ -36,7 +36,7 @@ export interface Telemetry {
   keyStore(store: KeyStore, system: string): KeyStore;
   generations(generations: CacheGenerationStore): CacheGenerationStore;
   sharedCache(cache: SharedCache): SharedCache;
-  rateLimiter(limiter: SharedRateLimiter): SharedRateLimiter;
+  sharedLedger(ledger: SharedLedger): SharedLedger;
   reader(reader: RecordReader): RecordReader;
   verify(verify: Verify): Verify;
   verifyMany(verifyMany: VerifyMany): VerifyMany;
@@ -68,7 +68,7 @@ export function createTelemetry(metrics: Metrics | null, traces: Traces | null, 
       redisObserver === undefined
         ? cache
         : observedSharedCache(cache, redisObserver, metrics === null ? null : countMessages(metrics), monotonicMs),
-    rateLimiter: (limiter) => (redisObserver === undefined ? limiter : observedRateLimiter(limiter, redisObserver)),
+    sharedLedger: (ledger) => (redisObserver === undefined ? ledger : observedLedger(ledger, redisObserver)),
     reader: (reader) => (traces === null ? reader : observedReader(reader, traces.onReader)),
     verify: (verify) => verifications.reduce(observedVerify, verify),
     verifyMany: (verifyMany) => verifications.reduce(observedVerifyMany, verifyMany),

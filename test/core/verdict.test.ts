@@ -5,7 +5,7 @@ import { type Circumstances, decide } from "../../src/core/verdict.ts";
 import { keyRecord } from "../support/key-record.ts";
 
 const nowMs = 1_000_000;
-const circumstances: Circumstances = { nowMs, clientAddress: () => parseAddress("10.0.0.1"), requiredScopes: [] };
+const circumstances: Circumstances = { nowMs, endUserAddress: () => parseAddress("10.0.0.1"), requiredScopes: [] };
 const revocation = { reason: "key_compromise", description: "" } as const;
 
 describe("decide", () => {
@@ -17,8 +17,8 @@ describe("decide", () => {
     ["a revoked key that expired too", { revocation, expireTimeMs: 1 }, {}, "revoked"],
     ["an address in the ranges", { allowedCidrs: ["192.0.2.0/24", "10.0.0.0/8"] }, {}, "valid"],
     ["an address in none of the ranges", { allowedCidrs: ["192.0.2.0/24"] }, {}, "ip_not_allowed"],
-    ["an unknown address and no ranges", {}, { clientAddress: () => null }, "valid"],
-    ["an unknown address and ranges", { allowedCidrs: ["0.0.0.0/0"] }, { clientAddress: () => null }, "ip_not_allowed"],
+    ["an unknown address and no ranges", {}, { endUserAddress: () => null }, "valid"],
+    ["an unknown address and ranges", { allowedCidrs: ["0.0.0.0/0"] }, { endUserAddress: () => null }, "ip_not_allowed"],
     ["all required scopes", { scopes: ["a", "b", "c"] }, { requiredScopes: ["c", "a"] }, "valid"],
     ["one required scope missing", { scopes: ["a"] }, { requiredScopes: ["a", "b"] }, "insufficient_scope"],
     ["an expired key asks no address", { expireTimeMs: 1, allowedCidrs: ["192.0.2.0/24"] }, {}, "expired"],

@@ -62,7 +62,7 @@ const credentials: Credentials = {
     const [kind, keyId = ""] = text.split(" ");
     return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
-  importedClaim: () => null,
+  asImported: () => null,
   importedKeyIds() {
     throw new Error("no digests here");
   },

@@ -37,7 +37,7 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
     protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
 
   const revoke = (service: KeyService, operation: keyof typeof reasons, keyId: string) =>
-    protocol.revokeKey(service, tenant, origin, keyId, { reason: reasons[operation], description: "" });
+    protocol.revokeKey(service, tenant, origin, { keyId, revocation: { reason: reasons[operation], description: "" } });
 
   return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
     const credentials = slots[slot] as string[];

@@ -138,7 +138,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         if (!isSettled && host.life === life) violated(`never answered: ${where()}`);
       });
       counts.verifications += 1;
-      const circumstances = { clientAddress: () => null, requiredScopes: [], audience: "", clientIp: null, cost: 1 };
+      const circumstances = { endUserAddress: () => null, requiredScopes: [], audience: "", statedAddress: null, cost: 1 };
       const cacheDirective = onLocalHit === null && chance(bypassing) ? "no-cache" : "none";
       const node = machine.node();
       const verifyNow = onLocalHit === null ? node.verifySomehow : node.verify;

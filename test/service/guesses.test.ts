@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { beforeEach, expect, test } from "vitest";
-import { createMemoryRateLimiter } from "../../src/adapters/memory/rate-limiter.ts";
+import { createMemoryLedger } from "../../src/adapters/memory/ledger.ts";
 import { parseAddress } from "../../src/core/address.ts";
 import { createCredentials, digestOf } from "../../src/core/credential.ts";
 import { createUlid } from "../../src/core/ulid.ts";
@@ -36,7 +36,7 @@ beforeEach(() => {
   options = {
     ...noTokens,
     rateLimiter: noLimits.rateLimiter,
-    guesses: createGuessLimit(createMemoryRateLimiter({ maxEntries: 10, monotonicMs: () => 0 }), "test", policy),
+    guesses: createGuessLimit(createMemoryLedger({ maxEntries: 10, monotonicMs: () => 0 }), "test", policy),
     credentials,
     reader: {
       async read(_tenant, id) {
@@ -55,8 +55,8 @@ beforeEach(() => {
 });
 
 function from(client: string, credential: string): Verification {
-  const clientIp = parseAddress(client);
-  return { credential, clientIp, clientAddress: () => clientIp, requiredScopes: [], audience: "", cost: 1 };
+  const statedAddress = parseAddress(client);
+  return { credential, statedAddress, endUserAddress: () => statedAddress, requiredScopes: [], audience: "", cost: 1 };
 }
 
 test("a guesser over its limit causes no look-up, alone or in a batch, and a genuine key from there is looked up", async () => {

@@ -24,7 +24,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
     ...noTokens,
     ...noLimits,
     credentials: {
-      importedClaim: credentials.importedClaim,
+      asImported: credentials.asImported,
       parse(tenant, text, atMs) {
         parsed += 1;
         return credentials.parse(tenant, text, atMs);
@@ -46,7 +46,14 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
   const verdicts = async (...texts: string[]) => {
     const verified = await verifyMany(
       "default",
-      texts.map((credential) => ({ credential, clientAddress: () => null, requiredScopes: [], audience: "", clientIp: null, cost: 1 })),
+      texts.map((credential) => ({
+        credential,
+        endUserAddress: () => null,
+        requiredScopes: [],
+        audience: "",
+        statedAddress: null,
+        cost: 1,
+      })),
       "none",
     );
     return verified.map(({ verdict }) => (verdict.isValid ? verdict.record.keyId : verdict.code));

@@ -1,7 +1,7 @@
-import { createMemoryRateLimiter } from "../../src/adapters/memory/rate-limiter.ts";
+import { createMemoryLedger } from "../../src/adapters/memory/ledger.ts";
 import type { RedisOptions } from "../../src/adapters/redis/circuit.ts";
 import { openRedis } from "../../src/adapters/redis/open.ts";
-import { createSharedLimit } from "../../src/limit/rate-limiter.ts";
+import { createSharedRateLimiter } from "../../src/limit/rate-limiter.ts";
 import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
 import type { SharedCache } from "../../src/ports/shared-cache.ts";
 import type { OpenRateLimiters } from "../contract/rate-limiter.ts";
@@ -13,10 +13,10 @@ export async function openRedisLimiter(
   { outage = "closed", ...options }: Partial<RedisOptions> & { readonly outage?: "open" | "closed" } = {},
 ): Promise<{ readonly limiter: RateLimiter; readonly cache: SharedCache }> {
   // The time-out is long where time is not what is tested: the machine may be busy.
-  const { sharedCache, rateLimiter } = await openRedis({ namespace: "test", uri, timeoutMs: 2000, ...options });
+  const { sharedCache, ledger } = await openRedis({ namespace: "test", uri, timeoutMs: 2000, ...options });
   await connected(sharedCache);
-  const local = createMemoryRateLimiter({ maxEntries: 1000, monotonicMs: () => performance.now(), isFollower: true });
-  return { limiter: createSharedLimit({ local, shared: rateLimiter, outage }), cache: sharedCache };
+  const local = createMemoryLedger({ maxEntries: 1000, monotonicMs: () => performance.now(), isFollower: true });
+  return { limiter: createSharedRateLimiter({ local, shared: ledger, outage }), cache: sharedCache };
 }
 
 /** For the contract. */

@@ -1,6 +1,6 @@
 import { type InfoRecord, parse } from "csv-parse";
 import { columnsOf } from "./columns.ts";
-import { Stopped, UsageError } from "./problems.ts";
+import { StoppedError, UsageError } from "./problems.ts";
 import { maxRowBytes, type Row } from "./rows.ts";
 
 /** By the parser's codes. Its own messages quote what they found. */
@@ -13,7 +13,7 @@ const problems: Readonly<Record<string, string>> = {
 
 /**
  * Rows of CSV as RFC 4180 has it, in UTF-8 with or without a byte order mark, lines ending in CRLF or LF. The first line names the columns. Rejects
- * with UsageError for a header that will not do, and with Stopped where the quotes are out of step.
+ * with UsageError for a header that will not do, and with StoppedError where the quotes are out of step.
  */
 export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly Row[]> {
   let contentOf: ReturnType<typeof columnsOf> | undefined;
@@ -74,7 +74,7 @@ export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<re
   if (contentOf === undefined) throw new UsageError("the input is empty: line 1 must name the columns");
 }
 
-function stopped(line: number, error: unknown): Stopped {
+function stopped(line: number, error: unknown): StoppedError {
   const { code = "" } = error as { code?: string };
-  return new Stopped(`the row that begins on line ${line}: ${problems[code] ?? "is no CSV"}`);
+  return new StoppedError(`the row that begins on line ${line}: ${problems[code] ?? "is no CSV"}`);
 }

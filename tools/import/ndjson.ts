@@ -1,4 +1,4 @@
-import { Stopped } from "./problems.ts";
+import { StoppedError } from "./problems.ts";
 import { contentFromJson } from "./request-json.ts";
 import { maxRowBytes, notUtf8, type Row, replacementCharacter } from "./rows.ts";
 
@@ -31,7 +31,7 @@ export async function* readNdjson(chunks: AsyncIterable<Buffer>): AsyncGenerator
     }
     rest = buffer.subarray(start);
     yield rows;
-    if (rest.length > maxRowBytes) throw new Stopped(`line ${lines + 1} is longer than ${maxRowBytes} bytes`);
+    if (rest.length > maxRowBytes) throw new StoppedError(`line ${lines + 1} is longer than ${maxRowBytes} bytes`);
   }
   if (rest.length > 0) yield rowOf(rest, rest.length);
 }

@@ -2,24 +2,24 @@ import type { BatchImportResult, ImportApiKeyRequest } from "../../gen/keywright
 import { BatchImportErrorCode } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Batch } from "./batches.ts";
 import type { LineFailure } from "./failures.ts";
-import { Stopped } from "./problems.ts";
+import { StoppedError } from "./problems.ts";
 
 const prefix = "BATCH_IMPORT_ERROR_";
 const reasons = new Map<number, string>(Object.entries(BatchImportErrorCode).map(([name, code]) => [code, name.slice(prefix.length)]));
 
 /**
- * The rows of a batch that failed, in the order of the input; all others were imported. Throws Stopped where the service has no room left: then the
+ * The rows of a batch that failed, in the order of the input; all others were imported. Throws StoppedError where the service has no room left: then the
  * batch is to be sent again once it has.
  */
 export function failuresOf(batch: Batch, results: readonly BatchImportResult[]): readonly LineFailure[] {
   if (results.length !== batch.requests.length)
-    throw new Stopped(`the service answered ${results.length} results for ${batch.requests.length} keys`);
+    throw new StoppedError(`the service answered ${results.length} results for ${batch.requests.length} keys`);
   const full = results.find(({ errorCode }) => errorCode === BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED);
-  if (full !== undefined) throw new Stopped(`the service takes no more keys: ${full.errorMessage}`);
+  if (full !== undefined) throw new StoppedError(`the service takes no more keys: ${full.errorMessage}`);
   const failed = results.flatMap(({ index = -1, errorCode, errorMessage }) => {
     const request = batch.requests[index];
     const line = batch.lines[index];
-    if (request === undefined || line === undefined) throw new Stopped("the service answered a result for no key");
+    if (request === undefined || line === undefined) throw new StoppedError("the service answered a result for no key");
     if (errorCode === BatchImportErrorCode.BATCH_IMPORT_ERROR_UNSPECIFIED) return [];
     return [
       { line, reason: reasons.get(errorCode) ?? String(errorCode), message: withLines(withoutKey(errorMessage, request), batch.lines) },

@@ -4,6 +4,6 @@ export class UsageError extends Error {
 }
 
 /** Why an import ended before its input did. What was imported stays, and the same command goes on from there. */
-export class Stopped extends Error {
-  override readonly name = "Stopped";
+export class StoppedError extends Error {
+  override readonly name = "StoppedError";
 }

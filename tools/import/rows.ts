@@ -18,7 +18,7 @@ export interface Row {
   readonly content: { readonly request: ImportApiKeyRequest } | { readonly problem: string };
 }
 
-/** The rows of each chunk of input as it comes. Rejects with Stopped, naming the line, where the rest cannot be told apart. */
+/** The rows of each chunk of input as it comes. Rejects with StoppedError, naming the line, where the rest cannot be told apart. */
 export type RowReader = (chunks: AsyncIterable<Buffer>) => AsyncGenerator<readonly Row[]>;
 
 export const beginning: Position = { rows: 0, lines: 0, bytes: 0 };

@@ -5,12 +5,12 @@ import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb
 import type { Batch } from "./batches.ts";
 import type { LineFailure } from "./failures.ts";
 import { failuresOf, unreadableOf } from "./outcome.ts";
-import { Stopped } from "./problems.ts";
+import { StoppedError } from "./problems.ts";
 
 export interface Sender {
   /**
    * Sends a batch until the service answers it, and answers the rows that failed; all others were imported. A batch may be sent again under its id,
-   * in this run or a later one. Rejects with Stopped where the service refuses the call itself, cannot be reached for too long, or has no
+   * in this run or a later one. Rejects with StoppedError where the service refuses the call itself, cannot be reached for too long, or has no
    * room left.
    */
   send(batch: Batch, batchId: string): Promise<readonly LineFailure[]>;
@@ -51,11 +51,11 @@ export function createSender({ url, token, stop, onRetry, random }: SenderOption
           hasAnswered = true;
           return failuresOf(batch, results);
         } catch (error) {
-          if (error instanceof Stopped) throw error;
+          if (error instanceof StoppedError) throw error;
           const { code, message } = ConnectError.from(error);
-          if (!transient.has(code)) throw new Stopped(`the service refused a batch: ${message}`);
+          if (!transient.has(code)) throw new StoppedError(`the service refused a batch: ${message}`);
           const limitMs = hasAnswered ? patienceMs.later : patienceMs.beforeFirstAnswer;
-          if (stop.aborted || performance.now() - begunMs > limitMs) throw new Stopped(`the service cannot be reached: ${message}`);
+          if (stop.aborted || performance.now() - begunMs > limitMs) throw new StoppedError(`the service cannot be reached: ${message}`);
           onRetry(message);
         }
         const pauseMs = Math.min(maxPauseMs, firstPauseMs * 2 ** attempt) * (0.5 + random() / 2);

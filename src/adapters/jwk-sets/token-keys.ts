@@ -1,4 +1,4 @@
-import { MalformedJwkSets, readJwkSets } from "../../core/token/jwk-set.ts";
+import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
 import { canChange, isRemote, readSource } from "./source.ts";
@@ -18,7 +18,7 @@ const limits = { timeoutMs: 5000, maxBytes: 262_144 };
 
 /**
  * Reads the JWK Sets, and reads them again for as long as it is not closed: a set that cannot be read, or sets that are malformed, leave the
- * keys as they are and are logged. Rejects at the start with MalformedJwkSets, with a plain Error where only a server did not answer.
+ * keys as they are and are logged. Rejects at the start with MalformedJwkSetsError, with a plain Error where only a server did not answer.
  */
 export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKeySource> {
   const { uris, refreshMs, random, log } = options;
@@ -49,7 +49,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
     } catch (error) {
       // An error of another kind may quote a key, and must not end the process either.
       failedRefreshCount += 1;
-      const problems = error instanceof MalformedJwkSets ? error.problems : ["cannot be used"];
+      const problems = error instanceof MalformedJwkSetsError ? error.problems : ["cannot be used"];
       log.warn({ problems }, "signing keys: what was read again is malformed; the last keys are kept");
     }
   };
@@ -92,5 +92,5 @@ async function firstTexts(
   const mayPass = outcomes.every(
     (outcome, index) => outcome.status === "fulfilled" || (isRemote(uris[index] as string) && outcome.reason.message !== privateAddress),
   );
-  throw mayPass ? new Error(problems.join("; ")) : new MalformedJwkSets(problems);
+  throw mayPass ? new Error(problems.join("; ")) : new MalformedJwkSetsError(problems);
 }

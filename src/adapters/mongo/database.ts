@@ -1,6 +1,6 @@
 import { type ClientSession, type Db, MongoClient, type MongoClientOptions } from "mongodb";
 import { Failure } from "../../error/failure.ts";
-import { isSocketError, StoreTimeout, storeError } from "./errors.ts";
+import { isSocketError, StoreTimeoutError, storeError } from "./errors.ts";
 
 export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://`, with credentials and TLS; pool and time-out options that it names win over the ones below. */
@@ -124,7 +124,7 @@ function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase,
 
   async function underDeadline<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new StoreTimeout(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => deadline.abort(new StoreTimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs);
     try {
       return await tryTwice(operation, deadline.signal);
     } catch (error) {

@@ -7,10 +7,10 @@ const DuplicateKey = 11000;
 const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
 
 /** The deadline of one operation passed. */
-export class StoreTimeout extends Error {
+export class StoreTimeoutError extends Error {
   // A getter: the driver copies an error's own properties onto its own errors, which have such a getter themselves.
   override get name(): string {
-    return "StoreTimeout";
+    return "StoreTimeoutError";
   }
 }
 
@@ -43,7 +43,7 @@ export function isSocketError(error: unknown): boolean {
  */
 export function storeError(error: unknown): unknown {
   if (!(error instanceof MongoError)) {
-    return error instanceof StoreTimeout || isSocketError(error) ? new Failure("STORE_UNAVAILABLE", { cause: error }) : error;
+    return error instanceof StoreTimeoutError || isSocketError(error) ? new Failure("STORE_UNAVAILABLE", { cause: error }) : error;
   }
   if (error instanceof MongoInvalidArgumentError || refusals.has(error.code)) {
     return new Error("the key store refused an operation", { cause: error });

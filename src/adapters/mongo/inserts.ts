@@ -81,18 +81,18 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
           const options = { session, signal };
           // First, so that a conflict with another process shows before anything is written.
           const use = await quota.take(tenant, insertions.length, options);
-          if (use !== null) throw new Exhausted(use);
+          if (use !== null) throw new QuotaExhaustedError(use);
           if (newMarks.length > 0) await marks.insertMany(newMarks, options);
           if (fresh.length > 0) await keys.insertMany(fresh, options);
           if (replacements.length > 0) {
             const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
-            if (matchedCount < replacements.length) throw new OtherTombstone();
+            if (matchedCount < replacements.length) throw new OtherTombstoneError();
           }
           await addEvents(auditEvents, tenant, events, options);
         });
       } catch (error) {
-        if (isDuplicateKey(error) || error instanceof OtherTombstone) return null;
-        if (error instanceof Exhausted) return error.use;
+        if (isDuplicateKey(error) || error instanceof OtherTombstoneError) return null;
+        if (error instanceof QuotaExhaustedError) return error.use;
         throw error;
       }
       return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
@@ -113,10 +113,10 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
         const { record, request } = insertion;
         const mark = request === null ? undefined : usedMarks.get(markId(tenant, record.kind, request.requestId));
         const id = documentId(tenant, record.keyId);
-        const lying = documents.get(id);
+        const existing = documents.get(id);
         if (mark !== undefined) outcomes.set(insertion, outcomeOf(mark, documents.get(documentId(tenant, mark.keyId))));
-        else if (lying !== undefined && "kind" in lying) outcomes.set(insertion, usedBy(lying, insertion));
-        else if (lying !== undefined) tombstones.set(id, lying.tombstoneRevision);
+        else if (existing !== undefined && "kind" in existing) outcomes.set(insertion, usedBy(existing, insertion));
+        else if (existing !== undefined) tombstones.set(id, existing.tombstoneRevision);
       }
       return { outcomes, tombstones };
     },
@@ -135,17 +135,17 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
             isRequestIdFree = true;
             const revision = await addKey(keys, document, options);
             const use = await quota.take(tenant, 1, options);
-            if (use !== null) throw new Exhausted(use);
+            if (use !== null) throw new QuotaExhaustedError(use);
             await addEvents(auditEvents, tenant, [eventOf([record.keyId])], options);
             return { outcome: "inserted", record: { ...record, revision, firstRevision: revision } };
           });
         } catch (error) {
-          if (error instanceof Exhausted) return { outcome: "quota_exhausted", ...error.use };
+          if (error instanceof QuotaExhaustedError) return { outcome: "quota_exhausted", ...error.use };
           if (!isDuplicateKey(error)) throw error;
         }
         if (isRequestIdFree || mark === undefined) {
-          const lying = batchMark == null ? null : await keys.findOne({ _id: document._id }, { readConcern: "linearizable", signal });
-          return lying === null ? { outcome: "key_id_used" } : usedBy(lying, insertion);
+          const existing = batchMark == null ? null : await keys.findOne({ _id: document._id }, { readConcern: "linearizable", signal });
+          return existing === null ? { outcome: "key_id_used" } : usedBy(existing, insertion);
         }
         // Linearizable: the mark in the way may be of this moment, and not yet on a majority. Where it was lost again, the id is free.
         const used = await marks.findOne({ _id: mark._id }, { readConcern: "linearizable", signal });
@@ -156,10 +156,10 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
 }
 
 /** Ends a transaction: a tombstone is not the one that was looked up. */
-class OtherTombstone extends Error {}
+class OtherTombstoneError extends Error {}
 
 /** Ends a transaction: the quota leaves no room. */
-class Exhausted extends Error {
+class QuotaExhaustedError extends Error {
   readonly use: KeyUse;
 
   constructor(use: KeyUse) {

@@ -1,9 +1,9 @@
 import { concernsOneCommand, describeError } from "./failures.ts";
 import { type Link, type LinkOptions, openLink } from "./link.ts";
 import { createNames } from "./names.ts";
+import { withTimeout } from "./timeout.ts";
 import { createTopology } from "./topology.ts";
 import { parseRedisUri } from "./uri.ts";
-import { within } from "./within.ts";
 
 /** Where it is said that Redis came, went, or may not do what is asked of it. */
 export interface RedisLog {
@@ -130,7 +130,7 @@ export function startCircuit(options: RedisOptions): Circuit {
       const link = current;
       if (link === null) return null;
       try {
-        return { link, result: await within(timeoutMs, commands(link)) };
+        return { link, result: await withTimeout(timeoutMs, commands(link)) };
       } catch (error) {
         if (concernsOneCommand(error)) complain(error);
         else lose(link, error);

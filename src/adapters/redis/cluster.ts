@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { Unusable } from "./failures.ts";
+import { UnusableServerError } from "./failures.ts";
 import { slotCount } from "./slot.ts";
 import type { RedisAddress } from "./uri.ts";
 
@@ -12,10 +12,10 @@ export interface ClusterView {
   readonly fingerprint: string;
 }
 
-/** Asks a node; `asked` is its address, for a node that does not know its own. Rejects with Unusable where the cluster does not serve all slots. */
+/** Asks a node; `asked` is its address, for a node that does not know its own. Rejects with UnusableServerError where the cluster does not serve all slots. */
 export async function readClusterView(client: Redis, asked: RedisAddress): Promise<ClusterView> {
   const [slots, info] = await Promise.all([client.call("CLUSTER", "SLOTS"), client.call("CLUSTER", "INFO")]);
-  if (!String(info).includes("cluster_state:ok")) throw new Unusable("the cluster is down");
+  if (!String(info).includes("cluster_state:ok")) throw new UnusableServerError("the cluster is down");
   const ranges = slots as [number, number, [string | null, number, string]][];
   const masters: RedisAddress[] = [];
   const indexById = new Map<string, number>();
@@ -32,6 +32,6 @@ export async function readClusterView(client: Redis, asked: RedisAddress): Promi
     covered += last - first + 1;
     parts.push(`${first}-${last} ${id}`);
   }
-  if (covered !== slotCount) throw new Unusable("the cluster has slots without a master");
+  if (covered !== slotCount) throw new UnusableServerError("the cluster has slots without a master");
   return { masters, masterBySlot, fingerprint: parts.sort().join("\n") };
 }

@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
-import { Unusable } from "./failures.ts";
+import { UnusableServerError } from "./failures.ts";
 import { type ScriptedRedis, scripts } from "./scripts.ts";
+import { withTimeout } from "./timeout.ts";
 import type { RedisAddress, RedisLogin } from "./uri.ts";
-import { within } from "./within.ts";
 
 export interface ConnectionOptions {
   readonly login: RedisLogin;
@@ -46,7 +46,7 @@ export async function openConnection(address: RedisAddress, options: ConnectionO
     cause ??= error;
   });
   try {
-    await within(options.connectTimeoutMs, client.connect());
+    await withTimeout(options.connectTimeoutMs, client.connect());
     return client;
   } catch (error) {
     client.disconnect();
@@ -56,7 +56,7 @@ export async function openConnection(address: RedisAddress, options: ConnectionO
 
 /**
  * What a master calls the data it holds: its run id, another one after every start of the process, and its replication id, which changes
- * whenever a server becomes the master, so also one that was it before. Rejects with Unusable where the server is no master with all its
+ * whenever a server becomes the master, so also one that was it before. Rejects with UnusableServerError where the server is no master with all its
  * data loaded.
  */
 export async function readDataSet(client: Redis): Promise<string> {
@@ -64,8 +64,8 @@ export async function readDataSet(client: Redis): Promise<string> {
   const facts = new Map([...sections.join("\n").matchAll(/^([a-z_]+):([^\r\n]*)/gm)].map(([, name, value]) => [name, value]));
   const runId = facts.get("run_id") ?? "";
   const replicationId = facts.get("master_replid") ?? "";
-  if (runId === "" || replicationId === "") throw new Unusable("the server does not say who it is");
-  if (facts.get("role") !== "master") throw new Unusable("the server is a replica");
-  if (facts.get("loading") !== "0") throw new Unusable("the server is loading its data");
+  if (runId === "" || replicationId === "") throw new UnusableServerError("the server does not say who it is");
+  if (facts.get("role") !== "master") throw new UnusableServerError("the server is a replica");
+  if (facts.get("loading") !== "0") throw new UnusableServerError("the server is loading its data");
   return `${runId} ${replicationId}`;
 }

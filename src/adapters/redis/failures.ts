@@ -1,7 +1,7 @@
 import { ReplyError } from "ioredis";
 
 /** A server that cannot be used. Its message holds no secret. */
-export class Unusable extends Error {}
+export class UnusableServerError extends Error {}
 
 /** Replies after which the connection leads to a server that is not, or no longer, the one to talk to. */
 const endings = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "NOAUTH"]);
@@ -13,7 +13,7 @@ export function concernsOneCommand(error: unknown): boolean {
 
 /** Says what went wrong in a word or two for a log. Never the error itself: ioredis puts the command with its arguments into it, passwords as well. */
 export function describeError(error: unknown): string {
-  if (error instanceof Unusable) return error.message;
+  if (error instanceof UnusableServerError) return error.message;
   if (error instanceof ReplyError) return `Redis answered ${replyCode(error)}`;
   const { code, name } = error as { code?: unknown; name?: unknown };
   return typeof code === "string" ? code : String(name);

@@ -1,12 +1,12 @@
 import { readClusterView } from "./cluster.ts";
 import { type ConnectionOptions, openConnection, readDataSet } from "./connection.ts";
-import { Unusable } from "./failures.ts";
+import { UnusableServerError } from "./failures.ts";
 import { cacheIdOf } from "./names.ts";
 import type { ScriptedRedis } from "./scripts.ts";
 import { slotOf } from "./slot.ts";
+import { withTimeout } from "./timeout.ts";
 import type { Servers, Topology } from "./topology.ts";
 import type { RedisAddress } from "./uri.ts";
-import { within } from "./within.ts";
 
 /** Connections to all servers of the cache, each of which said who it is, and a subscription at one of them. */
 export interface Link {
@@ -51,7 +51,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
   let recheck: NodeJS.Timeout | undefined;
 
   const close = () => {
-    lost ??= { reason: new Unusable("the link was closed") };
+    lost ??= { reason: new UnusableServerError("the link was closed") };
     clearTimeout(recheck);
     for (const client of clients) client.disconnect();
   };
@@ -63,7 +63,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
   const open = async (address: RedisAddress): Promise<Node> => {
     const client = await openConnection(address, options);
     clients.push(client);
-    client.once("close", () => lose(new Unusable("a connection was closed")));
+    client.once("close", () => lose(new UnusableServerError("a connection was closed")));
     return { address, client };
   };
 
@@ -73,16 +73,16 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
     const subscriber = await open(at(channel).address);
     const [cacheId, mine, theirs] = await Promise.all([
       identify(masters, servers, options.db, options.connectTimeoutMs),
-      within(options.connectTimeoutMs, readDataSet(at(channel).client)),
-      within(options.connectTimeoutMs, readDataSet(subscriber.client)),
+      withTimeout(options.connectTimeoutMs, readDataSet(at(channel).client)),
+      withTimeout(options.connectTimeoutMs, readDataSet(subscriber.client)),
     ]);
-    if (mine !== theirs) throw new Unusable("two connections lead to different servers");
+    if (mine !== theirs) throw new UnusableServerError("two connections lead to different servers");
     const isCluster = servers.cluster !== null;
     subscriber.client.on(isCluster ? "smessage" : "message", (_channel: string, message: string) => events?.onMessage(message));
-    subscriber.client.on("moved", () => lose(new Unusable("the slots of the cluster are moving")));
-    await within(options.connectTimeoutMs, subscribe(subscriber.client, channel, isCluster));
+    subscriber.client.on("moved", () => lose(new UnusableServerError("the slots of the cluster are moving")));
+    await withTimeout(options.connectTimeoutMs, subscribe(subscriber.client, channel, isCluster));
 
-    const moved = () => lose(new Unusable("the cache is held by other servers now"));
+    const moved = () => lose(new UnusableServerError("the cache is held by other servers now"));
     let asking = false;
     // Beside the check and not part of it: sentinels that do not answer must not delay the question to the servers themselves.
     const askOthers = async () => {
@@ -96,7 +96,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
       try {
         const [now] = await Promise.all([
           identify(masters, servers, options.db, options.timeoutMs),
-          within(options.timeoutMs, subscriber.client.ping()),
+          withTimeout(options.timeoutMs, subscriber.client.ping()),
         ]);
         if (now !== cacheId) moved();
         if (lost === null) recheck = setTimeout(() => void check(), options.recheckMs);
@@ -126,10 +126,10 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
 async function identify(masters: readonly Node[], { cluster }: Servers, db: number, timeoutMs: number): Promise<string> {
   const ask = async ({ address, client }: Node): Promise<string> => {
     const [dataSet, view] = await Promise.all([readDataSet(client), cluster === null ? null : readClusterView(client, address)]);
-    if (view?.fingerprint !== cluster?.fingerprint) throw new Unusable("the slots of the cluster are moving");
+    if (view?.fingerprint !== cluster?.fingerprint) throw new UnusableServerError("the slots of the cluster are moving");
     return dataSet;
   };
-  return cacheIdOf(await Promise.all(masters.map((node) => within(timeoutMs, ask(node)))), db);
+  return cacheIdOf(await Promise.all(masters.map((node) => withTimeout(timeoutMs, ask(node)))), db);
 }
 
 /** In a cluster by sharded pub/sub: one node sends all messages in one order, which a broadcast over the cluster would not keep. */

@@ -1,14 +1,14 @@
-import type { SharedRateLimiter } from "../../ports/rate-limiter.ts";
+import type { SharedLedger } from "../../ports/ledger.ts";
 import type { SharedCache } from "../../ports/shared-cache.ts";
 import { startCircuit } from "./circuit.ts";
-import { createRedisRateLimiter } from "./rate-limiter.ts";
+import { createRedisLedger } from "./ledger.ts";
 import { createRedisSharedCache, type RedisSharedCacheOptions } from "./shared-cache.ts";
 
 /** What processes share by way of Redis, over one circuit. */
 export interface RedisBackend {
   /** Closing it ends the circuit. */
   readonly sharedCache: SharedCache;
-  readonly rateLimiter: SharedRateLimiter;
+  readonly ledger: SharedLedger;
 }
 
 /**
@@ -23,5 +23,5 @@ export interface RedisBackend {
  */
 export async function openRedis(options: RedisSharedCacheOptions): Promise<RedisBackend> {
   const circuit = startCircuit(options);
-  return { sharedCache: createRedisSharedCache(circuit, options), rateLimiter: createRedisRateLimiter(circuit, options) };
+  return { sharedCache: createRedisSharedCache(circuit, options), ledger: createRedisLedger(circuit, options) };
 }

@@ -1,11 +1,11 @@
 import type { Redis } from "ioredis";
 import { type ConnectionOptions, openConnection } from "./connection.ts";
-import { Unusable } from "./failures.ts";
+import { UnusableServerError } from "./failures.ts";
+import { withTimeout } from "./timeout.ts";
 import type { RedisAddress } from "./uri.ts";
-import { within } from "./within.ts";
 
 export interface Sentinels {
-  /** Where the master is, as the first sentinel says that answers. Rejects with Unusable where none does. */
+  /** Where the master is, as the first sentinel says that answers. Rejects with UnusableServerError where none does. */
   master(): Promise<RedisAddress>;
   close(): void;
 }
@@ -32,8 +32,8 @@ export function createSentinels(
   const ask = async (): Promise<RedisAddress> => {
     opened ??= openConnection(seeds[turn % seeds.length] as RedisAddress, options);
     const client = await opened;
-    const answer = await within(timeoutMs, client.call("SENTINEL", "get-master-addr-by-name", masterName));
-    if (!Array.isArray(answer) || answer.length !== 2) throw new Unusable("a sentinel does not know the master's name");
+    const answer = await withTimeout(timeoutMs, client.call("SENTINEL", "get-master-addr-by-name", masterName));
+    if (!Array.isArray(answer) || answer.length !== 2) throw new UnusableServerError("a sentinel does not know the master's name");
     return { host: String(answer[0]), port: Number(answer[1]) };
   };
 
@@ -47,7 +47,7 @@ export function createSentinels(
           drop();
         }
       }
-      throw new Unusable("no sentinel knows the master");
+      throw new UnusableServerError("no sentinel knows the master");
     },
     close: drop,
   };

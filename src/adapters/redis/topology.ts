@@ -1,9 +1,9 @@
 import { readClusterView } from "./cluster.ts";
 import { type ConnectionOptions, openConnection } from "./connection.ts";
-import { Unusable } from "./failures.ts";
+import { UnusableServerError } from "./failures.ts";
 import { createSentinels } from "./sentinel.ts";
+import { withTimeout } from "./timeout.ts";
 import type { RedisAddress, RedisTarget } from "./uri.ts";
-import { within } from "./within.ts";
 
 /** The servers that make up the cache at a moment. */
 export interface Servers {
@@ -64,7 +64,7 @@ function clusterTopology(target: RedisTarget, options: ConnectionOptions, timeou
         try {
           const client = await openConnection(address, options);
           try {
-            const { masters, masterBySlot, fingerprint } = await within(timeoutMs, readClusterView(client, address));
+            const { masters, masterBySlot, fingerprint } = await withTimeout(timeoutMs, readClusterView(client, address));
             known = masters;
             return { masters, cluster: { masterBySlot, fingerprint } };
           } finally {
@@ -74,7 +74,7 @@ function clusterTopology(target: RedisTarget, options: ConnectionOptions, timeou
           // The next one may know.
         }
       }
-      throw new Unusable("no node of the cluster can say where the slots are");
+      throw new UnusableServerError("no node of the cluster can say where the slots are");
     },
     // The nodes are asked by whoever holds the connections to them.
     stillHolds: async () => true,

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "../key.ts";
 import { isTime } from "../rfc3339.ts";
-import { reservedClaims, type TokenFacts } from "./facts.ts";
+import { msPerSecond, reservedClaims, type TokenFacts } from "./facts.ts";
 
 /** The payload of a JWT (RFC 7519; `scope` as in RFC 8693). What is empty is left out. */
 export function claimsOf(facts: TokenFacts): JsonObject {
@@ -10,9 +10,9 @@ export function claimsOf(facts: TokenFacts): JsonObject {
     iss: facts.issuer,
     sub: subjectOf(facts),
     jti: facts.tokenId,
-    iat: facts.issueTimeMs / 1000,
-    nbf: facts.notBeforeMs / 1000,
-    exp: facts.expireTimeMs / 1000,
+    iat: facts.issueTimeMs / msPerSecond,
+    nbf: facts.notBeforeMs / msPerSecond,
+    exp: facts.expireTimeMs / msPerSecond,
     key_id: facts.rootKeyId,
     ...(facts.rootFirstRevision === null ? {} : { key_first_revision: facts.rootFirstRevision }),
     tenant: facts.tenant,
@@ -58,9 +58,9 @@ export function factsOf(claims: JsonObject): TokenFacts | null {
     scopes: scope === "" ? [] : scope.split(" "),
     metadata,
     customClaims: Object.fromEntries(Object.entries(claims).filter(([name]) => !reservedClaims.has(name))),
-    issueTimeMs: iat * 1000,
-    notBeforeMs: nbf * 1000,
-    expireTimeMs: exp * 1000,
+    issueTimeMs: iat * msPerSecond,
+    notBeforeMs: nbf * msPerSecond,
+    expireTimeMs: exp * msPerSecond,
   };
   return sub === subjectOf(facts) ? facts : null;
 }
@@ -80,5 +80,5 @@ function isRevision(value: JsonValue): value is number {
 
 /** Whole seconds, from the epoch to the end of the year 9999. */
 function isNumericDate(value: JsonValue | undefined): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && isTime((value as number) * 1000);
+  return Number.isInteger(value) && (value as number) >= 0 && isTime((value as number) * msPerSecond);
 }

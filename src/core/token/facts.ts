@@ -1,5 +1,8 @@
 import type { JsonObject } from "../key.ts";
 
+/** Times in tokens are whole seconds, as JWTs have them. */
+export const msPerSecond = 1000;
+
 /** What this service says in a derived token, JWT or macaroon. Times are whole seconds, as JWTs have them. */
 export interface TokenFacts {
   /** `jti`: a ULID. */

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { CryptoKey } from "jose";
 import type { JsonObject } from "../key.ts";
-import { MalformedJwk, readJwk, type TokenKey } from "./jwk.ts";
+import { MalformedJwkError, readJwk, type TokenKey } from "./jwk.ts";
 
 /** The keys of all configured JWK Sets at one time. */
 export interface TokenKeys {
@@ -15,7 +15,7 @@ export interface TokenKeys {
 }
 
 /** All that is wrong with JWK Sets, a text each: `item 2, key 1 must ...`. None holds a text of a set. */
-export class MalformedJwkSets extends Error {
+export class MalformedJwkSetsError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
@@ -26,7 +26,7 @@ export class MalformedJwkSets extends Error {
 
 const maxKeys = 100;
 
-/** Reads JWK Sets (RFC 7517) that belong together, at least one. Rejects with MalformedJwkSets. */
+/** Reads JWK Sets (RFC 7517) that belong together, at least one. Rejects with MalformedJwkSetsError. */
 export async function readJwkSets(texts: readonly string[]): Promise<TokenKeys> {
   const problems: string[] = [];
   const keys: TokenKey[] = [];
@@ -40,7 +40,7 @@ export async function readJwkSets(texts: readonly string[]): Promise<TokenKeys> 
   if (byKid.size < keys.length) problems.push("has two keys with the same kid");
   const signer = keys.find(canSign);
   if (signer === undefined && problems.length === 0) problems.push("has only private keys that are marked as retired, so that none signs");
-  if (problems.length > 0 || signer === undefined) throw new MalformedJwkSets(problems);
+  if (problems.length > 0 || signer === undefined) throw new MalformedJwkSetsError(problems);
   const published = keys.map(({ publicJwk }) => publicJwk);
   return { version: hash("sha256", JSON.stringify(published), "base64url"), signer, byKid, published };
 }
@@ -56,7 +56,7 @@ async function readJwkSet(text: string, report: (place: string, problem: string)
     try {
       keys.push(await readJwk(jwk));
     } catch (error) {
-      if (!(error instanceof MalformedJwk)) throw error;
+      if (!(error instanceof MalformedJwkError)) throw error;
       report(`key ${index + 1}`, error.message);
     }
   }

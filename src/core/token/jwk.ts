@@ -19,7 +19,7 @@ export interface TokenKey {
 }
 
 /** What is wrong with a JWK or a set of them, without any text of it. */
-export class MalformedJwk extends Error {}
+export class MalformedJwkError extends Error {}
 
 const minRsaBits = 2048;
 /** What verifies one signature must not keep a processor busy. */
@@ -29,22 +29,22 @@ const minRsaExponent = 65_537n;
 const publicMembers = ["kty", "crv", "x", "y", "n", "e"];
 const privateMembers = ["d", "p", "q", "dp", "dq", "qi"];
 
-/** Reads one member of a JWK Set. Rejects with MalformedJwk for what cannot sign or verify a JWT here. */
+/** Reads one member of a JWK Set. Rejects with MalformedJwkError for what cannot sign or verify a JWT here. */
 export async function readJwk(jwk: unknown): Promise<TokenKey> {
-  if (!isObject(jwk)) throw new MalformedJwk("must be a JSON Web Key (RFC 7517)");
-  if (jwk.kty === "oct") throw new MalformedJwk("is a symmetric key, whose public half would be the key itself");
+  if (!isObject(jwk)) throw new MalformedJwkError("must be a JSON Web Key (RFC 7517)");
+  if (jwk.kty === "oct") throw new MalformedJwkError("is a symmetric key, whose public half would be the key itself");
   const algorithm = algorithmOf(jwk);
-  if (algorithm === null) throw new MalformedJwk("must be an Ed25519, P-256 or RSA key");
-  if (jwk.alg !== undefined && jwk.alg !== algorithm) throw new MalformedJwk(`alg must be ${algorithm} for a key of this type`);
-  if (jwk.use !== undefined && jwk.use !== "sig") throw new MalformedJwk("use must be sig");
+  if (algorithm === null) throw new MalformedJwkError("must be an Ed25519, P-256 or RSA key");
+  if (jwk.alg !== undefined && jwk.alg !== algorithm) throw new MalformedJwkError(`alg must be ${algorithm} for a key of this type`);
+  if (jwk.use !== undefined && jwk.use !== "sig") throw new MalformedJwkError("use must be sig");
   if (jwk.kid !== undefined && (typeof jwk.kid !== "string" || !/^[\x21-\x7e]{1,255}$/.test(jwk.kid))) {
-    throw new MalformedJwk("kid must be 1 to 255 visible ASCII characters");
+    throw new MalformedJwkError("kid must be 1 to 255 visible ASCII characters");
   }
-  if (jwk.retired !== undefined && typeof jwk.retired !== "boolean") throw new MalformedJwk("retired must be true or false");
+  if (jwk.retired !== undefined && typeof jwk.retired !== "boolean") throw new MalformedJwkError("retired must be true or false");
   const isPrivate = jwk.d !== undefined;
   const operation = isPrivate ? "sign" : "verify";
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes(operation))) {
-    throw new MalformedJwk(`key_ops must hold ${operation}`);
+    throw new MalformedJwkError(`key_ops must hold ${operation}`);
   }
 
   const publicKey = publicKeyOf(jwk);
@@ -72,14 +72,15 @@ function publicKeyOf(jwk: Record<string, unknown>): KeyObject {
     return createPublicKey({ key: pick(jwk, publicMembers), format: "jwk" });
   } catch {
     // The error may quote the key.
-    throw new MalformedJwk("is no valid JSON Web Key");
+    throw new MalformedJwkError("is no valid JSON Web Key");
   }
 }
 
 function checkRsa({ asymmetricKeyDetails: details }: KeyObject): void {
   const bits = details?.modulusLength ?? 0;
-  if (bits < minRsaBits || bits > maxRsaBits) throw new MalformedJwk(`must have a modulus of ${minRsaBits} to ${maxRsaBits} bits`);
-  if ((details?.publicExponent ?? 0n) < minRsaExponent) throw new MalformedJwk(`must have a public exponent of ${minRsaExponent} or more`);
+  if (bits < minRsaBits || bits > maxRsaBits) throw new MalformedJwkError(`must have a modulus of ${minRsaBits} to ${maxRsaBits} bits`);
+  if ((details?.publicExponent ?? 0n) < minRsaExponent)
+    throw new MalformedJwkError(`must have a public exponent of ${minRsaExponent} or more`);
 }
 
 /** Signs once, so that a key whose halves do not belong together is found now and not by those who verify. */
@@ -90,12 +91,12 @@ async function privateKeyOf(jwk: Record<string, unknown>, algorithm: JwtAlgorith
     key = (await importJWK(pick(jwk, [...publicMembers, ...privateMembers]), algorithm)) as CryptoKey;
     signed = canonicalJws(algorithm, await new CompactSign(Buffer.from("probe")).setProtectedHeader({ alg: algorithm }).sign(key));
   } catch {
-    throw new MalformedJwk("is no valid JSON Web Key");
+    throw new MalformedJwkError("is no valid JSON Web Key");
   }
   const end = signed.lastIndexOf(".");
   const signature = Buffer.from(signed.slice(end + 1), "base64url");
   if (!signatureFits(algorithm, publicKey, signed.slice(0, end), signature)) {
-    throw new MalformedJwk("has private and public members that do not belong together");
+    throw new MalformedJwkError("has private and public members that do not belong together");
   }
   return key;
 }

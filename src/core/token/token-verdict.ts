@@ -2,7 +2,7 @@ import { issuedKeyIdLength } from "../credential-shape.ts";
 import type { KeyRecord } from "../key.ts";
 import { inAnyRange } from "../range-list.ts";
 import { type Circumstances, decide, type Verdict } from "../verdict.ts";
-import type { ReadToken } from "./facts.ts";
+import { msPerSecond, type ReadToken } from "./facts.ts";
 
 /**
  * Whether the record is that of the key a token goes back to. An imported key that was deleted and imported again has its old id, but another
@@ -11,7 +11,7 @@ import type { ReadToken } from "./facts.ts";
 export function isRootOf({ facts }: ReadToken, record: KeyRecord): boolean {
   const { rootKeyId, rootFirstRevision, issueTimeMs } = facts;
   const isSameLife = rootFirstRevision === null || rootFirstRevision === record.firstRevision;
-  return record.keyId === rootKeyId && isSameLife && issueTimeMs + 1000 > record.createTimeMs;
+  return record.keyId === rootKeyId && isSameLife && issueTimeMs + msPerSecond > record.createTimeMs;
 }
 
 /**
@@ -39,7 +39,7 @@ export function decideToken(token: ReadToken, root: KeyRecord | null, circumstan
   const { nowMs, clockSkewMs, audience } = circumstances;
   const beginsMs = Math.max(facts.issueTimeMs, facts.notBeforeMs) - clockSkewMs;
   if (nowMs < beginsMs || nowMs < (narrowing.notBeforeMs ?? 0)) return { isValid: false, code: "expired", record };
-  if (!narrowing.clientCidrs.every((cidrs) => inAnyRange(circumstances.clientAddress(), cidrs))) {
+  if (!narrowing.clientCidrs.every((cidrs) => inAnyRange(circumstances.endUserAddress(), cidrs))) {
     return { isValid: false, code: "ip_not_allowed", record };
   }
   if (audience !== null && narrowing.audiences.some((other) => other !== audience))

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { createBoundedMemory } from "../bounded-memory.ts";
-import type { TokenClaim } from "../credential.ts";
+import type { PresentedToken } from "../credential.ts";
 import { isLive, type Subkey } from "../subkeys.ts";
 import { bindingCaveats } from "./caveat.ts";
 import type { ReadToken, TokenFacts, TokenNarrowing } from "./facts.ts";
@@ -15,12 +15,12 @@ export interface Tokens {
   /** How many signatures were checked, and how many were known from before. */
   readonly signatures: { readonly checked: number; readonly remembered: number };
   /** The claim that a token makes, or why it can make none. Costs a signature check, for a token that was seen lately one SHA-256; no I/O. */
-  claim(tenant: string, type: TokenClaim["type"], text: string, nowMs: number): TokenClaim | TokenRefusal;
+  read(tenant: string, type: PresentedToken["type"], text: string, nowMs: number): PresentedToken | TokenRefusal;
   /**
    * Whether a text that makes no claim was not made here: a JWT that names none of the signing keys, or a macaroon that none of the root keys
    * signed, live or not. What names one of the keys was, or pretends to be.
    */
-  isForeign(type: TokenClaim["type"], text: string): boolean;
+  isForeign(type: PresentedToken["type"], text: string): boolean;
   mintJwt(facts: TokenFacts): Promise<string>;
   /** A macaroon that is bound to the same clients and audiences; null where it would be too long. */
   mintMacaroon(facts: TokenFacts, narrowing: TokenNarrowing): string | null;
@@ -63,7 +63,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
     return token;
   };
 
-  const readAny = (type: TokenClaim["type"], text: string, nowMs: number) => {
+  const readAny = (type: PresentedToken["type"], text: string, nowMs: number) => {
     if (type === "jwt") {
       const jwtKeys = keys();
       return remembered(jwtKeys.version, text, () => readJwt(jwtKeys, text));
@@ -82,7 +82,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
 
     isForeign: (type, text) => (type === "jwt" ? namesNoKey(keys(), text) : !isSignedByAny(macaroonKeys, text)),
 
-    claim(tenant, type, text, nowMs) {
+    read(tenant, type, text, nowMs) {
       const token = readAny(type, text, nowMs);
       if (typeof token === "string") return token;
       const { facts } = token;

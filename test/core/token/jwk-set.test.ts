@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { calculateJwkThumbprint, createLocalJWKSet, type JSONWebKeySet, type JWK, jwtVerify, SignJWT } from "jose";
 import { expect, test } from "vitest";
-import { MalformedJwkSets, readJwkSets } from "../../../src/core/token/jwk-set.ts";
+import { MalformedJwkSetsError, readJwkSets } from "../../../src/core/token/jwk-set.ts";
 import { jwtAlgorithms } from "../../../src/core/token/signature.ts";
 import { jwkSet, privateJwk, publicJwk } from "../../support/jwks.ts";
 
@@ -68,7 +68,7 @@ test.each<[string, string[], string[]]>([
   ["several faults", [jwkSet({ ...ed25519, use: "enc" }, { ...p256, kid: "" })], ["key 1 use must be sig", "key 2 kid must be"]],
 ])("%s is refused, by its place and without a text of it", async (_, texts, problems) => {
   const error = await readJwkSets(texts).catch((error: unknown) => error);
-  expect(error).toBeInstanceOf(MalformedJwkSets);
-  expect((error as MalformedJwkSets).problems).toEqual(problems.map((problem) => expect.stringContaining(problem)));
+  expect(error).toBeInstanceOf(MalformedJwkSetsError);
+  expect((error as MalformedJwkSetsError).problems).toEqual(problems.map((problem) => expect.stringContaining(problem)));
   for (const text of ["hunter2", String(ed25519.d), String(rsa.d)]) expect(String(error)).not.toContain(text);
 });

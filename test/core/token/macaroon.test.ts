@@ -120,7 +120,7 @@ describe("a holder", () => {
   test("gets nothing by any caveats that the macaroon would not give without them", () => {
     const circumstances = fc.record({
       nowMs: fc.constantFrom(nowMs - 1, nowMs, nowMs + 299_999, nowMs + 300_000, facts.expireTimeMs - 1, facts.expireTimeMs),
-      clientAddress: fc.constantFrom("10.0.0.1", "192.0.2.1", "::1", "").map((text) => () => parseAddress(text)),
+      endUserAddress: fc.constantFrom("10.0.0.1", "192.0.2.1", "::1", "").map((text) => () => parseAddress(text)),
       requiredScopes: fc.subarray(["read", "write", "admin"]),
       audience: fc.constantFrom("a", "b", ""),
       clockSkewMs: fc.constant(0),

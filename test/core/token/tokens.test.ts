@@ -23,15 +23,15 @@ function setup(options: { issuer?: string; macaroonKeys?: typeof macaroonKeys } 
 test("a signature that fits is not checked again while the keys stay the same, and no longer", async () => {
   const { now, tokens } = setup();
   const jwt = await tokens.mintJwt(facts);
-  expect(tokens.claim("default", "jwt", jwt, nowMs)).toMatchObject({ type: "jwt", keyIds: [facts.rootKeyId], token: { facts } });
+  expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ type: "jwt", keyIds: [facts.rootKeyId], token: { facts } });
   // Nothing could be checked with these.
   now.keys = { ...keys, byKid: new Map() };
-  expect(tokens.claim("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
-  expect(tokens.claim("default", "jwt", `${jwt.slice(0, -4)}AAAA`, nowMs)).toBe("signature_invalid");
+  expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
+  expect(tokens.read("default", "jwt", `${jwt.slice(0, -4)}AAAA`, nowMs)).toBe("signature_invalid");
   now.keys = await readJwkSets([jwkSet(second)]);
-  expect(tokens.claim("default", "jwt", jwt, nowMs)).toBe("signature_invalid");
+  expect(tokens.read("default", "jwt", jwt, nowMs)).toBe("signature_invalid");
   now.keys = keys;
-  expect(tokens.claim("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
+  expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
 });
 
 test("a macaroon ends with the server secret that it was made under, known or not", () => {
@@ -40,7 +40,7 @@ test("a macaroon ends with the server secret that it was made under, known or no
   const { tokens } = setup({ macaroonKeys: deriveSubkeys(retired, "macaroon-root") });
   const old = setup().tokens.mintMacaroon(facts, unnarrowed) as string;
   const current = tokens.mintMacaroon(facts, unnarrowed) as string;
-  const claim = (text: string, atMs: number) => tokens.claim("default", "macaroon", text, atMs);
+  const claim = (text: string, atMs: number) => tokens.read("default", "macaroon", text, atMs);
   for (const text of [old, current]) expect(claim(text, expireTimeMs - 1)).toMatchObject({ type: "macaroon", token: { facts } });
   expect(claim(old, expireTimeMs)).toBe("signature_invalid");
   expect(claim(current, expireTimeMs)).toMatchObject({ token: { facts } });
@@ -53,7 +53,7 @@ test("a macaroon has one identity in all its texts, and is checked once", () => 
   const emptyLocation = Buffer.concat([Buffer.of(2, 1, 0), bytes.subarray(1)]);
   for (const form of [bytes, emptyLocation]) {
     for (const encoding of ["base64url", "base64"] as const) {
-      const claim = tokens.claim("default", "macaroon", `mc_v1_${form.toString(encoding)}`, nowMs);
+      const claim = tokens.read("default", "macaroon", `mc_v1_${form.toString(encoding)}`, nowMs);
       expect(claim).toMatchObject({ token: { facts } });
     }
   }
@@ -70,7 +70,7 @@ test("what names none of the keys is foreign, and what names one is not, whateve
   expect(bySecond.isForeign("jwt", jwt)).toBe(true);
   // Made here under a secret that has ended since.
   const ended = setup().tokens.mintMacaroon(facts, unnarrowed) as string;
-  expect(tokens.claim("default", "macaroon", ended, nowMs)).toBe("signature_invalid");
+  expect(tokens.read("default", "macaroon", ended, nowMs)).toBe("signature_invalid");
   expect(tokens.isForeign("macaroon", ended)).toBe(false);
   expect(strangers.isForeign("macaroon", ended)).toBe(true);
 });
@@ -80,9 +80,9 @@ test("a token of another tenant or issuer is nobody's, and none of one kind is o
   const tokenTexts = { jwt: await tokens.mintJwt(facts), macaroon: tokens.mintMacaroon(facts, unnarrowed) as string };
   const { tokens: others } = setup({ issuer: "https://other.example" });
   for (const type of ["jwt", "macaroon"] as const) {
-    expect(tokens.claim("other", type, tokenTexts[type], nowMs)).toBe("not_found");
-    expect(others.claim("default", type, tokenTexts[type], nowMs)).toBe("not_found");
+    expect(tokens.read("other", type, tokenTexts[type], nowMs)).toBe("not_found");
+    expect(others.read("default", type, tokenTexts[type], nowMs)).toBe("not_found");
   }
-  expect(tokens.claim("default", "jwt", tokenTexts.macaroon, nowMs)).toBe("invalid_format");
-  expect(tokens.claim("default", "macaroon", tokenTexts.jwt, nowMs)).toBe("invalid_format");
+  expect(tokens.read("default", "jwt", tokenTexts.macaroon, nowMs)).toBe("invalid_format");
+  expect(tokens.read("default", "macaroon", tokenTexts.jwt, nowMs)).toBe("invalid_format");
 });

@@ -98,7 +98,7 @@ describe("CSV", () => {
       for await (const rows of readCsv(pieces(`${header}first,u,k1\n${text}`, 100_000))) seen.push(...gist(rows).map(([, key]) => key));
     })();
     const error = (await reading.catch((thrown: Error) => thrown)) as Error;
-    expect(error.name).toBe("Stopped");
+    expect(error.name).toBe("StoppedError");
     expect(error.message).toContain(`line ${line}: ${problem}`);
     expect(error.message).not.toContain("sesame");
     expect(seen[0]).toBe("k1");

@@ -7,7 +7,7 @@ import { readCsv } from "../../../tools/import/csv.ts";
 import { type LineFailure, openFailures } from "../../../tools/import/failures.ts";
 import { unreadableOf } from "../../../tools/import/outcome.ts";
 import { createPrefixDigest } from "../../../tools/import/prefix-digest.ts";
-import { Stopped, UsageError } from "../../../tools/import/problems.ts";
+import { StoppedError, UsageError } from "../../../tools/import/problems.ts";
 import { beginning } from "../../../tools/import/rows.ts";
 import { type RunResult, runImport } from "../../../tools/import/run.ts";
 import type { Sender } from "../../../tools/import/sender.ts";
@@ -134,10 +134,10 @@ describe("an import", () => {
     const text = csv();
     let isRefusing = true;
     const { sender, keys } = service((batchId) => {
-      if (isRefusing && batchId === "run-1jk") throw new Stopped("no room");
+      if (isRefusing && batchId === "run-1jk") throw new StoppedError("no room");
     });
     const first = await run(folder.path, text, sender);
-    expect(first.problem).toEqual(new Stopped("no room"));
+    expect(first.problem).toEqual(new StoppedError("no room"));
     expect(first.state).toMatchObject({ done: { rows: 2000, lines: 2001 }, imported: 2000, finished: false });
     expect(first.saved.at(-1)).toEqual(first.state);
     isRefusing = false;

@@ -1,7 +1,7 @@
 import { add, convert, type Debt, isMore, noDebt, owedAt, priceOf, type Rate, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
-import type { KnownDebt, LocalRateLimiter } from "../../ports/rate-limiter.ts";
+import type { KnownDebt, LocalLedger } from "../../ports/ledger.ts";
 
-export interface MemoryRateLimiterOptions {
+export interface MemoryLedgerOptions {
   /** Keys that owe something at the same time; some 320 bytes each, of a follower 420. At least 1. */
   readonly maxEntries: number;
   readonly monotonicMs: () => number;
@@ -20,10 +20,10 @@ interface Entry {
 }
 
 const nothingKnown: KnownDebt = { owed: noDebt, own: noDebt, knownTo: undefined, ownSpends: 0 };
-/** How many entries are looked at for each new one: more than one, so that those whose debt has ended are forgotten faster than others come. */
+/** How many entries are checked for each new one. More than one, so that entries whose debt has ended go faster than new ones come. */
 const lookedAtForNew = 4;
 
-export function createMemoryRateLimiter({ maxEntries, monotonicMs, isFollower = false }: MemoryRateLimiterOptions): LocalRateLimiter {
+export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false }: MemoryLedgerOptions): LocalLedger {
   const entries = new Map<string, Entry>();
   let walk = entries.entries();
 
@@ -94,7 +94,7 @@ export function createMemoryRateLimiter({ maxEntries, monotonicMs, isFollower = 
       owe(entryKey(tenant, keyId), entry, rate, endOf(nowUs, owedBy(entry, rate, nowUs))).ownEnd = endOf(nowUs, sum);
     },
 
-    learn(tenant, keyId, rate, price, known, answer) {
+    learn({ tenant, keyId, rate, price, known, answer }) {
       const key = entryKey(tenant, keyId);
       const entry = entries.get(key);
       const nowUs = now();

@@ -1,9 +1,9 @@
-import type { SharedRateLimiter } from "../../ports/rate-limiter.ts";
+import type { SharedLedger } from "../../ports/ledger.ts";
 import type { Circuit } from "./circuit.ts";
 import { createNames } from "./names.ts";
 
-/** The shared limit: one script for each take, on one key, so that it works in a cluster; takes of one turn are written at once. */
-export function createRedisRateLimiter(circuit: Circuit, { namespace }: { readonly namespace: string }): SharedRateLimiter {
+/** The shared ledger. One script for each take, on one key, so that it works in a cluster. The takes of one turn are written at once. */
+export function createRedisLedger(circuit: Circuit, { namespace }: { readonly namespace: string }): SharedLedger {
   const { limit: limitName } = createNames(namespace);
   return {
     get serverId() {

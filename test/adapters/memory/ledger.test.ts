@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
-import { createMemoryRateLimiter } from "../../../src/adapters/memory/rate-limiter.ts";
+import { createMemoryLedger } from "../../../src/adapters/memory/ledger.ts";
 import { describeRateLimiter, policyOf } from "../../contract/rate-limiter.ts";
 
 describeRateLimiter("memory", async () => {
-  const limiter = createMemoryRateLimiter({ maxEntries: 1000, monotonicMs: () => performance.now() });
+  const limiter = createMemoryLedger({ maxEntries: 1000, monotonicMs: () => performance.now() });
   return { open: async () => limiter, dispose: async () => {} };
 });
 
 const hourMs = 3_600_000;
 
 test("no more debts than the bound are remembered", () => {
-  const limiter = createMemoryRateLimiter({ maxEntries: 100, monotonicMs: () => 0 });
+  const limiter = createMemoryLedger({ maxEntries: 100, monotonicMs: () => 0 });
   const keyIds = Array.from({ length: 10_000 }, (_, key) => `key ${key}`);
   for (const keyId of keyIds) limiter.take("default", keyId, policyOf(2n, hourMs), 1);
   const remembered = keyIds.filter((keyId) => limiter.take("default", keyId, policyOf(2n, hourMs), 0).remaining === 1n);
@@ -19,7 +19,7 @@ test("no more debts than the bound are remembered", () => {
 
 test("debts that ended make room, so that none is forgotten before it ends", () => {
   let nowMs = 0;
-  const limiter = createMemoryRateLimiter({ maxEntries: 2000, monotonicMs: () => nowMs });
+  const limiter = createMemoryLedger({ maxEntries: 2000, monotonicMs: () => nowMs });
   limiter.take("default", "long", policyOf(2n, hourMs), 1);
   for (; nowMs < 100_000; nowMs += 1) limiter.take("default", `key ${nowMs}`, policyOf(1n, 1000), 1);
   expect(limiter.take("default", "long", policyOf(2n, hourMs), 0).remaining).toBe(1n);

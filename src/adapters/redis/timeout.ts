@@ -1,11 +1,11 @@
 import { performance } from "node:perf_hooks";
-import { Unusable } from "./failures.ts";
+import { UnusableServerError } from "./failures.ts";
 
 /**
  * The promise's outcome, or a rejection after `timeoutMs`. Time in which this process could not run does not count, so that a pause of ours
  * is not taken for silence of the server: a timer that comes late gets half as much time once more, and what already waits on a socket is read first.
  */
-export function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+export function withTimeout<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const dueMs = performance.now() + timeoutMs;
     let again = true;
@@ -14,7 +14,7 @@ export function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
         again = false;
         timer = setTimeout(expire, timeoutMs / 2);
       } else {
-        setImmediate(() => reject(new Unusable("no answer in time")));
+        setImmediate(() => reject(new UnusableServerError("no answer in time")));
       }
     };
     let timer = setTimeout(expire, timeoutMs);

@@ -1,0 +1,17 @@
+import type { SharedLedger } from "../ports/ledger.ts";
+import type { Observe } from "./observe.ts";
+
+/** The shared ledger, with each take observed as `limit`. */
+export function observedLedger(ledger: SharedLedger, observe: Observe): SharedLedger {
+  return {
+    get serverId() {
+      return ledger.serverId;
+    },
+    take: (...given) =>
+      observe(
+        "limit",
+        () => ledger.take(...given),
+        (answer) => answer === null,
+      ),
+  };
+}
