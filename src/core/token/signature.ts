@@ -4,7 +4,7 @@ import { type KeyObject, verify } from "node:crypto";
 export const jwtAlgorithms = ["EdDSA", "ES256", "RS256"] as const;
 export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
 
-/** Whether a JWS signature over `input` was made with the key. Synchronous: a way through the thread pool costs as much as the check. */
+/** Whether a JWS signature over `input` was made with the key. Synchronous, because the thread pool adds CPU time to the check (bench/micro.ts). */
 export function signatureFits(algorithm: JwtAlgorithm, publicKey: KeyObject, input: string, signature: Uint8Array): boolean {
   const bytes = Buffer.from(input);
   switch (algorithm) {

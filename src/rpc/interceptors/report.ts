@@ -20,7 +20,7 @@ export function createSampler(share: number, random: () => number): () => boolea
 
 /**
  * The outermost interceptor that every call has: one log line a call, and a mask over what is not meant for the caller. Changes are logged as
- * `info`, reads as `debug` but for a sample (a verify a line would cost as much as the verify), our own faults as `error` with their cause.
+ * `info`, reads as `debug` but for a sample (bench/micro.ts has the cost of a line), our own faults as `error` with their cause.
  */
 export function report({ log, clock, isSampled, traceIdOf }: ReportOptions): Interceptor {
   const fieldsOf = fieldsBy(traceIdOf);
