@@ -1,6 +1,6 @@
 /**
- * Server CPU per unary call: the lanes against Connect's adapter, over Connect JSON (HTTP/1.1) and gRPC, interleaved in one run so that
- * a busy machine treats all alike. `node bench/lanes.ts [rounds]`. The server runs in a process of its own and tells its CPU time.
+ * Server CPU per unary call: the lanes against bare node:http and node:http2, over Connect JSON (HTTP/1.1) and gRPC, interleaved in one run
+ * so that a busy machine treats all alike. `node bench/lanes.ts [rounds]`. The server runs in a process of its own and tells its CPU time.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -11,8 +11,8 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Interceptor } from "../src/call/call.ts";
+import { failureStatus } from "../src/call/error-details.ts";
 import { createMethodTable, type Implementations } from "../src/call/methods.ts";
-import { createConnectAdapter } from "../src/connect/adapter.ts";
 import { createRpcHandler } from "../src/connect/rpc.ts";
 import { createBodyBudget } from "../src/http/body-budget.ts";
 import { createJsonReader } from "../src/protojson/read.ts";
@@ -34,16 +34,18 @@ async function serve(): Promise<void> {
   const options = {
     methods: createMethodTable(ApiKeysService, implementations as unknown as Implementations<typeof ApiKeysService>, [passOn, passOn]),
     admit: () => {},
-    services: [],
+    openMethods: new Map(),
+    streams: [],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
     bodies: createBodyBudget({ maxBytes: 2 ** 27, maxAnonymousBytes: 2 ** 24, maxInflations: 2 }),
     trustedProxies: [],
     maxBytes: () => 2 ** 20,
+    maxStreamMessageBytes: 1024,
+    statusOf: failureStatus,
     shutdownSignal: new AbortController().signal,
     reportError: console.error,
   };
   const { handler: lanes, streamHandler } = createRpcHandler(options);
-  const adapter = createConnectAdapter(options).handler;
   const frame = envelope(toBinary(VerifyApiKeyResponseSchema, create(VerifyApiKeyResponseSchema, answer)));
   const bareHttp1 = createServer((request, response) => {
     request.on("data", () => {});
@@ -60,7 +62,7 @@ async function serve(): Promise<void> {
   });
   const http2Lanes = createHttp2Server(lanes);
   takeStreams(http2Lanes, streamHandler);
-  const servers = [bareHttp1, createServer(lanes), createServer(adapter), bareHttp2, http2Lanes, createHttp2Server(adapter)];
+  const servers = [bareHttp1, createServer(lanes), bareHttp2, http2Lanes];
   const ports = await Promise.all(
     servers.map(async (server) => {
       server.listen(0, "127.0.0.1");
@@ -76,10 +78,10 @@ async function serve(): Promise<void> {
 async function measure(rounds: number): Promise<void> {
   const server = fork(import.meta.filename);
   const [{ ports }] = (await once(server, "message")) as [{ ports: number[] }];
-  const names = ["bare node:http", "Connect JSON, lane", "Connect JSON, adapter", "bare http2 gRPC", "gRPC, lane", "gRPC, adapter"];
+  const names = ["bare node:http", "Connect JSON, lane", "bare http2 gRPC", "gRPC, lane"];
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
-  const sessions = ports.slice(3).map((port) => connect(`http://127.0.0.1:${port}`));
-  const callers = ports.map((port, i) => (i < 3 ? () => callHttp1(agent, port) : () => callHttp2(sessions[i - 3] as ClientHttp2Session)));
+  const sessions = ports.slice(2).map((port) => connect(`http://127.0.0.1:${port}`));
+  const callers = ports.map((port, i) => (i < 2 ? () => callHttp1(agent, port) : () => callHttp2(sessions[i - 2] as ClientHttp2Session)));
   const results: number[][] = names.map(() => []);
   for (let round = -1; round < rounds; round++) {
     for (const [i, call] of callers.entries()) {
@@ -91,7 +93,7 @@ async function measure(rounds: number): Promise<void> {
   }
   for (const [i, name] of names.entries()) {
     const sorted = (results[i] as number[]).sort((a, b) => a - b);
-    const base = median(results[i < 3 ? 0 : 3] as number[]);
+    const base = median(results[i < 2 ? 0 : 2] as number[]);
     console.info(`${name.padEnd(24)} ${median(sorted).toFixed(1).padStart(7)} us  ${(median(sorted) / base).toFixed(2)} x bare`);
   }
   for (const session of sessions) session.close();

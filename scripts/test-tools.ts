@@ -10,7 +10,10 @@ import { findExecutable } from "./find-executable.ts";
  * Third-party clients that tests use if they are available: on the PATH, or built by `npm run test:tools` if Go and Cargo are installed. Tests
  * do not build them, because that takes minutes.
  */
-export type ToolName = "grpcurl" | "ory-client-session";
+export type ToolName = "grpcurl" | "connectconformance" | "ory-client-session";
+
+/** The official conformance suite of Connect. */
+export const conformanceModule = { path: "connectrpc.com/conformance", version: "v1.0.7" };
 
 interface Tool {
   /** Part of the name of the built file, so that another version is built again. */
@@ -25,13 +28,8 @@ const crateDir = join(root, "test/clients/rust");
 const buildTimeoutMs = 900_000;
 
 const tools: Record<ToolName, Tool> = {
-  grpcurl: {
-    version: "v1.9.3",
-    async buildInto(folder) {
-      const env = { ...process.env, GOBIN: folder, GOFLAGS: "" };
-      await run("go", ["install", "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"], env);
-    },
-  },
+  grpcurl: goTool("github.com/fullstorydev/grpcurl/cmd/grpcurl", "v1.9.3"),
+  connectconformance: goTool(`${conformanceModule.path}/cmd/connectconformance`, conformanceModule.version),
   "ory-client-session": {
     version: digestOf(["Cargo.toml", "Cargo.lock", "src/main.rs"].map((name) => join(crateDir, name))),
     async buildInto(folder) {
@@ -42,6 +40,15 @@ const tools: Record<ToolName, Tool> = {
     },
   },
 };
+
+function goTool(path: string, version: string): Tool {
+  return {
+    version,
+    async buildInto(folder) {
+      await run("go", ["install", `${path}@${version}`], { ...process.env, GOBIN: folder, GOFLAGS: "" });
+    },
+  };
+}
 
 export function findTool(name: ToolName): string | undefined {
   return findExecutable(name, builtFile(name));

@@ -1,57 +1,44 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { readFileSync } from "node:fs";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
-import { openTokenKeys } from "./adapters/jwk-sets/token-keys.ts";
-import { createMemoryRateLimiter } from "./adapters/memory/rate-limiter.ts";
-import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
-import { type MongoKeyStore, openMongoKeyStore } from "./adapters/mongo/key-store.ts";
-import { createNoRecordCache } from "./adapters/none/record-cache.ts";
-import { openRedis } from "./adapters/redis/open.ts";
-import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
-import { createCurrentStore } from "./cache/current-store.ts";
-import { createRecordReader } from "./cache/record-reader.ts";
-import { soleProcessTrust } from "./cache/sole-process.ts";
-import { createCacheTrust } from "./cache/trust.ts";
+import { createLocalLimits, openCache, openConfiguredTokenKeys, openStore } from "./backends.ts";
+import { createTrustedCache } from "./cache/trusted-cache.ts";
+import { failureStatus } from "./call/error-details.ts";
+import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
+import { closeAll } from "./closing.ts";
 import type { Config, Secrets } from "./config/config.ts";
-import { ConfigError } from "./config/problems.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
+import { createServerStreamLane } from "./connect/server-stream-lane.ts";
 import { createCredentials } from "./core/credential.ts";
 import { createPageTokens } from "./core/page-token.ts";
 import { deriveSubkeys } from "./core/subkeys.ts";
 import { defaultTenant } from "./core/tenant.ts";
-import { MalformedJwkSets } from "./core/token/jwk-set.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedLimit } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
-import type { KeyStore } from "./ports/key-store.ts";
-import type { RateLimiter, SharedRateLimiter } from "./ports/rate-limiter.ts";
-import type { TokenKeySource } from "./ports/token-keys.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { access } from "./rpc/access.ts";
 import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
-import { authenticate } from "./rpc/interceptors/authenticate.ts";
-import { createSampler, report, reportRefusals } from "./rpc/interceptors/report.ts";
+import { authenticate, isAdmin } from "./rpc/interceptors/authenticate.ts";
+import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
-import { maxBytes, maxJsonValues } from "./rpc/request-size.ts";
+import { createSampler, logCalls } from "./rpc/log-calls.ts";
+import { maxBytes, maxJsonValues, maxStreamMessageBytes } from "./rpc/request-size.ts";
 import { restSuccesses } from "./rpc/rest.ts";
 import { implementationsOf } from "./rpc/routes.ts";
+import { createAppConnections } from "./server/app-connections.ts";
 import { createCors } from "./server/cors.ts";
 import { createDispatcher } from "./server/dispatch.ts";
-import { createHealthService } from "./server/health.ts";
-import { createHealthHttp } from "./server/health-http.ts";
-import { createHealthState, systemTimer } from "./server/health-state.ts";
-import { defaultLimits } from "./server/limits.ts";
 import { authorityOf, createListener } from "./server/listener.ts";
 import { createMetricsServer } from "./server/metrics-server.ts";
-import { createReflection } from "./server/reflection.ts";
+import { createServerServices } from "./server/services.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createRefusalRecorder } from "./service/refusal-recorder.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
@@ -60,6 +47,7 @@ import { createVerify } from "./service/verify.ts";
 import { createVerifyMany } from "./service/verify-many.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics/metrics.ts";
+import { watchProcess } from "./telemetry/metrics/process.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
@@ -69,74 +57,100 @@ import { createViolationsOf } from "./validation/violations.ts";
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
-  /** Lets what runs finish, writes what is buffered, and lets go of everything. */
+  /** Lets what runs finish, writes what is buffered, and lets go of everything, whatever fails. Rejects after that with what failed. */
   close(): Promise<void>;
 }
+
+/** What a test can replace. */
+export interface Parts {
+  readonly clock: () => number;
+  readonly monotonicMs: () => number;
+  readonly openStore: typeof openStore;
+}
+
+const ownParts: Parts = { clock: Date.now, monotonicMs: () => performance.now(), openStore };
 
 const flushIntervalMs = 1000;
 const maxBufferedUses = 100_000;
 /** Refused calls in the audit trail. */
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
-const negativeCacheTtlMs = 1000;
-/** What the bounds of docs/guarantees.md are made of: a lease of 1 s, renewed four times in it. */
-const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
 const trustTickMs = 250;
 const storeOutageGraceMs = 60_000;
 /** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
-const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
 
-/** The composition root: the only place that names concrete adapters. */
-export async function createApp(config: Config, secrets: Secrets, log: Log, version: string): Promise<App> {
-  const clock = Date.now;
+/** The composition root. If it fails, what was opened until then is closed again. */
+export async function createApp(config: Config, secrets: Secrets, log: Log, version: string, overrides: Partial<Parts> = {}): Promise<App> {
+  const closing = new AsyncDisposableStack();
+  try {
+    return await compose({ config, secrets, log, version, parts: { ...ownParts, ...overrides }, closing });
+  } catch (error) {
+    await closeAll(closing).catch((closeError: unknown) => log.error({ error: closeError }, "closing after a failed start failed"));
+    throw error;
+  }
+}
+
+interface Given {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly log: Log;
+  readonly version: string;
+  readonly parts: Parts;
+  /** Takes everything that has to be closed. */
+  readonly closing: AsyncDisposableStack;
+}
+
+async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
+  const { clock, monotonicMs } = parts;
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
-  const monotonicMs = () => performance.now();
+  closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
+  if (metrics !== null) closing.defer(watchProcess(metrics));
   const traces = await openTraces({ environment: process.env, version, log, metrics });
+  closing.defer(() => traces?.close());
   const telemetry = createTelemetry(metrics, traces, monotonicMs);
-  const { store: bareStore, shareable } = await openStore(config, secrets, clock, monotonicMs);
+  const reportError = telemetry.reportFaults(log);
+  const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
+  closing.defer(() => metricsServer?.close());
+  const { auditRetentionMs, maxKeys } = config;
+  const { store: bareStore, shareable } = await parts.openStore(secrets.store, { clock, monotonicMs, auditRetentionMs, maxKeys });
+  closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
-  const local = config.cache.kind === "none" ? createNoRecordCache() : createMemoryRecordCache({ maxEntries: config.cacheMaxEntries });
-  const redis =
-    secrets.cacheUri === null || shareable === null
-      ? null
-      : await openRedis({ uri: secrets.cacheUri, namespace: shareable.storeId, graceMs: sharedGraceMs, clock, log });
+  const maxEntries = config.cacheMaxEntries;
+  const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, log });
   const shared = redis === null ? null : telemetry.sharedCache(redis.sharedCache);
-  const trust =
-    shareable === null
-      ? soleProcessTrust
-      : createCacheTrust({
-          generations: telemetry.generations(shareable.cacheGeneration),
-          shared,
-          monotonicMs,
-          ...cacheLease,
-          graceMs,
-          reset: () => local.clear(),
-          createBeatId: randomUUID,
-        });
-  const reader = telemetry.reader(
-    createRecordReader({
-      store: createCurrentStore(store, trust),
-      local,
-      shared,
-      trust,
-      clock,
-      monotonicMs,
-      cacheTtlMs: config.cacheTtlMs,
-      negativeCacheTtlMs,
-      graceMs,
-      observe: telemetry.observeRead,
-    }),
-  );
-  const addresses = createMemoryRateLimiter({ maxEntries: maxLimitedAddresses, monotonicMs });
+  closing.defer(() => shared?.close());
+  const cache = createTrustedCache({
+    store,
+    generations: shareable === null ? null : telemetry.generations(shareable.cacheGeneration),
+    local,
+    shared,
+    clock,
+    monotonicMs,
+    cacheTtlMs: config.cacheTtlMs,
+    graceMs,
+    createBeatId: randomUUID,
+    observe: telemetry.observeRead,
+  });
+  const { trust } = cache;
+  const reader = telemetry.reader(cache.reader);
+  const isFollower = redis !== null;
+  const localLimits = createLocalLimits({ maxKeys: maxEntries, maxAddresses: maxLimitedAddresses, monotonicMs, isFollower });
+  const { addresses } = localLimits;
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
+  const tokens = createTokens({
+    issuer: config.issuer,
+    keys: tokenKeys.current,
+    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
+  });
   const service: KeyService = {
     store,
-    reader,
+    announcer: cache.announcer,
     credentials,
+    tokens,
     pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
     clock,
     randomBytes,
@@ -144,21 +158,20 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   };
 
   const violationsOf = createViolationsOf(ApiKeysService.methods.map(({ input }) => input));
-  const { clockSkewMs, derivedTokens, trustedProxies, bodyMemoryBytes } = config;
-  const tokens = createTokens({
-    issuer: config.issuer,
-    keys: tokenKeys.current,
-    macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
-  });
+  const { bodyMemoryBytes, trustedProxies } = config;
   const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
   const verifyOptions = {
     credentials,
     tokens,
-    derivedTokens,
-    clockSkewMs,
+    derivedTokens: config.derivedTokens,
+    clockSkewMs: config.clockSkewMs,
     reader,
     usage,
-    rateLimiter: createRateLimiter(config, redis && telemetry.rateLimiter(redis.rateLimiter), monotonicMs),
+    // Without Redis each process counts by itself.
+    rateLimiter:
+      redis === null
+        ? localLimits.keys
+        : createSharedLimit({ local: localLimits.keys, shared: telemetry.rateLimiter(redis.rateLimiter), outage: config.rateLimitOutage }),
     guesses,
     clock,
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
@@ -169,25 +182,26 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
     issuer: config.issuer,
     reportUnanswered: verifyOptions.reportUnanswered,
   };
-  const reporting = { log, clock, isSampled: createSampler(config.logSampling, Math.random), traceIdOf: telemetry.traceIdOf };
   const methods = createMethodTable(
     ApiKeysService,
     implementationsOf(
       service,
       verification,
       violationsOf,
-      { store, credentials, tokens, reader, guesses, clock, randomBytes, clockSkewMs },
+      { ...verifyOptions, store, randomBytes },
       tokenKeys,
       createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     ),
-    [...telemetry.interceptors, report(reporting), validate(violationsOf)],
+    [...telemetry.interceptors, noStore(ApiKeysService.methods), validate(violationsOf)],
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
   const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, access));
-  const admit = telemetry.admission(reportRefusals(reporting, authorized));
+  const isSampled = createSampler(config.logSampling, Math.random);
+  const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
+  const logged = logCalls({ log, monotonicMs, isSampled, traceIdOf: telemetry.traceIdOf });
+  const admit = noteKnownConnections(connections.setKnown, telemetry.admission(authorized, logged));
 
-  const health = createHealthState({ ping: () => store.ping(), timer: systemTimer, ...healthPing });
   const json = createJsonReader({
     unknownFields: config.unknownFields,
     maxValues: maxJsonValues,
@@ -195,106 +209,70 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
   });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const shutdown = new AbortController();
-  const reportError = (error: unknown) => log.error({ error }, "a protocol handler failed");
+  const server = createServerServices({
+    ping: () => store.ping(),
+    services: [ApiKeysService],
+    otherFiles: [file_google_rpc_error_details],
+    reflection: config.reflection,
+    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    monotonicMs,
+  });
   const rpc = createRpcHandler({
     methods,
     admit,
-    services: [
-      createHealthService(health, [ApiKeysService.typeName]),
-      createReflection([ApiKeysService, Health], [file_google_rpc_error_details]),
-    ],
+    openMethods: createMethodTable(Health, server.healthMethods, []),
+    streams: server.streams,
     json,
     bodies,
     trustedProxies,
     maxBytes,
+    maxStreamMessageBytes,
     shutdownSignal: shutdown.signal,
+    statusOf: failureStatus,
     reportError,
   });
+  const watchLane = createServerStreamLane([server.watches], { json, statusOf: failureStatus, reportError });
   const listener = createListener({
     handler: createDispatcher({
       rpc: rpc.handler,
-      isRpcPath: rpc.isRpcPath,
-      health: createHealthHttp(health),
-      transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes }),
+      isRpc: rpc.isRpc,
+      health: server.healthHttp,
+      transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),
-    streamHandler: rpc.streamHandler,
-    limits: defaultLimits,
+    streamHandler: (...stream) => rpc.streamHandler(...stream) || watchLane(...stream),
+    limits,
+    connections,
     tls: config.tls === null ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
     onError: reportError,
   });
 
-  const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
-  const unwatch =
-    metrics === null
-      ? null
-      : watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connectionCount: listener.connectionCount });
+  if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
-  const flushTimer = setInterval(() => void flush(), flushIntervalMs);
+  closing.defer(async () => void (await flush()));
+  every(flushIntervalMs, flush, closing);
   await trust.tick();
-  const trustTimer = setInterval(() => void trust.tick(), trustTickMs);
+  every(trustTickMs, trust.tick, closing);
+  closing.defer(() => server.health.stop());
+  closing.defer(() => listener.drain(config.drainTimeoutMs));
+  closing.defer(() => shutdown.abort());
+  closing.defer(() => server.health.drain());
 
   return {
     async listen() {
-      await health.check();
-      health.start();
+      await server.health.check();
+      server.health.start();
       const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
-    async close() {
-      health.drain();
-      shutdown.abort();
-      await listener.drain(config.drainTimeoutMs);
-      health.stop();
-      tokenKeys.close();
-      clearInterval(flushTimer);
-      clearInterval(trustTimer);
-      await flush();
-      await shared?.close();
-      await store.close();
-      await traces?.close();
-      await metricsServer?.close();
-      unwatch?.();
-    },
+    close: () => closeAll(closing),
   };
 }
 
-async function openConfiguredTokenKeys(config: Config, { signingKeys }: Secrets, log: Log): Promise<TokenKeySource> {
-  try {
-    return await openTokenKeys({
-      uris: signingKeys,
-      refreshMs: config.signingKeysRefreshMs,
-      allowsPrivateAddresses: config.signingKeysPrivateAddresses === "allow",
-      random: Math.random,
-      log,
-    });
-  } catch (error) {
-    if (!(error instanceof MalformedJwkSets)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
-    throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
-  }
-}
-
-/** `shareable` is null where no other process can use the store. */
-async function openStore(
-  config: Config,
-  { storeUri }: Secrets,
-  clock: () => number,
-  monotonicMs: () => number,
-): Promise<{ store: KeyStore; shareable: MongoKeyStore | null }> {
-  const { auditRetentionMs, maxKeys } = config;
-  if (config.store.kind === "sqlite") {
-    mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-    return { store: await openSqliteKeyStore({ path: config.store.path, clock, monotonicMs, auditRetentionMs, maxKeys }), shareable: null };
-  }
-  const store = await openMongoKeyStore({ uri: storeUri as string, clock, auditRetentionMs, maxKeys });
-  return { store, shareable: store };
-}
-
-/** Without Redis each process counts by itself. */
-function createRateLimiter(config: Config, shared: SharedRateLimiter | null, monotonicMs: () => number): RateLimiter {
-  const local = createMemoryRateLimiter({ maxEntries: config.cacheMaxEntries, monotonicMs, isFollower: shared !== null });
-  return shared === null ? local : createSharedLimit({ local, shared, outage: config.rateLimitOutage });
+function every(intervalMs: number, work: () => Promise<unknown>, closing: AsyncDisposableStack): void {
+  const timer = setInterval(() => void work(), intervalMs);
+  closing.defer(() => clearInterval(timer));
 }

@@ -25,7 +25,7 @@ export async function measureHttp(): Promise<void> {
 
   title("http: HTTP/2 requests, client included");
   await overHttp2("as request and response", (server) => server.on("request", (_request, answer) => answer.end(body)));
-  await overHttp2("as a stream (connect-lane.ts)", (server) => {
+  await overHttp2("as a stream (http-exchange.ts)", (server) => {
     server.on("stream", (exchange) => {
       exchange.respond({ ":status": 200 });
       exchange.end(body);

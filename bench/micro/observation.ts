@@ -21,7 +21,7 @@ export function measureObservation(): void {
   report("an Error, ten calls deep", 20_000, () => deep(10, () => new Error(text)));
   report("a Failure, ten calls deep (failure.ts)", 20_000, () => deep(10, () => new Failure("INVALID_REQUEST", { message: text })));
   const log = createLog("info", nowhere);
-  report("log line of a call (report.ts)", 20_000, () => log.info(fields, "call"));
+  report("log line of a call (log-calls.ts)", 20_000, () => log.info(fields, "call"));
   report("redactText of a text without a credential (redact.ts)", 100_000, () => redactText(text));
   report("redactText of a text that must be searched", 100_000, () => redactText(`${text} basic`));
   const tracer = new TracerProvider({ sampler: new AlwaysOffSampler() }).getTracer("bench");

@@ -13,6 +13,12 @@ export type TrustMode = "leased" | "grace" | "none";
 /** When in-process entries may be served: before anything else is asked, only where the shared cache cannot tell, or not at all. */
 export type LocalUse = "first" | "last" | "never";
 
+/** Which server of the shared cache took a change, and under which generation. */
+export interface Announced {
+  readonly cacheId: string;
+  readonly generation: number;
+}
+
 export interface CacheTrust {
   mode(): TrustMode;
   localUse(): LocalUse;
@@ -21,11 +27,11 @@ export interface CacheTrust {
   /** Counts everything that puts older knowledge in doubt. What was read at another epoch must not be kept. */
   readonly epoch: number;
   /**
-   * Called after the store acknowledged a change: `told` says which server of the shared cache took it under which generation, null for
-   * none. Resolves once no process can go on believing the old state beyond the bound. Rejects where the store cannot be asked; the bound
-   * then begins when it can be again, for the change is there although nobody was told that it is.
+   * Called after the store acknowledged a change; null if no server of the shared cache is sure to have taken it. Resolves once no process can
+   * go on believing the old state beyond the bound. Rejects if the store cannot be asked; the bound then begins when it can be again, since the
+   * change is there although it was not announced.
    */
-  settle(told: { readonly cacheId: string; readonly generation: number } | null): Promise<void>;
+  settle(announced: Announced | null): Promise<void>;
   /**
    * Resolves where the store confirmed within the lease before the call, or confirms now, that it is in force; rejects as it does where it
    * cannot, and at once while three ticks and more found that it cannot. What the store is asked after that can be old by one lease at most, and
@@ -75,10 +81,10 @@ const maxJudgementTicks = 6;
  * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
  * one lease from the moment it was *asked for*, so that a slow answer proves no more than it should:
  *
- * 1. The generation, read from the store. Whoever could not tell the shared cache of a change begins a new generation before it
+ * 1. The generation, read from the store. Whoever could not announce a change through the shared cache begins a new generation before it
  *    acknowledges the change, and so does whoever meets a shared cache that restarted. A process that cannot read it is in doubt.
  * 2. A heartbeat through the shared cache. Messages come in order, so a heartbeat that came round proves that every change
- *    published before it has been heard. Only in-process entries need this; the shared cache itself holds what it was told.
+ *    published before it has been heard. Only in-process entries need this; the shared cache itself holds what was announced.
  *
  * A process cut off from the store cannot read the generation, but hears of a new one by the heartbeats of the others, which are sent under
  * it before anything else is: otherwise it would go on asking the shared cache for entries that nobody keeps up to date any more.
@@ -93,7 +99,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let confirming: Promise<unknown> | null = null;
   /** What the store's last answer was, where that was none and nothing that it was asked later was answered. */
   let outage: { readonly error: unknown } | null = null;
-  /** A change was made of which nobody could be told. */
+  /** A change was made that could not be announced. */
   let owesGeneration = false;
   let ticks = 0;
   let answeredTick = 0;
@@ -179,11 +185,11 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     shared.beat(beatId);
   };
 
-  const settle: CacheTrust["settle"] = async (told) => {
-    if (told === null) owesGeneration = false;
+  const settle: CacheTrust["settle"] = async (announced) => {
+    if (announced === null) owesGeneration = false;
     try {
       const current = await read();
-      if (told === null || told.generation !== current.number || told.cacheId !== current.cacheId) {
+      if (announced === null || announced.generation !== current.number || announced.cacheId !== current.cacheId) {
         await advance(current.number, current.cacheId);
       }
     } catch (error) {
@@ -201,7 +207,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       if (mode === "none") return "never";
       const proofAgeMs = shared === null ? 0 : nowMs - provenSinceMs;
       if (proofAgeMs <= leaseMs) return "first";
-      // Counted from the proof, so that a change of which the shared cache was told is out of here one grace later at the latest.
+      // Counted from the proof, so that a change that the shared cache took is out of here one grace later at the latest.
       return mode === "grace" && proofAgeMs <= graceMs ? "last" : "never";
     },
 

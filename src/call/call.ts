@@ -11,9 +11,9 @@ export interface Caller {
   readonly roles: readonly string[];
 }
 
-/** Somebody who follows one call, for metrics or a trace. */
+/** Somebody who follows one call, for the log, metrics or a trace. */
 export interface CallObservation {
-  /** The call is over; `failure` is what its caller gets, null for an answer. Only the first end counts: a deadline may pass before the method is done. */
+  /** The call is over: its answer is encoded (null), or `failure` is what its caller gets. Only the first end counts. */
   end(failure: Failure | null): void;
 }
 
@@ -25,15 +25,19 @@ export interface Call {
   readonly requestId: string;
   /** The client's IP address in its canonical form; empty if it is unknown: the connection is gone, or a trusted proxy sent no address. */
   readonly clientAddress: string;
+  /** Stands for the client's connection, the same for all calls that come by it; undefined if it is gone. */
+  readonly connection: object | undefined;
   /** Aborts when the caller goes away or its deadline passes. */
   readonly signal: AbortSignal;
   /** A request header by its lower-case name; several lines joined by ", ". */
   requestHeader(name: string): string | undefined;
   /** Sets a response header (leading metadata), also on errors. */
   setResponseHeader(name: string, value: string): void;
+  /** Sets a response trailer (trailing metadata), also on errors. JSON/HTTP has none and leaves it out. */
+  setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
-  /** Set before the admission where calls are observed. A protocol that answers a failure ends it. */
+  /** Set before the admission where calls are observed. Whatever runs the call ends it. */
   observation: CallObservation | undefined;
 }
 

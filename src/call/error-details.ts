@@ -5,7 +5,7 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
 import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Failure, FieldViolation, QuotaViolation } from "../error/failure.ts";
-import { codeNumbers, errorTable } from "../error/table.ts";
+import { codeNumbers, wireCodeOf } from "../error/table.ts";
 
 /** `domain` of every ErrorInfo (AIP-193): reasons are unique within it. */
 export const errorDomain = "keywright";
@@ -42,7 +42,7 @@ export function failureStatus(failure: Failure, requestId: string): Status {
   if (failure.quota !== null) details.push(anyPack(QuotaFailureSchema, quotaFailure(failure.quota)));
   for (const { typeName, value } of failure.details) details.push(create(AnySchema, { typeUrl: `type.googleapis.com/${typeName}`, value }));
   const message = clip(failure.message, maxMessageChars);
-  return create(StatusSchema, { code: codeNumbers[errorTable[failure.reason].code], message, details });
+  return create(StatusSchema, { code: codeNumbers[wireCodeOf(failure.reason)], message, details });
 }
 
 function quotaFailure({ subject, quotaId, limit, used }: QuotaViolation) {

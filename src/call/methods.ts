@@ -16,7 +16,9 @@ export type Implementation<M extends DescMethodUnary> = (
 
 /** An implementation for every unary method of a service, by local name. */
 export type Implementations<S extends DescService> = {
-  [K in keyof S["method"]]: S["method"][K] extends DescMethodUnary ? Implementation<S["method"][K]> : never;
+  [K in keyof S["method"] as S["method"][K] extends DescMethodUnary ? K : never]: S["method"][K] extends DescMethodUnary
+    ? Implementation<S["method"][K]>
+    : never;
 };
 
 /** What the protocols serve: each unary method with its handler, interceptors applied. */
@@ -31,7 +33,7 @@ export function createMethodTable<S extends DescService>(
   const table = new Map<DescMethodUnary, Handler>();
   for (const method of service.methods) {
     if (!isUnary(method)) continue;
-    const implementation = implementations[method.localName as keyof S["method"]] as Implementation<DescMethodUnary>;
+    const implementation = implementations[method.localName as keyof Implementations<S>] as Implementation<DescMethodUnary>;
     const innermost: Handler = async (request, call) => create(method.output, await implementation(request, call));
     table.set(
       method,

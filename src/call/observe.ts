@@ -1,11 +1,20 @@
-import type { Admission, Call, CallObservation, Interceptor } from "./call.ts";
+import type { Admission, Call, CallObservation } from "./call.ts";
 
-/** Follows the calls of all protocols, from their headers to their outcome. */
+/** Follows the calls of all protocols, from their headers to their encoded answer. */
 export interface CallObserver {
   begin(call: Call): CallObservation;
 }
 
-export function observeByBoth(one: CallObserver, other: CallObserver): CallObserver {
+/** Begins before the admission, so that calls that are refused count too. At least one observer. */
+export function observeAdmission(observers: readonly CallObserver[], admit: Admission): Admission {
+  const observer = observers.reduce(observeByBoth);
+  return (call) => {
+    call.observation = observer.begin(call);
+    admit(call);
+  };
+}
+
+function observeByBoth(one: CallObserver, other: CallObserver): CallObserver {
   return {
     begin(call) {
       const [first, second] = [one.begin(call), other.begin(call)];
@@ -18,18 +27,3 @@ export function observeByBoth(one: CallObserver, other: CallObserver): CallObser
     },
   };
 }
-
-/** Begins before the admission, so that calls that are refused count too. */
-export function observeAdmission(observer: CallObserver, admit: Admission): Admission {
-  return (call) => {
-    call.observation = observer.begin(call);
-    admit(call);
-  };
-}
-
-/** Ends the observation of calls that succeed; those that fail, before their method or in it, are ended by their protocol. */
-export const observeSuccess: Interceptor = (next) => async (request, call) => {
-  const answer = await next(request, call);
-  call.observation?.end(null);
-  return answer;
-};

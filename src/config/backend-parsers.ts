@@ -1,13 +1,8 @@
+import type { CacheAddress, StoreAddress } from "./config.ts";
 import { Malformed } from "./parsers.ts";
 
-/** What KEYWRIGHT_STORE names. URIs stay whole: they are for the driver, and may hold a password. */
-export type StoreSetting = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "mongodb"; readonly uri: string };
-
-export type CacheSetting =
-  | { readonly kind: "memory" | "none" }
-  | { readonly kind: "redis"; readonly topology: "single" | "sentinel" | "cluster"; readonly uri: string };
-
-export function store(text: string): StoreSetting {
+/** What KEYWRIGHT_STORE names. */
+export function store(text: string): StoreAddress {
   if (/^sqlite:\/\/\/[^?#]+$/.test(text)) return { kind: "sqlite", path: sqlitePath(text.slice("sqlite://".length)) };
   if (/^mongodb(\+srv)?:\/\/[^/?#\s]\S*$/.test(text)) return { kind: "mongodb", uri: text };
   throw new Malformed("must be sqlite:///path, mongodb://... or mongodb+srv://...");
@@ -15,7 +10,8 @@ export function store(text: string): StoreSetting {
 
 const redisTopologies = { "redis:": "single", "rediss:": "single", "redis+sentinel:": "sentinel", "redis+cluster:": "cluster" } as const;
 
-export function cache(text: string): CacheSetting {
+/** What KEYWRIGHT_CACHE names. */
+export function cache(text: string): CacheAddress {
   if (text === "memory" || text === "none") return { kind: text };
   const scheme = /^(redis:|rediss:|redis\+sentinel:|redis\+cluster:)\/\/[^/?#\s]\S*$/.exec(text)?.[1] as
     | keyof typeof redisTopologies

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { adminTokenPrefix } from "../core/credential-shape.ts";
+import { databaseFileOf } from "./backends.ts";
 import type { Config, GivenSecrets, Secrets } from "./config.ts";
 import { accessProblems } from "./file-access.ts";
 import { createWhole, readIfExists } from "./generated-file.ts";
@@ -68,8 +70,9 @@ export async function completeSecrets(
   if (current === null) {
     const file = join(config.dataDir, serverSecretName);
     // A new secret would silently refuse every key of the store.
-    if (config.store.kind === "sqlite" && existsSync(config.store.path) && !existsSync(file)) {
-      throw new ConfigError([`${file}: is missing, but the store ${config.store.path} exists; restore the file or set KEYWRIGHT_SECRET`]);
+    const database = databaseFileOf(config.store);
+    if (database !== null && existsSync(database) && !existsSync(file)) {
+      throw new ConfigError([`${file}: is missing, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
     }
     current = await contentOf({ name: serverSecretName, title: "the server secret", generate: () => random(32), check: serverSecret });
     if (given.serverSecrets.retired.some(({ secret }) => secret === current))
@@ -78,7 +81,7 @@ export async function completeSecrets(
 
   let adminTokens = given.adminTokens;
   if (adminTokens.length === 0) {
-    const generate = () => `kwadm_${random(32)}`;
+    const generate = () => adminTokenPrefix + random(32);
     const token = await contentOf({ name: "admin-token", title: "the admin token", generate, check: bearerToken });
     adminTokens = [adminTokenOf("admin", token)];
   }
@@ -96,8 +99,9 @@ export async function completeSecrets(
 /** Before anything is made in a folder that is not safe. Nothing is read from the data folder if everything is configured. */
 async function refuseOpenFiles({ store, dataDir }: Config, given: GivenSecrets): Promise<void> {
   const isComplete = given.serverSecrets.current !== null && given.adminTokens.length > 0 && given.signingKeys.length > 0;
-  if (store.kind === "mongodb" && isComplete) return;
-  const problems = await accessProblems(dataDir, store.kind === "sqlite" ? store.path : null).catch((error: unknown) => {
+  const database = databaseFileOf(store);
+  if (database === null && isComplete) return;
+  const problems = await accessProblems(dataDir, database).catch((error: unknown) => {
     if (!isFileError(error)) throw error;
     return [`${dataDir}: cannot be used (${error.code})`];
   });

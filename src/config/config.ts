@@ -6,14 +6,29 @@ import type { ServerSecrets } from "../core/subkeys.ts";
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** Where keys live. A MongoDB URI may hold a password, so it is `Secrets.storeUri`. */
-export type StoreConfig = { readonly kind: "sqlite" /** Absolute. */; readonly path: string } | { readonly kind: "mongodb" };
+export type RedisTopology = "single" | "sentinel" | "cluster";
 
-/** The verifier cache. A Redis URI may hold a password, so it is `Secrets.cacheUri`. */
-export type CacheConfig =
-  | { readonly kind: "memory" }
-  | { readonly kind: "none" }
-  | { readonly kind: "redis"; readonly topology: "single" | "sentinel" | "cluster" };
+/** Where keys live, with all that it takes to open the store. A URI is whole: it is for the driver, and may hold a password. */
+export type StoreAddress =
+  | { readonly kind: "sqlite" /** Absolute. */; readonly path: string }
+  | { readonly kind: "mongodb"; readonly uri: string };
+
+/** The verifier cache, with all that it takes to open it. */
+export type CacheAddress =
+  | { readonly kind: "memory" | "none" }
+  | { readonly kind: "redis"; readonly topology: RedisTopology; readonly uri: string };
+
+/** Keeps a URI, and with it a password, out of what may be logged: an address that has one does not fit. */
+interface WithoutUri {
+  readonly uri?: never;
+}
+
+/** Where keys live, as far as it may be logged. */
+export type StoreConfig = WithoutUri & ({ readonly kind: "sqlite" /** Absolute. */; readonly path: string } | { readonly kind: "mongodb" });
+
+/** The verifier cache, as far as it may be logged. */
+export type CacheConfig = WithoutUri &
+  ({ readonly kind: "memory" | "none" } | { readonly kind: "redis"; readonly topology: RedisTopology });
 
 export interface TlsFiles {
   /** PEM, the chain from the leaf on. Absolute. */
@@ -29,11 +44,18 @@ export interface MetricsConfig {
   readonly port: number;
 }
 
+/** Who may use gRPC server reflection: everyone, callers with the role `admin`, or nobody. */
+export type ReflectionAccess = "on" | "admin" | "off";
+
 /** How the service runs. Holds no secret and may be logged whole. */
 export interface Config {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  readonly maxConnections: number;
+  /** Of one address, and without a call with a valid token. */
+  readonly maxConnectionsPerAddress: number;
+  readonly reflection: ReflectionAccess;
   /** Absolute. */
   readonly dataDir: string;
   readonly store: StoreConfig;
@@ -97,10 +119,8 @@ export interface Secrets {
   readonly adminTokens: readonly AdminToken[];
   /** URIs of JWK Sets with private keys: `file://`, `https://` or `base64://`. A generated set is a `file://` URI too. */
   readonly signingKeys: readonly string[];
-  /** `mongodb://` or `mongodb+srv://`; null where the store is SQLite. */
-  readonly storeUri: string | null;
-  /** `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`; null where the cache is not Redis. */
-  readonly cacheUri: string | null;
+  readonly store: StoreAddress;
+  readonly cache: CacheAddress;
 }
 
 /** The secrets as they were given. Null or empty: not given, to be generated (bootstrap.ts). */

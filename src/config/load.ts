@@ -1,5 +1,8 @@
 import { join } from "node:path";
-import type { Config, GivenSecrets } from "./config.ts";
+import ipaddr from "ipaddr.js";
+import { publicPrefixOf } from "../core/credential-shape.ts";
+import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
+import type { CacheAddress, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
 import { Malformed, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
@@ -50,48 +53,29 @@ function defaultValue(setting: Setting<unknown>): unknown {
 }
 
 function combine(values: SettingValues, raw: RawSettings, problems: string[]): LoadedConfig {
-  const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
-  const { store, cache } = values;
-  const tls = values.tls_cert_file !== null && values.tls_key_file !== null;
+  const { cache } = values;
+  const store: StoreAddress = values.store ?? { kind: "sqlite", path: join(values.data_dir, "keywright.db") };
+  const tls = tlsFilesOf(values);
   const keyPrefixes = keyPrefixesOf(values.key_prefix, values.retired_key_prefixes);
-  const secretTexts = [values.secret, ...values.secrets_retired.map(({ secret }) => secret)];
   const adminTokens = [...(values.admin_token === null ? [] : [adminTokenOf("admin", values.admin_token)]), ...(values.admin_tokens ?? [])];
-
-  if (keyPrefixes === null) {
-    problems.push(`${nameOf("retired_key_prefixes")}: must differ from ${nameOf("key_prefix")} and each other, also with _pub behind them`);
-  }
-  if (new Set(secretTexts).size < secretTexts.length) {
-    problems.push(`${nameOf("secrets_retired")}: must differ from ${nameOf("secret")} and each other`);
-  }
-  if (new Set(adminTokens.map(({ name }) => name)).size < adminTokens.length && values.admin_token !== null) {
-    problems.push(`${nameOf("admin_tokens")}: must not have a token named admin, the name of ${nameOf("admin_token")}`);
-  }
-  if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined) problems.push(`${nameOf("tls_key_file")}: is missing`);
-  if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined) problems.push(`${nameOf("tls_cert_file")}: is missing`);
-  if (store?.kind === "mongodb") {
-    // Processes that share a store must agree on these, so none may make up its own.
-    if (raw.secret === undefined) problems.push(`${nameOf("secret")}: is missing; with MongoDB nothing is generated`);
-    if (raw.signing_keys === undefined) problems.push(`${nameOf("signing_keys")}: is missing; with MongoDB nothing is generated`);
-    if (raw.admin_token === undefined && raw.admin_tokens === undefined) {
-      problems.push(`${nameOf("admin_token")}: is missing; with MongoDB nothing is generated`);
-    }
-  }
-  if (cache.kind === "redis" && store?.kind !== "mongodb") {
-    problems.push(`${nameOf("cache")}: Redis needs a MongoDB store; an SQLite file is one process's own, and so is its cache`);
-  }
+  checkTogether(values, raw, problems);
+  checkBackends(store, cache, raw, problems);
 
   return {
     config: {
       host: values.host,
       port: values.port,
+      maxConnections: values.max_connections,
+      maxConnectionsPerAddress: values.max_connections_per_address,
+      reflection: values.reflection ?? (isLoopback(values.host) ? "on" : "admin"),
       dataDir: values.data_dir,
-      store: store?.kind === "mongodb" ? { kind: "mongodb" } : (store ?? { kind: "sqlite", path: join(values.data_dir, "keywright.db") }),
-      cache: cache.kind === "redis" ? { kind: "redis", topology: cache.topology } : { kind: cache.kind },
+      store: storeConfigOf(store),
+      cache: cacheConfigOf(cache),
       cacheTtlMs: values.cache_ttl,
       cacheMaxEntries: values.cache_max_entries,
       bodyMemoryBytes: values.body_memory_mib * 1024 * 1024,
-      keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: `${values.key_prefix}_pub`, retired: [] },
-      issuer: values.issuer ?? listenerUrl(tls, values.host, values.port),
+      keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: publicPrefixOf(values.key_prefix), retired: [] },
+      issuer: values.issuer ?? listenerUrl(tls !== null, values.host, values.port),
       signingKeysRefreshMs: values.signing_keys_refresh,
       signingKeysPrivateAddresses: values.signing_keys_private_addresses,
       trustedProxies: values.trusted_proxies,
@@ -106,7 +90,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       logSampling: values.log_sampling,
       metrics: values.metrics_port === null ? null : { host: values.metrics_host, port: values.metrics_port },
       corsOrigins: values.cors_origins,
-      tls: tls ? { certFile: values.tls_cert_file as string, keyFile: values.tls_key_file as string } : null,
+      tls,
       defaultKeyTtlMs: values.default_ttl,
       maxKeys: values.max_keys,
       auditRetentionMs: values.audit_retention,
@@ -116,10 +100,53 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       serverSecrets: { current: values.secret, retired: values.secrets_retired },
       adminTokens,
       signingKeys: values.signing_keys ?? [],
-      storeUri: store?.kind === "mongodb" ? store.uri : null,
-      cacheUri: cache.kind === "redis" ? cache.uri : null,
+      store,
+      cache,
     },
   };
+}
+
+/** Only this machine can connect there. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
+}
+
+/** Adds the problems that settings have with each other. */
+function checkTogether(values: SettingValues, raw: RawSettings, problems: string[]): void {
+  const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
+  const secretTexts = [values.secret, ...values.secrets_retired.map(({ secret }) => secret)];
+
+  if (keyPrefixesOf(values.key_prefix, values.retired_key_prefixes) === null) {
+    problems.push(`${nameOf("retired_key_prefixes")}: must differ from ${nameOf("key_prefix")} and each other, also with _pub behind them`);
+  }
+  if (new Set(secretTexts).size < secretTexts.length) {
+    problems.push(`${nameOf("secrets_retired")}: must differ from ${nameOf("secret")} and each other`);
+  }
+  if (values.admin_token !== null && values.admin_tokens?.some(({ name }) => name === "admin")) {
+    problems.push(`${nameOf("admin_tokens")}: must not have a token named admin, the name of ${nameOf("admin_token")}`);
+  }
+  if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined) problems.push(`${nameOf("tls_key_file")}: is missing`);
+  if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined) problems.push(`${nameOf("tls_cert_file")}: is missing`);
+}
+
+/** Adds the problems that other settings have with the store and the cache. */
+function checkBackends(store: StoreAddress, cache: CacheAddress, raw: RawSettings, problems: string[]): void {
+  const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
+  const { title, isShared } = storeTraits[store.kind];
+  if (isShared) {
+    const missing = (name: SettingName) => problems.push(`${nameOf(name)}: is missing; with ${title} nothing is generated`);
+    if (raw.secret === undefined) missing("secret");
+    if (raw.signing_keys === undefined) missing("signing_keys");
+    if (raw.admin_token === undefined && raw.admin_tokens === undefined) missing("admin_token");
+  }
+  if (isSharedCache[cache.kind] && !isShared) {
+    problems.push(`${nameOf("cache")}: Redis needs a MongoDB store; an SQLite file is one process's own, and so is its cache`);
+  }
+}
+
+/** Null: cleartext. */
+function tlsFilesOf({ tls_cert_file: certFile, tls_key_file: keyFile }: SettingValues): TlsFiles | null {
+  return certFile === null || keyFile === null ? null : { certFile, keyFile };
 }
 
 function listenerUrl(tls: boolean, host: string, port: number): string {

@@ -24,6 +24,23 @@ const dayMs = 86_400_000;
 export const settings = {
   host: { default: "127.0.0.1", parse: text(hostName), description: "Address to listen on; `0.0.0.0` or `::` for all." },
   port: { default: "4430", parse: text(wholeNumber(0, 65_535)), description: "TCP port; 0 takes a free one." },
+  max_connections: {
+    default: "10000",
+    parse: text(wholeNumber(16, 1_000_000)),
+    description: "Maximum client connections; one address (IPv6: its /64) has at most half of them.",
+  },
+  max_connections_per_address: {
+    default: "1000",
+    parse: text(wholeNumber(1, 1_000_000)),
+    description:
+      "Maximum connections of one address (IPv6: its /64) by which no call with a valid token has come yet; trusted proxies have no such limit.",
+  },
+  reflection: {
+    default: null,
+    defaultNote: "`on` if `KEYWRIGHT_HOST` is a loopback address, else `admin`",
+    parse: text(oneOf("on", "admin", "off")),
+    description: "Who may use gRPC server reflection: `on` (everyone), `admin` (callers with the role `admin`) or `off` (nobody).",
+  },
   data_dir: { default: "./data", parse: text(filePath), description: "Folder of the SQLite file and of generated secrets." },
   store: {
     default: null,

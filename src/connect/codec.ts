@@ -1,4 +1,5 @@
 import type { Protocol } from "../call/call.ts";
+import { parseMediaType } from "../http/media-type.ts";
 
 /** How the messages of a call are written: what its Content-Type says. */
 export interface Codec {
@@ -7,33 +8,39 @@ export interface Codec {
   readonly binary: boolean;
   /** Messages come in envelopes: a flag byte, four bytes of length, the message. All but Connect's unary calls. */
   readonly enveloped: boolean;
+  /** gRPC-Web's text form: the whole body in base64, for browsers that cannot read bytes while they arrive. */
+  readonly text: boolean;
+  /** The Content-Type of the answer. */
+  readonly contentType: string;
 }
 
-const pattern = /^application\/(?:(?:(grpc-web|grpc|connect)\+)?(?:(proto)|json(?:; ?charset=utf-?8)?)|(grpc-web|grpc))$/i;
+const formats = ["proto", "json"];
+const codecs = new Map<string, Codec>();
+for (const format of formats) {
+  const binary = format === "proto";
+  add(`application/${format}`, { protocol: "connect", binary, enveloped: false, text: false });
+  add(`application/connect+${format}`, { protocol: "connect", binary, enveloped: true, text: false });
+  add(`application/grpc+${format}`, { protocol: "grpc", binary, enveloped: true, text: false });
+  add(`application/grpc-web+${format}`, { protocol: "grpc-web", binary, enveloped: true, text: false });
+}
+add("application/grpc-web-text+proto", { protocol: "grpc-web", binary: true, enveloped: true, text: true });
+// The short forms mean protobuf.
+for (const type of ["application/grpc", "application/grpc-web", "application/grpc-web-text"]) {
+  codecs.set(type, codecs.get(`${type}+proto`) as Codec);
+}
 
-/** What nearly all callers send, read once. */
-const common = new Map(
-  ["application/json", "application/proto", "application/grpc", "application/grpc+proto"].map((type) => [type, parse(type)]),
-);
+function add(contentType: string, codec: Omit<Codec, "contentType">): void {
+  codecs.set(contentType, { ...codec, contentType });
+}
 
 /** The codec of a Content-Type, or undefined where it is none of Connect, gRPC and gRPC-Web. */
 export function codecOf(contentType: string | undefined): Codec | undefined {
-  return contentType === undefined ? undefined : (common.get(contentType) ?? parse(contentType));
+  if (contentType === undefined) return undefined;
+  return codecs.get(contentType) ?? parse(contentType);
 }
 
 function parse(contentType: string): Codec | undefined {
-  const match = pattern.exec(contentType);
-  if (match === null) return undefined;
-  const envelope = (match[1] ?? match[3])?.toLowerCase();
-  return {
-    protocol: envelope === "grpc" || envelope === "grpc-web" ? envelope : "connect",
-    binary: match[2] !== undefined || match[3] !== undefined,
-    enveloped: envelope !== undefined,
-  };
-}
-
-/** The Content-Type of the codec, in the form the protocols prefer. */
-export function contentTypeOf(codec: Codec): string {
-  const format = codec.binary ? "proto" : "json";
-  return codec.enveloped ? `application/${codec.protocol}+${format}` : `application/${format}`;
+  const { essence, isUtf8 } = parseMediaType(contentType);
+  const codec = codecs.get(essence);
+  return isUtf8 || codec?.binary ? codec : undefined;
 }

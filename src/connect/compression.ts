@@ -11,11 +11,10 @@ export type Encoding = "gzip" | "br";
 export const acceptedEncodings = "gzip,br";
 
 /**
- * A compressed message may inflate to this, and to so many bytes more for each of its own: what a request costs is bounded by what it
- * weighs. JSON of keys and credentials, which are random, inflates by less than 16; gzip itself goes to 1,000 and brotli far beyond.
+ * A compressed message may inflate to this, and to `maxInflationRatio` bytes more for each of its own: what a request costs is bounded by
+ * what it weighs.
  */
 const inflationFloorBytes = 16 * 1024;
-const maxInflation = 32;
 
 /** Up to here inflating at once takes less time than a trip to the thread pool, and keeps whoever has no token off it. */
 const inlineBytes = 64 * 1024;
@@ -30,15 +29,19 @@ export function encodingOf(header: string | undefined): Encoding | undefined {
   throw new Failure("UNIMPLEMENTED", { message: `this compression is not supported; supported are ${acceptedEncodings}` });
 }
 
-/** What so many compressed bytes may inflate to where a message may have `maxBytes`. */
-export function maxInflatedBytes(byteLength: number, maxBytes: number): number {
-  return Math.min(maxBytes, inflationFloorBytes + maxInflation * byteLength);
+/** What so many compressed bytes may inflate to if a message may have `maxBytes`. */
+export function maxInflatedBytes(
+  byteLength: number,
+  maxBytes: number,
+  { maxInflationRatio }: Pick<BodyLease, "maxInflationRatio">,
+): number {
+  return Math.min(maxBytes, inflationFloorBytes + maxInflationRatio * byteLength);
 }
 
 /** The inflated bytes; BODY_TOO_LARGE where they are more than `maxInflatedBytes`, found out without inflating the rest. */
 export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: number, lease: BodyLease): Promise<Uint8Array> {
   if (bytes.length === 0) return bytes;
-  const maxOutputLength = maxInflatedBytes(bytes.length, maxBytes);
+  const maxOutputLength = maxInflatedBytes(bytes.length, maxBytes, lease);
   const input = encoding === "br" ? capBrotliWindow(bytes, maxOutputLength) : bytes;
   try {
     if (maxOutputLength <= inlineBytes) return inlineInflaters[encoding](input, { maxOutputLength });
@@ -46,7 +49,7 @@ export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: n
     return await lease.inTurn(() => pooledInflaters[encoding](input, { maxOutputLength }));
   } catch (error) {
     if (error instanceof Failure) throw error;
-    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw inflatesTooFar(maxOutputLength, maxBytes);
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw inflatesTooFar(maxOutputLength, maxBytes, lease);
     throw new Failure("MALFORMED_BODY", { message: `the request body is not valid ${encoding === "br" ? "brotli" : "gzip"} data` });
   }
 }
@@ -58,15 +61,13 @@ export async function inflateEnvelope(
   maxBytes: number,
   lease: BodyLease,
 ): Promise<Uint8Array> {
-  if (encoding === undefined) {
-    throw new Failure("MALFORMED_BODY", { message: "the message is compressed, but the request names no encoding" });
-  }
+  if (encoding === undefined) throw new Failure("UNDECLARED_COMPRESSION");
   return await inflate(data, encoding, maxBytes, lease);
 }
 
-function inflatesTooFar(maxOutputBytes: number, maxBytes: number): Failure {
+function inflatesTooFar(maxOutputBytes: number, maxBytes: number, { maxInflationRatio }: BodyLease): Failure {
   if (maxOutputBytes === maxBytes) return bodyTooLarge(maxBytes);
   return new Failure("BODY_TOO_LARGE", {
-    message: `the request body inflates to more than ${maxInflation} times its size and ${inflationFloorBytes} bytes; send it uncompressed`,
+    message: `the request body inflates to more than ${maxInflationRatio} times its size and ${inflationFloorBytes} bytes; send it uncompressed`,
   });
 }

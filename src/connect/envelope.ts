@@ -25,10 +25,10 @@ export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
   return { compressed: flags === compressedFlag, data: body.subarray(envelopeHeaderBytes, end) };
 }
 
-/** The message, not compressed, in its envelope. */
-export function writeEnvelope(message: Uint8Array): Buffer {
+/** The message, not compressed, in its envelope. `flags` say what else it is than a message. */
+export function writeEnvelope(message: Uint8Array, flags = 0): Buffer {
   const bytes = Buffer.allocUnsafe(envelopeHeaderBytes + message.length);
-  bytes[0] = 0;
+  bytes[0] = flags;
   bytes.writeUInt32BE(message.length, 1);
   bytes.set(message, envelopeHeaderBytes);
   return bytes;

@@ -4,15 +4,14 @@ import { Failure } from "../error/failure.ts";
 import type { BodyLease } from "../http/body-budget.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import type { Codec } from "./codec.ts";
+import { type Codec, codecOf } from "./codec.ts";
 import { encodingOf, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
 
 /** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined where it names none. */
 export function codecOfQuery(query: URLSearchParams): Codec | undefined {
   const encoding = query.get("encoding");
-  if (encoding !== "json" && encoding !== "proto") return undefined;
-  return { protocol: "connect", binary: encoding === "proto", enveloped: false };
+  return encoding === "json" || encoding === "proto" ? codecOf(`application/${encoding}`) : undefined;
 }
 
 /** The message in the query of a Connect GET. Closes the account of the body, where inflated bytes count. */

@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { HttpResponse } from "../http/message.ts";
-import type { ErrorReporter } from "./failures.ts";
+import type { ErrorReporter } from "../http/run-call.ts";
 
 /** Ends an answer that could not be written. That a caller is gone is nobody's fault; anything else is ours and reported. */
 export function giveUp(response: HttpResponse | ServerHttp2Stream, error: unknown, report: ErrorReporter): void {

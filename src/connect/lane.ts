@@ -1,27 +1,40 @@
-import type { DescMethodUnary } from "@bufbuild/protobuf";
-import type { Admission, Handler } from "../call/call.ts";
+import type { DescMethodUnary, Registry } from "@bufbuild/protobuf";
+import type { Status } from "../../gen/google/rpc/status_pb.ts";
+import type { Failure } from "../error/failure.ts";
 import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
+import type { HttpCall } from "../http/http-call.ts";
+import type { ErrorReporter, ServedMethod } from "../http/run-call.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import type { ErrorReporter } from "./failures.ts";
+import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
 
-/** A method that the lanes serve. */
-export interface RpcRoute {
+/** A unary method that the lanes serve. */
+export interface RpcRoute extends ServedMethod {
   readonly method: DescMethodUnary;
-  readonly handler: Handler;
   /** Bound of a request message, before and after inflating. */
   readonly maxBytes: number;
 }
 
 export interface LaneOptions {
-  readonly admit: Admission;
   readonly json: JsonReader;
   readonly bodies: BodyBudget;
+  /** Types that a google.protobuf.Any in an answer may hold. */
+  readonly registry?: Registry | undefined;
   readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
+  /** What callers get of a failure. */
+  readonly statusOf: (failure: Failure, requestId: string) => Status;
+  readonly answers: AnswerQueue;
 }
 
-/** What the lane for Connect needs besides. */
-export interface ConnectLaneOptions extends LaneOptions {
-  readonly answers: AnswerQueue;
+/** The encoding that a request names in `header`. Throws UNIMPLEMENTED for an unknown one; then the answer lists the known ones in `acceptHeader`. */
+export function requestEncoding(call: HttpCall, header: string, acceptHeader: string): Encoding | undefined {
+  const name = call.requestHeader(header);
+  if (name === undefined) return undefined;
+  try {
+    return encodingOf(name);
+  } catch (error) {
+    call.setResponseHeader(acceptHeader, acceptedEncodings);
+    throw error;
+  }
 }

@@ -8,9 +8,10 @@ import type { Codec } from "./codec.ts";
 import { type Encoding, inflate, inflateEnvelope } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
 import { envelopeHeaderBytes, readSingleEnvelope } from "./envelope.ts";
+import { readWebText } from "./grpc-web.ts";
 
 export interface ReadOptions {
-  readonly codec: Pick<Codec, "binary" | "enveloped">;
+  readonly codec: Pick<Codec, "binary" | "enveloped" | "text">;
   readonly encoding: Encoding | undefined;
   /** Bound of the message, before and after inflating. */
   readonly maxBytes: number;
@@ -28,7 +29,8 @@ export async function readRequestMessage(
 ): Promise<Message> {
   const { codec, maxBytes, json, lease } = options;
   try {
-    const body = await readBody(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease);
+    const read = codec.text ? readWebText : readBody;
+    const body = await read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease);
     const bytes = await messageBytes(body, options);
     // The deadline may have passed while the body was inflated; its call is answered.
     if (lease.cancelled !== undefined) throw lease.cancelled;

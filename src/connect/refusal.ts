@@ -1,42 +1,129 @@
-import type { ServerResponse } from "node:http";
+import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import { Failure } from "../error/failure.ts";
 import type { Reason } from "../error/table.ts";
 import { requestIdOf } from "../http/http-call.ts";
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import { connectErrorBody, rpcError } from "./error-encoding.ts";
+import { exchangeOf, type HttpExchange, writeAnswer, writeHeaders } from "../http/http-exchange.ts";
+import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
+import { type Codec, codecOf } from "./codec.ts";
+import { discardRest } from "./discard-rest.ts";
+import { writeEnvelope } from "./envelope.ts";
+import { connectError, connectErrorBody, grpcErrorTrailers } from "./error-encoding.ts";
+import { codecOfQuery } from "./get-request.ts";
+import { trailerFrame, webText } from "./grpc-web.ts";
+import type { LaneOptions } from "./lane.ts";
 
-const acceptedTypes =
-  "application/grpc, application/grpc-web, application/json, application/proto, application/connect+json, application/connect+proto";
+type RefusalOptions = Pick<LaneOptions, "statusOf" | "answers">;
+type Headers = Readonly<Record<string, string>>;
 
-/** Answers a request that is no call of any protocol, by its HTTP status and the body of a Connect error. */
+const acceptedTypes = [
+  "application/grpc",
+  "application/grpc-web",
+  "application/grpc-web-text",
+  "application/json",
+  "application/proto",
+  "application/connect+json",
+  "application/connect+proto",
+].join(", ");
+
+/** Number of google.rpc.Code: what clients of Connect and gRPC make of an HTTP status that their protocols do not name. */
+const unknownCode = 2;
+const endStreamFlag = 2;
+
+/** Whether a caller speaks gRPC or gRPC-Web, in a form that is served here or not. */
+export function isGrpcCaller(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc/i.test(contentType);
+}
+
+/** Clients of Connect look for its errors under exactly `application/json`; a client of an unknown protocol must not find one. */
+function errorType({ headers, method }: HttpRequest): string {
+  const isConnect = method === "GET" || headers["connect-protocol-version"] !== undefined || codecOf(headers["content-type"]) !== undefined;
+  return isConnect ? "application/json" : "application/json; charset=utf-8";
+}
+
+/**
+ * Answers a request that is no call by its HTTP status. Callers of gRPC get a grpc-status beside it and no body, others the body of a
+ * Connect error. Both have the code UNKNOWN, as the protocols map these statuses.
+ */
 function refuse(
   request: HttpRequest,
   response: HttpResponse,
-  status: number,
-  reason: Reason,
-  message: string,
-  headers: Record<string, string>,
+  httpStatus: number,
+  { reason, message, headers }: { reason: Reason; message: string; headers: Headers },
+  { statusOf, answers }: RefusalOptions,
 ): void {
   const requestId = requestIdOf(request);
-  const body = connectErrorBody(rpcError(new Failure(reason, { message }), requestId));
-  const all = { "content-type": "application/json", "content-length": body.length, "x-request-id": requestId, ...headers };
-  // The two kinds of response share this much, but not their overloads.
-  (response as ServerResponse).writeHead(status, all).end(request.method === "HEAD" ? undefined : body);
-  request.resume();
+  const status: Status = { ...statusOf(new Failure(reason, { message }), requestId), code: unknownCode };
+  const exchange = exchangeOf(request, response);
+  const all = { "x-request-id": requestId, ...headers };
+  if (isGrpcCaller(headerOf(request, "content-type"))) {
+    writeHeaders(exchange, httpStatus, { ...all, "content-type": "application/grpc", ...grpcErrorTrailers(status) });
+  } else if (request.method === "HEAD") {
+    writeHeaders(exchange, httpStatus, { ...all, "content-type": errorType(request) });
+  } else {
+    writeAnswer(exchange, httpStatus, { ...all, "content-type": errorType(request) }, connectErrorBody(status), answers);
+  }
+  discardRest(exchange.source);
 }
 
-export function refuseMethod(request: HttpRequest, response: HttpResponse, allow: string): void {
-  refuse(request, response, 405, "METHOD_NOT_ALLOWED", "this path does not take this HTTP method", { allow });
+export function refuseMethod(request: HttpRequest, response: HttpResponse, allow: string, options: RefusalOptions): void {
+  const message = "this path does not take this HTTP method";
+  refuse(request, response, 405, { reason: "METHOD_NOT_ALLOWED", message, headers: { allow } }, options);
 }
 
-export function refuseContentType(request: HttpRequest, response: HttpResponse): void {
-  refuse(request, response, 415, "UNSUPPORTED_MEDIA_TYPE", "the content type is none that this method takes", {
-    "accept-post": acceptedTypes,
-  });
+export function refuseContentType(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
+  const message = "this method does not take this content type";
+  refuse(request, response, 415, { reason: "UNSUPPORTED_MEDIA_TYPE", message, headers: { "accept-post": acceptedTypes } }, options);
 }
 
-/** A call with streams in both directions over HTTP/1.1. The connection is closed, so that a client waiting for an answer stops waiting. */
-export function refuseHttp1(request: HttpRequest, response: HttpResponse): void {
-  const message = "this method needs HTTP/2";
-  refuse(request, response, 426, "UNIMPLEMENTED", message, { upgrade: "h2c", connection: "upgrade, close" });
+/** Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for an answer stops waiting. */
+export function refuseHttp1(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
+  const headers = { upgrade: "h2c", connection: "upgrade, close" };
+  refuse(request, response, 426, { reason: "UNIMPLEMENTED", message: "this method needs HTTP/2", headers }, options);
+}
+
+/**
+ * Answers UNIMPLEMENTED to a call of a method that does not exist, in its own protocol. To unary calls of Connect the HTTP status tells
+ * whether its service does: 501, else 404.
+ */
+export function refuseUnknown(request: HttpRequest, response: HttpResponse, isServiceKnown: boolean, options: RefusalOptions): void {
+  const { method, url = "" } = request;
+  const contentType = headerOf(request, "content-type");
+  if (method !== "POST" && method !== "GET") {
+    refuseMethod(request, response, "GET, POST", options);
+    return;
+  }
+  const queryAt = url.indexOf("?");
+  const ofQuery = method === "GET" ? codecOfQuery(new URLSearchParams(queryAt < 0 ? "" : url.slice(queryAt + 1))) : undefined;
+  const codec = ofQuery ?? codecOf(contentType) ?? (isGrpcCaller(contentType) ? codecOf("application/grpc") : undefined);
+  if (codec === undefined) {
+    refuseContentType(request, response, options);
+    return;
+  }
+  const exchange = exchangeOf(request, response);
+  const requestId = requestIdOf(request);
+  const status = options.statusOf(new Failure("UNIMPLEMENTED"), requestId);
+  writeUnknown(codec, exchange, isServiceKnown ? 501 : 404, { "x-request-id": requestId }, status, options);
+  discardRest(exchange.source);
+}
+
+function writeUnknown(
+  { protocol, enveloped, text, contentType }: Codec,
+  exchange: HttpExchange,
+  httpStatus: number,
+  headers: Headers,
+  status: Status,
+  { answers }: RefusalOptions,
+): void {
+  const all = { ...headers, "content-type": contentType };
+  if (protocol === "grpc") {
+    writeHeaders(exchange, 200, { ...all, ...grpcErrorTrailers(status) });
+  } else if (protocol === "grpc-web") {
+    const frame = trailerFrame({ ...headers, ...grpcErrorTrailers(status) });
+    writeAnswer(exchange, 200, all, text ? webText(frame) : frame, answers);
+  } else if (enveloped) {
+    const endOfStream = Buffer.from(JSON.stringify({ error: connectError(status), metadata: {} }));
+    writeAnswer(exchange, 200, all, writeEnvelope(endOfStream, endStreamFlag), answers);
+  } else {
+    writeAnswer(exchange, httpStatus, { ...all, "content-type": "application/json" }, connectErrorBody(status), answers);
+  }
 }

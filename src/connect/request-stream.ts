@@ -4,31 +4,53 @@ import type { BodyLease } from "../http/body-budget.ts";
 import { createByteCollector } from "../http/byte-collector.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
 import { envelopeHeaderBytes } from "./envelope.ts";
+import { createWebTextDecoder } from "./web-text-stream.ts";
 
-/** What a client may send ahead of the method that reads it: the window of an HTTP/2 stream. */
-const maxUnreadBytes = 64 * 1024;
+/** The window of an HTTP/2 stream. */
+const windowBytes = 64 * 1024;
+
+export interface EnvelopeOptions {
+  /** Bound of each message. */
+  readonly maxBytes: number;
+  /** The body comes in gRPC-Web's text form. */
+  readonly isText: boolean;
+  /** The account of the body. */
+  readonly lease: BodyLease;
+}
 
 /**
- * The request messages of a stream, each whole and in its envelope, so that nobody else keeps pieces. Fails with BODY_TOO_LARGE where a
- * message has more than `maxBytes` or more than 64 KiB are sent ahead. Bytes are taken as they come and not only when somebody asks: the
- * pieces would wait in Node's own queue, each at 150 bytes beside its own.
+ * The request messages of a stream, each whole and in its envelope, so that nobody else keeps pieces. Fails with BODY_TOO_LARGE if a
+ * message has more than `maxBytes`, or if a client sends more than 64 KiB, or two of the largest messages, ahead of the method that reads
+ * them. Bytes are taken as they come and not only when somebody asks: the pieces would wait in Node's own queue, each at 150 bytes beside
+ * its own.
  */
-export function readEnvelopes(source: Readable, maxBytes: number, lease: BodyLease): AsyncIterable<Uint8Array> {
+export function readEnvelopes(source: Readable, { maxBytes, isText, lease }: EnvelopeOptions): AsyncIterable<Uint8Array> {
+  const maxUnreadBytes = Math.max(windowBytes, 2 * (envelopeHeaderBytes + maxBytes));
+  const text = isText ? createWebTextDecoder() : undefined;
   const body = createByteCollector(maxUnreadBytes);
   const state: State = { rest: Buffer.alloc(0), isEnded: false, failure: undefined, wake: () => {} };
   source.on("data", (piece: Buffer) => {
     if (state.failure !== undefined || state.isEnded) return;
     try {
-      if (state.rest.length + body.length + piece.length > maxUnreadBytes) throw sentAhead();
-      lease.hold(state.rest.length + body.capacityWith(piece.length));
-      body.add(piece);
+      const bytes = text === undefined ? piece : text.decode(piece);
+      if (state.rest.length + body.length + bytes.length > maxUnreadBytes) throw sentAhead(maxUnreadBytes);
+      lease.hold(state.rest.length + body.capacityWith(bytes.length));
+      body.add(bytes);
     } catch (error) {
-      state.failure = error;
-      body.take();
+      fail(error);
     }
     state.wake();
   });
+  const fail = (error: unknown): void => {
+    state.failure ??= error;
+    body.take();
+  };
   const end = (): void => {
+    try {
+      text?.end();
+    } catch (error) {
+      fail(error);
+    }
     state.isEnded = true;
     state.wake();
   };
@@ -89,6 +111,6 @@ function neededBytes(bytes: Buffer, maxBytes: number): number {
   return envelopeHeaderBytes + byteLength;
 }
 
-function sentAhead(): Failure {
+function sentAhead(maxUnreadBytes: number): Failure {
   return new Failure("BODY_TOO_LARGE", { message: `more than ${maxUnreadBytes} bytes of requests were sent ahead of their answers` });
 }

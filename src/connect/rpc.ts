@@ -1,63 +1,119 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { Admission } from "../call/call.ts";
+import type { MethodTable } from "../call/methods.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
-import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
-import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter } from "./adapter.ts";
-import { codecOf } from "./codec.ts";
-import { serveConnectUnary } from "./connect-lane.ts";
+import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
+import { type Codec, codecOf } from "./codec.ts";
+import { serveConnectGet } from "./connect-get-lane.ts";
+import { serveConnect } from "./connect-lane.ts";
+import { codecOfQuery } from "./get-request.ts";
 import { giveUp } from "./give-up.ts";
-import { serveGrpcUnary } from "./grpc-lane.ts";
-import type { RpcRoute } from "./lane.ts";
+import { serveGrpc } from "./grpc-lane.ts";
+import { serveGrpcWeb } from "./grpc-web-lane.ts";
+import type { LaneOptions, RpcRoute } from "./lane.ts";
+import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./refusal.ts";
+import { createStreamAdapter, type RegisterStreams } from "./stream-adapter.ts";
 
-export interface RpcHandler extends ConnectAdapter {
-  /** To be asked before a stream becomes a request: gRPC's lane works on streams only. */
-  readonly streamHandler: StreamHandler;
+export interface RpcOptions extends Omit<LaneOptions, "answers"> {
+  readonly methods: MethodTable;
+  /** For `methods`. */
+  readonly admit: Admission;
+  /** Methods that anybody may call (health). Nobody observes these calls. */
+  readonly openMethods: MethodTable;
+  /** Methods with streams (health, reflection), written against Connect's router. They pass it no options: those would replace ours. */
+  readonly streams: readonly RegisterStreams[];
+  /** Bound of a request message of the method, before and after inflating. */
+  readonly maxBytes: (method: DescMethod) => number;
+  /** Bound of each message of a stream. */
+  readonly maxStreamMessageBytes: number;
+  /** Ends streams with SHUTTING_DOWN. Unary calls run to their end; the listener waits for them. */
+  readonly shutdownSignal: AbortSignal;
 }
 
-/** The handler of all RPCs: the unary calls that matter on fast lanes, the rest by Connect's adapter. */
-export function createRpcHandler(options: ConnectAdapterOptions): RpcHandler {
-  const { methods, maxBytes, reportError } = options;
-  const adapter = createConnectAdapter(options);
-  const connectLane = { ...options, answers: createAnswerQueue() };
-  const routes = new Map<string, RpcRoute>();
-  for (const [method, handler] of methods) {
-    routes.set(pathOf(method), { method, handler, maxBytes: maxBytes(method) });
-  }
+export interface RpcHandler {
+  readonly handler: HttpHandler;
+  /** To be asked before a stream becomes a request: only gRPC's lane works on bare streams. */
+  readonly streamHandler: StreamHandler;
+  /** Whether a request is for `handler`: by its path, known or not, of a service that is served here, or because it can only be a call. */
+  isRpc(path: string, request: Pick<HttpRequest, "headers">): boolean;
+}
+
+/** Serves Connect, gRPC and gRPC-Web: unary calls on lanes of our own, streams by Connect's handlers. */
+export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
+  const { methods, openMethods, reportError } = rpcOptions;
+  const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue() };
+  const routes = new Map([...routesOf(methods, options.admit, options), ...routesOf(openMethods, () => {}, options)]);
+  const streams = createStreamAdapter(options);
+  const serviceNames = new Set([...streams.serviceNames, ...[...routes.values()].map(({ method }) => method.parent.typeName)]);
 
   const handler: HttpHandler = (request, response) => {
-    const route = request.method === "POST" ? routes.get(request.url as string) : undefined;
-    const served = route === undefined ? undefined : serve(route, request, response);
-    if (served === undefined) adapter.handler(request, response);
-    else served.catch((error) => giveUp(response, error, reportError));
-  };
-
-  /** Looks at headers only: what it does not take goes to the adapter untouched. */
-  const serve = (route: RpcRoute, request: HttpRequest, response: HttpResponse): Promise<void> | undefined => {
-    const codec = codecOf(request.headers["content-type"]);
-    if (codec === undefined || codec.protocol !== "connect" || codec.enveloped) return undefined;
-    const encoding = laneEncoding(request.headers["content-encoding"]);
-    return encoding === null ? undefined : serveConnectUnary(route, codec, encoding, request, response, connectLane);
+    const target = request.url ?? "";
+    const queryAt = target.indexOf("?");
+    const path = queryAt < 0 ? target : target.slice(0, queryAt);
+    const route = routes.get(path);
+    if (route !== undefined) serveUnary(route, queryAt < 0 ? "" : target.slice(queryAt + 1), request, response, options);
+    else if (streams.has(path)) streams.serve(path, request, response);
+    else refuseUnknown(request, response, isPathOf(serviceNames, path), options);
   };
 
   const streamHandler: StreamHandler = (stream, headers) => {
     const route = headers[":method"] === "POST" ? routes.get(headers[":path"] as string) : undefined;
     if (route === undefined) return false;
     const codec = codecOf(headers["content-type"]);
-    if (codec === undefined || codec.protocol !== "grpc" || !codec.binary) return false;
-    const encoding = laneEncoding(headers["grpc-encoding"]);
-    if (encoding === null) return false;
-    serveGrpcUnary(route, encoding, stream, headers, options).catch((error) => giveUp(stream, error, reportError));
+    if (codec?.protocol !== "grpc") return false;
+    serveGrpc(route, codec, exchangeOfStream(stream, headers), options).catch((error) => giveUp(stream, error, reportError));
     return true;
   };
 
-  return { handler, streamHandler, isRpcPath: adapter.isRpcPath };
+  const isRpc: RpcHandler["isRpc"] = (path, { headers }) =>
+    isPathOf(serviceNames, path) ||
+    isGrpcCaller(headers["content-type"]) ||
+    (headers["connect-protocol-version"] !== undefined && rpcPath.test(path));
+
+  return { handler, streamHandler, isRpc };
 }
 
-/** undefined for none, null for one that the lanes leave to the adapter. */
-function laneEncoding(header: string | string[] | undefined): "gzip" | undefined | null {
-  if (header === undefined || header === "identity") return undefined;
-  return header === "gzip" ? "gzip" : null;
+/** `/package.Service/Method` */
+const rpcPath = /^\/\w+(?:\.\w+)+\/\w+$/;
+
+function serveUnary(route: RpcRoute, query: string, request: HttpRequest, response: HttpResponse, options: LaneOptions): void {
+  const isGet = request.method === "GET" && takesGet(route);
+  if (!isGet && request.method !== "POST") {
+    refuseMethod(request, response, takesGet(route) ? "GET, POST" : "POST", options);
+    return;
+  }
+  const parameters = isGet ? new URLSearchParams(query) : undefined;
+  const codec = parameters === undefined ? codecOf(headerOf(request, "content-type")) : codecOfQuery(parameters);
+  if (codec === undefined || (codec.protocol === "connect" && codec.enveloped)) {
+    refuseContentType(request, response, options);
+    return;
+  }
+  const exchange = exchangeOf(request, response);
+  const served =
+    parameters === undefined
+      ? laneOf(codec)(route, codec, exchange, options)
+      : serveConnectGet(route, codec, parameters, exchange, options);
+  served.catch((error) => giveUp(response, error, options.reportError));
 }
 
-function pathOf(method: DescMethod): string {
-  return `/${method.parent.typeName}/${method.name}`;
+function laneOf({ protocol }: Codec): typeof serveConnect {
+  if (protocol === "connect") return serveConnect;
+  return protocol === "grpc" ? serveGrpc : serveGrpcWeb;
+}
+
+function routesOf(methods: MethodTable, admit: Admission, { maxBytes }: Pick<RpcOptions, "maxBytes">): [string, RpcRoute][] {
+  return [...methods].map(([method, handler]) => {
+    return [`/${method.parent.typeName}/${method.name}`, { method, handler, admit, maxBytes: maxBytes(method) }];
+  });
+}
+
+function takesGet({ method }: RpcRoute): boolean {
+  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+}
+
+function isPathOf(serviceNames: ReadonlySet<string>, path: string): boolean {
+  const end = path.indexOf("/", 1);
+  return end > 0 && serviceNames.has(path.slice(1, end));
 }

@@ -61,5 +61,7 @@ function endOf(signal: AbortSignal, shutdownSignal: AbortSignal): Failure {
 function requestFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof ConnectError)) return new Failure("CANCELLED");
-  return new Failure(error.code === Code.ResourceExhausted ? "BODY_TOO_LARGE" : "MALFORMED_BODY");
+  if (error.code === Code.ResourceExhausted) return new Failure("BODY_TOO_LARGE");
+  // The code alone does not tell: Connect has "internal" for messages that are not protobuf, too.
+  return new Failure(error.rawMessage.startsWith("received compressed envelope") ? "UNDECLARED_COMPRESSION" : "MALFORMED_BODY");
 }

@@ -2,10 +2,22 @@ import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { encodeBase62, encodeBase62Uint64, randomBase62 } from "./base62.ts";
 import { createBoundedMemory } from "./bounded-memory.ts";
+import {
+  type CredentialKind,
+  issuedKeyIdLength,
+  issuedKeyPattern,
+  jwtPrefix,
+  jwtShape,
+  macaroonPrefix,
+  tailLength,
+  tailLengths,
+  versionMark,
+} from "./credential-shape.ts";
 import type { KeyRecord, Visibility } from "./key.ts";
 import { deriveSubkeys, isLive, type ServerSecrets, type Subkey } from "./subkeys.ts";
 import type { ReadToken } from "./token/facts.ts";
 import { isRootOf } from "./token/token-verdict.ts";
+import type { RefusalCode } from "./verdict.ts";
 
 /** Prefixes of issued keys. Retired ones still verify. */
 export interface KeyPrefixes {
@@ -18,7 +30,13 @@ export interface KeyPrefixes {
 export type KeyClaim =
   | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
   /** Its id under the current server secret, then under each retired one. */
-  | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]] };
+  | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]]; readonly unlessImported?: Refused };
+
+/** A credential that is refused without a look-up, or, as `unlessImported`, after one that found no record. */
+export interface Refused {
+  readonly kind: CredentialKind;
+  readonly code: RefusalCode;
+}
 
 /** A derived token whose signature fits, and the record of the key it goes back to. No key ids: nothing has to vouch for it. */
 export interface TokenClaim {
@@ -32,32 +50,29 @@ export type Claim = KeyClaim | TokenClaim;
 /** What a presented string is, as far as that can be told without any look-up. */
 export type Presented =
   | KeyClaim
-  /** Has the shape of an issued key, but we did not make it. */
+  /** Has the shape of an issued key, but a wrong checksum or a tag of a retired secret that has expired. */
   | { readonly type: "forged" }
   | { readonly type: "jwt" }
   | { readonly type: "macaroon" }
   /** Can be no credential at all. */
   | { readonly type: "unreadable" };
 
-/** What kind of credential somebody presented, or meant to; `none` for what can be no credential, or was not looked at. */
-export type CredentialKind = "issued" | "imported" | "jwt" | "macaroon" | "none";
-
 export interface Credentials {
   /** A new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
-  /** Tells what `text` is. Costs one HMAC, or for a key that was seen lately one SHA-256; no I/O. */
+  /**
+   * Tells what `text` is. Costs one HMAC, or for a key that was seen lately one SHA-256; no I/O. An issued key of another installation has a
+   * right checksum and a tag that is not ours: it can be an imported key here.
+   */
   parse(tenant: string, text: string, nowMs: number): Presented;
+  /** The claim of `text` as an imported key, whatever it looks like; null if it cannot be one. */
+  importedClaim(tenant: string, text: string, unlessImported?: Refused): KeyClaim | null;
   /** The ids of an imported key by the SHA-256 of it: under the current server secret, then under each retired one. */
   importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
 
-const randomLength = 32;
-const tagLength = 11;
-const crcLength = 6;
 const maxImportedBytes = 4096;
 const rememberedTags = 50_000;
-const jwtShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
-const macaroonPrefix = "mc_v1_";
 
 export function createCredentials(
   secrets: ServerSecrets,
@@ -66,18 +81,20 @@ export function createCredentials(
 ): Credentials {
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
-  const issuedShape = issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired]);
+  const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
   /** The subkey of a genuine key's tag, by tenant and digest. Checking a tag costs more than the rest of parsing (bench/micro.ts). */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
 
-  const tagKeyOf = (tenant: string, text: string, digest: string): Subkey | undefined => {
+  /** The subkey of the tag; `damaged`: the checksum is wrong; `foreign`: the tag is of none of our secrets. */
+  const tagKeyOf = (tenant: string, text: string, digest: string): Subkey | "damaged" | "foreign" => {
     const known = knownTags.get(`${tenant}\0${digest}`);
     if (known !== undefined) return known;
-    const tagged = text.slice(0, -crcLength);
-    if (checksum(tagged) !== text.slice(-crcLength)) return undefined;
-    const body = tagged.slice(0, -tagLength);
-    const tagKey = tagKeys.find((subkey) => equalText(tagOf(subkey, tenant, body), tagged.slice(-tagLength)));
-    if (tagKey !== undefined) knownTags.set(`${tenant}\0${digest}`, tagKey);
+    const tagged = text.slice(0, -tailLengths.checksum);
+    if (checksum(tagged) !== text.slice(-tailLengths.checksum)) return "damaged";
+    const body = tagged.slice(0, -tailLengths.tag);
+    const tagKey = tagKeys.find((subkey) => equalText(tagOf(subkey, tenant, body), tagged.slice(-tailLengths.tag)));
+    if (tagKey === undefined) return "foreign";
+    knownTags.set(`${tenant}\0${digest}`, tagKey);
     return tagKey;
   };
 
@@ -86,28 +103,33 @@ export function createCredentials(
     return [importedKeyId(current, tenant, sha256), ...retired.map((subkey) => importedKeyId(subkey, tenant, sha256))];
   };
 
+  const importedClaim: Credentials["importedClaim"] = (tenant, text, unlessImported) => {
+    if (rawKeyProblem(text) !== null) return null;
+    const keyIds = importedKeyIds(tenant, hash("sha256", text, "buffer"));
+    return { type: "imported", keyIds, ...(unlessImported !== undefined && { unlessImported }) };
+  };
+
   return {
     importedKeyIds,
+    importedClaim,
 
     mint(tenant, keyId, visibility) {
-      const body = `${prefixes[visibility]}_v1_${keyId}_${randomBase62(randomLength, randomBytes)}`;
+      const body = `${prefixes[visibility]}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
       const tagged = body + tagOf(tagKeys[0], tenant, body);
       return tagged + checksum(tagged);
     },
 
     parse(tenant, text, nowMs) {
-      const issued = issuedShape.exec(text);
-      if (issued !== null) {
+      if (issuedShape.test(text)) {
         const digest = digestOf(text);
         const tagKey = tagKeyOf(tenant, text, digest);
-        return tagKey !== undefined && isLive(tagKey, nowMs)
-          ? { type: "issued", keyIds: [issued[1] as string], digest }
-          : { type: "forged" };
+        if (tagKey === "damaged") return { type: "forged" };
+        if (tagKey === "foreign") return importedClaim(tenant, text, { kind: "issued", code: "not_found" }) ?? { type: "forged" };
+        return isLive(tagKey, nowMs) ? { type: "issued", keyIds: [keyIdOf(text)], digest } : { type: "forged" };
       }
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
-      if (jwtShape.test(text) && text.startsWith("eyJ")) return { type: "jwt" };
-      if (rawKeyProblem(text) !== null) return { type: "unreadable" };
-      return { type: "imported", keyIds: importedKeyIds(tenant, hash("sha256", text, "buffer")) };
+      if (jwtShape.test(text) && text.startsWith(jwtPrefix)) return { type: "jwt" };
+      return importedClaim(tenant, text) ?? { type: "unreadable" };
     },
   };
 }
@@ -133,9 +155,9 @@ export function fits(claim: Claim, record: KeyRecord): boolean {
   }
 }
 
-/** The shape of issued keys with one of the prefixes; group 1 is the key id. */
-function issuedKeyPattern(prefixes: readonly string[]): RegExp {
-  return new RegExp(`^(?:${prefixes.join("|")})_v1_([0-9A-HJKMNP-TV-Z]{26})_[0-9A-Za-z]{${randomLength + tagLength + crcLength}}$`);
+/** Of a text that has the shape of an issued key. */
+function keyIdOf(text: string): string {
+  return text.slice(-tailLength - 1 - issuedKeyIdLength, -tailLength - 1);
 }
 
 /** SHA-256 in base64url: what the store keeps of an issued key. */
@@ -170,7 +192,7 @@ function tagOf(subkey: Subkey, tenant: string, body: string): string {
 }
 
 function checksum(tagged: string): string {
-  return encodeBase62(crc32(tagged), crcLength);
+  return encodeBase62(crc32(tagged), tailLengths.checksum);
 }
 
 /** HMAC-SHA-512/256 over tenant, a zero byte and the raw key's SHA-256, so that a key known only by its digest has the same id. */

@@ -22,6 +22,7 @@ export function checkMetadata(metadata: JsonObject): JsonObject {
 /** The same for any field of the request that holds an object. */
 export function checkObject(field: string, object: JsonObject): JsonObject {
   if (isDeeper(object, maxDepth)) throw invalidField(field, `must not be nested more than ${maxDepth} levels deep`);
+  if (holdsProto(object)) throw invalidField(field, "must not have a member named __proto__");
   if (!isJson(object)) throw invalidField(field, "must hold only finite numbers and valid Unicode");
   if (hasUnsafeInteger(object)) throw invalidField(field, "must not hold integers beyond 2^53 - 1; use a string");
   if (Buffer.byteLength(JSON.stringify(object)) > maxBytes) throw invalidField(field, `must be at most ${maxBytes} bytes when serialised`);
@@ -62,6 +63,12 @@ function isJson(value: JsonValue): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (Array.isArray(value)) return value.every(isJson);
   return Object.entries(value).every(([name, member]) => name.isWellFormed() && isJson(member));
+}
+
+/** Many a reader of JSON takes `__proto__` for the prototype of an object, and not for a member. */
+function holdsProto(value: JsonValue): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.hasOwn(value, "__proto__") || Object.values(value).some(holdsProto);
 }
 
 /** JSON with sorted members, so that equal values have equal texts. */

@@ -8,6 +8,11 @@ export const errorTable = {
   INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is not valid" },
   MALFORMED_BODY: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request body cannot be read" },
   UNSUPPORTED_MEDIA_TYPE: { code: "INVALID_ARGUMENT", httpStatus: 415, text: "the request body must be application/json" },
+  UNDECLARED_COMPRESSION: {
+    code: "INVALID_ARGUMENT",
+    httpStatus: 400,
+    text: "the message is compressed, but the request names no encoding",
+  },
   BODY_TOO_LARGE: { code: "RESOURCE_EXHAUSTED", httpStatus: 413, text: "the request body is too large" },
   ROUTE_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is nothing at this path" },
   METHOD_NOT_ALLOWED: { code: "UNIMPLEMENTED", httpStatus: 405, text: "this path does not take this HTTP method" },
@@ -18,12 +23,20 @@ export const errorTable = {
   REQUEST_ID_REUSED: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this request_id was used with another payload" },
   KEY_NOT_ACTIVE: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the key is not active" },
   CONCURRENT_CHANGE: { code: "ABORTED", httpStatus: 409, text: "the key changed at the same time; try again" },
+  PUBLIC_KEY_NOT_PROOF: {
+    code: "PERMISSION_DENIED",
+    httpStatus: 403,
+    text: "a public key does not prove possession; only an administrator can revoke it",
+  },
+  RATE_LIMITED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "the key's rate limit is exhausted" },
   TOO_MANY_CALLS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many calls from this address; try again later" },
   TOO_MANY_BODIES: {
     code: "RESOURCE_EXHAUSTED",
     httpStatus: 429,
     text: "the server is receiving too many request bodies at the moment; try again later",
   },
+  TOO_MANY_STREAMS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many streams are open; try again later" },
+  STREAM_EXPIRED: { code: "UNAVAILABLE", httpStatus: 503, text: "the stream reached its maximum age; open it again" },
   KEY_QUOTA_EXHAUSTED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "there are as many keys as there may be" },
   CANCELLED: { code: "CANCELLED", httpStatus: 499, text: "the caller went away" },
   DEADLINE_EXCEEDED: { code: "DEADLINE_EXCEEDED", httpStatus: 504, text: "the deadline passed before the answer was ready" },
@@ -34,6 +47,23 @@ export const errorTable = {
 } as const satisfies Record<string, { code: CodeName; httpStatus: number; text: string }>;
 
 export type Reason = keyof typeof errorTable;
+
+const wireCodes: Partial<Record<Reason, CodeName>> = { UNDECLARED_COMPRESSION: "INTERNAL" };
+
+/**
+ * The code that callers get. It differs from the table's where the specifications of gRPC and Connect ask for a code that would blame the
+ * service: logs and metrics have the table's.
+ */
+export function wireCodeOf(reason: Reason): CodeName {
+  return wireCodes[reason] ?? errorTable[reason].code;
+}
+
+const notOurs: ReadonlySet<Reason> = new Set(["UNIMPLEMENTED", "DEADLINE_EXCEEDED", "SHUTTING_DOWN"]);
+
+/** Whether an error is the service's own fault, so that it is logged with its cause: a 5xx that the caller did not ask for. */
+export function isServerFault(reason: Reason): boolean {
+  return errorTable[reason].httpStatus >= 500 && !notOurs.has(reason);
+}
 
 /** The codes of google.rpc.Code that this service uses, with their numbers on the wire. */
 export const codeNumbers = {

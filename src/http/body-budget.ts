@@ -7,6 +7,8 @@ export interface BodyBudgetOptions {
   readonly maxAnonymousBytes: number;
   /** Bodies that are inflated on Node's thread pool at once. DNS and the file system use the same four threads. */
   readonly maxInflations: number;
+  /** Bytes that a compressed message may inflate to for each of its own, beside 16 KiB. Default: 32. */
+  readonly maxInflationRatio?: number;
 }
 
 /** What one process holds of request bodies until they are decoded. */
@@ -21,6 +23,7 @@ export interface BodyBudget {
 
 /** The account of one body. */
 export interface BodyLease {
+  readonly maxInflationRatio: number;
   /**
    * Sets how much the body holds now. Throws TOO_MANY_BODIES, and changes nothing, where that is more than before and the budget has no
    * room for it.
@@ -44,8 +47,12 @@ export interface BodyLease {
  */
 const freeBytes = 1024;
 
+/** JSON of keys and credentials, which are random, inflates by less than 16; gzip itself goes to 1,000 and brotli far beyond. */
+const defaultInflationRatio = 32;
+
 /** Creates the budget of a process. The newest body is refused, so that those which arrived first can finish. */
-export function createBodyBudget({ maxBytes, maxAnonymousBytes, maxInflations }: BodyBudgetOptions): BodyBudget {
+export function createBodyBudget(options: BodyBudgetOptions): BodyBudget {
+  const { maxBytes, maxAnonymousBytes, maxInflations, maxInflationRatio = defaultInflationRatio } = options;
   let held = 0;
   let anonymous = 0;
   let refused = 0;
@@ -61,6 +68,7 @@ export function createBodyBudget({ maxBytes, maxAnonymousBytes, maxInflations }:
       own = bytes;
     };
     const lease: BodyLease = {
+      maxInflationRatio,
       onCancel: undefined,
       get cancelled() {
         return cancelled;

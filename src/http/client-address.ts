@@ -29,9 +29,13 @@ function walk(request: RequestHead, trustedProxies: readonly string[]): Address 
   return address;
 }
 
-/** Node adds the zone to the address of a link-local peer. */
 function peerAddress({ socket }: RequestHead): Address | null {
-  return parseAddress((socket?.remoteAddress ?? "").replace(/%.*$/, ""));
+  return parseRemoteAddress(socket?.remoteAddress ?? "");
+}
+
+/** The address of a peer, as sockets tell it: Node adds the zone to the address of a link-local one. */
+export function parseRemoteAddress(remoteAddress: string): Address | null {
+  return parseAddress(remoteAddress.replace(/%.*$/, ""));
 }
 
 /** `192.0.2.1`, `2001:db8::1`, and with the client's port, as some load balancers write them: `192.0.2.1:4242`, `[2001:db8::1]:4242`. */

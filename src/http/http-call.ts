@@ -6,7 +6,7 @@ import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
-import { headerOf, type RequestHead } from "./message.ts";
+import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 
 /** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -20,6 +20,8 @@ export class HttpCall implements Call {
   observation: CallObservation | undefined = undefined;
   /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
   readonly responseHeaders: Record<string, string>;
+  /** The same for trailing metadata; undefined while there is none. */
+  responseTrailers: Record<string, string> | undefined = undefined;
   readonly #request: RequestHead;
   readonly #sink: Writable;
   readonly #trustedProxies: readonly string[];
@@ -45,12 +47,16 @@ export class HttpCall implements Call {
     return this.#clientAddress;
   }
 
+  get connection(): object | undefined {
+    return connectionOf(this.#request);
+  }
+
   /** The caller is gone, or the answer is out already: nothing can be said any more. */
   get isClosed(): boolean {
     return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
   }
 
-  /** From here on the end of the connection is nothing that the call must hear of. Node tells too little: it also "finishes" a stream that was reset. */
+  /** After this, a closed connection no longer aborts the call. Node does not tell the two apart: it also "finishes" a stream that was reset. */
   setAnswered(): void {
     this.#isAnswered = true;
   }
@@ -86,20 +92,29 @@ export class HttpCall implements Call {
   }
 
   setResponseHeader(name: string, value: string): void {
-    // Refused here, in the implementation's own stack, and not when the answer is written.
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    this.responseHeaders[name.toLowerCase()] = value;
+    setField(this.responseHeaders, name, value);
   }
 
-  /** Settles as `work` does, or rejects with DEADLINE_EXCEEDED when `timeoutMs` (undefined: never) pass first; then `signal` aborts too. */
-  within<T>(timeoutMs: number | undefined, work: () => Promise<T>): Promise<T> {
+  setResponseTrailer(name: string, value: string): void {
+    this.responseTrailers ??= {};
+    setField(this.responseTrailers, name, value);
+  }
+
+  /**
+   * Settles as `work` does, or rejects with DEADLINE_EXCEEDED if `timeoutMs` (undefined: never) pass first; then `signal` aborts too, and
+   * `onLateError` is told if `work` fails after that.
+   */
+  within<T>(timeoutMs: number | undefined, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
     if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();
     if (timeoutMs <= 0) return Promise.reject(this.#expire());
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(this.#expire()), timeoutMs);
+      const fail = (error: unknown): void => {
+        if (this.#expired === undefined) reject(error);
+        else onLateError(error);
+      };
       work()
-        .then(resolve, reject)
+        .then(resolve, fail)
         .finally(() => clearTimeout(timer));
     });
   }
@@ -110,6 +125,13 @@ export class HttpCall implements Call {
     this.#controller?.abort(this.#expired);
     return this.#expired;
   }
+}
+
+/** Throws on a name or value that HTTP does not allow: here, in the implementation's own stack, and not when the answer is written. */
+function setField(fields: Record<string, string>, name: string, value: string): void {
+  validateHeaderName(name);
+  validateHeaderValue(name, value);
+  fields[name.toLowerCase()] = value;
 }
 
 const printableId = /^[\x21-\x7e]{1,128}$/;

@@ -19,20 +19,27 @@ export interface RequestHead {
   readonly headers: IncomingHttpHeaders;
   /** Undefined where the connection is gone. */
   readonly socket: { readonly remoteAddress?: string | undefined } | undefined;
+  /** Of HTTP/2 requests. */
+  readonly stream?: Pick<ServerHttp2Stream, "session">;
+}
+
+/** Stands for the connection of a request: the HTTP/2 session or the HTTP/1.1 socket. Undefined if it is gone. */
+export function connectionOf({ stream, socket }: RequestHead): object | undefined {
+  return stream === undefined ? socket : stream.session;
 }
 
 /** The head of a request that is a bare HTTP/2 stream. */
 export class StreamHead implements RequestHead {
   readonly headers: IncomingHttpHeaders;
-  readonly #stream: ServerHttp2Stream;
+  readonly stream: ServerHttp2Stream;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
     this.headers = headers;
-    this.#stream = stream;
+    this.stream = stream;
   }
 
   get socket() {
-    const { session } = this.#stream;
+    const { session } = this.stream;
     // The socket of a session that was destroyed throws when it is asked for anything.
     return session === undefined || session.destroyed ? undefined : session.socket;
   }

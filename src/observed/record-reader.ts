@@ -6,8 +6,6 @@ export type ObserveReading = <T>(operation: string, work: () => Promise<T>, outc
 /** The way of a look-up through the caches, as one operation around those on the shared cache and the store. */
 export function observedReader(reader: RecordReader, observe: ObserveReading): RecordReader {
   return {
-    beginChange: reader.beginChange,
-    beginChanges: reader.beginChanges,
     read: (...given) =>
       observe(
         "read",

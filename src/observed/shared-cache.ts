@@ -9,7 +9,7 @@ export interface ObserveMessages {
   gap(): void;
 }
 
-/** Heartbeats that have not come round by then never will, or tell nothing any more. */
+/** Heartbeats that have not come round by then never will, or say nothing any more. */
 const maxBeats = 100;
 
 /** The shared cache with its questions and its messages observed; fills, which nobody waits for, are not. */
@@ -26,7 +26,7 @@ export function observedSharedCache(
     },
     read: (...given) => observe("read", () => cache.read(...given), isNull),
     fill: (...given) => cache.fill(...given),
-    tell: (...given) => observe("tell", () => cache.tell(...given), isNull),
+    announce: (...given) => observe("announce", () => cache.announce(...given), isNull),
     beat(beatId) {
       if (beats.size >= maxBeats) beats.clear();
       beats.set(beatId, monotonicMs());

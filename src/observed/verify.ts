@@ -1,4 +1,4 @@
-import type { CredentialKind } from "../core/credential.ts";
+import type { CredentialKind } from "../core/credential-shape.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verified } from "../service/judge.ts";
 import type { Verify } from "../service/verify.ts";

@@ -14,7 +14,7 @@ export interface RequestMark {
 }
 
 export type InsertOutcome =
-  /** `record` as it was stored: its revision is above the tombstone's where a key with this id was deleted before. */
+  /** `record` as it was stored: its revision is above the tombstone's if a key with this id was deleted before, and is its first revision too. */
   | { readonly outcome: "inserted"; readonly record: KeyRecord }
   /** The request id was used before; `record` is the key of that time as it is now, null where it was deleted since. */
   | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
@@ -43,7 +43,10 @@ export interface ListQuery {
   readonly limit: number;
 }
 
-/** A part of a list: a store looks at so many keys at once and no more, however few of them the filter leaves. */
+/**
+ * A part of a list. A store looks at a bounded number of keys for each part, however few of them the filter leaves, so that no list keeps others
+ * waiting. Parts that follow each other by `lastKeyId` have no gap and no key twice, and come to an end.
+ */
 export interface ListPart {
   /** In ascending order of key ids. Fewer than the query's limit, even none, does not mean that there are no more. */
   readonly records: readonly KeyRecord[];
@@ -75,6 +78,17 @@ export interface NewKey {
  * among them, since a key that cannot be deleted would otherwise count for ever or not at all. Revoking or deleting a key makes room for another;
  * a rotation needs none.
  * Records given and answered are plain data; neither side changes them afterwards.
+ *
+ * What a store may take for granted, and what it must keep:
+ * - A tenant's name holds no NUL and no slash; a key id is made of ASCII letters and digits. So `<tenant>\0<key id>` and `<tenant>/<key id>` name one key.
+ * - Every other text may be any well-formed Unicode text, NUL and control characters included, and comes back code unit for code unit. Texts are
+ *   equal only if all their code units are: no case folding, no normalisation, no trimming, no collation. That holds for request ids and for
+ *   what a list filters by, and for the names and texts inside metadata.
+ * - Lists of texts (scopes, ranges) keep their order. Metadata keeps every member name, `$set`, `a.b` and `__proto__` among them.
+ * - Ids sort by code units, as `<` compares strings in JavaScript: key ids upwards, ids of audit events downwards. Issued keys and events so sort
+ *   by time.
+ * - A key's first revision is the one that `insert` stored: 1, or one above the tombstone's if a key with this id was deleted before. It tells
+ *   two lives of one id apart. A tombstone must outlive every cached record of its key; a week is enough.
  */
 export interface KeyStore {
   /**
@@ -104,8 +118,8 @@ export interface KeyStore {
   list(tenant: string, query: ListQuery): Promise<ListPart>;
 
   /**
-   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its last use alone. False where
-   * there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
+   * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its first revision and its last use
+   * alone. False where there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 

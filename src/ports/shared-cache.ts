@@ -38,7 +38,7 @@ export interface SharedCache {
    * The same for changes, each of another key, and publishes them. Up to 1000, in a few round trips. Resolves with the server that took it all,
    * null where that is not certain.
    */
-  tell(generation: number, tenant: string, changes: readonly KeyedEntry[]): Promise<string | null>;
+  announce(generation: number, tenant: string, changes: readonly KeyedEntry[]): Promise<string | null>;
   /** Publishes a heartbeat, which comes back through `onBeat` after everything that was published before it. */
   beat(beatId: string): void;
   /** Once, before anything else. */

@@ -4,7 +4,6 @@ import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../gen/k
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
 import { importKeys } from "../service/import-many.ts";
@@ -12,9 +11,9 @@ import type { KeyService } from "../service/key-service.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImported } from "./batch-import-failure.ts";
+import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
-import { originOf } from "./origin.ts";
 
 const itemsPerTurn = 64;
 
@@ -36,7 +35,8 @@ export function batchImportApiKeys(
       if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
       items.push(itemOf(request, violationsOf));
     }
-    const imported = await importKeys(service, defaultTenant, originOf(call), { items, requestId: requestId || null });
+    const { tenant, origin } = contextOf(call);
+    const imported = await importKeys(service, tenant, origin(), { items, requestId: requestId || null });
     const failures = imported.filter((result) => result instanceof Failure);
     if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();

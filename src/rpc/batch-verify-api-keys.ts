@@ -5,15 +5,15 @@ import {
   VerifyApiKeyRequestSchema,
   VerifyApiKeyResponseSchema,
 } from "../../gen/keywright/v2alpha1/verification_pb.ts";
-import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheOutcome } from "../cache/reading.ts";
 import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../service/judge.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
+import { contextOf } from "./context.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
 import { compileWritable } from "./writable.ts";
@@ -42,7 +42,7 @@ export function batchVerifyApiKeys(
   return async ({ requests }, call) => {
     const items = requests.map((request) => itemOf(request, call, violationsOf));
     const sound = items.filter((item) => typeof item !== "string");
-    const verified = await verifyMany(defaultTenant, sound, cacheDirectiveOf(call));
+    const verified = await verifyMany(contextOf(call).tenant, sound, cacheDirectiveOf(call));
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
     const problems: unknown[] = [];

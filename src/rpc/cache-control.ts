@@ -1,4 +1,4 @@
-import type { CacheDirective, CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
 import type { Call } from "../call/call.ts";
 
 /**

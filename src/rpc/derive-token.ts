@@ -5,24 +5,25 @@ import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import { scopeSet } from "../core/scopes.ts";
-import { defaultTenant } from "../core/tenant.ts";
+import { Failure } from "../error/failure.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import { type DeriveOptions, deriveToken as derive } from "../service/derive.ts";
 import type { GuessGuard } from "../service/guess-guard.ts";
+import { createLimits, type LimitsOptions } from "../service/limits.ts";
 import { clientIpOf } from "./client-ip.ts";
+import { contextOf } from "./context.ts";
 import { durationToMs, structToMessage } from "./message.ts";
-import { originOf } from "./origin.ts";
-import { refuseFor } from "./rate-limit-headers.ts";
+import { refuseFor, setRateLimitHeaders } from "./rate-limit-headers.ts";
 
-export interface DeriveRpcOptions extends DeriveOptions {
-  /** The one of verify: who is refused there must not go on guessing here. */
-  readonly guesses: GuessLimit;
-}
+/** With the limits of verify: who is refused there must not go on here. */
+export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
+  const deriveOptions = { ...options, settle: createLimits(options).settle };
   return async (request, call) => {
     const clientIp = clientIpOf(request);
-    const { token, claims, facts } = await derive(options, defaultTenant, originOf(call), {
+    const { tenant, origin } = contextOf(call);
+    const { derived, settled } = await derive(deriveOptions, tenant, origin(), {
       credential: request.credential,
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
@@ -30,7 +31,11 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       customClaims: request.customClaims ?? {},
       clientAddress: () => clientIp ?? parseAddress(call.clientAddress),
       guard: clientIp === null ? unguarded : guardOf(options.guesses, clientIp, call),
+      cost: request.cost ?? 1,
     });
+    setRateLimitHeaders(call, settled);
+    if (derived === null) throw new Failure("RATE_LIMITED");
+    const { token, claims, facts } = derived;
     return {
       token: { token, claims: structToMessage(claims), expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] },
     };

@@ -23,10 +23,10 @@ export function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterM
 }
 
 /** Throws TOO_MANY_CALLS with Retry-After; does nothing if there is nothing to wait for. */
-export function refuseFor(call: Pick<Call, "setResponseHeader">, retryAfterMs: number | null): void {
+export function refuseFor(call: Pick<Call, "setResponseHeader">, retryAfterMs: number | null, message?: string): void {
   if (retryAfterMs === null) return;
   setRetryAfter(call, retryAfterMs);
-  throw new Failure("TOO_MANY_CALLS");
+  throw new Failure("TOO_MANY_CALLS", message === undefined ? {} : { message });
 }
 
 function atMost(units: bigint): bigint {

@@ -6,6 +6,8 @@ import { access } from "./access.ts";
 
 /** Methods that anyone may call: those of the access table, health and reflection. */
 const maxPublicBytes = 16 * 1024;
+/** Bound of each message of a stream. Only health and reflection have streams. */
+export const maxStreamMessageBytes = maxPublicBytes;
 const maxBodyBytes = 1024 * 1024;
 const maxBatchImportBytes = 16 * 1024 * 1024;
 

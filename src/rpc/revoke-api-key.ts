@@ -2,12 +2,11 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import type { Implementation } from "../call/methods.ts";
 import type { KeyKind } from "../core/key.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import { invalidField } from "../error/failure.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { revokeKey } from "../service/revoke.ts";
+import { contextOf } from "./context.ts";
 import { reasonFromMessage } from "./message.ts";
-import { originOf } from "./origin.ts";
 
 /** Revokes keys of one kind, or of both where none is given. */
 export function revokeApiKey(service: KeyService, kind?: KeyKind): Implementation<typeof ApiKeysService.method.adminRevokeApiKey> {
@@ -15,7 +14,8 @@ export function revokeApiKey(service: KeyService, kind?: KeyKind): Implementatio
     if (description !== "" && reason !== RevocationReason.PRIVILEGE_WITHDRAWN) {
       throw invalidField("description", "is only allowed when reason is REVOCATION_REASON_PRIVILEGE_WITHDRAWN");
     }
-    await revokeKey(service, defaultTenant, originOf(call), keyId, { reason: reasonFromMessage(reason), description }, kind);
+    const { tenant, origin } = contextOf(call);
+    await revokeKey(service, tenant, origin(), keyId, { reason: reasonFromMessage(reason), description }, kind);
     return {};
   };
 }

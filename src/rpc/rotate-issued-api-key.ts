@@ -4,18 +4,18 @@ import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import type { Implementation } from "../call/methods.ts";
 import { checkMetadata } from "../core/metadata.ts";
 import { scopeSet } from "../core/scopes.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { type RotateRequest, rotateKey } from "../service/rotate.ts";
+import { contextOf } from "./context.ts";
 import { fieldsToWrite } from "./field-mask.ts";
 import { cidrsFromMessage, keyToMessage, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
-import { originOf } from "./origin.ts";
 
 const overridable = ["name", "scopes", "metadata", "rate_limit_policy", "ip_restriction", "visibility"] as const;
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
-    const rotated = await rotateKey(service, defaultTenant, originOf(call), {
+    const { tenant, origin } = contextOf(call);
+    const rotated = await rotateKey(service, tenant, origin(), {
       keyId: request.keyId,
       overrides: overridesOf(request),
     });

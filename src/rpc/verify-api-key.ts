@@ -1,9 +1,9 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import type { Implementation } from "../call/methods.ts";
-import { defaultTenant } from "../core/tenant.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
+import { contextOf } from "./context.ts";
 import { setRateLimitHeaders } from "./rate-limit-headers.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 
@@ -21,7 +21,7 @@ export function verifyApiKey({
   issuer,
 }: Pick<VerifyRpcOptions, "verify" | "issuer">): Implementation<typeof ApiKeysService.method.adminVerifyApiKey> {
   return async (request, call) => {
-    const verified = await verify(defaultTenant, verificationOf(request, call), cacheDirectiveOf(call));
+    const verified = await verify(contextOf(call).tenant, verificationOf(request, call), cacheDirectiveOf(call));
     setCacheStatus(call, verified.cacheOutcome);
     setRateLimitHeaders(call, verified);
     return verifiedToMessage(verified, issuer);

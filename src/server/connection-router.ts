@@ -1,11 +1,13 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
+import type { Connections } from "./connections.ts";
 import { peekFirstBytes } from "./first-bytes.ts";
 
 export interface RouterOptions {
   readonly http1: Server;
   readonly acceptHttp2: (socket: Socket) => void;
+  readonly connections: Connections;
   readonly isTls: boolean;
   /** For the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
@@ -16,11 +18,16 @@ export interface RouterOptions {
  * Puts itself between the listening HTTP/1.1 server and its connections, and gives each to the server of its version: by ALPN over TLS,
  * by the first bytes in clear text. Connections that have said nothing yet when the drain begins are closed.
  */
-export function routeConnections({ http1, acceptHttp2, isTls, timeoutMs, draining }: RouterOptions): void {
+export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";
   const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
   http1.off(event, acceptHttp1);
 
+  const toHttp1 = (socket: Socket): void => {
+    connections.identify(socket, socket);
+    acceptHttp1.call(http1, socket);
+    if (isTls) keepParserRunning(socket);
+  };
   const toHttp2 = (socket: Socket): void => {
     // Sockets of an http server stay open when the peer ends: a client that closes would leave them in CLOSE_WAIT for good.
     socket.allowHalfOpen = false;
@@ -31,7 +38,7 @@ export function routeConnections({ http1, acceptHttp2, isTls, timeoutMs, drainin
     http1.on("secureConnection", (socket: TLSSocket) => {
       if (draining.aborted) socket.destroy();
       else if (socket.alpnProtocol === "h2") toHttp2(socket);
-      else acceptHttp1.call(http1, socket);
+      else toHttp1(socket);
     });
     return;
   }
@@ -52,9 +59,28 @@ export function routeConnections({ http1, acceptHttp2, isTls, timeoutMs, drainin
         socket.unshift(head);
         toHttp2(socket);
       } else {
-        acceptHttp1.call(http1, socket);
+        toHttp1(socket);
         socket.emit("data", head);
       }
     });
   });
+}
+
+interface Parser {
+  readonly socket: Socket | null;
+  pause(): void;
+}
+
+/**
+ * Node pauses parser and socket together while much of an answer is unsent. What TLS has decrypted by then still reaches the parser, which
+ * fails with HPE_PAUSED, and the request is lost. The socket's pause alone bounds what a client can send ahead.
+ */
+function keepParserRunning(socket: Socket): void {
+  const { parser } = socket as Socket & { readonly parser?: Parser };
+  if (parser == null || Object.hasOwn(parser, "pause")) return;
+  const pause = parser.pause;
+  // Node pools its parsers: this one may serve a clear-text connection later.
+  parser.pause = function (this: Parser): void {
+    if (!(this.socket instanceof TLSSocket)) pause.call(this);
+  };
 }

@@ -10,8 +10,14 @@ export interface DescriptorIndex {
   fileOfExtension(extendee: string, number: number): DescFile | undefined;
   /** Undefined where there is no such message; in ascending order. */
   extensionNumbers(extendee: string): readonly number[] | undefined;
-  /** The file and everything it depends on, as serialized FileDescriptorProtos, each once and before its own dependencies. */
-  closure(file: DescFile): readonly Uint8Array[];
+  /** The file and everything it depends on, each once and before its own dependencies. */
+  closure(file: DescFile): readonly IndexedFile[];
+}
+
+export interface IndexedFile {
+  readonly descriptor: DescFile;
+  /** The serialized FileDescriptorProto. */
+  readonly bytes: Uint8Array;
 }
 
 /** Indexes the files of the services, the other files, and all they depend on. */
@@ -56,7 +62,7 @@ export function indexDescriptors(services: readonly DescService[], otherFiles: r
   };
   for (const file of [...services.map((service) => service.file), ...otherFiles]) addFile(file);
 
-  const closures = new Map<DescFile, readonly Uint8Array[]>();
+  const closures = new Map<DescFile, readonly IndexedFile[]>();
   return {
     serviceNames: services.map((service) => service.typeName).sort(),
     file: (name) => files.get(name),
@@ -69,7 +75,7 @@ export function indexDescriptors(services: readonly DescService[], otherFiles: r
       if (known !== undefined) return known;
       const made = withDependencies(file)
         .reverse()
-        .map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
+        .map((descriptor) => ({ descriptor, bytes: toBinary(FileDescriptorProtoSchema, descriptor.proto) }));
       closures.set(file, made);
       return made;
     },

@@ -1,11 +1,11 @@
-import type { HttpHandler } from "../http/message.ts";
+import type { HttpHandler, HttpRequest } from "../http/message.ts";
 import type { Cors } from "./cors.ts";
 
 export interface DispatchOptions {
   /** gRPC, gRPC-Web and Connect. */
   readonly rpc: HttpHandler;
-  /** Whether `rpc` knows this path: `/package.Service/Method`, raw, without the query. */
-  readonly isRpcPath: (path: string) => boolean;
+  /** Whether a request is for `rpc`. The path is raw, without the query. */
+  readonly isRpc: (path: string, request: HttpRequest) => boolean;
   /** `/health/alive` and `/health/ready`. */
   readonly health: HttpHandler;
   /** JSON/HTTP: everything else, also what is not found. */
@@ -18,7 +18,7 @@ export interface DispatchOptions {
 const absoluteForm = /^https?:\/\/[^/?#]*/i;
 
 /** Picks who answers, by the raw path: nothing is decoded or normalised before a route matches. */
-export function createDispatcher({ rpc, isRpcPath, health, transcoder, cors }: DispatchOptions): HttpHandler {
+export function createDispatcher({ rpc, isRpc, health, transcoder, cors }: DispatchOptions): HttpHandler {
   return (request, response) => {
     let target = request.url ?? "/";
     if (target.charCodeAt(0) !== 0x2f /* / */ && absoluteForm.test(target)) {
@@ -29,7 +29,7 @@ export function createDispatcher({ rpc, isRpcPath, health, transcoder, cors }: D
     if (cors?.(request, response)) return;
     const queryStart = target.indexOf("?");
     const path = queryStart < 0 ? target : target.slice(0, queryStart);
-    if (isRpcPath(path)) rpc(request, response);
+    if (isRpc(path, request)) rpc(request, response);
     else if (path === "/health/alive" || path === "/health/ready") health(request, response);
     else transcoder(request, response);
   };

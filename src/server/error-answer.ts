@@ -14,6 +14,21 @@ export function errorBody({ httpStatus, code, message }: ErrorAnswer): string {
   return JSON.stringify({ code: codeNumbers[code], message, details, error: { code: httpStatus, status: code, message, details } });
 }
 
+/**
+ * Answers a caller of gRPC: the HTTP status with a grpc-status beside it, in one HEADERS frame over HTTP/2. `headers` have lower-case names.
+ */
+export function sendGrpcError(
+  response: HttpResponse,
+  { httpStatus, code, message }: ErrorAnswer,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const all = { ...headers, "content-type": "application/grpc", "grpc-status": String(codeNumbers[code]), "grpc-message": message };
+  if ("stream" in response) response.stream.respond({ ":status": httpStatus, ...all }, { endStream: true });
+  else response.writeHead(httpStatus, { ...all, "content-length": 0 }).end();
+  // A body that nobody reads would wait in memory until the answer is read.
+  response.req.resume();
+}
+
 /** Answers over HTTP/1.1 or HTTP/2. `headers` have lower-case names. */
 export function sendError(response: HttpResponse, answer: ErrorAnswer, headers: Readonly<Record<string, string>> = {}): void {
   sendJson(response, answer.httpStatus, errorBody(answer), headers);

@@ -1,51 +1,82 @@
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import {
   Health,
+  type HealthCheckRequest,
   type HealthCheckResponse,
   HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import type { HealthState } from "./health-state.ts";
+import type { Implementations } from "../call/methods.ts";
+import { Failure } from "../error/failure.ts";
+import type { HealthState, Timer } from "./health-state.ts";
+import { type WatchLimits, watchExpired, watchesExhausted } from "./health-watch.ts";
+
+export interface HealthServiceOptions {
+  readonly state: HealthState;
+  /** "" among them. */
+  readonly serviceNames: ReadonlySet<string>;
+  readonly limits: Pick<WatchLimits, "maxAdapterWatches" | "maxAgeMs">;
+  readonly timer: Timer;
+}
+
+export interface HealthService {
+  readonly methods: Implementations<typeof Health>;
+  /** Registers Watch. */
+  readonly streams: (router: ConnectRouter) => void;
+}
 
 /**
- * Registers grpc.health.v1.Health for the given services and for "", the process as a whole, which all share one state. Errors: NOT_FOUND
- * from Check for any other name; Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol asks.
+ * grpc.health.v1.Health for the given services and for "", the process as a whole, which all share one state. Errors: NOT_FOUND from
+ * Check for any other name; Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol asks. Most watches over gRPC do not come
+ * here (health-watch.ts).
  */
-export function createHealthService(state: HealthState, serviceNames: readonly string[]): (router: ConnectRouter) => void {
-  const known = new Set(["", ...serviceNames]);
+export function createHealthService({ state, serviceNames, limits, timer }: HealthServiceOptions): HealthService {
+  const known = serviceNames;
+  let watchCount = 0;
   const statusOf = (service: string): ServingStatus => {
     if (!known.has(service)) return ServingStatus.SERVICE_UNKNOWN;
     return state.serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   };
   const answer = (status: ServingStatus): HealthCheckResponse => create(HealthCheckResponseSchema, { status });
 
-  return (router) => {
-    router.service(Health, {
+  /** Sends the state and every change of it. A drain ends the stream, after NOT_SERVING, and so does its age. */
+  async function* watch({ service }: HealthCheckRequest, { signal }: HandlerContext): AsyncGenerator<HealthCheckResponse> {
+    if (watchCount >= limits.maxAdapterWatches) throw watchesExhausted();
+    watchCount += 1;
+    const age = new AbortController();
+    const cancelTimer = timer(limits.maxAgeMs, () => age.abort());
+    const ended = AbortSignal.any([signal, age.signal]);
+    try {
+      let sent: ServingStatus | undefined;
+      // A drain may abort the signal as well, and NOT_SERVING is still to be sent.
+      while (!ended.aborted || state.draining) {
+        const status = statusOf(service);
+        if (status !== sent) {
+          sent = status;
+          yield answer(status);
+        } else if (state.draining) {
+          return;
+        } else {
+          await nextChange(state, ended);
+        }
+      }
+      if (age.signal.aborted) throw watchExpired();
+    } finally {
+      cancelTimer();
+      watchCount -= 1;
+    }
+  }
+
+  return {
+    methods: {
       check({ service }) {
-        if (!known.has(service)) throw new ConnectError("there is no such service", Code.NotFound);
+        if (!known.has(service)) throw new Failure("ROUTE_NOT_FOUND", { message: "there is no such service" });
         return answer(statusOf(service));
       },
-      list() {
-        return { statuses: Object.fromEntries([...known].map((service) => [service, answer(statusOf(service))])) };
-      },
-      /** Sends the state and every change of it; a drain ends the stream, after NOT_SERVING. */
-      async *watch({ service }, { signal }) {
-        let sent: ServingStatus | undefined;
-        // A drain may abort the signal as well, and NOT_SERVING is still to be said.
-        while (!signal.aborted || state.draining) {
-          const status = statusOf(service);
-          if (status !== sent) {
-            sent = status;
-            yield answer(status);
-          } else if (state.draining) {
-            return;
-          } else {
-            await nextChange(state, signal);
-          }
-        }
-      },
-    });
+      list: () => ({ statuses: Object.fromEntries([...known].map((service) => [service, answer(statusOf(service))])) }),
+    },
+    streams: (router) => void router.rpc(Health.method.watch, watch),
   };
 }
 

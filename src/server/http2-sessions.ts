@@ -1,5 +1,6 @@
-import { constants, type Http2Server, type ServerHttp2Session } from "node:http2";
+import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { Connections } from "./connections.ts";
 import type { ListenerLimits } from "./limits.ts";
 
 /** The HTTP/2 connections, with the limits that Node does not have. */
@@ -23,17 +24,21 @@ interface Entry {
   idleChecks: number;
   /** Checks since the session was over. */
   overChecks: number;
+  /** Streams that ended without an answer, less those that ended with one and those that are forgiven. Below zero it is credit. */
+  unansweredStreams: number;
 }
 
 /** The highest stream id there is: a GOAWAY with it says "about to close" and still takes what is on its way (RFC 9113, section 6.8). */
 const highestStreamId = 2 ** 31 - 1;
 
-export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits): Http2Sessions {
+export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, connections: Connections): Http2Sessions {
   const entries = new Map<Socket, Entry>();
   let accepting: Socket | undefined;
 
   server.on("session", (session) => {
-    if (accepting !== undefined) entries.set(accepting, watch(session));
+    if (accepting === undefined) return;
+    connections.identify(accepting, session);
+    entries.set(accepting, watch(session, limits.maxUnansweredStreams));
   });
 
   return {
@@ -45,7 +50,9 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits):
       accepting = undefined;
     },
     check() {
-      for (const [socket, entry] of entries) checkEntry(socket, entry, limits);
+      for (const [socket, entry] of entries) {
+        checkEntry(socket, entry, connections.isKnown(entry.session) ? limits.sessionIdleMs : limits.anonymousIdleMs, limits);
+      }
     },
     drain() {
       for (const { session } of entries.values()) announceClose(session, limits.lingerMs);
@@ -53,10 +60,25 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits):
   };
 }
 
-function watch(session: ServerHttp2Session): Entry {
-  const entry: Entry = { session, openStreams: 0, controlFrames: 0, greeted: false, idleChecks: 0, overChecks: 0 };
-  const streamClosed = (): void => {
+function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry {
+  const entry: Entry = {
+    session,
+    openStreams: 0,
+    controlFrames: 0,
+    greeted: false,
+    idleChecks: 0,
+    overChecks: 0,
+    unansweredStreams: 0,
+  };
+  const streamEnded = (isAnswered: boolean): void => {
+    if (isAnswered) entry.unansweredStreams = Math.max(-maxUnansweredStreams, entry.unansweredStreams - 1);
+    else entry.unansweredStreams += 1;
+    if (entry.unansweredStreams > maxUnansweredStreams) calm(session, "stream reset flood");
+  };
+  // Node sets `aborted` if a stream ends while our side of it is open, whoever ended it. A reset may also overtake an answer that is on its way.
+  const streamClosed = function (this: ServerHttp2Stream): void {
     entry.openStreams -= 1;
+    streamEnded(!this.aborted && this.writableFinished && this.rstCode === constants.NGHTTP2_NO_ERROR);
   };
   session.on("ping", () => {
     entry.controlFrames += 1;
@@ -66,27 +88,36 @@ function watch(session: ServerHttp2Session): Entry {
     entry.greeted = true;
   });
   session.on("stream", (stream) => {
-    // One that the client has reset already may have had its `close`.
-    if (stream.destroyed) return;
+    // The client has reset it before its turn came; its `close` may be over.
+    if (stream.destroyed) return streamEnded(false);
     entry.openStreams += 1;
-    stream.once("close", streamClosed);
+    stream.on("close", streamClosed);
   });
   return entry;
 }
 
-function checkEntry(socket: Socket, entry: Entry, { checkIntervalMs, ...limits }: ListenerLimits): void {
+function checkEntry(socket: Socket, entry: Entry, sessionIdleMs: number, limits: ListenerLimits): void {
+  const { checkIntervalMs } = limits;
   const { session } = entry;
-  if (entry.controlFrames > limits.maxControlFrames) session.destroy(new Error("control frame flood"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  if (entry.controlFrames > limits.maxControlFrames) calm(session, "control frame flood");
   entry.controlFrames = 0;
   entry.idleChecks = entry.openStreams > 0 ? 0 : entry.idleChecks + 1;
+  if (entry.unansweredStreams > 0) {
+    const forgiven = entry.openStreams + (limits.unansweredStreamsPerSecond * checkIntervalMs) / 1000;
+    entry.unansweredStreams = Math.max(0, entry.unansweredStreams - forgiven);
+  }
 
   if (session.destroyed || (session.closed && entry.openStreams === 0)) {
     // Node waits without limit for the peer to read what is left and to close.
     entry.overChecks += 1;
     if (entry.overChecks * checkIntervalMs > limits.lingerMs) socket.destroy();
-  } else if (entry.idleChecks * checkIntervalMs >= (entry.greeted ? limits.sessionIdleMs : limits.headersTimeoutMs)) {
+  } else if (entry.idleChecks * checkIntervalMs >= (entry.greeted ? sessionIdleMs : limits.headersTimeoutMs)) {
     session.close();
   }
+}
+
+function calm(session: ServerHttp2Session, reason: string): void {
+  if (!session.destroyed) session.destroy(new Error(reason), constants.NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /** Two GOAWAYs with a round trip between them, so that no request that is on its way is lost. */

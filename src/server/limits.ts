@@ -1,7 +1,17 @@
 /** What one client may cost. Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export interface ListenerLimits {
-  /** Connections at once, HTTP/1.1 and HTTP/2 together; more are closed at once. */
+  /** Connections at once, HTTP/1.1 and HTTP/2 together; more are closed at once. One address has at most half of them. */
   readonly maxConnections: number;
+  /** Connections of one address (IPv6: its /64) by which no call with a valid token has come yet. */
+  readonly maxConnectionsPerAddress: number;
+  /** The last places, kept for addresses with fewer than `reservedPerAddress` connections: health probes, say. */
+  readonly reservedConnections: number;
+  readonly reservedPerAddress: number;
+  /** Requests under way on connections by which no call with a valid token has come yet, and those of one address among them. */
+  readonly maxAnonymousRequests: number;
+  readonly maxAnonymousRequestsPerAddress: number;
+  /** Requests that one HTTP/1.1 connection may have sent ahead of their answers. */
+  readonly maxPipelinedRequests: number;
   /** All header lines of a request together; HTTP/2 announces it as SETTINGS_MAX_HEADER_LIST_SIZE. */
   readonly maxHeaderBytes: number;
   readonly maxHeaderCount: number;
@@ -15,6 +25,8 @@ export interface ListenerLimits {
   readonly keepAliveIdleMs: number;
   /** How long an HTTP/2 session may be without any open stream, whatever else it sends. */
   readonly sessionIdleMs: number;
+  /** Stands in for both idle times until the first call with a valid token. */
+  readonly anonymousIdleMs: number;
   readonly maxStreamsPerSession: number;
   /** What Node may hold in memory for one session: header tables, queues, frames not yet taken. Megabytes (10^6). */
   readonly maxSessionMemoryMegabytes: number;
@@ -26,17 +38,29 @@ export interface ListenerLimits {
   readonly maxControlFrames: number;
   /** Our own PINGs that may wait for their answer. */
   readonly maxOutstandingPings: number;
-  /** RST_STREAM frames of a client: a bucket of so many, refilled at so many a second (CVE-2023-44487). */
-  readonly streamResetBurst: number;
-  readonly streamResetPerSecond: number;
+  /**
+   * HTTP/2 streams of a session that may end without an answer, beyond those that end with one (CVE-2023-44487, CVE-2025-8671). So a client
+   * that completes most of its calls may cancel the others.
+   */
+  readonly maxUnansweredStreams: number;
+  /** How many of them are forgiven each second, besides as many as were open at the last check. */
+  readonly unansweredStreamsPerSecond: number;
   /** How long a socket stays open for its peer to read our last words. */
   readonly lingerMs: number;
   /** How often time-outs are looked at, so also how late they may be. */
   readonly checkIntervalMs: number;
+  /** Refused connections are reported at most once in this time. */
+  readonly refusalReportMs: number;
 }
 
 export const defaultLimits: ListenerLimits = {
   maxConnections: 10_000,
+  maxConnectionsPerAddress: 1000,
+  reservedConnections: 100,
+  reservedPerAddress: 8,
+  maxAnonymousRequests: 4000,
+  maxAnonymousRequestsPerAddress: 1000,
+  maxPipelinedRequests: 100,
   maxHeaderBytes: 16 * 1024,
   maxHeaderCount: 100,
   headersTimeoutMs: 10_000,
@@ -44,14 +68,16 @@ export const defaultLimits: ListenerLimits = {
   responseTimeoutMs: 30_000,
   keepAliveIdleMs: 65_000,
   sessionIdleMs: 300_000,
+  anonymousIdleMs: 10_000,
   maxStreamsPerSession: 100,
   maxSessionMemoryMegabytes: 10,
   maxInvalidFrames: 100,
   maxSettingsEntries: 32,
   maxControlFrames: 1000,
   maxOutstandingPings: 10,
-  streamResetBurst: 1000,
-  streamResetPerSecond: 33,
+  maxUnansweredStreams: 1000,
+  unansweredStreamsPerSecond: 100,
   lingerMs: 1000,
   checkIntervalMs: 1000,
+  refusalReportMs: 60_000,
 };

@@ -1,13 +1,16 @@
 import { once, setMaxListeners } from "node:events";
+import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
 import { routeConnections } from "./connection-router.ts";
+import { type Connections, createConnections } from "./connections.ts";
 import { createExchanges } from "./exchanges.ts";
 import { answerHttp1Errors } from "./http1-errors.ts";
 import { trackHttp2Sessions } from "./http2-sessions.ts";
 import { takeStreams } from "./http2-streams.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createHttp1Server, createHttp2Server, type TlsFiles } from "./node-servers.ts";
+import { peerShare } from "./peer-share.ts";
 import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
 
 export interface ListenerOptions {
@@ -15,6 +18,8 @@ export interface ListenerOptions {
   /** Asked first where a request comes over HTTP/2. */
   readonly streamHandler?: StreamHandler | undefined;
   readonly limits: ListenerLimits;
+  /** By default each address has its share of `limits`, and no connection is ever known. */
+  readonly connections?: Connections;
   /** With it the port speaks TLS only. */
   readonly tls?: TlsFiles | undefined;
   /** Told of what a handler throws although it should not (the client gets a 500), and of connections that could not be accepted. */
@@ -47,7 +52,9 @@ export function authorityOf({ address, port }: { readonly address: string; reado
  *
  * The drain waits for connections and not for handlers: a connection is closed after its last answer, and every answer has one.
  */
-export function createListener({ handler, streamHandler = () => false, limits, tls, onError = () => {} }: ListenerOptions): Listener {
+export function createListener(options: ListenerOptions): Listener {
+  const { handler, streamHandler = () => false, limits, tls, onError = () => {} } = options;
+  const connections = options.connections ?? createConnections({ limits, shareOf: peerShare([]), onRefused: () => {} });
   const sockets = new Set<Socket>();
   const drainStart = new AbortController();
   const draining = drainStart.signal;
@@ -56,8 +63,8 @@ export function createListener({ handler, streamHandler = () => false, limits, t
   const http1 = createHttp1Server(limits, tls);
   const http2 = createHttp2Server(limits);
   const exchanges = createExchanges(limits);
-  const sessions = trackHttp2Sessions(http2, limits);
-  const gateOptions = { handler, streamHandler, exchanges, limits, draining, onError };
+  const sessions = trackHttp2Sessions(http2, limits, connections);
+  const gateOptions = { handler, streamHandler, connections, exchanges, limits, draining, onError };
   const http1Gate = createHttp1Gate(gateOptions);
   http1.on("request", http1Gate.request);
   http1.on("checkExpectation", http1Gate.refuseExpectation);
@@ -68,15 +75,18 @@ export function createListener({ handler, streamHandler = () => false, limits, t
   takeStreams(http2, http2Gate.stream);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
-  routeConnections({ http1, acceptHttp2: sessions.accept, isTls: tls !== undefined, timeoutMs: limits.headersTimeoutMs, draining });
+  const isTls = tls !== undefined;
+  routeConnections({ http1, acceptHttp2: sessions.accept, connections, isTls, timeoutMs: limits.headersTimeoutMs, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
+  refuseConnections(http1, connections);
 
   const checks = setInterval(() => {
     exchanges.check();
     sessions.check();
+    connections.check();
     // An answer that had begun before the drain left its connection open.
     if (draining.aborted) http1.closeIdleConnections();
   }, limits.checkIntervalMs);
@@ -112,4 +122,14 @@ export function createListener({ handler, streamHandler = () => false, limits, t
     },
     connectionCount: () => sockets.size,
   };
+}
+
+/** Puts itself before all that the server does with a connection, the TLS handshake too. */
+function refuseConnections(server: Server, connections: Connections): void {
+  const listeners = server.listeners("connection") as ((this: Server, socket: Socket) => void)[];
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    if (connections.take(socket)) for (const listener of listeners) listener.call(server, socket);
+    else socket.destroy();
+  });
 }

@@ -1,7 +1,7 @@
 import { errorTable } from "../error/table.ts";
 import type { HttpHandler } from "../http/message.ts";
 import { sendError } from "./error-answer.ts";
-import { defaultLimits } from "./limits.ts";
+import { defaultLimits, type ListenerLimits } from "./limits.ts";
 import { authorityOf, createListener } from "./listener.ts";
 
 /** The text of a scrape, made when it is asked for. */
@@ -16,8 +16,17 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** A scraper or three, each of which asks every few seconds. */
-const limits = { ...defaultLimits, maxConnections: 16, maxStreamsPerSession: 4 };
+/** A few scrapers, each of which asks every few seconds. Half of the places are kept for addresses that hold one connection at most. */
+const limits: ListenerLimits = {
+  ...defaultLimits,
+  maxConnections: 64,
+  maxConnectionsPerAddress: 16,
+  reservedConnections: 32,
+  reservedPerAddress: 2,
+  maxStreamsPerSession: 4,
+  maxAnonymousRequests: 16,
+  maxAnonymousRequestsPerAddress: 8,
+};
 /** A scrape is over long before. */
 const drainMs = 500;
 

@@ -28,11 +28,12 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefi
     tls === undefined
       ? createServer(options)
       : createHttps({ ...options, ...tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.headersTimeoutMs });
-  server.maxConnections = limits.maxConnections;
   // Node drops lines past its limit in silence, so it gets one more than the gate allows.
   server.maxHeadersCount = limits.maxHeaderCount + 1;
   return server;
 }
+
+const maxUint32 = 2 ** 32 - 1;
 
 /** The HTTP/2 server. It never listens: connections are handed to it. */
 export function createHttp2Server(limits: ListenerLimits): Http2Server {
@@ -43,8 +44,9 @@ export function createHttp2Server(limits: ListenerLimits): Http2Server {
     maxSettings: limits.maxSettingsEntries,
     maxOutstandingPings: limits.maxOutstandingPings,
     maxSessionInvalidFrames: limits.maxInvalidFrames,
-    streamResetBurst: limits.streamResetBurst,
-    streamResetRate: limits.streamResetPerSecond,
+    // Off: it ends clients that cancel calls honestly, and with INTERNAL_ERROR. See http2-sessions.ts.
+    streamResetBurst: maxUint32,
+    streamResetRate: maxUint32,
     // Otherwise Node leaves out a header with white space at its end without a word, and X-Forwarded-For may be one; HTTP/1.1 trims it.
     strictFieldWhitespaceValidation: false,
   });

@@ -1,5 +1,5 @@
 import type { DescFile, DescService, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Code, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -10,28 +10,42 @@ import {
   type ServerReflectionResponseSchema as AlphaResponseSchema,
   ServerReflection as AlphaServerReflection,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { Failure } from "../error/failure.ts";
 import { type DescriptorIndex, indexDescriptors } from "./descriptor-index.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 type AlphaResponse = MessageInitShape<typeof AlphaResponseSchema>;
 
-/** Requests on one stream. A client that walks a whole schema needs some dozens; an answer is far larger than its request. */
-const maxRequestsPerStream = 1000;
+/** A client that walks a whole schema needs some dozens of requests. */
+const maxRequestsPerStream = 100;
+/** Open streams, which cost about 40 KB each. */
+const maxStreams = 20;
+
+export interface ReflectionOptions {
+  readonly services: readonly DescService[];
+  /** They hold messages that no method names, such as the details of errors. */
+  readonly otherFiles: readonly DescFile[];
+  /** Whether the caller with this Authorization header, null for none, may use reflection. */
+  readonly isAllowed: (authorization: string | null) => boolean;
+}
 
 /**
- * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. `otherFiles` hold messages that no method
- * names, such as the details of errors. What is not there is a NOT_FOUND answer on a
- * stream that goes on; a stream with more than 1000 requests ends with RESOURCE_EXHAUSTED.
+ * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. Each file is sent once on a stream, as the
+ * protocol allows: a request of 40 bytes would get 90 KB each time. An unknown name gets a NOT_FOUND answer and the stream goes on. Errors:
+ * UNAUTHENTICATED for callers who may not use it; RESOURCE_EXHAUSTED for too many requests on a stream, or too many streams.
  */
-export function createReflection(services: readonly DescService[], otherFiles: readonly DescFile[] = []): (router: ConnectRouter) => void {
+export function createReflection({ services, otherFiles, isAllowed }: ReflectionOptions): (router: ConnectRouter) => void {
   const index = indexDescriptors([...services, ServerReflection, AlphaServerReflection], otherFiles);
+  let streamCount = 0;
 
-  async function* answerAll(requests: AsyncIterable<ServerReflectionRequest>) {
-    let count = 0;
-    for await (const request of requests) {
-      count += 1;
-      if (count > maxRequestsPerStream) throw new ConnectError("too many requests on one stream", Code.ResourceExhausted);
-      yield { validHost: request.host, originalRequest: request, messageResponse: answerOne(index, request.messageRequest) };
+  async function* answerAll(requests: AsyncIterable<ServerReflectionRequest>, { requestHeader }: HandlerContext) {
+    if (!isAllowed(requestHeader.get("authorization"))) throw new Failure("UNAUTHENTICATED");
+    if (streamCount >= maxStreams) throw new Failure("TOO_MANY_STREAMS");
+    streamCount += 1;
+    try {
+      yield* answersOnStream(index, requests);
+    } finally {
+      streamCount -= 1;
     }
   }
 
@@ -39,35 +53,50 @@ export function createReflection(services: readonly DescService[], otherFiles: r
     router.service(ServerReflection, { serverReflectionInfo: answerAll });
     router.service(AlphaServerReflection, {
       // The two versions differ in the names of their packages only.
-      serverReflectionInfo: (requests: AsyncIterable<AlphaRequest>) =>
-        answerAll(requests as unknown as AsyncIterable<ServerReflectionRequest>) as unknown as AsyncIterable<AlphaResponse>,
+      serverReflectionInfo: (requests: AsyncIterable<AlphaRequest>, context) =>
+        answerAll(requests as unknown as AsyncIterable<ServerReflectionRequest>, context) as unknown as AsyncIterable<AlphaResponse>,
     });
   };
 }
 
-function answerOne(index: DescriptorIndex, question: ServerReflectionRequest["messageRequest"]): Answer {
+async function* answersOnStream(index: DescriptorIndex, requests: AsyncIterable<ServerReflectionRequest>) {
+  const sentFiles = new Set<DescFile>();
+  let count = 0;
+  for await (const request of requests) {
+    count += 1;
+    if (count > maxRequestsPerStream) throw new Failure("TOO_MANY_STREAMS", { message: "too many requests on one stream; open another" });
+    yield { validHost: request.host, originalRequest: request, messageResponse: answerOne(index, request.messageRequest, sentFiles) };
+  }
+}
+
+function answerOne(index: DescriptorIndex, question: ServerReflectionRequest["messageRequest"], sentFiles: Set<DescFile>): Answer {
   switch (question.case) {
     case "listServices":
       return { case: "listServicesResponse", value: { service: index.serviceNames.map((name) => ({ name })) } };
     case "fileByFilename":
-      return fileAnswer(index, index.file(question.value));
+      return fileAnswer(index, sentFiles, index.file(question.value));
     case "fileContainingSymbol":
-      return fileAnswer(index, index.fileOfSymbol(question.value));
+      return fileAnswer(index, sentFiles, index.fileOfSymbol(question.value));
     case "fileContainingExtension":
-      return fileAnswer(index, index.fileOfExtension(question.value.containingType, question.value.extensionNumber));
+      return fileAnswer(index, sentFiles, index.fileOfExtension(question.value.containingType, question.value.extensionNumber));
     case "allExtensionNumbersOfType": {
       const numbers = index.extensionNumbers(question.value);
-      if (numbers === undefined) return errorAnswer(Code.NotFound, "there is no such message");
+      if (numbers === undefined) return errorAnswer(Code.NotFound, "no such message found");
       return { case: "allExtensionNumbersResponse", value: { baseTypeName: question.value, extensionNumber: [...numbers] } };
     }
     case undefined:
-      return errorAnswer(Code.InvalidArgument, "the request asks for nothing that is known here");
+      return errorAnswer(Code.InvalidArgument, "the request asks for nothing known");
   }
 }
 
-function fileAnswer(index: DescriptorIndex, file: DescFile | undefined): Answer {
-  if (file === undefined) return errorAnswer(Code.NotFound, "there is no such file or symbol");
-  return { case: "fileDescriptorResponse", value: { fileDescriptorProto: [...index.closure(file)] } };
+function fileAnswer(index: DescriptorIndex, sentFiles: Set<DescFile>, file: DescFile | undefined): Answer {
+  if (file === undefined) return errorAnswer(Code.NotFound, "no such file or symbol found");
+  const fileDescriptorProto: Uint8Array[] = [];
+  for (const { descriptor, bytes } of index.closure(file)) {
+    if (!sentFiles.has(descriptor)) fileDescriptorProto.push(bytes);
+    sentFiles.add(descriptor);
+  }
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
 }
 
 function errorAnswer(errorCode: Code, errorMessage: string): Answer {

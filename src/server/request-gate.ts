@@ -1,15 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
-import { type ErrorAnswer, sendError } from "./error-answer.ts";
+import type { Connections } from "./connections.ts";
+import { type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
+import { createPipelines } from "./pipelines.ts";
 
 export interface GateOptions {
   readonly handler: HttpHandler;
   readonly streamHandler: StreamHandler;
+  readonly connections: Connections;
   readonly exchanges: Exchanges;
-  readonly limits: Pick<ListenerLimits, "maxHeaderBytes" | "maxHeaderCount">;
+  readonly limits: ListenerLimits;
   readonly draining: AbortSignal;
   readonly onError: (error: unknown) => void;
 }
@@ -31,29 +35,60 @@ const unknownExpectation: ErrorAnswer = {
   message: "the only expectation known is 100-continue",
 };
 const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
+const tooManyRequests: ErrorAnswer = {
+  httpStatus: 429,
+  code: "RESOURCE_EXHAUSTED",
+  message: "too many requests without a valid bearer token are under way; try again later",
+};
 const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message: "internal error" };
 
 /** What a host and port may be made of (RFC 3986, section 3.2.2). */
 const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
 
 /** The last stop before the handler: what Node lets through although RFC 9112 says no, and the book-keeping for drain and time-outs. */
-export function createHttp1Gate({ handler, exchanges, limits, draining, onError }: GateOptions): Gate<IncomingMessage, ServerResponse> {
-  const enter = (response: ServerResponse): void => {
+export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, ServerResponse> {
+  const { handler, connections, exchanges, limits, draining, onError } = options;
+  const pipelines = createPipelines(limits.maxPipelinedRequests);
+
+  /** Returns false if the request is not to be handled. */
+  const enter = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const { socket } = request;
+    if (socket.destroyed) return false;
     if (draining.aborted) response.setHeader("connection", "close");
     exchanges.add(response);
+    pipelines.add(socket, response);
+    if (connections.isKnown(socket)) return true;
+    if (pipelines.isOver(socket)) {
+      socket.destroy();
+      return false;
+    }
+    shortenIdleTime(socket, response);
+    if (connections.takeRequest(socket, response)) return true;
+    refuse(request, response, tooManyRequests);
+    return false;
   };
-  const refusing = (answer: ErrorAnswer) => (_request: IncomingMessage, response: ServerResponse) => {
-    enter(response);
-    refuse(response, answer);
+
+  /** Node gives every connection the same time for its next request, and sets it when an answer is complete. */
+  const shortenIdleTime = (socket: Socket, response: ServerResponse): void => {
+    if (response.shouldKeepAlive && !draining.aborted) {
+      response.setHeader("keep-alive", `timeout=${Math.floor(limits.anonymousIdleMs / 1000)}`);
+    }
+    response.once("close", () => {
+      const isIdle = !socket.destroyed && !pipelines.isWaiting(socket);
+      if (isIdle && !connections.isKnown(socket)) socket.setTimeout(limits.anonymousIdleMs);
+    });
+  };
+  const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
+    if (enter(request, response)) refuse(request, response, answer);
   };
   return {
     request(request, response) {
       // After the last answer of a connection nothing is taken from it.
       if (request.socket.writableEnded) return;
-      enter(response);
+      if (!enter(request, response)) return;
       const flaw = http1Flaw(request, limits.maxHeaderCount);
       if (flaw === undefined) guarded(handler, request, response, onError);
-      else refuse(response, flaw);
+      else refuse(request, response, flaw);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),
@@ -66,8 +101,9 @@ export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse>
 }
 
 /** The same for HTTP/2. */
-export function createHttp2Gate({ handler, streamHandler, exchanges, limits, onError }: GateOptions): Http2Gate {
-  const refusing = (answer: ErrorAnswer) => (_request: Http2ServerRequest, response: Http2ServerResponse) => refuse(response, answer);
+export function createHttp2Gate({ handler, streamHandler, connections, exchanges, limits, onError }: GateOptions): Http2Gate {
+  const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
+    refuse(request, response, answer);
   return {
     stream(stream, headers, rawHeaders) {
       // Reset by the client before its turn came: there will be no `close` event, only an error, and there is nobody to answer.
@@ -76,6 +112,10 @@ export function createHttp2Gate({ handler, streamHandler, exchanges, limits, onE
         return true;
       }
       exchanges.add(stream);
+      if (!connections.takeRequest(stream.session as ServerHttp2Session, stream)) {
+        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        return true;
+      }
       if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {
         return streamHandler(stream, headers, rawHeaders);
@@ -88,7 +128,7 @@ export function createHttp2Gate({ handler, streamHandler, exchanges, limits, onE
     request(request, response) {
       const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
       if (flaw === undefined) guarded(handler, request, response, onError);
-      else refuse(response, flaw);
+      else refuse(request, response, flaw);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),
@@ -101,13 +141,14 @@ function guarded(handler: HttpHandler, request: HttpRequest, response: HttpRespo
   } catch (error) {
     onError(error);
     if (response.headersSent) response.destroy();
-    else refuse(response, handlerFailed);
+    else refuse(request, response, handlerFailed);
   }
 }
 
 /** Answers and, on HTTP/1.1, ends the connection: where the next request begins on it is not certain. */
-function refuse(response: HttpResponse, answer: ErrorAnswer): void {
-  sendError(response, answer, "stream" in response ? {} : { connection: "close" });
+function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
+  const send = request.headers["content-type"]?.startsWith("application/grpc") ? sendGrpcError : sendError;
+  send(response, answer, "stream" in response ? {} : { connection: "close" });
 }
 
 /** Looks at the raw lines: `headers` keeps the first of several Host lines and drops the lines past Node's own limit, both in silence. */

@@ -8,7 +8,7 @@ const maxAttempts = 50;
 
 /**
  * Changes a key: reads it, lets `next` make the new record (null: nothing to change), writes that over the revision it was made from
- * together with an audit event, and tells the cache before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
+ * together with an audit event, and announces it to the caches before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
  * CONCURRENT_CHANGE after 50 attempts.
  */
 export async function changeKey(
@@ -18,22 +18,22 @@ export async function changeKey(
   keyId: string,
   next: (record: KeyRecord) => Partial<KeyRecord> | null,
 ): Promise<KeyRecord> {
-  const { store, reader, clock } = service;
+  const { store, announcer, clock } = service;
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-    const tell = reader.beginChange(tenant, keyId);
+    const announce = announcer.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
     if (record === null) throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
     if (change === null) {
-      // Whoever made this change may not have told the cache yet, and the answer says that it holds.
-      await tell(record, record.revision);
+      // Whoever made this change may not have announced it yet, and the answer says that it holds.
+      await announce(record, record.revision);
       return record;
     }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
     const revocationReason = change.revocation?.reason ?? null;
     const event = auditEvent(service, origin, [keyId], { changedFields: changedFields(record, change), revocationReason });
     if (await store.replace(tenant, changed, event)) {
-      await tell(changed, changed.revision);
+      await announce(changed, changed.revision);
       return changed;
     }
   }

@@ -5,8 +5,8 @@ import type { KeyService } from "./key-service.ts";
 
 /** Deletes an imported key and its record. Rejects with KEY_NOT_FOUND, for an issued key too: those are only revoked. */
 export async function deleteImportedKey(service: KeyService, tenant: string, origin: Origin, keyId: string): Promise<void> {
-  const tell = service.reader.beginChange(tenant, keyId);
+  const announce = service.announcer.beginChange(tenant, keyId);
   const tombstoneRevision = await service.store.delete(tenant, "imported", keyId, auditEvent(service, origin, [keyId]));
   if (tombstoneRevision === null) throw new Failure("KEY_NOT_FOUND");
-  await tell(null, tombstoneRevision);
+  await announce(null, tombstoneRevision);
 }

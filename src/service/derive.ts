@@ -1,12 +1,13 @@
 import type { RecordReader } from "../cache/record-reader.ts";
 import type { Address } from "../core/address.ts";
 import type { Origin } from "../core/audit.ts";
-import { type Claim, type Credentials, fits, isClaim } from "../core/credential.ts";
+import { type ClaimSources, claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
+import { type Claim, fits, type Refused } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
 import { bindingCaveats } from "../core/token/caveat.ts";
 import { claimsOf } from "../core/token/claims.ts";
-import { maxChainLength, type ReadToken, reservedClaims, type TokenFacts, type TokenNarrowing, unnarrowed } from "../core/token/facts.ts";
+import { isReservedClaim, maxChainLength, type ReadToken, type TokenFacts, type TokenNarrowing, unnarrowed } from "../core/token/facts.ts";
 import { decideToken } from "../core/token/token-verdict.ts";
 import type { Tokens } from "../core/token/tokens.ts";
 import { createUlid } from "../core/ulid.ts";
@@ -16,7 +17,8 @@ import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import { auditEvent } from "./audit.ts";
 import type { GuessGuard } from "./guess-guard.ts";
-import { mayBeGuess } from "./judge.ts";
+import type { Verified } from "./judge.ts";
+import type { Limits } from "./limits.ts";
 
 export interface DeriveRequest {
   /** Of an API key, or of a derived token to narrow further. */
@@ -30,6 +32,15 @@ export interface DeriveRequest {
   /** Null: unknown. */
   readonly clientAddress: () => Address | null;
   readonly guard: GuessGuard;
+  /** Units of the key's rate limit. */
+  readonly cost: number;
+}
+
+export interface Derivation {
+  /** Null: the key's rate limit refused. */
+  readonly derived: Derived | null;
+  /** The credential, with what is left of its key's limit. */
+  readonly settled: Verified;
 }
 
 export interface Derived {
@@ -39,10 +50,10 @@ export interface Derived {
   readonly facts: TokenFacts;
 }
 
-export interface DeriveOptions {
+export interface DeriveOptions extends ClaimSources {
   readonly store: { readonly audit: Pick<AuditTrail, "append"> };
-  readonly credentials: Pick<Credentials, "parse">;
   readonly tokens: Tokens;
+  readonly settle: Limits["settle"];
   readonly reader: Pick<RecordReader, "read">;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
@@ -53,17 +64,18 @@ export interface DeriveOptions {
 interface Parent {
   readonly record: KeyRecord;
   readonly token: ReadToken | null;
+  readonly kind: Claim["type"];
 }
 
 const defaultTtlMs = 3_600_000;
 
 /**
  * Derives a token, which may do no more than what it is derived from, and no longer. The key at the root of it must be active at this moment,
- * straight from the store. Rejects with KEY_NOT_FOUND for a credential that is nobody's, KEY_NOT_ACTIVE, PERMISSION_DENIED for scopes or claims
- * that the credential does not give, and INVALID_REQUEST.
+ * straight from the store, and pays the cost from its rate limit, as in a verification. Rejects with KEY_NOT_FOUND for a credential that is
+ * nobody's, KEY_NOT_ACTIVE, PERMISSION_DENIED for scopes or claims that the credential does not give, and INVALID_REQUEST; these cost nothing.
  */
-export async function deriveToken(options: DeriveOptions, tenant: string, origin: Origin, request: DeriveRequest): Promise<Derived> {
-  const { tokens, store, clock, randomBytes } = options;
+export async function deriveToken(options: DeriveOptions, tenant: string, origin: Origin, request: DeriveRequest): Promise<Derivation> {
+  const { tokens, store, clock, randomBytes, settle } = options;
   const parent = await parentOf(options, tenant, request);
   // As the root may have been made by a process whose clock is ahead: a token is not older than its root.
   const nowMs = Math.max(clock(), parent.record.createTimeMs);
@@ -74,28 +86,39 @@ export async function deriveToken(options: DeriveOptions, tenant: string, origin
     issuer: tokens.issuer,
     tenant,
     rootKeyId: parent.record.keyId,
+    rootFirstRevision: parent.record.kind === "imported" ? parent.record.firstRevision : null,
     actorId: parent.record.actorId,
     scopes: scopesOf(parent, request.scopes),
     metadata: parent.record.metadata,
     customClaims: customClaimsOf(parent, request.customClaims),
     issueTimeMs,
     notBeforeMs: issueTimeMs,
-    expireTimeMs: expireTimeOf(parent, request.ttlMs, nowMs),
+    expireTimeMs: expireTimeOf(parent, request.ttlMs, issueTimeMs, nowMs),
   };
   const { narrowing } = parent.token ?? { narrowing: unnarrowed };
-  const derived = request.algorithm === "jwt" ? await jwtOf(tokens, facts, narrowing) : macaroonOf(tokens, facts, narrowing);
+  if (request.algorithm === "jwt") refuseBound(narrowing);
+  const settled = await settle(tenant, verifiedOf(parent, nowMs), { clientIp: null, cost: request.cost });
+  if (!settled.verdict.isValid) return { derived: null, settled };
+  const derived = request.algorithm === "jwt" ? await jwtOf(tokens, facts) : macaroonOf(tokens, facts, narrowing);
   // A token that nobody can hold yet needs no transaction, but must not get out before it is in the trail.
   await store.audit.append(tenant, [auditEvent(options, origin, [facts.rootKeyId])]);
-  return derived;
+  return { derived, settled };
 }
 
-async function jwtOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing): Promise<Derived> {
-  if (bindingCaveats(narrowing).length > 0) {
-    throw invalidField(
-      "algorithm",
-      "must be macaroon: the credential is bound to clients or audiences, and verifiers of JWTs would not know",
-    );
-  }
+/** What a verification of the parent would have answered, before the rate limit. */
+function verifiedOf({ record, kind }: Parent, nowMs: number): Verified {
+  return { verdict: { isValid: true, record }, kind, isGuess: false, nowMs, cacheOutcome: null, customClaims: null };
+}
+
+function refuseBound(narrowing: TokenNarrowing): void {
+  if (bindingCaveats(narrowing).length === 0) return;
+  throw invalidField(
+    "algorithm",
+    "must be macaroon: the credential is bound to clients or audiences, and verifiers of JWTs would not know",
+  );
+}
+
+async function jwtOf(tokens: Tokens, facts: TokenFacts): Promise<Derived> {
   return { token: await tokens.mintJwt(facts), claims: claimsOf(facts), facts };
 }
 
@@ -107,34 +130,20 @@ function macaroonOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing
 
 async function parentOf(options: DeriveOptions, tenant: string, { credential, clientAddress, guard }: DeriveRequest): Promise<Parent> {
   const { clock, clockSkewMs } = options;
-  const claim = claimOf(options, tenant, credential, guard);
+  const claim = claimOf(options, tenant, credential, clock());
   if (mayBeGuess(claim)) guard.admit();
+  const refuse = ({ code }: Refused): Failure => {
+    if (mayBeGuess(claim)) guard.count();
+    return refusal(code);
+  };
+  if (isRefused(claim)) throw refuse(claim);
   const root = await freshRecord(options, tenant, claim);
-  if (root === null && mayBeGuess(claim)) guard.count();
-  if (root === null) throw new Failure("KEY_NOT_FOUND");
+  if (root === null) throw refuse(withoutRecord(claim));
   const token = "token" in claim ? claim.token : null;
   const circumstances = { nowMs: clock(), clientAddress, requiredScopes: [], clockSkewMs, audience: null };
   const verdict = token === null ? decide(root, circumstances) : decideToken(token, root, circumstances);
   if (!verdict.isValid) throw refusal(verdict.code);
-  return { record: verdict.record, token };
-}
-
-function claimOf({ credentials, tokens, clock }: DeriveOptions, tenant: string, credential: string, guard: GuessGuard): Claim {
-  const nowMs = clock();
-  const presented = credentials.parse(tenant, credential, nowMs);
-  if (isClaim(presented)) return presented;
-  if (presented.type === "forged") throw guessed(guard, "not_found");
-  if (presented.type === "unreadable") throw refusal("invalid_format");
-  const claim = tokens.claim(tenant, presented.type, credential, nowMs);
-  if (claim === "signature_invalid") throw guessed(guard, claim);
-  if (typeof claim === "string") throw refusal(claim);
-  return claim;
-}
-
-function guessed(guard: GuessGuard, code: RefusalCode): Failure {
-  guard.admit();
-  guard.count();
-  return refusal(code);
+  return { record: verdict.record, token, kind: claim.type };
 }
 
 async function freshRecord({ reader }: DeriveOptions, tenant: string, claim: Claim): Promise<KeyRecord | null> {
@@ -174,8 +183,8 @@ function scopesOf({ record }: Parent, wanted: readonly string[]): readonly strin
 
 /** Those of the parent stay. One more gives nothing away; another value might. */
 function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
-  const reserved = Object.keys(wanted).find((name) => reservedClaims.has(name));
-  if (reserved !== undefined) throw invalidField("custom_claims", `must not hold ${reserved}, which this service sets`);
+  const reserved = Object.keys(wanted).find(isReservedClaim);
+  if (reserved !== undefined) throw invalidField("custom_claims", `must not hold ${reserved.trim()}, which this service sets`);
   checkObject("custom_claims", wanted);
   const given = token?.facts.customClaims ?? {};
   for (const [name, value] of Object.entries(given)) {
@@ -186,9 +195,9 @@ function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
   return checkObject("custom_claims", { ...given, ...wanted });
 }
 
-/** In whole seconds: a requested life is rounded up, the credential's own end down. */
-function expireTimeOf({ record }: Parent, ttlMs: number | null, nowMs: number): number {
-  const wantedMs = nowMs + (ttlMs ?? defaultTtlMs);
+/** In whole seconds from the time of issue: a requested life is rounded up, the credential's own end down. */
+function expireTimeOf({ record }: Parent, ttlMs: number | null, issueTimeMs: number, nowMs: number): number {
+  const wantedMs = issueTimeMs + (ttlMs ?? defaultTtlMs);
   const endMs = record.expireTimeMs ?? Number.POSITIVE_INFINITY;
   if (ttlMs !== null && wantedMs > endMs) throw invalidField("ttl", "must not go beyond the life of the credential");
   const expireTimeMs = Math.min(inSeconds(Math.ceil, wantedMs), inSeconds(Math.floor, endMs));

@@ -48,7 +48,7 @@ export async function importKeys(
   batch: ImportBatch,
 ): Promise<(KeyRecord | Failure)[]> {
   const { results, candidates, repeats } = sortOut(service, tenant, batch);
-  const tell = service.reader.beginChanges(tenant);
+  const announce = service.announcer.beginChanges(tenant);
   const usedIds = await formerIdsInUse(service, tenant, candidates);
   const isUsed = ({ formerIds }: Candidate) => formerIds.some((id) => usedIds.has(id));
   for (const { index } of candidates.filter(isUsed)) results[index] = new Failure("KEY_ALREADY_EXISTS");
@@ -63,7 +63,7 @@ export async function importKeys(
     results[index] = result;
     if (!(result instanceof Failure)) imported.push(result);
   }
-  if (imported.length > 0) await tell(imported);
+  if (imported.length > 0) await announce(imported);
   for (const [index, first] of repeats) results[index] = results[first] as KeyRecord | Failure;
   return results;
 }

@@ -1,4 +1,5 @@
 import type { Origin } from "../core/audit.ts";
+import { claimOf } from "../core/claim.ts";
 import { rawKeyProblem } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure, invalidField } from "../error/failure.ts";
@@ -24,28 +25,24 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
     throw new Failure("KEY_ALREADY_EXISTS");
   }
   const { record, mark } = newImport(service, keyId, request);
-  const tell = service.reader.beginChange(tenant, keyId);
+  const announce = service.announcer.beginChange(tenant, keyId);
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
   // Verifiers may remember that the key was not there, or was deleted.
-  await tell(imported, imported.revision);
+  await announce(imported, imported.revision);
   return imported;
 }
 
 /**
- * The ids under which a key is known, the one for new imports first; INVALID_REQUEST for what cannot be an imported key. Of a digest
- * that cannot be told: a key imported by the digest of one of our own credentials is never found, since verify goes by the shape.
+ * The ids under which a key is known, the one for new imports first; INVALID_REQUEST for what cannot be an imported key, such as the
+ * credentials that this service made. A digest does not tell these: a key imported by the digest of one is never found.
  */
-export function importedKeyIds(
-  { credentials, clock }: KeyService,
-  tenant: string,
-  key: ImportRequest["key"],
-): readonly [string, ...string[]] | Failure {
-  if ("sha256" in key) return credentials.importedKeyIds(tenant, key.sha256);
-  const presented = credentials.parse(tenant, key.raw, clock());
-  if (presented.type === "imported") return presented.keyIds;
-  return invalidField("raw_key", rawKeyProblem(key.raw) ?? "has the shape of this service's own credentials");
+export function importedKeyIds(service: KeyService, tenant: string, key: ImportRequest["key"]): readonly [string, ...string[]] | Failure {
+  if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
+  const claim = claimOf(service, tenant, key.raw, service.clock());
+  if ("keyIds" in claim && claim.type === "imported") return claim.keyIds;
+  return invalidField("raw_key", rawKeyProblem(key.raw) ?? "is one of this service's own credentials, or a damaged one");
 }
 
 /** A key as it goes to the store, with the mark of its request. */

@@ -1,9 +1,10 @@
-import type { CacheOutcome } from "../cache/record-reader.ts";
+import type { CacheOutcome } from "../cache/reading.ts";
 import type { Address } from "../core/address.ts";
-import { type Claim, type CredentialKind, type Credentials, isClaim, kindOf, type Presented } from "../core/credential.ts";
+import { type ClaimSources, claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
+import type { Claim, Refused } from "../core/credential.ts";
+import type { CredentialKind } from "../core/credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
-import type { Tokens } from "../core/token/tokens.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -55,36 +56,30 @@ export interface Judge {
   judge(claim: Claim, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
 }
 
-export interface JudgeOptions {
-  readonly credentials: Pick<Credentials, "parse">;
-  readonly tokens: Pick<Tokens, "claim">;
+export interface JudgeOptions extends ClaimSources {
   readonly clock: Clock;
   /** `rooted`: the key that a token goes back to is asked, and the token ends with it; `stateless`: the token stands for itself. */
   readonly derivedTokens: "rooted" | "stateless";
   readonly clockSkewMs: number;
 }
 
-export function createJudge({ credentials, tokens, clock, derivedTokens, clockSkewMs }: JudgeOptions): Judge {
-  const refused = (presented: Presented, code: RefusalCode, isGuess: boolean): Verified => ({
-    ...unverified(code, kindOf(presented), clock()),
-    isGuess,
+export function createJudge(options: JudgeOptions): Judge {
+  const { clock, derivedTokens, clockSkewMs } = options;
+  const refused = (refusal: Refused): Verified => ({
+    ...unverified(refusal.code, refusal.kind, clock()),
+    isGuess: mayBeGuess(refusal),
   });
 
   const verdictOf = (claim: Claim, record: KeyRecord | null, circumstances: TokenCircumstances): Verdict => {
     if ("token" in claim && (record !== null || claim.keyIds.length === 0)) return decideToken(claim.token, record, circumstances);
-    return record === null ? refuse("not_found") : decide(record, circumstances);
+    return record === null ? refuse(withoutRecord(claim).code) : decide(record, circumstances);
   };
 
   return {
     claimOrVerdict(tenant, credential) {
-      const nowMs = clock();
-      const presented = credentials.parse(tenant, credential, nowMs);
-      if (isClaim(presented)) return presented;
-      if (presented.type === "unreadable") return refused(presented, "invalid_format", false);
-      if (presented.type === "forged") return refused(presented, "not_found", true);
-      const claim = tokens.claim(tenant, presented.type, credential, nowMs);
-      if (typeof claim === "string") return refused(presented, claim, claim === "signature_invalid");
-      return derivedTokens === "rooted" ? claim : { ...claim, keyIds: [] };
+      const claim = claimOf(options, tenant, credential, clock());
+      if (isRefused(claim)) return refused(claim);
+      return "token" in claim && derivedTokens === "stateless" ? { ...claim, keyIds: [] } : claim;
     },
 
     judge(claim, record, cacheOutcome, { clientAddress, requiredScopes, audience }) {
@@ -93,7 +88,7 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       const verdict = verdictOf(claim, record, { nowMs, clientAddress, requiredScopes, clockSkewMs, audience });
       return {
         verdict,
-        kind: claim.type,
+        kind: record === null ? withoutRecord(claim).kind : claim.type,
         isGuess: record === null && mayBeGuess(claim),
         nowMs,
         cacheOutcome: claim.keyIds.length === 0 ? null : cacheOutcome,
@@ -101,14 +96,6 @@ export function createJudge({ credentials, tokens, clock, derivedTokens, clockSk
       };
     },
   };
-}
-
-/**
- * Whether this may turn out to be a guess. Only imported keys have to be looked up before that is known: an issued key has a tag and a derived
- * token a signature, which nobody can guess.
- */
-export function mayBeGuess(answer: Claim | Verified): boolean {
-  return isVerified(answer) ? answer.isGuess : answer.type === "imported";
 }
 
 export function isVerified(answer: Claim | Verified): answer is Verified {

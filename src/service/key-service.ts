@@ -1,4 +1,5 @@
-import type { RecordReader } from "../cache/record-reader.ts";
+import type { ChangeAnnouncer } from "../cache/announce.ts";
+import type { ClaimSources } from "../core/claim.ts";
 import type { Credentials } from "../core/credential.ts";
 import type { PageTokens } from "../core/page-token.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
@@ -7,8 +8,9 @@ import type { KeyStore } from "../ports/key-store.ts";
 /** What the life of a key is made of. Each operation takes it as its first argument. */
 export interface KeyService {
   readonly store: KeyStore;
-  readonly reader: RecordReader;
+  readonly announcer: ChangeAnnouncer;
   readonly credentials: Credentials;
+  readonly tokens: ClaimSources["tokens"];
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;

@@ -1,13 +1,14 @@
+import { mayBeGuess } from "../core/claim.ts";
 import type { Claim } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import { isEnforced, type Taken } from "../core/rate-limit.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
-import { mayBeGuess, unverified, type Verification, type Verified } from "./judge.ts";
+import { isVerified, unverified, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
-/** The limits that a verification meets before and after its verdict. */
+/** The limits that a verification meets before and after its verdict; `settle` holds for a derivation as well. */
 export interface Limits {
   /**
    * Refuses what may be a guess if it comes from a client that guessed too often; null if the verification may go on. Call before the look-up,
@@ -18,7 +19,7 @@ export interface Limits {
    * Takes the cost of a valid verification from its key's rate limit, and counts the use, or counts the failure of one that is not.
    * A promise only where the key has a limit that other processes share.
    */
-  settle(tenant: string, verified: Verified, verification: Verification): Verified | Promise<Verified>;
+  settle(tenant: string, verified: Verified, verification: Pick<Verification, "clientIp" | "cost">): Verified | Promise<Verified>;
 }
 
 export interface LimitsOptions {
@@ -45,7 +46,8 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
 
   return {
     refuseGuesser(answer, { clientIp }) {
-      if (clientIp === null || !mayBeGuess(answer)) return null;
+      const isSuspect = isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
+      if (clientIp === null || !isSuspect) return null;
       const retryAfterMs = guesses.look(clientIp);
       if (retryAfterMs === null) return null;
       return { ...unverified("guess_limited", "none", clock()), retryAfterMs };

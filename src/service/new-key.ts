@@ -28,6 +28,7 @@ export function newRecord(
     ...attributes,
     ...identity,
     revision: 1,
+    firstRevision: 1,
     actorId,
     visibility,
     createTimeMs: nowMs,

@@ -1,13 +1,18 @@
 import type { Origin } from "../core/audit.ts";
-import { fits, isClaim } from "../core/credential.ts";
+import { claimOf, isRefused, mayBeGuess, withoutRecord } from "../core/claim.ts";
+import { fits } from "../core/credential.ts";
+import type { CredentialKind } from "../core/credential-shape.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
+import { changesRevocation, repeatsCompromise } from "../core/revocation.ts";
 import { Failure, invalidField } from "../error/failure.ts";
+import { auditEvent } from "./audit.ts";
 import { changeKey } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 
 /**
- * Revokes a key for good. A key that is revoked already keeps its first reason. Rejects with KEY_NOT_FOUND, where `kind` is given also for a
- * key of the other kind.
+ * Revokes a key for good. The reason of a revoked key may rise (see core/revocation.ts) and never sinks; a call that would lower or repeat it
+ * succeeds and changes nothing. Every report of a compromise is recorded in the audit trail, a repeated one too. Rejects with KEY_NOT_FOUND if
+ * there is no such key, or if it is not of the given `kind`.
  */
 export async function revokeKey(
   service: KeyService,
@@ -17,21 +22,30 @@ export async function revokeKey(
   revocation: Revocation,
   kind?: KeyKind,
 ): Promise<void> {
+  const { reason } = revocation;
+  let isRepeated = false;
   await changeKey(service, tenant, origin, keyId, (record) => {
     if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
-    return record.revocation === null ? { revocation } : null;
+    isRepeated = repeatsCompromise(record, revocation);
+    return changesRevocation(record, revocation) ? { revocation } : null;
   });
+  if (isRepeated) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: reason })]);
 }
 
-/** The limits of self-revocation. Each throws TOO_MANY_CALLS where it is met. */
+/** The limits of self-revocation. Each method throws TOO_MANY_CALLS if its limit is exceeded. */
 export interface SelfRevocationLimits {
-  /** For a credential that may be a guess, before it is looked up. */
+  /** Counts a credential that may be a guess. Called before the look-up. */
   takeGuess(): void;
-  /** For an issued key whose tag is valid. */
+  /** Counts a use of an issued key whose tag is valid. Called before the look-up. */
   takeUse(keyId: string): void;
+  /** Counts one more report that a key is compromised which is known to be. Each report adds to the audit trail, and revoked keys get published. */
+  takeRepeat(keyId: string): void;
 }
 
-/** Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND for every credential that is nobody's. */
+/**
+ * Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND if no key is found, and with PUBLIC_KEY_NOT_PROOF for a
+ * public key: everybody who sees it could present it.
+ */
 export async function selfRevokeKey(
   service: KeyService,
   tenant: string,
@@ -41,26 +55,30 @@ export async function selfRevokeKey(
   limits: SelfRevocationLimits,
 ): Promise<void> {
   const record = await ownerOf(service, tenant, credential, limits);
+  if (record.visibility === "public") throw new Failure("PUBLIC_KEY_NOT_PROOF");
+  if (repeatsCompromise(record, revocation)) limits.takeRepeat(record.keyId);
   await revokeKey(service, tenant, origin, record.keyId, revocation);
 }
 
 async function ownerOf(
-  { credentials, store, clock }: KeyService,
+  service: KeyService,
   tenant: string,
   credential: string,
-  { takeGuess, takeUse }: SelfRevocationLimits,
+  { takeGuess, takeUse }: Pick<SelfRevocationLimits, "takeGuess" | "takeUse">,
 ): Promise<KeyRecord> {
-  const presented = credentials.parse(tenant, credential, clock());
-  if (presented.type === "jwt" || presented.type === "macaroon") {
-    throw invalidField("credential", "is a derived token; only API keys can be self-revoked");
+  const claim = claimOf(service, tenant, credential, service.clock());
+  if (mayBeGuess(claim)) takeGuess();
+  if (isRefused(claim)) throw refusalOf(claim.kind);
+  if ("token" in claim) throw refusalOf(claim.type);
+  if (claim.type === "issued") takeUse(claim.keyIds[0]);
+  for (const keyId of claim.keyIds) {
+    const record = await service.store.get(tenant, keyId);
+    if (record !== null && fits(claim, record)) return record;
   }
-  // An issued key has a tag, which nobody can guess; what is unreadable can be no key, and so is no guess.
-  if (presented.type === "forged" || presented.type === "imported") takeGuess();
-  if (!isClaim(presented)) throw new Failure("KEY_NOT_FOUND");
-  if (presented.type === "issued") takeUse(presented.keyIds[0]);
-  for (const keyId of presented.keyIds) {
-    const record = await store.get(tenant, keyId);
-    if (record !== null && fits(presented, record)) return record;
-  }
-  throw new Failure("KEY_NOT_FOUND");
+  throw refusalOf(withoutRecord(claim).kind);
+}
+
+function refusalOf(kind: CredentialKind): Failure {
+  if (kind === "jwt" || kind === "macaroon") return invalidField("credential", "is a derived token; only API keys can be self-revoked");
+  return new Failure("KEY_NOT_FOUND");
 }

@@ -30,7 +30,7 @@ export async function rotateKey(
   { keyId, overrides }: RotateRequest,
 ): Promise<Rotated> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-    const tell = service.reader.beginChange(tenant, keyId);
+    const announce = service.announcer.beginChange(tenant, keyId);
     const record = await service.store.get(tenant, keyId);
     if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
     const status = statusAt(record, service.clock());
@@ -56,7 +56,7 @@ export async function rotateKey(
       revocationReason: "superseded",
     });
     if (await service.store.rotate(tenant, retired, successor, event)) {
-      await tell(retired, retired.revision);
+      await announce(retired, retired.revision);
       return { successor, retired, secret: minted.secret };
     }
   }

@@ -1,4 +1,5 @@
-import type { CacheDirective, CacheOutcome, ReadAnswer, RecordReader } from "../cache/record-reader.ts";
+import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
+import type { RecordReader } from "../cache/record-reader.ts";
 import { type Claim, fits } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";

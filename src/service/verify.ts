@@ -1,4 +1,5 @@
-import type { CacheDirective, CacheOutcome, RecordReader } from "../cache/record-reader.ts";
+import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
+import type { RecordReader } from "../cache/record-reader.ts";
 import { fits } from "../core/credential.ts";
 import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";

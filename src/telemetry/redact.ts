@@ -3,6 +3,8 @@
  * because error messages quote what they were given. Byte arrays and protobuf messages are never written out: they are request contents.
  */
 
+import { credentialInText, credentialMark } from "../core/credential-shape.ts";
+
 export const redacted = "[redacted]";
 
 /** Names end in one of these, in any casing and with or without separators: `raw_key`, `rawKey`, `x-api-key`, `clientSecret`. */
@@ -15,7 +17,9 @@ const separators = /[^a-z0-9]/g;
 const privateJwkMembers = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
 
 /** Matches every text that redactText changes. Most texts do not match, and testing first saves most of the search (bench/micro.ts). */
-const credentialHint = /:\/\/|_v1_|kwadm_|eyJ|bearer|basic/i;
+const hint = new RegExp(`://|bearer|basic|${credentialMark.source}`, "i");
+
+const everyCredential = new RegExp(credentialInText, "g");
 
 const maxDepth = 8;
 const maxTextLength = 8192;
@@ -28,13 +32,14 @@ export function redactFields(fields: Readonly<Record<string, unknown>>): Record<
 /** Replaces credentials, bearer tokens, JWTs, macaroons and the user info of URIs inside a text, and cuts very long ones. */
 export function redactText(text: string): string {
   const short = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
-  if (!credentialHint.test(short)) return short;
-  return short
-    .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
-    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
-    .replace(/\b[a-z][a-z0-9_]*_v1_[\w-]{16,}/g, redacted)
-    .replace(/\bkwadm_[\w-]{16,}/g, redacted)
-    .replace(/\beyJ[\w-]{8,}\.[\w-]+(\.[\w-]*)?/g, redacted);
+  if (!hint.test(short)) return short;
+  return (
+    short
+      .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
+      // No boundaries: in quoted JSON or a URL a credential may follow `\n` or `%0A`.
+      .replace(/(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
+      .replace(everyCredential, redacted)
+  );
 }
 
 function redactValue(value: unknown, depth: number): unknown {
@@ -68,7 +73,7 @@ function isSecretName(name: string): boolean {
   return secretName.test(lower) || (separator.test(lower) && secretName.test(lower.replaceAll(separators, "")));
 }
 
-/** Class, reason or code, message, stack and causes. Other members of errors often quote what was sent, so they are left out. */
+/** Class, reason or code, message, stack, causes, and the errors of an AggregateError. Other members of errors often quote what was sent, so they are left out. */
 function redactError(error: Error, depth: number): Record<string, unknown> {
   const { reason, code } = error as { reason?: unknown; code?: unknown };
   return {
@@ -78,5 +83,6 @@ function redactError(error: Error, depth: number): Record<string, unknown> {
     message: redactText(error.message),
     ...(error.stack === undefined ? {} : { stack: redactText(error.stack) }),
     ...(error.cause === undefined ? {} : { cause: redactValue(error.cause, depth + 1) }),
+    ...(error instanceof AggregateError ? { errors: redactValue(error.errors, depth + 1) } : {}),
   };
 }

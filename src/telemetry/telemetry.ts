@@ -1,6 +1,7 @@
-import type { ObserveRead, RecordReader } from "../cache/record-reader.ts";
+import type { ObserveRead } from "../cache/reading.ts";
+import type { RecordReader } from "../cache/record-reader.ts";
 import type { Admission, Call, Interceptor } from "../call/call.ts";
-import { observeAdmission, observeByBoth as observeCallsByBoth, observeSuccess } from "../call/observe.ts";
+import { type CallObserver, observeAdmission } from "../call/observe.ts";
 import { parseTraceparent } from "../call/trace-context.ts";
 import { observedGenerations, observedKeyStore } from "../observed/key-store.ts";
 import { type Observe, observeByBoth } from "../observed/observe.ts";
@@ -14,6 +15,7 @@ import type { SharedRateLimiter } from "../ports/rate-limiter.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
+import type { Log } from "./log.ts";
 import { countCalls } from "./metrics/calls.ts";
 import { countGenerations, countMessages, countReads, countVerifications } from "./metrics/counts.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -27,7 +29,10 @@ export interface Telemetry {
   readonly observeRead: ObserveRead | undefined;
   /** The trace that a call belongs to, its caller's or our own; undefined where there is none. */
   traceIdOf(call: Call): string | undefined;
-  admission(admit: Admission): Admission;
+  /** Observes every call, for metrics and traces and by `log`. */
+  admission(admit: Admission, log: CallObserver): Admission;
+  /** Logs and counts faults of our own that no call's observation tells of. */
+  reportFaults(log: Log): (error: unknown) => void;
   keyStore(store: KeyStore, system: string): KeyStore;
   generations(generations: CacheGenerationStore): CacheGenerationStore;
   sharedCache(cache: SharedCache): SharedCache;
@@ -39,17 +44,20 @@ export interface Telemetry {
 
 /** Null for what is off. */
 export function createTelemetry(metrics: Metrics | null, traces: Traces | null, monotonicMs: () => number): Telemetry {
-  const counted = metrics === null ? null : countCalls(metrics, monotonicMs);
-  const calls = counted === null || traces === null ? (counted ?? traces?.calls) : observeCallsByBoth(counted, traces.calls);
+  const calls = [metrics && countCalls(metrics, monotonicMs), traces?.calls].filter((observer) => observer != null);
   const onStore = metrics && timeOperations(metrics.storeDuration, metrics.storeErrors, monotonicMs);
   const onRedis = metrics && timeOperations(metrics.redisDuration, metrics.redisErrors, monotonicMs);
   const redisObserver = byBoth(onRedis, traces?.onRedis);
   const verifications = [metrics && countVerifications(metrics), traces?.verifications].filter((observe) => observe != null);
   return {
-    interceptors: [...(calls === undefined ? [] : [observeSuccess]), ...(traces === null ? [] : [traces.interceptor])],
+    interceptors: traces === null ? [] : [traces.interceptor],
     observeRead: metrics === null ? undefined : countReads(metrics),
     traceIdOf: (call) => traces?.traceIdOf(call) ?? parseTraceparent(call.requestHeader("traceparent"))?.traceId,
-    admission: (admit) => (calls === undefined ? admit : observeAdmission(calls, admit)),
+    admission: (admit, log) => observeAdmission([...calls, log], admit),
+    reportFaults: (log) => (error) => {
+      if (metrics !== null) metrics.faults.of().value += 1;
+      log.error({ error }, "a protocol handler failed");
+    },
     keyStore(store, system) {
       const observe = byBoth(onStore, traces?.onStore(system));
       return observe === undefined ? store : observedKeyStore(store, observe);

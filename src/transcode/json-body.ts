@@ -1,4 +1,5 @@
 import { Failure } from "../error/failure.ts";
+import { parseMediaType } from "../http/media-type.ts";
 import { type HttpRequest, headerOf } from "../http/message.ts";
 
 /** Refuses with UNSUPPORTED_MEDIA_TYPE what is not JSON in UTF-8, as it is. */
@@ -11,13 +12,8 @@ export function checkMediaType(request: HttpRequest): void {
   }
 }
 
-/** `application/json` and `application/*+json` in any case; the only charset is UTF-8. */
+/** `application/json` and `application/*+json` in any case and spelling; the only charset is UTF-8. */
 export function isJsonMediaType(contentType: string): boolean {
-  const [type = "", ...parameters] = contentType.toLowerCase().split(";");
-  const essence = type.trim();
-  if (essence !== "application/json" && !/^application\/[^\s/+]+(?:\+[^\s/+]+)*\+json$/.test(essence)) return false;
-  return parameters.every((parameter) => {
-    const [name = "", value = ""] = parameter.split("=", 2);
-    return name.trim() !== "charset" || /^(?:utf-8|"utf-8")$/.test(value.trim());
-  });
+  const { essence, isUtf8 } = parseMediaType(contentType);
+  return isUtf8 && (essence === "application/json" || /^application\/[^\s/+]+(?:\+[^\s/+]+)*\+json$/.test(essence));
 }

@@ -3,9 +3,9 @@ import { createRegistry, type JsonObject, type Message, toJson } from "@bufbuild
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
-import { codeNumbers, errorTable } from "../error/table.ts";
+import { errorTable } from "../error/table.ts";
 import type { AnswerQueue } from "../http/answer-queue.ts";
-import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
+import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import { writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
 
@@ -14,19 +14,30 @@ const statusOptions = { useProtoFieldName: true, registry: createRegistry(...det
 /** Headers of an answer by lower-case name, `x-request-id` among them. */
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
-/** Writes a success: status and Location as the route has them, the message or its field as JSON. */
-export function sendMessage(
+/** A success, encoded. */
+export interface EncodedAnswer {
+  readonly status: number;
+  readonly location: string | undefined;
+  /** Empty for a 204. */
+  readonly text: string;
+}
+
+/** Encodes a success: status and Location as the route has them, the message or its field as JSON. Throws on a message that has no JSON. */
+export function encodeAnswer(route: Route, message: Message): EncodedAnswer {
+  const { status, location } = route.success;
+  return { status, location: location?.(message), text: status === 204 ? "" : responseText(route, message) };
+}
+
+export function sendAnswer(
   request: HttpRequest,
   response: HttpResponse,
-  route: Route,
-  message: Message,
+  { status, location, text }: EncodedAnswer,
   headers: ResponseHeaders,
   answers: AnswerQueue,
 ): void {
-  const { status, location } = route.success;
-  const allHeaders = location === undefined ? headers : { ...headers, location: location(message) };
+  const allHeaders = location === undefined ? headers : { ...headers, location };
   if (status === 204) sendNothing(response, allHeaders);
-  else sendJson(request, response, status, responseText(route, message), allHeaders, answers);
+  else sendJson(request, response, status, text, allHeaders, answers);
 }
 
 function responseText(route: Route, message: Message): string {
@@ -100,16 +111,4 @@ function writeHead(response: HttpResponse, status: number, headers: Record<strin
 export function sendNothing(response: HttpResponse, headers: ResponseHeaders): void {
   writeHead(response, 204, { "cache-control": "no-store", "x-content-type-options": "nosniff", ...headers });
   response.end();
-}
-
-/** A gRPC call that nothing here serves: a response of trailers only, whose HTTP status is always 200 (gRPC over HTTP/2). */
-export function sendGrpcUnimplemented(request: HttpRequest, response: HttpResponse, headers: ResponseHeaders): void {
-  writeHead(response, 200, {
-    ...headers,
-    "content-type": headerOf(request, "content-type") ?? "application/grpc",
-    "grpc-status": codeNumbers.UNIMPLEMENTED,
-    "grpc-message": "there is no such method",
-  });
-  response.end();
-  request.resume();
 }

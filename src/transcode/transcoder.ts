@@ -1,18 +1,19 @@
-import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget, BodyLease } from "../http/body-budget.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
-import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
+import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
+import { type ErrorReporter, runCall } from "../http/run-call.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
 import { withPlainVerb } from "./percent.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
-import { type ResponseHeaders, sendFailure, sendGrpcUnimplemented, sendMessage, sendNothing } from "./respond.ts";
+import { encodeAnswer, type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
 import type { Trie } from "./trie.ts";
 
@@ -26,6 +27,7 @@ export interface TranscoderOptions {
   readonly trustedProxies: readonly string[];
   /** Largest request body. */
   readonly maxBytes: (method: DescMethodUnary) => number;
+  readonly reportError: ErrorReporter;
 }
 
 interface Endpoint {
@@ -35,11 +37,11 @@ interface Endpoint {
 
 /**
  * Serves methods as JSON/HTTP by their google.api.http rules, over HTTP/1.1 and HTTP/2. Throws at the start, with every problem, where a
- * rule is wrong; after that it never throws and never rejects. What a handler rejects with and is no Failure leaves as INTERNAL, with the
- * text of the table only: logging it is an interceptor's work.
+ * rule is wrong; after that it never throws and never rejects. An error that is not a Failure leaves as INTERNAL, with the text of the table
+ * only.
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
-  const { admit, json, bodies, trustedProxies } = options;
+  const { admit, json, bodies, trustedProxies, reportError } = options;
   const answers = createAnswerQueue();
   const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
 
@@ -54,23 +56,29 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     }
     const { path, endpoint } = found;
     const { route, buildRequest } = endpoint;
-    const call = new HttpCall(route.method, "json-http", request, "stream" in response ? response.stream : response, trustedProxies);
-    try {
-      admit(call);
-      const body = isBodyless(request) ? undefined : await readJson(request, route, json, call.openBody(bodies));
-      const message = buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
-      const answer = await route.handler(message, call);
-      call.setAnswered();
-      sendMessage(request, response, route, answer, call.responseHeaders, answers);
-    } catch (error) {
-      const failure = error instanceof Failure ? error : new Failure("INTERNAL");
-      call.observation?.end(failure);
-      fail(request, response, failure, call.responseHeaders);
-    }
+    const sink = "stream" in response ? response.stream : response;
+    const call = new HttpCall(route.method, "json-http", request, sink, trustedProxies);
+    const steps = {
+      timeoutMs: () => undefined,
+      read: async () => {
+        const body = isBodyless(request) ? undefined : await readJson(request, route, json, call.openBody(bodies));
+        return buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
+      },
+      encode: (answer: Message) => encodeAnswer(route, answer),
+    };
+    const outcome = await runCall(call, { admit, handler: route.handler }, steps, reportError);
+    // Not `call.isClosed`: Node ends the stream of a HEAD request over HTTP/2 before the answer.
+    if (sink.destroyed) return;
+    call.setAnswered();
+    if (outcome instanceof Failure) sendFailure(request, response, outcome, call.responseHeaders);
+    else sendAnswer(request, response, outcome, call.responseHeaders, answers);
   }
 
   return (request, response) => {
-    serve(request, response).catch((error: unknown) => fail(request, response, error, { "x-request-id": requestIdOf(request) }));
+    serve(request, response).catch((error: unknown) => {
+      if (!(error instanceof Failure) && !response.destroyed) reportError(error);
+      fail(request, response, error, { "x-request-id": requestIdOf(request) });
+    });
   };
 }
 
@@ -114,11 +122,7 @@ function isBodyless(request: HttpRequest): boolean {
 }
 
 function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpResponse): void {
-  if (methods.size === 0) {
-    if (!(headerOf(request, "content-type") ?? "").startsWith("application/grpc")) throw new Failure("ROUTE_NOT_FOUND");
-    sendGrpcUnimplemented(request, response, { "x-request-id": requestIdOf(request) });
-    return;
-  }
+  if (methods.size === 0) throw new Failure("ROUTE_NOT_FOUND");
   if (methods.has("GET")) methods.add("HEAD");
   methods.add("OPTIONS");
   response.setHeader("allow", [...methods].sort().join(", "));

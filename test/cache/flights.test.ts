@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import { createFlights, type Flight } from "../../src/cache/flights.ts";
 
-/** Flights whose loads end when the test says so. */
+/** Flights that end when the test says so. */
 function setup() {
   let nowMs = 0;
   const flights = createFlights<string>(() => nowMs);
-  const loads: { readonly flight: Flight; readonly end: PromiseWithResolvers<string> }[] = [];
-  const load = (flight: Flight) => {
-    const end = Promise.withResolvers<string>();
-    loads.push({ flight, end });
-    return end.promise;
+  const loads: Flight<string>[] = [];
+  const begin = (tenant: string, keyId: string, epoch: number) => {
+    const flight = flights.start(tenant, keyId, epoch);
+    loads.push(flight);
+    return flight;
   };
-  const join = (keyId = "key", epoch = 0, tenant = "tenant") => flights.join(tenant, keyId, epoch, load);
-  const start = (keyId = "key", epoch = 0) => flights.start("tenant", keyId, epoch, load);
+  const join = (keyId = "key", epoch = 0, tenant = "tenant") => (flights.find(tenant, keyId, epoch) ?? begin(tenant, keyId, epoch)).result;
+  const start = (keyId = "key", epoch = 0) => begin("tenant", keyId, epoch).result;
   return { flights, loads, join, start, pass: (ms: number) => (nowMs += ms) };
 }
 
@@ -20,7 +20,7 @@ test("loads of one key at one epoch are one load, and all get its answer", async
   const { loads, join } = setup();
   const answers = [join(), join(), join()];
   expect(loads).toHaveLength(1);
-  loads[0]?.end.resolve("answer");
+  loads[0]?.land("answer");
   expect(await Promise.all(answers)).toEqual(["answer", "answer", "answer"]);
   void join();
   expect(loads).toHaveLength(2);
@@ -56,22 +56,22 @@ test("start joins nothing, but is joined", () => {
   expect(loads).toHaveLength(3);
 });
 
-test("a superseded load is told so and not joined; later ones of the key are not superseded by it", async () => {
+test("a superseded load is marked and not joined; later ones of the key are not superseded by it", async () => {
   const { flights, loads, join, start } = setup();
   const old = join();
   void start();
   const other = join("other");
   flights.supersede("tenant", "key");
   const fresh = join();
-  expect(loads.map(({ flight }) => flight.superseded)).toEqual([true, true, false, false]);
-  for (const [index, { end }] of loads.entries()) end.resolve(`load ${index}`);
+  expect(loads.map(({ superseded }) => superseded)).toEqual([true, true, false, false]);
+  for (const [index, flight] of loads.entries()) flight.land(`load ${index}`);
   expect(await Promise.all([old, other, fresh])).toEqual(["load 0", "load 2", "load 3"]);
 });
 
 test("a load that fails is everybody's failure who joined it, and nobody's later", async () => {
   const { loads, join } = setup();
   const answers = [join(), join()];
-  loads[0]?.end.reject(new Error("down"));
+  loads[0]?.fail(new Error("down"));
   expect((await Promise.allSettled(answers)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   void join();
   expect(loads).toHaveLength(2);

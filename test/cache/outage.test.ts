@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
 import { createCurrentStore } from "../../src/cache/current-store.ts";
-import { type CacheDirective, createRecordReader } from "../../src/cache/record-reader.ts";
+import type { CacheDirective } from "../../src/cache/reading.ts";
 import { createCacheTrust } from "../../src/cache/trust.ts";
+import { createVerifierCache } from "../../src/cache/verifier-cache.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { keyRecord } from "../support/key-record.ts";
 
@@ -30,7 +31,7 @@ async function setup({ graceMs = 60_000 } = {}) {
     reset: () => local.clear(),
     createBeatId: () => "beat",
   });
-  const reader = createRecordReader({
+  const { reader, announcer } = createVerifierCache({
     store: createCurrentStore(
       {
         get: (_tenant, keyId) => answer(keyId === record.keyId ? record : null),
@@ -69,7 +70,7 @@ async function setup({ graceMs = 60_000 } = {}) {
   const turn = () => new Promise(setImmediate);
   await tick();
   await read().settled;
-  return { world, reader, tick, read, turn };
+  return { world, reader, announcer, tick, read, turn };
 }
 
 test("a cached key is answered where the process stood still while the store went", async () => {
@@ -145,13 +146,13 @@ test("after the grace nothing is answered", async () => {
 });
 
 test("a key that changed in this process meanwhile is not answered as it was", async () => {
-  const { world, reader, tick, read, turn } = await setup();
+  const { world, announcer, tick, read, turn } = await setup();
   world.nowMs += 1500;
-  const tell = reader.beginChange("default", record.keyId);
+  const announce = announcer.beginChange("default", record.keyId);
   world.isDown = true;
   const reading = read();
   await turn();
-  await expect(tell({ ...record, revision: 2 }, 2)).rejects.toThrow(Failure);
+  await expect(announce({ ...record, revision: 2 }, 2)).rejects.toThrow(Failure);
   await tick(3);
   await reading.settled;
   expect(reading.outcome).toBe("STORE_UNAVAILABLE");

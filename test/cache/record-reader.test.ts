@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
-import { createRecordReader } from "../../src/cache/record-reader.ts";
 import { soleProcessTrust } from "../../src/cache/sole-process.ts";
+import { createVerifierCache } from "../../src/cache/verifier-cache.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
 import { keyRecord } from "../support/key-record.ts";
 
@@ -34,7 +34,7 @@ const revoked = keyRecord({ revision: 2, revocation: { reason: "key_compromise",
 function setup(initial: KeyRecord | null = record) {
   let nowMs = 1_000_000;
   const store = slowStore(initial);
-  const reader = createRecordReader({
+  const { reader, announcer } = createVerifierCache({
     store,
     local: createMemoryRecordCache({ maxEntries: 10 }),
     shared: null,
@@ -50,7 +50,7 @@ function setup(initial: KeyRecord | null = record) {
     await Promise.resolve();
     for (const finish of store.finish.splice(0)) finish();
   };
-  return { store, reader, read, finishAll, pass: (ms: number) => (nowMs += ms) };
+  return { store, reader, announcer, read, finishAll, pass: (ms: number) => (nowMs += ms) };
 }
 
 describe("the record reader", () => {
@@ -70,12 +70,12 @@ describe("the record reader", () => {
   });
 
   test("a fill that read before a change does not overwrite it", async () => {
-    const { store, reader, read, finishAll } = setup();
+    const { store, announcer, read, finishAll } = setup();
     const before = read();
     await Promise.resolve();
-    const tell = reader.beginChange("default", revoked.keyId);
+    const announce = announcer.beginChange("default", revoked.keyId);
     store.set(revoked);
-    await tell(revoked, 2);
+    await announce(revoked, 2);
     await finishAll();
     expect((await before).record).toEqual(record);
     const after = read();
@@ -85,12 +85,12 @@ describe("the record reader", () => {
   });
 
   test("a read that starts after a change joins no load that started before it", async () => {
-    const { store, reader, read, finishAll } = setup();
+    const { store, announcer, read, finishAll } = setup();
     const before = read();
     await Promise.resolve();
-    const tell = reader.beginChange("default", revoked.keyId);
+    const announce = announcer.beginChange("default", revoked.keyId);
     store.set(revoked);
-    await tell(revoked, 2);
+    await announce(revoked, 2);
     const after = read();
     await finishAll();
     expect((await before).record).toEqual(record);
@@ -114,14 +114,14 @@ describe("the record reader", () => {
   });
 
   test("remembers for a moment that a key is absent, and forgets it when the key is made", async () => {
-    const { store, reader, read, finishAll } = setup(null);
+    const { store, announcer, read, finishAll } = setup(null);
     const first = read();
     await finishAll();
     expect(await first).toEqual({ record: null, outcome: "miss" });
     expect(await read()).toEqual({ record: null, outcome: "hit" });
-    const tell = reader.beginChange("default", record.keyId);
+    const announce = announcer.beginChange("default", record.keyId);
     store.set(record);
-    await tell(record, 1);
+    await announce(record, 1);
     const second = read();
     await finishAll();
     expect(await second).toEqual({ record, outcome: "miss" });
@@ -129,7 +129,7 @@ describe("the record reader", () => {
 
   test("a failed load is nobody's answer but its own", async () => {
     let failing = true;
-    const reader = createRecordReader({
+    const { reader } = createVerifierCache({
       store: { get: async () => (failing ? Promise.reject(new Error("down")) : record), getMany: () => Promise.reject(new Error("down")) },
       local: createMemoryRecordCache({ maxEntries: 10 }),
       shared: null,
@@ -165,13 +165,13 @@ describe("the record reader", () => {
   });
 
   test("a batch and single reads share what is under way, and a change supersedes both", async () => {
-    const { store, reader, read, finishAll } = setup();
+    const { store, reader, announcer, read, finishAll } = setup();
     const single = read();
     const batch = reader.readMany("default", [record.keyId, "A"], "none");
     await Promise.resolve();
     expect(store.finish).toHaveLength(2);
-    const tell = reader.beginChange("default", "A");
-    await tell(null, 3);
+    const announce = announcer.beginChange("default", "A");
+    await announce(null, 3);
     await finishAll();
     expect([(await single).record, (await batch).map(({ status }) => status)]).toEqual([record, ["fulfilled", "fulfilled"]]);
     const after = reader.readMany("default", [record.keyId, "A"], "none");

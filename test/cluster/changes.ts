@@ -1,11 +1,19 @@
 import { randomUUID } from "node:crypto";
 import type { HttpClient } from "./http-client.ts";
 
+/** Path and body of a request that makes a change; a success is its acknowledgement. */
+export interface Change {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+}
+
 /** A key before and after one change. */
 export interface Subject {
   readonly verifyBody: object;
-  /** Path and body of the request that makes the change; a success is its acknowledgement. */
-  readonly change: { readonly method: string; readonly path: string; readonly body?: object };
+  readonly change: Change;
+  /** One more, which is sent once the first is acknowledged. */
+  readonly followedBy?: Change;
 }
 
 /** What ends the acceptance of a key, or of what it may do. */
@@ -36,6 +44,20 @@ export const rootRevocation: ChangeKind = {
     return {
       verifyBody: { credential: await derive(http, jwt, "MACAROON") },
       change: { method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body },
+    };
+  },
+};
+
+/** A revocation whose reason rises as soon as it is acknowledged: the last of the two records must be the one that stays. */
+export const raisedReason: ChangeKind = {
+  name: "revocation and a graver reason",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const revoke = (reason: string) => ({ method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body: { reason } });
+    return {
+      verifyBody: { credential },
+      change: revoke("REVOCATION_REASON_SUPERSEDED"),
+      followedBy: revoke("REVOCATION_REASON_KEY_COMPROMISE"),
     };
   },
 };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ChangeKind, type Subject, verifyPath } from "./changes.ts";
+import { type Change, type ChangeKind, type Subject, verifyPath } from "./changes.ts";
 import type { Cluster, Node } from "./cluster.ts";
 import { type HammerCounts, startHammer, type Track } from "./hammer.ts";
 
@@ -69,17 +69,19 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace
   );
   const hammer = startHammer(cluster.nodes, tracks, loopsPerNode);
   let refusedChanges = 0;
-  const change = async (track: Track) => {
-    await sleep(track.dueMs - performance.now());
-    const { method, path, body } = track.subject.change;
+  const untilAcknowledged = async ({ method, path, body }: Change) => {
     for (;;) {
       const answer = await changer.http.send(method, path, body).catch((error: Error) => error);
-      if (!(answer instanceof Error) && answer.status < 300) {
-        track.acknowledgedMs = performance.now();
-        return;
-      }
+      if (!(answer instanceof Error) && answer.status < 300) return;
       refusedChanges += 1;
     }
+  };
+  const change = async (track: Track) => {
+    await sleep(track.dueMs - performance.now());
+    const { change: first, followedBy } = track.subject;
+    await untilAcknowledged(first);
+    if (followedBy !== undefined) await untilAcknowledged(followedBy);
+    track.acknowledgedMs = performance.now();
   };
   const misfortune = async () => {
     if (fault === null) return;

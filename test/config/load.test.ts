@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
+import type { CacheAddress, StoreAddress } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problems.ts";
 
@@ -26,6 +28,9 @@ test("without settings, everything has its default", () => {
   expect(config).toEqual({
     host: "127.0.0.1",
     port: 4430,
+    maxConnections: 10_000,
+    maxConnectionsPerAddress: 1000,
+    reflection: "on",
     dataDir: resolve("data"),
     store: { kind: "sqlite", path: resolve("data/keywright.db") },
     cache: { kind: "memory" },
@@ -58,8 +63,8 @@ test("without settings, everything has its default", () => {
     serverSecrets: { current: null, retired: [] },
     adminTokens: [],
     signingKeys: [],
-    storeUri: null,
-    cacheUri: null,
+    store: { kind: "sqlite", path: resolve("data/keywright.db") },
+    cache: { kind: "memory" },
   });
 });
 
@@ -101,6 +106,36 @@ test("the environment says it all", () => {
   const sha256 = createHash("sha256").update("t".repeat(32)).digest();
   expect(given.adminTokens).toEqual([{ name: "admin", sha256, roles: ["admin"] }]);
   expect(given.signingKeys).toEqual(["file:///keys.json", "https://keys.example/jwks"]);
+});
+
+describe("the address of a store and a cache", () => {
+  // A new kind does not compile until it has its line here.
+  const stores = {
+    sqlite: "sqlite:///var/lib/hunter2.db",
+    mongodb: "mongodb://u:hunter2@db.example/keys?password=hunter2",
+  } satisfies Record<StoreAddress["kind"], string>;
+  const caches = {
+    memory: "memory",
+    none: "none",
+    redis: "redis+sentinel://:hunter2@cache.example/main?sentinelPassword=hunter2",
+  } satisfies Record<CacheAddress["kind"], string>;
+  const shared = { KEYWRIGHT_SECRET: secret, KEYWRIGHT_ADMIN_TOKEN: "t".repeat(32), KEYWRIGHT_SIGNING_KEYS: "file:///keys.json" };
+
+  test.each(Object.entries(stores))("%s: all of it is in the secrets, its kind in the config, and no password", (kind, address) => {
+    const { config, given } = loadConfig({ ...shared, KEYWRIGHT_STORE: address });
+    expect([config.store.kind, given.store.kind]).toEqual([kind, kind]);
+    // A path is no secret.
+    if (config.store.kind === "sqlite") expect(config.store).toEqual(given.store);
+    else expect(inspect(config, { depth: null })).not.toContain("hunter2");
+    expect(JSON.stringify(given.store)).toContain("hunter2");
+  });
+
+  test.each(Object.entries(caches))("%s: all of it is in the secrets, its kind in the config, and no password", (kind, address) => {
+    const { config, given } = loadConfig({ ...shared, KEYWRIGHT_STORE: stores.mongodb, KEYWRIGHT_CACHE: address });
+    expect([config.cache.kind, given.cache.kind]).toEqual([kind, kind]);
+    expect(inspect(config, { depth: null })).not.toContain("hunter2");
+    if (address.includes("hunter2")) expect(given.cache).toMatchObject({ uri: address });
+  });
 });
 
 test.each([

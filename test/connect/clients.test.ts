@@ -28,7 +28,7 @@ import { startServer, type TestServer, verifyPath } from "./support.ts";
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ lanes: true });
+  server = await startServer();
 });
 afterAll(() => server[Symbol.asyncDispose]());
 

@@ -3,14 +3,16 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { Health, HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { createMethodTable } from "../../src/call/methods.ts";
+import type { RegisterStreams } from "../../src/connect/stream-adapter.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { envelope, type RawAnswer, send, startServer, type TestServer, verifyPath } from "./support.ts";
 
@@ -24,14 +26,14 @@ afterEach(async () => {
   open = undefined;
 });
 
-async function start(options: Parameters<typeof startServer>[0]): Promise<TestServer> {
+async function start(options: Parameters<typeof startServer>[0] = {}): Promise<TestServer> {
   open = await startServer(options);
   return open;
 }
 
-describe.each([true, false])("lanes: %s", (lanes) => {
+describe("unary calls", () => {
   it("aborts the signal of a call whose HTTP/1.1 caller goes away, and says nothing more", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const headers = { authorization, "content-type": "application/json" };
     const request = httpRequest({ port: server.http1Port, host: "127.0.0.1", method: "POST", path: verifyPath, headers });
     request.on("error", () => {});
@@ -45,7 +47,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("aborts the signal of a call whose HTTP/2 stream is reset", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
     const stream = session.request(grpcHeaders);
     stream.on("error", () => {});
@@ -59,7 +61,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("writes nothing to a stream that was reset while a call that does not listen went on", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     for (const type of ["application/grpc", "application/grpc-web"]) {
       const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
       const stream = session.request({ ...grpcHeaders, "content-type": type });
@@ -75,7 +77,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("runs nothing for a caller that goes away before its message is complete", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
     const stream = session.request(grpcHeaders);
     stream.on("error", () => {});
@@ -92,7 +94,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("aborts the signal at the deadline", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const headers = { authorization, "content-type": "application/json", "connect-timeout-ms": "30" };
     const answer = await send(server, "http1", { headers, body: '{"credential":"slow"}' });
     expect(answer.status).toBe(504);
@@ -100,8 +102,20 @@ describe.each([true, false])("lanes: %s", (lanes) => {
     expect(server.seen.reported).toEqual([]);
   });
 
+  it("reports a fault of ours that comes to light after the deadline", async () => {
+    const server = await start();
+    const headers = { authorization, "content-type": "application/json", "connect-timeout-ms": "30", "x-request-id": "id-7" };
+    const answer = await send(server, "http1", { headers, body: '{"credential":"late bug"}' });
+    expect(answer.status).toBe(504);
+    await vi.waitFor(() => expect(server.seen.reported).toHaveLength(1));
+    expect(server.seen.reported[0]).toMatchObject({
+      message: "call id-7 failed after its deadline",
+      cause: { message: "why it took so long" },
+    });
+  });
+
   it("keeps the deadline while the body is awaited", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
     const stream = session.request({ ...grpcHeaders, "grpc-timeout": "30m" });
     const status = await new Promise((resolve) => {
@@ -114,7 +128,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("runs nothing for a message that ends after its deadline", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const socket = connect(server.http1Port, "127.0.0.1");
     const lines = `Host: x\r\nAuthorization: ${authorization}\r\nContent-Type: application/proto\r\nConnect-Timeout-Ms: 30`;
     const [first, rest] = [proto("k1"), proto("k2")];
@@ -131,7 +145,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("survives hosts that are none", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     for (const head of ["HTTP/1.1\r\nHost: a b[", "HTTP/1.0", "HTTP/1.1\r\nHost:"]) {
       for (const type of ["application/json", "application/grpc-web+json"]) {
         const socket = connect(server.http1Port, "127.0.0.1");
@@ -143,7 +157,7 @@ describe.each([true, false])("lanes: %s", (lanes) => {
   });
 
   it("blames the caller for whatever frames it makes up", async () => {
-    const server = await start({ lanes });
+    const server = await start();
     const bytes = fc.uint8Array({ maxLength: 40 });
     const length = fc.oneof(fc.nat(50), fc.integer({ min: 0, max: 0xffffffff }));
     const frame = fc.tuple(bytes, fc.nat(255), length).map(([data, flags, claimed]) => envelope(data, flags, claimed));
@@ -195,22 +209,27 @@ function readAll(socket: Socket): Promise<string> {
 
 describe("streams", () => {
   const shutdown = new AbortController();
-  const services: NonNullable<Parameters<typeof startServer>[0]["services"]> = [
+  const openMethods = createMethodTable(
+    Health,
+    {
+      check({ service }) {
+        if (service === "missing") throw new Failure("ROUTE_NOT_FOUND", { message: "there is no such service" });
+        if (service === "bug") throw new Error("secret");
+        return { status: 1 };
+      },
+      list: () => ({}),
+    },
+    [],
+  );
+  const streams: RegisterStreams[] = [
     (router) => {
-      router.service(Health, {
-        check({ service }) {
-          if (service === "missing") throw new ConnectError("there is no such service", Code.NotFound);
-          if (service === "bug") throw new Error("secret");
-          return { status: 1 };
-        },
-        async *watch({ service }, { signal }) {
-          yield { status: 1 };
-          if (service === "failure") throw new Failure("STORE_UNAVAILABLE");
-          if (service === "bug") throw new Error("secret");
-          if (service === "deaf") await new Promise(() => {});
-          await new Promise((resolve) => signal.addEventListener("abort", resolve));
-          yield { status: 2 };
-        },
+      router.rpc(Health.method.watch, async function* ({ service }, { signal }) {
+        yield { status: 1 };
+        if (service === "failure") throw new Failure("STORE_UNAVAILABLE", { message: "100 %: the store; a, b – é" });
+        if (service === "bug") throw new Error("secret");
+        if (service === "deaf") await new Promise(() => {});
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        yield { status: 2 };
       });
       router.service(ServerReflection, {
         async *serverReflectionInfo(requests) {
@@ -219,7 +238,8 @@ describe("streams", () => {
       });
     },
   ];
-  const startStreams = (): Promise<TestServer> => start({ lanes: true, services, shutdownSignal: shutdown.signal });
+  const outage = "Failure: 100 %: the store; a, b – é";
+  const startStreams = (): Promise<TestServer> => start({ openMethods, streams, shutdownSignal: shutdown.signal });
   const reasonsOf = (error: unknown): string[] => (error as ConnectError).findDetails(ErrorInfoSchema).map(({ reason }) => reason);
 
   it("end in errors with a reason, also in services written against Connect", async () => {
@@ -249,7 +269,30 @@ describe("streams", () => {
       const bug = await client.check({ service: "bug" }).catch((error) => error);
       expect([bug.code, bug.rawMessage, reasonsOf(bug)]).toEqual([Code.Internal, "internal error", ["INTERNAL"]]);
     }
-    expect(server.seen.reported.map(String)).toEqual(Array.from({ length: 4 }, () => "Error: secret"));
+    // Of each transport: the store's outage and two bugs.
+    const texts = server.seen.reported.map(String).sort();
+    expect(texts).toEqual([...Array.from({ length: 4 }, () => "Error: secret"), ...Array.from({ length: 2 }, () => outage)]);
+  });
+
+  const watchPath = "/grpc.health.v1.Health/Watch";
+  const failingWatch = envelope(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service: "failure" })));
+
+  it.each(["application/grpc", "application/grpc-web"])("encode of a message what gRPC says, and no more: %s", async (type) => {
+    const server = await startStreams();
+    const answer = await send(server, "http2", { path: watchPath, headers: { "content-type": type }, body: failingWatch });
+    const text = answer.trailers["grpc-message"] ?? /grpc-message: (.*)\r\n/.exec(answer.body.toString("latin1"))?.[1];
+    expect(text).toBe("100 %25: the store; a, b %E2%80%93 %C3%A9");
+  });
+
+  it("work in the text form of gRPC-Web, each message in base64 of its own", async () => {
+    const server = await startStreams();
+    const headers = { "content-type": "application/grpc-web-text", accept: "application/grpc-web-text" };
+    const answer = await send(server, "http1", { path: watchPath, headers, body: failingWatch.toString("base64") });
+    expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/grpc-web-text+proto"]);
+    const text = answer.body.toString();
+    // The status frame is 7 bytes, so its base64 is padded.
+    expect(text.slice(0, 12)).toBe(envelope(Buffer.from([8, 1])).toString("base64"));
+    expect(Buffer.from(text.slice(12), "base64").toString("latin1")).toContain("grpc-status: 14");
   });
 
   it("blame the caller for what is wrong with its messages", async () => {
@@ -259,7 +302,7 @@ describe("streams", () => {
       [envelope(Buffer.alloc(3), 0, 0xffffffff), {}, "8"],
       [Buffer.from([0, 0]), {}, "3"],
       ["", {}, "12"],
-      [envelope(Buffer.alloc(0), 1), {}, "3"],
+      [envelope(Buffer.alloc(0), 1), {}, "13"],
       [envelope(Buffer.alloc(5), 1), { "grpc-encoding": "gzip" }, "3"],
       [envelope(Buffer.alloc(0)), { "grpc-encoding": "zip" }, "12"],
       [envelope(Buffer.alloc(0)), { "grpc-timeout": "soon" }, "3"],

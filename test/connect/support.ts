@@ -4,9 +4,9 @@ import { connect as connectHttp2, createServer as createHttp2Server, type Http2S
 import type { AddressInfo } from "node:net";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import type { Call, Interceptor } from "../../src/call/call.ts";
+import { failureStatus } from "../../src/call/error-details.ts";
 import { createMethodTable, type Implementations } from "../../src/call/methods.ts";
-import { type ConnectAdapter, type ConnectAdapterOptions, createConnectAdapter } from "../../src/connect/adapter.ts";
-import { createRpcHandler } from "../../src/connect/rpc.ts";
+import { createRpcHandler, type RpcHandler, type RpcOptions } from "../../src/connect/rpc.ts";
 import { Failure, invalidField } from "../../src/error/failure.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
@@ -52,6 +52,9 @@ function implementations(seen: Seen): Implementations<typeof ApiKeysService> {
         case "late":
           await new Promise((resolve) => setTimeout(resolve, 100));
           return { isValid: true };
+        case "late bug":
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          throw new Error("why it took so long");
         default:
           return {
             isValid: true,
@@ -80,29 +83,30 @@ export interface TestServer extends AsyncDisposable {
   readonly http1Port: number;
   readonly http2Port: number;
   readonly seen: Seen;
-  readonly rpc: ConnectAdapter;
+  readonly rpc: RpcHandler;
 }
 
-/** The handler on one HTTP/1.1 and one cleartext HTTP/2 server. `lanes: false` has the adapter serve everything. */
-export async function startServer(options: { lanes: boolean } & Partial<ConnectAdapterOptions>): Promise<TestServer> {
+/** The handler on one HTTP/1.1 and one cleartext HTTP/2 server. */
+export async function startServer(options: Partial<RpcOptions> = {}): Promise<TestServer> {
   const seen: Seen = { calls: [], reported: [] };
-  const adapterOptions: ConnectAdapterOptions = {
+  const rpc = createRpcHandler({
     methods: createMethodTable(ApiKeysService, implementations(seen), [authenticate]),
     admit: () => {},
-    services: [],
+    openMethods: new Map(),
+    streams: [],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
     bodies: createBodyBudget({ maxBytes: 128 * mebibyte, maxAnonymousBytes: 128 * mebibyte, maxInflations: 2 }),
     trustedProxies: [],
     maxBytes: (method) => (method.name === "AdminBatchImportApiKeys" ? 16 : 1) * mebibyte,
+    maxStreamMessageBytes: 64 * 1024,
     shutdownSignal: new AbortController().signal,
+    statusOf: failureStatus,
     reportError: (error) => seen.reported.push(error),
     ...options,
-  };
-  const lanes = options.lanes ? createRpcHandler(adapterOptions) : undefined;
-  const rpc = lanes ?? createConnectAdapter(adapterOptions);
+  });
   const http1 = createServer(rpc.handler);
   const http2 = createHttp2Server(rpc.handler);
-  if (lanes !== undefined) takeStreams(http2, lanes.streamHandler);
+  takeStreams(http2, rpc.streamHandler);
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     sessions.add(session);

@@ -58,7 +58,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
     test("two processes know the servers by one name, which every answer carries", async () => {
       expect(ours.cacheId).toBe(other.cacheId);
       expect((await ours.read(generation, newTenant(), [keyId]))?.cacheId).toBe(ours.cacheId);
-      expect(await ours.tell(generation, newTenant(), [[keyId, entry(1)]])).toBe(ours.cacheId);
+      expect(await ours.announce(generation, newTenant(), [[keyId, entry(1)]])).toBe(ours.cacheId);
     });
 
     test("a subscription begins with a gap", () => {
@@ -169,10 +169,10 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       });
     });
 
-    describe("tell", () => {
-      test("keeps the entry, and tells every process", async () => {
+    describe("announce", () => {
+      test("keeps the entry, and announces it to every process", async () => {
         const tenant = newTenant();
-        expect(await ours.tell(generation, tenant, [[keyId, entry(4)]])).toBe(ours.cacheId);
+        expect(await ours.announce(generation, tenant, [[keyId, entry(4)]])).toBe(ours.cacheId);
         expect((await read(tenant, other))?.revision).toBe(4);
         const change = { kind: "change", tenant, keyId, revision: 4 };
         await until(() => [mine, theirs].every(({ heard }) => heard.at(-1)?.kind === "change"), "heard by both");
@@ -183,17 +183,17 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       test("a tombstone keeps out what was read before it, and gives way to the key imported again", async () => {
         const tenant = newTenant();
         fill(tenant, entry(4));
-        await ours.tell(generation, tenant, [[keyId, absent(5)]]);
+        await ours.announce(generation, tenant, [[keyId, absent(5)]]);
         fill(tenant, entry(4, { deadlineMs: Date.now() + 3_600_000 }));
         expect(await read(tenant)).toMatchObject({ record: null, revision: 5 });
-        await other.tell(generation, tenant, [[keyId, entry(6)]]);
+        await other.announce(generation, tenant, [[keyId, entry(6)]]);
         expect(await read(tenant)).toMatchObject({ revision: 6 });
       });
 
       test("an older change is published, and replaces nothing", async () => {
         const tenant = newTenant();
-        await ours.tell(generation, tenant, [[keyId, entry(9)]]);
-        await other.tell(generation, tenant, [[keyId, entry(8)]]);
+        await ours.announce(generation, tenant, [[keyId, entry(9)]]);
+        await other.announce(generation, tenant, [[keyId, entry(8)]]);
         expect((await read(tenant))?.revision).toBe(9);
         await until(() => mine.heard.some((event) => event.kind === "change" && event.tenant === tenant && event.revision === 8), "heard");
       });
@@ -201,7 +201,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       test("with a deadline that is past it removes what is older, and is published", async () => {
         const tenant = newTenant();
         fill(tenant, entry(1));
-        expect(await ours.tell(generation, tenant, [[keyId, entry(2, { deadlineMs: Date.now() - 1 })]])).not.toBeNull();
+        expect(await ours.announce(generation, tenant, [[keyId, entry(2, { deadlineMs: Date.now() - 1 })]])).not.toBeNull();
         expect(await read(tenant)).toBeUndefined();
         await until(() => theirs.heard.some((event) => event.kind === "change" && event.tenant === tenant), "heard");
       });
@@ -210,12 +210,12 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         const tenant = newTenant();
         const keyIds = Array.from({ length: 1000 }, () => randomUUID());
         const metadata = { text: "x".repeat(1000) };
-        await other.tell(generation, tenant, [[keyIds[7] as string, absent(9)]]);
+        await other.announce(generation, tenant, [[keyIds[7] as string, absent(9)]]);
         const changes = keyIds.map(
           (id, index) =>
             [id, index % 100 === 0 ? absent(3) : entry(3, { record: keyRecord({ keyId: id, revision: 3, metadata }) })] as const,
         );
-        expect(await ours.tell(generation, tenant, changes)).toBe(ours.cacheId);
+        expect(await ours.announce(generation, tenant, changes)).toBe(ours.cacheId);
         const found = await other.read(generation, tenant, keyIds);
         expect(found?.entries.map((each) => each?.revision)).toEqual(keyIds.map((_, index) => (index === 7 ? 9 : 3)));
         const heard = () => theirs.heard.filter((event) => event.kind === "change" && event.tenant === tenant && event.revision === 3);
@@ -236,7 +236,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         });
         await connected(third);
         for (const id of keyIds) ours.fill(generation, tenant, id, entry(1, { record: keyRecord({ keyId: id }) }));
-        await Promise.all(keyIds.map((id) => ours.tell(generation, tenant, [[id, absent(2)]])));
+        await Promise.all(keyIds.map((id) => ours.announce(generation, tenant, [[id, absent(2)]])));
         await until(() => seen.length === keyIds.length, "all changes heard");
         expect(new Set(await Promise.all(seen))).toEqual(new Set([2]));
         await third.close();
@@ -249,7 +249,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
           revisions.map(async (revision, index) => {
             const cache = index % 2 === 0 ? ours : other;
             if (index % 3 === 0) cache.fill(generation, tenant, keyId, entry(revision));
-            else await cache.tell(generation, tenant, [[keyId, entry(revision)]]);
+            else await cache.announce(generation, tenant, [[keyId, entry(revision)]]);
           }),
         );
         await until(async () => (await read(tenant))?.revision === 60, "the last one stays");
@@ -261,7 +261,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       test("a heartbeat comes round after every change acknowledged before it was sent, to every process", async () => {
         const tenant = newTenant();
         for (let round = 1; round <= 30; round += 1) {
-          await Promise.all([1, 2, 3].map((number) => ours.tell(generation, tenant, [[`${round}-${number}`, absent(round)]])));
+          await Promise.all([1, 2, 3].map((number) => ours.announce(generation, tenant, [[`${round}-${number}`, absent(round)]])));
           other.beat(`${tenant} ${round}`);
         }
         const roundsOf = (listener: typeof mine) =>
@@ -300,7 +300,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       await cache.close();
       expect(cache.cacheId).toBeNull();
       expect(await cache.read(generation, newTenant(), [keyId])).toBeNull();
-      expect(await cache.tell(generation, newTenant(), [[keyId, entry(1)]])).toBeNull();
+      expect(await cache.announce(generation, newTenant(), [[keyId, entry(1)]])).toBeNull();
       cache.fill(generation, newTenant(), keyId, entry(1));
       cache.beat("late");
     });

@@ -2,8 +2,6 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
-import { createCredentials } from "../../src/core/credential.ts";
-import { createUlid } from "../../src/core/ulid.ts";
 import { errorTable } from "../../src/error/table.ts";
 import { blocksOf, commandPages, pageText, root } from "../support/docs.ts";
 
@@ -57,20 +55,6 @@ describe("errors", () => {
       .join("\n");
     for (const reason of Object.keys(errorTable)) expect(sources, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
   });
-});
-
-test("the published pattern fits issued keys, with and without their surroundings", async () => {
-  const pattern = /^ {4}(\\b.*\\b)$/m.exec(pageText("docs/keys.md"))?.[1] as string;
-  const { randomBytes } = await import("node:crypto");
-  const credentials = createCredentials(
-    { current: "s".repeat(32), retired: [] },
-    { secret: "kw", public: "kw_pub", retired: [] },
-    randomBytes,
-  );
-  for (const visibility of ["secret", "public"] as const) {
-    const key = credentials.mint("default", createUlid(Date.now(), randomBytes), visibility);
-    expect(new RegExp(pattern).exec(`TOKEN="${key}";`)?.[0]).toBe(key);
-  }
 });
 
 test("the configuration files in docs/configuration.md are valid", () => {

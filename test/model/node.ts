@@ -62,6 +62,7 @@ const credentials: Credentials = {
     const [kind, keyId = ""] = text.split(" ");
     return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
+  importedClaim: () => null,
   importedKeyIds() {
     throw new Error("no digests here");
   },
@@ -112,7 +113,7 @@ export function startNode(options: NodeOptions): Node {
       return keys.getMany(...batch);
     },
   };
-  const reader: RecordReader = protocol.createRecordReader({
+  const { reader, announcer } = protocol.createVerifierCache({
     store: protocol.createCurrentStore(counted, trust),
     local,
     shared:
@@ -166,8 +167,8 @@ export function startNode(options: NodeOptions): Node {
 
   const usage = { record: () => {} };
   const service = {
-    store: keys,
-    reader,
+    store: { ...keys, audit: { append: async () => {} } },
+    announcer,
     credentials,
     clock,
     randomBytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(scheduler.random() * 256)),

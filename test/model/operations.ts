@@ -28,19 +28,23 @@ const request = {
   requestId: null,
 } as const;
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
-const revocation = { reason: "key_compromise", description: "" } as const;
+/** The first may be raised to the other later. */
+const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
 
 /** Performs operations on the key of a slot, as the service does them. Resolves when the operation is acknowledged. */
 export function createOperations(protocol: Protocol, slots: readonly string[][]) {
   const narrow = (service: KeyService, kind: "issued" | "imported", keyId: string) =>
     protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
 
+  const revoke = (service: KeyService, operation: keyof typeof reasons, keyId: string) =>
+    protocol.revokeKey(service, tenant, origin, keyId, { reason: reasons[operation], description: "" });
+
   return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
     if (slot === importedSlot) {
       if (operation === "delete") await protocol.deleteImportedKey(service, tenant, origin, importedKeyId);
-      else if (operation === "revoke") await protocol.revokeKey(service, tenant, origin, importedKeyId, revocation);
+      else if (operation === "revoke" || operation === "supersede") await revoke(service, operation, importedKeyId);
       else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
       else await protocol.importKey(service, tenant, origin, { ...request, key: { raw: present as string } });
     } else if (present === undefined || operation === "issue" || operation === "import") {
@@ -50,6 +54,6 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
       const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), overrides: {} });
       credentials.push(secret);
     } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
-    else await protocol.revokeKey(service, tenant, origin, keyIdOf(present), revocation);
+    else await revoke(service, operation === "supersede" ? operation : "revoke", keyIdOf(present));
   };
 }

@@ -1,7 +1,7 @@
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
 import { createCurrentStore } from "../../src/cache/current-store.ts";
-import { createRecordReader } from "../../src/cache/record-reader.ts";
 import { createCacheTrust } from "../../src/cache/trust.ts";
+import { createVerifierCache } from "../../src/cache/verifier-cache.ts";
 import { deleteImportedKey } from "../../src/service/delete.ts";
 import { importKey } from "../../src/service/import.ts";
 import { issueKey } from "../../src/service/issue.ts";
@@ -14,7 +14,7 @@ import { createVerify } from "../../src/service/verify.ts";
 export const realProtocol = {
   createMemoryRecordCache,
   createCurrentStore,
-  createRecordReader,
+  createVerifierCache,
   createCacheTrust,
   createVerify,
   issueKey,

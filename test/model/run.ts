@@ -1,4 +1,4 @@
-import type { TellChange } from "../../src/cache/record-reader.ts";
+import type { AnnounceChange } from "../../src/cache/announce.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { boundMs, createFaultLog } from "./faults.ts";
 import { createSaboteur, type Machine } from "./faults-at-work.ts";
@@ -94,22 +94,23 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
     host.deliver(host.life, () => {
       const { life } = host;
       const begunMs = nowMs();
-      const told: { keyId: string; revision: number }[] = [];
+      const announced: { keyId: string; revision: number }[] = [];
       const credential = slots[slot]?.at(-1);
       const { service } = machine.node();
-      const beginChange = (tenant: string, keyId: string): TellChange => {
-        const tell = service.reader.beginChange(tenant, keyId);
+      const beginChange = (tenant: string, keyId: string): AnnounceChange => {
+        const announce = service.announcer.beginChange(tenant, keyId);
         return (record, revision) => {
-          told.push({ keyId, revision });
-          return tell(record, revision);
+          announced.push({ keyId, revision });
+          return announce(record, revision);
         };
       };
-      const watched = { ...service, reader: { ...service.reader, beginChange } };
+      const watched = { ...service, announcer: { ...service.announcer, beginChange } };
       performIn(watched, operation, slot).then(
         () => {
-          // What it told the caches of; and a revocation binds also where that was forgotten.
-          const revoked = operation === "revoke" && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
-          const last = told.at(-1) ?? (revoked === null ? undefined : { keyId: keyIdOf(credential as string), revision: revoked });
+          // What it announced; a revocation binds even if it was not announced.
+          const isRevocation = operation === "revoke" || operation === "supersede";
+          const revoked = isRevocation && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
+          const last = announced.at(-1) ?? (revoked === null ? undefined : { keyId: keyIdOf(credential as string), revision: revoked });
           counts.acknowledged += 1;
           if (last !== undefined) {
             for (const delayMs of [0, 1, 5, 25]) after(delayMs, () => verify(machine, credentialOf(last.keyId)));

@@ -39,7 +39,7 @@ export function connectSharedCache(options: SharedCacheOptions): ConnectedShared
   let listener: SharedCacheListener | null = null;
   const current = new Map<Link, Connection>();
 
-  /** Nothing arrives by it any more; the process is told a moment later. */
+  /** Nothing arrives by it any more; the process learns of it a moment later. */
   const close = (connection: Connection) => {
     if (!connection.isOpen) return;
     connection.isOpen = false;
@@ -70,11 +70,11 @@ export function connectSharedCache(options: SharedCacheOptions): ConnectedShared
   };
 
   const hear = (connection: Connection, message: Message) => {
-    const tell = () => {
+    const pass = () => {
       if (message.kind === "change") listener?.onChange(message.tenant, message.keyId, message.revision);
       else listener?.onBeat(message.beatId, connection.server.cacheId);
     };
-    const arrive = () => connection.isOpen && host.deliver(life, tell);
+    const arrive = () => connection.isOpen && host.deliver(life, pass);
     connection.link.carry(arrive, () => close(connection), connection.down);
   };
 
@@ -136,7 +136,7 @@ export function connectSharedCache(options: SharedCacheOptions): ConnectedShared
       const life = lifeMs(entry.deadlineMs);
       if (life > 0) void ask((server) => server.put(name(generation, keyId), entry, life));
     },
-    async tell(generation, tenant, changes) {
+    async announce(generation, tenant, changes) {
       const lives = changes.map(([, { deadlineMs }]) => lifeMs(deadlineMs));
       const answer = await ask((server) => {
         for (const [index, [keyId, entry]] of changes.entries()) {

@@ -55,7 +55,7 @@ export function connectStore(
   const add = (given: KeyRecord): InsertOutcome => {
     if (state.keys.has(given.keyId)) return { outcome: "key_id_used" };
     const revision = Math.max(given.revision, (state.tombstones.get(given.keyId) ?? 0) + 1);
-    const record = { ...given, revision };
+    const record = { ...given, revision, firstRevision: revision };
     commit(record);
     return { outcome: "inserted", record };
   };

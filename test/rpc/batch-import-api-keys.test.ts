@@ -60,7 +60,7 @@ test("each item stands for itself, and a bad one costs only itself", async () =>
     keyId,
     prefixed("INVALID_ARGUMENT raw_key: "),
     prefixed("INVALID_ARGUMENT name: "),
-    prefixed("INVALID_ARGUMENT raw_key: has the shape"),
+    prefixed("INVALID_ARGUMENT raw_key: is one of this service"),
     prefixed("INVALID_ARGUMENT scopes[0]: "),
     prefixed("INVALID_ARGUMENT metadata: "),
     prefixed("INVALID_ARGUMENT raw_key_sha256: "),

@@ -1,5 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createCredentials } from "../../src/core/credential.ts";
 import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
+import { createUlid } from "../../src/core/ulid.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { httpSender } from "../support/http.ts";
@@ -25,6 +28,7 @@ const importKey = async (raw_key: string) => {
   await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "importer" });
   return raw_key;
 };
+const superseded = { reason: "REVOCATION_REASON_SUPERSEDED" };
 const deriveFrom = async (credential: string, algorithm: string) =>
   String(asObject((await api.call("AdminDeriveToken", { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` })).token).token);
 const forgedFrom = (secret: string) => `${secret.slice(0, -7)}${secret.at(-7) === "0" ? "1" : "0"}${secret.slice(-6)}`;
@@ -77,10 +81,58 @@ test("forged keys and invalid signatures are guesses, over verify, batch and der
   }
 });
 
+/** Of another installation, or of none: each can be an imported key here, whatever it looks like. */
+const others = createCredentials({ current: "o".repeat(32), retired: [] }, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
+const lookalikes: readonly [name: string, make: () => string][] = [
+  ["an issued key", () => others.mint("default", createUlid(Date.now(), randomBytes), "secret")],
+  ["a JWT", () => `eyJhbGciOiJub25lIn0.${randomBytes(16).toString("base64url")}.AA`],
+  ["a macaroon", () => `mc_v1_${randomBytes(16).toString("hex")}!`],
+];
+
+test.each(lookalikes)("what looks like %s of another installation is a guess until it is imported", async (name, make) => {
+  const address = (index: number) => `2001:db8:${index}:${lookalikes.findIndex(([other]) => other === name)}::1`;
+  for (let call = 0; call < 3; call += 1) expect(await codeOf(make(), address(1))).not.toBe("RATE_LIMITED");
+  expect(await codeOf(make(), address(1))).toBe("RATE_LIMITED");
+
+  const requests = Array.from({ length: 4 }, () => ({ credential: make(), client_ip: address(2) }));
+  const { results } = await api.call("AdminBatchVerifyApiKeys", { requests });
+  const isLimited = (results as { error_code: string }[]).map(({ error_code }) => error_code === "VERIFICATION_ERROR_RATE_LIMITED");
+  expect(isLimited).toEqual([false, false, false, true]);
+
+  const derive = () => api.refused("AdminDeriveToken", { credential: make(), client_ip: address(3) });
+  for (let call = 0; call < 3; call += 1) expect((await derive()).reason).not.toBe("TOO_MANY_CALLS");
+  expect((await derive()).reason).toBe("TOO_MANY_CALLS");
+
+  const imported = await importKey(make());
+  expect(await codeOf(imported, address(4))).toBe("valid");
+  expect(await codeOf(imported, address(1))).toBe("RATE_LIMITED");
+});
+
+test("at self-revocation what looks like a credential of another installation counts by address", async () => {
+  const env = { KEYWRIGHT_SELF_REVOKE_LIMIT: "2/1h", KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.0/8" };
+  await using behind = await startApi("json-http", { env });
+  const { secret } = await behind.issue();
+  for (const [index, [name, make]] of lookalikes.entries()) {
+    const options = { token: null, headers: { "x-forwarded-for": `198.51.100.${index}` } };
+    const revoke = () => behind.refused("RevokeApiKey", { ...superseded, credential: make() }, options);
+    for (let call = 0; call < 2; call += 1) expect((await revoke()).reason, name).not.toBe("TOO_MANY_CALLS");
+    expect((await revoke()).reason, name).toBe("TOO_MANY_CALLS");
+  }
+  const options = { token: null, headers: { "x-forwarded-for": "198.51.100.0" } };
+  await behind.call("RevokeApiKey", { ...superseded, credential: secret }, options);
+});
+
+test("a refusal at self-revocation says what was too much", async () => {
+  const { secret } = await api.issue();
+  const request = { ...superseded, credential: secret };
+  for (let call = 0; call < 2; call += 1) await api.call("RevokeApiKey", request, { token: null });
+  expect((await api.refused("RevokeApiKey", request, { token: null })).message).toContain("with this key");
+});
+
 test("what can be no key is no guess", async () => {
   const { secret } = await api.issue();
   const jwt = await deriveFrom(secret, "JWT");
-  const noKeys = [` ${secret}`, `${secret}\n`, `\t${jwt}`, "mc_v1_!", "x".repeat(5000), "\u0000"];
+  const noKeys = [` ${secret}`, `${secret}\n`, `\t${jwt}`, "x".repeat(5000), "\u0000"];
   for (const noKey of noKeys) expect(new Set(await codesOf(5, noKey, "192.0.2.8"))).toEqual(new Set(["INVALID_FORMAT"]));
   const requests = ["", ...noKeys, "", ""].map((credential) => ({ credential, client_ip: "192.0.2.8" }));
   await api.call("AdminBatchVerifyApiKeys", { requests });
@@ -137,8 +189,6 @@ test("guesses at verify and at derive count together", async () => {
   expect(await api.refused("AdminDeriveToken", { ...derive, credential: secret })).toMatchObject({ reason: "TOO_MANY_CALLS" });
   await api.call("AdminDeriveToken", { ...derive, credential: secret, client_ip: "192.0.2.6" });
 });
-
-const superseded = { reason: "REVOCATION_REASON_SUPERSEDED" };
 
 test("guesses at self-revocation are limited by the caller's address, on every protocol", async () => {
   const imported = await importKey("imported to be revoked");

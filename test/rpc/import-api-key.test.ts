@@ -63,7 +63,9 @@ describe("by the SHA-256 of the raw key", () => {
     expect(await api.verify({ credential: rawKey })).toMatchObject({ is_valid: true, key_id: imported.key_id });
     expect(await api.verify({ credential: digest })).toMatchObject({ is_valid: false });
     expect(await api.refused("AdminImportApiKey", request(rawKey))).toMatchObject({ reason: "KEY_ALREADY_EXISTS" });
-    expect(await api.call("AdminImportApiKey", { ...request(rawKey), request_id: encoding })).toEqual(imported);
+    // The key as it is now: its last use may have reached the store by then.
+    const { last_used_time: _, ...replayed } = await api.call("AdminImportApiKey", { ...request(rawKey), request_id: encoding });
+    expect(replayed).toEqual(imported);
     await api.call("RevokeApiKey", { credential: rawKey, reason: "REVOCATION_REASON_SUPERSEDED" }, { token: null });
     expect(await api.verify({ credential: rawKey })).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
   });
@@ -94,9 +96,7 @@ describe("refuses", () => {
     ["a raw key over 4096 bytes", request("é".repeat(2049)), "raw_key"],
     ["white space at the beginning", request(" sk"), "raw_key"],
     ["a line end at the end", request("sk\n"), "raw_key"],
-    ["a JWT", request("eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln"), "raw_key"],
-    ["a macaroon", request("mc_v1_AgEDYWJj"), "raw_key"],
-    ["an issued key's shape", request(`kw_v1_01M84EA3CXZZ6P6YJ5PZ319B3Y_${"A".repeat(49)}`), "raw_key"],
+    ["an issued key's shape with a wrong checksum", request(`kw_v1_01M84EA3CXZZ6P6YJ5PZ319B3Y_${"A".repeat(49)}`), "raw_key"],
     ["101 scopes", { ...request("x"), scopes: manyScopes(101) }, "scopes"],
   ])("%s", async (_what, body, field) => {
     const refusal = await api.refused("AdminImportApiKey", body);

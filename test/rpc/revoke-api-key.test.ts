@@ -19,14 +19,79 @@ test.each(["REVOCATION_REASON_KEY_COMPROMISE", "REVOCATION_REASON_AFFILIATION_CH
   },
 );
 
-test("a second revocation succeeds and changes nothing", async () => {
-  const { keyId } = await api.issue();
-  await api.call("AdminRevokeApiKey", { key_id: keyId, reason: withdrawn, description: "first" });
-  const after = await api.get(keyId);
-  await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
-  await api.call("AdminRevokeApiKey", { key_id: keyId, reason: withdrawn, description: "second" });
-  expect(await api.get(keyId)).toEqual(after);
-  expect(after).toMatchObject({ revocation_reason: withdrawn, revocation_description: "first" });
+const reasons = {
+  superseded: "REVOCATION_REASON_SUPERSEDED",
+  affiliation: "REVOCATION_REASON_AFFILIATION_CHANGED",
+  withdrawn,
+  compromise: "REVOCATION_REASON_KEY_COMPROMISE",
+};
+
+describe("the reason of a revoked key", () => {
+  test.each([
+    [reasons.superseded, reasons.compromise],
+    [reasons.superseded, reasons.affiliation],
+    [reasons.superseded, withdrawn],
+    [reasons.affiliation, reasons.compromise],
+    [withdrawn, reasons.compromise],
+  ])("rises from %s to %s", async (first, second) => {
+    const { keyId, secret } = await api.issue();
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: first });
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: second });
+    expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_REVOKED", revocation_reason: second });
+    expect(await api.verify({ credential: secret })).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
+  });
+
+  test.each([
+    [reasons.compromise, reasons.superseded],
+    [reasons.compromise, withdrawn],
+    [withdrawn, reasons.superseded],
+    [withdrawn, reasons.affiliation],
+    [reasons.affiliation, withdrawn],
+    [withdrawn, withdrawn],
+  ])("does not sink from %s to %s", async (first, second) => {
+    const { keyId } = await api.issue();
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: first, ...(first === withdrawn && { description: "first" }) });
+    const before = await api.get(keyId);
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: second, ...(second === withdrawn && { description: "second" }) });
+    expect(await api.get(keyId)).toEqual(before);
+  });
+
+  test("rises for the old key of a rotation, and the description goes with the reason that it explained", async () => {
+    const { keyId } = await api.issue();
+    await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
+    expect(await api.get(keyId)).toMatchObject({ revocation_reason: reasons.superseded });
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: withdrawn, description: "why" });
+    expect(await api.get(keyId)).toMatchObject({ revocation_reason: withdrawn, revocation_description: "why" });
+    await api.call("AdminRevokeIssuedApiKey", { key_id: keyId, reason: reasons.compromise });
+    const { revocation_reason, revocation_description = "" } = await api.get(keyId);
+    expect([revocation_reason, revocation_description]).toEqual([reasons.compromise, ""]);
+  });
+
+  test("each call that raises it, and each report of a compromise, is in the audit trail", async () => {
+    const { keyId } = await api.issue();
+    for (const reason of [reasons.superseded, reasons.compromise, reasons.superseded, reasons.compromise]) {
+      await api.call("AdminRevokeApiKey", { key_id: keyId, reason });
+    }
+    const filter = `key_id="${keyId}" AND method="AdminRevokeApiKey"`;
+    const { audit_events } = await api.call("AdminListAuditEvents", { filter });
+    // The newest first.
+    const seen = (audit_events as JsonObject[]).map(({ revocation_reason }) => revocation_reason);
+    expect(seen).toEqual([reasons.compromise, reasons.compromise, reasons.superseded]);
+  });
+
+  test("20 that rise at once: all succeed and are in the audit trail, and one of them changes it", async () => {
+    const { keyId } = await api.issue();
+    await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
+    const before = await api.get(keyId);
+    const calls = Array.from({ length: 20 }, () => api.call("AdminRevokeApiKey", { key_id: keyId, reason: reasons.compromise }));
+    await Promise.all(calls);
+    const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id="${keyId}" AND method="AdminRevokeApiKey"` });
+    expect(audit_events).toHaveLength(20);
+    const after = await api.get(keyId);
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: reasons.compromise });
+    expect(await api.get(keyId)).toEqual(after);
+    expect(after.update_time).not.toEqual(before.update_time);
+  });
 });
 
 test("20 revocations at once all succeed with one reason", async () => {

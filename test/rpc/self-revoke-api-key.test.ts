@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, faults, startApi } from "../support/api.ts";
+import { clientKinds } from "../support/clients.ts";
+import { derive } from "../support/derive.ts";
 
 const compromised = "REVOCATION_REASON_KEY_COMPROMISE";
 const anonymous = { token: null };
@@ -28,6 +32,80 @@ test("a second time succeeds and keeps the first reason", async () => {
   for (const reason of [compromised, "REVOCATION_REASON_SUPERSEDED"])
     await api.call("RevokeApiKey", { credential: secret, reason }, anonymous);
   expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
+});
+
+test("the reason rises afterwards, and who raised it is in the audit trail", async () => {
+  const { keyId, secret } = await api.issue();
+  await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
+  for (const reason of [compromised, "REVOCATION_REASON_AFFILIATION_CHANGED"])
+    await api.call("RevokeApiKey", { credential: secret, reason }, anonymous);
+  expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
+  const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id="${keyId}" AND method="RevokeApiKey"` });
+  expect((audit_events as JsonObject[]).map(({ revocation_reason }) => revocation_reason)).toEqual([compromised]);
+});
+
+test("the compromise of one key cannot be reported again and again, so that nobody fills the audit trail with it", async () => {
+  const { keyId, secret } = await api.issue();
+  const revoke = () => api.call("RevokeApiKey", { credential: secret, reason: compromised }, anonymous);
+  for (let call = 0; call <= 10; call += 1) await revoke();
+  const refusal = await api.refused("RevokeApiKey", { credential: secret, reason: compromised }, anonymous);
+  expect(refusal).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "TOO_MANY_CALLS" });
+  expect(Number(refusal.headers.get("retry-after"))).toBeGreaterThan(0);
+  const other = await api.issue();
+  await api.call("RevokeApiKey", { credential: other.secret, reason: compromised }, anonymous);
+  const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id="${keyId}" AND method="RevokeApiKey"` });
+  expect(audit_events).toHaveLength(11);
+});
+
+describe("a public key proves nothing", () => {
+  const visibility = "KEY_VISIBILITY_PUBLIC";
+  const refusal = { code: "PERMISSION_DENIED", reason: "PUBLIC_KEY_NOT_PROOF" };
+
+  test.each(clientKinds)("an issued one, over $name", async ({ open }) => {
+    const { keyId, secret } = await api.issue({ visibility });
+    expect(secret).toMatch(/^kw_pub_/);
+    await using client = open(api.server.url, api.server.adminToken);
+    const reply = await client.call("RevokeApiKey", { credential: secret, reason: compromised }, anonymous);
+    expect(reply).toMatchObject({ ok: false, ...refusal });
+    expect(await api.verify({ credential: secret })).toMatchObject({ is_valid: true });
+    expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });
+  });
+
+  test("one that a rotation made public", async () => {
+    const { keyId } = await api.issue();
+    const { secret } = await api.call("AdminRotateIssuedApiKey", { key_id: keyId, visibility });
+    const request = { credential: String(secret), reason: compromised };
+    expect(await api.refused("RevokeApiKey", request, anonymous)).toMatchObject(refusal);
+  });
+
+  test("an imported one, raw or by its digest", async () => {
+    for (const way of ["raw_key", "raw_key_sha256"]) {
+      const credential = `pk_live_${crypto.randomUUID()}`;
+      const key = way === "raw_key" ? credential : createHash("sha256").update(credential).digest("hex");
+      await api.call("AdminImportApiKey", { [way]: key, name: "x", actor_id: "x", visibility });
+      expect(await api.refused("RevokeApiKey", { credential, reason: compromised }, anonymous)).toMatchObject(refusal);
+      expect(await api.verify({ credential })).toMatchObject({ is_valid: true });
+    }
+  });
+
+  test("nor raises it the reason of one that is revoked; an administrator can do both", async () => {
+    const { keyId, secret } = await api.issue({ visibility });
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
+    expect(await api.refused("RevokeApiKey", { credential: secret, reason: compromised }, anonymous)).toMatchObject(refusal);
+    expect(await api.get(keyId)).toMatchObject({ revocation_reason: "REVOCATION_REASON_SUPERSEDED" });
+    await api.call("AdminRevokeApiKey", { key_id: keyId, reason: compromised });
+    expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
+  });
+
+  test("a token that was derived from one proves no more", async () => {
+    const { secret } = await api.issue({ visibility });
+    for (const algorithm of ["TOKEN_ALGORITHM_JWT", "TOKEN_ALGORITHM_MACAROON"]) {
+      const { token } = await derive(api, secret, { algorithm });
+      const refused = await api.refused("RevokeApiKey", { credential: token, reason: compromised }, anonymous);
+      expect(faults(refused)).toEqual(["INVALID_ARGUMENT", "credential"]);
+    }
+    expect(await api.verify({ credential: secret })).toMatchObject({ is_valid: true });
+  });
 });
 
 describe("only the whole secret proves possession", () => {

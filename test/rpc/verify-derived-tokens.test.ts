@@ -116,7 +116,7 @@ test("a use of a token is a use of its key", async () => {
 });
 
 test("tokens and their key spend one rate limit", async () => {
-  const { secret } = await api.issue({ ...key, rate_limit_policy: { quota: "3", window: "3600s" } });
+  const { secret } = await api.issue({ ...key, rate_limit_policy: { quota: "5", window: "3600s" } });
   const jwt = await derive(api, secret);
   const credentials = [jwt.token, (await derive(api, jwt.token, { algorithm: macaroon })).token, secret];
   for (const credential of credentials) expect(await errorCode(api, { credential })).toBe("valid");

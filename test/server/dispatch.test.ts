@@ -12,7 +12,7 @@ const parts = {
   rpc: named("rpc"),
   health: named("health"),
   transcoder: named("transcoder"),
-  isRpcPath: (path: string) => path === "/a.B/C",
+  isRpc: (path: string) => path === "/a.B/C",
 };
 
 it("picks by the raw path without the query", async () => {

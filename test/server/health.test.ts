@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
-import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { credentials, type MethodDefinition, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
 import { expect, it } from "vitest";
 import {
@@ -10,10 +10,16 @@ import {
   HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import { failureStatus } from "../../src/call/error-details.ts";
+import { createMethodTable } from "../../src/call/methods.ts";
+import { createRpcHandler } from "../../src/connect/rpc.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
+import { createJsonReader } from "../../src/protojson/read.ts";
 import { createDispatcher } from "../../src/server/dispatch.ts";
 import { createHealthService } from "../../src/server/health.ts";
 import { createHealthHttp } from "../../src/server/health-http.ts";
 import { createHealthState, type HealthState, systemTimer, type Timer } from "../../src/server/health-state.ts";
+import { defaultWatchLimits } from "../../src/server/health-watch.ts";
 import { askHttp1, askHttp2, serve, type TestServer, until } from "./support.ts";
 
 const keys = "keywright.v2alpha1.ApiKeysService";
@@ -30,14 +36,32 @@ function switchableStore() {
 }
 
 async function serveHealth(state: HealthState): Promise<TestServer> {
-  const service = createHealthService(state, [keys]);
+  const service = createHealthService({ state, serviceNames: new Set(["", keys]), limits: defaultWatchLimits, timer: systemTimer });
+  const rpc = createRpcHandler({
+    methods: new Map(),
+    admit: () => {},
+    openMethods: createMethodTable(Health, service.methods, []),
+    streams: [service.streams],
+    json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
+    bodies: createBodyBudget({ maxBytes: 2 ** 20, maxAnonymousBytes: 2 ** 20, maxInflations: 1 }),
+    trustedProxies: [],
+    maxBytes: () => 1024,
+    maxStreamMessageBytes: 1024,
+    shutdownSignal: new AbortController().signal,
+    statusOf: failureStatus,
+    reportError: (error) => {
+      throw error;
+    },
+  });
   const server = await serve(
     createDispatcher({
-      rpc: connectNodeAdapter({ routes: (router) => void service(router) }),
-      isRpcPath: (path) => path.startsWith("/grpc.health.v1."),
+      rpc: rpc.handler,
+      isRpc: rpc.isRpc,
       health: createHealthHttp(state),
       transcoder: (_request, response) => void response.end(),
     }),
+    {},
+    rpc.streamHandler,
   );
   server.listener.draining.addEventListener("abort", () => state.drain());
   return server;

@@ -19,7 +19,7 @@ it("serves HTTP/1.1, fetch and HTTP/2 on one port", async () => {
 });
 
 it("keeps HTTP/1.1 connections for further requests, and says for how long", async () => {
-  await using server = await serve((request, response) => response.end(String(request.socket.remotePort)));
+  await using server = await serve((request, response) => response.end(String(request.socket.remotePort)), { anonymousIdleMs: 5_000 });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const ports = new Set<string>();
   for (let count = 0; count < 5; count += 1) {

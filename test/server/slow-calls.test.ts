@@ -5,6 +5,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { describe, expect, test } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { failureStatus } from "../../src/call/error-details.ts";
 import { createRpcHandler } from "../../src/connect/rpc.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
@@ -21,11 +22,14 @@ const { handler, streamHandler } = createRpcHandler({
     ],
   ]),
   admit: () => {},
-  services: [],
+  openMethods: new Map(),
+  streams: [],
   json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
   bodies: createBodyBudget({ maxBytes: 2 ** 20, maxAnonymousBytes: 2 ** 20, maxInflations: 1 }),
   trustedProxies: [],
   maxBytes: () => 1024,
+  maxStreamMessageBytes: 1024,
+  statusOf: failureStatus,
   shutdownSignal: new AbortController().signal,
   reportError: (error) => {
     throw error;

@@ -16,8 +16,9 @@ export const quickLimits: ListenerLimits = {
   sessionIdleMs: 1_500,
   lingerMs: 200,
   checkIntervalMs: 50,
-  streamResetBurst: 100,
-  streamResetPerSecond: 10,
+  anonymousIdleMs: 1_500,
+  maxUnansweredStreams: 100,
+  unansweredStreamsPerSecond: 10,
 };
 
 export interface TestServer extends AsyncDisposable {

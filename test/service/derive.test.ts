@@ -7,8 +7,10 @@ import { readJwkSets } from "../../src/core/token/jwk-set.ts";
 import { createTokens } from "../../src/core/token/tokens.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import { deriveToken } from "../../src/service/derive.ts";
+import { createLimits } from "../../src/service/limits.ts";
 import { jwkSet, privateJwk } from "../support/jwks.ts";
 import { keyRecord } from "../support/key-record.ts";
+import { noLimits } from "../support/no-limits.ts";
 
 const nowMs = 1_800_000_000_500;
 const secrets = { current: "s".repeat(32), retired: [] };
@@ -20,8 +22,8 @@ const secret = credentials.mint("default", keyId, "secret");
 const record = keyRecord({ keyId, digest: digestOf(secret), scopes: ["read"], createTimeMs: nowMs });
 const origin = { method: "AdminDeriveToken", caller: "gateway", clientAddress: "192.0.2.1", requestId: "r" };
 
-function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algorithm: "jwt" | "macaroon", at = nowMs) {
-  return deriveToken(
+async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algorithm: "jwt" | "macaroon", at = nowMs) {
+  const { derived } = await deriveToken(
     {
       store: { audit: { append: (_tenant, events) => append(events) } },
       credentials,
@@ -30,11 +32,14 @@ function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algori
       clock: () => at,
       randomBytes,
       clockSkewMs: 0,
+      settle: createLimits({ ...noLimits, usage: { record: () => {} }, clock: () => at }).settle,
     },
     "default",
     origin,
-    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, clientAddress: () => null, guard },
+    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, clientAddress: () => null, guard, cost: 1 },
   );
+  if (derived === null) throw new Error("there is no limit");
+  return derived;
 }
 
 const guard = { admit() {}, count() {} };

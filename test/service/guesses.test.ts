@@ -18,6 +18,8 @@ const credentials = createCredentials(
   { secret: "kw", public: "kw_pub", retired: [] },
   randomBytes,
 );
+/** Another installation with the same prefixes: its keys can have been imported here. */
+const others = createCredentials({ current: "o".repeat(32), retired: [] }, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 const keyId = createUlid(nowMs, randomBytes);
 const genuine = credentials.mint("default", keyId, "secret");
 const record = keyRecord({ keyId, digest: digestOf(genuine) });
@@ -64,7 +66,9 @@ test("a guesser over its limit causes no look-up, alone or in a batch, and a gen
   lookedUp = [];
   const { verdict } = await verify("default", from("192.0.2.1", "one more guess"), "none");
   expect(verdict).toMatchObject({ isValid: false, code: "guess_limited" });
-  const batch = ["guess a", genuine, "guess b"].map((credential) => from("192.0.2.1", credential));
+  const foreign = others.mint("default", keyId, "secret");
+  expect((await verify("default", from("192.0.2.1", foreign), "none")).verdict).toMatchObject({ isValid: false, code: "guess_limited" });
+  const batch = ["guess a", genuine, foreign].map((credential) => from("192.0.2.1", credential));
   const verified = await createVerifyMany(options)("default", batch, "none");
   expect(verified.map(({ verdict }) => (verdict.isValid ? "valid" : verdict.code))).toEqual(["guess_limited", "valid", "guess_limited"]);
   expect(lookedUp).toEqual([keyId]);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ReadAnswer } from "../../src/cache/record-reader.ts";
+import type { ReadAnswer } from "../../src/cache/reading.ts";
 import { createCredentials, digestOf } from "../../src/core/credential.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
@@ -24,6 +24,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
     ...noTokens,
     ...noLimits,
     credentials: {
+      importedClaim: credentials.importedClaim,
       parse(tenant, text, atMs) {
         parsed += 1;
         return credentials.parse(tenant, text, atMs);

@@ -6,6 +6,7 @@ export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
     kind: "issued",
     keyId: "01HQZX9VYQKJB8XQZQXQZQXQXQ",
     revision: 1,
+    firstRevision: 1,
     digest: "digest",
     name: "",
     actorId: "",

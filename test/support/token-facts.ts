@@ -8,6 +8,7 @@ export function tokenFacts(facts: Partial<TokenFacts> = {}): TokenFacts {
     issuer: "https://keys.example",
     tenant: "default",
     rootKeyId: "01KAS4D9N4XJ8M2V6T0QZ3R7YB",
+    rootFirstRevision: null,
     actorId: "user_1",
     scopes: ["read", "write"],
     metadata: { plan: "gold" },

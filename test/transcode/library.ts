@@ -54,6 +54,9 @@ const rest = new Map<DescMethodUnary, Success>([
 
 export const testBodies = createBodyBudget({ maxBytes: 2 ** 27, maxAnonymousBytes: 2 ** 27, maxInflations: 2 });
 
+/** What transcoders reported, of all tests of a file. */
+export const reported: unknown[] = [];
+
 export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject"): HttpHandler {
   const masked = (library.method.rotate as DescMethodUnary).input;
   const presenceMasks = new Map([[masked, masked.field.overrideMask as DescField]]);
@@ -66,6 +69,7 @@ export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject")
     rest,
     trustedProxies: [],
     maxBytes: () => maxBytes,
+    reportError: (error) => reported.push(error),
   });
 }
 

@@ -54,8 +54,8 @@ export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
   caller: string;
 
   /**
-   * IP address that the call came from. Empty if the connection was already
-   * gone.
+   * IP address that the call came from. Empty if it is unknown: the connection
+   * was already gone, or a trusted proxy sent no address.
    *
    * @generated from field: string client_address = 5;
    */
@@ -87,7 +87,9 @@ export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
   changedFields: string[];
 
   /**
-   * Why the key was revoked. UNSPECIFIED if none was.
+   * Why the key was revoked, if this call revoked it, raised the reason of a
+   * revoked key, or reported a known compromise once more. UNSPECIFIED
+   * otherwise.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason revocation_reason = 9;
    */

@@ -14,7 +14,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/derived_token.proto.
  */
 export const file_keywright_v2alpha1_derived_token: GenFile = /*@__PURE__*/
-  fileDesc("CiZrZXl3cmlnaHQvdjJhbHBoYTEvZGVyaXZlZF90b2tlbi5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIskDChJEZXJpdmVUb2tlblJlcXVlc3QSIQoKY3JlZGVudGlhbBgBIAEoCUINgAEB4EECukgEcgIQARI/CglhbGdvcml0aG0YAiABKA4yIi5rZXl3cmlnaHQudjJhbHBoYTEuVG9rZW5BbGdvcml0aG1CCLpIBYIBAhABEsQBCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CmwG6SJcBugGTAQoKdHRsLmJvdW5kcxIvbXVzdCBiZSAxcyB0byAzMTUzNjAwMDBzLCBvciAwcyBmb3IgdGhlIGRlZmF1bHQaVHRoaXMgPT0gZHVyYXRpb24oJzBzJykgfHwgKHRoaXMgPj0gZHVyYXRpb24oJzFzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMzE1MzYwMDAwcycpKRI8CgZzY29wZXMYBCADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEi4KDWN1c3RvbV9jbGFpbXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhoKCWNsaWVudF9pcBhkIAEoCUIHukgEcgIYLSI/ChNEZXJpdmVUb2tlblJlc3BvbnNlEigKBXRva2VuGAEgASgLMhkua2V5d3JpZ2h0LnYyYWxwaGExLlRva2VuIoUBCgVUb2tlbhISCgV0b2tlbhgBIAEoCUIDgAEBEicKBmNsYWltcxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNjb3BlcxgEIAMoCSIQCg5HZXRKd2tzUmVxdWVzdCJfCg9HZXRKd2tzUmVzcG9uc2USJQoEandrcxgBIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSJQoEa2V5cxgCIAMoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QqaAoOVG9rZW5BbGdvcml0aG0SHwobVE9LRU5fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASFwoTVE9LRU5fQUxHT1JJVEhNX0pXVBABEhwKGFRPS0VOX0FMR09SSVRITV9NQUNBUk9PThACYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiZrZXl3cmlnaHQvdjJhbHBoYTEvZGVyaXZlZF90b2tlbi5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIvIDChJEZXJpdmVUb2tlblJlcXVlc3QSIQoKY3JlZGVudGlhbBgBIAEoCUINgAEB4EECukgEcgIQARI/CglhbGdvcml0aG0YAiABKA4yIi5rZXl3cmlnaHQudjJhbHBoYTEuVG9rZW5BbGdvcml0aG1CCLpIBYIBAhABEsQBCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CmwG6SJcBugGTAQoKdHRsLmJvdW5kcxIvbXVzdCBiZSAxcyB0byAzMTUzNjAwMDBzLCBvciAwcyBmb3IgdGhlIGRlZmF1bHQaVHRoaXMgPT0gZHVyYXRpb24oJzBzJykgfHwgKHRoaXMgPj0gZHVyYXRpb24oJzFzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMzE1MzYwMDAwcycpKRI8CgZzY29wZXMYBCADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEi4KDWN1c3RvbV9jbGFpbXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhoKCWNsaWVudF9pcBhkIAEoCUIHukgEcgIYLRIeCgRjb3N0GGUgASgFQgu6SAgaBhjAhD0oAUgAiAEBQgcKBV9jb3N0Ij8KE0Rlcml2ZVRva2VuUmVzcG9uc2USKAoFdG9rZW4YASABKAsyGS5rZXl3cmlnaHQudjJhbHBoYTEuVG9rZW4ihQEKBVRva2VuEhIKBXRva2VuGAEgASgJQgOAAQESJwoGY2xhaW1zGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2NvcGVzGAQgAygJIhAKDkdldEp3a3NSZXF1ZXN0Il8KD0dldEp3a3NSZXNwb25zZRIlCgRqd2tzGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIlCgRrZXlzGAIgAygLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCpoCg5Ub2tlbkFsZ29yaXRobRIfChtUT0tFTl9BTEdPUklUSE1fVU5TUEVDSUZJRUQQABIXChNUT0tFTl9BTEdPUklUSE1fSldUEAESHAoYVE9LRU5fQUxHT1JJVEhNX01BQ0FST09OEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Request of AdminDeriveToken.
@@ -57,9 +57,10 @@ export type DeriveTokenRequest = Message<"keywright.v2alpha1.DeriveTokenRequest"
 
   /**
    * Claims to add, at most 4096 bytes when serialised as JSON. The names iss,
-   * sub, aud, exp, nbf, iat, jti, scope, key_id, actor_id, metadata, tenant and
-   * chain are INVALID_ARGUMENT. The custom claims of a token stay in what is
-   * derived from it and cannot be changed.
+   * sub, aud, exp, nbf, iat, jti, scope, key_id, key_first_revision, actor_id,
+   * metadata, tenant and chain are INVALID_ARGUMENT, in any case and with any
+   * white space around them, and so is __proto__ at any depth. The custom claims
+   * of a token stay in what is derived from it and cannot be changed.
    *
    * @generated from field: google.protobuf.Struct custom_claims = 5;
    */
@@ -73,6 +74,15 @@ export type DeriveTokenRequest = Message<"keywright.v2alpha1.DeriveTokenRequest"
    * @generated from field: string client_ip = 100;
    */
   clientIp: string;
+
+  /**
+   * Extension: units that this request takes from the rate limit of the key, 1
+   * to 1000000. Absent: 1. If the limit refuses, the call fails with
+   * RESOURCE_EXHAUSTED and takes nothing.
+   *
+   * @generated from field: optional int32 cost = 101;
+   */
+  cost?: number | undefined;
 };
 
 /**

@@ -13,6 +13,8 @@ export interface KeyDocument {
   readonly _id: string;
   readonly kind: KeyKind;
   readonly revision: number;
+  /** Absent from keys that were stored before this was kept. */
+  readonly firstRevision?: number;
   readonly digest: string;
   readonly actorId: string;
   readonly visibility: Visibility;
@@ -90,14 +92,17 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
   return {
     _id: documentId(tenant, record.keyId),
     ...replacedFields(record),
+    firstRevision: record.firstRevision,
     lastUsedTimeMs: record.lastUsedTimeMs,
     requestId,
     ...(batchMark !== null && { batchMark }),
   };
 }
 
-/** What replacing a key writes: all but its id and its last use. */
-export function replacedFields(record: KeyRecord): Omit<KeyDocument, "_id" | "lastUsedTimeMs" | "requestId" | "batchMark"> {
+/** What replacing a key writes: all but its id, its first revision and its last use. */
+export function replacedFields(
+  record: KeyRecord,
+): Omit<KeyDocument, "_id" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark"> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,
@@ -125,6 +130,7 @@ export function recordOf(document: KeyDocument): KeyRecord {
     kind: document.kind,
     keyId: document._id.slice(document._id.indexOf("/") + 1),
     revision: document.revision,
+    firstRevision: document.firstRevision ?? 0,
     digest: document.digest,
     actorId: document.actorId,
     visibility: document.visibility,

@@ -41,7 +41,7 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
   const revision = { $max: [document.revision, { $add: ["$tombstoneRevision", 1] }] };
   const stored = await keys.findOneAndUpdate(
     { _id: document._id, kind: { $exists: false } },
-    [{ $replaceWith: { $mergeObjects: [{ $literal: document }, { revision }] } }],
+    [{ $replaceWith: { $mergeObjects: [{ $literal: document }, { revision, firstRevision: revision }] } }],
     { upsert: true, returnDocument: "after", projection: { revision: 1 }, ...options },
   );
   if (stored === null) throw new Error("an upsert answered no document");
@@ -137,7 +137,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
             const use = await quota.take(tenant, 1, options);
             if (use !== null) throw new Exhausted(use);
             await addEvents(auditEvents, tenant, [eventOf([record.keyId])], options);
-            return { outcome: "inserted", record: { ...record, revision } };
+            return { outcome: "inserted", record: { ...record, revision, firstRevision: revision } };
           });
         } catch (error) {
           if (error instanceof Exhausted) return { outcome: "quota_exhausted", ...error.use };
@@ -169,7 +169,8 @@ class Exhausted extends Error {
 }
 
 function aboveTombstone(record: KeyRecord, tombstoneRevision: number | undefined): KeyRecord {
-  return tombstoneRevision === undefined ? record : { ...record, revision: Math.max(record.revision, tombstoneRevision + 1) };
+  const revision = Math.max(record.revision, tombstoneRevision === undefined ? 0 : tombstoneRevision + 1);
+  return { ...record, revision, firstRevision: revision };
 }
 
 function eventsOf(insertions: readonly Insertion[]): AuditEvent[] {

@@ -1,9 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { defaultTenant } from "../../core/tenant.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
-import type { CacheGenerationStore } from "../../ports/cache-generation.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { KeyStore } from "../../ports/key-store.ts";
+import type { SharedKeyStore } from "../../ports/shared-key-store.ts";
 import { appendEvents, listEvents } from "./audit.ts";
 import { createCacheGenerationStore } from "./cache-generation.ts";
 import { type MongoOptions, openDatabase } from "./database.ts";
@@ -26,18 +25,11 @@ export interface MongoKeyStoreOptions extends MongoOptions {
   readonly maxKeys?: number | null | undefined;
 }
 
-/** A key store that also keeps the cache generation; `close` ends both. */
-export interface MongoKeyStore extends KeyStore {
-  readonly cacheGeneration: CacheGenerationStore;
-  /** Made with the store, random: tells it from every other one. */
-  readonly storeId: string;
-}
-
 /**
  * The store in a MongoDB replica set or sharded cluster, for any number of processes. Makes collections and indexes that are missing. Rejects
  * with an Error naming the hosts where it cannot be used.
  */
-export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<MongoKeyStore> {
+export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<SharedKeyStore> {
   const { auditRetentionMs = defaultAuditRetentionMs, maxKeys = null } = options;
   const database = await openDatabase(options, (db) => ensureSchema(db, auditRetentionMs));
   const { client, run } = database;

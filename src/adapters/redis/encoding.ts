@@ -14,7 +14,7 @@ import type { CacheEntry } from "../../ports/record-cache.ts";
  * Bytes 0 to 12 are read by the scripts (scripts.ts) and by other releases, whatever the version, so they never change within one layout
  * (names.ts). A release that does not know the version takes the entry for a miss.
  */
-const version = 1;
+const version = 2;
 const crcAt = 13;
 const bodyAt = 17;
 
@@ -75,6 +75,7 @@ function fieldsOf(record: KeyRecord) {
     revocation === null ? null : ([reasons.indexOf(revocation.reason), revocation.description] as const),
     rate === null ? null : ([String(rate.quota), rate.windowMs, rate.unit] as const),
     record.metadata,
+    record.firstRevision,
   ] as const;
 }
 
@@ -83,11 +84,12 @@ type Fields = ReturnType<typeof fieldsOf>;
 /** The checksum vouches for the shape: whoever wrote this version wrote these fields. */
 function recordOf(fields: Fields, revision: number): KeyRecord {
   const [kind, keyId, digest, name, actorId, visibility, createTimeMs, updateTimeMs, expireTimeMs, lastUsedTimeMs, ...more] = fields;
-  const [scopes, allowedCidrs, revocation, rate, metadata] = more;
+  const [scopes, allowedCidrs, revocation, rate, metadata, firstRevision] = more;
   return {
     kind: known(kinds[kind]),
     keyId,
     revision,
+    firstRevision,
     digest,
     name,
     actorId,

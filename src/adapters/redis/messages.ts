@@ -1,4 +1,4 @@
-/** What a process tells the others. */
+/** What a process says to the others. */
 export type Message =
   | { readonly kind: "change"; readonly tenant: string; readonly keyId: string; readonly revision: number }
   | { readonly kind: "beat"; readonly beatId: string };

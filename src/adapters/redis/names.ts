@@ -9,7 +9,7 @@ const layout = 1;
 
 /** The names that one store's processes use. */
 export interface CacheNames {
-  /** Where a process tells the others. In a cluster a channel is bound to a slot, as a key is. */
+  /** Where a process announces changes. In a cluster a channel is bound to a slot, as a key is. */
   readonly channel: string;
   entry(generation: number, tenant: string, keyId: string): string;
   /** What a key owes its rate limit. */

@@ -28,7 +28,7 @@ end
 `;
 
 /** Each in one step, so whoever hears of a change finds it in place. ARGV[1]: channel; then entry, life and message for each key. */
-const tell = `${putIfNewer}
+const announce = `${putIfNewer}
 for i, name in ipairs(KEYS) do
   put(name, ARGV[3 * i - 1], ARGV[3 * i])
   redis.call('PUBLISH', ARGV[1], ARGV[3 * i + 1])
@@ -97,13 +97,13 @@ return {admitted and 1 or 0, us, part}
 /** Options of an ioredis client; sent whole once on each connection, and by digest from then on. */
 export const scripts = {
   kwPut: { lua: `${putIfNewer}\nput(KEYS[1], ARGV[1], ARGV[2])\nreturn 1`, numberOfKeys: 1 },
-  kwTell: { lua: tell },
+  kwAnnounce: { lua: announce },
   kwTake: { lua: take, numberOfKeys: 1 },
 };
 
 export interface ScriptedRedis extends Redis {
   kwPut(name: string, entry: Buffer, lifeMs: number): Promise<unknown>;
-  kwTell(nameCount: number, ...namesChannelAndEntries: readonly (string | Buffer | number)[]): Promise<unknown>;
+  kwAnnounce(nameCount: number, ...namesChannelAndEntries: readonly (string | Buffer | number)[]): Promise<unknown>;
   kwTake(
     name: string,
     quota: string,

@@ -1,11 +1,11 @@
 import type { CacheEntry } from "../../ports/record-cache.ts";
 import type { SharedCache, SharedCacheListener } from "../../ports/shared-cache.ts";
+import { announce, roundTrips } from "./announce.ts";
 import type { Circuit, RedisOptions } from "./circuit.ts";
 import { decodeEntry, encodeEntry } from "./encoding.ts";
 import type { Link } from "./link.ts";
 import { decodeMessage, encodeMessage } from "./messages.ts";
 import { createNames } from "./names.ts";
-import { roundTrips, tell } from "./tell.ts";
 
 export interface RedisSharedCacheOptions extends RedisOptions {
   /** How long Redis keeps an entry beyond its deadline, for times without the store. */
@@ -65,20 +65,20 @@ export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCac
         });
     },
 
-    async tell(generation, tenant, changes) {
-      const tellings = changes.map(([keyId, entry]) => ({
+    async announce(generation, tenant, changes) {
+      const announcements = changes.map(([keyId, entry]) => ({
         name: entryName(generation, tenant, keyId),
         entry: encodeEntry(entry),
         lifeMs: lifeMs(entry),
         message: encodeMessage({ kind: "change", tenant, keyId, revision: entry.revision }),
       }));
-      let told: Link | null = null;
-      for (const part of roundTrips(tellings)) {
-        const answer = await circuit.attempt((link) => tell(link, channel, part));
-        if (answer === null || (told !== null && answer.link !== told)) return null;
-        told = answer.link;
+      let takenBy: Link | null = null;
+      for (const part of roundTrips(announcements)) {
+        const answer = await circuit.attempt((link) => announce(link, channel, part));
+        if (answer === null || (takenBy !== null && answer.link !== takenBy)) return null;
+        takenBy = answer.link;
       }
-      return told?.cacheId ?? null;
+      return takenBy?.cacheId ?? null;
     },
 
     beat(beatId) {

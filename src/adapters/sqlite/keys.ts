@@ -27,8 +27,9 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: numbe
   /** The record as it was stored; null where its id is taken. */
   function add(tenant: string, given: KeyRecord, batchMark: string | null = null): KeyRecord | null {
     const tombstone = selectTombstone.get(tenant, given.keyId) as { revision: number } | undefined;
-    const record = tombstone === undefined ? given : { ...given, revision: Math.max(given.revision, tombstone.revision + 1) };
-    if (insertKey.run(...recordValues(record), tenant, record.revision, batchMark).changes === 0) return null;
+    const revision = Math.max(given.revision, tombstone === undefined ? 0 : tombstone.revision + 1);
+    const record = { ...given, revision, firstRevision: revision };
+    if (insertKey.run(...recordValues(record), tenant, revision, batchMark).changes === 0) return null;
     if (tombstone !== undefined) deleteTombstone.run(tenant, record.keyId);
     return record;
   }

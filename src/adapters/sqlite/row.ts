@@ -26,7 +26,7 @@ export const recordColumns = [
 ] as const;
 
 /** What to select for `recordOfRow`. The quota comes as text, since node:sqlite refuses to read integers beyond 2^53. */
-export const recordSelection = recordColumns
+export const recordSelection = [...recordColumns, "first_revision"]
   .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
 
@@ -59,6 +59,7 @@ interface RecordRow {
   readonly key_id: string;
   readonly kind: KeyKind;
   readonly revision: number;
+  readonly first_revision: number;
   readonly digest: string;
   readonly actor_id: string;
   readonly visibility: Visibility;
@@ -83,6 +84,7 @@ export function recordOfRow(selected: Record<string, SQLOutputValue>): KeyRecord
     kind: row.kind,
     keyId: row.key_id,
     revision: row.revision,
+    firstRevision: row.first_revision,
     digest: row.digest,
     actorId: row.actor_id,
     visibility: row.visibility,

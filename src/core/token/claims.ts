@@ -14,6 +14,7 @@ export function claimsOf(facts: TokenFacts): JsonObject {
     nbf: facts.notBeforeMs / 1000,
     exp: facts.expireTimeMs / 1000,
     key_id: facts.rootKeyId,
+    ...(facts.rootFirstRevision === null ? {} : { key_first_revision: facts.rootFirstRevision }),
     tenant: facts.tenant,
     ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
     ...(actorId === "" ? {} : { actor_id: actorId }),
@@ -24,9 +25,25 @@ export function claimsOf(facts: TokenFacts): JsonObject {
 
 /** What a payload says, or null for one that this service would not have written. */
 export function factsOf(claims: JsonObject): TokenFacts | null {
-  const { iss, sub, aud, jti, iat, nbf, exp, key_id, tenant, scope = "", actor_id = "", metadata = null, chain = [] } = claims;
+  const {
+    iss,
+    sub,
+    aud,
+    jti,
+    iat,
+    nbf,
+    exp,
+    key_id,
+    key_first_revision = null,
+    tenant,
+    scope = "",
+    actor_id = "",
+    metadata = null,
+    chain = [],
+  } = claims;
   if (!isText(iss) || !isText(jti) || !isText(key_id) || !isText(tenant) || aud !== undefined) return null;
   if (!isNumericDate(iat) || !isNumericDate(nbf) || !isNumericDate(exp)) return null;
+  if (key_first_revision !== null && !isRevision(key_first_revision)) return null;
   if (typeof scope !== "string" || typeof actor_id !== "string") return null;
   if (typeof metadata !== "object" || Array.isArray(metadata)) return null;
   if (!Array.isArray(chain) || !chain.every(isText)) return null;
@@ -36,6 +53,7 @@ export function factsOf(claims: JsonObject): TokenFacts | null {
     issuer: iss,
     tenant,
     rootKeyId: key_id,
+    rootFirstRevision: key_first_revision,
     actorId: actor_id,
     scopes: scope === "" ? [] : scope.split(" "),
     metadata,
@@ -54,6 +72,10 @@ export function subjectOf({ actorId, rootKeyId }: Pick<TokenFacts, "actorId" | "
 
 function isText(value: JsonValue | undefined): value is string {
   return typeof value === "string" && value !== "";
+}
+
+function isRevision(value: JsonValue): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Whole seconds, from the epoch to the end of the year 9999. */

@@ -10,6 +10,11 @@ export interface TokenFacts {
   readonly tenant: string;
   /** The key that everything began with, however long the chain. */
   readonly rootKeyId: string;
+  /**
+   * `key_first_revision`: the revision that key began with, which tells it from a later key with the same id. Null for issued keys, whose
+   * ids are never used again, and in tokens of releases that did not write it.
+   */
+  readonly rootFirstRevision: number | null;
   /** Empty: the key has none. */
   readonly actorId: string;
   readonly scopes: readonly string[];
@@ -43,11 +48,21 @@ export interface ReadToken {
   readonly narrowing: TokenNarrowing;
 }
 
-/** Names of claims that are this service's own, or a JWT's; custom claims may not have them. */
+/** Names of claims that are this service's own, or a JWT's. */
 export const reservedClaims: ReadonlySet<string> = new Set([
   ...["iss", "sub", "aud", "exp", "nbf", "iat", "jti"],
-  ...["scope", "key_id", "actor_id", "metadata", "tenant", "chain"],
+  ...["scope", "key_id", "key_first_revision", "actor_id", "metadata", "tenant", "chain"],
 ]);
+
+/**
+ * Whether custom claims may not have this name: a reader that ignores case, white space or the width of letters would take it for a reserved
+ * one.
+ */
+export function isReservedClaim(name: string): boolean {
+  const bare = name.normalize("NFKC").replace(/^[\p{White_Space}\p{C}]+|[\p{White_Space}\p{C}]+$/gu, "");
+  // Upper case first: some letters, as the dotless i, have a partner in the other case that does not lead back.
+  return reservedClaims.has(bare.toUpperCase().toLowerCase());
+}
 
 /** Longest chain: a token at its end cannot be derived from. */
 export const maxChainLength = 8;

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { CompactSign, type CryptoKey, calculateJwkThumbprint, importJWK } from "jose";
 import type { JsonObject } from "../key.ts";
-import { type JwtAlgorithm, signatureFits } from "./signature.ts";
+import { canonicalJws, type JwtAlgorithm, signatureFits } from "./signature.ts";
 
 /** A key of a JWK Set, ready for use. */
 export interface TokenKey {
@@ -88,7 +88,7 @@ async function privateKeyOf(jwk: Record<string, unknown>, algorithm: JwtAlgorith
   let signed: string;
   try {
     key = (await importJWK(pick(jwk, [...publicMembers, ...privateMembers]), algorithm)) as CryptoKey;
-    signed = await new CompactSign(Buffer.from("probe")).setProtectedHeader({ alg: algorithm }).sign(key);
+    signed = canonicalJws(algorithm, await new CompactSign(Buffer.from("probe")).setProtectedHeader({ alg: algorithm }).sign(key));
   } catch {
     throw new MalformedJwk("is no valid JSON Web Key");
   }

@@ -1,18 +1,19 @@
 import { SignJWT } from "jose";
+import { jwtShape } from "../credential-shape.ts";
 import { claimsOf, factsOf } from "./claims.ts";
 import { type ReadToken, type TokenFacts, unnarrowed } from "./facts.ts";
 import type { TokenKeys } from "./jwk-set.ts";
-import { signatureFits } from "./signature.ts";
+import { canonicalJws, signatureFits } from "./signature.ts";
 import { parseStrictObject } from "./strict-json.ts";
 
 /** No token of this service is longer: 100 scopes, metadata and custom claims at their limits make some 48,000 characters. */
 export const maxJwtChars = 65_536;
 
-const jwtShape = /^([\w-]+)\.([\w-]+)\.([\w-]*)$/;
-
 /** Signs a JWT with the key that signs at present. */
-export function mintJwt({ signer }: TokenKeys, facts: TokenFacts): Promise<string> {
-  return new SignJWT(claimsOf(facts)).setProtectedHeader({ alg: signer.algorithm, typ: "JWT", kid: signer.kid }).sign(signer.privateKey);
+export async function mintJwt({ signer }: TokenKeys, facts: TokenFacts): Promise<string> {
+  const { algorithm, kid, privateKey } = signer;
+  const jwt = await new SignJWT(claimsOf(facts)).setProtectedHeader({ alg: algorithm, typ: "JWT", kid }).sign(privateKey);
+  return canonicalJws(algorithm, jwt);
 }
 
 /**
@@ -37,4 +38,10 @@ export function readJwt(keys: TokenKeys, text: string): ReadToken | "invalid_for
   const claims = parseStrictObject(Buffer.from(payloadText, "base64url"));
   const facts = claims === null ? null : factsOf(claims);
   return facts === null ? "invalid_format" : { facts, narrowing: unnarrowed };
+}
+
+/** Whether the header names none of the keys: the JWT, if it is one, was signed elsewhere. */
+export function namesNoKey(keys: TokenKeys, text: string): boolean {
+  const kid = parseStrictObject(Buffer.from(text.split(".", 1)[0] as string, "base64url"))?.kid;
+  return typeof kid !== "string" || !keys.byKid.has(kid);
 }

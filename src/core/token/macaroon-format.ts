@@ -1,4 +1,6 @@
-/** What a macaroon is made of. Its location is left out: nothing vouches for it, so it is read over and never written. */
+import { macaroonPrefix } from "../credential-shape.ts";
+
+/** What a macaroon is made of. It has no location: no signature covers that one, so anybody could write what they like there. */
 export interface Macaroon {
   readonly identifier: Uint8Array;
   /** First-party ones only. */
@@ -13,13 +15,16 @@ export const maxCaveats = 64;
 /** Enough for a list of 100 scopes. */
 export const maxCaveatBytes = 26_000;
 
-const prefix = "mc_v1_";
 const version = 2;
+/** Group 1 is the base64 in one of the alphabets, group 2 the padding. */
+const base64Text = new RegExp(`^${macaroonPrefix}([\\w-]+|[A-Za-z\\d+/]+)(={0,2})$`);
+/** As `macaroonToText` writes it: "AgEA" is how a macaroon with an empty location begins. */
+const usualText = new RegExp(`^${macaroonPrefix}(?!AgEA)[\\w-]+$`);
 const field = { endOfSection: 0, location: 1, identifier: 2, signature: 6 } as const;
 const signatureBytes = 32;
 const maxLengthBytes = 3;
 
-/** `mc_v1_` and the binary in base64url without padding. */
+/** The prefix and the binary in base64url without padding. */
 export function macaroonToText({ identifier, caveats, signature }: Macaroon): string {
   const bytes = Buffer.concat([
     Buffer.of(version),
@@ -29,7 +34,7 @@ export function macaroonToText({ identifier, caveats, signature }: Macaroon): st
     Buffer.of(field.endOfSection),
     ...fieldOf(field.signature, signature),
   ]);
-  return prefix + bytes.toString("base64url");
+  return macaroonPrefix + bytes.toString("base64url");
 }
 
 /**
@@ -38,14 +43,36 @@ export function macaroonToText({ identifier, caveats, signature }: Macaroon): st
  *     macaroon  = VERSION [ LOCATION ] IDENTIFIER EOS { caveat } EOS SIGNATURE
  *     caveat    = IDENTIFIER EOS
  *
+ * in base64 of either alphabet, padded or not, since libraries differ in that. Some write a location where there is none: it must be empty.
+ *
  * Null for all else: other orders, fields that come twice, lengths that are not written in the shortest way, bytes at the end, more than the
  * bounds above allow, and third-party caveats, which nobody could discharge here. Never throws.
  */
 export function macaroonFromText(text: string): Macaroon | null {
-  if (!text.startsWith(prefix) || text.length > maxMacaroonLength) return null;
-  const bytes = Buffer.from(text.slice(prefix.length), "base64url");
-  if (bytes.toString("base64url") !== text.slice(prefix.length)) return null;
-  return bytes[0] === version ? readFields(bytes) : null;
+  const bytes = bytesOf(text);
+  return bytes === null ? null : readFields(bytes);
+}
+
+/**
+ * One text for all in which the same macaroon can arrive: what `macaroonToText` writes. Null for some of the texts that are no macaroon;
+ * the others are left to `macaroonFromText`.
+ */
+export function canonicalMacaroonText(text: string): string | null {
+  if (usualText.test(text) && text.length <= maxMacaroonLength) return text;
+  const bytes = bytesOf(text);
+  if (bytes === null) return null;
+  const hasEmptyLocation = bytes[1] === field.location && bytes[2] === 0;
+  return macaroonPrefix + (hasEmptyLocation ? Buffer.concat([bytes.subarray(0, 1), bytes.subarray(3)]) : bytes).toString("base64url");
+}
+
+function bytesOf(text: string): Buffer | null {
+  const [, base64, padding = ""] = base64Text.exec(text) ?? [];
+  if (base64 === undefined || macaroonPrefix.length + base64.length > maxMacaroonLength) return null;
+  if (padding !== "" && (base64.length + padding.length) % 4 !== 0) return null;
+  const bytes = Buffer.from(base64, "base64");
+  // Of the last character some bits may be left over, and none of them may be set.
+  if (bytes.toString("base64url") !== base64.replaceAll("+", "-").replaceAll("/", "_")) return null;
+  return bytes[0] === version ? bytes : null;
 }
 
 function readFields(bytes: Buffer): Macaroon | null {
@@ -70,7 +97,7 @@ function readFields(bytes: Buffer): Macaroon | null {
     return bytes.subarray(begin, position);
   };
 
-  take(field.location);
+  if (bytes[position] === field.location && take(field.location)?.length !== 0) return null;
   const identifier = take(field.identifier);
   if (identifier === null || !takeEnd()) return null;
   const caveats: Buffer[] = [];

@@ -29,6 +29,12 @@ export function readMacaroon(rootKeys: readonly Subkey[], text: string): ReadTok
   return facts === null || narrowing === null ? "invalid_format" : { facts, narrowing };
 }
 
+/** Whether the text is a macaroon that began with one of the keys, whatever its caveats say. */
+export function isSignedByAny(rootKeys: readonly Subkey[], text: string): boolean {
+  const macaroon = macaroonFromText(text);
+  return macaroon !== null && rootKeys.some(({ key }) => isSignedBy(key, macaroon));
+}
+
 /** The macaroon with more caveats, as any holder could add them; null where that would be more than a macaroon may have. */
 export function narrowMacaroon(text: string, caveats: readonly string[]): string | null {
   const held = macaroonFromText(text);

@@ -1,14 +1,17 @@
+import { issuedKeyIdLength } from "../credential-shape.ts";
 import type { KeyRecord } from "../key.ts";
 import { inAnyRange } from "../range-list.ts";
 import { type Circumstances, decide, type Verdict } from "../verdict.ts";
 import type { ReadToken } from "./facts.ts";
 
 /**
- * Whether the record is that of the key a token goes back to. One that was made after the token is of another key: an imported key that was
- * deleted and imported again has its old id.
+ * Whether the record is that of the key a token goes back to. An imported key that was deleted and imported again has its old id, but another
+ * first revision, unless so much time has passed that the store forgot the old one; then it was made after the token.
  */
 export function isRootOf({ facts }: ReadToken, record: KeyRecord): boolean {
-  return record.keyId === facts.rootKeyId && facts.issueTimeMs + 1000 > record.createTimeMs;
+  const { rootKeyId, rootFirstRevision, issueTimeMs } = facts;
+  const isSameLife = rootFirstRevision === null || rootFirstRevision === record.firstRevision;
+  return record.keyId === rootKeyId && isSameLife && issueTimeMs + 1000 > record.createTimeMs;
 }
 
 /**
@@ -53,16 +56,18 @@ export interface TokenCircumstances extends Circumstances {
 
 function rootless({
   rootKeyId,
+  rootFirstRevision,
   actorId,
   metadata,
   issueTimeMs,
 }: ReadToken["facts"]): Omit<KeyRecord, "scopes" | "expireTimeMs" | "allowedCidrs"> {
   return {
-    kind: rootKeyId.length === 26 ? "issued" : "imported",
+    kind: rootKeyId.length === issuedKeyIdLength ? "issued" : "imported",
     keyId: rootKeyId,
     name: "",
     digest: "",
     revision: 0,
+    firstRevision: rootFirstRevision ?? 0,
     actorId,
     // Of a token as such: whoever holds it can use it.
     visibility: "secret",

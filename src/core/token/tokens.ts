@@ -5,8 +5,9 @@ import { isLive, type Subkey } from "../subkeys.ts";
 import { bindingCaveats } from "./caveat.ts";
 import type { ReadToken, TokenFacts, TokenNarrowing } from "./facts.ts";
 import type { TokenKeys } from "./jwk-set.ts";
-import { mintJwt, readJwt } from "./jwt.ts";
-import { mintMacaroon, narrowMacaroon, readMacaroon } from "./macaroon.ts";
+import { mintJwt, namesNoKey, readJwt } from "./jwt.ts";
+import { isSignedByAny, mintMacaroon, narrowMacaroon, readMacaroon } from "./macaroon.ts";
+import { canonicalMacaroonText } from "./macaroon-format.ts";
 
 export interface Tokens {
   /** `iss` of the tokens. */
@@ -15,6 +16,11 @@ export interface Tokens {
   readonly signatures: { readonly checked: number; readonly remembered: number };
   /** The claim that a token makes, or why it can make none. Costs a signature check, for a token that was seen lately one SHA-256; no I/O. */
   claim(tenant: string, type: TokenClaim["type"], text: string, nowMs: number): TokenClaim | TokenRefusal;
+  /**
+   * Whether a text that makes no claim was not made here: a JWT that names none of the signing keys, or a macaroon that none of the root keys
+   * signed, live or not. What names one of the keys was, or pretends to be.
+   */
+  isForeign(type: TokenClaim["type"], text: string): boolean;
   mintJwt(facts: TokenFacts): Promise<string>;
   /** A macaroon that is bound to the same clients and audiences; null where it would be too long. */
   mintMacaroon(facts: TokenFacts, narrowing: TokenNarrowing): string | null;
@@ -64,12 +70,17 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
     }
     const liveKeys = macaroonKeys.filter((key) => isLive(key, nowMs));
     // Keys only ever leave, so that their number tells which ones there are.
-    return remembered(`${liveKeys.length}`, text, () => readMacaroon(liveKeys, text));
+    const canonicalText = canonicalMacaroonText(text);
+    return canonicalText === null
+      ? "invalid_format"
+      : remembered(`${liveKeys.length}`, canonicalText, () => readMacaroon(liveKeys, canonicalText));
   };
 
   return {
     issuer,
     signatures,
+
+    isForeign: (type, text) => (type === "jwt" ? namesNoKey(keys(), text) : !isSignedByAny(macaroonKeys, text)),
 
     claim(tenant, type, text, nowMs) {
       const token = readAny(type, text, nowMs);

@@ -1,7 +1,7 @@
 import type { Admission } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
-import { originOf } from "../origin.ts";
+import { contextOf } from "../context.ts";
 
 /** Tells the audit trail whom the admission refuses. */
 export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: Admission): Admission {
@@ -9,7 +9,7 @@ export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: 
     try {
       admit(call);
     } catch (error) {
-      if (error instanceof Failure) refusals.record(call.caller?.name ?? "", () => originOf(call), error.reason);
+      if (error instanceof Failure) refusals.record(call.caller?.name ?? "", contextOf(call).origin, error.reason);
       throw error;
     }
   };

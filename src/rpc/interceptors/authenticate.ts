@@ -21,7 +21,7 @@ export function authenticate(tokens: readonly KnownToken[], access: Readonly<Rec
     const allowed = access[call.method.localName];
     if (allowed === "public") return;
 
-    const token = bearer.exec(call.requestHeader("authorization") ?? "")?.[1];
+    const token = bearerTokenOf(call.requestHeader("authorization"));
     const caller = token === undefined ? undefined : callerOf(tokens, token);
     if (caller === undefined) {
       const challenge = token === undefined ? 'Bearer realm="keywright"' : 'Bearer realm="keywright", error="invalid_token"';
@@ -34,6 +34,16 @@ export function authenticate(tokens: readonly KnownToken[], access: Readonly<Rec
       throw new Failure("PERMISSION_DENIED");
     }
   };
+}
+
+/** Whether an Authorization header holds a token with the role `admin`. */
+export function isAdmin(tokens: readonly KnownToken[], authorization: string | undefined): boolean {
+  const token = bearerTokenOf(authorization);
+  return token !== undefined && callerOf(tokens, token)?.roles.includes("admin") === true;
+}
+
+function bearerTokenOf(authorization: string | undefined): string | undefined {
+  return bearer.exec(authorization ?? "")?.[1];
 }
 
 /** Compares with every known token, so that the time taken says nothing about which one came close. */

@@ -1,5 +1,5 @@
-import type { CacheLevel, CacheOutcome, ObserveRead } from "../../cache/record-reader.ts";
-import type { CredentialKind } from "../../core/credential.ts";
+import type { CacheLevel, CacheOutcome, ObserveRead } from "../../cache/reading.ts";
+import type { CredentialKind } from "../../core/credential-shape.ts";
 import type { RefusalCode } from "../../core/verdict.ts";
 import type { ObserveMessages } from "../../observed/shared-cache.ts";
 import type { ObserveVerifications } from "../../observed/verify.ts";

@@ -24,6 +24,12 @@ export function createMetrics(version: string) {
       help: "Request bodies refused with TOO_MANY_BODIES because the memory for bodies was used up.",
     }),
 
+    connectionsRefused: counter({
+      name: "keywright_connections_refused_total",
+      help: "Connections closed at once: address if the client's address had its share, process if no place was left.",
+      labels: ["reason"],
+    }),
+
     rpcCalls: counter({ name: "keywright_rpc_calls_total", help: "Calls by their outcome.", labels: ["rpc", "protocol", "code"] }),
     rpcDuration: histogram({
       name: "keywright_rpc_duration_seconds",
@@ -32,6 +38,11 @@ export function createMetrics(version: string) {
       buckets: callBuckets,
     }),
     rpcInFlight: gauge({ name: "keywright_rpc_in_flight", help: "Calls under way.", labels: ["rpc", "protocol"] }),
+
+    faults: counter({
+      name: "keywright_faults_total",
+      help: "Faults of our own outside of counted calls: in streams, in health, after a deadline, or while an answer was written.",
+    }),
 
     verifications: counter({
       name: "keywright_verifications_total",

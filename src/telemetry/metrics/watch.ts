@@ -6,7 +6,6 @@ import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
-import { watchProcess } from "./process.ts";
 
 /** What a scrape looks at only when it comes. */
 export interface Watched {
@@ -18,16 +17,18 @@ export interface Watched {
   readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
   readonly bodies: { heldBytes(): number; refusedCount(): number };
   readonly log: Pick<Log, "droppedCount">;
-  readonly connectionCount: () => number;
+  readonly connections: { readonly count: () => number; readonly refusedCount: { readonly address: number; readonly process: number } };
 }
 
 const trustModes = ["leased", "grace", "none"] as const;
 
-/** Adds to every scrape what has to be looked up for it, the process's own state among it. Answers how to end that. */
-export function watch(metrics: Metrics, watched: Watched): () => void {
-  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log } = watched;
+/** Adds to every scrape what has to be looked up for it. */
+export function watch(metrics: Metrics, watched: Watched): void {
+  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections } = watched;
   metrics.registry.onScrape(() => {
-    metrics.connections.of().value = watched.connectionCount();
+    metrics.connections.of().value = connections.count();
+    metrics.connectionsRefused.of("address").value = connections.refusedCount.address;
+    metrics.connectionsRefused.of("process").value = connections.refusedCount.process;
     metrics.bodyBytes.of().value = bodies.heldBytes();
     metrics.bodiesRefused.of().value = bodies.refusedCount();
     metrics.tokenSignatures.of("checked").value = tokens.signatures.checked;
@@ -42,5 +43,4 @@ export function watch(metrics: Metrics, watched: Watched): () => void {
     for (const candidate of trustModes) metrics.cacheTrust.of(candidate).value = Number(candidate === mode);
     if (shared !== null) metrics.redisConnected.of().value = Number(shared.cacheId !== null);
   });
-  return watchProcess(metrics);
 }

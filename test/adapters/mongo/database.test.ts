@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { Failure } from "../../../src/error/failure.ts";
+import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { freePorts } from "../../support/free-port.ts";
 import { keyRecord } from "../../support/key-record.ts";
@@ -8,7 +9,7 @@ import { auditEvent, type StoreWithEvents, withEvents } from "../../support/with
 
 const open = async (uri: string, timeoutMs = 1000) => withEvents(await openMongoKeyStore({ uri, timeoutMs, clock: Date.now }));
 
-type TestedStore = StoreWithEvents<MongoKeyStore>;
+type TestedStore = StoreWithEvents<SharedKeyStore>;
 
 /** Everything that a log could show of an error and its causes. */
 function textOf(error: unknown): string {

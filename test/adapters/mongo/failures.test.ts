@@ -1,14 +1,15 @@
 import { type Document, MongoClient } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import type { KeyRecord } from "../../../src/core/key.ts";
 import { Failure } from "../../../src/error/failure.ts";
+import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { auditEvent, type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 
-type TestedStore = StoreWithEvents<MongoKeyStore>;
+type TestedStore = StoreWithEvents<SharedKeyStore>;
 
 const superseded = { reason: "superseded", description: "" } as const;
 const event = (keyId: string) => auditEvent({ keyIds: [keyId] });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { MongoClient } from "mongodb";
-import { type MongoKeyStore, openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeKeyQuota } from "../../contract/key-quota.ts";
 import { describeKeyStore } from "../../contract/key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
@@ -27,7 +28,7 @@ await describeOnMongo("on a replica set", {}, (mongo) => {
   describeKeyQuota("mongo", async () => {
     const database = `keywright-test-${randomUUID()}`;
     const options = { uri: mongo().uri, database, clock: Date.now, timeoutMs: 10_000 };
-    let stores: MongoKeyStore[] = [];
+    let stores: SharedKeyStore[] = [];
     const close = () => Promise.all(stores.map((store) => store.close()));
     return {
       async open(maxKeys) {

@@ -102,7 +102,7 @@ await describeOnRedis("access to Redis", () => {
     const cacheId = await connected(cache);
     const entry: CacheEntry = { record: keyRecord(), revision: 1, deadlineMs: Date.now() + 60_000 };
     cache.fill(1, "default", keyRecord().keyId, entry);
-    expect(await cache.tell(1, "default", [[keyRecord().keyId, entry]])).toBeNull();
+    expect(await cache.announce(1, "default", [[keyRecord().keyId, entry]])).toBeNull();
     expect(await cache.read(1, "default", [keyRecord().keyId])).toEqual({ cacheId, entries: [undefined] });
     expect(warnings).toEqual([{ reason: "Redis answered NOPERM" }]);
   });

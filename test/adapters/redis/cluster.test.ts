@@ -53,7 +53,7 @@ await describeOnRedis("Redis Cluster", () => {
       }
     });
 
-    test("a change is told only when it is in place, also where one node is slow", async () => {
+    test("a change is announced only when it is in place, also where one node is slow", async () => {
       const cacheId = await connected(cache);
       const channelNode = nodeOf("kw1:test:changes");
       const far =
@@ -61,11 +61,11 @@ await describeOnRedis("Redis Cluster", () => {
       const slow = cluster.nodes[nodeOf(`kw1:test:1:default:${far}`)];
       const heard = () => listener.heard.some((event) => event.kind === "change" && event.keyId === far);
       await slow?.kill("SIGSTOP");
-      const told = cache.tell(1, "default", [[far, { ...entry(1), record: null }]]);
+      const announced = cache.announce(1, "default", [[far, { ...entry(1), record: null }]]);
       await sleep(300);
       expect(heard()).toBe(false);
       await slow?.kill("SIGCONT");
-      expect(await told).toBe(cacheId);
+      expect(await announced).toBe(cacheId);
       await until(heard, "heard");
     });
 
@@ -78,14 +78,14 @@ await describeOnRedis("Redis Cluster", () => {
       await cluster.nodes[index]?.restart();
       await connected(cache, before, 30_000);
       expect(gaps()).toBeGreaterThanOrEqual(gapsBefore + 2);
-      expect(await cache.tell(1, "default", [[keyId, entry(index + 1)]])).toBe(cache.cacheId);
+      expect(await cache.announce(1, "default", [[keyId, entry(index + 1)]])).toBe(cache.cacheId);
     });
 
     test("slots that move end the link, which is set up again with the new owners", async () => {
       await connected(cache);
       const name = `kw1:test:1:default:${keyId}`;
       const slot = slotOf(name);
-      expect(await cache.tell(1, "default", [[keyId, entry(10)]])).toBe(cache.cacheId);
+      expect(await cache.announce(1, "default", [[keyId, entry(10)]])).toBe(cache.cacheId);
       const ids = await Promise.all([0, 1, 2].map((index) => onNode<string>(index, "CLUSTER", "MYID")));
       const owner = nodeOf(name);
       const target = (owner + 1) % 3;

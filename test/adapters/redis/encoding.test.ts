@@ -13,6 +13,7 @@ const record: fc.Arbitrary<KeyRecord> = fc.record({
   kind: fc.constantFrom("issued" as const, "imported" as const),
   keyId: fc.string({ minLength: 1 }),
   revision,
+  firstRevision: fc.nat(),
   digest: text,
   name: text,
   actorId: text,
@@ -72,7 +73,7 @@ test("an entry of a version that is not known is a miss, however sound it is", (
   const seal = () => bytes.writeUInt32BE(crc32(bytes.subarray(17), crc32(bytes.subarray(0, 13))), 13);
   seal();
   expect(decodeEntry(bytes, "any")).toEqual(entryOf(null, 7, 1));
-  bytes[0] = 2;
+  bytes[0] = 3;
   seal();
   expect(decodeEntry(bytes, "any")).toBeUndefined();
 });
@@ -91,6 +92,7 @@ test("a record of the usual size takes little more than its texts", () => {
       kind: "issued",
       keyId: "01HQZX9VYQKJB8XQZQXQZQXQXQ",
       revision: 1,
+      firstRevision: 1,
       digest: "x".repeat(43),
       name: "billing",
       actorId: "user_42",

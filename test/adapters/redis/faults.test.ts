@@ -44,7 +44,7 @@ await describeOnRedis("faults of Redis", () => {
     const { cache, gaps } = await open(`redis://127.0.0.1:${port}`);
     expect(cache.cacheId).toBeNull();
     expect(await cache.read(generation, tenant, [keyId])).toBeNull();
-    expect(await cache.tell(generation, tenant, [[keyId, entry(1)]])).toBeNull();
+    expect(await cache.announce(generation, tenant, [[keyId, entry(1)]])).toBeNull();
     const late = await ownRedis([], port);
     cleanups.push(() => late.stop());
     await connected(cache);
@@ -56,14 +56,14 @@ await describeOnRedis("faults of Redis", () => {
     const redis = await server();
     const { cache, gaps, read } = await open(redis.uri, { timeoutMs });
     const cacheId = await connected(cache);
-    expect(await cache.tell(generation, tenant, [[keyId, entry(1)]])).toBe(cacheId);
+    expect(await cache.announce(generation, tenant, [[keyId, entry(1)]])).toBe(cacheId);
 
     await redis.kill("SIGSTOP");
     const startedMs = performance.now();
     const answers = await Promise.all([
       cache.read(generation, tenant, [keyId]),
       cache.read(generation, tenant, [keyId, "other"]),
-      cache.tell(generation, tenant, [[keyId, entry(2)]]),
+      cache.announce(generation, tenant, [[keyId, entry(2)]]),
     ]);
     const tookMs = performance.now() - startedMs;
     expect(answers).toEqual([null, null, null]);
@@ -102,7 +102,7 @@ await describeOnRedis("faults of Redis", () => {
     const redis = await server();
     const { cache, gaps, read } = await open(redis.uri);
     const before = await connected(cache);
-    await cache.tell(generation, tenant, [[keyId, entry(1)]]);
+    await cache.announce(generation, tenant, [[keyId, entry(1)]]);
     await redis.kill("SIGKILL");
     await until(() => cache.cacheId === null, "noticed");
     expect(gaps()).toBe(2);
@@ -116,9 +116,9 @@ await describeOnRedis("faults of Redis", () => {
     const redis = await server();
     const { cache, listener, read } = await open(redis.uri);
     const before = await connected(cache);
-    await cache.tell(generation, tenant, [[keyId, entry(1)]]);
+    await cache.announce(generation, tenant, [[keyId, entry(1)]]);
     await withRedis(redis.port, (client) => client.save());
-    await cache.tell(generation, tenant, [[keyId, entry(2)]]);
+    await cache.announce(generation, tenant, [[keyId, entry(2)]]);
 
     let running = true;
     const strange: unknown[] = [];
@@ -236,7 +236,7 @@ await describeOnRedis("faults of Redis", () => {
       const redis = await server();
       const { cache, read } = await open(redis.uri);
       await connected(cache);
-      await cache.tell(generation, tenant, [[keyId, entry(5)]]);
+      await cache.announce(generation, tenant, [[keyId, entry(5)]]);
       const name = `kw1:test:${generation}:${tenant}:${keyId}`;
       await withRedis(redis.port, async (client) => {
         const bytes = (await client.getBuffer(name)) as Buffer;
@@ -259,7 +259,7 @@ await describeOnRedis("faults of Redis", () => {
       const redis = await server();
       const { cache } = await open(redis.uri, { graceMs: 5000 });
       await connected(cache);
-      await cache.tell(generation, tenant, [[keyId, { ...entry(1), deadlineMs: Date.now() + 2000 }]]);
+      await cache.announce(generation, tenant, [[keyId, { ...entry(1), deadlineMs: Date.now() + 2000 }]]);
       const leftMs = await withRedis(redis.port, (client) => client.pttl(`kw1:test:${generation}:${tenant}:${keyId}`));
       expect(leftMs).toBeGreaterThan(5500);
       expect(leftMs).toBeLessThanOrEqual(7000);
@@ -271,14 +271,14 @@ await describeOnRedis("faults of Redis", () => {
       const redis = await server();
       const { cache, gaps, read } = await open(redis.uri);
       const cacheId = await connected(cache);
-      await cache.tell(generation, tenant, [[keyId, entry(1)]]);
+      await cache.announce(generation, tenant, [[keyId, entry(1)]]);
       await withRedis(redis.port, async (client) => {
         await client.flushall();
         await client.script("FLUSH");
       });
       expect(await cache.read(generation, tenant, [keyId])).toEqual({ cacheId, entries: [undefined] });
       cache.fill(generation, tenant, keyId, entry(2));
-      expect(await Promise.all([3, 4, 5].map((revision) => cache.tell(generation, tenant, [[keyId, entry(revision)]])))).toEqual(
+      expect(await Promise.all([3, 4, 5].map((revision) => cache.announce(generation, tenant, [[keyId, entry(revision)]])))).toEqual(
         [3, 4, 5].map(() => cacheId),
       );
       expect(await read()).toBe(5);
@@ -290,15 +290,15 @@ await describeOnRedis("faults of Redis", () => {
       const warnings: unknown[] = [];
       const { cache, gaps, read } = await open(redis.uri, { log: { info: () => {}, warn: (fields) => warnings.push(fields) } });
       const cacheId = await connected(cache);
-      await cache.tell(generation, tenant, [[keyId, entry(1)]]);
+      await cache.announce(generation, tenant, [[keyId, entry(1)]]);
       await withRedis(redis.port, (client) => client.config("SET", "maxmemory", "1"));
-      expect(await cache.tell(generation, tenant, [[keyId, entry(2)]])).toBeNull();
-      expect(await cache.tell(generation, tenant, [[keyId, entry(2)]])).toBeNull();
+      expect(await cache.announce(generation, tenant, [[keyId, entry(2)]])).toBeNull();
+      expect(await cache.announce(generation, tenant, [[keyId, entry(2)]])).toBeNull();
       expect(await read()).toBe(1);
       expect(cache.cacheId).toBe(cacheId);
       expect(warnings).toEqual([{ reason: "Redis answered OOM" }]);
       await withRedis(redis.port, (client) => client.config("SET", "maxmemory", "0"));
-      expect(await cache.tell(generation, tenant, [[keyId, entry(2)]])).toBe(cacheId);
+      expect(await cache.announce(generation, tenant, [[keyId, entry(2)]])).toBe(cacheId);
       expect(gaps()).toBe(1);
     });
   });

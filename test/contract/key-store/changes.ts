@@ -40,7 +40,7 @@ export function describeChanges(context: KeyStoreContext): void {
       for (const revision of [1, 3, 4, 6]) {
         expect(await context.store.replace(tenant, keyRecord({ revision, name: "wrong" })), `revision ${revision}`).toBe(false);
       }
-      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 4 }));
+      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 4, firstRevision: 4 }));
     });
 
     test("answers false for a key that is not there, or is another tenant's, and adds nothing", async () => {
@@ -75,7 +75,9 @@ export function describeChanges(context: KeyStoreContext): void {
       const tenant = await tenantWithKey({ revision: 2 });
       expect(await context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
       expect(await context.store.rotate(tenant, { ...retired, keyId: "UNKNOWN" }, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
-      expect(await context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 10 })).toEqual([keyRecord({ revision: 2 })]);
+      expect(await context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 10 })).toEqual([
+        keyRecord({ revision: 2, firstRevision: 2 }),
+      ]);
     });
 
     test("changes nothing where the successor's id is taken, be it by the key itself", async () => {
@@ -129,7 +131,9 @@ export function describeChanges(context: KeyStoreContext): void {
     test("changes nothing else, the revision least of all", async () => {
       const tenant = await tenantWithKey({ revision: 3, name: "same" });
       await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 10 }]);
-      expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 3, name: "same", lastUsedTimeMs: 10 }));
+      expect(await context.store.get(tenant, keyId)).toEqual(
+        keyRecord({ revision: 3, firstRevision: 3, name: "same", lastUsedTimeMs: 10 }),
+      );
     });
 
     test("passes over unknown keys, those of other tenants and empty lists", async () => {

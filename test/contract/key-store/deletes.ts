@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import type { KeyRecord } from "../../../src/core/key.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import type { KeyStoreContext } from "../key-store.ts";
 
-const record = keyRecord({ keyId: "0123456789abcdef".repeat(4), kind: "imported", revision: 3 });
+const record = keyRecord({ keyId: "0123456789abcdef".repeat(4), kind: "imported", revision: 3, firstRevision: 3 });
 const { keyId } = record;
 
 export function describeDeletes(context: KeyStoreContext): void {
@@ -49,10 +50,22 @@ export function describeDeletes(context: KeyStoreContext): void {
         const outcome = await context.store.insert(tenant, first, null);
         const stored = await context.store.get(tenant, keyId);
         expect(outcome).toEqual({ outcome: "inserted", record: stored });
-        expect(stored).toEqual({ ...first, revision: stored?.revision });
+        expect(stored).toEqual({ ...first, revision: stored?.revision, firstRevision: stored?.revision });
         expect(stored?.revision).toBeGreaterThan(tombstone ?? Number.POSITIVE_INFINITY);
         lastRevision = stored?.revision ?? 0;
       }
+    });
+
+    test("and changes of the new key leave its first revision as it is", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, record, null);
+      await context.store.delete(tenant, "imported", keyId);
+      await context.store.insertMany(tenant, [{ record, request: null }]);
+      const stored = (await context.store.get(tenant, keyId)) as KeyRecord;
+      expect(stored.firstRevision).toBe(stored.revision);
+      const changed = { ...stored, revision: stored.revision + 1, firstRevision: 1, name: "changed" };
+      expect(await context.store.replace(tenant, changed)).toBe(true);
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...changed, firstRevision: stored.firstRevision });
     });
 
     test("keeps the request id used: its replay finds no key, not even a new one with the same id", async () => {

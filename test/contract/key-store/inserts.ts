@@ -131,7 +131,9 @@ export function describeInserts(context: KeyStoreContext): void {
           record: keyRecord({ keyId, kind: "imported" }),
           request: isMarked ? { requestId: `r-${keyId}`, payloadDigest: keyId } : null,
         });
-        const records = ["taken", "deleted", "deleted too"].map((keyId) => keyRecord({ keyId, kind: "imported", revision: 3 }));
+        const records = ["taken", "deleted", "deleted too"].map((keyId) =>
+          keyRecord({ keyId, kind: "imported", revision: 3, firstRevision: 3 }),
+        );
         for (const record of records) await context.store.insert(tenant, record, null);
         for (const { keyId } of records.slice(1)) await context.store.delete(tenant, "imported", keyId);
 

@@ -41,6 +41,7 @@ export function describeRecords(context: KeyStoreContext): void {
       kind: "imported",
       keyId: "0123456789abcdef".repeat(4),
       revision: 7,
+      firstRevision: 7,
       digest: "sha256",
       name: "a name",
       actorId: "an actor",

@@ -50,6 +50,25 @@ describe.each(jwtAlgorithms)("%s", (algorithm) => {
   });
 });
 
+test("an ES256 signature has one form: the one with the lower s", async () => {
+  const { ES256: itsKeys } = keysOf;
+  const order = BigInt("0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+  // Half of the signatures of any library have the higher one.
+  for (let round = 0; round < 40; round += 1) {
+    const token = await mintJwt(itsKeys, facts);
+    const end = token.lastIndexOf(".") + 1;
+    const signature = Buffer.from(token.slice(end), "base64url");
+    const s = BigInt(`0x${signature.subarray(32).toString("hex")}`);
+    expect(s <= order / 2n).toBe(true);
+    expect(readJwt(itsKeys, token)).toMatchObject({ facts });
+    const other = Buffer.from((order - s).toString(16).padStart(64, "0"), "hex");
+    const twin = token.slice(0, end) + Buffer.concat([signature.subarray(0, 32), other]).toString("base64url");
+    // Any other verifier takes both.
+    await jwtVerify(twin, itsKeys.signer.publicKey, { currentDate: new Date(facts.issueTimeMs) });
+    expect(readJwt(itsKeys, twin)).toBe("signature_invalid");
+  }
+});
+
 const encode = (part: string | object) => Buffer.from(typeof part === "string" ? part : JSON.stringify(part)).toString("base64url");
 
 /** Signed with our key, whatever the header and payload are. */

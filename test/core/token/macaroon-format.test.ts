@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { addCaveat, isSignedBy, signIdentifier } from "../../../src/core/token/macaroon-chain.ts";
 import {
+  canonicalMacaroonText,
   type Macaroon,
   macaroonFromText,
   macaroonToText,
@@ -29,6 +30,40 @@ function rootKeyOf(secret: string) {
   );
 }
 
+const base64 = text.slice("mc_v1_".length);
+const wrongPadding = base64.length % 4 === 2 ? "=" : "==";
+
+/** A macaroon whose text differs between the alphabets, and needs padding. */
+function awkwardMacaroon(): Macaroon {
+  for (;;) {
+    const made = signIdentifier(rootKey, randomBytes(40));
+    const [, base64 = ""] = macaroonToText(made).split("mc_v1_");
+    if (base64.includes("-") && base64.includes("_") && base64.length % 4 !== 0) return made;
+  }
+}
+
+describe("one macaroon in all the texts of the libraries", () => {
+  const made = awkwardMacaroon();
+  const canonical = macaroonToText(made);
+  const bytes = Buffer.from(canonical.slice("mc_v1_".length), "base64url");
+  const emptyLocation = Buffer.concat([Buffer.of(2, 1, 0), bytes.subarray(1)]);
+  const texts = [bytes, emptyLocation].flatMap((form) => {
+    const padded = form.toString("base64");
+    const urlSafe = padded.replaceAll("+", "-").replaceAll("/", "_");
+    return [padded, urlSafe, padded.replaceAll("=", ""), urlSafe.replaceAll("=", "")].map((text) => `mc_v1_${text}`);
+  });
+
+  test.each(texts)("%s is read, and has one identity", (text) => {
+    expect(macaroonFromText(text)).toEqual(made);
+    expect(canonicalMacaroonText(text)).toBe(canonical);
+  });
+
+  test("two alphabets in one text are refused", () => {
+    const mixed = canonical.replace("-", "+");
+    expect(macaroonFromText(mixed)).toBeNull();
+  });
+});
+
 /** From test/unit/*.vtest of libmacaroons, and the README that it shares with pymacaroons. */
 describe("the vectors of libmacaroons", () => {
   const one = "AgETaHR0cDovL2V4YW1wbGUub3JnLwIFa2V5aWQAAhRhY2NvdW50ID0gMzczNTkyODU1OQAABiD1SAf23G7fiL8PcwazgiVio2JTPb9zObphdl2kvSWdhw";
@@ -39,18 +74,21 @@ describe("the vectors of libmacaroons", () => {
     [one, ["account = 3735928559"]],
     [two, ["account = 3735928559", "user = alice"]],
   ])("binary of version 2", (vector, expected) => {
-    const read = macaroonFromText(`mc_v1_${vector}`) as Macaroon;
+    // Without the location, which no signature covers.
+    const bytes = Buffer.from(Buffer.from(vector, "base64url").toString("latin1").replace("\x01\x13http://example.org/", ""), "latin1");
+    expect(macaroonFromText(`mc_v1_${vector}`)).toBeNull();
+    const text = `mc_v1_${bytes.toString("base64url")}`;
+    const read = macaroonFromText(text) as Macaroon;
     expect(Buffer.from(read.identifier).toString()).toBe("keyid");
     expect(read.caveats.map((caveat) => Buffer.from(caveat).toString())).toEqual(expected);
     expect(isSignedBy(rootKeyOf("this is the key"), read)).toBe(true);
     expect(isSignedBy(rootKeyOf("this is another key"), read)).toBe(false);
-    // Without the location, which is not signed, ours is the same to the byte.
+    // Ours is the same to the byte.
     const made = expected.reduce<Macaroon>(
       (made, caveat) => addCaveat(made, Buffer.from(caveat)),
       signIdentifier(rootKeyOf("this is the key"), Buffer.from("keyid")),
     );
-    const withoutLocation = Buffer.from(vector, "base64url").toString("latin1").replace("\x01\x13http://example.org/", "");
-    expect(macaroonToText(made)).toBe(`mc_v1_${Buffer.from(withoutLocation, "latin1").toString("base64url")}`);
+    expect(macaroonToText(made)).toBe(text);
   });
 
   test("signatures along the chain", () => {
@@ -64,8 +102,6 @@ describe("the vectors of libmacaroons", () => {
     const withThirdParty =
       "AgELbXkgbG9jYXRpb24CDW15IGlkZW50aWZpZXIAAglmcCBjYXZlYXQAAQt0cCBsb2NhdGlvbgIJdHAgY2F2ZWF0BEgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACn8yDEet8ud-825gOjM0pZOVE8_HpV6Zqxac-kl0BYToVaY64VfiwHj5rWgBREOkAAAYgSDs4gcmZDlCZy2aV2jFk2qZNpgQXvK-encTAqZaPZjY";
     expect(macaroonFromText(`mc_v1_${withThirdParty}`)).toBeNull();
-    const discharge = "AgELdHAgbG9jYXRpb24CCXRwIGNhdmVhdAAABiCFBgB_aa4-amVOC5dp8g3Z2l0q94YAcNZ3bBWYn7fepg";
-    expect(macaroonFromText(`mc_v1_${discharge}`)?.caveats).toEqual([]);
   });
 });
 
@@ -87,6 +123,7 @@ describe("the format", () => {
       "the location after the identifier",
       (bytes) => Buffer.concat([bytes.subarray(0, bytes.indexOf(0)), Buffer.of(1, 0), bytes.subarray(bytes.indexOf(0))]),
     ],
+    ["a location, which nobody signed", (bytes) => Buffer.concat([Buffer.of(2, 1, 1, 65), bytes.subarray(1)])],
     ["two locations", (bytes) => Buffer.concat([Buffer.of(2, 1, 0, 1, 0), bytes.subarray(1)])],
     ["an unknown field", (bytes) => Buffer.concat([Buffer.of(2, 3, 0), bytes.subarray(1)])],
     ["a length in more bytes than it takes", (bytes) => Buffer.concat([Buffer.of(2, 1, 0x80, 0), bytes.subarray(1)])],
@@ -114,19 +151,26 @@ describe("the format", () => {
     expect(read(damage(bytes))).toBeNull();
   });
 
-  test("takes as many caveats as it says, and a location, also an empty one as pymacaroons writes it", () => {
+  test("takes as many caveats as it says, and an empty location, as pymacaroons writes it", () => {
     const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
     expect(read(insertBeforeSignature(bytes, Buffer.alloc(4 * (maxCaveats - 2), Buffer.of(2, 1, 65, 0))))?.caveats).toHaveLength(
       maxCaveats,
     );
     expect(read(Buffer.concat([Buffer.of(2, 1, 0), bytes.subarray(1)]))).toEqual(macaroon);
-    expect(read(Buffer.concat([Buffer.of(2, 1, 1, 65), bytes.subarray(1)]))).toEqual(macaroon);
   });
 
-  test.each(["mc_v1_", "mc_v1_Ag", `${text}=`, `${text} `, text.replace("mc_v1_", "mc_v2_"), text.slice(6), `${text.slice(0, -1)}+`, ""])(
-    "refuses the text %j",
-    (other) => expect(macaroonFromText(other)).toBeNull(),
-  );
+  test.each([
+    "mc_v1_",
+    "mc_v1_Ag",
+    `${text}===`,
+    `${text}${wrongPadding}`,
+    `${text}+/`,
+    `${text} `,
+    text.replace("mc_v1_", "mc_v2_"),
+    text.slice(6),
+    `${text.slice(0, -1)}+`,
+    "",
+  ])("refuses the text %j", (other) => expect(macaroonFromText(other)).toBeNull());
 
   test("refuses texts that are too long, however they go on", () => {
     const long = signIdentifier(rootKey, Buffer.alloc(49_200));
@@ -149,7 +193,7 @@ describe("the format", () => {
     fc.assert(
       fc.property(damages, (damaged) => {
         const found = read(damaged);
-        // An inserted location, which is not signed, changes nothing.
+        // An empty location changes nothing.
         if (found !== null && isSignedBy(rootKey, found)) expect(found).toEqual(macaroon);
       }),
       { numRuns: 10_000 },

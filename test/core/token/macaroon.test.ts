@@ -19,6 +19,7 @@ const facts: TokenFacts = {
   issuer: "https://keys.example",
   tenant: "default",
   rootKeyId: "01KAS4D9N4XJ8M2V6T0QZ3R7YB",
+  rootFirstRevision: null,
   actorId: "user 123",
   scopes: ["read", "write"],
   metadata: { team: "é", list: [1, null] },

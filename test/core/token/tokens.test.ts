@@ -10,6 +10,7 @@ const facts = tokenFacts();
 const nowMs = facts.issueTimeMs;
 const [first, second] = [await privateJwk(), await privateJwk()];
 const keys = await readJwkSets([jwkSet(first, second)]);
+const onlySecond = await readJwkSets([jwkSet(second)]);
 const secrets = { current: "s".repeat(32), retired: [] };
 const macaroonKeys = deriveSubkeys(secrets, "macaroon-root");
 
@@ -43,6 +44,35 @@ test("a macaroon ends with the server secret that it was made under, known or no
   for (const text of [old, current]) expect(claim(text, expireTimeMs - 1)).toMatchObject({ type: "macaroon", token: { facts } });
   expect(claim(old, expireTimeMs)).toBe("signature_invalid");
   expect(claim(current, expireTimeMs)).toMatchObject({ token: { facts } });
+});
+
+test("a macaroon has one identity in all its texts, and is checked once", () => {
+  const { tokens } = setup();
+  const text = tokens.mintMacaroon(facts, unnarrowed) as string;
+  const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
+  const emptyLocation = Buffer.concat([Buffer.of(2, 1, 0), bytes.subarray(1)]);
+  for (const form of [bytes, emptyLocation]) {
+    for (const encoding of ["base64url", "base64"] as const) {
+      const claim = tokens.claim("default", "macaroon", `mc_v1_${form.toString(encoding)}`, nowMs);
+      expect(claim).toMatchObject({ token: { facts } });
+    }
+  }
+  expect(tokens.signatures).toEqual({ checked: 1, remembered: 3 });
+});
+
+test("what names none of the keys is foreign, and what names one is not, whatever its signature", async () => {
+  const expired = { current: "n".repeat(32), retired: [{ secret: secrets.current, expireTimeMs: 0 }] };
+  const { tokens } = setup({ macaroonKeys: deriveSubkeys(expired, "macaroon-root") });
+  const { tokens: strangers } = setup({ macaroonKeys: deriveSubkeys({ current: "x".repeat(32), retired: [] }, "macaroon-root") });
+  const jwt = await tokens.mintJwt(facts);
+  expect(tokens.isForeign("jwt", `${jwt.slice(0, -4)}AAAA`)).toBe(false);
+  const { tokens: bySecond } = { tokens: createTokens({ issuer: facts.issuer, macaroonKeys, keys: () => onlySecond }) };
+  expect(bySecond.isForeign("jwt", jwt)).toBe(true);
+  // Made here under a secret that has ended since.
+  const ended = setup().tokens.mintMacaroon(facts, unnarrowed) as string;
+  expect(tokens.claim("default", "macaroon", ended, nowMs)).toBe("signature_invalid");
+  expect(tokens.isForeign("macaroon", ended)).toBe(false);
+  expect(strangers.isForeign("macaroon", ended)).toBe(true);
 });
 
 test("a token of another tenant or issuer is nobody's, and none of one kind is one of the other", async () => {

@@ -1,0 +1,116 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { openTokenKeys, type TokenKeysOptions } from "./adapters/jwk-sets/token-keys.ts";
+import { createMemoryRateLimiter } from "./adapters/memory/rate-limiter.ts";
+import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
+import { openMongoKeyStore } from "./adapters/mongo/key-store.ts";
+import { createNoRecordCache } from "./adapters/none/record-cache.ts";
+import { openRedis, type RedisBackend } from "./adapters/redis/open.ts";
+import type { RedisSharedCacheOptions } from "./adapters/redis/shared-cache.ts";
+import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
+import type { CacheAddress, Config, Secrets, StoreAddress } from "./config/config.ts";
+import { ConfigError } from "./config/problems.ts";
+import { MalformedJwkSets } from "./core/token/jwk-set.ts";
+import { unreachable } from "./core/unreachable.ts";
+import type { KeyStore } from "./ports/key-store.ts";
+import type { LocalRateLimiter } from "./ports/rate-limiter.ts";
+import type { RecordCache } from "./ports/record-cache.ts";
+import type { SharedKeyStore } from "./ports/shared-key-store.ts";
+import type { TokenKeySource } from "./ports/token-keys.ts";
+
+// The one file that names concrete adapters: it opens what the settings choose.
+
+export interface StoreOptions {
+  readonly clock: () => number;
+  readonly monotonicMs: () => number;
+  readonly auditRetentionMs: number;
+  readonly maxKeys: number | null;
+}
+
+export interface OpenedStore {
+  readonly store: KeyStore;
+  /** The same store if processes share it; null if no other process can use it. */
+  readonly shareable: SharedKeyStore | null;
+}
+
+export async function openStore(address: StoreAddress, options: StoreOptions): Promise<OpenedStore> {
+  switch (address.kind) {
+    case "sqlite":
+      mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
+      return { store: await openSqliteKeyStore({ path: address.path, ...options }), shareable: null };
+    case "mongodb": {
+      const store = await openMongoKeyStore({ uri: address.uri, ...options });
+      return { store, shareable: store };
+    }
+    default:
+      return unreachable(address);
+  }
+}
+
+export interface CacheOptions extends Pick<RedisSharedCacheOptions, "clock" | "graceMs" | "log"> {
+  readonly maxEntries: number;
+  readonly shareable: SharedKeyStore | null;
+}
+
+export interface OpenedCache {
+  readonly local: RecordCache;
+  /** Null if processes share no cache. */
+  readonly redis: RedisBackend | null;
+}
+
+export async function openCache(address: CacheAddress, { maxEntries, shareable, ...options }: CacheOptions): Promise<OpenedCache> {
+  switch (address.kind) {
+    case "none":
+      return { local: createNoRecordCache(), redis: null };
+    case "memory":
+      return { local: createMemoryRecordCache({ maxEntries }), redis: null };
+    case "redis": {
+      if (shareable === null) throw new Error("a cache that processes share needs a store that they share");
+      const redis = await openRedis({ uri: address.uri, namespace: shareable.storeId, ...options });
+      return { local: createMemoryRecordCache({ maxEntries }), redis };
+    }
+    default:
+      return unreachable(address);
+  }
+}
+
+/** The limits that one process counts by itself. */
+export interface LocalLimits {
+  readonly keys: LocalRateLimiter;
+  readonly addresses: LocalRateLimiter;
+}
+
+export interface LocalLimitsOptions {
+  readonly maxKeys: number;
+  readonly maxAddresses: number;
+  readonly monotonicMs: () => number;
+  /** True if the limit of keys follows one that processes share. */
+  readonly isFollower: boolean;
+}
+
+export function createLocalLimits({ maxKeys, maxAddresses, monotonicMs, isFollower }: LocalLimitsOptions): LocalLimits {
+  return {
+    keys: createMemoryRateLimiter({ maxEntries: maxKeys, monotonicMs, isFollower }),
+    addresses: createMemoryRateLimiter({ maxEntries: maxAddresses, monotonicMs }),
+  };
+}
+
+/** Rejects with an error that names the setting. */
+export async function openConfiguredTokenKeys(
+  config: Config,
+  { signingKeys }: Secrets,
+  log: TokenKeysOptions["log"],
+): Promise<TokenKeySource> {
+  try {
+    return await openTokenKeys({
+      uris: signingKeys,
+      refreshMs: config.signingKeysRefreshMs,
+      allowsPrivateAddresses: config.signingKeysPrivateAddresses === "allow",
+      random: Math.random,
+      log,
+    });
+  } catch (error) {
+    if (!(error instanceof MalformedJwkSets)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
+    throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
+  }
+}

@@ -1,0 +1,87 @@
+import type { KeyRecord } from "../core/key.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { RecordCache } from "../ports/record-cache.ts";
+import type { SharedCache } from "../ports/shared-cache.ts";
+import { type EntryLives, entryOf } from "./entry.ts";
+import type { Flights } from "./flights.ts";
+import type { Announced, CacheTrust } from "./trust.ts";
+
+/**
+ * Announces a change that the store has acknowledged; `record` is null if the key was deleted. When it resolves, no read that starts later in
+ * this process answers an older record, and none in another process does beyond the bound of docs/guarantees.md. Rejects if that cannot be
+ * promised: then the change must not be acknowledged.
+ */
+export type AnnounceChange = (record: KeyRecord | null, revision: number) => Promise<void>;
+
+/** The same for up to 1000 keys, each in one change: few round trips, and one question to the store. */
+export type AnnounceChanges = (records: readonly KeyRecord[]) => Promise<void>;
+
+/**
+ * Call before the store operation whose result you will announce: the caches must be able to see that what is announced was made before
+ * something newer.
+ */
+export interface ChangeAnnouncer {
+  beginChange(tenant: string, keyId: string): AnnounceChange;
+  beginChanges(tenant: string): AnnounceChanges;
+}
+
+export interface ChangeAnnouncerOptions {
+  readonly local: RecordCache;
+  readonly shared: SharedCache | null;
+  readonly trust: CacheTrust;
+  readonly flights: Pick<Flights<unknown>, "supersede">;
+  readonly clock: Clock;
+  readonly lives: EntryLives;
+}
+
+interface Change {
+  readonly keyId: string;
+  readonly record: KeyRecord | null;
+  readonly revision: number;
+}
+
+export function createChangeAnnouncer({ local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
+  const generationNow = () => trust.generationOf(shared?.cacheId ?? null);
+
+  /** Null if nothing was announced, or if that is not certain. */
+  const announceToOthers = async (
+    generation: number | null,
+    tenant: string,
+    changes: readonly Change[],
+    askedMs: number,
+  ): Promise<Announced | null> => {
+    if (shared === null || generation === null) return null;
+    const entries = changes.map(({ keyId, record, revision }) => [keyId, entryOf(lives, record, revision, askedMs)] as const);
+    if (entries.some(([, { deadlineMs }]) => clock() >= deadlineMs)) return null;
+    const cacheId = await shared.announce(generation, tenant, entries);
+    return cacheId === null ? null : { cacheId, generation };
+  };
+
+  const begin = (tenant: string) => {
+    // Announced under a later generation, a record that is no longer the newest would find nothing newer there.
+    const generation = generationNow();
+    const askedMs = clock();
+    return async (changes: readonly Change[]): Promise<void> => {
+      const announced = await announceToOthers(generation, tenant, changes, askedMs);
+      for (const { keyId, revision } of changes) {
+        // Dropped only now, since until the change was announced the shared cache could give the old record back, and not replaced: something
+        // newer may have come and gone.
+        flights.supersede(tenant, keyId);
+        local.dropOlder(tenant, keyId, revision);
+      }
+      await trust.settle(announced);
+    };
+  };
+
+  return {
+    beginChange(tenant, keyId) {
+      const announce = begin(tenant);
+      return (record, revision) => announce([{ keyId, record, revision }]);
+    },
+
+    beginChanges(tenant) {
+      const announce = begin(tenant);
+      return (records) => announce(records.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import type { KeyRecord } from "../core/key.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { KeyStore } from "../ports/key-store.ts";
+import type { CacheEntry } from "../ports/record-cache.ts";
+import { type EntryLives, entryOf } from "./entry.ts";
+import type { Flight } from "./flights.ts";
+import type { ProcessLevel } from "./process-level.ts";
+import type { CacheOutcome, ObserveRead, ReadAnswer } from "./reading.ts";
+import type { SharedLevel } from "./shared-level.ts";
+import type { CacheTrust } from "./trust.ts";
+
+type Wanted = Flight<ReadAnswer>;
+
+/** The way from the shared cache down to the store. Ends every flight that it is given; never rejects. */
+export interface LookUp {
+  throughCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
+  /** Asks the store alone. The caches keep what it answers. */
+  pastCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
+  /** Asks the store alone and keeps nothing. Rejects if the store does. */
+  withoutTrace(tenant: string, keyIds: readonly string[]): Promise<ReadAnswer[]>;
+}
+
+export interface LookUpOptions {
+  readonly store: Pick<KeyStore, "get" | "getMany">;
+  readonly processLevel: ProcessLevel;
+  readonly sharedLevel: SharedLevel;
+  readonly trust: CacheTrust;
+  readonly clock: Clock;
+  readonly lives: EntryLives;
+  readonly observe: ObserveRead | undefined;
+}
+
+export function createLookUp({ store, processLevel, sharedLevel, trust, clock, lives, observe }: LookUpOptions): LookUp {
+  const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> => {
+    const records = keyIds.length === 1 ? [await store.get(tenant, keyIds[0] as string)] : await store.getMany(tenant, keyIds);
+    if (observe !== undefined) for (const record of records) observe("store", record === null ? "miss" : "hit");
+    return records;
+  };
+
+  /** Answers all that is wanted, or rejects: then nothing of it is answered. */
+  const askStore = async (tenant: string, wanted: readonly Wanted[], outcome: CacheOutcome): Promise<void> => {
+    const generation = sharedLevel.generation();
+    const askedMs = clock();
+    const records = await getFromStore(
+      tenant,
+      wanted.map(({ keyId }) => keyId),
+    );
+    for (const [index, flight] of wanted.entries()) {
+      const record = records[index] ?? null;
+      const entry = entryOf(lives, record, record?.revision ?? 0, askedMs);
+      processLevel.keep(flight, tenant, entry);
+      sharedLevel.fill(generation, flight, tenant, entry);
+      flight.land({ record, outcome });
+    }
+  };
+
+  /** Answers what the caches have, and returns the rest. `entries` is what one of them has, by index. */
+  const answerFromCaches = (tenant: string, wanted: readonly Wanted[], entries: readonly (CacheEntry | undefined)[]): readonly Wanted[] =>
+    wanted.filter((flight, index) => {
+      const entry = entries[index] ?? processLevel.read("last", tenant, flight.keyId);
+      if (entry !== undefined) flight.land({ record: entry.record, outcome: "hit" });
+      return entry === undefined;
+    });
+
+  /**
+   * What the store could not answer is looked for in the caches once more, by the rules of that moment. If this process stood still while the
+   * store went, its lease is over before it can know that the store is lost: until then the caches may not be believed, and from then on they
+   * may. Whatever may be answered to a call that begins now may be answered to one that began before.
+   */
+  const answerWithoutStore = async (tenant: string, wanted: readonly Wanted[], error: unknown): Promise<void> => {
+    await trust.judgeOutage();
+    const first = wanted.map(({ keyId }) => processLevel.read("first", tenant, keyId));
+    const elsewhere = answerFromCaches(tenant, wanted, first);
+    const missing = elsewhere.length === 0 ? elsewhere : answerFromCaches(tenant, elsewhere, await sharedLevel.read(tenant, elsewhere));
+    for (const flight of missing) flight.fail(error);
+  };
+
+  return {
+    async throughCaches(tenant, wanted) {
+      const missing = answerFromCaches(tenant, wanted, await sharedLevel.read(tenant, wanted));
+      if (missing.length === 0) return;
+      await askStore(tenant, missing, "miss").catch((error: unknown) => answerWithoutStore(tenant, missing, error));
+    },
+
+    async pastCaches(tenant, wanted) {
+      await askStore(tenant, wanted, "bypass").catch((error: unknown) => wanted.forEach((flight) => void flight.fail(error)));
+    },
+
+    async withoutTrace(tenant, keyIds) {
+      const records = await getFromStore(tenant, keyIds);
+      return records.map((record) => ({ record, outcome: "bypass" }));
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { Message } from "@bufbuild/protobuf";
+import { HttpCall } from "../http/http-call.ts";
+import type { HttpExchange } from "../http/http-exchange.ts";
+import { runCall } from "../http/run-call.ts";
+import type { Codec } from "./codec.ts";
+import { writeConnectAnswer } from "./connect-answer.ts";
+import { discardRest } from "./discard-rest.ts";
+import { encodeMessage } from "./encode.ts";
+import { readQueryMessage } from "./get-request.ts";
+import type { LaneOptions, RpcRoute } from "./lane.ts";
+import { parseConnectTimeout } from "./timeout.ts";
+
+/** A Connect unary call by GET, start to end: its message is in the query. Rejects only if the answer cannot be written. */
+export async function serveConnectGet(
+  route: RpcRoute,
+  codec: Codec,
+  query: URLSearchParams,
+  exchange: HttpExchange,
+  options: LaneOptions,
+): Promise<void> {
+  const { head, source, sink } = exchange;
+  const { method, maxBytes } = route;
+  const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
+  const steps = {
+    timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
+    read: () => readQueryMessage(query, method.input, codec.binary, maxBytes, options.json, call.openBody(options.bodies)),
+    encode: (answer: Message) => encodeMessage(method.output, answer, codec.binary, options.registry),
+  };
+  const outcome = await runCall(call, route, steps, options.reportError);
+  if (call.isClosed) return;
+  call.setAnswered();
+  writeConnectAnswer(exchange, call, codec, outcome, options);
+  discardRest(source);
+}

@@ -1,0 +1,81 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
+import type { Readable } from "node:stream";
+import type { AnswerQueue } from "./answer-queue.ts";
+import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
+
+/** A request and what its answer is written to. */
+export interface HttpExchange {
+  readonly head: RequestHead;
+  /** Where the body comes from. */
+  readonly source: Readable;
+  /** HTTP/2 answers go to the bare stream: Node's compatibility layer adds to its cost (bench/micro.ts). */
+  readonly sink: ServerResponse | ServerHttp2Stream;
+  /** Headers that were set before the call came here (CORS). A ServerResponse adds its own by itself. */
+  readonly presetHeaders: OutgoingHttpHeaders | undefined;
+}
+
+export function exchangeOf(request: HttpRequest, response: HttpResponse): HttpExchange {
+  if (!("stream" in response)) return { head: request, source: request, sink: response, presetHeaders: undefined };
+  const { stream } = response;
+  return { head: request, source: stream, sink: stream, presetHeaders: response.getHeaders() };
+}
+
+export function exchangeOfStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): HttpExchange {
+  return { head: new StreamHead(stream, headers), source: stream, sink: stream, presetHeaders: undefined };
+}
+
+/** Writes a whole answer. Adds to `headers`. */
+export function writeAnswer(
+  exchange: HttpExchange,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array,
+  answers: AnswerQueue,
+): void {
+  const { sink } = exchange;
+  headers["content-length"] = body.length;
+  if (isStream(sink)) {
+    sink.respond(streamHeaders(exchange, status, headers));
+    sink.end(body);
+  } else {
+    answers.end(sink.writeHead(status, headers), body);
+  }
+}
+
+/** Writes an answer without a body: over HTTP/2 one HEADERS frame with END_STREAM. */
+export function writeHeaders(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders): void {
+  const { sink } = exchange;
+  if (isStream(sink)) sink.respond(streamHeaders(exchange, status, headers), { endStream: true });
+  else sink.writeHead(status, { ...headers, "content-length": 0 }).end();
+}
+
+const awaitTrailers = { waitForTrailers: true };
+
+/** Writes a 200 with a body and trailers. */
+export function writeWithTrailers(
+  exchange: HttpExchange,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array,
+  trailers: Readonly<Record<string, string>>,
+): void {
+  const { sink } = exchange;
+  if (isStream(sink)) {
+    sink.on("wantTrailers", () => sink.sendTrailers(trailers));
+    sink.respond(streamHeaders(exchange, 200, headers), awaitTrailers);
+    sink.end(body);
+  } else {
+    sink.writeHead(200, { ...headers, trailer: Object.keys(trailers).join(", ") });
+    sink.addTrailers(trailers);
+    sink.end(body);
+  }
+}
+
+function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  if (status === 200 && presetHeaders === undefined) return headers;
+  return { ...presetHeaders, ...headers, ":status": status };
+}
+
+function isStream(sink: HttpExchange["sink"]): sink is ServerHttp2Stream {
+  return "respond" in sink;
+}

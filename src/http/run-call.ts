@@ -1,0 +1,65 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { Admission, Handler } from "../call/call.ts";
+import { Failure } from "../error/failure.ts";
+import { isServerFault } from "../error/table.ts";
+import type { HttpCall } from "./http-call.ts";
+
+/** Told of errors that are our own fault, for the log, where no call is there to log them. They may quote values of the call. */
+export type ErrorReporter = (error: unknown) => void;
+
+/** A method as a protocol serves it. */
+export interface ServedMethod {
+  readonly admit: Admission;
+  readonly handler: Handler;
+}
+
+/** What a protocol does for a call. Each step throws a Failure for what the caller did wrong. */
+export interface CallSteps<Answer> {
+  /** The caller's deadline; undefined for none. */
+  timeoutMs(): number | undefined;
+  read(): Promise<Message>;
+  encode(answer: Message): Answer;
+}
+
+/**
+ * One call, the same on every protocol: admit, read, handle, encode. Returns the encoded answer, or why there is none. The end of the call
+ * is noted here, once the answer is encoded: an answer that cannot be encoded is a failed call. Never rejects.
+ */
+export async function runCall<Answer>(
+  call: HttpCall,
+  { admit, handler }: ServedMethod,
+  steps: CallSteps<Answer>,
+  report: ErrorReporter,
+): Promise<Answer | Failure> {
+  const work = async (): Promise<Answer> => steps.encode(await handler(await steps.read(), call));
+  try {
+    admit(call);
+    const answer = await call.within(steps.timeoutMs(), work, (error) => reportLate(error, call, report));
+    call.observation?.end(null);
+    return answer;
+  } catch (error) {
+    return failureOf(error, call, report);
+  }
+}
+
+/** Ends a call that fails. Returns what its caller may know of the error; an error that is our own fault is logged by the call's observation, or reported where it has none. */
+export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "observation">, report: ErrorReporter): Failure {
+  const failure = asFailure(error, call);
+  if (call.observation !== undefined) call.observation.end(failure);
+  else if (isServerFault(failure.reason)) report(failure.cause ?? failure);
+  return failure;
+}
+
+/** What is not a Failure is a fault of ours, unless the caller has gone away and the error only says so. */
+function asFailure(error: unknown, { isClosed }: Pick<HttpCall, "isClosed">): Failure {
+  if (error instanceof Failure) return error;
+  const isAbort = error instanceof Error && error.name === "AbortError";
+  return isClosed && isAbort ? new Failure("CANCELLED") : new Failure("INTERNAL", { cause: error });
+}
+
+/** The caller has had DEADLINE_EXCEEDED already, but what went wrong in the end may be why it took so long. */
+function reportLate(error: unknown, call: HttpCall, report: ErrorReporter): void {
+  const failure = asFailure(error, call);
+  if (!isServerFault(failure.reason)) return;
+  report(new Error(`call ${call.requestId} failed after its deadline`, { cause: failure.cause ?? failure }));
+}

@@ -1,0 +1,177 @@
+import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
+import type { ListenerLimits } from "./limits.ts";
+
+/** One client connection. */
+export interface Connection {
+  /**
+   * A call with a valid token came by it, or its peer is a trusted proxy. Other connections are anonymous: they share the places of their
+   * address, wait for less time, and have fewer requests.
+   */
+  isKnown: boolean;
+  /** What it counts to; null for a trusted proxy, behind which many clients stand. */
+  readonly share: Share | null;
+}
+
+/** What the connections of one address hold together. */
+interface Share {
+  readonly network: string;
+  connections: number;
+  anonymousConnections: number;
+  anonymousRequests: number;
+}
+
+/** Why connections were refused since the last report: `address` had its share, or the process has no place left. */
+export interface RefusedConnections {
+  readonly address: number;
+  readonly process: number;
+  /** The network of the connection that was refused last: an IPv4 address or an IPv6 /64. */
+  readonly lastNetwork: string;
+}
+
+export interface ConnectionsOptions {
+  readonly limits: Pick<
+    ListenerLimits,
+    | "maxConnections"
+    | "maxConnectionsPerAddress"
+    | "reservedConnections"
+    | "reservedPerAddress"
+    | "maxAnonymousRequests"
+    | "maxAnonymousRequestsPerAddress"
+    | "checkIntervalMs"
+    | "refusalReportMs"
+  >;
+  /** The network whose share a connection counts to; null for a trusted proxy. */
+  readonly shareOf: (remoteAddress: string) => string | null;
+  /** Called after a refusal, at most once in `refusalReportMs`. */
+  readonly onRefused: (refused: RefusedConnections) => void;
+}
+
+/** The places for connections. HTTP/1.1 requests know their connection by its socket, HTTP/2 streams by its session. */
+export interface Connections {
+  /** Takes a place until the socket closes. Returns false if there is none for it. */
+  take(socket: Socket): boolean;
+  /** `handle` stands for the connection of this socket from now on: the socket itself, the TLS socket above it, or the HTTP/2 session. */
+  identify(socket: Socket, handle: object): void;
+  isKnown(handle: object): boolean;
+  /** A call with a valid token came by the connection. */
+  setKnown(handle: object): void;
+  /** Counts a request until its answer closes. Returns false if anonymous connections have too many requests under way. */
+  takeRequest(handle: object, answer: Writable): boolean;
+  /** Reports refusals; call it every `checkIntervalMs`. */
+  check(): void;
+  /** Connections that are open. */
+  count(): number;
+  /** Connections refused since the start. */
+  readonly refusedCount: { readonly address: number; readonly process: number };
+}
+
+export function createConnections({ limits, shareOf, onRefused }: ConnectionsOptions): Connections {
+  const shares = new Map<string, Share>();
+  // A TLS socket does not tell which socket it stands on, but both have the same addresses and ports.
+  const open = new Map<string, Connection>();
+  const handles = new WeakMap<object, Connection>();
+  const refusals = createRefusals(limits, onRefused);
+  let count = 0;
+  let anonymousRequests = 0;
+
+  const refusalFor = (share: Share | null): "address" | "process" | undefined => {
+    if (count >= limits.maxConnections) return "process";
+    if (count >= limits.maxConnections - limits.reservedConnections) {
+      if (share === null || share.connections >= limits.reservedPerAddress) return "process";
+    }
+    if (share === null) return undefined;
+    // A token does not entitle one address to all places either.
+    const isFull = share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2;
+    return isFull ? "address" : undefined;
+  };
+
+  return {
+    take(socket) {
+      const network = shareOf(socket.remoteAddress ?? "");
+      const share = network === null ? null : (shares.get(network) ?? newShare(network));
+      const refusal = refusalFor(share);
+      if (refusal !== undefined) {
+        refusals.add(refusal, network ?? socket.remoteAddress ?? "");
+        return false;
+      }
+      const connection: Connection = { isKnown: share === null, share };
+      const key = keyOf(socket);
+      open.set(key, connection);
+      count += 1;
+      if (share !== null) {
+        share.connections += 1;
+        share.anonymousConnections += 1;
+        shares.set(share.network, share);
+      }
+      socket.once("close", () => {
+        count -= 1;
+        if (open.get(key) === connection) open.delete(key);
+        if (share === null) return;
+        share.connections -= 1;
+        if (!connection.isKnown) share.anonymousConnections -= 1;
+        if (share.connections === 0) shares.delete(share.network);
+      });
+      return true;
+    },
+    identify(socket, handle) {
+      const connection = open.get(keyOf(socket));
+      if (connection !== undefined) handles.set(handle, connection);
+    },
+    isKnown: (handle) => handles.get(handle)?.isKnown === true,
+    setKnown(handle) {
+      const connection = handles.get(handle);
+      if (connection === undefined || connection.isKnown) return;
+      connection.isKnown = true;
+      if (connection.share !== null) connection.share.anonymousConnections -= 1;
+    },
+    takeRequest(handle, answer) {
+      const connection = handles.get(handle);
+      if (connection === undefined || connection.isKnown || connection.share === null) return true;
+      const { share } = connection;
+      const { maxAnonymousRequests, maxAnonymousRequestsPerAddress } = limits;
+      if (anonymousRequests >= maxAnonymousRequests || share.anonymousRequests >= maxAnonymousRequestsPerAddress) return false;
+      anonymousRequests += 1;
+      share.anonymousRequests += 1;
+      answer.on("close", () => {
+        anonymousRequests -= 1;
+        share.anonymousRequests -= 1;
+      });
+      return true;
+    },
+    check: refusals.check,
+    count: () => count,
+    refusedCount: refusals.count,
+  };
+}
+
+function newShare(network: string): Share {
+  return { network, connections: 0, anonymousConnections: 0, anonymousRequests: 0 };
+}
+
+function keyOf({ localAddress, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${remoteAddress} ${remotePort}`;
+}
+
+function createRefusals({ checkIntervalMs, refusalReportMs }: ConnectionsOptions["limits"], onRefused: ConnectionsOptions["onRefused"]) {
+  const count = { address: 0, process: 0 };
+  let reported = { ...count };
+  let lastNetwork = "";
+  let checksUntilReport = 0;
+  return {
+    count,
+    add(reason: "address" | "process", network: string): void {
+      count[reason] += 1;
+      lastNetwork = network;
+    },
+    check(): void {
+      checksUntilReport -= 1;
+      if (checksUntilReport > 0) return;
+      const [address, process] = [count.address - reported.address, count.process - reported.process];
+      if (address + process === 0) return;
+      checksUntilReport = refusalReportMs / checkIntervalMs;
+      reported = { ...count };
+      onRefused({ address, process, lastNetwork });
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { DescFile, DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { Implementations } from "../call/methods.ts";
+import type { HttpHandler } from "../http/message.ts";
+import { createHealthService } from "./health.ts";
+import { createHealthHttp } from "./health-http.ts";
+import { createHealthState, type HealthState, systemTimer } from "./health-state.ts";
+import { createHealthWatches, defaultWatchLimits, type HealthWatches } from "./health-watch.ts";
+import { createReflection } from "./reflection.ts";
+
+export interface ServerServicesOptions {
+  /** Resolves if the store can serve. */
+  readonly ping: () => Promise<void>;
+  /** The services of the API. */
+  readonly services: readonly DescService[];
+  readonly otherFiles: readonly DescFile[];
+  /** Who may use reflection: everyone, callers with the role `admin`, or nobody. */
+  readonly reflection: "on" | "admin" | "off";
+  readonly isAdmin: (authorization: string | undefined) => boolean;
+  readonly monotonicMs: () => number;
+}
+
+export interface ServerServices {
+  readonly health: HealthState;
+  readonly healthHttp: HttpHandler;
+  /** Check and List of health. */
+  readonly healthMethods: Implementations<typeof Health>;
+  /** Register reflection, and the watches of health that are not in `watches`. */
+  readonly streams: readonly ((router: ConnectRouter) => void)[];
+  /** Watches of health over gRPC. */
+  readonly watches: HealthWatches;
+}
+
+const healthPing = { intervalMs: 5000, timeoutMs: 1000 };
+
+/** Health and reflection, for the services of the API and for themselves. */
+export function createServerServices(options: ServerServicesOptions): ServerServices {
+  const { ping, services, otherFiles, reflection, isAdmin, monotonicMs } = options;
+  const state = createHealthState({ ping, timer: systemTimer, ...healthPing });
+  const serviceNames = new Set(["", ...services.map(({ typeName }) => typeName)]);
+  const watchOptions = { state, serviceNames, limits: defaultWatchLimits, timer: systemTimer };
+  const isAllowed = reflection === "on" ? () => true : (authorization: string | null) => isAdmin(authorization ?? undefined);
+  const health = createHealthService(watchOptions);
+  return {
+    health: state,
+    healthHttp: createHealthHttp(state),
+    healthMethods: health.methods,
+    streams: [
+      health.streams,
+      ...(reflection === "off" ? [] : [createReflection({ services: [...services, Health], otherFiles, isAllowed })]),
+    ],
+    watches: createHealthWatches({ ...watchOptions, monotonicMs }),
+  };
+}

@@ -1,0 +1,111 @@
+import { connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { fromBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { credentials, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+let server: ServerProcess;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+const unknownService = "/nobodys.v1.Service/Method";
+const unknownMethod = `/${ApiKeysService.typeName}/Nothing`;
+const knownMethod = `/${ApiKeysService.typeName}/AdminVerifyApiKey`;
+const emptyFrame = Buffer.alloc(5);
+
+interface Frames {
+  readonly headers: IncomingHttpHeaders & { ":status"?: number };
+  /** The first HEADERS frame was the last frame, too. */
+  readonly isSingle: boolean;
+  readonly body: string;
+}
+
+function ask(path: string, headers: Record<string, string>, body?: Uint8Array): Promise<Frames> {
+  return new Promise((resolve, reject) => {
+    const session = connect(server.url).on("error", reject);
+    const stream = session.request({ ":method": "POST", ":path": path, te: "trailers", ...headers }).on("error", reject);
+    let received: IncomingHttpHeaders = {};
+    let isSingle = false;
+    let text = "";
+    stream.on("response", (head, flags) => {
+      received = head;
+      isSingle = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    });
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    stream.on("close", () => {
+      session.close();
+      resolve({ headers: received, isSingle, body: text });
+    });
+    stream.end(body);
+  });
+}
+
+function reasonOf({ headers }: Frames): string | undefined {
+  const status = fromBinary(StatusSchema, Buffer.from(String(headers["grpc-status-details-bin"] ?? ""), "base64"));
+  return status.details[0] && anyUnpack(status.details[0], ErrorInfoSchema)?.reason;
+}
+
+describe("a gRPC call of something that is not there", () => {
+  const types = ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc;x=y", "application/grpc+thrift"];
+  test.each([unknownService, unknownMethod, "/", "/v2alpha1/admin/apiKeys:verify"].flatMap((path) => types.map((type) => [path, type])))(
+    "%s as %s is UNIMPLEMENTED, with its reason, in one HEADERS frame",
+    async (path, type) => {
+      const answer = await ask(path as string, { "content-type": type as string }, emptyFrame);
+      // The service is there, so the content type is what is wrong.
+      expect(answer.headers).toMatchObject({ ":status": 200, "grpc-status": "12" });
+      expect(answer.headers["content-type"]).toMatch(/^application\/grpc/);
+      expect([answer.isSingle, answer.body, reasonOf(answer)]).toEqual([true, "", "UNIMPLEMENTED"]);
+    },
+  );
+
+  test.each([unknownService, unknownMethod])("%s is UNIMPLEMENTED to grpc-js", async (path) => {
+    const Client = makeGenericClientConstructor({}, "client");
+    const client = new Client(new URL(server.url).host, credentials.createInsecure());
+    const error = await new Promise<ServiceError | null>((resolve) => {
+      client.makeUnaryRequest(
+        path,
+        () => Buffer.alloc(0),
+        (bytes) => bytes,
+        {},
+        (failure) => resolve(failure),
+      );
+    });
+    client.close();
+    expect([error?.code, error?.details]).toEqual([12, "this method is not implemented"]);
+  });
+});
+
+describe("other refusals carry a grpc-status and no JSON for callers of gRPC", () => {
+  const big = "x".repeat(20_000);
+  test.each([
+    ["405", { ":method": "PUT" }, "2"],
+    ["415", { "content-type": "application/grpc+thrift" }, "2"],
+    ["417", { expect: "something" }, "3"],
+    ["431", { "x-big": big }, "8"],
+  ])("%s", async (status, headers, code) => {
+    const answer = await ask(knownMethod, { "content-type": "application/grpc", ...headers }, emptyFrame);
+    expect(answer.headers).toMatchObject({ ":status": Number(status), "grpc-status": code });
+    expect([answer.isSingle, answer.body]).toEqual([true, ""]);
+  });
+
+  test("others still get JSON", async () => {
+    const answer = await ask(knownMethod, { "content-type": "text/xml" }, emptyFrame);
+    expect([answer.headers[":status"], JSON.parse(answer.body).code]).toEqual([415, "unknown"]);
+    const put = await ask(knownMethod, { ":method": "PUT", "content-type": "application/json" }, emptyFrame);
+    expect([put.headers[":status"], put.headers["content-type"], JSON.parse(put.body).code]).toEqual([405, "application/json", "unknown"]);
+  });
+});
+
+test("a Connect call of an unknown service gets a Connect error", async () => {
+  const headers = { "content-type": "application/json", "connect-protocol-version": "1" };
+  const answer = await ask(unknownService, headers, Buffer.from("{}"));
+  expect([answer.headers[":status"], JSON.parse(answer.body).code]).toEqual([404, "unimplemented"]);
+});

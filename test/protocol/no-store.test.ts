@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { asObject } from "../support/clients/client.ts";
+import { clientKinds } from "../support/clients.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+let server: ServerProcess;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+describe.each(clientKinds)("over $name", ({ open }) => {
+  test("no cache may keep an answer with a secret or a token in it", async () => {
+    await using client = open(server.url, server.adminToken);
+    const ask = async (methodName: string, request: Parameters<typeof client.call>[1]) => {
+      const reply = await client.call(methodName, request);
+      if (!reply.ok) throw new Error(`${methodName}: ${reply.message}`);
+      expect(reply.headers.get("cache-control"), methodName).toBe("no-store");
+      return reply.response;
+    };
+    const request_id = crypto.randomUUID();
+    const issued = await ask("AdminIssueApiKey", { request_id });
+    await ask("AdminIssueApiKey", { request_id });
+    for (const algorithm of ["TOKEN_ALGORITHM_JWT", "TOKEN_ALGORITHM_MACAROON"])
+      await ask("AdminDeriveToken", { credential: String(issued.secret), algorithm });
+    await ask("AdminRotateIssuedApiKey", { key_id: String(asObject(issued.issued_api_key).key_id) });
+  });
+
+  test("the signing keys may be kept", async () => {
+    await using client = open(server.url, server.adminToken);
+    expect((await client.call("GetJwks", {})).headers.get("cache-control")).toMatch(/max-age/);
+  });
+});
+
+test("the contract marks every secret of an answer, so that a new one is not forgotten", () => {
+  const secretName = /^(secret|token|credential|raw_key)$/;
+  const unmarked = ApiKeysService.methods.flatMap(({ output }) =>
+    output.fields.filter(({ name, message, proto }) => secretName.test(name) && !message && proto.options?.debugRedact !== true),
+  );
+  expect(unmarked).toEqual([]);
+});

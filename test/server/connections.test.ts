@@ -1,0 +1,176 @@
+import { EventEmitter } from "node:events";
+import { Agent as HttpAgent, get as httpGet } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
+import { Agent as HttpsAgent, get as httpsGet } from "node:https";
+import { connect, type Socket } from "node:net";
+import { Writable } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import { expect, it } from "vitest";
+import { cidr } from "../../src/config/parsers.ts";
+import { connectionOf } from "../../src/http/message.ts";
+import { createAppConnections } from "../../src/server/app-connections.ts";
+import { createConnections, type RefusedConnections } from "../../src/server/connections.ts";
+import { createListener } from "../../src/server/listener.ts";
+import { selfSigned } from "../support/self-signed.ts";
+import { quickLimits, raw, serve, until } from "./support.ts";
+
+const settings = { maxConnections: 100, maxConnectionsPerAddress: 10, trustedProxies: [] };
+let nextPort = 1;
+
+/** What the places look at: a socket's addresses, and its `close`. */
+function socketFrom(remoteAddress: string): Socket {
+  return Object.assign(new EventEmitter(), { remoteAddress, remotePort: nextPort++, localAddress: "192.0.2.1" }) as unknown as Socket;
+}
+
+const ignore = (): void => {};
+
+it("gives an IPv4 address and an IPv6 /64 their share", () => {
+  const { connections } = createAppConnections(settings, ignore);
+  const taken = (address: string): boolean => connections.take(socketFrom(address));
+  expect(Array.from({ length: 11 }, () => taken("192.0.2.7"))).toEqual([...Array.from({ length: 10 }, () => true), false]);
+  expect(taken("::ffff:192.0.2.7")).toBe(false);
+  expect(taken("192.0.2.8")).toBe(true);
+  expect(Array.from({ length: 11 }, (_, index) => taken(`2001:db8:1:2::${index}`)).filter(Boolean)).toHaveLength(10);
+  expect(taken("2001:db8:1:2:ffff::1")).toBe(false);
+  expect(taken("2001:db8:1:3::1")).toBe(true);
+  expect(connections.count()).toBe(22);
+  expect(connections.refusedCount).toEqual({ address: 4, process: 0 });
+});
+
+it("gives places back", () => {
+  const { connections } = createAppConnections(settings, ignore);
+  const sockets = Array.from({ length: 10 }, () => socketFrom("192.0.2.7"));
+  for (const socket of sockets) connections.take(socket);
+  expect(connections.take(socketFrom("192.0.2.7"))).toBe(false);
+  for (const socket of sockets) socket.emit("close");
+  expect(connections.count()).toBe(0);
+  expect(connections.take(socketFrom("192.0.2.7"))).toBe(true);
+});
+
+it("counts no share for trusted proxies", () => {
+  const trustedProxies = [cidr("192.0.2.0/24")];
+  const { connections } = createAppConnections({ ...settings, trustedProxies }, ignore);
+  const takes = Array.from({ length: 99 }, () => connections.take(socketFrom("192.0.2.7")));
+  expect(takes.every(Boolean)).toBe(true);
+});
+
+it("counts connections with a valid token no more, up to half of all", () => {
+  const { connections } = createAppConnections(settings, ignore);
+  for (let count = 0; count < 50; count += 1) {
+    const socket = socketFrom("192.0.2.7");
+    expect(connections.take(socket)).toBe(true);
+    connections.identify(socket, socket);
+    connections.setKnown(socket);
+    connections.setKnown(socket);
+  }
+  expect(connections.take(socketFrom("192.0.2.7"))).toBe(false);
+});
+
+it("keeps the last places for addresses with few connections", () => {
+  const { limits } = createAppConnections(settings, ignore);
+  const connections = createConnections({
+    limits: { ...limits, reservedConnections: 20, reservedPerAddress: 2 },
+    shareOf: (address) => address,
+    onRefused: ignore,
+  });
+  for (let address = 0; address < 8; address += 1) {
+    for (let count = 0; count < 10; count += 1) connections.take(socketFrom(`192.0.2.${address}`));
+  }
+  expect(connections.count()).toBe(80);
+  expect(connections.take(socketFrom("192.0.2.0"))).toBe(false);
+  expect(Array.from({ length: 3 }, () => connections.take(socketFrom("198.51.100.1")))).toEqual([true, true, false]);
+  expect(connections.refusedCount).toEqual({ address: 0, process: 2 });
+});
+
+it("reports refusals once in a while, with how many there were", () => {
+  const reports: RefusedConnections[] = [];
+  const { connections } = createAppConnections(settings, (refused) => reports.push(refused));
+  connections.check();
+  for (let count = 0; count < 15; count += 1) connections.take(socketFrom("192.0.2.7"));
+  for (let check = 0; check < 30; check += 1) connections.check();
+  expect(reports).toEqual([{ address: 5, process: 0, lastNetwork: "192.0.2.7" }]);
+  connections.take(socketFrom("192.0.2.7"));
+  for (let check = 0; check < 60; check += 1) connections.check();
+  expect(reports).toHaveLength(2);
+});
+
+it("bounds the requests under way on connections without a valid token", () => {
+  const { connections, limits } = createAppConnections(settings, ignore);
+  const socket = socketFrom("192.0.2.7");
+  connections.take(socket);
+  connections.identify(socket, socket);
+  const answers = Array.from({ length: limits.maxAnonymousRequestsPerAddress }, () => new Writable());
+  for (const answer of answers) expect(connections.takeRequest(socket, answer)).toBe(true);
+  expect(connections.takeRequest(socket, new Writable())).toBe(false);
+  answers[0]?.emit("close");
+  expect(connections.takeRequest(socket, new Writable())).toBe(true);
+  connections.setKnown(socket);
+  expect(connections.takeRequest(socket, new Writable())).toBe(true);
+});
+
+it("closes anonymous connections after a short idle time, and refuses one address while it answers another", async () => {
+  await using server = await serve((_request, response) => response.end("ok"), {
+    anonymousIdleMs: 300,
+    keepAliveIdleMs: 60_000,
+    maxConnectionsPerAddress: 3,
+  });
+  const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const crowd = Array.from({ length: 5 }, () => connect({ port: server.port, host: "127.0.0.1", localAddress: "127.0.0.2" }));
+  const closed: Socket[] = [];
+  for (const socket of crowd) {
+    socket.on("error", () => {}).on("close", () => closed.push(socket));
+    socket.resume();
+    socket.write(request);
+  }
+  await until(() => closed.length === 2);
+  const other = raw(server.port, request);
+  await until(() => other.received().toString().endsWith("ok"));
+  await until(() => closed.length === 5, 5_000);
+  await other.closed();
+});
+
+it.each([
+  ["HTTP/1.1", false, false],
+  ["HTTP/2", false, true],
+  ["HTTP/1.1 over TLS", true, false],
+  ["HTTP/2 over TLS", true, true],
+])("knows the connection of a call with a valid token again: %s", async (_name, isTls, isHttp2) => {
+  const tls = selfSigned("localhost");
+  const limits = { ...quickLimits, anonymousIdleMs: 300, sessionIdleMs: 60_000, keepAliveIdleMs: 60_000 };
+  const connections = createConnections({ limits, shareOf: (address) => address, onRefused: ignore });
+  const listener = createListener({
+    handler(request, response) {
+      if (request.url === "/known") connections.setKnown(connectionOf(request) as object);
+      response.end("ok");
+    },
+    limits,
+    connections,
+    tls: isTls ? tls : undefined,
+  });
+  const { port } = await listener.listen("127.0.0.1", 0);
+  const url = `${isTls ? "https" : "http"}://127.0.0.1:${port}`;
+  const trust = { ca: tls.cert, servername: "localhost" };
+  const agent = isTls ? new HttpsAgent({ ...trust, keepAlive: true }) : new HttpAgent({ ...trust, keepAlive: true });
+  const session = isHttp2 ? connectHttp2(url, trust).on("error", ignore) : undefined;
+  const ask = (path: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      if (session !== undefined) session.request({ ":path": path }).on("error", reject).on("end", resolve).resume();
+      else
+        (isTls ? httpsGet : httpGet)(`${url}${path}`, { agent, ...trust }, (answer) => answer.resume().on("end", resolve)).on(
+          "error",
+          reject,
+        );
+    });
+  // The other one is closed after a short time, and so would the first be by then.
+  await ask("/known");
+  const anonymous = isTls ? connectTls({ host: "127.0.0.1", port, ca: tls.cert, servername: "localhost" }) : connect(port, "127.0.0.1");
+  anonymous.on("error", ignore).resume();
+  anonymous.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await new Promise((resolve) => anonymous.on("close", resolve));
+  await until(() => connections.count() === 1);
+  await ask("/");
+  expect(connections.count()).toBe(1);
+  agent.destroy();
+  session?.destroy();
+  await listener.drain(0);
+});

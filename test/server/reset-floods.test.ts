@@ -1,0 +1,103 @@
+import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
+import { expect, it } from "vitest";
+import { frame, frameType, getHeaderBlock, http2Preface, raw, serve, type TestServer, until } from "./support.ts";
+
+const start = Buffer.concat([http2Preface, frame(frameType.settings, 0, 0)]);
+const endStream = 1;
+const endHeaders = 4;
+const limits = { maxUnansweredStreams: 100, unansweredStreamsPerSecond: 10 };
+
+/** Answers at once, but for `/never`. */
+function serveSome(): Promise<TestServer> {
+  return serve((request, response) => {
+    if (request.url !== "/never") response.end("ok");
+  }, limits);
+}
+
+function call(session: ClientHttp2Session, path: string): Promise<number> {
+  return new Promise((resolve) => {
+    const stream = session.request({ ":path": path });
+    stream.on("error", () => {}).on("close", () => resolve(stream.rstCode));
+    stream.resume();
+    if (path === "/never") session.ping(() => stream.close(constants.NGHTTP2_CANCEL));
+  });
+}
+
+/** Error codes of the GOAWAY frames that a server sent. */
+function goawayCodes(bytes: Buffer): number[] {
+  const codes: number[] = [];
+  for (let at = 0; at + 17 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    if (bytes.readUInt8(at + 3) === frameType.goaway) codes.push(bytes.readUInt32BE(at + 13));
+  }
+  return codes;
+}
+
+/** Runs calls of which a share is cancelled; returns how many were answered, and whether the session is still open. */
+async function mixed(total: number, isCancelled: (index: number) => boolean): Promise<{ answered: number; isOpen: boolean }> {
+  await using server = await serveSome();
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`).on("error", () => {});
+  let answered = 0;
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < total) {
+      const cancel = isCancelled(next++);
+      if ((await call(session, cancel ? "/never" : "/")) === 0 && !cancel) answered += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: 10 }, worker));
+  const isOpen = !session.closed && !session.destroyed;
+  session.destroy();
+  return { answered, isOpen };
+}
+
+it("leaves a session open whose client cancels a quarter of its calls", async () => {
+  expect(await mixed(2_000, (index) => index % 4 === 0)).toEqual({ answered: 1_500, isOpen: true });
+});
+
+it("leaves a session open whose client cancels nearly half of its calls", async () => {
+  expect(await mixed(2_000, (index) => index % 20 < 9)).toEqual({ answered: 1_100, isOpen: true });
+});
+
+it("leaves a session open whose client completes its calls and then lets a hundred in a row time out", async () => {
+  expect(await mixed(600, (index) => index >= 450)).toEqual({ answered: 450, isOpen: true });
+});
+
+it("ends a rapid reset with ENHANCE_YOUR_CALM", async () => {
+  await using server = await serveSome();
+  const pairs: Buffer[] = [];
+  for (let stream = 1; stream < 4_000; stream += 2) {
+    pairs.push(frame(frameType.headers, endStream | endHeaders, stream, getHeaderBlock));
+    pairs.push(frame(frameType.rstStream, 0, stream, Buffer.from([0, 0, 0, 8])));
+  }
+  const received = await raw(server.port, start, Buffer.concat(pairs)).closed();
+  expect(goawayCodes(received)).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+});
+
+it("ends a slow reset flood, each reset in a packet of its own", async () => {
+  await using server = await serveSome();
+  const client = raw(server.port, start);
+  client.socket.setNoDelay(true);
+  let stream = 1;
+  const never = Buffer.concat([Buffer.from([0x82, 0x86, 0x44, 6]), Buffer.from("/never"), Buffer.from([0x41, 1, 0x61])]);
+  const flood = setInterval(() => {
+    for (let count = 0; count < 5; count += 1, stream += 2) {
+      client.socket.write(frame(frameType.headers, endStream | endHeaders, stream, never));
+      client.socket.write(frame(frameType.rstStream, 0, stream, Buffer.from([0, 0, 0, 8])));
+    }
+  }, 5);
+  // What the client goes on sending makes TCP drop the GOAWAY now and then.
+  await client.closed(10_000).finally(() => clearInterval(flood));
+});
+
+it("ends a flood of streams that the server is made to reset", async () => {
+  await using server = await serveSome();
+  const never = Buffer.concat([Buffer.from([0x83, 0x86, 0x44, 6]), Buffer.from("/never"), Buffer.from([0x41, 1, 0x61])]);
+  const pairs: Buffer[] = [];
+  for (let stream = 1; stream < 1_000; stream += 2) {
+    pairs.push(frame(frameType.headers, endHeaders, stream, never));
+    // An increment of 0 is a stream error (RFC 9113, section 6.9).
+    pairs.push(frame(8, 0, stream, Buffer.alloc(4)));
+  }
+  await raw(server.port, start, Buffer.concat(pairs)).closed();
+  await until(() => server.listener.connectionCount() === 0);
+});
