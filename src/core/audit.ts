@@ -1,5 +1,5 @@
 import type { Reason } from "../error/table.ts";
-import type { KeyAttributes, RevocationReason, Visibility } from "./key.ts";
+import type { RevocationReason } from "./key.ts";
 import { ulidTime } from "./ulid.ts";
 
 /** Who asks for a change, and by which call. */
@@ -28,16 +28,6 @@ export interface AuditEvent extends Origin {
   /** Null where the call succeeded. */
   readonly errorReason: Reason | null;
 }
-
-/** What a rotation or an update may write, by its name in proto. */
-export const auditedFields = {
-  name: "name",
-  scopes: "scopes",
-  metadata: "metadata",
-  rateLimitPolicy: "rate_limit_policy",
-  allowedCidrs: "ip_restriction",
-  visibility: "visibility",
-} as const satisfies Record<keyof KeyAttributes | keyof { visibility: Visibility }, string>;
 
 /** Sorts after every ULID. */
 const afterAllIds = "~";

@@ -6,11 +6,13 @@ export interface KeyFilter {
   readonly status?: KeyStatus;
 }
 
-const statuses: Readonly<Record<string, KeyStatus>> = {
-  KEY_STATUS_ACTIVE: "active",
-  KEY_STATUS_REVOKED: "revoked",
-  KEY_STATUS_EXPIRED: "expired",
+/** The statuses by their names in proto. */
+const statusNames: Readonly<Record<KeyStatus, string>> = {
+  active: "KEY_STATUS_ACTIVE",
+  revoked: "KEY_STATUS_REVOKED",
+  expired: "KEY_STATUS_EXPIRED",
 };
+const statuses = Object.keys(statusNames) as KeyStatus[];
 
 /** The filter of a list of keys: `actor_id` and `status`, each once and with `=`. Throws INVALID_REQUEST on `filter` for all else. */
 export function parseKeyFilter(text: string): KeyFilter {
@@ -25,8 +27,8 @@ function restrict(filter: KeyFilter, { field, operator, value, column }: Restric
     if (filter.actorId !== undefined) throw filterProblem(column, "actor_id is restricted twice");
     return { ...filter, actorId: value };
   }
-  const status = Object.hasOwn(statuses, value) ? statuses[value] : undefined;
-  if (status === undefined) throw filterProblem(column, `status must be one of ${Object.keys(statuses).join(", ")}`);
+  const status = statuses.find((each) => statusNames[each] === value);
+  if (status === undefined) throw filterProblem(column, `status must be one of ${Object.values(statusNames).join(", ")}`);
   if (filter.status !== undefined) throw filterProblem(column, "status is restricted twice");
   return { ...filter, status };
 }

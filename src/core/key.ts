@@ -19,7 +19,7 @@ export interface Revocation {
   readonly description: string;
 }
 
-/** What an update may write. */
+/** What an update may write. A new field of keys begins here: see "Add a field to keys" in ARCHITECTURE.md. */
 export interface KeyAttributes {
   readonly name: string;
   readonly scopes: readonly string[];
@@ -27,6 +27,11 @@ export interface KeyAttributes {
   readonly rateLimitPolicy: RateLimitPolicy | null;
   /** CIDR ranges; empty means from everywhere. */
   readonly allowedCidrs: readonly string[];
+}
+
+/** What a rotation may write: what the new key does not inherit. */
+export interface KeyOverrides extends Partial<KeyAttributes> {
+  readonly visibility?: Visibility;
 }
 
 /** One key, as stores and caches hold it. Plain data without any secret: the digest of a key does not lead back to it. */

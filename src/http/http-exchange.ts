@@ -36,6 +36,7 @@ export function writeAnswer(
   const { sink } = exchange;
   headers["content-length"] = body.length;
   if (isStream(sink)) {
+    if (isGone(sink)) return;
     sink.respond(streamHeaders(exchange, status, headers));
     sink.end(body);
   } else {
@@ -46,8 +47,9 @@ export function writeAnswer(
 /** Writes an answer without a body: over HTTP/2 one HEADERS frame with END_STREAM. */
 export function writeHeaders(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders): void {
   const { sink } = exchange;
-  if (isStream(sink)) sink.respond(streamHeaders(exchange, status, headers), { endStream: true });
-  else sink.writeHead(status, { ...headers, "content-length": 0 }).end();
+  if (isStream(sink)) {
+    if (!isGone(sink)) sink.respond(streamHeaders(exchange, status, headers), { endStream: true });
+  } else sink.writeHead(status, { ...headers, "content-length": 0 }).end();
 }
 
 const awaitTrailers = { waitForTrailers: true };
@@ -61,6 +63,7 @@ export function writeWithTrailers(
 ): void {
   const { sink } = exchange;
   if (isStream(sink)) {
+    if (isGone(sink)) return;
     sink.on("wantTrailers", () => sink.sendTrailers(trailers));
     sink.respond(streamHeaders(exchange, 200, headers), awaitTrailers);
     sink.end(body);
@@ -74,6 +77,11 @@ export function writeWithTrailers(
 function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   if (status === 200 && presetHeaders === undefined) return headers;
   return { ...presetHeaders, ...headers, ":status": status };
+}
+
+/** A stream may be reset in the same read that brings its headers. Nobody is left to answer then, and `respond` throws. */
+export function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
+  return destroyed || closed;
 }
 
 function isStream(sink: HttpExchange["sink"]): sink is ServerHttp2Stream {

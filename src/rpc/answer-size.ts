@@ -14,10 +14,25 @@ const overheadBytes = 5;
 const fixedBytes = 256;
 const numberBytes = 9;
 
+/** Fields of a record that `fixedBytes` has room for, and those that are not in an answer. */
+type FixedField = "visibility" | "rateLimitPolicy" | "createTimeMs" | "updateTimeMs" | "expireTimeMs" | "lastUsedTimeMs";
+type HiddenField = "kind" | "revision" | "firstRevision" | "digest";
+
+/** What each of the other fields takes at most. */
+const keyFieldBytes: Readonly<Record<Exclude<keyof KeyRecord, FixedField | HiddenField>, (record: KeyRecord) => number>> = {
+  keyId: ({ keyId }) => textBytes(keyId),
+  name: ({ name }) => textBytes(name),
+  actorId: ({ actorId }) => textBytes(actorId),
+  scopes: ({ scopes }) => textBytes(...scopes),
+  allowedCidrs: ({ allowedCidrs }) => textBytes(...allowedCidrs),
+  metadata: ({ metadata }) => jsonBytes(metadata),
+  revocation: ({ revocation }) => textBytes(revocation?.description ?? ""),
+};
+const keyFields = Object.values(keyFieldBytes);
+
 /** At most so many bytes a key takes in an answer. */
 export function keyBytes(record: KeyRecord): number {
-  const { keyId, name, actorId, scopes, allowedCidrs, metadata, revocation } = record;
-  return fixedBytes + textBytes(keyId, name, actorId, revocation?.description ?? "", ...scopes, ...allowedCidrs) + jsonBytes(metadata);
+  return keyFields.reduce((sum, bytesIn) => sum + bytesIn(record), fixedBytes);
 }
 
 /** The same for the result of a verification. */

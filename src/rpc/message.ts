@@ -1,7 +1,7 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ImportedApiKeySchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
-import type { IssuedApiKeySchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import type { ImportedApiKey } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import type { IssuedApiKey } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { type IpRestriction, KeyStatus, KeyVisibility, type RateLimitPolicy } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import { parseRange } from "../core/cidr.ts";
@@ -11,13 +11,13 @@ import { withBoundedDepth } from "../core/metadata.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { violationsText } from "../validation/violations.ts";
 
-const statusToMessage = {
+export const statusToMessage = {
   active: KeyStatus.ACTIVE,
   revoked: KeyStatus.REVOKED,
   expired: KeyStatus.EXPIRED,
 } as const satisfies Record<domain.KeyStatus, KeyStatus>;
 
-const visibilityToMessage = {
+export const visibilityToMessage = {
   secret: KeyVisibility.SECRET,
   public: KeyVisibility.PUBLIC,
 } as const satisfies Record<domain.Visibility, KeyVisibility>;
@@ -29,11 +29,11 @@ const reasonsToMessage = {
   privilege_withdrawn: RevocationReason.PRIVILEGE_WITHDRAWN,
 } as const satisfies Record<domain.RevocationReason, RevocationReason>;
 
-/** The resource of a key, issued or imported: they have the same fields. */
-export function keyToMessage(
-  record: domain.KeyRecord,
-  nowMs: number,
-): MessageInitShape<typeof IssuedApiKeySchema> & MessageInitShape<typeof ImportedApiKeySchema> {
+/** The fields of a message, without what protobuf-es adds to each. */
+export type FieldsOf<T extends Message> = Omit<T, keyof Message>;
+
+/** The resource of a key, issued or imported: they have the same fields. A field of either that is left out is a type error. */
+export function keyToMessage(record: domain.KeyRecord, nowMs: number) {
   return {
     keyId: record.keyId,
     name: record.name,
@@ -50,7 +50,7 @@ export function keyToMessage(
     revocationDescription: record.revocation?.description ?? "",
     expireTime: timeToMessage(record.expireTimeMs),
     lastUsedTime: timeToMessage(record.lastUsedTimeMs),
-  };
+  } satisfies Record<keyof FieldsOf<IssuedApiKey> | keyof FieldsOf<ImportedApiKey>, unknown>;
 }
 
 /** Metadata or claims, so that every client can read them. */
@@ -90,9 +90,9 @@ export function cidrsFromMessage(restriction: IpRestriction | undefined, path = 
   return [...texts];
 }
 
-/** UNSPECIFIED is SECRET. */
+/** UNSPECIFIED is SECRET, and so is a value that this release does not know. */
 export function visibilityFromMessage(visibility: KeyVisibility): domain.Visibility {
-  return visibility === KeyVisibility.PUBLIC ? "public" : "secret";
+  return nameOf(visibilityToMessage, visibility) ?? "secret";
 }
 
 export function reasonToMessage(reason: domain.RevocationReason | null): RevocationReason {
@@ -100,10 +100,13 @@ export function reasonToMessage(reason: domain.RevocationReason | null): Revocat
 }
 
 export function reasonFromMessage(reason: RevocationReason): domain.RevocationReason {
-  for (const [name, value] of Object.entries(reasonsToMessage)) {
-    if (value === reason) return name as domain.RevocationReason;
-  }
-  throw invalidField("reason", "must be a known reason");
+  const name = nameOf(reasonsToMessage, reason);
+  if (name === undefined) throw invalidField("reason", "must be a known reason");
+  return name;
+}
+
+function nameOf<Name extends string>(values: Readonly<Record<Name, number>>, value: number): Name | undefined {
+  return (Object.keys(values) as Name[]).find((name) => values[name] === value);
 }
 
 /** Milliseconds, cut off below; null for an absent duration and for zero, which both mean the default. */

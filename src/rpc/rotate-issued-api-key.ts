@@ -2,15 +2,16 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { type RotateIssuedApiKeyRequest, RotateIssuedApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import type { Implementation } from "../call/methods.ts";
-import { checkMetadata } from "../core/metadata.ts";
-import { scopeSet } from "../core/scopes.ts";
+import type { KeyOverrides } from "../core/key.ts";
+import { overridableFields } from "../core/key-fields.ts";
 import type { KeyService } from "../service/key-service.ts";
-import { type RotateRequest, rotateKey } from "../service/rotate.ts";
+import { rotateKey } from "../service/rotate.ts";
+import { attributesNamed } from "./attributes.ts";
 import { contextOf } from "./context.ts";
 import { fieldsToWrite } from "./field-mask.ts";
-import { cidrsFromMessage, keyToMessage, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
+import { keyToMessage, visibilityFromMessage } from "./message.ts";
 
-const overridable = ["name", "scopes", "metadata", "rate_limit_policy", "ip_restriction", "visibility"] as const;
+const overridable = Object.values(overridableFields);
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
@@ -29,14 +30,10 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
 }
 
 /** What the new key does not inherit: see fieldsToWrite. */
-function overridesOf(request: RotateIssuedApiKeyRequest): RotateRequest["overrides"] {
+function overridesOf(request: RotateIssuedApiKeyRequest): KeyOverrides {
   const names = fieldsToWrite(request, request.overrideMask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
   return {
-    ...(names.has("name") && { name: request.name ?? "" }),
-    ...(names.has("scopes") && { scopes: scopeSet(request.scopes) }),
-    ...(names.has("metadata") && { metadata: request.metadata === undefined ? null : checkMetadata(request.metadata) }),
-    ...(names.has("rate_limit_policy") && { rateLimitPolicy: rateLimitPolicyFromMessage(request.rateLimitPolicy) }),
-    ...(names.has("ip_restriction") && { allowedCidrs: cidrsFromMessage(request.ipRestriction) }),
+    ...attributesNamed(request, names),
     ...(names.has("visibility") && { visibility: visibilityFromMessage(request.visibility ?? KeyVisibility.UNSPECIFIED) }),
   };
 }

@@ -4,15 +4,15 @@ import type { ImportedApiKeySchema } from "../../gen/keywright/v2alpha1/imported
 import type { IssuedApiKeySchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import type { KeyAttributes, KeyRecord } from "../core/key.ts";
-import { checkMetadata } from "../core/metadata.ts";
-import { scopeSet } from "../core/scopes.ts";
+import { attributeFields } from "../core/key-fields.ts";
 import { invalidField } from "../error/failure.ts";
+import { attributesNamed } from "./attributes.ts";
 import { fieldsToWrite } from "./field-mask.ts";
-import { cidrsFromMessage, rateLimitPolicyFromMessage, visibilityFromMessage } from "./message.ts";
+import { visibilityFromMessage } from "./message.ts";
 
 type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
 
-const writable = ["name", "scopes", "metadata", "rate_limit_policy", "ip_restriction"] as const;
+const writable = Object.values(attributeFields);
 
 /** What an update writes: see fieldsToWrite. The resource stands at `path` in the request. */
 export function attributesToWrite(
@@ -21,14 +21,7 @@ export function attributesToWrite(
   updateMask: FieldMask | undefined,
   path: string,
 ): Partial<KeyAttributes> {
-  const names = fieldsToWrite(resource, updateMask, "update_mask", schema, writable);
-  return {
-    ...(names.has("name") && { name: resource.name }),
-    ...(names.has("scopes") && { scopes: scopeSet(resource.scopes) }),
-    ...(names.has("metadata") && { metadata: resource.metadata === undefined ? null : checkMetadata(resource.metadata) }),
-    ...(names.has("rate_limit_policy") && { rateLimitPolicy: rateLimitPolicyFromMessage(resource.rateLimitPolicy) }),
-    ...(names.has("ip_restriction") && { allowedCidrs: cidrsFromMessage(resource.ipRestriction, path) }),
-  };
+  return attributesNamed(resource, fieldsToWrite(resource, updateMask, "update_mask", schema, writable), path);
 }
 
 /** Refuses another actor or visibility than the key has: dropping it silently would leave the caller believing in it. */

@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   VerificationErrorCode,
   type VerifyApiKeyRequest,
+  type VerifyApiKeyResponse,
   type VerifyApiKeyResponseSchema,
 } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Call } from "../call/call.ts";
@@ -11,7 +12,14 @@ import type { KeyRecord } from "../core/key.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verification, Verified } from "../service/judge.ts";
 import { clientIpOf } from "./client-ip.ts";
-import { rateLimitPolicyToMessage, statusToMessageAt, structToMessage, timeToMessage, visibilityOfRecord } from "./message.ts";
+import {
+  type FieldsOf,
+  rateLimitPolicyToMessage,
+  statusToMessageAt,
+  structToMessage,
+  timeToMessage,
+  visibilityOfRecord,
+} from "./message.ts";
 
 /** Throws INVALID_REQUEST if `client_ip` is no address. */
 export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verification {
@@ -26,7 +34,7 @@ export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verifi
   };
 }
 
-const refusals = {
+export const refusals = {
   invalid_format: [VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, "the credential cannot be read"],
   expired: [VerificationErrorCode.VERIFICATION_ERROR_EXPIRED, "the credential has expired"],
   revoked: [VerificationErrorCode.VERIFICATION_ERROR_REVOKED, "the credential was revoked"],
@@ -39,6 +47,9 @@ const refusals = {
   guess_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "too many failed verifications from the client's address"],
   insufficient_scope: [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE, "a required scope is missing"],
 } as const satisfies Record<RefusalCode, readonly [VerificationErrorCode, string]>;
+
+/** What says that a credential is not valid. */
+type Refusal = "errorCode" | "errorMessage";
 
 /** Of a refused key only what tells which one it is and in what state: its permissions are of no use to anybody then. */
 export function verifiedToMessage(
@@ -63,7 +74,7 @@ export function verifiedToMessage(
     rateLimitPolicy: rateLimitPolicyToMessage(verdict.record.rateLimitPolicy),
     rateLimitRemaining,
     rateLimitResetTime,
-  };
+  } satisfies Record<Exclude<keyof FieldsOf<VerifyApiKeyResponse>, Refusal>, unknown>;
 }
 
 function identityOf(record: KeyRecord, nowMs: number) {

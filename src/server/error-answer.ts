@@ -1,4 +1,5 @@
 import { type CodeName, codeNumbers } from "../error/table.ts";
+import { isGone } from "../http/http-exchange.ts";
 import type { HttpResponse } from "../http/message.ts";
 
 /** An answer to what never becomes a call: broken HTTP, and the paths that are no API. */
@@ -23,8 +24,9 @@ export function sendGrpcError(
   headers: Readonly<Record<string, string>>,
 ): void {
   const all = { ...headers, "content-type": "application/grpc", "grpc-status": String(codeNumbers[code]), "grpc-message": message };
-  if ("stream" in response) response.stream.respond({ ":status": httpStatus, ...all }, { endStream: true });
-  else response.writeHead(httpStatus, { ...all, "content-length": 0 }).end();
+  if ("stream" in response) {
+    if (!isGone(response.stream)) response.stream.respond({ ":status": httpStatus, ...all }, { endStream: true });
+  } else response.writeHead(httpStatus, { ...all, "content-length": 0 }).end();
   // A body that nobody reads would wait in memory until the answer is read.
   response.req.resume();
 }

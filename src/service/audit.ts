@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
-import { type AuditEvent, auditedFields, type Origin } from "../core/audit.ts";
+import type { AuditEvent, Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
+import { overridableFields } from "../core/key-fields.ts";
 import { createUlid } from "../core/ulid.ts";
 import type { KeyService } from "./key-service.ts";
 
@@ -16,11 +17,11 @@ export function auditEvent(
   return { ...origin, eventId, timeMs, keyIds, changedFields: [], revocationReason: null, errorReason: null, ...more };
 }
 
-/** The proto names of the attributes in which `change` differs from the record. */
+/** The proto names of the overridable fields in which `change` differs from the record. */
 export function changedFields(record: KeyRecord, change: Partial<KeyRecord>): string[] {
-  return Object.entries(auditedFields)
+  return Object.entries(overridableFields)
     .filter(([name]) => {
-      const field = name as keyof typeof auditedFields;
+      const field = name as keyof typeof overridableFields;
       return change[field] !== undefined && !isDeepStrictEqual(change[field], record[field]);
     })
     .map(([, protoName]) => protoName);

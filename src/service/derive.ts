@@ -163,7 +163,13 @@ function refusal(code: RefusalCode): Failure {
       return new Failure("PERMISSION_DENIED", { message: "the client's address is not allowed" });
     case "invalid_format":
       return invalidField("credential", "cannot be read");
-    default:
+    case "not_found":
+    case "signature_invalid":
+    case "wrong_audience":
+    case "insufficient_scope":
+    case "internal":
+    case "rate_limited":
+    case "guess_limited":
       return new Failure("KEY_NOT_FOUND");
   }
 }

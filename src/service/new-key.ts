@@ -45,9 +45,17 @@ export function requestMark(request: NewKeyRequest, subject: string | null): Req
   return requestId === null ? null : { requestId, payloadDigest: payloadDigestOf(request, subject) };
 }
 
-/** Digest of all that a create asks for. `subject` is what tells two requests apart beside that: the id of an imported key. */
-export function payloadDigestOf({ attributes, actorId, visibility, ttlMs }: NewKeyRequest, subject: string | null): string {
-  const { name, scopes, metadata, rateLimitPolicy, allowedCidrs } = attributes;
+/**
+ * Digest of all that a create asks for, but its request id. `subject` is what tells two requests apart beside that: the id of an imported key.
+ *
+ * Stores keep digests for as long as request ids stay used, and processes of two releases share a store during an upgrade. So a request that
+ * does not use a later field keeps its digest: the field goes to the end of the payload, and only if it is set.
+ */
+export function payloadDigestOf(request: NewKeyRequest, subject: string | null): string {
+  const { attributes, actorId, visibility, ttlMs, requestId: _, ...notDigested } = request;
+  const { name, scopes, metadata, rateLimitPolicy, allowedCidrs, ...notDigestedAttributes } = attributes;
+  notDigested satisfies Record<string, never>;
+  notDigestedAttributes satisfies Record<string, never>;
   const policy = rateLimitPolicy === null ? null : [String(rateLimitPolicy.quota), rateLimitPolicy.windowMs, rateLimitPolicy.unit];
   const payload: JsonValue = [subject, name, [...scopes], metadata, policy, [...allowedCidrs], actorId, visibility, ttlMs];
   return hash("sha256", canonicalJson(payload), "base64url");

@@ -79,6 +79,13 @@ async function ownerOf(
 }
 
 function refusalOf(kind: CredentialKind): Failure {
-  if (kind === "jwt" || kind === "macaroon") return invalidField("credential", "is a derived token; only API keys can be self-revoked");
-  return new Failure("KEY_NOT_FOUND");
+  switch (kind) {
+    case "jwt":
+    case "macaroon":
+      return invalidField("credential", "is a derived token; only API keys can be self-revoked");
+    case "issued":
+    case "imported":
+    case "none":
+      return new Failure("KEY_NOT_FOUND");
+  }
 }

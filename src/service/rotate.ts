@@ -1,5 +1,5 @@
 import type { Origin } from "../core/audit.ts";
-import { type KeyAttributes, type KeyRecord, statusAt, type Visibility } from "../core/key.ts";
+import { type KeyAttributes, type KeyOverrides, type KeyRecord, statusAt } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent, changedFields } from "./audit.ts";
 import { mintKey } from "./issue.ts";
@@ -8,7 +8,7 @@ import type { KeyService } from "./key-service.ts";
 export interface RotateRequest {
   readonly keyId: string;
   /** What the new key does not inherit. */
-  readonly overrides: Partial<KeyAttributes> & { readonly visibility?: Visibility };
+  readonly overrides: KeyOverrides;
 }
 
 export interface Rotated {

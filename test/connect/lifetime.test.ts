@@ -295,6 +295,23 @@ describe("streams", () => {
     expect(Buffer.from(text.slice(12), "base64").toString("latin1")).toContain("grpc-status: 14");
   });
 
+  it("read the text form of gRPC-Web in pieces of any size, and refuse what is cut off", async () => {
+    const server = await startStreams();
+    const text = failingWatch.toString("base64");
+    for (const [body, status] of [
+      [text, 14],
+      [text.slice(0, -1), 3],
+    ] as const) {
+      const socket = connect(server.http1Port, "127.0.0.1");
+      const lines = "Host: x\r\nContent-Type: application/grpc-web-text\r\nTransfer-Encoding: chunked\r\nConnection: close";
+      const chunks = [...body].map((character) => `1\r\n${character}\r\n`).join("");
+      socket.write(`POST ${watchPath} HTTP/1.1\r\n${lines}\r\n\r\n${chunks}0\r\n\r\n`);
+      const [, answer = ""] = (await readAll(socket)).split("\r\n\r\n", 2);
+      const frames = answer.split("\r\n").filter((line) => /^[A-Za-z\d+/=]{8,}$/.test(line));
+      expect(frames.map((frame) => Buffer.from(frame, "base64").toString("latin1")).join()).toContain(`grpc-status: ${status}\r\n`);
+    }
+  });
+
   it("blame the caller for what is wrong with its messages", async () => {
     const server = await startStreams();
     for (const [body, headers, status] of [

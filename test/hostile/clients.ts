@@ -63,7 +63,7 @@ export function http1Client(port: number): WireClient {
 }
 
 function answerOf({ httpStatus, headers, body }: WireResponse): Answer {
-  return { httpStatus, grpcStatus: headers.get("grpc-status"), body };
+  return { httpStatus, grpcStatus: headers.get("grpc-status"), grpcMessage: headers.get("grpc-message"), body };
 }
 
 /** Over HTTP/2. Throws where Node's client refuses to send the request. */
@@ -91,6 +91,7 @@ function outcomeOf(stream: ClientHttp2Stream): Promise<Outcome> {
     const chunks: Buffer[] = [];
     let httpStatus = 0;
     let grpcStatus: string | undefined;
+    let grpcMessage: string | undefined;
     const timer = setTimeout(() => {
       resolve("timeout");
       stream.close(constants.NGHTTP2_CANCEL);
@@ -98,15 +99,17 @@ function outcomeOf(stream: ClientHttp2Stream): Promise<Outcome> {
     stream.on("response", (headers) => {
       httpStatus = Number(headers[":status"]);
       grpcStatus = headers["grpc-status"]?.toString();
+      grpcMessage = headers["grpc-message"]?.toString();
     });
     stream.on("trailers", (trailers) => {
       grpcStatus = trailers["grpc-status"]?.toString();
+      grpcMessage = trailers["grpc-message"]?.toString();
     });
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("error", () => {});
     const finish = () => {
       clearTimeout(timer);
-      if (httpStatus > 0) resolve({ httpStatus, grpcStatus, body: Buffer.concat(chunks) });
+      if (httpStatus > 0) resolve({ httpStatus, grpcStatus, grpcMessage, body: Buffer.concat(chunks) });
       else resolve(stream.rstCode === constants.NGHTTP2_INTERNAL_ERROR ? "reset with INTERNAL_ERROR" : "closed");
     };
     // Node's client says `close` only once its own body is sent, which a server that answered early need not take.

@@ -1,8 +1,12 @@
+import { errorTable } from "../../src/error/table.ts";
+
 /** An answer to an attack, as far as it came. */
 export interface Answer {
   readonly httpStatus: number;
   /** `grpc-status` of headers or trailers, where there is one. */
   readonly grpcStatus?: string | undefined;
+  /** `grpc-message` beside it. */
+  readonly grpcMessage?: string | undefined;
   readonly body: Buffer;
 }
 
@@ -30,6 +34,8 @@ export interface Report {
 /** UNKNOWN, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const grpcFaults = new Set(["2", "13", "14", "15"]);
 const grpcTrailerInBody = /grpc-status: ?(\d+)/;
+/** The specifications of gRPC and Connect ask for INTERNAL here. */
+const undeclaredCompression = errorTable.UNDECLARED_COMPRESSION.text;
 
 export function createReport(): Report {
   const requestsByAttack = new Map<string, number>();
@@ -52,11 +58,15 @@ export function createReport(): Report {
     judge(attack, answer, excuse = {}, request = "") {
       const { httpStatus, body } = answer;
       const text = httpStatus === 200 && body.length > 65_536 ? "" : body.toString("latin1");
-      const grpcStatus = answer.grpcStatus ?? grpcTrailerInBody.exec(webTextDecoded(text))?.[1];
+      const plainText = webTextDecoded(text);
+      const grpcStatus = answer.grpcStatus ?? grpcTrailerInBody.exec(plainText)?.[1];
       add(answersByStatus, grpcStatus === undefined ? `HTTP ${httpStatus}` : `gRPC ${grpcStatus}`, 1);
       const isExcused = (httpStatus === 501 && excuse.unimplemented === true) || (httpStatus === 504 && excuse.deadline === true);
       if (httpStatus >= 500 && !isExcused) fault(attack, `answered HTTP ${httpStatus}`, `${text.slice(0, 300)} ${request}`);
-      if (grpcStatus !== undefined && grpcFaults.has(grpcStatus))
+      // A request that is not a call is refused by its HTTP status, which gRPC maps to UNKNOWN.
+      const isRefusal = httpStatus >= 400 && httpStatus < 500 && grpcStatus === "2";
+      const isUndeclared = grpcStatus === "13" && (answer.grpcMessage ?? plainText).includes(undeclaredCompression);
+      if (grpcStatus !== undefined && grpcFaults.has(grpcStatus) && !isRefusal && !isUndeclared)
         fault(attack, `answered gRPC status ${grpcStatus}`, `${text.slice(0, 300)} ${request}`);
     },
     fault,

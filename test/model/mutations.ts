@@ -139,6 +139,10 @@ const focusOnStall = scenariosOf(
  * random as in the others.
  */
 export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
+  "the proven-alive rule is removed: in-process entries are served without a heartbeat": focus(
+    fail(cut("subscriber"), 1, gapUpTo(900, 200), gapUpTo(8000, 6000)),
+    operate("narrow", 0, 0, gapUpTo(100)),
+  ),
   "in-process entries outlive a gap in the subscription": focus(
     fail(cut("subscriber"), 1, gapUpTo(900, 200), gapUpTo(900, 30)),
     operate("narrow", 0, 0, gapUpTo(100)),

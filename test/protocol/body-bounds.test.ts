@@ -65,6 +65,11 @@ const ways: [string, (byteLength: number) => ReturnType<typeof send>, (answer: A
   ],
   ["gRPC-Web", (n) => send(1, "POST", revokePath, type("application/grpc-web+proto"), envelope(protoOf(n))), isWeb("8")],
   [
+    "gRPC-Web, text",
+    (n) => send(1, "POST", revokePath, type("application/grpc-web-text"), text(envelope(protoOf(n)))),
+    ({ body }) => isWeb("8")({ body: Buffer.from(body.toString(), "base64") }),
+  ],
+  [
     "Connect GET, gzip",
     (n) => {
       const message = gzipSync(
@@ -85,14 +90,23 @@ const ways: [string, (byteLength: number) => ReturnType<typeof send>, (answer: A
     (n) => send(2, "POST", "/grpc.health.v1.Health/Watch", type("application/grpc"), envelope(Buffer.alloc(n, 0xff))),
     ({ grpcStatus }) => grpcStatus === "8",
   ],
+  [
+    "gRPC-Web health, a stream of text",
+    (n) => send(1, "POST", "/grpc.health.v1.Health/Watch", type("application/grpc-web-text"), text(envelope(Buffer.alloc(n, 0xff)))),
+    ({ body }) => isWeb("8")({ body: Buffer.from(body.toString(), "base64") }),
+  ],
 ];
+
+function text(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString("base64"));
+}
 
 function is(text: string) {
   return ({ body }: Awaited<ReturnType<typeof send>>) => body.toString().includes(text);
 }
 
 function isWeb(code: string) {
-  return ({ grpcStatus, body }: Awaited<ReturnType<typeof send>>) =>
+  return ({ grpcStatus, body }: Pick<Awaited<ReturnType<typeof send>>, "grpcStatus" | "body">) =>
     grpcStatus === code || body.toString("latin1").includes(`grpc-status: ${code}`);
 }
 

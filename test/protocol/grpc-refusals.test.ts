@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { flags, frame, frameTypes, headerBlock, http2Exchange, preface } from "../hostile/http2-wire.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 let server: ServerProcess;
@@ -108,4 +109,29 @@ test("a Connect call of an unknown service gets a Connect error", async () => {
   const headers = { "content-type": "application/json", "connect-protocol-version": "1" };
   const answer = await ask(unknownService, headers, Buffer.from("{}"));
   expect([answer.headers[":status"], JSON.parse(answer.body).code]).toEqual([404, "unimplemented"]);
+});
+
+test("streams that are reset before they are refused get no answer, and no error is logged", async () => {
+  const refusals = [
+    ["POST", knownMethod, "text/plain"],
+    ["PUT", knownMethod, "application/grpc"],
+    ["POST", unknownService, "application/grpc"],
+    ["POST", unknownMethod, "application/json"],
+    ["POST", "/grpc.health.v1.Health/Watch", "application/json"],
+  ] as const;
+  /** Node destroys a stream that is reset by any other code before it tells of it. */
+  const noError = Buffer.alloc(4);
+  const frames = refusals.map(([method, path, type], index) => {
+    const id = 2 * index + 1;
+    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type };
+    const head = frame(frameTypes.headers, flags.endHeaders, id, headerBlock(Object.entries(lines)));
+    return Buffer.concat([head, frame(frameTypes.data, 0, id, Buffer.from("{")), frame(frameTypes.reset, 0, id, noError)]);
+  });
+  // In one piece with the preface, so that Node reads the resets before it tells of the streams.
+  const bytes = Buffer.concat([preface, frame(frameTypes.settings, 0, 0), ...frames]);
+  await using own = await startServer();
+  expect((await http2Exchange(own.port, bytes, 10_000)).end).toBe("barrier");
+  // All output is there once it has ended.
+  expect(await own.stop()).toBe(0);
+  expect(own.output()).not.toContain('"level":"error"');
 });

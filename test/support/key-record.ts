@@ -1,5 +1,26 @@
 import type { KeyRecord } from "../../src/core/key.ts";
 
+/** A key with every field set, none as in `keyRecord()`. */
+export const fullRecord: KeyRecord = {
+  kind: "imported",
+  keyId: "0123456789abcdef".repeat(4),
+  revision: 7,
+  firstRevision: 7,
+  digest: "sha256",
+  name: "a name",
+  actorId: "an actor",
+  scopes: ["z", "a", "m:read"],
+  metadata: { team: "core" },
+  rateLimitPolicy: { quota: 100n, windowMs: 60_000, unit: "requests" },
+  allowedCidrs: ["10.0.0.0/8", "2001:db8::/32"],
+  visibility: "public",
+  createTimeMs: 1_700_000_000_001,
+  updateTimeMs: 1_700_000_000_002,
+  expireTimeMs: 4_102_444_800_003,
+  revocation: { reason: "privilege_withdrawn", description: "gone" },
+  lastUsedTimeMs: 1_700_000_000_004,
+};
+
 /** A plain active issued key, with whatever a test needs to be different. */
 export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
   return {

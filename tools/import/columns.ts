@@ -1,3 +1,6 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { ImportApiKeyRequest } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import { UsageError } from "./problems.ts";
 import { contentFromJson } from "./request-json.ts";
 import { notUtf8, type Row, replacementCharacter } from "./rows.ts";
@@ -9,47 +12,61 @@ type Column = (request: Json, cell: string) => string | undefined;
 
 const words = /[\s,]+/;
 
-/** The columns that a CSV file may have, by their names in the header. */
-const columns: Readonly<Record<string, Column>> = {
-  name: text("name"),
-  actor_id: text("actor_id"),
-  raw_key: text("raw_key"),
-  raw_key_sha256: text("raw_key_sha256"),
-  scopes(request, cell) {
-    request.scopes = cell.trim().split(/\s+/);
-    return undefined;
+/** What a row gives: all but `request_id`, since the batch has one. */
+type ImportField = Exclude<keyof ImportApiKeyRequest, keyof Message | "requestId">;
+
+const columnsOfFields: Readonly<Record<ImportField, Readonly<Record<string, Column>>>> = {
+  name: { name: text("name") },
+  actorId: { actor_id: text("actor_id") },
+  rawKey: { raw_key: text("raw_key") },
+  rawKeySha256: { raw_key_sha256: text("raw_key_sha256") },
+  scopes: { scopes },
+  ttl: { ttl: text("ttl") },
+  metadata: { metadata },
+  rateLimitPolicy: {
+    rate_limit_quota: rateLimit("quota"),
+    rate_limit_window: rateLimit("window"),
+    rate_limit_unit: rateLimit("unit"),
   },
-  ttl: text("ttl"),
-  metadata(request, cell) {
-    try {
-      request.metadata = JSON.parse(cell);
-      return undefined;
-    } catch {
-      // Without the parser's message: it quotes the cell.
-      return "metadata: is not valid JSON";
-    }
-  },
-  rate_limit_quota: rateLimit("quota"),
-  rate_limit_window: rateLimit("window"),
-  rate_limit_unit: rateLimit("unit"),
-  allowed_cidrs(request, cell) {
-    request.ip_restriction = { allowed_cidrs: cell.trim().split(words) };
-    return undefined;
-  },
-  visibility(request, cell) {
-    if (cell !== "secret" && cell !== "public") return "visibility: must be secret or public";
-    request.visibility = `KEY_VISIBILITY_${cell.toUpperCase()}`;
-    return undefined;
-  },
+  ipRestriction: { allowed_cidrs: allowedCidrs },
+  visibility: { visibility },
 };
 
-export const columnNames = Object.keys(columns);
+/** The columns that a CSV file may have, by their names in the header. */
+const columns: Readonly<Record<string, Column>> = Object.assign({}, ...Object.values(columnsOfFields));
+
+const columnNames = Object.keys(columns);
 
 function text(field: string): Column {
   return (request, cell) => {
     request[field] = cell;
     return undefined;
   };
+}
+
+function scopes(request: Json, cell: string): undefined {
+  request.scopes = cell.trim().split(/\s+/);
+}
+
+function metadata(request: Json, cell: string): string | undefined {
+  try {
+    request.metadata = JSON.parse(cell);
+    return undefined;
+  } catch {
+    // Without the parser's message: it quotes the cell.
+    return "metadata: is not valid JSON";
+  }
+}
+
+function allowedCidrs(request: Json, cell: string): undefined {
+  request.ip_restriction = { allowed_cidrs: cell.trim().split(words) };
+}
+
+function visibility(request: Json, cell: string): string | undefined {
+  const name = Object.keys(KeyVisibility).find((each) => each !== "UNSPECIFIED" && each.toLowerCase() === cell);
+  if (name === undefined) return "visibility: must be secret or public";
+  request.visibility = `KEY_VISIBILITY_${name}`;
+  return undefined;
 }
 
 function rateLimit(field: string): Column {

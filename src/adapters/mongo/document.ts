@@ -99,10 +99,10 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
   };
 }
 
-/** What replacing a key writes: all but its id, its first revision and its last use. */
+/** What replacing a key writes: all but its id, its first revision and its last use. Fields that older documents lack are written too. */
 export function replacedFields(
   record: KeyRecord,
-): Omit<KeyDocument, "_id" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark"> {
+): Required<Omit<KeyDocument, "_id" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark">> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,

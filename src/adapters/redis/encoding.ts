@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { KeyRecord, RevocationReason } from "../../core/key.ts";
+import type { KeyKind, KeyRecord, RevocationReason, Visibility } from "../../core/key.ts";
 import type { CacheEntry } from "../../ports/record-cache.ts";
 
 /*
@@ -12,20 +12,19 @@ import type { CacheEntry } from "../../ports/record-cache.ts";
  *          17-    body: nothing for an absent key, else the record's fields as a JSON array
  *
  * Bytes 0 to 12 are read by the scripts (scripts.ts) and by other releases, whatever the version, so they never change within one layout
- * (names.ts). A release that does not know the version takes the entry for a miss.
+ * (names.ts). A release that does not know the version takes the entry for a miss. So a change of the body, such as one more field, needs
+ * the next version: else a release without the field would read such an entry, and one with it an entry that lacks it.
  */
 const version = 2;
 const crcAt = 13;
 const bodyAt = 17;
 
-const kinds = ["issued", "imported"] as const;
-const visibilities = ["secret", "public"] as const;
-const reasons = [
-  "key_compromise",
-  "affiliation_changed",
-  "superseded",
-  "privilege_withdrawn",
-] as const satisfies readonly RevocationReason[];
+/** Numbers that stand for names in the body, the same in all releases. */
+const kinds: Numbers<KeyKind> = { issued: 0, imported: 1 };
+const visibilities: Numbers<Visibility> = { secret: 0, public: 1 };
+const reasons: Numbers<RevocationReason> = { key_compromise: 0, affiliation_changed: 1, superseded: 2, privilege_withdrawn: 3 };
+
+type Numbers<Name extends string> = Readonly<Record<Name, number>>;
 
 /** Revision and deadline must fit 48 bits; both do for the next 8000 years. */
 export function encodeEntry(entry: CacheEntry): Buffer {
@@ -60,19 +59,19 @@ function checksum(bytes: Buffer): number {
 function fieldsOf(record: KeyRecord) {
   const { rateLimitPolicy: rate, revocation } = record;
   return [
-    kinds.indexOf(record.kind),
+    kinds[record.kind],
     record.keyId,
     record.digest,
     record.name,
     record.actorId,
-    visibilities.indexOf(record.visibility),
+    visibilities[record.visibility],
     record.createTimeMs,
     record.updateTimeMs,
     record.expireTimeMs,
     record.lastUsedTimeMs,
     record.scopes,
     record.allowedCidrs,
-    revocation === null ? null : ([reasons.indexOf(revocation.reason), revocation.description] as const),
+    revocation === null ? null : ([reasons[revocation.reason], revocation.description] as const),
     rate === null ? null : ([String(rate.quota), rate.windowMs, rate.unit] as const),
     record.metadata,
     record.firstRevision,
@@ -86,7 +85,7 @@ function recordOf(fields: Fields, revision: number): KeyRecord {
   const [kind, keyId, digest, name, actorId, visibility, createTimeMs, updateTimeMs, expireTimeMs, lastUsedTimeMs, ...more] = fields;
   const [scopes, allowedCidrs, revocation, rate, metadata, firstRevision] = more;
   return {
-    kind: known(kinds[kind]),
+    kind: nameOf(kinds, kind),
     keyId,
     revision,
     firstRevision,
@@ -97,16 +96,16 @@ function recordOf(fields: Fields, revision: number): KeyRecord {
     metadata,
     rateLimitPolicy: rate === null ? null : { quota: BigInt(rate[0]), windowMs: rate[1], unit: rate[2] },
     allowedCidrs,
-    visibility: known(visibilities[visibility]),
+    visibility: nameOf(visibilities, visibility),
     createTimeMs,
     updateTimeMs,
     expireTimeMs,
-    revocation: revocation === null ? null : { reason: known(reasons[revocation[0]]), description: revocation[1] },
+    revocation: revocation === null ? null : { reason: nameOf(reasons, revocation[0]), description: revocation[1] },
     lastUsedTimeMs,
   };
 }
 
-function known<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("a name of another release");
-  return value;
+function nameOf<Name extends string>(numbers: Numbers<Name>, number: number): Name {
+  for (const name in numbers) if (numbers[name] === number) return name;
+  throw new Error("a name of another release");
 }

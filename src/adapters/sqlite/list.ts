@@ -3,14 +3,14 @@ import type { KeyStatus } from "../../core/key.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { recordOfRow, recordSelection } from "./row.ts";
 
-/** As core's `statusAt` judges. */
-const statusConditions: Record<KeyStatus, string> = {
-  active: "revoked = 0 AND (expire_time_ms IS NULL OR expire_time_ms > $nowMs)",
-  expired: "revoked = 0 AND expire_time_ms <= $nowMs",
-  revoked: "revoked = 1",
+/** As core's `statusAt` judges. An index can seek a status unless the status changes with the clock. */
+const conditions: Readonly<Record<KeyStatus, { readonly sql: string; readonly isSeekable: boolean }>> = {
+  active: { sql: "revoked = 0 AND (expire_time_ms IS NULL OR expire_time_ms > $nowMs)", isSeekable: false },
+  expired: { sql: "revoked = 0 AND expire_time_ms <= $nowMs", isSeekable: false },
+  revoked: { sql: "revoked = 1", isSeekable: true },
 };
 
-const statuses = [undefined, "active", "expired", "revoked"] as const;
+const statuses = [undefined, ...(Object.keys(conditions) as KeyStatus[])];
 
 /** Looked at in one step at most: about a millisecond of work, during which nobody else has a turn. */
 export const maxKeysPerStep = 2000;
@@ -29,21 +29,21 @@ function indexOf(byActor: boolean, status: KeyStatus | undefined): string {
  * key for every filter and sifts through every key.
  */
 export function listSql(byActor: boolean, status: KeyStatus | undefined): string {
-  const conditions = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", "key_id <= $untilKeyId"];
-  if (byActor) conditions.push("actor_id = $actorId");
-  if (status !== undefined) conditions.push(statusConditions[status]);
+  const wanted = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", "key_id <= $untilKeyId"];
+  if (byActor) wanted.push("actor_id = $actorId");
+  if (status !== undefined) wanted.push(conditions[status].sql);
   return `SELECT ${recordSelection}
-    FROM (SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, status)} WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT $limit) AS page
+    FROM (SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, status)} WHERE ${wanted.join(" AND ")} ORDER BY key_id LIMIT $limit) AS page
     CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
     ORDER BY page.key_id`;
 }
 
 /** Finds the last key of a step; none if the step reaches the end. For the statuses that an index cannot seek, since they change with the clock. */
 export function stepSql(byActor: boolean): string {
-  const conditions = ["tenant = $tenant", "kind = $kind", "revoked = 0", "key_id > $afterKeyId"];
-  if (byActor) conditions.push("actor_id = $actorId");
+  const wanted = ["tenant = $tenant", "kind = $kind", "revoked = 0", "key_id > $afterKeyId"];
+  if (byActor) wanted.push("actor_id = $actorId");
   return `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, "active")}
-    WHERE ${conditions.join(" AND ")} ORDER BY key_id LIMIT 1 OFFSET ${maxKeysPerStep - 1}`;
+    WHERE ${wanted.join(" AND ")} ORDER BY key_id LIMIT 1 OFFSET ${maxKeysPerStep - 1}`;
 }
 
 export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
@@ -65,7 +65,7 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
     if (statement === undefined) throw new Error("there is no list for this status");
     const limit = Math.min(query.limit, maxRecordsPerStep);
     const given = { tenant, kind, actorId, afterKeyId };
-    const isSeekable = status === undefined || status === "revoked";
+    const isSeekable = status === undefined || conditions[status].isSeekable;
     const last = isSeekable ? undefined : (step.get(given) as { key_id: string } | undefined);
     const records = statement.all({ ...given, untilKeyId: last?.key_id ?? afterAllIds, nowMs, limit }).map(recordOfRow);
     return { records, lastKeyId: records.length === limit ? (records.at(-1)?.keyId ?? null) : (last?.key_id ?? null) };

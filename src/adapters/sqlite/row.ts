@@ -1,59 +1,45 @@
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } from "../../core/key.ts";
 
-/** The columns of a record, in the order of `recordValues`; `last_used_time_ms` is last, since replacing a record leaves it alone. */
-export const recordColumns = [
-  "key_id",
-  "kind",
-  "revision",
-  "digest",
-  "actor_id",
-  "visibility",
-  "name",
-  "scopes",
-  "metadata",
-  "rate_limit_quota",
-  "rate_limit_window_ms",
-  "rate_limit_unit",
-  "allowed_cidrs",
-  "create_time_ms",
-  "update_time_ms",
-  "expire_time_ms",
-  "revoked",
-  "revocation_reason",
-  "revocation_description",
-  "last_used_time_ms",
-] as const;
+/**
+ * What each column of a record holds. `last_used_time_ms` is last, since replacing a record leaves it alone; `first_revision` is missing, since
+ * the store sets it.
+ */
+const columns: Readonly<Record<Exclude<keyof RecordRow, "first_revision"> | "revoked", (record: KeyRecord) => SQLInputValue>> = {
+  key_id: (record) => record.keyId,
+  kind: (record) => record.kind,
+  revision: (record) => record.revision,
+  digest: (record) => record.digest,
+  actor_id: (record) => record.actorId,
+  visibility: (record) => record.visibility,
+  name: (record) => record.name,
+  scopes: (record) => JSON.stringify(record.scopes),
+  metadata: (record) => (record.metadata === null ? null : JSON.stringify(record.metadata)),
+  rate_limit_quota: (record) => record.rateLimitPolicy?.quota ?? null,
+  rate_limit_window_ms: (record) => record.rateLimitPolicy?.windowMs ?? null,
+  rate_limit_unit: (record) => record.rateLimitPolicy?.unit ?? null,
+  allowed_cidrs: (record) => JSON.stringify(record.allowedCidrs),
+  create_time_ms: (record) => record.createTimeMs,
+  update_time_ms: (record) => record.updateTimeMs,
+  expire_time_ms: (record) => record.expireTimeMs,
+  revoked: (record) => (record.revocation === null ? 0 : 1),
+  revocation_reason: (record) => record.revocation?.reason ?? null,
+  revocation_description: (record) => record.revocation?.description ?? null,
+  last_used_time_ms: (record) => record.lastUsedTimeMs,
+};
+
+export const recordColumns = Object.keys(columns);
+const columnValues = Object.values(columns);
+
+/** The values of a record, in the order of `recordColumns`. */
+export function recordValues(record: KeyRecord): SQLInputValue[] {
+  return columnValues.map((valueIn) => valueIn(record));
+}
 
 /** What to select for `recordOfRow`. The quota comes as text, since node:sqlite refuses to read integers beyond 2^53. */
 export const recordSelection = [...recordColumns, "first_revision"]
   .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
-
-export function recordValues(record: KeyRecord): SQLInputValue[] {
-  return [
-    record.keyId,
-    record.kind,
-    record.revision,
-    record.digest,
-    record.actorId,
-    record.visibility,
-    record.name,
-    JSON.stringify(record.scopes),
-    record.metadata === null ? null : JSON.stringify(record.metadata),
-    record.rateLimitPolicy?.quota ?? null,
-    record.rateLimitPolicy?.windowMs ?? null,
-    record.rateLimitPolicy?.unit ?? null,
-    JSON.stringify(record.allowedCidrs),
-    record.createTimeMs,
-    record.updateTimeMs,
-    record.expireTimeMs,
-    record.revocation === null ? 0 : 1,
-    record.revocation?.reason ?? null,
-    record.revocation?.description ?? null,
-    record.lastUsedTimeMs,
-  ];
-}
 
 interface RecordRow {
   readonly key_id: string;

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { decodeEntry, encodeEntry } from "../../../src/adapters/redis/encoding.ts";
 import type { JsonObject, KeyRecord } from "../../../src/core/key.ts";
 import type { CacheEntry } from "../../../src/ports/record-cache.ts";
+import { fullRecord } from "../../support/key-record.ts";
 
 const timeMs = fc.integer({ min: 0, max: 2 ** 43 });
 const revision = fc.integer({ min: 1, max: 2 ** 48 - 1 });
@@ -73,9 +74,19 @@ test("an entry of a version that is not known is a miss, however sound it is", (
   const seal = () => bytes.writeUInt32BE(crc32(bytes.subarray(17), crc32(bytes.subarray(0, 13))), 13);
   seal();
   expect(decodeEntry(bytes, "any")).toEqual(entryOf(null, 7, 1));
-  bytes[0] = 3;
+  bytes[0] = (bytes[0] as number) + 1;
   seal();
   expect(decodeEntry(bytes, "any")).toBeUndefined();
+});
+
+/** Never change a body here: add the one of the next version. Releases with both versions share a Redis during an upgrade. */
+const bodies: Readonly<Record<number, string>> = {
+  2: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7]',
+};
+
+test("a version of the body has one layout", () => {
+  const bytes = encodeEntry(entryOf(fullRecord, fullRecord.revision, 1));
+  expect(bytes.toString("utf8", 17)).toBe(bodies[bytes[0] as number]);
 });
 
 test("an entry of another key is a miss", () => {

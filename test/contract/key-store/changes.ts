@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { keyRecord } from "../../support/key-record.ts";
+import { fullRecord, keyRecord } from "../../support/key-record.ts";
 import type { KeyStoreContext } from "../key-store.ts";
 
 const keyId = keyRecord().keyId;
@@ -15,19 +15,7 @@ export function describeChanges(context: KeyStoreContext): void {
   describe("replace", () => {
     test("writes every field but the last use", async () => {
       const tenant = await tenantWithKey({ lastUsedTimeMs: 5 });
-      const next = keyRecord({
-        revision: 2,
-        name: "next",
-        actorId: "actor",
-        scopes: ["write"],
-        metadata: { a: 1 },
-        rateLimitPolicy: { quota: 2n, windowMs: 1000, unit: "requests" },
-        allowedCidrs: ["10.0.0.0/8"],
-        updateTimeMs: 9,
-        expireTimeMs: 10,
-        revocation: superseded,
-        lastUsedTimeMs: null,
-      });
+      const next = { ...fullRecord, keyId, revision: 2, firstRevision: 1, lastUsedTimeMs: null };
       expect(await context.store.replace(tenant, next)).toBe(true);
       expect(await context.store.get(tenant, keyId)).toEqual({ ...next, lastUsedTimeMs: 5 });
       const bare = keyRecord({ revision: 3, lastUsedTimeMs: 999 });

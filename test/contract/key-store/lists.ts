@@ -5,7 +5,8 @@ import { keyRecord } from "../../support/key-record.ts";
 import type { KeyStoreContext } from "../key-store.ts";
 
 const nowMs = 1_700_000_000_000;
-const statuses: readonly (KeyStatus | undefined)[] = [undefined, "active", "expired", "revoked"];
+const everyStatus: Readonly<Record<KeyStatus, true>> = { active: true, expired: true, revoked: true };
+const statuses = [undefined, ...(Object.keys(everyStatus) as KeyStatus[])];
 const actors: readonly (string | undefined)[] = [undefined, "ann", "bob", "", "nobody"];
 const filters = actors.flatMap((actorId) => statuses.map((status) => ({ actorId, status })));
 

@@ -1,24 +1,24 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { openTokenKeys, type TokenKeysOptions } from "./adapters/jwk-sets/token-keys.ts";
-import { createMemoryRateLimiter } from "./adapters/memory/rate-limiter.ts";
-import { createMemoryRecordCache } from "./adapters/memory/record-cache.ts";
-import { openMongoKeyStore } from "./adapters/mongo/key-store.ts";
-import { createNoRecordCache } from "./adapters/none/record-cache.ts";
-import { openRedis, type RedisBackend } from "./adapters/redis/open.ts";
-import type { RedisSharedCacheOptions } from "./adapters/redis/shared-cache.ts";
-import { openSqliteKeyStore } from "./adapters/sqlite/key-store.ts";
-import type { CacheAddress, Config, Secrets, StoreAddress } from "./config/config.ts";
-import { ConfigError } from "./config/problems.ts";
-import { MalformedJwkSets } from "./core/token/jwk-set.ts";
-import { unreachable } from "./core/unreachable.ts";
-import type { KeyStore } from "./ports/key-store.ts";
-import type { LocalRateLimiter } from "./ports/rate-limiter.ts";
-import type { RecordCache } from "./ports/record-cache.ts";
-import type { SharedKeyStore } from "./ports/shared-key-store.ts";
-import type { TokenKeySource } from "./ports/token-keys.ts";
+import type { CacheAddress, Config, Secrets, StoreAddress } from "../config/config.ts";
+import { ConfigError } from "../config/problems.ts";
+import { MalformedJwkSets } from "../core/token/jwk-set.ts";
+import { unreachable } from "../core/unreachable.ts";
+import type { KeyStore } from "../ports/key-store.ts";
+import type { LocalRateLimiter } from "../ports/rate-limiter.ts";
+import type { RecordCache } from "../ports/record-cache.ts";
+import type { SharedKeyStore } from "../ports/shared-key-store.ts";
+import type { TokenKeySource } from "../ports/token-keys.ts";
+import { openTokenKeys, type TokenKeysOptions } from "./jwk-sets/token-keys.ts";
+import { createMemoryRateLimiter } from "./memory/rate-limiter.ts";
+import { createMemoryRecordCache } from "./memory/record-cache.ts";
+import { openMongoKeyStore } from "./mongo/key-store.ts";
+import { createNoRecordCache } from "./none/record-cache.ts";
+import { openRedis, type RedisBackend } from "./redis/open.ts";
+import type { RedisSharedCacheOptions } from "./redis/shared-cache.ts";
+import { openSqliteKeyStore } from "./sqlite/key-store.ts";
 
-// The one file that names concrete adapters: it opens what the settings choose.
+// The one file that names all adapters: it opens those that the settings choose.
 
 export interface StoreOptions {
   readonly clock: () => number;

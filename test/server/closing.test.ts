@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { closeAll } from "../src/closing.ts";
+import { closeAll } from "../../src/server/closing.ts";
 
 /** A stack of parts that are closed by name; those in `failing` throw, at once or later. */
 function stackOf(failing: Readonly<Record<string, "at once" | "later">>) {
