@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
 
 /** A request and what its answer is written to. */
@@ -26,13 +25,7 @@ export function exchangeOfStream(stream: ServerHttp2Stream, headers: IncomingHtt
 }
 
 /** Writes a whole answer. Adds to `headers`. */
-export function writeAnswer(
-  exchange: HttpExchange,
-  status: number,
-  headers: OutgoingHttpHeaders,
-  body: Uint8Array,
-  answers: AnswerQueue,
-): void {
+export function writeAnswer(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
   const { sink } = exchange;
   headers["content-length"] = body.length;
   if (isStream(sink)) {
@@ -40,7 +33,7 @@ export function writeAnswer(
     sink.respond(streamHeaders(exchange, status, headers));
     sink.end(body);
   } else {
-    answers.end(sink.writeHead(status, headers), body);
+    sink.writeHead(status, headers).end(body);
   }
 }
 
