@@ -2,9 +2,9 @@
 const minWindowBits = 18;
 
 /**
- * The same brotli stream with a window no larger than output of `maxBytes` needs. A decoder fills its window, up to 16 MiB, before it gives
- * the first byte away: 14 bytes cost it 40 ms, whatever the bound of the output. Up to `maxBytes` nothing changes: a distance is looked
- * up in the window where it is at most the window's size or the output so far, and the window is larger than the output.
+ * Returns the same brotli stream with a window no larger than output of `maxBytes` needs. A decoder fills its window, up to 16 MiB, before
+ * it returns the first byte, whatever the bound of the output: a few bytes can cost tens of milliseconds (bench/micro.ts). Output up to
+ * `maxBytes` does not change, because the window is larger than that output.
  */
 export function capBrotliWindow(bytes: Uint8Array, maxBytes: number): Uint8Array {
   const first = bytes[0] ?? 0;

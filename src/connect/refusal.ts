@@ -12,7 +12,7 @@ import { codecOfQuery } from "./get-request.ts";
 import { trailerFrame, webText } from "./grpc-web.ts";
 import type { LaneOptions } from "./lane.ts";
 
-type RefusalOptions = Pick<LaneOptions, "statusOf" | "answers">;
+type RefusalOptions = Pick<LaneOptions, "statusOf">;
 type Headers = Readonly<Record<string, string>>;
 
 const acceptedTypes = [
@@ -49,7 +49,7 @@ function refuse(
   response: HttpResponse,
   httpStatus: number,
   { reason, message, headers }: { reason: Reason; message: string; headers: Headers },
-  { statusOf, answers }: RefusalOptions,
+  { statusOf }: RefusalOptions,
 ): void {
   const requestId = requestIdOf(request);
   const status: Status = { ...statusOf(new Failure(reason, { message }), requestId), code: unknownCode };
@@ -60,7 +60,7 @@ function refuse(
   } else if (request.method === "HEAD") {
     writeHeaders(exchange, httpStatus, { ...all, "content-type": errorType(request) });
   } else {
-    writeAnswer(exchange, httpStatus, { ...all, "content-type": errorType(request) }, connectErrorBody(status), answers);
+    writeAnswer(exchange, httpStatus, { ...all, "content-type": errorType(request) }, connectErrorBody(status));
   }
   discardRest(exchange.source);
 }
@@ -102,7 +102,7 @@ export function refuseUnknown(request: HttpRequest, response: HttpResponse, isSe
   const exchange = exchangeOf(request, response);
   const requestId = requestIdOf(request);
   const status = options.statusOf(new Failure("UNIMPLEMENTED"), requestId);
-  writeUnknown(codec, exchange, isServiceKnown ? 501 : 404, { "x-request-id": requestId }, status, options);
+  writeUnknown(codec, exchange, isServiceKnown ? 501 : 404, { "x-request-id": requestId }, status);
   discardRest(exchange.source);
 }
 
@@ -112,18 +112,17 @@ function writeUnknown(
   httpStatus: number,
   headers: Headers,
   status: Status,
-  { answers }: RefusalOptions,
 ): void {
   const all = { ...headers, "content-type": contentType };
   if (protocol === "grpc") {
     writeHeaders(exchange, 200, { ...all, ...grpcErrorTrailers(status) });
   } else if (protocol === "grpc-web") {
     const frame = trailerFrame({ ...headers, ...grpcErrorTrailers(status) });
-    writeAnswer(exchange, 200, all, text ? webText(frame) : frame, answers);
+    writeAnswer(exchange, 200, all, text ? webText(frame) : frame);
   } else if (enveloped) {
     const endOfStream = Buffer.from(JSON.stringify({ error: connectError(status), metadata: {} }));
-    writeAnswer(exchange, 200, all, writeEnvelope(endOfStream, endStreamFlag), answers);
+    writeAnswer(exchange, 200, all, writeEnvelope(endOfStream, endStreamFlag));
   } else {
-    writeAnswer(exchange, httpStatus, { ...all, "content-type": "application/json" }, connectErrorBody(status), answers);
+    writeAnswer(exchange, httpStatus, { ...all, "content-type": "application/json" }, connectErrorBody(status));
   }
 }

@@ -2,7 +2,6 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
-import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { type Codec, codecOf } from "./codec.ts";
@@ -16,7 +15,7 @@ import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./refusal.ts";
 import { createStreamAdapter, type RegisterStreams } from "./stream-adapter.ts";
 
-export interface RpcOptions extends Omit<LaneOptions, "answers"> {
+export interface RpcOptions extends LaneOptions {
   readonly methods: MethodTable;
   /** For `methods`. */
   readonly admit: Admission;
@@ -41,9 +40,8 @@ export interface RpcHandler {
 }
 
 /** Serves Connect, gRPC and gRPC-Web: unary calls on lanes of our own, streams by Connect's handlers. */
-export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
-  const { methods, openMethods, reportError } = rpcOptions;
-  const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue() };
+export function createRpcHandler(options: RpcOptions): RpcHandler {
+  const { methods, openMethods, reportError } = options;
   const routes = new Map([...routesOf(methods, options.admit, options), ...routesOf(openMethods, () => {}, options)]);
   const streams = createStreamAdapter(options);
   const serviceNames = new Set([...streams.serviceNames, ...[...routes.values()].map(({ method }) => method.parent.typeName)]);

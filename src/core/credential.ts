@@ -82,7 +82,7 @@ export function createCredentials(
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
-  /** The subkey of a genuine key's tag, by tenant and digest: checking a tag again costs more than all the rest of parsing. */
+  /** The subkey of a genuine key's tag, by tenant and digest. Checking a tag costs more than the rest of parsing (bench/micro.ts). */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
 
   /** The subkey of the tag; `damaged`: the checksum is wrong; `foreign`: the tag is of none of our secrets. */

@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
-import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
 
 /** A request and what its answer is written to. */
@@ -9,7 +8,7 @@ export interface HttpExchange {
   readonly head: RequestHead;
   /** Where the body comes from. */
   readonly source: Readable;
-  /** HTTP/2 answers go to the bare stream: Node's compatibility layer costs as much again as the stream below it. */
+  /** HTTP/2 answers go to the bare stream: Node's compatibility layer adds to its cost (bench/micro.ts). */
   readonly sink: ServerResponse | ServerHttp2Stream;
   /** Headers that were set before the call came here (CORS). A ServerResponse adds its own by itself. */
   readonly presetHeaders: OutgoingHttpHeaders | undefined;
@@ -26,13 +25,7 @@ export function exchangeOfStream(stream: ServerHttp2Stream, headers: IncomingHtt
 }
 
 /** Writes a whole answer. Adds to `headers`. */
-export function writeAnswer(
-  exchange: HttpExchange,
-  status: number,
-  headers: OutgoingHttpHeaders,
-  body: Uint8Array,
-  answers: AnswerQueue,
-): void {
+export function writeAnswer(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
   const { sink } = exchange;
   headers["content-length"] = body.length;
   if (isStream(sink)) {
@@ -40,7 +33,7 @@ export function writeAnswer(
     sink.respond(streamHeaders(exchange, status, headers));
     sink.end(body);
   } else {
-    answers.end(sink.writeHead(status, headers), body);
+    sink.writeHead(status, headers).end(body);
   }
 }
 

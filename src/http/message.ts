@@ -9,8 +9,8 @@ export type HttpResponse = ServerResponse | Http2ServerResponse;
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
 /**
- * Answers an HTTP/2 stream without the request and response that Node makes beside it, which cost as much again as the stream itself.
- * False where it is not one for this handler; then it was not touched.
+ * Answers an HTTP/2 stream without the request and response of Node's compatibility layer, which cost extra (bench/micro.ts). Returns false,
+ * and leaves the stream untouched, if the stream is not for this handler.
  */
 export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) => boolean;
 

@@ -31,7 +31,7 @@ const whole = /^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|mo|s|m|h|d|w
 const part = /(\d*)\.?(\d*)(ns|us|µs|μs|ms|mo|s|m|h|d|w|y)/g;
 const protobufForm = /^-?\d{1,12}(?:\.\d{1,9})?s$/;
 
-/** Nanoseconds; undefined for what is no duration, does not fit google.protobuf.Duration, or is finer than a nanosecond. */
+/** Returns nanoseconds, or undefined if the text is not a duration, does not fit google.protobuf.Duration, or is finer than a nanosecond. */
 export function parseDurationNanos(text: string): bigint | undefined {
   if (text.length > maxLength || !whole.test(text)) return undefined;
   let sumNanos = 0n;
@@ -45,7 +45,7 @@ export function parseDurationNanos(text: string): bigint | undefined {
   return text.startsWith("-") ? -sumNanos : sumNanos;
 }
 
-/** The duration in the JSON form of google.protobuf.Duration; undefined as for parseDurationNanos. */
+/** Returns the JSON form of google.protobuf.Duration, or undefined as parseDurationNanos does. */
 export function protobufDuration(text: string): string | undefined {
   if (protobufForm.test(text)) return text;
   const nanos = parseDurationNanos(text);

@@ -3,8 +3,8 @@ const word = /true|false|null/y;
 const space = /[ \t\n\r]*/y;
 
 /**
- * Where text stops being JSON (RFC 8259): the offset of the first character that cannot stand there, or the length where it ends too
- * soon; undefined for valid JSON. JSON.parse says it only in a message that quotes the text, which may be a secret. Uses no recursion.
+ * The offset of the first character that is not valid in JSON (RFC 8259), or the length of the text if it ends too early. Undefined for
+ * valid JSON. JSON.parse reports it only in a message that quotes the text, which may be a secret. Uses no recursion.
  */
 export function jsonErrorOffset(text: string): number | undefined {
   let at = skip(space, text, 0);
@@ -29,7 +29,7 @@ export function jsonErrorOffset(text: string): number | undefined {
       if (!scalar.isWhole) return scalar.at;
       at = scalar.at;
     }
-    // A value ended: so may what holds it.
+    // A value ended. Close the arrays and objects that end here too.
     at = skip(space, text, at);
     while (closers.length > 0 && text[at] === closers.at(-1)) {
       closers.pop();
@@ -46,7 +46,7 @@ export function jsonErrorOffset(text: string): number | undefined {
   }
 }
 
-/** Where something ends, or, where it is not whole, where it breaks. */
+/** Where a token ends, or the offset of the error if it is not whole. */
 interface End {
   readonly at: number;
   readonly isWhole: boolean;

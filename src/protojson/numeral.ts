@@ -2,10 +2,10 @@
 const numeral = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 /** Integers of 15 digits always fit a double. */
 const safeDigits = 15;
-/** More digits than this are never needed, and big numbers are slow to compare. */
+/** No finite double needs more digits before its decimal point. Bounds the length of BigInts. */
 const maxDigits = 400;
 
-/** From here on, JSON.stringify writes a double with an exponent. */
+/** JSON.stringify writes doubles from this size on with an exponent. */
 const minExponentForm = 1e21;
 
 export function isNumeral(text: string): boolean {

@@ -5,8 +5,8 @@ import { jsonErrorOffset } from "./json-position.ts";
 import { scanJson } from "./scan-json.ts";
 
 /**
- * Parses the JSON text of a caller, with or without a byte order mark. Throws MALFORMED_BODY with the place of the error and no text of the
- * body, and INVALID_REQUEST for valid JSON that readers take differently or that costs too much; see scanJson.
+ * Parses the JSON text of a caller, with or without a byte order mark. Throws MALFORMED_BODY with the position of the error and no text of
+ * the body. Throws INVALID_REQUEST for valid JSON that parsers read differently or that costs too much; see scanJson.
  */
 export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -6,15 +6,10 @@ import { losesPrecision } from "./numeral.ts";
 /** An array of the contract has at most 1000 items, and one in metadata at most 2048, which is what its 4096 bytes have room for. */
 const maxItems = 2048;
 const maxProblems = 100;
-/** Up to so many names are searched one by one, which is faster than making a Set. */
-const maxSearched = 8;
-
 /** An object or array that is not closed yet. */
 interface Open {
   /** Undefined in an array. */
-  readonly names: string[] | undefined;
-  /** The same names, where they are many. */
-  nameSet: Set<string> | undefined;
+  readonly names: Set<string> | undefined;
   /** Of the current member. */
   name: string;
   awaitsName: boolean;
@@ -35,10 +30,9 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /**
- * Looks at JSON text before it is parsed, in one pass that makes no values. Throws INVALID_REQUEST at once where the text holds more than
- * `maxValues` values, an array of more than 2048 items, or more than 100 levels. Returns what JSON.parse would accept in silence: members
- * that stand twice in one object (the last one would win), and numbers that a double cannot hold (they would change). Text that is not JSON
- * is left to the parser.
+ * Checks JSON text before it is parsed, in one pass that makes no values. Throws INVALID_REQUEST at once if the text holds more than
+ * `maxValues` values, an array of more than 2048 items, or more than 100 levels. Returns what JSON.parse would silently change: duplicate
+ * members of an object (the last one would win), and numbers that a double cannot hold. Does not check whether the text is JSON.
  */
 export function scanJson(text: string, maxValues: number): FieldViolation[] {
   const problems: FieldViolation[] = [];
@@ -85,28 +79,22 @@ function tooManyItems(stack: readonly Open[]): Error {
 }
 
 function openObject(): Open {
-  return { names: [], nameSet: undefined, name: "", awaitsName: true, index: 0 };
+  return { names: new Set(), name: "", awaitsName: true, index: 0 };
 }
 
 function openArray(): Open {
-  return { names: undefined, nameSet: undefined, name: "", awaitsName: false, index: 0 };
+  return { names: undefined, name: "", awaitsName: false, index: 0 };
 }
 
-/** Answers false where the object has a member of this name already. */
+/** Returns false if the object has a member of this name already. */
 function takeName(open: Open, name: string): boolean {
-  const names = open.names as string[];
+  const names = open.names as Set<string>;
+  const count = names.size;
   open.name = name;
-  if (open.nameSet !== undefined) {
-    const count = open.nameSet.size;
-    return open.nameSet.add(name).size > count;
-  }
-  if (names.includes(name)) return false;
-  names.push(name);
-  if (names.length > maxSearched) open.nameSet = new Set(names);
-  return true;
+  return names.add(name).size > count;
 }
 
-/** Two spellings of a name are one name (`\u0061` and `a`). */
+/** `\u0061` and `a` are the same name. */
 function nameIn(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end);
   if (!raw.includes("\\")) return raw;
@@ -117,7 +105,7 @@ function nameIn(text: string, start: number, end: number): string {
   }
 }
 
-/** Where the string that begins at `start` has its closing quote; the length of the text where it has none. */
+/** The offset of the closing quote of the string that begins at `start`; the length of the text if there is none. */
 function stringEnd(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;

@@ -10,10 +10,10 @@ const native = { useProtoFieldName: true };
 const writers = new WeakMap<DescMessage, Write>();
 
 /**
- * A message as the text of protobuf JSON with proto field names: 64-bit integers as strings, what is not set left out. Only lists, maps and
- * `next_page_token` are always written, since clients loop over them: an empty page would be `{}`. Else the same text as toJson of
- * protobuf-es and JSON.stringify make, in half the time: each schema's writers are built once. Throws for what has no JSON (timestamps out
- * of range, values of another type than their field's).
+ * Writes a message as protobuf JSON with proto field names: 64-bit integers as strings, fields that are not set left out. Only lists, maps
+ * and `next_page_token` are always written, since clients loop over them: an empty page would be `{}`. Otherwise returns the same text as
+ * toJson of protobuf-es and JSON.stringify, in less time (bench/micro.ts), because the writers of a schema are built once. Throws if a value
+ * has no JSON (a timestamp out of range, a value of another type than its field).
  */
 export function writeJson<S extends DescMessage>(schema: S, message: MessageShape<S>): string {
   return writerOf(schema)(message);
@@ -59,7 +59,7 @@ function specialWriter(schema: DescMessage): Write | undefined {
 /** As AIP-158 names it; empty on the last page. */
 const alwaysWritten: ReadonlySet<string> = new Set(["next_page_token"]);
 
-/** Rare, and left to protobuf-es. */
+/** Rare messages, which protobuf-es writes. */
 const nativeOnly = new Set(["Any", "Duration", "FieldMask", "Struct", "Value", "ListValue"].map((name) => `google.protobuf.${name}`));
 
 /** `"name":value`, or "" where the field is not set. */
@@ -102,7 +102,7 @@ function memberWriter(field: DescField): (message: Message) => string {
   };
 }
 
-/** Whether a field without presence counts as not set. */
+/** Returns whether a value of a field without presence counts as not set. */
 function zeroTest(field: DescField): (value: unknown) => boolean {
   if (field.enum !== undefined) {
     const zero = field.enum.values[0]?.number;

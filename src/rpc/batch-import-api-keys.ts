@@ -31,7 +31,7 @@ export function batchImportApiKeys(
   return async ({ requests, requestId = "", compactResults = false }: BatchRequest, call: Call) => {
     const items: (ImportRequest | Failure)[] = [];
     for (const request of requests) {
-      // A thousand take 30 ms: whoever verifies at the same time gets a turn in between.
+      // A thousand block the event loop for milliseconds (bench/micro.ts). Verifications get a turn in between.
       if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
       items.push(itemOf(request, violationsOf));
     }

@@ -20,9 +20,9 @@ export function createSampler(share: number, random: () => number): () => boolea
 }
 
 /**
- * One log line a call. Changes are logged as `info`, reads as `debug` but for a sample (a line for each verify would cost as much as the
- * verify), our own faults as `error` with their cause. A caller who is known and may not do what it asks is logged as `info`, a deadline of
- * its own that passed as `warn`; strangers only as `debug`, because they can call as often as they like.
+ * One log line a call. Changes are logged as `info`, reads as `debug` but for a sample (bench/micro.ts has the cost of a line), our own
+ * faults as `error` with their cause. A caller who is known and may not do what it asks is logged as `info`, a deadline of its own that
+ * passed as `warn`; strangers only as `debug`, because they can call as often as they like.
  */
 export function logCalls({ log, monotonicMs, isSampled, traceIdOf }: CallLogOptions): CallObserver {
   const fieldsOf = (call: Call, code: CodeName | "OK", startMs: number) => ({

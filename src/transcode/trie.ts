@@ -4,28 +4,27 @@ import type { PathTemplate } from "./template-parser.ts";
 type ByMethod<T> = Map<string, T>;
 
 interface Node<T> {
-  /** A few at most, so that comparing in place beats hashing a copy of the segment. */
-  readonly literals: { readonly text: string; readonly node: Node<T> }[];
+  readonly literals: Map<string, Node<T>>;
   any: Node<T> | undefined;
-  /** What ends here, by verb. */
+  /** Values of paths that end here, by verb. */
   readonly leaves: Map<string, ByMethod<T>>;
-  /** What takes all the rest of the path, by verb. */
+  /** Values that match the rest of the path, by verb. */
   readonly rests: Map<string, ByMethod<T>>;
 }
 
-/** Finds what is registered for a path and an HTTP method. Paths are compared as they came, never decoded. */
+/** Finds the value registered for a path and an HTTP method. Paths are compared as received, without decoding. */
 export interface Trie<T> {
-  /** Answers false where the same shape is there for the method already. */
+  /** Returns false if the method has a template of the same shape already. */
   insert(template: PathTemplate, httpMethod: string, value: T): boolean;
-  /** HEAD is served by GET where it has nothing of its own. */
+  /** HEAD falls back to GET. */
   find(path: string, httpMethod: string): T | undefined;
-  /** The methods that the path takes, `*` among them. */
+  /** The methods allowed on the path, which may include `*`. */
   methodsAt(path: string): Set<string>;
 }
 
 /**
- * Literals win over `*`, and `*` over `**`, segment by segment from the left; where the better branch leads nowhere for this method the
- * next one is tried. A path's verb is what follows the last colon of its last segment. Empty segments and dot segments (`.`, `..`,
+ * Literals win over `*`, and `*` over `**`, segment by segment from the left. If the better branch has nothing for this method, the next
+ * one is tried. The verb of a path follows the last colon of its last segment. Empty segments and dot segments (`.`, `..`,
  * `%2e`) match no variable.
  */
 export function createTrie<T>(): Trie<T> {
@@ -53,7 +52,7 @@ export function createTrie<T>(): Trie<T> {
 }
 
 function newNode<T>(): Node<T> {
-  return { literals: [], any: undefined, leaves: new Map(), rests: new Map() };
+  return { literals: new Map(), any: undefined, leaves: new Map(), rests: new Map() };
 }
 
 function pathOf(template: PathTemplate): string {
@@ -81,11 +80,8 @@ function childOf<T>(node: Node<T>, segment: string): Node<T> {
     node.any ??= newNode();
     return node.any;
   }
-  let child = node.literals.find((literal) => literal.text === segment)?.node;
-  if (child === undefined) {
-    child = newNode();
-    node.literals.push({ text: segment, node: child });
-  }
+  const child = node.literals.get(segment) ?? newNode();
+  node.literals.set(segment, child);
   return child;
 }
 
@@ -117,9 +113,9 @@ function walk<T>(
   const start = at + 1;
   const stop = segmentEnd(path, start, end);
   if (stop === start) return undefined;
-  for (const literal of node.literals) {
-    if (literal.text.length !== stop - start || !path.startsWith(literal.text, start)) continue;
-    const value = walk(literal.node, path, stop, end, verb, httpMethod, found);
+  const literal = node.literals.get(path.slice(start, stop));
+  if (literal !== undefined) {
+    const value = walk(literal, path, stop, end, verb, httpMethod, found);
     if (value !== undefined) return value;
   }
   if (node.any !== undefined && !isDotSegment(path, start, stop)) {

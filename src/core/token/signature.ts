@@ -9,7 +9,8 @@ const p256Order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc63
 const p256Bytes = 32;
 
 /**
- * Whether a JWS signature over `input` was made with the key. Synchronous: a way through the thread pool costs as much as the check.
+ * Whether a JWS signature over `input` was made with the key. Synchronous, because the thread pool adds to
+ * the cost of the check (bench/micro.ts).
  * With every ECDSA signature (r, s) the signature (r, n - s) is valid too, and anybody can compute it. Only the one with the lower s is taken,
  * so that a token is one text.
  */

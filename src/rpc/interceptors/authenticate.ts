@@ -48,7 +48,7 @@ function bearerTokenOf(authorization: string | undefined): string | undefined {
 
 /** Compares with every known token, so that the time taken says nothing about which one came close. */
 function callerOf(tokens: readonly KnownToken[], token: string): Caller | undefined {
-  // Not "buffer": Node makes that one outside of the pool of small buffers, at twice the price of the hash.
+  // Not "buffer": Node allocates that one outside of its pool of small buffers, which costs more than the hash (bench/micro.ts).
   const sha256 = Buffer.from(hash("sha256", token, "binary"), "latin1");
   let caller: Caller | undefined;
   for (const known of tokens) {

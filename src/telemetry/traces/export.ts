@@ -41,8 +41,8 @@ function createSampler({ root, ratio, followsParent }: TraceSettings["sampler"])
 }
 
 /**
- * Whether a span is worth beginning for a call: the SDK would draw ids for it first and cost each verify several microseconds. Without a
- * caller's trace the id is random, so that drawing a number for it is as good.
+ * Whether to begin a span for a call. The SDK would draw ids first, also for spans that are not sampled (bench/micro.ts). Without a
+ * caller's trace the id is random, so that a random number decides as well.
  */
 export function isChosen({ root, ratio, followsParent }: TraceSettings["sampler"], caller: TraceContext | undefined): boolean {
   if (caller === undefined) return root === "always_on" || (root === "traceidratio" && Math.random() < ratio);
