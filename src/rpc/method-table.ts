@@ -31,12 +31,9 @@ export function maxBytes(method: DescMethod): number {
   return (rows.get(method)?.body ?? publicBody).maxBytes;
 }
 
-const maxJsonValuesByRequest = new Map<DescMessage, number>();
-for (const [{ input }, { body }] of rows) {
-  maxJsonValuesByRequest.set(input, Math.max(body.maxJsonValues, maxJsonValuesByRequest.get(input) ?? 0));
-}
+const maxJsonValuesOf = new Map<DescMessage, number>([...rows].map(([{ input }, { body }]) => [input, body.maxJsonValues]));
 
-/** Bound of the values in the JSON of a request. */
+/** Bound of the values in the JSON of a request. Methods with the same request have the same bound. */
 export function maxJsonValues(request: DescMessage): number {
-  return maxJsonValuesByRequest.get(request) ?? publicBody.maxJsonValues;
+  return maxJsonValuesOf.get(request) ?? publicBody.maxJsonValues;
 }
