@@ -23,14 +23,13 @@ import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import { createJsonReader } from "./protojson/read.ts";
-import { access } from "./rpc/access.ts";
-import { auditRefusals } from "./rpc/interceptors/audit-refusals.ts";
-import { authenticate, isAdmin } from "./rpc/interceptors/authenticate.ts";
+import { auditRefusals } from "./rpc/admission/audit-refusals.ts";
+import { authenticate, isAdmin } from "./rpc/admission/authenticate.ts";
+import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { maxBytes, maxJsonValues, maxStreamMessageBytes } from "./rpc/request-size.ts";
-import { restSuccesses } from "./rpc/rest.ts";
+import { accessOf, hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
@@ -196,14 +195,14 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       tokenKeys,
       selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     }),
-    [...telemetry.interceptors, noStore(ApiKeysService.methods), validate(violationsOf)],
+    [...telemetry.interceptors, noStore(hasSecret), validate(violationsOf)],
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, access));
+  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, accessOf));
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
-  const logged = logCalls({ log, monotonicMs, isSampled, traceIdOf: telemetry.traceIdOf });
+  const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
   const admit = noteKnownConnections(connections.setKnown, telemetry.admission(authorized, logged));
 
   const json = createJsonReader({
@@ -241,7 +240,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      transcoder: createTranscoder({ methods, admit, json, bodies, rest: restSuccesses, trustedProxies, maxBytes, reportError }),
+      transcoder: createTranscoder({ methods, admit, json, bodies, rest: successes, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),
     streamHandler: (...stream) => rpc.streamHandler(...stream) || watchLane(...stream),

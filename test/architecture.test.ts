@@ -208,6 +208,11 @@ test("only src/main.ts writes to the console", () => {
   expect(files.filter((file) => file !== "src/main.ts" && /\bconsole\.\w+\(/.test(texts.get(file) as string))).toEqual([]);
 });
 
+test("only src/http/target.ts reads the target of a request", () => {
+  const reads = /\brequest\??\.url\b|\{[^{}]*\burl\b[^{}]*\}(?:: [^=)]+)? = request\b|\{[^{}]*\burl\b[^{}]*\}: (?:Pick<)?HttpRequest\b/;
+  expect(files.filter((file) => reads.test(texts.get(file) as string))).toEqual(["src/http/target.ts"]);
+});
+
 test("there are no default exports", () => {
   expect(files.filter((file) => /^export default\b|\bas default\b/m.test(texts.get(file) as string))).toEqual([]);
 });

@@ -85,15 +85,20 @@ export function refuseHttp1(request: HttpRequest, response: HttpResponse, option
  * Answers UNIMPLEMENTED to a call of a method that does not exist, in its own protocol. To unary calls of Connect the HTTP status tells
  * whether its service does: 501, else 404.
  */
-export function refuseUnknown(request: HttpRequest, response: HttpResponse, isServiceKnown: boolean, options: RefusalOptions): void {
-  const { method, url = "" } = request;
+export function refuseUnknown(
+  request: HttpRequest,
+  response: HttpResponse,
+  query: string,
+  isServiceKnown: boolean,
+  options: RefusalOptions,
+): void {
+  const { method } = request;
   const contentType = headerOf(request, "content-type");
   if (method !== "POST" && method !== "GET") {
     refuseMethod(request, response, "GET, POST", options);
     return;
   }
-  const queryAt = url.indexOf("?");
-  const ofQuery = method === "GET" ? codecOfQuery(new URLSearchParams(queryAt < 0 ? "" : url.slice(queryAt + 1))) : undefined;
+  const ofQuery = method === "GET" ? codecOfQuery(new URLSearchParams(query)) : undefined;
   const codec = ofQuery ?? codecOf(contentType) ?? (isGrpcCaller(contentType) ? codecOf("application/grpc") : undefined);
   if (codec === undefined) {
     refuseContentType(request, response, options);

@@ -4,6 +4,7 @@ import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
+import { targetOf } from "../http/target.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { serveConnectGet } from "./connect-get-lane.ts";
 import { serveConnect } from "./connect-lane.ts";
@@ -47,13 +48,11 @@ export function createRpcHandler(options: RpcOptions): RpcHandler {
   const serviceNames = new Set([...streams.serviceNames, ...[...routes.values()].map(({ method }) => method.parent.typeName)]);
 
   const handler: HttpHandler = (request, response) => {
-    const target = request.url ?? "";
-    const queryAt = target.indexOf("?");
-    const path = queryAt < 0 ? target : target.slice(0, queryAt);
+    const { path, query } = targetOf(request);
     const route = routes.get(path);
-    if (route !== undefined) serveUnary(route, queryAt < 0 ? "" : target.slice(queryAt + 1), request, response, options);
+    if (route !== undefined) serveUnary(route, query, request, response, options);
     else if (streams.has(path)) streams.serve(path, request, response);
-    else refuseUnknown(request, response, isPathOf(serviceNames, path), options);
+    else refuseUnknown(request, response, query, isPathOf(serviceNames, path), options);
   };
 
   const streamHandler: StreamHandler = (stream, headers) => {

@@ -1,4 +1,4 @@
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Call } from "../call/call.ts";
 import type { CallObserver } from "../call/observe.ts";
 import type { Failure } from "../error/failure.ts";
@@ -8,6 +8,7 @@ import type { Log } from "../telemetry/log.ts";
 export interface CallLogOptions {
   readonly log: Log;
   readonly monotonicMs: () => number;
+  readonly isRead: (method: DescMethod) => boolean;
   /** Asked for each successful read: whether it is one of those logged as `info`. */
   readonly isSampled: () => boolean;
   /** The trace that a call belongs to. */
@@ -24,7 +25,7 @@ export function createSampler(share: number, random: () => number): () => boolea
  * faults as `error` with their cause. A caller who is known and may not do what it asks is logged as `info`, a deadline of its own that
  * passed as `warn`; strangers only as `debug`, because they can call as often as they like.
  */
-export function logCalls({ log, monotonicMs, isSampled, traceIdOf }: CallLogOptions): CallObserver {
+export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
   const fieldsOf = (call: Call, code: CodeName | "OK", startMs: number) => ({
     requestId: call.requestId,
     traceId: traceIdOf(call),
@@ -36,7 +37,7 @@ export function logCalls({ log, monotonicMs, isSampled, traceIdOf }: CallLogOpti
   });
 
   const logSuccess = (call: Call, startMs: number): void => {
-    const level = isRead(call) && !isSampled() ? "debug" : "info";
+    const level = isRead(call.method) && !isSampled() ? "debug" : "info";
     if (log.isEnabled(level)) log[level](fieldsOf(call, "OK", startMs), "call");
   };
 
@@ -79,10 +80,3 @@ function refusalLevel({ caller }: Call, reason: Reason): "debug" | "info" | "war
 function refusesCaller(reason: Reason): boolean {
   return reason === "UNAUTHENTICATED" || reason === "PERMISSION_DENIED";
 }
-
-/** Verifications are not NO_SIDE_EFFECTS methods, since those can be called by GET and credentials must not be in URLs. */
-function isRead({ method }: Call): boolean {
-  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || verifications.has(method.localName);
-}
-
-const verifications: ReadonlySet<string> = new Set(["adminVerifyApiKey", "adminBatchVerifyApiKeys"]);

@@ -1,5 +1,6 @@
 import { errorTable } from "../error/table.ts";
 import type { HttpHandler } from "../http/message.ts";
+import { targetOf } from "../http/target.ts";
 import { sendError, sendJson } from "./error-answer.ts";
 import type { HealthState } from "./health-state.ts";
 
@@ -19,7 +20,7 @@ export function createHealthHttp(state: HealthState): HttpHandler {
       sendError(response, { httpStatus, code, message: text }, { ...noStore, allow: "GET, HEAD" });
       return;
     }
-    if (request.url?.startsWith("/health/alive")) {
+    if (targetOf(request).path === "/health/alive") {
       sendJson(response, 200, ok, noStore);
       return;
     }

@@ -1,5 +1,6 @@
 import { errorTable } from "../error/table.ts";
 import type { HttpHandler } from "../http/message.ts";
+import { targetOf } from "../http/target.ts";
 import { sendError } from "./error-answer.ts";
 import { defaultLimits, type ListenerLimits } from "./limits.ts";
 import { authorityOf, createListener } from "./listener.ts";
@@ -45,7 +46,7 @@ export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) 
 /** Answers GET and HEAD of `/metrics`, and nothing else. */
 function createMetricsHttp(scrapes: Scrapes): HttpHandler {
   return (request, response) => {
-    if (request.url?.split("?", 1)[0] !== "/metrics") {
+    if (targetOf(request).path !== "/metrics") {
       const { httpStatus, code, text } = errorTable.ROUTE_NOT_FOUND;
       sendError(response, { httpStatus, code, message: text });
       return;

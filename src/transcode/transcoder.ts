@@ -7,6 +7,7 @@ import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall } from "../http/run-call.ts";
+import { targetOf } from "../http/target.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
@@ -44,10 +45,8 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
 
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
-    const target = originForm(request.url ?? "");
-    const queryAt = target.indexOf("?");
-    const rawPath = queryAt < 0 ? target : target.slice(0, queryAt);
-    const found = findEndpoint(routes, rawPath, request.method ?? "");
+    const target = targetOf(request);
+    const found = findEndpoint(routes, target.path, request.method ?? "");
     if (found instanceof Set) {
       refuseRoute(found, request, response);
       return;
@@ -60,7 +59,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       timeoutMs: () => undefined,
       read: async () => {
         const body = isBodyless(request) ? undefined : await readJson(request, route, json, call.openBody(bodies));
-        return buildRequest({ path, query: queryAt < 0 ? "" : target.slice(queryAt + 1), body });
+        return buildRequest({ path, query: target.query, body });
       },
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
@@ -127,13 +126,6 @@ function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpR
   if (request.method !== "OPTIONS") throw new Failure("METHOD_NOT_ALLOWED");
   sendNothing(response, { "x-request-id": requestIdOf(request) });
   request.resume();
-}
-
-/** An absolute-form target (RFC 9112, section 3.2.2) without its scheme and authority. */
-function originForm(target: string): string {
-  if (target.startsWith("/")) return target;
-  const authority = /^https?:\/\/[^/?#]*/i.exec(target)?.[0] ?? "";
-  return target.slice(authority.length);
 }
 
 function fail(request: HttpRequest, response: HttpResponse, error: unknown, headers: ResponseHeaders): void {

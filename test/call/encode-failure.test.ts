@@ -33,7 +33,10 @@ beforeAll(async () => {
   const shared = {
     methods: createMethodTable(ApiKeysService, implementations(), []),
     admit: observeAdmission(
-      [countCalls(metrics, monotonicMs), logCalls({ log, monotonicMs, isSampled: () => true, traceIdOf: () => undefined })],
+      [
+        countCalls(metrics, monotonicMs),
+        logCalls({ log, monotonicMs, isRead: () => false, isSampled: () => true, traceIdOf: () => undefined }),
+      ],
       () => {},
     ),
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),

@@ -4,6 +4,7 @@ import { create, type Message } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { parseConnectTimeout, parseGrpcTimeout } from "../../src/connect/timeout.ts";
 import type { HttpHandler, StreamHandler } from "../../src/http/message.ts";
+import { targetOf } from "../../src/http/target.ts";
 import type { HeaderLine, Suite } from "./messages.ts";
 
 /** What the suite wants to hear of a request, and methods do not see by themselves: all headers, the deadline, the query. */
@@ -16,8 +17,8 @@ const current = new AsyncLocalStorage<Seen>();
 
 export function noteRequests(handler: HttpHandler): HttpHandler {
   return (request, response) => {
-    const queryAt = request.url?.indexOf("?") ?? -1;
-    const query = queryAt < 0 ? undefined : new URLSearchParams(request.url?.slice(queryAt + 1));
+    const { query: text } = targetOf(request);
+    const query = text === "" ? undefined : new URLSearchParams(text);
     current.run({ headers: request.headers, query }, handler, request, response);
   };
 }

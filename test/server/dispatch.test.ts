@@ -1,13 +1,16 @@
 import { expect, it } from "vitest";
 import type { HttpHandler } from "../../src/http/message.ts";
+import { targetOf } from "../../src/http/target.ts";
 import { createCors } from "../../src/server/cors.ts";
 import { createDispatcher } from "../../src/server/dispatch.ts";
 import { askHttp1, askHttp2, raw, serve } from "./support.ts";
 
 const named =
   (name: string): HttpHandler =>
-  (request, response) =>
-    response.end(`${name} ${request.url}`);
+  (request, response) => {
+    const { path, query } = targetOf(request);
+    response.end(`${name} ${path}${query && `?${query}`}`);
+  };
 const parts = {
   rpc: named("rpc"),
   health: named("health"),

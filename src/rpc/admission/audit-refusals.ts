@@ -3,7 +3,7 @@ import { Failure } from "../../error/failure.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import { contextOf } from "../context.ts";
 
-/** Tells the audit trail whom the admission refuses. */
+/** Records in the audit trail whom `admit` refuses. */
 export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: Admission): Admission {
   return (call) => {
     try {

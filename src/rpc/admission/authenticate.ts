@@ -1,8 +1,9 @@
 import { hash, timingSafeEqual } from "node:crypto";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Admission, Caller } from "../../call/call.ts";
 import type { Role } from "../../core/role.ts";
 import { Failure } from "../../error/failure.ts";
-import type { Access } from "../access.ts";
+import type { Access } from "../methods.ts";
 
 /** A bearer token that is known by its SHA-256 only. */
 export interface KnownToken {
@@ -14,11 +15,12 @@ export interface KnownToken {
 const bearer = /^bearer +([\w~+/.-]+=*) *$/i;
 
 /**
- * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses whoever the access table does not list. A method that is missing from the table is refused to everyone.
+ * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses callers without a role that may call the method. A method whose
+ * access is undefined is refused to everyone.
  */
-export function authenticate(tokens: readonly KnownToken[], access: Readonly<Record<string, Access>>): Admission {
+export function authenticate(tokens: readonly KnownToken[], accessOf: (method: DescMethod) => Access | undefined): Admission {
   return (call) => {
-    const allowed = access[call.method.localName];
+    const allowed = accessOf(call.method);
     if (allowed === "public") return;
 
     const token = bearerTokenOf(call.requestHeader("authorization"));

@@ -1,0 +1,39 @@
+import type { DescMessage, DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { publicBody } from "./body-bounds.ts";
+import { type Access, type MethodName, type MethodRow, methodRows, type Success } from "./methods.ts";
+
+/** A location gets the response of its own method only, because it is looked up by that method. */
+const rows = new Map<DescMethod, MethodRow<Message>>(
+  ApiKeysService.methods.map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
+);
+
+/** Undefined for methods of other services. */
+export function accessOf(method: DescMethod): Access | undefined {
+  return rows.get(method)?.access;
+}
+
+export function isRead(method: DescMethod): boolean {
+  return rows.get(method)?.effect === "read";
+}
+
+export function hasSecret(method: DescMethod): boolean {
+  return rows.get(method)?.hasSecret === true;
+}
+
+/** How JSON/HTTP answers each method. */
+export const successes: ReadonlyMap<DescMethodUnary, Success<Message>> = new Map(
+  [...rows].map(([method, { success }]) => [method as DescMethodUnary, success]),
+);
+
+/** Bound of a method's request, before and after inflating. Health and reflection are public. */
+export function maxBytes(method: DescMethod): number {
+  return (rows.get(method)?.body ?? publicBody).maxBytes;
+}
+
+const maxJsonValuesOf = new Map<DescMessage, number>([...rows].map(([{ input }, { body }]) => [input, body.maxJsonValues]));
+
+/** Bound of the values in the JSON of a request. Methods with the same request have the same bound. */
+export function maxJsonValues(request: DescMessage): number {
+  return maxJsonValuesOf.get(request) ?? publicBody.maxJsonValues;
+}

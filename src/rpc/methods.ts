@@ -1,0 +1,72 @@
+import type { MessageShape } from "@bufbuild/protobuf";
+import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Role } from "../core/role.ts";
+import { type BodyBounds, batchImportBody, batchVerifyBody, publicBody, usualBody } from "./body-bounds.ts";
+
+type Methods = typeof ApiKeysService.method;
+export type MethodName = keyof Methods;
+
+/** Who may call a method: anyone, or callers with one of the roles. */
+export type Access = "public" | readonly Role[];
+
+/** How JSON/HTTP answers a success. */
+export interface Success<Response> {
+  readonly status: 200 | 201 | 204;
+  /** Path of the resource that was made, for the Location header. */
+  readonly location?: (response: Response) => string;
+}
+
+/** What is fixed for a method beside its contract in proto/. */
+export interface MethodRow<Response> {
+  readonly access: Access;
+  readonly success: Success<Response>;
+  readonly body: BodyBounds;
+  /** Reads are logged as `debug`. A read whose request holds a credential is not NO_SIDE_EFFECTS: those can be called by GET. */
+  readonly effect: "read" | "change";
+  /** Whether the response can hold a secret. Such a response must not be stored by caches (RFC 9111). */
+  readonly hasSecret: boolean;
+}
+
+const admins = ["admin"] as const;
+const auditors = ["admin", "auditor"] as const;
+const verifiers = ["admin", "verifier"] as const;
+
+const ok = { status: 200 } as const;
+const noContent = { status: 204 } as const;
+
+/** Exhaustive: a method without a row does not compile. */
+export const methodRows = {
+  adminIssueApiKey: { access: admins, success: created(issuedPath), body: usualBody, effect: "change", hasSecret: true },
+  adminGetIssuedApiKey: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminListIssuedApiKeys: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminUpdateIssuedApiKey: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminRotateIssuedApiKey: { access: admins, success: created(issuedPath), body: usualBody, effect: "change", hasSecret: true },
+  adminRevokeApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminRevokeIssuedApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminRevokeImportedApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminImportApiKey: { access: admins, success: created(importedPath), body: usualBody, effect: "change", hasSecret: false },
+  adminBatchImportApiKeys: { access: admins, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
+  adminBatchCreateImportedApiKeys: { access: admins, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
+  adminGetImportedApiKey: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminListImportedApiKeys: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminUpdateImportedApiKey: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminDeleteImportedApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminVerifyApiKey: { access: verifiers, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminBatchVerifyApiKeys: { access: verifiers, success: ok, body: batchVerifyBody, effect: "read", hasSecret: false },
+  adminDeriveToken: { access: verifiers, success: ok, body: usualBody, effect: "change", hasSecret: true },
+  getJwks: { access: "public", success: ok, body: publicBody, effect: "read", hasSecret: false },
+  revokeApiKey: { access: "public", success: ok, body: publicBody, effect: "change", hasSecret: false },
+  adminListAuditEvents: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+} satisfies { readonly [Name in MethodName]: MethodRow<MessageShape<Methods[Name]["output"]>> };
+
+function created<Response>(location: (response: Response) => string): Success<Response> {
+  return { status: 201, location };
+}
+
+function issuedPath({ issuedApiKey }: { readonly issuedApiKey?: { readonly keyId: string } | undefined }): string {
+  return `/v2alpha1/admin/issuedApiKeys/${issuedApiKey?.keyId}`;
+}
+
+function importedPath({ keyId }: { readonly keyId: string }): string {
+  return `/v2alpha1/admin/importedApiKeys/${keyId}`;
+}
