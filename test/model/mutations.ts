@@ -108,6 +108,7 @@ const fail = (
   durationMs: fc.Arbitrary<number>,
 ): fc.Arbitrary<Step> => fc.record({ do: fc.constant("fail"), gapMs, fault, processes: fc.constant(1 << process), durationMs });
 const cut = (path: Path) => fc.record({ kind: fc.constant("cut" as const), path: fc.constant(path), loud: fc.boolean() });
+const silentCut = (path: Path) => fc.constant({ kind: "cut" as const, path, loud: false });
 const slow = (path: Path, leastMs: number, mostMs: number) =>
   fc.record({
     kind: fc.constant("slow" as const),
@@ -139,6 +140,11 @@ const focusOnStall = scenariosOf(
  * random as in the others.
  */
 export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
+  // A connection that is cut without a word is no gap: only the missing heartbeats tell.
+  "the proven-alive rule is removed: in-process entries are served without a heartbeat": focus(
+    fail(silentCut("subscriber"), 1, gapUpTo(300), gapUpTo(7000, 5000)),
+    operate("narrow", 0, 0, gapUpTo(300)),
+  ),
   "in-process entries outlive a gap in the subscription": focus(
     fail(cut("subscriber"), 1, gapUpTo(900, 200), gapUpTo(900, 30)),
     operate("narrow", 0, 0, gapUpTo(100)),
