@@ -1,27 +1,35 @@
 import { defineConfig } from "vitest/config";
+import { onMongo, processes, unit } from "./test/projects.ts";
 
-/** The operations are tested on both stores: on SQLite with everything else, and once more on MongoDB and Redis. */
 export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 90_000,
-    // Tests of real processes, elections and failovers share two cores with others' work; what fails three times is broken.
-    retry: process.env.CI === undefined ? 0 : 2,
     reporters: ["default", "./test/support/count-reporter.ts"],
     projects: [
-      { extends: true, test: { name: "sqlite", include: ["test/**/*.test.ts"], sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: "unit", include: [...unit], sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: { name: "servers", include: ["test/**/*.test.ts"], exclude: [...unit, ...processes], sequence: { groupOrder: 2 } },
+      },
       {
         extends: true,
         test: {
-          name: "mongodb",
-          // What its global set-up puts into the environment reaches the other project's workers too; this does not.
-          env: { KEYWRIGHT_TEST_PROJECT: "mongodb" },
-          include: ["test/rpc/**/*.test.ts", "test/protocol/{matrix,rest,rest-errors,rest-headers}.test.ts"],
+          name: "servers-mongodb",
+          // What its global set-up puts into the environment reaches the workers of other projects too; this does not.
+          env: { KEYWRIGHT_TEST_PROJECT: "servers-mongodb" },
+          include: [...onMongo],
+          exclude: [...unit, ...processes],
           globalSetup: "./test/support/mongodb-project.ts",
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
+      },
+      {
+        extends: true,
+        // Elections, kills and attacks share two cores with what else the machine does; what fails twice is broken.
+        test: { name: "processes", include: [...processes], retry: 1, sequence: { groupOrder: 4 } },
       },
     ],
   },

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import ipaddr from "ipaddr.js";
 import { describe, expect, test } from "vitest";
 import { type Address, formatAddress, parseAddress } from "../../src/core/address.ts";
+import { runCount } from "../support/run-count.ts";
 
 describe("parseAddress", () => {
   test.each([
@@ -60,7 +61,7 @@ describe("parseAddress", () => {
         const address = parseAddress(text);
         if (address !== null) expect(formatAddress(address)).toBe(ipaddr.process(text).toString());
       }),
-      { numRuns: 5000 },
+      { numRuns: runCount(1000) },
     );
   });
 });

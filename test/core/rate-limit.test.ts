@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { convert, type Debt, isEnforced, noDebt, owedAt, priceOf, rateOf, spend, type Taken, takenOf } from "../../src/core/rate-limit.ts";
+import { runCount } from "../support/run-count.ts";
 
 interface Policy {
   readonly quota: bigint;
@@ -79,7 +80,7 @@ describe("against a bucket in exact fractions", () => {
         const [limit, bucket] = [limitOf(policy), bucketOf(policy)];
         for (const { nowUs, cost } of takes) expect(limit.take(nowUs, cost)).toEqual(bucket.take(nowUs, cost));
       }),
-      { numRuns: 3000 },
+      { numRuns: runCount(1000) },
     );
   });
 

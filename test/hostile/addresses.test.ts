@@ -8,11 +8,11 @@ import { attackBesideCustomer } from "./beside-customer.ts";
 /** Each takes part of the memory of the server: those that come at the same time are as many as a gateway might send. */
 const atOnce = 8;
 
-test("500 client addresses with a zone of 1 MB each are refused and leave nothing behind", { timeout: 120_000 }, async () => {
+test("200 client addresses with a zone of 1 MB each are refused and leave nothing behind", { timeout: 120_000 }, async () => {
   const statuses = new Set<number>();
   const outcome = await attackBesideCustomer("client_ip with zones of 1 MB", {}, async (server) => {
     const send = adminSender(server);
-    await inTurns(500, async (index) => {
+    await inTurns(200, async (index) => {
       const client_ip = `fe80::1%${index}${"z".repeat(1_000_000)}`;
       const answer = await send("POST", "/v2alpha1/admin/apiKeys:verify", { body: { credential: "a guess", client_ip } });
       statuses.add(answer.status);
@@ -56,12 +56,12 @@ test("batches of 100 macaroons with 100 ranges each", { timeout: 120_000 }, asyn
       (_, index) => narrowMacaroon(token, [`audience = ${index}`, `ip in ${ranges}`]) as string,
     );
     const requests = macaroons.map((credential, index) => ({ credential, audience: `${index}`, client_ip: "2001:db8:63::1" }));
-    for (let batch = 0; batch < 30; batch += 1) {
+    for (let batch = 0; batch < 12; batch += 1) {
       const { json } = await send("POST", "/v2alpha1/admin/apiKeys:batchVerify", { body: { requests } });
       for (const { is_valid } of json.results as { is_valid: boolean }[]) answers.set(is_valid, (answers.get(is_valid) ?? 0) + 1);
     }
   });
-  expect(Object.fromEntries(answers)).toEqual({ true: 3000 });
+  expect(Object.fromEntries(answers)).toEqual({ true: 1200 });
   expect(outcome.customerErrors).toEqual([]);
 });
 

@@ -22,13 +22,27 @@ const customerIntervalMs = 20;
 /** The customer is heard before the attack begins and after it ends. */
 const quietMs = 300;
 
-/** Starts a server with a 512 MB heap, runs the attack beside a customer who verifies every 20 ms, and prints what the attack cost. */
+/** A server with a 512 MB heap. */
+export function startTarget(options: ServerOptions = {}): Promise<ServerProcess> {
+  return startServer({ ...options, env: { NODE_OPTIONS: "--max-old-space-size=512", ...options.env } });
+}
+
+/** Attacks a server of its own. */
 export async function attackBesideCustomer(
   name: string,
   options: ServerOptions,
   attack: (server: ServerProcess) => Promise<void>,
 ): Promise<AttackOutcome> {
-  await using server = await startServer({ ...options, env: { NODE_OPTIONS: "--max-old-space-size=512", ...options.env } });
+  await using server = await startTarget(options);
+  return attackOn(server, name, attack);
+}
+
+/** Runs the attack beside a customer who verifies every 20 ms, and prints what the attack cost. */
+export async function attackOn(
+  server: ServerProcess,
+  name: string,
+  attack: (server: ServerProcess) => Promise<void>,
+): Promise<AttackOutcome> {
   const customer = startWellBehavedClient(server, await issueSecret(server), customerIntervalMs);
   await sleep(quietMs);
   const memoryBeforeMiB = await privateMemoryMiB(server.pid);

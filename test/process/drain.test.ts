@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -48,15 +48,20 @@ test("SIGTERM under load: what was accepted is answered, and the exit code is 0"
   console.info(`answered: HTTP/1.1 ${http1?.acknowledged.length}, HTTP/2 ${http2?.acknowledged.length}, gRPC ${grpc?.acknowledged.length}`);
 });
 
+/** A request whose body does not end, once the server has it: then it asks for the body. */
+async function hangingRequest(port: number): Promise<Socket> {
+  const hanging = connectTcp(port, "127.0.0.1").on("error", () => {});
+  const head = ["POST /v2alpha1/apiKeys:selfRevoke HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 100"];
+  hanging.write([...head, "Expect: 100-continue", "", "{"].join("\r\n"));
+  const [answer] = (await once(hanging, "data")) as [Buffer];
+  expect(String(answer)).toContain("100 Continue");
+  return hanging;
+}
+
 test("while a request is under way new connections are refused, and after KEYWRIGHT_DRAIN_TIMEOUT it is cut", async () => {
   await using server = await startServer({ dataDir, env: { KEYWRIGHT_DRAIN_TIMEOUT: "2s" } });
-  const hanging = connectTcp(server.port, "127.0.0.1");
-  hanging.on("error", () => {});
-  hanging.write(
-    "POST /v2alpha1/apiKeys:selfRevoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-  );
+  const hanging = await hangingRequest(server.port);
   const cut = once(hanging, "close");
-  await sleep(200);
 
   const begunMs = performance.now();
   const exitCode = server.stop();
@@ -72,14 +77,9 @@ test("while a request is under way new connections are refused, and after KEYWRI
 
 test("a second SIGTERM ends the process at once with 1", async () => {
   await using server = await startServer({ dataDir, env: { KEYWRIGHT_DRAIN_TIMEOUT: "60s" } });
-  const hanging = connectTcp(server.port, "127.0.0.1");
-  hanging.on("error", () => {});
-  hanging.write(
-    "POST /v2alpha1/apiKeys:selfRevoke HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-  );
-  await sleep(200);
+  await hangingRequest(server.port);
   process.kill(server.pid, "SIGTERM");
-  await sleep(200);
+  await expect.poll(server.output, { timeout: 20_000 }).toContain('"closing"');
   const begunMs = performance.now();
   expect(await server.stop()).toBe(1);
   expect(performance.now() - begunMs).toBeLessThan(5000);

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jsonErrorOffset } from "../../src/protojson/json-position.ts";
+import { runCount } from "../support/run-count.ts";
 
 describe("jsonErrorOffset", () => {
   test.each<[string, number | undefined]>([
@@ -53,7 +54,7 @@ describe("jsonErrorOffset", () => {
           expect(jsonErrorOffset(text) === undefined).toBe(isJson);
         },
       ),
-      { numRuns: 5000 },
+      { numRuns: runCount(1000) },
     );
   });
 

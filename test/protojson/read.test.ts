@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { RotateIssuedApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { Failure, type FieldViolation } from "../../src/error/failure.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
+import { runCount } from "../support/run-count.ts";
 import { Everything, sampleMessage } from "./sample.ts";
 
 const Plain = sampleMessage("Plain");
@@ -313,7 +314,7 @@ describe("beside protobuf-es", () => {
         }
         expect(toJson(Everything, native as never)).toEqual(canonical);
       }),
-      { numRuns: 3000 },
+      { numRuns: runCount(1000) },
     );
   });
 

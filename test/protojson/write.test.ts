@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { timestampText } from "../../src/protojson/timestamp.ts";
 import { writeJson } from "../../src/protojson/write.ts";
+import { runCount } from "../support/run-count.ts";
 import { Everything } from "./sample.ts";
 
 /** JSON that any message of the schema may have, in protobuf JSON. */
@@ -103,7 +104,7 @@ describe("writeJson", () => {
           const native = toJson(schema, message, { useProtoFieldName: true });
           expect(writeJson(schema, message)).toBe(JSON.stringify(completed(schema, native)));
         }),
-        { numRuns: schema === Everything ? 500 : 50 },
+        { numRuns: runCount(schema === Everything ? 100 : 20) },
       );
     },
   );

@@ -136,7 +136,7 @@ test("keys verify at once that verifiers know as absent or deleted", async () =>
   expect(await api.verify({ credential: "sk_late_1" })).toMatchObject({ is_valid: true });
 });
 
-const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
+const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "servers-mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
 
 test.skipIf(!isOnMongo)("in another process too (skipped on SQLite, which has one)", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "keywright-test-"));

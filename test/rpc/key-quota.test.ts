@@ -7,7 +7,7 @@ import { type Api, delay, startApi } from "../support/api.ts";
 
 const maxKeys = 12;
 const reason = "REVOCATION_REASON_SUPERSEDED";
-const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
+const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "servers-mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
 const item = (raw_key: string): JsonObject => ({ raw_key, name: "n", actor_id: "a" });
 let dataDir = "";
 let apis: readonly Api[] = [];

@@ -9,6 +9,7 @@ import {
   frameTypes,
   getHeaderBlock,
   http2Preface,
+  longTimes,
   raw,
   serve,
   type TestServer,
@@ -22,6 +23,8 @@ const endHeaders = 4;
 let server: TestServer;
 let listener: Listener;
 let port: number;
+/** Closes nothing because of a time limit. */
+let patient: TestServer;
 let handled = 0;
 
 beforeAll(async () => {
@@ -32,9 +35,10 @@ beforeAll(async () => {
     else response.end("ok");
   });
   ({ listener, port } = server);
+  patient = await serve((_request, response) => response.end("ok"), longTimes);
 });
 afterAll(async () => {
-  await server[Symbol.asyncDispose]();
+  await Promise.all([server[Symbol.asyncDispose](), patient[Symbol.asyncDispose]()]);
 });
 afterEach(async () => {
   expect((await askHttp1(port)).body).toBe("ok");
@@ -111,14 +115,14 @@ describe("HTTP/1.1 that is refused in other ways", () => {
   it("answers 408 to headers that come too slowly", async () => {
     const client = raw(port, "GET / HTTP/1.1\r\n");
     const dribble = setInterval(() => client.socket.write("X: y\r\n"), 20);
-    const answer = parse(await client.closed(2_000));
+    const answer = parse(await client.closed());
     clearInterval(dribble);
     expect(answer).toMatchObject({ status: 408, json: errorJson(408, 4, "DEADLINE_EXCEEDED") });
   });
   it("answers 408 to a body that comes too slowly", async () => {
     const client = raw(port, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     const dribble = setInterval(() => client.socket.write("a"), 20);
-    const answer = parse(await client.closed(3_000));
+    const answer = parse(await client.closed());
     clearInterval(dribble);
     expect(answer.status).toBe(408);
   });
@@ -158,26 +162,28 @@ describe("HTTP/1.1 that is served", () => {
 
 describe("connections that say too little", () => {
   it("closes one that says nothing", async () => {
-    expect(await raw(port).closed(1_000)).toHaveLength(0);
+    await using strict = await serve(() => {}, { ...longTimes, headersTimeoutMs: 300 });
+    expect(await raw(strict.port).closed()).toHaveLength(0);
   });
   it("closes one that dribbles an HTTP/2 preface", async () => {
-    const client = raw(port);
+    await using strict = await serve(() => {}, { ...longTimes, headersTimeoutMs: 300 });
+    const client = raw(strict.port);
     let at = 0;
     const dribble = setInterval(() => client.socket.write(http2Preface.subarray(at, ++at)), 100);
-    expect(await client.closed(1_000)).toHaveLength(0);
+    expect(await client.closed()).toHaveLength(0);
     clearInterval(dribble);
     expect(at).toBeLessThan(http2Preface.length);
   });
   it("closes one that ends before its first byte", async () => {
-    const client = raw(port);
+    const client = raw(patient.port);
     client.socket.end();
-    await client.closed(250);
+    await client.closed();
   });
   it("closes one that ends in the middle of a preface, of a request, of a body", async () => {
     for (const piece of [http2Preface.subarray(0, 10), "GET / HT", "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na"]) {
-      const client = raw(port, piece);
+      const client = raw(patient.port, piece);
       client.socket.end();
-      await client.closed(250);
+      await client.closed();
     }
   });
   it("closes one that is reset", async () => {
@@ -189,18 +195,19 @@ describe("connections that say too little", () => {
     }
   });
   it("closes an HTTP/2 connection that sends no SETTINGS", async () => {
-    await raw(port, http2Preface).closed(1_000);
+    await using strict = await serve(() => {}, { ...longTimes, headersTimeoutMs: 300 });
+    await raw(strict.port, http2Preface).closed();
   });
   it("closes an HTTP/2 connection that its client has half closed", async () => {
-    const client = raw(port, http2Preface, settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock));
+    const client = raw(patient.port, http2Preface, settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock));
     await until(() => frameTypes(client.received()).includes(frameType.data));
     client.socket.end();
-    await client.closed(250);
+    await client.closed();
   });
   it("closes an HTTP/2 session without streams, although it pings", async () => {
     const client = raw(port, http2Preface, settings);
     const pings = setInterval(() => client.socket.write(frame(frameType.ping, 0, 0, Buffer.alloc(8))), 50);
-    const types = frameTypes(await client.closed(3_000));
+    const types = frameTypes(await client.closed());
     clearInterval(pings);
     expect(types).toContain(frameType.goaway);
   });
@@ -214,7 +221,7 @@ describe("HTTP/2 floods", () => {
   };
 
   it("takes a preface in single bytes", async () => {
-    const client = raw(port);
+    const client = raw(patient.port);
     client.socket.setNoDelay(true);
     for (const byte of http2Preface) {
       client.socket.write(Buffer.from([byte]));
@@ -298,11 +305,11 @@ describe("HTTP/2 floods", () => {
 });
 
 it("keeps connections within their limit", async () => {
-  await using small = await serve((_, response) => response.end("ok"), { maxConnections: 4, headersTimeoutMs: 500 });
+  await using small = await serve((_, response) => response.end("ok"), { ...longTimes, maxConnections: 4 });
   const held = [raw(small.port, "G"), raw(small.port, "G")];
   await until(() => small.listener.connectionCount() === 2);
-  expect(await raw(small.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").closed(300)).toHaveLength(0);
-  await Promise.all(held.map((client) => client.closed()));
+  expect(await raw(small.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").closed()).toHaveLength(0);
+  for (const client of held) client.socket.destroy();
   await until(() => small.listener.connectionCount() === 0);
   expect((await askHttp1(small.port)).body).toBe("ok");
 });

@@ -55,7 +55,7 @@ it("finishes what runs on both versions, closes what is idle, takes no new conne
     isDrained = true;
   });
   expect(server.listener.draining.aborted).toBe(true);
-  await silent.closed(500);
+  await silent.closed();
   await until(() => idleSession.closed);
   await expect(get(server.port, new Agent())).rejects.toMatchObject({ code: "ECONNREFUSED" });
   await sleep(300);
@@ -117,7 +117,9 @@ it("destroys what is left after the limit", async () => {
 });
 
 it("ends streams without end by its signal", async () => {
+  let watching = 0;
   await using server = await serve((_request, response) => {
+    watching += 1;
     (response as ServerResponse).write("watching");
     const end = (): void => void response.end();
     server.listener.draining.addEventListener("abort", end);
@@ -125,7 +127,7 @@ it("ends streams without end by its signal", async () => {
   });
   const session = connectHttp2(`http://127.0.0.1:${server.port}`);
   const watches = Array.from({ length: 30 }, () => stream(session));
-  await sleep(200);
+  await until(() => watching === watches.length);
   const startMs = Date.now();
   await server.listener.drain(10_000);
   expect(Date.now() - startMs).toBeLessThan(3_000);

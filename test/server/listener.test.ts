@@ -82,8 +82,10 @@ it("rejects where the address is taken, and can be drained without having listen
 });
 
 it("survives writes to clients that are gone, on both versions", async () => {
+  let asked = 0;
   let wrote = 0;
   await using server = await serve((_request, response) => {
+    asked += 1;
     response.on("close", () => {
       (response as ServerResponse).write("late");
       response.end();
@@ -93,7 +95,7 @@ it("survives writes to clients that are gone, on both versions", async () => {
   const http1 = raw(server.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   const http2 = connectHttp2(`http://127.0.0.1:${server.port}`).on("error", () => {});
   http2.request({ ":path": "/" }).on("error", () => {});
-  await sleep(100);
+  await until(() => asked === 2);
   http1.socket.resetAndDestroy();
   http2.destroy();
   await until(() => wrote === 2);

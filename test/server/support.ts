@@ -21,6 +21,12 @@ export const quickLimits: ListenerLimits = {
   unansweredStreamsPerSecond: 10,
 };
 
+/** No limit of these ends a connection while a test runs: what ends, ends for another reason. */
+export const longTimes = {
+  ...{ headersTimeoutMs: 120_000, requestTimeoutMs: 120_000, responseTimeoutMs: 120_000 },
+  ...{ keepAliveIdleMs: 120_000, sessionIdleMs: 120_000, anonymousIdleMs: 120_000 },
+} satisfies Partial<ListenerLimits>;
+
 export interface TestServer extends AsyncDisposable {
   readonly listener: Listener;
   readonly port: number;
@@ -102,7 +108,7 @@ export function raw(port: number, ...pieces: readonly (string | Buffer)[]): RawC
   return {
     socket,
     received: () => Buffer.concat(chunks),
-    async closed(withinMs = 5_000) {
+    async closed(withinMs = 20_000) {
       await Promise.race([onClosed, sleep(withinMs)]);
       if (!isClosed)
         throw new Error(`still open after ${withinMs} ms, having sent ${JSON.stringify(Buffer.concat(chunks).toString("latin1"))}`);
@@ -112,7 +118,7 @@ export function raw(port: number, ...pieces: readonly (string | Buffer)[]): RawC
   };
 }
 
-export async function until(condition: () => boolean, withinMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean, withinMs = 20_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error("not within time");

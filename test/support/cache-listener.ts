@@ -18,7 +18,7 @@ export function recordingListener(): SharedCacheListener & { readonly heard: Hea
 }
 
 /** Waits until it holds; rejects after `timeoutMs`. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 30_000): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
@@ -27,7 +27,7 @@ export async function until(holds: () => boolean | Promise<boolean>, what: strin
 }
 
 /** The cache's id, once it has one that is not `other`. */
-export async function connected(cache: SharedCache, other: string | null = null, timeoutMs = 20_000): Promise<string> {
+export async function connected(cache: SharedCache, other: string | null = null, timeoutMs = 40_000): Promise<string> {
   await until(() => cache.cacheId !== null && cache.cacheId !== other, "connected to another server", timeoutMs);
   return cache.cacheId as string;
 }

@@ -1,21 +1,29 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
 
-/** Prints the closing line that CI reads: `N passed, N failed, N skipped`. A file that fails to load counts as one failure. */
+/**
+ * Names the tests that were skipped and those that passed only when tried again, and prints the closing line that CI reads: `N passed, N failed,
+ * N skipped`. A file that fails to load counts as one failure.
+ */
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
-    let passed = 0;
-    let failed = unhandledErrors.length;
-    let skipped = 0;
-    for (const module of modules) {
-      failed += module.errors().length;
-      for (const test of module.children.allTests()) {
-        const { state } = test.result();
-        if (state === "passed") passed += 1;
-        else if (state === "failed") failed += 1;
-        else skipped += 1;
-      }
-    }
-    console.info(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
-    if (passed + failed === 0) process.exitCode = 1;
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const inState = (state: string) => tests.filter((test) => test.result().state === state);
+    const [passed, failedTests] = [inState("passed"), inState("failed")];
+    const skipped = tests.filter((test) => !passed.includes(test) && !failedTests.includes(test));
+    const failed = failedTests.length + unhandledErrors.length + modules.reduce((sum, module) => sum + module.errors().length, 0);
+    list("Skipped", skipped);
+    list(
+      "Retried",
+      tests.filter((test) => (test.diagnostic()?.retryCount ?? 0) > 0),
+    );
+    console.info(`\n${passed.length} passed, ${failed} failed, ${skipped.length} skipped`);
+    if (passed.length + failed === 0) process.exitCode = 1;
   }
+}
+
+function list(title: string, tests: readonly TestCase[]): void {
+  if (tests.length === 0) return;
+  console.info(`\n${title}:`);
+  for (const test of tests)
+    console.info(`  ${test.project.name} ${test.module.relativeModuleId} > ${test.fullName}: ${test.result().state}`);
 }

@@ -5,11 +5,11 @@ import { pathToFileURL } from "node:url";
 import { generateJwkSet } from "../../src/config/signing-key.ts";
 
 /**
- * Settings that put a server of the vitest project `mongodb` on MongoDB and Redis; none in the others. They follow from the data folder, so
+ * Settings that put a server of the vitest project `servers-mongodb` on MongoDB and Redis; none in the others. They follow from the data folder, so
  * that a server started again on the same folder finds its keys.
  */
 export async function backendSettings(dataDir: string, listsTokens: boolean): Promise<Record<string, string>> {
-  if (process.env.KEYWRIGHT_TEST_PROJECT !== "mongodb") return {};
+  if (process.env.KEYWRIGHT_TEST_PROJECT !== "servers-mongodb") return {};
   const [mongoUri, redisUri] = (process.env.KEYWRIGHT_TEST_BACKEND ?? "").split(" ");
   if (mongoUri === undefined || mongoUri === "" || redisUri === undefined) return {};
   const unique = createHash("sha256").update(dataDir).digest("hex");

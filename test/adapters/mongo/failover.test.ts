@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
@@ -10,11 +9,14 @@ import { type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 
 const superseded = { reason: "superseded", description: "" } as const;
 
-/** Issues, replaces and rotates keys until `until` resolves; keeps the last acknowledged revision of each, and how long nothing was acknowledged. */
-async function writeUntil(store: StoreWithEvents, tag: string, until: Promise<unknown>) {
+/**
+ * Issues, replaces and rotates keys until the scenario, which is given how many keys were acknowledged, is over. Returns the last acknowledged
+ * revision of each key, and how long nothing was acknowledged.
+ */
+async function writeDuring(store: StoreWithEvents, tag: string, scenario: (acknowledgedCount: () => number) => Promise<void>) {
   const acknowledged = new Map<string, number>();
   let isOver = false;
-  void until.then(() => {
+  const playing = scenario(() => acknowledged.size).finally(() => {
     isOver = true;
   });
   let lastMs = performance.now();
@@ -48,8 +50,14 @@ async function writeUntil(store: StoreWithEvents, tag: string, until: Promise<un
       });
     }
   };
-  await Promise.all(Array.from({ length: 8 }, (_, index) => worker(`${tag}-${index}`)));
+  await Promise.all([playing, ...Array.from({ length: 8 }, (_, index) => worker(`${tag}-${index}`))]);
   return { acknowledged, longestGapMs };
+}
+
+/** Waits until many more keys were acknowledged. */
+async function manyMore(count: () => number): Promise<void> {
+  const before = count();
+  await expect.poll(count, { timeout: 30_000 }).toBeGreaterThan(before + 200);
 }
 
 async function primaryPort(mongo: MongoServer): Promise<number> {
@@ -80,14 +88,13 @@ await describeOnMongo("a replica set of three under writes", { members: 3 }, (mo
     ["steps down", stepDown],
     ["is killed", kill],
   ])("loses nothing that was acknowledged where the primary %s", async (name, fault) => {
-    const scenario = async () => {
-      await sleep(1500);
+    const { acknowledged, longestGapMs } = await writeDuring(store, name.replaceAll(" ", "-"), async (count) => {
+      await manyMore(count);
       const killed = await fault();
-      await sleep(6000);
+      await manyMore(count);
       await killed?.restart();
-      await sleep(1000);
-    };
-    const { acknowledged, longestGapMs } = await writeUntil(store, name.replaceAll(" ", "-"), scenario());
+      await manyMore(count);
+    });
     console.info(`the primary ${name}: ${acknowledged.size} keys acknowledged, no write for ${Math.round(longestGapMs)} ms`);
     expect(acknowledged.size).toBeGreaterThan(50);
     // After the fault it went on.

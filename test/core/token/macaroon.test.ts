@@ -8,6 +8,7 @@ import { mintMacaroon, narrowMacaroon, readMacaroon } from "../../../src/core/to
 import { addCaveat } from "../../../src/core/token/macaroon-chain.ts";
 import { type Macaroon, macaroonFromText, macaroonToText, maxCaveatBytes, maxCaveats } from "../../../src/core/token/macaroon-format.ts";
 import { decideToken } from "../../../src/core/token/token-verdict.ts";
+import { runCount } from "../../support/run-count.ts";
 
 const nowMs = Date.UTC(2026, 0, 1);
 const salt = randomBytes(32);
@@ -113,7 +114,7 @@ describe("a holder", () => {
           expect(caveat).toMatch(/^(scope =|time [<>]|ip in|audience =|actor_id =) ./);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runCount(500) },
     );
   });
 
@@ -140,7 +141,7 @@ describe("a holder", () => {
         expect(verdict.record.expireTimeMs).toBeLessThanOrEqual(facts.expireTimeMs);
         expect({ ...verdict.record, scopes: [], expireTimeMs: null }).toEqual({ ...without.record, scopes: [], expireTimeMs: null });
       }),
-      { numRuns: 2000 },
+      { numRuns: runCount(500) },
     );
     expect(accepted).toBeGreaterThan(50);
   });
@@ -159,7 +160,7 @@ describe("a holder", () => {
         fc.pre(!caveats.every((caveat, index) => Buffer.from(caveat).equals(three.caveats[index] as Uint8Array)) || caveats.length < 3);
         expect(read(macaroonToText({ ...three, caveats }))).toBe("signature_invalid");
       }),
-      { numRuns: 2000 },
+      { numRuns: runCount(500) },
     );
   });
 });

@@ -1,8 +1,8 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import { expect, test } from "vitest";
-import { addCaveat, isSignedBy, signIdentifier } from "../../../src/core/token/macaroon-chain.ts";
-import { macaroonFromText, macaroonToText } from "../../../src/core/token/macaroon-format.ts";
-import { describeWithPython } from "../../support/python.ts";
+import { addCaveat, isSignedBy, signIdentifier } from "../../src/core/token/macaroon-chain.ts";
+import { macaroonFromText, macaroonToText } from "../../src/core/token/macaroon-format.ts";
+import { describeWithPython } from "../support/python.ts";
 
 await describeWithPython("pymacaroons", (runPython) => {
   const secret = "this is the key";

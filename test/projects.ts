@@ -1,0 +1,37 @@
+/**
+ * Which vitest project a test file belongs to. `servers` has every file that neither `unit` nor `processes` names, so that a new file is in one
+ * project without being listed. test/projects.test.ts holds the lists.
+ */
+
+/** No sockets, no databases, no child processes. */
+export const unit: readonly string[] = [
+  "test/adapters/{memory,none}/**/*.test.ts",
+  "test/adapters/mongo/{document,group-insert,group-read}.test.ts",
+  "test/adapters/redis/{encoding,uri}.test.ts",
+  "test/{cache,core,model,service,validation}/**/*.test.ts",
+  "test/call/trace-context.test.ts",
+  "test/config/{load,settings-text}.test.ts",
+  "test/connect/{compression,wire-check}.test.ts",
+  "test/http/**/*.test.ts",
+  "test/protojson/{duration,json-position,parse-json}.test.ts",
+  "test/rpc/{answer-size,create-request,message}.test.ts",
+  "test/telemetry/registry.test.ts",
+  "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",
+  "test/transcode/{percent,template}.test.ts",
+  "test/{architecture,closing,projects}.test.ts",
+];
+
+/** Processes that are killed, drained, attacked or compared, and programs of others that call a server. */
+export const processes: readonly string[] = [
+  "test/{clients,cluster,docs,holders,hostile,process}/**/*.test.ts",
+  "test/adapters/sqlite/durability.test.ts",
+  "test/config/bootstrap.test.ts",
+  "test/protocol/{curl,python}.test.ts",
+  "test/rpc/{audit-durability,batch-import-crash}.test.ts",
+  "test/telemetry/log.test.ts",
+  "test/tools/import/import.test.ts",
+  "test/{deploy,main}.test.ts",
+];
+
+/** Run once more on MongoDB and Redis. */
+export const onMongo: readonly string[] = ["test/rpc/**/*.test.ts", "test/protocol/{matrix,rest,rest-errors,rest-headers}.test.ts"];
