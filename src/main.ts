@@ -75,7 +75,7 @@ function closeOnSignal(app: App, log: Log): void {
   let closing = false;
   const onSignal = (signal: NodeJS.Signals) => {
     if (closing) {
-      log.warn({ signal }, "ended without waiting for calls under way");
+      log.warn({ signal }, "exiting without waiting for calls in progress");
       return void exit(log, 1);
     }
     closing = true;
@@ -121,7 +121,7 @@ function endProcess(isWritten: boolean, code: number): void {
  */
 function reportStartUpError(error: unknown): number {
   if (error instanceof ConfigError) {
-    console.error(`keywright: the configuration has ${error.problems.length === 1 ? "a problem" : `${error.problems.length} problems`}:`);
+    console.error(`keywright: invalid configuration (${error.problems.length === 1 ? "1 problem" : `${error.problems.length} problems`}):`);
     for (const problem of error.problems) console.error(`  ${problem}`);
     return configurationExitCode;
   }

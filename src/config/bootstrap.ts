@@ -53,7 +53,7 @@ export async function completeSecrets(
       let text = await readIfExists(path);
       if (text === null) {
         const made = await createWhole(path, `${await generate()}\n`, `${name}-${random(9)}`);
-        if (made) notes.push({ level: "info", file: path, text: `made ${title}` });
+        if (made) notes.push({ level: "info", file: path, text: `created ${title}` });
         text = await readIfExists(path);
       }
       const content = (text ?? "").trim();
@@ -72,7 +72,7 @@ export async function completeSecrets(
     // A new secret would silently refuse every key of the store.
     const database = databaseFileOf(config.store);
     if (database !== null && existsSync(database) && !existsSync(file)) {
-      throw new ConfigError([`${file}: is missing, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
+      throw new ConfigError([`${file}: not found, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
     }
     current = await contentOf({ name: serverSecretName, title: "the server secret", generate: () => random(32), check: serverSecret });
     if (given.serverSecrets.retired.some(({ secret }) => secret === current))
