@@ -41,7 +41,7 @@ function addParameter(json: JsonMembers, name: string, text: string | undefined,
   const report = (description: string) => violations.push({ field: pathText(path), description });
   const leaf = path.at(-1) as DescField;
   const source = rules.boundBy(path);
-  if (source !== undefined) report(`is given by the ${source} and cannot be a query parameter`);
+  if (source !== undefined) report(`is taken from the ${source} and cannot be a query parameter`);
   else if (!isScalarLike(leaf)) report("cannot be a query parameter");
   else if (text === undefined) report("is not valid percent-encoding");
   else if (!setMember(json, path, leafJson(leaf, text))) report("is given twice");

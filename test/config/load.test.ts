@@ -176,7 +176,7 @@ describe("the YAML file", () => {
   test("broken YAML is reported by place, without the text", () => {
     const problems = problemsOf({}, `port: 1\nsecret: "${secret}\n`);
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/^keywright\.yaml: line \d+, column \d+: not well-formed YAML \([A-Z_]+\)$/);
+    expect(problems[0]).toMatch(/^keywright\.yaml: line \d+, column \d+: invalid YAML \([A-Z_]+\)$/);
   });
 
   test.each(["- a\n", "text\n"])("must be a mapping (%j)", (yaml) => {
@@ -256,7 +256,7 @@ describe("problems", () => {
 
   test("retired secrets must differ from the current one", () => {
     expect(problemsOf({ KEYWRIGHT_SECRET: secret, KEYWRIGHT_SECRETS_RETIRED: secret })).toEqual([
-      "KEYWRIGHT_SECRETS_RETIRED: must differ from KEYWRIGHT_SECRET and each other",
+      "KEYWRIGHT_SECRETS_RETIRED: must differ from KEYWRIGHT_SECRET and from each other",
     ]);
   });
 

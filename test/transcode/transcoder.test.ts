@@ -180,7 +180,7 @@ describe("query parameters", () => {
   }); // biome-ignore format: rows
 
   test("fields of the path and of the body are no parameters", async () => {
-    expect(violationsOf(await get("/v1/texts/a?text=b"))).toEqual([["text", "is given by the path and cannot be a query parameter"]]);
+    expect(violationsOf(await get("/v1/texts/a?text=b"))).toEqual([["text", "is taken from the path and cannot be a query parameter"]]);
     expect(violationsOf(await send(server.port, "PATCH", "/v1/shelves/a?shelf.theme=b", {}))).toEqual([
       ["shelf.theme", "is taken from the body and cannot be a query parameter"],
     ]);
