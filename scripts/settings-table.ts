@@ -1,6 +1,6 @@
 /**
- * Prints the table of settings of docs/configuration.md: `node scripts/settings-table.ts`. With `--write` it replaces the table in that
- * file.
+ * Prints the table of settings of docs/configuration.md: `npm run --silent settings-table`. With `-- --write` it replaces the table in
+ * that file.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { type App, createApp } from "./app.ts";
 import { completeSecrets } from "./config/bootstrap.ts";
 import type { Config, GivenSecrets } from "./config/config.ts";
+import { firstSteps } from "./config/first-steps.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
 }
 
 async function start(config: Config, given: GivenSecrets, log: Log): Promise<void> {
-  const { secrets, notes } = await completeSecrets(config, given, randomBytes);
+  const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) log[level]({ file }, text);
 
   const version = packageVersion();
@@ -42,6 +43,10 @@ async function start(config: Config, given: GivenSecrets, log: Log): Promise<voi
   const { url, metricsUrl } = await app.listen();
   closeOnSignal(app, log);
   log.info({ url, metricsUrl, version }, "listening");
+  if (!process.stdout.isTTY) return;
+  // These lines come after those of the log.
+  await log.flush(maxLogFlushMs);
+  console.log(firstSteps(url, adminTokenFile));
 }
 
 function commandLine(args: string[]) {
@@ -75,7 +80,7 @@ function closeOnSignal(app: App, log: Log): void {
   let closing = false;
   const onSignal = (signal: NodeJS.Signals) => {
     if (closing) {
-      log.warn({ signal }, "ended without waiting for calls under way");
+      log.warn({ signal }, "exiting without waiting for calls in progress");
       return void exit(log, 1);
     }
     closing = true;
@@ -121,7 +126,7 @@ function endProcess(isWritten: boolean, code: number): void {
  */
 function reportStartUpError(error: unknown): number {
   if (error instanceof ConfigError) {
-    console.error(`keywright: the configuration has ${error.problems.length === 1 ? "a problem" : `${error.problems.length} problems`}:`);
+    console.error(`keywright: invalid configuration (${error.problems.length === 1 ? "1 problem" : `${error.problems.length} problems`}):`);
     for (const problem of error.problems) console.error(`  ${problem}`);
     return configurationExitCode;
   }

@@ -51,8 +51,8 @@ test("problems of the configuration come plainly on standard error, exit code 78
   const { code, out, err } = await start([], { KEYWRIGHT_PROT: "1", KEYWRIGHT_SECRET: "hunter2" }).ended;
   expect({ code, out }).toEqual({ code: 78, out: "" });
   expect(err).toBe(
-    "keywright: the configuration has 2 problems:\n" +
-      "  KEYWRIGHT_PROT: there is no such setting; did you mean KEYWRIGHT_PORT?\n" +
+    "keywright: invalid configuration (2 problems):\n" +
+      "  KEYWRIGHT_PROT: unknown setting; did you mean KEYWRIGHT_PORT?\n" +
       "  KEYWRIGHT_SECRET: must have at least 32 characters\n",
   );
 });
@@ -70,7 +70,7 @@ test.skipIf(process.getuid === undefined)("a data folder that others may write t
   await rm(open, { recursive: true });
   expect({ code, err }).toEqual({
     code: 78,
-    err: `keywright: the configuration has a problem:\n  ${open}: other users may write to this folder; run: chmod go-w ${open}\n`,
+    err: `keywright: invalid configuration (1 problem):\n  ${open}: other users may write to this folder; run: chmod go-w ${open}\n`,
   });
 });
 

@@ -65,7 +65,7 @@ export async function openCache(address: CacheAddress, { maxEntries, shareable, 
     case "memory":
       return { local: createMemoryRecordCache({ maxEntries }), redis: null };
     case "redis": {
-      if (shareable === null) throw new Error("a cache that processes share needs a store that they share");
+      if (shareable === null) throw new Error("a cache that processes share requires a store that they share");
       const redis = await openRedis({ uri: address.uri, namespace: shareable.storeId, ...options });
       return { local: createMemoryRecordCache({ maxEntries }), redis };
     }

@@ -20,6 +20,8 @@ export interface BootstrapNote {
 
 export interface BootstrapOutcome {
   readonly secrets: Secrets;
+  /** Null if admin tokens were configured. */
+  readonly adminTokenFile: string | null;
   readonly notes: readonly BootstrapNote[];
 }
 
@@ -53,7 +55,7 @@ export async function completeSecrets(
       let text = await readIfExists(path);
       if (text === null) {
         const made = await createWhole(path, `${await generate()}\n`, `${name}-${random(9)}`);
-        if (made) notes.push({ level: "info", file: path, text: `made ${title}` });
+        if (made) notes.push({ level: "info", file: path, text: `created ${title}` });
         text = await readIfExists(path);
       }
       const content = (text ?? "").trim();
@@ -72,17 +74,18 @@ export async function completeSecrets(
     // A new secret would silently refuse every key of the store.
     const database = databaseFileOf(config.store);
     if (database !== null && existsSync(database) && !existsSync(file)) {
-      throw new ConfigError([`${file}: is missing, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
+      throw new ConfigError([`${file}: not found, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
     }
     current = await contentOf({ name: serverSecretName, title: "the server secret", generate: () => random(32), check: serverSecret });
     if (given.serverSecrets.retired.some(({ secret }) => secret === current))
       problems.push(`KEYWRIGHT_SECRETS_RETIRED: must differ from ${file}`);
   }
 
+  const adminTokenFile = given.adminTokens.length === 0 ? join(config.dataDir, adminTokenName) : null;
   let adminTokens = given.adminTokens;
   if (adminTokens.length === 0) {
     const generate = () => adminTokenPrefix + random(32);
-    const token = await contentOf({ name: "admin-token", title: "the admin token", generate, check: bearerToken });
+    const token = await contentOf({ name: adminTokenName, title: "the admin token", generate, check: bearerToken });
     adminTokens = [adminTokenOf("admin", token)];
   }
 
@@ -93,7 +96,7 @@ export async function completeSecrets(
   }
 
   if (problems.length > 0) throw new ConfigError(problems);
-  return { secrets: { ...given, serverSecrets: { ...given.serverSecrets, current }, adminTokens, signingKeys }, notes };
+  return { secrets: { ...given, serverSecrets: { ...given.serverSecrets, current }, adminTokens, signingKeys }, adminTokenFile, notes };
 }
 
 /** Before anything is made in a folder that is not safe. Nothing is read from the data folder if everything is configured. */
@@ -109,6 +112,7 @@ async function refuseOpenFiles({ store, dataDir }: Config, given: GivenSecrets):
 }
 
 const serverSecretName = "server-secret";
+const adminTokenName = "admin-token";
 const signingKeysName = "signing-keys.json";
 
 function isFileError(error: unknown): error is Error & { code: string } {

@@ -96,9 +96,9 @@ export interface Config {
   readonly defaultKeyTtlMs: number | null;
   /** Keys of a tenant that are not revoked, at most; null: as many as one likes. */
   readonly maxKeys: number | null;
-  /** How long audit events are kept. */
+  /** Time for which audit events are kept. */
   readonly auditRetentionMs: number;
-  /** How long a shutdown waits for calls under way. */
+  /** Maximum time for which a shutdown waits for calls in progress. */
   readonly drainTimeoutMs: number;
 }
 

@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { shellWord } from "./shell-word.ts";
 
 /** What SQLite keeps beside its file. */
 const databaseSuffixes = ["", "-wal", "-shm", "-journal"];
@@ -31,7 +32,7 @@ async function folderProblems(path: string, isOurs: (name: string) => boolean, o
   const problems = ownerProblems(path, folder, ownUid);
   if ((folder.mode & groupOrOthersWrite) !== 0) {
     // A folder such as /tmp is everybody's on purpose.
-    const remedy = (folder.mode & sticky) === 0 ? `run: chmod go-w ${quoted(path)}` : "use a folder of its own";
+    const remedy = (folder.mode & sticky) === 0 ? `run: chmod go-w ${shellWord(path)}` : "use a folder of its own";
     problems.push(`${path}: other users may write to this folder; ${remedy}`);
   }
   for (const name of (await readdir(path)).filter(isOurs).sort()) {
@@ -40,7 +41,7 @@ async function folderProblems(path: string, isOurs: (name: string) => boolean, o
     if (stats === null || !stats.isFile()) continue;
     problems.push(...ownerProblems(file, stats, ownUid));
     if ((stats.mode & anythingForGroupOrOthers) !== 0) {
-      problems.push(`${file}: other users may read or write this file; run: chmod 600 ${quoted(file)}`);
+      problems.push(`${file}: other users may read or write this file; run: chmod 600 ${shellWord(file)}`);
     }
   }
   return problems;
@@ -48,7 +49,7 @@ async function folderProblems(path: string, isOurs: (name: string) => boolean, o
 
 /** The owner can do everything, whatever the mode says. */
 function ownerProblems(path: string, { uid }: Stats, ownUid: number): string[] {
-  return uid === ownUid || uid === 0 ? [] : [`${path}: belongs to another user (uid ${uid}); run: chown ${ownUid} ${quoted(path)}`];
+  return uid === ownUid || uid === 0 ? [] : [`${path}: belongs to another user (uid ${uid}); run: chown ${ownUid} ${shellWord(path)}`];
 }
 
 async function statIfExists(path: string): Promise<Stats | null> {
@@ -58,9 +59,4 @@ async function statIfExists(path: string): Promise<Stats | null> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
-}
-
-/** For a shell. */
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

@@ -117,16 +117,20 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
   const secretTexts = [values.secret, ...values.secrets_retired.map(({ secret }) => secret)];
 
   if (keyPrefixesOf(values.key_prefix, values.retired_key_prefixes) === null) {
-    problems.push(`${nameOf("retired_key_prefixes")}: must differ from ${nameOf("key_prefix")} and each other, also with _pub behind them`);
+    problems.push(
+      `${nameOf("retired_key_prefixes")}: must differ from ${nameOf("key_prefix")} and from each other, also with _pub appended`,
+    );
   }
   if (new Set(secretTexts).size < secretTexts.length) {
-    problems.push(`${nameOf("secrets_retired")}: must differ from ${nameOf("secret")} and each other`);
+    problems.push(`${nameOf("secrets_retired")}: must differ from ${nameOf("secret")} and from each other`);
   }
   if (values.admin_token !== null && values.admin_tokens?.some(({ name }) => name === "admin")) {
-    problems.push(`${nameOf("admin_tokens")}: must not have a token named admin, the name of ${nameOf("admin_token")}`);
+    problems.push(`${nameOf("admin_tokens")}: no token may be named admin, which is the name of ${nameOf("admin_token")}`);
   }
-  if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined) problems.push(`${nameOf("tls_key_file")}: is missing`);
-  if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined) problems.push(`${nameOf("tls_cert_file")}: is missing`);
+  if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined)
+    problems.push(`${nameOf("tls_key_file")}: required with ${nameOf("tls_cert_file")}`);
+  if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined)
+    problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_key_file")}`);
 }
 
 /** Adds the problems that other settings have with the store and the cache. */
@@ -134,13 +138,14 @@ function checkBackends(store: StoreAddress, cache: CacheAddress, raw: RawSetting
   const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
   const { title, isShared } = storeTraits[store.kind];
   if (isShared) {
-    const missing = (name: SettingName) => problems.push(`${nameOf(name)}: is missing; with ${title} nothing is generated`);
+    const missing = (name: SettingName) =>
+      problems.push(`${nameOf(name)}: required with ${title}, because all processes must have the same`);
     if (raw.secret === undefined) missing("secret");
     if (raw.signing_keys === undefined) missing("signing_keys");
     if (raw.admin_token === undefined && raw.admin_tokens === undefined) missing("admin_token");
   }
   if (isSharedCache[cache.kind] && !isShared) {
-    problems.push(`${nameOf("cache")}: Redis needs a MongoDB store; an SQLite file is one process's own, and so is its cache`);
+    problems.push(`${nameOf("cache")}: Redis requires a MongoDB store, because only one process can use an SQLite file`);
   }
 }
 

@@ -22,14 +22,14 @@ export function rawSettings(
   const raw: RawSettings = {};
   for (const [member, value] of Object.entries(fromFile)) {
     const name = settingNames.find((known) => known === member);
-    if (name === undefined) problems.push(`${member}: there is no such setting${hint(member, settingNames)}`);
+    if (name === undefined) problems.push(`${member}: unknown setting${hint(member, settingNames)}`);
     else raw[name] = { origin: name, value };
   }
   const variables = new Map(settingNames.filter((name) => !isYamlOnly(name)).map((name) => [environmentName(name), name]));
   for (const [variable, value] of Object.entries(environment)) {
     if (value === undefined || !variable.startsWith("KEYWRIGHT_") || variable.startsWith("KEYWRIGHT_TEST_")) continue;
     const name = variables.get(variable);
-    if (name === undefined) problems.push(`${variable}: there is no such setting${hint(variable, [...variables.keys()])}`);
+    if (name === undefined) problems.push(`${variable}: unknown setting${hint(variable, [...variables.keys()])}`);
     else raw[name] = { origin: variable, value };
   }
   return raw;
@@ -45,7 +45,7 @@ function yamlMembers(path: string, text: string): Readonly<Record<string, RawVal
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);
-    throw new ConfigError([`${path}: line ${line}, column ${col}: not well-formed YAML (${error.code})`]);
+    throw new ConfigError([`${path}: line ${line}, column ${col}: invalid YAML (${error.code})`]);
   }
   const tree = yamlTree(path, () => document.toJS({ maxAliasCount: 0 }));
   if (tree === null || tree === "") return {};
@@ -57,7 +57,7 @@ function yamlTree(path: string, toJs: () => unknown): unknown {
   try {
     return toJs();
   } catch {
-    throw new ConfigError([`${path}: must not hold aliases`]);
+    throw new ConfigError([`${path}: must not contain aliases`]);
   }
 }
 

@@ -10,7 +10,7 @@ export const minSecretLength = 32;
 /** A server secret: at least 32 printable characters. */
 export function serverSecret(text: string): string {
   if (text.length < minSecretLength) throw new MalformedError(`must have at least ${minSecretLength} characters`);
-  if (!/^[\x20-\x7e]+$/.test(text)) throw new MalformedError("must hold printable ASCII characters only");
+  if (!/^[\x20-\x7e]+$/.test(text)) throw new MalformedError("must contain only printable ASCII characters");
   return text;
 }
 
@@ -20,14 +20,15 @@ export function retiredSecret(text: string): ServerSecrets["retired"][number] {
   if (marker === -1) return { secret: serverSecret(text), expireTimeMs: null };
   const time = text.slice(marker + ";expires=".length);
   const expireTimeMs = parseRfc3339(time);
-  if (expireTimeMs === null) throw new MalformedError("must have an RFC 3339 time such as 2026-01-31T00:00:00Z after expires=");
+  if (expireTimeMs === null) throw new MalformedError("expires= must be followed by an RFC 3339 time such as 2026-01-31T00:00:00Z");
   return { secret: serverSecret(text.slice(0, marker)), expireTimeMs };
 }
 
 /** A bearer token (`b64token` of RFC 6750) of at least 32 characters. */
 export function bearerToken(text: string): string {
   if (text.length < minSecretLength) throw new MalformedError(`must have at least ${minSecretLength} characters`);
-  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(text)) throw new MalformedError("may hold only A-Z a-z 0-9 - . _ ~ + / and = at the end (RFC 6750)");
+  if (!/^[A-Za-z0-9._~+/-]+=*$/.test(text))
+    throw new MalformedError("may contain only A-Z a-z 0-9 - . _ ~ + / and = at the end (RFC 6750)");
   return text;
 }
 
@@ -50,7 +51,7 @@ const digestText = text((digest) => {
 });
 
 const nameText = text((name) => {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) throw new MalformedError("must be 1 to 63 letters, digits or . _ @ -");
+  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) throw new MalformedError("must be 1 to 63 letters, digits, or one of . _ @ -");
   return name;
 });
 
@@ -61,7 +62,7 @@ export const adminTokens: Parser<AdminToken[]> = (raw) => {
   if (!Array.isArray(raw)) throw new MalformedError("must be a list of name, sha256 and roles");
   const tokens = raw.map((item: RawValue, index) => adminToken(item, `[${index}]`));
   const names = tokens.map((token) => token.name);
-  if (new Set(names).size < names.length) throw new MalformedError("must have names that differ");
+  if (new Set(names).size < names.length) throw new MalformedError("names must be unique");
   return tokens;
 };
 
@@ -70,7 +71,7 @@ function adminToken(raw: RawValue, at: string): AdminToken {
   const members = raw as { readonly [name: string]: RawValue };
   for (const name of Object.keys(members)) {
     if (!["name", "sha256", "roles"].includes(name))
-      throw new MalformedError("is no member; there are name, sha256 and roles", `${at}.${name}`);
+      throw new MalformedError("unknown member; must be name, sha256 or roles", `${at}.${name}`);
   }
   const member = <T>(name: string, parse: Parser<T>) => atPlace("", () => parse(members[name] ?? ""), `${at}.${name}`);
   const token = { name: member("name", nameText), sha256: member("sha256", digestText), roles: member("roles", rolesList) };

@@ -26,7 +26,7 @@ const pooledInflaters = { gzip: promisify(gunzip), br: promisify(brotliDecompres
 export function encodingOf(header: string | undefined): Encoding | undefined {
   if (header === undefined || header === "" || header === "identity") return undefined;
   if (header === "gzip" || header === "br") return header;
-  throw new Failure("UNIMPLEMENTED", { message: `this compression is not supported; supported are ${acceptedEncodings}` });
+  throw new Failure("UNIMPLEMENTED", { message: `unsupported compression; supported: ${acceptedEncodings}` });
 }
 
 /** What so many compressed bytes may inflate to if a message may have `maxBytes`. */

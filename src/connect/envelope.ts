@@ -13,7 +13,7 @@ export interface Envelope {
 
 /** The one message of a unary call. None, or more than one, is UNIMPLEMENTED (gRPC status codes: cardinality violation). */
 export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
-  if (body.length === 0) throw new Failure("UNIMPLEMENTED", { message: "a unary call needs one message, and there is none" });
+  if (body.length === 0) throw new Failure("UNIMPLEMENTED", { message: "a unary call must have exactly one message, but has none" });
   if (body.length < envelopeHeaderBytes) throw malformed("the envelope of the message is cut off");
   const flags = body[0] as number;
   const byteLength = body.readUInt32BE(1);
@@ -21,7 +21,7 @@ export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
   if (flags > compressedFlag) throw malformed("the envelope of the message has unknown flags");
   const end = envelopeHeaderBytes + byteLength;
   if (body.length < end) throw malformed("the message is shorter than its envelope says");
-  if (body.length > end) throw new Failure("UNIMPLEMENTED", { message: "a unary call needs one message, and there is more" });
+  if (body.length > end) throw new Failure("UNIMPLEMENTED", { message: "a unary call must have exactly one message, but has more" });
   return { compressed: flags === compressedFlag, data: body.subarray(envelopeHeaderBytes, end) };
 }
 

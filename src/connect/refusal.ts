@@ -66,19 +66,19 @@ function refuse(
 }
 
 export function refuseMethod(request: HttpRequest, response: HttpResponse, allow: string, options: RefusalOptions): void {
-  const message = "this path does not take this HTTP method";
+  const message = "HTTP method not allowed at this path";
   refuse(request, response, 405, { reason: "METHOD_NOT_ALLOWED", message, headers: { allow } }, options);
 }
 
 export function refuseContentType(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
-  const message = "this method does not take this content type";
+  const message = "content type not supported by this method";
   refuse(request, response, 415, { reason: "UNSUPPORTED_MEDIA_TYPE", message, headers: { "accept-post": acceptedTypes } }, options);
 }
 
 /** Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for an answer stops waiting. */
 export function refuseHttp1(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
   const headers = { upgrade: "h2c", connection: "upgrade, close" };
-  refuse(request, response, 426, { reason: "UNIMPLEMENTED", message: "this method needs HTTP/2", headers }, options);
+  refuse(request, response, 426, { reason: "UNIMPLEMENTED", message: "this method requires HTTP/2", headers }, options);
 }
 
 /**

@@ -6,7 +6,8 @@ const millisecondsPerUnit: Readonly<Record<string, number>> = { H: 3_600_000, M:
 export function parseGrpcTimeout(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const match = /^(\d{1,8})([HMSmun])$/.exec(value);
-  if (match === null) throw new Failure("INVALID_REQUEST", { message: "grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u, n" });
+  if (match === null)
+    throw new Failure("INVALID_REQUEST", { message: "grpc-timeout must be 1 to 8 digits followed by one of H, M, S, m, u, n" });
   return Number(match[1]) * (millisecondsPerUnit[match[2] as string] as number);
 }
 

@@ -52,7 +52,7 @@ function* messageProblems(diagnosis: Diagnosis, schema: DescMessage, json: unkno
       continue;
     }
     const fieldPath = childPath(path, field.name);
-    if (seenFields.has(field)) yield { field: fieldPath, description: "is given twice, in both casings" };
+    if (seenFields.has(field)) yield { field: fieldPath, description: "is given twice, in snake_case and in camelCase" };
     seenFields.add(field);
     if (field.oneof !== undefined && !(field.fieldKind === "scalar" && json[name] === null)) {
       const other = seenOneofs.get(field.oneof) ?? field;
@@ -115,7 +115,7 @@ function* jsonProblems(json: unknown, path: string, depth: number): Problems {
   else if (isJsonObject(json)) {
     for (const name of Object.keys(json)) {
       const memberPath = childPath(path, printableName(name));
-      if (!name.isWellFormed()) yield { field: memberPath, description: "must have valid Unicode as its name" };
+      if (!name.isWellFormed()) yield { field: memberPath, description: "name must be valid Unicode" };
       yield* jsonProblems(json[name], memberPath, depth + 1);
     }
   }

@@ -71,7 +71,7 @@ export function createHealthService({ state, serviceNames, limits, timer }: Heal
   return {
     methods: {
       check({ service }) {
-        if (!known.has(service)) throw new Failure("ROUTE_NOT_FOUND", { message: "there is no such service" });
+        if (!known.has(service)) throw new Failure("ROUTE_NOT_FOUND", { message: "unknown service" });
         return answer(statusOf(service));
       },
       list: () => ({ statuses: Object.fromEntries([...known].map((service) => [service, answer(statusOf(service))])) }),

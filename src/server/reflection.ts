@@ -64,7 +64,8 @@ async function* answersOnStream(index: DescriptorIndex, requests: AsyncIterable<
   let count = 0;
   for await (const request of requests) {
     count += 1;
-    if (count > maxRequestsPerStream) throw new Failure("TOO_MANY_STREAMS", { message: "too many requests on one stream; open another" });
+    if (count > maxRequestsPerStream)
+      throw new Failure("TOO_MANY_STREAMS", { message: "too many requests on one stream; open a new stream" });
     yield { validHost: request.host, originalRequest: request, messageResponse: answerOne(index, request.messageRequest, sentFiles) };
   }
 }

@@ -25,20 +25,20 @@ export interface Gate<Request, Response> {
   readonly refuseConnect: (request: Request, response: Response) => void;
 }
 
-const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request needs exactly one valid Host header" };
-const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only Transfer-Encoding known is chunked" };
+const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request must have exactly one valid Host header" };
+const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only supported Transfer-Encoding is chunked" };
 const tooManyHeaders: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request has too many headers" };
 const headersTooLarge: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request headers are too large" };
 const unknownExpectation: ErrorAnswer = {
   httpStatus: 417,
   code: "INVALID_ARGUMENT",
-  message: "the only expectation known is 100-continue",
+  message: "the only supported expectation is 100-continue",
 };
 const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
 const tooManyRequests: ErrorAnswer = {
   httpStatus: 429,
   code: "RESOURCE_EXHAUSTED",
-  message: "too many requests without a valid bearer token are under way; try again later",
+  message: "too many requests without a valid bearer token are in progress; try again later",
 };
 const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message: "internal error" };
 

@@ -27,7 +27,7 @@ export function compileHttpRules<T>(options: HttpRuleOptions, finish: (route: Ro
   const add: Add = (template, httpMethod, route) => trie.insert(template, httpMethod, finish(route));
   for (const method of options.methods.keys()) {
     if (!hasOption(method, http)) {
-      if (options.rest.has(method)) problems.push(`${method}: has a REST answer but no google.api.http rule`);
+      if (options.rest.has(method)) problems.push(`${method}: has a REST response but no google.api.http rule`);
       continue;
     }
     const rule = getOption(method, http);
@@ -38,7 +38,7 @@ export function compileHttpRules<T>(options: HttpRuleOptions, finish: (route: Ro
     }
   }
   for (const method of options.rest.keys()) {
-    if (!options.methods.has(method)) problems.push(`${method}: has a REST answer but is not served`);
+    if (!options.methods.has(method)) problems.push(`${method}: has a REST response but is not served`);
   }
   if (problems.length > 0) throw new Error(`google.api.http rules:\n${problems.join("\n")}`);
   return trie;

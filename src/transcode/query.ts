@@ -25,7 +25,7 @@ export function queryToJson(query: string, rules: QueryRules, violations: FieldV
     const equals = part.indexOf("=");
     const name = decodeQueryPart(equals < 0 ? part : part.slice(0, equals));
     const text = equals < 0 ? "" : decodeQueryPart(part.slice(equals + 1));
-    if (name === undefined) violations.push({ field: "", description: "has a query parameter whose name is not valid percent-encoding" });
+    if (name === undefined) violations.push({ field: "", description: "has a query parameter whose name is not validly percent-encoded" });
     else addParameter(json, name, text, rules, violations);
     if (violations.length >= maxViolations) break;
   }
@@ -35,13 +35,13 @@ export function queryToJson(query: string, rules: QueryRules, violations: FieldV
 function addParameter(json: JsonMembers, name: string, text: string | undefined, rules: QueryRules, violations: FieldViolation[]): void {
   const path = name.split(".", maxDepth + 1).length > maxDepth ? undefined : resolveFieldPath(rules.schema, name);
   if (path === undefined) {
-    if (!rules.ignoreUnknown) violations.push({ field: printableName(name), description: "is not a query parameter here" });
+    if (!rules.ignoreUnknown) violations.push({ field: printableName(name), description: "unknown query parameter" });
     return;
   }
   const report = (description: string) => violations.push({ field: pathText(path), description });
   const leaf = path.at(-1) as DescField;
   const source = rules.boundBy(path);
-  if (source !== undefined) report(`is given by the ${source} and cannot be a query parameter`);
+  if (source !== undefined) report(`is taken from the ${source} and cannot be a query parameter`);
   else if (!isScalarLike(leaf)) report("cannot be a query parameter");
   else if (text === undefined) report("is not valid percent-encoding");
   else if (!setMember(json, path, leafJson(leaf, text))) report("is given twice");

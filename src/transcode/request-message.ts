@@ -68,7 +68,7 @@ function merge(json: unknown, query: JsonMembers, route: Route, violations: Fiel
   for (const name of names) {
     const field = route.method.input.fields.find((candidate) => candidate.name === name);
     if (field && (memberOf(json, field.name) ?? memberOf(json, field.jsonName) ?? null) !== null) {
-      violations.push({ field: name, description: "is given by the body and cannot be a query parameter" });
+      violations.push({ field: name, description: "is taken from the body and cannot be a query parameter" });
     }
   }
   return { ...json, ...query };

@@ -107,7 +107,7 @@ async function readNothing(request: HttpRequest, lease: BodyLease): Promise<Buff
     return await readBody(request, request, 0, lease);
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== "BODY_TOO_LARGE") throw error;
-    throw new Failure("INVALID_REQUEST", { message: "this method takes no request body" });
+    throw new Failure("INVALID_REQUEST", { message: "this method does not accept a request body" });
   }
 }
 

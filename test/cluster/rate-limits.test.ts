@@ -114,11 +114,11 @@ async function hammer({ http }: Node, key: IssuedKey, count: number): Promise<Ha
 
 /** How often the servers found Redis gone. */
 function lossesOf(nodes: readonly Node[]): number {
-  return sum(nodes.map((node) => countOf(node, "the Redis cache is lost")));
+  return sum(nodes.map((node) => countOf(node, "lost the Redis cache")));
 }
 
 function isConnected(node: Node): boolean {
-  return countOf(node, "the Redis cache is connected") > countOf(node, "the Redis cache is lost");
+  return countOf(node, "the Redis cache is connected") > countOf(node, "lost the Redis cache");
 }
 
 function countOf({ server }: Node, text: string): number {

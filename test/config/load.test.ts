@@ -167,7 +167,7 @@ describe("the YAML file", () => {
     ["- name: a\n    sha256: zz\n    roles: [admin]", "admin_tokens[0].sha256: must be the SHA-256 of the token as 64 hex digits"],
     [`- name: a\n    sha256: ${"00".repeat(32)}\n    roles: [root]`, "admin_tokens[0].roles: item 1 must be admin or verifier or auditor"],
     [`- name: a\n    sha256: ${"00".repeat(32)}`, "admin_tokens[0].roles: must have at least one role"],
-    [`- name: a\n    token: abc`, "admin_tokens[0].token: is no member; there are name, sha256 and roles"],
+    [`- name: a\n    token: abc`, "admin_tokens[0].token: unknown member; must be name, sha256 or roles"],
     [`- just text`, "admin_tokens[0]: must have name, sha256 and roles"],
   ])("names the place of what is wrong with a token (%#)", (item, problem) => {
     expect(problemsOf({}, `admin_tokens:\n  ${item}\n`)).toEqual([problem]);
@@ -176,15 +176,15 @@ describe("the YAML file", () => {
   test("broken YAML is reported by place, without the text", () => {
     const problems = problemsOf({}, `port: 1\nsecret: "${secret}\n`);
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatch(/^keywright\.yaml: line \d+, column \d+: not well-formed YAML \([A-Z_]+\)$/);
+    expect(problems[0]).toMatch(/^keywright\.yaml: line \d+, column \d+: invalid YAML \([A-Z_]+\)$/);
   });
 
   test.each(["- a\n", "text\n"])("must be a mapping (%j)", (yaml) => {
     expect(problemsOf({}, yaml)).toEqual(["keywright.yaml: must be a mapping of settings"]);
   });
 
-  test("must not hold aliases", () => {
-    expect(problemsOf({}, "host: &h 127.0.0.1\nissuer: *h\n")).toEqual(["keywright.yaml: must not hold aliases"]);
+  test("must not contain aliases", () => {
+    expect(problemsOf({}, "host: &h 127.0.0.1\nissuer: *h\n")).toEqual(["keywright.yaml: must not contain aliases"]);
   });
 });
 
@@ -193,8 +193,8 @@ describe("problems", () => {
     expect(
       problemsOf({ KEYWRIGHT_PORT: "eighty", KEYWRIGHT_HOTS: "x", KEYWRIGHT_CACHE: "memroy" }, "log_level: loud\ndata_dri: x\n"),
     ).toEqual([
-      "data_dri: there is no such setting; did you mean data_dir?",
-      "KEYWRIGHT_HOTS: there is no such setting; did you mean KEYWRIGHT_HOST?",
+      "data_dri: unknown setting; did you mean data_dir?",
+      "KEYWRIGHT_HOTS: unknown setting; did you mean KEYWRIGHT_HOST?",
       "KEYWRIGHT_PORT: must be a whole number from 0 to 65535",
       "KEYWRIGHT_CACHE: must be memory, none, redis://..., rediss://..., redis+sentinel://... or redis+cluster://...",
       "log_level: must be trace or debug or info or warn or error or fatal or silent",
@@ -250,24 +250,24 @@ describe("problems", () => {
   });
 
   test("one TLS file without the other", () => {
-    expect(problemsOf({ KEYWRIGHT_TLS_CERT_FILE: "/c" })).toEqual(["KEYWRIGHT_TLS_KEY_FILE: is missing"]);
-    expect(problemsOf({}, "tls_key_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: is missing"]);
+    expect(problemsOf({ KEYWRIGHT_TLS_CERT_FILE: "/c" })).toEqual(["KEYWRIGHT_TLS_KEY_FILE: required with KEYWRIGHT_TLS_CERT_FILE"]);
+    expect(problemsOf({}, "tls_key_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_key_file"]);
   });
 
   test("retired secrets must differ from the current one", () => {
     expect(problemsOf({ KEYWRIGHT_SECRET: secret, KEYWRIGHT_SECRETS_RETIRED: secret })).toEqual([
-      "KEYWRIGHT_SECRETS_RETIRED: must differ from KEYWRIGHT_SECRET and each other",
+      "KEYWRIGHT_SECRETS_RETIRED: must differ from KEYWRIGHT_SECRET and from each other",
     ]);
   });
 
   test("MongoDB needs what would be generated for SQLite, and Redis needs MongoDB", () => {
     expect(problemsOf({ KEYWRIGHT_STORE: "mongodb://u:hunter2@db/keys", KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
-      "KEYWRIGHT_SECRET: is missing; with MongoDB nothing is generated",
-      "KEYWRIGHT_SIGNING_KEYS: is missing; with MongoDB nothing is generated",
-      "KEYWRIGHT_ADMIN_TOKEN: is missing; with MongoDB nothing is generated",
+      "KEYWRIGHT_SECRET: required with MongoDB, because all processes must have the same",
+      "KEYWRIGHT_SIGNING_KEYS: required with MongoDB, because all processes must have the same",
+      "KEYWRIGHT_ADMIN_TOKEN: required with MongoDB, because all processes must have the same",
     ]);
     expect(problemsOf({ KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
-      "KEYWRIGHT_CACHE: Redis needs a MongoDB store; an SQLite file is one process's own, and so is its cache",
+      "KEYWRIGHT_CACHE: Redis requires a MongoDB store, because only one process can use an SQLite file",
     ]);
   });
 

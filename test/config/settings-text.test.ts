@@ -3,7 +3,7 @@ import { environmentName, settingNames } from "../../src/config/settings.ts";
 import { helpText, settingsTable } from "../../src/config/settings-text.ts";
 import { pageText } from "../support/docs.ts";
 
-test("docs/configuration.md has the table of settings (node scripts/settings-table.ts --write updates it)", () => {
+test("docs/configuration.md has the table of settings (npm run settings-table -- --write updates it)", () => {
   expect(pageText("docs/configuration.md")).toContain(`\n\n${settingsTable()}\n\n`);
   expect(settingsTable().match(/^\| `KEYWRIGHT_/gm)).toHaveLength(settingNames.length - 1);
 });

@@ -213,7 +213,7 @@ describe("streams", () => {
     Health,
     {
       check({ service }) {
-        if (service === "missing") throw new Failure("ROUTE_NOT_FOUND", { message: "there is no such service" });
+        if (service === "missing") throw new Failure("ROUTE_NOT_FOUND", { message: "unknown service" });
         if (service === "bug") throw new Error("secret");
         return { status: 1 };
       },
@@ -265,7 +265,7 @@ describe("streams", () => {
       expect((await watch("deaf", 50))[1]).toBe(Code.DeadlineExceeded);
       expect(await client.check({})).toMatchObject({ status: 1 });
       const missing = await client.check({ service: "missing" }).catch((error) => error);
-      expect([missing.code, missing.rawMessage, reasonsOf(missing).length]).toEqual([Code.NotFound, "there is no such service", 1]);
+      expect([missing.code, missing.rawMessage, reasonsOf(missing).length]).toEqual([Code.NotFound, "unknown service", 1]);
       const bug = await client.check({ service: "bug" }).catch((error) => error);
       expect([bug.code, bug.rawMessage, reasonsOf(bug)]).toEqual([Code.Internal, "internal error", ["INTERNAL"]]);
     }

@@ -108,7 +108,6 @@ const fail = (
   durationMs: fc.Arbitrary<number>,
 ): fc.Arbitrary<Step> => fc.record({ do: fc.constant("fail"), gapMs, fault, processes: fc.constant(1 << process), durationMs });
 const cut = (path: Path) => fc.record({ kind: fc.constant("cut" as const), path: fc.constant(path), loud: fc.boolean() });
-const silentCut = (path: Path) => fc.constant({ kind: "cut" as const, path, loud: false });
 const slow = (path: Path, leastMs: number, mostMs: number) =>
   fc.record({
     kind: fc.constant("slow" as const),

@@ -144,8 +144,8 @@ describe("what is refused, and where", () => {
     ["list value", { list: {} }, [["list", "must be a JSON array"]]],
     ["wrapper", { wrapped_int: "x" }, [["wrapped_int", "must be an integer of 64 bits"]]],
     ["oneof", { by_name: "a", by_id: 1 }, [["by_id", "cannot be given together with by_name"]]],
-    ["both casings", { smallInt: 1, small_int: 1 }, [["small_int", "is given twice, in both casings"]]],
-    ["both casings, one null", { smallInt: 1, small_int: null }, [["small_int", "is given twice, in both casings"]]],
+    ["both casings", { smallInt: 1, small_int: 1 }, [["small_int", "is given twice, in snake_case and in camelCase"]]],
+    ["both casings, one null", { smallInt: 1, small_int: null }, [["small_int", "is given twice, in snake_case and in camelCase"]]],
     ["unknown", { colour: 1, child: { x: 1 } }, [["colour", "is not a field of Everything"], ["child.x", "is not a field of Everything"]]], // biome-ignore format: a row
     ["inherited", { toString: 1 }, [["toString", "is not a field of Everything"]]],
     ["everything at once", { text: 1, flag: 1, child: { at: 1 } }, [["text", "must be a string"], ["flag", "must be true or false"], ["child.at", "must be an RFC 3339 timestamp"]]], // biome-ignore format: a row

@@ -136,7 +136,7 @@ test.each(["refuse", "hang"] as const)("a collector that does %s costs spans, on
   const beganMs = Date.now();
   expect(await api.server.stop()).toBe(0);
   expect(Date.now() - beganMs).toBeLessThan(6000);
-  expect(api.server.output().match(/trace collector does not take spans/g)).toHaveLength(1);
+  expect(api.server.output().match(/trace collector does not accept spans/g)).toHaveLength(1);
 });
 
 test("settings of OpenTelemetry that are not understood are told of and passed over, and without an endpoint nothing is loaded", async () => {
@@ -145,7 +145,7 @@ test("settings of OpenTelemetry that are not understood are told of and passed o
   await using api = await startApi("grpc", { env });
   expect(api.server.output()).toContain("OTEL_TRACES_SAMPLER: must be");
   expect(api.server.output()).toContain("OTEL_BSP_MAX_QUEUE_SIZE: must be");
-  expect(api.server.output()).toContain("OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is spoken");
+  expect(api.server.output()).toContain("OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is supported");
   await api.issue();
   await sink.until((span) => span.name === `${rpc}/AdminIssueApiKey`);
 });

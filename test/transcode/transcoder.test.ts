@@ -152,17 +152,17 @@ describe("query parameters", () => {
   });
 
   test.each<[string, [string, string][]]>([
-    ["nope=1", [["nope", "is not a query parameter here"]]],
-    ["child.nope=1&=x", [["child.nope", "is not a query parameter here"], ["", "is not a query parameter here"]]],
-    ["text.x=1", [["text.x", "is not a query parameter here"]]],
-    ["at.seconds=1", [["at.seconds", "is not a query parameter here"]]],
-    ["children.text=1", [["children.text", "is not a query parameter here"]]],
-    ["__proto__=1&__proto__.x=1", [["__proto__", "is not a query parameter here"], ["__proto__.x", "is not a query parameter here"]]],
+    ["nope=1", [["nope", "unknown query parameter"]]],
+    ["child.nope=1&=x", [["child.nope", "unknown query parameter"], ["", "unknown query parameter"]]],
+    ["text.x=1", [["text.x", "unknown query parameter"]]],
+    ["at.seconds=1", [["at.seconds", "unknown query parameter"]]],
+    ["children.text=1", [["children.text", "unknown query parameter"]]],
+    ["__proto__=1&__proto__.x=1", [["__proto__", "unknown query parameter"], ["__proto__.x", "unknown query parameter"]]],
     ["text=a&text=a", [["text", "is given twice"]]],
     ["small_int=1&smallInt=1", [["small_int", "is given twice"]]],
     ["child={}&children={}&tags={}&anything=1&list=1&counts=1", ["child", "children", "tags", "anything", "list", "counts"].map((name) => [name, "cannot be a query parameter"])],
     ["text=%zz", [["text", "is not valid percent-encoding"]]],
-    ["%zz=1", [["", "has a query parameter whose name is not valid percent-encoding"]]],
+    ["%zz=1", [["", "has a query parameter whose name is not validly percent-encoded"]]],
     ["small_int=x&flag=yes&color=RED", [
       ["small_int", "must be an integer from -2147483648 to 2147483647"],
       ["flag", "must be true or false"],
@@ -180,13 +180,13 @@ describe("query parameters", () => {
   }); // biome-ignore format: rows
 
   test("fields of the path and of the body are no parameters", async () => {
-    expect(violationsOf(await get("/v1/texts/a?text=b"))).toEqual([["text", "is given by the path and cannot be a query parameter"]]);
+    expect(violationsOf(await get("/v1/texts/a?text=b"))).toEqual([["text", "is taken from the path and cannot be a query parameter"]]);
     expect(violationsOf(await send(server.port, "PATCH", "/v1/shelves/a?shelf.theme=b", {}))).toEqual([
-      ["shelf.theme", "is given by the body and cannot be a query parameter"],
+      ["shelf.theme", "is taken from the body and cannot be a query parameter"],
     ]);
     expect(violationsOf(await post("/v1/query?text=b&x=1", {}))).toEqual([
-      ["text", "is given by the body and cannot be a query parameter"],
-      ["x", "is not a query parameter here"],
+      ["text", "is taken from the body and cannot be a query parameter"],
+      ["x", "unknown query parameter"],
     ]);
     expect((await get("/v1/deep/x?child.text=y")).json).toEqual({ child: { text: "y", child: { text: "x" } } });
   });
@@ -216,7 +216,7 @@ describe("bodies", () => {
 
   test("a mask in both is refused", async () => {
     expect(violationsOf(await patch("/v1/shelves/a?update_mask=theme", { shelf: {}, updateMask: "theme" }))).toEqual([
-      ["update_mask", "is given by the body and cannot be a query parameter"],
+      ["update_mask", "is taken from the body and cannot be a query parameter"],
     ]);
   });
 
@@ -272,13 +272,14 @@ describe("bodies", () => {
     ["GET", "/v1/query", "x".repeat(1_000_000)],
   ])("%s %s takes no body", async (method, path, body) => {
     const answer = await send(server.port, method, path, body).catch((error: NodeJS.ErrnoException) => error.code);
-    if (typeof answer === "object") expect(answer).toMatchObject({ status: 400, json: { message: "this method takes no request body" } });
+    if (typeof answer === "object")
+      expect(answer).toMatchObject({ status: 400, json: { message: "this method does not accept a request body" } });
     else expect(["EPIPE", "ECONNRESET"]).toContain(answer);
   });
 
   test("chunked bodies where none is taken: refused, unless they are empty", async () => {
     const chunked = (chunks: string) => rawRequest(`GET /v1/query HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${chunks}`);
-    expect(await chunked("2\r\n{}\r\n0\r\n\r\n")).toMatch(/^HTTP\/1.1 400 [\s\S]*this method takes no request body/);
+    expect(await chunked("2\r\n{}\r\n0\r\n\r\n")).toMatch(/^HTTP\/1.1 400 [\s\S]*this method does not accept a request body/);
     const empty = `0\r\n\r\nGET /v1/texts/next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
     expect(await chunked(empty)).toMatch(/^HTTP\/1.1 200 [\s\S]*HTTP\/1.1 200 [\s\S]*"next"/);
   });
@@ -519,8 +520,8 @@ describe("start-up", () => {
       `${rpc("Kind")}"NOT A TOKEN" is not an HTTP method`,
       `${rpc("NestedBindings")}additional_bindings inside additional_bindings`,
       `${rpc("Syntax")}"**" must be the last segment, but there is another at column 15 of "/v1/{text=**}/more"`,
-      `${rpc("RestOnly")}has a REST answer but no google.api.http rule`,
-      "rpc library.v1.Library.Query: has a REST answer but is not served",
+      `${rpc("RestOnly")}has a REST response but no google.api.http rule`,
+      "rpc library.v1.Library.Query: has a REST response but is not served",
     ]);
   });
 });

@@ -88,14 +88,14 @@ export function columnsOf(header: readonly string[]): (cells: readonly string[])
   });
   const missing = ["name", "actor_id"].filter((name) => !names.includes(name));
   if (!names.includes("raw_key") && !names.includes("raw_key_sha256")) missing.push("raw_key or raw_key_sha256");
-  problems.push(...missing.map((name) => `there is no column ${name}`));
+  problems.push(...missing.map((name) => `column ${name} is missing`));
   if (problems.length > 0) {
     throw new UsageError(`line 1 must name the columns: ${problems.join("; ")}. Known columns: ${columnNames.join(", ")}`);
   }
   const setters = names.map((name) => columns[name] as Column);
 
   return (cells) => {
-    if (cells.length !== setters.length) return { problem: `has ${cells.length} columns instead of ${setters.length}` };
+    if (cells.length !== setters.length) return { problem: `has ${cells.length} columns, but line 1 has ${setters.length}` };
     const request: Json = {};
     for (const [index, cell] of cells.entries()) {
       if (cell === "") continue;

@@ -76,5 +76,5 @@ export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<re
 
 function stopped(line: number, error: unknown): StoppedError {
   const { code = "" } = error as { code?: string };
-  return new StoppedError(`the row that begins on line ${line}: ${problems[code] ?? "is no CSV"}`);
+  return new StoppedError(`the row that begins on line ${line}: ${problems[code] ?? "is not valid CSV"}`);
 }

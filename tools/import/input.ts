@@ -16,7 +16,7 @@ export function openInput(path: string | null, stdin: Readable, digest: PrefixDi
   if (path === null) return { chunks: through(addAbortSignal(stop, stdin), digest), totalBytes: null };
   try {
     const stats = statSync(path);
-    if (stats.isDirectory()) throw new UsageError(`${path}: is a folder`);
+    if (stats.isDirectory()) throw new UsageError(`${path}: is a directory`);
     const stream = addAbortSignal(stop, createReadStream(path, { highWaterMark: chunkBytes }));
     return { chunks: through(stream, digest), totalBytes: stats.isFile() ? stats.size : null };
   } catch (error) {

@@ -49,7 +49,7 @@ export async function main(environment: Environment): Promise<number> {
     }
     const begunMs = environment.monotonicMs();
     const before = startState(options, environment.newRunId);
-    if (before.done.rows > 0) progress.note(`going on behind line ${before.done.lines}`);
+    if (before.done.rows > 0) progress.note(`resuming after line ${before.done.lines}`);
     const result = await importWith(options, before, environment, progress);
     progress.end();
     const seconds = (environment.monotonicMs() - begunMs) / 1000;
@@ -74,8 +74,8 @@ function startState({ statePath, url, skipLines }: ImportOptions, newRunId: () =
   if (found.finished) {
     throw new UsageError(`this import is finished: ${count(found.imported)} keys imported, ${count(found.failed)} failed; ${again}`);
   }
-  if (found.url !== url) throw new UsageError(`this import was begun with --url ${found.url}; ${again}`);
-  if (found.skipLines !== skipLines) throw new UsageError(`this import was begun with --skip-lines ${found.skipLines}; ${again}`);
+  if (found.url !== url) throw new UsageError(`this import was started with --url ${found.url}; ${again}`);
+  if (found.skipLines !== skipLines) throw new UsageError(`this import was started with --skip-lines ${found.skipLines}; ${again}`);
   return found;
 }
 
@@ -91,7 +91,7 @@ async function importWith(options: ImportOptions, before: ImportState, environme
   const onRetry = (problem: string) => {
     if (monotonicMs() - notedMs < retryNoteIntervalMs) return;
     notedMs = monotonicMs();
-    progress.note(`trying again: ${problem}`);
+    progress.note(`retrying: ${problem}`);
   };
   const sender = token === null ? createChecker() : createSender({ url, token, stop, onRetry, random });
   try {
@@ -137,8 +137,8 @@ function summary(
   if (!state.finished && !dryRun && state.done.lines > 0) {
     lines.push(
       statePath === null
-        ? `to go on, give the same input again with --skip-lines ${state.done.lines}`
-        : `to go on from line ${state.done.lines + 1}, run the same command again`,
+        ? `to resume, give the same input again with --skip-lines ${state.done.lines}`
+        : `to resume from line ${state.done.lines + 1}, run the same command again`,
     );
   }
   return `${lines.join("\n")}\n`;

@@ -27,23 +27,23 @@ export const help = `npm run import -- FILE [options]
 
 Imports API keys from a CSV or NDJSON file; "-" reads standard input. docs/import.md describes the columns.
 
-  --url URL           the service (default ${defaultUrl})
-  --token-file PATH   file with the admin token; else it is taken from KEYWRIGHT_ADMIN_TOKEN
-  --format FORMAT     csv or ndjson, where the name of the file does not say it
+  --url URL           URL of the service (default ${defaultUrl})
+  --token-file PATH   file with the admin token (default: the value of KEYWRIGHT_ADMIN_TOKEN)
+  --format FORMAT     csv or ndjson, if the file name does not tell
   --dry-run           checks every line and sends nothing
-  --failures PATH     where lines that failed are written (default FILE.failures.ndjson)
-  --state PATH        how far the import is (default FILE.import-state.json); the same command goes on from there
-  --skip-lines N      leaves out what lies on the first N lines
-  --in-flight N       batches under way at the same time (default ${defaultInFlight})
+  --failures PATH     receives the lines that failed (default FILE.failures.ndjson)
+  --state PATH        records the progress (default FILE.import-state.json); the same command resumes from there
+  --skip-lines N      skips the first N lines
+  --in-flight N       batches sent at the same time (default ${defaultInFlight})
 
-Exit code: 0 all keys imported, 1 some lines failed, 2 nothing was tried, 3 stopped before the end, 130 interrupted.`;
+Exit code: 0 all keys imported, 1 some lines failed, 2 nothing was tried, 3 stopped early, 130 interrupted.`;
 
 /** Null: help was asked for. Throws UsageError. The token is no argument, since every user of a machine sees those. */
 export function parseOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): ImportOptions | null {
   const { values, positionals } = commandLine(args);
   if (values.help === true) return null;
   const [file, ...others] = positionals;
-  if (file === undefined || others.length > 0) throw new UsageError("give one file, or - for standard input");
+  if (file === undefined || others.length > 0) throw new UsageError("exactly one file is required, or - for standard input");
   const path = file === "-" ? null : file;
   const dryRun = values["dry-run"] === true;
   return {
@@ -87,7 +87,7 @@ function formatOf(path: string | null, given: string | undefined): ImportOptions
   if (given === "csv" || given === "ndjson") return given;
   if (given !== undefined) throw new UsageError("--format must be csv or ndjson");
   const format = path === null ? undefined : formats[extname(path).toLowerCase()];
-  if (format === undefined) throw new UsageError("say --format csv or --format ndjson: the name of the input does not");
+  if (format === undefined) throw new UsageError("--format csv or --format ndjson is required, because the file name does not tell");
   return format;
 }
 
@@ -95,8 +95,8 @@ function formatOf(path: string | null, given: string | undefined): ImportOptions
 function urlOf(text: string): string {
   const url = URL.parse(text);
   if (url === null || !["http:", "https:"].includes(url.protocol)) throw new UsageError("--url must be an http or https URL");
-  if (url.username !== "" || url.password !== "") throw new UsageError("--url must hold no credentials");
-  if (url.search !== "" || url.hash !== "") throw new UsageError("--url must hold no query and no fragment");
+  if (url.username !== "" || url.password !== "") throw new UsageError("--url must not contain credentials");
+  if (url.search !== "" || url.hash !== "") throw new UsageError("--url must not contain a query or a fragment");
   return url.href.replace(/\/+$/, "");
 }
 
@@ -116,8 +116,8 @@ function tokenOf(path: string | undefined, fromEnv: string | undefined): string 
     }
   }
   token = token.trim();
-  if (token === "") throw new UsageError("there is no admin token: set KEYWRIGHT_ADMIN_TOKEN, or name a file with --token-file");
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError("the admin token holds characters that no token has");
+  if (token === "") throw new UsageError("no admin token found; set KEYWRIGHT_ADMIN_TOKEN or --token-file");
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError("the admin token contains invalid characters");
   return token;
 }
 

@@ -118,5 +118,5 @@ async function* unsettled(batches: AsyncIterable<Batch>, { done, sha256 }: Impor
     if (!isSameInput) break;
     yield batch;
   }
-  if (!isSameInput) throw new UsageError(`the first ${done.lines} lines of the input are not those that were imported before`);
+  if (!isSameInput) throw new UsageError(`the first ${done.lines} lines of the input differ from those that were imported before`);
 }

@@ -41,7 +41,7 @@ export function readState(path: string): ImportState | null {
   } catch {
     // It is no JSON.
   }
-  throw new UsageError(`${path}: is no state file of this tool; move it away to start from the beginning`);
+  throw new UsageError(`${path}: is not a state file of this tool; move it away to start from the beginning`);
 }
 
 function isState({ runId, url, done, sha256, finished, ...numbers }: ImportState): boolean {

@@ -50,7 +50,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
       // An error of another kind may quote a key, and must not end the process either.
       failedRefreshCount += 1;
       const problems = error instanceof MalformedJwkSetsError ? error.problems : ["cannot be used"];
-      log.warn({ problems }, "signing keys: what was read again is malformed; the last keys are kept");
+      log.warn({ problems }, "signing keys are malformed; keeping the previous keys");
     }
   };
 

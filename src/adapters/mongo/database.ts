@@ -62,7 +62,7 @@ export async function openDatabase(options: MongoOptions, prepare: (db: Db) => P
     const hello = await db.admin().command({ hello: 1 });
     const isSharded = hello.msg === "isdbgrid";
     if (!isSharded && hello.setName === undefined) {
-      throw new Error("it is a standalone mongod; Keywright needs a replica set, which may have one member, or a sharded cluster");
+      throw new Error("it is a standalone mongod; Keywright requires a replica set (one member is enough) or a sharded cluster");
     }
     await prepare(db);
     return { client, db, isSharded, ...operations(client, timeoutMs) };

@@ -89,7 +89,7 @@ async function ensureCollection(db: Db, name: string): Promise<void> {
       if (error.codeName !== "NamespaceExists") throw error;
     });
   } else if ("options" in found && found.options?.collation !== undefined) {
-    throw new Error(`the collection ${name} has a collation, which makes different ids equal: make it again without`);
+    throw new Error(`the collection ${name} has a collation, under which different ids can be equal; create it again without one`);
   }
 }
 

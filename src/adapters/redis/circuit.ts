@@ -76,7 +76,7 @@ export function startCircuit(options: RedisOptions): Circuit {
       if (closed) link.close();
       else adopt(link);
     } catch (error) {
-      if (failures === 0) log?.warn({ reason: describeError(error) }, "the Redis cache cannot be reached; keys come from the store");
+      if (failures === 0) log?.warn({ reason: describeError(error) }, "cannot reach the Redis cache; reading keys from the store");
       tryAgain();
     }
     if (closed) topology.close();
@@ -106,7 +106,7 @@ export function startCircuit(options: RedisOptions): Circuit {
     if (link !== current) return;
     current = null;
     link.close();
-    log?.warn({ reason: describeError(reason) }, "the Redis cache is lost; keys come from the store until it is back");
+    log?.warn({ reason: describeError(reason) }, "lost the Redis cache; reading keys from the store until it is back");
     events?.onDown();
     tryAgain();
   };

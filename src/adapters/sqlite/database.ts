@@ -30,7 +30,7 @@ export function openDatabase(path: string): DatabaseSync {
     return database;
   } catch (error) {
     database?.close();
-    if (sqliteCode(error) === SQLITE_BUSY) throw new Error(`${file}: another Keywright is using this database`, { cause: error });
+    if (sqliteCode(error) === SQLITE_BUSY) throw new Error(`${file}: another Keywright process is using this database`, { cause: error });
     throw new Error(`${file}: cannot be used as the key store: ${(error as Error).message}`, { cause: error });
   }
 }

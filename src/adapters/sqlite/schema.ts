@@ -131,7 +131,9 @@ export function migrate(database: DatabaseSync): void {
   database.exec("BEGIN IMMEDIATE");
   const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (row.user_version > migrations.length) {
-    throw new Error(`it has schema version ${row.user_version}, this Keywright knows up to ${migrations.length}: use a newer Keywright`);
+    throw new Error(
+      `it has schema version ${row.user_version}, but this version of Keywright supports up to ${migrations.length}; use a newer version`,
+    );
   }
   for (const step of migrations.slice(row.user_version)) database.exec(step);
   database.prepare("INSERT OR IGNORE INTO store (name, value) VALUES ('token_salt', ?)").run(randomBytes(tokenSaltBytes));

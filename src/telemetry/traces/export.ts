@@ -58,8 +58,8 @@ function reported(exporter: SpanExporter, log: ExportOptions["log"], onExport: E
         const { error } = result;
         onExport(error === undefined ? "sent" : "lost", spans.length);
         if (error !== undefined && !isLost)
-          log.warn({ reason: describe(error) }, "the trace collector does not take spans; they are dropped");
-        if (error === undefined && isLost) log.info({}, "the trace collector takes spans again");
+          log.warn({ reason: describe(error) }, "the trace collector does not accept spans; dropping them");
+        if (error === undefined && isLost) log.info({}, "the trace collector accepts spans again");
         isLost = error !== undefined;
         done(result);
       });

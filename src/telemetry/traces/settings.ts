@@ -33,8 +33,8 @@ export function traceSettings(environment: Environment): TraceSettings | null {
   const warnings: string[] = [];
   const protocolName =
     given("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") === undefined ? "OTEL_EXPORTER_OTLP_PROTOCOL" : "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
-  if (exporter !== "otlp") warnings.push("OTEL_TRACES_EXPORTER: only otlp is known");
-  if ((given(protocolName) ?? "http/protobuf") !== "http/protobuf") warnings.push(`${protocolName}: only http/protobuf is spoken`);
+  if (exporter !== "otlp") warnings.push("OTEL_TRACES_EXPORTER: only otlp is supported");
+  if ((given(protocolName) ?? "http/protobuf") !== "http/protobuf") warnings.push(`${protocolName}: only http/protobuf is supported`);
 
   const samplerName = given("OTEL_TRACES_SAMPLER") ?? "parentbased_always_on";
   const sampler = samplers[samplerName];

@@ -18,8 +18,8 @@ test("a second process on the file fails at open, with an error that names the f
   const script = fileURLToPath(new URL("../../support/store-process.ts", import.meta.url));
   const second = spawnSync(process.execPath, [script, path, "second"], { encoding: "utf8" });
   expect(second.status).toBe(1);
-  expect(second.stderr).toContain(`${path}: another Keywright is using this database`);
-  await expect(openStore(path)).rejects.toThrow(`${path}: another Keywright is using this database`);
+  expect(second.stderr).toContain(`${path}: another Keywright process is using this database`);
+  await expect(openStore(path)).rejects.toThrow(`${path}: another Keywright process is using this database`);
   // The first one is none the worse for it.
   expect((await store.insert("t", keyRecord(), null)).outcome).toBe("inserted");
   await store.close();

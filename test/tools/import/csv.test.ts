@@ -61,7 +61,7 @@ describe("CSV", () => {
       ]),
     );
     expect(gist(rows)).toEqual([
-      [2, "has 5 columns instead of 6"],
+      [2, "has 5 columns, but line 1 has 6"],
       [3, "ttl: must be a duration such as 3600s, 1h30m or 30d"],
       [4, "metadata: is not valid JSON"],
       [5, "visibility: must be secret or public"],
@@ -73,7 +73,7 @@ describe("CSV", () => {
   test.each([
     ["", "the input is empty"],
     ["name,actor_id,raw_key,colour,name\n", "column 4 is unknown; column 5 (name) is there twice"],
-    ["name,scopes\na,b\n", "there is no column actor_id; there is no column raw_key or raw_key_sha256"],
+    ["name,scopes\na,b\n", "column actor_id is missing; column raw_key or raw_key_sha256 is missing"],
     // A file whose header was forgotten: no key may be shown.
     ["ci,u,sesame1\nci,u,sesame2\n", "column 1 is unknown; column 2 is unknown; column 3 is unknown"],
   ])("a header that will not do is refused before any row: %j", async (text, problem) => {

@@ -123,7 +123,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     await untilImported(torn, (await countNow()) + 1000);
     first.child.kill("SIGKILL");
     expect(await finished(first)).toBe(-1);
-    expect(first.output()).toContain("trying again: ");
+    expect(first.output()).toContain("retrying: ");
     const second = start();
     await untilImported(torn, (await countNow()) + 1000);
     second.child.kill("SIGKILL");
@@ -138,13 +138,13 @@ describe("npm run import", { timeout: 120_000 }, () => {
     await torn.stop();
   });
 
-  test("SIGINT lets what is under way finish and says how to go on", async () => {
+  test("SIGINT lets what is under way finish and says how to resume", async () => {
     const tool = importFile("input-int.csv", csv(100_000, 105_000), server);
     const before = (await estateOf(server)).length;
     await untilImported(server, before + 1000);
     tool.child.kill("SIGINT");
     expect(await finished(tool)).toBe(130);
-    const [, line] = /interrupted\nto go on from line (\d+), run the same command again/.exec(tool.output()) ?? [];
+    const [, line] = /interrupted\nto resume from line (\d+), run the same command again/.exec(tool.output()) ?? [];
     expect((await estateOf(server)).length).toBe(before + Number(line) - 2);
     const again = importFile("input-int.csv", csv(100_000, 105_000), server);
     expect(await finished(again)).toBe(0);
@@ -182,7 +182,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     expect(failuresOf(`${path}.dry-run-failures.ndjson`).map((failure) => failure.split(":")[0])).toEqual([
       "1502 INVALID_ARGUMENT actor_id",
       "1503 INVALID_ARGUMENT raw_key",
-      "1504 UNREADABLE has 3 columns instead of 5",
+      "1504 UNREADABLE has 3 columns, but line 1 has 5",
       "1505 INVALID_ARGUMENT raw_key",
     ]);
     expect(existsSync(`${path}.import-state.json`)).toBe(false);

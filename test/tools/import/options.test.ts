@@ -32,13 +32,13 @@ describe("the command line", () => {
   });
 
   test.each([
-    [[], "give one file"],
-    [["a.csv", "b.csv"], "give one file"],
+    [[], "exactly one file is required"],
+    [["a.csv", "b.csv"], "exactly one file is required"],
     [["keys.txt"], "--format"],
     [["keys.csv", "--token", "kwadm_sesame"], "Unknown option '--token'"],
     [["keys.csv", "--url", "ftp://host"], "--url must be an http or https URL"],
-    [["keys.csv", "--url", "http://sesame@host"], "--url must hold no credentials"],
-    [["keys.csv", "--url", "https://host/?token=sesame"], "--url must hold no query"],
+    [["keys.csv", "--url", "http://sesame@host"], "--url must not contain credentials"],
+    [["keys.csv", "--url", "https://host/?token=sesame"], "--url must not contain a query"],
     [["keys.csv", "--in-flight", "0"], "--in-flight must be a whole number from 1 to 32"],
     [["keys.csv", "--token-file", "/nowhere"], "/nowhere: cannot be read (ENOENT)"],
   ])("%j is refused", (args, problem) => {
@@ -50,7 +50,7 @@ describe("the command line", () => {
   test("a missing token is named, an odd one not shown", () => {
     expect(() => parseOptions(["keys.csv"], {})).toThrow("KEYWRIGHT_ADMIN_TOKEN");
     expect(() => parseOptions(["keys.csv"], { KEYWRIGHT_ADMIN_TOKEN: "open\nsesame" })).toThrow(
-      /^the admin token holds characters that no token has$/,
+      /^the admin token contains invalid characters$/,
     );
   });
 

@@ -167,7 +167,7 @@ describe("an import", () => {
     const before = sent.length;
     for (const other of [csv(2), csv().replace("live_1500", "live_x500"), csv(1, 900)]) {
       const { problem } = await run(folder.path, other, sender, state);
-      expect(problem).toEqual(new UsageError("the first 2001 lines of the input are not those that were imported before"));
+      expect(problem).toEqual(new UsageError("the first 2001 lines of the input differ from those that were imported before"));
     }
     expect(sent.length).toBe(before);
     // What lies behind may be mended.

@@ -1,0 +1,21 @@
+import { shellWord } from "./shell-word.ts";
+
+/**
+ * Three lines for a person who started the service on a terminal: where it listens, where the admin token is (never its value), and a command
+ * to try first. `adminTokenFile` is null if the token was configured.
+ */
+export function firstSteps(url: string, adminTokenFile: string | null): string {
+  const reachableUrl = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+  const token = adminTokenFile === null ? "$KEYWRIGHT_ADMIN_TOKEN" : `$(cat ${shellWord(adminTokenFile)})`;
+  const command = [
+    `curl -sS ${reachableUrl}/v2alpha1/admin/issuedApiKeys`,
+    `-H "Authorization: Bearer ${token}"`,
+    "-H 'Content-Type: application/json'",
+    `-d '{"name": "first", "actor_id": "me"}'`,
+  ];
+  return [
+    `Keywright listens on ${url}`,
+    `The admin token ${adminTokenFile === null ? "is the one in your configuration" : `is in the file ${adminTokenFile}`}`,
+    `Issue a first key: ${command.join(" ")}`,
+  ].join("\n");
+}
