@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { type DescField, type DescMessage, getOption, hasOption, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
@@ -242,6 +243,25 @@ describe("a rotation", () => {
     const { key } = await api.issue({ [name]: sampleOf(field)[0] });
     expect(await rotate(key, { override_mask: field.jsonName })).not.toHaveProperty(name);
   });
+});
+
+/** The comment of a field in a proto file, in one line. */
+function commentOf(file: string, fieldName: string): string {
+  const lines = readFileSync(`proto/keywright/v2alpha1/${file}`, "utf8")
+    .split("\n")
+    .map((line) => line.trim());
+  const end = lines.findIndex((line) => line.startsWith("google.protobuf.FieldMask ") && line.includes(` ${fieldName} = `));
+  const start = lines.findLastIndex((line, index) => index < end && !line.startsWith("//"));
+  return lines.slice(start + 1, end).join(" ");
+}
+
+test.each([
+  ["issued_api_key.proto", "update_mask", attributeFields],
+  ["imported_api_key.proto", "update_mask", attributeFields],
+  ["issued_api_key.proto", "override_mask", overridableFields],
+] as const)("in %s the comment of %s names the fields it may name", (file, mask, fields) => {
+  const words = commentOf(file, mask).match(/\w+/g) ?? [];
+  expect(words).toEqual(expect.arrayContaining(Object.values(fields)));
 });
 
 test.each(inputsOf(ImportedApiKeySchema).map((field) => [field.name, field] as const))(

@@ -35,7 +35,7 @@ const columnsOfFields: Readonly<Record<ImportField, Readonly<Record<string, Colu
 /** The columns that a CSV file may have, by their names in the header. */
 const columns: Readonly<Record<string, Column>> = Object.assign({}, ...Object.values(columnsOfFields));
 
-const columnNames = Object.keys(columns);
+export const columnNames = Object.keys(columns);
 
 function text(field: string): Column {
   return (request, cell) => {

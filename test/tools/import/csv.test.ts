@@ -1,11 +1,20 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { KeyVisibility } from "../../../gen/keywright/v2alpha1/key_policy_pb.ts";
+import { columnNames } from "../../../tools/import/columns.ts";
 import { readCsv } from "../../../tools/import/csv.ts";
 import { gist, pieces, rowsOf } from "./support.ts";
 
 const header = "name,actor_id,raw_key\n";
 
 describe("CSV", () => {
+  test.each(columnNames)("docs/import.md explains the column %s", (name) => {
+    const rows = readFileSync("docs/import.md", "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("| `"));
+    expect(rows.some((row) => row.split("|")[1]?.includes(`\`${name}\``))).toBe(true);
+  });
+
   test("all columns become the request they stand for; empty cells are absent", async () => {
     const columns =
       "visibility,allowed_cidrs,rate_limit_unit,rate_limit_window,rate_limit_quota,metadata,ttl,scopes,raw_key,raw_key_sha256,actor_id,name";
