@@ -1,0 +1,96 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { type MethodName, type MethodRow, methodRows } from "../../src/rpc/methods.ts";
+import { asObject, type Client } from "../support/clients/client.ts";
+import { grpcJs } from "../support/clients/grpc-js.ts";
+import { clientKinds, succeed } from "../support/clients.ts";
+import { createRoleTokens } from "../support/role-tokens.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+/** The ground that every method stands on: it is served over every protocol, to whom its row says, and what it changes is in the audit trail. */
+const roles = createRoleTokens();
+const reason = "REVOCATION_REASON_PRIVILEGE_WITHDRAWN";
+let server: ServerProcess;
+
+beforeAll(async () => {
+  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+interface Keys {
+  readonly issuedId: string;
+  readonly secret: string;
+  readonly importedId: string;
+}
+
+function anImport(): JsonObject {
+  return { raw_key: crypto.randomUUID(), name: "imported", actor_id: "actor" };
+}
+
+async function freshKeys(client: Client): Promise<Keys> {
+  const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", {});
+  const { key_id } = await succeed(client, "AdminImportApiKey", anImport());
+  return { issuedId: String(asObject(issued_api_key).key_id), secret: String(secret), importedId: String(key_id) };
+}
+
+/** A request of each method that succeeds. */
+const requests = {
+  adminIssueApiKey: () => ({}),
+  adminGetIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId }),
+  adminListIssuedApiKeys: () => ({}),
+  adminUpdateIssuedApiKey: ({ issuedId }) => ({ issued_api_key: { key_id: issuedId, name: "new" }, update_mask: "name" }),
+  adminRotateIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId }),
+  adminRevokeApiKey: ({ issuedId }) => ({ key_id: issuedId, reason }),
+  adminRevokeIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId, reason }),
+  adminRevokeImportedApiKey: ({ importedId }) => ({ key_id: importedId, reason }),
+  adminImportApiKey: anImport,
+  adminBatchImportApiKeys: () => ({ requests: [anImport()] }),
+  adminBatchCreateImportedApiKeys: () => ({ requests: [anImport()] }),
+  adminGetImportedApiKey: ({ importedId }) => ({ key_id: importedId }),
+  adminListImportedApiKeys: () => ({}),
+  adminUpdateImportedApiKey: ({ importedId }) => ({ imported_api_key: { key_id: importedId, name: "new" }, update_mask: "name" }),
+  adminDeleteImportedApiKey: ({ importedId }) => ({ key_id: importedId }),
+  adminVerifyApiKey: ({ secret }) => ({ credential: secret }),
+  adminBatchVerifyApiKeys: ({ secret }) => ({ requests: [{ credential: secret }] }),
+  adminDeriveToken: ({ secret }) => ({ credential: secret, algorithm: "TOKEN_ALGORITHM_MACAROON" }),
+  getJwks: () => ({}),
+  revokeApiKey: ({ secret }) => ({ credential: secret, reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
+  adminListAuditEvents: () => ({}),
+} satisfies Record<MethodName, (keys: Keys) => JsonObject>;
+
+const methods = ApiKeysService.methods.map(({ name, localName }) => {
+  const row: MethodRow<never> = methodRows[localName as MethodName];
+  const requestOf: (keys: Keys) => JsonObject = requests[localName as MethodName];
+  return { name, row, requestOf };
+});
+
+describe.each(clientKinds)("over $name", ({ open }) => {
+  test("every method succeeds, and no cache may store a response with a secret", async () => {
+    await using client = open(server.url, server.adminToken);
+    for (const { name, row, requestOf } of methods) {
+      const reply = await client.call(name, requestOf(await freshKeys(client)));
+      expect(reply, name).toMatchObject({ ok: true });
+      if (row.hasSecret) expect(reply.headers.get("cache-control"), name).toBe("no-store");
+    }
+  });
+});
+
+test.each(methods)("$name is in the audit trail if and only if it is a change", async ({ name, row, requestOf }) => {
+  await using client = grpcJs.open(server.url, server.adminToken);
+  const keys = await freshKeys(client);
+  const requestId = crypto.randomUUID();
+  await succeed(client, name, requestOf(keys), { headers: { "x-request-id": requestId } });
+  const { audit_events = [] } = await succeed(client, "AdminListAuditEvents", { filter: `method=${name}`, page_size: 1000 });
+  const events = (audit_events as JsonObject[]).filter((event) => event.request_id === requestId);
+  expect(events).toHaveLength(row.effect === "change" ? 1 : 0);
+});
+
+test.each(["admin", "auditor", "verifier", null] as const)("the caller with the role %s may call what the rows say", async (role) => {
+  await using client = grpcJs.open(server.url, server.adminToken);
+  for (const { name, row } of methods) {
+    const reply = await client.call(name, {}, { token: role === null ? null : roles[role] });
+    const isRefused = !reply.ok && (reply.code === "UNAUTHENTICATED" || reply.code === "PERMISSION_DENIED");
+    expect(isRefused, name).toBe(row.access !== "public" && (role === null || !row.access.includes(role)));
+  }
+});
