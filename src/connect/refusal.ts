@@ -26,7 +26,7 @@ function refuse(
 }
 
 export function refuseMethod(request: HttpRequest, response: HttpResponse, allow: string): void {
-  refuse(request, response, 405, "METHOD_NOT_ALLOWED", "this path does not take this HTTP method", { allow });
+  refuse(request, response, 405, "METHOD_NOT_ALLOWED", "HTTP method not allowed at this path", { allow });
 }
 
 export function refuseContentType(request: HttpRequest, response: HttpResponse): void {
