@@ -33,14 +33,14 @@ function restrict(filter: AuditFilter, { field, operator, value, column }: Restr
   const name = `${field} ${operator}`;
   const member = Object.hasOwn(members, name) ? members[name] : undefined;
   if (member === undefined)
-    throw filterProblem(column, "only key_id, caller and method with =, event_time with >= and < can be filtered on");
-  if (filter[member] !== undefined) throw filterProblem(column, `${name} is there twice`);
+    throw filterProblem(column, "unsupported restriction; use key_id, caller or method with =, or event_time with >= and <");
+  if (filter[member] !== undefined) throw filterProblem(column, `duplicate restriction ${name}`);
   return { ...filter, [member]: member === "fromMs" || member === "untilMs" ? timeMs(value, column) : value };
 }
 
 /** In whole milliseconds, as events have them: what is finer counts as the next, which is right for both operators. */
 function timeMs(value: string, column: number): number {
   const milliseconds = parseRfc3339(value);
-  if (milliseconds === null) throw filterProblem(column, 'event_time wants a quoted time of RFC 3339 such as "2026-01-31T00:00:00Z"');
+  if (milliseconds === null) throw filterProblem(column, 'event_time must be a quoted RFC 3339 time such as "2026-01-31T00:00:00Z"');
   return /\.\d{3}\d*[1-9]/.test(value) ? milliseconds + 1 : milliseconds;
 }

@@ -21,14 +21,14 @@ export function parseKeyFilter(text: string): KeyFilter {
 }
 
 function restrict(filter: KeyFilter, { field, operator, value, column }: Restriction): KeyFilter {
-  if (field !== "actor_id" && field !== "status") throw filterProblem(column, "only actor_id and status can be filtered on");
-  if (operator !== "=") throw filterProblem(column, "only the operator = is supported");
+  if (field !== "actor_id" && field !== "status") throw filterProblem(column, "unsupported field; use actor_id or status");
+  if (operator !== "=") throw filterProblem(column, "unsupported operator; use =");
   if (field === "actor_id") {
-    if (filter.actorId !== undefined) throw filterProblem(column, "actor_id is restricted twice");
+    if (filter.actorId !== undefined) throw filterProblem(column, "duplicate restriction on actor_id");
     return { ...filter, actorId: value };
   }
   const status = statuses.find((each) => statusNames[each] === value);
   if (status === undefined) throw filterProblem(column, `status must be one of ${Object.values(statusNames).join(", ")}`);
-  if (filter.status !== undefined) throw filterProblem(column, "status is restricted twice");
+  if (filter.status !== undefined) throw filterProblem(column, "duplicate restriction on status");
   return { ...filter, status };
 }

@@ -23,8 +23,8 @@ export function checkMetadata(metadata: JsonObject): JsonObject {
 export function checkObject(field: string, object: JsonObject): JsonObject {
   if (isDeeper(object, maxDepth)) throw invalidField(field, `must not be nested more than ${maxDepth} levels deep`);
   if (holdsProto(object)) throw invalidField(field, "must not have a member named __proto__");
-  if (!isJson(object)) throw invalidField(field, "must hold only finite numbers and valid Unicode");
-  if (hasUnsafeInteger(object)) throw invalidField(field, "must not hold integers beyond 2^53 - 1; use a string");
+  if (!isJson(object)) throw invalidField(field, "must contain only finite numbers and valid Unicode");
+  if (hasUnsafeInteger(object)) throw invalidField(field, "must not contain integers beyond 2^53 - 1; use a string");
   if (Buffer.byteLength(JSON.stringify(object)) > maxBytes) throw invalidField(field, `must be at most ${maxBytes} bytes when serialised`);
   return object;
 }

@@ -44,7 +44,7 @@ export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLengt
           }
         }
       }
-      throw invalidField("page_token", "is not a token of this list; tokens hold for one filter");
+      throw invalidField("page_token", "does not belong to this list; a page token is valid for one list with one filter");
     },
   };
 }

@@ -5,7 +5,7 @@
  * equal.
  */
 export const errorTable = {
-  INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is not valid" },
+  INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is invalid" },
   MALFORMED_BODY: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request body cannot be read" },
   UNSUPPORTED_MEDIA_TYPE: { code: "INVALID_ARGUMENT", httpStatus: 415, text: "the request body must be application/json" },
   UNDECLARED_COMPRESSION: {
@@ -14,15 +14,15 @@ export const errorTable = {
     text: "the message is compressed, but the request names no encoding",
   },
   BODY_TOO_LARGE: { code: "RESOURCE_EXHAUSTED", httpStatus: 413, text: "the request body is too large" },
-  ROUTE_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is nothing at this path" },
-  METHOD_NOT_ALLOWED: { code: "UNIMPLEMENTED", httpStatus: 405, text: "this path does not take this HTTP method" },
+  ROUTE_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "no method found at this path" },
+  METHOD_NOT_ALLOWED: { code: "UNIMPLEMENTED", httpStatus: 405, text: "HTTP method not allowed at this path" },
   UNAUTHENTICATED: { code: "UNAUTHENTICATED", httpStatus: 401, text: "a valid bearer token is required" },
   PERMISSION_DENIED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the caller's roles do not allow this method" },
-  KEY_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "there is no such key" },
-  KEY_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this key exists already" },
-  REQUEST_ID_REUSED: { code: "ALREADY_EXISTS", httpStatus: 409, text: "this request_id was used with another payload" },
+  KEY_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "no key found" },
+  KEY_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "the key already exists" },
+  REQUEST_ID_REUSED: { code: "ALREADY_EXISTS", httpStatus: 409, text: "request_id was already used with a different payload" },
   KEY_NOT_ACTIVE: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the key is not active" },
-  CONCURRENT_CHANGE: { code: "ABORTED", httpStatus: 409, text: "the key changed at the same time; try again" },
+  CONCURRENT_CHANGE: { code: "ABORTED", httpStatus: 409, text: "another call changed the key at the same time; try again" },
   PUBLIC_KEY_NOT_PROOF: {
     code: "PERMISSION_DENIED",
     httpStatus: 403,
@@ -33,15 +33,15 @@ export const errorTable = {
   TOO_MANY_BODIES: {
     code: "RESOURCE_EXHAUSTED",
     httpStatus: 429,
-    text: "the server is receiving too many request bodies at the moment; try again later",
+    text: "the server is receiving too many request bodies; try again later",
   },
   TOO_MANY_STREAMS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many streams are open; try again later" },
   STREAM_EXPIRED: { code: "UNAVAILABLE", httpStatus: 503, text: "the stream reached its maximum age; open it again" },
-  KEY_QUOTA_EXHAUSTED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "there are as many keys as there may be" },
-  CANCELLED: { code: "CANCELLED", httpStatus: 499, text: "the caller went away" },
-  DEADLINE_EXCEEDED: { code: "DEADLINE_EXCEEDED", httpStatus: 504, text: "the deadline passed before the answer was ready" },
+  KEY_QUOTA_EXHAUSTED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "key quota exhausted" },
+  CANCELLED: { code: "CANCELLED", httpStatus: 499, text: "the client canceled the call or disconnected" },
+  DEADLINE_EXCEEDED: { code: "DEADLINE_EXCEEDED", httpStatus: 504, text: "deadline exceeded before the response was ready" },
   UNIMPLEMENTED: { code: "UNIMPLEMENTED", httpStatus: 501, text: "this method is not implemented" },
-  STORE_UNAVAILABLE: { code: "UNAVAILABLE", httpStatus: 503, text: "the store cannot be reached" },
+  STORE_UNAVAILABLE: { code: "UNAVAILABLE", httpStatus: 503, text: "the store is unavailable" },
   SHUTTING_DOWN: { code: "UNAVAILABLE", httpStatus: 503, text: "the server is shutting down" },
   INTERNAL: { code: "INTERNAL", httpStatus: 500, text: "internal error" },
 } as const satisfies Record<string, { code: CodeName; httpStatus: number; text: string }>;

@@ -21,7 +21,7 @@ import {
 } from "./message.ts";
 import { statedAddressOf } from "./stated-address.ts";
 
-/** Throws INVALID_REQUEST if `client_ip` is no address. */
+/** Throws INVALID_REQUEST if `client_ip` is not an address. */
 export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verification {
   const statedAddress = statedAddressOf(request);
   return {
@@ -35,12 +35,12 @@ export function verificationOf(request: VerifyApiKeyRequest, call: Call): Verifi
 }
 
 export const refusals = {
-  invalid_format: [VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, "the credential cannot be read"],
+  invalid_format: [VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, "unrecognised credential format"],
   expired: [VerificationErrorCode.VERIFICATION_ERROR_EXPIRED, "the credential has expired"],
   revoked: [VerificationErrorCode.VERIFICATION_ERROR_REVOKED, "the credential was revoked"],
-  not_found: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "there is no such credential"],
-  wrong_audience: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "there is no such credential"],
-  signature_invalid: [VerificationErrorCode.VERIFICATION_ERROR_SIGNATURE_INVALID, "the signature does not fit"],
+  not_found: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "no credential found"],
+  wrong_audience: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "no credential found"],
+  signature_invalid: [VerificationErrorCode.VERIFICATION_ERROR_SIGNATURE_INVALID, "the signature is invalid"],
   internal: [VerificationErrorCode.VERIFICATION_ERROR_INTERNAL, "the credential could not be verified; try again"],
   ip_not_allowed: [VerificationErrorCode.VERIFICATION_ERROR_IP_NOT_ALLOWED, "the client's address is not allowed"],
   rate_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "the key's rate limit is exhausted"],
@@ -51,7 +51,7 @@ export const refusals = {
 /** What says that a credential is not valid. */
 type Refusal = "errorCode" | "errorMessage";
 
-/** Of a refused key only what tells which one it is and in what state: its permissions are of no use to anybody then. */
+/** For a refused key, only its identity and status: nobody can use its permissions. */
 export function verifiedToMessage(
   { verdict, nowMs, customClaims, limit }: Verified,
   issuer: string,

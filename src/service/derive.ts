@@ -120,10 +120,7 @@ function verifiedOf({ record, kind }: Parent, nowMs: number): Verified {
 
 function refuseBound(narrowing: TokenNarrowing): void {
   if (bindingCaveats(narrowing).length === 0) return;
-  throw invalidField(
-    "algorithm",
-    "must be macaroon: the credential is bound to clients or audiences, and verifiers of JWTs would not know",
-  );
+  throw invalidField("algorithm", "must be macaroon: the credential is bound to clients or audiences, which a JWT cannot express");
 }
 
 async function jwtOf(tokens: Tokens, facts: TokenFacts): Promise<Derived> {
@@ -132,7 +129,7 @@ async function jwtOf(tokens: Tokens, facts: TokenFacts): Promise<Derived> {
 
 function macaroonOf(tokens: Tokens, facts: TokenFacts, narrowing: TokenNarrowing): Derived {
   const token = tokens.mintMacaroon(facts, narrowing);
-  if (token === null) throw invalidField("algorithm", "must be JWT: a macaroon with so many scopes, claims or caveats would be too long");
+  if (token === null) throw invalidField("algorithm", "must be JWT: the macaroon would be too long with these scopes, claims and caveats");
   return { token, claims: { ...claimsOf(facts), caveats: bindingCaveats(narrowing) }, facts };
 }
 
@@ -170,7 +167,7 @@ function refusal(code: RefusalCode): Failure {
     case "ip_not_allowed":
       return new Failure("PERMISSION_DENIED", { message: "the client's address is not allowed" });
     case "invalid_format":
-      return invalidField("credential", "cannot be read");
+      return invalidField("credential", "has an unrecognised format");
     case "not_found":
     case "signature_invalid":
     case "wrong_audience":
@@ -185,7 +182,7 @@ function refusal(code: RefusalCode): Failure {
 function chainOf({ token }: Parent): readonly string[] {
   if (token === null) return [];
   const chain = [...token.facts.chain, token.facts.tokenId];
-  if (chain.length > maxChainLength) throw invalidField("credential", `is the last of a chain of ${chain.length} derived tokens`);
+  if (chain.length > maxChainLength) throw invalidField("credential", `must not be the last of a chain of ${chain.length} derived tokens`);
   return chain;
 }
 
@@ -198,7 +195,7 @@ function scopesOf({ record }: Parent, wanted: readonly string[]): readonly strin
 /** Those of the parent stay. One more gives nothing away; another value might. */
 function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
   const reserved = Object.keys(wanted).find(isReservedClaim);
-  if (reserved !== undefined) throw invalidField("custom_claims", `must not hold ${reserved.trim()}, which this service sets`);
+  if (reserved !== undefined) throw invalidField("custom_claims", `must not contain ${reserved.trim()}, which this service sets`);
   checkObject("custom_claims", wanted);
   const given = token?.facts.customClaims ?? {};
   for (const [name, value] of Object.entries(given)) {
@@ -213,7 +210,7 @@ function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
 function expireTimeOf({ record }: Parent, ttlMs: number | null, issueTimeMs: number, nowMs: number): number {
   const wantedMs = issueTimeMs + (ttlMs ?? defaultTtlMs);
   const endMs = record.expireTimeMs ?? Number.POSITIVE_INFINITY;
-  if (ttlMs !== null && wantedMs > endMs) throw invalidField("ttl", "must not go beyond the life of the credential");
+  if (ttlMs !== null && wantedMs > endMs) throw invalidField("ttl", "must not exceed the remaining life of the credential");
   const expireTimeMs = Math.min(inSeconds(Math.ceil, wantedMs), inSeconds(Math.floor, endMs));
   if (expireTimeMs <= nowMs) throw new Failure("KEY_NOT_ACTIVE", { message: "the credential is about to expire" });
   return expireTimeMs;

@@ -89,7 +89,7 @@ function sortOut(service: KeyService, tenant: string, { items, requestId }: Impo
     const sameKey = byKeyId.get(keyId);
     if (sameRequest !== undefined) {
       if (sameRequest.mark?.payloadDigest === mark?.payloadDigest) repeats.set(index, sameRequest.index);
-      else results[index] = sameAs("REQUEST_ID_REUSED", `requests[${sameRequest.index}] has this request_id with another payload`);
+      else results[index] = sameAs("REQUEST_ID_REUSED", `requests[${sameRequest.index}] has the same request_id with a different payload`);
     } else if (sameKey !== undefined) {
       results[index] = sameAs("KEY_ALREADY_EXISTS", `requests[${sameKey.index}] has the same key`);
     } else {

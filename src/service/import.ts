@@ -42,7 +42,7 @@ export function importedKeyIds(service: KeyService, tenant: string, key: ImportR
   if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
   const presented = readCredential(service, tenant, key.raw, service.clock());
   if ("keyIds" in presented && presented.type === "imported") return presented.keyIds;
-  return invalidField("raw_key", rawKeyProblem(key.raw) ?? "is one of this service's own credentials, or a damaged one");
+  return invalidField("raw_key", rawKeyProblem(key.raw) ?? "must not be a credential of this service, intact or damaged");
 }
 
 /** A key as it goes to the store, with the mark of its request. */

@@ -64,7 +64,7 @@ export function payloadDigestOf(request: NewKeyRequest, subject: string | null):
 /** Why there is no room for a new key. */
 export function quotaExhausted(tenant: string, { limit, used }: KeyUse): Failure {
   return new Failure("KEY_QUOTA_EXHAUSTED", {
-    message: `there are as many keys as there may be: ${used} of ${limit}; revoke or delete some`,
+    message: `key quota exhausted: ${used} of ${limit} keys in use; revoke or delete some`,
     quota: { subject: `tenant:${tenant}`, quotaId: "max_keys", limit, used },
   });
 }

@@ -41,7 +41,7 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
     minuteStartMs = nowMs;
     counts.clear();
     if (suppressedCount > reportedCount)
-      log.warn({ suppressed: suppressedCount - reportedCount }, "refused calls were left out of the audit trail: there were too many");
+      log.warn({ suppressed: suppressedCount - reportedCount }, "left refused calls out of the audit trail because there were too many");
     reportedCount = suppressedCount;
   }
 
@@ -54,7 +54,7 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
       await audit.append(tenant, writing);
     } catch (error) {
       buffer = [...writing, ...buffer];
-      log.warn({ error }, "refused calls could not be written to the audit trail; they are kept");
+      log.warn({ error }, "cannot write refused calls to the audit trail; will try again");
     }
   }
 

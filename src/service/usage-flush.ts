@@ -14,11 +14,14 @@ export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promi
     try {
       await usage.flush();
     } catch (error) {
-      log.warn({ error }, "last uses could not be written; they are kept");
+      log.warn({ error }, "cannot write the last uses of keys; will try again");
     }
     const { droppedCount } = usage;
     if (droppedCount === reportedDrops) return;
-    log.warn({ dropped: droppedCount - reportedDrops, dropped_in_all: droppedCount }, "last uses were dropped: the buffer was full");
+    log.warn(
+      { dropped: droppedCount - reportedDrops, dropped_in_all: droppedCount },
+      "dropped last uses of keys because the buffer was full",
+    );
     reportedDrops = droppedCount;
   };
 

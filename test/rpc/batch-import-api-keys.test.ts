@@ -60,7 +60,7 @@ test("each item stands for itself, and a bad one costs only itself", async () =>
     keyId,
     prefixed("INVALID_ARGUMENT raw_key: "),
     prefixed("INVALID_ARGUMENT name: "),
-    prefixed("INVALID_ARGUMENT raw_key: is one of this service"),
+    prefixed("INVALID_ARGUMENT raw_key: must not be a credential of this service"),
     prefixed("INVALID_ARGUMENT scopes[0]: "),
     prefixed("INVALID_ARGUMENT metadata: "),
     prefixed("INVALID_ARGUMENT raw_key_sha256: "),
@@ -83,7 +83,7 @@ test("of one key in several items the first is imported, and the others name its
 test("a key that is there already is ALREADY_EXISTS, whoever imported it", async () => {
   await api.call("AdminImportApiKey", item("sk_there"));
   const results = await importAll([item("sk_there"), item("sk_there", { request_id: randomUUID() }), item("sk_fresh")]);
-  expect(results).toEqual([prefixed("ALREADY_EXISTS this key exists already"), "ALREADY_EXISTS requests[0] has the same key", keyId]);
+  expect(results).toEqual([prefixed("ALREADY_EXISTS the key already exists"), "ALREADY_EXISTS requests[0] has the same key", keyId]);
 });
 
 test("a request_id answers as for a single import, in the batch and across batches", async () => {
@@ -97,12 +97,12 @@ test("a request_id answers as for a single import, in the batch and across batch
     item("sk_id_b", { request_id: b, name: "another payload" }),
     item("sk_id_c", { request_id: c }),
   ];
-  const reused = (index: number) => `ALREADY_EXISTS requests[${index}] has this request_id with another payload`;
+  const reused = (index: number) => `ALREADY_EXISTS requests[${index}] has the same request_id with a different payload`;
   const results = await importAll(batch);
   expect(results).toEqual([single.key_id, reused(0), keyId, results[2], reused(2), keyId]);
   expect(await importAll(batch)).toEqual(results);
   expect(await importAll([item("sk_id_y", { request_id: c }), item("sk_id_z")])).toEqual([
-    "ALREADY_EXISTS this request_id was used with another payload",
+    "ALREADY_EXISTS request_id was already used with a different payload",
     keyId,
   ]);
 });
@@ -119,7 +119,7 @@ test("a batch's own request_id makes its keys count as imported again, and no ot
   const retry = await send([item("sk_retry_1"), item("sk_retry_2"), item("sk_retry_3"), item("sk_retry_1")]);
   expect(retry).toEqual([first[0], first[1], keyId, "ALREADY_EXISTS requests[0] has the same key"]);
   expect(await api.call("AdminGetImportedApiKey", { key_id: String(first[0]) })).toMatchObject({ name: "renamed since" });
-  const exists = prefixed("ALREADY_EXISTS this key exists already");
+  const exists = prefixed("ALREADY_EXISTS the key already exists");
   expect(await send([item("sk_retry_1", { name: "another payload" }), item("sk_retry_2")])).toEqual([exists, first[1]]);
   expect(await send([item("sk_retry_1"), item("sk_retry_4")], randomUUID())).toEqual([exists, keyId]);
   expect(await importAll([item("sk_retry_1"), item("sk_retry_5")])).toEqual([exists, keyId]);
@@ -251,7 +251,7 @@ describe("a batch without any success", () => {
     expect(failure_count).toBe(3);
     expect((results as unknown as Outcome[]).map(textOf)).toEqual([
       prefixed("INVALID_ARGUMENT name: "),
-      prefixed("ALREADY_EXISTS this key exists already"),
+      prefixed("ALREADY_EXISTS the key already exists"),
       prefixed("INVALID_ARGUMENT name: "),
     ]);
   });

@@ -28,7 +28,7 @@ test("anybody gets the public keys, at both paths, as JOSE libraries and the off
 });
 
 test.each([
-  ["a symmetric key", jwkSet({ kty: "oct", k: "aHVudGVyMg" }), "key 1 is a symmetric key"],
+  ["a symmetric key", jwkSet({ kty: "oct", k: "aHVudGVyMg" }), "key 1 must not be a symmetric key"],
   ["a public key alone", jwkSet(publicJwk(await privateJwk())), "has no private key"],
 ])("%s ends the start with the name of the setting", async (_, text, problem) => {
   const env = { KEYWRIGHT_SIGNING_KEYS: base64Uri(text) };

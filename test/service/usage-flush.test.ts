@@ -23,7 +23,7 @@ test("says how many uses were dropped since it last said so", async () => {
   touches[0]?.resolve();
   await flushing;
   await flush();
-  expect(logged).toEqual([["last uses were dropped: the buffer was full", 2]]);
+  expect(logged).toEqual([["dropped last uses of keys because the buffer was full", 2]]);
 });
 
 test("a flush waits for the one before it, and writes what that one could not", async () => {
@@ -39,5 +39,5 @@ test("a flush waits for the one before it, and writes what that one could not", 
   expect(touches).toHaveLength(2);
   touches[1]?.resolve();
   await second;
-  expect(logged.map(([message]) => message)).toEqual(["last uses could not be written; they are kept"]);
+  expect(logged.map(([message]) => message)).toEqual(["cannot write the last uses of keys; will try again"]);
 });

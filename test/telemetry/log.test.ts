@@ -102,7 +102,7 @@ test("errors are written with reason, message, stack and causes, but not with wh
   expect(logged({ error: failure })?.error).toEqual({
     type: "Failure",
     reason: "STORE_UNAVAILABLE",
-    message: "the store cannot be reached",
+    message: "the store is unavailable",
     stack: expect.any(String),
     cause: { type: "Error", code: "ENOSPC", message: "disk full", stack: expect.stringContaining("log.test.ts") },
   });

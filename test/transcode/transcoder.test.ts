@@ -421,7 +421,7 @@ describe("headers and errors", () => {
       { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "KEY_NOT_FOUND", domain: "keywright" },
       { "@type": "type.googleapis.com/google.rpc.RequestInfo", request_id: "abc" },
     ];
-    const message = "there is no such key";
+    const message = "no key found";
     expect(answer.status).toBe(404);
     expect(answer.json).toEqual({ code: 5, message, details, error: { code: 404, status: "NOT_FOUND", message, details } });
     expect(answer.headers).toMatchObject({ "content-type": "application/json", "cache-control": "no-store", "x-request-id": "abc" });

@@ -39,7 +39,7 @@ export async function readJwkSets(texts: readonly string[]): Promise<TokenKeys> 
   const byKid = new Map(keys.map((key) => [key.kid, key]));
   if (byKid.size < keys.length) problems.push("has two keys with the same kid");
   const signer = keys.find(canSign);
-  if (signer === undefined && problems.length === 0) problems.push("has only private keys that are marked as retired, so that none signs");
+  if (signer === undefined && problems.length === 0) problems.push("has no private key to sign with: all are marked as retired");
   if (problems.length > 0 || signer === undefined) throw new MalformedJwkSetsError(problems);
   const published = keys.map(({ publicJwk }) => publicJwk);
   return { version: hash("sha256", JSON.stringify(published), "base64url"), signer, byKid, published };

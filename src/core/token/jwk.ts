@@ -32,7 +32,7 @@ const privateMembers = ["d", "p", "q", "dp", "dq", "qi"];
 /** Reads one member of a JWK Set. Rejects with MalformedJwkError for what cannot sign or verify a JWT here. */
 export async function readJwk(jwk: unknown): Promise<TokenKey> {
   if (!isObject(jwk)) throw new MalformedJwkError("must be a JSON Web Key (RFC 7517)");
-  if (jwk.kty === "oct") throw new MalformedJwkError("is a symmetric key, whose public half would be the key itself");
+  if (jwk.kty === "oct") throw new MalformedJwkError("must not be a symmetric key, whose public half would be the key itself");
   const algorithm = algorithmOf(jwk);
   if (algorithm === null) throw new MalformedJwkError("must be an Ed25519, P-256 or RSA key");
   if (jwk.alg !== undefined && jwk.alg !== algorithm) throw new MalformedJwkError(`alg must be ${algorithm} for a key of this type`);
@@ -44,7 +44,7 @@ export async function readJwk(jwk: unknown): Promise<TokenKey> {
   const isPrivate = jwk.d !== undefined;
   const operation = isPrivate ? "sign" : "verify";
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes(operation))) {
-    throw new MalformedJwkError(`key_ops must hold ${operation}`);
+    throw new MalformedJwkError(`key_ops must include ${operation}`);
   }
 
   const publicKey = publicKeyOf(jwk);
@@ -72,7 +72,7 @@ function publicKeyOf(jwk: Record<string, unknown>): KeyObject {
     return createPublicKey({ key: pick(jwk, publicMembers), format: "jwk" });
   } catch {
     // The error may quote the key.
-    throw new MalformedJwkError("is no valid JSON Web Key");
+    throw new MalformedJwkError("is not a valid JSON Web Key");
   }
 }
 
@@ -91,12 +91,12 @@ async function privateKeyOf(jwk: Record<string, unknown>, algorithm: JwtAlgorith
     key = (await importJWK(pick(jwk, [...publicMembers, ...privateMembers]), algorithm)) as CryptoKey;
     signed = canonicalJws(algorithm, await new CompactSign(Buffer.from("probe")).setProtectedHeader({ alg: algorithm }).sign(key));
   } catch {
-    throw new MalformedJwkError("is no valid JSON Web Key");
+    throw new MalformedJwkError("is not a valid JSON Web Key");
   }
   const end = signed.lastIndexOf(".");
   const signature = Buffer.from(signed.slice(end + 1), "base64url");
   if (!signatureFits(algorithm, publicKey, signed.slice(0, end), signature)) {
-    throw new MalformedJwkError("has private and public members that do not belong together");
+    throw new MalformedJwkError("has private and public members that do not match");
   }
   return key;
 }

@@ -86,8 +86,8 @@ describe("npm run import", { timeout: 120_000 }, () => {
     const other = importFile("input-2.ndjson", `${lines[0]}\n${lines[1]}\n`, server);
     expect(await finished(other)).toBe(1);
     expect(failuresOf(join(folder.path, "input-2.ndjson.failures.ndjson"))).toEqual([
-      "1 ALREADY_EXISTS this key exists already",
-      "2 ALREADY_EXISTS this key exists already",
+      "1 ALREADY_EXISTS the key already exists",
+      "2 ALREADY_EXISTS the key already exists",
     ]);
 
     for (const [index, name] of [
