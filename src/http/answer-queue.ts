@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-/** HTTP/1.1 answers on their way out. */
+/** HTTP/1.1 responses that wait to be written. */
 export interface AnswerQueue {
   /** Ends a response whose head is written. */
   end(response: ServerResponse, body: string | Uint8Array): void;

@@ -4,12 +4,12 @@ import type { Readable } from "node:stream";
 import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
 
-/** A request and what its answer is written to. */
+/** A request and what its response is written to. */
 export interface HttpExchange {
   readonly head: RequestHead;
   /** Where the body comes from. */
   readonly source: Readable;
-  /** HTTP/2 answers go to the bare stream: Node's compatibility layer costs as much again as the stream below it. */
+  /** HTTP/2 responses go to the bare stream, because Node's compatibility layer costs as much again as the stream below it. */
   readonly sink: ServerResponse | ServerHttp2Stream;
   /** Headers that were set before the call came here (CORS). A ServerResponse adds its own by itself. */
   readonly presetHeaders: OutgoingHttpHeaders | undefined;
@@ -25,7 +25,7 @@ export function exchangeOfStream(stream: ServerHttp2Stream, headers: IncomingHtt
   return { head: new StreamHead(stream, headers), source: stream, sink: stream, presetHeaders: undefined };
 }
 
-/** Writes a whole answer. Adds to `headers`. */
+/** Writes a whole response. Adds to `headers`. */
 export function writeAnswer(
   exchange: HttpExchange,
   status: number,
@@ -44,7 +44,7 @@ export function writeAnswer(
   }
 }
 
-/** Writes an answer without a body: over HTTP/2 one HEADERS frame with END_STREAM. */
+/** Writes a response without a body: over HTTP/2 one HEADERS frame with END_STREAM. */
 export function writeHeaders(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders): void {
   const { sink } = exchange;
   if (isStream(sink)) {
@@ -79,7 +79,7 @@ function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers:
   return { ...presetHeaders, ...headers, ":status": status };
 }
 
-/** A stream may be reset in the same read that brings its headers. Nobody is left to answer then, and `respond` throws. */
+/** A stream may be reset in the same read that brings its headers. Then `respond` throws, and no client is left to answer. */
 export function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
   return destroyed || closed;
 }

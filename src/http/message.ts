@@ -10,14 +10,14 @@ export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void
 
 /**
  * Answers an HTTP/2 stream without the request and response that Node makes beside it, which cost as much again as the stream itself.
- * False where it is not one for this handler; then it was not touched.
+ * Returns false if the stream is not for this handler; it was then not touched.
  */
 export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) => boolean;
 
 /** What is known of a request before its body. */
 export interface RequestHead {
   readonly headers: IncomingHttpHeaders;
-  /** Undefined where the connection is gone. */
+  /** Undefined if the connection is closed. */
   readonly socket: { readonly remoteAddress?: string | undefined } | undefined;
   /** Of HTTP/2 requests. */
   readonly stream?: Pick<ServerHttp2Stream, "session">;

@@ -5,8 +5,8 @@ import { createByteCollector } from "./byte-collector.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
 /**
- * The whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, with TOO_MANY_BODIES where the
- * budget has no room for it, with CANCELLED where the caller goes away first, and with the error of `lease.cancel`. After that the rest is
+ * The whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, with TOO_MANY_BODIES if the
+ * budget has no room for it, with CANCELLED if the caller disconnects first, and with the error of `lease.cancel`. After that the rest is
  * dropped as it comes. Listens for events itself: iterating the stream costs a quarter of the throughput. `source` is where the bytes
  * come from: the request, or the HTTP/2 stream below it.
  */
@@ -39,7 +39,7 @@ export function readBody(head: Pick<RequestHead, "headers">, source: Readable, m
       isOver = true;
       resolve(body.take());
     });
-    // Every request is closed some time, so a failure is made only where it tells something.
+    // Every request is closed at some time, so a failure is created only if it is needed.
     const cancel = (): void => {
       if (!isOver) fail(new Failure("CANCELLED"));
     };

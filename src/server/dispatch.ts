@@ -10,14 +10,14 @@ export interface DispatchOptions {
   readonly health: HttpHandler;
   /** JSON/HTTP: everything else, also what is not found. */
   readonly transcoder: HttpHandler;
-  /** Absent where no origins are configured. */
+  /** Undefined if no origins are configured. */
   readonly cors?: Cors | undefined;
 }
 
 /** Scheme and authority of a target in absolute form, which a server must take although only proxies get it (RFC 9112, section 3.2.2). */
 const absoluteForm = /^https?:\/\/[^/?#]*/i;
 
-/** Picks who answers, by the raw path: nothing is decoded or normalised before a route matches. */
+/** Selects the handler by the raw path: nothing is decoded or normalised before a route matches. */
 export function createDispatcher({ rpc, isRpc, health, transcoder, cors }: DispatchOptions): HttpHandler {
   return (request, response) => {
     let target = request.url ?? "/";
