@@ -11,7 +11,7 @@ export async function generateJwkSet(algorithm: JwtAlgorithm = "EdDSA"): Promise
   return JSON.stringify({ keys: [key] }, null, 2);
 }
 
-/** Rejects with Malformed where `text` is no JWK Set that JWTs can be signed with. */
+/** Rejects with Malformed if `text` is no JWK Set that JWTs can be signed with. */
 export async function checkJwkSet(text: string): Promise<void> {
   await readJwkSets([text]).catch((error: unknown) => {
     throw error instanceof MalformedJwkSets ? new Malformed(error.message) : error;

@@ -16,8 +16,8 @@ const recordsPerByte = 2;
 const maxDepth = 100;
 
 /**
- * Looks through the bytes of a message without decoding them, at some 15 ns a record, where decoding costs 300 and more. Throws
- * INVALID_REQUEST where a list is longer than its `buf.validate` rules allow, and MALFORMED_BODY for too many records for what the
+ * Scans the bytes of a message without decoding them, at some 15 ns a record, where decoding costs 300 and more. Throws
+ * INVALID_REQUEST if a list is longer than its `buf.validate` rules allow, and MALFORMED_BODY for too many records for what the
  * request weighed, for nesting beyond 100, and for bytes that are no such message. `wireBytes` is what came, before inflating.
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
@@ -32,7 +32,7 @@ interface Scan {
   recordsLeft: number;
 }
 
-/** One message on the way down to where the scan is. */
+/** One of the nested messages that the scan is in. */
 interface Frame {
   readonly shape: WireShape;
   readonly parent: Frame | undefined;

@@ -15,9 +15,9 @@ interface Node<T> {
 
 /** Finds what is registered for a path and an HTTP method. Paths are compared as they came, never decoded. */
 export interface Trie<T> {
-  /** Answers false where the same shape is there for the method already. */
+  /** Returns false if the method already has the same shape. */
   insert(template: PathTemplate, httpMethod: string, value: T): boolean;
-  /** HEAD is served by GET where it has nothing of its own. */
+  /** HEAD is served by GET if it has no route of its own. */
   find(path: string, httpMethod: string): T | undefined;
   /** The methods that the path takes, `*` among them. */
   methodsAt(path: string): Set<string>;
