@@ -7,9 +7,9 @@ import type { Flights } from "./flights.ts";
 import type { Announced, CacheTrust } from "./trust.ts";
 
 /**
- * Announces a change that the store has acknowledged; `record` is null if the key was deleted. When it resolves, no read that starts later in
- * this process answers an older record, and none in another process does beyond the bound of docs/guarantees.md. Rejects if that cannot be
- * promised: then the change must not be acknowledged.
+ * Announces a change that the store has acknowledged; `record` is null if the key was deleted. After it resolves, no read that starts later in
+ * this process returns an older record, and none in another process does beyond the bound of docs/guarantees.md. Rejects if that cannot be
+ * guaranteed; the change must then not be acknowledged.
  */
 export type AnnounceChange = (record: KeyRecord | null, revision: number) => Promise<void>;
 
@@ -17,8 +17,8 @@ export type AnnounceChange = (record: KeyRecord | null, revision: number) => Pro
 export type AnnounceChanges = (records: readonly KeyRecord[]) => Promise<void>;
 
 /**
- * Call before the store operation whose result you will announce: the caches must be able to see that what is announced was made before
- * something newer.
+ * Call before the store operation whose result you will announce: the caches must be able to tell that the announced change is older than
+ * a newer one.
  */
 export interface ChangeAnnouncer {
   beginChange(tenant: string, keyId: string): AnnounceChange;
@@ -43,7 +43,7 @@ interface Change {
 export function createChangeAnnouncer({ local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
   const generationNow = () => trust.generationOf(shared?.cacheId ?? null);
 
-  /** Null if nothing was announced, or if that is not certain. */
+  /** Null if nothing was announced, or if it is not certain. */
   const announceToOthers = async (
     generation: number | null,
     tenant: string,
@@ -58,7 +58,7 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
   };
 
   const begin = (tenant: string) => {
-    // Announced under a later generation, a record that is no longer the newest would find nothing newer there.
+    // If it were announced under a later generation, a record that is no longer the newest would find no newer one there.
     const generation = generationNow();
     const askedMs = clock();
     return async (changes: readonly Change[]): Promise<void> => {

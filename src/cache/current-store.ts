@@ -4,8 +4,8 @@ import type { CacheTrust } from "./trust.ts";
 type Reads = Pick<KeyStore, "get" | "getMany">;
 
 /**
- * The reads of a store, made only where the store was seen to be in force within the lease before (`CacheTrust.confirm`). A primary that was
- * replaced without knowing it still answers plain reads, with records of before and for as long as nobody tells it; no successor can be
+ * The reads of a store, made only if the store was confirmed to be current within the last lease (`CacheTrust.confirm`). A primary that was
+ * replaced without knowing it still answers plain reads, with old records, until it learns of its successor. No successor can be
  * elected, and acknowledge a change, within a lease of the moment in which a majority still followed the old one.
  */
 export function createCurrentStore(store: Reads, trust: Pick<CacheTrust, "confirm">): Reads {

@@ -5,23 +5,23 @@ export interface Flight<T> {
   readonly keyId: string;
   /** The trust's epoch when it began. */
   readonly epoch: number;
-  /** The key changed since it began: what it brings back may be old, and must not be kept. */
+  /** True after the key changed during the load: the result may be outdated and must not be kept. */
   readonly superseded: boolean;
-  /** For everyone who waits for the load. */
+  /** The result, for all callers that wait for the load. */
   readonly result: Promise<T>;
-  /** Ends the flight with an answer. */
+  /** Ends the flight with a result. */
   land(answer: T): void;
-  /** Ends the flight without one. */
+  /** Ends the flight with an error. */
   fail(error: unknown): void;
 }
 
-/** Loads under way, by key. */
+/** Loads in progress, by key. */
 export interface Flights<T> {
-  /** A flight to wait for: one that began a moment ago, at the same epoch, and was not superseded. */
+  /** Returns a flight to wait for: one that began a moment ago, in the same epoch, and was not superseded. */
   find(tenant: string, keyId: string, epoch: number): Flight<T> | undefined;
-  /** A new flight, whatever is under way. Whoever starts it ends it, with `land` or `fail`. */
+  /** Starts a new flight, whatever is in progress. The caller must end it with `land` or `fail`. */
   start(tenant: string, keyId: string, epoch: number): Flight<T>;
-  /** The key changed: its flights are not found any more. */
+  /** Call after the key changed: its flights are no longer found. */
   supersede(tenant: string, keyId: string): void;
 }
 
@@ -30,7 +30,7 @@ interface Running<T> extends Flight<T> {
   readonly startedMs: number;
 }
 
-/** A flight older than this is not found: whoever waits for it may be handed what was read when it began. */
+/** A flight older than this is not found, because those who wait for it may get what was read when it began. */
 const maxJoinAgeMs = 500;
 
 export function createFlights<T>(monotonicMs: () => number): Flights<T> {
@@ -80,7 +80,7 @@ export function createFlights<T>(monotonicMs: () => number): Flights<T> {
   };
 }
 
-/** What was read on a flight may be kept only while nothing has put it in doubt since the flight began. */
+/** The result of a flight may be kept only if nothing has put it in doubt since the flight began. */
 export function isSound(flight: Flight<unknown>, trust: Pick<CacheTrust, "epoch">): boolean {
   return !flight.superseded && flight.epoch === trust.epoch;
 }

@@ -11,12 +11,12 @@ import type { CacheTrust } from "./trust.ts";
 
 type Wanted = Flight<ReadAnswer>;
 
-/** The way from the shared cache down to the store. Ends every flight that it is given; never rejects. */
+/** The way from the shared cache down to the store. Ends every flight that it is given. Never rejects. */
 export interface LookUp {
   throughCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
-  /** Asks the store alone. The caches keep what it answers. */
+  /** Asks only the store. The caches keep the result. */
   pastCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
-  /** Asks the store alone and keeps nothing. Rejects if the store does. */
+  /** Asks only the store and keeps nothing. Rejects if the store does. */
   withoutTrace(tenant: string, keyIds: readonly string[]): Promise<ReadAnswer[]>;
 }
 
@@ -37,7 +37,7 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     return records;
   };
 
-  /** Answers all that is wanted, or rejects: then nothing of it is answered. */
+  /** Ends all wanted flights, or rejects and ends none of them. */
   const askStore = async (tenant: string, wanted: readonly Wanted[], outcome: CacheOutcome): Promise<void> => {
     const generation = sharedLevel.generation();
     const askedMs = clock();
@@ -54,7 +54,7 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     }
   };
 
-  /** Answers what the caches have, and returns the rest. `entries` is what one of them has, by index. */
+  /** Ends the flights for which a cache has an entry, and returns the rest. `entries` is what one cache has, by index. */
   const answerFromCaches = (tenant: string, wanted: readonly Wanted[], entries: readonly (CacheEntry | undefined)[]): readonly Wanted[] =>
     wanted.filter((flight, index) => {
       const entry = entries[index] ?? processLevel.read("last", tenant, flight.keyId);
@@ -63,9 +63,9 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     });
 
   /**
-   * What the store could not answer is looked for in the caches once more, by the rules of that moment. If this process stood still while the
-   * store went, its lease is over before it can know that the store is lost: until then the caches may not be believed, and from then on they
-   * may. Whatever may be answered to a call that begins now may be answered to one that began before.
+   * If the store fails, the caches are asked once more, by the rules of that moment. If this process stood still while the store was lost, its
+   * lease ends before it can know that the store is lost. Until it knows, it may not trust the caches; after that it may. What may be returned
+   * to a call that begins now may also be returned to one that began earlier.
    */
   const answerWithoutStore = async (tenant: string, wanted: readonly Wanted[], error: unknown): Promise<void> => {
     await trust.judgeOutage();

@@ -4,13 +4,13 @@ import { type Flight, isSound } from "./flights.ts";
 import type { CacheDirective, ObserveRead } from "./reading.ts";
 import type { CacheTrust, LocalUse } from "./trust.ts";
 
-/** The in-process cache, as far as it can be believed. */
+/** The in-process cache, as far as it can be trusted. */
 export interface ProcessLevel {
   /** The first question of every read. */
   readFirst(tenant: string, keyId: string, directive: CacheDirective): CacheEntry | undefined;
-  /** What there is of a key if entries may be used in this way now. */
+  /** Returns the entry of a key, if entries may be used in this way now. */
   read(use: LocalUse, tenant: string, keyId: string): CacheEntry | undefined;
-  /** Keeps what was read on a flight, if it is still sound. */
+  /** Keeps the result of a flight, if it is still valid. */
   keep(flight: Flight<unknown>, tenant: string, entry: CacheEntry): void;
 }
 

@@ -3,20 +3,20 @@ import type { KeyRecord } from "../core/key.ts";
 /** What a request's Cache-Control asks for (RFC 9111): `no-cache` skips the read, `no-store` the read and the write. */
 export type CacheDirective = "none" | "no-cache" | "no-store";
 
-/** How an answer came about, as Cache-Status says it (RFC 9211). */
+/** Where a result came from, in the terms of Cache-Status (RFC 9211). */
 export type CacheOutcome = "hit" | "miss" | "bypass";
 
-/** Where records are looked for, in this order. */
+/** The levels at which records are looked up, in this order. */
 export type CacheLevel = "process" | "shared" | "store";
 
 /**
- * Called with what each level had of a key that it was asked for. A hit of the store is a key that exists. A level is bypassed if the request
- * asks for that, if the level cannot be believed, or if it does not answer.
+ * Called with the outcome of each level that was asked for a key. A hit in the store means that the key exists. A level is bypassed if the request
+ * asks for that, if the level cannot be trusted, or if it does not answer.
  */
 export type ObserveRead = (level: CacheLevel, outcome: CacheOutcome) => void;
 
 export interface ReadAnswer {
-  /** Null: no such key. */
+  /** Null if no key was found. */
   readonly record: KeyRecord | null;
   readonly outcome: CacheOutcome;
 }

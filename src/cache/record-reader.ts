@@ -6,7 +6,7 @@ import type { CacheDirective, ReadAnswer } from "./reading.ts";
 import type { CacheTrust } from "./trust.ts";
 
 export interface RecordReader {
-  /** The record, from a cache as far as the caches can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
+  /** Returns the record, from a cache if that can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
   read(tenant: string, keyId: string, directive: CacheDirective): Promise<ReadAnswer>;
   /**
    * The same for up to 1000 keys, in their order: one round trip to each place that has to be asked, and each key's own answer or failure.

@@ -7,15 +7,15 @@ import type { CacheTrust } from "./trust.ts";
 
 type Flying = Flight<unknown>;
 
-/** The shared cache, as far as it can be believed. */
+/** The shared cache, as far as it can be trusted. */
 export interface SharedLevel {
-  /** The generation under which entries can be read and filled now; null: there is no cache that can be believed. */
+  /** The generation under which entries can be read and filled now; null if no cache can be trusted. */
   generation(): number | null;
   /**
-   * What there is of each flight's key, which the process then keeps too. Undefined for a miss; an empty list if the cache cannot be believed.
+   * What there is of each flight's key, which the process then keeps too. Undefined for a miss; an empty list if the cache cannot be trusted.
    */
   read(tenant: string, flights: readonly Flying[]): Promise<readonly (CacheEntry | undefined)[]>;
-  /** Fills in what was read on a flight, if it is still sound. `generation` is the one before the store was asked. */
+  /** Stores the result of a flight, if it is still valid. `generation` is the one before the store was asked. */
   fill(generation: number | null, flight: Flying, tenant: string, entry: CacheEntry): void;
 }
 

@@ -3,17 +3,17 @@ import type { SharedCache } from "../ports/shared-cache.ts";
 import { beatIdOf, generationOfBeat } from "./beat.ts";
 
 /**
- * How far caches may be believed at a moment:
+ * How far caches may be trusted at a moment:
  * - `leased`: the generation was read from the store a moment ago, so whatever happened to the shared cache before is known;
- * - `grace`: the store left question after question without an answer since, and the outage setting allows to go on for a while;
- * - `none`: not at all, ask the store.
+ * - `grace`: the store has left several questions unanswered since then, and the outage setting allows cached records for a while;
+ * - `none`: not at all; ask the store.
  */
 export type TrustMode = "leased" | "grace" | "none";
 
-/** When in-process entries may be served: before anything else is asked, only where the shared cache cannot tell, or not at all. */
+/** When in-process entries may be served: before anything else is asked, only if the shared cache cannot answer, or not at all. */
 export type LocalUse = "first" | "last" | "never";
 
-/** Which server of the shared cache took a change, and under which generation. */
+/** The server of the shared cache that accepted a change, and the generation under which it did. */
 export interface Announced {
   readonly cacheId: string;
   readonly generation: number;
@@ -22,13 +22,13 @@ export interface Announced {
 export interface CacheTrust {
   mode(): TrustMode;
   localUse(): LocalUse;
-  /** The generation as far as this process knows, where the shared cache `cacheId` is the one it began with; else null. */
+  /** The generation that this process knows, if it began with the shared cache `cacheId`; else null. */
   generationOf(cacheId: string | null): number | null;
   /** Counts everything that puts older knowledge in doubt. What was read at another epoch must not be kept. */
   readonly epoch: number;
   /**
-   * Called after the store acknowledged a change; null if no server of the shared cache is sure to have taken it. Resolves once no process can
-   * go on believing the old state beyond the bound. Rejects if the store cannot be asked; the bound then begins when it can be again, since the
+   * Called after the store acknowledged a change; null if it is not certain that a server of the shared cache accepted it. Resolves once no
+   * process can trust the old state beyond the bound. Rejects if the store cannot be asked; the bound then begins when it can be again, since the
    * change is there although it was not announced.
    */
   settle(announced: Announced | null): Promise<void>;
@@ -39,38 +39,38 @@ export interface CacheTrust {
    */
   confirm(): Promise<void>;
   /**
-   * To be waited for by a reader whom the store failed, before it looks in the caches once more. Resolves once it is known what the failure
-   * means: the store is lost, so `grace` may hold, or it has answered a question that was asked since. That takes six ticks at most, and no
+   * A reader waits for this after a failure of the store, before it asks the caches once more. Resolves once the meaning of the failure is known:
+   * either the store is lost, so that `grace` may apply, or it has answered a later question. That takes six ticks at most, and no
    * time if the store is known to be lost or nothing is served without it.
    */
   judgeOutage(): Promise<void>;
   /** Passes on what the shared cache said (SharedCacheListener). */
   onBeat(beatId: string, cacheId: string): void;
   onGap(): void;
-  /** One step of the life beside the requests: reads the generation, sends a heartbeat. To be called every 250 ms. Never rejects. */
+  /** Reads the generation and sends a heartbeat. Call every 250 ms. Never rejects. */
   tick(): Promise<void>;
 }
 
 export interface CacheTrustOptions {
   readonly generations: CacheGenerationStore;
-  /** Null: processes share no cache, and every change begins a generation. */
+  /** Null if processes share no cache; every change then begins a generation. */
   readonly shared: SharedCache | null;
-  /** Milliseconds that only go forward, at the speed of real time. */
+  /** Milliseconds of a clock that never goes back and runs at the speed of real time. */
   readonly monotonicMs: () => number;
-  /** Life of a generation read, and of a heartbeat, from the moment it was asked for or sent. */
+  /** How long a generation is valid after it was asked for, and a heartbeat after it was sent. */
   readonly leaseMs: number;
-  /** How long entries are served without the store; 0: not beyond the lease. */
+  /** How long entries are served without the store; 0 for not beyond the lease. */
   readonly graceMs: number;
   /** How long the generation must name another server of the shared cache before this process begins a new one for its own. */
   readonly identityPatienceMs: number;
   /** Drops every in-process entry. Called before the epoch's new number shows. */
   readonly reset: () => void;
-  /** Unique among all processes and times; holds no colon. */
+  /** Unique among all processes and times. Contains no colon. */
   readonly createBeatId: () => string;
 }
 
 /**
- * So many ticks after the last question that was answered, the store is taken for lost. Time alone would say so too after this process stood
+ * The store counts as lost this many ticks after the last answered question. Time alone would say so too after this process stood
  * still for a while, when the answer is there and has only to be read.
  */
 const ticksUntilLost = 3;
@@ -78,8 +78,8 @@ const ticksUntilLost = 3;
 const maxJudgementTicks = 6;
 
 /**
- * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be believed. Two proofs are asked for, each good for
- * one lease from the moment it was *asked for*, so that a slow answer proves no more than it should:
+ * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be trusted. It requires two proofs, each good for
+ * one lease from the moment it was *asked for*, so that a slow answer does not prove too much:
  *
  * 1. The generation, read from the store. Whoever could not announce a change through the shared cache begins a new generation before it
  *    acknowledges the change, and so does whoever meets a shared cache that restarted. A process that cannot read it is in doubt.
@@ -99,11 +99,11 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let confirming: Promise<unknown> | null = null;
   /** What the store's last answer was, where that was none and nothing that it was asked later was answered. */
   let outage: { readonly error: unknown } | null = null;
-  /** A change was made that could not be announced. */
+  /** True after a change that could not be announced. */
   let owesGeneration = false;
   let ticks = 0;
   let answeredTick = 0;
-  /** Readers whom the store failed, with the tick at which it did. */
+  /** Readers that wait after a failure of the store, with the tick of the failure. */
   let judgements: { readonly sinceTick: number; readonly resolve: () => void }[] = [];
   let epoch = 0;
   const beats = new Map<string, number>();
@@ -122,7 +122,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     return true;
   };
 
-  /** Asks the store, and takes over what it answers as what was so when it was asked. */
+  /** Asks the store. The answer counts as the state at the moment of the question. */
   const ask = async (question: () => Promise<CacheGeneration>): Promise<CacheGeneration> => {
     const askedMs = monotonicMs();
     const askedTick = ticks;
@@ -144,7 +144,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
 
   const isStoreLost = () => ticks - answeredTick >= ticksUntilLost;
 
-  /** Lost, and its last answer is worth nothing any more. */
+  /** The store is lost, and its last answer is older than the lease. */
   const isGone = () => isStoreLost() && monotonicMs() - knownSinceMs > leaseMs;
 
   const settleJudgements = () => {
@@ -223,7 +223,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
 
     async confirm() {
       const neededMs = monotonicMs() - leaseMs;
-      // One question serves all who wait. It may have begun too early for this caller; the one after it has not.
+      // All waiting callers share one question. It may have begun too early for this caller; the next one has not.
       while (answeredSinceMs < neededMs) {
         if (outage !== null && isStoreLost()) throw outage.error;
         confirming ??= read().finally(() => {
@@ -240,7 +240,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
 
     onBeat(beatId, cacheId) {
       const heard = generationOfBeat(beatId);
-      // Before the first answer of the store there is nothing to be in doubt about.
+      // Before the first answer of the store there is nothing to doubt.
       if (heard !== null && known !== null) moveTo(heard);
       const sentMs = beats.get(beatId);
       if (sentMs === undefined) return;
@@ -259,7 +259,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
         if (owesGeneration) await settle(null);
         await adoptSharedCache();
       } catch {
-        // The lease runs out by itself; there is nothing else to do about a store that is away.
+        // The lease ends by itself. Nothing else can be done while the store is unavailable.
       }
     },
   };

@@ -18,7 +18,7 @@ export interface TrustedCacheOptions extends Omit<VerifierCacheOptions, "trust" 
   readonly createBeatId: () => string;
 }
 
-/** The verifier cache with the trust that it needs: none is to be earned if this process has the store to itself. */
+/** The verifier cache with the trust that it needs. A process that has the store to itself needs no proofs. */
 export function createTrustedCache({ generations, createBeatId, ...options }: TrustedCacheOptions): TrustedCache {
   const { store, local, shared, monotonicMs, graceMs } = options;
   const trust =

@@ -20,14 +20,14 @@ export interface VerifierCache {
 export interface VerifierCacheOptions extends EntryLives {
   readonly store: Pick<KeyStore, "get" | "getMany">;
   readonly local: RecordCache;
-  /** Null: the in-process cache is the only one. */
+  /** Null if the in-process cache is the only one. */
   readonly shared: SharedCache | null;
   readonly trust: CacheTrust;
   readonly clock: Clock;
   readonly monotonicMs: () => number;
   /** How long entries are served beyond their deadline while the store is lost. */
   readonly graceMs: number;
-  /** Absent if nobody counts. */
+  /** Undefined if reads are not counted. */
   readonly observe?: ObserveRead | undefined;
 }
 
@@ -45,7 +45,7 @@ export function createVerifierCache(options: VerifierCacheOptions): VerifierCach
     onGap: trust.onGap,
   });
 
-  /** While the store is lost an entry counts as if time had stood still since. */
+  /** While the store is lost, entries are served for `graceMs` beyond their deadline. */
   const entryTimeMs = () => (trust.mode() === "grace" ? clock() - graceMs : clock());
   const processLevel = createProcessLevel({ local, trust, clock, entryTimeMs, hasSharedCache: shared !== null, observe });
   const sharedLevel = shared === null ? noSharedLevel : createSharedLevel({ shared, trust, processLevel, entryTimeMs, observe });

@@ -1,7 +1,7 @@
 import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** The text of a file, or null where there is none. */
+/** The text of a file, or null if there is none. */
 export async function readIfExists(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");

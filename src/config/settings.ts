@@ -13,7 +13,7 @@ export interface Setting<T> {
   /** Text that stands in where nothing is given; null: there is none, and `defaultNote` says what happens. */
   readonly default: string | null;
   readonly defaultNote?: string;
-  /** True where only YAML can hold the value. */
+  /** True if only YAML can hold the value. */
   readonly yamlOnly?: true;
   readonly parse: Parser<T>;
 }
@@ -229,7 +229,7 @@ export const settings = {
 
 export type SettingName = keyof typeof settings;
 
-/** The value of each setting; null where nothing was given and there is no default. */
+/** The value of each setting; null if nothing was given and there is no default. */
 export type SettingValues = {
   readonly [K in SettingName]: ReturnType<(typeof settings)[K]["parse"]> | ((typeof settings)[K]["default"] extends string ? never : null);
 };

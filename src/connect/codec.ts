@@ -33,7 +33,7 @@ function add(contentType: string, codec: Omit<Codec, "contentType">): void {
   codecs.set(contentType, { ...codec, contentType });
 }
 
-/** The codec of a Content-Type, or undefined where it is none of Connect, gRPC and gRPC-Web. */
+/** The codec of a Content-Type, or undefined if it is none of Connect, gRPC and gRPC-Web. */
 export function codecOf(contentType: string | undefined): Codec | undefined {
   if (contentType === undefined) return undefined;
   return codecs.get(contentType) ?? parse(contentType);

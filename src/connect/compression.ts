@@ -11,25 +11,25 @@ export type Encoding = "gzip" | "br";
 export const acceptedEncodings = "gzip,br";
 
 /**
- * A compressed message may inflate to this, and to `maxInflationRatio` bytes more for each of its own: what a request costs is bounded by
+ * A compressed message may inflate to this, plus `maxInflationRatio` bytes for each compressed byte: the cost of a request is bounded by
  * what it weighs.
  */
 const inflationFloorBytes = 16 * 1024;
 
-/** Up to here inflating at once takes less time than a trip to the thread pool, and keeps whoever has no token off it. */
+/** Up to this size, inflating synchronously takes less time than the thread pool would, and keeps callers without a token off the pool. */
 const inlineBytes = 64 * 1024;
 
 const inlineInflaters = { gzip: gunzipSync, br: brotliDecompressSync };
 const pooledInflaters = { gzip: promisify(gunzip), br: promisify(brotliDecompress) };
 
-/** The encoding that a request names; undefined for none. An unknown one is UNIMPLEMENTED, as gRPC and Connect ask. */
+/** The encoding that a request names; undefined if it names none. Throws UNIMPLEMENTED for an unknown one, as gRPC and Connect require. */
 export function encodingOf(header: string | undefined): Encoding | undefined {
   if (header === undefined || header === "" || header === "identity") return undefined;
   if (header === "gzip" || header === "br") return header;
   throw new Failure("UNIMPLEMENTED", { message: `unsupported compression; supported: ${acceptedEncodings}` });
 }
 
-/** What so many compressed bytes may inflate to if a message may have `maxBytes`. */
+/** Maximum inflated size of this many compressed bytes, if a message may have `maxBytes`. */
 export function maxInflatedBytes(
   byteLength: number,
   maxBytes: number,
@@ -38,7 +38,7 @@ export function maxInflatedBytes(
   return Math.min(maxBytes, inflationFloorBytes + maxInflationRatio * byteLength);
 }
 
-/** The inflated bytes; BODY_TOO_LARGE where they are more than `maxInflatedBytes`, found out without inflating the rest. */
+/** The inflated bytes; BODY_TOO_LARGE if they are more than `maxInflatedBytes`, found out without inflating the rest. */
 export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: number, lease: BodyLease): Promise<Uint8Array> {
   if (bytes.length === 0) return bytes;
   const maxOutputLength = maxInflatedBytes(bytes.length, maxBytes, lease);

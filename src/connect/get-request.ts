@@ -8,7 +8,7 @@ import { type Codec, codecOf } from "./codec.ts";
 import { encodingOf, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
 
-/** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined where it names none. */
+/** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined if it names none. */
 export function codecOfQuery(query: URLSearchParams): Codec | undefined {
   const encoding = query.get("encoding");
   return encoding === "json" || encoding === "proto" ? codecOf(`application/${encoding}`) : undefined;

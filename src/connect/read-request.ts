@@ -32,7 +32,7 @@ export async function readRequestMessage(
     const read = codec.text ? readWebText : readBody;
     const body = await read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease);
     const bytes = await messageBytes(body, options);
-    // The deadline may have passed while the body was inflated; its call is answered.
+    // The deadline may have passed while the body was inflated; the call has then been answered.
     if (lease.cancelled !== undefined) throw lease.cancelled;
     return decodeMessage(schema, bytes, codec.binary, json, body.length);
   } finally {

@@ -18,7 +18,7 @@ export interface StreamOptions extends Pick<LaneOptions, "statusOf" | "bodies"> 
   readonly maxStreamMessageBytes: number;
 }
 
-/** Answers one call by Connect's handler. Rejects where writing fails. */
+/** Answers one call by Connect's handler. Rejects if writing fails. */
 export async function serveStream(
   handler: UniversalHandler,
   codec: Codec,

@@ -27,7 +27,7 @@ export interface ServerStreamRoute {
   readonly maxRequestBytes: number;
   /** Starts the call. Throws a Failure to refuse it. */
   open(request: Message, sink: MessageSink): void;
-  /** The call is over, whoever ended it. Called once for each `open` that did not throw. */
+  /** Called after the end of the call, whichever side ended it. Called once for each `open` that did not throw. */
   close(sink: MessageSink): void;
 }
 

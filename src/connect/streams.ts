@@ -46,7 +46,7 @@ async function* guard<T>(
     throw errorFor(error);
   } finally {
     signal.removeEventListener("abort", abort);
-    // Not awaited: a generator that waits for something that never comes never answers.
+    // Not awaited, because a generator that waits for something that never happens never returns.
     if (!isDone) iterator.return?.().catch(() => {});
   }
 }

@@ -49,7 +49,7 @@ const protocolHeaders = [
   "grpc-timeout",
 ];
 
-/** Node's setTimeout fires at once beyond 2^31-1 ms, and Connect does not look; a deadline as far away as that is none. */
+/** Node's setTimeout fires immediately beyond 2^31-1 ms, and Connect does not check. A later deadline counts as no deadline. */
 const maxTimeoutMs = 2 ** 31 - 1;
 
 function setStreamHeaders(header: Headers, codec: Codec, { encoding, timeoutMs }: StreamHeaders): void {

@@ -32,7 +32,7 @@ interface Scan {
   recordsLeft: number;
 }
 
-/** One message on the way down to where the scan is. */
+/** One of the nested messages that the scan is in. */
 interface Frame {
   readonly shape: WireShape;
   readonly parent: Frame | undefined;

@@ -16,7 +16,7 @@ export interface WireField {
   readonly isPackable: boolean;
   /** Its items are counted: a list or a map. */
   readonly isRepeated: boolean;
-  /** `max_items` or `max_pairs` of its `buf.validate` rules; infinite where there is none. */
+  /** `max_items` or `max_pairs` of its `buf.validate` rules; infinite if there is none. */
   readonly maxItems: number;
   /** The shape of its messages; of the entries of a map. */
   readonly message: WireShape | undefined;

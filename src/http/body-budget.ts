@@ -25,13 +25,13 @@ export interface BodyBudget {
 export interface BodyLease {
   readonly maxInflationRatio: number;
   /**
-   * Sets how much the body holds now. Throws TOO_MANY_BODIES, and changes nothing, where that is more than before and the budget has no
+   * Sets how much the body holds now. Throws TOO_MANY_BODIES, and changes nothing, if that is more than before and the budget has no
    * room for it.
    */
   hold(bytes: number): void;
   /** Gives everything back. Further calls do nothing. */
   release(): void;
-  /** Runs work on the thread pool when its turn comes. Rejects with the error of `cancel` where that comes first. */
+  /** Runs work on the thread pool when its turn comes. Rejects with the error of `cancel` if that is called first. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
   /** Ends the reading of the body with this error. Only the first call counts. */
   cancel(failure: Failure): void;
@@ -99,7 +99,7 @@ export function createBodyBudget(options: BodyBudgetOptions): BodyBudget {
   return { open, heldBytes: () => held, refusedCount: () => refused };
 }
 
-/** Runs at most `max` works at once, the others in the order in which they came. */
+/** Runs at most `max` pieces of work at the same time, and the others in the order in which they came. */
 function createTurns(max: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;

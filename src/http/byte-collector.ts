@@ -1,7 +1,7 @@
 const nothing: Uint8Array = new Uint8Array(0);
 /** Smallest buffer that pieces are copied into. */
 const minCapacity = 256;
-/** A first piece may keep alive so many more bytes than its own: those of the read from the socket that it came with. */
+/** A first piece may keep alive this many more bytes than its own: those of the read from the socket that it came with. */
 const maxSlackBytes = 4096;
 
 /**
@@ -11,7 +11,7 @@ const maxSlackBytes = 4096;
 export interface ByteCollector {
   /** Bytes that came so far. */
   readonly length: number;
-  /** What is held once a piece of so many bytes is added. */
+  /** Bytes held after a piece of this size is added. */
   capacityWith(more: number): number;
   add(piece: Uint8Array): void;
   /** The bytes; the collector begins anew. */

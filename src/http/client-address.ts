@@ -33,7 +33,7 @@ function peerAddress({ socket }: RequestHead): Address | null {
   return parseRemoteAddress(socket?.remoteAddress ?? "");
 }
 
-/** The address of a peer, as sockets tell it: Node adds the zone to the address of a link-local one. */
+/** The address of a peer, as sockets report it. Node adds the zone to link-local addresses. */
 export function parseRemoteAddress(remoteAddress: string): Address | null {
   return parseAddress(remoteAddress.replace(/%.*$/, ""));
 }

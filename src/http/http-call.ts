@@ -8,7 +8,7 @@ import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
 import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 
-/** setTimeout fires at once beyond this, about 25 days; a deadline as far away as that is none. */
+/** setTimeout fires immediately beyond this, about 25 days. A later deadline counts as no deadline. */
 const maxTimerMs = 2 ** 31 - 1;
 
 /** A unary call over HTTP, whichever protocol it speaks there. What only some calls need (address, signal) is made when first asked for. */
@@ -31,7 +31,7 @@ export class HttpCall implements Call {
   #isAnswered = false;
   #body: BodyLease | undefined;
 
-  /** `sink` is what the answer will be written to: that it closes early says that the caller is gone. */
+  /** `sink` is what the response will be written to. If it closes early, the caller has disconnected. */
   constructor(method: DescMethodUnary, protocol: Protocol, request: RequestHead, sink: Writable, trustedProxies: readonly string[]) {
     this.method = method;
     this.protocol = protocol;
@@ -51,7 +51,7 @@ export class HttpCall implements Call {
     return connectionOf(this.#request);
   }
 
-  /** The caller is gone, or the answer is out already: nothing can be said any more. */
+  /** The caller has disconnected, or the response was already sent: nothing more can be written. */
   get isClosed(): boolean {
     return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
   }
@@ -136,7 +136,7 @@ function setField(fields: Record<string, string>, name: string, value: string): 
 
 const printableId = /^[\x21-\x7e]{1,128}$/;
 
-/** The caller's X-Request-Id where it is 1 to 128 printable ASCII characters, else a new UUID. */
+/** The caller's X-Request-Id if it is 1 to 128 printable ASCII characters, else a new UUID. */
 export function requestIdOf(request: Pick<RequestHead, "headers">): string {
   const given = request.headers["x-request-id"];
   return typeof given === "string" && printableId.test(given) ? given : randomUUID();

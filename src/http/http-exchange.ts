@@ -3,7 +3,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
 
-/** A request and what its answer is written to. */
+/** A request and what its response is written to. */
 export interface HttpExchange {
   readonly head: RequestHead;
   /** Where the body comes from. */
@@ -37,7 +37,7 @@ export function writeAnswer(exchange: HttpExchange, status: number, headers: Out
   }
 }
 
-/** Writes an answer without a body: over HTTP/2 one HEADERS frame with END_STREAM. */
+/** Writes a response without a body: over HTTP/2 one HEADERS frame with END_STREAM. */
 export function writeHeaders(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders): void {
   const { sink } = exchange;
   if (isStream(sink)) {
@@ -72,7 +72,7 @@ function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers:
   return { ...presetHeaders, ...headers, ":status": status };
 }
 
-/** A stream may be reset in the same read that brings its headers. Nobody is left to answer then, and `respond` throws. */
+/** A stream may be reset in the same read that brings its headers. Then `respond` throws, and no client is left to answer. */
 export function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
   return destroyed || closed;
 }

@@ -2,7 +2,7 @@
 export interface MediaType {
   /** Type and subtype in lower case, without parameters: `application/json`. */
   readonly essence: string;
-  /** False where a `charset` parameter names something other than UTF-8. */
+  /** Returns false if a `charset` parameter names something other than UTF-8. */
   readonly isUtf8: boolean;
 }
 

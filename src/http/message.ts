@@ -17,7 +17,7 @@ export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHea
 /** What is known of a request before its body. */
 export interface RequestHead {
   readonly headers: IncomingHttpHeaders;
-  /** Undefined where the connection is gone. */
+  /** Undefined if the connection is closed. */
   readonly socket: { readonly remoteAddress?: string | undefined } | undefined;
   /** Of HTTP/2 requests. */
   readonly stream?: Pick<ServerHttp2Stream, "session">;

@@ -39,7 +39,7 @@ export function readBody(head: Pick<RequestHead, "headers">, source: Readable, m
       isOver = true;
       resolve(body.take());
     });
-    // Every request is closed some time, so a failure is made only where it tells something.
+    // Every request is closed at some time, so a failure is created only if it is needed.
     const cancel = (): void => {
       if (!isOver) fail(new Failure("CANCELLED"));
     };

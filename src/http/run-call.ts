@@ -4,7 +4,7 @@ import { Failure } from "../error/failure.ts";
 import { isServerFault } from "../error/table.ts";
 import type { HttpCall } from "./http-call.ts";
 
-/** Told of errors that are our own fault, for the log, where no call is there to log them. They may quote values of the call. */
+/** Receives errors that are our own fault, for the log, if no call can log them. They may quote values of the call. */
 export type ErrorReporter = (error: unknown) => void;
 
 /** A method as a protocol serves it. */
@@ -15,15 +15,15 @@ export interface ServedMethod {
 
 /** What a protocol does for a call. Each step throws a Failure for what the caller did wrong. */
 export interface CallSteps<Answer> {
-  /** The caller's deadline; undefined for none. */
+  /** The caller's deadline; undefined if there is none. */
   timeoutMs(): number | undefined;
   read(): Promise<Message>;
   encode(answer: Message): Answer;
 }
 
 /**
- * One call, the same on every protocol: admit, read, handle, encode. Returns the encoded answer, or why there is none. The end of the call
- * is noted here, once the answer is encoded: an answer that cannot be encoded is a failed call. Never rejects.
+ * One call, the same on every protocol: admit, read, handle, encode. Returns the encoded answer, or the failure. The end of the call is
+ * recorded here, after the answer is encoded: an answer that cannot be encoded is a failed call. Never rejects.
  */
 export async function runCall<Answer>(
   call: HttpCall,
@@ -42,7 +42,7 @@ export async function runCall<Answer>(
   }
 }
 
-/** Ends a call that fails. Returns what its caller may know of the error; an error that is our own fault is logged by the call's observation, or reported where it has none. */
+/** Ends a call that fails. Returns what its caller may know of the error; an error that is our own fault is logged by the call's observation, or reported if it has none. */
 export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "observation">, report: ErrorReporter): Failure {
   const failure = asFailure(error, call);
   if (call.observation !== undefined) call.observation.end(failure);
@@ -50,14 +50,14 @@ export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "obs
   return failure;
 }
 
-/** What is not a Failure is a fault of ours, unless the caller has gone away and the error only says so. */
+/** Errors other than Failure are our own faults, unless the client disconnected and the error says just that. */
 function asFailure(error: unknown, { isClosed }: Pick<HttpCall, "isClosed">): Failure {
   if (error instanceof Failure) return error;
   const isAbort = error instanceof Error && error.name === "AbortError";
   return isClosed && isAbort ? new Failure("CANCELLED") : new Failure("INTERNAL", { cause: error });
 }
 
-/** The caller has had DEADLINE_EXCEEDED already, but what went wrong in the end may be why it took so long. */
+/** The caller already got DEADLINE_EXCEEDED, but the later error may explain why the call took so long. */
 function reportLate(error: unknown, call: HttpCall, report: ErrorReporter): void {
   const failure = asFailure(error, call);
   if (!isServerFault(failure.reason)) return;

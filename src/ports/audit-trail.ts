@@ -1,6 +1,6 @@
 import type { AuditEvent } from "../core/audit.ts";
 
-/** How long events are kept where nothing else is said. */
+/** How long events are kept by default. */
 export const defaultAuditRetentionMs = 400 * 86_400_000;
 
 export interface AuditQuery {
@@ -18,20 +18,20 @@ export interface AuditQuery {
   readonly limit: number;
 }
 
-/** A part of a list, as ListPart is one of keys. */
+/** A part of a list of events, like ListPart for keys. */
 export interface AuditPart {
   /** In descending order of event ids: the newest first. Fewer than the query's limit does not mean that there are no more. */
   readonly events: readonly AuditEvent[];
-  /** The `beforeEventId` to go on with; null: there are no more. */
+  /** The `beforeEventId` of the next part; null after the last part. */
   readonly lastEventId: string | null;
 }
 
 /**
- * Who did what to which key, for as long as the installation keeps it. Events of changes come in with the change (see KeyStore), so that neither
- * is there without the other; here are those that have no change to go with.
+ * Who did what to which key, kept for the retention time of the installation. The event of a change is written with the change (see KeyStore),
+ * so that neither exists without the other. This port adds the events that belong to no change.
  */
 export interface AuditTrail {
-  /** Adds events, each in a step of its own. One that is there already is passed over, so that a call that failed can be made again. */
+  /** Adds events, each in a separate step. Skips events that already exist, so that a failed call can be repeated. */
   append(tenant: string, events: readonly AuditEvent[]): Promise<void>;
 
   list(tenant: string, query: AuditQuery): Promise<AuditPart>;

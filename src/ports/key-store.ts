@@ -2,25 +2,25 @@ import type { AuditEvent } from "../core/audit.ts";
 import type { KeyKind, KeyRecord, KeyStatus } from "../core/key.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 
-/** How long a request id stays used: longer than anybody retries. */
+/** How long a request id stays used. No caller retries for longer. */
 export const markLifeMs = 7 * 86_400_000;
 
 /** The idempotency key of a create (AIP-155), with a digest of what was asked. */
 export interface RequestMark {
   /** 1 to 36 characters, unique per tenant and kind for at least `markLifeMs`. */
   readonly requestId: string;
-  /** Digest of the request's payload, by which a replay is told from a reuse. */
+  /** Digest of the request's payload. It distinguishes a replay from a reuse. */
   readonly payloadDigest: string;
 }
 
 export type InsertOutcome =
   /** `record` as it was stored: its revision is above the tombstone's if a key with this id was deleted before, and is its first revision too. */
   | { readonly outcome: "inserted"; readonly record: KeyRecord }
-  /** The request id was used before; `record` is the key of that time as it is now, null where it was deleted since. */
+  /** The request id was used before. `record` is the current record of the key that it created, null if that key was deleted. */
   | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
-  /** A key with this id is there, which the same batch added before; `record` is that key as it is now. */
+  /** The same batch added a key with this id before. `record` is the current record of that key. */
   | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
-  /** Another key with this id is there. */
+  /** Another key with this id exists. */
   | { readonly outcome: "key_id_used" }
   /** The tenant has `used` of the `limit` keys that it may have. */
   | ({ readonly outcome: "quota_exhausted" } & KeyUse);
@@ -44,13 +44,13 @@ export interface ListQuery {
 }
 
 /**
- * A part of a list. A store looks at a bounded number of keys for each part, however few of them the filter leaves, so that no list keeps others
- * waiting. Parts that follow each other by `lastKeyId` have no gap and no key twice, and come to an end.
+ * A part of a list. A store reads a bounded number of keys for each part, even if few of them match the filter, so that no list keeps other
+ * calls waiting. Consecutive parts leave out no key, repeat none, and come to an end.
  */
 export interface ListPart {
   /** In ascending order of key ids. Fewer than the query's limit, even none, does not mean that there are no more. */
   readonly records: readonly KeyRecord[];
-  /** The `afterKeyId` to go on with; null: there are no more. */
+  /** The `afterKeyId` of the next part; null after the last part. */
   readonly lastKeyId: string | null;
 }
 
@@ -61,7 +61,7 @@ export interface LastUse {
   readonly lastUsedTimeMs: number;
 }
 
-/** A key to add, and the request id it is asked for by. */
+/** A key to add, and the request id of the request that asked for it. */
 export interface NewKey {
   readonly record: KeyRecord;
   readonly request: RequestMark | null;
@@ -70,14 +70,14 @@ export interface NewKey {
 }
 
 /**
- * Where keys live. Every method is one atomic step, and whatever it answered survives a crash of the process or the machine.
- * The audit event given with a change becomes part of the audit trail in the same step as the change, and only with it: where a method
- * answers that nothing was changed (a key or request id that was used, a revision that moved on), no event is written.
- * A store that cannot be reached rejects with Failure STORE_UNAVAILABLE; no method rejects for what it was asked.
- * Where the store has a quota, no tenant gets more keys than that, whatever is asked at the same time: keys that are not revoked, expired ones
- * among them, since a key that cannot be deleted would otherwise count for ever or not at all. Revoking or deleting a key makes room for another;
- * a rotation needs none.
- * Records given and answered are plain data; neither side changes them afterwards.
+ * Where keys live. Every method is one atomic step. What it returned survives a crash of the process or the machine.
+ * The audit event given with a change becomes part of the audit trail in the same step as the change, and only with it: if a method
+ * returns that nothing was changed (the key id or request id was used, the revision is outdated), no event is written.
+ * If the store cannot be reached, methods reject with Failure STORE_UNAVAILABLE. No method rejects because of its arguments.
+ * If the store has a quota, no tenant ever has more keys than that, also under concurrent calls. The quota counts keys that are not revoked,
+ * including expired ones, since a key that cannot be deleted would otherwise count for ever or not at all. Revoking or deleting a key makes room
+ * for another; a rotation needs none.
+ * Records are plain data. Neither the caller nor the store changes them after a call.
  *
  * What a store may take for granted, and what it must keep:
  * - A tenant's name holds no NUL and no slash; a key id is made of ASCII letters and digits. So `<tenant>\0<key id>` and `<tenant>/<key id>` name one key.
@@ -98,48 +98,49 @@ export interface KeyStore {
   readonly tokenSalt: Uint8Array;
 
   /**
-   * Adds a key. Of concurrent inserts with one request id, or one key id, exactly one answers `inserted`; a used request id is
-   * reported before a used key id, and that before a quota that is exhausted.
+   * Adds a key. Of concurrent inserts with one request id, or one key id, exactly one returns `inserted`. A used request id is
+   * reported before a used key id, and that before an exhausted quota.
    */
   insert(tenant: string, record: KeyRecord, request: RequestMark | null, event: AuditEvent): Promise<InsertOutcome>;
 
   /**
-   * Adds up to 1000 keys, each as `insert` would and in their order, but not as one step: after a crash each is wholly there or not.
-   * Answers one outcome for each. `eventOf` is called for every step (most batches take one) with the ids of the keys it is to add.
+   * Adds up to 1000 keys, each as `insert` does and in their order, but not as one step: after a crash each key is either stored completely or not
+   * at all. Returns one outcome for each. `eventOf` is called for every step (most batches take one) with the ids of the keys that it adds.
    */
   insertMany(tenant: string, items: readonly NewKey[], eventOf: (keyIds: readonly string[]) => AuditEvent): Promise<InsertOutcome[]>;
 
-  /** Null where there is no such key. Sees every write that was acknowledged before the call. */
+  /** Returns null if no key is found. Sees every write that was acknowledged before the call. */
   get(tenant: string, keyId: string): Promise<KeyRecord | null>;
 
-  /** The same for up to 1000 keys, in their order, in one round trip. Not one step: each is as it was at some moment of the call. */
+  /** The same for up to 1000 keys, in their order, in one round trip. Not one step: each record is the state at some moment during the call. */
   getMany(tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]>;
 
   list(tenant: string, query: ListQuery): Promise<ListPart>;
 
   /**
    * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its first revision and its last use
-   * alone. False where there is none: the key changed since, or is gone. Of concurrent replacements of one revision exactly one answers true.
+   * alone. Returns false if there is no such revision: the key was changed or deleted. Of concurrent replacements of one revision, exactly one
+   * returns true.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
-  /** `replace(retired)` and `insert(successor)` in one step and with one event: both or, answering false, neither. */
+  /** `replace(retired)` and `insert(successor)` in one step and with one event. Returns false if neither was done. */
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event: AuditEvent): Promise<boolean>;
 
   /**
-   * Removes a key of that kind for good and leaves a tombstone in its place, so that a later insert of the same id starts above it.
-   * Answers the tombstone's revision, one above the record's; null where there is no such key.
+   * Removes a key of that kind for good and leaves a tombstone in its place, so that a later insert of the same id starts at a higher revision.
+   * Returns the revision of the tombstone, one above that of the record, or null if no key is found.
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent): Promise<number | null>;
 
-  /** Records uses; of several stamps for a key the newest stays. Unknown keys are passed over. Does not change revisions. */
+  /** Records uses. Of several stamps for a key, the newest is kept. Skips unknown keys. Does not change revisions. */
   touch(tenant: string, uses: readonly LastUse[]): Promise<void>;
 
   readonly audit: AuditTrail;
 
-  /** Resolves where the store can serve. */
+  /** Resolves if the store can serve calls. */
   ping(): Promise<void>;
 
-  /** Waits for what is under way, then lets go of everything. Further calls reject with STORE_UNAVAILABLE. */
+  /** Waits for calls in progress, then releases all resources. Further calls reject with STORE_UNAVAILABLE. */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { KeyRecord } from "../core/key.ts";
 
-/** What a cache knows of a key: the record at a revision, or that there is none (a negative entry has revision 0, a tombstone a higher one). */
+/** What a cache knows of a key: the record at a revision, or that no key exists (a negative entry has revision 0, a tombstone a higher one). */
 export interface CacheEntry {
   readonly record: KeyRecord | null;
   readonly revision: number;
@@ -9,8 +9,8 @@ export interface CacheEntry {
 }
 
 /**
- * The verifier cache inside one process: records by tenant and key id, never verdicts and never secrets. A miss is always a right
- * answer, and nothing here rejects or waits.
+ * The verifier cache inside one process: records by tenant and key id, never verdicts and never secrets. A miss is always a correct
+ * answer. No method rejects or waits.
  */
 export interface RecordCache {
   /** Undefined: a miss. Entries at or past their deadline are misses. */
@@ -22,7 +22,7 @@ export interface RecordCache {
    */
   putIfNewer(tenant: string, keyId: string, entry: CacheEntry, nowMs: number): void;
 
-  /** Drops the entry of a key where it is below this revision. */
+  /** Drops the entry of a key if its revision is below this one. */
   dropOlder(tenant: string, keyId: string, revision: number): void;
 
   /** Drops everything. */

@@ -2,10 +2,10 @@ import type { TokenKeys } from "../core/token/jwk-set.ts";
 
 /** The keys of derived JWTs, wherever they come from. */
 export interface TokenKeySource {
-  /** As they were read last; there are always some. */
+  /** As they were last read. Never empty. */
   current(): TokenKeys;
-  /** How often they could not be read again since the start, or not be used. */
+  /** How often reading them again has failed since the start, or returned unusable keys. */
   readonly failedRefreshCount: number;
-  /** Stops reading them again. */
+  /** Stops the periodic reading. */
   close(): void;
 }

@@ -49,14 +49,14 @@ export interface ConnectionsOptions {
 
 /** The places for connections. HTTP/1.1 requests know their connection by its socket, HTTP/2 streams by its session. */
 export interface Connections {
-  /** Takes a place until the socket closes. Returns false if there is none for it. */
+  /** Takes a place until the socket closes. Returns false if no place is free for it. */
   take(socket: Socket): boolean;
   /** `handle` stands for the connection of this socket from now on: the socket itself, the TLS socket above it, or the HTTP/2 session. */
   identify(socket: Socket, handle: object): void;
   isKnown(handle: object): boolean;
   /** A call with a valid token came by the connection. */
   setKnown(handle: object): void;
-  /** Counts a request until its answer closes. Returns false if anonymous connections have too many requests under way. */
+  /** Counts a request until its response closes. Returns false if anonymous connections have too many requests in progress. */
   takeRequest(handle: object, answer: Writable): boolean;
   /** Reports refusals; call it every `checkIntervalMs`. */
   check(): void;
@@ -68,7 +68,7 @@ export interface Connections {
 
 export function createConnections({ limits, shareOf, onRefused }: ConnectionsOptions): Connections {
   const shares = new Map<string, Share>();
-  // A TLS socket does not tell which socket it stands on, but both have the same addresses and ports.
+  // A TLS socket does not expose the socket below it, but both have the same addresses and ports.
   const open = new Map<string, Connection>();
   const handles = new WeakMap<object, Connection>();
   const refusals = createRefusals(limits, onRefused);

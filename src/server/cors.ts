@@ -1,7 +1,7 @@
 import { cors as connectCors } from "@connectrpc/connect";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 
-/** Puts the CORS headers of a request's answer. True where the request was a preflight and is answered with that. */
+/** Adds the CORS headers to the response of a request. Returns true if the request was a preflight, which this completes. */
 export type Cors = (request: HttpRequest, response: HttpResponse) => boolean;
 
 const allowedMethods = [...new Set([...connectCors.allowedMethods, "HEAD", "PATCH", "DELETE"])].join(", ");
@@ -17,11 +17,11 @@ const exposedHeaders = [
   "WWW-Authenticate",
   "Allow",
 ].join(", ");
-/** Two hours, the most that browsers keep a preflight's answer. */
+/** Two hours, the maximum for which browsers cache the response of a preflight. */
 const maxAgeSeconds = "7200";
 
 /**
- * CORS for browsers on the given origins (exact, as in the Origin header), or on all with "*"; undefined where none are given. Credentials
+ * CORS for browsers on the given origins (exact, as in the Origin header), or on all with "*"; undefined if none are given. Credentials
  * are never allowed: callers authenticate with a header of their own, so a page cannot use what the browser holds.
  */
 export function createCors(origins: readonly string[]): Cors | undefined {
@@ -30,7 +30,7 @@ export function createCors(origins: readonly string[]): Cors | undefined {
   const allowed = new Set(origins);
 
   return (request, response) => {
-    // Also where there is no Origin: a shared cache must not give that answer to a page.
+    // Also without an Origin: a shared cache must not give that response to a page.
     response.setHeader("vary", "origin");
     const origin = request.headers.origin;
     if (typeof origin !== "string") return false;

@@ -8,7 +8,7 @@ export interface DescriptorIndex {
   /** The file that declares a message, field, oneof, enum, enum value, service, method or extension. */
   fileOfSymbol(symbol: string): DescFile | undefined;
   fileOfExtension(extendee: string, number: number): DescFile | undefined;
-  /** Undefined where there is no such message; in ascending order. */
+  /** Undefined if the message is unknown. In ascending order. */
   extensionNumbers(extendee: string): readonly number[] | undefined;
   /** The file and everything it depends on, each once and before its own dependencies. */
   closure(file: DescFile): readonly IndexedFile[];

@@ -11,7 +11,7 @@ export interface DispatchOptions {
   readonly health: HttpHandler;
   /** JSON/HTTP: everything else, also what is not found. */
   readonly transcoder: HttpHandler;
-  /** Absent where no origins are configured. */
+  /** Undefined if no origins are configured. */
   readonly cors?: Cors | undefined;
 }
 

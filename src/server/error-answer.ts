@@ -2,7 +2,7 @@ import { type CodeName, codeNumbers } from "../error/table.ts";
 import { isGone } from "../http/http-exchange.ts";
 import type { HttpResponse } from "../http/message.ts";
 
-/** An answer to what never becomes a call: broken HTTP, and the paths that are no API. */
+/** A response to a request that never becomes a call: invalid HTTP, and paths that are not part of the API. */
 export interface ErrorAnswer {
   readonly httpStatus: number;
   readonly code: CodeName;
@@ -27,7 +27,7 @@ export function sendGrpcError(
   if ("stream" in response) {
     if (!isGone(response.stream)) response.stream.respond({ ":status": httpStatus, ...all }, { endStream: true });
   } else response.writeHead(httpStatus, { ...all, "content-length": 0 }).end();
-  // A body that nobody reads would wait in memory until the answer is read.
+  // A body that is not read would stay in memory until the response is read.
   response.req.resume();
 }
 
@@ -36,13 +36,13 @@ export function sendError(response: HttpResponse, answer: ErrorAnswer, headers: 
   sendJson(response, answer.httpStatus, errorBody(answer), headers);
 }
 
-/** Sends a whole JSON text; Node leaves the body out where the request is HEAD. */
+/** Sends a whole JSON text. Node omits the body if the request is HEAD. */
 export function sendJson(response: HttpResponse, httpStatus: number, text: string, headers: Readonly<Record<string, string>> = {}): void {
   response.statusCode = httpStatus;
   response.setHeader("content-type", "application/json");
   response.setHeader("content-length", String(Buffer.byteLength(text)));
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.end(text);
-  // A body that nobody reads would wait in memory until the answer is read.
+  // A body that is not read would stay in memory until the response is read.
   response.req.resume();
 }

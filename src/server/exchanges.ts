@@ -3,27 +3,27 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
 
-/** What an answer is written to. */
+/** What a response is written to. */
 type Sink = ServerResponse | ServerHttp2Stream;
 
-/** The requests that are being answered, with the time-outs that Node does not have. */
+/** The requests in progress, with the time-outs that Node does not have. */
 export interface Exchanges {
-  /** Takes an exchange in until what its answer is written to is closed. */
+  /** Tracks an exchange until its response is closed. */
   add(sink: Sink): void;
   /** Looks at the time-outs; to be called every `checkIntervalMs`. */
   check(): void;
-  /** The HTTP/1.1 connections in use close after the answer that is under way. */
+  /** Closes the HTTP/1.1 connections in use after their current response. */
   drain(): void;
   /** Exchanges that are not over. */
   count(): number;
-  /** Whether an HTTP/1.1 response on this socket has begun, so that nothing else can be said on it. */
+  /** Whether an HTTP/1.1 response on this socket has begun, so that nothing else can be written to it. */
   hasBegun(socket: unknown): boolean;
 }
 
 interface Exchange {
   readonly sink: Sink;
   readonly startedAt: number;
-  /** Since when the answer is complete. */
+  /** The time at which the response was complete. */
   endedAt: number | undefined;
   /** Its place in the list. */
   index: number;
@@ -101,7 +101,7 @@ function abort(sink: Sink): void {
   else sink.destroy();
 }
 
-/** A client that is still sending keeps the answer (RFC 9113, section 8.1). */
+/** A client that is still sending keeps the response (RFC 9113, section 8.1). */
 function stopSender(sink: Sink): void {
   if (isStream(sink)) sink.close(constants.NGHTTP2_NO_ERROR);
 }

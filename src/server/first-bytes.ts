@@ -6,7 +6,7 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 export type WireVersion = "http1" | "http2";
 
 /**
- * Reads just enough of a new connection to tell HTTP/2 with prior knowledge from HTTP/1.1, and hands over what it read. The preface may
+ * Reads just enough of a new connection to distinguish HTTP/2 with prior knowledge from HTTP/1.1, and hands over what it read. The preface may
  * come in pieces. A connection that says nothing within `timeoutMs`, or ends first, is closed and never handed over.
  */
 export function peekFirstBytes(socket: Socket, timeoutMs: number, decided: (version: WireVersion, head: Buffer) => void): void {
@@ -15,7 +15,7 @@ export function peekFirstBytes(socket: Socket, timeoutMs: number, decided: (vers
     socket.destroy();
   };
   const ignore = (): void => {};
-  // A timer of its own and not the socket's: that one starts again with every byte.
+  // A separate timer, because the socket's own restarts with every byte.
   const timer = setTimeout(giveUp, timeoutMs);
   const stop = (): void => {
     clearTimeout(timer);

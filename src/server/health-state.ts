@@ -7,7 +7,7 @@ export const systemTimer: Timer = (delayMs, run) => {
 };
 
 export interface HealthStateOptions {
-  /** Resolves where the store can serve. */
+  /** Resolves if the store can serve calls. */
   readonly ping: () => Promise<void>;
   readonly timer: Timer;
   readonly intervalMs: number;
@@ -21,7 +21,7 @@ export interface HealthState {
   readonly draining: boolean;
   /** Asks the store now. Askers at the same time share one ping, however slow it is, so probes do not pile up on a store that hangs. */
   check(): Promise<boolean>;
-  /** Asks at once, and again `intervalMs` after every answer, until `stop`. */
+  /** Asks immediately, and again `intervalMs` after every answer, until `stop`. */
   start(): void;
   stop(): void;
   /** Not serving from now on, for good. */

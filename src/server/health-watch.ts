@@ -26,7 +26,7 @@ export const defaultWatchLimits: WatchLimits = {
   maxAgeMs: 300_000,
 };
 
-/** Where the answers of a watch go. */
+/** Receives the messages of a watch. */
 export interface WatchSink {
   readonly session: object;
   send(message: Uint8Array): void;

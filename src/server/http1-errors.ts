@@ -18,12 +18,12 @@ const reasonPhrases: Readonly<Record<number, string>> = {
 };
 
 /**
- * Answers what Node's parser refuses, and CONNECT, in JSON, and closes the connection. `hasBegun` tells whether a response is already on
- * its way on a socket; then there is nothing left to say.
+ * Answers requests that Node's parser refuses, and CONNECT, in JSON, and closes the connection. `hasBegun` returns true if a response has
+ * already begun on a socket; then nothing more can be sent.
  */
 export function answerHttp1Errors(server: Server, hasBegun: (socket: Duplex) => boolean, lingerMs: number): void {
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // What goes on arriving after a refusal is refused again by the parser; the answer is on its way already.
+    // The parser refuses again what arrives after a refusal. The response has already been sent.
     if (socket.writableEnded) return;
     const answer = answers[error.code ?? ""] ?? (error.code?.startsWith("HPE_") ? malformed : undefined);
     if (answer === undefined || !socket.writable || hasBegun(socket)) socket.destroy();
@@ -37,7 +37,7 @@ export function answerHttp1Errors(server: Server, hasBegun: (socket: Duplex) => 
   });
 }
 
-/** Ends the connection with an answer, and gives the peer a moment: closing on unread input would make TCP drop the answer. */
+/** Ends the connection with a response, and gives the peer a moment: closing with unread input would make TCP drop the response. */
 function closeWith(socket: Duplex, answer: ErrorAnswer, lingerMs: number): void {
   const body = errorBody(answer);
   socket.end(

@@ -24,7 +24,7 @@ interface Entry {
   idleChecks: number;
   /** Checks since the session was over. */
   overChecks: number;
-  /** Streams that ended without an answer, less those that ended with one and those that are forgiven. Below zero it is credit. */
+  /** Streams that ended without a response, minus those that ended with one and those that are forgiven. A negative number is credit. */
   unansweredStreams: number;
 }
 
@@ -75,7 +75,7 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
     else entry.unansweredStreams += 1;
     if (entry.unansweredStreams > maxUnansweredStreams) calm(session, "stream reset flood");
   };
-  // Node sets `aborted` if a stream ends while our side of it is open, whoever ended it. A reset may also overtake an answer that is on its way.
+  // Node sets `aborted` if a stream ends while our side of it is open, whoever ended it. A reset may also overtake a response that was already sent.
   const streamClosed = function (this: ServerHttp2Stream): void {
     entry.openStreams -= 1;
     streamEnded(!this.aborted && this.writableFinished && this.rstCode === constants.NGHTTP2_NO_ERROR);

@@ -1,16 +1,16 @@
-/** What one client may cost. Times in milliseconds, sizes in bytes unless the name says otherwise. */
+/** Limits on what one client may use. Times in milliseconds, sizes in bytes unless the name says otherwise. */
 export interface ListenerLimits {
-  /** Connections at once, HTTP/1.1 and HTTP/2 together; more are closed at once. One address has at most half of them. */
+  /** Maximum open connections, HTTP/1.1 and HTTP/2 together. Further ones are closed immediately. One address gets at most half of them. */
   readonly maxConnections: number;
-  /** Connections of one address (IPv6: its /64) by which no call with a valid token has come yet. */
+  /** Maximum connections per address (IPv6: per /64) that have not yet carried a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
-  /** The last places, kept for addresses with fewer than `reservedPerAddress` connections: health probes, say. */
+  /** The last places are reserved for addresses with fewer than `reservedPerAddress` connections, such as health probes. */
   readonly reservedConnections: number;
   readonly reservedPerAddress: number;
-  /** Requests under way on connections by which no call with a valid token has come yet, and those of one address among them. */
+  /** Maximum requests in progress on connections that have not yet carried a call with a valid token; and of these, per address. */
   readonly maxAnonymousRequests: number;
   readonly maxAnonymousRequestsPerAddress: number;
-  /** Requests that one HTTP/1.1 connection may have sent ahead of their answers. */
+  /** Maximum requests that one HTTP/1.1 connection may send ahead of their responses. */
   readonly maxPipelinedRequests: number;
   /** All header lines of a request together; HTTP/2 announces it as SETTINGS_MAX_HEADER_LIST_SIZE. */
   readonly maxHeaderBytes: number;
@@ -28,7 +28,7 @@ export interface ListenerLimits {
   /** Stands in for both idle times until the first call with a valid token. */
   readonly anonymousIdleMs: number;
   readonly maxStreamsPerSession: number;
-  /** What Node may hold in memory for one session: header tables, queues, frames not yet taken. Megabytes (10^6). */
+  /** Maximum memory that Node uses for one session: header tables, queues, frames not yet processed. Megabytes (10^6). */
   readonly maxSessionMemoryMegabytes: number;
   /** Invalid frames before a session is closed. */
   readonly maxInvalidFrames: number;
@@ -36,18 +36,18 @@ export interface ListenerLimits {
   readonly maxSettingsEntries: number;
   /** SETTINGS and PING frames in one `checkIntervalMs` before a session is closed. */
   readonly maxControlFrames: number;
-  /** Our own PINGs that may wait for their answer. */
+  /** Maximum PINGs of ours that wait for their answer. */
   readonly maxOutstandingPings: number;
   /**
-   * HTTP/2 streams of a session that may end without an answer, beyond those that end with one (CVE-2023-44487, CVE-2025-8671). So a client
+   * Maximum HTTP/2 streams of a session that end without a response, beyond those that end with one (CVE-2023-44487, CVE-2025-8671). So a client
    * that completes most of its calls may cancel the others.
    */
   readonly maxUnansweredStreams: number;
-  /** How many of them are forgiven each second, besides as many as were open at the last check. */
+  /** How many of them are forgiven each second, in addition to as many as were open at the last check. */
   readonly unansweredStreamsPerSecond: number;
-  /** How long a socket stays open for its peer to read our last words. */
+  /** How long a socket stays open so that its peer can read the last response. */
   readonly lingerMs: number;
-  /** How often time-outs are looked at, so also how late they may be. */
+  /** Interval at which time-outs are checked, so also how late they may be. */
   readonly checkIntervalMs: number;
   /** Refused connections are reported at most once in this time. */
   readonly refusalReportMs: number;

@@ -15,7 +15,7 @@ import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;
-  /** Asked first where a request comes over HTTP/2. */
+  /** Called first for a request over HTTP/2. */
   readonly streamHandler?: StreamHandler | undefined;
   readonly limits: ListenerLimits;
   /** By default each address has its share of `limits`, and no connection is ever known. */
@@ -27,9 +27,9 @@ export interface ListenerOptions {
 }
 
 export interface Listener {
-  /** Aborts when `drain` is called. What would not end by itself, a health Watch say, is to end then. */
+  /** Aborts when `drain` is called. Calls that do not end by themselves, such as a health Watch, must end then. */
   readonly draining: AbortSignal;
-  /** Port 0 takes a free one. Rejects with the system's error where the address cannot be had. */
+  /** Port 0 takes a free one. Rejects with the system's error if the address cannot be used. */
   listen(host: string, port: number): Promise<{ address: string; port: number }>;
   /**
    * Takes no more connections, lets what runs finish, and resolves when the last connection is closed; after `forceAfterMs` those that
@@ -50,7 +50,7 @@ export function authorityOf({ address, port }: { readonly address: string; reado
  * does not loses its time-outs and its way to close idle connections; the HTTP/2 server never does and is handed its connections. TLS
  * goes the same way, instead of through http2's secure server with `allowHTTP1`, so that limits and drain are one code for both.
  *
- * The drain waits for connections and not for handlers: a connection is closed after its last answer, and every answer has one.
+ * The drain waits for connections and not for handlers: a connection is closed after its last response, and every response has a connection.
  */
 export function createListener(options: ListenerOptions): Listener {
   const { handler, streamHandler = () => false, limits, tls, onError = () => {} } = options;
@@ -87,7 +87,7 @@ export function createListener(options: ListenerOptions): Listener {
     exchanges.check();
     sessions.check();
     connections.check();
-    // An answer that had begun before the drain left its connection open.
+    // A response that began before the drain leaves its connection open.
     if (draining.aborted) http1.closeIdleConnections();
   }, limits.checkIntervalMs);
   checks.unref();

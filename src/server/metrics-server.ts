@@ -31,7 +31,7 @@ const limits: ListenerLimits = {
 /** A scrape is over long before. */
 const drainMs = 500;
 
-/** A port of its own for metrics, so that whoever may call the API does not read them, nor the other way round. Without authentication. */
+/** A separate port for metrics, so that callers of the API cannot read them, and readers of metrics cannot call the API. Without authentication. */
 export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) => void): MetricsServer {
   const listener = createListener({ handler: createMetricsHttp(scrapes), limits, onError });
   return {

@@ -9,7 +9,7 @@ export interface TlsFiles {
   readonly key: Buffer;
 }
 
-/** The HTTP/1.1 server, over TLS where there is a certificate; then it offers HTTP/2 in ALPN, but does not speak it. */
+/** The HTTP/1.1 server, over TLS if a certificate is given. It then offers HTTP/2 in ALPN, but does not speak it. */
 export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefined): Server {
   const options: ServerOptions = {
     maxHeaderSize: limits.maxHeaderBytes,

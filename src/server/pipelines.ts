@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 
 /** The HTTP/1.1 requests that were sent ahead: their responses wait for those before them. */
 export interface Pipelines {
-  /** Call it for each request. A connection with many requests ahead is not read from until some are answered. */
+  /** Call for each request. A connection with many requests ahead is not read until some of them are answered. */
   add(socket: Socket, response: ServerResponse): void;
-  /** Whether a request of the connection was sent ahead and is not answered. */
+  /** Whether a request of the connection was sent ahead and is not answered yet. */
   isWaiting(socket: Socket): boolean;
   /** Whether the connection has more requests ahead than it may. It may happen although it is paused: one packet holds many requests. */
   isOver(socket: Socket): boolean;
@@ -33,7 +33,7 @@ export function createPipelines(maxRequests: number): Pipelines {
       if (queue.size >= maxRequests) socket.pause();
       response.once("close", () => {
         queue.delete(response);
-        // Node keeps it paused if it has a reason of its own.
+        // Node keeps it paused if it has its own reason.
         if (queue.size === maxRequests - 1 && !socket.destroyed) socket.resume();
       });
     },

@@ -25,13 +25,13 @@ export interface ReflectionOptions {
   readonly services: readonly DescService[];
   /** They hold messages that no method names, such as the details of errors. */
   readonly otherFiles: readonly DescFile[];
-  /** Whether the caller with this Authorization header, null for none, may use reflection. */
+  /** Whether the caller with this Authorization header (null if there is none) may use reflection. */
   readonly isAllowed: (authorization: string | null) => boolean;
 }
 
 /**
  * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. Each file is sent once on a stream, as the
- * protocol allows: a request of 40 bytes would get 90 KB each time. An unknown name gets a NOT_FOUND answer and the stream goes on. Errors:
+ * protocol allows: a request of 40 bytes would get 90 KB each time. An unknown name gets a NOT_FOUND response and the stream continues. Errors:
  * UNAUTHENTICATED for callers who may not use it; RESOURCE_EXHAUSTED for too many requests on a stream, or too many streams.
  */
 export function createReflection({ services, otherFiles, isAllowed }: ReflectionOptions): (router: ConnectRouter) => void {

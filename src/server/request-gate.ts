@@ -68,7 +68,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
     return false;
   };
 
-  /** Node gives every connection the same time for its next request, and sets it when an answer is complete. */
+  /** Node gives every connection the same time for its next request, and sets it when a response is complete. */
   const shortenIdleTime = (socket: Socket, response: ServerResponse): void => {
     if (response.shouldKeepAlive && !draining.aborted) {
       response.setHeader("keep-alive", `timeout=${Math.floor(limits.anonymousIdleMs / 1000)}`);
@@ -83,7 +83,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   };
   return {
     request(request, response) {
-      // After the last answer of a connection nothing is taken from it.
+      // After the last response of a connection, no request is read from it.
       if (request.socket.writableEnded) return;
       if (!enter(request, response)) return;
       const flaw = http1Flaw(request, limits.maxHeaderCount);
@@ -106,7 +106,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     refuse(request, response, answer);
   return {
     stream(stream, headers, rawHeaders) {
-      // Reset by the client before its turn came: there will be no `close` event, only an error, and there is nobody to answer.
+      // The client reset it before its turn: only an error event follows, no `close`, and no client is left to answer.
       if (stream.destroyed) {
         stream.on("error", () => {});
         return true;
@@ -145,7 +145,7 @@ function guarded(handler: HttpHandler, request: HttpRequest, response: HttpRespo
   }
 }
 
-/** Answers and, on HTTP/1.1, ends the connection: where the next request begins on it is not certain. */
+/** Answers and, on HTTP/1.1, ends the connection, because it is not certain where the next request begins. */
 function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
   const send = request.headers["content-type"]?.startsWith("application/grpc") ? sendGrpcError : sendError;
   send(response, answer, "stream" in response ? {} : { connection: "close" });

@@ -17,8 +17,8 @@ const maxWriteChars = 64 * 1024;
 const retryMs = 20;
 
 /**
- * Writes lines to a file descriptor on the thread pool, so that no caller waits for a disk or for whoever reads the log. A line is on its way
- * at once if no write is under way, else with the next write.
+ * Writes lines to a file descriptor on the thread pool, so that no caller waits for a disk or for the reader of the log. A line is written
+ * immediately if no write is in progress, else with the next write.
  *
  * A write that fails (a full disk, a reader that is gone) drops its lines, and the next lines are tried as they come. Retrying instead would
  * keep the process busy, and from ending, for as long as the disk is full. `onFirstDrop` is called once in the life of the output.

@@ -22,12 +22,12 @@ import type { Metrics } from "./metrics/metrics.ts";
 import { timeOperations } from "./metrics/operations.ts";
 import type { Traces } from "./traces/traces.ts";
 
-/** Puts what observes around what is observed. Everything is handed back as it is where nothing observes, so that it costs nothing then. */
+/** Wraps the observed parts with observers. If there is no observer, returns the parts unchanged, so that it costs nothing. */
 export interface Telemetry {
   /** Around all others. */
   readonly interceptors: readonly Interceptor[];
   readonly observeRead: ObserveRead | undefined;
-  /** The trace that a call belongs to, its caller's or our own; undefined where there is none. */
+  /** The trace that a call belongs to, its caller's or our own; undefined if there is none. */
   traceIdOf(call: Call): string | undefined;
   /** Observes every call, for metrics and traces and by `log`. */
   admission(admit: Admission, log: CallObserver): Admission;

@@ -13,7 +13,7 @@ export function isScalarLike({ fieldKind, message }: DescField): boolean {
 export type FieldPath = readonly DescField[];
 
 /**
- * The fields that `a.b.c` leads through, by their names in either casing; undefined where one does not exist. All but the last are
+ * The fields that `a.b.c` leads through, by their names in either casing; undefined if one does not exist. All but the last are
  * single messages.
  */
 export function resolveFieldPath(schema: DescMessage, path: string): FieldPath | undefined {

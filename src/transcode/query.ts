@@ -7,7 +7,7 @@ import { decodeQueryPart } from "./percent.ts";
 
 export interface QueryRules {
   readonly schema: DescMessage;
-  /** Which part of the request gives this field; undefined where the query may. */
+  /** The part of the request that sets this field; undefined if the query may set it. */
   readonly boundBy: (path: FieldPath) => "path" | "body" | undefined;
   readonly ignoreUnknown: boolean;
 }
@@ -47,7 +47,7 @@ function addParameter(json: JsonMembers, name: string, text: string | undefined,
   else if (!setMember(json, path, leafJson(leaf, text))) report("is given twice");
 }
 
-/** False where a field that is not repeated is there already. */
+/** Returns false if a field that is not repeated was already set. */
 function setMember(json: JsonMembers, path: FieldPath, value: unknown): boolean {
   let target = json;
   for (const field of path.slice(0, -1)) {

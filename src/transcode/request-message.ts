@@ -10,7 +10,7 @@ import { queryToJson } from "./query.ts";
 import type { PathBinding, Route } from "./route.ts";
 import { segmentEnd } from "./trie.ts";
 
-/** The parts of a request. `body` is undefined where there is none. */
+/** The parts of a request. `body` is undefined if there is none. */
 export interface RequestParts {
   /** As it came. */
   readonly path: string;

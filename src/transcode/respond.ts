@@ -63,7 +63,7 @@ export function sendFailure(request: HttpRequest, response: HttpResponse, failur
   request.resume();
 }
 
-/** HTTP/1.1 keeps its connection where the rest comes soon. */
+/** HTTP/1.1 keeps its connection if the rest arrives soon. */
 function isLeftUnread(request: HttpRequest): boolean {
   return "stream" in request && !request.complete && !request.stream.endAfterHeaders;
 }

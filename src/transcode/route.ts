@@ -2,7 +2,7 @@ import type { DescField, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Handler } from "../call/call.ts";
 import type { FieldPath } from "./field-path.ts";
 
-/** How a success is answered, where that is not a plain 200. */
+/** The response to a success, if it is not a plain 200. */
 export interface Success {
   readonly status: 200 | 201 | 204;
   /** For the Location header. */

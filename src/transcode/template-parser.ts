@@ -12,7 +12,7 @@ export interface TemplateVariable {
 export interface PathTemplate {
   /** Literals, `*` and `**`; variables are resolved into these. */
   readonly segments: readonly string[];
-  /** Without its colon; empty where there is none. */
+  /** Without its colon; empty if there is none. */
   readonly verb: string;
   readonly variables: readonly TemplateVariable[];
 }

@@ -20,7 +20,7 @@ export class TemplateScanner {
     return this.#at === this.#text.length;
   }
 
-  /** Steps over `token` where it comes next. */
+  /** Skips `token` if it comes next. */
   accept(token: string): boolean {
     if (!this.#text.startsWith(token, this.#at)) return false;
     this.#at += token.length;
@@ -31,7 +31,7 @@ export class TemplateScanner {
     if (!this.accept(token)) this.fail(`expected "${token}"`);
   }
 
-  /** What `pattern` (sticky) matches next; fails where that is nothing. */
+  /** Returns what `pattern` (sticky) matches next; fails if it matches nothing. */
   take(pattern: RegExp, what: string): string {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#text)?.[0] ?? "";

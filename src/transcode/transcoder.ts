@@ -111,7 +111,7 @@ async function readNothing(request: HttpRequest, lease: BodyLease): Promise<Buff
   }
 }
 
-/** Whether it is known without reading that there is no body. */
+/** Whether it is known, without reading, that the request has no body. */
 function isBodyless(request: HttpRequest): boolean {
   const length = request.headers["content-length"];
   if (length !== undefined) return length === "0";

@@ -14,7 +14,7 @@ export function isPrivateLiteral({ hostname }: URL): boolean {
 }
 
 /**
- * A look-up for sockets that fails where one of the addresses is not public. The socket connects to what was looked at here, so that a name
+ * A look-up for sockets that fails if one of the addresses is not public. The socket connects to what was looked at here, so that a name
  * that resolves to something else a moment later gains nothing.
  */
 export const lookupPublic: LookupFunction = (hostname, options, callback) => {

@@ -5,7 +5,7 @@ export interface MemoryLedgerOptions {
   /** Keys that owe something at the same time; some 320 bytes each, of a follower 420. At least 1. */
   readonly maxEntries: number;
   readonly monotonicMs: () => number;
-  /** True where there is a shared limit to tell of what was spent here. */
+  /** True if there is a shared limit to tell of what was spent here. */
   readonly isFollower?: boolean;
 }
 

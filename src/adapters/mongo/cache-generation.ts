@@ -22,7 +22,7 @@ export function createCacheGenerationStore(database: MongoDatabase): CacheGenera
     return found === null ? none : { number: found.number, cacheId: found.cacheId };
   }
 
-  /** Null where `from` is not in force. */
+  /** Null if `from` is not in force. */
   async function next(from: number, cacheId: string, signal: AbortSignal): Promise<CacheGeneration | null> {
     const generation = { number: from + 1, cacheId };
     const options: WriteOptions = { signal };

@@ -19,7 +19,7 @@ export function isDuplicateKey(error: unknown): boolean {
   return error instanceof MongoError && error.code === DuplicateKey;
 }
 
-/** True where an unordered bulk write did all it was asked but for documents that were in the way. */
+/** True if an unordered bulk write did all it was asked but for documents that were in the way. */
 export function isOnlyDuplicates(error: unknown): boolean {
   // The driver throws the same class for time-outs and lost connections; then there may be no error of a single write at all.
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return false;

@@ -2,7 +2,7 @@ import { Failure } from "../../error/failure.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { Insertion } from "./inserts.ts";
 
-/** Transactions under way at once; inserts that come meanwhile share the next. */
+/** Transactions in progress at once; inserts that come meanwhile share the next. */
 const defaultMaxGroups = 4;
 const maxKeysPerGroup = 64;
 
@@ -15,7 +15,7 @@ interface Waiting {
 
 export interface GroupInsert {
   insert(tenant: string, insertion: Insertion): Promise<InsertOutcome>;
-  /** Resolves when nothing waits or is under way. */
+  /** Resolves when nothing waits or is in progress. */
   settled(): Promise<void>;
 }
 

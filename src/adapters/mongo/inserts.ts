@@ -23,7 +23,7 @@ export type Tombstones = ReadonlyMap<string, number>;
 /** The steps that inserts are made of, each under the deadline of its signal. */
 export interface Inserts {
   /**
-   * Adds all keys, over these tombstones, with their request ids and events, in one transaction. Null where any of the ids is used, or another
+   * Adds all keys, over these tombstones, with their request ids and events, in one transaction. Null if any of the ids is used, or another
    * tombstone is in the way, the tenant's use where the quota leaves no room for all: then nothing was added.
    */
   addAll(tenant: string, insertions: readonly Insertion[], tombstones: Tombstones, signal: AbortSignal): Promise<Outcomes | KeyUse | null>;
@@ -50,7 +50,7 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
 
 /**
  * A request id is used once in the whole cluster because it is in the `_id` of a mark, which the transaction that adds the key adds too. It is not a
- * field of the key under a unique index: a sharded cluster keeps such an index only where it begins with the shard key, and a mark outlives
+ * field of the key under a unique index: a sharded cluster keeps such an index only if it begins with the shard key, and a mark outlives
  * its key.
  */
 export function createInserts({ keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Inserts {

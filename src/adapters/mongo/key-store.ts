@@ -65,7 +65,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
     },
     ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),
     async close() {
-      // Reads of this turn are under way only in the next.
+      // Reads of this turn are in progress only in the next.
       await nextTurn();
       await groupInsert.settled();
       await database.close();

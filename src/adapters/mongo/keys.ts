@@ -26,7 +26,7 @@ export interface Keys {
  * durable as one of true.
  */
 export function createKeys(client: MongoClient, { keys, auditEvents }: Collections, quota: Quota): Keys {
-  /** What the record that was replaced says of its being revoked; null where there is none to replace. */
+  /** What the record that was replaced says of its being revoked; null if there is none to replace. */
   async function replace(tenant: string, record: KeyRecord, options: WriteOptions): Promise<{ readonly revoked: boolean } | null> {
     const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
     const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1 } } as const;

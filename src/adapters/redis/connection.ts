@@ -16,7 +16,7 @@ export interface ConnectionOptions {
 
 /**
  * Opens one connection, which never becomes another: it does not reconnect, queues nothing while it is away and sends nothing twice, so that
- * whatever was found out about the server holds for every answer that comes by this client. Emits `close` when it is lost. Rejects where
+ * whatever was found out about the server holds for every answer that comes by this client. Emits `close` when it is lost. Rejects if
  * the server cannot be reached or does not let us in.
  */
 export async function openConnection(address: RedisAddress, options: ConnectionOptions): Promise<ScriptedRedis> {

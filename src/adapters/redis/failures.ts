@@ -6,7 +6,7 @@ export class UnusableServerError extends Error {}
 /** Replies after which the connection leads to a server that is not, or no longer, the one to talk to. */
 const endings = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "NOAUTH"]);
 
-/** Whether only this command went wrong, and the connection may be used on: out of memory, not permitted, slot under way. */
+/** Whether only this command went wrong, and the connection may be used on: out of memory, not permitted, slot in progress. */
 export function concernsOneCommand(error: unknown): boolean {
   return error instanceof ReplyError && !endings.has(replyCode(error));
 }

@@ -122,7 +122,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
   }
 }
 
-/** The cache id; rejects where a server is not fit to be used, or does not see the cluster as the others do. */
+/** The cache id; rejects if a server is not fit to be used, or does not see the cluster as the others do. */
 async function identify(masters: readonly Node[], { cluster }: Servers, db: number, timeoutMs: number): Promise<string> {
   const ask = async ({ address, client }: Node): Promise<string> => {
     const [dataSet, view] = await Promise.all([readDataSet(client), cluster === null ? null : readClusterView(client, address)]);

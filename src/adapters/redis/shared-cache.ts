@@ -12,7 +12,7 @@ export interface RedisSharedCacheOptions extends RedisOptions {
   readonly graceMs?: number;
 }
 
-/** Fills beyond this many under way are dropped: a flood of them would delay the reads. */
+/** Fills beyond this many in progress are dropped: a flood of them would delay the reads. */
 const maxFillsUnderWay = 1000;
 
 /** The shared cache. Closing it closes the circuit. */

@@ -13,7 +13,7 @@ export interface Servers {
 }
 
 export interface Topology {
-  /** Finds the servers. Rejects where that is not possible at the moment; a later try asks somebody else first. */
+  /** Finds the servers. Rejects if that is not possible at the moment; a later try asks somebody else first. */
   find(): Promise<Servers>;
   /** Whether these are still the ones, as far as anybody besides them can tell. May take long; never rejects. */
   stillHolds(servers: Servers): Promise<boolean>;

@@ -35,7 +35,7 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const rollbackToSavepoint = database.prepare("ROLLBACK TO one_write");
   let queue: Waiting[] = [];
 
-  /** Runs one write and answers how to settle it after the commit. Throws where the transaction is lost. */
+  /** Runs one write and answers how to settle it after the commit. Throws if the transaction is lost. */
   function attempt(waiting: Waiting): () => void {
     savepoint.run();
     try {

@@ -13,7 +13,7 @@ import { prepareList } from "./list.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
 
 export interface SqliteKeyStoreOptions {
-  /** The database file, made where there is none; its folder must be there. One process at a time. */
+  /** The database file, made if there is none; its folder must be there. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
   /** Milliseconds that only go forward, at the speed of real time; `performance.now` if absent. */

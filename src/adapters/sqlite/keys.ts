@@ -24,7 +24,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: numbe
     return row === undefined ? null : recordOfRow(row);
   }
 
-  /** The record as it was stored; null where its id is taken. */
+  /** The record as it was stored; null if its id is taken. */
   function add(tenant: string, given: KeyRecord, batchMark: string | null = null): KeyRecord | null {
     const tombstone = selectTombstone.get(tenant, given.keyId) as { revision: number } | undefined;
     const revision = Math.max(given.revision, tombstone === undefined ? 0 : tombstone.revision + 1);

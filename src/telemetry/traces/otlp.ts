@@ -10,7 +10,7 @@ import type { Traces } from "./traces.ts";
 const closeTimeoutMs = 2000;
 const untraced: CallObservation = { end() {} };
 
-/** Traces by OpenTelemetry. Imported only where they are wanted, with the packages that this and export.ts name. */
+/** Traces by OpenTelemetry. Imported only if traces are on, with the packages that this and export.ts name. */
 export function startTraces(options: ExportOptions): Traces {
   const { sampler } = options.settings;
   const provider = createProvider(options);
@@ -25,7 +25,7 @@ export function startTraces(options: ExportOptions): Traces {
     return context && trace.getSpan(context);
   };
 
-  /** Runs `work` as a part of the call that is under way here, if that is traced. */
+  /** Runs `work` as a part of the call that is in progress here, if that is traced. */
   const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
     const parent = active.getStore();
     return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);
@@ -116,7 +116,7 @@ function callersContext({ traceId, spanId, isSampled }: TraceContext): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, isRemote: true, traceFlags });
 }
 
-/** A call that is refused is no error of ours. */
+/** A refused call is not our own error. */
 function endCall(span: Span, failure: Failure | null): void {
   const { code, httpStatus } = failure === null ? { code: "OK", httpStatus: 200 } : errorTable[failure.reason];
   span.setAttribute("rpc.response.status_code", code);

@@ -1,4 +1,4 @@
-/** The environment variables of OpenTelemetry that its trace SDK leaves to whoever sets it up. The exporter reads the others by itself. */
+/** The environment variables of OpenTelemetry that the trace SDK does not read by itself. The exporter reads the others. */
 export interface TraceSettings {
   readonly sampler: { readonly root: "always_on" | "always_off" | "traceidratio"; readonly ratio: number; readonly followsParent: boolean };
   /** Undefined: the SDK's default. */
@@ -23,7 +23,7 @@ const samplers: Readonly<Record<string, Omit<TraceSettings["sampler"], "ratio">>
   parentbased_traceidratio: { root: "traceidratio", followsParent: true },
 };
 
-/** Null where there are to be no traces: no endpoint, or they are turned off. */
+/** Null if traces are off: no endpoint is set, or they are disabled. */
 export function traceSettings(environment: Environment): TraceSettings | null {
   const given = (name: string) => environment[name]?.trim() || undefined;
   const hasEndpoint = given("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") ?? given("OTEL_EXPORTER_OTLP_ENDPOINT");

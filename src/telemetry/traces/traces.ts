@@ -4,7 +4,7 @@ import type { Observe } from "../../observed/observe.ts";
 import type { ObserveReading } from "../../observed/record-reader.ts";
 import type { ObserveVerifications } from "../../observed/verify.ts";
 
-/** Where spans come from. They say what was done, how it came out and how long it took: no key, caller, address, or anything of a request. */
+/** Creates spans. They name the operation, its outcome and its duration; never a key, a caller, an address, or content of a request. */
 export interface Traces {
   readonly calls: CallObserver;
   /** Makes what a method does part of its call's trace. */
