@@ -1,7 +1,5 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
-const maxListed = 100;
-
 /**
  * Names the tests that were skipped and those that passed only when tried again, and prints the closing line that CI reads: `N passed, N failed,
  * N skipped`. A file that fails to load counts as one failure.
