@@ -34,7 +34,8 @@ export async function attackBesideCustomer(
   attack: (server: ServerProcess) => Promise<void>,
 ): Promise<AttackOutcome> {
   await using server = await startTarget(options);
-  return attackOn(server, name, attack);
+  // Awaited here: the server is stopped on return.
+  return await attackOn(server, name, attack);
 }
 
 /** Runs the attack beside a customer who verifies every 20 ms, and prints what the attack cost. */

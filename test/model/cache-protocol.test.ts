@@ -4,7 +4,7 @@ import { realProtocol } from "./protocol.ts";
 import { run } from "./run.ts";
 import { scenarios } from "./scenario.ts";
 
-const runs = Number(process.env.MODEL_RUNS ?? 500);
+const runs = Number(process.env.MODEL_RUNS ?? 300);
 const seed = Number(process.env.MODEL_SEED ?? 20_261_123);
 
 test(`the verifier cache keeps its bounds in ${runs} random histories (seed ${seed})`, { timeout: 600_000 + runs * 100 }, async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { readCaveats } from "../../../src/core/token/caveat.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "../../../src/core/token/facts.ts";
 import { pageText } from "../../support/docs.ts";
+import { runCount } from "../../support/run-count.ts";
 
 const facts: TokenFacts = {
   tokenId: "01KAS4D9N4XJ8M2V6T0QZ3R7YC",
@@ -138,6 +139,6 @@ test("more caveats leave less, or nothing at all", () => {
       expect(new Set(reversed?.scopes)).toEqual(new Set(after.scopes));
       expect(reversed?.clientCidrs.toReversed()).toEqual(after.clientCidrs);
     }),
-    { numRuns: 1000 },
+    { numRuns: runCount(250) },
   );
 });
