@@ -5,7 +5,7 @@ import type { RedisAddress } from "./uri.ts";
 import { within } from "./within.ts";
 
 export interface Sentinels {
-  /** Where the master is, as the first sentinel says that answers. Rejects with Unusable where none does. */
+  /** The address of the master, from the first sentinel that answers. Rejects with Unusable if none does. */
   master(): Promise<RedisAddress>;
   close(): void;
 }
