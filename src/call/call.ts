@@ -37,7 +37,7 @@ export interface Call {
   setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
-  /** Set before the admission where calls are observed. Whatever runs the call ends it. */
+  /** Set before the admission if calls are observed. The code that runs the call ends it. */
   observation: CallObservation | undefined;
 }
 

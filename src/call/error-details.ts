@@ -28,7 +28,7 @@ const maxDescriptionChars = 192;
 
 /**
  * The failure as google.rpc.Status, which every protocol encodes in its own way: always with ErrorInfo and RequestInfo, and with
- * BadRequest where fields were at fault (the first 16 of them), QuotaFailure where a quota left no room, then the failure's own details. Texts are well-formed UTF-16 and cut to a bounded length.
+ * BadRequest if fields were at fault (the first 16 of them), QuotaFailure if a quota left no room, then the failure's own details. Texts are well-formed UTF-16 and cut to a bounded length.
  */
 export function failureStatus(failure: Failure, requestId: string): Status {
   const details = [

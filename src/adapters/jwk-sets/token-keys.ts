@@ -18,7 +18,7 @@ const limits = { timeoutMs: 5000, maxBytes: 262_144 };
 
 /**
  * Reads the JWK Sets, and reads them again for as long as it is not closed: a set that cannot be read, or sets that are malformed, leave the
- * keys as they are and are logged. Rejects at the start with MalformedJwkSetsError, with a plain Error where only a server did not answer.
+ * keys as they are and are logged. Rejects at the start with MalformedJwkSetsError, with a plain Error if only a server did not answer.
  */
 export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKeySource> {
   const { uris, refreshMs, random, log } = options;

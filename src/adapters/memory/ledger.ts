@@ -13,7 +13,7 @@ interface Entry {
   rate: Rate;
   /** When the debt ends, on the monotonic clock. */
   end: Debt;
-  /** The same of what was spent here alone and told to nobody. */
+  /** The same for what was spent here alone and reported to no server. */
   ownEnd: Debt;
   knownTo: string | undefined;
   ownSpends: number;
@@ -123,7 +123,7 @@ function later(a: Debt, b: Debt): Debt {
   return isMore(a, b) ? a : b;
 }
 
-/** A debt of the entry, under another policy where that changed. */
+/** A debt of the entry, under another policy if that changed. */
 function under({ rate: own }: Entry, rate: Rate, owed: Debt): Debt {
   return isSame(own, rate) ? owed : convert(owed, own, rate);
 }

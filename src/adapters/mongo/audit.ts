@@ -5,7 +5,7 @@ import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
 import { isOnlyDuplicates } from "./errors.ts";
 
-/** Adds events, in the transaction of the changes that they tell of where the options name its session. */
+/** Adds events, in the transaction of the changes that they describe if the options name its session. */
 export async function addEvents(
   auditEvents: Collection<AuditEventDocument>,
   tenant: string,

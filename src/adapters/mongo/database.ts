@@ -5,11 +5,11 @@ import { isSocketError, StoreTimeoutError, storeError } from "./errors.ts";
 export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://`, with credentials and TLS; pool and time-out options that it names win over the ones below. */
   readonly uri: string;
-  /** Deadline of every operation, retries and waiting for a connection included; 2000 where absent. */
+  /** Deadline of every operation, including retries and waiting for a connection. Default: 2000. */
   readonly timeoutMs?: number | undefined;
-  /** Connections to each server; 32 where absent. */
+  /** Maximum connections to each server. Default: 32. */
   readonly maxPoolSize?: number | undefined;
-  /** Used where the URI names none; "keywright" where absent. */
+  /** Used if the URI names no database. Default: "keywright". */
   readonly database?: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface WriteOptions {
 export interface MongoDatabase {
   readonly client: MongoClient;
   readonly db: Db;
-  /** A mongos answers: one operation on many documents may then depend on many servers. */
+  /** True if a mongos answers: one operation on many documents may then depend on many servers. */
   readonly isSharded: boolean;
   /**
    * Runs an operation under the deadline: its signal, which goes into the options of every call of the driver, aborts then. Rejects with what
@@ -36,7 +36,7 @@ export interface MongoDatabase {
 const defaultTimeoutMs = 2000;
 
 /**
- * Connects to a replica set or a sharded cluster and prepares it. Rejects with an Error that names the hosts, never the credentials, where that cannot be
+ * Connects to a replica set or a sharded cluster and prepares it. Rejects with an Error that names the hosts, never the credentials, if that cannot be
  * done, and for a standalone mongod.
  *
  * Writes wait for the journals of a majority. Reads go to the primary with read concern "majority": it shows every write that was

@@ -33,7 +33,7 @@ export interface KeyDocument {
   readonly lastUsedTimeMs: number | null;
   /** Of the request that made the key: a mark of another request belongs to an earlier key of the same id. */
   readonly requestId: string | null;
-  /** Only on keys of a batch that has a request id of its own. */
+  /** Only on keys of a batch that has its own request id. */
   readonly batchMark?: string;
 }
 

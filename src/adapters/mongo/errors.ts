@@ -28,7 +28,7 @@ export function isOnlyDuplicates(error: unknown): boolean {
 }
 
 /**
- * True for an error of the connection's socket. The driver passes one on as it is where writing to the socket fails at once, as it does on the
+ * True for an error of the connection's socket. The driver passes it on unchanged if writing to the socket fails at once, as it does on the
  * first use of a connection whose server was killed a moment ago; it neither makes a MongoError of it nor tries again.
  */
 export function isSocketError(error: unknown): boolean {

@@ -43,7 +43,7 @@ export function createGroupInsert(
         for (const waiting of group) await insertGroup(tenant, [waiting]);
         return;
       }
-      // Those that wait have done so for as long as the store was out; each would wait for a deadline of its own.
+      // The waiting ones have waited as long as the store was unavailable; each would wait for its own deadline.
       const failed = isOutage ? [...group, ...queue.splice(0)] : group;
       for (const { reject } of failed) reject(error);
     }

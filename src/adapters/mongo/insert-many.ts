@@ -8,7 +8,7 @@ const maxAttempts = 4;
 const maxConcurrentInserts = 16;
 
 /**
- * Adds keys, each as if alone and in their order, in as few transactions as it takes: one where all ids are free; where some are not, these are
+ * Adds keys, each as if alone and in their order, in as few transactions as possible: one if all ids are free; if some are not, these are
  * found out and left away in the next, and as many as the quota leaves room for; what still collides goes one by one. A deadline holds for each step.
  */
 export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {

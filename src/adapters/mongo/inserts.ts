@@ -10,7 +10,7 @@ import { isDuplicateKey } from "./errors.ts";
 import type { Quota } from "./quota.ts";
 import type { Collections } from "./schema.ts";
 
-/** A key to add. Several with one `eventOf` share an event where they are added in one step. */
+/** A key to add. Several with one `eventOf` share an event if they are added in one step. */
 export interface Insertion extends NewKey {
   readonly eventOf: (keyIds: readonly string[]) => AuditEvent;
 }
@@ -24,7 +24,7 @@ export type Tombstones = ReadonlyMap<string, number>;
 export interface Inserts {
   /**
    * Adds all keys, over these tombstones, with their request ids and events, in one transaction. Null if any of the ids is used, or another
-   * tombstone is in the way, the tenant's use where the quota leaves no room for all: then nothing was added.
+   * tombstone is in the way, the tenant's use if the quota leaves no room for all: then nothing was added.
    */
   addAll(tenant: string, insertions: readonly Insertion[], tombstones: Tombstones, signal: AbortSignal): Promise<Outcomes | KeyUse | null>;
   /** The outcomes for those whose ids are seen to be used, and the tombstones that lie under the others. */
@@ -34,7 +34,7 @@ export interface Inserts {
 }
 
 /**
- * Adds a key, over a tombstone if there is one, and answers the revision it got. Rejects with a duplicate key error where a key is there. One
+ * Adds a key, over a tombstone if there is one, and returns the revision it got. Rejects with a duplicate key error if a key exists. One
  * step on one document, but dearer than a plain insert.
  */
 export async function addKey(keys: Collection<KeyDocument>, document: KeyDocument, options: WriteOptions): Promise<number> {

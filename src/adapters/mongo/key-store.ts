@@ -19,7 +19,7 @@ import { readStoreId, readTokenSalt } from "./store-values.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
-  /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
+  /** How long audit events are kept. Default: `defaultAuditRetentionMs`. */
   readonly auditRetentionMs?: number | undefined;
   /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
   readonly maxKeys?: number | null | undefined;
@@ -27,7 +27,7 @@ export interface MongoKeyStoreOptions extends MongoOptions {
 
 /**
  * The store in a MongoDB replica set or sharded cluster, for any number of processes. Makes collections and indexes that are missing. Rejects
- * with an Error naming the hosts where it cannot be used.
+ * with an Error naming the hosts if it cannot be used.
  */
 export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<SharedKeyStore> {
   const { auditRetentionMs = defaultAuditRetentionMs, maxKeys = null } = options;

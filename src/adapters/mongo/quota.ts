@@ -12,7 +12,7 @@ export interface Quota {
    * each other begin anew. Whoever waits does so for no longer than its own deadline, as those before it have earlier ones.
    */
   transaction<T>(tenant: string, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T>;
-  /** Takes so many places; where there are fewer, takes none and answers the use. */
+  /** Takes this many places. If fewer are free, takes none and returns the use. */
   take(tenant: string, count: number, options: WriteOptions): Promise<KeyUse | null>;
   /** Gives one place back. */
   release(tenant: string, options: WriteOptions): Promise<void>;

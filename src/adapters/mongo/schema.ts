@@ -51,7 +51,7 @@ export function collectionsOf(db: Db): Collections {
 }
 
 /**
- * Makes the collections and indexes that are not there yet, however long that takes. Rejects with an Error naming the index where one is there
+ * Creates missing collections and indexes, however long that takes. Rejects with an Error naming the index if one exists
  * that differs; further indexes are left alone. Processes that start at the same time do not disturb each other.
  */
 export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<void> {

@@ -18,7 +18,7 @@ export async function readTokenSalt(db: Db, signal: AbortSignal): Promise<Uint8A
   return Buffer.from(await readOrMake(db, "token_salt", () => randomBytes(tokenSaltBytes).toString("base64"), signal), "base64");
 }
 
-/** What comes with the store and never changes: made by whoever asks first. */
+/** Values that belong to the store and never change. The first process that asks creates them. */
 async function readOrMake(db: Db, name: StoreDocument["_id"], make: () => string, signal: AbortSignal): Promise<string> {
   const stores = db.collection<StoreDocument>("store");
   const known = await stores.findOne({ _id: name }, { signal });

@@ -11,7 +11,7 @@ const firstPauseMs = 2;
 const maxPauseMs = 100;
 
 /**
- * Runs `body`, whose operations take the session, in a transaction and commits it; again from the start where the server says that this can
+ * Runs `body`, whose operations take the session, in a transaction and commits it; again from the start if the server says that this can
  * help, as after a write conflict. Where `body` changed nothing, the commit still waits until a majority has what it read. Rejects with
  * what the body or the commit threw, or with the signal's reason once it aborts: then nobody knows whether the commit will have happened.
  *
@@ -39,7 +39,7 @@ async function attempts<T>(client: MongoClient, signal: AbortSignal, body: (sess
   }
 }
 
-/** Commits again where the outcome is not known, which changes nothing where it had happened. */
+/** Commits again if the outcome is not known. This changes nothing if the commit had happened. */
 async function commit(session: ClientSession, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {

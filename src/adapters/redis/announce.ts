@@ -33,7 +33,7 @@ export function roundTrips(announcements: readonly Announcement[]): Announcement
 /** Keeps the entries and publishes the messages. */
 export async function announce(link: Link, channel: string, announcements: readonly Announcement[]): Promise<void> {
   if (link.isCluster) {
-    // One after the other: whoever hears of a change before it is in place would read, and keep, the old entry.
+    // One after the other: a process that hears of a change before it is in place would read, and keep, the old entry.
     await Promise.all(announcements.map(({ name, entry, lifeMs }) => link.nodeOf(name).kwPut(name, entry, lifeMs)));
     await Promise.all(announcements.map(({ message }) => link.nodeOf(channel).spublish(channel, message)));
     return;

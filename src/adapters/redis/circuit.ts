@@ -40,7 +40,7 @@ export interface CircuitEvents {
 export interface Circuit {
   /** Null while there is none. */
   readonly link: Link | null;
-  /** Runs commands on the link that there is; null if there is none, or where they did not all succeed in time. */
+  /** Runs commands on the current link. Returns null if there is no link, or if they did not all succeed in time. */
   attempt<T>(commands: (link: Link) => Promise<T>): Promise<{ readonly link: Link; readonly result: T } | null>;
   /** Once. */
   attach(events: CircuitEvents): void;

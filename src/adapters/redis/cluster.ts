@@ -12,7 +12,7 @@ export interface ClusterView {
   readonly fingerprint: string;
 }
 
-/** Asks a node; `asked` is its address, for a node that does not know its own. Rejects with UnusableServerError where the cluster does not serve all slots. */
+/** Asks a node; `asked` is its address, for a node that does not know its own. Rejects with UnusableServerError if the cluster does not serve all slots. */
 export async function readClusterView(client: Redis, asked: RedisAddress): Promise<ClusterView> {
   const [slots, info] = await Promise.all([client.call("CLUSTER", "SLOTS"), client.call("CLUSTER", "INFO")]);
   if (!String(info).includes("cluster_state:ok")) throw new UnusableServerError("the cluster is down");

@@ -56,7 +56,7 @@ export async function openConnection(address: RedisAddress, options: ConnectionO
 
 /**
  * What a master calls the data it holds: its run id, another one after every start of the process, and its replication id, which changes
- * whenever a server becomes the master, so also one that was it before. Rejects with UnusableServerError where the server is no master with all its
+ * whenever a server becomes the master, so also one that was it before. Rejects with UnusableServerError if the server is not a master with all its
  * data loaded.
  */
 export async function readDataSet(client: Redis): Promise<string> {

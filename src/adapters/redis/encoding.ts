@@ -80,7 +80,7 @@ function fieldsOf(record: KeyRecord) {
 
 type Fields = ReturnType<typeof fieldsOf>;
 
-/** The checksum vouches for the shape: whoever wrote this version wrote these fields. */
+/** The checksum guarantees the shape: an entry of this version has these fields. */
 function recordOf(fields: Fields, revision: number): KeyRecord {
   const [kind, keyId, digest, name, actorId, visibility, createTimeMs, updateTimeMs, expireTimeMs, lastUsedTimeMs, ...more] = fields;
   const [scopes, allowedCidrs, revocation, rate, metadata, firstRevision] = more;

@@ -137,7 +137,7 @@ function subscribe(client: ScriptedRedis, channel: string, sharded: boolean): Pr
   return sharded ? client.ssubscribe(channel) : client.subscribe(channel);
 }
 
-/** Waits for all also where one fails, so that none is left behind half open. */
+/** Waits for all even if one fails, so that none is left half open. */
 async function allOrNone<T>(work: readonly Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(work);
   const failed = outcomes.find((outcome) => outcome.status === "rejected");

@@ -13,7 +13,7 @@ export interface RedisBackend {
 
 /**
  * Redis 7 or later: one server, one behind Sentinel, or a Cluster. Rejects for a malformed URI only; it connects by itself, beside the requests,
- * and answers "cannot tell" without any wait while there is no connection.
+ * and reports "unknown" without waiting while there is no connection.
  *
  * An ACL user needs `+info +get +mget +getrange +set +del +eval +evalsha +subscribe +publish +ping +time ~kw1:* &kw1:*`, with a database other than 0
  * `+select`; in a Cluster `+cluster|slots +cluster|info +ssubscribe +spublish`; at the sentinels `+sentinel|get-master-addr-by-name`.

@@ -27,7 +27,7 @@ local function put(name, entry, life)
 end
 `;
 
-/** Each in one step, so whoever hears of a change finds it in place. ARGV[1]: channel; then entry, life and message for each key. */
+/** Each in one step, so that a process that hears of a change finds it in place. ARGV[1]: channel; then entry, life and message for each key. */
 const announce = `${putIfNewer}
 for i, name in ipairs(KEYS) do
   put(name, ARGV[3 * i - 1], ARGV[3 * i])
@@ -47,7 +47,7 @@ return 1
  * ARGV[6], ARGV[7]  debt of which nothing is known here: us, part
  * ARGV[8], ARGV[9]  debt that there is at least, with that: us, part
  *
- * Answers whether the price was admitted, and the debt after it. Text that is no debt counts as none.
+ * Returns whether the price was admitted, and the debt after it. Text that is not a debt counts as no debt.
  */
 const take = `
 local time = redis.call('TIME')

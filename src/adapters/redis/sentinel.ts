@@ -5,7 +5,7 @@ import { withTimeout } from "./timeout.ts";
 import type { RedisAddress } from "./uri.ts";
 
 export interface Sentinels {
-  /** Where the master is, as the first sentinel says that answers. Rejects with UnusableServerError where none does. */
+  /** The address of the master, from the first sentinel that answers. Rejects with UnusableServerError if none does. */
   master(): Promise<RedisAddress>;
   close(): void;
 }

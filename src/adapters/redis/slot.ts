@@ -7,7 +7,7 @@ const table = new Uint16Array(256).map((_, byte) => {
   return crc;
 });
 
-/** Slot of a key: CRC-16/XMODEM of its name, or of what is between the first braces where that is not empty (Redis Cluster specification). */
+/** Slot of a key: CRC-16/XMODEM of its name, or of what is between the first braces if that is not empty (Redis Cluster specification). */
 export function slotOf(name: string): number {
   const open = name.indexOf("{");
   const close = open === -1 ? -1 : name.indexOf("}", open + 1);

@@ -15,7 +15,7 @@ export interface Servers {
 export interface Topology {
   /** Finds the servers. Rejects if that is not possible at the moment; a later try asks somebody else first. */
   find(): Promise<Servers>;
-  /** Whether these are still the ones, as far as anybody besides them can tell. May take long; never rejects. */
+  /** Whether these are still the current servers, as far as other servers know. May take long; never rejects. */
   stillHolds(servers: Servers): Promise<boolean>;
   close(): void;
 }
@@ -33,7 +33,7 @@ export function createTopology(target: RedisTarget, options: ConnectionOptions, 
 }
 
 /**
- * A master that the sentinels gave up may go on answering whoever still reaches it, so they are asked again and again. Where none of them
+ * A master that the sentinels gave up may still answer those who reach it, so the sentinels are asked again and again. If none of them
  * can be reached, the master we have is kept: that alone says nothing against it.
  */
 function sentinelTopology(target: RedisTarget, options: ConnectionOptions, timeoutMs: number): Topology {

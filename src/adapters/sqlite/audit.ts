@@ -28,7 +28,7 @@ const maxReadPerStep = 50;
 
 /**
  * Where the events of one combination of filters are found: by the index of the one that leaves the fewest, a key has few, a method fewer than a
- * caller, who is often always the same. What else is asked is told from that index too. It is named for the reason given at `listSql`.
+ * caller, who is often always the same. The other filters are judged from that index too. It is named for the reason given at `listSql`.
  */
 function sourceOf(byKey: boolean, byMethod: boolean, byCaller: boolean): { readonly source: string; readonly first: string | null } {
   if (byKey) return { source: "audit_event_keys", first: "key_id = $keyId" };

@@ -11,7 +11,7 @@ const SQLITE_CONSTRAINT = 19;
 const SQLITE_MISMATCH = 20;
 
 /**
- * Opens the database file, making it (mode 0600) if there is none. The folder must be there.
+ * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
  *
  * `synchronous=FULL` makes an acknowledged write survive the loss of power. The exclusive lock is held until the database is closed or
  * the process ends: a second process would change keys behind the back of this one's cache.

@@ -5,8 +5,8 @@ const maxRowsPerCommit = 256;
 
 export interface GroupCommit {
   /**
-   * Runs `write` in a transaction and resolves with its result once that is on the disk. What the write did is undone where it throws.
-   * Rejects with what the write or SQLite threw; where it was the commit that failed, the write may still be there after a restart.
+   * Runs `write` in a transaction and resolves with its result once that is on the disk. The effects of the write are undone if it throws.
+   * Rejects with the error of the write or of SQLite. If the commit failed, the write may still exist after a restart.
    * `rowCount` says how much work it is.
    */
   run<T>(write: () => T, rowCount?: number): Promise<T>;
@@ -35,7 +35,7 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const rollbackToSavepoint = database.prepare("ROLLBACK TO one_write");
   let queue: Waiting[] = [];
 
-  /** Runs one write and answers how to settle it after the commit. Throws if the transaction is lost. */
+  /** Runs one write and returns how to settle it after the commit. Throws if the transaction is lost. */
   function attempt(waiting: Waiting): () => void {
     savepoint.run();
     try {
@@ -55,7 +55,7 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     try {
       if (database.isTransaction) rollback.run();
     } catch {
-      // SQLite ends the transaction even where it reports an error; what went wrong first is what the writers are told.
+      // SQLite ends the transaction even if it reports an error. The writers get the first error.
     }
   }
 

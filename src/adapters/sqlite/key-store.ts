@@ -13,16 +13,16 @@ import { prepareList } from "./list.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
 
 export interface SqliteKeyStoreOptions {
-  /** The database file, made if there is none; its folder must be there. One process at a time. */
+  /** The database file, created if it does not exist. Its folder must exist. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
   /** Milliseconds that only go forward, at the speed of real time; `performance.now` if absent. */
   readonly monotonicMs?: (() => number) | undefined;
-  /** How long audit events are kept; `defaultAuditRetentionMs` where absent. */
+  /** How long audit events are kept. Default: `defaultAuditRetentionMs`. */
   readonly auditRetentionMs?: number | undefined;
   /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
   readonly maxKeys?: number | null | undefined;
-  /** How often what is past its time is looked for; 60000 where absent. */
+  /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
 
@@ -31,7 +31,7 @@ const maxKeysPerWrite = 128;
 
 /**
  * The store in one SQLite file. Reads and commits run on the calling thread: node:sqlite has no other way, and a read takes a few
- * microseconds. Rejects with an Error naming the file where it cannot be used, as while another process uses it.
+ * microseconds. Rejects with an Error naming the file if it cannot be used, for example while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
   const {

@@ -4,7 +4,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, LastUse, NewKey } from "../../ports/key-store.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 
-/** What the key store does to one key. Each changing function wants a transaction of its own around it, and is undone where it throws. */
+/** The operations of the key store on one key. Each changing function needs its own transaction, and is undone if it throws. */
 export interface Keys {
   get(tenant: string, keyId: string): KeyRecord | null;
   insert(tenant: string, key: NewKey): InsertOutcome;

@@ -14,7 +14,7 @@ const storedName = "retention_time_ms";
  *
  * By a clock that was never set, as on a machine that starts in 1970, nothing is removed.
  *
- * The time goes on from where it stood when the process before this one ended (in a store that has no such time yet, from the newest event). After
+ * The time continues from where the previous process ended (in a store without such a time, from the newest event). After
  * a long pause it therefore lags behind, by a day less after each start, and events are kept that much longer. Call it in a transaction.
  */
 export function prepareRetentionClock(database: DatabaseSync, clock: Clock, monotonicMs: () => number): Clock {

@@ -6,7 +6,7 @@ import { tokenSaltBytes } from "../../ports/key-store.ts";
  * The schema, one step per version; `user_version` holds how many were run. Steps that were released are never edited.
  *
  * Times are epoch milliseconds. Lists go by key id, so each index holds what its filter compares, then the key id, with
- * `expire_time_ms` at the end, so that the status is told from the index alone. `revoked` is a column of its own since SQLite takes no
+ * `expire_time_ms` at the end, so that the index alone shows the status. `revoked` is a column of its own since SQLite takes no
  * index on a generated one as covering. Finding expired keys still walks the index over all that are not revoked, 100 ns each: the status
  * of a key changes with the clock, and no index can follow that.
  *

@@ -50,7 +50,7 @@ test("a file of a newer schema is refused and left as it is", async () => {
   const database = new DatabaseSync(path);
   database.exec("PRAGMA user_version = 1000");
   database.close();
-  await expect(openStore(path)).rejects.toThrow(/keys\.db: .*schema version 1000.*newer Keywright/);
+  await expect(openStore(path)).rejects.toThrow(/keys\.db: .*schema version 1000.*newer version/);
   await expect(openStore(path)).rejects.toThrow(/schema version 1000/);
 });
 
