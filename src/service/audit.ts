@@ -4,7 +4,7 @@ import type { KeyRecord } from "../core/key.ts";
 import { createUlid } from "../core/ulid.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** The event of a change that is about to be made. */
+/** Makes the audit event of a change, before the change is made. */
 export function auditEvent(
   { clock, randomBytes }: Pick<KeyService, "clock" | "randomBytes">,
   origin: Origin,
@@ -16,7 +16,7 @@ export function auditEvent(
   return { ...origin, eventId, timeMs, keyIds, changedFields: [], revocationReason: null, errorReason: null, ...more };
 }
 
-/** The proto names of the attributes in which `change` differs from the record. */
+/** The attributes in which `change` differs from the record, by their names in proto. */
 export function changedFields(record: KeyRecord, change: Partial<KeyRecord>): string[] {
   return Object.entries(auditedFields)
     .filter(([name]) => {
