@@ -1,7 +1,7 @@
-/** An IP address as unsigned 32-bit words: one for IPv4, four for IPv6. IPv4 addresses mapped into IPv6 (`::ffff:10.0.0.1`) are IPv4. */
+/** An IP address as unsigned 32-bit words: one for IPv4, four for IPv6. An IPv4 address mapped into IPv6 (`::ffff:10.0.0.1`) is IPv4. */
 export type Address = readonly number[];
 
-/** The longest text of an address: IPv6 with all its digits and an IPv4 address at the end. */
+/** Length of the longest text of an address: IPv6 with all its digits and an IPv4 address at the end. */
 export const maxAddressChars = 45;
 
 const octet = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
@@ -11,7 +11,7 @@ const ipv6Groups = 8;
 
 /**
  * Reads an IPv4 address of four decimal numbers, or an IPv6 address (RFC 4291) without a zone. Returns null for any other text, such as
- * `10.1`, `010.0.0.1`, `0x0a000001`, `167772161` and `fe80::1%eth0`, which programs read in different ways.
+ * `10.1`, `010.0.0.1`, `0x0a000001`, `167772161` and `fe80::1%eth0`, because programs read them in different ways.
  */
 export function parseAddress(text: string): Address | null {
   if (text.length > maxAddressChars) return null;
@@ -23,12 +23,12 @@ export function parseAddress(text: string): Address | null {
   return words !== null && isMapped(words) ? words.slice(3) : words;
 }
 
-/** Whether they are in `::ffff:0:0/96`, which stands for IPv4. */
+/** Reports whether the words are in `::ffff:0:0/96`, the range of mapped IPv4 addresses. */
 function isMapped(words: Address): boolean {
   return words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
 }
 
-/** The one text of an address: dotted decimal, or RFC 5952 for IPv6. At most 39 characters. */
+/** The canonical text of an address: dotted decimal, or RFC 5952 for IPv6. At most 39 characters. */
 export function formatAddress(address: Address): string {
   if (address.length === 1) return octetsOf(address[0] as number).join(".");
   const groups = address.flatMap((word) => [word >>> 16, word & 0xffff]);
@@ -38,7 +38,7 @@ export function formatAddress(address: Address): string {
   return `${texts.slice(0, start).join(":")}::${texts.slice(start + length).join(":")}`;
 }
 
-/** The four words of an IPv6 text, mapped or not; null if it is none. */
+/** The four words of an IPv6 address, mapped or not. Null if the text is not one. */
 function ipv6Words(text: string): Address | null {
   const hex = withoutDottedQuad(text);
   const [head = "", tail, ...more] = hex?.split("::") ?? [];
@@ -55,7 +55,7 @@ function ipv6Words(text: string): Address | null {
   return words;
 }
 
-/** The groups of one side of `::`; null if they are not 1 to 4 hex digits each. */
+/** The groups on one side of `::`. Null if one of them is not 1 to 4 hex digits. */
 function groupsOf(text: string): string[] | null {
   if (text === "") return [];
   return groupList.test(text) ? text.split(":") : null;
@@ -67,7 +67,7 @@ function setGroup(words: number[], index: number, group: string): void {
   words[at] = ((words[at] as number) | (index % 2 === 0 ? value << 16 : value)) >>> 0;
 }
 
-/** An IPv6 text whose last two groups may be a dotted quad, with these as hex; null if the quad is invalid. */
+/** The text with a dotted quad at its end replaced by two groups of hex. Null if the quad is invalid. */
 function withoutDottedQuad(text: string): string | null {
   if (!text.includes(".")) return text;
   const quadAt = text.lastIndexOf(":") + 1;
@@ -85,7 +85,7 @@ function octetsOf(word: number): number[] {
   return [word >>> 24, (word >>> 16) & 0xff, (word >>> 8) & 0xff, word & 0xff];
 }
 
-/** The first of the longest runs. */
+/** The longest run of zeros. The first one, if several are equally long. */
 function longestZeroRun(groups: readonly number[]): { readonly start: number; readonly length: number } {
   let longest = { start: 0, length: 0 };
   let start = 0;

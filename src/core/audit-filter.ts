@@ -5,13 +5,13 @@ export interface AuditFilter {
   readonly keyId?: string;
   readonly caller?: string;
   readonly method?: string;
-  /** From this moment on. */
+  /** At this moment or later. */
   readonly fromMs?: number;
   /** Before this moment. */
   readonly untilMs?: number;
 }
 
-/** What a restriction restricts, by field and operator. */
+/** The member of the filter that a restriction sets, by its field and operator. */
 const members: Readonly<Record<string, keyof AuditFilter>> = {
   "key_id =": "keyId",
   "caller =": "caller",
@@ -21,8 +21,8 @@ const members: Readonly<Record<string, keyof AuditFilter>> = {
 };
 
 /**
- * The filter of a list of audit events: `key_id`, `caller` and `method` with `=`, `event_time` with `>=` and `<`, each once. Throws
- * INVALID_REQUEST on `filter` for all else.
+ * Parses the filter of a list of audit events: `key_id`, `caller` and `method` with `=`, `event_time` with `>=` and `<`, each at most once.
+ * Throws INVALID_REQUEST on `filter` for anything else.
  */
 export function parseAuditFilter(text: string): AuditFilter {
   const restrictions = parseRestrictions(text, 'key_id="01HQZX9VYQKJB8XQZQXQZQXQXQ" or event_time>="2026-01-31T00:00:00Z"');
@@ -38,7 +38,7 @@ function restrict(filter: AuditFilter, { field, operator, value, column }: Restr
   return { ...filter, [member]: member === "fromMs" || member === "untilMs" ? timeMs(value, column) : value };
 }
 
-/** In whole milliseconds, as events have them: what is finer counts as the next, which is right for both operators. */
+/** The time in whole milliseconds, as events have it. A fraction of a millisecond is rounded up, which is right for both operators. */
 function timeMs(value: string, column: number): number {
   const milliseconds = parseRfc3339(value);
   if (milliseconds === null) throw filterProblem(column, 'event_time must be a quoted RFC 3339 time such as "2026-01-31T00:00:00Z"');

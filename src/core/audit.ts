@@ -2,37 +2,40 @@ import type { Reason } from "../error/table.ts";
 import type { RevocationReason } from "./key.ts";
 import { ulidTime } from "./ulid.ts";
 
-/** Who asks for a change, and by which call. */
+/** Who made a call, and which call it was. */
 export interface Origin {
-  /** The RPC: "AdminRevokeApiKey". */
+  /** The name of the RPC, such as `AdminRevokeApiKey`. */
   readonly method: string;
-  /** Name of the caller's token, or its subject; empty: nobody in particular, as in self-revocation. */
+  /** The name of the caller's token, or its subject. Empty if the caller is not known, as in self-revocation. */
   readonly caller: string;
-  /** The client's IP address in its canonical form, at most 39 characters; empty if it is unknown. */
+  /** The IP address that the call came from, in canonical form. At most 39 characters. Empty if unknown. */
   readonly clientAddress: string;
-  /** The call's X-Request-Id. */
+  /** The X-Request-Id of the call. */
   readonly requestId: string;
 }
 
-/** One change of keys, or one refused attempt, as the audit trail keeps it. Holds names of fields, never their values, and no secret. */
+/** A change of keys, or a refused call, in the audit trail. Contains names of fields, never their values, and no secret. */
 export interface AuditEvent extends Origin {
   /** A ULID of `timeMs`, so that ids sort by time. */
   readonly eventId: string;
   readonly timeMs: number;
-  /** One; two for a rotation, the old one first; all that a bulk write added; none where the call was refused. */
+  /** One key id. Two for a rotation, the old one first. All keys that a bulk write added. None if the call was refused. */
   readonly keyIds: readonly string[];
-  /** What an update changed or a rotation replaced, in proto names. */
+  /** The fields that an update changed or a rotation replaced, by their names in proto. */
   readonly changedFields: readonly string[];
-  /** Null where no key was revoked. */
+  /** Null if no key was revoked. */
   readonly revocationReason: RevocationReason | null;
-  /** Null where the call succeeded. */
+  /** Null if the call succeeded. */
   readonly errorReason: Reason | null;
 }
 
 /** Sorts after every ULID. */
 const afterAllIds = "~";
 
-/** The ids of events at or after `fromMs`, before `untilMs` and below `beforeEventId`, as far as these are given: from `fromId` on, below `untilId`. */
+/**
+ * The range of ids of the events at or after `fromMs`, before `untilMs` and below `beforeEventId`. A bound that is undefined does not limit
+ * the range. The ids are at least `fromId` and below `untilId`.
+ */
 export function eventIdRange(bounds: {
   readonly fromMs?: number | undefined;
   readonly untilMs?: number | undefined;

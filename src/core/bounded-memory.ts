@@ -1,10 +1,13 @@
-/** Remembers what was used lately: entries of at least `capacity` weight altogether, at most of twice as much. */
+/** Remembers the entries that were used last. Together they weigh at least `capacity`, if there were as many, and at most twice that. */
 export interface BoundedMemory<T> {
   get(key: string): T | undefined;
   set(key: string, value: T): void;
 }
 
-/** Two maps in turn: when the newer one is full it becomes the older one, which is forgotten. No bookkeeping at each use. */
+/**
+ * Uses two maps. If the newer one is full, it replaces the older one, and all entries of that are forgotten. So most uses need no
+ * bookkeeping.
+ */
 export function createBoundedMemory<T>(capacity: number, weightOf: (value: T) => number = one): BoundedMemory<T> {
   let newer = new Map<string, T>();
   let older = new Map<string, T>();

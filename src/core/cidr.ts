@@ -1,14 +1,14 @@
 import { type Address, formatAddress, maxAddressChars, parseAddress } from "./address.ts";
 
-/** A network of addresses. */
+/** A range of addresses with a common prefix. */
 export interface Range {
   /** The first address. */
   readonly network: Address;
-  /** From 0 to 32 for IPv4, to 128 for IPv6. */
+  /** 0 to 32 for IPv4, 0 to 128 for IPv6. */
   readonly prefixLength: number;
 }
 
-/** The longest text of a range. */
+/** Length of the longest text of a range. */
 export const maxRangeChars = maxAddressChars + "/128".length;
 
 const expected = "must be a range in CIDR notation such as 10.0.0.0/8 or 2001:db8::/32";
@@ -17,8 +17,9 @@ const rangeShape = /^([^/]+)\/(0|[1-9]\d{0,2})$/;
 const mappedPrefix = 96;
 
 /**
- * Reads a range in CIDR notation; `::ffff:10.0.0.0/104` is the IPv4 range 10.0.0.0/8. For any other text, returns what is wrong with it and
- * what to write. An address without a prefix and bits set beyond the prefix are refused: they may mean one address or its network.
+ * Parses a range in CIDR notation. `::ffff:10.0.0.0/104` is the IPv4 range 10.0.0.0/8. For any other text, returns what is wrong with it
+ * and what to write instead. An address without a prefix is refused, and so are bits set beyond the prefix: both may mean one address or
+ * its network.
  */
 export function parseRange(text: string): Range | string {
   if (text.length > maxRangeChars) return expected;
@@ -44,7 +45,7 @@ export function formatRange({ network, prefixLength }: Range): string {
   return `${formatAddress(network)}/${prefixLength}`;
 }
 
-/** Of word `index` of an address, the bits that belong to the prefix. */
+/** The bits of word `index` of an address that belong to the prefix. */
 export function prefixMask(prefixLength: number, index: number): number {
   const bits = Math.min(32, Math.max(0, prefixLength - 32 * index));
   // Shifting by 32 shifts by 0.

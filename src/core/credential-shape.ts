@@ -1,6 +1,6 @@
 /**
- * What credentials look like, spelled once. The code that mints and reads them, the redaction of logs and of the audit trail, the settings and
- * the pattern for secret scanners derive from this file. A test fails if another file spells one of these texts.
+ * What credentials look like, spelled once. The code that mints and reads them, the redaction of logs and of the audit trail, the settings
+ * and the pattern for secret scanners derive from this file. A test fails if another file spells one of these texts.
  */
 
 /** The kind of credential that was presented. `none`: the text cannot be a credential, or nothing looked at it. */
@@ -34,8 +34,8 @@ export function publicPrefixOf(secretPrefix: string): string {
 }
 
 /**
- * The shape of issued keys with one of the prefixes, for this service and for secret scanners. The pattern has no boundaries at its ends: in
- * JSON a key may follow `\n`, and in a URL `%0A`, and the last character of both looks like a part of the key.
+ * The shape of issued keys with one of the prefixes, for this service and for secret scanners. The pattern has no boundaries at its ends:
+ * in JSON a key may follow `\n`, and in a URL `%0A`, and the last character of both looks like a part of the key.
  */
 export function issuedKeyPattern(prefixes: readonly string[]): string {
   return `(?:${prefixes.join("|")})${versionMark}[0-9A-HJKMNP-TV-Z]{${issuedKeyIdLength}}_[0-9A-Za-z]{${tailLength}}`;

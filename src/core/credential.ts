@@ -26,19 +26,21 @@ export interface KeyPrefixes {
   readonly retired: readonly string[];
 }
 
-/** A presented key that a record has to vouch for. `keyIds` says where that may stand; the first record that is there and fits counts. */
+/**
+ * A presented key. It is valid only if a record matches. `keyIds` are the ids to look up, in order: the first record that matches counts.
+ */
 export type PresentedKey =
   | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
-  /** Its id under the current server secret, then under each retired one. */
+  /** The ids are those under the current server secret and then under each retired one. */
   | { readonly type: "imported"; readonly keyIds: readonly [string, ...string[]]; readonly unlessImported?: Refused };
 
-/** A credential that is refused without a look-up, or, as `unlessImported`, after one that found no record. */
+/** A refused credential. As `unlessImported`, it is the refusal if the look-up finds no record. */
 export interface Refused {
   readonly kind: CredentialKind;
   readonly code: RefusalCode;
 }
 
-/** A derived token whose signature fits, and the record of the key it goes back to. No key ids: nothing has to vouch for it. */
+/** A derived token with a valid signature, and the id of its root key. Without a key id, the token is valid without a record. */
 export interface PresentedToken {
   readonly type: "jwt" | "macaroon";
   readonly keyIds: readonly [string] | readonly [];
@@ -47,27 +49,27 @@ export interface PresentedToken {
 
 export type PresentedCredential = PresentedKey | PresentedToken;
 
-/** What a presented string is, as far as that can be told without any look-up. */
+/** What a presented text is, as far as the text alone shows. */
 export type ParsedCredential =
   | PresentedKey
-  /** Has the shape of an issued key, but a wrong checksum or a tag of a retired secret that has expired. */
+  /** It has the shape of an issued key, but a wrong checksum, or a tag of a retired secret that has expired. */
   | { readonly type: "forged" }
   | { readonly type: "jwt" }
   | { readonly type: "macaroon" }
-  /** Can be no credential at all. */
+  /** It cannot be a credential. */
   | { readonly type: "unreadable" };
 
 export interface Credentials {
-  /** A new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
+  /** Makes a new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
   /**
-   * Tells what `text` is. Costs one HMAC, or for a key that was seen lately one SHA-256; no I/O. An issued key of another installation has a
-   * right checksum and a tag that is not ours: it can be an imported key here.
+   * Parses a presented text. Costs one HMAC, or one SHA-256 for a key that was seen recently. Does no I/O. An issued key of another
+   * installation has a correct checksum and a tag that is not ours, so it can be an imported key here.
    */
   parse(tenant: string, text: string, nowMs: number): ParsedCredential;
-  /** The presented of `text` as an imported key, whatever it looks like; null if it cannot be one. */
+  /** Reads `text` as an imported key, whatever it looks like. Returns null if it cannot be one. */
   asImported(tenant: string, text: string, unlessImported?: Refused): PresentedKey | null;
-  /** The ids of an imported key by the SHA-256 of it: under the current server secret, then under each retired one. */
+  /** The ids of an imported key with this SHA-256: under the current server secret, then under each retired one. */
   importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
 
@@ -82,10 +84,10 @@ export function createCredentials(
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
-  /** The subkey of a genuine key's tag, by tenant and digest. Checking a tag costs more than the rest of parsing (bench/micro.ts). */
+  /** The subkeys of valid tags, by tenant and digest of the key. A second check of a tag would cost more than the rest of parsing (bench/micro.ts). */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
 
-  /** The subkey of the tag; `damaged`: the checksum is wrong; `foreign`: the tag is of none of our secrets. */
+  /** The subkey of the tag. `damaged`: the checksum is wrong. `foreign`: the tag was made with none of our secrets. */
   const tagKeyOf = (tenant: string, text: string, digest: string): Subkey | "damaged" | "foreign" => {
     const known = knownTags.get(`${tenant}\0${digest}`);
     if (known !== undefined) return known;
@@ -143,8 +145,8 @@ export function kindOf({ type }: ParsedCredential): CredentialKind {
   return type === "unreadable" ? "none" : type;
 }
 
-/** Whether a record that stands under one of the presented's ids is the presented key's, or that of the key a token goes back to. */
-export function fits(presented: PresentedCredential, record: KeyRecord): boolean {
+/** Reports whether a record found under one of the key ids is the record of the presented key, or of the root key of a token. */
+export function matchesRecord(presented: PresentedCredential, record: KeyRecord): boolean {
   switch (presented.type) {
     case "issued":
       return record.kind === presented.type && equalText(record.digest, presented.digest);
@@ -155,22 +157,22 @@ export function fits(presented: PresentedCredential, record: KeyRecord): boolean
   }
 }
 
-/** Of a text that has the shape of an issued key. */
+/** The key id in a text that has the shape of an issued key. */
 function keyIdOf(text: string): string {
   return text.slice(-tailLength - 1 - issuedKeyIdLength, -tailLength - 1);
 }
 
-/** SHA-256 in base64url: what the store keeps of an issued key. */
+/** The SHA-256 in base64url. The store keeps this of an issued key. */
 export function digestOf(issuedKey: string): string {
   return hash("sha256", issuedKey, "base64url");
 }
 
-/** Compares digests, tags and the like without telling by its duration where they differ. */
+/** Compares digests and tags in constant time, so that the duration does not show where they differ. */
 export function equalText(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
-/** What keeps a string from being an imported key, or null. */
+/** The reason why a text cannot be an imported key. Null if it can be one. */
 export function rawKeyProblem(rawKey: string): string | null {
   if (rawKey === "") return "must not be empty";
   if (Buffer.byteLength(rawKey) > maxImportedBytes) return `must be at most ${maxImportedBytes} bytes`;
@@ -178,12 +180,12 @@ export function rawKeyProblem(rawKey: string): string | null {
   return rawKey.isWellFormed() ? null : "must be valid Unicode";
 }
 
-/** The bytes of a SHA-256 in hex or base64, either alphabet, padded or not; null for anything else. */
+/** Parses a SHA-256 in hex or in base64 of either alphabet, padded or not. Returns null for anything else. */
 export function parseSha256(text: string): Uint8Array | null {
   if (/^[\da-f]{64}$/i.test(text)) return Buffer.from(text, "hex");
   if (!/^(?:[A-Za-z\d+/]{43}|[\w-]{43})=?$/.test(text)) return null;
   const bytes = Buffer.from(text, "base64");
-  // Of the last character two bits are left over, and none of them may be set.
+  // The last character has two unused bits, which must be 0.
   return bytes.toString("base64url").at(-1) === text.charAt(42) ? bytes : null;
 }
 
@@ -195,7 +197,7 @@ function checksum(tagged: string): string {
   return encodeBase62(crc32(tagged), tailLengths.checksum);
 }
 
-/** HMAC-SHA-512/256 over tenant, a zero byte and the raw key's SHA-256, so that a key known only by its digest has the same id. */
+/** HMAC-SHA-512/256 of tenant, a zero byte and the SHA-256 of the raw key. So a key of which only the digest is known has the same id. */
 function importedKeyId(subkey: Subkey, tenant: string, sha256: Uint8Array): string {
   return createHmac("sha512-256", subkey.key).update(`${tenant}\0`).update(sha256).digest("hex");
 }

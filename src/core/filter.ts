@@ -1,27 +1,27 @@
 import { invalidField } from "../error/failure.ts";
 
-/** One restriction of a filter: `actor_id = "user_123"`. */
+/** One restriction of a filter, such as `actor_id = "user_123"`. */
 export interface Restriction {
   readonly field: string;
   readonly operator: string;
-  /** Without quotes. */
+  /** The value without its quotes. */
   readonly value: string;
-  /** From 1 on. */
+  /** The position in the filter, counted from 1. */
   readonly column: number;
 }
 
-/** One restriction, and what may stand between two: `field = value`, `AND`. */
+/** One restriction, and the conjunction between two: `field = value`, `AND`. */
 const restriction = /\s*([A-Za-z_][\w.]*)\s*(!=|<=|>=|=|:|<|>)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'()=<>:!]+)/y;
 const conjunction = /\s+AND(?=\s)/y;
 
 /**
- * Reads the part of AIP-160 that indexes can serve; which fields and operators there are is the caller's to say:
+ * Parses the part of AIP-160 that indexes can serve. The caller decides which fields and operators are allowed.
  *
  *     filter      = [ restriction { "AND" restriction } ]
  *     restriction = field operator value
  *     value       = quoted string | bare word
  *
- * Throws INVALID_REQUEST on `filter`, naming the column, for all else. `example` shows what was expected.
+ * Throws INVALID_REQUEST on `filter` for anything else. The error names the column. `example` is a restriction to show in it.
  */
 export function parseRestrictions(text: string, example: string): Restriction[] {
   const found: Restriction[] = [];

@@ -14,7 +14,10 @@ const statusNames: Readonly<Record<KeyStatus, string>> = {
 };
 const statuses = Object.keys(statusNames) as KeyStatus[];
 
-/** The filter of a list of keys: `actor_id` and `status`, each once and with `=`. Throws INVALID_REQUEST on `filter` for all else. */
+/**
+ * Parses the filter of a list of keys: `actor_id` and `status` with `=`, each at most once. Throws INVALID_REQUEST on `filter` for anything
+ * else.
+ */
 export function parseKeyFilter(text: string): KeyFilter {
   const restrictions = parseRestrictions(text, 'actor_id="user_123" or status=KEY_STATUS_ACTIVE');
   return restrictions.reduce<KeyFilter>(restrict, {});

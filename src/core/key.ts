@@ -42,8 +42,8 @@ export interface KeyRecord extends KeyAttributes {
   /** Starts at 1 and grows by one with every change of the record, but not with `lastUsedTimeMs`. */
   readonly revision: number;
   /**
-   * The revision it began with. A key that is imported anew begins above the one that was deleted, although it has its id. 0 for keys that were
-   * stored before this was kept.
+   * The revision it began with. A key that is imported anew begins above the one that was deleted, although it has its id. 0 for keys that
+   * were stored before this was kept.
    */
   readonly firstRevision: number;
   /** SHA-256 of the whole issued key in base64url; empty for imported keys, whose id is the keyed digest. */

@@ -4,22 +4,23 @@ import type { JsonObject, JsonValue } from "./key.ts";
 const maxBytes = 4096;
 
 /**
- * Levels of objects and arrays, the outermost one included. Protobuf parsers stop at 100 levels of messages, and an object in a Struct takes
- * three: an answer with metadata of 20 levels takes at most 70, lists, batches and the claims of a token included.
+ * Maximum levels of objects and arrays, including the outermost one. Protobuf parsers stop at 100 levels of messages, and an object in a
+ * Struct takes three of them. So a response with metadata of 20 levels takes at most 70, including lists, batches and the claims of a
+ * token.
  */
 const maxDepth = 20;
-/** The claims of a token hold metadata one level down. */
+/** The claims of a token contain metadata one level further down. */
 const maxAnswerDepth = maxDepth + 1;
 
-/** JSON writes larger numbers with an exponent, so that no reader takes them for integers. */
+/** JSON writes numbers from here on with an exponent, so no reader takes them for integers. */
 const minExponentForm = 1e21;
 
-/** Refuses metadata over 4096 bytes of JSON or 20 levels, and what not every client can read as it was written. */
+/** Refuses metadata of more than 4096 bytes of JSON or 20 levels, and values that some clients would read differently. */
 export function checkMetadata(metadata: JsonObject): JsonObject {
   return checkObject("metadata", metadata);
 }
 
-/** The same for any field of the request that holds an object. */
+/** The same check for any field of the request that contains an object. */
 export function checkObject(field: string, object: JsonObject): JsonObject {
   if (isDeeper(object, maxDepth)) throw invalidField(field, `must not be nested more than ${maxDepth} levels deep`);
   if (holdsProto(object)) throw invalidField(field, "must not have a member named __proto__");
@@ -30,8 +31,8 @@ export function checkObject(field: string, object: JsonObject): JsonObject {
 }
 
 /**
- * The same object, as every client can read it: what is nested deeper than 21 levels becomes a string of its JSON. Keys that were stored
- * before there was a bound do not break the lists and batches that they are part of.
+ * The object in a form that every client can read: values nested deeper than 21 levels become strings of their JSON. So keys that were
+ * stored before there was a bound do not break the lists and batches that contain them.
  */
 export function withBoundedDepth(object: JsonObject): JsonObject {
   return isDeeper(object, maxAnswerDepth) ? (flattened(object, maxAnswerDepth) as JsonObject) : object;
@@ -51,7 +52,7 @@ function isDeeper(value: JsonValue, levels: number): boolean {
   return false;
 }
 
-/** Many readers keep 53 bits of an integer. */
+/** Reports whether there is an integer of more than 53 bits. Many readers would round it. */
 function hasUnsafeInteger(value: JsonValue): boolean {
   if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < minExponentForm;
   return typeof value === "object" && value !== null && Object.values(value).some(hasUnsafeInteger);
@@ -65,13 +66,13 @@ function isJson(value: JsonValue): boolean {
   return Object.entries(value).every(([name, member]) => name.isWellFormed() && isJson(member));
 }
 
-/** Many a reader of JSON takes `__proto__` for the prototype of an object, and not for a member. */
+/** Reports whether there is a member named `__proto__`. Many JSON readers take it for the prototype of an object. */
 function holdsProto(value: JsonValue): boolean {
   if (typeof value !== "object" || value === null) return false;
   return Object.hasOwn(value, "__proto__") || Object.values(value).some(holdsProto);
 }
 
-/** JSON with sorted members, so that equal values have equal texts. */
+/** JSON with sorted members. Equal values have equal texts. */
 export function canonicalJson(value: JsonValue): string {
   return JSON.stringify(value, (_name, member: JsonValue) =>
     typeof member === "object" && member !== null && !Array.isArray(member)

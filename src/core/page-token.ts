@@ -5,22 +5,22 @@ import type { KeyKind } from "./key.ts";
 import type { KeyFilter } from "./key-filter.ts";
 import { deriveSubkeys, isLive, type ServerSecrets } from "./subkeys.ts";
 
-/** The list a token belongs to. A token of another list is refused. */
+/** The list that a page token belongs to. Other lists refuse the token. */
 export type ListScope =
   | { readonly tenant: string; readonly kind: KeyKind; readonly filter: KeyFilter }
   | { readonly tenant: string; readonly kind: "audit_event"; readonly filter: AuditFilter };
 
 export interface PageTokens {
-  /** A token that stands for "after the item with this id". */
+  /** Makes the token of the page after the item with this id. */
   seal(scope: ListScope, id: string): string;
-  /** The id in a token; throws INVALID_REQUEST on `page_token` for one that is not ours, or of another list. */
+  /** The id in a token. Throws INVALID_REQUEST on `page_token` if the token was not made here or belongs to another list. */
   open(scope: ListScope, token: string, nowMs: number): string;
 }
 
 const ivLength = 12;
 const authTagLength = 16;
 
-/** Encrypted (AES-256-GCM), so that nobody reads or builds on what a token says (AIP-158). */
+/** Encrypts tokens (AES-256-GCM), so that no client reads them or depends on what they contain (AIP-158). */
 export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLength: number) => Uint8Array): PageTokens {
   const subkeys = deriveSubkeys(secrets, "page-token");
   return {
@@ -40,7 +40,7 @@ export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLengt
           try {
             return Buffer.concat([decipher.update(bytes.subarray(ivLength, -authTagLength)), decipher.final()]).toString();
           } catch {
-            // Another subkey may fit.
+            // The token may have been made with another subkey.
           }
         }
       }

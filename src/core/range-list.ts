@@ -1,21 +1,23 @@
 import type { Address } from "./address.ts";
 import { parseRange, prefixMask } from "./cidr.ts";
 
-/** Ranges in a form that is quick to search and small to keep: each one as the words of its network, then those of its mask. */
+/** Ranges in a form that is fast to search and small: for each range the words of its network and then those of its mask. */
 interface CompiledRanges {
-  /** Of both kinds; fewer than there are texts if some of these are no ranges. */
+  /** Number of ranges of both kinds. Less than the number of texts if some of the texts are not ranges. */
   readonly count: number;
   readonly ipv4: Uint32Array;
   readonly ipv6: Uint32Array;
 }
 
 /**
- * The compiled form of each list, for as long as the list itself is in memory: that of a cached key is parsed once, not at each verification.
- * Some 8 bytes an IPv4 range and 32 an IPv6 range, fewer than its text has.
+ * The compiled form of each list, for as long as the list itself is in memory. So the ranges of a cached key are parsed once, and not in
+ * each verification. An IPv4 range takes some 8 bytes and an IPv6 range 32, less than its text.
  */
 const compiledLists = new WeakMap<readonly string[], CompiledRanges>();
 
-/** Whether the address lies in one of the ranges. An unknown address lies in none, and a text that is no range holds no address. */
+/**
+ * Reports whether the address is in one of the ranges. An unknown address is in none, and a text that is not a range contains no address.
+ */
 export function inAnyRange(address: Address | null, ranges: readonly string[]): boolean {
   if (address === null) return false;
   const compiled = compiledOf(ranges);
@@ -26,7 +28,7 @@ export function inAnyRange(address: Address | null, ranges: readonly string[]): 
   return false;
 }
 
-/** Whether each of the texts is a range. */
+/** Reports whether every text is a range. */
 export function areRanges(texts: readonly string[]): boolean {
   return compiledOf(texts).count === texts.length;
 }

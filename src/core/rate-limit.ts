@@ -1,16 +1,17 @@
 import type { RateLimitPolicy } from "./key.ts";
 
 /*
- * The generic cell rate algorithm (ITU-T I.371) with the whole quota as its burst. A key owes time: each unit costs window / quota, the debt
- * melts as time passes, and a cost is admitted while the debt stays within one window. So over any span t at most quota + t * quota / window
- * units are admitted, and never fewer than a bucket of this size and refill would give.
+ * The generic cell rate algorithm (ITU-T I.371), with the whole quota as its burst. A key owes time. Each unit costs window / quota, and
+ * the debt shrinks as time passes. A cost is admitted if the debt stays within one window. So over any span t at most quota + t * quota /
+ * window units are admitted, and never fewer than from a token bucket of this size and refill rate.
  *
- * A unit's time is seldom a whole number of microseconds, so a debt counts parts of a microsecond as well, `quota` of them, in which every
- * cost is a whole number: no rounding, so no drift. A quota above 2^52 has 2^52 parts, for which costs are rounded up: that admits never more,
- * and takes less than a microsecond from 2^52 requests. All of it are whole numbers that doubles hold exactly, in Redis's Lua too.
+ * The time of a unit is rarely a whole number of microseconds. So a microsecond has `quota` parts, and a debt counts these too. In parts,
+ * every cost is a whole number: there is no rounding, and so no drift. A quota above 2^52 has 2^52 parts, and its costs are rounded up.
+ * That never admits more, and costs less than a microsecond in 2^52 requests. All values are whole numbers that doubles hold exactly, in
+ * Redis's Lua too.
  */
 
-/** Time in microseconds and, below one, parts of the rate's `partsPerUs`. */
+/** A time: whole microseconds, and parts of one. The rate says how many parts a microsecond has (`partsPerUs`). */
 export interface Debt {
   readonly us: number;
   readonly part: number;
@@ -22,14 +23,14 @@ export interface Rate {
   readonly partsPerUs: number;
 }
 
-/** What became of a cost, and what is left. Spans, not moments: whoever counted may have another clock. */
+/** Whether a cost was admitted, and what is left. Times are spans and not moments, since the server that counts may have another clock. */
 export interface Taken {
   readonly admitted: boolean;
-  /** Units that are left now. */
+  /** Units that are left. */
   readonly remaining: bigint;
-  /** Until the whole quota is there again. */
+  /** Time until the whole quota is available again. */
   readonly resetAfterMs: number;
-  /** Until the refused cost could be admitted; 0 where it was, null where it never can: it is above the quota. */
+  /** Time until the cost can be admitted. 0 if it was admitted. Null if it never can be, because it is above the quota. */
   readonly retryAfterMs: number | null;
 }
 
@@ -38,7 +39,7 @@ const usPerMs = 1000;
 
 export const noDebt: Debt = { us: 0, part: 0 };
 
-/** Only requests can be counted here: bytes and concurrency are known to whoever carries them. */
+/** Reports whether this service enforces the policy. It can count requests only: bytes and concurrency are known to whoever serves them. */
 export function isEnforced(policy: RateLimitPolicy | null): policy is RateLimitPolicy {
   return policy !== null && policy.unit === "requests";
 }
@@ -47,7 +48,7 @@ export function rateOf({ quota, windowMs }: RateLimitPolicy): Rate {
   return { quota, windowUs: windowMs * usPerMs, partsPerUs: quota <= maxParts ? Number(quota) : maxParts };
 }
 
-/** The debt that `cost` units make, a whole number; more than a window where it is above the quota. */
+/** The debt that `cost` units (a whole number) make. More than a window if the cost is above the quota. */
 export function priceOf({ quota, windowUs, partsPerUs }: Rate, cost: number): Debt {
   if (cost > quota) return { us: windowUs + 1, part: 0 };
   const parts = cost * windowUs;
@@ -60,7 +61,7 @@ export function priceOf({ quota, windowUs, partsPerUs }: Rate, cost: number): De
   return { us: Number(exact / scale), part: Number(exact % scale) };
 }
 
-/** Where the price is refused the debt stays as it is. */
+/** Adds the price to the debt if it is admitted. If it is refused, the debt does not change. */
 export function spend({ windowUs, partsPerUs }: Rate, owed: Debt, price: Debt): { readonly admitted: boolean; readonly owed: Debt } {
   const sum = add(partsPerUs, owed, price);
   const admitted = sum.us < windowUs || (sum.us === windowUs && sum.part === 0);
@@ -72,7 +73,7 @@ export function add(partsPerUs: number, { us, part }: Debt, more: Debt): Debt {
   return parts < partsPerUs ? { us: us + more.us, part: parts } : { us: us + more.us + 1, part: parts - partsPerUs };
 }
 
-/** What is left of a debt at `nowUs` that ends at `end`; never more than a window, whatever became of the clock. */
+/** The rest, at `nowUs`, of a debt that ends at `end`. Never more than a window, even if the clock was set back. */
 export function owedAt(windowUs: number, nowUs: number, end: Debt): Debt {
   const us = end.us - nowUs;
   if (us < 0) return noDebt;
@@ -83,7 +84,7 @@ export function isMore(a: Debt, b: Debt): boolean {
   return a.us > b.us || (a.us === b.us && a.part > b.part);
 }
 
-/** The debt under another policy, to the microsecond: units that were spent stay spent, as far as the new quota reaches. */
+/** The debt under another policy, rounded up to a microsecond. Spent units stay spent, up to the new quota. */
 export function convert({ us, part }: Debt, from: Rate, to: Rate): Debt {
   const spentShare = ((us + part / from.partsPerUs) / from.windowUs) * (Number(from.quota) / Number(to.quota));
   return { us: Math.min(to.windowUs, Math.ceil(spentShare * to.windowUs)), part: 0 };

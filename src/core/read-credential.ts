@@ -2,17 +2,17 @@ import { type Credentials, isPresentedKey, kindOf, type PresentedCredential, typ
 import type { Tokens } from "./token/tokens.ts";
 import type { RefusalCode } from "./verdict.ts";
 
-/** What tells credentials apart. */
+/** The parts that read credentials. */
 export interface CredentialReaders {
   readonly credentials: Pick<Credentials, "parse" | "asImported">;
   readonly tokens: Pick<Tokens, "read" | "isForeign">;
 }
 
 /**
- * What a parsed string claims to be, or its refusal where no record could change that. No I/O.
+ * Reads a presented credential. Returns a refusal if no record could make it valid. Does no I/O.
  *
- * Other systems have keys that look like our tokens. So a token that was not made here is a presented of an imported key; only if no such key is
- * found is it refused as the token that it looks like.
+ * Keys of other systems can look like our tokens. So a token that this service did not make is read as an imported key. It is refused as
+ * the token it looks like only if no such key is found.
  */
 export function readCredential(
   { credentials, tokens }: CredentialReaders,
@@ -27,7 +27,7 @@ export function readCredential(
   const token = tokens.read(tenant, parsed.type, text, nowMs);
   if (typeof token !== "string") return token;
   const refused = { kind, code: token };
-  // The length first: no imported key is as long as a token may be.
+  // This checks the length first: imported keys are shorter than tokens may be.
   const imported = credentials.asImported(tenant, text, refused);
   return imported !== null && tokens.isForeign(parsed.type, text) ? imported : refused;
 }
@@ -37,16 +37,16 @@ export function isRefused(answer: PresentedCredential | Refused): answer is Refu
 }
 
 /**
- * Whether this may turn out to be a guess: it can be a credential, and no tag or signature of ours vouches for it. Imported keys have to be
- * looked up before that is known, whatever they look like. An issued key has a tag and a derived token a signature, which nobody can guess; a
- * refused one that was made here, such as a token of another tenant, is no guess.
+ * Reports whether this may be a guess: it can be a credential, and it has no valid tag or signature of ours. Every imported key may be one
+ * until it is looked up. A valid tag or signature cannot be guessed, so an issued key or a derived token is not a guess. Nor is a refused
+ * credential that was made here, such as a token of another tenant.
  */
 export function mayBeGuess(presented: PresentedCredential | Refused): boolean {
   if (!isRefused(presented)) return presented.type === "imported";
   return presented.kind === "issued" || presented.code === "signature_invalid";
 }
 
-/** Why a presented is refused that no record fits. */
+/** The refusal of a credential for which no record is found. */
 export function refusalWithoutRecord(presented: PresentedCredential): Refused {
   return (presented.type === "imported" ? presented.unlessImported : undefined) ?? { kind: presented.type, code: "not_found" };
 }

@@ -1,6 +1,6 @@
 import type { KeyRecord, Revocation, RevocationReason } from "./key.ts";
 
-/** A reason may be replaced by one of a higher rank: what turns out to be a compromise must be seen as one, whatever was known before. */
+/** A reason may be replaced by one of a higher rank: a key that turns out to be compromised must show it, whatever the first reason was. */
 const ranks: Readonly<Record<RevocationReason, number>> = {
   superseded: 0,
   affiliation_changed: 1,
@@ -8,12 +8,15 @@ const ranks: Readonly<Record<RevocationReason, number>> = {
   key_compromise: 2,
 };
 
-/** Whether the key is known to be compromised, and this says so once more. Changes nothing, but is worth a line in the audit trail. */
+/**
+ * Reports whether the key is already revoked as compromised, and this is another such report. It changes nothing, but the audit trail
+ * records it.
+ */
 export function repeatsCompromise({ revocation: present }: Pick<KeyRecord, "revocation">, next: Revocation): boolean {
   return present?.reason === "key_compromise" && next.reason === "key_compromise";
 }
 
-/** Whether the key would be revoked by this, or revoked for a graver reason than before. */
+/** Reports whether this revokes the key, or gives its revocation a more serious reason. */
 export function changesRevocation({ revocation: present }: Pick<KeyRecord, "revocation">, next: Revocation): boolean {
   return present === null || ranks[next.reason] > ranks[present.reason];
 }

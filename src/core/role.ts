@@ -1,4 +1,4 @@
-/** What a caller may do: `admin` everything; `verifier` verify, batch verify and derive; `auditor` get and list. */
+/** What callers may do. `admin`: everything. `verifier`: verify, batch verify and derive. `auditor`: get and list. */
 export const roles = ["admin", "verifier", "auditor"] as const;
 
 export type Role = (typeof roles)[number];

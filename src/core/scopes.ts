@@ -1,4 +1,4 @@
-/** Scopes as they are kept: a set in the order in which they were given. One that is given twice counts once. */
+/** The scopes as a key stores them: without duplicates, in the order in which they were given. */
 export function scopeSet(scopes: readonly string[]): readonly string[] {
   return [...new Set(scopes)];
 }

@@ -1,6 +1,6 @@
 import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 
-/** The server secret in use and those it replaced. */
+/** The current server secret, and the retired ones that it replaced. */
 export interface ServerSecrets {
   readonly current: string;
   readonly retired: readonly { readonly secret: string; readonly expireTimeMs: number | null }[];
@@ -12,11 +12,11 @@ const subkeyBytes = 32;
 
 export interface Subkey {
   readonly key: KeyObject;
-  /** Null: as long as the secret is listed. Ignored for imported keys, which are looked up for just as long as that. */
+  /** Null: it is valid as long as its secret is listed. Imported keys ignore this, and are looked up as long as the secret is listed. */
   readonly expireTimeMs: number | null;
 }
 
-/** The subkeys for one purpose, the current secret's first. With a salt, who does not know it cannot derive them from the secret. */
+/** The subkeys for one purpose. The one of the current secret is the first. With a salt, nobody can derive them from the secret alone. */
 export function deriveSubkeys(secrets: ServerSecrets, purpose: Purpose, salt: string | Uint8Array = ""): readonly [Subkey, ...Subkey[]] {
   const derive = (secret: string) =>
     createSecretKey(new Uint8Array(hkdfSync("sha256", secret, salt, `keywright/v1/${purpose}`, subkeyBytes)));

@@ -1,2 +1,2 @@
-/** The one tenant until hosts are configured. Every store and cache operation names its tenant all the same. */
+/** The only tenant today. Every operation of stores and caches takes the tenant as an argument nevertheless. */
 export const defaultTenant = "default";

@@ -8,8 +8,8 @@ const randomDigits = 16;
 const maxTimeMs = 2 ** 50 - 1;
 
 /**
- * The first digits of all ULIDs of a moment. As an id it sorts before all of them, and after the ULIDs of all earlier moments. A time that a
- * ULID cannot hold counts as the nearest one that it can: a clock before 1970 counts as 1970.
+ * The first digits of all ULIDs of a moment. As an id it sorts before all of them, and after the ULIDs of all earlier moments. A time that
+ * a ULID cannot hold counts as the nearest one that it can: a clock before 1970 counts as 1970.
  */
 export function ulidTime(timeMs: number): string {
   let time = "";

@@ -12,25 +12,25 @@ export type RefusalCode =
   | "ip_not_allowed"
   | "rate_limited"
   | "guess_limited"
-  /** A genuine token that is for somebody else. Callers are told NOT_FOUND. */
+  /** A valid token for another audience. Callers get NOT_FOUND. */
   | "wrong_audience"
   | "insufficient_scope";
 
-/** `record` is the key in question, where one is known and the caller proved to hold it. */
+/** `record` is the record of the key. Null if no key is known, or if the caller did not prove to hold it. */
 export type Verdict =
   | { readonly isValid: true; readonly record: KeyRecord }
   | { readonly isValid: false; readonly code: RefusalCode; readonly record: KeyRecord | null };
 
-/** What a key is judged against. */
+/** The circumstances of a verification, which a key is judged by. */
 export interface Circumstances {
   readonly nowMs: number;
-  /** Called only for keys that are bound to addresses. Null: unknown, which no range holds. */
+  /** Called only for keys with address ranges. Null: unknown, and so in no range. */
   readonly endUserAddress: () => Address | null;
-  /** All of them must be held. */
+  /** The key must have all of these. */
   readonly requiredScopes: readonly string[];
 }
 
-/** Judges a record whose credential was proven, at this moment. Pure: the record may come from a cache, the verdict never does. */
+/** Judges a record at this moment. The credential must be proven before. Pure: the record may come from a cache, the verdict never does. */
 export function decide(record: KeyRecord, circumstances: Circumstances): Verdict {
   const status = statusAt(record, circumstances.nowMs);
   if (status !== "active") return { isValid: false, code: status, record };

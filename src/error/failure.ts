@@ -1,41 +1,41 @@
 import { errorTable, type Reason } from "./table.ts";
 
-/** One field of the request and what is wrong with it. `field` is a path in proto names: `requests[2].name`. */
+/** One field of the request, and what is wrong with it. `field` is a path of proto names, such as `requests[2].name`. */
 export interface FieldViolation {
   readonly field: string;
   readonly description: string;
 }
 
-/** One more detail of google.rpc.Status: a message by the name of its type, in protobuf. Never holds a secret either. */
+/** A further detail of google.rpc.Status: the type name and the protobuf bytes of a message. Never contains a secret. */
 export interface FailureDetail {
   readonly typeName: string;
   readonly value: Uint8Array;
 }
 
-/** A quota that leaves no room, for google.rpc.QuotaFailure. */
+/** An exhausted quota, for google.rpc.QuotaFailure. */
 export interface QuotaViolation {
-  /** Whose quota: `tenant:default`. */
+  /** Whose quota it is, such as `tenant:default`. */
   readonly subject: string;
-  /** What is limited, by the name of the setting without its prefix: `max_keys`. */
+  /** The name of the setting that limits it, without its prefix: `max_keys`. */
   readonly quotaId: string;
   readonly limit: number;
   readonly used: number;
 }
 
 export interface FailureOptions {
-  /** Public text; the table's text where absent. Never holds a secret or a value of the request. */
+  /** The public text. Default: the text of the table. Never contains a secret or a value of the request. */
   readonly message?: string;
   readonly violations?: readonly FieldViolation[];
   readonly quota?: QuotaViolation;
-  /** All of them together at most 3 KiB, for the sake of gRPC's trailers. */
+  /** At most 3 KiB together, because gRPC sends them in trailers. */
   readonly details?: readonly FailureDetail[];
-  /** For the log only. */
+  /** Only for the log. */
   readonly cause?: unknown;
 }
 
 /**
- * An error that is meant for the caller. Anything else that is thrown is our own fault, is logged and leaves as INTERNAL.
- * It carries no stack: a refused request is an everyday answer, and a stack would cost many times as much as the error (bench/micro.ts).
+ * An error for the caller. Any other error that is thrown is a fault of this service: it is logged, and the caller gets INTERNAL. A Failure
+ * has no stack trace: refused requests are common, and capturing a trace costs many times as much as the error (bench/micro.ts).
  */
 export class Failure extends Error {
   override readonly name = "Failure";
@@ -56,7 +56,7 @@ export class Failure extends Error {
   }
 }
 
-/** A 400 about one field: `name: must not be empty`. */
+/** A Failure INVALID_REQUEST about one field, such as `name: must not be empty`. */
 export function invalidField(field: string, description: string): Failure {
   return new Failure("INVALID_REQUEST", { message: `${field}: ${description}`, violations: [{ field, description }] });
 }

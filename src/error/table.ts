@@ -1,8 +1,7 @@
 /**
- * Every error this service sends, in one table. `code` is the canonical RPC code (google.rpc.Code), `httpStatus` what JSON/HTTP answers
- * (the canonical mapping, unless HTTP has a status of its own for the case), `text` the public message where the thrower has no better one.
- * The reason travels in google.rpc.ErrorInfo (AIP-193) on every protocol. docs/http-and-errors.md lists the same reasons; a test keeps the two
- * equal.
+ * Every error that this service sends. `code` is the canonical RPC code (google.rpc.Code). `httpStatus` is the status over JSON/HTTP: that
+ * of the canonical mapping, unless HTTP has a more specific one. `text` is the public message if the code that throws has none. Every
+ * protocol sends the reason in google.rpc.ErrorInfo (AIP-193). docs/http-and-errors.md lists the same table; a test compares the two.
  */
 export const errorTable = {
   INVALID_REQUEST: { code: "INVALID_ARGUMENT", httpStatus: 400, text: "the request is invalid" },

@@ -4,17 +4,17 @@ import type { RateLimitPolicy } from "../core/key.ts";
 import type { LocalLedger } from "../ports/ledger.ts";
 
 /**
- * How often one client may try what could be guessed, by its address, IPv6 by /64. Counted by each process for itself. Clients whose address
- * is unknown cannot be told apart: they share one count.
+ * Limits how often one client may present credentials that may be guesses. A client is an IPv4 address, or a /64 of IPv6. Each process
+ * counts by itself. Clients with an unknown address share one count.
  */
 export interface GuessLimit {
-  /** Counts one try. Returns null if it may go on, else how long to wait in ms. */
+  /** Counts one attempt. Returns null if the client may go on, and otherwise how long to wait, in ms. */
   take(client: Address | null): number | null;
-  /** The same without counting. */
+  /** The same, but does not count. */
   look(client: Address | null): number | null;
 }
 
-/** `kind` keeps what is counted apart in one ledger; without a policy there is no limit. */
+/** `kind` separates the counts of different limits in one ledger. Without a policy there is no limit. */
 export function createGuessLimit(ledger: LocalLedger, kind: string, policy: RateLimitPolicy | null): GuessLimit {
   if (policy === null) return { take: () => null, look: () => null };
   const unitMs = Math.ceil(policy.windowMs / Number(policy.quota));
@@ -28,7 +28,7 @@ export function createGuessLimit(ledger: LocalLedger, kind: string, policy: Rate
   };
 }
 
-/** No network is "". */
+/** Empty for an unknown address. No network has this name. */
 function networkOf(client: Address | null): string {
   return client === null ? "" : clientNetwork(client);
 }

@@ -5,20 +5,23 @@ import type { RateLimiter } from "../ports/rate-limiter.ts";
 export interface SharedRateLimiterOptions {
   readonly local: LocalLedger;
   readonly shared: SharedLedger;
-  /** While the shared limit cannot be asked: `open` lets this process enforce the whole quota on its own, `closed` refuses whatever has a cost. */
+  /**
+   * While the shared ledger does not answer. `open`: this process enforces the whole quota by itself. `closed`: everything with a cost is
+   * refused.
+   */
   readonly outage: "open" | "closed";
 }
 
-/** When a caller refused by `closed` may try again: about as long as the link takes to come back. */
+/** When a caller refused by `closed` may try again: about the time that the link takes to come back. */
 const outageRetryMs = 1000;
 const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
 
 /**
- * The limit of a process among others. The shared one decides; the local one follows what it answers, so that an outage goes on from
- * there. After it the server is told what was spent here meanwhile, and another server, which may not know it, the whole debt. So no
- * process admits more, on its own account, than the policy allows over any span, whatever becomes of the servers.
+ * The rate limiter of a process among others. The shared ledger decides. The local ledger follows its answers, so that an outage continues
+ * from the same debt. After an outage this process reports what it spent meanwhile. To another server, which may not know the debt, it
+ * reports the whole debt. So no process admits more by itself than the policy allows over any span, whatever happens to the servers.
  *
- * In health nothing is told: the local debt is only as exact as the round trip is short, and telling it each time would add that up.
+ * While the server answers, nothing is reported: the local debt is inexact by the time of a round trip, and reports would add that up.
  */
 export function createSharedRateLimiter({ local, shared, outage }: SharedRateLimiterOptions): RateLimiter {
   return {
@@ -35,7 +38,7 @@ export function createSharedRateLimiter({ local, shared, outage }: SharedRateLim
       local.giveBack(tenant, keyId, rate, known);
       if (outage === "open" || cost === 0) return local.take(tenant, keyId, policy, cost);
       const refused = takenOf(rate, price, false, known.owed);
-      // Null: more than the whole quota, which is never admitted.
+      // Null: the cost is more than the whole quota, and is never admitted.
       return { ...refused, remaining: 0n, retryAfterMs: refused.retryAfterMs === null ? null : outageRetryMs };
     },
   };

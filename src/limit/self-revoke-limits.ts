@@ -3,22 +3,22 @@ import type { LocalLedger } from "../ports/ledger.ts";
 import { createGuessLimit, type GuessLimit } from "./guess-limit.ts";
 
 /**
- * How often keys may be self-revoked, which everybody may call. Counted by each process for itself. `takeUse` and `takeRepeat` return null if
- * the call may go on, else how long to wait in ms.
+ * Limits self-revocation, which everybody may call. Each process counts by itself. `takeUse` and `takeRepeat` return null if the call may
+ * go on, and otherwise how long to wait, in ms.
  */
 export interface SelfRevokeLimits {
-  /** For credentials that may be guesses, by the caller's address. */
+  /** Counts credentials that may be guesses, by the address of the caller. */
   readonly guesses: Pick<GuessLimit, "take">;
-  /** Counts one use of an issued key, by the key: the guesses of others do not keep its holders from revoking it. */
+  /** Counts a use of an issued key, by the key. So guesses of others do not prevent its holders from revoking it. */
   takeUse(keyId: string): number | null;
-  /** Counts one more report that a key is compromised which is known to be, by the key and from wherever it comes. */
+  /** Counts a repeated report that a key is compromised, by the key, whoever reports it. */
   takeRepeat(keyId: string): number | null;
 }
 
-/** Each report is written to the audit trail, and revoked keys get published. */
+/** A bound for repeated reports: each is written to the audit trail, and everybody may know a published key. */
 const repeats: RateLimitPolicy = { quota: 10n, windowMs: 60_000, unit: "requests" };
 
-/** Without a policy only repeated reports are limited. */
+/** Without a policy, only repeated reports are limited. */
 export function createSelfRevokeLimits(ledger: LocalLedger, policy: RateLimitPolicy | null): SelfRevokeLimits {
   return {
     guesses: createGuessLimit(ledger, "self-revoke", policy),

@@ -38,8 +38,8 @@ export interface SharedTake {
 }
 
 /**
- * The ledger of one process. It can follow a shared one. Its size is bounded: it forgets a debt some time after the debt ended, and sooner if
- * there are too many.
+ * The ledger of one process. It can follow a shared one. Its size is bounded: it forgets a debt some time after the debt ended, and sooner
+ * if there are too many.
  */
 export interface LocalLedger extends RateLimiter {
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken;
@@ -65,8 +65,8 @@ export interface SharedLedger {
   /** The server at the other end of the link. Another server may not know what was spent. Null while there is no link. */
   readonly serverId: string | null;
   /**
-   * Adds the price to the key's debt, as far as the server knows it or the report says it, and keeps the sum if it is admitted. Returns null
-   * if that is not certain: the server may have counted it all the same.
+   * Adds the price to the key's debt, as far as the server knows it or the report says it, and keeps the sum if it is admitted. Returns
+   * null if that is not certain: the server may have counted it all the same.
    */
   take(tenant: string, keyId: string, rate: Rate, price: Debt, report: DebtReport): Promise<SharedDebt | null>;
 }

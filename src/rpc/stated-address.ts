@@ -1,7 +1,10 @@
 import { type Address, parseAddress } from "../core/address.ts";
 import { invalidField } from "../error/failure.ts";
 
-/** The end user's address as the caller states it in `client_ip`. Null if the request has none. Throws INVALID_REQUEST if it is not an address. */
+/**
+ * The end user's address as the caller states it in `client_ip`. Null if the request has none. Throws INVALID_REQUEST if it is not an
+ * address.
+ */
 export function statedAddressOf({ clientIp }: { readonly clientIp: string }): Address | null {
   if (clientIp === "") return null;
   const address = parseAddress(clientIp);

@@ -5,7 +5,7 @@ import { overridableFields } from "../core/key-fields.ts";
 import { createUlid } from "../core/ulid.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** The event of a change that is about to be made. */
+/** Makes the audit event of a change, before the change is made. */
 export function auditEvent(
   { clock, randomBytes }: Pick<KeyService, "clock" | "randomBytes">,
   origin: Origin,

@@ -7,9 +7,9 @@ import type { KeyService } from "./key-service.ts";
 const maxAttempts = 50;
 
 /**
- * Changes a key: reads it, lets `next` make the new record (null: nothing to change), writes that over the revision it was made from
- * together with an audit event, and announces it to the caches before it answers. Tries again where the key changed in between; rejects with KEY_NOT_FOUND, or with
- * CONCURRENT_CHANGE after 50 attempts.
+ * Changes a key. Reads it, calls `next` for the changes (null: nothing to change), writes the new record over the revision that was read,
+ * together with an audit event, and announces it to the caches before it returns. Tries again if the key changed in between. Rejects with
+ * KEY_NOT_FOUND, or with CONCURRENT_CHANGE after 50 attempts.
  */
 export async function changeKey(
   service: KeyService,

@@ -3,7 +3,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** Deletes an imported key and its record. Rejects with KEY_NOT_FOUND, for an issued key too: those are only revoked. */
+/** Deletes an imported key and its record. Rejects with KEY_NOT_FOUND, also for an issued key: issued keys can only be revoked. */
 export async function deleteImportedKey(service: KeyService, tenant: string, origin: Origin, keyId: string): Promise<void> {
   const announce = service.announcer.beginChange(tenant, keyId);
   const tombstoneRevision = await service.store.delete(tenant, "imported", keyId, auditEvent(service, origin, [keyId]));

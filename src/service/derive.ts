@@ -1,7 +1,7 @@
 import type { RecordReader } from "../cache/record-reader.ts";
 import type { Address } from "../core/address.ts";
 import type { Origin } from "../core/audit.ts";
-import { fits, type PresentedCredential, type Refused } from "../core/credential.ts";
+import { matchesRecord, type PresentedCredential, type Refused } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
 import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
@@ -29,31 +29,31 @@ import type { Verified } from "./judge.ts";
 import type { Limits } from "./limits.ts";
 
 export interface DeriveRequest {
-  /** Of an API key, or of a derived token to narrow further. */
+  /** An API key, or a derived token to narrow further. */
   readonly credential: string;
   readonly algorithm: "jwt" | "macaroon";
-  /** Null: an hour, or what is left of the credential's life where that is less. */
+  /** Null: one hour, or the remaining life of the credential if that is shorter. */
   readonly ttlMs: number | null;
-  /** Empty: all that the credential has. */
+  /** Empty: all scopes of the credential. */
   readonly scopes: readonly string[];
   readonly customClaims: JsonObject;
-  /** Null: unknown. */
+  /** The end user's address. Null: unknown. */
   readonly endUserAddress: () => Address | null;
   readonly guard: GuessGuard;
-  /** Units of the key's rate limit. */
+  /** The cost in units of the key's rate limit. */
   readonly cost: number;
 }
 
 export interface Derivation {
-  /** Null: the key's rate limit refused. */
+  /** Null if the key's rate limit refused it. */
   readonly derived: Derived | null;
-  /** The credential, with what is left of its key's limit. */
+  /** The verified credential, with what is left of its key's rate limit. */
   readonly settled: Verified;
 }
 
 export interface Derived {
   readonly token: string;
-  /** What the token says. */
+  /** The content of the token. */
   readonly claims: JsonObject;
   readonly facts: TokenFacts;
 }
@@ -68,7 +68,7 @@ export interface DeriveOptions extends CredentialReaders {
   readonly clockSkewMs: number;
 }
 
-/** What a token is derived from: the key, or the token as the key it stands for. */
+/** What a token is derived from: a key, or another token and the record that it stands for. */
 interface Parent {
   readonly record: KeyRecord;
   readonly token: ReadToken | null;
@@ -78,14 +78,15 @@ interface Parent {
 const defaultTtlMs = 3_600_000;
 
 /**
- * Derives a token, which may do no more than what it is derived from, and no longer. The key at the root of it must be active at this moment,
- * straight from the store, and pays the cost from its rate limit, as in a verification. Rejects with KEY_NOT_FOUND for a credential that is
- * nobody's, KEY_NOT_ACTIVE, PERMISSION_DENIED for scopes or claims that the credential does not give, and INVALID_REQUEST; these cost nothing.
+ * Derives a token. It has at most the permissions and the life of the credential it is derived from. The root key must be active at this
+ * moment: it is read from the store, not from a cache. The cost is taken from the rate limit of the key, as in a verification. Rejects with
+ * KEY_NOT_FOUND if no key is found for the credential, with KEY_NOT_ACTIVE, with PERMISSION_DENIED for scopes or claims that the credential
+ * does not have, and with INVALID_REQUEST. A rejected call costs nothing.
  */
 export async function deriveToken(options: DeriveOptions, tenant: string, origin: Origin, request: DeriveRequest): Promise<Derivation> {
   const { tokens, store, clock, randomBytes, settle } = options;
   const parent = await parentOf(options, tenant, request);
-  // As the root may have been made by a process whose clock is ahead: a token is not older than its root.
+  // A process whose clock is ahead may have made the root key. A token must not be older than its root key.
   const nowMs = Math.max(clock(), parent.record.createTimeMs);
   const issueTimeMs = inSeconds(Math.floor, nowMs);
   const facts: TokenFacts = {
@@ -108,12 +109,12 @@ export async function deriveToken(options: DeriveOptions, tenant: string, origin
   const settled = await settle(tenant, verifiedOf(parent, nowMs), { statedAddress: null, cost: request.cost });
   if (!settled.verdict.isValid) return { derived: null, settled };
   const derived = request.algorithm === "jwt" ? await jwtOf(tokens, facts) : macaroonOf(tokens, facts, narrowing);
-  // A token that nobody can hold yet needs no transaction, but must not get out before it is in the trail.
+  // The event must be in the audit trail before anybody gets the token. No transaction is needed, since nobody has the token yet.
   await store.audit.append(tenant, [auditEvent(options, origin, [facts.rootKeyId])]);
   return { derived, settled };
 }
 
-/** What a verification of the parent would have answered, before the rate limit. */
+/** The result of a verification of the parent, before the rate limit. */
 function verifiedOf({ record, kind }: Parent, nowMs: number): Verified {
   return { verdict: { isValid: true, record }, kind, isGuess: false, nowMs, cacheOutcome: null, customClaims: null };
 }
@@ -154,7 +155,7 @@ async function parentOf(options: DeriveOptions, tenant: string, { credential, en
 async function freshRecord({ reader }: DeriveOptions, tenant: string, presented: PresentedCredential): Promise<KeyRecord | null> {
   for (const keyId of presented.keyIds) {
     const { record } = await reader.read(tenant, keyId, "no-store");
-    if (record !== null && fits(presented, record)) return record;
+    if (record !== null && matchesRecord(presented, record)) return record;
   }
   return null;
 }
@@ -192,7 +193,10 @@ function scopesOf({ record }: Parent, wanted: readonly string[]): readonly strin
   return wanted.length === 0 ? record.scopes : wanted;
 }
 
-/** Those of the parent stay. One more gives nothing away; another value might. */
+/**
+ * The claims of the parent and the wanted ones. A new claim grants nothing. Another value for a claim of the parent might, so it is
+ * refused.
+ */
 function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
   const reserved = Object.keys(wanted).find(isReservedClaim);
   if (reserved !== undefined) throw invalidField("custom_claims", `must not contain ${reserved.trim()}, which this service sets`);
@@ -206,7 +210,7 @@ function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
   return checkObject("custom_claims", { ...given, ...wanted });
 }
 
-/** In whole seconds from the time of issue: a requested life is rounded up, the credential's own end down. */
+/** When the token expires. A requested life is rounded up to whole seconds, the end of the credential is rounded down. */
 function expireTimeOf({ record }: Parent, ttlMs: number | null, issueTimeMs: number, nowMs: number): number {
   const wantedMs = issueTimeMs + (ttlMs ?? defaultTtlMs);
   const endMs = record.expireTimeMs ?? Number.POSITIVE_INFINITY;

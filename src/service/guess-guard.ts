@@ -1,6 +1,6 @@
-/** Bounds the guesses of one client. A credential with a genuine tag or signature passes it by. */
+/** Limits the guesses of one client. Credentials with a valid tag or signature are not counted. */
 export interface GuessGuard {
-  /** Throws TOO_MANY_CALLS if the client guessed too often. Call before the look-up, which guessers are not to cause. */
+  /** Throws TOO_MANY_CALLS if the client guessed too often. Call it before the look-up, so that guesses cause none. */
   admit(): void;
   count(): void;
 }

@@ -8,38 +8,39 @@ import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
 
 export interface ImportBatch {
-  /** Those that were found wrong before as their Failure, which is also their result. */
+  /** The items of the batch. An invalid item is its Failure, which is also its result. */
   readonly items: readonly (ImportRequest | Failure)[];
-  /** Of the batch as a whole; null: the caller does not retry it. */
+  /** The request id of the whole batch. Null: the caller does not retry it. */
   readonly requestId: string | null;
 }
 
-/** An item that the store has to be asked about. */
+/** An item for the store to insert. */
 interface Candidate {
   readonly index: number;
   readonly record: KeyRecord;
   readonly mark: RequestMark | null;
   readonly batchMark: string | null;
-  /** The key's ids under retired server secrets. */
+  /** The ids of the key under retired server secrets. */
   readonly formerIds: readonly string[];
 }
 
 interface Sorted {
-  /** By index, of the items that need no store. */
+  /** The results of items that do not go to the store, by index. */
   readonly results: (KeyRecord | Failure)[];
   readonly candidates: readonly Candidate[];
-  /** Index of an item by that of one which says the same once more. */
+  /** For the index of a repeated item, the index of the first item with the same request. */
   readonly repeats: ReadonlyMap<number, number>;
 }
 
 const maxIdsPerRead = 1000;
-/** 128 bits: this is kept with every key of a batch. */
+/** 128 bits. Short, because every key of a batch stores it. */
 const batchDigestChars = 22;
 
 /**
- * Imports up to 1000 keys, each as `importKey` would, with one bulk write. Of items with one key, or one request id, the first counts and the others
- * name its index; one that repeats request id and payload has the first one's result. A key that the same batch added before, with the same
- * payload, counts as imported. Rejects only where the store cannot be asked: then, as after a crash, each key is wholly there or not.
+ * Imports up to 1000 keys, each as `importKey` does, with one bulk write. If several items have the same key or the same request id, the
+ * first one counts and the errors of the others name its index. An item that repeats request id and payload gets the result of the first. A
+ * key that the same batch added before, with the same payload, counts as imported. Rejects only if the store does not answer. Then, as
+ * after a crash, each key is stored completely or not at all.
  */
 export async function importKeys(
   service: KeyService,
@@ -105,7 +106,7 @@ function sameAs(reason: "REQUEST_ID_REUSED" | "KEY_ALREADY_EXISTS", message: str
   return new Failure(reason, { message });
 }
 
-/** Those of the keys' former ids under which there is a key. */
+/** The former ids that are in use by a key. */
 async function formerIdsInUse({ store }: KeyService, tenant: string, candidates: readonly Candidate[]): Promise<Set<string>> {
   const ids = candidates.flatMap(({ formerIds }) => formerIds);
   const used = new Set<string>();

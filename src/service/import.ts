@@ -9,13 +9,13 @@ import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
 
 export interface ImportRequest extends NewKeyRequest {
-  /** The key as its holders send it, or the SHA-256 of it where nobody has it any more. Not kept. */
+  /** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */
   readonly key: { readonly raw: string } | { readonly sha256: Uint8Array };
 }
 
 /**
- * Imports a key of another system. Rejects with INVALID_REQUEST on `raw_key` for what cannot be an imported key, with KEY_ALREADY_EXISTS
- * where it was imported before, under a retired server secret too, with REQUEST_ID_REUSED and with KEY_QUOTA_EXHAUSTED.
+ * Imports a key of another system. Rejects with INVALID_REQUEST on `raw_key` if it cannot be an imported key, with KEY_ALREADY_EXISTS if it
+ * was imported before, also under a retired server secret, with REQUEST_ID_REUSED, and with KEY_QUOTA_EXHAUSTED.
  */
 export async function importKey(service: KeyService, tenant: string, origin: Origin, request: ImportRequest): Promise<KeyRecord> {
   const keyIds = importedKeyIds(service, tenant, request.key);
@@ -29,14 +29,15 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
-  // Verifiers may remember that the key was not there, or was deleted.
+  // Verifiers may have cached that the key does not exist or was deleted.
   await announce(imported, imported.revision);
   return imported;
 }
 
 /**
- * The ids under which a key is known, the one for new imports first; INVALID_REQUEST for what cannot be an imported key, such as the
- * credentials that this service made. A digest does not tell these: a key imported by the digest of one is never found.
+ * The ids under which a key may be stored. New imports use the first. Returns INVALID_REQUEST if the text cannot be an imported key, such
+ * as a credential of this service. A digest does not show what it was made from: a key imported by the digest of such a credential is never
+ * found.
  */
 export function importedKeyIds(service: KeyService, tenant: string, key: ImportRequest["key"]): readonly [string, ...string[]] | Failure {
   if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
@@ -45,12 +46,12 @@ export function importedKeyIds(service: KeyService, tenant: string, key: ImportR
   return invalidField("raw_key", rawKeyProblem(key.raw) ?? "must not be a credential of this service, intact or damaged");
 }
 
-/** A key as it goes to the store, with the mark of its request. */
+/** The record of a new imported key, and the mark of its request. */
 export function newImport(service: KeyService, keyId: string, request: ImportRequest): { record: KeyRecord; mark: RequestMark | null } {
   return { record: newRecord(service, { kind: "imported", keyId, digest: "" }, request), mark: requestMark(request, keyId) };
 }
 
-/** The record that an insert led to, the new one or that of the same request before, or why there is none. */
+/** The record that an insert returned: the new one, or that of an earlier call with the same request id. If there is none, the Failure. */
 export function recordOrFailure(tenant: string, outcome: InsertOutcome, mark: RequestMark | null): KeyRecord | Failure {
   switch (outcome.outcome) {
     case "inserted":

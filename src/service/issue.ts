@@ -7,13 +7,13 @@ import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
 
-/** `secret` is null where the request id was replayed: the secret was shown once. */
+/** `secret` is null if the request id was replayed: a secret is shown only once. */
 export interface Issued {
   readonly record: KeyRecord;
   readonly secret: string | null;
 }
 
-/** Issues a key. Rejects with REQUEST_ID_REUSED where the request id was used with another payload, and with KEY_QUOTA_EXHAUSTED. */
+/** Issues a key. Rejects with REQUEST_ID_REUSED if the request id was used with a different payload, and with KEY_QUOTA_EXHAUSTED. */
 export async function issueKey(service: KeyService, tenant: string, origin: Origin, request: NewKeyRequest): Promise<Issued> {
   const minted = mintKey(service, tenant, request);
   const mark = requestMark(request, null);
@@ -28,11 +28,11 @@ export async function issueKey(service: KeyService, tenant: string, origin: Orig
       throw quotaExhausted(tenant, result);
     case "batch_repeated":
     case "key_id_used":
-      throw new Error("a new ULID was in use already");
+      throw new Error("a new ULID is already in use");
   }
 }
 
-/** A new key and its secret, before anything is stored. */
+/** Makes a key and its secret. Nothing is stored. */
 export function mintKey(service: KeyService, tenant: string, request: NewKeyRequest): { record: KeyRecord; secret: string } {
   const { credentials, clock, randomBytes } = service;
   const keyId = createUlid(clock(), randomBytes);

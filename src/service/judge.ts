@@ -8,57 +8,57 @@ import { decideToken, type TokenCircumstances } from "../core/token/token-verdic
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** A credential and what it is held against. */
+/** A credential, and what it is verified against. */
 export interface Verification {
   readonly credential: string;
-  /** The end user's address: `statedAddress`, or where the call comes from. Null: unknown. */
+  /** The end user's address: the stated one, or else the address that the call came from. Null: unknown. */
   readonly endUserAddress: () => Address | null;
-  /** The end user's address as the caller gave it; null if it gave none. */
+  /** The end user's address as the caller stated it in `client_ip`. Null if it stated none. */
   readonly statedAddress: Address | null;
   readonly requiredScopes: readonly string[];
-  /** Whom the credential is presented to. */
+  /** The audience that the credential is presented to. */
   readonly audience: string;
-  /** Units of the key's rate limit. */
+  /** The cost in units of the key's rate limit. */
   readonly cost: number;
 }
 
 export interface Verified {
   readonly verdict: Verdict;
-  /** What was presented. */
+  /** The kind of the presented credential. */
   readonly kind: CredentialKind;
-  /** The credential is nobody's and may have been guessed: it can be a credential, and no tag or signature of ours vouches for it. */
+  /** No key was found for the credential, and it may be a guess: it can be a credential, and it has no valid tag or signature of ours. */
   readonly isGuess: boolean;
-  /** The moment the verdict was given for. */
+  /** The moment that the verdict is for. */
   readonly nowMs: number;
-  /** Null where no look-up was needed. */
+  /** Null if no look-up was needed. */
   readonly cacheOutcome: CacheOutcome | null;
-  /** What a derived token says beside what its key says; null for a key. */
+  /** The custom claims of a derived token. Null for a key. */
   readonly customClaims: JsonObject | null;
-  /** What is left of the key's rate limit, where it has one that is enforced and was asked. */
+  /** What is left of the key's rate limit, if the key has one that is enforced and it was checked. */
   readonly limit?: KeyLimit;
-  /** Where a limit refused: when to come again; null for never. */
+  /** If a limit refused: when to try again. Null: never. */
   readonly retryAfterMs?: number | null;
 }
 
 export interface KeyLimit {
   readonly policy: RateLimitPolicy;
   readonly remaining: bigint;
-  /** When the whole quota will be there again. */
+  /** When the whole quota is available again. */
   readonly resetTimeMs: number;
   readonly resetAfterMs: number;
 }
 
-/** What comes before and after the look-up of a verification, whether it goes alone or in a batch. */
+/** The parts of a verification before and after the look-up, for single ones and batches. */
 export interface Judge {
-  /** The presented of what was presented, or the verdict where no record is needed for one. */
+  /** Reads the credential. Returns the verdict if it needs no record. */
   identify(tenant: string, credential: string): PresentedCredential | Verified;
-  /** The verdict over the record that fits the presented, null where there is none. */
+  /** Judges the credential by the record that was found for it. Null: none was found. */
   judge(presented: PresentedCredential, record: KeyRecord | null, cacheOutcome: CacheOutcome, verification: Verification): Verified;
 }
 
 export interface JudgeOptions extends CredentialReaders {
   readonly clock: Clock;
-  /** `rooted`: the key that a token goes back to is asked, and the token ends with it; `stateless`: the token stands for itself. */
+  /** `rooted`: a token is valid only as long as its root key. `stateless`: the claims of the token alone decide. */
   readonly derivedTokens: "rooted" | "stateless";
   readonly clockSkewMs: number;
 }
@@ -84,7 +84,7 @@ export function createJudge(options: JudgeOptions): Judge {
     },
 
     judge(presented, record, cacheOutcome, { endUserAddress, requiredScopes, audience }) {
-      // The clock is read anew: the look-up may have taken a while, and a key that expired meanwhile is expired.
+      // Reads the clock again: the look-up may have taken a while, and the key may have expired since.
       const nowMs = clock();
       const verdict = verdictOf(presented, record, { nowMs, endUserAddress, requiredScopes, clockSkewMs, audience });
       return {
@@ -103,7 +103,7 @@ export function isVerified(answer: PresentedCredential | Verified): answer is Ve
   return "verdict" in answer;
 }
 
-/** The answer for a credential whose key was not looked at. */
+/** The result for a credential without a look-up of its key. */
 export function unverified(code: RefusalCode, kind: CredentialKind, nowMs: number): Verified {
   return { verdict: refuse(code), kind, isGuess: false, nowMs, cacheOutcome: null, customClaims: null };
 }

@@ -5,7 +5,7 @@ import type { CredentialReaders } from "../core/read-credential.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 
-/** What the life of a key is made of. Each operation takes it as its first argument. */
+/** The parts that operations on keys need. Each operation takes them as its first argument. */
 export interface KeyService {
   readonly store: KeyStore;
   readonly announcer: ChangeAnnouncer;
@@ -14,6 +14,6 @@ export interface KeyService {
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
-  /** Life of a key whose request gives none; null: it does not expire. */
+  /** Life of a key whose request has no `ttl`. Null: the key does not expire. */
   readonly defaultKeyTtlMs: number | null;
 }

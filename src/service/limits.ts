@@ -8,16 +8,16 @@ import type { RateLimiter } from "../ports/rate-limiter.ts";
 import { isVerified, unverified, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
-/** The limits that a verification meets before and after its verdict; `settle` holds for a derivation as well. */
+/** The limits before and after the verdict of a verification. Derivations use `settle` too. */
 export interface Limits {
   /**
-   * Refuses what may be a guess if it comes from a client that guessed too often; null if the verification may go on. Call before the look-up,
-   * which guessers are not to cause.
+   * Refuses a credential that may be a guess if the client guessed too often. Returns null if the verification may go on. Call it before
+   * the look-up, so that guesses cause none.
    */
   refuseGuesser(answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
-   * Takes the cost of a valid verification from its key's rate limit, and counts the use, or counts the failure of one that is not.
-   * A promise only where the key has a limit that other processes share.
+   * If the verification is valid, takes the cost from the rate limit of the key and records the use. If it is invalid and may be a guess,
+   * counts it. Returns a promise only if the key has a limit that processes share.
    */
   settle(tenant: string, verified: Verified, verification: Pick<Verification, "statedAddress" | "cost">): Verified | Promise<Verified>;
 }
@@ -30,9 +30,10 @@ export interface LimitsOptions {
 }
 
 /**
- * Guesses count against `client_ip`, and only if it was given. A caller of verify asks for others: without `client_ip` they all would have
- * the caller's address, and one of them who guesses would lock all of them out. An expired or revoked key, or one that is used from elsewhere,
- * is no guess. A credential with a genuine tag or signature is never refused here, since many clients may share one address.
+ * Guesses count against `client_ip`, and only if the request has it. A caller verifies the credentials of many end users. Without
+ * `client_ip`, all of them would have the caller's address, and one who guesses would lock out all the others. An expired or revoked key,
+ * or one used from another address, is not a guess. A credential with a valid tag or signature is never refused here, since many clients
+ * may share one address.
  */
 export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptions): Limits {
   const conclude = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {

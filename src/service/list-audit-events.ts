@@ -10,13 +10,15 @@ export interface AuditEventPage {
   readonly nextPageToken: string;
 }
 
-/** The event of a bulk write names up to 1000 keys: so many events are read at once, and a page ends early when it names so many keys. */
+/** The event of a bulk write names up to 1000 keys. So few events are read at once, and a page ends early if its events name many keys. */
 const maxEventsPerRead = 100;
 const maxKeyIds = 10_000;
-/** Asked of the store for one page, as for a page of keys. */
+/** Maximum reads of the store for one page, as for a page of keys. */
 export const maxParts = 100;
 
-/** One page of the audit trail, the newest event first: what has just happened is what is asked for most. It ends early as pages of keys do. */
+/**
+ * Returns one page of the audit trail, newest event first, since recent events are wanted most. It may end early, as a page of keys may.
+ */
 export async function listAuditEvents(
   { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
   tenant: string,

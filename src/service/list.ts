@@ -3,15 +3,15 @@ import { parseKeyFilter } from "../core/key-filter.ts";
 import type { ListPart } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** How large a page may become. */
+/** Limits the size of a page. */
 export interface PageBounds<T> {
   readonly maxBytes: number;
-  /** At most so many bytes an item takes in the answer. */
+  /** The maximum size of an item in the response. */
   readonly bytesOf: (item: T) => number;
 }
 
 export interface PageRequest {
-  /** 0 means 50, more than 1000 means 1000. */
+  /** 0 means 50. More than 1000 means 1000. */
   readonly pageSize: number;
   readonly pageToken: string;
   readonly filter: string;
@@ -30,12 +30,12 @@ export interface ListPage {
 const defaultPageSize = 50;
 const maxPageSize = 1000;
 
-/** Asked of the store for one page. What is left after that is for the next page: a filter may leave few of very many keys (AIP-158). */
+/** Maximum reads of the store for one page. The next page continues after that: a filter may match few of very many keys (AIP-158). */
 export const maxParts = 100;
 
 /**
- * One page of keys by ascending id. It ends early, with a token, if the next key would not fit into the answer, or if the filter leaves
- * too few of the keys that were looked at (AIP-158).
+ * Returns one page of keys by ascending id. It ends early, with a page token, if the next key does not fit into the response, or if the
+ * filter matches too few of the keys that were read (AIP-158).
  */
 export async function listKeys(
   { store, pageTokens, clock }: KeyService,
@@ -48,7 +48,7 @@ export async function listKeys(
   const limit = pageLimit(pageSize);
   let lastKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
   const records: KeyRecord[] = [];
-  // One more than the page holds tells whether there is another page.
+  // One key more than the page holds shows whether there is another page.
   for (let parts = 0; parts < maxParts && lastKeyId !== null && records.length <= limit; parts += 1) {
     const query = { kind, ...filter, nowMs, afterKeyId: lastKeyId, limit: limit + 1 - records.length };
     const part: ListPart = await store.list(tenant, query);
@@ -60,7 +60,7 @@ export async function listKeys(
   return { records: page, nextPageToken: lastKeyId === null ? "" : pageTokens.seal(scope, lastKeyId) };
 }
 
-/** The first items that have room in so many bytes together; at least one, so that a reader gets on. */
+/** The first items that fit into `maxBytes` together. At least one, so that the reader makes progress. */
 export function firstThatFit<T>(items: readonly T[], maxBytes: number, bytesOf: (item: T) => number): readonly T[] {
   let bytes = 0;
   const end = items.findIndex((item, index) => {
@@ -70,7 +70,7 @@ export function firstThatFit<T>(items: readonly T[], maxBytes: number, bytesOf: 
   return end === -1 ? items : items.slice(0, end);
 }
 
-/** Items of a page at most. */
+/** The maximum number of items on a page. */
 export function pageLimit(pageSize: number): number {
   return Math.min(pageSize || defaultPageSize, maxPageSize);
 }

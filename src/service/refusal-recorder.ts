@@ -4,13 +4,16 @@ import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import { auditEvent } from "./audit.ts";
 
-/** Collects refused calls in memory and writes them in bulk, so that a refusal waits for nothing. */
+/** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
 export interface RefusalRecorder {
-  /** `origin` is asked for only where the event is kept. */
+  /** `origin` is called only if the event is recorded. */
   record(caller: string, origin: () => Origin, errorReason: Reason): void;
-  /** Writes what is buffered, one flush after the other; never rejects: what could not be written is kept for the next time. */
+  /**
+   * Writes the buffered events. Concurrent flushes run one after the other. Never rejects: events that cannot be written stay in the
+   * buffer.
+   */
   flush(): Promise<void>;
-  /** Refused calls that were left out since the start. */
+  /** Number of refused calls left out since the start. */
   readonly suppressedCount: number;
 }
 
@@ -19,9 +22,9 @@ export interface RefusalRecorderOptions {
   readonly tenant: string;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
-  /** Events a minute at most, for each known caller, and for all strangers together: these could fill the store otherwise. */
+  /** Maximum events a minute for each known caller, and for all unknown callers together. Otherwise these could fill the store. */
   readonly maxPerMinute: number;
-  /** Events that wait for a store that cannot be asked. */
+  /** Maximum events in the buffer while the store does not answer. */
   readonly maxBuffered: number;
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
 }

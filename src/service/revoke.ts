@@ -1,5 +1,5 @@
 import type { Origin } from "../core/audit.ts";
-import { fits } from "../core/credential.ts";
+import { matchesRecord } from "../core/credential.ts";
 import type { CredentialKind } from "../core/credential-shape.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
 import { isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
@@ -22,9 +22,9 @@ export interface SelfRevokeRequest {
 }
 
 /**
- * Revokes a key for good. The reason of a revoked key may rise (see core/revocation.ts) and never sinks; a call that would lower or repeat it
- * succeeds and changes nothing. Every report of a compromise is recorded in the audit trail, a repeated one too. Rejects with KEY_NOT_FOUND if
- * there is no such key, or if it is not of the given `kind`.
+ * Revokes a key permanently. A revoked key may get a more serious reason (see core/revocation.ts), never a less serious one: such a call
+ * succeeds and changes nothing. The audit trail records every report of a compromise, also a repeated one. Rejects with KEY_NOT_FOUND if no
+ * key is found, or if it is not of the given kind.
  */
 export async function revokeKey(
   service: KeyService,
@@ -47,13 +47,13 @@ export interface SelfRevocationLimits {
   takeGuess(): void;
   /** Counts a use of an issued key whose tag is valid. Called before the look-up. */
   takeUse(keyId: string): void;
-  /** Counts one more report that a key is compromised which is known to be. Each report adds to the audit trail, and revoked keys get published. */
+  /** Counts a repeated report that a key is compromised. Every report adds to the audit trail, and everybody may know a published key. */
   takeRepeat(keyId: string): void;
 }
 
 /**
- * Revokes the key whose credential the caller presents. Rejects with KEY_NOT_FOUND if no key is found, and with PUBLIC_KEY_NOT_PROOF for a
- * public key: everybody who sees it could present it.
+ * Revokes the key that the caller presents. Rejects with KEY_NOT_FOUND if no key is found, and with PUBLIC_KEY_NOT_PROOF for a public key,
+ * which anybody who sees it could present.
  */
 export async function selfRevokeKey(
   service: KeyService,
@@ -81,7 +81,7 @@ async function ownerOf(
   if (presented.type === "issued") takeUse(presented.keyIds[0]);
   for (const keyId of presented.keyIds) {
     const record = await service.store.get(tenant, keyId);
-    if (record !== null && fits(presented, record)) return record;
+    if (record !== null && matchesRecord(presented, record)) return record;
   }
   throw refusalOf(refusalWithoutRecord(presented).kind);
 }

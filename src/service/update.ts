@@ -7,13 +7,13 @@ import type { KeyService } from "./key-service.ts";
 export interface UpdateRequest {
   readonly kind: KeyKind;
   readonly keyId: string;
-  /** Only what is to be written. */
+  /** The attributes to write. Others stay as they are. */
   readonly attributes: Partial<KeyAttributes>;
-  /** Throws for what the request says of fields that cannot change. */
+  /** Throws if the request would change a field that cannot change. */
   readonly checkImmutable: (record: KeyRecord) => void;
 }
 
-/** Writes attributes of a key. Of a revoked or expired one too: it stays what it is. */
+/** Writes attributes of a key. A revoked or expired key can be updated too, and stays revoked or expired. */
 export function updateKey(service: KeyService, tenant: string, origin: Origin, request: UpdateRequest): Promise<KeyRecord> {
   return changeKey(service, tenant, origin, request.keyId, (record) => {
     if (record.kind !== request.kind) throw new Failure("KEY_NOT_FOUND");

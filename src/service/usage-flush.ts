@@ -5,7 +5,7 @@ export interface UsageFlushOptions {
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
 }
 
-/** Writes last uses one flush after the other and says what went wrong; never rejects. */
+/** Returns a function that writes last uses. Concurrent calls run one after the other. Logs failures, and never rejects. */
 export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promise<void> {
   let reportedDrops = 0;
   let last = Promise.resolve();
@@ -26,7 +26,7 @@ export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promi
   };
 
   let waiting: Promise<void> | null = null;
-  // What one that failed puts back is written by the one after it, so that the last one before the end leaves nothing behind.
+  // A failed flush puts its uses back, and the next one writes them. So each call starts a flush after the current one.
   return () => {
     waiting ??= last.then(() => {
       waiting = null;

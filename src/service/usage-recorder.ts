@@ -1,19 +1,19 @@
 import type { KeyStore } from "../ports/key-store.ts";
 
-/** Collects last uses in memory and writes them in bulk, so that verify itself writes nothing. */
+/** Collects the last uses of keys in memory and writes them in bulk, so that a verification itself writes nothing. */
 export interface UsageRecorder {
   record(tenant: string, keyId: string, nowMs: number): void;
-  /** Writes what is buffered. Rejects where the store does, and keeps the uses for the next time. */
+  /** Writes the buffered uses. If the store rejects, this rejects too, and the uses stay in the buffer. */
   flush(): Promise<void>;
-  /** Keys whose last use waits to be written. */
+  /** Number of keys whose last use is not written yet. */
   readonly queuedCount: number;
-  /** Uses that were not recorded because the buffer was full. */
+  /** Number of uses that were not recorded because the buffer was full. */
   readonly droppedCount: number;
 }
 
 export interface UsageRecorderOptions {
   readonly store: Pick<KeyStore, "touch">;
-  /** Keys whose use can be buffered at once. */
+  /** Maximum number of keys in the buffer. */
   readonly maxKeys: number;
 }
 

@@ -1,24 +1,27 @@
 import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
-import { fits, type PresentedCredential } from "../core/credential.ts";
+import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
-/** Answers for every credential, in their order; never rejects. Where the store cannot be asked for one, its verdict is `internal`. */
+/**
+ * Verifies credentials. The results are in the order of the credentials. Never rejects: if the store does not answer, the verdict is
+ * `internal`.
+ */
 export type VerifyMany = (tenant: string, verifications: readonly Verification[], cacheDirective: CacheDirective) => Promise<Verified[]>;
 
 export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
   readonly reader: Pick<RecordReader, "readMany">;
-  /** Told why credentials of a batch could not be verified, once a batch: the answer says only that. */
+  /** Called with the reason why credentials of a batch could not be verified, once a batch. The response does not contain the reason. */
   readonly reportUnanswered: (error: unknown) => void;
 }
 
 type Answer = PromiseSettledResult<ReadAnswer>;
 
 /**
- * One round trip to the shared cache, and one to the store, for all the records that are asked for. Each credential is answered by itself: one
- * that cannot be judged is `internal`, whatever the reason, and the others get their answers.
+ * Reads all records with one round trip to the shared cache and one to the store. Credentials do not affect each other: the verdict of one
+ * that cannot be judged is `internal`, whatever the reason, and the others get their results.
  */
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { reader, clock, reportUnanswered } = options;
@@ -26,7 +29,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { refuseGuesser, settle } = createLimits(options);
 
   const identifyAll = (tenant: string, verifications: readonly Verification[]): (PresentedCredential | Verified)[] => {
-    // Lives no longer than the request, which holds the same credentials: a repeated one is parsed once.
+    // A repeated credential is read once. The map lives only as long as the request, which contains the same credentials.
     const identified = new Map<string, PresentedCredential | Verified>();
     return verifications.map(({ credential }) => {
       const presented = identified.get(credential) ?? identify(tenant, credential);
@@ -37,7 +40,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
 
   const answerTo = (tenant: string, asked: Asked, answers: ReadonlyMap<string, Answer>): Verified | Promise<Verified> => {
     const { presented, verification } = asked;
-    // Asked again, since the credentials before this one in the batch may have been guesses.
+    // Checked again, because earlier credentials of this batch may have been guesses.
     const refusal = asked.refusal ?? refuseGuesser(presented, verification);
     if (refusal !== null) return refusal;
     if (isVerified(presented)) return settle(tenant, presented, verification);
@@ -59,7 +62,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     const answers = new Map(keyIds.map((keyId, index) => [keyId, settled[index] as Answer]));
     const problems: unknown[] = settled.filter((answer) => answer.status === "rejected").map(({ reason }) => reason);
 
-    // One after the other: each pays before the next one asks.
+    // In order: the cost of each is taken before the next one is checked.
     const verdicts = all.map((asked) => {
       const failed = (error: unknown): Verified => {
         problems.push(error);
@@ -81,11 +84,11 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
 interface Asked {
   readonly verification: Verification;
   readonly presented: PresentedCredential | Verified;
-  /** Of a client that had guessed too often before the batch; its keys are not looked up. */
+  /** The refusal if the client had guessed too often before the batch. Then no key is looked up. */
   readonly refusal: Verified | null;
 }
 
-/** The first id decides that has the right record, or no answer: the record might be there. */
+/** The first id with a matching record decides. So does one that was not answered, since the record might be there. */
 function findRecord(
   presented: PresentedCredential,
   answers: ReadonlyMap<string, Answer>,
@@ -96,7 +99,7 @@ function findRecord(
     if (answer.status === "rejected") return "unanswered";
     const { record, outcome } = answer.value;
     if (outcome !== "hit") cacheOutcome = outcome;
-    if (record !== null && fits(presented, record)) return { record, cacheOutcome };
+    if (record !== null && matchesRecord(presented, record)) return { record, cacheOutcome };
   }
   return { record: null, cacheOutcome };
 }

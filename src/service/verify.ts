@@ -1,10 +1,10 @@
 import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
-import { fits } from "../core/credential.ts";
+import { matchesRecord } from "../core/credential.ts";
 import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
-/** Answers for every credential; rejects only where the store cannot be asked. */
+/** Verifies a credential. Rejects only if the store does not answer. */
 export type Verify = (tenant: string, verification: Verification, cacheDirective: CacheDirective) => Promise<Verified>;
 
 export interface VerifyOptions extends JudgeOptions, LimitsOptions {
@@ -25,7 +25,7 @@ export function createVerify(options: VerifyOptions): Verify {
     for (const keyId of presented.keyIds) {
       const { record, outcome } = await reader.read(tenant, keyId, cacheDirective);
       if (outcome !== "hit") cacheOutcome = outcome;
-      if (record !== null && fits(presented, record))
+      if (record !== null && matchesRecord(presented, record))
         return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
     }
     return settle(tenant, judge(presented, null, cacheOutcome, verification), verification);

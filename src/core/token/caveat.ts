@@ -2,11 +2,11 @@ import { areRanges } from "../range-list.ts";
 import { parseRfc3339 } from "../rfc3339.ts";
 import { type TokenFacts, type TokenNarrowing, unnarrowed } from "./facts.ts";
 
-/** In all caveats together, as many as a key may be bound to: every verification goes through them. */
+/** Maximum number of ranges in all caveats together, the same as for a key: every verification checks them all. */
 const maxCidrs = 100;
 
 /**
- * Reads caveats, each one a line of this grammar, with single spaces:
+ * Reads caveats. Each one has this grammar, with single spaces:
  *
  *     time < 2026-01-31T12:00:00Z        before this moment (RFC 3339, years 1 to 9999)
  *     time > 2026-01-31T06:00:00Z        after this moment
@@ -14,10 +14,11 @@ const maxCidrs = 100;
  *     ip in 10.0.0.0/8 192.0.2.7/32      from an address in one of these ranges
  *     audience = https://files.example   in a verification for this audience
  *     key_id = 01KAS4D9N4XJ8M2V6T0QZ3R7YB, actor_id = user_123
- *                                        where the issuer says the same
+ *                                        if the issuer says the same
  *
- * Null where one of them is not of the grammar, or pins what is not so: what cannot be understood cannot be honoured. All of them hold, whatever
- * their order, and each only takes away, so that there is nothing a holder could write here to get more than the issuer gave.
+ * Returns null if a caveat does not match the grammar, or requires a key id or an actor id that the token does not have: a caveat that
+ * cannot be understood cannot be enforced. All caveats apply, in any order. A caveat only takes permissions away, so no holder can get more
+ * than the issuer gave.
  */
 export function readCaveats(caveats: readonly Uint8Array[], facts: TokenFacts): TokenNarrowing | null {
   let narrowing: TokenNarrowing | null = unnarrowed;
@@ -29,12 +30,15 @@ export function readCaveats(caveats: readonly Uint8Array[], facts: TokenFacts): 
   return narrowing;
 }
 
-/** What binds a token to clients and audiences, said again for one that is derived from it; scopes and times become facts of that one. */
+/**
+ * The caveats that bind a token to clients and audiences, for a token derived from it. Its scopes and times become facts of the derived
+ * token.
+ */
 export function bindingCaveats({ clientCidrs, audiences }: TokenNarrowing): string[] {
   return [...clientCidrs.map((cidrs) => `ip in ${cidrs.join(" ")}`), ...audiences.map((audience) => `audience = ${audience}`)];
 }
 
-/** Null where the value is not what the predicate takes. */
+/** Adds one caveat to the narrowing. Returns null if the predicate does not accept the value. */
 type Narrow = (narrowing: TokenNarrowing, value: string, facts: TokenFacts) => TokenNarrowing | null;
 
 const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
@@ -49,7 +53,7 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
     "time >",
     (narrowing, value) => {
       const timeMs = parseRfc3339(value);
-      // A millisecond more, as `notBeforeMs` is a moment at which the token is good.
+      // One millisecond later, since the token is valid at `notBeforeMs` itself.
       return timeMs === null ? null : { ...narrowing, notBeforeMs: Math.max(timeMs + 1, narrowing.notBeforeMs ?? 0) };
     },
   ],
@@ -57,7 +61,7 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
     "scope =",
     (narrowing, value, facts) => {
       const named = new Set(value.split(" "));
-      // Only those of the issuer are kept: a holder's list may be much longer, and is gone through at every verification.
+      // Keeps only the scopes of the issuer: a holder's list may be much longer, and every verification would go through it.
       return named.has("") ? null : { ...narrowing, scopes: (narrowing.scopes ?? facts.scopes).filter((scope) => named.has(scope)) };
     },
   ],
@@ -74,7 +78,7 @@ const predicates: ReadonlyMap<string, Narrow> = new Map<string, Narrow>([
   ["actor_id =", (narrowing, value, facts) => (value === facts.actorId ? narrowing : null)],
 ]);
 
-/** Empty, which is no caveat, if the bytes are not UTF-8. */
+/** The text of the bytes. If they are not UTF-8, it is empty, which is not a caveat. */
 function textOf(bytes: Uint8Array): string {
   const text = Buffer.from(bytes).toString();
   return Buffer.from(text).equals(bytes) ? text : "";

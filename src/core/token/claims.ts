@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "../key.ts";
 import { isTime } from "../rfc3339.ts";
 import { msPerSecond, reservedClaims, type TokenFacts } from "./facts.ts";
 
-/** The payload of a JWT (RFC 7519; `scope` as in RFC 8693). What is empty is left out. */
+/** The payload of a JWT (RFC 7519; `scope` as in RFC 8693). Empty values are left out. */
 export function claimsOf(facts: TokenFacts): JsonObject {
   const { customClaims, scopes, actorId, metadata, chain } = facts;
   return {
@@ -23,7 +23,7 @@ export function claimsOf(facts: TokenFacts): JsonObject {
   };
 }
 
-/** What a payload says, or null for one that this service would not have written. */
+/** Reads a payload. Returns null if this service would not have written it. */
 export function factsOf(claims: JsonObject): TokenFacts | null {
   const {
     iss,
@@ -65,7 +65,7 @@ export function factsOf(claims: JsonObject): TokenFacts | null {
   return sub === subjectOf(facts) ? facts : null;
 }
 
-/** `sub`: the actor, or the key where it has none. */
+/** `sub`: the actor of the key, or the key id if it has none. */
 export function subjectOf({ actorId, rootKeyId }: Pick<TokenFacts, "actorId" | "rootKeyId">): string {
   return actorId === "" ? rootKeyId : actorId;
 }
@@ -78,7 +78,7 @@ function isRevision(value: JsonValue): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** Whole seconds, from the epoch to the end of the year 9999. */
+/** Reports whether the value is whole seconds from the epoch to the end of the year 9999. */
 function isNumericDate(value: JsonValue | undefined): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && isTime((value as number) * msPerSecond);
 }

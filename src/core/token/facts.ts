@@ -3,27 +3,27 @@ import type { JsonObject } from "../key.ts";
 /** Times in tokens are whole seconds, as JWTs have them. */
 export const msPerSecond = 1000;
 
-/** What this service says in a derived token, JWT or macaroon. Times are whole seconds, as JWTs have them. */
+/** What this service states in a derived token, a JWT or a macaroon. */
 export interface TokenFacts {
   /** `jti`: a ULID. */
   readonly tokenId: string;
-  /** Ids of the tokens it was derived from, the one that was derived from the key first; empty where that is this one. */
+  /** Ids of the tokens that it was derived from, oldest first. Empty if it was derived from a key. */
   readonly chain: readonly string[];
   readonly issuer: string;
   readonly tenant: string;
-  /** The key that everything began with, however long the chain. */
+  /** The key at the beginning of the chain. */
   readonly rootKeyId: string;
   /**
-   * `key_first_revision`: the revision that key began with, which tells it from a later key with the same id. Null for issued keys, whose
-   * ids are never used again, and in tokens of releases that did not write it.
+   * `key_first_revision`: the first revision of the root key. It tells the key from a later key with the same id. Null for issued keys,
+   * whose ids are never used again, and in tokens of releases that did not write it.
    */
   readonly rootFirstRevision: number | null;
-  /** Empty: the key has none. */
+  /** Empty: the key has no actor. */
   readonly actorId: string;
   readonly scopes: readonly string[];
-  /** The key's, at the time of issue. */
+  /** The metadata of the key at the time of issue. */
   readonly metadata: JsonObject | null;
-  /** Claims of the caller's own; none has the name of one of ours. */
+  /** Claims that the caller chose. None has the name of a reserved claim. */
   readonly customClaims: JsonObject;
   readonly issueTimeMs: number;
   readonly notBeforeMs: number;
@@ -31,41 +31,44 @@ export interface TokenFacts {
   readonly expireTimeMs: number;
 }
 
-/** What holders added to a macaroon since. Everything here takes away; null and empty take nothing. A JWT cannot be narrowed offline. */
+/**
+ * What holders of a macaroon added to it. Everything here restricts the token. Null and empty restrict nothing. A JWT cannot be narrowed
+ * offline.
+ */
 export interface TokenNarrowing {
-  /** Of the issuer's scopes only these. */
+  /** The scopes of the issuer that are left. */
   readonly scopes: readonly string[] | null;
   readonly notBeforeMs: number | null;
   readonly expireTimeMs: number | null;
-  /** The client's address must lie in a range of each of the lists. */
+  /** The end user's address must be in a range of every list. */
   readonly clientCidrs: readonly (readonly string[])[];
-  /** A verification must be for each of these audiences; two that differ can never be met. */
+  /** A verification must be for each of these audiences. With two different ones the token is never valid. */
   readonly audiences: readonly string[];
 }
 
 export const unnarrowed: TokenNarrowing = { scopes: null, notBeforeMs: null, expireTimeMs: null, clientCidrs: [], audiences: [] };
 
-/** A token whose signature was checked: what it says, before anything is judged. */
+/** The content of a token with a valid signature. Nothing in it is judged yet. */
 export interface ReadToken {
   readonly facts: TokenFacts;
   readonly narrowing: TokenNarrowing;
 }
 
-/** Names of claims that are this service's own, or a JWT's. */
+/** Names of the claims that this service or the JWT standard defines. */
 export const reservedClaims: ReadonlySet<string> = new Set([
   ...["iss", "sub", "aud", "exp", "nbf", "iat", "jti"],
   ...["scope", "key_id", "key_first_revision", "actor_id", "metadata", "tenant", "chain"],
 ]);
 
 /**
- * Whether custom claims may not have this name: a reader that ignores case, white space or the width of letters would take it for a reserved
- * one.
+ * Reports whether custom claims must not have this name: a reader that ignores case, white space or the width of letters would take it for
+ * a reserved one.
  */
 export function isReservedClaim(name: string): boolean {
   const bare = name.normalize("NFKC").replace(/^[\p{White_Space}\p{C}]+|[\p{White_Space}\p{C}]+$/gu, "");
-  // Upper case first: some letters, as the dotless i, have a partner in the other case that does not lead back.
+  // To upper case first: some lower-case letters, such as the dotless i, become a different letter on the way back.
   return reservedClaims.has(bare.toUpperCase().toLowerCase());
 }
 
-/** Longest chain: a token at its end cannot be derived from. */
+/** Maximum length of a chain. Nothing can be derived from a token at its end. */
 export const maxChainLength = 8;

@@ -5,16 +5,16 @@ import { MalformedJwkError, readJwk, type TokenKey } from "./jwk.ts";
 
 /** The keys of all configured JWK Sets at one time. */
 export interface TokenKeys {
-  /** Differs for sets that differ: what was found out with one says nothing about another. */
+  /** Differs between different sets. Results for one version say nothing about another. */
   readonly version: string;
   /** The first private key, in the order of the sets and the keys in them, that is not marked as retired. */
   readonly signer: TokenKey & { readonly privateKey: CryptoKey };
   readonly byKid: ReadonlyMap<string, TokenKey>;
-  /** The public JWKs, in the same order. */
+  /** The public JWKs in the same order. */
   readonly published: readonly JsonObject[];
 }
 
-/** All that is wrong with JWK Sets, a text each: `item 2, key 1 must ...`. None holds a text of a set. */
+/** Everything that is wrong with JWK Sets, such as `item 2, key 1 must ...`. Never quotes a set. */
 export class MalformedJwkSetsError extends Error {
   readonly problems: readonly string[];
 
@@ -26,7 +26,7 @@ export class MalformedJwkSetsError extends Error {
 
 const maxKeys = 100;
 
-/** Reads JWK Sets (RFC 7517) that belong together, at least one. Rejects with MalformedJwkSetsError. */
+/** Reads one or more JWK Sets (RFC 7517) that are used together. Rejects with MalformedJwkSetsError. */
 export async function readJwkSets(texts: readonly string[]): Promise<TokenKeys> {
   const problems: string[] = [];
   const keys: TokenKey[] = [];

@@ -1,35 +1,35 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { CompactSign, type CryptoKey, calculateJwkThumbprint, importJWK } from "jose";
 import type { JsonObject } from "../key.ts";
-import { canonicalJws, type JwtAlgorithm, signatureFits } from "./signature.ts";
+import { canonicalJws, isValidSignature, type JwtAlgorithm } from "./signature.ts";
 
 /** A key of a JWK Set, ready for use. */
 export interface TokenKey {
-  /** As the JWK has it, else its thumbprint (RFC 7638). */
+  /** The `kid` of the JWK. If it has none, its thumbprint (RFC 7638). */
   readonly kid: string;
-  /** The one algorithm this key is used with: it follows from its type, never from a token. */
+  /** The only algorithm for this key. The type of the key decides it, never a token. */
   readonly algorithm: JwtAlgorithm;
   readonly publicKey: KeyObject;
-  /** Null: a public key, which verifies only. */
+  /** Null for a public key, which only verifies. */
   readonly privateKey: CryptoKey | null;
-  /** Marked with `"retired": true`: verifies only, though it is private. */
+  /** The JWK is marked with `"retired": true`: it only verifies, although it is private. */
   readonly isRetired: boolean;
-  /** What the world may see. */
+  /** The JWK as it is published. */
   readonly publicJwk: JsonObject;
 }
 
-/** What is wrong with a JWK or a set of them, without any text of it. */
+/** What is wrong with a JWK. Never quotes it. */
 export class MalformedJwkError extends Error {}
 
 const minRsaBits = 2048;
-/** What verifies one signature must not keep a processor busy. */
+/** With larger keys, one signature check would take too much CPU. */
 const maxRsaBits = 8192;
-/** F4, the least that FIPS 186-5 allows. */
+/** F4, the lowest that FIPS 186-5 allows. */
 const minRsaExponent = 65_537n;
 const publicMembers = ["kty", "crv", "x", "y", "n", "e"];
 const privateMembers = ["d", "p", "q", "dp", "dq", "qi"];
 
-/** Reads one member of a JWK Set. Rejects with MalformedJwkError for what cannot sign or verify a JWT here. */
+/** Reads one key of a JWK Set. Rejects with MalformedJwkError if it cannot sign or verify JWTs here. */
 export async function readJwk(jwk: unknown): Promise<TokenKey> {
   if (!isObject(jwk)) throw new MalformedJwkError("must be a JSON Web Key (RFC 7517)");
   if (jwk.kty === "oct") throw new MalformedJwkError("must not be a symmetric key, whose public half would be the key itself");
@@ -83,7 +83,7 @@ function checkRsa({ asymmetricKeyDetails: details }: KeyObject): void {
     throw new MalformedJwkError(`must have a public exponent of ${minRsaExponent} or more`);
 }
 
-/** Signs once, so that a key whose halves do not belong together is found now and not by those who verify. */
+/** Signs once, so that private and public members that do not match are found now, and not by verifiers. */
 async function privateKeyOf(jwk: Record<string, unknown>, algorithm: JwtAlgorithm, publicKey: KeyObject): Promise<CryptoKey> {
   let key: CryptoKey;
   let signed: string;
@@ -95,7 +95,7 @@ async function privateKeyOf(jwk: Record<string, unknown>, algorithm: JwtAlgorith
   }
   const end = signed.lastIndexOf(".");
   const signature = Buffer.from(signed.slice(end + 1), "base64url");
-  if (!signatureFits(algorithm, publicKey, signed.slice(0, end), signature)) {
+  if (!isValidSignature(algorithm, publicKey, signed.slice(0, end), signature)) {
     throw new MalformedJwkError("has private and public members that do not match");
   }
   return key;

@@ -1,9 +1,9 @@
 import { macaroonPrefix } from "../credential-shape.ts";
 
-/** What a macaroon is made of. It has no location: no signature covers that one, so anybody could write what they like there. */
+/** The parts of a macaroon. It has no location: the signature does not cover it, so anybody could change it. */
 export interface Macaroon {
   readonly identifier: Uint8Array;
-  /** First-party ones only. */
+  /** First-party caveats only. */
   readonly caveats: readonly Uint8Array[];
   /** 32 bytes. */
   readonly signature: Uint8Array;
@@ -16,9 +16,9 @@ export const maxCaveats = 64;
 export const maxCaveatBytes = 26_000;
 
 const version = 2;
-/** Group 1 is the base64 in one of the alphabets, group 2 the padding. */
+/** Group 1 is the base64 in one of the two alphabets, group 2 the padding. */
 const base64Text = new RegExp(`^${macaroonPrefix}([\\w-]+|[A-Za-z\\d+/]+)(={0,2})$`);
-/** As `macaroonToText` writes it: "AgEA" is how a macaroon with an empty location begins. */
+/** The form that `macaroonToText` writes. A macaroon with an empty location begins with "AgEA". */
 const usualText = new RegExp(`^${macaroonPrefix}(?!AgEA)[\\w-]+$`);
 const field = { endOfSection: 0, location: 1, identifier: 2, signature: 6 } as const;
 const signatureBytes = 32;
@@ -38,15 +38,17 @@ export function macaroonToText({ identifier, caveats, signature }: Macaroon): st
 }
 
 /**
- * Reads what `macaroonToText` and the libraries of holders write: version 2 of the binary format of libmacaroons (doc/format.txt there).
+ * Reads the texts that `macaroonToText` and the libraries of holders write: version 2 of the binary format of libmacaroons (its
+ * doc/format.txt),
  *
  *     macaroon  = VERSION [ LOCATION ] IDENTIFIER EOS { caveat } EOS SIGNATURE
  *     caveat    = IDENTIFIER EOS
  *
- * in base64 of either alphabet, padded or not, since libraries differ in that. Some write a location where there is none: it must be empty.
+ * in base64 of either alphabet, padded or not, because libraries differ in that. Some libraries write an empty location; no other is
+ * accepted.
  *
- * Null for all else: other orders, fields that come twice, lengths that are not written in the shortest way, bytes at the end, more than the
- * bounds above allow, and third-party caveats, which nobody could discharge here. Never throws.
+ * Returns null for anything else: another order, duplicate fields, lengths that are not in their shortest form, bytes after the end, more
+ * than the bounds above allow, and third-party caveats, which cannot be discharged here. Never throws.
  */
 export function macaroonFromText(text: string): Macaroon | null {
   const bytes = bytesOf(text);
@@ -54,8 +56,8 @@ export function macaroonFromText(text: string): Macaroon | null {
 }
 
 /**
- * One text for all in which the same macaroon can arrive: what `macaroonToText` writes. Null for some of the texts that are no macaroon;
- * the others are left to `macaroonFromText`.
+ * The canonical text of a macaroon, which is the one that `macaroonToText` writes. Returns null for some texts that are not a macaroon.
+ * `macaroonFromText` finds the others.
  */
 export function canonicalMacaroonText(text: string): string | null {
   if (usualText.test(text) && text.length <= maxMacaroonLength) return text;
@@ -70,7 +72,7 @@ function bytesOf(text: string): Buffer | null {
   if (base64 === undefined || macaroonPrefix.length + base64.length > maxMacaroonLength) return null;
   if (padding !== "" && (base64.length + padding.length) % 4 !== 0) return null;
   const bytes = Buffer.from(base64, "base64");
-  // Of the last character some bits may be left over, and none of them may be set.
+  // The last character may have unused bits, which must be 0.
   if (bytes.toString("base64url") !== base64.replaceAll("+", "-").replaceAll("/", "_")) return null;
   return bytes[0] === version ? bytes : null;
 }
@@ -84,7 +86,7 @@ function readFields(bytes: Buffer): Macaroon | null {
     return true;
   };
 
-  /** The content of a field, or null where another one comes, which is left. A broken field is null as well, and the last that is read. */
+  /** Takes the content of a field. Returns null if another field is next, and leaves that. After a broken field it returns null, always. */
   const take = (type: number): Buffer | null => {
     if (bytes[position] !== type) return null;
     const length = readLength(bytes, position + 1);
@@ -115,7 +117,7 @@ function fieldOf(type: number, content: Uint8Array): Uint8Array[] {
   return [Buffer.of(type, ...lengthOf(content)), content];
 }
 
-/** As a varint: seven bits a byte, the least significant first, all but the last byte marked by the bit above them. */
+/** The length as a varint: seven bits a byte, the least significant first. The highest bit is set in every byte but the last. */
 function lengthOf({ length }: Uint8Array): number[] {
   const bytes: number[] = [];
   for (let rest = length; ; rest >>= 7) {

@@ -7,17 +7,17 @@ import { type Macaroon, macaroonFromText, macaroonToText, maxCaveatBytes, maxCav
 import { parseStrictObject } from "./strict-json.ts";
 
 /**
- * All that this service says stands in the identifier, as the claims that a JWT would have; caveats are the holders'. A first-party caveat of
- * ours would look like one of theirs, so none can grant anything. Every identifier has an id of its own, so that no two macaroons begin with
- * one signature, although they have one root key.
+ * Makes a macaroon. Its identifier contains everything that this service states, as the claims that a JWT would have. Caveats come only
+ * from holders: nobody could tell a caveat of ours from one of theirs, so no caveat may grant anything. Every identifier contains a new id,
+ * so two macaroons never have the same first signature, although they have the same root key.
  */
 export function mintMacaroon(rootKey: Subkey, facts: TokenFacts): string {
   return macaroonToText(signIdentifier(rootKey.key, Buffer.from(JSON.stringify(claimsOf(facts)))));
 }
 
 /**
- * Reads a macaroon that began here. `invalid_format`: it is no macaroon, or has a caveat that this service does not know, third-party ones
- * among them; `signature_invalid`: none of the root keys signed it, or it was changed since.
+ * Reads a macaroon that was made here. `invalid_format`: the text is not a macaroon, or it has an unknown or a third-party caveat.
+ * `signature_invalid`: none of the root keys signed it, or it was changed later.
  */
 export function readMacaroon(rootKeys: readonly Subkey[], text: string): ReadToken | "invalid_format" | "signature_invalid" {
   const macaroon = macaroonFromText(text);
@@ -29,13 +29,13 @@ export function readMacaroon(rootKeys: readonly Subkey[], text: string): ReadTok
   return facts === null || narrowing === null ? "invalid_format" : { facts, narrowing };
 }
 
-/** Whether the text is a macaroon that began with one of the keys, whatever its caveats say. */
+/** Reports whether the text is a macaroon made with one of the keys, whatever its caveats say. */
 export function isSignedByAny(rootKeys: readonly Subkey[], text: string): boolean {
   const macaroon = macaroonFromText(text);
   return macaroon !== null && rootKeys.some(({ key }) => isSignedBy(key, macaroon));
 }
 
-/** The macaroon with more caveats, as any holder could add them; null where that would be more than a macaroon may have. */
+/** Adds caveats to a macaroon, as any holder can. Returns null if the result would exceed the bounds of a macaroon. */
 export function narrowMacaroon(text: string, caveats: readonly string[]): string | null {
   const held = macaroonFromText(text);
   if (held === null) return null;

@@ -1,6 +1,6 @@
 import { type KeyObject, verify } from "node:crypto";
 
-/** `alg` of JWTs (RFC 7518, RFC 8037), one for each type of key. */
+/** The `alg` of JWTs (RFC 7518, RFC 8037), one for each type of key. */
 export const jwtAlgorithms = ["EdDSA", "ES256", "RS256"] as const;
 export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
 
@@ -9,12 +9,11 @@ const p256Order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc63
 const p256Bytes = 32;
 
 /**
- * Whether a JWS signature over `input` was made with the key. Synchronous, because the thread pool adds to
- * the cost of the check (bench/micro.ts).
- * With every ECDSA signature (r, s) the signature (r, n - s) is valid too, and anybody can compute it. Only the one with the lower s is taken,
- * so that a token is one text.
+ * Reports whether a JWS signature over `input` was made with the key. Synchronous: a trip through the thread pool adds to the cost of the
+ * check (bench/micro.ts). For every ECDSA signature (r, s), (r, n - s) is valid too, and anybody can compute it. Only the one with the
+ * lower s is accepted, so that a token has one text.
  */
-export function signatureFits(algorithm: JwtAlgorithm, publicKey: KeyObject, input: string, signature: Uint8Array): boolean {
+export function isValidSignature(algorithm: JwtAlgorithm, publicKey: KeyObject, input: string, signature: Uint8Array): boolean {
   const bytes = Buffer.from(input);
   switch (algorithm) {
     case "EdDSA":
@@ -26,7 +25,7 @@ export function signatureFits(algorithm: JwtAlgorithm, publicKey: KeyObject, inp
   }
 }
 
-/** The JWS with the one form of its signature that `signatureFits` takes. Libraries that sign with ES256 return either. */
+/** The JWS with the form of its signature that `isValidSignature` accepts. Libraries that sign with ES256 return either form. */
 export function canonicalJws(algorithm: JwtAlgorithm, jws: string): string {
   if (algorithm !== "ES256") return jws;
   const end = jws.lastIndexOf(".");

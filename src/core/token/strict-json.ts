@@ -3,13 +3,16 @@ import type { JsonObject, JsonValue } from "../key.ts";
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const strings = /"(?:[^"\\]|\\.)*"/g;
 
-/** The JSON object in UTF-8 bytes, or null for what is none or has a member twice, which readers take differently (RFC 8725, section 2.4). */
+/**
+ * Parses a JSON object in UTF-8. Returns null for anything else, and for duplicate members, which readers treat differently (RFC 8725,
+ * section 2.4).
+ */
 export function parseStrictObject(bytes: Uint8Array): JsonObject | null {
   try {
     const text = utf8.decode(bytes);
     const value = JSON.parse(text) as JsonValue;
     if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-    // Of a member that is there twice only one is left, so that more are written than read.
+    // JSON.parse keeps one of duplicate members, so the text has more members than the value.
     return colonsOutsideStrings(text) === memberCount(value) ? value : null;
   } catch {
     return null;

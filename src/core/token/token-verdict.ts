@@ -5,8 +5,9 @@ import { type Circumstances, decide, type Verdict } from "../verdict.ts";
 import { msPerSecond, type ReadToken } from "./facts.ts";
 
 /**
- * Whether the record is that of the key a token goes back to. An imported key that was deleted and imported again has its old id, but another
- * first revision, unless so much time has passed that the store forgot the old one; then it was made after the token.
+ * Reports whether the record is that of the root key of the token. An imported key that was deleted and imported again has its old id and
+ * another first revision. If the store has forgotten the old key by then, the first revision may be the same, but the key is newer than the
+ * token.
  */
 export function isRootOf({ facts }: ReadToken, record: KeyRecord): boolean {
   const { rootKeyId, rootFirstRevision, issueTimeMs } = facts;
@@ -15,8 +16,9 @@ export function isRootOf({ facts }: ReadToken, record: KeyRecord): boolean {
 }
 
 /**
- * The token as if it were a key: its root's record, with the scopes that issuer, holders and, now, the root all grant, until whichever expiry
- * comes first, from every address (the contract binds keys to addresses, not their tokens). Where no root is asked, the issuer's word counts.
+ * The token as the record of a key. It has the scopes that the issuer, the holders and the root key at this moment all grant, and the
+ * earliest expiry of them. It has no address ranges: the contract binds keys to addresses, not their tokens. In stateless mode there is no
+ * root record, and the claims of the token decide.
  */
 export function tokenRecord({ facts, narrowing }: ReadToken, root: KeyRecord | null): KeyRecord {
   const granted = root === null ? facts.scopes : facts.scopes.filter((scope) => root.scopes.includes(scope));
@@ -30,7 +32,10 @@ export function tokenRecord({ facts, narrowing }: ReadToken, root: KeyRecord | n
   };
 }
 
-/** Judges a token at this moment, as `decide` judges a key. A token whose time has not begun is `expired`: out of its time. */
+/**
+ * Judges a token at this moment, as `decide` judges a key. A token that is not valid yet is `expired` too: the contract has no other code
+ * for it.
+ */
 export function decideToken(token: ReadToken, root: KeyRecord | null, circumstances: TokenCircumstances): Verdict {
   const verdict = decide(tokenRecord(token, root), circumstances);
   if (!verdict.isValid) return verdict;
@@ -48,9 +53,9 @@ export function decideToken(token: ReadToken, root: KeyRecord | null, circumstan
 }
 
 export interface TokenCircumstances extends Circumstances {
-  /** How far the issuer's clock may be ahead of ours. Expiry knows no such grace: a token must not outlive its key. */
+  /** How far the issuer's clock may be ahead of ours. Expiry has no such tolerance: a token must not outlive its key. */
   readonly clockSkewMs: number;
-  /** Whom the token is presented to; null: whoever it is for. */
+  /** The audience that the token is presented to. Null: any. */
   readonly audience: string | null;
 }
 
@@ -69,7 +74,7 @@ function rootless({
     revision: 0,
     firstRevision: rootFirstRevision ?? 0,
     actorId,
-    // Of a token as such: whoever holds it can use it.
+    // Tokens are secret: whoever holds one can use it.
     visibility: "secret",
     metadata,
     rateLimitPolicy: null,

@@ -10,29 +10,32 @@ import { isSignedByAny, mintMacaroon, narrowMacaroon, readMacaroon } from "./mac
 import { canonicalMacaroonText } from "./macaroon-format.ts";
 
 export interface Tokens {
-  /** `iss` of the tokens. */
+  /** The `iss` of the tokens. */
   readonly issuer: string;
-  /** How many signatures were checked, and how many were known from before. */
+  /** How many signatures were checked, and how many checks were saved because the token was seen before. */
   readonly signatures: { readonly checked: number; readonly remembered: number };
-  /** The claim that a token makes, or why it can make none. Costs a signature check, for a token that was seen lately one SHA-256; no I/O. */
+  /**
+   * Reads a token. Returns a refusal if it is not valid here. Costs a signature check, or one SHA-256 for a token that was seen recently.
+   * No I/O.
+   */
   read(tenant: string, type: PresentedToken["type"], text: string, nowMs: number): PresentedToken | TokenRefusal;
   /**
-   * Whether a text that makes no claim was not made here: a JWT that names none of the signing keys, or a macaroon that none of the root keys
-   * signed, live or not. What names one of the keys was, or pretends to be.
+   * Reports whether a refused text was not made here: a JWT that names none of the signing keys, or a macaroon that none of the root keys
+   * signed, expired ones included. A text that names one of the keys was made here, or pretends to be.
    */
   isForeign(type: PresentedToken["type"], text: string): boolean;
   mintJwt(facts: TokenFacts): Promise<string>;
-  /** A macaroon that is bound to the same clients and audiences; null where it would be too long. */
+  /** Makes a macaroon that is bound to the same clients and audiences. Returns null if it would be too long. */
   mintMacaroon(facts: TokenFacts, narrowing: TokenNarrowing): string | null;
 }
 
-/** `not_found`: it was issued for another tenant, or by another issuer with the same keys. */
+/** `not_found`: the token is for another tenant, or from another issuer with the same keys. */
 export type TokenRefusal = "invalid_format" | "signature_invalid" | "not_found";
 
 export interface TokensOptions {
   readonly issuer: string;
   readonly keys: () => TokenKeys;
-  /** The first one signs. */
+  /** The first key signs. */
   readonly macaroonKeys: readonly [Subkey, ...Subkey[]];
 }
 
@@ -41,11 +44,15 @@ interface CheckedToken {
   readonly chars: number;
 }
 
-/** By the characters of the tokens: some ten thousand of a usual size. What is kept of each is some three times that. */
+/**
+ * Characters of the tokens to remember: some ten thousand tokens of usual size. A remembered token takes some three times its characters.
+ */
 const rememberedChars = 8_388_608;
 
 export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tokens {
-  /** Tokens whose signature fits, by the keys it was held against and the token's digest. What they say is judged each time. */
+  /**
+   * Tokens with a valid signature, by the keys that checked it and the digest of the token. Their content is judged in every verification.
+   */
   const checked = createBoundedMemory<CheckedToken>(rememberedChars, ({ chars }) => chars);
 
   const signatures = { checked: 0, remembered: 0 };
@@ -69,7 +76,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
       return remembered(jwtKeys.version, text, () => readJwt(jwtKeys, text));
     }
     const liveKeys = macaroonKeys.filter((key) => isLive(key, nowMs));
-    // Keys only ever leave, so that their number tells which ones there are.
+    // Keys only expire and none is added, so their number shows which ones are left.
     const canonicalText = canonicalMacaroonText(text);
     return canonicalText === null
       ? "invalid_format"

@@ -69,7 +69,7 @@ describe("a holder", () => {
     (caveat) => expect(read(narrowMacaroon(minted, [caveat]) as string)).toBe("invalid_format"),
   );
 
-  test("who writes more than fits is told at once", () => {
+  test("caveats beyond the bounds are refused at once", () => {
     expect(narrowMacaroon(minted, Array(maxCaveats).fill("scope = read"))).not.toBeNull();
     expect(narrowMacaroon(minted, Array(maxCaveats + 1).fill("scope = read"))).toBeNull();
     expect(narrowMacaroon(minted, ["x".repeat(maxCaveatBytes + 1)])).toBeNull();

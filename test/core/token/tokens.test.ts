@@ -20,7 +20,7 @@ function setup(options: { issuer?: string; macaroonKeys?: typeof macaroonKeys } 
   return { now, tokens };
 }
 
-test("a signature that fits is not checked again while the keys stay the same, and no longer", async () => {
+test("a valid signature is not checked again while the keys stay the same, and no longer", async () => {
   const { now, tokens } = setup();
   const jwt = await tokens.mintJwt(facts);
   expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ type: "jwt", keyIds: [facts.rootKeyId], token: { facts } });
