@@ -1,7 +1,7 @@
 import { generateKeyPairSync, hash, randomBytes, sign, verify } from "node:crypto";
 import { promisify } from "node:util";
 import { createCredentials } from "../../src/core/credential.ts";
-import { signatureFits } from "../../src/core/token/signature.ts";
+import { isValidSignature } from "../../src/core/token/signature.ts";
 import { report, reportAsync, title } from "./report.ts";
 
 const token = "kwadm_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
@@ -26,6 +26,6 @@ export async function measureCredentials(): Promise<void> {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const signature = sign(null, Buffer.from(input), privateKey);
   const pooled = promisify(verify);
-  report("Ed25519 signature, on this thread (signature.ts)", 500, () => signatureFits("EdDSA", publicKey, input, signature));
+  report("Ed25519 signature, on this thread (signature.ts)", 500, () => isValidSignature("EdDSA", publicKey, input, signature));
   await reportAsync("Ed25519 signature, on the thread pool", 500, 1, () => pooled(null, Buffer.from(input), publicKey, signature));
 }
