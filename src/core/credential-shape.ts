@@ -53,15 +53,18 @@ interface ShapeInText {
 const shapesInText: Readonly<Record<Exclude<CredentialKind, "imported" | "none"> | "adminToken", ShapeInText>> = {
   issued: { mark: versionMark, pattern: `[a-z][a-z0-9_]{0,31}${versionMark}[\\w+/-]{16,}={0,2}` },
   macaroon: { mark: macaroonPrefix, pattern: `${macaroonPrefix}[\\w+/-]{16,}={0,2}` },
-  jwt: { mark: jwtPrefix, pattern: `${jwtPrefix}[\\w-]{8,}\\.[\\w-]+(?:\\.[\\w-]*)?` },
   adminToken: { mark: adminTokenPrefix, pattern: `${adminTokenPrefix}[\\w-]{16,}` },
+  jwt: { mark: jwtPrefix, pattern: `${jwtPrefix}[\\w-]{8,}\\.[\\w-]+(?:\\.[\\w-]*)?` },
 };
 
 /** Found in every text that holds a credential of this service or a JWT, and in some others. */
-export const credentialMark = anyOf(({ mark }) => mark);
-/** Finds the credentials of this service and JWTs inside a text. */
-export const credentialInText = anyOf(({ pattern }) => pattern);
-
-function anyOf(sourceOf: (shape: ShapeInText) => string): RegExp {
-  return new RegExp(Object.values(shapesInText).map(sourceOf).join("|"));
-}
+export const credentialMark = new RegExp(
+  Object.values(shapesInText)
+    .map(({ mark }) => mark)
+    .join("|"),
+);
+/**
+ * Find the credentials of this service and JWTs inside a text, one kind each. Apply them in this order: if one credential follows another without
+ * a gap, the kind with more characters in its alphabet must be found first.
+ */
+export const credentialsInText = Object.values(shapesInText).map(({ pattern }) => new RegExp(pattern, "g"));

@@ -3,7 +3,7 @@
  * because error messages quote what they were given. Byte arrays and protobuf messages are never written out: they are request contents.
  */
 
-import { credentialInText, credentialMark } from "../core/credential-shape.ts";
+import { credentialMark, credentialsInText } from "../core/credential-shape.ts";
 
 export const redacted = "[redacted]";
 
@@ -19,8 +19,6 @@ const privateJwkMembers = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
 /** Matches every text that redactText changes. Most texts do not match, and testing first saves most of the search (bench/micro.ts). */
 const hint = new RegExp(`://|bearer|basic|${credentialMark.source}`, "i");
 
-const everyCredential = new RegExp(credentialInText, "g");
-
 const maxDepth = 8;
 const maxTextLength = 8192;
 
@@ -33,13 +31,11 @@ export function redactFields(fields: Readonly<Record<string, unknown>>): Record<
 export function redactText(text: string): string {
   const short = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}...` : text;
   if (!hint.test(short)) return short;
-  return (
-    short
-      .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
-      // No boundaries: in quoted JSON or a URL a credential may follow `\n` or `%0A`.
-      .replace(/(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
-      .replace(everyCredential, redacted)
-  );
+  const withoutLogins = short
+    .replace(/(:\/\/)[^\s/?#]*@/g, `$1${redacted}@`)
+    // No boundaries: in quoted JSON or a URL a credential may follow `\n` or `%0A`.
+    .replace(/(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`);
+  return credentialsInText.reduce((rest, pattern) => rest.replace(pattern, redacted), withoutLogins);
 }
 
 function redactValue(value: unknown, depth: number): unknown {

@@ -78,6 +78,12 @@ test.each([
   expect(credentials.parse("default", made.get(kind) as string, nowMs).type).toBe(type);
 });
 
+test("of two credentials without a gap neither reaches a log", () => {
+  const tail = "c2VjcmV0LXRhaWwtb2YtYS10b2tlbg";
+  expect(redactText(`eyJhbGciOiJub25lIn0.mc_v1_AgJ+${tail}`)).not.toContain(tail);
+  expect(redactText(`eyJhbGciOiJub25lIn0.e30.mc_v1_AgJ+${tail}`)).not.toContain(tail);
+});
+
 test("a text without a credential is logged as it is", () => {
   for (const text of ["no key found", "tenant_v1", "kwadm", "https://example.com/v1/eye"]) expect(redactText(text)).toBe(text);
 });
