@@ -1,11 +1,11 @@
 import { startServer } from "../support/server-process.ts";
 import { problemsOf, runHostile, summaryOf } from "./run-hostile.ts";
 
-/** `node test/hostile/main.ts [requests] [seed]`: the long run, against a server of its own. */
+/** `node test/hostile/main.ts [requests] [seed]`: the long run, against a server of its own with a heap of 512 MB. */
 const count = Number(process.argv[2] ?? 200_000);
 const seed = Number(process.argv[3] ?? 1);
 
-await using server = await startServer();
+await using server = await startServer({ env: { NODE_OPTIONS: "--max-old-space-size=512" } });
 const result = await runHostile({ server, count, seed, log: console.info });
 console.info(summaryOf(result));
 const problems = problemsOf(result);
