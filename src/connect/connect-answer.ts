@@ -12,16 +12,16 @@ export function writeConnectAnswer(
   call: HttpCall,
   codec: Codec,
   outcome: Uint8Array | Failure,
-  { statusOf }: LaneOptions,
+  { statusOf, answers }: LaneOptions,
 ): void {
   const headers: OutgoingHttpHeaders = call.responseHeaders;
   for (const [name, value] of Object.entries(call.responseTrailers ?? {})) headers[`trailer-${name}`] = value;
   if (outcome instanceof Failure) {
     const status = statusOf(outcome, call.requestId);
     headers["content-type"] = "application/json";
-    writeAnswer(exchange, connectHttpStatus(status.code), headers, connectErrorBody(status));
+    writeAnswer(exchange, connectHttpStatus(status.code), headers, connectErrorBody(status), answers);
   } else {
     headers["content-type"] = codec.contentType;
-    writeAnswer(exchange, 200, headers, outcome);
+    writeAnswer(exchange, 200, headers, outcome, answers);
   }
 }

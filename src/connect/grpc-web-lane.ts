@@ -20,7 +20,7 @@ const okTrailers = { "grpc-status": "0" };
 export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): Promise<void> {
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
-  const { json, bodies, statusOf } = options;
+  const { json, bodies, statusOf, answers } = options;
   const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
   const steps = {
     timeoutMs: () => parseGrpcTimeout(call.requestHeader("grpc-timeout")),
@@ -44,6 +44,6 @@ export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: Http
     body = Buffer.concat([outcome, trailerFrame({ ...responseTrailers, ...okTrailers })]);
   }
   headers["content-type"] = codec.contentType;
-  writeAnswer(exchange, 200, headers, codec.text ? webText(body) : body);
+  writeAnswer(exchange, 200, headers, codec.text ? webText(body) : body, answers);
   discardRest(source);
 }

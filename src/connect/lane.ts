@@ -1,6 +1,7 @@
 import type { DescMethodUnary, Registry } from "@bufbuild/protobuf";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import type { Failure } from "../error/failure.ts";
+import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import type { HttpCall } from "../http/http-call.ts";
 import type { ErrorReporter, ServedMethod } from "../http/run-call.ts";
@@ -23,6 +24,7 @@ export interface LaneOptions {
   readonly reportError: ErrorReporter;
   /** What callers get of a failure. */
   readonly statusOf: (failure: Failure, requestId: string) => Status;
+  readonly answers: AnswerQueue;
 }
 
 /** The encoding that a request names in `header`. Throws UNIMPLEMENTED for an unknown one; then the answer lists the known ones in `acceptHeader`. */

@@ -12,7 +12,7 @@ import { codecOfQuery } from "./get-request.ts";
 import { trailerFrame, webText } from "./grpc-web.ts";
 import type { LaneOptions } from "./lane.ts";
 
-type RefusalOptions = Pick<LaneOptions, "statusOf">;
+type RefusalOptions = Pick<LaneOptions, "statusOf" | "answers">;
 type Headers = Readonly<Record<string, string>>;
 
 const acceptedTypes = [
@@ -49,7 +49,7 @@ function refuse(
   response: HttpResponse,
   httpStatus: number,
   { reason, message, headers }: { reason: Reason; message: string; headers: Headers },
-  { statusOf }: RefusalOptions,
+  { statusOf, answers }: RefusalOptions,
 ): void {
   const requestId = requestIdOf(request);
   const status: Status = { ...statusOf(new Failure(reason, { message }), requestId), code: unknownCode };
@@ -60,7 +60,7 @@ function refuse(
   } else if (request.method === "HEAD") {
     writeHeaders(exchange, httpStatus, { ...all, "content-type": errorType(request) });
   } else {
-    writeAnswer(exchange, httpStatus, { ...all, "content-type": errorType(request) }, connectErrorBody(status));
+    writeAnswer(exchange, httpStatus, { ...all, "content-type": errorType(request) }, connectErrorBody(status), answers);
   }
   discardRest(exchange.source);
 }
@@ -107,7 +107,7 @@ export function refuseUnknown(
   const exchange = exchangeOf(request, response);
   const requestId = requestIdOf(request);
   const status = options.statusOf(new Failure("UNIMPLEMENTED"), requestId);
-  writeUnknown(codec, exchange, isServiceKnown ? 501 : 404, { "x-request-id": requestId }, status);
+  writeUnknown(codec, exchange, isServiceKnown ? 501 : 404, { "x-request-id": requestId }, status, options);
   discardRest(exchange.source);
 }
 
@@ -117,17 +117,18 @@ function writeUnknown(
   httpStatus: number,
   headers: Headers,
   status: Status,
+  { answers }: RefusalOptions,
 ): void {
   const all = { ...headers, "content-type": contentType };
   if (protocol === "grpc") {
     writeHeaders(exchange, 200, { ...all, ...grpcErrorTrailers(status) });
   } else if (protocol === "grpc-web") {
     const frame = trailerFrame({ ...headers, ...grpcErrorTrailers(status) });
-    writeAnswer(exchange, 200, all, text ? webText(frame) : frame);
+    writeAnswer(exchange, 200, all, text ? webText(frame) : frame, answers);
   } else if (enveloped) {
     const endOfStream = Buffer.from(JSON.stringify({ error: connectError(status), metadata: {} }));
-    writeAnswer(exchange, 200, all, writeEnvelope(endOfStream, endStreamFlag));
+    writeAnswer(exchange, 200, all, writeEnvelope(endOfStream, endStreamFlag), answers);
   } else {
-    writeAnswer(exchange, httpStatus, { ...all, "content-type": "application/json" }, connectErrorBody(status));
+    writeAnswer(exchange, httpStatus, { ...all, "content-type": "application/json" }, connectErrorBody(status), answers);
   }
 }

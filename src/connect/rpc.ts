@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
+import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
@@ -16,7 +17,7 @@ import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./refusal.ts";
 import { createStreamAdapter, type RegisterStreams } from "./stream-adapter.ts";
 
-export interface RpcOptions extends LaneOptions {
+export interface RpcOptions extends Omit<LaneOptions, "answers"> {
   readonly methods: MethodTable;
   /** For `methods`. */
   readonly admit: Admission;
@@ -41,8 +42,9 @@ export interface RpcHandler {
 }
 
 /** Serves Connect, gRPC and gRPC-Web: unary calls on lanes of our own, streams by Connect's handlers. */
-export function createRpcHandler(options: RpcOptions): RpcHandler {
-  const { methods, openMethods, reportError } = options;
+export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
+  const { methods, openMethods, reportError } = rpcOptions;
+  const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue() };
   const routes = new Map([...routesOf(methods, options.admit, options), ...routesOf(openMethods, () => {}, options)]);
   const streams = createStreamAdapter(options);
   const serviceNames = new Set([...streams.serviceNames, ...[...routes.values()].map(({ method }) => method.parent.typeName)]);

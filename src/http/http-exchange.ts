@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { Readable } from "node:stream";
+import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
 
 /** A request and what its response is written to. */
@@ -25,7 +26,13 @@ export function exchangeOfStream(stream: ServerHttp2Stream, headers: IncomingHtt
 }
 
 /** Writes a whole answer. Adds to `headers`. */
-export function writeAnswer(exchange: HttpExchange, status: number, headers: OutgoingHttpHeaders, body: Uint8Array): void {
+export function writeAnswer(
+  exchange: HttpExchange,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array,
+  answers: AnswerQueue,
+): void {
   const { sink } = exchange;
   headers["content-length"] = body.length;
   if (isStream(sink)) {
@@ -33,7 +40,7 @@ export function writeAnswer(exchange: HttpExchange, status: number, headers: Out
     sink.respond(streamHeaders(exchange, status, headers));
     sink.end(body);
   } else {
-    sink.writeHead(status, headers).end(body);
+    answers.end(sink.writeHead(status, headers), body);
   }
 }
 

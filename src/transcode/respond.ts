@@ -4,6 +4,7 @@ import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { errorTable } from "../error/table.ts";
+import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import { writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
@@ -32,10 +33,11 @@ export function sendAnswer(
   response: HttpResponse,
   { status, location, text }: EncodedAnswer,
   headers: ResponseHeaders,
+  answers: AnswerQueue,
 ): void {
   const allHeaders = location === undefined ? headers : { ...headers, location };
   if (status === 204) sendNothing(response, allHeaders);
-  else sendJson(request, response, status, text, allHeaders);
+  else sendJson(request, response, status, text, allHeaders, answers);
 }
 
 function responseText(route: Route, message: Message): string {
@@ -77,7 +79,14 @@ function closeAfter(response: HttpResponse): void {
   response.once("finish", () => stream.close());
 }
 
-function sendJson(request: HttpRequest, response: HttpResponse, status: number, body: string, headers: ResponseHeaders): void {
+function sendJson(
+  request: HttpRequest,
+  response: HttpResponse,
+  status: number,
+  body: string,
+  headers: ResponseHeaders,
+  answers?: AnswerQueue,
+): void {
   writeHead(response, status, {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -86,7 +95,8 @@ function sendJson(request: HttpRequest, response: HttpResponse, status: number, 
     "content-length": Buffer.byteLength(body),
   });
   if (request.method === "HEAD") response.end();
-  else response.end(body);
+  else if (answers === undefined || "stream" in response) response.end(body);
+  else answers.end(response, body);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
+import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget, BodyLease } from "../http/body-budget.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
@@ -42,6 +43,7 @@ interface Endpoint {
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
   const { admit, json, bodies, trustedProxies, reportError } = options;
+  const answers = createAnswerQueue();
   const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
 
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
@@ -68,7 +70,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     if (sink.destroyed) return;
     call.setAnswered();
     if (outcome instanceof Failure) sendFailure(request, response, outcome, call.responseHeaders);
-    else sendAnswer(request, response, outcome, call.responseHeaders);
+    else sendAnswer(request, response, outcome, call.responseHeaders, answers);
   }
 
   return (request, response) => {
