@@ -14,7 +14,7 @@ type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
 
 const writable = Object.values(attributeFields);
 
-/** What an update writes: see fieldsToWrite. The resource stands at `path` in the request. */
+/** The fields that an update writes: see fieldsToWrite. `path` is where the request holds the resource. */
 export function attributesToWrite(
   schema: KeySchema,
   resource: MessageShape<KeySchema>,
@@ -24,7 +24,7 @@ export function attributesToWrite(
   return attributesNamed(resource, fieldsToWrite(resource, updateMask, "update_mask", schema, writable), path);
 }
 
-/** Refuses another actor or visibility than the key has: dropping it silently would leave the caller believing in it. */
+/** Refuses an actor or visibility that differs from the key's: ignoring it silently would mislead the caller. */
 export function checkImmutable(prefix: string, resource: MessageShape<KeySchema>): (record: KeyRecord) => void {
   return (record) => {
     if (resource.actorId !== "" && resource.actorId !== record.actorId) throw invalidField(`${prefix}.actor_id`, "cannot be changed");

@@ -5,7 +5,7 @@ import type { Role } from "../../core/role.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Access } from "../methods.ts";
 
-/** A bearer token that is known by its SHA-256 only. */
+/** A bearer token, of which only the SHA-256 is known. */
 export interface KnownToken {
   readonly name: string;
   readonly sha256: Uint8Array;
@@ -15,7 +15,7 @@ export interface KnownToken {
 const bearer = /^bearer +([\w~+/.-]+=*) *$/i;
 
 /**
- * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses callers without a role that may call the method. A method whose
+ * Authenticates the caller by `Authorization: Bearer` (RFC 6750) and refuses callers whose roles may not call the method. A method whose
  * access is undefined is refused to everyone.
  */
 export function authenticate(tokens: readonly KnownToken[], accessOf: (method: DescMethod) => Access | undefined): Admission {
