@@ -10,6 +10,7 @@ import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
+import { callersOf } from "./callers.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -29,7 +30,7 @@ import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { accessOf, hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
@@ -102,6 +103,7 @@ interface Given {
 
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
+  const callers = callersOf(config, secrets);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
@@ -199,7 +201,10 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, accessOf));
+  const authorized = auditRefusals(
+    refusals,
+    authenticate(() => callers, clock),
+  );
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -217,7 +222,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     services: [ApiKeysService],
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
-    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    isAdmin: (authorization) => isAdmin(callers, authorization, clock),
     monotonicMs,
   });
   const rpc = createRpcHandler({

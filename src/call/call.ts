@@ -9,6 +9,10 @@ export interface Caller {
   /** Name of the token or subject of the JWT; safe to log. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** Tenants that the caller may act for; "*": all. */
+  readonly tenants: "*" | readonly string[];
+  /** Scopes that the caller may give to keys and tokens. Null: all. */
+  readonly scopeCeiling: readonly string[] | null;
 }
 
 /** Somebody who follows one call, for the log, metrics or a trace. */
