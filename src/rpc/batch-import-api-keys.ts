@@ -19,9 +19,9 @@ import { checkNewKey } from "./scope-ceiling.ts";
 const itemsPerTurn = 64;
 
 /**
- * Batch import under both names that the reference has for it, whose messages have the same fields. Each item stands for itself; if none was
- * imported, the call fails with the code that most of them had. The keys are left out of an answer that would be too large for a client to
- * read: they were imported, and the client has to hear that.
+ * Batch import, under both names that the reference implementation has for it; their messages have the same fields. Each item succeeds or
+ * fails alone. If none was imported, the call fails with their most frequent code. The keys are left out of an answer that would be too
+ * large for a client to read, because they were imported and the client must learn that.
  */
 export function batchImportApiKeys(
   service: KeyService,
@@ -52,7 +52,7 @@ function bytesOf(imported: readonly (KeyRecord | Failure)[]): number {
   return imported.reduce((sum, result) => sum + (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)), 0);
 }
 
-/** `requestId` and `compactResults` are extensions of the first name's request. */
+/** Only the request under the first name has the extensions `requestId` and `compactResults`. */
 interface BatchRequest {
   readonly requests: readonly ImportApiKeyRequest[];
   readonly requestId?: string;

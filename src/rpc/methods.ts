@@ -12,11 +12,11 @@ export type Access = "public" | readonly Role[];
 /** How JSON/HTTP answers a success. */
 export interface Success<Response> {
   readonly status: 200 | 201 | 204;
-  /** Path of the resource that was made, for the Location header. */
+  /** Path of the created resource, for the Location header. */
   readonly location?: (response: Response) => string;
 }
 
-/** What is fixed for a method beside its contract in proto/. */
+/** Properties of a method that its contract in proto/ does not state. */
 export interface MethodRow<Response> {
   readonly access: Access;
   readonly success: Success<Response>;

@@ -32,7 +32,7 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
   };
 }
 
-/** What the new key does not inherit: see fieldsToWrite. */
+/** The fields that the new key does not inherit: see fieldsToWrite. */
 function overridesOf(request: RotateIssuedApiKeyRequest): KeyOverrides {
   const names = fieldsToWrite(request, request.overrideMask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
   return {

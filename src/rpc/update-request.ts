@@ -16,7 +16,7 @@ type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
 
 const writable = Object.values(attributeFields);
 
-/** What an update writes: see fieldsToWrite. The resource stands at `path` in the request. */
+/** The fields that an update writes: see fieldsToWrite. `path` is where the request holds the resource. */
 export function attributesToWrite(
   schema: KeySchema,
   resource: MessageShape<KeySchema>,

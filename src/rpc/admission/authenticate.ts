@@ -11,7 +11,7 @@ export interface Callers {
 }
 
 /**
- * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses callers without a role that may call the method. A method whose
+ * Authenticates the caller by `Authorization: Bearer` (RFC 6750) and refuses callers whose roles may not call the method. A method whose
  * access is undefined is refused to everyone.
  */
 export function authenticate(current: () => Callers, clock: Clock): Admission {
