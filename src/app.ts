@@ -55,9 +55,9 @@ import { createTranscoder } from "./transcode/transcoder.ts";
 import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
-  /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
+  /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
-  /** Lets what runs finish, writes what is buffered, and lets go of everything, whatever fails. Rejects after that with what failed. */
+  /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
   close(): Promise<void>;
 }
 
@@ -76,11 +76,14 @@ const maxBufferedUses = 100_000;
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 const trustTickMs = 250;
 const storeOutageGraceMs = 60_000;
-/** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
+/**
+ * How long Redis keeps an entry past its deadline: what replaced a record must stay for as long as a process may still write the older
+ * record.
+ */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
 
-/** The composition root. If it fails, what was opened until then is closed again. */
+/** The composition root. If it fails, it closes what it opened. */
 export async function createApp(config: Config, secrets: Secrets, log: Log, version: string, overrides: Partial<Parts> = {}): Promise<App> {
   const closing = new AsyncDisposableStack();
   try {
@@ -168,7 +171,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     clockSkewMs: config.clockSkewMs,
     reader,
     usage,
-    // Without Redis each process counts by itself.
+    // Without Redis each process counts separately.
     rateLimiter:
       redis === null
         ? localLimits.keys
