@@ -62,7 +62,7 @@ const alwaysWritten: ReadonlySet<string> = new Set(["next_page_token"]);
 /** Rare messages, which protobuf-es writes. */
 const nativeOnly = new Set(["Any", "Duration", "FieldMask", "Struct", "Value", "ListValue"].map((name) => `google.protobuf.${name}`));
 
-/** `"name":value`, or "" where the field is not set. */
+/** `"name":value`, or "" if the field is not set. */
 function memberWriter(field: DescField): (message: Message) => string {
   const prefix = `${JSON.stringify(field.name)}:`;
   const { localName } = field;
