@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/issued_api_key.proto.
  */
 export const file_keywright_v2alpha1_issued_api_key: GenFile = /*@__PURE__*/
-  fileDesc("CidrZXl3cmlnaHQvdjJhbHBoYTEvaXNzdWVkX2FwaV9rZXkucHJvdG8SEmtleXdyaWdodC52MmFscGhhMSL8BQoMSXNzdWVkQXBpS2V5EhsKBmtleV9pZBgBIAEoCUIL4EEIukgFcgMYgAESFgoEbmFtZRgCIAEoCUIIukgFcgMY/wESHQoIYWN0b3JfaWQYAyABKAlCC+BBBbpIBXIDGP8BEjIKBnN0YXR1cxgEIAEoDjIdLmtleXdyaWdodC52MmFscGhhMS5LZXlTdGF0dXNCA+BBAxI6Cgp2aXNpYmlsaXR5GAUgASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCA+BBBRI8CgZzY29wZXMYBiADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgIIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YCSABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI0CgtjcmVhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxJEChFyZXZvY2F0aW9uX3JlYXNvbhgMIAEoDjIkLmtleXdyaWdodC52MmFscGhhMS5SZXZvY2F0aW9uUmVhc29uQgPgQQMSIwoWcmV2b2NhdGlvbl9kZXNjcmlwdGlvbhgNIAEoCUID4EEDEjQKC2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjcKDmxhc3RfdXNlZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDItEEChJJc3N1ZUFwaUtleVJlcXVlc3QSFgoEbmFtZRgBIAEoCUIIukgFcgMY/wESGgoIYWN0b3JfaWQYAiABKAlCCLpIBXIDGP8BEjwKBnNjb3BlcxgDIAMoCUIsukgpkgEmEGQiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSxAEKA3R0bBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkKbAbpIlwG6AZMBCgp0dGwuYm91bmRzEi9tdXN0IGJlIDFzIHRvIDMxNTM2MDAwMHMsIG9yIDBzIGZvciB0aGUgZGVmYXVsdBpUdGhpcyA9PSBkdXJhdGlvbignMHMnKSB8fCAodGhpcyA+PSBkdXJhdGlvbignMXMnKSAmJiB0aGlzIDw9IGR1cmF0aW9uKCczMTUzNjAwMDBzJykpEikKCG1ldGFkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgGIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YByABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI/Cgp2aXNpYmlsaXR5GAggASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCCLpIBYIBAhABEhsKCnJlcXVlc3RfaWQYCSABKAlCB7pIBHICGCQiZAoTSXNzdWVBcGlLZXlSZXNwb25zZRI4Cg5pc3N1ZWRfYXBpX2tleRgBIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkSEwoGc2VjcmV0GAIgASgJQgOAAQEiNwoWR2V0SXNzdWVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEibgoYTGlzdElzc3VlZEFwaUtleXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGIAIIm8KGUxpc3RJc3N1ZWRBcGlLZXlzUmVzcG9uc2USOQoPaXNzdWVkX2FwaV9rZXlzGAEgAygLMiAua2V5d3JpZ2h0LnYyYWxwaGExLklzc3VlZEFwaUtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKGVVwZGF0ZUlzc3VlZEFwaUtleVJlcXVlc3QSQwoOaXNzdWVkX2FwaV9rZXkYASABKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5QgngQQK6SAPIAQESLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIswDChlSb3RhdGVJc3N1ZWRBcGlLZXlSZXF1ZXN0Eh0KBmtleV9pZBgBIAEoCUIN4EECukgHcgUQARiAARIbCgRuYW1lGAIgASgJQgi6SAVyAxj/AUgAiAEBEjwKBnNjb3BlcxgDIAMoCUIsukgpkgEmEGQiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSKQoIbWV0YWRhdGEYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ej4KEXJhdGVfbGltaXRfcG9saWN5GAUgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRI5Cg5pcF9yZXN0cmljdGlvbhgGIAEoCzIhLmtleXdyaWdodC52MmFscGhhMS5JcFJlc3RyaWN0aW9uEkQKCnZpc2liaWxpdHkYByABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eUIIukgFggECEAFIAYgBARIxCg1vdmVycmlkZV9tYXNrGGQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IHCgVfbmFtZUINCgtfdmlzaWJpbGl0eSKpAQoaUm90YXRlSXNzdWVkQXBpS2V5UmVzcG9uc2USOAoOaXNzdWVkX2FwaV9rZXkYASABKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5EjwKEm9sZF9pc3N1ZWRfYXBpX2tleRgCIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkSEwoGc2VjcmV0GAMgASgJQgOAAQFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
+  fileDesc("CidrZXl3cmlnaHQvdjJhbHBoYTEvaXNzdWVkX2FwaV9rZXkucHJvdG8SEmtleXdyaWdodC52MmFscGhhMSLYBgoMSXNzdWVkQXBpS2V5EhsKBmtleV9pZBgBIAEoCUIL4EEIukgFcgMYgAESFgoEbmFtZRgCIAEoCUIIukgFcgMY/wESHQoIYWN0b3JfaWQYAyABKAlCC+BBBbpIBXIDGP8BEjIKBnN0YXR1cxgEIAEoDjIdLmtleXdyaWdodC52MmFscGhhMS5LZXlTdGF0dXNCA+BBAxI6Cgp2aXNpYmlsaXR5GAUgASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCA+BBBRI8CgZzY29wZXMYBiADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgIIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YCSABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI0CgtjcmVhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxJEChFyZXZvY2F0aW9uX3JlYXNvbhgMIAEoDjIkLmtleXdyaWdodC52MmFscGhhMS5SZXZvY2F0aW9uUmVhc29uQgPgQQMSIwoWcmV2b2NhdGlvbl9kZXNjcmlwdGlvbhgNIAEoCUID4EEDEjQKC2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjcKDmxhc3RfdXNlZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEh8KCmxpbmVhZ2VfaWQYZCABKAlCC+BBA7pIBXIDGIABEiIKDXN1cGVyc2VkZWRfYnkYZSABKAlCC+BBA7pIBXIDGIABEhUKCGRpc2FibGVkGGYgASgIQgPgQQMi0QQKEklzc3VlQXBpS2V5UmVxdWVzdBIWCgRuYW1lGAEgASgJQgi6SAVyAxj/ARIaCghhY3Rvcl9pZBgCIAEoCUIIukgFcgMY/wESPAoGc2NvcGVzGAMgAygJQiy6SCmSASYQZCIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBLEAQoDdHRsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQpsBukiXAboBkwEKCnR0bC5ib3VuZHMSL211c3QgYmUgMXMgdG8gMzE1MzYwMDAwcywgb3IgMHMgZm9yIHRoZSBkZWZhdWx0GlR0aGlzID09IGR1cmF0aW9uKCcwcycpIHx8ICh0aGlzID49IGR1cmF0aW9uKCcxcycpICYmIHRoaXMgPD0gZHVyYXRpb24oJzMxNTM2MDAwMHMnKSkSKQoIbWV0YWRhdGEYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ej4KEXJhdGVfbGltaXRfcG9saWN5GAYgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRI5Cg5pcF9yZXN0cmljdGlvbhgHIAEoCzIhLmtleXdyaWdodC52MmFscGhhMS5JcFJlc3RyaWN0aW9uEj8KCnZpc2liaWxpdHkYCCABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eUIIukgFggECEAESGwoKcmVxdWVzdF9pZBgJIAEoCUIHukgEcgIYJCJkChNJc3N1ZUFwaUtleVJlc3BvbnNlEjgKDmlzc3VlZF9hcGlfa2V5GAEgASgLMiAua2V5d3JpZ2h0LnYyYWxwaGExLklzc3VlZEFwaUtleRITCgZzZWNyZXQYAiABKAlCA4ABASI3ChZHZXRJc3N1ZWRBcGlLZXlSZXF1ZXN0Eh0KBmtleV9pZBgBIAEoCUIN4EECukgHcgUQARiAASJuChhMaXN0SXNzdWVkQXBpS2V5c1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhgKBmZpbHRlchgDIAEoCUIIukgFcgMYgAgibwoZTGlzdElzc3VlZEFwaUtleXNSZXNwb25zZRI5Cg9pc3N1ZWRfYXBpX2tleXMYASADKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKRAQoZVXBkYXRlSXNzdWVkQXBpS2V5UmVxdWVzdBJDCg5pc3N1ZWRfYXBpX2tleRgBIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXlCCeBBArpIA8gBARIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sigwcKGVJvdGF0ZUlzc3VlZEFwaUtleVJlcXVlc3QSHQoGa2V5X2lkGAEgASgJQg3gQQK6SAdyBRABGIABEhsKBG5hbWUYAiABKAlCCLpIBXIDGP8BSACIAQESPAoGc2NvcGVzGAMgAygJQiy6SCmSASYQZCIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBIpCghtZXRhZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSPgoRcmF0ZV9saW1pdF9wb2xpY3kYBSABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EjkKDmlwX3Jlc3RyaWN0aW9uGAYgASgLMiEua2V5d3JpZ2h0LnYyYWxwaGExLklwUmVzdHJpY3Rpb24SRAoKdmlzaWJpbGl0eRgHIAEoDjIhLmtleXdyaWdodC52MmFscGhhMS5LZXlWaXNpYmlsaXR5Qgi6SAWCAQIQAUgBiAEBEjEKDW92ZXJyaWRlX21hc2sYZCABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEsIBCgxncmFjZV9wZXJpb2QYZSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CkAG6SIwBugGIAQoTZ3JhY2VfcGVyaW9kLmJvdW5kcxIdbXVzdCBiZSAwcywgb3IgMXMgdG8gMjU5MjAwMHMaUnRoaXMgPT0gZHVyYXRpb24oJzBzJykgfHwgKHRoaXMgPj0gZHVyYXRpb24oJzFzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMjU5MjAwMHMnKSkSGwoKcmVxdWVzdF9pZBhmIAEoCUIHukgEcgIYJBLSAQoDdHRsGGcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQqkBukilAboBoQEKCnR0bC5ib3VuZHMSPW11c3QgYmUgMXMgdG8gMzE1MzYwMDAwcywgb3IgMHMgZm9yIHRoZSBleHBpcnkgb2YgdGhlIG9sZCBrZXkaVHRoaXMgPT0gZHVyYXRpb24oJzBzJykgfHwgKHRoaXMgPj0gZHVyYXRpb24oJzFzJykgJiYgdGhpcyA8PSBkdXJhdGlvbignMzE1MzYwMDAwcycpKUIHCgVfbmFtZUINCgtfdmlzaWJpbGl0eSKpAQoaUm90YXRlSXNzdWVkQXBpS2V5UmVzcG9uc2USOAoOaXNzdWVkX2FwaV9rZXkYASABKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5EjwKEm9sZF9pc3N1ZWRfYXBpX2tleRgCIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkSEwoGc2VjcmV0GAMgASgJQgOAAQFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
 
 /**
  * An API key that this service generated. The secret is not part of it.
@@ -139,6 +139,31 @@ export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
   lastUsedTime?: Timestamp | undefined;
+
+  /**
+   * Extension: the id of the first key of the chain of rotations that this key
+   * belongs to; its own id if it is the first. The keys of a chain share one
+   * rate limit and count once in the quota of keys.
+   *
+   * @generated from field: string lineage_id = 100;
+   */
+  lineageId: string;
+
+  /**
+   * Extension: the id of the key that replaced this one. Empty: it was not
+   * rotated.
+   *
+   * @generated from field: string superseded_by = 101;
+   */
+  supersededBy: string;
+
+  /**
+   * Extension: the key is disabled (AdminDisableApiKey). Its `status` is REVOKED
+   * until it is enabled again.
+   *
+   * @generated from field: bool disabled = 102;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -458,6 +483,35 @@ export type RotateIssuedApiKeyRequest = Message<"keywright.v2alpha1.RotateIssued
    * @generated from field: google.protobuf.FieldMask override_mask = 100;
    */
   overrideMask?: FieldMask | undefined;
+
+  /**
+   * Extension: how long the old key stays active beside the new one, at most
+   * 2592000s (30 days), but no longer than it would have lived. At the end it
+   * is EXPIRED. Absent or zero: it is revoked at once, with the reason
+   * SUPERSEDED.
+   *
+   * @generated from field: google.protobuf.Duration grace_period = 101;
+   */
+  gracePeriod?: Duration | undefined;
+
+  /**
+   * Extension: makes a retry safe (AIP-155): 1 to 36 characters, best a UUID. A
+   * repeated request returns the keys of the first one, without the secret, and
+   * rotates nothing. The same id with another payload is refused with
+   * ALREADY_EXISTS (REQUEST_ID_REUSED), also if AdminIssueApiKey used it. An id
+   * stays used for seven days. Empty: every request rotates.
+   *
+   * @generated from field: string request_id = 102;
+   */
+  requestId: string;
+
+  /**
+   * Extension: life of the new key from now: 1 s to 315360000 s (10 years).
+   * Absent or zero: it expires when the old key would have.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 103;
+   */
+  ttl?: Duration | undefined;
 };
 
 /**
@@ -481,14 +535,16 @@ export type RotateIssuedApiKeyResponse = Message<"keywright.v2alpha1.RotateIssue
   issuedApiKey?: IssuedApiKey | undefined;
 
   /**
-   * The old key, now revoked with the reason SUPERSEDED.
+   * The old key, now revoked with the reason SUPERSEDED, or active until the
+   * end of the grace period.
    *
    * @generated from field: keywright.v2alpha1.IssuedApiKey old_issued_api_key = 2;
    */
   oldIssuedApiKey?: IssuedApiKey | undefined;
 
   /**
-   * The new key itself, in this response only.
+   * The new key itself, in this response only. Empty if a `request_id` was
+   * repeated.
    *
    * @generated from field: string secret = 3;
    */

@@ -14,6 +14,8 @@ const markLifeSeconds = markLifeMs / 1000;
 export const keyIndexes = [
   { name: "keys_by_kind", key: { kind: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
   { name: "keys_by_actor", key: { kind: 1, actorId: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
+  { name: "keys_disabled", key: { kind: 1, _id: 1 }, partialFilterExpression: { disabled: true } },
+  { name: "keys_placeless", key: { lineageId: 1, _id: 1 }, partialFilterExpression: { placeless: true } },
   { name: "tombstones_by_delete_time", key: { deleteTime: 1 }, sparse: true, expireAfterSeconds: tombstoneLifeSeconds },
 ] as const satisfies IndexDescription[];
 

@@ -37,6 +37,9 @@ const record: fc.Arbitrary<KeyRecord> = fc.record({
     }),
     { nil: null },
   ),
+  disabled: fc.boolean(),
+  lineageId: text,
+  supersededBy: fc.option(text, { nil: null }),
   lastUsedTimeMs: fc.option(timeMs, { nil: null }),
 });
 
@@ -116,6 +119,9 @@ test("a record of the usual size takes little more than its texts", () => {
       updateTimeMs: 1_700_000_000_000,
       expireTimeMs: null,
       revocation: null,
+      disabled: false,
+      lineageId: "K",
+      supersededBy: null,
       lastUsedTimeMs: null,
     },
     revision: 1,
