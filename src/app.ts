@@ -10,6 +10,7 @@ import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
+import { callersOf } from "./callers.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -29,7 +30,7 @@ import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { accessOf, hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
@@ -54,9 +55,9 @@ import { createTranscoder } from "./transcode/transcoder.ts";
 import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
-  /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
+  /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
-  /** Lets what runs finish, writes what is buffered, and lets go of everything, whatever fails. Rejects after that with what failed. */
+  /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
   close(): Promise<void>;
 }
 
@@ -75,11 +76,14 @@ const maxBufferedUses = 100_000;
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 const trustTickMs = 250;
 const storeOutageGraceMs = 60_000;
-/** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
+/**
+ * How long Redis keeps an entry past its deadline: what replaced a record must stay for as long as a process may still write the older
+ * record.
+ */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
 
-/** The composition root. If it fails, what was opened until then is closed again. */
+/** The composition root. If it fails, it closes what it opened. */
 export async function createApp(config: Config, secrets: Secrets, log: Log, version: string, overrides: Partial<Parts> = {}): Promise<App> {
   const closing = new AsyncDisposableStack();
   try {
@@ -102,6 +106,7 @@ interface Given {
 
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
+  const callers = callersOf(config, secrets);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
@@ -166,7 +171,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     clockSkewMs: config.clockSkewMs,
     reader,
     usage,
-    // Without Redis each process counts by itself.
+    // Without Redis each process counts separately.
     rateLimiter:
       redis === null
         ? localLimits.keys
@@ -199,7 +204,10 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, accessOf));
+  const authorized = auditRefusals(
+    refusals,
+    authenticate(() => callers, clock),
+  );
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -217,7 +225,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     services: [ApiKeysService],
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
-    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    isAdmin: (authorization) => isAdmin(callers, authorization, clock),
     monotonicMs,
   });
   const rpc = createRpcHandler({
