@@ -70,19 +70,6 @@ test("total_size counts the keys of all pages, where it was asked for", async ()
   expect(await api.call("AdminListIssuedApiKeys", { filter, page_size: 3 })).not.toHaveProperty("total_size");
 });
 
-test("keys that expire soon, and keys that were unused for long, are found in one call", async () => {
-  const soon = new Date(Date.now() + 7 * 86_400_000).toISOString();
-  const { keyId } = await api.issue({ actor_id: "finder", ttl: "259200s", scopes: ["find:me"], metadata: { team: "blue" }, name: "billing-eu" });
-  const find = async (filter: string) => (await list({ filter, page_size: 1000 })).keyIds;
-  expect(await find(`status=KEY_STATUS_ACTIVE AND expire_time < "${soon}"`)).toEqual([keyId]);
-  expect(await find(`last_used_time < "${soon}" AND actor_id="finder"`)).toEqual([keyId]);
-  expect(await find(`last_used_time < "2020-01-01T00:00:00Z" AND status=KEY_STATUS_ACTIVE`)).toEqual([]);
-  for (const filter of ['name="billing-*"', 'name="billing-eu"', 'scopes:"find:me"', 'metadata.team="blue"']) {
-    expect(await find(filter), filter).toEqual([keyId]);
-  }
-  for (const filter of ['name="billing"', 'scopes:"find"', 'metadata.team="b*"']) expect(await find(filter), filter).toEqual([]);
-});
-
 describe("filters", () => {
   test.each(["ACTIVE", "REVOKED", "EXPIRED"] as const)("by the computed status %s, without an actor", async (status) => {
     const { keyIds, keys: listed } = await list({ filter: `status=KEY_STATUS_${status}`, page_size: 1000 });
@@ -145,4 +132,18 @@ test("a page token outlives a key that was added meanwhile", async () => {
   const first = await list({ page_size: 59 });
   const { keyId } = await api.issue({ actor_id: "late" });
   expect((await list({ page_size: 59, page_token: first.nextPageToken })).keyIds.at(-1)).toBe(keyId);
+});
+
+// Last, as it adds a key.
+test("keys that expire soon, and keys that were unused for long, are found in one call", async () => {
+  const soon = new Date(Date.now() + 7 * 86_400_000).toISOString();
+  const { keyId } = await api.issue({ actor_id: "finder", ttl: "259200s", scopes: ["find:me"], metadata: { team: "blue" }, name: "billing-eu" });
+  const find = async (filter: string) => (await list({ filter, page_size: 1000 })).keyIds;
+  expect(await find(`status=KEY_STATUS_ACTIVE AND expire_time < "${soon}"`)).toEqual([keyId]);
+  expect(await find(`last_used_time < "${soon}" AND actor_id="finder"`)).toEqual([keyId]);
+  expect(await find(`last_used_time < "2020-01-01T00:00:00Z" AND status=KEY_STATUS_ACTIVE`)).toEqual([]);
+  for (const filter of ['name="billing-*"', 'name="billing-eu"', 'scopes:"find:me"', 'metadata.team="blue"']) {
+    expect(await find(filter), filter).toEqual([keyId]);
+  }
+  for (const filter of ['name="billing"', 'scopes:"find"', 'metadata.team="b*"']) expect(await find(filter), filter).toEqual([]);
 });
