@@ -137,7 +137,13 @@ test("a page token outlives a key that was added meanwhile", async () => {
 // Last, as it adds a key.
 test("keys that expire soon, and keys that were unused for long, are found in one call", async () => {
   const soon = new Date(Date.now() + 7 * 86_400_000).toISOString();
-  const { keyId } = await api.issue({ actor_id: "finder", ttl: "259200s", scopes: ["find:me"], metadata: { team: "blue" }, name: "billing-eu" });
+  const { keyId } = await api.issue({
+    actor_id: "finder",
+    ttl: "259200s",
+    scopes: ["find:me"],
+    metadata: { team: "blue" },
+    name: "billing-eu",
+  });
   const find = async (filter: string) => (await list({ filter, page_size: 1000 })).keyIds;
   expect(await find(`status=KEY_STATUS_ACTIVE AND expire_time < "${soon}"`)).toEqual([keyId]);
   expect(await find(`last_used_time < "${soon}" AND actor_id="finder"`)).toEqual([keyId]);
