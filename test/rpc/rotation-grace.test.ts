@@ -94,7 +94,8 @@ test("a repeated request_id answers the same keys without the secret and rotates
   expect(new Set(all.map(({ keyId }) => keyId)).size).toBe(1);
   expect(all.filter(({ secret }) => secret !== "")).toHaveLength(1);
   expect(await rotate(first.keyId, request)).toEqual({ ...all[0], secret: "" });
-  for (const other of [{ grace_period: "1800s" }, { ttl: "60s" }, { rate_limit_policy: { quota: "8", window: "60s" } }]) {
+  const others: JsonObject[] = [{ grace_period: "1800s" }, { ttl: "60s" }, { rate_limit_policy: { quota: "8", window: "60s" } }];
+  for (const other of others) {
     expect((await api.refused("AdminRotateIssuedApiKey", { key_id: first.keyId, ...request, ...other })).code).toBe("ALREADY_EXISTS");
   }
   const { key_id } = await api.issue().then(({ key }) => key);

@@ -5,7 +5,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
-import { documentId, documentOf, idsAfter, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
+import { documentId, documentOf, hourOf, idsAfter, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { addKey, markOf, usedRequestOf } from "./inserts.ts";
 import type { Quota } from "./quota.ts";
@@ -132,7 +132,7 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
       const updates = uses.map(({ keyId, lastUsedTimeMs }) => ({
         updateOne: {
           filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
-          update: { $max: { lastUsedTimeMs } },
+          update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
         },
       }));
       const options = { ordered: false, signal };

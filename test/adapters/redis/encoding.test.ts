@@ -85,6 +85,7 @@ test("an entry of a version that is not known is a miss, however sound it is", (
 /** Never change a body here: add the one of the next version. Releases with both versions share a Redis during an upgrade. */
 const bodies: Readonly<Record<number, string>> = {
   2: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7]',
+  3: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7,false,"A","B"]',
 };
 
 test("a version of the body has one layout", () => {
