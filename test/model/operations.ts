@@ -43,7 +43,10 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
   return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
-    if (slot === importedSlot) {
+    if ((operation === "disable" || operation === "enable") && present !== undefined) {
+      const disabled = operation === "disable";
+      await protocol.setDisabled(service, tenant, origin, { keyId: keyIdOf(present), disabled, check: () => {} });
+    } else if (slot === importedSlot) {
       if (operation === "delete") await protocol.deleteImportedKey(service, tenant, origin, importedKeyId);
       else if (operation === "revoke" || operation === "supersede") await revoke(service, operation, importedKeyId);
       else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
