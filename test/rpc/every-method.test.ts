@@ -22,6 +22,7 @@ interface Keys {
   readonly issuedId: string;
   readonly secret: string;
   readonly importedId: string;
+  readonly disabledId: string;
 }
 
 function anImport(): JsonObject {
@@ -31,7 +32,14 @@ function anImport(): JsonObject {
 async function freshKeys(client: Client): Promise<Keys> {
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", {});
   const { key_id } = await succeed(client, "AdminImportApiKey", anImport());
-  return { issuedId: String(asObject(issued_api_key).key_id), secret: String(secret), importedId: String(key_id) };
+  const disabled = await succeed(client, "AdminImportApiKey", anImport());
+  await succeed(client, "AdminDisableApiKey", { key_id: String(disabled.key_id) });
+  return {
+    issuedId: String(asObject(issued_api_key).key_id),
+    secret: String(secret),
+    importedId: String(key_id),
+    disabledId: String(disabled.key_id),
+  };
 }
 
 /** A request of each method that succeeds. */
@@ -44,6 +52,8 @@ const requests = {
   adminRevokeApiKey: ({ issuedId }) => ({ key_id: issuedId, reason }),
   adminRevokeIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId, reason }),
   adminRevokeImportedApiKey: ({ importedId }) => ({ key_id: importedId, reason }),
+  adminDisableApiKey: ({ issuedId }) => ({ key_id: issuedId }),
+  adminEnableApiKey: ({ disabledId }) => ({ key_id: disabledId }),
   adminImportApiKey: anImport,
   adminBatchImportApiKeys: () => ({ requests: [anImport()] }),
   adminBatchCreateImportedApiKeys: () => ({ requests: [anImport()] }),
