@@ -25,7 +25,7 @@ const deleteTermsSql = `DELETE FROM key_terms
  * Audit events sort by id, thus by time, and each index that finds them holds what the filters compare. Which keys an event names stands in a
  * table of its own: a bulk write's event names many.
  */
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   `
   CREATE TABLE keys (
     tenant TEXT NOT NULL,
