@@ -5,11 +5,12 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
-import { createLocalLimits, openCache, openConfiguredTokenKeys, openStore } from "./adapters/open.ts";
+import { createLocalLimits, openCache, openConfiguredTokenKeys, openIssuerKeys, openStore } from "./adapters/open.ts";
 import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
+import { type CallersConfig, callersOf } from "./callers.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -19,6 +20,7 @@ import { deriveSubkeys } from "./core/subkeys.ts";
 import { defaultTenant } from "./core/tenant.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
+import { createIntrospection, introspectionPath } from "./introspection/introspect.ts";
 import { createGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
@@ -29,7 +31,7 @@ import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { accessOf, hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
@@ -56,6 +58,8 @@ import { createViolationsOf } from "./validation/violations.ts";
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
+  /** From now on these may call. Throws ConfigError, and changes nothing, if they have a problem. */
+  replaceCallers(settings: CallersConfig): void;
   /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
   close(): Promise<void>;
 }
@@ -105,6 +109,8 @@ interface Given {
 
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
+  const keysOf = openIssuerKeys(config, monotonicMs, log);
+  let callers = callersOf({ ...config, ...secrets }, keysOf, clock);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
@@ -202,7 +208,10 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, accessOf));
+  const authorized = auditRefusals(
+    refusals,
+    authenticate(() => callers, clock),
+  );
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -220,7 +229,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     services: [ApiKeysService],
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
-    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    isAdmin: (authorization) => isAdmin(callers, authorization, clock),
     monotonicMs,
   });
   const rpc = createRpcHandler({
@@ -237,12 +246,14 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     statusOf: failureStatus,
     reportError,
   });
+  const introspection = { method: ApiKeysService.method.adminVerifyApiKey, methods, admit, bodies, maxBytes, trustedProxies, reportError };
   const watchLane = createServerStreamLane([server.watches], { json, statusOf: failureStatus, reportError });
   const listener = createListener({
     handler: createDispatcher({
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
+      rooms: new Map([[introspectionPath, createIntrospection(introspection)]]),
       transcoder: createTranscoder({ methods, admit, json, bodies, rest: successes, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),
@@ -273,6 +284,9 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
+    },
+    replaceCallers(settings) {
+      callers = callersOf(settings, keysOf, clock);
     },
     close: () => closeAll(closing),
   };

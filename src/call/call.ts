@@ -9,6 +9,10 @@ export interface Caller {
   /** Name of the token or subject of the JWT; safe to log. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** Tenants that the caller may act for; "*": all. */
+  readonly tenants: "*" | readonly string[];
+  /** Scopes that the caller may give to keys and tokens. Null: all. */
+  readonly scopeCeiling: readonly string[] | null;
 }
 
 /** Observes one call, for the log, metrics or a trace. */
@@ -46,9 +50,9 @@ export type Handler = (request: Message, call: Call) => Promise<Message>;
 
 /**
  * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure if it
- * may not.
+ * may not. A promise, which rejects instead, is returned only where the caller is not known at once.
  */
-export type Admission = (call: Call) => void;
+export type Admission = (call: Call) => void | Promise<void>;
 
 /** Wraps a handler; the first of a list is the outermost. */
 export type Interceptor = (next: Handler) => Handler;

@@ -1,6 +1,6 @@
+import type { ClaimRule } from "../core/claim-rules.ts";
 import type { KeyPrefixes } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
-import type { Role } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -47,11 +47,28 @@ export interface MetricsConfig {
 /** Who may use gRPC server reflection: everyone, callers with the role `admin`, or nobody. */
 export type ReflectionAccess = "on" | "admin" | "off";
 
+/** An issuer of JWTs whose subjects may call. */
+export interface AdminIssuer {
+  readonly name: string;
+  readonly issuer: string;
+  /** One of them must be in `aud`. */
+  readonly audience: readonly string[];
+  /** Null: discovered from the issuer. */
+  readonly jwksUri: string | null;
+  readonly algorithms: readonly string[];
+  readonly maxLifeMs: number;
+  readonly rules: readonly ClaimRule[];
+}
+
 /** How the service runs. Holds no secret and may be logged whole. */
 export interface Config {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** Roles beside the built-in ones: names of methods, by role. */
+  readonly roles: Readonly<Record<string, readonly string[]>>;
+  readonly adminIssuers: readonly AdminIssuer[];
+  readonly adminIssuersPrivateAddresses: "refuse" | "allow";
   readonly maxConnections: number;
   /** Of one address, and without a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
@@ -108,7 +125,14 @@ export interface AdminToken {
   readonly name: string;
   /** 32 bytes. */
   readonly sha256: Uint8Array;
-  readonly roles: readonly Role[];
+  /** Names of built-in roles, or of `Config.roles`. */
+  readonly roles: readonly string[];
+  /** Tenants that it may act for; "*": all. */
+  readonly tenants: "*" | readonly string[];
+  /** From this moment on it is refused. Null: never. */
+  readonly expireTimeMs: number | null;
+  /** Scopes that it may give to keys and tokens. Null: all. */
+  readonly scopeCeiling: readonly string[] | null;
 }
 
 /** What must never be logged, cached or sent. */

@@ -1,10 +1,13 @@
 import { cache, store } from "./backend-parsers.ts";
+import { adminTokens } from "./caller-parsers.ts";
 import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
+import { adminIssuers } from "./issuer-parsers.ts";
 import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
 import { rate } from "./rate.ts";
-import { adminTokens, bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
+import { customRoles } from "./role-parsers.ts";
+import { bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
 
 /** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
 export interface Setting<T> {
@@ -85,7 +88,27 @@ export const settings = {
     defaultNote: "none",
     yamlOnly: true,
     parse: adminTokens,
-    description: "More bearer tokens: a list of `{name, sha256, roles}`, with the SHA-256 of each token in hex.",
+    description:
+      "More bearer tokens: a list of `{name, sha256, roles, tenants, expires, scope_ceiling}`, with the SHA-256 of each token in hex.",
+  },
+  admin_issuers: {
+    default: null,
+    defaultNote: "none",
+    yamlOnly: true,
+    parse: adminIssuers,
+    description: "Issuers whose JWTs are accepted as bearer tokens: see [Callers](callers.md#tokens-of-an-identity-provider).",
+  },
+  admin_issuers_private_addresses: {
+    default: "refuse",
+    parse: text(oneOf("refuse", "allow")),
+    description: "Whether keys of issuers may be fetched from private, loopback and link-local addresses: `refuse` or `allow`.",
+  },
+  roles: {
+    default: null,
+    defaultNote: "none",
+    yamlOnly: true,
+    parse: customRoles,
+    description: "Roles beside the built-in ones: for each name a list of methods, such as `[AdminVerifyApiKey]`.",
   },
   issuer: {
     default: null,

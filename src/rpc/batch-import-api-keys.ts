@@ -14,6 +14,7 @@ import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImpor
 import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
+import { checkNewKey } from "./scope-ceiling.ts";
 
 const itemsPerTurn = 64;
 
@@ -33,7 +34,7 @@ export function batchImportApiKeys(
     for (const request of requests) {
       // A thousand block the event loop for milliseconds (bench/micro.ts). Verifications get a turn in between.
       if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
-      items.push(itemOf(request, violationsOf));
+      items.push(itemOf(request, violationsOf, call));
     }
     const { tenant, origin } = contextOf(call);
     const imported = await importKeys(service, tenant, origin(), { items, requestId: requestId || null });
@@ -58,11 +59,13 @@ interface BatchRequest {
   readonly compactResults?: boolean;
 }
 
-function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf): ImportRequest | Failure {
+function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf, call: Call): ImportRequest | Failure {
   const violations = violationsOf(ImportApiKeyRequestSchema, request);
   if (violations.length > 0) return new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
   try {
-    return importFromMessage(request);
+    const wanted = importFromMessage(request);
+    checkNewKey(call, wanted.attributes);
+    return wanted;
   } catch (error) {
     if (error instanceof Failure) return error;
     throw error;

@@ -8,7 +8,10 @@ const rows = new Map<DescMethod, MethodRow<Message>>(
   ApiKeysService.methods.map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
 );
 
-/** Undefined for methods of other services. */
+/** The methods that have a row. */
+export const tableMethods: readonly DescMethod[] = [...rows.keys()];
+
+/** Who of the built-in roles may call it. Undefined for methods without a row. */
 export function accessOf(method: DescMethod): Access | undefined {
   return rows.get(method)?.access;
 }

@@ -9,22 +9,28 @@ import { rotateKey } from "../service/rotate.ts";
 import { attributesNamed } from "./attributes.ts";
 import { contextOf } from "./context.ts";
 import { fieldsToWrite } from "./field-mask.ts";
-import { keyToMessage, visibilityFromMessage } from "./message.ts";
+import { durationToMs, keyToMessage, visibilityFromMessage } from "./message.ts";
+import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
     const { tenant, origin } = contextOf(call);
+    const overrides = overridesOf(request);
     const rotated = await rotateKey(service, tenant, origin(), {
       keyId: request.keyId,
-      overrides: overridesOf(request),
+      overrides,
+      graceMs: durationToMs(request.gracePeriod) ?? 0,
+      ttlMs: durationToMs(request.ttl),
+      requestId: request.requestId || null,
+      check: (record) => checkRotation(ceilingOf(call), record, overrides),
     });
     const nowMs = service.clock();
     return {
       issuedApiKey: keyToMessage(rotated.successor, nowMs),
       oldIssuedApiKey: keyToMessage(rotated.retired, nowMs),
-      secret: rotated.secret,
+      secret: rotated.secret ?? "",
     };
   };
 }

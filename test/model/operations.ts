@@ -27,6 +27,7 @@ const request = {
   ttlMs: null,
   requestId: null,
 } as const;
+const atOnce = { graceMs: 0, ttlMs: null, requestId: null } as const;
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
 /** The first may be raised to the other later. */
 const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
@@ -34,7 +35,7 @@ const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
 /** Performs operations on the key of a slot, as the service does them. Resolves when the operation is acknowledged. */
 export function createOperations(protocol: Protocol, slots: readonly string[][]) {
   const narrow = (service: KeyService, kind: "issued" | "imported", keyId: string) =>
-    protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
+    protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, check: () => {} });
 
   const revoke = (service: KeyService, operation: keyof typeof reasons, keyId: string) =>
     protocol.revokeKey(service, tenant, origin, { keyId, revocation: { reason: reasons[operation], description: "" } });
@@ -42,7 +43,10 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
   return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
-    if (slot === importedSlot) {
+    if ((operation === "disable" || operation === "enable") && present !== undefined) {
+      const disabled = operation === "disable";
+      await protocol.setDisabled(service, tenant, origin, { keyId: keyIdOf(present), disabled, check: () => {} });
+    } else if (slot === importedSlot) {
       if (operation === "delete") await protocol.deleteImportedKey(service, tenant, origin, importedKeyId);
       else if (operation === "revoke" || operation === "supersede") await revoke(service, operation, importedKeyId);
       else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
@@ -51,8 +55,13 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
       const { secret } = await protocol.issueKey(service, tenant, origin, request);
       credentials.push(secret as string);
     } else if (operation === "rotate") {
-      const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), overrides: {} });
-      credentials.push(secret);
+      const { secret } = await protocol.rotateKey(service, tenant, origin, {
+        keyId: keyIdOf(present),
+        overrides: {},
+        ...atOnce,
+        check: () => {},
+      });
+      credentials.push(secret as string);
     } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
     else await revoke(service, operation === "supersede" ? operation : "revoke", keyIdOf(present));
   };

@@ -13,6 +13,8 @@ import type { BatchCreateImportedApiKeysRequestSchema, BatchCreateImportedApiKey
 import { file_keywright_v2alpha1_batch_create } from "./batch_create_pb.ts";
 import type { DeriveTokenRequestSchema, DeriveTokenResponseSchema, GetJwksRequestSchema, GetJwksResponseSchema } from "./derived_token_pb.ts";
 import { file_keywright_v2alpha1_derived_token } from "./derived_token_pb.ts";
+import type { DisableApiKeyRequestSchema, EnableApiKeyRequestSchema } from "./disable_pb.ts";
+import { file_keywright_v2alpha1_disable } from "./disable_pb.ts";
 import type { BatchImportApiKeysRequestSchema, BatchImportApiKeysResponseSchema, DeleteImportedApiKeyRequestSchema, GetImportedApiKeyRequestSchema, ImportApiKeyRequestSchema, ImportedApiKeySchema, ListImportedApiKeysRequestSchema, ListImportedApiKeysResponseSchema, UpdateImportedApiKeyRequestSchema } from "./imported_api_key_pb.ts";
 import { file_keywright_v2alpha1_imported_api_key } from "./imported_api_key_pb.ts";
 import type { GetIssuedApiKeyRequestSchema, IssueApiKeyRequestSchema, IssueApiKeyResponseSchema, IssuedApiKeySchema, ListIssuedApiKeysRequestSchema, ListIssuedApiKeysResponseSchema, RotateIssuedApiKeyRequestSchema, RotateIssuedApiKeyResponseSchema, UpdateIssuedApiKeyRequestSchema } from "./issued_api_key_pb.ts";
@@ -26,7 +28,7 @@ import { file_keywright_v2alpha1_verification } from "./verification_pb.ts";
  * Describes the file keywright/v2alpha1/api_keys_service.proto.
  */
 export const file_keywright_v2alpha1_api_keys_service: GenFile = /*@__PURE__*/
-  fileDesc("CilrZXl3cmlnaHQvdjJhbHBoYTEvYXBpX2tleXNfc2VydmljZS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExMt4aCg5BcGlLZXlzU2VydmljZRKNAQoQQWRtaW5Jc3N1ZUFwaUtleRImLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZUFwaUtleVJlcXVlc3QaJy5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVBcGlLZXlSZXNwb25zZSIogtPkkwIiOgEqIh0vdjJhbHBoYTEvYWRtaW4vaXNzdWVkQXBpS2V5cxKXAQoUQWRtaW5HZXRJc3N1ZWRBcGlLZXkSKi5rZXl3cmlnaHQudjJhbHBoYTEuR2V0SXNzdWVkQXBpS2V5UmVxdWVzdBogLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkiMZACAYLT5JMCKBImL3YyYWxwaGExL2FkbWluL2lzc3VlZEFwaUtleXMve2tleV9pZH0SnwEKFkFkbWluTGlzdElzc3VlZEFwaUtleXMSLC5rZXl3cmlnaHQudjJhbHBoYTEuTGlzdElzc3VlZEFwaUtleXNSZXF1ZXN0Gi0ua2V5d3JpZ2h0LnYyYWxwaGExLkxpc3RJc3N1ZWRBcGlLZXlzUmVzcG9uc2UiKJACAYLT5JMCHxIdL3YyYWxwaGExL2FkbWluL2lzc3VlZEFwaUtleXMSuQEKF0FkbWluVXBkYXRlSXNzdWVkQXBpS2V5Ei0ua2V5d3JpZ2h0LnYyYWxwaGExLlVwZGF0ZUlzc3VlZEFwaUtleVJlcXVlc3QaIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5Ik2C0+STAkc6Dmlzc3VlZF9hcGlfa2V5MjUvdjJhbHBoYTEvYWRtaW4vaXNzdWVkQXBpS2V5cy97aXNzdWVkX2FwaV9rZXkua2V5X2lkfRKyAQoXQWRtaW5Sb3RhdGVJc3N1ZWRBcGlLZXkSLS5rZXl3cmlnaHQudjJhbHBoYTEuUm90YXRlSXNzdWVkQXBpS2V5UmVxdWVzdBouLmtleXdyaWdodC52MmFscGhhMS5Sb3RhdGVJc3N1ZWRBcGlLZXlSZXNwb25zZSI4gtPkkwIyOgEqIi0vdjJhbHBoYTEvYWRtaW4vaXNzdWVkQXBpS2V5cy97a2V5X2lkfTpyb3RhdGUSiAEKEUFkbWluUmV2b2tlQXBpS2V5Eicua2V5d3JpZ2h0LnYyYWxwaGExLlJldm9rZUFwaUtleVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiMoLT5JMCLDoBKiInL3YyYWxwaGExL2FkbWluL2FwaUtleXMve2tleV9pZH06cmV2b2tlEpQBChdBZG1pblJldm9rZUlzc3VlZEFwaUtleRInLmtleXdyaWdodC52MmFscGhhMS5SZXZva2VBcGlLZXlSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjiC0+STAjI6ASoiLS92MmFscGhhMS9hZG1pbi9pc3N1ZWRBcGlLZXlzL3trZXlfaWR9OnJldm9rZRKYAQoZQWRtaW5SZXZva2VJbXBvcnRlZEFwaUtleRInLmtleXdyaWdodC52MmFscGhhMS5SZXZva2VBcGlLZXlSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjqC0+STAjQ6ASoiLy92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXMve2tleV9pZH06cmV2b2tlEowBChFBZG1pbkltcG9ydEFwaUtleRInLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRBcGlLZXlSZXF1ZXN0GiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5IiqC0+STAiQ6ASoiHy92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXMSsAEKF0FkbWluQmF0Y2hJbXBvcnRBcGlLZXlzEi0ua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoSW1wb3J0QXBpS2V5c1JlcXVlc3QaLi5rZXl3cmlnaHQudjJhbHBoYTEuQmF0Y2hJbXBvcnRBcGlLZXlzUmVzcG9uc2UiNoLT5JMCMDoBKiIrL3YyYWxwaGExL2FkbWluL2ltcG9ydGVkQXBpS2V5czpiYXRjaEltcG9ydBLIAQofQWRtaW5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5cxI1LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1JlcXVlc3QaNi5rZXl3cmlnaHQudjJhbHBoYTEuQmF0Y2hDcmVhdGVJbXBvcnRlZEFwaUtleXNSZXNwb25zZSI2gtPkkwIwOgEqIisvdjJhbHBoYTEvYWRtaW4vaW1wb3J0ZWRBcGlLZXlzOmJhdGNoQ3JlYXRlEp8BChZBZG1pbkdldEltcG9ydGVkQXBpS2V5Eiwua2V5d3JpZ2h0LnYyYWxwaGExLkdldEltcG9ydGVkQXBpS2V5UmVxdWVzdBoiLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRlZEFwaUtleSIzkAIBgtPkkwIqEigvdjJhbHBoYTEvYWRtaW4vaW1wb3J0ZWRBcGlLZXlzL3trZXlfaWR9EqcBChhBZG1pbkxpc3RJbXBvcnRlZEFwaUtleXMSLi5rZXl3cmlnaHQudjJhbHBoYTEuTGlzdEltcG9ydGVkQXBpS2V5c1JlcXVlc3QaLy5rZXl3cmlnaHQudjJhbHBoYTEuTGlzdEltcG9ydGVkQXBpS2V5c1Jlc3BvbnNlIiqQAgGC0+STAiESHy92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXMSxQEKGUFkbWluVXBkYXRlSW1wb3J0ZWRBcGlLZXkSLy5rZXl3cmlnaHQudjJhbHBoYTEuVXBkYXRlSW1wb3J0ZWRBcGlLZXlSZXF1ZXN0GiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5IlOC0+STAk06EGltcG9ydGVkX2FwaV9rZXkyOS92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXMve2ltcG9ydGVkX2FwaV9rZXkua2V5X2lkfRKWAQoZQWRtaW5EZWxldGVJbXBvcnRlZEFwaUtleRIvLmtleXdyaWdodC52MmFscGhhMS5EZWxldGVJbXBvcnRlZEFwaUtleVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiMILT5JMCKiooL3YyYWxwaGExL2FkbWluL2ltcG9ydGVkQXBpS2V5cy97a2V5X2lkfRKRAQoRQWRtaW5WZXJpZnlBcGlLZXkSJy5rZXl3cmlnaHQudjJhbHBoYTEuVmVyaWZ5QXBpS2V5UmVxdWVzdBooLmtleXdyaWdodC52MmFscGhhMS5WZXJpZnlBcGlLZXlSZXNwb25zZSIpgtPkkwIjOgEqIh4vdjJhbHBoYTEvYWRtaW4vYXBpS2V5czp2ZXJpZnkSqAEKF0FkbWluQmF0Y2hWZXJpZnlBcGlLZXlzEi0ua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoVmVyaWZ5QXBpS2V5c1JlcXVlc3QaLi5rZXl3cmlnaHQudjJhbHBoYTEuQmF0Y2hWZXJpZnlBcGlLZXlzUmVzcG9uc2UiLoLT5JMCKDoBKiIjL3YyYWxwaGExL2FkbWluL2FwaUtleXM6YmF0Y2hWZXJpZnkSjgEKEEFkbWluRGVyaXZlVG9rZW4SJi5rZXl3cmlnaHQudjJhbHBoYTEuRGVyaXZlVG9rZW5SZXF1ZXN0Gicua2V5d3JpZ2h0LnYyYWxwaGExLkRlcml2ZVRva2VuUmVzcG9uc2UiKYLT5JMCIzoBKiIeL3YyYWxwaGExL2FkbWluL2FwaUtleXM6ZGVyaXZlEpgBCgdHZXRKd2tzEiIua2V5d3JpZ2h0LnYyYWxwaGExLkdldEp3a3NSZXF1ZXN0GiMua2V5d3JpZ2h0LnYyYWxwaGExLkdldEp3a3NSZXNwb25zZSJEkAIBgtPkkwI7WhgSFi8ud2VsbC1rbm93bi9qd2tzLmpzb24SHy92MmFscGhhMS9kZXJpdmVkS2V5cy9qd2tzLmpzb24SkgEKDFJldm9rZUFwaUtleRIrLmtleXdyaWdodC52MmFscGhhMS5TZWxmUmV2b2tlQXBpS2V5UmVxdWVzdBosLmtleXdyaWdodC52MmFscGhhMS5TZWxmUmV2b2tlQXBpS2V5UmVzcG9uc2UiJ4LT5JMCIToBKiIcL3YyYWxwaGExL2FwaUtleXM6c2VsZlJldm9rZRKXAQoUQWRtaW5MaXN0QXVkaXRFdmVudHMSKi5rZXl3cmlnaHQudjJhbHBoYTEuTGlzdEF1ZGl0RXZlbnRzUmVxdWVzdBorLmtleXdyaWdodC52MmFscGhhMS5MaXN0QXVkaXRFdmVudHNSZXNwb25zZSImkAIBgtPkkwIdEhsvdjJhbHBoYTEvYWRtaW4vYXVkaXRFdmVudHNiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_empty, file_keywright_v2alpha1_audit, file_keywright_v2alpha1_batch_create, file_keywright_v2alpha1_derived_token, file_keywright_v2alpha1_imported_api_key, file_keywright_v2alpha1_issued_api_key, file_keywright_v2alpha1_revocation, file_keywright_v2alpha1_verification]);
+  fileDesc("CilrZXl3cmlnaHQvdjJhbHBoYTEvYXBpX2tleXNfc2VydmljZS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExMvccCg5BcGlLZXlzU2VydmljZRKNAQoQQWRtaW5Jc3N1ZUFwaUtleRImLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZUFwaUtleVJlcXVlc3QaJy5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVBcGlLZXlSZXNwb25zZSIogtPkkwIiOgEqIh0vdjJhbHBoYTEvYWRtaW4vaXNzdWVkQXBpS2V5cxKXAQoUQWRtaW5HZXRJc3N1ZWRBcGlLZXkSKi5rZXl3cmlnaHQudjJhbHBoYTEuR2V0SXNzdWVkQXBpS2V5UmVxdWVzdBogLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkiMZACAYLT5JMCKBImL3YyYWxwaGExL2FkbWluL2lzc3VlZEFwaUtleXMve2tleV9pZH0SnwEKFkFkbWluTGlzdElzc3VlZEFwaUtleXMSLC5rZXl3cmlnaHQudjJhbHBoYTEuTGlzdElzc3VlZEFwaUtleXNSZXF1ZXN0Gi0ua2V5d3JpZ2h0LnYyYWxwaGExLkxpc3RJc3N1ZWRBcGlLZXlzUmVzcG9uc2UiKJACAYLT5JMCHxIdL3YyYWxwaGExL2FkbWluL2lzc3VlZEFwaUtleXMSuQEKF0FkbWluVXBkYXRlSXNzdWVkQXBpS2V5Ei0ua2V5d3JpZ2h0LnYyYWxwaGExLlVwZGF0ZUlzc3VlZEFwaUtleVJlcXVlc3QaIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5Ik2C0+STAkc6Dmlzc3VlZF9hcGlfa2V5MjUvdjJhbHBoYTEvYWRtaW4vaXNzdWVkQXBpS2V5cy97aXNzdWVkX2FwaV9rZXkua2V5X2lkfRKyAQoXQWRtaW5Sb3RhdGVJc3N1ZWRBcGlLZXkSLS5rZXl3cmlnaHQudjJhbHBoYTEuUm90YXRlSXNzdWVkQXBpS2V5UmVxdWVzdBouLmtleXdyaWdodC52MmFscGhhMS5Sb3RhdGVJc3N1ZWRBcGlLZXlSZXNwb25zZSI4gtPkkwIyOgEqIi0vdjJhbHBoYTEvYWRtaW4vaXNzdWVkQXBpS2V5cy97a2V5X2lkfTpyb3RhdGUSiAEKEUFkbWluUmV2b2tlQXBpS2V5Eicua2V5d3JpZ2h0LnYyYWxwaGExLlJldm9rZUFwaUtleVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiMoLT5JMCLDoBKiInL3YyYWxwaGExL2FkbWluL2FwaUtleXMve2tleV9pZH06cmV2b2tlEpQBChdBZG1pblJldm9rZUlzc3VlZEFwaUtleRInLmtleXdyaWdodC52MmFscGhhMS5SZXZva2VBcGlLZXlSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjiC0+STAjI6ASoiLS92MmFscGhhMS9hZG1pbi9pc3N1ZWRBcGlLZXlzL3trZXlfaWR9OnJldm9rZRKYAQoZQWRtaW5SZXZva2VJbXBvcnRlZEFwaUtleRInLmtleXdyaWdodC52MmFscGhhMS5SZXZva2VBcGlLZXlSZXF1ZXN0GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5IjqC0+STAjQ6ASoiLy92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXMve2tleV9pZH06cmV2b2tlEosBChJBZG1pbkRpc2FibGVBcGlLZXkSKC5rZXl3cmlnaHQudjJhbHBoYTEuRGlzYWJsZUFwaUtleVJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkiM4LT5JMCLToBKiIoL3YyYWxwaGExL2FkbWluL2FwaUtleXMve2tleV9pZH06ZGlzYWJsZRKIAQoRQWRtaW5FbmFibGVBcGlLZXkSJy5rZXl3cmlnaHQudjJhbHBoYTEuRW5hYmxlQXBpS2V5UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIygtPkkwIsOgEqIicvdjJhbHBoYTEvYWRtaW4vYXBpS2V5cy97a2V5X2lkfTplbmFibGUSjAEKEUFkbWluSW1wb3J0QXBpS2V5Eicua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydEFwaUtleVJlcXVlc3QaIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXkiKoLT5JMCJDoBKiIfL3YyYWxwaGExL2FkbWluL2ltcG9ydGVkQXBpS2V5cxKwAQoXQWRtaW5CYXRjaEltcG9ydEFwaUtleXMSLS5rZXl3cmlnaHQudjJhbHBoYTEuQmF0Y2hJbXBvcnRBcGlLZXlzUmVxdWVzdBouLmtleXdyaWdodC52MmFscGhhMS5CYXRjaEltcG9ydEFwaUtleXNSZXNwb25zZSI2gtPkkwIwOgEqIisvdjJhbHBoYTEvYWRtaW4vaW1wb3J0ZWRBcGlLZXlzOmJhdGNoSW1wb3J0EsgBCh9BZG1pbkJhdGNoQ3JlYXRlSW1wb3J0ZWRBcGlLZXlzEjUua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoQ3JlYXRlSW1wb3J0ZWRBcGlLZXlzUmVxdWVzdBo2LmtleXdyaWdodC52MmFscGhhMS5CYXRjaENyZWF0ZUltcG9ydGVkQXBpS2V5c1Jlc3BvbnNlIjaC0+STAjA6ASoiKy92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXM6YmF0Y2hDcmVhdGUSnwEKFkFkbWluR2V0SW1wb3J0ZWRBcGlLZXkSLC5rZXl3cmlnaHQudjJhbHBoYTEuR2V0SW1wb3J0ZWRBcGlLZXlSZXF1ZXN0GiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5IjOQAgGC0+STAioSKC92MmFscGhhMS9hZG1pbi9pbXBvcnRlZEFwaUtleXMve2tleV9pZH0SpwEKGEFkbWluTGlzdEltcG9ydGVkQXBpS2V5cxIuLmtleXdyaWdodC52MmFscGhhMS5MaXN0SW1wb3J0ZWRBcGlLZXlzUmVxdWVzdBovLmtleXdyaWdodC52MmFscGhhMS5MaXN0SW1wb3J0ZWRBcGlLZXlzUmVzcG9uc2UiKpACAYLT5JMCIRIfL3YyYWxwaGExL2FkbWluL2ltcG9ydGVkQXBpS2V5cxLFAQoZQWRtaW5VcGRhdGVJbXBvcnRlZEFwaUtleRIvLmtleXdyaWdodC52MmFscGhhMS5VcGRhdGVJbXBvcnRlZEFwaUtleVJlcXVlc3QaIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXkiU4LT5JMCTToQaW1wb3J0ZWRfYXBpX2tleTI5L3YyYWxwaGExL2FkbWluL2ltcG9ydGVkQXBpS2V5cy97aW1wb3J0ZWRfYXBpX2tleS5rZXlfaWR9EpYBChlBZG1pbkRlbGV0ZUltcG9ydGVkQXBpS2V5Ei8ua2V5d3JpZ2h0LnYyYWxwaGExLkRlbGV0ZUltcG9ydGVkQXBpS2V5UmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSIwgtPkkwIqKigvdjJhbHBoYTEvYWRtaW4vaW1wb3J0ZWRBcGlLZXlzL3trZXlfaWR9EpEBChFBZG1pblZlcmlmeUFwaUtleRInLmtleXdyaWdodC52MmFscGhhMS5WZXJpZnlBcGlLZXlSZXF1ZXN0Gigua2V5d3JpZ2h0LnYyYWxwaGExLlZlcmlmeUFwaUtleVJlc3BvbnNlIimC0+STAiM6ASoiHi92MmFscGhhMS9hZG1pbi9hcGlLZXlzOnZlcmlmeRKoAQoXQWRtaW5CYXRjaFZlcmlmeUFwaUtleXMSLS5rZXl3cmlnaHQudjJhbHBoYTEuQmF0Y2hWZXJpZnlBcGlLZXlzUmVxdWVzdBouLmtleXdyaWdodC52MmFscGhhMS5CYXRjaFZlcmlmeUFwaUtleXNSZXNwb25zZSIugtPkkwIoOgEqIiMvdjJhbHBoYTEvYWRtaW4vYXBpS2V5czpiYXRjaFZlcmlmeRKOAQoQQWRtaW5EZXJpdmVUb2tlbhImLmtleXdyaWdodC52MmFscGhhMS5EZXJpdmVUb2tlblJlcXVlc3QaJy5rZXl3cmlnaHQudjJhbHBoYTEuRGVyaXZlVG9rZW5SZXNwb25zZSIpgtPkkwIjOgEqIh4vdjJhbHBoYTEvYWRtaW4vYXBpS2V5czpkZXJpdmUSmAEKB0dldEp3a3MSIi5rZXl3cmlnaHQudjJhbHBoYTEuR2V0Sndrc1JlcXVlc3QaIy5rZXl3cmlnaHQudjJhbHBoYTEuR2V0Sndrc1Jlc3BvbnNlIkSQAgGC0+STAjtaGBIWLy53ZWxsLWtub3duL2p3a3MuanNvbhIfL3YyYWxwaGExL2Rlcml2ZWRLZXlzL2p3a3MuanNvbhKSAQoMUmV2b2tlQXBpS2V5Eisua2V5d3JpZ2h0LnYyYWxwaGExLlNlbGZSZXZva2VBcGlLZXlSZXF1ZXN0Giwua2V5d3JpZ2h0LnYyYWxwaGExLlNlbGZSZXZva2VBcGlLZXlSZXNwb25zZSIngtPkkwIhOgEqIhwvdjJhbHBoYTEvYXBpS2V5czpzZWxmUmV2b2tlEpcBChRBZG1pbkxpc3RBdWRpdEV2ZW50cxIqLmtleXdyaWdodC52MmFscGhhMS5MaXN0QXVkaXRFdmVudHNSZXF1ZXN0Gisua2V5d3JpZ2h0LnYyYWxwaGExLkxpc3RBdWRpdEV2ZW50c1Jlc3BvbnNlIiaQAgGC0+STAh0SGy92MmFscGhhMS9hZG1pbi9hdWRpdEV2ZW50c2IGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_empty, file_keywright_v2alpha1_audit, file_keywright_v2alpha1_batch_create, file_keywright_v2alpha1_derived_token, file_keywright_v2alpha1_disable, file_keywright_v2alpha1_imported_api_key, file_keywright_v2alpha1_issued_api_key, file_keywright_v2alpha1_revocation, file_keywright_v2alpha1_verification]);
 
 /**
  * Issues, imports, verifies, rotates and revokes API keys, and derives
@@ -49,7 +51,7 @@ export const file_keywright_v2alpha1_api_keys_service: GenFile = /*@__PURE__*/
  */
 export const ApiKeysService: GenService<{
   /**
-   * Creates an API key for an actor. Role: admin. HTTP status: 201 with
+   * Creates an API key for an actor. Roles: admin, issuer. HTTP status: 201 with
    * `Location`.
    *
    * The secret is in this response only and cannot be read again. A request
@@ -78,7 +80,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Lists issued API keys by ascending id, which is the order of their
-   * creation. Roles: admin, auditor.
+   * creation, or in another order. Roles: admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminListIssuedApiKeys
    */
@@ -90,7 +92,7 @@ export const ApiKeysService: GenService<{
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an issued
    * key (AIP-134). The secret stays. A revoked or expired key can be updated
-   * and stays what it is. NOT_FOUND if no issued key has this id. Role: admin.
+   * and stays what it is. NOT_FOUND if no issued key has this id. Roles: admin, issuer.
    *
    * Over JSON/HTTP the body is the key itself, or this request as a whole.
    * Without an `update_mask`, every populated field of the body is written.
@@ -104,11 +106,14 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Replaces an active issued key by a new one with a new id and secret, and
-   * revokes the old one in the same step (AIP-136). The new key keeps actor and
-   * expiry. Role: admin. HTTP status: 201 with `Location` of the new key.
+   * revokes the old one in the same step (AIP-136). With a `grace_period` the
+   * old key stays active until the end of it. The new key keeps actor and
+   * expiry. Roles: admin, issuer. HTTP status: 201 with `Location` of the new key.
    *
    * Of concurrent rotations of one key exactly one wins. The others, and
-   * rotations of a key that is not active, are FAILED_PRECONDITION. NOT_FOUND
+   * rotations of a key that is not active or within a grace period, are
+   * FAILED_PRECONDITION. A request that repeats a `request_id` returns the keys
+   * of the first one without the secret. NOT_FOUND
    * if no issued key has this id.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRotateIssuedApiKey
@@ -121,7 +126,7 @@ export const ApiKeysService: GenService<{
   /**
    * Revokes an API key, issued or imported, permanently. The record stays, for
    * audit. Revoking a revoked key succeeds and keeps the first reason.
-   * NOT_FOUND if no key has this id. Role: admin. HTTP status: 204.
+   * NOT_FOUND if no key has this id. Roles: admin, issuer. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeApiKey
    */
@@ -132,7 +137,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminRevokeApiKey for issued keys only; an imported key is NOT_FOUND.
-   * Version 1.22.66 of the reference has this method in its place. Role: admin.
+   * Version 1.22.66 of the reference has this method in its place. Roles: admin, issuer.
    * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeIssuedApiKey
@@ -144,7 +149,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminRevokeApiKey for imported keys only; an issued key is NOT_FOUND.
-   * Version 1.22.66 of the reference has this method in its place. Role: admin.
+   * Version 1.22.66 of the reference has this method in its place. Roles: admin, issuer.
    * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeImportedApiKey
@@ -155,9 +160,35 @@ export const ApiKeysService: GenService<{
     output: typeof EmptySchema;
   },
   /**
+   * Extension: disables an API key, issued or imported, until AdminEnableApiKey
+   * is called. Verify answers as for a revoked key, and for tokens derived from
+   * it too. Disabling a disabled key succeeds. A revoked key is
+   * FAILED_PRECONDITION. NOT_FOUND if no key has this id. Roles: admin, issuer.
+   * HTTP status: 204.
+   *
+   * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminDisableApiKey
+   */
+  adminDisableApiKey: {
+    methodKind: "unary";
+    input: typeof DisableApiKeyRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
+   * Extension: ends what AdminDisableApiKey did. Enabling a key that is not
+   * disabled succeeds. A revoked key is FAILED_PRECONDITION. NOT_FOUND if no key
+   * has this id. Roles: admin, issuer. HTTP status: 204.
+   *
+   * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminEnableApiKey
+   */
+  adminEnableApiKey: {
+    methodKind: "unary";
+    input: typeof EnableApiKeyRequestSchema;
+    output: typeof EmptySchema;
+  },
+  /**
    * Imports an API key that another system issued. The raw key is not kept.
    * ALREADY_EXISTS if the key was imported before. If there are as many keys as
-   * the installation allows, the method is RESOURCE_EXHAUSTED. Role: admin.
+   * the installation allows, the method is RESOURCE_EXHAUSTED. Roles: admin, issuer.
    * HTTP status: 201 with `Location`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminImportApiKey
@@ -170,7 +201,7 @@ export const ApiKeysService: GenService<{
   /**
    * Imports up to 1000 API keys. Each succeeds or fails on its own. If every
    * key fails, the call fails with the code that most of them had, and holds
-   * the response in its details. A request body may have 16 MiB. Role: admin.
+   * the response in its details. A request body may have 16 MiB. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchImportApiKeys
    */
@@ -181,7 +212,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminBatchImportApiKeys under the names of version 1.22.66 of the
-   * reference. Role: admin.
+   * reference. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchCreateImportedApiKeys
    */
@@ -213,7 +244,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an imported
-   * key, as AdminUpdateIssuedApiKey does for issued keys. Role: admin.
+   * key, as AdminUpdateIssuedApiKey does for issued keys. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminUpdateImportedApiKey
    */

@@ -18,7 +18,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/imported_api_key.proto.
  */
 export const file_keywright_v2alpha1_imported_api_key: GenFile = /*@__PURE__*/
-  fileDesc("CilrZXl3cmlnaHQvdjJhbHBoYTEvaW1wb3J0ZWRfYXBpX2tleS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIv4FCg5JbXBvcnRlZEFwaUtleRIbCgZrZXlfaWQYASABKAlCC+BBCLpIBXIDGIABEhYKBG5hbWUYAiABKAlCCLpIBXIDGP8BEh0KCGFjdG9yX2lkGAMgASgJQgvgQQW6SAVyAxj/ARIyCgZzdGF0dXMYBCABKA4yHS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5U3RhdHVzQgPgQQMSOgoKdmlzaWJpbGl0eRgFIAEoDjIhLmtleXdyaWdodC52MmFscGhhMS5LZXlWaXNpYmlsaXR5QgPgQQUSPAoGc2NvcGVzGAYgAygJQiy6SCmSASYQZCIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSPgoRcmF0ZV9saW1pdF9wb2xpY3kYCCABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EjkKDmlwX3Jlc3RyaWN0aW9uGAkgASgLMiEua2V5d3JpZ2h0LnYyYWxwaGExLklwUmVzdHJpY3Rpb24SNAoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSRAoRcmV2b2NhdGlvbl9yZWFzb24YDCABKA4yJC5rZXl3cmlnaHQudjJhbHBoYTEuUmV2b2NhdGlvblJlYXNvbkID4EEDEiMKFnJldm9jYXRpb25fZGVzY3JpcHRpb24YDSABKAlCA+BBAxI0CgtleHBpcmVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI3Cg5sYXN0X3VzZWRfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAyKeBQoTSW1wb3J0QXBpS2V5UmVxdWVzdBIcCgdyYXdfa2V5GAEgASgJQguAAQG6SAVyAyiAIBIbCgRuYW1lGAIgASgJQg3gQQK6SAdyBRABGP8BEh8KCGFjdG9yX2lkGAMgASgJQg3gQQK6SAdyBRABGP8BEjwKBnNjb3BlcxgEIAMoCUIsukgpkgEmEGQiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSxAEKA3R0bBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkKbAbpIlwG6AZMBCgp0dGwuYm91bmRzEi9tdXN0IGJlIDFzIHRvIDMxNTM2MDAwMHMsIG9yIDBzIGZvciB0aGUgZGVmYXVsdBpUdGhpcyA9PSBkdXJhdGlvbignMHMnKSB8fCAodGhpcyA+PSBkdXJhdGlvbignMXMnKSAmJiB0aGlzIDw9IGR1cmF0aW9uKCczMTUzNjAwMDBzJykpEikKCG1ldGFkYXRhGAYgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgHIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YCCABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI/Cgp2aXNpYmlsaXR5GAkgASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCCLpIBYIBAhABEhsKCnJlcXVlc3RfaWQYCiABKAlCB7pIBHICGCQSIgoOcmF3X2tleV9zaGEyNTYYZCABKAlCCoABAbpIBHICGEAioQEKGUJhdGNoSW1wb3J0QXBpS2V5c1JlcXVlc3QSTgoIcmVxdWVzdHMYASADKAsyJy5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0QXBpS2V5UmVxdWVzdEIT4EECukgNkgEKCAEQ6AciA9gBAxIbCgpyZXF1ZXN0X2lkGGQgASgJQge6SARyAhgkEhcKD2NvbXBhY3RfcmVzdWx0cxhlIAEoCCKwAQoaQmF0Y2hJbXBvcnRBcGlLZXlzUmVzcG9uc2USNgoHcmVzdWx0cxgBIAMoCzIlLmtleXdyaWdodC52MmFscGhhMS5CYXRjaEltcG9ydFJlc3VsdBIaCg1zdWNjZXNzX2NvdW50GAIgASgFSACIAQESGgoNZmFpbHVyZV9jb3VudBgDIAEoBUgBiAEBQhAKDl9zdWNjZXNzX2NvdW50QhAKDl9mYWlsdXJlX2NvdW50IsQBChFCYXRjaEltcG9ydFJlc3VsdBISCgVpbmRleBgBIAEoBUgAiAEBEjwKEGltcG9ydGVkX2FwaV9rZXkYAiABKAsyIi5rZXl3cmlnaHQudjJhbHBoYTEuSW1wb3J0ZWRBcGlLZXkSPAoKZXJyb3JfY29kZRgDIAEoDjIoLmtleXdyaWdodC52MmFscGhhMS5CYXRjaEltcG9ydEVycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJQggKBl9pbmRleCI5ChhHZXRJbXBvcnRlZEFwaUtleVJlcXVlc3QSHQoGa2V5X2lkGAEgASgJQg3gQQK6SAdyBRABGIABInAKGkxpc3RJbXBvcnRlZEFwaUtleXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGIAIInUKG0xpc3RJbXBvcnRlZEFwaUtleXNSZXNwb25zZRI9ChFpbXBvcnRlZF9hcGlfa2V5cxgBIAMoCzIiLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRlZEFwaUtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkilwEKG1VwZGF0ZUltcG9ydGVkQXBpS2V5UmVxdWVzdBJHChBpbXBvcnRlZF9hcGlfa2V5GAEgASgLMiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5QgngQQK6SAPIAQESLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjwKG0RlbGV0ZUltcG9ydGVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEqggIKFEJhdGNoSW1wb3J0RXJyb3JDb2RlEiIKHkJBVENIX0lNUE9SVF9FUlJPUl9VTlNQRUNJRklFRBAAEicKI0JBVENIX0lNUE9SVF9FUlJPUl9JTlZBTElEX0FSR1VNRU5UEAESJQohQkFUQ0hfSU1QT1JUX0VSUk9SX0FMUkVBRFlfRVhJU1RTEAISKgomQkFUQ0hfSU1QT1JUX0VSUk9SX0ZBSUxFRF9QUkVDT05ESVRJT04QAxIfChtCQVRDSF9JTVBPUlRfRVJST1JfSU5URVJOQUwQBBIpCiVCQVRDSF9JTVBPUlRfRVJST1JfUkVTT1VSQ0VfRVhIQVVTVEVEEAViBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
+  fileDesc("CilrZXl3cmlnaHQvdjJhbHBoYTEvaW1wb3J0ZWRfYXBpX2tleS5wcm90bxISa2V5d3JpZ2h0LnYyYWxwaGExIpUGCg5JbXBvcnRlZEFwaUtleRIbCgZrZXlfaWQYASABKAlCC+BBCLpIBXIDGIABEhYKBG5hbWUYAiABKAlCCLpIBXIDGP8BEh0KCGFjdG9yX2lkGAMgASgJQgvgQQW6SAVyAxj/ARIyCgZzdGF0dXMYBCABKA4yHS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5U3RhdHVzQgPgQQMSOgoKdmlzaWJpbGl0eRgFIAEoDjIhLmtleXdyaWdodC52MmFscGhhMS5LZXlWaXNpYmlsaXR5QgPgQQUSPAoGc2NvcGVzGAYgAygJQiy6SCmSASYQZCIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBIpCghtZXRhZGF0YRgHIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSPgoRcmF0ZV9saW1pdF9wb2xpY3kYCCABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EjkKDmlwX3Jlc3RyaWN0aW9uGAkgASgLMiEua2V5d3JpZ2h0LnYyYWxwaGExLklwUmVzdHJpY3Rpb24SNAoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSRAoRcmV2b2NhdGlvbl9yZWFzb24YDCABKA4yJC5rZXl3cmlnaHQudjJhbHBoYTEuUmV2b2NhdGlvblJlYXNvbkID4EEDEiMKFnJldm9jYXRpb25fZGVzY3JpcHRpb24YDSABKAlCA+BBAxI0CgtleHBpcmVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI3Cg5sYXN0X3VzZWRfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxIVCghkaXNhYmxlZBhmIAEoCEID4EEDIp4FChNJbXBvcnRBcGlLZXlSZXF1ZXN0EhwKB3Jhd19rZXkYASABKAlCC4ABAbpIBXIDKIAgEhsKBG5hbWUYAiABKAlCDeBBArpIB3IFEAEY/wESHwoIYWN0b3JfaWQYAyABKAlCDeBBArpIB3IFEAEY/wESPAoGc2NvcGVzGAQgAygJQiy6SCmSASYQZCIiciAYgAIyG15bXHgyMVx4MjMtXHg1Qlx4NUQtXHg3RV0rJBLEAQoDdHRsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQpsBukiXAboBkwEKCnR0bC5ib3VuZHMSL211c3QgYmUgMXMgdG8gMzE1MzYwMDAwcywgb3IgMHMgZm9yIHRoZSBkZWZhdWx0GlR0aGlzID09IGR1cmF0aW9uKCcwcycpIHx8ICh0aGlzID49IGR1cmF0aW9uKCcxcycpICYmIHRoaXMgPD0gZHVyYXRpb24oJzMxNTM2MDAwMHMnKSkSKQoIbWV0YWRhdGEYBiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ej4KEXJhdGVfbGltaXRfcG9saWN5GAcgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRI5Cg5pcF9yZXN0cmljdGlvbhgIIAEoCzIhLmtleXdyaWdodC52MmFscGhhMS5JcFJlc3RyaWN0aW9uEj8KCnZpc2liaWxpdHkYCSABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eUIIukgFggECEAESGwoKcmVxdWVzdF9pZBgKIAEoCUIHukgEcgIYJBIiCg5yYXdfa2V5X3NoYTI1NhhkIAEoCUIKgAEBukgEcgIYQCKhAQoZQmF0Y2hJbXBvcnRBcGlLZXlzUmVxdWVzdBJOCghyZXF1ZXN0cxgBIAMoCzInLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRBcGlLZXlSZXF1ZXN0QhPgQQK6SA2SAQoIARDoByID2AEDEhsKCnJlcXVlc3RfaWQYZCABKAlCB7pIBHICGCQSFwoPY29tcGFjdF9yZXN1bHRzGGUgASgIIrABChpCYXRjaEltcG9ydEFwaUtleXNSZXNwb25zZRI2CgdyZXN1bHRzGAEgAygLMiUua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoSW1wb3J0UmVzdWx0EhoKDXN1Y2Nlc3NfY291bnQYAiABKAVIAIgBARIaCg1mYWlsdXJlX2NvdW50GAMgASgFSAGIAQFCEAoOX3N1Y2Nlc3NfY291bnRCEAoOX2ZhaWx1cmVfY291bnQixAEKEUJhdGNoSW1wb3J0UmVzdWx0EhIKBWluZGV4GAEgASgFSACIAQESPAoQaW1wb3J0ZWRfYXBpX2tleRgCIAEoCzIiLmtleXdyaWdodC52MmFscGhhMS5JbXBvcnRlZEFwaUtleRI8CgplcnJvcl9jb2RlGAMgASgOMigua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoSW1wb3J0RXJyb3JDb2RlEhUKDWVycm9yX21lc3NhZ2UYBCABKAlCCAoGX2luZGV4IjkKGEdldEltcG9ydGVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEipwEKGkxpc3RJbXBvcnRlZEFwaUtleXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGIAIEhkKCG9yZGVyX2J5GGQgASgJQge6SARyAhhAEhoKEmluY2x1ZGVfdG90YWxfc2l6ZRhlIAEoCCKdAQobTGlzdEltcG9ydGVkQXBpS2V5c1Jlc3BvbnNlEj0KEWltcG9ydGVkX2FwaV9rZXlzGAEgAygLMiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIXCgp0b3RhbF9zaXplGGQgASgFSACIAQFCDQoLX3RvdGFsX3NpemUilwEKG1VwZGF0ZUltcG9ydGVkQXBpS2V5UmVxdWVzdBJHChBpbXBvcnRlZF9hcGlfa2V5GAEgASgLMiIua2V5d3JpZ2h0LnYyYWxwaGExLkltcG9ydGVkQXBpS2V5QgngQQK6SAPIAQESLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjwKG0RlbGV0ZUltcG9ydGVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEqggIKFEJhdGNoSW1wb3J0RXJyb3JDb2RlEiIKHkJBVENIX0lNUE9SVF9FUlJPUl9VTlNQRUNJRklFRBAAEicKI0JBVENIX0lNUE9SVF9FUlJPUl9JTlZBTElEX0FSR1VNRU5UEAESJQohQkFUQ0hfSU1QT1JUX0VSUk9SX0FMUkVBRFlfRVhJU1RTEAISKgomQkFUQ0hfSU1QT1JUX0VSUk9SX0ZBSUxFRF9QUkVDT05ESVRJT04QAxIfChtCQVRDSF9JTVBPUlRfRVJST1JfSU5URVJOQUwQBBIpCiVCQVRDSF9JTVBPUlRfRVJST1JfUkVTT1VSQ0VfRVhIQVVTVEVEEAViBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
 
 /**
  * An API key that another system issued. The raw key is not part of it, and is
@@ -138,6 +138,14 @@ export type ImportedApiKey = Message<"keywright.v2alpha1.ImportedApiKey"> & {
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
   lastUsedTime?: Timestamp | undefined;
+
+  /**
+   * Extension: the key is disabled (AdminDisableApiKey). Its `status` is REVOKED
+   * until it is enabled again.
+   *
+   * @generated from field: bool disabled = 102;
+   */
+  disabled: boolean;
 };
 
 /**
@@ -418,15 +426,38 @@ export type ListImportedApiKeysRequest = Message<"keywright.v2alpha1.ListImporte
   pageToken: string;
 
   /**
-   * Restrictions on `actor_id` and `status`, each at most once and with `=`,
-   * joined by AND (a part of AIP-160): `actor_id="user_123" AND
-   * status=KEY_STATUS_ACTIVE`. At most 1024 characters. Empty: all keys. The
-   * status is computed from the clock. Anything else is INVALID_ARGUMENT and
+   * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`, `name`
+   * (`"billing-*"` finds a prefix) and `metadata.<member>` with `=`, `scopes`
+   * with `:`, and `create_time`, `expire_time` and `last_used_time` with `<`,
+   * `<=`, `>` or `>=`. Each at most once, a time at most once from either side.
+   * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`. At most 1024
+   * characters. Empty: all keys. The status is computed from the clock. For a
+   * key that was never used, `last_used_time` is its `create_time`. Keys without
+   * an expiry match no `expire_time`. Anything else is INVALID_ARGUMENT and
    * names the column.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
+
+  /**
+   * Extension: `create_time` or `expire_time`, each with or without `asc` or
+   * `desc` (AIP-132), alone or with a filter on `status` and on the same time.
+   * Keys without an expiry count as the last to expire. Empty: by the index that
+   * the filter uses; by ascending id without a filter and with one on
+   * `actor_id`, `status`, `scopes` or `metadata`. Anything else is
+   * INVALID_ARGUMENT.
+   *
+   * @generated from field: string order_by = 100;
+   */
+  orderBy: string;
+
+  /**
+   * Extension: whether the response says how many keys there are on all pages.
+   *
+   * @generated from field: bool include_total_size = 101;
+   */
+  includeTotalSize: boolean;
 };
 
 /**
@@ -443,7 +474,7 @@ export const ListImportedApiKeysRequestSchema: GenMessage<ListImportedApiKeysReq
  */
 export type ListImportedApiKeysResponse = Message<"keywright.v2alpha1.ListImportedApiKeysResponse"> & {
   /**
-   * The keys, by ascending id.
+   * The keys, in the order of the request.
    *
    * @generated from field: repeated keywright.v2alpha1.ImportedApiKey imported_api_keys = 1;
    */
@@ -455,6 +486,15 @@ export type ListImportedApiKeysResponse = Message<"keywright.v2alpha1.ListImport
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Extension: the number of keys on all pages. Absent unless
+   * `include_total_size` asked for it, and if there are more than 10000 keys or
+   * too many that the filter must look at one by one.
+   *
+   * @generated from field: optional int32 total_size = 100;
+   */
+  totalSize?: number | undefined;
 };
 
 /**

@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../../core/audit.ts";
 import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../../core/key.ts";
+import { termsOf } from "../../core/key-terms.ts";
 
 /**
  * A key as MongoDB keeps it. Times are epoch milliseconds.
@@ -30,7 +31,20 @@ export interface KeyDocument {
   readonly expireTimeMs: number;
   readonly revoked: boolean;
   readonly revocation: Revocation | null;
+  /** Absent from keys that were stored before keys could be disabled. `revoked` is true as well, so that the indexes show the status. */
+  readonly disabled?: boolean;
+  /** Absent from keys that were stored before this was kept: the key's own id. */
+  readonly lineageId?: string;
+  readonly supersededBy?: string | null;
+  /** Not revoked, but another key of its lineage counts for it. Absent from all other keys. */
+  readonly placeless?: true;
   readonly lastUsedTimeMs: number | null;
+  /** Of the last use, or of the creation of a key that was never used. The index of last uses holds it, so that most uses do not change the index. */
+  readonly useHour?: number;
+  /** The tenant of `_id`, for indexes that are in another order. This, `useHour` and `terms` are absent until `addFilterFields` has run. */
+  readonly tenant?: string;
+  /** Core's `termsOf`. */
+  readonly terms?: readonly string[];
   /** Of the request that made the key: a mark of another request belongs to an earlier key of the same id. */
   readonly requestId: string | null;
   /** Only on keys of a batch that has its own request id. */
@@ -74,6 +88,10 @@ export interface AuditEventDocument extends Omit<AuditEvent, "eventId" | "timeMs
   readonly time: Date;
 }
 
+export function hourOf(timeMs: number): number {
+  return Math.floor(timeMs / 3_600_000);
+}
+
 export function documentId(tenant: string, keyId: string): string {
   if (tenant.includes("/")) throw new Error("a tenant's name must not hold a slash");
   return `${tenant}/${keyId}`;
@@ -92,6 +110,8 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
   return {
     _id: documentId(tenant, record.keyId),
     ...replacedFields(record),
+    tenant,
+    useHour: hourOf(record.lastUsedTimeMs ?? record.createTimeMs),
     firstRevision: record.firstRevision,
     lastUsedTimeMs: record.lastUsedTimeMs,
     requestId,
@@ -102,7 +122,9 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
 /** What replacing a key writes: all but its id, its first revision and its last use. Fields that older documents lack are written too. */
 export function replacedFields(
   record: KeyRecord,
-): Required<Omit<KeyDocument, "_id" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark">> {
+): Required<
+  Omit<KeyDocument, "_id" | "tenant" | "useHour" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark" | "placeless">
+> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,
@@ -112,6 +134,7 @@ export function replacedFields(
     visibility: record.visibility,
     name: record.name,
     scopes: record.scopes,
+    terms: termsOf(record),
     metadata: record.metadata === null ? null : JSON.stringify(record.metadata),
     rateLimitPolicy:
       rateLimitPolicy === null ? null : { quota: rateLimitPolicy.quota, windowMs: rateLimitPolicy.windowMs, unit: rateLimitPolicy.unit },
@@ -119,16 +142,20 @@ export function replacedFields(
     createTimeMs: record.createTimeMs,
     updateTimeMs: record.updateTimeMs,
     expireTimeMs: record.expireTimeMs ?? Number.POSITIVE_INFINITY,
-    revoked: revocation !== null,
+    revoked: revocation !== null || record.disabled,
     revocation: revocation === null ? null : { reason: revocation.reason, description: revocation.description },
+    disabled: record.disabled,
+    lineageId: record.lineageId,
+    supersededBy: record.supersededBy,
   };
 }
 
 /** Wants integers of 64 bits as bigint (`useBigInt64`). */
 export function recordOf(document: KeyDocument): KeyRecord {
+  const keyId = document._id.slice(document._id.indexOf("/") + 1);
   return {
     kind: document.kind,
-    keyId: document._id.slice(document._id.indexOf("/") + 1),
+    keyId,
     revision: document.revision,
     firstRevision: document.firstRevision ?? 0,
     digest: document.digest,
@@ -143,6 +170,9 @@ export function recordOf(document: KeyDocument): KeyRecord {
     updateTimeMs: document.updateTimeMs,
     expireTimeMs: document.expireTimeMs === Number.POSITIVE_INFINITY ? null : document.expireTimeMs,
     revocation: document.revocation,
+    disabled: document.disabled ?? false,
+    lineageId: document.lineageId ?? keyId,
+    supersededBy: document.supersededBy ?? null,
     lastUsedTimeMs: document.lastUsedTimeMs,
   };
 }

@@ -1,60 +1,61 @@
-import { hash, timingSafeEqual } from "node:crypto";
-import type { DescMethod } from "@bufbuild/protobuf";
-import type { Admission, Caller } from "../../call/call.ts";
-import type { Role } from "../../core/role.ts";
+import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
-import type { Access } from "../methods.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { JwtCallers, JwtRefusal } from "./jwt-callers.ts";
+import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
+import type { AccessOf } from "./permissions.ts";
 
-/** A bearer token, of which only the SHA-256 is known. */
-export interface KnownToken {
-  readonly name: string;
-  readonly sha256: Uint8Array;
-  readonly roles: readonly Role[];
+/** Who may call, as the configuration says it at this moment. */
+export interface Callers {
+  readonly tokens: readonly KnownToken[];
+  /** Null if no issuer is configured. */
+  readonly jwts: JwtCallers | null;
+  readonly accessOf: AccessOf;
 }
 
-const bearer = /^bearer +([\w~+/.-]+=*) *$/i;
+type Found = Caller | JwtRefusal;
 
 /**
  * Authenticates the caller by `Authorization: Bearer` (RFC 6750) and refuses callers whose roles may not call the method. A method whose
- * access is undefined is refused to everyone.
+ * access is undefined is refused to everyone. Only a JWT that was not seen before takes a promise.
  */
-export function authenticate(tokens: readonly KnownToken[], accessOf: (method: DescMethod) => Access | undefined): Admission {
+export function authenticate(current: () => Callers, clock: Clock): Admission {
   return (call) => {
-    const allowed = accessOf(call.method);
+    const callers = current();
+    const allowed = callers.accessOf(call.method);
     if (allowed === "public") return;
 
     const token = bearerTokenOf(call.requestHeader("authorization"));
-    const caller = token === undefined ? undefined : callerOf(tokens, token);
-    if (caller === undefined) {
-      const challenge = token === undefined ? 'Bearer realm="keywright"' : 'Bearer realm="keywright", error="invalid_token"';
-      call.setResponseHeader("www-authenticate", challenge);
-      throw new Failure("UNAUTHENTICATED");
-    }
-    call.caller = caller;
-    if (allowed === undefined || !caller.roles.some((role) => (allowed as readonly string[]).includes(role))) {
-      call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
-      throw new Failure("PERMISSION_DENIED");
-    }
+    if (token === undefined) throw unauthenticated(call, 'Bearer realm="keywright"');
+    const found = callerOf(callers, token, clock);
+    if (found instanceof Promise) return found.then((outcome) => authorize(call, outcome, allowed));
+    authorize(call, found, allowed);
   };
 }
 
+/** A token of the configuration, or else a JWT of an issuer. */
+function callerOf({ tokens, jwts }: Callers, token: string, clock: Clock): Found | Promise<Found> {
+  return callerOfToken(tokens, token, clock) ?? jwts?.callerOf(token) ?? "invalid";
+}
+
+function authorize(call: Call, found: Found, allowed: readonly string[] | undefined): void {
+  if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
+  if (found === "invalid") throw unauthenticated(call, 'Bearer realm="keywright", error="invalid_token"');
+  call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
+  const { roles } = call.caller;
+  if (allowed !== undefined && roles.some((role) => allowed.includes(role))) return;
+  call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
+  throw new Failure("PERMISSION_DENIED");
+}
+
+function unauthenticated(call: Call, challenge: string): Failure {
+  call.setResponseHeader("www-authenticate", challenge);
+  return new Failure("UNAUTHENTICATED");
+}
+
 /** Whether an Authorization header holds a token with the role `admin`. */
-export function isAdmin(tokens: readonly KnownToken[], authorization: string | undefined): boolean {
+export async function isAdmin(callers: Callers, authorization: string | undefined, clock: Clock): Promise<boolean> {
   const token = bearerTokenOf(authorization);
-  return token !== undefined && callerOf(tokens, token)?.roles.includes("admin") === true;
-}
-
-function bearerTokenOf(authorization: string | undefined): string | undefined {
-  return bearer.exec(authorization ?? "")?.[1];
-}
-
-/** Compares with every known token, so that the time taken says nothing about which one came close. */
-function callerOf(tokens: readonly KnownToken[], token: string): Caller | undefined {
-  // Not "buffer": Node allocates that one outside of its pool of small buffers, which costs more than the hash (bench/micro.ts).
-  const sha256 = Buffer.from(hash("sha256", token, "binary"), "latin1");
-  let caller: Caller | undefined;
-  for (const known of tokens) {
-    if (timingSafeEqual(sha256, known.sha256)) caller = known;
-  }
-  return caller;
+  const found = token === undefined ? "invalid" : await callerOf(callers, token, clock);
+  return typeof found !== "string" && "roles" in found && found.roles.includes("admin");
 }

@@ -1,7 +1,7 @@
 import { type Document, MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
-import { listCursor } from "../../../src/adapters/mongo/list.ts";
+import { listCursors } from "../../../src/adapters/mongo/list.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
@@ -47,7 +47,8 @@ await describeOnMongo("list", {}, (mongo) => {
   describe.each(filters)("with actor $actorId and status $status", ({ actorId, status }) => {
     const explain = (afterKeyId: string | undefined) => {
       const query = { kind: "issued", actorId, status, nowMs, afterKeyId, limit: 10 } as const;
-      return listCursor(collectionsOf(client.db(database)).keys, "t", query).explain("executionStats");
+      const [cursor] = listCursors(collectionsOf(client.db(database)).keys, "t", query);
+      return (cursor as NonNullable<typeof cursor>)(10).explain("executionStats");
     };
 
     test.each([undefined, "K0600"])(
@@ -64,5 +65,25 @@ await describeOnMongo("list", {}, (mongo) => {
         expect(executionStats.totalKeysExamined).toBeLessThan(60);
       },
     );
+  });
+
+  test("keys of an earlier version are found by the new filters after the next start", async () => {
+    const open = async () => withEvents(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 }));
+    const before = await open();
+    const record = keyRecord({ name: "old", scopes: ["read"], metadata: { team: "blue" }, createTimeMs: 1, lastUsedTimeMs: 7_200_000 });
+    await before.insert("old", record, null);
+    await before.close();
+    const { keys } = collectionsOf(client.db(database));
+    await keys.updateOne({ _id: `old/${record.keyId}` }, { $unset: { tenant: 1, useHour: 1, terms: 1 } });
+    const after = await open();
+    const used = { fromMs: 7_200_000, untilMs: 7_200_001 };
+    const found = [
+      { scope: "read" },
+      { metadata: { member: "team", value: "blue" } },
+      { name: { text: "ol", isPrefix: true } },
+      { lastUsedTime: used },
+    ];
+    for (const filter of found) expect(await after.list("old", { kind: "issued", ...filter, nowMs, limit: 10 })).toEqual([record]);
+    await after.close();
   });
 });
