@@ -13,6 +13,8 @@ import { durationToMs, keyToMessage, visibilityFromMessage } from "./message.ts"
 import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
+/** Fields of the request that are not fields of the key. Over JSON the mask is filled with all members that are present, these too. */
+const notOfKey: ReadonlySet<string> = new Set(["grace_period", "request_id", "ttl"]);
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
@@ -37,7 +39,9 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
 
 /** The fields that the new key does not inherit: see fieldsToWrite. */
 function overridesOf(request: RotateIssuedApiKeyRequest): KeyOverrides {
-  const names = fieldsToWrite(request, request.overrideMask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
+  const { overrideMask } = request;
+  const mask = overrideMask && { ...overrideMask, paths: overrideMask.paths.filter((path) => !notOfKey.has(path)) };
+  const names = fieldsToWrite(request, mask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
   return {
     ...attributesNamed(request, names),
     ...(names.has("visibility") && { visibility: visibilityFromMessage(request.visibility ?? KeyVisibility.UNSPECIFIED) }),
