@@ -32,6 +32,7 @@ import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
 import { hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { overridesPresent } from "./rpc/rotate-issued-api-key.ts";
 import { implementationsOf } from "./rpc/routes.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
@@ -220,7 +221,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const json = createJsonReader({
     unknownFields: config.unknownFields,
     maxValues: maxJsonValues,
-    presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
+    presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, overridesPresent]]),
   });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const shutdown = new AbortController();

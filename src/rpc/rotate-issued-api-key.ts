@@ -13,8 +13,9 @@ import { durationToMs, keyToMessage, visibilityFromMessage } from "./message.ts"
 import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
-/** Fields of the request that are not fields of the key. Over JSON the mask is filled with all members that are present, these too. */
-const notOfKey: ReadonlySet<string> = new Set(["grace_period", "request_id", "ttl"]);
+
+/** Over JSON, members that are present override, also if they are empty. */
+export const overridesPresent = { field: RotateIssuedApiKeyRequestSchema.field.overrideMask, names: overridable };
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
@@ -39,9 +40,7 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
 
 /** The fields that the new key does not inherit: see fieldsToWrite. */
 function overridesOf(request: RotateIssuedApiKeyRequest): KeyOverrides {
-  const { overrideMask } = request;
-  const mask = overrideMask && { ...overrideMask, paths: overrideMask.paths.filter((path) => !notOfKey.has(path)) };
-  const names = fieldsToWrite(request, mask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
+  const names = fieldsToWrite(request, request.overrideMask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
   return {
     ...attributesNamed(request, names),
     ...(names.has("visibility") && { visibility: visibilityFromMessage(request.visibility ?? KeyVisibility.UNSPECIFIED) }),
