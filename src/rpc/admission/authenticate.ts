@@ -1,6 +1,7 @@
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { contextOf } from "../context.ts";
 import type { JwtCallers, JwtRefusal } from "./jwt-callers.ts";
 import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
 import type { AccessOf } from "./permissions.ts";
@@ -42,8 +43,9 @@ function authorize(call: Call, found: Found, allowed: readonly string[] | undefi
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
   if (found === "invalid") throw unauthenticated(call, 'Bearer realm="keywright", error="invalid_token"');
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  const { roles } = call.caller;
-  if (allowed !== undefined && roles.some((role) => allowed.includes(role))) return;
+  const { roles, tenants } = call.caller;
+  const mayAct = tenants === "*" || tenants.includes(contextOf(call).tenant);
+  if (mayAct && allowed !== undefined && roles.some((role) => allowed.includes(role))) return;
   call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
   throw new Failure("PERMISSION_DENIED");
 }
