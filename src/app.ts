@@ -5,11 +5,12 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { TenantsService } from "../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import { createLocalLimits, openCache, openConfiguredTokenKeys, openStore } from "./adapters/open.ts";
 import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
-import { createMethodTable } from "./call/methods.ts";
+import { createMethodTable, type MethodTable } from "./call/methods.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -19,18 +20,22 @@ import { deriveSubkeys } from "./core/subkeys.ts";
 import { defaultTenant } from "./core/tenant.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
-import { createGuessLimit } from "./limit/guess-limit.ts";
+import { createTenantGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { auditRefusals } from "./rpc/admission/audit-refusals.ts";
 import { authenticate, isAdmin } from "./rpc/admission/authenticate.ts";
+import { resolveTenant } from "./rpc/admission/resolve-tenant.ts";
 import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
+import { currentTenant } from "./rpc/interceptors/current-tenant.ts";
 import { noStore } from "./rpc/interceptors/no-store.ts";
 import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { accessOf, hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { accessOf, hasSecret, isChange, isOfInstallation, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { services } from "./rpc/methods.ts";
 import { implementationsOf } from "./rpc/routes.ts";
+import { tenantImplementationsOf } from "./rpc/tenants/routes.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
 import { createCors } from "./server/cors.ts";
@@ -40,6 +45,9 @@ import { createMetricsServer } from "./server/metrics-server.ts";
 import { createServerServices } from "./server/services.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createRefusalRecorder } from "./service/refusal-recorder.ts";
+import { refuseSuspended, refuseSuspendedMany } from "./service/suspension.ts";
+import { createTenantDirectory } from "./service/tenant-directory.ts";
+import { createTenantSettings } from "./service/tenant-settings.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
@@ -74,6 +82,8 @@ const maxBufferedUses = 100_000;
 /** Refused calls in the audit trail. */
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 const trustTickMs = 250;
+/** How soon a process knows the hosts and prefixes that another one gave to a tenant. What is taken away holds sooner. */
+const tenantRefreshMs = 1000;
 const storeOutageGraceMs = 60_000;
 /** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
@@ -113,10 +123,17 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
   closing.defer(() => metricsServer?.close());
   const { auditRetentionMs, maxKeys } = config;
-  const { store: bareStore, shareable } = await parts.openStore(secrets.store, { clock, monotonicMs, auditRetentionMs, maxKeys });
+  const tenantSettings = createTenantSettings();
+  const { store: bareStore, shareable } = await parts.openStore(secrets.store, {
+    clock,
+    monotonicMs,
+    auditRetentionMs,
+    maxKeys,
+    tenantLimits: tenantSettings,
+  });
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
-  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
+  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes, tenantSettings.of);
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
   const maxEntries = config.cacheMaxEntries;
   const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, log });
@@ -142,6 +159,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const tokens = createTokens({
     issuer: config.issuer,
+    tenantIssuer: (tenant) => tenantSettings.of(tenant).issuer,
     keys: tokenKeys.current,
     macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
   });
@@ -154,11 +172,18 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     clock,
     randomBytes,
     defaultKeyTtlMs: config.defaultKeyTtlMs,
+    tenantSettings,
   };
+  const directory = createTenantDirectory({ store, cache, settings: tenantSettings });
 
-  const violationsOf = createViolationsOf(ApiKeysService.methods.map(({ input }) => input));
+  const violationsOf = createViolationsOf(services.flatMap(({ methods }) => methods.map(({ input }) => input as DescMessage)));
   const { bodyMemoryBytes, trustedProxies } = config;
-  const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
+  const guesses = createTenantGuessLimit(
+    addresses,
+    "failed verify",
+    config.failedVerifyLimit,
+    (tenant) => tenantSettings.of(tenant).failedVerifyLimit,
+  );
   const verifyOptions = {
     credentials,
     tokens,
@@ -180,12 +205,21 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
   };
   const verification = {
-    verify: telemetry.verify(createVerify(verifyOptions)),
-    verifyMany: telemetry.verifyMany(createVerifyMany(verifyOptions)),
-    issuer: config.issuer,
+    verify: telemetry.verify(refuseSuspended(service, createVerify(verifyOptions))),
+    verifyMany: telemetry.verifyMany(refuseSuspendedMany(service, createVerifyMany(verifyOptions))),
+    issuerOf: tokens.issuerOf,
     reportUnanswered: verifyOptions.reportUnanswered,
   };
-  const methods = createMethodTable(
+  const interceptors = [
+    ...telemetry.interceptors,
+    noStore(hasSecret),
+    currentTenant(directory, ({ method }) => isChange(method)),
+    validate(violationsOf),
+  ];
+  const { keyPrefixes } = config;
+  const usedPrefixes = [keyPrefixes.secret, keyPrefixes.public, ...keyPrefixes.retired];
+  const tenantMethods = tenantImplementationsOf({ tenants: { keys: service, directory }, usedPrefixes });
+  const keyMethods = createMethodTable(
     ApiKeysService,
     implementationsOf({
       service,
@@ -194,12 +228,17 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       derivation: { ...verifyOptions, store, randomBytes },
       tokenKeys,
       selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
+      directory,
     }),
-    [...telemetry.interceptors, noStore(hasSecret), validate(violationsOf)],
+    interceptors,
   );
+  const methods: MethodTable = new Map([...keyMethods, ...createMethodTable(TenantsService, tenantMethods, interceptors)]);
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, authenticate(secrets.adminTokens, accessOf));
+  const authorized = auditRefusals(
+    refusals,
+    resolveTenant(directory, isOfInstallation, authenticate(secrets.adminTokens, accessOf)),
+  );
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -214,7 +253,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const shutdown = new AbortController();
   const server = createServerServices({
     ping: () => store.ping(),
-    services: [ApiKeysService],
+    services,
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
     isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
@@ -257,6 +296,8 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);
   await trust.tick();
+  await directory.refresh();
+  if (shareable !== null) every(tenantRefreshMs, () => directory.refresh().catch(() => {}), closing);
   every(trustTickMs, trust.tick, closing);
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

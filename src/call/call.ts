@@ -9,6 +9,8 @@ export interface Caller {
   /** Name of the token or subject of the JWT; safe to log. */
   readonly name: string;
   readonly roles: readonly string[];
+  /** Tenants that the caller may act for; "*": all. */
+  readonly tenants: "*" | readonly string[];
 }
 
 /** Somebody who follows one call, for the log, metrics or a trace. */
@@ -37,6 +39,12 @@ export interface Call {
   setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
+  /** The host that the call was sent to, in lower case and without a port. Empty if it names none. */
+  readonly host: string;
+  /** Whose keys the call is about; set by the admission. Undefined: `default`. */
+  tenant: string | undefined;
+  /** True if `host` decided about the tenant. */
+  isTenantOfHost: boolean;
   /** Set before the admission if calls are observed. The code that runs the call ends it. */
   observation: CallObservation | undefined;
 }

@@ -109,6 +109,8 @@ export interface AdminToken {
   /** 32 bytes. */
   readonly sha256: Uint8Array;
   readonly roles: readonly Role[];
+  /** Tenants that it may act for; "*": all. */
+  readonly tenants: "*" | readonly string[];
 }
 
 /** What must never be logged, cached or sent. */

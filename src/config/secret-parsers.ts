@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { parseRfc3339 } from "../core/rfc3339.ts";
 import { roles } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
+import { isTenantId } from "../core/tenant.ts";
 import type { AdminToken } from "./config.ts";
 import { atPlace, list, MalformedError, oneOf, type Parser, type RawValue, text } from "./parsers.ts";
 
@@ -34,7 +35,7 @@ export function bearerToken(text: string): string {
 
 /** The token as it is kept: its SHA-256. */
 export function adminTokenOf(name: string, token: string): AdminToken {
-  return { name, sha256: createHash("sha256").update(token).digest(), roles: ["admin"] };
+  return { name, sha256: createHash("sha256").update(token).digest(), roles: ["admin"], tenants: "*" };
 }
 
 /** The URI of a JWK Set. */
@@ -57,6 +58,16 @@ const nameText = text((name) => {
 
 const rolesList = list(oneOf(...roles));
 
+const tenantIds = list(text((id) => {
+  if (id !== "*" && !isTenantId(id)) throw new MalformedError("must be the id of a tenant, or *");
+  return id;
+}));
+
+const tenantsList: Parser<"*" | string[]> = (raw) => {
+  const ids = tenantIds(raw);
+  return ids.includes("*") ? "*" : ids;
+};
+
 /** The YAML sequence `[{name, sha256, roles}]`. */
 export const adminTokens: Parser<AdminToken[]> = (raw) => {
   if (!Array.isArray(raw)) throw new MalformedError("must be a list of name, sha256 and roles");
@@ -70,11 +81,16 @@ function adminToken(raw: RawValue, at: string): AdminToken {
   if (typeof raw !== "object" || Array.isArray(raw)) throw new MalformedError("must have name, sha256 and roles", at);
   const members = raw as { readonly [name: string]: RawValue };
   for (const name of Object.keys(members)) {
-    if (!["name", "sha256", "roles"].includes(name))
-      throw new MalformedError("unknown member; must be name, sha256 or roles", `${at}.${name}`);
+    if (!["name", "sha256", "roles", "tenants"].includes(name))
+      throw new MalformedError("unknown member; must be name, sha256, roles or tenants", `${at}.${name}`);
   }
   const member = <T>(name: string, parse: Parser<T>) => atPlace("", () => parse(members[name] ?? ""), `${at}.${name}`);
-  const token = { name: member("name", nameText), sha256: member("sha256", digestText), roles: member("roles", rolesList) };
+  const token = {
+    name: member("name", nameText),
+    sha256: member("sha256", digestText),
+    roles: member("roles", rolesList),
+    tenants: members.tenants === undefined ? ["default"] : member("tenants", tenantsList),
+  };
   if (token.roles.length === 0) throw new MalformedError("must have at least one role", `${at}.roles`);
   return token;
 }

@@ -6,6 +6,7 @@ import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
+import { hostOf } from "./host.ts";
 import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 
 /** setTimeout fires immediately beyond this, about 25 days. A later deadline counts as no deadline. */
@@ -18,6 +19,8 @@ export class HttpCall implements Call {
   readonly requestId: string;
   caller: Caller | undefined = undefined;
   observation: CallObservation | undefined = undefined;
+  tenant: string | undefined = undefined;
+  isTenantOfHost = false;
   /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
   readonly responseHeaders: Record<string, string>;
   /** The same for trailing metadata; undefined while there is none. */
@@ -45,6 +48,10 @@ export class HttpCall implements Call {
   get clientAddress(): string {
     this.#clientAddress ??= clientAddress(this.#request, this.#trustedProxies);
     return this.#clientAddress;
+  }
+
+  get host(): string {
+    return hostOf(this.#request, this.#trustedProxies);
   }
 
   get connection(): object | undefined {

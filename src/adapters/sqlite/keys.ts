@@ -14,8 +14,8 @@ export interface Keys {
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
-/** `maxKeys`: of a tenant, not counting revoked ones; null: as many as one likes. */
-export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: number | null): Keys {
+/** `maxKeysOf`: see StoreLimits. */
+export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
   const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark, selectUsed } = prepareTraceStatements(database);
 
@@ -65,6 +65,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: numbe
       if (mark !== undefined) {
         return { outcome: "request_id_used", payloadDigest: mark.payload_digest, record: keyOfMark(tenant, mark) };
       }
+      const maxKeys = record.revocation === null ? maxKeysOf(tenant) : null;
       if (maxKeys !== null) {
         const used = useOf(tenant);
         const isFull = used >= maxKeys && selectFirstRevision.get(tenant, record.keyId) === undefined;

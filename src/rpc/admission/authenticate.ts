@@ -10,6 +10,7 @@ export interface KnownToken {
   readonly name: string;
   readonly sha256: Uint8Array;
   readonly roles: readonly Role[];
+  readonly tenants: "*" | readonly string[];
 }
 
 const bearer = /^bearer +([\w~+/.-]+=*) *$/i;

@@ -1,6 +1,6 @@
 import { MongoClient } from "mongodb";
 import { expect, test } from "vitest";
-import { createQuota } from "../../../src/adapters/mongo/quota.ts";
+import { createTenantQuota } from "../../../src/adapters/mongo/quota.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
