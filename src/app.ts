@@ -3,14 +3,13 @@ import { readFileSync } from "node:fs";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
-import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
-import { TenantsService } from "../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import { createLocalLimits, openCache, openConfiguredTokenKeys, openStore } from "./adapters/open.ts";
 import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
-import { createMethodTable, type MethodTable } from "./call/methods.ts";
+import { createMethodTable } from "./call/methods.ts";
+import { callersOf } from "./callers.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -28,14 +27,10 @@ import { auditRefusals } from "./rpc/admission/audit-refusals.ts";
 import { authenticate, isAdmin } from "./rpc/admission/authenticate.ts";
 import { resolveTenant } from "./rpc/admission/resolve-tenant.ts";
 import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
-import { currentTenant } from "./rpc/interceptors/current-tenant.ts";
-import { noStore } from "./rpc/interceptors/no-store.ts";
-import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { accessOf, hasSecret, isChange, isOfInstallation, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { isOfInstallation, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
 import { services } from "./rpc/methods.ts";
-import { implementationsOf } from "./rpc/routes.ts";
-import { tenantImplementationsOf } from "./rpc/tenants/routes.ts";
+import { createMethods } from "./rpc/tables.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
 import { createCors } from "./server/cors.ts";
@@ -45,8 +40,7 @@ import { createMetricsServer } from "./server/metrics-server.ts";
 import { createServerServices } from "./server/services.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createRefusalRecorder } from "./service/refusal-recorder.ts";
-import { refuseSuspended, refuseSuspendedMany } from "./service/suspension.ts";
-import { createTenantDirectory } from "./service/tenant-directory.ts";
+import { createTenantDirectory, startDirectory } from "./service/tenant-directory.ts";
 import { createTenantSettings } from "./service/tenant-settings.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
@@ -59,12 +53,11 @@ import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
-import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
-  /** Starts to serve. `metricsUrl` is undefined where there are no metrics. */
+  /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
-  /** Lets what runs finish, writes what is buffered, and lets go of everything, whatever fails. Rejects after that with what failed. */
+  /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
   close(): Promise<void>;
 }
 
@@ -82,14 +75,15 @@ const maxBufferedUses = 100_000;
 /** Refused calls in the audit trail. */
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 const trustTickMs = 250;
-/** How soon a process knows the hosts and prefixes that another one gave to a tenant. What is taken away holds sooner. */
-const tenantRefreshMs = 1000;
 const storeOutageGraceMs = 60_000;
-/** For how long Redis keeps an entry past its deadline: so that what replaced a record is there for as long as somebody may still fill it in. */
+/**
+ * How long Redis keeps an entry past its deadline: what replaced a record must stay for as long as a process may still write the older
+ * record.
+ */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
 
-/** The composition root. If it fails, what was opened until then is closed again. */
+/** The composition root. If it fails, it closes what it opened. */
 export async function createApp(config: Config, secrets: Secrets, log: Log, version: string, overrides: Partial<Parts> = {}): Promise<App> {
   const closing = new AsyncDisposableStack();
   try {
@@ -112,6 +106,7 @@ interface Given {
 
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
+  const callers = callersOf(config, secrets);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
@@ -176,14 +171,8 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   };
   const directory = createTenantDirectory({ store, cache, settings: tenantSettings });
 
-  const violationsOf = createViolationsOf(services.flatMap(({ methods }) => methods.map(({ input }) => input as DescMessage)));
   const { bodyMemoryBytes, trustedProxies } = config;
-  const guesses = createTenantGuessLimit(
-    addresses,
-    "failed verify",
-    config.failedVerifyLimit,
-    (tenant) => tenantSettings.of(tenant).failedVerifyLimit,
-  );
+  const guesses = createTenantGuessLimit(addresses, "failed verify", config.failedVerifyLimit, tenantSettings);
   const verifyOptions = {
     credentials,
     tokens,
@@ -191,7 +180,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     clockSkewMs: config.clockSkewMs,
     reader,
     usage,
-    // Without Redis each process counts by itself.
+    // Without Redis each process counts separately.
     rateLimiter:
       redis === null
         ? localLimits.keys
@@ -205,40 +194,25 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     reportUnanswered: (error: unknown) => log.error({ error }, "credentials of a batch could not be verified"),
   };
   const verification = {
-    verify: telemetry.verify(refuseSuspended(service, createVerify(verifyOptions))),
-    verifyMany: telemetry.verifyMany(refuseSuspendedMany(service, createVerifyMany(verifyOptions))),
+    verify: telemetry.verify(createVerify(verifyOptions)),
+    verifyMany: telemetry.verifyMany(createVerifyMany(verifyOptions)),
     issuerOf: tokens.issuerOf,
     reportUnanswered: verifyOptions.reportUnanswered,
   };
-  const interceptors = [
-    ...telemetry.interceptors,
-    noStore(hasSecret),
-    currentTenant(directory, ({ method }) => isChange(method)),
-    validate(violationsOf),
-  ];
-  const { keyPrefixes } = config;
-  const usedPrefixes = [keyPrefixes.secret, keyPrefixes.public, ...keyPrefixes.retired];
-  const tenantMethods = tenantImplementationsOf({ tenants: { keys: service, directory }, usedPrefixes });
-  const keyMethods = createMethodTable(
-    ApiKeysService,
-    implementationsOf({
-      service,
-      verification,
-      violationsOf,
-      derivation: { ...verifyOptions, store, randomBytes },
-      tokenKeys,
-      selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
-      directory,
-    }),
-    interceptors,
-  );
-  const methods: MethodTable = new Map([...keyMethods, ...createMethodTable(TenantsService, tenantMethods, interceptors)]);
+  const methods = createMethods({
+    service,
+    verification,
+    derivation: { ...verifyOptions, store, randomBytes },
+    tokenKeys,
+    selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
+    directory,
+    keyPrefixes: config.keyPrefixes,
+    outer: telemetry.interceptors,
+  });
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(
-    refusals,
-    resolveTenant(directory, isOfInstallation, authenticate(secrets.adminTokens, accessOf)),
-  );
+  const authenticated = authenticate(() => callers, clock);
+  const authorized = auditRefusals(refusals, resolveTenant(directory, isOfInstallation, authenticated));
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -256,7 +230,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     services,
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
-    isAdmin: (authorization) => isAdmin(secrets.adminTokens, authorization),
+    isAdmin: (authorization) => isAdmin(callers, authorization, clock),
     monotonicMs,
   });
   const rpc = createRpcHandler({
@@ -296,8 +270,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);
   await trust.tick();
-  await directory.refresh();
-  if (shareable !== null) every(tenantRefreshMs, () => directory.refresh().catch(() => {}), closing);
+  await startDirectory(directory, shareable !== null, closing);
   every(trustTickMs, trust.tick, closing);
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

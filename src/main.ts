@@ -12,7 +12,7 @@ import { createLog, type Log } from "./telemetry/log.ts";
 import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
-/** EX_CONFIG of sysexits.h: starting again will not help. */
+/** EX_CONFIG of sysexits.h: a restart does not help. */
 const configurationExitCode = 78;
 /** A crash ends within a second, whatever the log does. */
 const maxLogFlushMs = 500;
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
 
   const { config, given } = loadConfig(process.env, options.config === undefined ? null : configFile(options.config));
   const log = createLog(config.logLevel);
-  // From here on all errors are in the log, where operators look for them.
+  // From now on all errors go to the log, where operators look for them.
   process.on("uncaughtException", (error) => crash(log, error, "uncaught exception"));
   process.on("unhandledRejection", (error) => crash(log, error, "unhandled rejection"));
 
@@ -73,8 +73,8 @@ function packageVersion(): string {
 }
 
 /**
- * The first SIGTERM, SIGINT or SIGHUP drains, a second one ends the process at once. SIGHUP, which a terminal sends when it closes, would else
- * end the process without writing what is buffered.
+ * The first SIGTERM, SIGINT or SIGHUP drains, a second one ends the process at once. SIGHUP, which a terminal sends when it closes, would
+ * else end the process without writing what is buffered.
  */
 function closeOnSignal(app: App, log: Log): void {
   let closing = false;
@@ -96,13 +96,13 @@ function closeOnSignal(app: App, log: Log): void {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onSignal);
 }
 
-/** Says on standard error what the log could not take: it is the last thing that is known of this process. */
+/** Writes to standard error what the log could not take, because it is the last information about this process. */
 async function crash(log: Log, error: unknown, message: string): Promise<void> {
   const droppedBefore = log.droppedCount;
   log.fatal({ error }, message);
   let isWritten = await log.flush(maxLogFlushMs);
   if (!isWritten || log.droppedCount > droppedBefore) {
-    // Not `console.error`, which waits for as long as nobody reads standard error.
+    // Not `console.error`, which blocks while nothing reads standard error.
     const standardError = createLogOutput(2, () => {});
     standardError.write(`keywright: ${message}: ${errorText(error)}\n`);
     isWritten = (await standardError.flush(maxLastWordsMs)) && isWritten;
@@ -121,8 +121,8 @@ function endProcess(isWritten: boolean, code: number): void {
 }
 
 /**
- * Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. Returns the
- * exit code.
+ * Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. Returns
+ * the exit code.
  */
 function reportStartUpError(error: unknown): number {
   if (error instanceof ConfigError) {

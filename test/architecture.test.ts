@@ -33,6 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "gen",
   ],
   "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core"],
+  "src/callers.ts": ["src/rpc/admission", "src/config"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
@@ -110,7 +111,7 @@ test("the import lines are found", () => {
   expect(files.length).toBeGreaterThan(40);
   expect(imports.length).toBeGreaterThan(files.length);
   expect(imports).toContainEqual({ file: "src/config/load.ts", target: "src/config/problems.ts", isPackage: false, isTypeOnly: false });
-  expect(imports).toContainEqual({ file: "src/config/config.ts", target: "src/core/role.ts", isPackage: false, isTypeOnly: true });
+  expect(imports).toContainEqual({ file: "src/config/config.ts", target: "src/core/credential.ts", isPackage: false, isTypeOnly: true });
 });
 
 test("imports go in the directions allowed", () => {

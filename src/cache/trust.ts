@@ -28,19 +28,19 @@ export interface CacheTrust {
   readonly epoch: number;
   /**
    * Called after the store acknowledged a change; null if it is not certain that a server of the shared cache accepted it. Resolves once no
-   * process can trust the old state beyond the bound. Rejects if the store cannot be asked; the bound then begins when it can be again, since the
-   * change is there although it was not announced.
+   * process can trust the old state beyond the bound. Rejects if the store cannot be asked; the bound then begins when it can be again,
+   * since the change is there although it was not announced.
    */
   settle(announced: Announced | null): Promise<void>;
   /**
-   * Resolves where the store confirmed within the lease before the call, or confirms now, that it is in force; rejects as it does where it
-   * cannot, and at once while three ticks and more found that it cannot. What the store is asked after that can be old by one lease at most, and
-   * not for long.
+   * Resolves if the store has confirmed within the lease before this call, or confirms now, that it is in force. Rejects with the store's
+   * error if it cannot, and immediately if at least three ticks have found that it cannot. What the store returns after that is at most one
+   * lease old, and only for a short time.
    */
   confirm(): Promise<void>;
   /**
-   * A reader waits for this after a failure of the store, before it asks the caches once more. Resolves once the meaning of the failure is known:
-   * either the store is lost, so that `grace` may apply, or it has answered a later question. That takes six ticks at most, and no
+   * A reader waits for this after a failure of the store, before it asks the caches once more. Resolves once the meaning of the failure is
+   * known: either the store is lost, so that `grace` may apply, or it has answered a later question. That takes six ticks at most, and no
    * time if the store is known to be lost or nothing is served without it.
    */
   judgeOutage(): Promise<void>;
@@ -59,7 +59,7 @@ export interface CacheTrustOptions {
   readonly monotonicMs: () => number;
   /** How long a generation is valid after it was asked for, and a heartbeat after it was sent. */
   readonly leaseMs: number;
-  /** How long entries are served without the store; 0 for not beyond the lease. */
+  /** How long entries are served without the store; 0 means not beyond the lease. */
   readonly graceMs: number;
   /** How long the generation must name another server of the shared cache before this process begins a new one for its own. */
   readonly identityPatienceMs: number;
@@ -78,11 +78,12 @@ const ticksUntilLost = 3;
 const maxJudgementTicks = 6;
 
 /**
- * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be trusted. It requires two proofs, each good for
- * one lease from the moment it was *asked for*, so that a slow answer does not prove too much:
+ * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be trusted. It requires two
+ * proofs, each good for one lease from the moment it was *asked for*, so that a slow answer does not prove too much:
  *
- * 1. The generation, read from the store. Whoever could not announce a change through the shared cache begins a new generation before it
- *    acknowledges the change, and so does whoever meets a shared cache that restarted. A process that cannot read it is in doubt.
+ * 1. The generation, read from the store. A process that could not announce a change through the shared cache begins a new generation
+ * before it
+ *    acknowledges the change, and so does a process that finds that the shared cache restarted. A process that cannot read the generation is in doubt.
  * 2. A heartbeat through the shared cache. Messages come in order, so a heartbeat that came round proves that every change
  *    published before it has been heard. Only in-process entries need this; the shared cache itself holds what was announced.
  *
@@ -97,7 +98,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   let foreignSinceMs: number | null = null;
   let answeredSinceMs = Number.NEGATIVE_INFINITY;
   let confirming: Promise<unknown> | null = null;
-  /** What the store's last answer was, where that was none and nothing that it was asked later was answered. */
+  /** The error of the last question to the store, unless a later question was answered. */
   let outage: { readonly error: unknown } | null = null;
   /** True after a change that could not be announced. */
   let owesGeneration = false;
@@ -114,7 +115,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     epoch += 1;
   };
 
-  /** True where that is a newer one. */
+  /** Returns true if that is a newer one. */
   const moveTo = (generation: CacheGeneration): boolean => {
     if (known !== null && generation.number <= known.number) return false;
     known = generation;

@@ -4,7 +4,7 @@ import { soleProcessTrust } from "./sole-process.ts";
 import { type CacheTrust, createCacheTrust } from "./trust.ts";
 import { createVerifierCache, type VerifierCache, type VerifierCacheOptions } from "./verifier-cache.ts";
 
-/** What the bounds of docs/guarantees.md are made of: a lease of 1 s, renewed four times in it. */
+/** The times behind the bounds of docs/guarantees.md: a lease of 1 s, renewed four times within it. */
 const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
 const negativeCacheTtlMs = 1000;
 

@@ -4,18 +4,20 @@ import type { Failure } from "../error/failure.ts";
 /** The wire protocol a call came in by. */
 export type Protocol = "json-http" | "connect" | "grpc" | "grpc-web";
 
-/** Who calls, once an interceptor has found out. */
+/** The authenticated caller. */
 export interface Caller {
   /** Name of the token or subject of the JWT; safe to log. */
   readonly name: string;
   readonly roles: readonly string[];
   /** Tenants that the caller may act for; "*": all. */
   readonly tenants: "*" | readonly string[];
+  /** Scopes that the caller may give to keys and tokens. Null: all. */
+  readonly scopeCeiling: readonly string[] | null;
 }
 
-/** Somebody who follows one call, for the log, metrics or a trace. */
+/** Observes one call, for the log, metrics or a trace. */
 export interface CallObservation {
-  /** The call is over: its answer is encoded (null), or `failure` is what its caller gets. Only the first end counts. */
+  /** The call is over: its answer is encoded (null), or `failure` is the answer to its caller. Only the first end counts. */
   end(failure: Failure | null): void;
 }
 
@@ -23,11 +25,11 @@ export interface CallObservation {
 export interface Call {
   readonly method: DescMethodUnary;
   readonly protocol: Protocol;
-  /** Of the caller's X-Request-Id, or made here; in every log line and error of the call. */
+  /** From the caller's X-Request-Id, or created here. It is in every log line and error of the call. */
   readonly requestId: string;
   /** The client's IP address in its canonical form; empty if it is unknown: the connection is gone, or a trusted proxy sent no address. */
   readonly clientAddress: string;
-  /** Stands for the client's connection, the same for all calls that come by it; undefined if it is gone. */
+  /** Identifies the client's connection; the same for all its calls. Undefined if it is closed. */
   readonly connection: object | undefined;
   /** Aborts when the caller goes away or its deadline passes. */
   readonly signal: AbortSignal;
@@ -35,7 +37,7 @@ export interface Call {
   requestHeader(name: string): string | undefined;
   /** Sets a response header (leading metadata), also on errors. */
   setResponseHeader(name: string, value: string): void;
-  /** Sets a response trailer (trailing metadata), also on errors. JSON/HTTP has none and leaves it out. */
+  /** Sets a response trailer (trailing metadata), also on errors. JSON/HTTP has no trailers and omits it. */
   setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
@@ -49,11 +51,11 @@ export interface Call {
   observation: CallObservation | undefined;
 }
 
-/** Runs one call. Rejects with a Failure for what the caller is to know. */
+/** Runs one call. Rejects with a Failure for errors that the caller may see. */
 export type Handler = (request: Message, call: Call) => Promise<Message>;
 
 /**
- * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure where it
+ * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure if it
  * may not.
  */
 export type Admission = (call: Call) => void;

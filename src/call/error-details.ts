@@ -10,7 +10,7 @@ import { codeNumbers, wireCodeOf } from "../error/table.ts";
 /** `domain` of every ErrorInfo (AIP-193): reasons are unique within it. */
 export const errorDomain = "keywright";
 
-/** What details can be, so that they can be written as JSON. */
+/** The types of details, so that they can be written as JSON. */
 export const detailSchemas: readonly DescMessage[] = [
   ErrorInfoSchema,
   RequestInfoSchema,
@@ -20,15 +20,19 @@ export const detailSchemas: readonly DescMessage[] = [
   BatchCreateImportedApiKeysResponseSchema,
 ];
 
-/** gRPC sends the whole status in a trailer, and clients take 8 KiB of those; what a request can blow up is cut to fit on all protocols. */
+/**
+ * gRPC sends the whole status in a trailer, and clients accept 8 KiB of trailers. Parts whose size a request controls are cut to fit, on
+ * all protocols.
+ */
 const maxViolations = 16;
 const maxMessageChars = 512;
 const maxFieldChars = 128;
 const maxDescriptionChars = 192;
 
 /**
- * The failure as google.rpc.Status, which every protocol encodes in its own way: always with ErrorInfo and RequestInfo, and with
- * BadRequest if fields were at fault (the first 16 of them), QuotaFailure if a quota left no room, then the failure's own details. Texts are well-formed UTF-16 and cut to a bounded length.
+ * The failure as google.rpc.Status, which every protocol encodes in its own way: always with ErrorInfo and RequestInfo, and with BadRequest
+ * if fields were at fault (the first 16 of them), QuotaFailure if a quota left no room, then the failure's own details. Texts are
+ * well-formed UTF-16 and cut to a bounded length.
  */
 export function failureStatus(failure: Failure, requestId: string): Status {
   const details = [

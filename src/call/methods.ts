@@ -21,10 +21,10 @@ export type Implementations<S extends DescService> = {
     : never;
 };
 
-/** What the protocols serve: each unary method with its handler, interceptors applied. */
+/** The methods that the protocols serve: each unary method with its handler, interceptors applied. */
 export type MethodTable = ReadonlyMap<DescMethodUnary, Handler>;
 
-/** Binds implementations to their methods and wraps each in the interceptors, once, so that a call pays for neither. */
+/** Binds implementations to their methods and wraps each in the interceptors. This happens once, so that it costs a call nothing. */
 export function createMethodTable<S extends DescService>(
   service: S,
   implementations: Implementations<S>,

@@ -1,4 +1,4 @@
-/** Who asked, in a trace that goes over several services (W3C Trace Context). */
+/** The caller's span, in a trace over several services (W3C Trace Context). */
 export interface TraceContext {
   /** 32 hex digits. */
   readonly traceId: string;
@@ -9,7 +9,7 @@ export interface TraceContext {
 
 const shape = /^(?!ff)([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(-.*)?$/;
 
-/** Reads a `traceparent` header; undefined for what is none. Later versions may have more at the end. */
+/** Reads a `traceparent` header. Returns undefined if it is not valid. Later versions may have more at the end. */
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const [, version, traceId, spanId, flags, more] = (text !== undefined && shape.exec(text)) || [];
   if (traceId === undefined || spanId === undefined || (version === "00" && more !== undefined)) return undefined;

@@ -1,6 +1,5 @@
 import type { KeyPrefixes } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
-import type { Role } from "../core/role.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -52,6 +51,8 @@ export interface Config {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** Roles beside the built-in ones: names of methods, by role. */
+  readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly maxConnections: number;
   /** Of one address, and without a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
@@ -108,9 +109,14 @@ export interface AdminToken {
   readonly name: string;
   /** 32 bytes. */
   readonly sha256: Uint8Array;
-  readonly roles: readonly Role[];
+  /** Names of built-in roles, or of `Config.roles`. */
+  readonly roles: readonly string[];
   /** Tenants that it may act for; "*": all. */
   readonly tenants: "*" | readonly string[];
+  /** From this moment on it is refused. Null: never. */
+  readonly expireTimeMs: number | null;
+  /** Scopes that it may give to keys and tokens. Null: all. */
+  readonly scopeCeiling: readonly string[] | null;
 }
 
 /** What must never be logged, cached or sent. */

@@ -7,6 +7,7 @@ import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
 import { type RawSettings, rawSettings } from "./raw-settings.ts";
+import { unknownRoles } from "./role-parsers.ts";
 import { adminTokenOf } from "./secret-parsers.ts";
 import { environmentName, type Setting, type SettingName, type SettingValues, settingNames, settings } from "./settings.ts";
 
@@ -65,6 +66,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
     config: {
       host: values.host,
       port: values.port,
+      roles: values.roles ?? {},
       maxConnections: values.max_connections,
       maxConnectionsPerAddress: values.max_connections_per_address,
       reflection: values.reflection ?? (isLoopback(values.host) ? "on" : "admin"),
@@ -127,6 +129,7 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
   if (values.admin_token !== null && values.admin_tokens?.some(({ name }) => name === "admin")) {
     problems.push(`${nameOf("admin_tokens")}: no token may be named admin, which is the name of ${nameOf("admin_token")}`);
   }
+  problems.push(...unknownRoles("admin_tokens", values.admin_tokens ?? [], values.roles ?? {}));
   if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined)
     problems.push(`${nameOf("tls_key_file")}: required with ${nameOf("tls_cert_file")}`);
   if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined)

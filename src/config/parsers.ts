@@ -106,3 +106,24 @@ export function atPlace<T>(place: string, parse: () => T, at = ""): T {
     throw error;
   }
 }
+
+/** The members of a YAML mapping. */
+export function membersOf(raw: RawValue, what: string, at = ""): { readonly [name: string]: RawValue } {
+  if (typeof raw !== "object" || Array.isArray(raw)) throw new MalformedError(`must be ${what}`, at);
+  return raw as { readonly [name: string]: RawValue };
+}
+
+/**
+ * Reads members of a YAML mapping by name; others than `known` are refused. A member that is not there counts as `otherwise`, or, where that
+ * is null, as an empty text.
+ */
+export function memberParser(raw: RawValue, known: readonly string[], at: string) {
+  const members = membersOf(raw, `a mapping of ${known.join(", ")}`, at);
+  const unknown = Object.keys(members).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new MalformedError(`unknown member; must be ${known.join(", ")}`, `${at}.${unknown}`);
+  return <T>(name: string, parse: Parser<T>, missing: { readonly otherwise: T } | null): T => {
+    const value = members[name];
+    if (value === undefined && missing !== null) return missing.otherwise;
+    return atPlace("", () => parse(value ?? ""), `${at}.${name}`);
+  };
+}

@@ -1,10 +1,12 @@
 import { cache, store } from "./backend-parsers.ts";
+import { adminTokens } from "./caller-parsers.ts";
 import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
 import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
 import { rate } from "./rate.ts";
-import { adminTokens, bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
+import { customRoles } from "./role-parsers.ts";
+import { bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
 
 /** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
 export interface Setting<T> {
@@ -85,7 +87,15 @@ export const settings = {
     defaultNote: "none",
     yamlOnly: true,
     parse: adminTokens,
-    description: "More bearer tokens: a list of `{name, sha256, roles}`, with the SHA-256 of each token in hex.",
+    description:
+      "More bearer tokens: a list of `{name, sha256, roles, tenants, expires, scope_ceiling}`, with the SHA-256 of each token in hex.",
+  },
+  roles: {
+    default: null,
+    defaultNote: "none",
+    yamlOnly: true,
+    parse: customRoles,
+    description: "Roles beside the built-in ones: for each name a list of methods, such as `[AdminVerifyApiKey]`.",
   },
   issuer: {
     default: null,

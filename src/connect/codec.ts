@@ -1,7 +1,7 @@
 import type { Protocol } from "../call/call.ts";
 import { parseMediaType } from "../http/media-type.ts";
 
-/** How the messages of a call are written: what its Content-Type says. */
+/** The encoding of the messages of a call, from its Content-Type. */
 export interface Codec {
   readonly protocol: Exclude<Protocol, "json-http">;
   /** Protobuf's binary format; else its JSON. */
@@ -33,7 +33,7 @@ function add(contentType: string, codec: Omit<Codec, "contentType">): void {
   codecs.set(contentType, { ...codec, contentType });
 }
 
-/** The codec of a Content-Type, or undefined if it is none of Connect, gRPC and gRPC-Web. */
+/** The codec of a Content-Type, or undefined if it belongs to none of Connect, gRPC and gRPC-Web. */
 export function codecOf(contentType: string | undefined): Codec | undefined {
   if (contentType === undefined) return undefined;
   return codecs.get(contentType) ?? parse(contentType);

@@ -7,12 +7,15 @@ import { capBrotliWindow } from "./brotli-window.ts";
 
 export type Encoding = "gzip" | "br";
 
-/** What requests may be compressed with, as the accept headers list it. Answers are never compressed: they hold secrets beside chosen text. */
+/**
+ * Encodings of requests, in the form of the accept headers. Answers are never compressed: they hold secrets beside text that a caller
+ * chose.
+ */
 export const acceptedEncodings = "gzip,br";
 
 /**
- * A compressed message may inflate to this, plus `maxInflationRatio` bytes for each compressed byte: the cost of a request is bounded by
- * what it weighs.
+ * A compressed message may inflate to this, plus `maxInflationRatio` bytes for each compressed byte. So the cost of a request is bounded by
+ * its size on the wire.
  */
 const inflationFloorBytes = 16 * 1024;
 
@@ -38,7 +41,7 @@ export function maxInflatedBytes(
   return Math.min(maxBytes, inflationFloorBytes + maxInflationRatio * byteLength);
 }
 
-/** The inflated bytes; BODY_TOO_LARGE if they are more than `maxInflatedBytes`, found out without inflating the rest. */
+/** Returns the inflated bytes. Rejects with BODY_TOO_LARGE if there are more than `maxInflatedBytes`, without inflating the rest. */
 export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: number, lease: BodyLease): Promise<Uint8Array> {
   if (bytes.length === 0) return bytes;
   const maxOutputLength = maxInflatedBytes(bytes.length, maxBytes, lease);
@@ -54,7 +57,7 @@ export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: n
   }
 }
 
-/** As `inflate`, for a message whose envelope says that it is compressed: then an encoding must have been named. */
+/** Like `inflate`, for a message whose envelope says that it is compressed. The request must then have named an encoding. */
 export async function inflateEnvelope(
   data: Uint8Array,
   encoding: Encoding | undefined,

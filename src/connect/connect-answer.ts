@@ -6,7 +6,7 @@ import type { Codec } from "./codec.ts";
 import { connectErrorBody, connectHttpStatus } from "./error-encoding.ts";
 import type { LaneOptions } from "./lane.ts";
 
-/** Writes what came of a Connect unary call. Trailers become headers with a prefix. */
+/** Writes the result of a Connect unary call. Trailers become headers with a prefix. */
 export function writeConnectAnswer(
   exchange: HttpExchange,
   call: HttpCall,

@@ -1,7 +1,7 @@
 interface ConnectCode {
   /** Connect's own name of the code. */
   readonly name: string;
-  /** The HTTP status of a unary error with it. */
+  /** The HTTP status of a unary error with this code. */
   readonly httpStatus: number;
 }
 

@@ -6,14 +6,14 @@ import type { JsonReader } from "../protojson/read.ts";
 import { checkWire } from "./wire-check.ts";
 
 /**
- * Unknown fields are dropped: nothing here looks at them, and each that is kept is an object. A level of JSON in a Struct takes three
- * levels of messages, so both formats have room for the same depth, and refuse the same in the same words.
+ * Unknown fields are dropped: nothing here reads them, and each one kept is an object. A level of JSON in a Struct takes three
+ * levels of messages, so both formats accept the same depth, and refuse with the same text.
  */
 const binaryOptions = { readUnknownFields: false, recursionLimit: 3 * maxDepth + 10 };
 
 /**
- * The request message in these bytes, which were `wireBytes` when they came, before inflating. Whatever is wrong with them is the
- * caller's fault, and no value of theirs is in the error's text.
+ * Decodes the request message. `wireBytes` is the size before inflating. Every problem with the bytes is the
+ * caller's fault, and the error's text contains no value from them.
  */
 export function decodeMessage(schema: DescMessage, bytes: Uint8Array, binary: boolean, json: JsonReader, wireBytes: number): Message {
   try {

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 
 /**
- * Deals with a request body that nobody wants any more, once the answer is written: the rest is read and dropped, for as long as the
+ * Disposes of a request body that is no longer needed, after the answer is written. The rest is read and dropped for as long as the
  * server's request time-out allows. Closing the connection could take the answer from a client that is still sending, and a stream
  * that is never read would hold its place in the session.
  */

@@ -25,7 +25,7 @@ export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
   return { compressed: flags === compressedFlag, data: body.subarray(envelopeHeaderBytes, end) };
 }
 
-/** The message, not compressed, in its envelope. `flags` say if it is something other than a message. */
+/** Puts the uncompressed message into its envelope. `flags` mark anything other than a message. */
 export function writeEnvelope(message: Uint8Array, flags = 0): Buffer {
   const bytes = Buffer.allocUnsafe(envelopeHeaderBytes + message.length);
   bytes[0] = flags;

@@ -24,7 +24,7 @@ export function connectHttpStatus(code: number): number {
   return connectCodes.get(code)?.httpStatus ?? 500;
 }
 
-/** An error as Connect writes it in JSON, whatever the codec of the call. */
+/** An error in Connect's JSON form, whatever the codec of the call. */
 export function connectError({ code, message, details }: Status) {
   return {
     code: connectCodes.get(code)?.name,
@@ -44,7 +44,10 @@ export function grpcErrorTrailers(status: Status): Record<string, string> {
   return status.details.length === 0 ? trailers : { ...trailers, "grpc-status-details-bin": base64(toBinary(StatusSchema, status)) };
 }
 
-/** As gRPC over HTTP/2 has it: printable ASCII but "%" stays. Clients that decode no more than that (grpc-js) would show a "%3A" of encodeURIComponent. */
+/**
+ * Percent-encodes as gRPC over HTTP/2 specifies: printable ASCII except "%" stays. Clients that decode only that (grpc-js) would show a
+ * "%3A" of encodeURIComponent.
+ */
 export function percentEncode(text: string): string {
   return text.replace(/[^\x20-\x24\x26-\x7e]+/g, encodeURIComponent);
 }

@@ -37,7 +37,7 @@ export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: Http
   let headers: OutgoingHttpHeaders = responseHeaders;
   let body: Buffer;
   if (outcome instanceof Failure) {
-    // As Connect does it, and as clients look for it: the call's headers are among the error's metadata, and nowhere else.
+    // Like Connect, and as clients expect: the call's headers are part of the error's metadata only.
     body = trailerFrame({ ...responseHeaders, ...responseTrailers, ...grpcErrorTrailers(statusOf(outcome, call.requestId)) });
     headers = {};
   } else {

@@ -22,12 +22,15 @@ export interface LaneOptions {
   readonly registry?: Registry | undefined;
   readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
-  /** What callers get of a failure. */
+  /** Returns the part of a failure that callers may see. */
   readonly statusOf: (failure: Failure, requestId: string) => Status;
   readonly answers: AnswerQueue;
 }
 
-/** The encoding that a request names in `header`. Throws UNIMPLEMENTED for an unknown one; then the answer lists the known ones in `acceptHeader`. */
+/**
+ * The encoding that a request names in `header`. Throws UNIMPLEMENTED for an unknown one; then the answer lists the known ones in
+ * `acceptHeader`.
+ */
 export function requestEncoding(call: HttpCall, header: string, acceptHeader: string): Encoding | undefined {
   const name = call.requestHeader(header);
   if (name === undefined) return undefined;

@@ -20,7 +20,10 @@ export interface ReadOptions {
   readonly lease: BodyLease;
 }
 
-/** Reads the one message of a unary call from a request body. All protocols share it, so that they refuse the same things in the same words. */
+/**
+ * Reads the one message of a unary call from a request body. All protocols share it, so that they refuse the same requests with the same
+ * text.
+ */
 export async function readRequestMessage(
   head: Pick<RequestHead, "headers">,
   source: Readable,

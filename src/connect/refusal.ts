@@ -25,11 +25,11 @@ const acceptedTypes = [
   "application/connect+proto",
 ].join(", ");
 
-/** Number of google.rpc.Code: what clients of Connect and gRPC make of an HTTP status that their protocols do not name. */
+/** Number of google.rpc.Code that clients of Connect and gRPC derive from an HTTP status that their protocols do not name. */
 const unknownCode = 2;
 const endStreamFlag = 2;
 
-/** Whether a caller speaks gRPC or gRPC-Web, in a form that is served here or not. */
+/** Whether a caller speaks gRPC or gRPC-Web, whether or not that form is served here. */
 export function isGrpcCaller(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/grpc/i.test(contentType);
 }
@@ -41,7 +41,7 @@ function errorType({ headers, method }: HttpRequest): string {
 }
 
 /**
- * Answers a request that is no call by its HTTP status. Callers of gRPC get a grpc-status beside it and no body, others the body of a
+ * Answers a request that is not a call, with an HTTP status. Callers of gRPC get a grpc-status beside it and no body, others the body of a
  * Connect error. Both have the code UNKNOWN, as the protocols map these statuses.
  */
 function refuse(
@@ -75,15 +75,18 @@ export function refuseContentType(request: HttpRequest, response: HttpResponse, 
   refuse(request, response, 415, { reason: "UNSUPPORTED_MEDIA_TYPE", message, headers: { "accept-post": acceptedTypes } }, options);
 }
 
-/** Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for an answer stops waiting. */
+/**
+ * Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for an answer stops
+ * waiting.
+ */
 export function refuseHttp1(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
   const headers = { upgrade: "h2c", connection: "upgrade, close" };
   refuse(request, response, 426, { reason: "UNIMPLEMENTED", message: "this method requires HTTP/2", headers }, options);
 }
 
 /**
- * Answers UNIMPLEMENTED to a call of a method that does not exist, in its own protocol. To unary calls of Connect the HTTP status tells
- * whether its service does: 501, else 404.
+ * Answers UNIMPLEMENTED to a call of a method that does not exist, in its own protocol. For unary calls of Connect, the HTTP status shows
+ * whether the service exists: 501 if it does, else 404.
  */
 export function refuseUnknown(
   request: HttpRequest,

@@ -19,10 +19,10 @@ export interface EnvelopeOptions {
 }
 
 /**
- * The request messages of a stream, each whole and in its envelope, so that nobody else keeps pieces. Fails with BODY_TOO_LARGE if a
+ * The request messages of a stream, each whole and in its envelope, so that no other code keeps pieces. Fails with BODY_TOO_LARGE if a
  * message has more than `maxBytes`, or if a client sends more than 64 KiB, or two of the largest messages, ahead of the method that reads
- * them. Bytes are taken as they come and not only when somebody asks: the pieces would wait in Node's own queue, each at 150 bytes beside
- * its own.
+ * them. Bytes are taken as they arrive and not only on demand. Otherwise the pieces would wait in Node's own queue, each with 150 bytes
+ * besides its own.
  */
 export function readEnvelopes(source: Readable, { maxBytes, isText, lease }: EnvelopeOptions): AsyncIterable<Uint8Array> {
   const maxUnreadBytes = Math.max(windowBytes, 2 * (envelopeHeaderBytes + maxBytes));
@@ -88,7 +88,7 @@ async function* messages(
       } else if (body.length > 0 && (state.isEnded || state.rest.length + body.length >= needed)) {
         state.rest = Buffer.concat([state.rest, body.take()]);
       } else if (state.isEnded) {
-        // What is cut off is Connect's to refuse.
+        // Connect refuses a truncated message.
         if (state.rest.length > 0) yield state.rest;
         return;
       } else {
@@ -103,7 +103,7 @@ async function* messages(
   }
 }
 
-/** Bytes up to the end of the first message, as far as that is known. */
+/** Bytes up to the end of the first message, if that is known. */
 function neededBytes(bytes: Buffer, maxBytes: number): number {
   if (bytes.length < envelopeHeaderBytes) return envelopeHeaderBytes;
   const byteLength = bytes.readUInt32BE(1);

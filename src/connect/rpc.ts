@@ -21,9 +21,12 @@ export interface RpcOptions extends Omit<LaneOptions, "answers"> {
   readonly methods: MethodTable;
   /** For `methods`. */
   readonly admit: Admission;
-  /** Methods that anybody may call (health). Nobody observes these calls. */
+  /** Methods that anyone may call (health). These calls are not observed. */
   readonly openMethods: MethodTable;
-  /** Methods with streams (health, reflection), written against Connect's router. They pass it no options: those would replace ours. */
+  /**
+   * Methods with streams (health, reflection), written against Connect's router. They pass no options to it, because those would replace
+   * ours.
+   */
   readonly streams: readonly RegisterStreams[];
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
@@ -35,13 +38,13 @@ export interface RpcOptions extends Omit<LaneOptions, "answers"> {
 
 export interface RpcHandler {
   readonly handler: HttpHandler;
-  /** To be asked before a stream becomes a request: only gRPC's lane works on bare streams. */
+  /** Call before a stream becomes a request: only gRPC's lane works on bare streams. */
   readonly streamHandler: StreamHandler;
-  /** Whether a request is for `handler`: by its path, known or not, of a service that is served here, or because it can only be a call. */
+  /** Whether a request is for `handler`: its path begins with the name of a service that is served here, or it can only be a call. */
   isRpc(path: string, request: Pick<HttpRequest, "headers">): boolean;
 }
 
-/** Serves Connect, gRPC and gRPC-Web: unary calls on lanes of our own, streams by Connect's handlers. */
+/** Serves Connect, gRPC and gRPC-Web: unary calls by our own lanes, streams by Connect's handlers. */
 export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
   const { methods, openMethods, reportError } = rpcOptions;
   const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue() };

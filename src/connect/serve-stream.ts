@@ -36,9 +36,9 @@ export async function serveStream(
     failure,
     acceptHeader,
   };
-  // Read through Node's compatibility layer, because the listener looks there whether a request is complete.
+  // Read through Node's compatibility layer, because the listener checks there whether a request is complete.
   const body = readEnvelopes(request, { maxBytes: maxStreamMessageBytes, isText: codec.text, lease: bodies.open(false) });
-  // A body that nobody reads would wait in memory until the answer is read.
+  // A body that is not read would stay in memory until the answer is read.
   if (failure !== undefined) discardRest(request);
   const universal = universalRequest(request, handler.requestPath, codec, exchange, sink, { encoding, timeoutMs });
   const answer = await handler({ ...universal, body });
@@ -52,7 +52,7 @@ interface ProtocolHeaders {
   readonly acceptHeader?: string;
 }
 
-/** Deadline and compression, as the headers of the protocol give them. */
+/** Reads deadline and compression from the headers of the protocol. */
 function readHeaders(request: HttpRequest, { protocol }: Codec): ProtocolHeaders {
   const prefix = protocol === "connect" ? "connect-" : "grpc-";
   let timeoutMs: number | undefined;

@@ -14,7 +14,7 @@ import { readSmallBody } from "./read-small.ts";
 
 /** The open answer of a call with one request and a stream of messages. */
 export interface MessageSink {
-  /** The same for all calls of one connection. */
+  /** Identifies the connection; the same for all its calls. */
   readonly session: object;
   /** Sends an encoded message. A client that does not read loses its stream. */
   send(message: Uint8Array): void;
@@ -40,8 +40,8 @@ const responseHeaders = { "content-type": "application/grpc+proto" };
 const okTrailers = { "grpc-status": "0" };
 
 /**
- * Serves server streams of gRPC over HTTP/2. Connect's adapter holds about 40 KB for an open stream; here it is what Node holds for it.
- * Streams with a deadline or a compressed request are left to the adapter.
+ * Serves server streams of gRPC over HTTP/2. Connect's adapter holds about 40 KB for an open stream; this lane adds almost nothing to what
+ * Node holds. Streams with a deadline or a compressed request are left to the adapter.
  */
 export function createServerStreamLane(routes: readonly ServerStreamRoute[], options: ServerStreamLaneOptions): StreamHandler {
   const routesByPath = new Map(routes.map((route) => [`/${route.method.parent.typeName}/${route.method.name}`, route]));

@@ -22,13 +22,13 @@ export interface StreamAdapterOptions extends LaneOptions, StreamOptions {
 export interface StreamAdapter {
   readonly serviceNames: readonly string[];
   has(path: string): boolean;
-  /** Answers a request to a path that it has. */
+  /** Answers a request, if its path is registered here. */
   serve(path: string, request: HttpRequest, response: HttpResponse): void;
 }
 
 /**
- * Methods with streams, over Connect, gRPC and gRPC-Web, by Connect's own handlers. Headers (compression, time-outs) are judged by the
- * code that the lanes use, so that both refuse the same in the same words.
+ * Methods with streams, over Connect, gRPC and gRPC-Web, by Connect's own handlers. Headers (compression, time-outs) are checked by the
+ * code that the lanes use, so that both refuse with the same text.
  */
 export function createStreamAdapter(options: StreamAdapterOptions): StreamAdapter {
   const { streams, registry, bodies, maxStreamMessageBytes, shutdownSignal, reportError } = options;

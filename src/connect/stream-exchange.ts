@@ -7,21 +7,23 @@ import { errorDetail, percentEncode } from "./error-encoding.ts";
 import { failureOfConnectError } from "./failures.ts";
 import { guardAnswers, guardRequests } from "./streams.ts";
 
-/** What travels beside a stream through Connect's own handler. */
+/** The context of a stream that passes through Connect's own handler. */
 export interface StreamExchange {
-  /** Headers that the answer carries; on errors too. */
+  /** Headers of the answer, also of errors. */
   readonly responseHeaders: Readonly<Record<string, string>>;
-  /** What the caller gets of a failure. */
+  /** Returns the part of a failure that the caller may see. */
   readonly errorOf: (failure: Failure) => ConnectError;
-  /** Why the call fails before its method runs. */
+  /** Set if the call fails before its method runs. */
   readonly failure: Failure | undefined;
-  /** The header that tells which encodings are accepted, where the request named another. */
+  /** The header that lists the accepted encodings, if the request named an unknown one. */
   readonly acceptHeader: string | undefined;
 }
 
 export const exchangeKey = createContextKey<StreamExchange | undefined>(undefined, { description: "exchange" });
 
-/** Lets Connect answer a failure that came up before it was asked: it runs before the body is touched and knows all three protocols. */
+/**
+ * Makes Connect answer a failure that happened before its handler ran. It runs before the body is read and supports all three protocols.
+ */
 export function refuseFailed(context: HandlerContext): void {
   encodeMessagesAsGrpcDoes(context.responseTrailer);
   const exchange = context.values.get(exchangeKey);
@@ -30,7 +32,7 @@ export function refuseFailed(context: HandlerContext): void {
   throw exchange.errorOf(exchange.failure);
 }
 
-/** Connect writes grpc-message by encodeURIComponent, of which grpc-js and others decode only a part. */
+/** Connect writes grpc-message with encodeURIComponent, which grpc-js and others decode only in part. */
 function encodeMessagesAsGrpcDoes(trailer: Headers): void {
   const set = trailer.set.bind(trailer);
   Object.assign(trailer, {
@@ -39,7 +41,7 @@ function encodeMessagesAsGrpcDoes(trailer: Headers): void {
   });
 }
 
-/** Runs what Connect runs, with our deadline, headers and errors. */
+/** Runs Connect's implementation with our deadline, headers and errors. */
 export function answerStreams(reportError: ErrorReporter, shutdownSignal: AbortSignal): Interceptor {
   return (next) => async (request) => {
     const exchange = request.contextValues.get(exchangeKey) as StreamExchange;

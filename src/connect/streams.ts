@@ -1,14 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Failure } from "../error/failure.ts";
 
-/** The requests of a stream. They fail with what the caller did wrong, and end with the call: `signal` is the call's, a shutdown aborts it too. */
+/**
+ * The requests of a stream. They fail with the caller's mistake, and end with the call. `signal` is the call's; a shutdown aborts it too.
+ */
 export function guardRequests<T>(messages: AsyncIterable<T>, signal: AbortSignal, shutdownSignal: AbortSignal): AsyncIterable<T> {
   return guard(messages, signal, () => endOf(signal, shutdownSignal), requestFailure);
 }
 
 /**
- * The answers of a stream. They fail with what `errorFor` makes of the error, and end with the call, whatever the method waits for. A
- * shutdown does not cut them off: a method may have last words (health's Watch has).
+ * The answers of a stream. They fail with the error that `errorFor` returns, and end with the call, whatever the method waits for. A
+ * shutdown does not cut them off, because a method may have a last message to send (health's Watch has one).
  */
 export function guardAnswers<T>(
   messages: AsyncIterable<T>,
@@ -57,11 +59,11 @@ function endOf(signal: AbortSignal, shutdownSignal: AbortSignal): Failure {
   return new Failure(reason instanceof ConnectError && reason.code === Code.DeadlineExceeded ? "DEADLINE_EXCEEDED" : "CANCELLED");
 }
 
-/** While requests are read there are only the caller's mistakes; Connect's text for them may quote the request. */
+/** While requests are read, every error is the caller's mistake. Connect's text for it may quote the request. */
 function requestFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (!(error instanceof ConnectError)) return new Failure("CANCELLED");
   if (error.code === Code.ResourceExhausted) return new Failure("BODY_TOO_LARGE");
-  // The code alone does not tell: Connect has "internal" for messages that are not protobuf, too.
+  // The code alone is not enough: Connect also uses "internal" for messages that are not protobuf.
   return new Failure(error.rawMessage.startsWith("received compressed envelope") ? "UNDECLARED_COMPRESSION" : "MALFORMED_BODY");
 }

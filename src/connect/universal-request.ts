@@ -5,15 +5,15 @@ import type { HttpRequest } from "../http/message.ts";
 import type { Codec } from "./codec.ts";
 import { exchangeKey, type StreamExchange } from "./stream-exchange.ts";
 
-/** What the headers said of a body that Connect reads. */
+/** Properties of a body that Connect reads, from the headers. */
 export interface StreamHeaders {
   readonly encoding: string | undefined;
   readonly timeoutMs: number | undefined;
 }
 
 /**
- * The request as Connect's handlers take it, but for its body. Made here and not by connect-node, which throws on a Host header that is
- * no host. Headers that were judged here already are written anew.
+ * Makes the request for Connect's handlers, without its body. Not made by connect-node, which throws on a Host header that is
+ * not a host. Headers that were already checked here are replaced.
  */
 export function universalRequest(
   request: HttpRequest,
@@ -68,7 +68,7 @@ function webHeaders(request: HttpRequest): Headers {
     try {
       headers.set(name, Array.isArray(value) ? value.join(", ") : value);
     } catch {
-      // HTTP/2 lets bytes through that Headers refuses. Nothing that is read from these copies can be among them.
+      // HTTP/2 allows bytes that Headers refuses. No header that is read from these copies can contain them.
     }
   }
   return headers;

@@ -6,7 +6,7 @@ import { decodeWebText, webText } from "./grpc-web.ts";
 export interface WebTextDecoder {
   /** Returns the bytes that are known after this piece. */
   decode(piece: Buffer): Buffer;
-  /** Checks that nothing is cut off. */
+  /** Checks that the body is complete. */
   end(): void;
 }
 
@@ -26,7 +26,7 @@ export function createWebTextDecoder(): WebTextDecoder {
   };
 }
 
-/** The same answer in the text form. Each message is padded for itself, so that a client can decode it when it is there. */
+/** Returns the answer in the text form. Each message is padded separately, so that a client can decode it as soon as it arrives. */
 export function textResponse(answer: UniversalServerResponse, { contentType }: Codec): UniversalServerResponse {
   const header = new Headers(answer.header);
   header.set("content-type", contentType);

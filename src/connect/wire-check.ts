@@ -7,18 +7,18 @@ const uncheckedBytes = 1024;
 
 /**
  * Records (a field with its value, on any level) that a message may have, and how many more for each byte that came over the wire. A body
- * that came uncompressed always keeps to it, since a record has at least two bytes; one that was compressed could hold a million.
+ * that came uncompressed is always within it, since a record has at least two bytes. A compressed body could hold a million.
  */
 const freeRecords = 1024;
 const recordsPerByte = 2;
 
-/** Nesting that protobuf's own parsers read. */
+/** The nesting limit of protobuf's own parsers. */
 const maxDepth = 100;
 
 /**
  * Checks the bytes of a message without decoding them, which costs a fraction of decoding (bench/micro.ts). Throws
- * INVALID_REQUEST if a list is longer than its `buf.validate` rules allow, and MALFORMED_BODY for too many records for what the
- * request weighed, for nesting beyond 100, and for bytes that are no such message. `wireBytes` is what came, before inflating.
+ * INVALID_REQUEST if a list is longer than its `buf.validate` rules allow, and MALFORMED_BODY for more records than the size of the
+ * request allows, for nesting beyond 100, and for bytes that are not such a message. `wireBytes` is the size before inflating.
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
   if (bytes.length <= uncheckedBytes) return;
@@ -32,7 +32,7 @@ interface Scan {
   recordsLeft: number;
 }
 
-/** One of the nested messages that the scan is in. */
+/** A message that the scan is inside of. */
 interface Frame {
   readonly shape: WireShape;
   readonly parent: Frame | undefined;
@@ -41,7 +41,7 @@ interface Frame {
   readonly depth: number;
   /** Items of its lists so far. */
   counts: Map<WireField, number> | undefined;
-  /** Its single messages. One that comes again is merged into the one before, lists and all. */
+  /** Its singular message fields. A repeated occurrence is merged into the one before, including its lists. */
   singles: Map<WireField, Frame> | undefined;
 }
 
@@ -64,7 +64,7 @@ function checkField(scan: Scan, field: WireField, type: number, frame: Frame): v
   if (field.isRepeated) countItem(field, frame);
   if (type !== field.wireType) {
     if (!field.isPackable || type !== wireType.lengthDelimited) throw malformed("a field of the message has the wrong type");
-    // Numbers are cheap, and each takes a byte at least.
+    // Numbers are cheap, and each takes at least one byte.
     scan.recordsLeft -= skipLengthDelimited(scan);
     return;
   }

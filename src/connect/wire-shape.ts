@@ -4,7 +4,7 @@ import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/va
 /** Wire types of protobuf's binary format. */
 export const wireType = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
 
-/** What the bytes of a message must keep to, by field number. */
+/** The form that the bytes of a message must have, by field number. */
 export interface WireShape {
   readonly fields: ReadonlyMap<number, WireField>;
 }
@@ -16,15 +16,15 @@ export interface WireField {
   readonly isPackable: boolean;
   /** Its items are counted: a list or a map. */
   readonly isRepeated: boolean;
-  /** `max_items` or `max_pairs` of its `buf.validate` rules; infinite if there is none. */
+  /** `max_items` or `max_pairs` of its `buf.validate` rules; infinite if it has no such rule. */
   readonly maxItems: number;
-  /** The shape of its messages; of the entries of a map. */
+  /** The shape of its messages, or of the entries of a map. */
   readonly message: WireShape | undefined;
 }
 
 const shapes = new WeakMap<DescMessage, WireShape>();
 
-/** The shape of a message, worked out once. Messages may hold themselves, as google.protobuf.Value does. */
+/** Returns the shape of a message, computed once. Messages may contain themselves, as google.protobuf.Value does. */
 export function wireShapeOf(schema: DescMessage): WireShape {
   const known = shapes.get(schema);
   if (known !== undefined) return known;

@@ -1,4 +1,7 @@
-/** What callers may do. `admin`: everything. `verifier`: verify, batch verify and derive. `auditor`: get and list. */
-export const roles = ["admin", "verifier", "auditor"] as const;
+/**
+ * The built-in roles. `admin`: everything. `issuer`: issue, import, update, rotate and revoke. `verifier`: verify, batch verify and derive.
+ * `auditor`: get and list. The configuration may add roles, each a list of methods.
+ */
+export const roles = ["admin", "issuer", "verifier", "auditor"] as const;
 
 export type Role = (typeof roles)[number];

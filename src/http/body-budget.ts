@@ -1,21 +1,21 @@
 import { Failure } from "../error/failure.ts";
 
 export interface BodyBudgetOptions {
-  /** For the bodies of all callers together. */
+  /** Maximum for the bodies of all callers together. */
   readonly maxBytes: number;
-  /** For the bodies of callers who have shown no valid token, within `maxBytes`. */
+  /** Maximum for the bodies of callers without a valid token, as part of `maxBytes`. */
   readonly maxAnonymousBytes: number;
   /** Bodies that are inflated on Node's thread pool at once. DNS and the file system use the same four threads. */
   readonly maxInflations: number;
-  /** Bytes that a compressed message may inflate to for each of its own, beside 16 KiB. Default: 32. */
+  /** Bytes that a compressed message may inflate to for each of its own, in addition to 16 KiB. Default: 32. */
   readonly maxInflationRatio?: number;
 }
 
-/** What one process holds of request bodies until they are decoded. */
+/** Bounds the request bodies that one process holds until they are decoded. */
 export interface BodyBudget {
-  /** Opens the account of one body. `isKnown`: its sender has shown a valid token. */
+  /** Opens the account of one body. `isKnown` means that its sender has a valid token. */
   open(isKnown: boolean): BodyLease;
-  /** Bytes that are held now. */
+  /** Bytes held now. */
   heldBytes(): number;
   /** Bodies that were refused for lack of room. */
   refusedCount(): number;
@@ -25,7 +25,7 @@ export interface BodyBudget {
 export interface BodyLease {
   readonly maxInflationRatio: number;
   /**
-   * Sets how much the body holds now. Throws TOO_MANY_BODIES, and changes nothing, if that is more than before and the budget has no
+   * Sets how many bytes the body holds now. Throws TOO_MANY_BODIES, and changes nothing, if that is more than before and the budget has no
    * room for it.
    */
   hold(bytes: number): void;
@@ -42,8 +42,8 @@ export interface BodyLease {
 }
 
 /**
- * So much of a body costs no budget. The stream or connection that it comes by costs more, and has bounds of its own; health probes and
- * usual verifications are served however many bodies others leave unfinished.
+ * This much of a body costs no budget. Its stream or connection costs more, and has its own bounds. So health probes and
+ * ordinary verifications are served however many bodies others leave unfinished.
  */
 const freeBytes = 1024;
 

@@ -9,16 +9,16 @@ const maxSlackBytes = 4096;
  * (bench/micro.ts), and may keep alive the whole read from the socket that it is part of. Holds at most twice the bytes received, or 256.
  */
 export interface ByteCollector {
-  /** Bytes that came so far. */
+  /** Bytes received so far. */
   readonly length: number;
   /** Bytes held after a piece of this size is added. */
   capacityWith(more: number): number;
   add(piece: Uint8Array): void;
-  /** The bytes; the collector begins anew. */
+  /** Returns the bytes and empties the collector. */
   take(): Buffer;
 }
 
-/** `maxBytes` is what will come at most. */
+/** `maxBytes` is the maximum that will be added. */
 export function createByteCollector(maxBytes: number): ByteCollector {
   let bytes = nothing;
   let isOwn = false;
@@ -57,7 +57,9 @@ export function createByteCollector(maxBytes: number): ByteCollector {
   };
 }
 
-/** A buffer of the given size that begins with the same bytes. One of our own is freed at once, without waiting for the garbage collector. */
+/**
+ * A buffer of the given size that begins with the same bytes. One of our own is freed at once, without waiting for the garbage collector.
+ */
 function grown(bytes: Uint8Array, length: number, capacity: number, isOwn: boolean): Uint8Array {
   if (isOwn) return new Uint8Array((bytes.buffer as ArrayBuffer).transfer(capacity));
   const copy = new Uint8Array(capacity);

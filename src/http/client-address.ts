@@ -7,9 +7,10 @@ const ipv6Hop = /^\[([\da-f.]*:[\da-f:.]*)\](?::(\d{1,5}))?$/i;
 const maxPort = 65_535;
 
 /**
- * The client's address in its canonical form: the peer's, or, while that is a trusted proxy, the next one of X-Forwarded-For from right to
- * left. A client can write anything at the left end, so the first address that no trusted proxy has is the client's. Returns "" if the
- * address is unknown: the connection is gone, or a trusted proxy sent a hop that is no address. The proxy is then not taken for the client.
+ * Returns the client's address in canonical form: the peer's, or, while that is a trusted proxy, the next one of X-Forwarded-For from right
+ * to left. A client can write anything at the left end, so the first address that no trusted proxy has is the client's. Returns "" if the
+ * address is unknown: the connection is gone, or a trusted proxy sent a hop that is not an address. The proxy itself is then not used as
+ * the client.
  */
 export function clientAddress(request: RequestHead, trustedProxies: readonly string[]): string {
   const address = walk(request, trustedProxies);

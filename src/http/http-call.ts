@@ -12,7 +12,7 @@ import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 /** setTimeout fires immediately beyond this, about 25 days. A later deadline counts as no deadline. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** A unary call over HTTP, whichever protocol it speaks there. What only some calls need (address, signal) is made when first asked for. */
+/** A unary call over HTTP, in any protocol. The parts that only some calls need (address, signal) are created at their first use. */
 export class HttpCall implements Call {
   readonly method: DescMethodUnary;
   readonly protocol: Protocol;
@@ -21,7 +21,10 @@ export class HttpCall implements Call {
   observation: CallObservation | undefined = undefined;
   tenant: string | undefined = undefined;
   isTenantOfHost = false;
-  /** What the call wants its answer to carry, by lower-case name, `x-request-id` among it. Collected, because the protocols differ in where errors carry it. */
+  /**
+   * Headers that the call set for its answer, by lower-case name, including `x-request-id`. Collected, because the protocols differ in
+   * where errors have them.
+   */
   readonly responseHeaders: Record<string, string>;
   /** The same for trailing metadata; undefined while there is none. */
   responseTrailers: Record<string, string> | undefined = undefined;
@@ -34,7 +37,7 @@ export class HttpCall implements Call {
   #isAnswered = false;
   #body: BodyLease | undefined;
 
-  /** `sink` is what the response will be written to. If it closes early, the caller has disconnected. */
+  /** `sink` is the target of the response. If it closes early, the caller has disconnected. */
   constructor(method: DescMethodUnary, protocol: Protocol, request: RequestHead, sink: Writable, trustedProxies: readonly string[]) {
     this.method = method;
     this.protocol = protocol;
@@ -63,7 +66,10 @@ export class HttpCall implements Call {
     return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
   }
 
-  /** After this, a closed connection no longer aborts the call. Node does not tell the two apart: it also "finishes" a stream that was reset. */
+  /**
+   * After this, a closed connection no longer aborts the call. Node does not tell the two apart: it also "finishes" a stream that was
+   * reset.
+   */
   setAnswered(): void {
     this.#isAnswered = true;
   }
@@ -84,8 +90,8 @@ export class HttpCall implements Call {
   }
 
   /**
-   * Opens the account of the call's body, to be asked for after the admission: callers who have shown a valid token have more room. The
-   * deadline ends the reading, so that a call that was answered never goes on with what had come by then.
+   * Opens the account of the call's body. Call it after the admission: callers with a valid token have more room. The
+   * deadline ends the reading, so that a call that was answered never continues with the bytes received by then.
    */
   openBody(budget: BodyBudget): BodyLease {
     const lease = budget.open(this.caller !== undefined);
@@ -109,7 +115,7 @@ export class HttpCall implements Call {
 
   /**
    * Settles as `work` does, or rejects with DEADLINE_EXCEEDED if `timeoutMs` (undefined: never) pass first; then `signal` aborts too, and
-   * `onLateError` is told if `work` fails after that.
+   * `onLateError` is called if `work` fails after that.
    */
   withDeadline<T>(timeoutMs: number | undefined, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
     if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();

@@ -4,14 +4,14 @@ import type { Readable } from "node:stream";
 import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
 
-/** A request and what its response is written to. */
+/** A request and the target of its response. */
 export interface HttpExchange {
   readonly head: RequestHead;
-  /** Where the body comes from. */
+  /** The source of the body. */
   readonly source: Readable;
   /** HTTP/2 answers go to the bare stream: Node's compatibility layer adds to its cost (bench/micro.ts). */
   readonly sink: ServerResponse | ServerHttp2Stream;
-  /** Headers that were set before the call came here (CORS). A ServerResponse adds its own by itself. */
+  /** Headers that were set before (CORS). A ServerResponse adds its own by itself. */
   readonly presetHeaders: OutgoingHttpHeaders | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** A Content-Type (RFC 9110, section 8.3.1), as far as it decides how a body is read. */
+/** The parts of a Content-Type (RFC 9110, section 8.3.1) that decide how a body is read. */
 export interface MediaType {
   /** Type and subtype in lower case, without parameters: `application/json`. */
   readonly essence: string;
@@ -10,8 +10,8 @@ const parameter = /;\s*([^=;\s"]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;]*))?/g;
 const utf8Names: ReadonlySet<string> = new Set(["", "utf-8", "utf8"]);
 
 /**
- * Reads the spellings that clients send: any case, `utf8` for `utf-8`, quotes around it, empty parameters, and parameters that mean
- * nothing here.
+ * Accepts the spellings that clients send: any case, `utf8` for `utf-8`, quotes around it, empty parameters, and unknown
+ * parameters.
  */
 export function parseMediaType(contentType: string): MediaType {
   const text = contentType.toLowerCase();

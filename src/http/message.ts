@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 
-/** A request as Node hands it over, HTTP/1.1 or HTTP/2. */
+/** A request from Node, HTTP/1.1 or HTTP/2. */
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
@@ -9,26 +9,26 @@ export type HttpResponse = ServerResponse | Http2ServerResponse;
 export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void;
 
 /**
- * Answers an HTTP/2 stream without the request and response of Node's compatibility layer, which cost extra (bench/micro.ts). Returns false,
- * and leaves the stream untouched, if the stream is not for this handler.
+ * Answers an HTTP/2 stream without the request and response of Node's compatibility layer, which cost extra (bench/micro.ts). Returns
+ * false, and leaves the stream untouched, if the stream is not for this handler.
  */
 export type StreamHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) => boolean;
 
-/** What is known of a request before its body. */
+/** The parts of a request before its body. */
 export interface RequestHead {
   readonly headers: IncomingHttpHeaders;
   /** Undefined if the connection is closed. */
   readonly socket: { readonly remoteAddress?: string | undefined } | undefined;
-  /** Of HTTP/2 requests. */
+  /** The session of an HTTP/2 request. */
   readonly stream?: Pick<ServerHttp2Stream, "session">;
 }
 
-/** Stands for the connection of a request: the HTTP/2 session or the HTTP/1.1 socket. Undefined if it is gone. */
+/** Identifies the connection of a request: the HTTP/2 session or the HTTP/1.1 socket. Undefined if it is closed. */
 export function connectionOf({ stream, socket }: RequestHead): object | undefined {
   return stream === undefined ? socket : stream.session;
 }
 
-/** The head of a request that is a bare HTTP/2 stream. */
+/** Returns the head of a request that is a bare HTTP/2 stream. */
 export class StreamHead implements RequestHead {
   readonly headers: IncomingHttpHeaders;
   readonly stream: ServerHttp2Stream;

@@ -5,10 +5,10 @@ import { createByteCollector } from "./byte-collector.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
 /**
- * Reads the whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, with TOO_MANY_BODIES if the
- * budget has no room for it, with CANCELLED if the client disconnects first, and with the error of `lease.cancel`. After that the rest is
- * dropped as it arrives. Listens for events, because leaving an iteration early would destroy the request, and with it the connection that
- * the answer needs. `source` is where the bytes come from: the request, or the HTTP/2 stream below it.
+ * Reads the whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, with TOO_MANY_BODIES if
+ * the budget has no room for it, with CANCELLED if the client disconnects first, and with the error of `lease.cancel`. After that the rest
+ * is dropped as it arrives. Listens for events, because leaving an iteration early would destroy the request, and with it the connection
+ * that the answer needs. `source` emits the bytes: the request, or the HTTP/2 stream below it.
  */
 export function readBody(head: Pick<RequestHead, "headers">, source: Readable, maxBytes: number, lease: BodyLease): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -4,16 +4,16 @@ import { Failure } from "../error/failure.ts";
 import { isServerFault } from "../error/table.ts";
 import type { HttpCall } from "./http-call.ts";
 
-/** Receives errors that are our own fault, for the log, if no call can log them. They may quote values of the call. */
+/** Receives errors that are our own fault and that no call can log. They may quote values of the call. */
 export type ErrorReporter = (error: unknown) => void;
 
-/** A method as a protocol serves it. */
+/** A method, in the form that a protocol serves. */
 export interface ServedMethod {
   readonly admit: Admission;
   readonly handler: Handler;
 }
 
-/** What a protocol does for a call. Each step throws a Failure for what the caller did wrong. */
+/** The steps of a protocol for a call. Each step throws a Failure for the caller's mistakes. */
 export interface CallSteps<Answer> {
   /** The caller's deadline; undefined if there is none. */
   timeoutMs(): number | undefined;
@@ -42,7 +42,10 @@ export async function runCall<Answer>(
   }
 }
 
-/** Ends a call that fails. Returns what its caller may know of the error; an error that is our own fault is logged by the call's observation, or reported if it has none. */
+/**
+ * Ends a call that fails. Returns the part of the error that its caller may see. An error that is our own fault is logged by the call's
+ * observation, or reported if it has none.
+ */
 export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "observation">, report: ErrorReporter): Failure {
   const failure = asFailure(error, call);
   if (call.observation !== undefined) call.observation.end(failure);
@@ -50,7 +53,7 @@ export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "obs
   return failure;
 }
 
-/** Errors other than Failure are our own faults, unless the client disconnected and the error says just that. */
+/** Errors other than Failure are our own faults, unless the client disconnected and the error is only a consequence. */
 function asFailure(error: unknown, { isClosed }: Pick<HttpCall, "isClosed">): Failure {
   if (error instanceof Failure) return error;
   const isAbort = error instanceof Error && error.name === "AbortError";

@@ -1,6 +1,6 @@
 import type { HttpRequest } from "./message.ts";
 
-/** A request target, as raw as it came: nothing is decoded or normalised before a route matches. */
+/** A raw request target: nothing is decoded or normalised before a route matches. */
 export interface RequestTarget {
   readonly path: string;
   /** Without the question mark; empty if there is none. */

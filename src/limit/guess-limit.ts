@@ -29,17 +29,17 @@ export function createGuessLimit(ledger: LocalLedger, kind: string, policy: Rate
   };
 }
 
-/** The limit of each tenant, with counts of its own. `policyOf` returns null for a tenant with the limit of the installation. */
+/** The limit of each tenant, with counts of its own. Null: that of the installation. */
 export function createTenantGuessLimit(
   ledger: LocalLedger,
   kind: string,
   policy: RateLimitPolicy | null,
-  policyOf: (tenant: string) => RateLimitPolicy | null,
+  settings: { of(tenant: string): { readonly failedVerifyLimit: RateLimitPolicy | null } },
 ): GuessLimit {
   const usual = createGuessLimit(ledger, kind, policy);
   const limitOf = (tenant: string | undefined): GuessLimit => {
     if (tenant === undefined) return usual;
-    const own = policyOf(tenant);
+    const own = settings.of(tenant).failedVerifyLimit;
     if (own === null && (policy === null || tenant === defaultTenant)) return usual;
     return createGuessLimit(ledger, `${kind} ${tenant}`, own ?? policy);
   };

@@ -10,7 +10,7 @@ function observedAudit(audit: AuditTrail, observe: Observe): AuditTrail {
   };
 }
 
-/** The store, with each of its operations observed under its own name. */
+/** Observes each operation of the store under its own name. */
 export function observedKeyStore(store: KeyStore, observe: Observe): KeyStore {
   return {
     tokenSalt: store.tokenSalt,
@@ -29,7 +29,7 @@ export function observedKeyStore(store: KeyStore, observe: Observe): KeyStore {
   };
 }
 
-/** The same for the cache generations, with each answer shown to `see`. */
+/** The same for the cache generations. Calls `see` with each answer. */
 export function observedGenerations(
   generations: CacheGenerationStore,
   observe: Observe,

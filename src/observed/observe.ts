@@ -1,7 +1,9 @@
-/** Runs `work` and follows it: how long it takes, and whether it fails. `hasFailed` is for work that answers so instead of rejecting. */
+/**
+ * Runs `work` and observes its duration and whether it fails. `hasFailed` is for work whose result can be a failure instead of a rejection.
+ */
 export type Observe = <T>(operation: string, work: () => Promise<T>, hasFailed?: (answer: T) => boolean) => Promise<T>;
 
-/** Observes by one around the other. */
+/** Combines two observers: `outer` runs around `inner`. */
 export function observeByBoth(one: Observe, other: Observe): Observe {
   return (operation, work, hasFailed) => one(operation, () => other(operation, work, hasFailed), hasFailed);
 }

@@ -1,9 +1,9 @@
 import type { RecordReader } from "../cache/record-reader.ts";
 
-/** Runs `work` and follows it; `outcomeOf` says in a word how it came out. */
+/** Runs `work` and observes it. `outcomeOf` returns one word for the outcome. */
 export type ObserveReading = <T>(operation: string, work: () => Promise<T>, outcomeOf: (answer: T) => string) => Promise<T>;
 
-/** The way of a look-up through the caches, as one operation around those on the shared cache and the store. */
+/** Observes a look-up through the caches as one operation, around those on the shared cache and the store. */
 export function observedReader(reader: RecordReader, observe: ObserveReading): RecordReader {
   return {
     read: (...given) =>

@@ -1,18 +1,18 @@
 import type { SharedCache } from "../ports/shared-cache.ts";
 import type { Observe } from "./observe.ts";
 
-/** What is seen of the messages that processes send each other through the shared cache. */
+/** Observes the messages that processes send each other through the shared cache. */
 export interface ObserveMessages {
-  /** A heartbeat of this process came round `delayMs` after it was sent. */
+  /** A heartbeat of this process came back `delayMs` after it was sent. */
   beat(delayMs: number): void;
   change(): void;
   gap(): void;
 }
 
-/** Heartbeats that have not come round by then never will, or say nothing any more. */
+/** Heartbeats that have not come back by then are lost, or too late to be useful. */
 const maxBeats = 100;
 
-/** The shared cache with its questions and its messages observed; fills, which nobody waits for, are not. */
+/** Observes the reads and the messages of the shared cache. Fills are not observed, because no caller waits for them. */
 export function observedSharedCache(
   cache: SharedCache,
   observe: Observe,

@@ -1,7 +1,7 @@
 import type { SharedLedger } from "../ports/ledger.ts";
 import type { Observe } from "./observe.ts";
 
-/** The shared ledger, with each take observed as `limit`. */
+/** Observes each take from the shared ledger as `limit`. */
 export function observedLedger(ledger: SharedLedger, observe: Observe): SharedLedger {
   return {
     get serverId() {

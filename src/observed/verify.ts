@@ -9,7 +9,7 @@ export interface ObserveVerifications {
   batch(size: number): void;
 }
 
-/** Verifications with the outcome of each credential observed. */
+/** Observes the outcome of each verified credential. */
 export function observedVerify(verify: Verify, observe: ObserveVerifications): Verify {
   return async (...given) => {
     const verified = await verify(...given);

@@ -13,7 +13,7 @@ import {
 } from "./fields.ts";
 import { valueProblem } from "./json-value.ts";
 
-/** More violations help nobody, and a hostile body could ask for millions. */
+/** More violations would not help, and a hostile body could cause millions. */
 const maxViolations = 100;
 
 export interface Diagnosis {
@@ -25,8 +25,9 @@ export interface Diagnosis {
 type Problems = Generator<FieldViolation, void>;
 
 /**
- * Why JSON cannot be read as a message: every field at fault, up to 100. Runs only after reading failed, so that reading need not keep
- * track of paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is at fault.
+ * Returns why JSON cannot be read as a message: every field at fault, up to 100. Runs only after reading failed, so that reading need not
+ * keep track of paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is at
+ * fault.
  */
 export function diagnose(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string): FieldViolation[] {
   const violations: FieldViolation[] = [];
@@ -77,7 +78,7 @@ function* fieldProblems(diagnosis: Diagnosis, field: DescField, json: unknown, p
   }
 }
 
-/** Each kind of field takes one of these. */
+/** The JSON type that each kind of field takes. */
 const sampleValues: readonly unknown[] = ["", 0, false, {}, "0s", "1970-01-01T00:00:00Z"];
 
 function* entryProblems(
@@ -89,7 +90,7 @@ function* entryProblems(
   depth: number,
 ): Problems {
   const isMessage = field.message !== undefined && hasMembers(field.message);
-  // The key is right if the map can hold some value under it.
+  // The key is valid if the map can hold some value under it.
   if (![isMessage ? {} : json, ...sampleValues].some((value) => diagnosis.isReadable(field.parent, { [field.name]: { [key]: value } }))) {
     yield { field: path, description: `must have ${scalarExpectation(field.mapKey, key)} as its key` };
   }
@@ -97,7 +98,7 @@ function* entryProblems(
   yield* valueProblems(diagnosis, field, json, { [goodKey]: json }, path, depth);
 }
 
-/** Of one value of a field. `alone` is the JSON of the field when it holds only this value. */
+/** The problems of one value of a field. `alone` is the JSON of the field if it holds only this value. */
 function* valueProblems(diagnosis: Diagnosis, field: DescField, json: unknown, alone: unknown, path: string, depth: number): Problems {
   const { message } = field;
   if (message !== undefined && json !== null && depth >= maxDepth) yield { field: path, description: nestingProblem };

@@ -1,5 +1,5 @@
 /**
- * Durations as people write them, exactly, in integers:
+ * Human-readable durations, computed exactly, in integers:
  *
  *     Duration = [ "+" | "-" ] ( "0" | Part { Part } ) ;
  *     Part     = ( Digits [ "." [ Digits ] ] | "." Digits ) Unit ;
@@ -31,7 +31,9 @@ const whole = /^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|mo|s|m|h|d|w
 const part = /(\d*)\.?(\d*)(ns|us|µs|μs|ms|mo|s|m|h|d|w|y)/g;
 const protobufForm = /^-?\d{1,12}(?:\.\d{1,9})?s$/;
 
-/** Returns nanoseconds, or undefined if the text is not a duration, does not fit google.protobuf.Duration, or is finer than a nanosecond. */
+/**
+ * Returns nanoseconds, or undefined if the text is not a duration, does not fit google.protobuf.Duration, or is finer than a nanosecond.
+ */
 export function parseDurationNanos(text: string): bigint | undefined {
   if (text.length > maxLength || !whole.test(text)) return undefined;
   let sumNanos = 0n;

@@ -1,7 +1,7 @@
 import { maxDepth, nestingProblem } from "./fields.ts";
 
 /**
- * What is wrong with a value inside google.protobuf.Struct, Value or ListValue, apart from what the value itself holds. Such a number or
+ * The problem of a value inside google.protobuf.Struct, Value or ListValue, not counting the values it contains. Such a number or
  * string could not be written out again.
  */
 export function valueProblem(json: unknown, depth: number): string | undefined {

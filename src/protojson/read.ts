@@ -20,7 +20,7 @@ export interface JsonReader {
   /** Parses the JSON text of a request message. Throws as parseJson does. */
   parse(schema: DescMessage, bytes: Uint8Array): unknown;
   /**
-   * Reads what `parse` returned as a message: protobuf JSON, in both casings, plus durations as people write them (`1h30m`, `30d`) and
+   * Reads the value that `parse` returned as a message: protobuf JSON, in both casings, plus human-readable durations (`1h30m`, `30d`) and
    * field masks in snake_case. Throws Failure INVALID_REQUEST with one violation per problem, fields in proto names below `path`. Fields
    * in `bound` come from elsewhere: presence masks leave them out.
    */

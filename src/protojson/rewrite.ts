@@ -7,7 +7,7 @@ import { checkValue } from "./json-value.ts";
 import { integerText, isNumeral } from "./numeral.ts";
 
 /**
- * Turns what this service takes beyond protobuf JSON into protobuf JSON: durations as people write them, field masks in snake_case,
+ * Turns the additions of this service to protobuf JSON into protobuf JSON: human-readable durations, field masks in snake_case,
  * and masks of the members that are present. It also refuses what protobuf-es would accept: strings that JavaScript reads as numbers and
  * JSON does not (`0x10`, ` 5`), and, inside Struct, Value and ListValue, numbers beyond a double and halves of surrogate pairs. Never
  * changes its argument. Throws a plain Error if the JSON cannot be read anyway.
@@ -92,7 +92,7 @@ const floatRewrite: Rewrite = (json) => {
   throw new Error("not a number");
 };
 
-/** Of a message whose JSON is not an object of its fields. */
+/** The rewrite of a message whose JSON is not an object of its fields. */
 function leafRewrite(schema: DescMessage): Rewrite | undefined {
   return isWrapperDesc(schema) ? scalarRewrite(schema.fields[0]?.scalar) : leafRewrites[schema.typeName];
 }

@@ -2,7 +2,7 @@ import { type DescEnum, type DescField, type DescMessage, type Message, type Mes
 import { FeatureSet_FieldPresence, isWrapperDesc, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampText } from "./timestamp.ts";
 
-/** JSON text of a value as protobuf-es keeps it. */
+/** Returns the JSON text of a value in protobuf-es's representation. */
 type Write = (value: unknown) => string;
 type Local = Record<string, unknown>;
 
@@ -11,9 +11,9 @@ const writers = new WeakMap<DescMessage, Write>();
 
 /**
  * Writes a message as protobuf JSON with proto field names: 64-bit integers as strings, fields that are not set left out. Only lists, maps
- * and `next_page_token` are always written, since clients loop over them: an empty page would be `{}`. Otherwise returns the same text as
- * toJson of protobuf-es and JSON.stringify, in less time (bench/micro.ts), because the writers of a schema are built once. Throws if a value
- * has no JSON (a timestamp out of range, a value of another type than its field).
+ * and `next_page_token` are always written, since clients loop over them and an empty page would be `{}`. Otherwise returns the same text
+ * as toJson of protobuf-es and JSON.stringify, in less time (bench/micro.ts), because the writers of a schema are built once. Throws if a
+ * value has no JSON (a timestamp out of range, a value of another type than its field).
  */
 export function writeJson<S extends DescMessage>(schema: S, message: MessageShape<S>): string {
   return writerOf(schema)(message);
@@ -62,7 +62,7 @@ const alwaysWritten: ReadonlySet<string> = new Set(["next_page_token"]);
 /** Rare messages, which protobuf-es writes. */
 const nativeOnly = new Set(["Any", "Duration", "FieldMask", "Struct", "Value", "ListValue"].map((name) => `google.protobuf.${name}`));
 
-/** `"name":value`, or "" where the field is not set. */
+/** `"name":value`, or "" if the field is not set. */
 function memberWriter(field: DescField): (message: Message) => string {
   const prefix = `${JSON.stringify(field.name)}:`;
   const { localName } = field;

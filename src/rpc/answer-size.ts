@@ -3,22 +3,22 @@ import type { JsonValue, KeyRecord } from "../core/key.ts";
 import type { Verified } from "../service/judge.ts";
 
 /**
- * Largest answer in protobuf: gRPC clients refuse more than 4 MiB unless they are told otherwise. Page tokens, tags and lengths of the answer
- * itself have room in the rest. JSON of the same answer may be longer.
+ * Largest answer in protobuf: gRPC clients refuse more than 4 MiB by default. Page tokens, tags and lengths of the answer
+ * itself fit into the rest. JSON of the same answer may be longer.
  */
 export const maxAnswerBytes = 4 * 1024 * 1024 - 8192;
 
-/** What a field takes besides its text: a tag of up to two bytes and a length of up to three. */
+/** Bytes of a field besides its text: a tag of up to two bytes and a length of up to three. */
 const overheadBytes = 5;
-/** Status, visibility, times, rate limit and the tags of them all. */
+/** Status, visibility, times, rate limit, and their tags. */
 const fixedBytes = 256;
 const numberBytes = 9;
 
-/** Fields of a record that `fixedBytes` has room for, and those that are not in an answer. */
+/** Fields of a record that `fixedBytes` covers, and fields that are not in an answer. */
 type FixedField = "visibility" | "rateLimitPolicy" | "createTimeMs" | "updateTimeMs" | "expireTimeMs" | "lastUsedTimeMs";
 type HiddenField = "kind" | "revision" | "firstRevision" | "digest";
 
-/** What each of the other fields takes at most. */
+/** Maximum bytes of each other field. */
 const keyFieldBytes: Readonly<Record<Exclude<keyof KeyRecord, FixedField | HiddenField>, (record: KeyRecord) => number>> = {
   keyId: ({ keyId }) => textBytes(keyId),
   name: ({ name }) => textBytes(name),
@@ -30,7 +30,7 @@ const keyFieldBytes: Readonly<Record<Exclude<keyof KeyRecord, FixedField | Hidde
 };
 const keyFields = Object.values(keyFieldBytes);
 
-/** At most so many bytes a key takes in an answer. */
+/** Maximum bytes of a key in an answer. */
 export function keyBytes(record: KeyRecord): number {
   return keyFields.reduce((sum, bytesIn) => sum + bytesIn(record), fixedBytes);
 }
@@ -54,7 +54,7 @@ function textBytes(...texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + overheadBytes + Buffer.byteLength(text), 0);
 }
 
-/** Of JSON as google.protobuf.Struct, which can be five times as long as the text. */
+/** Maximum bytes of JSON as google.protobuf.Struct, which can be five times as long as the text. */
 function jsonBytes(value: JsonValue): number {
   if (typeof value === "string") return textBytes(value);
   if (typeof value !== "object" || value === null) return numberBytes;

@@ -5,10 +5,13 @@ import { checkMetadata } from "../core/metadata.ts";
 import { scopeSet } from "../core/scopes.ts";
 import { cidrsFromMessage, type FieldsOf, rateLimitPolicyFromMessage } from "./message.ts";
 
-/** The fields by which requests to create and rotate keys, and the keys in requests to update them, give attributes: all that a rotation takes. */
+/**
+ * The fields that hold attributes, in requests to create and rotate keys and in the keys of update requests: everything that a rotation
+ * accepts.
+ */
 export type AttributesMessage = Omit<FieldsOf<RotateIssuedApiKeyRequest>, "keyId" | "visibility" | "overrideMask">;
 
-/** How each attribute is read. `path` stands before the names of fields at fault. */
+/** How each attribute is read. `path` is prepended to the names of fields at fault. */
 const readers: { readonly [Name in keyof KeyAttributes]: (message: AttributesMessage, path: string) => KeyAttributes[Name] } = {
   name: ({ name }) => name ?? "",
   scopes: ({ scopes }) => scopeSet(scopes),
@@ -19,12 +22,12 @@ const readers: { readonly [Name in keyof KeyAttributes]: (message: AttributesMes
 
 const attributeNames = Object.keys(readers) as (keyof KeyAttributes)[];
 
-/** All attributes that a message gives. Throws INVALID_REQUEST for values that are not valid. */
+/** All attributes in a message. Throws INVALID_REQUEST for values that are not valid. */
 export function attributesFrom(message: AttributesMessage): KeyAttributes {
   return Object.fromEntries(attributeNames.map((name) => [name, readers[name](message, "")])) as unknown as KeyAttributes;
 }
 
-/** Those attributes whose fields are named. The others are not looked at. */
+/** The attributes whose fields are named. The others are not read. */
 export function attributesNamed(message: AttributesMessage, fields: ReadonlySet<OverridableField>, path = ""): Partial<KeyAttributes> {
   const named = attributeNames.filter((name) => fields.has(attributeFields[name]));
   return Object.fromEntries(named.map((name) => [name, readers[name](message, path)]));

@@ -14,13 +14,14 @@ import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImpor
 import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
+import { checkNewKey } from "./scope-ceiling.ts";
 
 const itemsPerTurn = 64;
 
 /**
- * Batch import under both names that the reference has for it, whose messages have the same fields. Each item stands for itself; if none was
- * imported, the call fails with the code that most of them had. The keys are left out of an answer that would be too large for a client to
- * read: they were imported, and the client has to hear that.
+ * Batch import, under both names that the reference implementation has for it; their messages have the same fields. Each item succeeds or
+ * fails alone. If none was imported, the call fails with their most frequent code. The keys are left out of an answer that would be too
+ * large for a client to read, because they were imported and the client must learn that.
  */
 export function batchImportApiKeys(
   service: KeyService,
@@ -33,7 +34,7 @@ export function batchImportApiKeys(
     for (const request of requests) {
       // A thousand block the event loop for milliseconds (bench/micro.ts). Verifications get a turn in between.
       if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
-      items.push(itemOf(request, violationsOf));
+      items.push(itemOf(request, violationsOf, call));
     }
     const { tenant, origin } = contextOf(call);
     const imported = await importKeys(service, tenant, origin(), { items, requestId: requestId || null });
@@ -51,18 +52,20 @@ function bytesOf(imported: readonly (KeyRecord | Failure)[]): number {
   return imported.reduce((sum, result) => sum + (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)), 0);
 }
 
-/** `requestId` and `compactResults` are extensions of the first name's request. */
+/** Only the request under the first name has the extensions `requestId` and `compactResults`. */
 interface BatchRequest {
   readonly requests: readonly ImportApiKeyRequest[];
   readonly requestId?: string;
   readonly compactResults?: boolean;
 }
 
-function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf): ImportRequest | Failure {
+function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf, call: Call): ImportRequest | Failure {
   const violations = violationsOf(ImportApiKeyRequestSchema, request);
   if (violations.length > 0) return new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
   try {
-    return importFromMessage(request);
+    const wanted = importFromMessage(request);
+    checkNewKey(call, wanted.attributes);
+    return wanted;
   } catch (error) {
     if (error instanceof Failure) return error;
     throw error;

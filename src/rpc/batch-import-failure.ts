@@ -10,7 +10,7 @@ import { type CodeName, errorTable } from "../error/table.ts";
 
 export type BatchResponseSchema = typeof BatchImportApiKeysResponseSchema | typeof BatchCreateImportedApiKeysResponseSchema;
 
-/** Its numbers are those of BatchCreateImportedApiKeysErrorCode too. */
+/** BatchCreateImportedApiKeysErrorCode has the same numbers. */
 const itemCodes: Partial<Record<CodeName, BatchImportErrorCode>> = {
   INVALID_ARGUMENT: BatchImportErrorCode.BATCH_IMPORT_ERROR_INVALID_ARGUMENT,
   ALREADY_EXISTS: BatchImportErrorCode.BATCH_IMPORT_ERROR_ALREADY_EXISTS,
@@ -18,11 +18,11 @@ const itemCodes: Partial<Record<CodeName, BatchImportErrorCode>> = {
   RESOURCE_EXHAUSTED: BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED,
 };
 
-/** A request can break the rules in as many places as it likes. */
+/** Bounds the text, because a request can break the rules in any number of places. */
 const maxMessageChars = 192;
 /** Three bytes a character, and the numbers. */
 export const maxFailedResultBytes = 3 * maxMessageChars + 32;
-/** What gRPC's trailers leave room for (see call/error-details.ts), for the items and for the fields at fault. */
+/** The room in gRPC's trailers (see call/error-details.ts) for the items and for the fields at fault. */
 const maxResultBytes = 2560;
 const maxViolationBytes = 1024;
 /** Tags, lengths, index and code of an item. */
@@ -38,8 +38,8 @@ export function failedResult(index: number, failure: Failure): MessageInitShape<
 }
 
 /**
- * Of a batch without any success: the code that most items had, of several the first seen, and the items in a detail, the response as it would
- * have been. That is cut to what fits; the message says so.
+ * The failure of a batch in which no item succeeded. Its code is the most frequent one (on a tie, the first seen). A detail holds the
+ * response as it would have been, cut to what fits; if it was cut, the message says so.
  */
 export function noneImported(failures: readonly Failure[], responseSchema: BatchResponseSchema): Failure {
   const code = mostCommonCode(failures);

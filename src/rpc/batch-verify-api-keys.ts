@@ -19,8 +19,8 @@ import type { VerifyRpcOptions } from "./verify-api-key.ts";
 import { compileWritable } from "./writable.ts";
 
 /**
- * Each item is answered by itself. One that breaks the contract's rules gets INVALID_FORMAT with the fields at fault, and one whose answer
- * cannot be written gets INTERNAL; the others are answered all the same.
+ * Each item has its own result. An item that breaks the contract's rules gets INVALID_FORMAT with the fields at fault. An item whose result
+ * cannot be encoded gets INTERNAL. Neither affects the other items.
  */
 export function batchVerifyApiKeys(
   { verifyMany, issuerOf, reportUnanswered }: Pick<VerifyRpcOptions, "verifyMany" | "issuerOf" | "reportUnanswered">,
@@ -65,7 +65,7 @@ export function batchVerifyApiKeys(
   };
 }
 
-/** What is to be verified, or all that is wrong with the item. */
+/** The item to verify, or every problem with it. */
 function itemOf(request: VerifyApiKeyRequest, call: Call, violationsOf: ViolationsOf): Verification | string {
   const violations = violationsOf(VerifyApiKeyRequestSchema, request);
   try {
@@ -82,7 +82,7 @@ function malformed(errorMessage: string) {
   return { isValid: false, errorCode: VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, errorMessage };
 }
 
-/** Not the verdict without metadata or claims: whoever decides by these would decide wrong. */
+/** The verdict must not go out without metadata or claims: a caller that decides by these would decide wrong. */
 const unanswered = {
   isValid: false,
   errorCode: VerificationErrorCode.VERIFICATION_ERROR_INTERNAL,
@@ -91,7 +91,7 @@ const unanswered = {
 
 const byDistance: readonly (CacheOutcome | null)[] = ["bypass", "miss", "hit"];
 
-/** One header for the whole batch: how far the farthest look-up went. */
+/** One header for the whole batch. It describes the look-up that went farthest. */
 function farthest(verified: readonly Verified[]): CacheOutcome | null {
   return byDistance.find((outcome) => verified.some(({ cacheOutcome }) => cacheOutcome === outcome)) ?? null;
 }

@@ -6,7 +6,7 @@ import { defaultTenant } from "../core/tenant.ts";
 /** Whose keys a call is about, and who calls. */
 export interface CallContext {
   readonly tenant: string;
-  /** Makes the origin for the audit trail. Calls without an audit event do not need it, and verifications are too many to make one each. */
+  /** Makes the origin for the audit trail. Lazy, because verifications have no audit event and are the most frequent calls. */
   readonly origin: () => Origin;
 }
 

@@ -7,7 +7,7 @@ import type { NewKeyRequest } from "../service/new-key.ts";
 import { attributesFrom } from "./attributes.ts";
 import { durationToMs, visibilityFromMessage } from "./message.ts";
 
-/** What issuing and importing ask for alike. */
+/** The fields that requests to issue and to import share. */
 export function newKeyFromMessage(request: IssueApiKeyRequest | ImportApiKeyRequest): NewKeyRequest {
   return {
     attributes: attributesFrom(request),
@@ -18,7 +18,7 @@ export function newKeyFromMessage(request: IssueApiKeyRequest | ImportApiKeyRequ
   };
 }
 
-/** What one import asks for, alone or in a batch. Throws INVALID_REQUEST where it does not name its key in exactly one way. */
+/** Reads one import, alone or in a batch. Throws INVALID_REQUEST if it does not give its key in exactly one way. */
 export function importFromMessage(request: ImportApiKeyRequest): ImportRequest {
   return { ...newKeyFromMessage(request), key: keyOf(request) };
 }

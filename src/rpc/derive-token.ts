@@ -13,9 +13,10 @@ import { createLimits, type LimitsOptions } from "../service/limits.ts";
 import { contextOf } from "./context.ts";
 import { durationToMs, structToMessage } from "./message.ts";
 import { refuseFor, setRateLimitHeaders } from "./rate-limit-headers.ts";
+import { ceilingOf } from "./scope-ceiling.ts";
 import { statedAddressOf } from "./stated-address.ts";
 
-/** With the limits of verify: who is refused there must not go on here. */
+/** The limits of verify apply, so that a caller refused there cannot continue here. */
 export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
@@ -28,6 +29,7 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       algorithm: request.algorithm === TokenAlgorithm.MACAROON ? "macaroon" : "jwt",
       ttlMs: durationToMs(request.ttl),
       scopes: scopeSet(request.scopes),
+      ceiling: ceilingOf(call),
       customClaims: request.customClaims ?? {},
       endUserAddress: () => statedAddress ?? parseAddress(call.clientAddress),
       guard: statedAddress === null ? unguarded : guardOf(options.guesses, tenant, statedAddress, call),

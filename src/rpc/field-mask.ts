@@ -3,8 +3,8 @@ import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { Failure, type FieldViolation } from "../error/failure.ts";
 
 /**
- * The fields of a message that a change is about: those that the mask names, else those that are populated (AIP-134). A mask that names
- * nothing counts as none: generated clients always send one.
+ * The fields of a message that a change writes: those in the mask, or without a mask the populated ones (AIP-134). An empty mask
+ * counts as no mask, because generated clients always send one.
  */
 export function fieldsToWrite<Name extends string>(
   message: Message,
@@ -18,8 +18,8 @@ export function fieldsToWrite<Name extends string>(
 }
 
 /**
- * The fields that a mask names, out of those it may name. `*` is all of these (AIP-134). Throws INVALID_REQUEST on the mask's field for
- * every path that is unknown, reaches into a field, or names one that may not be written.
+ * The fields in a mask. `*` means every writable field (AIP-134). Throws INVALID_REQUEST on the mask's field for
+ * every path that is unknown, reaches into a field, or names a field that is not writable.
  */
 function maskedFields<Name extends string>(mask: FieldMask, maskField: string, schema: DescMessage, writable: readonly Name[]): Set<Name> {
   const names = new Set<Name>();
@@ -43,7 +43,7 @@ function problemOf(path: string, schema: DescMessage, writable: readonly string[
   return writable.includes(field.name) ? `"${field.name}" can only be named as a whole` : `"${field.name}" cannot be written`;
 }
 
-/** A path comes from outside and goes into an error text. Cut short, as somebody may put a credential here by mistake. */
+/** A path comes from the caller and goes into an error text. It is cut short, because a caller may put a credential here by mistake. */
 function printable(path: string): string {
   return path.replaceAll(/[^\w.*-]/g, "?").slice(0, 24);
 }

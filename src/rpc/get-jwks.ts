@@ -2,7 +2,7 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementation } from "../call/methods.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 
-/** How long verifiers may go on with what they have: a new key must be published for as long before it signs. */
+/** How long verifiers may keep a copy. A new key must be published for this long before it signs. */
 const maxAgeSeconds = 300;
 
 export function getJwks(tokenKeys: Pick<TokenKeySource, "current">): Implementation<typeof ApiKeysService.method.getJwks> {

@@ -5,10 +5,13 @@ import type { KeyService } from "../service/key-service.ts";
 import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
+import { checkNewKey } from "./scope-ceiling.ts";
 
 export function importApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminImportApiKey> {
   return async (request, call) => {
     const { tenant, origin } = contextOf(call);
-    return keyToMessage(await importKey(service, tenant, origin(), importFromMessage(request)), service.clock());
+    const wanted = importFromMessage(request);
+    checkNewKey(call, wanted.attributes);
+    return keyToMessage(await importKey(service, tenant, origin(), wanted), service.clock());
   };
 }

@@ -5,11 +5,14 @@ import type { KeyService } from "../service/key-service.ts";
 import { contextOf } from "./context.ts";
 import { newKeyFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
+import { checkNewKey } from "./scope-ceiling.ts";
 
 export function issueApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminIssueApiKey> {
   return async (request, call) => {
     const { tenant, origin } = contextOf(call);
-    const { record, secret } = await issueKey(service, tenant, origin(), newKeyFromMessage(request));
+    const wanted = newKeyFromMessage(request);
+    checkNewKey(call, wanted.attributes);
+    const { record, secret } = await issueKey(service, tenant, origin(), wanted);
     return { issuedApiKey: keyToMessage(record, service.clock()), secret: secret ?? "" };
   };
 }

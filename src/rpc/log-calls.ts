@@ -9,21 +9,21 @@ export interface CallLogOptions {
   readonly log: Log;
   readonly monotonicMs: () => number;
   readonly isRead: (method: DescMethod) => boolean;
-  /** Asked for each successful read: whether it is one of those logged as `info`. */
+  /** Called for each successful read. Returns true if it is logged as `info`. */
   readonly isSampled: () => boolean;
-  /** The trace that a call belongs to. */
+  /** Returns the trace of a call. */
   readonly traceIdOf: (call: Call) => string | undefined;
 }
 
-/** True for this share, 0 to 1, of the times that it is asked. */
+/** Returns a function that returns true for this share, 0 to 1, of its calls. */
 export function createSampler(share: number, random: () => number): () => boolean {
   return share === 0 ? () => false : () => random() < share;
 }
 
 /**
- * One log line a call. Changes are logged as `info`, reads as `debug` but for a sample (bench/micro.ts has the cost of a line), our own
- * faults as `error` with their cause. A caller who is known and may not do what it asks is logged as `info`, a deadline of its own that
- * passed as `warn`; strangers only as `debug`, because they can call as often as they like.
+ * Writes one log line a call. Changes are logged as `info`, reads as `debug` except for a sample (bench/micro.ts has the cost of a line),
+ * our own faults as `error` with their cause. A known caller without permission is logged as `info`, and a deadline of the caller that
+ * passed as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as often as they like.
  */
 export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
   const fieldsOf = (call: Call, code: CodeName | "OK", startMs: number) => ({

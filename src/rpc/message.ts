@@ -79,7 +79,7 @@ export function rateLimitPolicyFromMessage(policy: RateLimitPolicy | undefined):
   return { quota: policy.quota, windowMs: durationToMs(policy.window) ?? 0, unit: policy.unit || "requests" };
 }
 
-/** Throws INVALID_REQUEST, naming each text that is no range, with `path` before the field. */
+/** Throws INVALID_REQUEST, naming each entry that is not a range. `path` is prepended to the field names. */
 export function cidrsFromMessage(restriction: IpRestriction | undefined, path = ""): string[] {
   const texts = restriction?.allowedCidrs ?? [];
   const violations = texts.flatMap((text, index) => {
@@ -109,7 +109,7 @@ function nameOf<Name extends string>(values: Readonly<Record<Name, number>>, val
   return (Object.keys(values) as Name[]).find((name) => values[name] === value);
 }
 
-/** Milliseconds, cut off below; null for an absent duration and for zero, which both mean the default. */
+/** Milliseconds, rounded down; null for an absent duration and for zero, which both mean the default. */
 export function durationToMs(duration: Duration | undefined): number | null {
   if (duration === undefined) return null;
   return Number(duration.seconds) * 1000 + Math.trunc(duration.nanos / 1e6) || null;

@@ -3,12 +3,17 @@ import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.
 import { publicBody } from "./body-bounds.ts";
 import { type Access, type MethodName, type MethodRow, methodRows, type Success, services } from "./methods.ts";
 
-/** A location gets the response of its own method only, because it is looked up by that method. */
+/** A location function only ever gets the response of its own method, because it is looked up by that method. */
 const rows = new Map<DescMethod, MethodRow<Message>>(
-  services.flatMap(({ methods }) => methods as readonly DescMethod[]).map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
+  services
+    .flatMap(({ methods }) => methods as readonly DescMethod[])
+    .map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
 );
 
-/** Undefined for methods of other services. */
+/** The methods that have a row. */
+export const tableMethods: readonly DescMethod[] = [...rows.keys()];
+
+/** Who of the built-in roles may call it. Undefined for methods without a row. */
 export function accessOf(method: DescMethod): Access | undefined {
   return rows.get(method)?.access;
 }

@@ -10,17 +10,17 @@ export const services = [ApiKeysService, TenantsService] as const;
 type Methods = typeof ApiKeysService.method & typeof TenantsService.method;
 export type MethodName = keyof Methods;
 
-/** Who may call a method: anyone, or callers with one of the roles. */
+/** Who may call a method: anyone, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
 export type Access = "public" | readonly Role[];
 
 /** How JSON/HTTP answers a success. */
 export interface Success<Response> {
   readonly status: 200 | 201 | 204;
-  /** Path of the resource that was made, for the Location header. */
+  /** Path of the created resource, for the Location header. */
   readonly location?: (response: Response) => string;
 }
 
-/** What is fixed for a method beside its contract in proto/. */
+/** Properties of a method that its contract in proto/ does not state. */
 export interface MethodRow<Response> {
   readonly access: Access;
   readonly success: Success<Response>;
@@ -32,6 +32,7 @@ export interface MethodRow<Response> {
 }
 
 const admins = ["admin"] as const;
+const issuers = ["admin", "issuer"] as const;
 const auditors = ["admin", "auditor"] as const;
 const verifiers = ["admin", "verifier"] as const;
 
@@ -40,20 +41,20 @@ const noContent = { status: 204 } as const;
 
 /** Exhaustive: a method without a row does not compile. */
 export const methodRows = {
-  adminIssueApiKey: { access: admins, success: created(issuedPath), body: usualBody, effect: "change", hasSecret: true },
+  adminIssueApiKey: { access: issuers, success: created(issuedPath), body: usualBody, effect: "change", hasSecret: true },
   adminGetIssuedApiKey: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminListIssuedApiKeys: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
-  adminUpdateIssuedApiKey: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
-  adminRotateIssuedApiKey: { access: admins, success: created(issuedPath), body: usualBody, effect: "change", hasSecret: true },
-  adminRevokeApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
-  adminRevokeIssuedApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
-  adminRevokeImportedApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
-  adminImportApiKey: { access: admins, success: created(importedPath), body: usualBody, effect: "change", hasSecret: false },
-  adminBatchImportApiKeys: { access: admins, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
-  adminBatchCreateImportedApiKeys: { access: admins, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
+  adminUpdateIssuedApiKey: { access: issuers, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminRotateIssuedApiKey: { access: issuers, success: created(issuedPath), body: usualBody, effect: "change", hasSecret: true },
+  adminRevokeApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminRevokeIssuedApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminRevokeImportedApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminImportApiKey: { access: issuers, success: created(importedPath), body: usualBody, effect: "change", hasSecret: false },
+  adminBatchImportApiKeys: { access: issuers, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
+  adminBatchCreateImportedApiKeys: { access: issuers, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
   adminGetImportedApiKey: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminListImportedApiKeys: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
-  adminUpdateImportedApiKey: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminUpdateImportedApiKey: { access: issuers, success: ok, body: usualBody, effect: "change", hasSecret: false },
   adminDeleteImportedApiKey: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
   adminVerifyApiKey: { access: verifiers, success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminBatchVerifyApiKeys: { access: verifiers, success: ok, body: batchVerifyBody, effect: "read", hasSecret: false },

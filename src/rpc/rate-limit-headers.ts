@@ -6,8 +6,9 @@ import type { Verified } from "../service/judge.ts";
 const maxInteger = 999_999_999_999_999n;
 
 /**
- * The key's limit as response headers (draft-ietf-httpapi-ratelimit-headers-10), for a gateway to pass on, and Retry-After where one was met.
- * On every protocol alike, as leading metadata. No partition key: it would name the key. A batch has none of them, since it is about many keys.
+ * The key's limit as response headers (draft-ietf-httpapi-ratelimit-headers-10), for a gateway to pass on, and Retry-After if a limit was
+ * reached. Every protocol sends them as leading metadata. There is no partition key, because it would name the key. A batch has no such
+ * headers, since it is about many keys.
  */
 export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { limit, retryAfterMs }: Verified): void {
   if (limit !== undefined) {

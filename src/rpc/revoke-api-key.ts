@@ -8,7 +8,7 @@ import { revokeKey } from "../service/revoke.ts";
 import { contextOf } from "./context.ts";
 import { reasonFromMessage } from "./message.ts";
 
-/** Revokes keys of one kind, or of both where none is given. */
+/** Revokes keys of one kind, or of both kinds if none is given. */
 export function revokeApiKey(service: KeyService, kind?: KeyKind): Implementation<typeof ApiKeysService.method.adminRevokeApiKey> {
   return async ({ keyId, reason, description }, call) => {
     if (description !== "" && reason !== RevocationReason.PRIVILEGE_WITHDRAWN) {

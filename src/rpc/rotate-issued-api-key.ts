@@ -10,15 +10,18 @@ import { attributesNamed } from "./attributes.ts";
 import { contextOf } from "./context.ts";
 import { fieldsToWrite } from "./field-mask.ts";
 import { keyToMessage, visibilityFromMessage } from "./message.ts";
+import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
     const { tenant, origin } = contextOf(call);
+    const overrides = overridesOf(request);
     const rotated = await rotateKey(service, tenant, origin(), {
       keyId: request.keyId,
-      overrides: overridesOf(request),
+      overrides,
+      check: (record) => checkRotation(ceilingOf(call), record, overrides),
     });
     const nowMs = service.clock();
     return {
@@ -29,7 +32,7 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
   };
 }
 
-/** What the new key does not inherit: see fieldsToWrite. */
+/** The fields that the new key does not inherit: see fieldsToWrite. */
 function overridesOf(request: RotateIssuedApiKeyRequest): KeyOverrides {
   const names = fieldsToWrite(request, request.overrideMask, "override_mask", RotateIssuedApiKeyRequestSchema, overridable);
   return {

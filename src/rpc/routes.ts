@@ -26,7 +26,7 @@ import { updateImportedApiKey } from "./update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./verify-api-key.ts";
 
-/** What the method implementations are made of. */
+/** The dependencies of the method implementations. */
 export interface MethodParts {
   readonly service: KeyService;
   readonly verification: VerifyRpcOptions;

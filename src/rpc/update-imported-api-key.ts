@@ -6,17 +6,18 @@ import type { KeyService } from "../service/key-service.ts";
 import { updateKey } from "../service/update.ts";
 import { contextOf } from "./context.ts";
 import { keyToMessage } from "./message.ts";
-import { attributesToWrite, checkImmutable } from "./update-request.ts";
+import { attributesToWrite, checkUpdate } from "./update-request.ts";
 
 export function updateImportedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminUpdateImportedApiKey> {
   return async ({ importedApiKey, updateMask }, call) => {
     if (importedApiKey === undefined || importedApiKey.keyId === "") throw invalidField("imported_api_key.key_id", "must not be empty");
+    const attributes = attributesToWrite(ImportedApiKeySchema, importedApiKey, updateMask, "imported_api_key.");
     const { tenant, origin } = contextOf(call);
     const record = await updateKey(service, tenant, origin(), {
       kind: "imported",
       keyId: importedApiKey.keyId,
-      attributes: attributesToWrite(ImportedApiKeySchema, importedApiKey, updateMask, "imported_api_key."),
-      checkImmutable: checkImmutable("imported_api_key", importedApiKey),
+      attributes,
+      check: checkUpdate(call, attributes, "imported_api_key", importedApiKey),
     });
     return keyToMessage(record, service.clock());
   };

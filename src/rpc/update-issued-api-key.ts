@@ -6,17 +6,18 @@ import type { KeyService } from "../service/key-service.ts";
 import { updateKey } from "../service/update.ts";
 import { contextOf } from "./context.ts";
 import { keyToMessage } from "./message.ts";
-import { attributesToWrite, checkImmutable } from "./update-request.ts";
+import { attributesToWrite, checkUpdate } from "./update-request.ts";
 
 export function updateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminUpdateIssuedApiKey> {
   return async ({ issuedApiKey, updateMask }, call) => {
     if (issuedApiKey === undefined || issuedApiKey.keyId === "") throw invalidField("issued_api_key.key_id", "must not be empty");
+    const attributes = attributesToWrite(IssuedApiKeySchema, issuedApiKey, updateMask, "issued_api_key.");
     const { tenant, origin } = contextOf(call);
     const record = await updateKey(service, tenant, origin(), {
       kind: "issued",
       keyId: issuedApiKey.keyId,
-      attributes: attributesToWrite(IssuedApiKeySchema, issuedApiKey, updateMask, "issued_api_key."),
-      checkImmutable: checkImmutable("issued_api_key", issuedApiKey),
+      attributes,
+      check: checkUpdate(call, attributes, "issued_api_key", issuedApiKey),
     });
     return keyToMessage(record, service.clock());
   };

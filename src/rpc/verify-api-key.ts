@@ -12,7 +12,7 @@ export interface VerifyRpcOptions {
   readonly verifyMany: VerifyMany;
   /** The `iss` of the tokens of a tenant. */
   readonly issuerOf: (tenant: string) => string;
-  /** Called with why an item of a batch has no answer: the answer says only that. */
+  /** Called with the reason why an item of a batch has no answer. The answer itself gives no reason. */
   readonly reportUnanswered: (error: unknown) => void;
 }
 

@@ -2,12 +2,12 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { isTimestamp } from "../validation/timestamps.ts";
 
-/** Whether a message, or what one is made from, has a JSON and a binary form. */
+/** Whether a message, or its init shape, has a JSON and a binary form. */
 export type IsWritable = (message: unknown) => boolean;
 
 /**
- * Compiles the look at what encoders throw for: times outside the years 1 to 9999, numbers of 64 bits that need more, and numbers in
- * google.protobuf.Struct that are not finite. No call can bring them in, but a store may hold what another program wrote.
+ * Compiles the check for values that encoders throw on: times outside the years 1 to 9999, integers that do not fit 64 bits, and numbers in
+ * google.protobuf.Struct that are not finite. No call can create them, but another program may have written them to the store.
  */
 export function compileWritable(schema: DescMessage): IsWritable {
   const checks = schema.fields.flatMap((field) => {

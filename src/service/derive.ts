@@ -5,6 +5,7 @@ import { matchesRecord, type PresentedCredential, type Refused } from "../core/c
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
 import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
+import { checkScopes, type ScopeCeiling } from "../core/scope-ceiling.ts";
 import { bindingCaveats } from "../core/token/caveat.ts";
 import { claimsOf } from "../core/token/claims.ts";
 import {
@@ -37,6 +38,7 @@ export interface DeriveRequest {
   /** Empty: all scopes of the credential. */
   readonly scopes: readonly string[];
   readonly customClaims: JsonObject;
+  readonly ceiling: ScopeCeiling;
   /** The end user's address. Null: unknown. */
   readonly endUserAddress: () => Address | null;
   readonly guard: GuessGuard;
@@ -97,7 +99,7 @@ export async function deriveToken(options: DeriveOptions, tenant: string, origin
     rootKeyId: parent.record.keyId,
     rootFirstRevision: parent.record.kind === "imported" ? parent.record.firstRevision : null,
     actorId: parent.record.actorId,
-    scopes: scopesOf(parent, request.scopes),
+    scopes: scopesOf(parent, request),
     metadata: parent.record.metadata,
     customClaims: customClaimsOf(parent, request.customClaims),
     issueTimeMs,
@@ -187,10 +189,12 @@ function chainOf({ token }: Parent): readonly string[] {
   return chain;
 }
 
-function scopesOf({ record }: Parent, wanted: readonly string[]): readonly string[] {
+function scopesOf({ record }: Parent, { scopes: wanted, ceiling }: DeriveRequest): readonly string[] {
   const missing = wanted.findIndex((scope) => !record.scopes.includes(scope));
   if (missing !== -1) throw new Failure("PERMISSION_DENIED", { message: `scopes[${missing}]: the credential does not have this scope` });
-  return wanted.length === 0 ? record.scopes : wanted;
+  const scopes = wanted.length === 0 ? record.scopes : wanted;
+  checkScopes(ceiling, scopes, "scopes");
+  return scopes;
 }
 
 /**

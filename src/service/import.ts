@@ -47,7 +47,12 @@ export function importedKeyIds(service: KeyService, tenant: string, key: ImportR
 }
 
 /** The record of a new imported key, and the mark of its request. */
-export function newImport(service: KeyService, tenant: string, keyId: string, request: ImportRequest): { record: KeyRecord; mark: RequestMark | null } {
+export function newImport(
+  service: KeyService,
+  tenant: string,
+  keyId: string,
+  request: ImportRequest,
+): { record: KeyRecord; mark: RequestMark | null } {
   return { record: newRecord(service, tenant, { kind: "imported", keyId, digest: "" }, request), mark: requestMark(request, keyId) };
 }
 

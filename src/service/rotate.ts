@@ -9,6 +9,8 @@ export interface RotateRequest {
   readonly keyId: string;
   /** What the new key does not inherit. */
   readonly overrides: KeyOverrides;
+  /** Throws if the caller may not rotate this key in this way. */
+  readonly check: (record: KeyRecord) => void;
 }
 
 export interface Rotated {
@@ -27,7 +29,7 @@ export async function rotateKey(
   service: KeyService,
   tenant: string,
   origin: Origin,
-  { keyId, overrides }: RotateRequest,
+  { keyId, overrides, check }: RotateRequest,
 ): Promise<Rotated> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = service.announcer.beginChange(tenant, keyId);
@@ -35,6 +37,8 @@ export async function rotateKey(
     if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
     const status = statusAt(record, service.clock());
     if (status !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${status}` });
+
+    check(record);
 
     const { visibility = record.visibility, ...attributes } = overrides;
     const minted = mintKey(service, tenant, {

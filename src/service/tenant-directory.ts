@@ -80,6 +80,18 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   };
 }
 
+/** How soon a process knows the hosts and prefixes that another one gave to a tenant. What is taken away holds sooner. */
+const refreshMs = 1000;
+
+/** Reads the tenants, and again from time to time if other processes can change them. */
+export async function startDirectory(directory: TenantDirectory, isShared: boolean, closing: AsyncDisposableStack): Promise<void> {
+  await directory.refresh();
+  if (!isShared) return;
+  // What fails is tried again the next time.
+  const timer = setInterval(() => void directory.refresh().catch(() => {}), refreshMs);
+  closing.defer(() => clearInterval(timer));
+}
+
 async function listTenants(store: Pick<KeyStore, "list">): Promise<Tenant[]> {
   const tenants: Tenant[] = [];
   for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {

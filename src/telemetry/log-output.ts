@@ -12,7 +12,7 @@ export interface LogOutput {
 
 /** Beyond this, new lines are dropped: the reader has stopped, and the process must not run out of memory. */
 const maxWaitingChars = 16 * 1024 * 1024;
-/** A failed write loses at most this much, or one line. */
+/** A failed write loses at most this many bytes, or one line. */
 const maxWriteChars = 64 * 1024;
 const retryMs = 20;
 
@@ -20,8 +20,8 @@ const retryMs = 20;
  * Writes lines to a file descriptor on the thread pool, so that no caller waits for a disk or for the reader of the log. A line is written
  * immediately if no write is in progress, else with the next write.
  *
- * A write that fails (a full disk, a reader that is gone) drops its lines, and the next lines are tried as they come. Retrying instead would
- * keep the process busy, and from ending, for as long as the disk is full. `onFirstDrop` is called once in the life of the output.
+ * A write that fails (a full disk, a reader that is gone) drops its lines. The next lines are written as usual. Retrying instead would
+ * keep the process busy, and prevent its end, for as long as the disk is full. `onFirstDrop` is called once in the life of the output.
  */
 export function createLogOutput(fd: number, onFirstDrop: (reason: string) => void): LogOutput {
   const waiting: string[] = [];

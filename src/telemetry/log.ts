@@ -8,11 +8,11 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" |
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
- * Structured log. Secrets cannot get into a line: members whose names tell of one are replaced at any depth, and so are credentials
+ * Structured log. Secrets cannot get into a line: members with the name of a secret are replaced at any depth, and so are credentials
  * inside texts (redact.ts). Fields must not be named `level`, `time` or `message`.
  */
 export interface Log {
-  /** For callers that would only build fields in vain. */
+  /** Lets callers avoid building fields that would not be logged. */
   isEnabled(level: "debug" | "info"): boolean;
   debug(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
@@ -30,7 +30,7 @@ export interface Log {
   child(fields: LogFields): Log;
 }
 
-/** What a log writes to. A destination without `flush` writes at once and drops nothing. */
+/** The destination of a log. One without `flush` writes immediately and drops nothing. */
 export type LogDestination = Pick<LogOutput, "write"> & Partial<LogOutput>;
 
 /** JSON lines with level, ISO time and message, on standard output unless another destination is given. */
@@ -45,7 +45,7 @@ export function createLog(level: LogLevel, to: LogDestination = standardOutput()
   return wrap(pino(options, to), to);
 }
 
-/** Drops what cannot be written, and says so on standard error once. */
+/** Drops lines that cannot be written, and reports that once on standard error. */
 function standardOutput(): LogOutput {
   const standardError = createLogOutput(2, () => {});
   return createLogOutput(1, (reason) => {

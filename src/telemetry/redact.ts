@@ -1,6 +1,6 @@
 /**
- * Copies of values that are safe to log. What decides is the name of a member, at any depth; texts are searched for credentials as well,
- * because error messages quote what they were given. Byte arrays and protobuf messages are never written out: they are request contents.
+ * Returns copies of values that are safe to log. The name of a member decides, at any depth. Texts are searched for credentials as well,
+ * because error messages quote their input. Byte arrays and protobuf messages are never written out: they are request contents.
  */
 
 import { credentialMark, credentialsInText } from "../core/credential-shape.ts";
@@ -69,7 +69,10 @@ function isSecretName(name: string): boolean {
   return secretName.test(lower) || (separator.test(lower) && secretName.test(lower.replaceAll(separators, "")));
 }
 
-/** Class, reason or code, message, stack, causes, and the errors of an AggregateError. Other members of errors often quote what was sent, so they are left out. */
+/**
+ * Class, reason or code, message, stack, causes, and the errors of an AggregateError. Other members of errors often quote what was sent, so
+ * they are left out.
+ */
 function redactError(error: Error, depth: number): Record<string, unknown> {
   const { reason, code } = error as { reason?: unknown; code?: unknown };
   return {

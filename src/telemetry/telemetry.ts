@@ -24,14 +24,14 @@ import type { Traces } from "./traces/traces.ts";
 
 /** Wraps the observed parts with observers. If there is no observer, returns the parts unchanged, so that it costs nothing. */
 export interface Telemetry {
-  /** Around all others. */
+  /** The outermost interceptor. */
   readonly interceptors: readonly Interceptor[];
   readonly observeRead: ObserveRead | undefined;
-  /** The trace that a call belongs to, its caller's or our own; undefined if there is none. */
+  /** The trace of a call, its caller's or our own; undefined if it has none. */
   traceIdOf(call: Call): string | undefined;
   /** Observes every call, for metrics and traces and by `log`. */
   admission(admit: Admission, log: CallObserver): Admission;
-  /** Logs and counts faults of our own that no call's observation tells of. */
+  /** Logs and counts our own faults that no observed call reports. */
   reportFaults(log: Log): (error: unknown) => void;
   keyStore(store: KeyStore, system: string): KeyStore;
   generations(generations: CacheGenerationStore): CacheGenerationStore;
@@ -42,7 +42,7 @@ export interface Telemetry {
   verifyMany(verifyMany: VerifyMany): VerifyMany;
 }
 
-/** Null for what is off. */
+/** Null for each part that is off. */
 export function createTelemetry(metrics: Metrics | null, traces: Traces | null, monotonicMs: () => number): Telemetry {
   const calls = [metrics && countCalls(metrics, monotonicMs), traces?.calls].filter((observer) => observer != null);
   const onStore = metrics && timeOperations(metrics.storeDuration, metrics.storeErrors, monotonicMs);

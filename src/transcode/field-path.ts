@@ -2,7 +2,7 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { fieldsByJsonName, hasMembers } from "../protojson/fields.ts";
 
-/** Well-known messages, beside the wrappers, that JSON and queries write as one string. */
+/** Well-known messages, apart from the wrappers, that JSON and queries write as one string. */
 const textual = new Set(["google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"]);
 
 /** Whether one parameter can hold the field's value, or one of its items. */
@@ -13,7 +13,7 @@ export function isScalarLike({ fieldKind, message }: DescField): boolean {
 export type FieldPath = readonly DescField[];
 
 /**
- * The fields that `a.b.c` leads through, by their names in either casing; undefined if one does not exist. All but the last are
+ * Returns the fields along the path `a.b.c`, whose names may have either casing; undefined if one does not exist. All but the last are
  * single messages.
  */
 export function resolveFieldPath(schema: DescMessage, path: string): FieldPath | undefined {
@@ -28,7 +28,7 @@ export function resolveFieldPath(schema: DescMessage, path: string): FieldPath |
   return fields;
 }
 
-/** In proto names. */
+/** Writes the path in proto names. */
 export function pathText(path: FieldPath): string {
   return path.map((field) => field.name).join(".");
 }

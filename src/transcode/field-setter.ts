@@ -5,7 +5,7 @@ import type { FieldPath } from "./field-path.ts";
 
 type Local = Record<string, unknown>;
 
-/** Never ignores a name that it does not know: the path would then select another resource. */
+/** Never ignores unknown enum names: the path would then select another resource. */
 const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
 
 /**
@@ -32,7 +32,7 @@ export function setField(message: Message, path: FieldPath, text: string): strin
   return undefined;
 }
 
-/** The value of a field whose JSON stands for the text, or why it cannot be read. */
+/** The value that the text means for a field, or why it cannot be read. */
 function readValue(field: DescField, text: string): unknown {
   const json = field.enum === undefined ? scalarJson(field.scalar, text) : enumJson(text);
   try {
@@ -44,7 +44,7 @@ function readValue(field: DescField, text: string): unknown {
   }
 }
 
-/** The JSON that stands for the text of a query parameter or path variable. The reader refuses text that is not a value of the type. */
+/** The JSON of the text of a query parameter or path variable. The reader refuses text that is not a value of the type. */
 export function scalarJson(scalar: ScalarType | undefined, text: string): string | boolean {
   if (scalar !== ScalarType.BOOL) return text;
   return text === "true" ? true : text === "false" ? false : text;

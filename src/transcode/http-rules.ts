@@ -18,8 +18,9 @@ const token = /^(?:\*|[A-Za-z0-9!#$%&'+.^_`|~-]+)$/;
 const withoutBody = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
 
 /**
- * The google.api.http rules of all methods as one trie of what `finish` makes of each. Methods without a rule have no route. Throws one Error that lists every problem:
- * templates that do not parse, fields that do not exist or cannot be bound there, routes that are there twice.
+ * Compiles the google.api.http rules of all methods into one trie; `finish` makes the value of each route. Methods without a rule have no
+ * route. Throws one Error that lists every problem: templates that do not parse, fields that do not exist or cannot be bound there,
+ * duplicate routes.
  */
 export function compileHttpRules<T>(options: HttpRuleOptions, finish: (route: Route) => T): Trie<T> {
   const trie = createTrie<T>();

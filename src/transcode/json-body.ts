@@ -2,7 +2,7 @@ import { Failure } from "../error/failure.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { type HttpRequest, headerOf } from "../http/message.ts";
 
-/** Refuses with UNSUPPORTED_MEDIA_TYPE what is not JSON in UTF-8, as it is. */
+/** Throws UNSUPPORTED_MEDIA_TYPE unless the body is uncompressed JSON in UTF-8. */
 export function checkMediaType(request: HttpRequest): void {
   const contentType = headerOf(request, "content-type");
   if (contentType !== "application/json" && !isJsonMediaType(contentType ?? "")) throw new Failure("UNSUPPORTED_MEDIA_TYPE");

@@ -15,8 +15,9 @@ export interface QueryRules {
 const maxViolations = 100;
 
 /**
- * Query parameters as the JSON of the request message, in proto names, for the JSON reader to check. A parameter is a field path with
- * dots, in either casing; it is repeated for repeated fields and given once for others. Adds to `violations` what cannot be a parameter.
+ * Turns query parameters into the JSON of the request message, in proto names, for the JSON reader to check. A parameter is a field path
+ * with dots, in either casing; it is repeated for repeated fields and given once for others. Adds a violation for each parameter that is
+ * not valid.
  */
 export function queryToJson(query: string, rules: QueryRules, violations: FieldViolation[]): JsonMembers {
   const json = noMembers();
@@ -70,7 +71,7 @@ function leafJson(field: DescField, text: string): unknown {
   return scalarJson(field.message === undefined ? field.scalar : field.message.fields[0]?.scalar, text);
 }
 
-/** Without a prototype: a field may be called `constructor`. */
+/** Has no prototype, because a field may be called `constructor`. */
 function noMembers(): JsonMembers {
   return Object.create(null) as JsonMembers;
 }

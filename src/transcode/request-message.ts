@@ -12,9 +12,9 @@ import { segmentEnd } from "./trie.ts";
 
 /** The parts of a request. `body` is undefined if there is none. */
 export interface RequestParts {
-  /** As it came. */
+  /** As received. */
   readonly path: string;
-  /** What follows the question mark, as it came. */
+  /** The text after the question mark, as received. */
   readonly query: string;
   readonly body: unknown;
 }
@@ -22,11 +22,11 @@ export interface RequestParts {
 export type BuildRequest = (parts: RequestParts) => Message;
 
 /**
- * Compiles how a route makes its request message: body and query become one JSON for the reader, then the path's variables are set.
- * Throws Failure INVALID_REQUEST.
+ * Compiles a function that makes the request message of a route. Body and query become one JSON for the reader, then the path's variables
+ * are set. Throws Failure INVALID_REQUEST.
  *
- * A rule with a body field takes that field's message, and also, as AIP-134 clients send it, the whole request message with the field as
- * a member, unless the field's message has a member of that name itself.
+ * A rule with a body field accepts that field's message. It also accepts the whole request message, which AIP-134 clients send, with the
+ * field as a member, unless the field's message has a member of that name itself.
  */
 export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
   const schema = route.method.input;
@@ -61,7 +61,7 @@ function isWrapped(field: DescField, json: unknown): boolean {
   return [field.name, field.jsonName].some((name) => Object.hasOwn(json, name) && !own.has(name));
 }
 
-/** The query's members beside the body's; what both have is a violation. */
+/** Merges the query's members into the body's. A member that both have is a violation. */
 function merge(json: unknown, query: JsonMembers, route: Route, violations: FieldViolation[]): unknown {
   const names = Object.keys(query);
   if (names.length === 0 || !isJsonObject(json)) return json ?? query;

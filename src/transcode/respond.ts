@@ -11,10 +11,10 @@ import type { Route } from "./route.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
-/** Headers of an answer by lower-case name, `x-request-id` among them. */
+/** Headers of an answer by lower-case name, including `x-request-id`. */
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
-/** A success, encoded. */
+/** An encoded success. */
 export interface EncodedAnswer {
   readonly status: number;
   readonly location: string | undefined;
@@ -22,7 +22,7 @@ export interface EncodedAnswer {
   readonly text: string;
 }
 
-/** Encodes a success: status and Location as the route has them, the message or its field as JSON. Throws on a message that has no JSON. */
+/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON. */
 export function encodeAnswer(route: Route, message: Message): EncodedAnswer {
   const { status, location } = route.success;
   return { status, location: location?.(message), text: status === 204 ? "" : responseText(route, message) };
@@ -46,14 +46,14 @@ function responseText(route: Route, message: Message): string {
   const { name, fieldKind } = route.responseBody;
   const member = (toJson(schema, message, { useProtoFieldName: true }) as JsonObject)[name];
   if (member !== undefined) return JSON.stringify(member);
-  // Not set: an empty message, or the field's default.
+  // An unset field is an empty message, or the field's default.
   const defaults = toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject;
   return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
 }
 
 /**
- * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. Where the body is too large the
- * connection (HTTP/1.1) is closed after the answer, and where it was not read to its end the stream (HTTP/2).
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the
+ * HTTP/1.1 connection is closed after the answer. If the body was not read to its end, the HTTP/2 stream is closed.
  */
 export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, headers: ResponseHeaders): void {
   const { code, httpStatus } = errorTable[failure.reason];
@@ -61,7 +61,7 @@ export function sendFailure(request: HttpRequest, response: HttpResponse, failur
   const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }), headers);
-  // A body that nobody reads would wait in memory until the answer is read.
+  // A body that is not read would stay in memory until the answer is read.
   request.resume();
 }
 

@@ -1,6 +1,6 @@
 import { TemplateScanner } from "./template-scanner.ts";
 
-/** A variable and the segments it captures: from `start` up to `end`, or to the end of the path where `end` is undefined (`**`). */
+/** A variable and the segments it captures: from `start` up to `end`, or to the end of the path if `end` is undefined (`**`). */
 export interface TemplateVariable {
   readonly fieldPath: string;
   readonly start: number;
@@ -12,13 +12,13 @@ export interface TemplateVariable {
 export interface PathTemplate {
   /** Literals, `*` and `**`; variables are resolved into these. */
   readonly segments: readonly string[];
-  /** Without its colon; empty if there is none. */
+  /** Without its colon; empty if the template has no verb. */
   readonly verb: string;
   readonly variables: readonly TemplateVariable[];
 }
 
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
-/** RFC 3986 pchar without what the grammar needs itself: `*` and `:`. */
+/** RFC 3986 pchar, except `*` and `:`, which belong to the grammar. */
 const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;=@]|%[0-9A-Fa-f]{2})+/y;
 
 /**

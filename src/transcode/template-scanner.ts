@@ -1,9 +1,9 @@
-/** What is wrong with a path template, and where: columns count from 1. */
+/** A problem of a path template, with its column, which counts from 1. */
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
 }
 
-/** Walks over the text of a path template, one character or one run of characters at a time. */
+/** Reads the text of a path template, one character or one run of characters at a time. */
 export class TemplateScanner {
   readonly #text: string;
   #at = 0;
@@ -40,7 +40,7 @@ export class TemplateScanner {
     return found;
   }
 
-  /** `at` is an offset, as `at` has it. */
+  /** `at` is an offset, like the property `at`. */
   fail(problem: string, at = this.#at): never {
     throw new TemplateError(`${problem} at column ${at + 1} of "${this.#text}"`);
   }

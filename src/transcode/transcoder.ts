@@ -23,7 +23,7 @@ export interface TranscoderOptions {
   readonly admit: Admission;
   readonly json: JsonReader;
   readonly bodies: BodyBudget;
-  /** Methods that answer a success with something else than 200. */
+  /** Methods whose success is not a plain 200. */
   readonly rest: ReadonlyMap<DescMethodUnary, Success>;
   readonly trustedProxies: readonly string[];
   /** Largest request body. */
@@ -37,9 +37,9 @@ interface Endpoint {
 }
 
 /**
- * Serves methods as JSON/HTTP by their google.api.http rules, over HTTP/1.1 and HTTP/2. Throws at the start, with every problem, where a
- * rule is wrong; after that it never throws and never rejects. An error that is not a Failure leaves as INTERNAL, with the text of the table
- * only.
+ * Serves methods as JSON/HTTP by their google.api.http rules, over HTTP/1.1 and HTTP/2. Throws at start-up, with every problem, if a rule
+ * is wrong; after that it never throws and never rejects. An error that is not a Failure is answered as INTERNAL, with only the text of the
+ * table.
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
   const { admit, json, bodies, trustedProxies, reportError } = options;
@@ -81,7 +81,10 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
   };
 }
 
-/** The endpoint with the path that it was found by, or the methods that the path takes. An encoded colon is tried after the path as it is. */
+/**
+ * Returns the endpoint and the path that found it, or the methods that the path allows. The path as received is tried before one with its
+ * colon decoded.
+ */
 function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string): { path: string; endpoint: Endpoint } | Set<string> {
   const endpoint = routes.find(path, httpMethod);
   if (endpoint !== undefined) return { path, endpoint };
@@ -113,7 +116,7 @@ async function readNothing(request: HttpRequest, lease: BodyLease): Promise<Buff
   }
 }
 
-/** Whether it is known, without reading, that the request has no body. */
+/** Whether the headers show that the request has no body. */
 function isBodyless(request: HttpRequest): boolean {
   const length = request.headers["content-length"];
   if (length !== undefined) return length === "0";
@@ -138,7 +141,7 @@ function fail(request: HttpRequest, response: HttpResponse, error: unknown, head
     }
     sendFailure(request, response, error instanceof Failure ? error : new Failure("INTERNAL"), headers);
   } catch {
-    // The response went away in between: nobody is left to tell.
+    // The response was closed meanwhile, so no one is left to answer.
     response.destroy();
   }
 }

@@ -1,6 +1,6 @@
 import type { PathTemplate } from "./template-parser.ts";
 
-/** By HTTP method; `*` is any. */
+/** By HTTP method; `*` matches any. */
 type ByMethod<T> = Map<string, T>;
 
 interface Node<T> {
@@ -135,7 +135,7 @@ function answer<T>(methods: ByMethod<T> | undefined, httpMethod: string, found: 
 
 const slash = 0x2f;
 
-/** Where the segment that begins at `start` ends. */
+/** Returns the end of the segment that begins at `start`. */
 export function segmentEnd(path: string, start: number, end: number): number {
   const next = path.indexOf("/", start);
   return next < 0 || next > end ? end : next;

@@ -6,8 +6,8 @@ import type { FieldViolation } from "../error/failure.ts";
 export type FindLongLists = (message: Message | undefined) => FieldViolation[];
 
 /**
- * Compiles the check of the lengths of lists. The validator also checks every item of a list that is too long, and names each that breaks a
- * rule: a body has room for millions.
+ * Compiles the check of the lengths of lists. The validator would also check every item of a list that is too long, and name each that
+ * breaks a rule: a body has room for millions.
  */
 export function compileLongLists(schema: DescMessage, path = ""): FindLongLists {
   const finders = schema.fields.flatMap((field): FindLongLists[] => {

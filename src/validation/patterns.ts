@@ -1,6 +1,7 @@
 /**
- * Matches the patterns of the contract for protovalidate, with the engine of the platform: the RE2 in JavaScript takes many times as long (see
- * bench/micro.ts). The engine of the platform can backtrack for ever on some patterns. A test checks that the contract has none of those.
+ * Matches the patterns of the contract for protovalidate, with the engine of the platform: the RE2 in JavaScript takes many times as long
+ * (see bench/micro.ts). The engine of the platform can take exponential time on some patterns. A test checks that the contract has no such
+ * pattern.
  */
 export function createPatternMatcher(): (pattern: string, text: string) => boolean {
   const compiled = new Map<string, RegExp>();

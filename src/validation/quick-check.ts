@@ -11,7 +11,7 @@ import {
   StringRulesSchema,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** Returns true if a message surely keeps its `buf.validate` rules. After false the validator must decide. */
+/** Returns true only if a message keeps its `buf.validate` rules. If it returns false, the validator must decide. */
 export type QuickCheck = (message: Message) => boolean;
 
 type ValueCheck = (value: unknown) => boolean;
@@ -22,7 +22,7 @@ const isAbsent: ValueCheck = (value) => value === undefined;
 const isEmpty: ValueCheck = (value) => value === "";
 
 /**
- * Compiles the rules that need only lengths, which are those of most requests. Anything else (formats, CEL, messages within) makes the check
+ * Compiles the rules that need only lengths, which most requests have. Anything else (formats, CEL, nested messages) makes the check
  * return false, so that only the validator reports violations. See bench/micro.ts for what it saves a verification.
  */
 export function compileQuickCheck(schema: DescMessage): QuickCheck {

@@ -7,7 +7,7 @@ import { createPatternMatcher } from "./patterns.ts";
 import { compileQuickCheck, type QuickCheck } from "./quick-check.ts";
 import { compileTimestampCheck, type FindBadTimestamps } from "./timestamps.ts";
 
-/** Every field of a message that breaks its `buf.validate` rules. Never repeats a value. */
+/** Every field of a message that breaks its `buf.validate` rules. Values are never repeated in the text. */
 export type ViolationsOf = (schema: DescMessage, message: Message) => readonly FieldViolation[];
 
 interface Checks {
@@ -52,7 +52,7 @@ function compileChecks(schema: DescMessage): Checks {
   };
 }
 
-/** `field: problem; ...` */
+/** Formats violations as `field: problem; ...`. */
 export function violationsText(violations: readonly FieldViolation[]): string {
   return violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
 }

@@ -35,7 +35,9 @@ test("the first start makes three files for the owner only, and says so without 
 
   const token = await read("admin-token");
   expect(token).toMatch(/^kwadm_[\w-]{43}$/);
-  expect(secrets.adminTokens).toEqual([{ name: "admin", sha256: createHash("sha256").update(token).digest(), roles: ["admin"] }]);
+  expect(secrets.adminTokens).toMatchObject([
+    { name: "admin", sha256: createHash("sha256").update(token).digest(), roles: ["admin"], tenants: "*", expireTimeMs: null },
+  ]);
   expect(secrets.serverSecrets.current).toBe(await read("server-secret"));
   expect(secrets.serverSecrets.current).toHaveLength(43);
 

@@ -28,6 +28,7 @@ test("without settings, everything has its default", () => {
   expect(config).toEqual({
     host: "127.0.0.1",
     port: 4430,
+    roles: {},
     maxConnections: 10_000,
     maxConnectionsPerAddress: 1000,
     reflection: "on",
@@ -104,7 +105,7 @@ test("the environment says it all", () => {
     ],
   });
   const sha256 = createHash("sha256").update("t".repeat(32)).digest();
-  expect(given.adminTokens).toEqual([{ name: "admin", sha256, roles: ["admin"] }]);
+  expect(given.adminTokens).toEqual([{ name: "admin", sha256, roles: ["admin"], tenants: "*", expireTimeMs: null, scopeCeiling: null }]);
   expect(given.signingKeys).toEqual(["file:///keys.json", "https://keys.example/jwks"]);
 });
 
@@ -160,15 +161,45 @@ describe("the YAML file", () => {
 
   test("lists admin tokens by digest", () => {
     const yaml = `admin_tokens:\n  - name: gateway\n    sha256: ${"0a".repeat(32)}\n    roles: [verifier, auditor]\n`;
-    expect(fromYaml(yaml).given.adminTokens).toEqual([{ name: "gateway", sha256: Buffer.alloc(32, 0x0a), roles: ["verifier", "auditor"] }]);
+    expect(fromYaml(yaml).given.adminTokens).toEqual([
+      {
+        name: "gateway",
+        sha256: Buffer.alloc(32, 0x0a),
+        roles: ["verifier", "auditor"],
+        tenants: ["default"],
+        expireTimeMs: null,
+        scopeCeiling: null,
+      },
+    ]);
+  });
+
+  test("lists admin tokens with all that they can have, and roles of their own", () => {
+    const token = `{ name: a, sha256: ${"0a".repeat(32)}, roles: [importer], tenants: ["*"], expires: 2026-01-31T00:00:00Z, scope_ceiling: [a, b] }`;
+    const { given, config } = fromYaml(`roles: { importer: [AdminImportApiKey] }\nadmin_tokens: [${token}]\n`);
+    expect(given.adminTokens).toMatchObject([
+      { roles: ["importer"], tenants: "*", expireTimeMs: Date.UTC(2026, 0, 31), scopeCeiling: ["a", "b"] },
+    ]);
+    expect(config.roles).toEqual({ importer: ["AdminImportApiKey"] });
+  });
+
+  test.each([
+    ["{ admin: [GetJwks] }", "roles.admin: is a built-in role, which cannot be changed"],
+    ["{ importer: [] }", "roles.importer: must have at least one method"],
+    ["{ importer: ['*'] }", "roles.importer: item 1 must be the name of a method such as AdminVerifyApiKey"],
+    ["[importer]", "roles: must be a mapping of names to lists of methods"],
+  ])("names the place of what is wrong with a role (%#)", (roles, problem) => {
+    expect(problemsOf({}, `roles: ${roles}\n`)).toEqual([problem]);
   });
 
   test.each([
     ["- name: a\n    sha256: zz\n    roles: [admin]", "admin_tokens[0].sha256: must be the SHA-256 of the token as 64 hex digits"],
-    [`- name: a\n    sha256: ${"00".repeat(32)}\n    roles: [root]`, "admin_tokens[0].roles: item 1 must be admin or verifier or auditor"],
+    [
+      `- name: a\n    sha256: ${"00".repeat(32)}\n    roles: [root]`,
+      "admin_tokens[0].roles: item 1 must be admin or issuer or verifier or auditor, or a role of the setting roles",
+    ],
     [`- name: a\n    sha256: ${"00".repeat(32)}`, "admin_tokens[0].roles: must have at least one role"],
-    [`- name: a\n    token: abc`, "admin_tokens[0].token: unknown member; must be name, sha256 or roles"],
-    [`- just text`, "admin_tokens[0]: must have name, sha256 and roles"],
+    [`- name: a\n    token: abc`, "admin_tokens[0].token: unknown member; must be name, sha256, roles, tenants, expires, scope_ceiling"],
+    [`- just text`, "admin_tokens[0]: must be a mapping of name, sha256, roles, tenants, expires, scope_ceiling"],
   ])("names the place of what is wrong with a token (%#)", (item, problem) => {
     expect(problemsOf({}, `admin_tokens:\n  ${item}\n`)).toEqual([problem]);
   });

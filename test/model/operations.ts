@@ -34,7 +34,7 @@ const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
 /** Performs operations on the key of a slot, as the service does them. Resolves when the operation is acknowledged. */
 export function createOperations(protocol: Protocol, slots: readonly string[][]) {
   const narrow = (service: KeyService, kind: "issued" | "imported", keyId: string) =>
-    protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, checkImmutable: () => {} });
+    protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, check: () => {} });
 
   const revoke = (service: KeyService, operation: keyof typeof reasons, keyId: string) =>
     protocol.revokeKey(service, tenant, origin, { keyId, revocation: { reason: reasons[operation], description: "" } });
@@ -51,7 +51,7 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
       const { secret } = await protocol.issueKey(service, tenant, origin, request);
       credentials.push(secret as string);
     } else if (operation === "rotate") {
-      const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), overrides: {} });
+      const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), overrides: {}, check: () => {} });
       credentials.push(secret);
     } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
     else await revoke(service, operation === "supersede" ? operation : "revoke", keyIdOf(present));

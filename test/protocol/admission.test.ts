@@ -2,12 +2,13 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:http2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 /** AIP-211: whoever may not call learns nothing of what is wrong with the request, and its body is not even read. */
-let server: ServerProcess;
+let server: RunningServer;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 

@@ -6,11 +6,12 @@ import { HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts"
 import { SelfRevokeApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import { BatchVerifyApiKeysRequestSchema, BatchVerifyApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { http1Client, http2Client, type WireClient } from "../hostile/clients.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
-let server: ServerProcess;
+let server: RunningServer;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 

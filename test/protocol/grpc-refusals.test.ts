@@ -7,11 +7,12 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { flags, frame, frameTypes, headerBlock, http2Exchange, preface } from "../hostile/http2-wire.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
-let server: ServerProcess;
+let server: RunningServer;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
@@ -129,7 +130,7 @@ test("streams that are reset before they are refused get no answer, and no error
   });
   // In one piece with the preface, so that Node reads the resets before it tells of the streams.
   const bytes = Buffer.concat([preface, frame(frameTypes.settings, 0, 0), ...frames]);
-  await using own = await startServer();
+  await using own = await startServerHere();
   expect((await http2Exchange(own.port, bytes, 10_000)).end).toBe("barrier");
   // All output is there once it has ended.
   expect(await own.stop()).toBe(0);

@@ -3,14 +3,15 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { HttpAnswer, Send } from "../support/http.ts";
 import { httpSender } from "../support/http.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 /** JSON as text, which no client library would send: JSON/HTTP and Connect read it alike. */
-let server: ServerProcess;
+let server: RunningServer;
 let send: Send;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
   send = httpSender(server.url, server.adminToken);
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
@@ -166,7 +167,7 @@ describe("an encoded colon before a verb", () => {
 });
 
 test("lists and page tokens are always written over JSON/HTTP", async () => {
-  await using empty = await startServer();
+  await using empty = await startServerHere();
   const get = httpSender(empty.url, empty.adminToken);
   expect((await get("GET", "/v2alpha1/admin/issuedApiKeys")).json).toEqual({ issued_api_keys: [], next_page_token: "" });
   expect((await get("GET", "/v2alpha1/admin/importedApiKeys")).json).toEqual({ imported_api_keys: [], next_page_token: "" });

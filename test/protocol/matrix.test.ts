@@ -4,17 +4,18 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { asObject, type Client, type ClientKind } from "../support/clients/client.ts";
 import { clientKinds, refused, succeed } from "../support/clients.ts";
 import { createRoleTokens, token } from "../support/role-tokens.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 import { observeWire } from "../support/wire.ts";
 
 /** One scenario table over every protocol, HTTP version and codec, on one port. */
 const roles = createRoleTokens();
 const absentKeyId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-let server: ServerProcess;
+let server: RunningServer;
 let clients: ReadonlyMap<ClientKind, Client>;
 
 beforeAll(async () => {
-  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
+  server = await startServerHere({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
   clients = new Map(clientKinds.map((kind) => [kind, kind.open(server.url, server.adminToken)]));
 });
 

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { asObject } from "../support/clients/client.ts";
 import { clientKinds } from "../support/clients.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
-let server: ServerProcess;
+let server: RunningServer;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 

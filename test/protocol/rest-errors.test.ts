@@ -2,17 +2,18 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at, type HttpOptions, httpSender, type Send } from "../support/http.ts";
 import { createRoleTokens, token } from "../support/role-tokens.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 const keysPath = "/v2alpha1/admin/issuedApiKeys";
 const verifyPath = "/v2alpha1/admin/apiKeys:verify";
 const absentPath = `${keysPath}/01ARZ3NDEKTSV4RRFFQ69G5FAV`;
 const roles = createRoleTokens();
-let server: ServerProcess;
+let server: RunningServer;
 let send: Send;
 
 beforeAll(async () => {
-  server = await startServer({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
+  server = await startServerHere({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
   send = httpSender(server.url, server.adminToken);
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
@@ -140,7 +141,7 @@ describe("unknown members are named", () => {
   });
 
   test("ignored where the setting says so", async () => {
-    await using lenient = await startServer({ env: { KEYWRIGHT_UNKNOWN_FIELDS: "ignore" } });
+    await using lenient = await startServerHere({ env: { KEYWRIGHT_UNKNOWN_FIELDS: "ignore" } });
     const answer = await httpSender(lenient.url, lenient.adminToken)("POST", keysPath, { body: { name: "x", from_the_future: [{}] } });
     expect([answer.status, at(answer.json, "issued_api_key", "name")]).toEqual([201, "x"]);
   });

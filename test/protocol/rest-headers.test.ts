@@ -2,17 +2,18 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { httpSender, type Send } from "../support/http.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 const keysPath = "/v2alpha1/admin/issuedApiKeys";
 const verifyPath = "/v2alpha1/admin/apiKeys:verify";
 const webRpcPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 const origin = "https://app.example";
-let server: ServerProcess;
+let server: RunningServer;
 let send: Send;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
   send = httpSender(server.url, server.adminToken);
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
@@ -113,9 +114,9 @@ describe("CORS", () => {
   });
 
   describe("with an origin", () => {
-    let open: ServerProcess;
+    let open: RunningServer;
     beforeAll(async () => {
-      open = await startServer({ env: { KEYWRIGHT_CORS_ORIGINS: `https://other.example,${origin}` } });
+      open = await startServerHere({ env: { KEYWRIGHT_CORS_ORIGINS: `https://other.example,${origin}` } });
     });
     afterAll(() => open?.[Symbol.asyncDispose]());
 
@@ -148,7 +149,7 @@ describe("CORS", () => {
 });
 
 /** Response headers. By node:http, as fetch keeps Origin to itself. */
-async function plain({ url }: ServerProcess, method: string, path: string, headers: Record<string, string>) {
+async function plain({ url }: RunningServer, method: string, path: string, headers: Record<string, string>) {
   const outgoing = request(`${url}${path}`, { method, headers });
   outgoing.end(method === "POST" ? "{}" : undefined);
   const [answer] = await once(outgoing, "response");

@@ -1,15 +1,16 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at, httpSender, type Send } from "../support/http.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 /** What is special in JSON/HTTP when all goes well; errors and headers have files of their own. */
 const keysPath = "/v2alpha1/admin/issuedApiKeys";
-let server: ServerProcess;
+let server: RunningServer;
 let send: Send;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServerHere();
   send = httpSender(server.url, server.adminToken);
 });
 afterAll(() => server?.[Symbol.asyncDispose]());

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, startApi } from "../support/api.ts";
+import { type Api, apiOf } from "../support/api.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 const rounds = 6;
 const callerCount = 4;
@@ -16,11 +17,11 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 test("SIGKILL right after an answer loses no event, and leaves none without its change", async () => {
   const acknowledged: string[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    await using api = await startApi("grpc", { dataDir });
+    await using api = await apiOf(await startServer({ dataDir }), "grpc");
     acknowledged.push(...(await changeUntilKilled(api, round)));
     await api.server.kill();
   }
-  await using api = await startApi("grpc", { dataDir });
+  await using api = await apiOf(await startServer({ dataDir }), "grpc");
   const events = await allEvents(api);
   const found = new Set(events.flatMap(({ method, key_ids }) => (key_ids as string[]).map((keyId) => `${method} ${keyId}`)));
   expect(acknowledged.filter((change) => !found.has(change))).toEqual([]);
@@ -31,7 +32,7 @@ test("SIGKILL right after an answer loses no event, and leaves none without its 
 });
 
 /** Kills as soon as some changes are acknowledged, while others are under way. Answers those: method and key id. */
-async function changeUntilKilled(api: Api, round: number): Promise<string[]> {
+async function changeUntilKilled(api: Api<ServerProcess>, round: number): Promise<string[]> {
   const acknowledged: string[] = [];
   let isKilled = false;
   const change = async (method: string, request: JsonObject, keyIdsOf: (response: JsonObject) => unknown[], token?: null) => {

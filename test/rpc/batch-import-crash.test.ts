@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, delay, startApi } from "../support/api.ts";
+import { type Api, apiOf, delay } from "../support/api.ts";
+import { startServer } from "../support/server-process.ts";
 
 const rounds = 4;
 const batchSize = 400;
@@ -68,7 +69,7 @@ test(`${rounds} times SIGKILL in the middle of batch imports leaves whole keys o
   let longestMs = 0;
 
   for (let round = 0; round <= rounds; round += 1) {
-    await using api = await startApi("grpc", { dataDir });
+    await using api = await apiOf(await startServer({ dataDir }), "grpc");
     const found = await importedKeys(api);
     for (const key of found) {
       const { of } = key.metadata as { of: string };

@@ -3,7 +3,8 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { expect, test } from "vitest";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { createRoleTokens } from "../support/role-tokens.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 const transports = {
   gRPC: (baseUrl: string) => createGrpcTransport({ baseUrl }),
@@ -12,7 +13,7 @@ const transports = {
 };
 
 /** Asks for the list of services so many times on one stream; returns the number of answers. */
-async function ask(server: ServerProcess, over: keyof typeof transports, token?: string, count = 1): Promise<number> {
+async function ask(server: RunningServer, over: keyof typeof transports, token?: string, count = 1): Promise<number> {
   const client = createClient(ServerReflection, transports[over](server.url));
   const questions = (async function* () {
     for (let asked = 0; asked < count; asked += 1) yield { messageRequest: { case: "listServices", value: "" } } as const;
@@ -26,7 +27,7 @@ async function ask(server: ServerProcess, over: keyof typeof transports, token?:
 test("`admin` answers nothing without a token of the role admin", async () => {
   const tokens = createRoleTokens();
   const env = { KEYWRIGHT_REFLECTION: "admin", KEYWRIGHT_ADMIN_TOKEN: tokens.admin };
-  await using server = await startServer({ env, config: tokens.config });
+  await using server = await startServerHere({ env, config: tokens.config });
   for (const over of Object.keys(transports) as (keyof typeof transports)[]) {
     for (const token of [undefined, "x".repeat(40), tokens.auditor, tokens.verifier]) {
       await expect(ask(server, over, token)).rejects.toMatchObject({ code: Code.Unauthenticated });
@@ -36,23 +37,23 @@ test("`admin` answers nothing without a token of the role admin", async () => {
 });
 
 test("a listener that others can reach asks for it by default, one on loopback does not", async () => {
-  await using open = await startServer({ env: { KEYWRIGHT_HOST: "0.0.0.0", KEYWRIGHT_ISSUER: "http://127.0.0.1" } });
+  await using open = await startServerHere({ env: { KEYWRIGHT_HOST: "0.0.0.0", KEYWRIGHT_ISSUER: "http://127.0.0.1" } });
   const reachable = { ...open, url: `http://127.0.0.1:${open.port}` };
   await expect(ask(reachable, "gRPC")).rejects.toMatchObject({ code: Code.Unauthenticated });
   expect(await ask(reachable, "gRPC", open.adminToken)).toBe(1);
-  await using loopback = await startServer();
+  await using loopback = await startServerHere();
   expect(await ask(loopback, "gRPC")).toBe(1);
 });
 
 test("`off` serves no reflection", async () => {
-  await using server = await startServer({ env: { KEYWRIGHT_REFLECTION: "off" } });
+  await using server = await startServerHere({ env: { KEYWRIGHT_REFLECTION: "off" } });
   await expect(ask(server, "gRPC", server.adminToken)).rejects.toMatchObject({
     code: expect.toBeOneOf([Code.Unimplemented, Code.NotFound]),
   });
 });
 
 test("a stream ends after a hundred requests", async () => {
-  await using server = await startServer();
+  await using server = await startServerHere();
   expect(await ask(server, "gRPC", undefined, 100)).toBe(100);
   await expect(ask(server, "gRPC", undefined, 101)).rejects.toMatchObject({ code: Code.ResourceExhausted });
 });

@@ -36,7 +36,7 @@ async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, 
     },
     "default",
     origin,
-    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, endUserAddress: () => null, guard, cost: 1 },
+    { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, ceiling: null, endUserAddress: () => null, guard, cost: 1 },
   );
   if (derived === null) throw new Error("there is no limit");
   return derived;

@@ -3,7 +3,8 @@ import { asObject, type CallOptions, type Refusal } from "./clients/client.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { restHttp1 } from "./clients/rest.ts";
 import { refused, succeed } from "./clients.ts";
-import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
+import { startServerHere } from "./server-here.ts";
+import type { RunningServer, ServerOptions } from "./server-process.ts";
 
 export interface IssuedKey {
   readonly keyId: string;
@@ -13,8 +14,8 @@ export interface IssuedKey {
 }
 
 /** A server with a client, for tests of what a method does; how it travels is the matrix's. */
-export interface Api extends AsyncDisposable {
-  readonly server: ServerProcess;
+export interface Api<Server extends RunningServer = RunningServer> extends AsyncDisposable {
+  readonly server: Server;
   /** The response; rejects on an error. */
   call(methodName: string, request: JsonObject, options?: CallOptions): Promise<JsonObject>;
   /** The error; rejects where there is none. */
@@ -24,9 +25,15 @@ export interface Api extends AsyncDisposable {
   verify(request: JsonObject, options?: CallOptions): Promise<JsonObject>;
 }
 
+type Over = "json-http" | "grpc";
+
 /** `over`: JSON/HTTP tells an empty list from none, protobuf does not. */
-export async function startApi(over: "json-http" | "grpc" = "grpc", options: ServerOptions = {}): Promise<Api> {
-  const server = await startServer(options);
+export async function startApi(over: Over = "grpc", options: ServerOptions = {}): Promise<Api> {
+  return apiOf(await startServerHere(options), over);
+}
+
+/** Disposes of the server as well. */
+export function apiOf<Server extends RunningServer>(server: Server, over: Over): Api<Server> {
   const client = (over === "grpc" ? grpcJs : restHttp1).open(server.url, server.adminToken);
   const call: Api["call"] = (methodName, request, callOptions) => succeed(client, methodName, request, callOptions);
   return {

@@ -1,4 +1,4 @@
-import type { ServerProcess } from "./server-process.ts";
+import type { RunningServer } from "./server-process.ts";
 
 export interface Scrape {
   readonly text: string;
@@ -9,13 +9,13 @@ export interface Scrape {
 }
 
 /** Where a server that was started with KEYWRIGHT_METRICS_PORT=0 says that its metrics are. */
-export function metricsUrl(server: ServerProcess): string {
+export function metricsUrl(server: RunningServer): string {
   const url = /"metricsUrl":"([^"]+)"/.exec(server.output())?.[1];
   if (url === undefined) throw new Error(`the server has no metrics:\n${server.output()}`);
   return url;
 }
 
-export async function scrape(server: ServerProcess): Promise<Scrape> {
+export async function scrape(server: RunningServer): Promise<Scrape> {
   const answer = await fetch(metricsUrl(server));
   if (!answer.ok) throw new Error(`the scrape answered ${answer.status}`);
   return parseScrape(await answer.text());

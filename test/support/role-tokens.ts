@@ -5,18 +5,32 @@ export interface RoleTokens {
   readonly admin: string;
   readonly auditor: string;
   readonly verifier: string;
-  /** Text for `startServer`'s `config`: the two lesser roles. */
+  readonly issuer: string;
+  /** Of the role `importer`, which the configuration adds: AdminImportApiKey and AdminGetImportedApiKey. */
+  readonly importer: string;
+  /** Text for `startServer`'s `config`: all roles but `admin`. */
   readonly config: string;
 }
 
 /** Fresh bearer tokens, one for each role. */
 export function createRoleTokens(): RoleTokens {
-  const [auditor, verifier] = [token(), token()];
+  const [auditor, verifier, issuer, importer] = [token(), token(), token(), token()];
   return {
     admin: token(),
     auditor,
     verifier,
-    config: ["admin_tokens:", entry("auditor", auditor), entry("verifier", verifier), ""].join("\n"),
+    issuer,
+    importer,
+    config: [
+      "roles:",
+      "  importer: [AdminImportApiKey, AdminGetImportedApiKey]",
+      "admin_tokens:",
+      entry("auditor", auditor),
+      entry("verifier", verifier),
+      entry("issuer", issuer),
+      entry("importer", importer),
+      "",
+    ].join("\n"),
   };
 }
 
@@ -25,5 +39,5 @@ export function token(): string {
 }
 
 function entry(role: string, secret: string): string {
-  return `  - { name: the-${role}, sha256: ${hash("sha256", secret)}, roles: [${role}] }`;
+  return `  - { name: the-${role}, sha256: ${hash("sha256", secret)}, roles: [${role}], tenants: ["*"] }`;
 }

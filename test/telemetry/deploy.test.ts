@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { type Scrape, scrape } from "../support/metrics.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
 const root = join(import.meta.dirname, "../..");
 const textOf = (path: string) => readFileSync(join(root, path), "utf8");
@@ -24,10 +25,10 @@ const rules = (parse(textOf("deploy/alert-rules.yaml"), { strict: true }) as { g
 );
 const { panels } = JSON.parse(textOf("deploy/grafana-board.json")) as { panels: Panel[] };
 
-let server: ServerProcess;
+let server: RunningServer;
 let scraped: Scrape;
 beforeAll(async () => {
-  server = await startServer({ env: { KEYWRIGHT_METRICS_PORT: "0" } });
+  server = await startServerHere({ env: { KEYWRIGHT_METRICS_PORT: "0" } });
   scraped = await scrape(server);
 });
 afterAll(() => server?.[Symbol.asyncDispose]());

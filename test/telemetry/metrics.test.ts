@@ -5,16 +5,17 @@ import { asObject, type Client, codeName } from "../support/clients/client.ts";
 import { clientKinds, succeed } from "../support/clients.ts";
 import { httpSender } from "../support/http.ts";
 import { metricsUrl, type Scrape, scrape } from "../support/metrics.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
-let server: ServerProcess;
+let server: RunningServer;
 let clients: readonly Client[];
 let secret: string;
 let keyId: string;
 const rpcPath = "/keywright.v2alpha1.ApiKeysService";
 
 beforeAll(async () => {
-  server = await startServer({ env: { KEYWRIGHT_METRICS_PORT: "0" } });
+  server = await startServerHere({ env: { KEYWRIGHT_METRICS_PORT: "0" } });
   clients = clientKinds.map((kind) => kind.open(server.url, server.adminToken));
   const issued = await succeed(clients[0] as Client, "AdminIssueApiKey", { name: "metrics", actor_id: "actor-of-metrics" });
   secret = String(issued.secret);
@@ -197,7 +198,7 @@ describe("the metrics port", () => {
   });
 
   test("is not opened where no setting asks for it", async () => {
-    await using plain = await startServer();
+    await using plain = await startServerHere();
     expect(plain.output()).not.toContain("metricsUrl");
   });
 });

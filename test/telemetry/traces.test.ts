@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { startApi } from "../support/api.ts";
+import { apiOf } from "../support/api.ts";
 import { pageText } from "../support/docs.ts";
 import { scrape } from "../support/metrics.ts";
 import { type OtlpSink, type SunkSpan, startOtlpSink } from "../support/otlp-sink.ts";
+import { startServer } from "../support/server-process.ts";
 
 const rpc = "keywright.v2alpha1.ApiKeysService";
 const traceId = "0af7651916cd43dd8448eb211c80319c";
@@ -13,12 +14,14 @@ const settings = (sink: OtlpSink, more: Record<string, string> = {}) => ({
   OTEL_BSP_SCHEDULE_DELAY: "50",
   ...more,
 });
+/** A process, since its environment has the settings of OpenTelemetry. */
+const startTraced = async (over: "grpc" | "json-http", env: Record<string, string>) => apiOf(await startServer({ env }), over);
 
 test.each(["grpc", "json-http"] as const)(
   "a verify over %s is a span of its caller's trace, with those of cache and store in it",
   async (over) => {
     await using sink = await startOtlpSink();
-    await using api = await startApi(over, { env: settings(sink, { OTEL_SERVICE_NAME: "keys-test" }) });
+    await using api = await startTraced(over, settings(sink, { OTEL_SERVICE_NAME: "keys-test" }));
     const { secret, keyId } = await api.issue({ name: "traced", actor_id: "actor-of-traces" });
     await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
     await api.verify({ credential: secret });
@@ -53,7 +56,7 @@ test.each(["grpc", "json-http"] as const)(
 
 test("docs/operations.md shows the trace of one verify as it is", async () => {
   await using sink = await startOtlpSink();
-  await using api = await startApi("json-http", { env: settings(sink) });
+  await using api = await startTraced("json-http", settings(sink));
   const { secret } = await api.issue();
   await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
   const root = await sink.until((span) => span.parentSpanId === parentId);
@@ -68,7 +71,7 @@ function treeOf(spans: readonly SunkSpan[], root: SunkSpan, indent = ""): string
 
 test("refused calls are no errors, calls that fail are; whoever asks with an id may ask for it in vain", async () => {
   await using sink = await startOtlpSink();
-  await using api = await startApi("json-http", { env: settings(sink) });
+  await using api = await startTraced("json-http", settings(sink));
   const { secret } = await api.issue();
   await api.refused("AdminGetIssuedApiKey", { key_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
   await api.refused("AdminGetIssuedApiKey", { key_id: "x" }, { token: secret });
@@ -83,7 +86,7 @@ test("refused calls are no errors, calls that fail are; whoever asks with an id 
 test("sampling follows the caller, then the ratio", async () => {
   await using sink = await startOtlpSink();
   const sampling = { OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" };
-  await using api = await startApi("grpc", { env: settings(sink, sampling) });
+  await using api = await startTraced("grpc", settings(sink, sampling));
   const { secret } = await api.issue();
   const verify = (headers: Record<string, string>) => api.verify({ credential: secret }, { headers });
   await verify({});
@@ -97,7 +100,7 @@ test("sampling follows the caller, then the ratio", async () => {
 test("a ratio without the caller's say traces that share of the calls, whatever the caller asks for", async () => {
   await using sink = await startOtlpSink();
   const sampling = { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.5" };
-  await using api = await startApi("grpc", { env: settings(sink, sampling) });
+  await using api = await startTraced("grpc", settings(sink, sampling));
   const { secret } = await api.issue();
   for (let round = 0; round < 200; round += 1) await api.verify({ credential: secret });
   // Of trace ids the SDK decides: the lower one is below the ratio.
@@ -117,7 +120,7 @@ test("a ratio without the caller's say traces that share of the calls, whatever 
 
 test("what was not sent yet is sent before the server ends", async () => {
   await using sink = await startOtlpSink();
-  await using api = await startApi("grpc", { env: settings(sink, { OTEL_BSP_SCHEDULE_DELAY: "60000" }) });
+  await using api = await startTraced("grpc", settings(sink, { OTEL_BSP_SCHEDULE_DELAY: "60000" }));
   await api.issue();
   expect(sink.spans).toEqual([]);
   expect(await api.server.stop()).toBe(0);
@@ -128,7 +131,7 @@ test.each(["refuse", "hang"] as const)("a collector that does %s costs spans, on
   await using sink = await startOtlpSink();
   sink.set(mode);
   const env = settings(sink, { OTEL_EXPORTER_OTLP_TIMEOUT: "200", OTEL_BSP_MAX_QUEUE_SIZE: "16", OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "8" });
-  await using api = await startApi("grpc", { env: { ...env, KEYWRIGHT_METRICS_PORT: "0" } });
+  await using api = await startTraced("grpc", { ...env, KEYWRIGHT_METRICS_PORT: "0" });
   const { secret } = await api.issue();
   for (let round = 0; round < 200; round += 1) expect((await api.verify({ credential: secret })).is_valid).toBe(true);
   const lost = async () => (await scrape(api.server)).value('keywright_trace_spans_total{outcome="lost"}') ?? 0;
@@ -142,7 +145,7 @@ test.each(["refuse", "hang"] as const)("a collector that does %s costs spans, on
 test("settings of OpenTelemetry that are not understood are told of and passed over, and without an endpoint nothing is loaded", async () => {
   await using sink = await startOtlpSink();
   const env = settings(sink, { OTEL_TRACES_SAMPLER: "jaeger_remote", OTEL_BSP_MAX_QUEUE_SIZE: "-1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" });
-  await using api = await startApi("grpc", { env });
+  await using api = await startTraced("grpc", env);
   expect(api.server.output()).toContain("OTEL_TRACES_SAMPLER: must be");
   expect(api.server.output()).toContain("OTEL_BSP_MAX_QUEUE_SIZE: must be");
   expect(api.server.output()).toContain("OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is supported");

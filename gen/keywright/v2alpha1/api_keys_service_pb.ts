@@ -49,7 +49,7 @@ export const file_keywright_v2alpha1_api_keys_service: GenFile = /*@__PURE__*/
  */
 export const ApiKeysService: GenService<{
   /**
-   * Creates an API key for an actor. Role: admin. HTTP status: 201 with
+   * Creates an API key for an actor. Roles: admin, issuer. HTTP status: 201 with
    * `Location`.
    *
    * The secret is in this response only and cannot be read again. A request
@@ -90,7 +90,7 @@ export const ApiKeysService: GenService<{
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an issued
    * key (AIP-134). The secret stays. A revoked or expired key can be updated
-   * and stays what it is. NOT_FOUND if no issued key has this id. Role: admin.
+   * and stays what it is. NOT_FOUND if no issued key has this id. Roles: admin, issuer.
    *
    * Over JSON/HTTP the body is the key itself, or this request as a whole.
    * Without an `update_mask`, every populated field of the body is written.
@@ -105,7 +105,7 @@ export const ApiKeysService: GenService<{
   /**
    * Replaces an active issued key by a new one with a new id and secret, and
    * revokes the old one in the same step (AIP-136). The new key keeps actor and
-   * expiry. Role: admin. HTTP status: 201 with `Location` of the new key.
+   * expiry. Roles: admin, issuer. HTTP status: 201 with `Location` of the new key.
    *
    * Of concurrent rotations of one key exactly one wins. The others, and
    * rotations of a key that is not active, are FAILED_PRECONDITION. NOT_FOUND
@@ -121,7 +121,7 @@ export const ApiKeysService: GenService<{
   /**
    * Revokes an API key, issued or imported, permanently. The record stays, for
    * audit. Revoking a revoked key succeeds and keeps the first reason.
-   * NOT_FOUND if no key has this id. Role: admin. HTTP status: 204.
+   * NOT_FOUND if no key has this id. Roles: admin, issuer. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeApiKey
    */
@@ -132,7 +132,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminRevokeApiKey for issued keys only; an imported key is NOT_FOUND.
-   * Version 1.22.66 of the reference has this method in its place. Role: admin.
+   * Version 1.22.66 of the reference has this method in its place. Roles: admin, issuer.
    * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeIssuedApiKey
@@ -144,7 +144,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminRevokeApiKey for imported keys only; an issued key is NOT_FOUND.
-   * Version 1.22.66 of the reference has this method in its place. Role: admin.
+   * Version 1.22.66 of the reference has this method in its place. Roles: admin, issuer.
    * HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeImportedApiKey
@@ -157,7 +157,7 @@ export const ApiKeysService: GenService<{
   /**
    * Imports an API key that another system issued. The raw key is not kept.
    * ALREADY_EXISTS if the key was imported before. If there are as many keys as
-   * the installation allows, the method is RESOURCE_EXHAUSTED. Role: admin.
+   * the installation allows, the method is RESOURCE_EXHAUSTED. Roles: admin, issuer.
    * HTTP status: 201 with `Location`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminImportApiKey
@@ -170,7 +170,7 @@ export const ApiKeysService: GenService<{
   /**
    * Imports up to 1000 API keys. Each succeeds or fails on its own. If every
    * key fails, the call fails with the code that most of them had, and holds
-   * the response in its details. A request body may have 16 MiB. Role: admin.
+   * the response in its details. A request body may have 16 MiB. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchImportApiKeys
    */
@@ -181,7 +181,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminBatchImportApiKeys under the names of version 1.22.66 of the
-   * reference. Role: admin.
+   * reference. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchCreateImportedApiKeys
    */
@@ -213,7 +213,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an imported
-   * key, as AdminUpdateIssuedApiKey does for issued keys. Role: admin.
+   * key, as AdminUpdateIssuedApiKey does for issued keys. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminUpdateImportedApiKey
    */

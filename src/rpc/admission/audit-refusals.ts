@@ -3,7 +3,7 @@ import { Failure } from "../../error/failure.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import { contextOf } from "../context.ts";
 
-/** Records in the audit trail whom `admit` refuses. */
+/** Records calls that `admit` refuses in the audit trail. */
 export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: Admission): Admission {
   return (call) => {
     try {

@@ -1,61 +1,45 @@
-import { hash, timingSafeEqual } from "node:crypto";
-import type { DescMethod } from "@bufbuild/protobuf";
-import type { Admission, Caller } from "../../call/call.ts";
-import type { Role } from "../../core/role.ts";
+import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
-import type { Access } from "../methods.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
+import type { AccessOf } from "./permissions.ts";
 
-/** A bearer token that is known by its SHA-256 only. */
-export interface KnownToken {
-  readonly name: string;
-  readonly sha256: Uint8Array;
-  readonly roles: readonly Role[];
-  readonly tenants: "*" | readonly string[];
+/** Who may call, as the configuration says it at this moment. */
+export interface Callers {
+  readonly tokens: readonly KnownToken[];
+  readonly accessOf: AccessOf;
 }
 
-const bearer = /^bearer +([\w~+/.-]+=*) *$/i;
-
 /**
- * Finds out who calls by `Authorization: Bearer` (RFC 6750) and refuses callers without a role that may call the method. A method whose
+ * Authenticates the caller by `Authorization: Bearer` (RFC 6750) and refuses callers whose roles may not call the method. A method whose
  * access is undefined is refused to everyone.
  */
-export function authenticate(tokens: readonly KnownToken[], accessOf: (method: DescMethod) => Access | undefined): Admission {
+export function authenticate(current: () => Callers, clock: Clock): Admission {
   return (call) => {
-    const allowed = accessOf(call.method);
+    const callers = current();
+    const allowed = callers.accessOf(call.method);
     if (allowed === "public") return;
 
     const token = bearerTokenOf(call.requestHeader("authorization"));
-    const caller = token === undefined ? undefined : callerOf(tokens, token);
+    const caller = token === undefined ? undefined : callerOfToken(callers.tokens, token, clock);
     if (caller === undefined) {
       const challenge = token === undefined ? 'Bearer realm="keywright"' : 'Bearer realm="keywright", error="invalid_token"';
       call.setResponseHeader("www-authenticate", challenge);
       throw new Failure("UNAUTHENTICATED");
     }
-    call.caller = caller;
-    if (allowed === undefined || !caller.roles.some((role) => (allowed as readonly string[]).includes(role))) {
-      call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
-      throw new Failure("PERMISSION_DENIED");
-    }
+    authorize(call, caller, allowed);
   };
 }
 
+function authorize(call: Call, caller: Caller, allowed: readonly string[] | undefined): void {
+  call.caller = caller;
+  if (allowed !== undefined && caller.roles.some((role) => allowed.includes(role))) return;
+  call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
+  throw new Failure("PERMISSION_DENIED");
+}
+
 /** Whether an Authorization header holds a token with the role `admin`. */
-export function isAdmin(tokens: readonly KnownToken[], authorization: string | undefined): boolean {
+export function isAdmin({ tokens }: Callers, authorization: string | undefined, clock: Clock): boolean {
   const token = bearerTokenOf(authorization);
-  return token !== undefined && callerOf(tokens, token)?.roles.includes("admin") === true;
-}
-
-function bearerTokenOf(authorization: string | undefined): string | undefined {
-  return bearer.exec(authorization ?? "")?.[1];
-}
-
-/** Compares with every known token, so that the time taken says nothing about which one came close. */
-function callerOf(tokens: readonly KnownToken[], token: string): Caller | undefined {
-  // Not "buffer": Node allocates that one outside of its pool of small buffers, which costs more than the hash (bench/micro.ts).
-  const sha256 = Buffer.from(hash("sha256", token, "binary"), "latin1");
-  let caller: Caller | undefined;
-  for (const known of tokens) {
-    if (timingSafeEqual(sha256, known.sha256)) caller = known;
-  }
-  return caller;
+  return token !== undefined && callerOfToken(tokens, token, clock)?.roles.includes("admin") === true;
 }

@@ -20,7 +20,8 @@ export function resolveTenant(
     admit(call);
     const { caller } = call;
     if (caller !== undefined && isOfInstallation(call.method)) {
-      if (caller.tenants !== "*") throw new Failure("TENANT_DENIED", { message: "only a caller that acts for all tenants may call this method" });
+      if (caller.tenants !== "*")
+        throw new Failure("TENANT_DENIED", { message: "only a caller that acts for all tenants may call this method" });
       return;
     }
     const ofHost = directory.hasHosts ? directory.tenantOfHost(call.host) : undefined;

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
-import { type Tenant as TenantMessage, TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
+import type { Tenant as TenantMessage, TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
 import { keyPrefixShape, macaroonWord } from "../../core/credential-shape.ts";
 import { isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";

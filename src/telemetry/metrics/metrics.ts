@@ -1,13 +1,13 @@
 import { createRegistry } from "./registry.ts";
 
-/** Upper bounds in seconds, from a cached verify to a call that somebody will complain of. */
+/** Upper bounds in seconds, from a cached verify to a call slow enough for complaints. */
 const callBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const operationBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const batchBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const gcBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
 /**
- * Every metric there is. Labels take values of short lists only: names of methods, codes, levels; never a key, an actor or an address.
+ * All metrics. Labels take values of short lists only: names of methods, codes, levels; never a key, an actor or an address.
  */
 export function createMetrics(version: string) {
   const registry = createRegistry();

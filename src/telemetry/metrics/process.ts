@@ -12,7 +12,7 @@ const gcKinds: Readonly<Record<number, string>> = {
 const delayQuantiles = [0.5, 0.9, 0.99, 1];
 const delayResolutionMs = 10;
 
-/** Metrics of the process and of Node. Answers how to stop watching it. */
+/** Metrics of the process and of Node. Returns a function that stops the measurements. */
 export function watchProcess(metrics: Metrics): () => void {
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
   delay.enable();
@@ -35,7 +35,7 @@ export function watchProcess(metrics: Metrics): () => void {
     metrics.heapTotal.of().value = heapTotal;
     metrics.externalMemory.of().value = external;
     metrics.openFiles.of().value = openFileCount();
-    // The histogram counts from one expected tick to the next, so what is on time shows as the resolution.
+    // The histogram counts from one expected tick to the next, so a tick on time shows as the resolution.
     for (const quantile of delayQuantiles) {
       const nanoseconds = delay.count === 0 ? 0 : delay.percentile(quantile * 100);
       metrics.eventLoopDelay.of(String(quantile)).value = Math.max(0, nanoseconds / 1e9 - delayResolutionMs / 1000);
@@ -52,7 +52,7 @@ export function watchProcess(metrics: Metrics): () => void {
   };
 }
 
-/** Linux tells it in /proc. */
+/** Linux has it in /proc. */
 function openFileCount(): number {
   try {
     return readdirSync("/proc/self/fd").length;

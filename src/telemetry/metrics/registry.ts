@@ -1,14 +1,14 @@
-/** One line of a scrape. Whoever counts keeps it and adds to `value`, which costs no look-up. */
+/** One line of a scrape. The code that counts keeps it and adds to `value`, which costs no look-up. */
 export interface Series {
   value: number;
 }
 
 export interface HistogramSeries {
-  /** Of durations: seconds. */
+  /** A histogram of durations, in seconds. */
   observe(value: number): void;
 }
 
-/** The series of one metric, by the values of its labels in their order; made when first asked for. */
+/** Returns the series of one metric by the values of its labels, in their order. A series is created at its first use. */
 export interface Family<S> {
   of(...labelValues: readonly string[]): S;
 }
@@ -16,7 +16,7 @@ export interface Family<S> {
 export interface Description {
   readonly name: string;
   readonly help: string;
-  /** Names of labels. Their values must be few and of our own making. */
+  /** Names of labels. Their values must be few and never come from a caller. */
   readonly labels?: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export interface Registry {
   gauge(description: Description): Family<Series>;
   /** `buckets` are upper bounds, ascending. */
   histogram(description: Description & { readonly buckets: readonly number[] }): Family<HistogramSeries>;
-  /** Runs at every scrape, for what is looked up only then. */
+  /** Called at every scrape, to set values that are read only then. */
   onScrape(collect: () => void): void;
   readonly contentType: string;
   /** Text exposition format 0.0.4. */

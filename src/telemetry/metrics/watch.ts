@@ -7,7 +7,7 @@ import type { UsageRecorder } from "../../service/usage-recorder.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** What a scrape looks at only when it comes. */
+/** Values that are read only at a scrape. */
 export interface Watched {
   readonly trust: Pick<CacheTrust, "mode" | "epoch">;
   readonly shared: Pick<SharedCache, "cacheId"> | null;
@@ -22,7 +22,7 @@ export interface Watched {
 
 const trustModes = ["leased", "grace", "none"] as const;
 
-/** Adds to every scrape what has to be looked up for it. */
+/** Adds the values that have to be read at every scrape. */
 export function watch(metrics: Metrics, watched: Watched): void {
   const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections } = watched;
   metrics.registry.onScrape(() => {

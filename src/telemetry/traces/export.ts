@@ -17,11 +17,11 @@ export interface ExportOptions {
   readonly settings: TraceSettings;
   readonly version: string;
   readonly log: Pick<Log, "info" | "warn">;
-  /** Told of every batch. */
+  /** Called with the outcome of every batch. */
   readonly onExport: (outcome: "sent" | "lost", spanCount: number) => void;
 }
 
-/** A tracer provider that sends spans by OTLP in batches: its queue is bounded, and what does not fit is dropped. */
+/** A tracer provider that sends spans by OTLP in batches: its queue is bounded, and further spans are dropped. */
 export function createProvider({ settings, version, log, onExport }: ExportOptions): TracerProvider {
   const ours = resourceFromAttributes({ "service.name": "keywright", "service.version": version });
   return new TracerProvider({
@@ -33,7 +33,10 @@ export function createProvider({ settings, version, log, onExport }: ExportOptio
   });
 }
 
-/** What starts a trace was chosen before (isChosen); here those decide that go on with a caller's trace, and parts of a call. */
+/**
+ * isChosen has already sampled the start of a new trace. These samplers decide for spans that continue a caller's trace and for parts of a
+ * call.
+ */
 function createSampler({ root, ratio, followsParent }: TraceSettings["sampler"]): Sampler {
   if (followsParent) return new ParentBasedSampler({ root: new AlwaysOnSampler() });
   const ofCallers = root === "traceidratio" ? new TraceIdRatioBasedSampler(ratio) : new AlwaysOnSampler();
@@ -49,7 +52,10 @@ export function isChosen({ root, ratio, followsParent }: TraceSettings["sampler"
   return followsParent ? caller.isSampled : root !== "always_off";
 }
 
-/** Logs when the collector goes and when it is back, once each. Never its answer or our request: both may hold what is not for a log. */
+/**
+ * Logs once if the collector fails, and once if it is back. Never logs its answer or our request: both may hold text that must not be
+ * logged.
+ */
 function reported(exporter: SpanExporter, log: ExportOptions["log"], onExport: ExportOptions["onExport"]): SpanExporter {
   let isLost = false;
   return {

@@ -16,16 +16,16 @@ export function startTraces(options: ExportOptions): Traces {
   const provider = createProvider(options);
   const tracer = provider.getTracer("keywright", options.version);
   const contexts = new WeakMap<Call, Context>();
-  /** What runs inside a traced call, and only that. */
+  /** Operations that run inside a traced call, and only those. */
   const active = new AsyncLocalStorage<Context>();
-  /** Those of many verifications, whose single outcomes are for metrics. */
+  /** Methods with many verifications, whose single outcomes are for metrics only. */
   const batches = new WeakSet<Span>();
   const activeSpan = (): Span | undefined => {
     const context = active.getStore();
     return context && trace.getSpan(context);
   };
 
-  /** Runs `work` as a part of the call that is in progress here, if that is traced. */
+  /** Runs `work` as a part of the current call, if that call is traced. */
   const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
     const parent = active.getStore();
     return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);

@@ -1,14 +1,14 @@
 /** The environment variables of OpenTelemetry that the trace SDK does not read by itself. The exporter reads the others. */
 export interface TraceSettings {
   readonly sampler: { readonly root: "always_on" | "always_off" | "traceidratio"; readonly ratio: number; readonly followsParent: boolean };
-  /** Undefined: the SDK's default. */
+  /** Undefined means the SDK's default. */
   readonly batch: {
     readonly scheduledDelayMillis: number | undefined;
     readonly exportTimeoutMillis: number | undefined;
     readonly maxQueueSize: number | undefined;
     readonly maxExportBatchSize: number | undefined;
   };
-  /** What was not understood and so passed over, as OpenTelemetry wants it. */
+  /** Values that were not understood and are ignored, as OpenTelemetry specifies. */
   readonly warnings: readonly string[];
 }
 

@@ -7,14 +7,14 @@ import type { ObserveVerifications } from "../../observed/verify.ts";
 /** Creates spans. They name the operation, its outcome and its duration; never a key, a caller, an address, or content of a request. */
 export interface Traces {
   readonly calls: CallObserver;
-  /** Makes what a method does part of its call's trace. */
+  /** Adds the work of a method to its call's trace. */
   readonly interceptor: Interceptor;
   readonly onReader: ObserveReading;
   readonly onRedis: Observe;
   readonly verifications: ObserveVerifications;
   onStore(system: string): Observe;
-  /** Of a call that is traced; undefined for the others. */
+  /** The trace of a call; undefined if the call is not traced. */
   traceIdOf(call: Call): string | undefined;
-  /** Sends what is left, within two seconds. Never rejects. */
+  /** Sends the spans that are left, within two seconds. Never rejects. */
   close(): Promise<void>;
 }

@@ -1,0 +1,26 @@
+import type { Call } from "../call/call.ts";
+import type { KeyAttributes, KeyRecord } from "../core/key.ts";
+import { checkRateLimit, checkScopes, type ScopeCeiling } from "../core/scope-ceiling.ts";
+
+/** The ceiling of whoever calls. */
+export function ceilingOf({ caller }: Pick<Call, "caller">): ScopeCeiling {
+  return caller?.scopeCeiling ?? null;
+}
+
+/** Throws PERMISSION_DENIED if the caller may not give these attributes to a new key. */
+export function checkNewKey(call: Pick<Call, "caller">, { scopes }: Pick<KeyAttributes, "scopes">): void {
+  checkScopes(ceilingOf(call), scopes, "scopes");
+}
+
+/** Throws PERMISSION_DENIED if the caller may not write these attributes to the key. `path` stands before the names of the fields. */
+export function checkChange(ceiling: ScopeCeiling, record: KeyRecord, attributes: Partial<KeyAttributes>, path = ""): void {
+  if (attributes.scopes !== undefined) checkScopes(ceiling, attributes.scopes, `${path}scopes`);
+  if (attributes.rateLimitPolicy !== undefined) {
+    checkRateLimit(ceiling, record.rateLimitPolicy, attributes.rateLimitPolicy, `${path}rate_limit_policy`);
+  }
+}
+
+/** The same for a rotation, whose caller gets a secret with all scopes of the new key, those that it inherits too. */
+export function checkRotation(ceiling: ScopeCeiling, record: KeyRecord, overrides: Partial<KeyAttributes>): void {
+  checkChange(ceiling, record, { scopes: record.scopes, ...overrides });
+}

@@ -1,0 +1,101 @@
+import { hash } from "node:crypto";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { asObject, type Client } from "../support/clients/client.ts";
+import { connectJson } from "../support/clients/connect-json.ts";
+import { refused, succeed } from "../support/clients.ts";
+import { token } from "../support/role-tokens.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+
+const [admin, bounded, expired] = [token(), token(), token()];
+let server: ServerProcess;
+/** With the role `admin`, and the ceiling `[read, write]`. */
+let client: Client;
+
+beforeAll(async () => {
+  const config = [
+    "admin_tokens:",
+    `  - { name: bounded, sha256: ${hash("sha256", bounded)}, roles: [admin], scope_ceiling: [read, write] }`,
+    `  - { name: expired, sha256: ${hash("sha256", expired)}, roles: [admin], expires: 2020-01-01T00:00:00Z }`,
+    "",
+  ].join("\n");
+  server = await startServer({ config, env: { KEYWRIGHT_ADMIN_TOKEN: admin } });
+  client = connectJson.open(server.url, bounded);
+});
+afterAll(async () => {
+  await client?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+});
+
+const limit = { quota: "10", window: "60s" };
+
+/** A key that an administrator without a ceiling issued. */
+async function keyOf(key: JsonObject): Promise<{ key_id: string; secret: string }> {
+  const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", key, { token: admin });
+  return { key_id: String(asObject(issued_api_key).key_id), secret: String(secret) };
+}
+
+async function expectBeyond(methodName: string, request: JsonObject, field: string): Promise<void> {
+  const reply = await refused(client, methodName, request);
+  expect(reply, methodName).toMatchObject({ code: "PERMISSION_DENIED", reason: "PERMISSION_DENIED", violations: [{ field }] });
+}
+
+test("scopes beyond the ceiling are refused wherever scopes are given", async () => {
+  const { key_id, secret } = await keyOf({ scopes: ["read", "root"] });
+  const beyond = ["read", "root"];
+  await expectBeyond("AdminIssueApiKey", { scopes: beyond }, "scopes[1]");
+  await expectBeyond("AdminImportApiKey", { raw_key: crypto.randomUUID(), name: "a", actor_id: "b", scopes: beyond }, "scopes[1]");
+  await expectBeyond("AdminUpdateIssuedApiKey", { issued_api_key: { key_id, scopes: beyond } }, "issued_api_key.scopes[1]");
+  await expectBeyond("AdminRotateIssuedApiKey", { key_id }, "scopes[1]");
+  await expectBeyond("AdminRotateIssuedApiKey", { key_id, scopes: ["root"], override_mask: "scopes" }, "scopes[0]");
+  await expectBeyond("AdminDeriveToken", { credential: secret }, "scopes[1]");
+  const { key_id: importedId } = await succeed(client, "AdminImportApiKey", { raw_key: crypto.randomUUID(), name: "a", actor_id: "b" });
+  await expectBeyond(
+    "AdminUpdateImportedApiKey",
+    { imported_api_key: { key_id: String(importedId), scopes: ["root"] } },
+    "imported_api_key.scopes[0]",
+  );
+});
+
+test("an item of a batch beyond the ceiling fails alone", async () => {
+  const anItem = (scope: string) => ({ raw_key: crypto.randomUUID(), name: "a", actor_id: "b", scopes: [scope] });
+  for (const method of ["AdminBatchImportApiKeys", "AdminBatchCreateImportedApiKeys"]) {
+    const answer = await succeed(client, method, { requests: [anItem("read"), anItem("root")] });
+    expect(answer).toMatchObject({ success_count: 1, failure_count: 1 });
+    expect(JSON.stringify(answer)).toContain("scopes[0]: beyond the scope ceiling of the caller");
+  }
+});
+
+test("what lies within the ceiling goes through, and so does what gives no scopes", async () => {
+  await succeed(client, "AdminIssueApiKey", { scopes: ["read", "write"] });
+  const { key_id, secret } = await keyOf({ scopes: ["read", "root"] });
+  await succeed(client, "AdminDeriveToken", { credential: secret, scopes: ["read"] });
+  await succeed(client, "AdminUpdateIssuedApiKey", { issued_api_key: { key_id, name: "new" }, update_mask: "name" });
+  await succeed(client, "AdminRotateIssuedApiKey", { key_id, scopes: ["write"], override_mask: "scopes" });
+});
+
+test.each([
+  ["removed", null],
+  ["raised", { quota: "11", window: "60s" }],
+  ["raised by a shorter window", { quota: "10", window: "59s" }],
+])("a rate limit cannot be %s", async (_, policy) => {
+  const { key_id } = await keyOf({ rate_limit_policy: limit });
+  const change: JsonObject = policy === null ? {} : { rate_limit_policy: policy };
+  const mask = "rate_limit_policy";
+  await expectBeyond("AdminUpdateIssuedApiKey", { issued_api_key: { key_id, ...change }, update_mask: mask }, `issued_api_key.${mask}`);
+  await expectBeyond("AdminRotateIssuedApiKey", { key_id, ...change, override_mask: mask }, mask);
+});
+
+test("a rate limit can be lowered", async () => {
+  const { key_id } = await keyOf({ rate_limit_policy: limit });
+  await succeed(client, "AdminUpdateIssuedApiKey", {
+    issued_api_key: { key_id, rate_limit_policy: { quota: "5", window: "60s" } },
+    update_mask: "rate_limit_policy",
+  });
+});
+
+test("a token that has expired is UNAUTHENTICATED, with the challenge of RFC 6750", async () => {
+  const reply = await refused(client, "AdminIssueApiKey", {}, { token: expired });
+  expect(reply.code).toBe("UNAUTHENTICATED");
+  expect(reply.headers.get("www-authenticate")).toBe('Bearer realm="keywright", error="invalid_token"');
+});
