@@ -6,7 +6,7 @@ import { invalidField } from "../../error/failure.ts";
 import { createTenant as addTenant } from "../../service/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { attributesOf, checkTenantId, tenantToMessage } from "./message.ts";
-import type { TenantRpcOptions } from "./routes.ts";
+import type { TenantRpcOptions } from "./options.ts";
 
 export function createTenant({ tenants, usedPrefixes }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminCreateTenant> {
   return async ({ tenantId, tenant = create(TenantSchema) }, call) => {

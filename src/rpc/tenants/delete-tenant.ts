@@ -3,7 +3,7 @@ import type { Implementation } from "../../call/methods.ts";
 import { deleteTenant as remove } from "../../service/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { checkTenantId } from "./message.ts";
-import type { TenantRpcOptions } from "./routes.ts";
+import type { TenantRpcOptions } from "./options.ts";
 
 export function deleteTenant({ tenants }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminDeleteTenant> {
   return async ({ tenantId }, call) => {

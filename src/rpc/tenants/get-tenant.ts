@@ -2,7 +2,7 @@ import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_ser
 import type { Implementation } from "../../call/methods.ts";
 import { getTenant as read } from "../../service/list-tenants.ts";
 import { checkTenantId, tenantToMessage } from "./message.ts";
-import type { TenantRpcOptions } from "./routes.ts";
+import type { TenantRpcOptions } from "./options.ts";
 
 export function getTenant({ tenants }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminGetTenant> {
   return async ({ tenantId }) => tenantToMessage(await read(tenants.keys, checkTenantId("tenant_id", tenantId)));

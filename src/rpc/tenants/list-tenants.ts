@@ -2,7 +2,7 @@ import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_ser
 import type { Implementation } from "../../call/methods.ts";
 import { listTenants as list } from "../../service/list-tenants.ts";
 import { tenantToMessage } from "./message.ts";
-import type { TenantRpcOptions } from "./routes.ts";
+import type { TenantRpcOptions } from "./options.ts";
 
 export function listTenants({ tenants }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminListTenants> {
   return async ({ pageSize, pageToken }) => {

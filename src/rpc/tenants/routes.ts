@@ -1,18 +1,12 @@
 import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Implementations } from "../../call/methods.ts";
-import type { TenantService } from "../../service/change-tenant.ts";
 import { createTenant } from "./create-tenant.ts";
 import { deleteTenant } from "./delete-tenant.ts";
 import { getTenant } from "./get-tenant.ts";
 import { listTenants } from "./list-tenants.ts";
+import type { TenantRpcOptions } from "./options.ts";
 import { suspendTenant } from "./suspend-tenant.ts";
 import { updateTenant } from "./update-tenant.ts";
-
-export interface TenantRpcOptions {
-  readonly tenants: TenantService;
-  /** The key prefixes of the installation, in use and retired. */
-  readonly usedPrefixes: readonly string[];
-}
 
 /** The method implementations of TenantsService, by method. */
 export function tenantImplementationsOf(options: TenantRpcOptions): Implementations<typeof TenantsService> {

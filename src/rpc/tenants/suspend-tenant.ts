@@ -3,7 +3,7 @@ import type { Implementation } from "../../call/methods.ts";
 import { setSuspended } from "../../service/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { checkTenantId, tenantToMessage } from "./message.ts";
-import type { TenantRpcOptions } from "./routes.ts";
+import type { TenantRpcOptions } from "./options.ts";
 
 /** AdminSuspendTenant, or AdminResumeTenant. */
 export function suspendTenant(

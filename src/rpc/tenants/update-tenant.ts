@@ -7,7 +7,7 @@ import { updateTenant as changeTenant, tenantAttributeFields } from "../../servi
 import { contextOf } from "../context.ts";
 import { fieldsToWrite } from "../field-mask.ts";
 import { attributesOf, checkTenantId, tenantToMessage } from "./message.ts";
-import type { TenantRpcOptions } from "./routes.ts";
+import type { TenantRpcOptions } from "./options.ts";
 
 const writable = Object.values(tenantAttributeFields);
 
