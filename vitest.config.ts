@@ -1,23 +1,36 @@
+import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 import { onMongo, processes, unit } from "./test/projects.ts";
 
 export default defineConfig({
   test: {
     pool: "forks",
-    maxWorkers: 2,
+    // Tests wait for processes and databases about half of the time: three workers keep two cores busy.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 90_000,
+    // Takes a third off the cost of each process that a test starts: Node strips types and compiles once.
+    env: { NODE_COMPILE_CACHE: resolve(import.meta.dirname, ".cache/compiled") },
     reporters: ["default", "./test/support/count-reporter.ts"],
     projects: [
-      { extends: true, test: { name: "unit", include: [...unit], sequence: { groupOrder: 1 } } },
+      // Without `isolate`, the files of a worker share its modules: loading them for each file took half of the time of `unit`. No test replaces
+      // a module, and no module of src/ keeps state.
+      { extends: true, test: { name: "unit", include: [...unit], isolate: false, sequence: { groupOrder: 1 } } },
       {
         extends: true,
-        test: { name: "servers", include: ["test/**/*.test.ts"], exclude: [...unit, ...processes], sequence: { groupOrder: 2 } },
+        test: {
+          name: "servers",
+          isolate: false,
+          include: ["test/**/*.test.ts"],
+          exclude: [...unit, ...processes],
+          sequence: { groupOrder: 2 },
+        },
       },
       {
         extends: true,
         test: {
           name: "servers-mongodb",
+          isolate: false,
           // What its global set-up puts into the environment reaches the workers of other projects too; this does not.
           env: { KEYWRIGHT_TEST_PROJECT: "servers-mongodb" },
           include: [...onMongo],

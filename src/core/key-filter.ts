@@ -1,9 +1,36 @@
+import { invalidField } from "../error/failure.ts";
 import { filterProblem, parseRestrictions, type Restriction } from "./filter.ts";
-import type { KeyStatus } from "./key.ts";
+import { type KeyRecord, type KeyStatus, statusAt } from "./key.ts";
+import { isTermName, isTermValue, maxTermLength } from "./key-terms.ts";
+import { isWithin, type TimeRange, timeRangeOf } from "./time-range.ts";
 
+/** Which keys a list shows. All restrictions must hold. */
 export interface KeyFilter {
-  readonly actorId?: string;
-  readonly status?: KeyStatus;
+  readonly actorId?: string | undefined;
+  readonly status?: KeyStatus | undefined;
+  readonly name?: NamePattern;
+  readonly createTime?: TimeRange;
+  /** Keys that do not expire are in no range. */
+  readonly expireTime?: TimeRange;
+  /** For a key that was never used its creation counts: a new key is not one that is long unused. */
+  readonly lastUsedTime?: TimeRange;
+  /** A scope that the key has. */
+  readonly scope?: string;
+  readonly metadata?: MetadataMember;
+}
+
+export const filterMembers = ["actorId", "status", "name", "createTime", "expireTime", "lastUsedTime", "scope", "metadata"] as const;
+
+export interface NamePattern {
+  readonly text: string;
+  /** True if the name begins with the text, false if it is the text. */
+  readonly isPrefix: boolean;
+}
+
+/** A member of the metadata's outermost object, and its text. */
+export interface MetadataMember {
+  readonly member: string;
+  readonly value: string;
 }
 
 /** The statuses by their names in proto. */
@@ -14,24 +41,116 @@ const statusNames: Readonly<Record<KeyStatus, string>> = {
 };
 const statuses = Object.keys(statusNames) as KeyStatus[];
 
-/**
- * Parses the filter of a list of keys: `actor_id` and `status` with `=`, each at most once. Throws INVALID_REQUEST on `filter` for anything
- * else.
- */
+const fieldsText =
+  "use actor_id, status, name or metadata.<member> with =, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
+
+type Parse = (restriction: Restriction) => KeyFilter;
+
+const parsers: Readonly<Record<string, Parse>> = {
+  "actor_id =": ({ value }) => ({ actorId: value }),
+  "status =": ({ value, column }) => {
+    const status = statuses.find((each) => statusNames[each] === value);
+    if (status === undefined) throw filterProblem(column, `status must be one of ${Object.values(statusNames).join(", ")}`);
+    return { status };
+  },
+  "name =": ({ value, column }) => {
+    if (value === "*") throw filterProblem(column, "name must have at least one character before the *");
+    const isPrefix = value.endsWith("*");
+    return { name: { text: isPrefix ? value.slice(0, -1) : value, isPrefix } };
+  },
+  "scopes :": ({ value, column }) => ({ scope: termValue(value, column, "scopes") }),
+};
+
+const timeFields: Readonly<Record<string, (range: TimeRange) => KeyFilter>> = {
+  create_time: (createTime) => ({ createTime }),
+  expire_time: (expireTime) => ({ expireTime }),
+  last_used_time: (lastUsedTime) => ({ lastUsedTime }),
+};
+
+/** Parses the filter of a list of keys. Throws INVALID_REQUEST on `filter` for what no index serves, and names what there is. */
 export function parseKeyFilter(text: string): KeyFilter {
   const restrictions = parseRestrictions(text, 'actor_id="user_123" or status=KEY_STATUS_ACTIVE');
-  return restrictions.reduce<KeyFilter>(restrict, {});
+  return restrictions.reduce<KeyFilter>((filter, restriction) => added(filter, parseOne(restriction), restriction), {});
 }
 
-function restrict(filter: KeyFilter, { field, operator, value, column }: Restriction): KeyFilter {
-  if (field !== "actor_id" && field !== "status") throw filterProblem(column, "unsupported field; use actor_id or status");
-  if (operator !== "=") throw filterProblem(column, "unsupported operator; use =");
-  if (field === "actor_id") {
-    if (filter.actorId !== undefined) throw filterProblem(column, "duplicate restriction on actor_id");
-    return { ...filter, actorId: value };
+function parseOne(restriction: Restriction): KeyFilter {
+  const { field, operator, value, column } = restriction;
+  const name = `${field} ${operator}`;
+  const parse = Object.hasOwn(parsers, name) ? parsers[name] : undefined;
+  if (parse !== undefined) return parse(restriction);
+  const inTime = Object.hasOwn(timeFields, field) ? timeFields[field] : undefined;
+  if (inTime !== undefined && isComparison(operator)) {
+    const range = timeRangeOf(operator, value);
+    if (range === null) throw filterProblem(column, `${field} must be a quoted RFC 3339 time such as "2026-01-31T00:00:00Z"`);
+    return inTime(range);
   }
-  const status = statuses.find((each) => statusNames[each] === value);
-  if (status === undefined) throw filterProblem(column, `status must be one of ${Object.values(statusNames).join(", ")}`);
-  if (filter.status !== undefined) throw filterProblem(column, "duplicate restriction on status");
-  return { ...filter, status };
+  if (field.startsWith("metadata.") && operator === "=") {
+    const member = field.slice("metadata.".length);
+    if (!isTermName(member)) throw filterProblem(column, "metadata must be followed by one member of letters, digits and _");
+    return { metadata: { member, value: termValue(value, column, field) } };
+  }
+  throw filterProblem(column, `unsupported field or operator; ${fieldsText}`);
+}
+
+function termValue(value: string, column: number, field: string): string {
+  if (isTermValue(value)) return value;
+  throw filterProblem(column, `${field} must be compared with 1 to ${maxTermLength} characters, none of them NUL`);
+}
+
+function isComparison(operator: string): operator is "<" | "<=" | ">" | ">=" {
+  return operator.startsWith("<") || operator.startsWith(">");
+}
+
+/** The two ends of a range may stand in two restrictions. Everything else is there once. */
+function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restriction): KeyFilter {
+  const [[member, value]] = Object.entries(more) as [[keyof KeyFilter, object]];
+  const before = filter[member];
+  if (before === undefined) return { ...filter, ...more };
+  const isSameEnd = typeof before !== "object" || Object.keys(value).some((end) => Object.hasOwn(before, end));
+  if (isSameEnd) throw filterProblem(column, `duplicate restriction on ${field}`);
+  return { ...filter, [member]: { ...before, ...value } };
+}
+
+/** Reports whether a key is in the list. The keys that an index finds are checked by this, for what the index does not hold. */
+export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
+  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata } = filter;
+  if (actorId !== undefined && record.actorId !== actorId) return false;
+  if (status !== undefined && statusAt(record, nowMs) !== status) return false;
+  if (name !== undefined && !(name.isPrefix ? record.name.startsWith(name.text) : record.name === name.text)) return false;
+  if (createTime !== undefined && !isWithin(createTime, record.createTimeMs)) return false;
+  if (expireTime !== undefined && (record.expireTimeMs === null || !isWithin(expireTime, record.expireTimeMs))) return false;
+  if (lastUsedTime !== undefined && !isWithin(lastUsedTime, record.lastUsedTimeMs ?? record.createTimeMs)) return false;
+  if (scope !== undefined && !record.scopes.includes(scope)) return false;
+  if (metadata === undefined) return true;
+  return record.metadata !== null && Object.hasOwn(record.metadata, metadata.member) && record.metadata[metadata.member] === metadata.value;
+}
+
+/** The order of a list. Absent: by key id. */
+export interface KeyOrder {
+  /** Keys that do not expire come after all others by expiry. */
+  readonly by: "createTime" | "expireTime";
+  readonly isDescending: boolean;
+}
+
+/** What a list shows, and in which order. */
+export interface KeySelection extends KeyFilter {
+  readonly order?: KeyOrder;
+}
+
+const orders: Readonly<Record<string, KeyOrder>> = {
+  create_time: { by: "createTime", isDescending: false },
+  "create_time desc": { by: "createTime", isDescending: true },
+  expire_time: { by: "expireTime", isDescending: false },
+  "expire_time desc": { by: "expireTime", isDescending: true },
+};
+
+/** Parses `order_by` (AIP-132). Throws INVALID_REQUEST for an order that no index serves together with the filter. */
+export function withOrder(filter: KeyFilter, orderBy: string): KeySelection {
+  const text = orderBy.trim().replaceAll(/\s+/g, " ").replace(/ asc$/, "");
+  if (text === "") return filter;
+  const order = Object.hasOwn(orders, text) ? orders[text] : undefined;
+  if (order === undefined) throw invalidField("order_by", "must be create_time or expire_time, with or without asc or desc");
+  const others = Object.keys(filter).filter((member) => member !== "status" && member !== order.by);
+  if (others.length === 0) return { ...filter, order };
+  throw invalidField("order_by", "can be combined only with a filter on status and on the field that it orders by");
 }

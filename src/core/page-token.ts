@@ -2,12 +2,12 @@ import { createCipheriv, createDecipheriv } from "node:crypto";
 import { invalidField } from "../error/failure.ts";
 import type { AuditFilter } from "./audit-filter.ts";
 import type { KeyKind } from "./key.ts";
-import type { KeyFilter } from "./key-filter.ts";
+import type { KeySelection } from "./key-filter.ts";
 import { deriveSubkeys, isLive, type ServerSecrets } from "./subkeys.ts";
 
 /** The list that a page token belongs to. Other lists refuse the token. */
 export type ListScope =
-  | { readonly tenant: string; readonly kind: KeyKind; readonly filter: KeyFilter }
+  | { readonly tenant: string; readonly kind: KeyKind; readonly filter: KeySelection }
   | { readonly tenant: string; readonly kind: "audit_event"; readonly filter: AuditFilter };
 
 export interface PageTokens {

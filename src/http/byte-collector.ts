@@ -20,41 +20,51 @@ export interface ByteCollector {
 
 /** `maxBytes` is the maximum that will be added. */
 export function createByteCollector(maxBytes: number): ByteCollector {
-  let bytes = nothing;
-  let isOwn = false;
-  let length = 0;
+  return new Collector(maxBytes);
+}
 
-  const capacityWith = (more: number): number => {
-    const needed = length + more;
-    if (length === 0) return needed;
-    if (isOwn && needed <= bytes.length) return bytes.length;
-    return Math.max(needed, Math.min(2 * needed, maxBytes), minCapacity);
-  };
+class Collector implements ByteCollector {
+  readonly #maxBytes: number;
+  #bytes = nothing;
+  #isOwn = false;
+  #length = 0;
 
-  return {
-    get length() {
-      return length;
-    },
-    capacityWith,
-    add(piece) {
-      // Nearly all bodies come in one piece, which is not copied.
-      if (length === 0 && piece.buffer.byteLength - piece.length <= maxSlackBytes) bytes = piece;
-      else {
-        const capacity = capacityWith(piece.length);
-        if (!isOwn || capacity > bytes.length) bytes = grown(bytes, length, capacity, isOwn);
-        isOwn = true;
-        bytes.set(piece, length);
-      }
-      length += piece.length;
-    },
-    take() {
-      const taken = Buffer.from(bytes.buffer, bytes.byteOffset, length);
-      bytes = nothing;
-      isOwn = false;
-      length = 0;
-      return taken;
-    },
-  };
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  capacityWith(more: number): number {
+    const needed = this.#length + more;
+    if (this.#length === 0) return needed;
+    if (this.#isOwn && needed <= this.#bytes.length) return this.#bytes.length;
+    return Math.max(needed, Math.min(2 * needed, this.#maxBytes), minCapacity);
+  }
+
+  add(piece: Uint8Array): void {
+    // Nearly all bodies come in one piece, which is not copied.
+    if (this.#length === 0 && piece.buffer.byteLength - piece.length <= maxSlackBytes) this.#bytes = piece;
+    else {
+      const capacity = this.capacityWith(piece.length);
+      if (!this.#isOwn || capacity > this.#bytes.length) this.#bytes = grown(this.#bytes, this.#length, capacity, this.#isOwn);
+      this.#isOwn = true;
+      this.#bytes.set(piece, this.#length);
+    }
+    this.#length += piece.length;
+  }
+
+  take(): Buffer {
+    const bytes = this.#bytes;
+    const taken =
+      bytes.length === this.#length && Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, this.#length);
+    this.#bytes = nothing;
+    this.#isOwn = false;
+    this.#length = 0;
+    return taken;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../core/audit.ts";
-import type { KeyKind, KeyRecord, KeyStatus } from "../core/key.ts";
+import type { KeyKind, KeyRecord } from "../core/key.ts";
+import type { KeySelection } from "../core/key-filter.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 
 /** How long a request id stays used. No caller retries for longer. */
@@ -46,14 +47,15 @@ export interface AllTenantLimits {
 
 export const noTenantLimits: AllTenantLimits = { of: () => ({ maxKeys: null, auditRetentionMs: null }), all: () => [] };
 
-export interface ListQuery {
+/** A list is in the order of key ids, of the `order`, or of the index that finds the keys (core/key-list-plan.ts). */
+export interface ListQuery extends KeySelection {
   readonly kind: KeyKind;
-  readonly actorId?: string | undefined;
-  /** Judged against `nowMs`. */
-  readonly status?: KeyStatus | undefined;
+  /** Statuses are judged against it. */
   readonly nowMs: number;
-  /** Only keys whose id sorts after this one (code unit order). */
+  /** Only keys after this one in the order of the list. */
   readonly afterKeyId?: string | undefined;
+  /** The `lastValue` of the part before, if it had one. */
+  readonly afterValue?: number | string | undefined;
   /** At most this many records. */
   readonly limit: number;
 }
@@ -63,10 +65,12 @@ export interface ListQuery {
  * calls waiting. Consecutive parts leave out no key, repeat none, and come to an end.
  */
 export interface ListPart {
-  /** In ascending order of key ids. Fewer than the query's limit, even none, does not mean that there are no more. */
+  /** In the order of the list. Fewer than the query's limit, even none, does not mean that there are no more. */
   readonly records: readonly KeyRecord[];
   /** The `afterKeyId` of the next part; null after the last part. */
   readonly lastKeyId: string | null;
+  /** The `afterValue` of the next part. Absent in the order of key ids. */
+  readonly lastValue?: number | string;
 }
 
 export const tokenSaltBytes = 32;

@@ -2,15 +2,14 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementation } from "../call/methods.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { listKeys } from "../service/list.ts";
-import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { contextOf } from "./context.ts";
+import { listRequestOf, pageFields } from "./list-request.ts";
 import { keyToMessage } from "./message.ts";
 
 export function listImportedApiKeys(service: KeyService): Implementation<typeof ApiKeysService.method.adminListImportedApiKeys> {
-  return async ({ pageSize, pageToken, filter }, call) => {
-    const bounds = { maxBytes: maxAnswerBytes, bytesOf: keyBytes };
-    const page = await listKeys(service, contextOf(call).tenant, { kind: "imported", pageSize, pageToken, filter, ...bounds });
+  return async (request, call) => {
+    const page = await listKeys(service, contextOf(call).tenant, listRequestOf("imported", request));
     const nowMs = service.clock();
-    return { importedApiKeys: page.records.map((record) => keyToMessage(record, nowMs)), nextPageToken: page.nextPageToken };
+    return { importedApiKeys: page.records.map((record) => keyToMessage(record, nowMs)), ...pageFields(page) };
   };
 }

@@ -1,6 +1,7 @@
 import type { KeyKind, KeyRecord } from "../core/key.ts";
-import { parseKeyFilter } from "../core/key-filter.ts";
-import type { ListPart } from "../ports/key-store.ts";
+import { parseKeyFilter, withOrder } from "../core/key-filter.ts";
+import { type ListPosition, planList, positionOf } from "../core/key-list-plan.ts";
+import type { KeyStore, ListPart, ListQuery } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** Limits the size of a page. */
@@ -19,45 +20,86 @@ export interface PageRequest {
 
 export interface ListRequest extends PageRequest, PageBounds<KeyRecord> {
   readonly kind: KeyKind;
+  readonly orderBy: string;
+  /** Whether the caller wants to know how many keys match. */
+  readonly hasTotalSize: boolean;
 }
 
 export interface ListPage {
   readonly records: readonly KeyRecord[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
+  /** The number of keys on all pages. Null: nobody asked, or more than `maxCounted`, or more than could be read. */
+  readonly totalSize: number | null;
 }
 
 const defaultPageSize = 50;
 const maxPageSize = 1000;
+/** Keys of a list are counted up to this number. */
+const maxCounted = 10_000;
 
 /** Maximum reads of the store for one page. The next page continues after that: a filter may match few of very many keys (AIP-158). */
 export const maxParts = 100;
 
 /**
- * Returns one page of keys by ascending id. It ends early, with a page token, if the next key does not fit into the response, or if the
- * filter matches too few of the keys that were read (AIP-158).
+ * Returns one page of keys. It ends early, with a page token, if the next key does not fit into the response, or if the filter matches too few
+ * of the keys that were read (AIP-158).
  */
-export async function listKeys(
-  { store, pageTokens, clock }: KeyService,
-  tenant: string,
-  { kind, pageSize, pageToken, filter: filterText, maxBytes, bytesOf }: ListRequest,
-): Promise<ListPage> {
+export async function listKeys(service: KeyService, tenant: string, request: ListRequest): Promise<ListPage> {
+  const { kind, pageSize, pageToken, maxBytes, bytesOf } = request;
+  const { store, pageTokens, clock } = service;
   const nowMs = clock();
-  const filter = parseKeyFilter(filterText);
-  const scope = { tenant, kind, filter };
+  const selection = withOrder(parseKeyFilter(request.filter), request.orderBy);
+  const scope = { tenant, kind, filter: selection };
   const limit = pageLimit(pageSize);
-  let lastKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
+  let position = pageToken === "" ? firstPosition : readPosition(pageTokens.open(scope, pageToken, nowMs));
   const records: KeyRecord[] = [];
   // One key more than the page holds shows whether there is another page.
-  for (let parts = 0; parts < maxParts && lastKeyId !== null && records.length <= limit; parts += 1) {
-    const query = { kind, ...filter, nowMs, afterKeyId: lastKeyId, limit: limit + 1 - records.length };
+  for (let parts = 0; parts < maxParts && position !== null && records.length <= limit; parts += 1) {
+    const query: ListQuery = { kind, ...selection, nowMs, ...position, limit: limit + 1 - records.length };
     const part: ListPart = await store.list(tenant, query);
     records.push(...part.records);
-    lastKeyId = part.lastKeyId;
+    position = positionAfter(part);
   }
   const page = firstThatFit(records.slice(0, limit), maxBytes, bytesOf);
-  if (page.length < records.length) lastKeyId = page.at(-1)?.keyId ?? null;
-  return { records: page, nextPageToken: lastKeyId === null ? "" : pageTokens.seal(scope, lastKeyId) };
+  const last = page.at(-1);
+  if (page.length < records.length && last !== undefined) position = positionOf(last, planList(selection, nowMs).index);
+  const totalSize = request.hasTotalSize ? await countKeys(store, tenant, { kind, ...selection, nowMs }) : null;
+  return { records: page, nextPageToken: position === null ? "" : pageTokens.seal(scope, writePosition(position)), totalSize };
+}
+
+/**
+ * Counts the keys of a list, if not more than `maxCounted` keys match and not more than `maxParts` parts have to be read. Null: there are more,
+ * or it would take longer.
+ */
+async function countKeys(store: KeyStore, tenant: string, selection: Omit<ListQuery, "limit">): Promise<number | null> {
+  let count = 0;
+  let position: ListPosition | null = firstPosition;
+  for (let parts = 0; parts < maxParts && position !== null; parts += 1) {
+    const part: ListPart = await store.list(tenant, { ...selection, ...position, limit: maxPageSize });
+    count += part.records.length;
+    if (count > maxCounted) return null;
+    position = positionAfter(part);
+  }
+  return position === null ? count : null;
+}
+
+const firstPosition: ListPosition = { afterKeyId: "" };
+
+function positionAfter({ lastKeyId, lastValue }: ListPart): ListPosition | null {
+  if (lastKeyId === null) return null;
+  return lastValue === undefined ? { afterKeyId: lastKeyId } : { afterKeyId: lastKeyId, afterValue: lastValue };
+}
+
+/** A position as a page token holds it: the key id alone, as before there were other orders, or in JSON with its value. Key ids hold no bracket. */
+function writePosition({ afterKeyId, afterValue }: ListPosition): string {
+  return afterValue === undefined ? afterKeyId : JSON.stringify([afterKeyId, afterValue]);
+}
+
+function readPosition(text: string): ListPosition | null {
+  if (!text.startsWith("[")) return { afterKeyId: text };
+  const [afterKeyId, afterValue] = JSON.parse(text) as [string, number | string];
+  return { afterKeyId, afterValue };
 }
 
 /** The first items that fit into `maxBytes` together. At least one, so that the reader makes progress. */

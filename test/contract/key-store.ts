@@ -5,6 +5,7 @@ import { type StoreWithEvents, withEvents } from "../support/with-events.ts";
 import { describeAudit } from "./key-store/audit.ts";
 import { describeChanges } from "./key-store/changes.ts";
 import { describeDeletes } from "./key-store/deletes.ts";
+import { describeFilters } from "./key-store/filters.ts";
 import { describeInserts } from "./key-store/inserts.ts";
 import { describeLifetime } from "./key-store/lifetime.ts";
 import { describeLists } from "./key-store/lists.ts";
@@ -21,6 +22,8 @@ export interface OpenKeyStore {
 
 export interface KeyStoreContext {
   readonly store: StoreWithEvents;
+  /** One part of a list, as the store gives it. */
+  listPart: KeyStore["list"];
   /** A tenant that no other test uses: the tests of a suite share one store. */
   newTenant(): string;
   /** A store of its own, for tests that close it; disposed at the end. */
@@ -48,6 +51,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>
         if (opened[0] === undefined) throw new Error("the store is opened before the first test, not while tests are collected");
         return withEvents(opened[0].store);
       },
+      listPart: (tenant, query) => (opened[0] as OpenKeyStore).store.list(tenant, query),
       newTenant: () => `tenant-${randomUUID()}`,
       async openAnother() {
         const { store, reopen } = await openAnother();
@@ -57,6 +61,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>
     describeInserts(context);
     describeRecords(context);
     describeLists(context);
+    describeFilters(context);
     describeChanges(context);
     describeDeletes(context);
     describeAudit(context);

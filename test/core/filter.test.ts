@@ -17,14 +17,21 @@ describe("parseKeyFilter", () => {
     ['status="KEY_STATUS_EXPIRED"', { status: "expired" }],
     ['actor_id="u" AND status=KEY_STATUS_REVOKED', { actorId: "u", status: "revoked" }],
     ['  status=KEY_STATUS_REVOKED   AND   actor_id="u"  ', { actorId: "u", status: "revoked" }],
+    ['name="billing-*"', { name: { text: "billing-", isPrefix: true } }],
+    ["name=billing", { name: { text: "billing", isPrefix: false } }],
+    ['scopes:"a:b"', { scope: "a:b" }],
+    ['metadata.team="blue"', { metadata: { member: "team", value: "blue" } }],
+    ['create_time>="1970-01-01T00:00:01Z" AND create_time<"1970-01-01T00:00:02Z"', { createTime: { fromMs: 1000, untilMs: 2000 } }],
+    ['expire_time>"1970-01-01T00:00:01Z" AND expire_time<="1970-01-01T00:00:02Z"', { expireTime: { fromMs: 1001, untilMs: 2001 } }],
+    ['last_used_time<"1970-01-01T00:00:01.0005Z"', { lastUsedTime: { untilMs: 1001 } }],
   ])("reads %s", (text, expected) => {
     expect(parseKeyFilter(text)).toEqual(expected);
   });
 
   test.each([
-    ["name=x", /column 1: unsupported field; use actor_id or status/],
-    ["actor_id!=x", /unsupported operator; use =/],
-    ["actor_id:x", /unsupported operator; use =/],
+    ["key_id=x", /column 1: unsupported field or operator; use actor_id, status, name or metadata/],
+    ["actor_id!=x", /unsupported field or operator/],
+    ["actor_id:x", /unsupported field or operator/],
     ["status=ACTIVE", /status must be one of/],
     ["status=constructor", /status must be one of/],
     ["actor_id=a actor_id=b", /column 11: expected AND/],

@@ -40,6 +40,36 @@ test.each([
   expect([keyIds.length, nextPageToken !== ""]).toEqual([shown, shown < 60]);
 });
 
+test("order_by runs through the pages in both directions, and a page token belongs to its order", async () => {
+  const upwards = await list({ page_size: 1000, order_by: "create_time" });
+  expect(upwards.keyIds.toSorted()).toEqual(upwards.keyIds);
+  const joined: string[] = [];
+  for (let page_token = "", isLast = false; !isLast; isLast = page_token === "") {
+    const page = await list({ page_size: 7, order_by: "create_time desc", page_token });
+    joined.push(...page.keyIds);
+    page_token = page.nextPageToken;
+  }
+  expect(joined).toEqual(upwards.keyIds.toReversed());
+  const { nextPageToken } = await list({ page_size: 7, order_by: "create_time desc" });
+  const other = { page_size: 7, order_by: "create_time", page_token: nextPageToken };
+  expect(faults(await api.refused("AdminListIssuedApiKeys", other))).toEqual(["INVALID_ARGUMENT", "page_token"]);
+});
+
+test.each(["key_id", "create_time down", "create_time, expire_time"])("order_by %s is refused by name", async (order_by) => {
+  expect(faults(await api.refused("AdminListIssuedApiKeys", { order_by }))).toEqual(["INVALID_ARGUMENT", "order_by"]);
+});
+
+test("order_by is refused with a filter that its index does not serve", async () => {
+  const request = { order_by: "create_time", filter: 'name="x"' };
+  expect(faults(await api.refused("AdminListIssuedApiKeys", request))).toEqual(["INVALID_ARGUMENT", "order_by"]);
+});
+
+test("total_size counts the keys of all pages, where it was asked for", async () => {
+  const filter = 'actor_id="one" AND status=KEY_STATUS_ACTIVE';
+  expect((await api.call("AdminListIssuedApiKeys", { filter, page_size: 3, include_total_size: true })).total_size).toBe(10);
+  expect(await api.call("AdminListIssuedApiKeys", { filter, page_size: 3 })).not.toHaveProperty("total_size");
+});
+
 describe("filters", () => {
   test.each(["ACTIVE", "REVOKED", "EXPIRED"] as const)("by the computed status %s, without an actor", async (status) => {
     const { keyIds, keys: listed } = await list({ filter: `status=KEY_STATUS_${status}`, page_size: 1000 });
@@ -71,7 +101,15 @@ describe("filters", () => {
     "NOT status=KEY_STATUS_ACTIVE",
     "status=ACTIVE",
     "status=KEY_STATUS_UNSPECIFIED",
-    'create_time>"2020-01-01T00:00:00Z"',
+    'create_time="2020-01-01T00:00:00Z"',
+    'create_time>"yesterday"',
+    'expire_time>"2020-01-01T00:00:00Z" AND expire_time>="2021-01-01T00:00:00Z"',
+    'name="*"',
+    'name:"x"',
+    'scopes="x"',
+    'scopes:""',
+    'metadata.a.b="x"',
+    'metadata="x"',
     "actor_id=one)",
     "constructor=x",
   ])("%s is refused by name", async (filter) => {
@@ -94,4 +132,24 @@ test("a page token outlives a key that was added meanwhile", async () => {
   const first = await list({ page_size: 59 });
   const { keyId } = await api.issue({ actor_id: "late" });
   expect((await list({ page_size: 59, page_token: first.nextPageToken })).keyIds.at(-1)).toBe(keyId);
+});
+
+// Last, as it adds a key.
+test("keys that expire soon, and keys that were unused for long, are found in one call", async () => {
+  const soon = new Date(Date.now() + 7 * 86_400_000).toISOString();
+  const { keyId } = await api.issue({
+    actor_id: "finder",
+    ttl: "259200s",
+    scopes: ["find:me"],
+    metadata: { team: "blue" },
+    name: "billing-eu",
+  });
+  const find = async (filter: string) => (await list({ filter, page_size: 1000 })).keyIds;
+  expect(await find(`status=KEY_STATUS_ACTIVE AND expire_time < "${soon}"`)).toEqual([keyId]);
+  expect(await find(`last_used_time < "${soon}" AND actor_id="finder"`)).toEqual([keyId]);
+  expect(await find(`last_used_time < "2020-01-01T00:00:00Z" AND status=KEY_STATUS_ACTIVE`)).toEqual([]);
+  for (const filter of ['name="billing-*"', 'name="billing-eu"', 'scopes:"find:me"', 'metadata.team="blue"']) {
+    expect(await find(filter), filter).toEqual([keyId]);
+  }
+  for (const filter of ['name="billing"', 'scopes:"find"', 'metadata.team="b*"']) expect(await find(filter), filter).toEqual([]);
 });

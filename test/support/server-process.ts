@@ -35,8 +35,6 @@ export interface ServerProcess extends RunningServer {
 }
 
 const mainFile = resolve(import.meta.dirname, "../../src/main.ts");
-/** Takes a third off the cost of a start: Node strips types and compiles once. */
-export const compileCache = resolve(import.meta.dirname, "../../.cache/compiled");
 const startTimeoutMs = 45_000;
 const stopTimeoutMs = 20_000;
 
@@ -48,7 +46,7 @@ export async function startServer({ env: givenEnv, dataDir: givenDataDir, config
   if (config !== undefined) await writeFile(configFile, config, { mode: 0o600 });
 
   const child = spawn(process.execPath, [mainFile, ...(config === undefined ? [] : ["--config", configFile])], {
-    env: { NODE_COMPILE_CACHE: compileCache, ...inheritedEnv(), KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: dataDir, ...env },
+    env: { ...inheritedEnv(), KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: dataDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const chunks: string[] = [];

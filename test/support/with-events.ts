@@ -30,10 +30,12 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
     ...store,
     async list(tenant, query) {
       const records: KeyRecord[] = [];
+      let { afterValue } = query;
       for (let afterKeyId: string | null = query.afterKeyId ?? ""; afterKeyId !== null && records.length < query.limit; ) {
-        const part: ListPart = await store.list(tenant, { ...query, afterKeyId, limit: query.limit - records.length });
+        const part: ListPart = await store.list(tenant, { ...query, afterKeyId, afterValue, limit: query.limit - records.length });
         records.push(...part.records);
         afterKeyId = part.lastKeyId;
+        afterValue = part.lastValue;
       }
       return records;
     },

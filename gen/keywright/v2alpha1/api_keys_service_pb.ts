@@ -78,7 +78,7 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Lists issued API keys by ascending id, which is the order of their
-   * creation. Roles: admin, auditor.
+   * creation, or in another order. Roles: admin, auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminListIssuedApiKeys
    */

@@ -18,7 +18,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/issued_api_key.proto.
  */
 export const file_keywright_v2alpha1_issued_api_key: GenFile = /*@__PURE__*/
-  fileDesc("CidrZXl3cmlnaHQvdjJhbHBoYTEvaXNzdWVkX2FwaV9rZXkucHJvdG8SEmtleXdyaWdodC52MmFscGhhMSL8BQoMSXNzdWVkQXBpS2V5EhsKBmtleV9pZBgBIAEoCUIL4EEIukgFcgMYgAESFgoEbmFtZRgCIAEoCUIIukgFcgMY/wESHQoIYWN0b3JfaWQYAyABKAlCC+BBBbpIBXIDGP8BEjIKBnN0YXR1cxgEIAEoDjIdLmtleXdyaWdodC52MmFscGhhMS5LZXlTdGF0dXNCA+BBAxI6Cgp2aXNpYmlsaXR5GAUgASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCA+BBBRI8CgZzY29wZXMYBiADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgIIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YCSABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI0CgtjcmVhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxJEChFyZXZvY2F0aW9uX3JlYXNvbhgMIAEoDjIkLmtleXdyaWdodC52MmFscGhhMS5SZXZvY2F0aW9uUmVhc29uQgPgQQMSIwoWcmV2b2NhdGlvbl9kZXNjcmlwdGlvbhgNIAEoCUID4EEDEjQKC2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjcKDmxhc3RfdXNlZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDItEEChJJc3N1ZUFwaUtleVJlcXVlc3QSFgoEbmFtZRgBIAEoCUIIukgFcgMY/wESGgoIYWN0b3JfaWQYAiABKAlCCLpIBXIDGP8BEjwKBnNjb3BlcxgDIAMoCUIsukgpkgEmEGQiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSxAEKA3R0bBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkKbAbpIlwG6AZMBCgp0dGwuYm91bmRzEi9tdXN0IGJlIDFzIHRvIDMxNTM2MDAwMHMsIG9yIDBzIGZvciB0aGUgZGVmYXVsdBpUdGhpcyA9PSBkdXJhdGlvbignMHMnKSB8fCAodGhpcyA+PSBkdXJhdGlvbignMXMnKSAmJiB0aGlzIDw9IGR1cmF0aW9uKCczMTUzNjAwMDBzJykpEikKCG1ldGFkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgGIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YByABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI/Cgp2aXNpYmlsaXR5GAggASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCCLpIBYIBAhABEhsKCnJlcXVlc3RfaWQYCSABKAlCB7pIBHICGCQiZAoTSXNzdWVBcGlLZXlSZXNwb25zZRI4Cg5pc3N1ZWRfYXBpX2tleRgBIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkSEwoGc2VjcmV0GAIgASgJQgOAAQEiNwoWR2V0SXNzdWVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEibgoYTGlzdElzc3VlZEFwaUtleXNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIYCgZmaWx0ZXIYAyABKAlCCLpIBXIDGIAIIm8KGUxpc3RJc3N1ZWRBcGlLZXlzUmVzcG9uc2USOQoPaXNzdWVkX2FwaV9rZXlzGAEgAygLMiAua2V5d3JpZ2h0LnYyYWxwaGExLklzc3VlZEFwaUtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikQEKGVVwZGF0ZUlzc3VlZEFwaUtleVJlcXVlc3QSQwoOaXNzdWVkX2FwaV9rZXkYASABKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5QgngQQK6SAPIAQESLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIswDChlSb3RhdGVJc3N1ZWRBcGlLZXlSZXF1ZXN0Eh0KBmtleV9pZBgBIAEoCUIN4EECukgHcgUQARiAARIbCgRuYW1lGAIgASgJQgi6SAVyAxj/AUgAiAEBEjwKBnNjb3BlcxgDIAMoCUIsukgpkgEmEGQiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSKQoIbWV0YWRhdGEYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ej4KEXJhdGVfbGltaXRfcG9saWN5GAUgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRI5Cg5pcF9yZXN0cmljdGlvbhgGIAEoCzIhLmtleXdyaWdodC52MmFscGhhMS5JcFJlc3RyaWN0aW9uEkQKCnZpc2liaWxpdHkYByABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eUIIukgFggECEAFIAYgBARIxCg1vdmVycmlkZV9tYXNrGGQgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IHCgVfbmFtZUINCgtfdmlzaWJpbGl0eSKpAQoaUm90YXRlSXNzdWVkQXBpS2V5UmVzcG9uc2USOAoOaXNzdWVkX2FwaV9rZXkYASABKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5EjwKEm9sZF9pc3N1ZWRfYXBpX2tleRgCIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkSEwoGc2VjcmV0GAMgASgJQgOAAQFiBnByb3RvMw", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
+  fileDesc("CidrZXl3cmlnaHQvdjJhbHBoYTEvaXNzdWVkX2FwaV9rZXkucHJvdG8SEmtleXdyaWdodC52MmFscGhhMSL8BQoMSXNzdWVkQXBpS2V5EhsKBmtleV9pZBgBIAEoCUIL4EEIukgFcgMYgAESFgoEbmFtZRgCIAEoCUIIukgFcgMY/wESHQoIYWN0b3JfaWQYAyABKAlCC+BBBbpIBXIDGP8BEjIKBnN0YXR1cxgEIAEoDjIdLmtleXdyaWdodC52MmFscGhhMS5LZXlTdGF0dXNCA+BBAxI6Cgp2aXNpYmlsaXR5GAUgASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCA+BBBRI8CgZzY29wZXMYBiADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEikKCG1ldGFkYXRhGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgIIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YCSABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI0CgtjcmVhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxJEChFyZXZvY2F0aW9uX3JlYXNvbhgMIAEoDjIkLmtleXdyaWdodC52MmFscGhhMS5SZXZvY2F0aW9uUmVhc29uQgPgQQMSIwoWcmV2b2NhdGlvbl9kZXNjcmlwdGlvbhgNIAEoCUID4EEDEjQKC2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDEjcKDmxhc3RfdXNlZF90aW1lGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEID4EEDItEEChJJc3N1ZUFwaUtleVJlcXVlc3QSFgoEbmFtZRgBIAEoCUIIukgFcgMY/wESGgoIYWN0b3JfaWQYAiABKAlCCLpIBXIDGP8BEjwKBnNjb3BlcxgDIAMoCUIsukgpkgEmEGQiInIgGIACMhteW1x4MjFceDIzLVx4NUJceDVELVx4N0VdKyQSxAEKA3R0bBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkKbAbpIlwG6AZMBCgp0dGwuYm91bmRzEi9tdXN0IGJlIDFzIHRvIDMxNTM2MDAwMHMsIG9yIDBzIGZvciB0aGUgZGVmYXVsdBpUdGhpcyA9PSBkdXJhdGlvbignMHMnKSB8fCAodGhpcyA+PSBkdXJhdGlvbignMXMnKSAmJiB0aGlzIDw9IGR1cmF0aW9uKCczMTUzNjAwMDBzJykpEikKCG1ldGFkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgGIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YByABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhI/Cgp2aXNpYmlsaXR5GAggASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCCLpIBYIBAhABEhsKCnJlcXVlc3RfaWQYCSABKAlCB7pIBHICGCQiZAoTSXNzdWVBcGlLZXlSZXNwb25zZRI4Cg5pc3N1ZWRfYXBpX2tleRgBIAEoCzIgLmtleXdyaWdodC52MmFscGhhMS5Jc3N1ZWRBcGlLZXkSEwoGc2VjcmV0GAIgASgJQgOAAQEiNwoWR2V0SXNzdWVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAEipQEKGExpc3RJc3N1ZWRBcGlLZXlzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSGAoGZmlsdGVyGAMgASgJQgi6SAVyAxiACBIZCghvcmRlcl9ieRhkIAEoCUIHukgEcgIYQBIaChJpbmNsdWRlX3RvdGFsX3NpemUYZSABKAgilwEKGUxpc3RJc3N1ZWRBcGlLZXlzUmVzcG9uc2USOQoPaXNzdWVkX2FwaV9rZXlzGAEgAygLMiAua2V5d3JpZ2h0LnYyYWxwaGExLklzc3VlZEFwaUtleRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFwoKdG90YWxfc2l6ZRhkIAEoBUgAiAEBQg0KC190b3RhbF9zaXplIpEBChlVcGRhdGVJc3N1ZWRBcGlLZXlSZXF1ZXN0EkMKDmlzc3VlZF9hcGlfa2V5GAEgASgLMiAua2V5d3JpZ2h0LnYyYWxwaGExLklzc3VlZEFwaUtleUIJ4EECukgDyAEBEi8KC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayLMAwoZUm90YXRlSXNzdWVkQXBpS2V5UmVxdWVzdBIdCgZrZXlfaWQYASABKAlCDeBBArpIB3IFEAEYgAESGwoEbmFtZRgCIAEoCUIIukgFcgMY/wFIAIgBARI8CgZzY29wZXMYAyADKAlCLLpIKZIBJhBkIiJyIBiAAjIbXltceDIxXHgyMy1ceDVCXHg1RC1ceDdFXSskEikKCG1ldGFkYXRhGAQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBI+ChFyYXRlX2xpbWl0X3BvbGljeRgFIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kSOQoOaXBfcmVzdHJpY3Rpb24YBiABKAsyIS5rZXl3cmlnaHQudjJhbHBoYTEuSXBSZXN0cmljdGlvbhJECgp2aXNpYmlsaXR5GAcgASgOMiEua2V5d3JpZ2h0LnYyYWxwaGExLktleVZpc2liaWxpdHlCCLpIBYIBAhABSAGIAQESMQoNb3ZlcnJpZGVfbWFzaxhkIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBwoFX25hbWVCDQoLX3Zpc2liaWxpdHkiqQEKGlJvdGF0ZUlzc3VlZEFwaUtleVJlc3BvbnNlEjgKDmlzc3VlZF9hcGlfa2V5GAEgASgLMiAua2V5d3JpZ2h0LnYyYWxwaGExLklzc3VlZEFwaUtleRI8ChJvbGRfaXNzdWVkX2FwaV9rZXkYAiABKAsyIC5rZXl3cmlnaHQudjJhbHBoYTEuSXNzdWVkQXBpS2V5EhMKBnNlY3JldBgDIAEoCUIDgAEBYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy, file_keywright_v2alpha1_revocation]);
 
 /**
  * An API key that this service generated. The secret is not part of it.
@@ -310,15 +310,38 @@ export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApi
   pageToken: string;
 
   /**
-   * Restrictions on `actor_id` and `status`, each at most once and with `=`,
-   * joined by AND (a part of AIP-160): `actor_id="user_123" AND
-   * status=KEY_STATUS_ACTIVE`. At most 1024 characters. Empty: all keys. The
-   * status is computed from the clock. Anything else is INVALID_ARGUMENT and
+   * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`, `name`
+   * (`"billing-*"` finds a prefix) and `metadata.<member>` with `=`, `scopes`
+   * with `:`, and `create_time`, `expire_time` and `last_used_time` with `<`,
+   * `<=`, `>` or `>=`. Each at most once, a time at most once from either side.
+   * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`. At most 1024
+   * characters. Empty: all keys. The status is computed from the clock. For a
+   * key that was never used, `last_used_time` is its `create_time`. Keys without
+   * an expiry match no `expire_time`. Anything else is INVALID_ARGUMENT and
    * names the column.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
+
+  /**
+   * Extension: `create_time` or `expire_time`, each with or without `asc` or
+   * `desc` (AIP-132), alone or with a filter on `status` and on the same time.
+   * Keys without an expiry count as the last to expire. Empty: by the index that
+   * the filter uses; by ascending id without a filter and with one on
+   * `actor_id`, `status`, `scopes` or `metadata`. Anything else is
+   * INVALID_ARGUMENT.
+   *
+   * @generated from field: string order_by = 100;
+   */
+  orderBy: string;
+
+  /**
+   * Extension: whether the response says how many keys there are on all pages.
+   *
+   * @generated from field: bool include_total_size = 101;
+   */
+  includeTotalSize: boolean;
 };
 
 /**
@@ -335,7 +358,7 @@ export const ListIssuedApiKeysRequestSchema: GenMessage<ListIssuedApiKeysRequest
  */
 export type ListIssuedApiKeysResponse = Message<"keywright.v2alpha1.ListIssuedApiKeysResponse"> & {
   /**
-   * The keys, by ascending id.
+   * The keys, in the order of the request.
    *
    * @generated from field: repeated keywright.v2alpha1.IssuedApiKey issued_api_keys = 1;
    */
@@ -347,6 +370,15 @@ export type ListIssuedApiKeysResponse = Message<"keywright.v2alpha1.ListIssuedAp
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Extension: the number of keys on all pages. Absent unless
+   * `include_total_size` asked for it, and if there are more than 10000 keys or
+   * too many that the filter must look at one by one.
+   *
+   * @generated from field: optional int32 total_size = 100;
+   */
+  totalSize?: number | undefined;
 };
 
 /**

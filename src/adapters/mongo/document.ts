@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../../core/audit.ts";
 import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../../core/key.ts";
+import { termsOf } from "../../core/key-terms.ts";
 
 /**
  * A key as MongoDB keeps it. Times are epoch milliseconds.
@@ -31,6 +32,12 @@ export interface KeyDocument {
   readonly revoked: boolean;
   readonly revocation: Revocation | null;
   readonly lastUsedTimeMs: number | null;
+  /** Of the last use, or of the creation of a key that was never used. The index of last uses holds it, so that most uses do not change the index. */
+  readonly useHour?: number;
+  /** The tenant of `_id`, for indexes that are in another order. This, `useHour` and `terms` are absent until `addFilterFields` has run. */
+  readonly tenant?: string;
+  /** Core's `termsOf`. */
+  readonly terms?: readonly string[];
   /** Of the request that made the key: a mark of another request belongs to an earlier key of the same id. */
   readonly requestId: string | null;
   /** Only on keys of a batch that has its own request id. */
@@ -74,6 +81,10 @@ export interface AuditEventDocument extends Omit<AuditEvent, "eventId" | "timeMs
   readonly time: Date;
 }
 
+export function hourOf(timeMs: number): number {
+  return Math.floor(timeMs / 3_600_000);
+}
+
 export function documentId(tenant: string, keyId: string): string {
   if (tenant.includes("/")) throw new Error("a tenant's name must not hold a slash");
   return `${tenant}/${keyId}`;
@@ -92,6 +103,8 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
   return {
     _id: documentId(tenant, record.keyId),
     ...replacedFields(record),
+    tenant,
+    useHour: hourOf(record.lastUsedTimeMs ?? record.createTimeMs),
     firstRevision: record.firstRevision,
     lastUsedTimeMs: record.lastUsedTimeMs,
     requestId,
@@ -102,7 +115,7 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
 /** What replacing a key writes: all but its id, its first revision and its last use. Fields that older documents lack are written too. */
 export function replacedFields(
   record: KeyRecord,
-): Required<Omit<KeyDocument, "_id" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark">> {
+): Required<Omit<KeyDocument, "_id" | "tenant" | "useHour" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark">> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,
@@ -112,6 +125,7 @@ export function replacedFields(
     visibility: record.visibility,
     name: record.name,
     scopes: record.scopes,
+    terms: termsOf(record),
     metadata: record.metadata === null ? null : JSON.stringify(record.metadata),
     rateLimitPolicy:
       rateLimitPolicy === null ? null : { quota: rateLimitPolicy.quota, windowMs: rateLimitPolicy.windowMs, unit: rateLimitPolicy.unit },

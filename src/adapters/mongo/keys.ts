@@ -4,7 +4,7 @@ import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { LastUse } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
-import { documentId, documentOf, recordOf, replacedFields } from "./document.ts";
+import { documentId, documentOf, hourOf, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { addKey } from "./inserts.ts";
 import type { Quota } from "./quota.ts";
@@ -94,7 +94,7 @@ export function createKeys(client: MongoClient, { keys, auditEvents }: Collectio
       const updates = uses.map(({ keyId, lastUsedTimeMs }) => ({
         updateOne: {
           filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
-          update: { $max: { lastUsedTimeMs } },
+          update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
         },
       }));
       const options = { ordered: false, signal };

@@ -1,7 +1,11 @@
-import type { Collection, Filter, FindCursor } from "mongodb";
+import type { Collection, Filter, FindCursor, FindOptions } from "mongodb";
 import type { KeyStatus } from "../../core/key.ts";
+import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, walkEnd } from "../../core/key-list-plan.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
-import { idsAfter, type KeyDocument, recordOf } from "./document.ts";
+import { documentId, hourOf, idsAfter, type KeyDocument, recordOf } from "./document.ts";
+
+/** Read in one part at most where not every key that the index finds matches. */
+const maxCheckedPerPart = 100;
 
 /** As core's `statusAt` judges. */
 function statusFilter(status: KeyStatus | undefined, nowMs: number): Filter<KeyDocument> {
@@ -17,22 +21,114 @@ function statusFilter(status: KeyStatus | undefined, nowMs: number): Filter<KeyD
   }
 }
 
+interface Walk {
+  readonly hint: string;
+  readonly sort: Readonly<Record<string, 1 | -1>>;
+  readonly filters: readonly Filter<KeyDocument>[];
+}
+
+type TimeField = "createTimeMs" | "expireTimeMs" | "useHour";
+const timeIndexes: Readonly<Record<TimePlan["index"], { readonly field: TimeField; readonly hint: string }>> = {
+  createTime: { field: "createTimeMs", hint: "keys_by_create_time" },
+  expireTime: { field: "expireTimeMs", hint: "keys_by_expire_time" },
+  lastUsedTime: { field: "useHour", hint: "keys_by_use" },
+};
+
 /**
- * The query for one page. It walks an index in order and no further than the page goes. The index is named, so that the planner has
- * nothing to try out and cannot take a worse one.
+ * The walk over one index. Its queries are asked one after the other until the page is full. Each walks the index in order and no further than
+ * the page goes. The index is named, so that the planner has nothing to try out and cannot take a worse one.
  */
-export function listCursor(keys: Collection<KeyDocument>, tenant: string, query: ListQuery, signal?: AbortSignal): FindCursor<KeyDocument> {
-  const filter: Filter<KeyDocument> = {
-    kind: query.kind,
-    _id: idsAfter(tenant, query.afterKeyId ?? ""),
-    ...statusFilter(query.status, query.nowMs),
-    ...(query.actorId === undefined ? {} : { actorId: query.actorId }),
-  };
-  const hint = query.actorId === undefined ? "keys_by_kind" : "keys_by_actor";
-  return keys.find(filter, { sort: { _id: 1 }, hint, limit: query.limit, batchSize: query.limit, signal }) as FindCursor<KeyDocument>;
+function walkOf(tenant: string, query: ListQuery, plan: KeyListPlan): Walk {
+  const { kind, afterKeyId = "" } = query;
+  const ids = { _id: idsAfter(tenant, afterKeyId) };
+  switch (plan.index) {
+    case "key_id":
+    case "actor": {
+      const actor = query.actorId === undefined ? {} : { actorId: query.actorId };
+      const hint = query.actorId === undefined ? "keys_by_kind" : "keys_by_actor";
+      return { hint, sort: { _id: 1 }, filters: [{ kind, ...ids, ...statusFilter(query.status, query.nowMs), ...actor }] };
+    }
+    case "term":
+      return { hint: "keys_by_term", sort: { _id: 1 }, filters: [{ tenant, kind, terms: plan.term, ...ids }] };
+    case "name": {
+      const range = { $gte: plan.from, ...(plan.until !== null && { $lt: plan.until }) };
+      return {
+        hint: "keys_by_name",
+        sort: { name: 1, _id: 1 },
+        filters: continued(tenant, query, { base: { tenant, kind }, field: "name", range, isDescending: false }),
+      };
+    }
+    default: {
+      const { field, hint } = timeIndexes[plan.index];
+      const direction = plan.isDescending ? -1 : 1;
+      const revoked = plan.isRevoked ?? { $in: [false, true] };
+      const sort = { [field]: direction, _id: direction } as const;
+      const range = rangeOf(plan);
+      return {
+        hint,
+        sort,
+        filters: continued(tenant, query, { base: { tenant, kind, revoked }, field, range, isDescending: plan.isDescending }),
+      };
+    }
+  }
+}
+
+function rangeOf({ index, fromMs, untilMs }: TimePlan): object {
+  // Which of the keys of the first and the last hour match is told from the key.
+  if (index === "lastUsedTime") return { $gte: hourOf(fromMs), $lte: hourOf(untilMs) };
+  return untilMs === Number.POSITIVE_INFINITY ? { $gte: fromMs } : { $gte: fromMs, $lt: untilMs };
+}
+
+interface RangeWalk {
+  readonly base: Filter<KeyDocument>;
+  readonly field: TimeField | "name";
+  readonly range: object;
+  readonly isDescending: boolean;
+}
+
+/** The whole range, or what comes after the last key: first the keys with its value, then the others. */
+function continued(
+  tenant: string,
+  { afterKeyId = "", afterValue }: ListQuery,
+  { base, field, range, isDescending }: RangeWalk,
+): Filter<KeyDocument>[] {
+  if (afterValue === undefined) return [{ ...base, [field]: range }];
+  const value = storedValue(afterValue, field);
+  const _id = isDescending ? { $lt: documentId(tenant, afterKeyId) } : { $gt: documentId(tenant, afterKeyId) };
+  const rest = { ...range, [isDescending ? "$lt" : "$gt"]: value };
+  return [
+    { ...base, [field]: value, _id },
+    { ...base, [field]: rest },
+  ];
+}
+
+/** The value of a position as the index holds it. */
+function storedValue(afterValue: number | string, field: RangeWalk["field"]): number | string {
+  if (afterValue === neverMs) return Number.POSITIVE_INFINITY;
+  return field === "useHour" ? hourOf(afterValue as number) : afterValue;
+}
+
+/** The queries of one part of a list. */
+export function listCursors(
+  keys: Collection<KeyDocument>,
+  tenant: string,
+  query: ListQuery,
+  signal?: AbortSignal,
+): ((limit: number) => FindCursor<KeyDocument>)[] {
+  const { hint, sort, filters } = walkOf(tenant, query, planList(query, query.nowMs));
+  return filters.map((filter) => (limit) => {
+    const options: FindOptions & { signal?: AbortSignal | undefined } = { sort, hint, limit, batchSize: limit, signal };
+    return keys.find(filter, options as FindOptions) as FindCursor<KeyDocument>;
+  });
 }
 
 export async function listKeys(keys: Collection<KeyDocument>, tenant: string, query: ListQuery, signal: AbortSignal): Promise<ListPart> {
-  const records = (await listCursor(keys, tenant, query, signal).toArray()).map(recordOf);
-  return { records, lastKeyId: records.length === query.limit ? (records.at(-1)?.keyId ?? null) : null };
+  const plan = planList(query, query.nowMs);
+  const limit = plan.isExact ? query.limit : Math.max(maxCheckedPerPart, query.limit);
+  const documents: KeyDocument[] = [];
+  for (const cursor of listCursors(keys, tenant, query, signal)) {
+    if (documents.length < limit) documents.push(...(await cursor(limit - documents.length).toArray()));
+  }
+  const found = documents.map(recordOf);
+  return matchingPart({ found, end: walkEnd(found, limit, plan.index) }, plan, query, query);
 }

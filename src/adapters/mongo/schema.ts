@@ -1,6 +1,7 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
 import { markLifeMs } from "../../ports/key-store.ts";
 import type { AuditEventDocument, KeyCountDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
+import { addFilterFields } from "./filter-fields.ts";
 
 /** How long a deleted key's revision is remembered: longer than any cache keeps a record. */
 const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
@@ -10,10 +11,17 @@ const markLifeSeconds = markLifeMs / 1000;
  * Lists go by `_id`, so each index holds what its filter compares, then `_id`, with `expireTimeMs` at the end, so that the status is told from
  * the index alone. A list without a status merges the two halves of its index in order. Finding expired keys still walks over all that are
  * not revoked: the status of a key changes with the clock, and no index can follow that.
+ *
+ * The other filters and orders have an index each, with the tenant in front. Those in the order of a time hold revoked keys apart.
  */
 export const keyIndexes = [
   { name: "keys_by_kind", key: { kind: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
   { name: "keys_by_actor", key: { kind: 1, actorId: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
+  { name: "keys_by_create_time", key: { tenant: 1, kind: 1, revoked: 1, createTimeMs: 1, _id: 1 } },
+  { name: "keys_by_expire_time", key: { tenant: 1, kind: 1, revoked: 1, expireTimeMs: 1, _id: 1 } },
+  { name: "keys_by_use", key: { tenant: 1, kind: 1, revoked: 1, useHour: 1, _id: 1 } },
+  { name: "keys_by_name", key: { tenant: 1, kind: 1, name: 1, _id: 1 } },
+  { name: "keys_by_term", key: { tenant: 1, kind: 1, terms: 1, _id: 1 } },
   { name: "tombstones_by_delete_time", key: { deleteTime: 1 }, sparse: true, expireAfterSeconds: tombstoneLifeSeconds },
 ] as const satisfies IndexDescription[];
 
@@ -58,6 +66,7 @@ export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<vo
   // A transaction can make a collection too, but not two of them at the same time.
   for (const name of ["keys", "request_marks", "audit_events", "key_counts", "cache_generation"]) await ensureCollection(db, name);
   await ensureIndexes(db, "keys", keyIndexes);
+  await addFilterFields(db);
   await ensureIndexes(db, "request_marks", markIndexes);
   const expireAfterSeconds = Math.ceil(auditRetentionMs / 1000);
   await setExpiry(db, "audit_events", "events_by_time", expireAfterSeconds);

@@ -8,8 +8,8 @@ import { prepareAudit } from "./audit.ts";
 import { openDatabase, storeError } from "./database.ts";
 import { prepareExpiry } from "./expiry.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
-import { prepareList } from "./list.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
 
 export interface SqliteKeyStoreOptions {

@@ -46,7 +46,8 @@ export function stepSql(byActor: boolean): string {
     WHERE ${wanted.join(" AND ")} ORDER BY key_id LIMIT 1 OFFSET ${maxKeysPerStep - 1}`;
 }
 
-export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
+/** Lists by key id, or by actor and key id. */
+export function prepareListById(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
   const prepare = (sql: string) => {
     const statement = database.prepare(sql);
     statement.setAllowUnknownNamedParameters(true);

@@ -2,6 +2,18 @@ import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { tokenSaltBytes } from "../../ports/key-store.ts";
 
+const isShortText = "json_each.type = 'text' AND length(json_each.value) BETWEEN 1 AND 256";
+const isPlainName = "length(json_each.key) BETWEEN 1 AND 64 AND json_each.key NOT GLOB '*[^A-Za-z0-9_]*'";
+
+/** Selects the terms of one row, `NEW` or `OLD` of a trigger. */
+function termsSql(row: string): string {
+  return `SELECT 's:' || value AS term FROM json_each(${row}.scopes) WHERE ${isShortText}
+    UNION SELECT 'm:' || key || '=' || value FROM json_each(${row}.metadata) WHERE ${isShortText} AND ${isPlainName}`;
+}
+
+const deleteTermsSql = `DELETE FROM key_terms
+      WHERE tenant = OLD.tenant AND kind = OLD.kind AND key_id = OLD.key_id AND term IN (${termsSql("OLD")});`;
+
 /**
  * The schema, one step per version; `user_version` holds how many were run. Steps that were released are never edited.
  *
@@ -122,6 +134,36 @@ const migrations: readonly string[] = [
   END;
   CREATE TRIGGER key_counted_anew AFTER UPDATE OF revoked ON keys WHEN OLD.revoked <> NEW.revoked BEGIN
     UPDATE key_counts SET used = used + OLD.revoked - NEW.revoked WHERE tenant = NEW.tenant;
+  END;
+  `,
+  `
+  -- Lists in the order of a time. Keys that do not expire come last. For a key that was never used its creation counts.
+  CREATE INDEX keys_by_create_time ON keys (tenant, kind, revoked, create_time_ms, key_id);
+  CREATE INDEX keys_by_expire_time ON keys (tenant, kind, revoked, ifnull(expire_time_ms, 9007199254740991), key_id);
+  CREATE INDEX keys_by_use ON keys (tenant, kind, revoked, ifnull(last_used_time_ms, create_time_ms), key_id);
+  CREATE INDEX keys_by_name ON keys (tenant, kind, name, key_id);
+
+  -- The words of each key, as core's termsOf says them.
+  CREATE TABLE key_terms (
+    tenant TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    term TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, kind, term, key_id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO key_terms SELECT DISTINCT tenant, keys.kind, 's:' || value, key_id FROM keys, json_each(scopes) WHERE ${isShortText};
+  INSERT INTO key_terms SELECT tenant, keys.kind, 'm:' || key || '=' || value, key_id FROM keys, json_each(metadata) WHERE ${isShortText} AND ${isPlainName};
+
+  CREATE TRIGGER key_terms_in AFTER INSERT ON keys WHEN NEW.scopes <> '[]' OR NEW.metadata IS NOT NULL BEGIN
+    INSERT INTO key_terms SELECT NEW.tenant, NEW.kind, term, NEW.key_id FROM (${termsSql("NEW")});
+  END;
+  CREATE TRIGGER key_terms_out AFTER DELETE ON keys WHEN OLD.scopes <> '[]' OR OLD.metadata IS NOT NULL BEGIN
+    ${deleteTermsSql}
+  END;
+  CREATE TRIGGER key_terms_anew AFTER UPDATE OF scopes, metadata ON keys
+    WHEN OLD.scopes <> NEW.scopes OR OLD.metadata IS NOT NEW.metadata BEGIN
+    ${deleteTermsSql}
+    INSERT INTO key_terms SELECT NEW.tenant, NEW.kind, term, NEW.key_id FROM (${termsSql("NEW")});
   END;
   `,
 ];

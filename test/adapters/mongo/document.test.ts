@@ -16,7 +16,7 @@ test("the range of a tenant's ids holds all of its own and none of a tenant with
 });
 
 test("a document holds nothing but the record's fields, its request id and what the indexes need", () => {
-  const fields = new Set([...Object.keys(keyRecord()), "_id", "requestId", "revoked"]);
+  const fields = new Set([...Object.keys(keyRecord()), "_id", "requestId", "revoked", "tenant", "terms", "useHour"]);
   fields.delete("keyId");
   expect(Object.keys(documentOf("t", keyRecord(), "r")).sort()).toEqual([...fields].sort());
 });

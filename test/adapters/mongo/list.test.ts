@@ -1,7 +1,7 @@
 import { type Document, MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
-import { listCursor } from "../../../src/adapters/mongo/list.ts";
+import { listCursors } from "../../../src/adapters/mongo/list.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
@@ -47,7 +47,8 @@ await describeOnMongo("list", {}, (mongo) => {
   describe.each(filters)("with actor $actorId and status $status", ({ actorId, status }) => {
     const explain = (afterKeyId: string | undefined) => {
       const query = { kind: "issued", actorId, status, nowMs, afterKeyId, limit: 10 } as const;
-      return listCursor(collectionsOf(client.db(database)).keys, "t", query).explain("executionStats");
+      const [cursor] = listCursors(collectionsOf(client.db(database)).keys, "t", query);
+      return (cursor as NonNullable<typeof cursor>)(10).explain("executionStats");
     };
 
     test.each([undefined, "K0600"])(

@@ -85,7 +85,7 @@ test("a damaged file: reads and writes reject with STORE_UNAVAILABLE and the cau
   await store.close();
   const size = statSync(path).size;
   const file = openSync(path, "r+");
-  writeSync(file, Buffer.alloc(size - 65_536, 0xff), 0, size - 65_536, 65_536);
+  writeSync(file, Buffer.alloc(size - 163_840, 0xff), 0, size - 163_840, 163_840);
   closeSync(file);
 
   const damaged = await openStore(path);

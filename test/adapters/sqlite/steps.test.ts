@@ -110,9 +110,10 @@ describe("a filter that leaves few of very many", () => {
   }
 
   const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
+  const anyKeys = { ...anySize, orderBy: "", hasTotalSize: false };
 
   test("a page of keys ends early, empty too, and its token leads to the rest; others have their turns meanwhile", async () => {
-    const request = { kind: "issued", pageSize: 10, filter: "status=KEY_STATUS_EXPIRED", ...anySize } as const;
+    const request = { kind: "issued", pageSize: 10, filter: "status=KEY_STATUS_EXPIRED", ...anyKeys } as const;
     const first = listKeys(service(), tenant, { ...request, pageToken: "" });
     expect(await turnsDuring(first)).toBeGreaterThanOrEqual(maxKeyParts - 1);
     expect((await first).records).toEqual([]);
@@ -130,13 +131,24 @@ describe("a filter that leaves few of very many", () => {
   });
 
   test("a full page is whole, in order, and has a token only if there are more", async () => {
-    const page = await listKeys(service(), tenant, { kind: "issued", pageSize: 1000, filter: "", pageToken: "", ...anySize });
+    const page = await listKeys(service(), tenant, {
+      kind: "issued",
+      pageSize: 1000,
+      filter: "",
+      pageToken: "",
+      ...anyKeys,
+    });
     expect(page.records.map(({ keyId }) => keyId)).toEqual([
       "A",
       ...Array.from({ length: 999 }, (_, i) => `B${String(i + 1).padStart(8, "0")}`),
     ]);
     expect(page.nextPageToken).not.toBe("");
-    const only = await listAuditEvents(service(), tenant, { pageSize: 1, filter: 'key_id="Z"', pageToken: "", ...anySize });
+    const only = await listAuditEvents(service(), tenant, {
+      pageSize: 1,
+      filter: 'key_id="Z"',
+      pageToken: "",
+      ...anySize,
+    });
     expect([only.events.length, only.nextPageToken]).toEqual([1, ""]);
   });
 });

@@ -17,7 +17,8 @@ const script = join(resolve(import.meta.dirname, "../../.."), "scripts/import.ts
 
 /** The migration tool as users run it: a process of its own. `input` goes to its standard input. */
 export function startTool(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ""): Tool {
-  const child = spawn(process.execPath, [script, ...args], { env: { PATH: process.env.PATH, ...env }, stdio: "pipe" });
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const child = spawn(process.execPath, [script, ...args], { env: { PATH, NODE_COMPILE_CACHE, ...env }, stdio: "pipe" });
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => chunks.push(text));
   child.stdin.on("error", () => {});

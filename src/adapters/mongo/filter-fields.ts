@@ -1,0 +1,31 @@
+import type { Db } from "mongodb";
+import { termsOf } from "../../core/key-terms.ts";
+import { hourOf, type KeyDocument, recordOf } from "./document.ts";
+
+const batchSize = 500;
+
+/**
+ * Adds `tenant`, `useHour` and `terms` to keys that an earlier version stored, before anything is served. Keys that a process of an earlier
+ * version stores after that get them when the next process starts. Interrupted, it goes on at the next start; processes that start at the same time do
+ * the same work twice.
+ */
+export async function addFilterFields(db: Db): Promise<void> {
+  const keys = db.collection<KeyDocument>("keys", { useBigInt64: true });
+  // The index holds keys without the field under null, so finding none is one seek for each kind.
+  for (const kind of ["issued", "imported"] as const) {
+    for (;;) {
+      // biome-ignore lint/suspicious/noExplicitAny: the driver's types know no null for an absent field
+      const absent = { tenant: null, kind } as any;
+      const found = await keys.find(absent, { hint: "keys_by_name", limit: batchSize }).toArray();
+      if (found.length === 0) break;
+      const updates = found.map((document) => {
+        const { keyId: _keyId, ...record } = recordOf(document as KeyDocument);
+        const fields = { tenant: document._id.slice(0, document._id.indexOf("/")), terms: termsOf(record) };
+        const useHour = hourOf(record.lastUsedTimeMs ?? record.createTimeMs);
+        // Only this revision: a change writes terms itself, but no tenant, so the key is found again.
+        return { updateOne: { filter: { _id: document._id, revision: record.revision }, update: { $set: fields, $max: { useHour } } } };
+      });
+      await keys.bulkWrite(updates, { ordered: false });
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type Walked, walkEnd } from "../../core/key-list-plan.ts";
+import type { ListPart, ListQuery } from "../../ports/key-store.ts";
+import { prepareListById } from "./list.ts";
+import { recordOfRow, recordSelection } from "./row.ts";
+
+/** Read in one step at most: a record may be some 10 KB. */
+const maxRecordsPerStep = 100;
+
+type TimeIndex = TimePlan["index"];
+
+/** The value that an index sorts by, as the schema writes it, and the index. */
+const timeIndexes: Readonly<Record<TimeIndex, { readonly value: string; readonly name: string }>> = {
+  createTime: { value: "create_time_ms", name: "keys_by_create_time" },
+  expireTime: { value: `ifnull(expire_time_ms, ${neverMs})`, name: "keys_by_expire_time" },
+  lastUsedTime: { value: "ifnull(last_used_time_ms, create_time_ms)", name: "keys_by_use" },
+};
+
+/** Which statement walks an index. */
+export interface WalkShape {
+  readonly index: TimeIndex | "name" | "term";
+  readonly isDescending: boolean;
+  /** Undefined: keys that are revoked and others. */
+  readonly isRevoked: boolean | undefined;
+  /** `all`: from the first key. A walk that goes on takes the keys with the `same` value as the last one, then the `rest`. */
+  readonly part: "all" | "same" | "rest";
+}
+
+/**
+ * The statement for one part of a walk. It seeks in an index, and merges the keys that are revoked with the others, both in order: without a
+ * sort, and no further than the limit.
+ */
+export function walkSql(shape: WalkShape): string {
+  const direction = shape.isDescending ? "DESC" : "ASC";
+  const columns = shape.part === "same" || shape.index === "term" ? ["key_id"] : ["value", "key_id"];
+  const order = (table: string) => columns.map((column) => `${table}${column} ${direction}`).join(", ");
+  return `SELECT ${recordSelection}
+    FROM (${branchesOf(shape).join("\n    UNION ALL ")} ORDER BY ${order("")} LIMIT $limit) AS page
+    CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
+    ORDER BY ${order("page.")}`;
+}
+
+function branchesOf({ index, isDescending, isRevoked, part }: WalkShape): string[] {
+  if (index === "term") {
+    return [
+      "SELECT key_id, NULL AS value FROM key_terms WHERE tenant = $tenant AND kind = $kind AND term = $term AND key_id > $afterKeyId",
+    ];
+  }
+  const { value, name } = index === "name" ? { value: "name", name: "keys_by_name" } : timeIndexes[index];
+  const flags = index === "name" ? [""] : [0, 1].filter((flag) => isRevoked !== !flag).map((flag) => ` AND revoked = ${flag}`);
+  const lowest = part === "rest" && !isDescending ? "> $afterValue" : ">= $from";
+  const highest = part === "rest" && isDescending ? "< $afterValue" : "< $until";
+  const range =
+    part === "same"
+      ? `${value} = $afterValue AND key_id ${isDescending ? "<" : ">"} $afterKeyId`
+      : `${value} ${lowest} AND ${value} ${highest}`;
+  return flags.map(
+    (flag) => `SELECT key_id, ${value} AS value FROM keys INDEXED BY ${name} WHERE tenant = $tenant AND kind = $kind${flag} AND ${range}`,
+  );
+}
+
+export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
+  const listById = prepareListById(database);
+  const prepared = new Map<string, StatementSync>();
+
+  function statementOf(shape: WalkShape): StatementSync {
+    const sql = walkSql(shape);
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    statement.setAllowUnknownNamedParameters(true);
+    prepared.set(sql, statement);
+    return statement;
+  }
+
+  function walk(tenant: string, query: ListQuery, plan: KeyListPlan, limit: number): Walked {
+    if (plan.index === "key_id" || plan.index === "actor") {
+      const { records, lastKeyId } = listById(tenant, { ...query, limit });
+      return { found: records, end: lastKeyId === null ? null : { afterKeyId: lastKeyId } };
+    }
+    const { kind, afterKeyId = "", afterValue } = query;
+    const given = { tenant, kind, afterKeyId, afterValue: afterValue ?? null, ...boundsOf(plan) };
+    const rows = [];
+    for (const part of afterValue === undefined ? (["all"] as const) : (["same", "rest"] as const)) {
+      if (rows.length < limit) rows.push(...statementOf(shapeOf(plan, part)).all({ ...given, limit: limit - rows.length }));
+    }
+    const found = rows.map(recordOfRow);
+    return { found, end: walkEnd(found, limit, plan.index) };
+  }
+
+  return (tenant, query) => {
+    const plan = planList(query, query.nowMs);
+    const limit = plan.isExact ? Math.min(query.limit, maxRecordsPerStep) : maxRecordsPerStep;
+    return matchingPart(walk(tenant, query, plan, limit), plan, query, query);
+  };
+}
+
+type WalkPlan = Exclude<KeyListPlan, { readonly index: "key_id" } | { readonly index: "actor" }>;
+
+function shapeOf(plan: WalkPlan, part: WalkShape["part"]): WalkShape {
+  const { index } = plan;
+  if (index === "term" || index === "name") return { index, isDescending: false, isRevoked: undefined, part };
+  return { index, isDescending: plan.isDescending, isRevoked: plan.isRevoked, part };
+}
+
+function boundsOf(plan: WalkPlan): Record<string, SQLInputValue> {
+  if (plan.index === "term") return { term: plan.term };
+  // A BLOB sorts after every text.
+  if (plan.index === "name") return { from: plan.from, until: plan.until ?? Buffer.alloc(0) };
+  return { from: plan.fromMs, until: plan.untilMs };
+}

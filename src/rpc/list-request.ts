@@ -1,0 +1,22 @@
+import type { KeyKind } from "../core/key.ts";
+import type { ListPage, ListRequest } from "../service/list.ts";
+import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
+
+/** What the requests of both lists of keys have in common. */
+interface ListMessage {
+  readonly pageSize: number;
+  readonly pageToken: string;
+  readonly filter: string;
+  readonly orderBy: string;
+  readonly includeTotalSize: boolean;
+}
+
+export function listRequestOf(kind: KeyKind, message: ListMessage): ListRequest {
+  const { pageSize, pageToken, filter, orderBy, includeTotalSize: hasTotalSize } = message;
+  return { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, maxBytes: maxAnswerBytes, bytesOf: keyBytes };
+}
+
+/** The fields of a response beside the keys. */
+export function pageFields({ nextPageToken, totalSize }: ListPage) {
+  return { nextPageToken, ...(totalSize !== null && { totalSize }) };
+}
