@@ -4,7 +4,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
-import { createLocalLimits, openCache, openConfiguredTokenKeys, openStore } from "./adapters/open.ts";
+import { createLocalLimits, openCache, openConfiguredTokenKeys, openIssuerKeys, openStore } from "./adapters/open.ts";
 import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
@@ -106,7 +106,8 @@ interface Given {
 
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
-  const callers = callersOf(config, secrets);
+  const keysOf = openIssuerKeys(config, monotonicMs, log);
+  const callers = callersOf({ ...config, ...secrets }, keysOf, clock);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);

@@ -33,7 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "gen",
   ],
   "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core"],
-  "src/callers.ts": ["src/rpc/admission", "src/config"],
+  "src/callers.ts": ["src/rpc/admission", "src/config", "src/ports"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],

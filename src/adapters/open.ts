@@ -1,14 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import type { CacheAddress, Config, Secrets, StoreAddress } from "../config/config.ts";
+import type { AdminIssuer, CacheAddress, Config, Secrets, StoreAddress } from "../config/config.ts";
 import { ConfigError } from "../config/problems.ts";
 import { MalformedJwkSetsError } from "../core/token/jwk-set.ts";
 import { unreachable } from "../core/unreachable.ts";
+import type { IssuerKeys } from "../ports/issuer-keys.ts";
 import type { AllTenantLimits, KeyStore } from "../ports/key-store.ts";
 import type { LocalLedger } from "../ports/ledger.ts";
 import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedKeyStore } from "../ports/shared-key-store.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
+import { createIssuerKeys } from "./jwk-sets/issuer-keys.ts";
 import { openTokenKeys, type TokenKeysOptions } from "./jwk-sets/token-keys.ts";
 import { createMemoryLedger } from "./memory/ledger.ts";
 import { createMemoryRecordCache } from "./memory/record-cache.ts";
@@ -114,4 +116,20 @@ export async function openConfiguredTokenKeys(
     if (!(error instanceof MalformedJwkSetsError)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
     throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
   }
+}
+
+/** The keys of issuers. An issuer that is asked for again, after its rules changed for example, has the keys that were fetched before. */
+export function openIssuerKeys(
+  { adminIssuersPrivateAddresses }: Pick<Config, "adminIssuersPrivateAddresses">,
+  monotonicMs: () => number,
+  log: Pick<TokenKeysOptions["log"], "warn">,
+): (issuer: AdminIssuer) => IssuerKeys {
+  const opened = new Map<string, IssuerKeys>();
+  const allowsPrivateAddresses = adminIssuersPrivateAddresses === "allow";
+  return ({ name, issuer, jwksUri }) => {
+    const source = JSON.stringify([name, issuer, jwksUri]);
+    const keys = opened.get(source) ?? createIssuerKeys({ name, issuer, jwksUri, allowsPrivateAddresses, monotonicMs, log });
+    opened.set(source, keys);
+    return keys;
+  };
 }

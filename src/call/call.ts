@@ -56,9 +56,9 @@ export type Handler = (request: Message, call: Call) => Promise<Message>;
 
 /**
  * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure if it
- * may not.
+ * may not. A promise, which rejects instead, is returned only where the caller is not known at once.
  */
-export type Admission = (call: Call) => void;
+export type Admission = (call: Call) => void | Promise<void>;
 
 /** Wraps a handler; the first of a list is the outermost. */
 export type Interceptor = (next: Handler) => Handler;

@@ -10,7 +10,7 @@ export function observeAdmission(observers: readonly CallObserver[], admit: Admi
   const observer = observers.reduce(observeByBoth);
   return (call) => {
     call.observation = observer.begin(call);
-    admit(call);
+    return admit(call);
   };
 }
 

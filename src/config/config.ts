@@ -1,3 +1,4 @@
+import type { ClaimRule } from "../core/claim-rules.ts";
 import type { KeyPrefixes } from "../core/credential.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import type { ServerSecrets } from "../core/subkeys.ts";
@@ -46,6 +47,19 @@ export interface MetricsConfig {
 /** Who may use gRPC server reflection: everyone, callers with the role `admin`, or nobody. */
 export type ReflectionAccess = "on" | "admin" | "off";
 
+/** An issuer of JWTs whose subjects may call. */
+export interface AdminIssuer {
+  readonly name: string;
+  readonly issuer: string;
+  /** One of them must be in `aud`. */
+  readonly audience: readonly string[];
+  /** Null: discovered from the issuer. */
+  readonly jwksUri: string | null;
+  readonly algorithms: readonly string[];
+  readonly maxLifeMs: number;
+  readonly rules: readonly ClaimRule[];
+}
+
 /** How the service runs. Holds no secret and may be logged whole. */
 export interface Config {
   readonly host: string;
@@ -53,6 +67,8 @@ export interface Config {
   readonly port: number;
   /** Roles beside the built-in ones: names of methods, by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
+  readonly adminIssuers: readonly AdminIssuer[];
+  readonly adminIssuersPrivateAddresses: "refuse" | "allow";
   readonly maxConnections: number;
   /** Of one address, and without a call with a valid token. */
   readonly maxConnectionsPerAddress: number;

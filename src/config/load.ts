@@ -67,6 +67,8 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       host: values.host,
       port: values.port,
       roles: values.roles ?? {},
+      adminIssuers: values.admin_issuers ?? [],
+      adminIssuersPrivateAddresses: values.admin_issuers_private_addresses,
       maxConnections: values.max_connections,
       maxConnectionsPerAddress: values.max_connections_per_address,
       reflection: values.reflection ?? (isLoopback(values.host) ? "on" : "admin"),
@@ -130,6 +132,9 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
     problems.push(`${nameOf("admin_tokens")}: no token may be named admin, which is the name of ${nameOf("admin_token")}`);
   }
   problems.push(...unknownRoles("admin_tokens", values.admin_tokens ?? [], values.roles ?? {}));
+  for (const [at, { rules }] of (values.admin_issuers ?? []).entries()) {
+    problems.push(...unknownRoles(`admin_issuers[${at}].rules`, rules, values.roles ?? {}));
+  }
   if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined)
     problems.push(`${nameOf("tls_key_file")}: required with ${nameOf("tls_cert_file")}`);
   if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined)

@@ -2,6 +2,7 @@ import { cache, store } from "./backend-parsers.ts";
 import { adminTokens } from "./caller-parsers.ts";
 import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
+import { adminIssuers } from "./issuer-parsers.ts";
 import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
 import { rate } from "./rate.ts";
@@ -89,6 +90,18 @@ export const settings = {
     parse: adminTokens,
     description:
       "More bearer tokens: a list of `{name, sha256, roles, tenants, expires, scope_ceiling}`, with the SHA-256 of each token in hex.",
+  },
+  admin_issuers: {
+    default: null,
+    defaultNote: "none",
+    yamlOnly: true,
+    parse: adminIssuers,
+    description: "Issuers whose JWTs are accepted as bearer tokens: see [Callers](callers.md#tokens-of-an-identity-provider).",
+  },
+  admin_issuers_private_addresses: {
+    default: "refuse",
+    parse: text(oneOf("refuse", "allow")),
+    description: "Whether keys of issuers may be fetched from private, loopback and link-local addresses: `refuse` or `allow`.",
   },
   roles: {
     default: null,

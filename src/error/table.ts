@@ -16,6 +16,11 @@ export const errorTable = {
   ROUTE_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "no method found at this path" },
   METHOD_NOT_ALLOWED: { code: "UNIMPLEMENTED", httpStatus: 405, text: "HTTP method not allowed at this path" },
   UNAUTHENTICATED: { code: "UNAUTHENTICATED", httpStatus: 401, text: "a valid bearer token is required" },
+  ISSUER_UNAVAILABLE: {
+    code: "UNAVAILABLE",
+    httpStatus: 503,
+    text: "the keys of the token's issuer could not be fetched; try again later",
+  },
   PERMISSION_DENIED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the caller's roles do not allow this method" },
   KEY_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "no key found" },
   KEY_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "the key already exists" },
@@ -62,7 +67,7 @@ export function wireCodeOf(reason: Reason): CodeName {
   return wireCodes[reason] ?? errorTable[reason].code;
 }
 
-const notOurs: ReadonlySet<Reason> = new Set(["UNIMPLEMENTED", "DEADLINE_EXCEEDED", "SHUTTING_DOWN"]);
+const notOurs: ReadonlySet<Reason> = new Set(["UNIMPLEMENTED", "DEADLINE_EXCEEDED", "SHUTTING_DOWN", "ISSUER_UNAVAILABLE"]);
 
 /** Whether an error is the service's own fault, so that it is logged with its cause: a 5xx that the caller did not ask for. */
 export function isServerFault(reason: Reason): boolean {

@@ -33,7 +33,8 @@ export async function runCall<Answer>(
 ): Promise<Answer | Failure> {
   const work = async (): Promise<Answer> => steps.encode(await handler(await steps.read(), call));
   try {
-    admit(call);
+    const pending = admit(call);
+    if (pending !== undefined) await pending;
     const answer = await call.withDeadline(steps.timeoutMs(), work, (error) => reportLate(error, call, report));
     call.observation?.end(null);
     return answer;

@@ -26,7 +26,7 @@ export interface ReflectionOptions {
   /** They hold messages that no method names, such as the details of errors. */
   readonly otherFiles: readonly DescFile[];
   /** Whether the caller with this Authorization header (null if there is none) may use reflection. */
-  readonly isAllowed: (authorization: string | null) => boolean;
+  readonly isAllowed: (authorization: string | null) => Promise<boolean>;
 }
 
 /**
@@ -39,7 +39,7 @@ export function createReflection({ services, otherFiles, isAllowed }: Reflection
   let streamCount = 0;
 
   async function* answerAll(requests: AsyncIterable<ServerReflectionRequest>, { requestHeader }: HandlerContext) {
-    if (!isAllowed(requestHeader.get("authorization"))) throw new Failure("UNAUTHENTICATED");
+    if (!(await isAllowed(requestHeader.get("authorization")))) throw new Failure("UNAUTHENTICATED");
     if (streamCount >= maxStreams) throw new Failure("TOO_MANY_STREAMS");
     streamCount += 1;
     try {

@@ -17,7 +17,7 @@ export interface ServerServicesOptions {
   readonly otherFiles: readonly DescFile[];
   /** Who may use reflection: everyone, callers with the role `admin`, or nobody. */
   readonly reflection: "on" | "admin" | "off";
-  readonly isAdmin: (authorization: string | undefined) => boolean;
+  readonly isAdmin: (authorization: string | undefined) => Promise<boolean>;
   readonly monotonicMs: () => number;
 }
 
@@ -40,7 +40,7 @@ export function createServerServices(options: ServerServicesOptions): ServerServ
   const state = createHealthState({ ping, timer: systemTimer, ...healthPing });
   const serviceNames = new Set(["", ...services.map(({ typeName }) => typeName)]);
   const watchOptions = { state, serviceNames, limits: defaultWatchLimits, timer: systemTimer };
-  const isAllowed = reflection === "on" ? () => true : (authorization: string | null) => isAdmin(authorization ?? undefined);
+  const isAllowed = reflection === "on" ? async () => true : (authorization: string | null) => isAdmin(authorization ?? undefined);
   const health = createHealthService(watchOptions);
   return {
     health: state,

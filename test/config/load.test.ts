@@ -29,6 +29,8 @@ test("without settings, everything has its default", () => {
     host: "127.0.0.1",
     port: 4430,
     roles: {},
+    adminIssuers: [],
+    adminIssuersPrivateAddresses: "refuse",
     maxConnections: 10_000,
     maxConnectionsPerAddress: 1000,
     reflection: "on",

@@ -25,7 +25,7 @@ let server: TestServer;
 let base: string;
 
 beforeAll(async () => {
-  const reflection = createReflection({ services: [ApiKeysService, Health], otherFiles: [], isAllowed: () => true });
+  const reflection = createReflection({ services: [ApiKeysService, Health], otherFiles: [], isAllowed: async () => true });
   const routes = connectNodeAdapter({
     routes(router) {
       reflection(router);

@@ -13,6 +13,12 @@ export function isPrivateLiteral({ hostname }: URL): boolean {
   return isIP(address) !== 0 && !isPublicAddress(address);
 }
 
+/** Whether a URL's host can only be this machine. */
+export function isLoopback({ hostname }: URL): boolean {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  return hostname === "localhost" || (ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback");
+}
+
 /**
  * A look-up for sockets that fails if one of the addresses is not public. The socket connects to what was looked at here, so that a name
  * that resolves to something else a moment later gains nothing.

@@ -1,5 +1,6 @@
-import { Agent, request } from "node:https";
-import { isPrivateLiteral, lookupPublic, privateAddress } from "./address.ts";
+import { Agent as HttpAgent, request as requestHttp } from "node:http";
+import { Agent, request as requestHttps } from "node:https";
+import { isLoopback, isPrivateLiteral, lookupPublic, privateAddress } from "./address.ts";
 
 export interface FetchLimits {
   /** For everything, from the look-up of the name to the last byte. */
@@ -11,10 +12,13 @@ export interface FetchLimits {
 /** The body of a 200 to a GET; redirects are not followed. Rejects with an Error whose message names neither URL nor body. */
 export function fetchText(url: URL, { timeoutMs, maxBytes, allowsPrivateAddresses }: FetchLimits): Promise<string> {
   if (!allowsPrivateAddresses && isPrivateLiteral(url)) return Promise.reject(new Error(privateAddress));
+  const isHttps = url.protocol === "https:";
+  if (!isHttps && !(allowsPrivateAddresses && isLoopback(url)))
+    return Promise.reject(new Error("http:// is for loopback addresses that are allowed"));
   return new Promise((resolve, reject) => {
-    const call = request(url, {
+    const call = (isHttps ? requestHttps : requestHttp)(url, {
       // No agent of the process: a connection that something else opened was not looked at.
-      agent: new Agent({ keepAlive: false }),
+      agent: isHttps ? new Agent({ keepAlive: false }) : new HttpAgent({ keepAlive: false }),
       headers: { accept: "application/jwk-set+json, application/json" },
       signal: AbortSignal.timeout(timeoutMs),
       ...(allowsPrivateAddresses ? {} : { lookup: lookupPublic }),

@@ -1,0 +1,117 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
+import { readSource } from "./source.ts";
+
+export interface IssuerKeysOptions {
+  /** Of the issuer in the configuration, for the log. */
+  readonly name: string;
+  readonly issuer: string;
+  /** Null: the discovery document of the issuer says it. */
+  readonly jwksUri: string | null;
+  readonly allowsPrivateAddresses: boolean;
+  readonly monotonicMs: () => number;
+  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+}
+
+const limits = { timeoutMs: 3000, maxBytes: 262_144 };
+const maxKeys = 200;
+/** Keys older than this are fetched again. So keys that the issuer removed are believed for at most this long while it answers. */
+const maxAgeMs = 300_000;
+/** Between the beginnings of two fetches, so that tokens with invented key ids cost the issuer little. */
+const minIntervalMs = 2000;
+const maxWaiting = 1000;
+
+export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
+  const { name, issuer, monotonicMs, log } = options;
+  const read = (uri: string) => readSource(uri, { ...limits, allowsPrivateAddresses: options.allowsPrivateAddresses });
+  let known: IssuerKeySet | null = null;
+  let text = "";
+  let fetchTimeMs = Number.NEGATIVE_INFINITY;
+  let jwksUri = options.jwksUri;
+  let running: Promise<IssuerKeySet> | undefined;
+  let next: Promise<IssuerKeySet> | undefined;
+  let waitingCount = 0;
+
+  const fetchSet = async (): Promise<IssuerKeySet> => {
+    try {
+      jwksUri ??= jwksUriOf(await read(discoveryUri(issuer)), issuer);
+      const newer = await read(jwksUri);
+      if (known === null || newer !== text) known = keySetOf(newer);
+      text = newer;
+      return known;
+    } catch (error) {
+      // The next fetch asks where the keys are.
+      jwksUri = options.jwksUri;
+      log.warn({ issuer: name, reason: (error as Error).message }, "keys of an issuer could not be fetched; the last ones are kept");
+      throw error;
+    }
+  };
+
+  const begin = (): Promise<IssuerKeySet> => {
+    fetchTimeMs = monotonicMs();
+    const fetching = fetchSet().finally(() => {
+      running = undefined;
+    });
+    running = fetching;
+    return fetching;
+  };
+
+  /** All who ask before the next fetch begins share it. */
+  const schedule = async (): Promise<IssuerKeySet> => {
+    await running?.catch(() => {});
+    const waitMs = fetchTimeMs + minIntervalMs - monotonicMs();
+    if (waitMs > 0) await delay(waitMs, undefined, { ref: false });
+    next = undefined;
+    return running ?? begin();
+  };
+
+  return {
+    current() {
+      if (known !== null && running === undefined && monotonicMs() - fetchTimeMs > maxAgeMs) begin().catch(() => {});
+      return known;
+    },
+    async fetchNewer() {
+      if (waitingCount >= maxWaiting) return null;
+      waitingCount += 1;
+      try {
+        next ??= schedule();
+        return await next;
+      } finally {
+        waitingCount -= 1;
+      }
+    },
+  };
+}
+
+/** OpenID Connect Discovery 1.0, section 4: appended to the issuer's path. */
+function discoveryUri(issuer: string): string {
+  return `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+}
+
+function jwksUriOf(text: string, issuer: string): string {
+  const document = objectOf(text);
+  if (document.issuer !== issuer) throw new Error("the discovery document is of another issuer");
+  const uri = document.jwks_uri;
+  if (typeof uri !== "string" || !/^https?:\/\//.test(uri) || !URL.canParse(uri)) throw new Error("the discovery document has no jwks_uri");
+  return uri;
+}
+
+function keySetOf(text: string): IssuerKeySet {
+  const { keys } = objectOf(text);
+  if (!Array.isArray(keys) || keys.length > maxKeys) throw new Error(`the key set must have a list of at most ${maxKeys} keys`);
+  const isKey = (key: unknown): key is Record<string, unknown> =>
+    typeof key === "object" && key !== null && "kty" in key && key.kty !== "oct";
+  const usable = keys.filter(isKey);
+  return { keys: usable, kids: new Set(usable.flatMap(({ kid }) => (typeof kid === "string" ? [kid] : []))) };
+}
+
+function objectOf(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error("the answer is not JSON");
+  }
+  if (typeof value !== "object" || value === null) throw new Error("the answer is not a JSON object");
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,151 @@
+import { hash } from "node:crypto";
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
+import type { Caller } from "../../call/call.ts";
+import { createBoundedMemory } from "../../core/bounded-memory.ts";
+import { type ClaimRule, grantOf } from "../../core/claim-rules.ts";
+import type { JsonObject } from "../../core/key.ts";
+import { defaultTenant } from "../../core/tenant.ts";
+import { parseStrictObject } from "../../core/token/strict-json.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
+
+/** An issuer whose JWTs are believed. */
+export interface JwtIssuer {
+  readonly name: string;
+  readonly issuer: string;
+  /** One of them must be in `aud`. */
+  readonly audience: readonly string[];
+  /** Asymmetric ones only. */
+  readonly algorithms: readonly string[];
+  readonly maxLifeMs: number;
+  readonly rules: readonly ClaimRule[];
+  readonly keys: IssuerKeys;
+}
+
+/** Why a JWT gives no caller. `unmatched`: it is valid, and no rule matches; `name` is for the audit trail. */
+export type JwtRefusal = "invalid" | "unavailable" | { readonly unmatched: string };
+
+export interface JwtCallers {
+  /** At once for a JWT that was verified before. */
+  callerOf(token: string): Caller | JwtRefusal | Promise<Caller | JwtRefusal>;
+}
+
+const jwtShape = /^[\w-]{1,1024}\.[\w-]{1,15000}\.[\w-]{1,1024}$/;
+/** Types of access tokens, of tokens without a type of their own, and of SPIFFE (RFC 8725, section 3.11). */
+const types: ReadonlySet<unknown> = new Set([undefined, "jwt", "jose", "at+jwt", "application/at+jwt"]);
+const clockSkewMs = 30_000;
+const maxRemembered = 10_000;
+const maxSubjectChars = 512;
+
+interface Remembered {
+  readonly outcome: Caller | JwtRefusal;
+  readonly expireTimeMs: number;
+  readonly issuer: JwtIssuer;
+  /** With other keys of the issuer the token is verified again. */
+  readonly keySet: IssuerKeySet;
+}
+
+/** What is known of a JWT before its signature is verified. */
+interface Unverified {
+  readonly issuer: JwtIssuer;
+  readonly kid: unknown;
+  readonly subject: string;
+  readonly expireTimeMs: number;
+}
+
+/**
+ * Callers by the JWTs of issuers. What can be seen without a key is checked first, so that a token which cannot be valid costs neither a
+ * signature check nor a fetch. Verified tokens are remembered by their SHA-256 until they expire or the keys of the issuer change.
+ */
+export function createJwtCallers(issuers: readonly JwtIssuer[], clock: Clock): JwtCallers {
+  const byIssuer = new Map(issuers.map((issuer) => [issuer.issuer, issuer]));
+  const verified = createBoundedMemory<Remembered>(maxRemembered);
+
+  return {
+    callerOf(token) {
+      const digest = hash("sha256", token, "base64url");
+      const known = verified.get(digest);
+      if (known !== undefined && known.expireTimeMs > clock() && known.issuer.keys.current() === known.keySet) return known.outcome;
+      const unverified = readUnverified(byIssuer, token, clock());
+      if (unverified === null) return "invalid";
+      return verify(unverified, token, clock, (outcome, keySet) => verified.set(digest, { outcome, ...unverified, keySet }));
+    },
+  };
+}
+
+function readUnverified(byIssuer: ReadonlyMap<string, JwtIssuer>, token: string, nowMs: number): Unverified | null {
+  if (!jwtShape.test(token)) return null;
+  const [headerText = "", payloadText = ""] = token.split(".");
+  const header = parseStrictObject(Buffer.from(headerText, "base64url"));
+  const claims = header === null ? null : parseStrictObject(Buffer.from(payloadText, "base64url"));
+  if (header === null || claims === null) return null;
+  const issuer = typeof claims.iss === "string" ? byIssuer.get(claims.iss) : undefined;
+  if (issuer === undefined || !isHeaderOf(issuer, header)) return null;
+  const { sub, exp, iat, nbf } = claims;
+  if (typeof sub !== "string" || sub === "" || sub.length > maxSubjectChars || /\p{Cc}/u.test(sub)) return null;
+  if (typeof exp !== "number" || !isTime(iat) || !isTime(nbf)) return null;
+  const expireTimeMs = exp * 1000 + clockSkewMs;
+  const latestStartMs = Math.max(...[iat, nbf].map((time) => (typeof time === "number" ? time * 1000 : 0)));
+  const lifeMs = exp * 1000 - (typeof iat === "number" ? iat * 1000 : nowMs);
+  if (expireTimeMs <= nowMs || latestStartMs > nowMs + clockSkewMs || lifeMs > issuer.maxLifeMs) return null;
+  return { issuer, kid: header.kid, subject: sub, expireTimeMs };
+}
+
+function isHeaderOf({ algorithms }: JwtIssuer, { alg, typ, crit }: JsonObject): boolean {
+  const type = typeof typ === "string" ? typ.toLowerCase() : typ;
+  return typeof alg === "string" && algorithms.includes(alg) && types.has(type) && crit === undefined;
+}
+
+function isTime(value: unknown): boolean {
+  return value === undefined || typeof value === "number";
+}
+
+type Remember = (outcome: Caller | JwtRefusal, keySet: IssuerKeySet) => void;
+
+async function verify({ issuer, kid, subject }: Unverified, token: string, clock: Clock, remember: Remember): Promise<Caller | JwtRefusal> {
+  const keySet = await keysWith(issuer.keys, kid);
+  if (keySet === "unavailable" || keySet === null) return keySet ?? "invalid";
+  const claims = await verifiedClaims(issuer, keySet, token, clock);
+  if (claims === null) return "invalid";
+  const name = `${issuer.name}:${subject}`;
+  const grant = grantOf(issuer.rules, claims, defaultTenant);
+  const outcome = grant === null ? { unmatched: name } : { name, ...grant };
+  remember(outcome, keySet);
+  return outcome;
+}
+
+/** The keys of the issuer, fetched anew if the one that the token names is not among them. */
+async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | "unavailable" | null> {
+  const known = keys.current();
+  if (known !== null && (typeof kid !== "string" || known.kids.has(kid))) return known;
+  return keys.fetchNewer().catch(() => "unavailable");
+}
+
+async function verifiedClaims({ issuer, audience, algorithms }: JwtIssuer, keySet: IssuerKeySet, token: string, clock: Clock) {
+  try {
+    const { payload } = await jwtVerify(token, keyGetterOf(keySet), {
+      issuer,
+      audience: [...audience],
+      algorithms: [...algorithms],
+      clockTolerance: clockSkewMs / 1000,
+      currentDate: new Date(clock()),
+      requiredClaims: ["exp", "sub", "aud"],
+    });
+    return payload as JsonObject;
+  } catch {
+    // Which check failed is nothing that a caller with a wrong token may learn.
+    return null;
+  }
+}
+
+const keyGetters = new WeakMap<IssuerKeySet, JWTVerifyGetKey>();
+
+/** jose imports each key once. */
+function keyGetterOf(keySet: IssuerKeySet): JWTVerifyGetKey {
+  let getter = keyGetters.get(keySet);
+  if (getter === undefined) {
+    getter = createLocalJWKSet({ keys: keySet.keys } as JSONWebKeySet);
+    keyGetters.set(keySet, getter);
+  }
+  return getter;
+}
