@@ -9,7 +9,7 @@ import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
-import { callersOf } from "./callers.ts";
+import { type CallersConfig, callersOf } from "./callers.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -19,6 +19,7 @@ import { deriveSubkeys } from "./core/subkeys.ts";
 import { defaultTenant } from "./core/tenant.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
+import { createIntrospection, introspectionPath } from "./introspection/introspect.ts";
 import { createTenantGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
@@ -57,6 +58,8 @@ import { createTranscoder } from "./transcode/transcoder.ts";
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
+  /** From now on these may call. Throws ConfigError, and changes nothing, if they have a problem. */
+  replaceCallers(settings: CallersConfig): void;
   /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
   close(): Promise<void>;
 }
@@ -107,7 +110,7 @@ interface Given {
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
   const keysOf = openIssuerKeys(config, monotonicMs, log);
-  const callers = callersOf({ ...config, ...secrets }, keysOf, clock);
+  let callers = callersOf({ ...config, ...secrets }, keysOf, clock);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
@@ -120,13 +123,8 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   closing.defer(() => metricsServer?.close());
   const { auditRetentionMs, maxKeys } = config;
   const tenantSettings = createTenantSettings();
-  const { store: bareStore, shareable } = await parts.openStore(secrets.store, {
-    clock,
-    monotonicMs,
-    auditRetentionMs,
-    maxKeys,
-    tenantLimits: tenantSettings,
-  });
+  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: tenantSettings };
+  const { store: bareStore, shareable } = await parts.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
   const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes, tenantSettings.of);
@@ -248,12 +246,14 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     statusOf: failureStatus,
     reportError,
   });
+  const introspection = { method: services[0].method.adminVerifyApiKey, methods, admit, bodies, maxBytes, trustedProxies, reportError };
   const watchLane = createServerStreamLane([server.watches], { json, statusOf: failureStatus, reportError });
   const listener = createListener({
     handler: createDispatcher({
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
+      rooms: new Map([[introspectionPath, createIntrospection(introspection)]]),
       transcoder: createTranscoder({ methods, admit, json, bodies, rest: successes, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),
@@ -285,6 +285,9 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
+    },
+    replaceCallers(settings) {
+      callers = callersOf(settings, keysOf, clock);
     },
     close: () => closeAll(closing),
   };

@@ -8,6 +8,7 @@ import { firstSteps } from "./config/first-steps.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
+import { createReload, type ReloadOptions } from "./reload.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
@@ -23,18 +24,19 @@ async function main(): Promise<void> {
   if (options.help === true) return console.log(helpText());
   if (options.version === true) return console.log(packageVersion());
 
-  const { config, given } = loadConfig(process.env, options.config === undefined ? null : configFile(options.config));
+  const readFile = () => (options.config === undefined ? null : configFile(options.config));
+  const { config, given } = loadConfig(process.env, readFile());
   const log = createLog(config.logLevel);
   // From now on all errors go to the log, where operators look for them.
   process.on("uncaughtException", (error) => crash(log, error, "uncaught exception"));
   process.on("unhandledRejection", (error) => crash(log, error, "unhandled rejection"));
 
-  await start(config, given, log).catch(async (error: unknown) => {
+  await start(config, given, readFile, log).catch(async (error: unknown) => {
     await exit(log, reportStartUpError(error));
   });
 }
 
-async function start(config: Config, given: GivenSecrets, log: Log): Promise<void> {
+async function start(config: Config, given: GivenSecrets, readFile: ReloadOptions["readFile"], log: Log): Promise<void> {
   const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) log[level]({ file }, text);
 
@@ -42,6 +44,8 @@ async function start(config: Config, given: GivenSecrets, log: Log): Promise<voi
   const app = await createApp(config, secrets, log, version);
   const { url, metricsUrl } = await app.listen();
   closeOnSignal(app, log);
+  const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
+  process.on("SIGHUP", createReload({ app, log, environment: process.env, readFile, generatedTokens }));
   log.info({ url, metricsUrl, version }, "listening");
   if (!process.stdout.isTTY) return;
   // These lines come after those of the log.
@@ -72,10 +76,7 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
-/**
- * The first SIGTERM, SIGINT or SIGHUP drains, a second one ends the process at once. SIGHUP, which a terminal sends when it closes, would
- * else end the process without writing what is buffered.
- */
+/** The first SIGTERM or SIGINT drains, a second one ends the process at once. */
 function closeOnSignal(app: App, log: Log): void {
   let closing = false;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -93,7 +94,7 @@ function closeOnSignal(app: App, log: Log): void {
       (error: unknown) => crash(log, error, "closing failed"),
     );
   };
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onSignal);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
 }
 
 /** Writes to standard error what the log could not take, because it is the last information about this process. */

@@ -57,12 +57,31 @@ export interface KeyRecord extends KeyAttributes {
   readonly expireTimeMs: number | null;
   /** Null: not revoked. */
   readonly revocation: Revocation | null;
+  /** True: the key is not usable until it is enabled again. A revoked key is never disabled: revoking ends it for good. */
+  readonly disabled: boolean;
+  /** The id of the first key of the chain of rotations that this key belongs to; its own id if it is the first. */
+  readonly lineageId: string;
+  /** The id of the key that replaced this one. Null: not rotated. */
+  readonly supersededBy: string | null;
   /** Null: never used. */
   readonly lastUsedTimeMs: number | null;
 }
 
-/** Status at a moment: revoked wins over expired; a key expires at its `expireTimeMs`, not after it. */
+/**
+ * Status at a moment: revoked wins over expired; a key expires at its `expireTimeMs`, not after it. A disabled key counts as revoked, since
+ * clients of the reference know no other status that refuses a key.
+ */
 export function statusAt(record: KeyRecord, nowMs: number): KeyStatus {
-  if (record.revocation !== null) return "revoked";
+  if (record.revocation !== null || record.disabled) return "revoked";
   return record.expireTimeMs !== null && record.expireTimeMs <= nowMs ? "expired" : "active";
+}
+
+/** What a key is, for messages: its status, or that it is disabled. */
+export function stateAt(record: KeyRecord, nowMs: number): KeyStatus | "disabled" {
+  return record.disabled ? "disabled" : statusAt(record, nowMs);
+}
+
+/** Reports whether the key was rotated, or came from a rotation. */
+export function isInChain({ keyId, lineageId, supersededBy }: Pick<KeyRecord, "keyId" | "lineageId" | "supersededBy">): boolean {
+  return lineageId !== keyId || supersededBy !== null;
 }

@@ -79,6 +79,9 @@ export function newTenantRecord(tenant: Tenant, nowMs: number): KeyRecord {
     expireTimeMs: null,
     lastUsedTimeMs: null,
     revocation: neverAKey,
+    disabled: false,
+    lineageId: tenantRecordId(tenant.tenantId),
+    supersededBy: null,
     ...tenantFields(tenant),
   };
 }

@@ -6,6 +6,8 @@ export type RefusalCode =
   | "invalid_format"
   | "expired"
   | "revoked"
+  /** Callers get REVOKED. */
+  | "disabled"
   | "not_found"
   | "signature_invalid"
   | "internal"
@@ -33,7 +35,7 @@ export interface Circumstances {
 /** Judges a record at this moment. The credential must be proven before. Pure: the record may come from a cache, the verdict never does. */
 export function decide(record: KeyRecord, circumstances: Circumstances): Verdict {
   const status = statusAt(record, circumstances.nowMs);
-  if (status !== "active") return { isValid: false, code: status, record };
+  if (status !== "active") return { isValid: false, code: record.disabled ? "disabled" : status, record };
   if (record.allowedCidrs.length > 0 && !inAnyRange(circumstances.endUserAddress(), record.allowedCidrs)) {
     return { isValid: false, code: "ip_not_allowed", record };
   }

@@ -14,11 +14,17 @@ export interface RequestMark {
   readonly payloadDigest: string;
 }
 
+/** What a request id was used for. `record` is the current record of the key that it created, null if that key was deleted. */
+export interface UsedRequest {
+  readonly payloadDigest: string;
+  readonly record: KeyRecord | null;
+}
+
 export type InsertOutcome =
   /** `record` as it was stored: its revision is above the tombstone's if a key with this id was deleted before, and is its first revision too. */
   | { readonly outcome: "inserted"; readonly record: KeyRecord }
-  /** The request id was used before. `record` is the current record of the key that it created, null if that key was deleted. */
-  | { readonly outcome: "request_id_used"; readonly payloadDigest: string; readonly record: KeyRecord | null }
+  /** The request id was used before. */
+  | ({ readonly outcome: "request_id_used" } & UsedRequest)
   /** The same batch added a key with this id before. `record` is the current record of that key. */
   | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
   /** Another key with this id exists. */
@@ -26,7 +32,7 @@ export type InsertOutcome =
   /** The tenant has `used` of the `limit` keys that it may have. */
   | ({ readonly outcome: "quota_exhausted" } & KeyUse);
 
-/** How many keys a tenant may have, and how many it has: those that are not revoked. */
+/** How many keys a tenant may have, and how many it has: those that are not revoked, a chain of rotations once. */
 export interface KeyUse {
   readonly limit: number;
   readonly used: number;
@@ -95,7 +101,8 @@ export interface NewKey {
  * If the store cannot be reached, methods reject with Failure STORE_UNAVAILABLE. No method rejects because of its arguments.
  * If the store has a quota, no tenant ever has more keys than that, also under concurrent calls. The quota counts keys that are not revoked,
  * including expired ones, since a key that cannot be deleted would otherwise count for ever or not at all. Revoking or deleting a key makes room
- * for another; a rotation needs none.
+ * for another; a rotation needs none. A chain of rotations counts once, also while its older keys are within their grace; when the newest is revoked, one
+ * of these counts instead. A disabled key counts, so that enabling it needs no room.
  * Records are plain data. Neither the caller nor the store changes them after a call.
  *
  * What a store may take for granted, and what it must keep:
@@ -143,8 +150,14 @@ export interface KeyStore {
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
-  /** `replace(retired)` and `insert(successor)` in one step and with one event. Returns false if neither was done. */
-  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event: AuditEvent): Promise<boolean>;
+  /**
+   * `replace(retired)` and `insert(successor)` in one step and with one event and the request id. Returns false if neither was done: the
+   * revision is outdated, or the key id or request id is used.
+   */
+  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event: AuditEvent, request?: RequestMark | null): Promise<boolean>;
+
+  /** Returns null if no create or rotation used the request id. Sees every write that was acknowledged before the call. */
+  findRequest(tenant: string, kind: KeyKind, requestId: string): Promise<UsedRequest | null>;
 
   /**
    * Removes a key of that kind for good and leaves a tombstone in its place, so that a later insert of the same id starts at a higher revision.

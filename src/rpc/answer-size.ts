@@ -15,7 +15,7 @@ const fixedBytes = 256;
 const numberBytes = 9;
 
 /** Fields of a record that `fixedBytes` covers, and fields that are not in an answer. */
-type FixedField = "visibility" | "rateLimitPolicy" | "createTimeMs" | "updateTimeMs" | "expireTimeMs" | "lastUsedTimeMs";
+type FixedField = "visibility" | "rateLimitPolicy" | "createTimeMs" | "updateTimeMs" | "expireTimeMs" | "lastUsedTimeMs" | "disabled";
 type HiddenField = "kind" | "revision" | "firstRevision" | "digest";
 
 /** Maximum bytes of each other field. */
@@ -26,6 +26,8 @@ const keyFieldBytes: Readonly<Record<Exclude<keyof KeyRecord, FixedField | Hidde
   scopes: ({ scopes }) => textBytes(...scopes),
   allowedCidrs: ({ allowedCidrs }) => textBytes(...allowedCidrs),
   metadata: ({ metadata }) => jsonBytes(metadata),
+  lineageId: ({ lineageId }) => textBytes(lineageId),
+  supersededBy: ({ supersededBy }) => textBytes(supersededBy ?? ""),
   revocation: ({ revocation }) => textBytes(revocation?.description ?? ""),
 };
 const keyFields = Object.values(keyFieldBytes);

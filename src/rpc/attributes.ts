@@ -9,7 +9,10 @@ import { cidrsFromMessage, type FieldsOf, rateLimitPolicyFromMessage } from "./m
  * The fields that hold attributes, in requests to create and rotate keys and in the keys of update requests: everything that a rotation
  * accepts.
  */
-export type AttributesMessage = Omit<FieldsOf<RotateIssuedApiKeyRequest>, "keyId" | "visibility" | "overrideMask">;
+export type AttributesMessage = Omit<
+  FieldsOf<RotateIssuedApiKeyRequest>,
+  "keyId" | "visibility" | "overrideMask" | "gracePeriod" | "requestId" | "ttl"
+>;
 
 /** How each attribute is read. `path` is prepended to the names of fields at fault. */
 const readers: { readonly [Name in keyof KeyAttributes]: (message: AttributesMessage, path: string) => KeyAttributes[Name] } = {

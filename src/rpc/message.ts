@@ -50,6 +50,9 @@ export function keyToMessage(record: domain.KeyRecord, nowMs: number) {
     revocationDescription: record.revocation?.description ?? "",
     expireTime: timeToMessage(record.expireTimeMs),
     lastUsedTime: timeToMessage(record.lastUsedTimeMs),
+    lineageId: record.lineageId,
+    supersededBy: record.supersededBy ?? "",
+    disabled: record.disabled,
   } satisfies Record<keyof FieldsOf<IssuedApiKey> | keyof FieldsOf<ImportedApiKey>, unknown>;
 }
 

@@ -49,6 +49,8 @@ export const methodRows = {
   adminRevokeApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
   adminRevokeIssuedApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
   adminRevokeImportedApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminDisableApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminEnableApiKey: { access: issuers, success: noContent, body: usualBody, effect: "change", hasSecret: false },
   adminImportApiKey: { access: issuers, success: created(importedPath), body: usualBody, effect: "change", hasSecret: false },
   adminBatchImportApiKeys: { access: issuers, success: ok, body: batchImportBody, effect: "change", hasSecret: false },
   adminBatchCreateImportedApiKeys: { access: issuers, success: ok, body: batchImportBody, effect: "change", hasSecret: false },

@@ -9,7 +9,7 @@ import { rotateKey } from "../service/rotate.ts";
 import { attributesNamed } from "./attributes.ts";
 import { contextOf } from "./context.ts";
 import { fieldsToWrite } from "./field-mask.ts";
-import { keyToMessage, visibilityFromMessage } from "./message.ts";
+import { durationToMs, keyToMessage, visibilityFromMessage } from "./message.ts";
 import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
@@ -21,13 +21,16 @@ export function rotateIssuedApiKey(service: KeyService): Implementation<typeof A
     const rotated = await rotateKey(service, tenant, origin(), {
       keyId: request.keyId,
       overrides,
+      graceMs: durationToMs(request.gracePeriod) ?? 0,
+      ttlMs: durationToMs(request.ttl),
+      requestId: request.requestId || null,
       check: (record) => checkRotation(ceilingOf(call), record, overrides),
     });
     const nowMs = service.clock();
     return {
       issuedApiKey: keyToMessage(rotated.successor, nowMs),
       oldIssuedApiKey: keyToMessage(rotated.retired, nowMs),
-      secret: rotated.secret,
+      secret: rotated.secret ?? "",
     };
   };
 }

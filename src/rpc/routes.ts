@@ -11,6 +11,7 @@ import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./delete-imported-api-key.ts";
 import { type DeriveRpcOptions, deriveToken } from "./derive-token.ts";
+import { disableApiKey } from "./disable-api-key.ts";
 import { getImportedApiKey } from "./get-imported-api-key.ts";
 import { getIssuedApiKey } from "./get-issued-api-key.ts";
 import { getJwks } from "./get-jwks.ts";
@@ -49,6 +50,8 @@ export function implementationsOf(parts: MethodParts): Implementations<typeof Ap
     adminRevokeApiKey: revokeApiKey(service),
     adminRevokeIssuedApiKey: revokeApiKey(service, "issued"),
     adminRevokeImportedApiKey: revokeApiKey(service, "imported"),
+    adminDisableApiKey: disableApiKey(service, true),
+    adminEnableApiKey: disableApiKey(service, false),
     adminImportApiKey: importApiKey(service),
     adminBatchImportApiKeys: batchImportApiKeys(service, violationsOf, BatchImportApiKeysResponseSchema),
     adminBatchCreateImportedApiKeys: batchImportApiKeys(service, violationsOf, BatchCreateImportedApiKeysResponseSchema),

@@ -38,6 +38,7 @@ export const refusals = {
   invalid_format: [VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, "unrecognised credential format"],
   expired: [VerificationErrorCode.VERIFICATION_ERROR_EXPIRED, "the credential has expired"],
   revoked: [VerificationErrorCode.VERIFICATION_ERROR_REVOKED, "the credential was revoked"],
+  disabled: [VerificationErrorCode.VERIFICATION_ERROR_REVOKED, "the key is disabled"],
   not_found: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "no credential found"],
   wrong_audience: [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND, "no credential found"],
   signature_invalid: [VerificationErrorCode.VERIFICATION_ERROR_SIGNATURE_INVALID, "the signature is invalid"],

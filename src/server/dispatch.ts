@@ -9,6 +9,8 @@ export interface DispatchOptions {
   readonly isRpc: (path: string, request: HttpRequest) => boolean;
   /** `/health/alive` and `/health/ready`. */
   readonly health: HttpHandler;
+  /** Handlers of other protocols, by path. */
+  readonly rooms?: ReadonlyMap<string, HttpHandler>;
   /** JSON/HTTP: everything else, also what is not found. */
   readonly transcoder: HttpHandler;
   /** Undefined if no origins are configured. */
@@ -16,12 +18,12 @@ export interface DispatchOptions {
 }
 
 /** Picks who answers, by the raw path. */
-export function createDispatcher({ rpc, isRpc, health, transcoder, cors }: DispatchOptions): HttpHandler {
+export function createDispatcher({ rpc, isRpc, health, rooms, transcoder, cors }: DispatchOptions): HttpHandler {
   return (request, response) => {
     if (cors?.(request, response)) return;
     const { path } = targetOf(request);
     if (isRpc(path, request)) rpc(request, response);
     else if (path === "/health/alive" || path === "/health/ready") health(request, response);
-    else transcoder(request, response);
+    else (rooms?.get(path) ?? transcoder)(request, response);
   };
 }

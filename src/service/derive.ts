@@ -166,6 +166,7 @@ function refusal(code: RefusalCode): Failure {
   switch (code) {
     case "expired":
     case "revoked":
+    case "disabled":
       return new Failure("KEY_NOT_ACTIVE", { message: `the credential is ${code}` });
     case "ip_not_allowed":
       return new Failure("PERMISSION_DENIED", { message: "the client's address is not allowed" });

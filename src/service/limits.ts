@@ -60,12 +60,13 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
         if (statedAddress !== null && verified.isGuess) guesses.take(statedAddress, tenant);
         return verified;
       }
-      const { keyId, rateLimitPolicy } = verdict.record;
+      const { keyId, lineageId, rateLimitPolicy } = verdict.record;
       if (!isEnforced(rateLimitPolicy)) {
         usage.record(tenant, keyId, verified.nowMs);
         return verified;
       }
-      const taken = rateLimiter.take(tenant, keyId, rateLimitPolicy, cost);
+      // By lineage, so that a key and its successor share a limit.
+      const taken = rateLimiter.take(tenant, lineageId, rateLimitPolicy, cost);
       return taken instanceof Promise
         ? taken.then((answer) => conclude(tenant, verified, rateLimitPolicy, answer))
         : conclude(tenant, verified, rateLimitPolicy, taken);

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { JsonValue, KeyAttributes, KeyRecord, Visibility } from "../core/key.ts";
+import type { JsonValue, KeyAttributes, KeyRecord, RateLimitPolicy, Visibility } from "../core/key.ts";
 import { canonicalJson } from "../core/metadata.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import type { KeyUse, RequestMark } from "../ports/key-store.ts";
@@ -36,6 +36,9 @@ export function newRecord(
     updateTimeMs: nowMs,
     expireTimeMs: lifeMs === null ? null : nowMs + lifeMs,
     revocation: null,
+    disabled: false,
+    lineageId: identity.keyId,
+    supersededBy: null,
     lastUsedTimeMs: null,
   };
 }
@@ -68,9 +71,17 @@ export function payloadDigestOf(request: NewKeyRequest, subject: string | null):
   const { name, scopes, metadata, rateLimitPolicy, allowedCidrs, ...notDigestedAttributes } = attributes;
   notDigested satisfies Record<string, never>;
   notDigestedAttributes satisfies Record<string, never>;
-  const policy = rateLimitPolicy === null ? null : [String(rateLimitPolicy.quota), rateLimitPolicy.windowMs, rateLimitPolicy.unit];
+  const policy = policyPayload(rateLimitPolicy);
   const payload: JsonValue = [subject, name, [...scopes], metadata, policy, [...allowedCidrs], actorId, visibility, ttlMs];
+  return digestOfJson(payload);
+}
+
+export function digestOfJson(payload: JsonValue): string {
   return hash("sha256", canonicalJson(payload), "base64url");
+}
+
+export function policyPayload(policy: RateLimitPolicy | null): JsonValue {
+  return policy === null ? null : [String(policy.quota), policy.windowMs, policy.unit];
 }
 
 /** Why there is no room for a new key. */

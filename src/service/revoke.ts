@@ -22,7 +22,7 @@ export interface SelfRevokeRequest {
 }
 
 /**
- * Revokes a key permanently. A revoked key may get a more serious reason (see core/revocation.ts), never a less serious one: such a call
+ * Revokes a key permanently, also a disabled one. A revoked key may get a more serious reason (see core/revocation.ts), never a less serious one: such a call
  * succeeds and changes nothing. The audit trail records every report of a compromise, also a repeated one. Rejects with KEY_NOT_FOUND if no
  * key is found, or if it is not of the given kind.
  */
@@ -36,7 +36,7 @@ export async function revokeKey(
   await changeKey(service, tenant, origin, keyId, (record) => {
     if (kind !== undefined && record.kind !== kind) throw new Failure("KEY_NOT_FOUND");
     isRepeated = repeatsCompromise(record, revocation);
-    return changesRevocation(record, revocation) ? { revocation } : null;
+    return changesRevocation(record, revocation) ? { revocation, disabled: false } : null;
   });
   if (isRepeated) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: revocation.reason })]);
 }

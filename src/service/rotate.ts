@@ -1,14 +1,13 @@
 import type { Origin } from "../core/audit.ts";
-import { type KeyAttributes, type KeyOverrides, type KeyRecord, statusAt } from "../core/key.ts";
+import { type KeyAttributes, type KeyRecord, stateAt } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
+import type { RequestMark } from "../ports/key-store.ts";
 import { auditEvent, changedFields } from "./audit.ts";
 import { mintKey } from "./issue.ts";
 import type { KeyService } from "./key-service.ts";
+import { type Rotation, rotationMark } from "./rotation-mark.ts";
 
-export interface RotateRequest {
-  readonly keyId: string;
-  /** What the new key does not inherit. */
-  readonly overrides: KeyOverrides;
+export interface RotateRequest extends Rotation {
   /** Throws if the caller may not rotate this key in this way. */
   readonly check: (record: KeyRecord) => void;
 }
@@ -16,55 +15,83 @@ export interface RotateRequest {
 export interface Rotated {
   readonly successor: KeyRecord;
   readonly retired: KeyRecord;
-  readonly secret: string;
+  /** Null if the request id was replayed: a secret is shown only once. */
+  readonly secret: string | null;
 }
 
 const maxAttempts = 50;
 
 /**
- * Replaces an active issued key by a new one, which inherits actor, expiry and whatever is not overridden, and revokes the old one in the
- * same step. Of concurrent rotations one wins, the others find the key revoked: KEY_NOT_ACTIVE.
+ * Replaces an active issued key by a new one, which inherits actor, expiry and whatever is not overridden. In the same step the old key is
+ * revoked, or expires at the end of the grace. Of concurrent rotations one wins, the others find the key rotated: KEY_NOT_ACTIVE. Rejects
+ * with REQUEST_ID_REUSED if the request id was used with a different payload.
  */
-export async function rotateKey(
-  service: KeyService,
-  tenant: string,
-  origin: Origin,
-  { keyId, overrides, check }: RotateRequest,
-): Promise<Rotated> {
+export async function rotateKey(service: KeyService, tenant: string, origin: Origin, request: RotateRequest): Promise<Rotated> {
+  const { keyId, overrides } = request;
+  const mark = rotationMark(request);
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = service.announcer.beginChange(tenant, keyId);
+    const successorBefore = mark === null ? null : await replayed(service, tenant, mark);
     const record = await service.store.get(tenant, keyId);
     if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
-    const status = statusAt(record, service.clock());
-    if (status !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${status}` });
+    request.check(record);
+    if (successorBefore !== null) {
+      // The first request may have ended before it announced the change, and the answer says that it holds.
+      await announce(record, record.revision);
+      return { successor: successorBefore, retired: record, secret: null };
+    }
+    checkRotatable(record, service.clock());
 
-    check(record);
-
-    const { visibility = record.visibility, ...attributes } = overrides;
-    const minted = mintKey(service, tenant, {
-      attributes: { ...attributesOf(record), ...attributes },
-      actorId: record.actorId,
-      visibility,
-      ttlMs: null,
-      requestId: null,
-    });
-    const successor: KeyRecord = { ...minted.record, expireTimeMs: record.expireTimeMs };
-    const retired: KeyRecord = {
-      ...record,
-      revision: record.revision + 1,
-      updateTimeMs: successor.createTimeMs,
-      revocation: { reason: "superseded", description: "" },
-    };
+    const minted = successorOf(service, tenant, record, request);
+    const { record: successor } = minted;
+    const retired = retiredOf(record, successor, request.graceMs);
     const event = auditEvent(service, origin, [keyId, successor.keyId], {
       changedFields: changedFields(record, overrides),
-      revocationReason: "superseded",
+      revocationReason: retired.revocation?.reason ?? null,
     });
-    if (await service.store.rotate(tenant, retired, successor, event)) {
+    if (await service.store.rotate(tenant, retired, successor, event, mark)) {
       await announce(retired, retired.revision);
       return { successor, retired, secret: minted.secret };
     }
   }
   throw new Failure("CONCURRENT_CHANGE");
+}
+
+/** The key that an earlier request with this id created. */
+async function replayed({ store }: KeyService, tenant: string, { requestId, payloadDigest }: RequestMark): Promise<KeyRecord | null> {
+  const used = await store.findRequest(tenant, "issued", requestId);
+  if (used === null) return null;
+  if (used.payloadDigest !== payloadDigest || used.record === null) throw new Failure("REQUEST_ID_REUSED");
+  return used.record;
+}
+
+function checkRotatable(record: KeyRecord, nowMs: number): void {
+  const state = stateAt(record, nowMs);
+  if (state !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${state}` });
+  if (record.supersededBy === null) return;
+  throw new Failure("KEY_NOT_ACTIVE", {
+    message: "the key was rotated already and is within its grace period; rotate its successor instead",
+  });
+}
+
+function successorOf(service: KeyService, tenant: string, record: KeyRecord, { overrides, ttlMs }: RotateRequest) {
+  const { visibility = record.visibility, ...attributes } = overrides;
+  const minted = mintKey(service, tenant, {
+    attributes: { ...attributesOf(record), ...attributes },
+    actorId: record.actorId,
+    visibility,
+    ttlMs,
+    requestId: null,
+  });
+  const expireTimeMs = ttlMs === null ? record.expireTimeMs : minted.record.expireTimeMs;
+  return { secret: minted.secret, record: { ...minted.record, expireTimeMs, lineageId: record.lineageId } };
+}
+
+/** The old key: revoked, or active until the end of the grace, but never for longer than before. */
+function retiredOf(record: KeyRecord, { keyId, createTimeMs }: KeyRecord, graceMs: number): KeyRecord {
+  const retired = { ...record, revision: record.revision + 1, updateTimeMs: createTimeMs, supersededBy: keyId };
+  if (graceMs === 0) return { ...retired, revocation: { reason: "superseded", description: "" } };
+  return { ...retired, expireTimeMs: Math.min(record.expireTimeMs ?? Number.POSITIVE_INFINITY, createTimeMs + graceMs) };
 }
 
 function attributesOf({ name, scopes, metadata, rateLimitPolicy, allowedCidrs }: KeyRecord): KeyAttributes {

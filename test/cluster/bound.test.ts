@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ChangeKind, deletion, narrowing, raisedReason, revocation, rootRevocation, rotation } from "./changes.ts";
+import { type ChangeKind, deletion, disabling, narrowing, raisedReason, revocation, rootRevocation, rotation } from "./changes.ts";
 import type { Node } from "./cluster.ts";
 import { describeOnCluster } from "./describe-on-cluster.ts";
 import { runEpisode, shortPace } from "./episode.ts";
@@ -17,7 +17,7 @@ await describeOnCluster("a change holds at every server within the bound", {}, (
   const inBrief = situations.filter(({ name }) => !name.startsWith("third") && !name.endsWith("loudly"));
   test.each(inBrief)("$name", (situation) => expectBound(situation, revocation, 12));
 
-  const kinds = [narrowing, rotation, deletion, rootRevocation, raisedReason];
+  const kinds = [narrowing, rotation, deletion, disabling, rootRevocation, raisedReason];
   test.each(kinds)("healthy: $name", (kind) => expectBound(healthy, kind, 8));
   test.each(kinds)("the changing server cut off from Redis: $name", (kind) => expectBound(changerCutFromRedis, kind, 8));
 

@@ -79,6 +79,26 @@ export const rotation: ChangeKind = {
   },
 };
 
+export const disabling: ChangeKind = {
+  name: "disabling",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    return { verifyBody: { credential }, change: { method: "POST", path: `${admin}/apiKeys/${keyId}:disable`, body: {} } };
+  },
+};
+
+/** A key that is within its grace, which the revocation cuts short. */
+export const revocationInGrace: ChangeKind = {
+  name: "revocation within the grace of a rotation",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const body = { reason: "REVOCATION_REASON_KEY_COMPROMISE" };
+    const { status } = await http.send("POST", `${admin}/issuedApiKeys/${keyId}:rotate`, { grace_period: "3600s" });
+    if (status !== 201) throw new Error(`rotate answered ${status}`);
+    return { verifyBody: { credential }, change: { method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body } };
+  },
+};
+
 export const deletion: ChangeKind = {
   name: "deletion",
   async prepare(http) {

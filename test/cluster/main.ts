@@ -1,4 +1,14 @@
-import { type ChangeKind, deletion, narrowing, raisedReason, revocation, rootRevocation, rotation } from "./changes.ts";
+import {
+  type ChangeKind,
+  deletion,
+  disabling,
+  narrowing,
+  raisedReason,
+  revocation,
+  revocationInGrace,
+  rootRevocation,
+  rotation,
+} from "./changes.ts";
 import { type Cluster, type Node, startCluster } from "./cluster.ts";
 import { longPace, runEpisode } from "./episode.ts";
 import { summaryOf, tableHead, tableRow } from "./report.ts";
@@ -15,7 +25,7 @@ const keysPerEpisode = 50;
 const rows: (readonly [Situation, ChangeKind])[] = [
   ...situations.map((situation) => [situation, revocation] as const),
   ...[healthy, changerCutFromRedis].flatMap((situation) =>
-    [narrowing, rotation, deletion, rootRevocation, raisedReason].map((kind) => [situation, kind] as const),
+    [narrowing, rotation, deletion, disabling, revocationInGrace, rootRevocation, raisedReason].map((kind) => [situation, kind] as const),
   ),
 ];
 

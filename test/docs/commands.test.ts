@@ -33,10 +33,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
     programs: [/^true$/],
   },
   "docs/tokens.md": { output: [/"token":"eyJ/, /"token":"mc_v1_/, /"is_valid":true/], programs: [/^user_123 read$/, /^mc_v1_/] },
-  "docs/callers.md": { output: [] },
   "docs/tenants.md": { output: [/"tenant_id":"acme"/, /"secret":"acme_v1_/, /"suspended":true[\s\S]*"tenant_id":"acme"/] },
   "docs/import.md": { output: [/^2 keys are ready to be imported, 0 failed/m, /^2 keys imported, 0 failed/m] },
   "docs/configuration.md": { output: [/KEYWRIGHT_HOST/, /^[0-9a-f]{64} {2}-$/m] },
+  "docs/callers.md": { output: [/"active":true,"scope":"read","sub":"user_9"/] },
   "docs/operations.md": { output: [/"status":"ok"/, /"crv":"Ed25519"/, /^keywright_rpc_calls_total/m, /"audit_events":\[/] },
   "docs/guarantees.md": { output: [/"is_valid":true[\s\S]*"is_valid":true[\s\S]*^retry-after: \d+[\s\S]*RATE_LIMITED/im] },
   "docs/http-and-errors.md": {

@@ -28,7 +28,7 @@ export function createHistory(nowMs: () => number): History {
     committed(keyId, revision, record) {
       if (record === null) absences.set(keyId, revision);
       const known = states.get(keyId) ?? [];
-      known.push({ revision, isRevoked: record !== null && record.revocation !== null, atMs: nowMs() });
+      known.push({ revision, isRevoked: record !== null && (record.revocation !== null || record.disabled), atMs: nowMs() });
       states.set(keyId, known);
     },
     revokedSince(keyId, sinceMs) {

@@ -27,6 +27,7 @@ const request = {
   ttlMs: null,
   requestId: null,
 } as const;
+const atOnce = { graceMs: 0, ttlMs: null, requestId: null } as const;
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
 /** The first may be raised to the other later. */
 const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
@@ -42,7 +43,10 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
   return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
-    if (slot === importedSlot) {
+    if ((operation === "disable" || operation === "enable") && present !== undefined) {
+      const disabled = operation === "disable";
+      await protocol.setDisabled(service, tenant, origin, { keyId: keyIdOf(present), disabled, check: () => {} });
+    } else if (slot === importedSlot) {
       if (operation === "delete") await protocol.deleteImportedKey(service, tenant, origin, importedKeyId);
       else if (operation === "revoke" || operation === "supersede") await revoke(service, operation, importedKeyId);
       else if (operation === "narrow") await narrow(service, "imported", importedKeyId);
@@ -51,8 +55,13 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
       const { secret } = await protocol.issueKey(service, tenant, origin, request);
       credentials.push(secret as string);
     } else if (operation === "rotate") {
-      const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), overrides: {}, check: () => {} });
-      credentials.push(secret);
+      const { secret } = await protocol.rotateKey(service, tenant, origin, {
+        keyId: keyIdOf(present),
+        overrides: {},
+        ...atOnce,
+        check: () => {},
+      });
+      credentials.push(secret as string);
     } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
     else await revoke(service, operation === "supersede" ? operation : "revoke", keyIdOf(present));
   };

@@ -3,6 +3,7 @@ import { createCurrentStore } from "../../src/cache/current-store.ts";
 import { createCacheTrust } from "../../src/cache/trust.ts";
 import { createVerifierCache } from "../../src/cache/verifier-cache.ts";
 import { deleteImportedKey } from "../../src/service/delete.ts";
+import { setDisabled } from "../../src/service/disable.ts";
 import { importKey } from "../../src/service/import.ts";
 import { issueKey } from "../../src/service/issue.ts";
 import { revokeKey } from "../../src/service/revoke.ts";
@@ -21,6 +22,7 @@ export const realProtocol = {
   importKey,
   updateKey,
   revokeKey,
+  setDisabled,
   rotateKey,
   deleteImportedKey,
 };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-export type Operation = "revoke" | "supersede" | "narrow" | "rotate" | "delete" | "import" | "issue";
+export type Operation = "disable" | "enable" | "revoke" | "supersede" | "narrow" | "rotate" | "delete" | "import" | "issue";
 
 export type Path = "store" | "commands" | "subscriber" | "redis" | "all";
 
@@ -52,7 +52,7 @@ export interface Scenario {
 /** Moments that are close to each other are what races are made of. */
 const gap = fc.oneof({ weight: 3, arbitrary: fc.nat(6) }, { weight: 2, arbitrary: fc.nat(120) }, { weight: 3, arbitrary: fc.nat(1800) });
 const paths = ["store", "commands", "subscriber", "redis", "all"] as const;
-const operations = ["revoke", "supersede", "narrow", "rotate", "delete", "import", "issue"] as const;
+const operations = ["disable", "enable", "revoke", "supersede", "narrow", "rotate", "delete", "import", "issue"] as const;
 const faultKinds = ["cut", "cut", "slow", "slow", "pause", "stall", "crash", "hang", "restart", "failover"] as const;
 
 /** What one scenario is made of. A few kinds of things, many times each, meet in more ways than all kinds a few times. */

@@ -21,6 +21,7 @@ interface Keys {
   readonly issuedId: string;
   readonly secret: string;
   readonly importedId: string;
+  readonly disabledId: string;
   /** Tenants are made for the methods that change one. */
   readonly tenantId: string;
   readonly suspendedId: string;
@@ -47,10 +48,13 @@ function anImport(): JsonObject {
 async function freshKeys(client: Client, method: string): Promise<Keys> {
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", {});
   const { key_id } = await succeed(client, "AdminImportApiKey", anImport());
+  const disabled = await succeed(client, "AdminImportApiKey", anImport());
+  await succeed(client, "AdminDisableApiKey", { key_id: String(disabled.key_id) });
   return {
     issuedId: String(asObject(issued_api_key).key_id),
     secret: String(secret),
     importedId: String(key_id),
+    disabledId: String(disabled.key_id),
     ...(await freshTenants(client, method)),
   };
 }
@@ -65,6 +69,8 @@ const requests = {
   adminRevokeApiKey: ({ issuedId }) => ({ key_id: issuedId, reason }),
   adminRevokeIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId, reason }),
   adminRevokeImportedApiKey: ({ importedId }) => ({ key_id: importedId, reason }),
+  adminDisableApiKey: ({ issuedId }) => ({ key_id: issuedId }),
+  adminEnableApiKey: ({ disabledId }) => ({ key_id: disabledId }),
   adminImportApiKey: anImport,
   adminBatchImportApiKeys: () => ({ requests: [anImport()] }),
   adminBatchCreateImportedApiKeys: () => ({ requests: [anImport()] }),

@@ -213,7 +213,9 @@ describe("a rotation", () => {
   const overridable = inputs.filter(({ name }) => RotateIssuedApiKeyRequestSchema.fields.some((field) => field.name === name));
 
   test("takes every field that an update may write; overridableFields names what it takes", () => {
-    expect(namesOf(RotateIssuedApiKeyRequestSchema.fields)).toEqual([...namesOf(overridable), "key_id", "override_mask"].sort());
+    expect(namesOf(RotateIssuedApiKeyRequestSchema.fields)).toEqual(
+      [...namesOf(overridable), "grace_period", "key_id", "override_mask", "request_id", "ttl"].sort(),
+    );
     expect(Object.values<string>(overridableFields).sort()).toEqual(namesOf(overridable));
     expect(namesOf(overridable)).toEqual(expect.arrayContaining(Object.values(attributeFields)));
   });

@@ -18,14 +18,18 @@ export const fullRecord: KeyRecord = {
   updateTimeMs: 1_700_000_000_002,
   expireTimeMs: 4_102_444_800_003,
   revocation: { reason: "privilege_withdrawn", description: "gone" },
+  disabled: false,
+  lineageId: "A",
+  supersededBy: "B",
   lastUsedTimeMs: 1_700_000_000_004,
 };
 
 /** A plain active issued key, with whatever a test needs to be different. */
 export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
+  const { keyId = "01HQZX9VYQKJB8XQZQXQZQXQXQ" } = overrides;
   return {
     kind: "issued",
-    keyId: "01HQZX9VYQKJB8XQZQXQZQXQXQ",
+    keyId,
     revision: 1,
     firstRevision: 1,
     digest: "digest",
@@ -40,6 +44,9 @@ export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
     updateTimeMs: 0,
     expireTimeMs: null,
     revocation: null,
+    disabled: false,
+    lineageId: keyId,
+    supersededBy: null,
     lastUsedTimeMs: null,
     ...overrides,
   };

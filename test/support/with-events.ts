@@ -3,7 +3,7 @@ import type { AuditEvent } from "../../src/core/audit.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import type { AuditPart, AuditQuery, AuditTrail } from "../../src/ports/audit-trail.ts";
-import type { KeyStore, ListPart, ListQuery } from "../../src/ports/key-store.ts";
+import type { KeyStore, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
 
 type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
 type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
@@ -19,7 +19,7 @@ export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
   insert(...args: [...First<Args<"insert">>, event?: AuditEvent]): Result<"insert">;
   insertMany(...args: [...First<Args<"insertMany">>, eventOf?: (keyIds: readonly string[]) => AuditEvent]): Result<"insertMany">;
   replace(...args: [...First<Args<"replace">>, event?: AuditEvent]): Result<"replace">;
-  rotate(...args: [...First<Args<"rotate">>, event?: AuditEvent]): Result<"rotate">;
+  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event?: AuditEvent, request?: RequestMark | null): Result<"rotate">;
   delete(...args: [...First<Args<"delete">>, event?: AuditEvent]): Result<"delete">;
 };
 
@@ -43,8 +43,8 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
     insert: (tenant, record, request, event = auditEvent({ keyIds: [record.keyId] })) => store.insert(tenant, record, request, event),
     insertMany: (tenant, items, eventOf = (keyIds) => auditEvent({ keyIds })) => store.insertMany(tenant, items, eventOf),
     replace: (tenant, record, event = auditEvent({ keyIds: [record.keyId] })) => store.replace(tenant, record, event),
-    rotate: (tenant, retired, successor, event = auditEvent({ keyIds: [retired.keyId, successor.keyId] })) =>
-      store.rotate(tenant, retired, successor, event),
+    rotate: (tenant, retired, successor, event = auditEvent({ keyIds: [retired.keyId, successor.keyId] }), request = null) =>
+      store.rotate(tenant, retired, successor, event, request),
     delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] })) => store.delete(tenant, kind, keyId, event),
   };
 }

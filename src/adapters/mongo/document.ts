@@ -31,6 +31,13 @@ export interface KeyDocument {
   readonly expireTimeMs: number;
   readonly revoked: boolean;
   readonly revocation: Revocation | null;
+  /** Absent from keys that were stored before keys could be disabled. `revoked` is true as well, so that the indexes show the status. */
+  readonly disabled?: boolean;
+  /** Absent from keys that were stored before this was kept: the key's own id. */
+  readonly lineageId?: string;
+  readonly supersededBy?: string | null;
+  /** Not revoked, but another key of its lineage counts for it. Absent from all other keys. */
+  readonly placeless?: true;
   readonly lastUsedTimeMs: number | null;
   /** Of the last use, or of the creation of a key that was never used. The index of last uses holds it, so that most uses do not change the index. */
   readonly useHour?: number;
@@ -115,7 +122,9 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
 /** What replacing a key writes: all but its id, its first revision and its last use. Fields that older documents lack are written too. */
 export function replacedFields(
   record: KeyRecord,
-): Required<Omit<KeyDocument, "_id" | "tenant" | "useHour" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark">> {
+): Required<
+  Omit<KeyDocument, "_id" | "tenant" | "useHour" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark" | "placeless">
+> {
   const { rateLimitPolicy, revocation } = record;
   return {
     kind: record.kind,
@@ -133,16 +142,20 @@ export function replacedFields(
     createTimeMs: record.createTimeMs,
     updateTimeMs: record.updateTimeMs,
     expireTimeMs: record.expireTimeMs ?? Number.POSITIVE_INFINITY,
-    revoked: revocation !== null,
+    revoked: revocation !== null || record.disabled,
     revocation: revocation === null ? null : { reason: revocation.reason, description: revocation.description },
+    disabled: record.disabled,
+    lineageId: record.lineageId,
+    supersededBy: record.supersededBy,
   };
 }
 
 /** Wants integers of 64 bits as bigint (`useBigInt64`). */
 export function recordOf(document: KeyDocument): KeyRecord {
+  const keyId = document._id.slice(document._id.indexOf("/") + 1);
   return {
     kind: document.kind,
-    keyId: document._id.slice(document._id.indexOf("/") + 1),
+    keyId,
     revision: document.revision,
     firstRevision: document.firstRevision ?? 0,
     digest: document.digest,
@@ -157,6 +170,9 @@ export function recordOf(document: KeyDocument): KeyRecord {
     updateTimeMs: document.updateTimeMs,
     expireTimeMs: document.expireTimeMs === Number.POSITIVE_INFINITY ? null : document.expireTimeMs,
     revocation: document.revocation,
+    disabled: document.disabled ?? false,
+    lineageId: document.lineageId ?? keyId,
+    supersededBy: document.supersededBy ?? null,
     lastUsedTimeMs: document.lastUsedTimeMs,
   };
 }

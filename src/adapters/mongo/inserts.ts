@@ -2,7 +2,7 @@ import type { Collection } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, KeyUse, NewKey } from "../../ports/key-store.ts";
+import type { InsertOutcome, KeyUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, recordOf, type Tombstone } from "./document.ts";
@@ -56,9 +56,7 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
 export function createInserts({ keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Inserts {
   function marksOf(tenant: string, insertions: readonly Insertion[]): RequestMarkDocument[] {
     return insertions.flatMap(({ record, request }) => {
-      if (request === null) return [];
-      const { requestId, payloadDigest } = request;
-      return { _id: markId(tenant, record.kind, requestId), requestId, payloadDigest, keyId: record.keyId, createTime: new Date(clock()) };
+      return request === null ? [] : markOf(tenant, record, request, clock());
     });
   }
 
@@ -194,8 +192,21 @@ function usedBy(document: KeyDocument, { batchMark }: Insertion): InsertOutcome 
   return isRepeated ? { outcome: "batch_repeated", record: recordOf(document) } : { outcome: "key_id_used" };
 }
 
-/** The key that a request made, unless it was deleted since; another key, or a tombstone, with its id is not it. */
+export function markOf(
+  tenant: string,
+  { kind, keyId }: KeyRecord,
+  { requestId, payloadDigest }: RequestMark,
+  nowMs: number,
+): RequestMarkDocument {
+  return { _id: markId(tenant, kind, requestId), requestId, payloadDigest, keyId, createTime: new Date(nowMs) };
+}
+
 function outcomeOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone | undefined): InsertOutcome {
+  return { outcome: "request_id_used", ...usedRequestOf(mark, document) };
+}
+
+/** The key that a request made, unless it was deleted since; another key, or a tombstone, with its id is not it. */
+export function usedRequestOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone | undefined): UsedRequest {
   const isOfMark = document !== undefined && "kind" in document && document.requestId === mark.requestId;
-  return { outcome: "request_id_used", payloadDigest: mark.payloadDigest, record: isOfMark ? recordOf(document) : null };
+  return { payloadDigest: mark.payloadDigest, record: isOfMark ? recordOf(document) : null };
 }

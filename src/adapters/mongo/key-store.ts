@@ -42,7 +42,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
   const quota = createTenantQuota(client, collections, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   await quota.counted(defaultTenant);
-  const keys = createKeys(client, collections, quota);
+  const keys = createKeys(client, collections, quota, options.clock);
   const inserts = createInserts(collections, quota, options.clock);
   const insertMany = createInsertMany(inserts, run);
   const groupInsert = createGroupInsert(insertMany, maxKeys === null ? undefined : 1);
@@ -71,7 +71,9 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
     getMany: (tenant, keyIds) => Promise.all(keyIds.map((keyId) => get(tenant, keyId))),
     list: (tenant, query) => run((signal) => listKeys(collections.keys, tenant, query, signal)),
     replace: (tenant, record, event) => run((signal) => keys.replace(tenant, record, event, signal)),
-    rotate: (tenant, retired, successor, event) => run((signal) => keys.rotate(tenant, retired, successor, event, signal)),
+    rotate: (tenant, retired, successor, event, request = null) =>
+      run((signal) => keys.rotate(tenant, { retired, successor, request }, event, signal)),
+    findRequest: (tenant, kind, requestId) => run((signal) => keys.findRequest(tenant, kind, requestId, signal)),
     delete: (tenant, kind, keyId, event) => run((signal) => keys.delete(tenant, kind, keyId, event, signal)),
     touch: (tenant, uses) => run((signal) => keys.touch(tenant, uses, signal)),
     audit: {

@@ -1,12 +1,13 @@
 import type { ClientSession, MongoClient } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
-import type { KeyKind, KeyRecord } from "../../core/key.ts";
-import type { LastUse } from "../../ports/key-store.ts";
+import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
-import { documentId, documentOf, hourOf, recordOf, replacedFields } from "./document.ts";
+import { documentId, documentOf, hourOf, idsAfter, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
-import { addKey } from "./inserts.ts";
+import { addKey, markOf, usedRequestOf } from "./inserts.ts";
 import type { Quota } from "./quota.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
@@ -16,21 +17,49 @@ export interface Keys {
   /** By document id. */
   getMany(ids: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, KeyRecord>>;
   replace(tenant: string, record: KeyRecord, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
-  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
+  rotate(tenant: string, rotation: Rotation, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
+  findRequest(tenant: string, kind: KeyKind, requestId: string, signal: AbortSignal): Promise<UsedRequest | null>;
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
   touch(tenant: string, uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
+
+export interface Rotation {
+  readonly retired: KeyRecord;
+  readonly successor: KeyRecord;
+  readonly request: RequestMark | null;
+}
+
+/** What a record that was replaced says of its place in the quota. */
+type Before = Pick<KeyDocument, "revoked" | "disabled" | "placeless">;
 
 /**
  * Changes are transactions with their audit events. One that finds nothing to change waits for a majority as well, so an answer of false is as
  * durable as one of true.
  */
-export function createKeys(client: MongoClient, { keys, auditEvents }: Collections, quota: Quota): Keys {
-  /** What the record that was replaced says of its being revoked; null if there is none to replace. */
-  async function replace(tenant: string, record: KeyRecord, options: WriteOptions): Promise<{ readonly revoked: boolean } | null> {
+export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Keys {
+  /** Null if there is no record to replace. */
+  async function replace(
+    tenant: string,
+    record: KeyRecord,
+    options: WriteOptions,
+    more: Pick<KeyDocument, "placeless"> = {},
+  ): Promise<Before | null> {
     const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
-    const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1 } } as const;
-    return keys.findOneAndUpdate(previous, { $set: replacedFields(record) }, { ...returned, ...options });
+    const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1, disabled: 1, placeless: 1 } } as const;
+    return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
+  }
+
+  /** If the revoked key held the place of its chain, another key of the chain that is within its grace takes it. */
+  async function giveBack(tenant: string, record: KeyRecord, before: Before, options: WriteOptions): Promise<void> {
+    if (before.placeless === true) {
+      await keys.updateOne({ _id: documentId(tenant, record.keyId) }, { $unset: { placeless: "" } }, options);
+      return;
+    }
+    if (before.revoked && before.disabled !== true) return;
+    const inGrace = { placeless: true as const, lineageId: record.lineageId, _id: idsAfter(tenant, ""), expireTimeMs: { $gt: clock() } };
+    const heir = isInChain(record) ? await keys.findOne(inGrace, { hint: "keys_placeless", projection: { _id: 1 }, ...options }) : null;
+    if (heir === null) await quota.release(tenant, options);
+    else await keys.updateOne({ _id: heir._id }, { $unset: { placeless: "" } }, options);
   }
 
   return {
@@ -51,24 +80,33 @@ export function createKeys(client: MongoClient, { keys, auditEvents }: Collectio
         const options = { session, signal };
         const replaced = await replace(tenant, record, options);
         if (replaced === null) return false;
-        if (!replaced.revoked && record.revocation !== null) await quota.release(tenant, options);
+        if (record.revocation !== null) await giveBack(tenant, record, replaced, options);
         await addEvents(auditEvents, tenant, [event], options);
         return true;
       };
       return record.revocation === null ? inTransaction(client, signal, body) : quota.transaction(tenant, signal, body);
     },
 
-    async rotate(tenant, retired, successor, event, signal) {
+    async findRequest(tenant, kind, requestId, signal) {
+      // Linearizable: a rotation that was just refused for its request id must find what is in its way.
+      const mark = await marks.findOne({ _id: markId(tenant, kind, requestId) }, { readConcern: "linearizable", signal });
+      if (mark === null) return null;
+      return usedRequestOf(mark, (await keys.findOne({ _id: documentId(tenant, mark.keyId) }, { signal })) ?? undefined);
+    },
+
+    async rotate(tenant, { retired, successor, request }, event, signal) {
+      const isInGrace = retired.revocation === null;
       try {
         return await inTransaction(client, signal, async (session) => {
           const options = { session, signal };
-          if ((await replace(tenant, retired, options)) === null) return false;
-          await addKey(keys, documentOf(tenant, successor, null), options);
+          if ((await replace(tenant, retired, options, isInGrace ? { placeless: true } : {})) === null) return false;
+          if (request !== null) await marks.insertOne(markOf(tenant, successor, request, clock()), options);
+          await addKey(keys, documentOf(tenant, successor, request?.requestId ?? null), options);
           await addEvents(auditEvents, tenant, [event], options);
           return true;
         });
       } catch (error) {
-        // The successor's id is taken, and the transaction undone.
+        // The successor's id or the request id is taken, and the transaction undone.
         if (isDuplicateKey(error)) return false;
         throw error;
       }
@@ -80,11 +118,11 @@ export function createKeys(client: MongoClient, { keys, auditEvents }: Collectio
         const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
         const deleted = await keys.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
           returnDocument: "before",
-          projection: { _id: 0, revision: 1, revoked: 1 },
+          projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
           ...options,
         });
         if (deleted === null) return null;
-        if (!deleted.revoked) await quota.release(tenant, options);
+        if (!deleted.revoked || deleted.disabled === true) await quota.release(tenant, options);
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;
       }),

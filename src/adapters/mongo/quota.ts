@@ -123,5 +123,14 @@ async function countKeys(keys: Collections["keys"], tenant: string, session: Cli
     const [counted] = await keys.aggregate<{ count: number | bigint }>(pipeline, options).toArray();
     total += Number(counted?.count ?? 0);
   }
+  // Disabled keys count, although their status is that of revoked ones. Of a chain of rotations one key counts.
+  for (const [hint, filter, sign] of [
+    ["keys_disabled", { disabled: true }, 1],
+    ["keys_placeless", { placeless: true as const }, -1],
+  ] as const) {
+    const pipeline = [{ $match: { ...filter, _id: idsAfter(tenant, "") } }, { $count: "count" }];
+    const [counted] = await keys.aggregate<{ count: number | bigint }>(pipeline, { ...unhurriedIn(session), hint }).toArray();
+    total += sign * Number(counted?.count ?? 0);
+  }
   return total;
 }

@@ -17,6 +17,8 @@ const markLifeSeconds = markLifeMs / 1000;
 export const keyIndexes = [
   { name: "keys_by_kind", key: { kind: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
   { name: "keys_by_actor", key: { kind: 1, actorId: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
+  { name: "keys_disabled", key: { kind: 1, _id: 1 }, partialFilterExpression: { disabled: true } },
+  { name: "keys_placeless", key: { lineageId: 1, _id: 1 }, partialFilterExpression: { placeless: true } },
   { name: "keys_by_create_time", key: { tenant: 1, kind: 1, revoked: 1, createTimeMs: 1, _id: 1 } },
   { name: "keys_by_expire_time", key: { tenant: 1, kind: 1, revoked: 1, expireTimeMs: 1, _id: 1 } },
   { name: "keys_by_use", key: { tenant: 1, kind: 1, revoked: 1, useHour: 1, _id: 1 } },

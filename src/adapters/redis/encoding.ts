@@ -15,7 +15,7 @@ import type { CacheEntry } from "../../ports/record-cache.ts";
  * (names.ts). A release that does not know the version takes the entry for a miss. So a change of the body, such as one more field, needs
  * the next version: else a release without the field would read such an entry, and one with it an entry that lacks it.
  */
-const version = 2;
+const version = 3;
 const crcAt = 13;
 const bodyAt = 17;
 
@@ -75,6 +75,9 @@ function fieldsOf(record: KeyRecord) {
     rate === null ? null : ([String(rate.quota), rate.windowMs, rate.unit] as const),
     record.metadata,
     record.firstRevision,
+    record.disabled,
+    record.lineageId,
+    record.supersededBy,
   ] as const;
 }
 
@@ -83,7 +86,7 @@ type Fields = ReturnType<typeof fieldsOf>;
 /** The checksum guarantees the shape: an entry of this version has these fields. */
 function recordOf(fields: Fields, revision: number): KeyRecord {
   const [kind, keyId, digest, name, actorId, visibility, createTimeMs, updateTimeMs, expireTimeMs, lastUsedTimeMs, ...more] = fields;
-  const [scopes, allowedCidrs, revocation, rate, metadata, firstRevision] = more;
+  const [scopes, allowedCidrs, revocation, rate, metadata, firstRevision, disabled, lineageId, supersededBy] = more;
   return {
     kind: nameOf(kinds, kind),
     keyId,
@@ -101,6 +104,9 @@ function recordOf(fields: Fields, revision: number): KeyRecord {
     updateTimeMs,
     expireTimeMs,
     revocation: revocation === null ? null : { reason: nameOf(reasons, revocation[0]), description: revocation[1] },
+    disabled,
+    lineageId,
+    supersededBy,
     lastUsedTimeMs,
   };
 }

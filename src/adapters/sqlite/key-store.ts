@@ -118,7 +118,9 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
     list: (tenant, query) => readStep(() => list(tenant, query)),
     replace: (tenant, record, event) => write(() => audited(tenant, event, keys.replace(tenant, record), false)),
-    rotate: (tenant, retired, successor, event) => write(() => audited(tenant, event, keys.rotate(tenant, retired, successor), false)),
+    rotate: (tenant, retired, successor, event, request = null) =>
+      write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
+    findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId), null)),
     touch: (tenant, uses) => write(() => keys.touch(tenant, uses)),
     audit: {

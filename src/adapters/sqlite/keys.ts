@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { KeyKind, KeyRecord } from "../../core/key.ts";
+import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, LastUse, NewKey } from "../../ports/key-store.ts";
+import type { InsertOutcome, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import { preparePlaces } from "./places.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 
 /** The operations of the key store on one key. Each changing function needs its own transaction, and is undone if it throws. */
@@ -9,14 +10,16 @@ export interface Keys {
   get(tenant: string, keyId: string): KeyRecord | null;
   insert(tenant: string, key: NewKey): InsertOutcome;
   replace(tenant: string, record: KeyRecord): boolean;
-  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord): boolean;
+  rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, request: RequestMark | null): boolean;
+  findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
   delete(tenant: string, kind: KeyKind, keyId: string): number | null;
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
-/** `maxKeysOf`: see StoreLimits. */
+/** `maxKeysOf`: keys of a tenant that are not revoked, at most; null: as many as one likes. */
 export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
+  const places = preparePlaces(database, clock);
   const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark, selectUsed } = prepareTraceStatements(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
@@ -55,16 +58,29 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     return row?.first_revision === mark.first_revision ? get(tenant, mark.key_id) : null;
   }
 
+  function findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null {
+    const mark = selectMark.get(tenant, kind, requestId) as unknown as MarkRow | undefined;
+    return mark === undefined ? null : { payloadDigest: mark.payload_digest, record: keyOfMark(tenant, mark) };
+  }
+
+  function addMark(tenant: string, { kind, keyId, revision }: KeyRecord, { requestId, payloadDigest }: RequestMark): void {
+    insertMark.run(tenant, kind, requestId, payloadDigest, keyId, revision, clock());
+  }
+
   return {
     get,
-    replace,
+    findRequest,
+
+    replace(tenant, record) {
+      const giveBack = record.revocation !== null && isInChain(record) ? places.giveBack(tenant, record) : null;
+      const isReplaced = replace(tenant, record);
+      if (isReplaced) giveBack?.();
+      return isReplaced;
+    },
 
     insert(tenant, { record, request, batchMark }) {
-      const mark =
-        request === null ? undefined : (selectMark.get(tenant, record.kind, request.requestId) as unknown as MarkRow | undefined);
-      if (mark !== undefined) {
-        return { outcome: "request_id_used", payloadDigest: mark.payload_digest, record: keyOfMark(tenant, mark) };
-      }
+      const used = request === null ? null : findRequest(tenant, record.kind, request.requestId);
+      if (used !== null) return { outcome: "request_id_used", ...used };
       const maxKeys = record.revocation === null ? maxKeysOf(tenant) : null;
       if (maxKeys !== null) {
         const used = useOf(tenant);
@@ -73,15 +89,17 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       }
       const stored = add(tenant, record, batchMark);
       if (stored === null) return usedBy(tenant, record.keyId, batchMark);
-      if (request !== null) {
-        insertMark.run(tenant, record.kind, request.requestId, request.payloadDigest, record.keyId, stored.revision, clock());
-      }
+      if (request !== null) addMark(tenant, stored, request);
       return { outcome: "inserted", record: stored };
     },
 
-    rotate(tenant, retired, successor) {
+    rotate(tenant, retired, successor, request) {
+      if (request !== null && findRequest(tenant, successor.kind, request.requestId) !== null) return false;
       if (selectFirstRevision.get(tenant, successor.keyId) !== undefined || !replace(tenant, retired)) return false;
-      return add(tenant, successor) !== null;
+      if (retired.revocation === null) places.handOn(tenant, retired.keyId);
+      const stored = add(tenant, successor);
+      if (stored !== null && request !== null) addMark(tenant, stored, request);
+      return stored !== null;
     },
 
     delete(tenant, kind, keyId) {

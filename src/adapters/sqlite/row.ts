@@ -2,6 +2,12 @@ import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } from "../../core/key.ts";
 
 /**
+ * Stands in the column of reasons for a disabled key. Such a key has the status of a revoked one, so it is found by the same indexes; a column of its
+ * own would need a copy of each.
+ */
+const disabledReason = "disabled";
+
+/**
  * What each column of a record holds. `last_used_time_ms` is last, since replacing a record leaves it alone; `first_revision` is missing, since
  * the store sets it.
  */
@@ -22,9 +28,11 @@ const columns: Readonly<Record<Exclude<keyof RecordRow, "first_revision"> | "rev
   create_time_ms: (record) => record.createTimeMs,
   update_time_ms: (record) => record.updateTimeMs,
   expire_time_ms: (record) => record.expireTimeMs,
-  revoked: (record) => (record.revocation === null ? 0 : 1),
-  revocation_reason: (record) => record.revocation?.reason ?? null,
+  revoked: (record) => (record.revocation === null && !record.disabled ? 0 : 1),
+  revocation_reason: (record) => record.revocation?.reason ?? (record.disabled ? disabledReason : null),
   revocation_description: (record) => record.revocation?.description ?? null,
+  lineage_id: (record) => (record.lineageId === record.keyId ? null : record.lineageId),
+  superseded_by: (record) => record.supersededBy,
   last_used_time_ms: (record) => record.lastUsedTimeMs,
 };
 
@@ -59,8 +67,11 @@ interface RecordRow {
   readonly create_time_ms: number;
   readonly update_time_ms: number;
   readonly expire_time_ms: number | null;
-  readonly revocation_reason: RevocationReason | null;
+  readonly revocation_reason: RevocationReason | typeof disabledReason | null;
   readonly revocation_description: string;
+  /** Null: the key's own id. */
+  readonly lineage_id: string | null;
+  readonly superseded_by: string | null;
   readonly last_used_time_ms: number | null;
 }
 
@@ -85,7 +96,13 @@ export function recordOfRow(selected: Record<string, SQLOutputValue>): KeyRecord
     createTimeMs: row.create_time_ms,
     updateTimeMs: row.update_time_ms,
     expireTimeMs: row.expire_time_ms,
-    revocation: row.revocation_reason === null ? null : { reason: row.revocation_reason, description: row.revocation_description },
+    revocation:
+      row.revocation_reason === null || row.revocation_reason === disabledReason
+        ? null
+        : { reason: row.revocation_reason, description: row.revocation_description },
+    disabled: row.revocation_reason === disabledReason,
+    lineageId: row.lineage_id ?? row.key_id,
+    supersededBy: row.superseded_by,
     lastUsedTimeMs: row.last_used_time_ms,
   };
 }

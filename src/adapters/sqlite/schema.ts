@@ -25,7 +25,7 @@ const deleteTermsSql = `DELETE FROM key_terms
  * Audit events sort by id, thus by time, and each index that finds them holds what the filters compare. Which keys an event names stands in a
  * table of its own: a bulk write's event names many.
  */
-const migrations: readonly string[] = [
+export const migrations: readonly string[] = [
   `
   CREATE TABLE keys (
     tenant TEXT NOT NULL,
@@ -164,6 +164,34 @@ const migrations: readonly string[] = [
     WHEN OLD.scopes <> NEW.scopes OR OLD.metadata IS NOT NEW.metadata BEGIN
     ${deleteTermsSql}
     INSERT INTO key_terms SELECT NEW.tenant, NEW.kind, term, NEW.key_id FROM (${termsSql("NEW")});
+  END;
+  `,
+  `
+  -- Null: the key's own id.
+  ALTER TABLE keys ADD COLUMN lineage_id TEXT;
+  ALTER TABLE keys ADD COLUMN superseded_by TEXT;
+  -- Not revoked, but another key of its lineage counts for it.
+  ALTER TABLE keys ADD COLUMN placeless INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX keys_placeless ON keys (tenant, coalesce(lineage_id, key_id)) WHERE placeless = 1;
+
+  -- A disabled key counts too, so that enabling it needs no room. Its reason is the text 'disabled'.
+  DROP TRIGGER key_counted_in;
+  DROP TRIGGER key_counted_out;
+  DROP TRIGGER key_counted_anew;
+  CREATE TRIGGER key_counted_in AFTER INSERT ON keys
+  WHEN (NEW.revoked = 0 OR NEW.revocation_reason = 'disabled') AND NEW.placeless = 0 BEGIN
+    INSERT INTO key_counts (tenant, used) VALUES (NEW.tenant, 1) ON CONFLICT (tenant) DO UPDATE SET used = used + 1;
+  END;
+  CREATE TRIGGER key_counted_out AFTER DELETE ON keys
+  WHEN (OLD.revoked = 0 OR OLD.revocation_reason = 'disabled') AND OLD.placeless = 0 BEGIN
+    UPDATE key_counts SET used = used - 1 WHERE tenant = OLD.tenant;
+  END;
+  CREATE TRIGGER key_counted_anew AFTER UPDATE OF revocation_reason, placeless ON keys
+  WHEN ((OLD.revoked = 0 OR OLD.revocation_reason = 'disabled') AND OLD.placeless = 0)
+    <> ((NEW.revoked = 0 OR NEW.revocation_reason = 'disabled') AND NEW.placeless = 0) BEGIN
+    UPDATE key_counts
+      SET used = used + CASE WHEN (NEW.revoked = 0 OR NEW.revocation_reason = 'disabled') AND NEW.placeless = 0 THEN 1 ELSE -1 END
+      WHERE tenant = NEW.tenant;
   END;
   `,
 ];

@@ -81,6 +81,9 @@ function rootless({
     createTimeMs: issueTimeMs,
     updateTimeMs: issueTimeMs,
     revocation: null,
+    disabled: false,
+    lineageId: rootKeyId,
+    supersededBy: null,
     lastUsedTimeMs: null,
   };
 }

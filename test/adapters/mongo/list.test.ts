@@ -66,4 +66,24 @@ await describeOnMongo("list", {}, (mongo) => {
       },
     );
   });
+
+  test("keys of an earlier version are found by the new filters after the next start", async () => {
+    const open = async () => withEvents(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 }));
+    const before = await open();
+    const record = keyRecord({ name: "old", scopes: ["read"], metadata: { team: "blue" }, createTimeMs: 1, lastUsedTimeMs: 7_200_000 });
+    await before.insert("old", record, null);
+    await before.close();
+    const { keys } = collectionsOf(client.db(database));
+    await keys.updateOne({ _id: `old/${record.keyId}` }, { $unset: { tenant: 1, useHour: 1, terms: 1 } });
+    const after = await open();
+    const used = { fromMs: 7_200_000, untilMs: 7_200_001 };
+    const found = [
+      { scope: "read" },
+      { metadata: { member: "team", value: "blue" } },
+      { name: { text: "ol", isPrefix: true } },
+      { lastUsedTime: used },
+    ];
+    for (const filter of found) expect(await after.list("old", { kind: "issued", ...filter, nowMs, limit: 10 })).toEqual([record]);
+    await after.close();
+  });
 });

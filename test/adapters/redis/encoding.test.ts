@@ -37,6 +37,9 @@ const record: fc.Arbitrary<KeyRecord> = fc.record({
     }),
     { nil: null },
   ),
+  disabled: fc.boolean(),
+  lineageId: text,
+  supersededBy: fc.option(text, { nil: null }),
   lastUsedTimeMs: fc.option(timeMs, { nil: null }),
 });
 
@@ -82,6 +85,7 @@ test("an entry of a version that is not known is a miss, however sound it is", (
 /** Never change a body here: add the one of the next version. Releases with both versions share a Redis during an upgrade. */
 const bodies: Readonly<Record<number, string>> = {
   2: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7]',
+  3: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7,false,"A","B"]',
 };
 
 test("a version of the body has one layout", () => {
@@ -116,6 +120,9 @@ test("a record of the usual size takes little more than its texts", () => {
       updateTimeMs: 1_700_000_000_000,
       expireTimeMs: null,
       revocation: null,
+      disabled: false,
+      lineageId: "K",
+      supersededBy: null,
       lastUsedTimeMs: null,
     },
     revision: 1,

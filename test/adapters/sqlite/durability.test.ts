@@ -72,7 +72,7 @@ test.skipIf(process.platform === "win32")(
     using folder = temporaryFolder();
     const path = join(folder.path, "keys.db");
     // A limit on the size of files (in blocks of 512 or 1024 bytes) stands in for the full disk.
-    const child = spawn("sh", ["-c", 'ulimit -f 1500 && exec "$0" "$@"', process.execPath, script, path, "full"], {
+    const child = spawn("sh", ["-c", 'ulimit -f 1800 && exec "$0" "$@"', process.execPath, script, path, "full"], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     let output = "";

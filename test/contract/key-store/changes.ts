@@ -59,6 +59,23 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, "SUCCESSOR")).toEqual(successor);
     });
 
+    test("uses its request id, and changes nothing where that is used", async () => {
+      const tenant = await tenantWithKey();
+      const request = { requestId: "r", payloadDigest: "d" };
+      expect(await context.store.findRequest(tenant, "issued", "r")).toBeNull();
+      const successors = ["S1", "S2", "S3"].map((id) => keyRecord({ keyId: id, lineageId: keyId }));
+      const won = await Promise.all(successors.map((successor) => context.store.rotate(tenant, retired, successor, undefined, request)));
+      expect(won.filter(Boolean)).toHaveLength(1);
+      const successor = successors[won.indexOf(true)];
+      expect(await context.store.findRequest(tenant, "issued", "r")).toEqual({ payloadDigest: "d", record: successor });
+      expect(await context.store.findRequest(tenant, "imported", "r")).toBeNull();
+      await context.store.insert(tenant, keyRecord({ keyId: "OTHER" }), null);
+      const other = keyRecord({ keyId: "OTHER", revision: 2, revocation: superseded });
+      expect(await context.store.rotate(tenant, other, keyRecord({ keyId: "S4" }), undefined, request)).toBe(false);
+      expect(await context.store.get(tenant, "S4")).toBeNull();
+      expect(await context.store.get(tenant, "OTHER")).toEqual(keyRecord({ keyId: "OTHER" }));
+    });
+
     test("changes nothing where the revision is stale or the key is not there", async () => {
       const tenant = await tenantWithKey({ revision: 2 });
       expect(await context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
-import type { JsonObject, KeyRecord, RevocationReason } from "../../../src/core/key.ts";
+import type { JsonObject, KeyRecord, KeyStatus, RevocationReason } from "../../../src/core/key.ts";
 import { fullRecord, keyRecord } from "../../support/key-record.ts";
 import type { KeyStoreContext } from "../key-store.ts";
 
@@ -46,7 +46,17 @@ export function describeRecords(context: KeyStoreContext): void {
     test("no field of the full record is as in the bare one", () => {
       const bare = keyRecord();
       const alike = Object.entries(fullRecord).filter(([name, value]) => isDeepStrictEqual(value, bare[name as keyof KeyRecord]));
-      expect(alike).toEqual([]);
+      // A revoked key is never disabled.
+      expect(alike).toEqual([["disabled", false]]);
+    });
+
+    test("a disabled key, which is listed as a revoked one", async () => {
+      const record = keyRecord({ disabled: true });
+      expect(await roundTrip(record)).toEqual(record);
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, record, null);
+      const listed = (status: KeyStatus) => context.store.list(tenant, { kind: "issued", nowMs: 0, limit: 1, status });
+      expect([await listed("revoked"), await listed("active"), await listed("expired")]).toEqual([[record], [], []]);
     });
 
     test("with every field set, and with every field that can be null", async () => {

@@ -1,0 +1,42 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { KeyRecord } from "../../core/key.ts";
+import type { Clock } from "../../ports/clock.ts";
+
+/** The places of chains of rotations in the quota: a chain has one, which one of its keys holds. Each function wants a transaction. */
+export interface Places {
+  /** The key no longer counts, since its successor does. */
+  handOn(tenant: string, keyId: string): void;
+  /**
+   * Call it before the key is revoked, and what it returns after that: if the key held the place of its chain, another key of the chain that is
+   * within its grace takes it. So a key that still verifies is never left without a place.
+   */
+  giveBack(tenant: string, record: KeyRecord): () => void;
+}
+
+export function preparePlaces(database: DatabaseSync, clock: Clock): Places {
+  const setPlaceless = database.prepare("UPDATE keys SET placeless = ? WHERE tenant = ? AND key_id = ?");
+  const selectPlace = database.prepare(
+    "SELECT placeless, revoked = 1 AND revocation_reason <> 'disabled' AS ended FROM keys WHERE tenant = ? AND key_id = ?",
+  );
+  const selectHeir = database.prepare(
+    `SELECT key_id FROM keys INDEXED BY keys_placeless
+     WHERE tenant = ? AND coalesce(lineage_id, key_id) = ? AND placeless = 1 AND expire_time_ms > ? LIMIT 1`,
+  );
+
+  return {
+    handOn: (tenant, keyId) => void setPlaceless.run(1, tenant, keyId),
+
+    giveBack(tenant, { keyId, lineageId }) {
+      const before = selectPlace.get(tenant, keyId) as { placeless: number; ended: number } | undefined;
+      return () => {
+        if (before === undefined || before.ended === 1) return;
+        if (before.placeless === 1) {
+          setPlaceless.run(0, tenant, keyId);
+          return;
+        }
+        const heir = selectHeir.get(tenant, lineageId, clock()) as { key_id: string } | undefined;
+        if (heir !== undefined) setPlaceless.run(0, tenant, heir.key_id);
+      };
+    },
+  };
+}

@@ -1,0 +1,53 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { VerificationErrorCode, type VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { Failure } from "../error/failure.ts";
+
+/** The members of RFC 7662, section 2.2. Members that are undefined are left out. */
+export interface Introspection {
+  readonly active: boolean;
+  readonly scope?: string | undefined;
+  readonly sub?: string | undefined;
+  readonly client_id?: string | undefined;
+  readonly exp?: number | undefined;
+  readonly iat?: number | undefined;
+  readonly iss?: string | undefined;
+  readonly aud?: unknown;
+  readonly jti?: string | undefined;
+  readonly token_type?: string | undefined;
+}
+
+const jwtShape = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
+
+/**
+ * What an introspection says of a verified credential. Of one that is not valid it says nothing else. Throws STORE_UNAVAILABLE if the
+ * credential could not be verified. Only a JWT that was verified is read for its own claims; a key is its own `jti`.
+ */
+export function introspectionOf(verified: VerifyApiKeyResponse, credential: string): Introspection {
+  if (verified.errorCode === VerificationErrorCode.VERIFICATION_ERROR_INTERNAL) throw new Failure("STORE_UNAVAILABLE");
+  if (verified.isValid !== true) return { active: false };
+  const { jti, iat, aud } = claimsOf(credential);
+  return {
+    active: true,
+    scope: verified.scopes.length === 0 ? undefined : verified.scopes.join(" "),
+    sub: verified.actorId === "" ? undefined : verified.actorId,
+    client_id: verified.keyId,
+    exp: verified.expireTime === undefined ? undefined : Math.floor(timestampMs(verified.expireTime) / 1000),
+    iat: typeof iat === "number" ? iat : undefined,
+    iss: verified.issuer,
+    aud,
+    jti: typeof jti === "string" ? jti : verified.keyId,
+    token_type: "Bearer",
+  };
+}
+
+function claimsOf(credential: string): Readonly<Record<string, unknown>> {
+  const payload = jwtShape.exec(credential)?.[1];
+  if (payload === undefined) return {};
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString());
+    return typeof claims === "object" && claims !== null ? (claims as Readonly<Record<string, unknown>>) : {};
+  } catch {
+    // An imported key may look like a JWT without being one.
+    return {};
+  }
+}

@@ -1,0 +1,73 @@
+import * as oauth from "oauth4webapi";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { asObject } from "../support/clients/client.ts";
+import { connectJson } from "../support/clients/connect-json.ts";
+import { succeed } from "../support/clients.ts";
+import { createRoleTokens } from "../support/role-tokens.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
+
+const roles = createRoleTokens();
+let server: RunningServer;
+
+beforeAll(async () => {
+  server = await startServerHere({ config: roles.config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } });
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+/** As an OAuth client library asks. */
+async function introspect(credential: string): Promise<oauth.IntrospectionResponse> {
+  const as = { issuer: server.url, introspection_endpoint: `${server.url}/v2alpha1/oauth2/introspect` };
+  const client = { client_id: "gateway" };
+  const authenticate: oauth.ClientAuth = (_as, _client, _body, headers) => headers.set("authorization", `Bearer ${roles.verifier}`);
+  const response = await oauth.introspectionRequest(as, client, authenticate, credential, { [oauth.allowInsecureRequests]: true });
+  return oauth.processIntrospectionResponse(as, client, response);
+}
+
+function post(body: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  return fetch(`${server.url}/v2alpha1/oauth2/introspect`, {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded", authorization: `Bearer ${roles.verifier}`, ...headers },
+    body,
+  });
+}
+
+test("a client library learns what a key and a JWT of it may do, and nothing of others", async () => {
+  await using client = connectJson.open(server.url, roles.admin);
+  const request = { actor_id: "someone", scopes: ["read", "write"], ttl: "3600s", rate_limit_policy: { quota: "1", window: "60s" } };
+  const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", request);
+  const { key_id, expire_time } = asObject(issued_api_key);
+  const exp = Math.floor(Date.parse(String(expire_time)) / 1000);
+  const expected = { active: true, scope: "read write", sub: "someone", client_id: key_id, jti: key_id, exp, token_type: "Bearer" };
+  // Twice, although the rate limit admits one verification.
+  for (const _ of [1, 2]) expect(await introspect(String(secret))).toMatchObject(expected);
+
+  const { token } = await succeed(client, "AdminDeriveToken", { credential: String(secret), scopes: ["read"] });
+  const { token: jwt, claims } = asObject(token);
+  const { jti, iat, iss } = asObject(claims);
+  expect(await introspect(String(jwt))).toMatchObject({ active: true, scope: "read", client_id: key_id, jti, iat, iss });
+
+  await succeed(client, "AdminRevokeApiKey", { key_id: String(key_id), reason: "REVOCATION_REASON_KEY_COMPROMISE" });
+  for (const credential of [String(secret), String(jwt), "unknown"]) expect(await introspect(credential)).toEqual({ active: false });
+  expect(await (await post("token=unknown")).text()).toBe('{"active":false}');
+});
+
+test("it is for callers who may verify", async () => {
+  const anonymous = await post("token=a", { authorization: "" });
+  expect([anonymous.status, anonymous.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="keywright"']);
+  expect((await post("token=a", { authorization: `Bearer ${roles.auditor}` })).status).toBe(403);
+});
+
+test.each([
+  ["a request without a token", "", {}, 400],
+  ["two tokens", "token=a&token=b", {}, 400],
+  ["JSON", '{"token":"a"}', { "content-type": "application/json" }, 415],
+  ["a body over the bound of verify", `token=${"a".repeat(1_048_577)}`, {}, 413],
+])("%s is refused", async (_, body, headers, status) => {
+  expect((await post(body, headers)).status).toBe(status);
+});
+
+test("only POST is allowed", async () => {
+  const response = await fetch(`${server.url}/v2alpha1/oauth2/introspect?token=a`);
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+});
