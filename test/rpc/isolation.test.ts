@@ -19,6 +19,7 @@ interface Belongings {
 
 const rawKey = crypto.randomUUID();
 const reason = "REVOCATION_REASON_PRIVILEGE_WITHDRAWN";
+const compromise = "REVOCATION_REASON_KEY_COMPROMISE";
 const otherTenant = { headers: { "keywright-tenant": "globex" } };
 const ownTenant = { headers: { "keywright-tenant": "acme" } };
 
@@ -91,7 +92,7 @@ async function importsAnew(method: string, field: string): Promise<void> {
   pairs += 2;
 }
 
-/** What each method does with the belongings of another tenant. A method without a case does not compile. */
+/** What each method does with the belongings of another tenant. The test fails for a method without a case. */
 const cases = {
   adminIssueApiKey: async () => {
     const { issued_api_key, secret } = await api.call("AdminIssueApiKey", { name: "other", request_id: "r1" }, otherTenant);
@@ -110,6 +111,8 @@ const cases = {
     await isNotFound("AdminRevokeApiKey", { key_id: acme.issuedId, reason });
     await isNotFound("AdminRevokeApiKey", { key_id: acme.importedId, reason });
   },
+  adminDisableApiKey: () => isNotFound("AdminDisableApiKey", { key_id: acme.issuedId }),
+  adminEnableApiKey: () => isNotFound("AdminEnableApiKey", { key_id: acme.issuedId }),
   adminRevokeIssuedApiKey: () => isNotFound("AdminRevokeIssuedApiKey", { key_id: acme.issuedId, reason }),
   adminRevokeImportedApiKey: () => isNotFound("AdminRevokeImportedApiKey", { key_id: acme.importedId, reason }),
   adminImportApiKey: async () => {
@@ -141,10 +144,14 @@ const cases = {
   adminDeriveToken: async () => {
     for (const credential of credentials()) await isNotFound("AdminDeriveToken", { credential, algorithm: "TOKEN_ALGORITHM_JWT" });
   },
-  getJwks: async () => void (pairs += 1),
+  getJwks: async () => {
+    // One set of signing keys is the installation's.
+    expect(await api.call("GetJwks", {}, otherTenant)).toEqual(await api.call("GetJwks", {}, ownTenant));
+    pairs += 1;
+  },
   revokeApiKey: async () => {
     // Without a prefix and a host of its own, a credential of acme is taken for one of `default`.
-    expect((await api.refused("RevokeApiKey", { credential: acme.secret, reason }, { token: null })).code).toBe("NOT_FOUND");
+    expect((await api.refused("RevokeApiKey", { credential: acme.secret, reason: compromise }, { token: null })).code).toBe("NOT_FOUND");
     pairs += 1;
   },
   adminListAuditEvents: async () => {
@@ -161,7 +168,7 @@ test("no method reaches what belongs to another tenant", async () => {
   for (const credential of credentials()) {
     await expect(api.verify({ credential }, ownTenant)).resolves.toMatchObject({ is_valid: true });
   }
-  expect(pairs).toBe(44);
+  expect(pairs).toBe(46);
 });
 
 test("a suspension is a verdict as for a revoked key, refuses changes, and ends", async () => {
@@ -190,7 +197,7 @@ test("limits of a tenant hold for it alone, from the moment they are set", async
   expect(asObject(asObject(token).claims)).toMatchObject({ iss: "https://globex.example", tenant: "limited" });
   await api.call("AdminUpdateTenant", { tenant: { tenant_id: "limited", key_prefix: "newer" } });
   await expect(api.verify({ credential: String(secret) }, limited)).resolves.toMatchObject({ is_valid: true });
-  await api.call("RevokeApiKey", { credential: String(secret), reason: "REVOCATION_REASON_KEY_COMPROMISE" }, { token: null });
+  await api.call("RevokeApiKey", { credential: String(secret), reason: compromise }, { token: null });
   await expect(api.verify({ credential: String(secret) }, limited)).resolves.not.toMatchObject({ is_valid: true });
   expect((await api.refused("AdminCreateTenant", { tenant_id: "third", tenant: { key_prefix: "glob" } })).code).toBe("ALREADY_EXISTS");
 });

@@ -16,8 +16,7 @@ export function resolveTenant(
   isOfInstallation: (method: DescMethod) => boolean,
   admit: Admission,
 ): Admission {
-  return (call) => {
-    admit(call);
+  const resolve = (call: Call): void => {
     const { caller } = call;
     if (caller !== undefined && isOfInstallation(call.method)) {
       if (caller.tenants !== "*")
@@ -29,6 +28,11 @@ export function resolveTenant(
     call.isTenantOfHost = tenant === undefined && ofHost !== undefined;
     call.tenant = tenant ?? ofHost ?? defaultTenant;
     if (caller !== undefined && !mayActFor(caller, call.tenant)) throw new Failure("TENANT_DENIED");
+  };
+  return (call) => {
+    const admitted = admit(call);
+    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
+    return resolve(call);
   };
 }
 
