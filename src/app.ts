@@ -31,6 +31,7 @@ import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
 import { isOfInstallation, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
 import { services } from "./rpc/methods.ts";
+import { overridesPresent } from "./rpc/rotate-issued-api-key.ts";
 import { createMethods } from "./rpc/tables.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
@@ -220,7 +221,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const json = createJsonReader({
     unknownFields: config.unknownFields,
     maxValues: maxJsonValues,
-    presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, RotateIssuedApiKeyRequestSchema.field.overrideMask]]),
+    presenceMasks: new Map([[RotateIssuedApiKeyRequestSchema as DescMessage, overridesPresent]]),
   });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const shutdown = new AbortController();

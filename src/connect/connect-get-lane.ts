@@ -20,10 +20,11 @@ export async function serveConnectGet(
 ): Promise<void> {
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
+  const { json, bodies } = options;
   const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
-    read: () => readQueryMessage(query, method.input, codec.binary, maxBytes, options.json, call.openBody(options.bodies)),
+    read: () => readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) }),
     encode: (answer: Message) => encodeMessage(method.output, answer, codec.binary, options.registry),
   };
   const outcome = await runCall(call, route, steps, options.reportError);

@@ -14,14 +14,20 @@ export function codecOfQuery(query: URLSearchParams): Codec | undefined {
   return encoding === "json" || encoding === "proto" ? codecOf(`application/${encoding}`) : undefined;
 }
 
-/** The message in the query of a Connect GET. Closes the account of the body, where inflated bytes count. */
+interface QueryMessageOptions {
+  readonly binary: boolean;
+  /** Bound of the message, before and after inflating. */
+  readonly maxBytes: number;
+  readonly json: JsonReader;
+  /** The account of the body, which counts inflated bytes. It is closed when the message is decoded or the reading fails. */
+  readonly lease: BodyLease;
+}
+
+/** Reads the message in the query of a Connect GET. */
 export async function readQueryMessage(
   query: URLSearchParams,
   schema: DescMessage,
-  binary: boolean,
-  maxBytes: number,
-  json: JsonReader,
-  lease: BodyLease,
+  { binary, maxBytes, json, lease }: QueryMessageOptions,
 ): Promise<Message> {
   try {
     const encoding = encodingOf(query.get("compression") ?? undefined);

@@ -110,16 +110,14 @@ export function refuseUnknown(
   const exchange = exchangeOf(request, response);
   const requestId = requestIdOf(request);
   const status = options.statusOf(new Failure("UNIMPLEMENTED"), requestId);
-  writeUnknown(codec, exchange, isServiceKnown ? 501 : 404, { "x-request-id": requestId }, status, options);
+  writeUnknown(codec, exchange, { httpStatus: isServiceKnown ? 501 : 404, headers: { "x-request-id": requestId }, status }, options);
   discardRest(exchange.source);
 }
 
 function writeUnknown(
   { protocol, enveloped, text, contentType }: Codec,
   exchange: HttpExchange,
-  httpStatus: number,
-  headers: Headers,
-  status: Status,
+  { httpStatus, headers, status }: { httpStatus: number; headers: Headers; status: Status },
   { answers }: RefusalOptions,
 ): void {
   const all = { ...headers, "content-type": contentType };

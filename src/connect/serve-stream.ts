@@ -40,7 +40,7 @@ export async function serveStream(
   const body = readEnvelopes(request, { maxBytes: maxStreamMessageBytes, isText: codec.text, lease: bodies.open(false) });
   // A body that is not read would stay in memory until the answer is read.
   if (failure !== undefined) discardRest(request);
-  const universal = universalRequest(request, handler.requestPath, codec, exchange, sink, { encoding, timeoutMs });
+  const universal = universalRequest(request, codec, exchange, sink, { path: handler.requestPath, encoding, timeoutMs });
   const answer = await handler({ ...universal, body });
   await universalResponseToNodeResponse(codec.text ? textResponse(answer, codec) : answer, response);
 }

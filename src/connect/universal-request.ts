@@ -5,8 +5,9 @@ import type { HttpRequest } from "../http/message.ts";
 import type { Codec } from "./codec.ts";
 import { exchangeKey, type StreamExchange } from "./stream-exchange.ts";
 
-/** Properties of a body that Connect reads, from the headers. */
-export interface StreamHeaders {
+/** Where a stream goes, and the properties of its body, from the headers. */
+interface StreamHead {
+  readonly path: string;
   readonly encoding: string | undefined;
   readonly timeoutMs: number | undefined;
 }
@@ -17,23 +18,22 @@ export interface StreamHeaders {
  */
 export function universalRequest(
   request: HttpRequest,
-  path: string,
   codec: Codec,
   exchange: StreamExchange,
   sink: Writable,
-  stream: StreamHeaders,
+  head: StreamHead,
 ): Omit<UniversalServerRequest, "body"> {
   const header = webHeaders(request);
   header.set("content-type", codec.text ? "application/grpc-web+proto" : codec.contentType);
   for (const name of protocolHeaders) header.delete(name);
   for (const name of ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"]) header.set(name, "identity");
-  setStreamHeaders(header, codec, stream);
+  setStreamHeaders(header, codec, head);
   const controller = new AbortController();
   sink.once("close", () => controller.abort());
   return {
     httpVersion: request.httpVersion,
     method: "POST",
-    url: `http://localhost${path}`,
+    url: `http://localhost${head.path}`,
     header,
     signal: controller.signal,
     contextValues: createContextValues().set(exchangeKey, exchange),
@@ -52,7 +52,7 @@ const protocolHeaders = [
 /** Node's setTimeout fires immediately beyond 2^31-1 ms, and Connect does not check. A later deadline counts as no deadline. */
 const maxTimeoutMs = 2 ** 31 - 1;
 
-function setStreamHeaders(header: Headers, codec: Codec, { encoding, timeoutMs }: StreamHeaders): void {
+function setStreamHeaders(header: Headers, codec: Codec, { encoding, timeoutMs }: StreamHead): void {
   const isConnect = codec.protocol === "connect";
   if (encoding !== undefined) header.set(isConnect ? "connect-content-encoding" : "grpc-encoding", encoding);
   if (timeoutMs === undefined || timeoutMs > maxTimeoutMs) return;

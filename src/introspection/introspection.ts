@@ -20,12 +20,14 @@ const jwtShape = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
 
 /**
  * What an introspection says of a verified credential. Of one that is not valid it says nothing else. Throws STORE_UNAVAILABLE if the
- * credential could not be verified. Only a JWT that was verified is read for its own claims; a key is its own `jti`.
+ * credential could not be verified. Only a derived JWT is read for its own claims; a key is its own `jti`.
  */
 export function introspectionOf(verified: VerifyApiKeyResponse, credential: string): Introspection {
   if (verified.errorCode === VerificationErrorCode.VERIFICATION_ERROR_INTERNAL) throw new Failure("STORE_UNAVAILABLE");
   if (verified.isValid !== true) return { active: false };
-  const { jti, iat, aud } = claimsOf(credential);
+  const claims = claimsOf(credential);
+  // An imported key may have the shape of a JWT. Nobody can put its id into it, since the id is a keyed digest of the whole key.
+  const { jti, iat, aud } = claims.key_id === verified.keyId ? claims : {};
   return {
     active: true,
     scope: verified.scopes.length === 0 ? undefined : verified.scopes.join(" "),
@@ -47,7 +49,6 @@ function claimsOf(credential: string): Readonly<Record<string, unknown>> {
     const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString());
     return typeof claims === "object" && claims !== null ? (claims as Readonly<Record<string, unknown>>) : {};
   } catch {
-    // An imported key may look like a JWT without being one.
     return {};
   }
 }

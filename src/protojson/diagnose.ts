@@ -24,6 +24,13 @@ export interface Diagnosis {
 
 type Problems = Generator<FieldViolation, void>;
 
+/** One value of a field, with its path and its depth. */
+interface ValueAt {
+  readonly json: unknown;
+  readonly path: string;
+  readonly depth: number;
+}
+
 /**
  * Returns why JSON cannot be read as a message: every field at fault, up to 100. Runs only after reading failed, so that reading need not
  * keep track of paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is at
@@ -68,38 +75,35 @@ function* fieldProblems(diagnosis: Diagnosis, field: DescField, json: unknown, p
   // A long list without a problem is read once, and not item by item.
   if (field.message === undefined && diagnosis.isReadable(field.parent, { [field.name]: json })) return;
   if (field.fieldKind === "list" && Array.isArray(json)) {
-    for (let i = 0; i < json.length; i++) yield* valueProblems(diagnosis, field, json[i], [json[i]], `${path}[${i}]`, depth);
+    for (let i = 0; i < json.length; i++)
+      yield* valueProblems(diagnosis, field, { json: json[i], path: `${path}[${i}]`, depth }, [json[i]]);
   } else if (field.fieldKind === "map" && isJsonObject(json)) {
-    for (const key of Object.keys(json)) yield* entryProblems(diagnosis, field, key, json[key], `${path}[${printableName(key)}]`, depth);
+    for (const key of Object.keys(json)) {
+      yield* entryProblems(diagnosis, field, key, { json: json[key], path: `${path}[${printableName(key)}]`, depth });
+    }
   } else if (field.fieldKind === "list" || field.fieldKind === "map") {
     if (json !== null) yield { field: path, description: `must be a JSON ${field.fieldKind === "list" ? "array" : "object"}` };
   } else {
-    yield* valueProblems(diagnosis, field, json, json, path, depth);
+    yield* valueProblems(diagnosis, field, { json, path, depth }, json);
   }
 }
 
 /** The JSON type that each kind of field takes. */
 const sampleValues: readonly unknown[] = ["", 0, false, {}, "0s", "1970-01-01T00:00:00Z"];
 
-function* entryProblems(
-  diagnosis: Diagnosis,
-  field: DescField & { readonly fieldKind: "map" },
-  key: string,
-  json: unknown,
-  path: string,
-  depth: number,
-): Problems {
+function* entryProblems(diagnosis: Diagnosis, field: DescField & { readonly fieldKind: "map" }, key: string, value: ValueAt): Problems {
+  const { json, path } = value;
   const isMessage = field.message !== undefined && hasMembers(field.message);
   // The key is valid if the map can hold some value under it.
-  if (![isMessage ? {} : json, ...sampleValues].some((value) => diagnosis.isReadable(field.parent, { [field.name]: { [key]: value } }))) {
+  if (![isMessage ? {} : json, ...sampleValues].some((sample) => diagnosis.isReadable(field.parent, { [field.name]: { [key]: sample } }))) {
     yield { field: path, description: `must have ${scalarExpectation(field.mapKey, key)} as its key` };
   }
   const goodKey = field.mapKey === ScalarType.BOOL ? "true" : "1";
-  yield* valueProblems(diagnosis, field, json, { [goodKey]: json }, path, depth);
+  yield* valueProblems(diagnosis, field, value, { [goodKey]: json });
 }
 
 /** The problems of one value of a field. `alone` is the JSON of the field if it holds only this value. */
-function* valueProblems(diagnosis: Diagnosis, field: DescField, json: unknown, alone: unknown, path: string, depth: number): Problems {
+function* valueProblems(diagnosis: Diagnosis, field: DescField, { json, path, depth }: ValueAt, alone: unknown): Problems {
   const { message } = field;
   if (message !== undefined && json !== null && depth >= maxDepth) yield { field: path, description: nestingProblem };
   else if (message !== undefined && json !== null && hasMembers(message)) yield* messageProblems(diagnosis, message, json, path, depth + 1);

@@ -1,7 +1,13 @@
-import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { protoCamelCase, protoSnakeCase } from "@bufbuild/protobuf/reflect";
-import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
 import { isJsonObject, type JsonMembers, memberOf } from "./fields.ts";
+
+/** A field mask that is filled from the members that are present in the JSON of its message. */
+export interface PresenceMask {
+  readonly field: DescField;
+  /** The fields that it may name, by their names in proto. */
+  readonly names: readonly string[];
+}
 
 /**
  * A field mask as protobuf JSON has it. Paths may also be in snake_case, and an empty mask may be written as a message. Throws a plain Error
@@ -30,25 +36,27 @@ function isEmptyMask(json: unknown): boolean {
 
 /**
  * The mask that names the members present in the JSON of a message; undefined if the JSON has a mask that names something. Null counts as
- * absent. Fields that are always required are left out, because their presence says nothing.
+ * absent.
  */
-export function presenceMask(schema: DescMessage, mask: DescField, bound: ReadonlySet<DescField>, json: JsonMembers): string | undefined {
+export function presenceMask(
+  schema: DescMessage,
+  { field: mask, names }: PresenceMask,
+  bound: ReadonlySet<DescField>,
+  json: JsonMembers,
+): string | undefined {
   const given = (field: DescField) => memberOf(json, field.name) ?? memberOf(json, field.jsonName) ?? null;
   if (given(mask) !== null && !isEmptyMask(given(mask))) return undefined;
-  const present = schema.fields.filter((field) => field !== mask && !bound.has(field) && !isRequired(field) && given(field) !== null);
+  const present = schema.fields.filter((field) => names.includes(field.name) && !bound.has(field) && given(field) !== null);
   return present.map((field) => protoCamelCase(field.name)).join(",");
 }
 
-function isRequired(field: DescField): boolean {
-  return hasOption(field, field_behavior) && getOption(field, field_behavior).includes(FieldBehavior.REQUIRED);
-}
-
 /** Throws if `mask` cannot hold the presence mask of a message. */
-export function checkPresenceMask(schema: DescMessage, mask: DescField): void {
+export function checkPresenceMask(schema: DescMessage, { field: mask, names }: PresenceMask): void {
   if (mask.parent !== schema || mask.fieldKind !== "message" || mask.message.typeName !== "google.protobuf.FieldMask") {
     throw new Error(`${mask} is not a google.protobuf.FieldMask of ${schema.typeName}`);
   }
-  for (const field of schema.fields) {
-    if (protoSnakeCase(protoCamelCase(field.name)) !== field.name) throw new Error(`${field} cannot be named in a field mask`);
+  for (const name of names) {
+    if (!schema.fields.some((field) => field.name === name)) throw new Error(`${schema.typeName} has no field ${name}`);
+    if (protoSnakeCase(protoCamelCase(name)) !== name) throw new Error(`${schema.typeName}.${name} cannot be named in a field mask`);
   }
 }

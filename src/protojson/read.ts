@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
 import type { Failure, FieldViolation } from "../error/failure.ts";
 import { diagnose } from "./diagnose.ts";
+import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
 import { invalidFields } from "./invalid-fields.ts";
 import { parseJson } from "./parse-json.ts";
@@ -10,7 +11,7 @@ export interface JsonReaderOptions {
   /** What to do with unknown members. `ignore` also ignores enum values with unknown names, as protobuf JSON does. */
   readonly unknownFields: "reject" | "ignore";
   /** Messages with a field mask that names the members present in the JSON, unless the JSON has the mask itself. */
-  readonly presenceMasks: ReadonlyMap<DescMessage, DescField>;
+  readonly presenceMasks: ReadonlyMap<DescMessage, PresenceMask>;
   /** Largest number of values (objects, arrays, strings, numbers, literals) in the JSON of a request message. Default: 16384. */
   readonly maxValues?: (schema: DescMessage) => number;
 }

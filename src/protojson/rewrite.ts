@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { protobufDuration } from "./duration.ts";
-import { checkPresenceMask, presenceMask, rewriteFieldMask } from "./field-mask.ts";
+import { checkPresenceMask, type PresenceMask, presenceMask, rewriteFieldMask } from "./field-mask.ts";
 import { isJsonObject, maxDepth, memberOf } from "./fields.ts";
 import { checkValue } from "./json-value.ts";
 import { integerText, isNumeral } from "./numeral.ts";
@@ -17,7 +17,7 @@ import { integerText, isNumeral } from "./numeral.ts";
 export type Rewrite = (json: unknown, depth: number, bound: ReadonlySet<DescField>) => unknown;
 
 /** Returns the rewrite of a schema, which is compiled once. */
-export function createRewrites(presenceMasks: ReadonlyMap<DescMessage, DescField>): (schema: DescMessage) => Rewrite {
+export function createRewrites(presenceMasks: ReadonlyMap<DescMessage, PresenceMask>): (schema: DescMessage) => Rewrite {
   for (const [schema, mask] of presenceMasks) checkPresenceMask(schema, mask);
   const rewrites = new Map<DescMessage, Rewrite>();
 
@@ -40,7 +40,8 @@ export function createRewrites(presenceMasks: ReadonlyMap<DescMessage, DescField
         if (rewritten !== value) set(name, rewritten);
       }
       const present = mask && presenceMask(schema, mask, bound, json);
-      if (mask !== undefined && present !== undefined) set(Object.hasOwn(json, mask.jsonName) ? mask.jsonName : mask.name, present);
+      if (mask !== undefined && present !== undefined)
+        set(Object.hasOwn(json, mask.field.jsonName) ? mask.field.jsonName : mask.field.name, present);
       return result;
     };
     // Set before the fields are compiled, so that a recursive message finds itself.

@@ -14,6 +14,9 @@ import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
 
+/** Over JSON, members that are present override, also if they are empty. */
+export const overridesPresent = { field: RotateIssuedApiKeyRequestSchema.field.overrideMask, names: overridable };
+
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {
   return async (request, call) => {
     const { tenant, origin } = contextOf(call);

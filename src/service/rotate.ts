@@ -31,8 +31,9 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
   const mark = rotationMark(request);
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = service.announcer.beginChange(tenant, keyId);
-    const successorBefore = mark === null ? null : await replayed(service, tenant, mark);
+    // In this order: if the record shows a rotation, the request that made it can be found.
     const record = await service.store.get(tenant, keyId);
+    const successorBefore = mark === null ? null : await replayed(service, tenant, mark);
     if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
     request.check(record);
     if (successorBefore !== null) {

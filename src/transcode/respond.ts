@@ -37,7 +37,7 @@ export function sendAnswer(
 ): void {
   const allHeaders = location === undefined ? headers : { ...headers, location };
   if (status === 204) sendNothing(response, allHeaders);
-  else sendJson(request, response, status, text, allHeaders, answers);
+  else sendJson(request, response, { status, text, headers: allHeaders }, answers);
 }
 
 function responseText(route: Route, message: Message): string {
@@ -60,7 +60,7 @@ export function sendFailure(request: HttpRequest, response: HttpResponse, failur
   const status = toJson(StatusSchema, failureStatus(failure, headers["x-request-id"] ?? ""), statusOptions) as JsonObject;
   const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
-  sendJson(request, response, httpStatus, JSON.stringify({ ...status, error }), headers);
+  sendJson(request, response, { status: httpStatus, text: JSON.stringify({ ...status, error }), headers });
   // A body that is not read would stay in memory until the answer is read.
   request.resume();
 }
@@ -82,9 +82,7 @@ function closeAfter(response: HttpResponse): void {
 function sendJson(
   request: HttpRequest,
   response: HttpResponse,
-  status: number,
-  body: string,
-  headers: ResponseHeaders,
+  { status, text, headers }: { status: number; text: string; headers: ResponseHeaders },
   answers?: AnswerQueue,
 ): void {
   writeHead(response, status, {
@@ -92,11 +90,11 @@ function sendJson(
     "x-content-type-options": "nosniff",
     ...headers,
     "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
+    "content-length": Buffer.byteLength(text),
   });
   if (request.method === "HEAD") response.end();
-  else if (answers === undefined || "stream" in response) response.end(body);
-  else answers.end(response, body);
+  else if (answers === undefined || "stream" in response) response.end(text);
+  else answers.end(response, text);
 }
 
 /**

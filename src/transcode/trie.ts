@@ -96,30 +96,32 @@ function search<T>(root: Node<T>, path: string, httpMethod: string, found: Set<s
   const hasVerb = colon > path.lastIndexOf("/");
   const verb = hasVerb ? path.slice(colon + 1) : "";
   if (hasVerb && verb === "") return undefined;
-  return walk(root, path, 0, hasVerb ? colon : path.length, verb, httpMethod, found);
+  return walk(root, 0, { path, end: hasVerb ? colon : path.length, verb, httpMethod, found });
+}
+
+interface Search {
+  readonly path: string;
+  /** End of the path without its verb. */
+  readonly end: number;
+  readonly verb: string;
+  readonly httpMethod: string;
+  readonly found: Set<string> | undefined;
 }
 
 /** `at` is the slash before the next segment, or `end`. */
-function walk<T>(
-  node: Node<T>,
-  path: string,
-  at: number,
-  end: number,
-  verb: string,
-  httpMethod: string,
-  found: Set<string> | undefined,
-): T | undefined {
+function walk<T>(node: Node<T>, at: number, wanted: Search): T | undefined {
+  const { path, end, verb, httpMethod, found } = wanted;
   if (at >= end) return answer(node.leaves.get(verb), httpMethod, found) ?? answer(node.rests.get(verb), httpMethod, found);
   const start = at + 1;
   const stop = segmentEnd(path, start, end);
   if (stop === start) return undefined;
   const literal = node.literals.get(path.slice(start, stop));
   if (literal !== undefined) {
-    const value = walk(literal, path, stop, end, verb, httpMethod, found);
+    const value = walk(literal, stop, wanted);
     if (value !== undefined) return value;
   }
   if (node.any !== undefined && !isDotSegment(path, start, stop)) {
-    const value = walk(node.any, path, stop, end, verb, httpMethod, found);
+    const value = walk(node.any, stop, wanted);
     if (value !== undefined) return value;
   }
   const rest = node.rests.get(verb);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
-import type { Protocol } from "./protocol.ts";
+import { type Protocol, realProtocol } from "./protocol.ts";
 
 /** One change of the source: `text` stands there exactly once. */
 export interface Mutation {
@@ -36,15 +36,20 @@ export async function withMutant<T>(mutations: readonly Mutation[], use: (protoc
         "cache/trust",
         "cache/verifier-cache",
         "service/delete",
+        "service/disable",
         "service/import",
         "service/issue",
         "service/revoke",
         "service/rotate",
-      ]
-        .concat(["service/update", "service/verify"])
-        .map((name) => load(`${name}.ts`)),
+        "service/update",
+        "service/verify",
+      ].map((name) => load(`${name}.ts`)),
     );
-    return await use({ createMemoryRecordCache, ...Object.assign({}, ...modules) } as Protocol);
+    const mutant: Readonly<Record<string, unknown>> = { createMemoryRecordCache, ...Object.assign({}, ...modules) };
+    // Every history would fail without one, and every bug count as found.
+    const missing = Object.keys(realProtocol).filter((name) => typeof mutant[name] !== "function");
+    if (missing.length > 0) throw new Error(`the mutant lacks ${missing.join(", ")}`);
+    return await use(mutant as Protocol);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, startApi } from "../support/api.ts";
+import { type Api, apiOf, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
 import { jwkSet, privateJwk, publicJwk } from "../support/jwks.ts";
 import { selfSigned } from "../support/self-signed.ts";
+import { startServer } from "../support/server-process.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -67,11 +68,11 @@ test("an https:// set comes from a server with a certificate, at a private addre
     KEYWRIGHT_SIGNING_KEYS: `https://localhost:${(origin.address() as AddressInfo).port}/keys`,
     KEYWRIGHT_SIGNING_KEYS_REFRESH: "1s",
   };
-  await expect(startApi("json-http", { env })).rejects.toThrow(
+  await expect(startServer({ env })).rejects.toThrow(
     "KEYWRIGHT_SIGNING_KEYS: cannot be read (its host is a private, loopback or link-local address)",
   );
 
-  await using api = await startApi("json-http", { env: { ...env, KEYWRIGHT_SIGNING_KEYS_PRIVATE_ADDRESSES: "allow" } });
+  await using api = apiOf(await startServer({ env: { ...env, KEYWRIGHT_SIGNING_KEYS_PRIVATE_ADDRESSES: "allow" } }), "json-http");
   origin.closeAllConnections();
   await new Promise((closed) => origin.close(closed));
   await expect.poll(() => api.server.output(), { timeout: 5000 }).toContain("its last keys are kept");

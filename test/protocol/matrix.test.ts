@@ -291,7 +291,13 @@ const errorCases: readonly ErrorCase[] = [
     fields: ["ip_restriction.allowed_cidrs[0]"],
   },
   { title: "a negative page size", method: "AdminListIssuedApiKeys", request: { page_size: -1 }, ...invalid, fields: ["page_size"] },
-  { title: "a filter it cannot serve", method: "AdminListIssuedApiKeys", request: { filter: 'name="x"' }, ...invalid, fields: ["filter"] },
+  {
+    title: "a filter it cannot serve",
+    method: "AdminListIssuedApiKeys",
+    request: { filter: 'visibility="x"' },
+    ...invalid,
+    fields: ["filter"],
+  },
   { title: "a made-up page token", method: "AdminListIssuedApiKeys", request: { page_token: "AAAA" }, ...invalid, fields: ["page_token"] },
   {
     title: "a mask that names an output-only field",

@@ -272,6 +272,8 @@ async function readStoreFiles(): Promise<void> {
 /** Makes the next server fail by itself: records that cannot be read, and a table that takes no more. */
 function breakStore(): void {
   const database = new DatabaseSync(join(dataDir, "keywright.db"));
+  // Its triggers would refuse what cannot be read.
+  database.exec("DROP TRIGGER IF EXISTS key_terms_anew");
   database.exec("UPDATE keys SET scopes = '[broken'");
   database.exec("CREATE TRIGGER full BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'no more'); END");
   database.close();

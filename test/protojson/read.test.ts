@@ -3,9 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RotateIssuedApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { Failure, type FieldViolation } from "../../src/error/failure.ts";
+import type { PresenceMask } from "../../src/protojson/field-mask.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
+import { overridesPresent } from "../../src/rpc/rotate-issued-api-key.ts";
 import { runCount } from "../support/run-count.ts";
-import { Everything, sampleMessage } from "./sample.ts";
+import { Everything, namesBeside, sampleMessage } from "./sample.ts";
 
 const Plain = sampleMessage("Plain");
 const strict = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
@@ -215,10 +217,15 @@ describe("nesting", () => {
   });
 });
 
+/** A mask that may name every other field of its message. */
+function maskOfAll(field: DescField): PresenceMask {
+  return { field, names: namesBeside(field) };
+}
+
 describe("presence masks", () => {
   const Masked = sampleMessage("Masked");
   const maskField = Masked.field.overrideMask as DescField;
-  const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map([[Masked, maskField]]) });
+  const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map([[Masked, maskOfAll(maskField)]]) });
   const maskOf = (json: unknown, bound: string[] = []) =>
     toJson(Masked, reader.read(Masked, json, "", new Set(bound.map((name) => Masked.field[name] as DescField))), {
       useProtoFieldName: true,
@@ -251,15 +258,16 @@ describe("presence masks", () => {
     expect(json).toEqual({ items: [{ scopes: [] }, { plain: {} }] });
   });
 
-  test("fields that are always required are left out", () => {
+  test("a rotation's mask names only what overrides", () => {
     const schema = RotateIssuedApiKeyRequestSchema;
-    const masks = new Map([[schema as DescMessage, schema.field.overrideMask as DescField]]);
-    const rotate = createJsonReader({ unknownFields: "reject", presenceMasks: masks }).read(schema, { key_id: "a", scopes: [], name: "b" });
+    const masks = new Map([[schema as DescMessage, overridesPresent]]);
+    const json = { key_id: "a", scopes: [], name: "b", grace_period: "1h", request_id: "c", ttl: "2h" };
+    const rotate = createJsonReader({ unknownFields: "reject", presenceMasks: masks }).read(schema, json);
     expect(rotate.overrideMask?.paths).toEqual(["name", "scopes"]);
   });
 
   test("a mask that is none is refused at the start", () => {
-    const wrong = new Map([[Masked, Masked.field.plain as DescField]]);
+    const wrong = new Map([[Masked, maskOfAll(Masked.field.plain as DescField)]]);
     expect(() => createJsonReader({ unknownFields: "reject", presenceMasks: wrong })).toThrow(/is not a google.protobuf.FieldMask/);
   });
 });

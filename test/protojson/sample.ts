@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { compileProto } from "./compile-proto.ts";
 
 const registry = compileProto(join(import.meta.dirname, "sample.proto"));
@@ -11,3 +11,8 @@ export function sampleMessage(name: string): DescMessage {
 }
 
 export const Everything = sampleMessage("Everything");
+
+/** The names of all fields of a message but this one. */
+export function namesBeside(field: DescField): string[] {
+  return field.parent.fields.filter((other) => other !== field).map(({ name }) => name);
+}

@@ -52,6 +52,17 @@ test("a client library learns what a key and a JWT of it may do, and nothing of 
   expect(await (await post("token=unknown")).text()).toBe('{"active":false}');
 });
 
+test("an imported key in the shape of a JWT says nothing of itself", async () => {
+  await using client = connectJson.open(server.url, roles.admin);
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const raw_key = `${part({ alg: "none" })}.${part({ jti: "made up", aud: "anyone", iat: 1 })}.AAAA`;
+  const { key_id } = await succeed(client, "AdminImportApiKey", { raw_key, name: "odd", actor_id: "someone" });
+  const introspection = await introspect(raw_key);
+  expect(introspection).toMatchObject({ active: true, jti: key_id });
+  expect(introspection).not.toHaveProperty("aud");
+  expect(introspection).not.toHaveProperty("iat");
+});
+
 test("it is for callers who may verify", async () => {
   const anonymous = await post("token=a", { authorization: "" });
   expect([anonymous.status, anonymous.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="keywright"']);

@@ -14,6 +14,7 @@ test("an empty request makes a secret key without limits", async () => {
   const { key, secret } = await api.issue();
   expect(key).toEqual({
     key_id: expect.stringMatching(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/),
+    lineage_id: key.key_id,
     status: "KEY_STATUS_ACTIVE",
     visibility: "KEY_VISIBILITY_SECRET",
     create_time: key.update_time,

@@ -5,7 +5,7 @@ import { asObject } from "../support/clients/client.ts";
 
 let api: Api;
 beforeAll(async () => {
-  api = await startApi("grpc", { env: { KEYWRIGHT_MAX_KEYS: "40" } });
+  api = await startApi("json-http", { env: { KEYWRIGHT_MAX_KEYS: "40" } });
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 

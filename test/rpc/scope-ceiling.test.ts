@@ -5,10 +5,11 @@ import { asObject, type Client } from "../support/clients/client.ts";
 import { connectJson } from "../support/clients/connect-json.ts";
 import { refused, succeed } from "../support/clients.ts";
 import { token } from "../support/role-tokens.ts";
-import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
 
-const [admin, bounded, expired] = [token(), token(), token()];
-let server: ServerProcess;
+const [admin, bounded, expired, elsewhere] = [token(), token(), token(), token()];
+let server: RunningServer;
 /** With the role `admin`, and the ceiling `[read, write]`. */
 let client: Client;
 
@@ -17,9 +18,10 @@ beforeAll(async () => {
     "admin_tokens:",
     `  - { name: bounded, sha256: ${hash("sha256", bounded)}, roles: [admin], scope_ceiling: [read, write] }`,
     `  - { name: expired, sha256: ${hash("sha256", expired)}, roles: [admin], expires: 2020-01-01T00:00:00Z }`,
+    `  - { name: elsewhere, sha256: ${hash("sha256", elsewhere)}, roles: [admin], tenants: [acme] }`,
     "",
   ].join("\n");
-  server = await startServer({ config, env: { KEYWRIGHT_ADMIN_TOKEN: admin } });
+  server = await startServerHere({ config, env: { KEYWRIGHT_ADMIN_TOKEN: admin } });
   client = connectJson.open(server.url, bounded);
 });
 afterAll(async () => {
@@ -98,4 +100,10 @@ test("a token that has expired is UNAUTHENTICATED, with the challenge of RFC 675
   const reply = await refused(client, "AdminIssueApiKey", {}, { token: expired });
   expect(reply.code).toBe("UNAUTHENTICATED");
   expect(reply.headers.get("www-authenticate")).toBe('Bearer realm="keywright", error="invalid_token"');
+});
+
+test("a token whose tenants leave out the tenant of the call is refused", async () => {
+  for (const method of ["AdminIssueApiKey", "AdminListIssuedApiKeys"]) {
+    expect(await refused(client, method, {}, { token: elsewhere })).toMatchObject({ code: "PERMISSION_DENIED" });
+  }
 });

@@ -13,6 +13,7 @@ import { createJsonReader } from "../../src/protojson/read.ts";
 import type { Success } from "../../src/transcode/route.ts";
 import { createTranscoder } from "../../src/transcode/transcoder.ts";
 import { compileProto } from "../protojson/compile-proto.ts";
+import { namesBeside } from "../protojson/sample.ts";
 
 const registry = compileProto(
   join(import.meta.dirname, "library.proto"),
@@ -59,7 +60,8 @@ export const reported: unknown[] = [];
 
 export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject"): HttpHandler {
   const masked = (library.method.rotate as DescMethodUnary).input;
-  const presenceMasks = new Map([[masked, masked.field.overrideMask as DescField]]);
+  const field = masked.field.overrideMask as DescField;
+  const presenceMasks = new Map([[masked, { field, names: namesBeside(field) }]]);
   const json = createJsonReader({ unknownFields, presenceMasks });
   return createTranscoder({
     methods: tableOf(library),

@@ -14,12 +14,10 @@ export async function addFilterFields(db: Db): Promise<void> {
   // The index holds keys without the field under null, so finding none is one seek for each kind.
   for (const kind of ["issued", "imported"] as const) {
     for (;;) {
-      // biome-ignore lint/suspicious/noExplicitAny: the driver's types know no null for an absent field
-      const absent = { tenant: null, kind } as any;
-      const found = await keys.find(absent, { hint: "keys_by_name", limit: batchSize }).toArray();
+      const found = await keys.find({ tenant: { $exists: false }, kind }, { hint: "keys_by_name", limit: batchSize }).toArray();
       if (found.length === 0) break;
       const updates = found.map((document) => {
-        const { keyId: _keyId, ...record } = recordOf(document as KeyDocument);
+        const { keyId: _keyId, ...record } = recordOf(document);
         const fields = { tenant: document._id.slice(0, document._id.indexOf("/")), terms: termsOf(record) };
         const useHour = hourOf(record.lastUsedTimeMs ?? record.createTimeMs);
         // Only this revision: a change writes terms itself, but no tenant, so the key is found again.

@@ -87,10 +87,11 @@ async function setExpiry(db: Db, collection: string, name: string, expireAfterSe
 }
 
 async function ensureIndexes(db: Db, collection: string, wanted: readonly IndexDescription[]): Promise<void> {
-  const missing = await missingIndexes(db, collection, wanted);
+  await checkIndexes(db, collection, wanted);
   // Building an index on many keys takes longer than any read or write may.
   const unhurried: CreateIndexesOptions & { socketTimeoutMS: number } = { socketTimeoutMS: 0 };
-  if (missing.length > 0) await db.collection(collection).createIndexes(missing, unhurried);
+  // All of them: a process that starts at the same time may still build one, and until it is built no hint may name it. This waits for it.
+  await db.collection(collection).createIndexes([...wanted], unhurried);
 }
 
 async function ensureCollection(db: Db, name: string): Promise<void> {
@@ -104,17 +105,17 @@ async function ensureCollection(db: Db, name: string): Promise<void> {
   }
 }
 
-async function missingIndexes(db: Db, collection: string, all: readonly IndexDescription[]): Promise<IndexDescription[]> {
+/** Throws if an index has the name or the fields of a wanted one and is not the same. */
+async function checkIndexes(db: Db, collection: string, all: readonly IndexDescription[]): Promise<void> {
   const found = await db.collection(collection).indexes();
-  return all.filter((wanted) => {
+  for (const wanted of all) {
     const same = found.find(({ name, key }) => name === wanted.name || JSON.stringify(key) === JSON.stringify(wanted.key));
     if (same !== undefined && essence(same) !== essence(wanted)) {
       throw new Error(
         `the index ${same.name} of the collection ${collection} differs from what Keywright needs: drop it, and it is made again`,
       );
     }
-    return same === undefined;
-  });
+  }
 }
 
 /** What two indexes must have in common, in a text. The order of an index's fields counts. */

@@ -42,8 +42,7 @@ function authorize(call: Call, found: Found, allowed: readonly string[] | undefi
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
   if (found === "invalid") throw unauthenticated(call, 'Bearer realm="keywright", error="invalid_token"');
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  const { roles } = call.caller;
-  if (allowed !== undefined && roles.some((role) => allowed.includes(role))) return;
+  if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
   call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
   throw new Failure("PERMISSION_DENIED");
 }
