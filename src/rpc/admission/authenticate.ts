@@ -13,6 +13,9 @@ export interface Callers {
   readonly accessOf: AccessOf;
 }
 
+/** The challenge to a caller that may not do what it asks for (RFC 6750, section 3.1). */
+export const insufficientScope = ["www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"'] as const;
+
 type Found = Caller | JwtRefusal;
 
 /**
@@ -43,7 +46,7 @@ function authorize(call: Call, found: Found, allowed: readonly string[] | undefi
   if (found === "invalid") throw unauthenticated(call, 'Bearer realm="keywright", error="invalid_token"');
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
   if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
-  call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
+  call.setResponseHeader(...insufficientScope);
   throw new Failure("PERMISSION_DENIED");
 }
 

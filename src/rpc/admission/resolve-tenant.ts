@@ -3,6 +3,7 @@ import type { Admission, Call, Caller } from "../../call/call.ts";
 import { defaultTenant } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
 import type { TenantDirectory } from "../../service/tenant-directory.ts";
+import { insufficientScope } from "./authenticate.ts";
 
 export const tenantHeader = "keywright-tenant";
 
@@ -19,15 +20,14 @@ export function resolveTenant(
   const resolve = (call: Call): void => {
     const { caller } = call;
     if (caller !== undefined && isOfInstallation(call.method)) {
-      if (caller.tenants !== "*")
-        throw new Failure("TENANT_DENIED", { message: "only a caller that acts for all tenants may call this method" });
+      if (caller.tenants !== "*") throw denied(call, "only a caller that acts for all tenants may call this method");
       return;
     }
     const ofHost = directory.hasHosts ? directory.tenantOfHost(call.host) : undefined;
     const tenant = caller === undefined ? undefined : tenantOfCaller(call, caller, ofHost);
     call.isTenantOfHost = tenant === undefined && ofHost !== undefined;
     call.tenant = tenant ?? ofHost ?? defaultTenant;
-    if (caller !== undefined && !mayActFor(caller, call.tenant)) throw new Failure("TENANT_DENIED");
+    if (caller !== undefined && !mayActFor(caller, call.tenant)) throw denied(call);
   };
   return (call) => {
     const admitted = admit(call);
@@ -42,17 +42,22 @@ function tenantOfCaller(call: Call, { tenants }: Caller, ofHost: string | undefi
   const named = call.requestHeader(tenantHeader);
   if (bound !== undefined) {
     // Not "they disagree": that would tell which tenants exist.
-    if ((named ?? bound) !== bound || (ofHost ?? bound) !== bound) throw new Failure("TENANT_DENIED");
+    if ((named ?? bound) !== bound || (ofHost ?? bound) !== bound) throw denied(call);
     return bound;
   }
   if (named === undefined) return undefined;
-  if (tenants !== "*" && !tenants.includes(named)) throw new Failure("TENANT_DENIED");
+  if (tenants !== "*" && !tenants.includes(named)) throw denied(call);
   if (ofHost !== undefined && ofHost !== named) {
     // Whoever may act for both learns nothing from this.
-    if (tenants !== "*" && !tenants.includes(ofHost)) throw new Failure("TENANT_DENIED");
+    if (tenants !== "*" && !tenants.includes(ofHost)) throw denied(call);
     throw invalidField(tenantHeader, "names another tenant than the host of the call");
   }
   return named;
+}
+
+function denied(call: Call, message?: string): Failure {
+  call.setResponseHeader(...insufficientScope);
+  return new Failure("TENANT_DENIED", message === undefined ? {} : { message });
 }
 
 function mayActFor({ tenants }: Caller, tenant: string): boolean {
