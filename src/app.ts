@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
-import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RotateIssuedApiKeyRequestSchema } from "../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { createLocalLimits, openCache, openConfiguredTokenKeys, openIssuerKeys, openStore } from "./adapters/open.ts";
 import { createTrustedCache } from "./cache/trusted-cache.ts";
@@ -21,19 +20,19 @@ import { defaultTenant } from "./core/tenant.ts";
 import { createTokens } from "./core/token/tokens.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
 import { createIntrospection, introspectionPath } from "./introspection/introspect.ts";
-import { createGuessLimit } from "./limit/guess-limit.ts";
+import { createTenantGuessLimit } from "./limit/guess-limit.ts";
 import { createSharedRateLimiter } from "./limit/rate-limiter.ts";
 import { createSelfRevokeLimits } from "./limit/self-revoke-limits.ts";
 import { createJsonReader } from "./protojson/read.ts";
 import { auditRefusals } from "./rpc/admission/audit-refusals.ts";
 import { authenticate, isAdmin } from "./rpc/admission/authenticate.ts";
+import { resolveTenant } from "./rpc/admission/resolve-tenant.ts";
 import { maxStreamMessageBytes } from "./rpc/body-bounds.ts";
-import { noStore } from "./rpc/interceptors/no-store.ts";
-import { validate } from "./rpc/interceptors/validate.ts";
 import { createSampler, logCalls } from "./rpc/log-calls.ts";
-import { hasSecret, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { isOfInstallation, isRead, maxBytes, maxJsonValues, successes } from "./rpc/method-table.ts";
+import { services } from "./rpc/methods.ts";
 import { overridesPresent } from "./rpc/rotate-issued-api-key.ts";
-import { implementationsOf } from "./rpc/routes.ts";
+import { createMethods } from "./rpc/tables.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
 import { createCors } from "./server/cors.ts";
@@ -43,6 +42,8 @@ import { createMetricsServer } from "./server/metrics-server.ts";
 import { createServerServices } from "./server/services.ts";
 import type { KeyService } from "./service/key-service.ts";
 import { createRefusalRecorder } from "./service/refusal-recorder.ts";
+import { createTenantDirectory, startDirectory } from "./service/tenant-directory.ts";
+import { createTenantSettings } from "./service/tenant-settings.ts";
 import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
@@ -54,7 +55,6 @@ import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
-import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
@@ -123,10 +123,12 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const metricsServer = metrics === null ? null : createMetricsServer(metrics.registry, reportError);
   closing.defer(() => metricsServer?.close());
   const { auditRetentionMs, maxKeys } = config;
-  const { store: bareStore, shareable } = await parts.openStore(secrets.store, { clock, monotonicMs, auditRetentionMs, maxKeys });
+  const tenantSettings = createTenantSettings();
+  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: tenantSettings };
+  const { store: bareStore, shareable } = await parts.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
-  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes);
+  const credentials = createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes, tenantSettings.of);
   const graceMs = config.storeOutage === "serve" ? storeOutageGraceMs : 0;
   const maxEntries = config.cacheMaxEntries;
   const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, log });
@@ -152,6 +154,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const usage = createUsageRecorder({ store, maxKeys: maxBufferedUses });
   const tokens = createTokens({
     issuer: config.issuer,
+    tenantIssuer: (tenant) => tenantSettings.of(tenant).issuer,
     keys: tokenKeys.current,
     macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
   });
@@ -164,11 +167,12 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     clock,
     randomBytes,
     defaultKeyTtlMs: config.defaultKeyTtlMs,
+    tenantSettings,
   };
+  const directory = createTenantDirectory({ store, cache, settings: tenantSettings });
 
-  const violationsOf = createViolationsOf(ApiKeysService.methods.map(({ input }) => input));
   const { bodyMemoryBytes, trustedProxies } = config;
-  const guesses = createGuessLimit(addresses, "failed verify", config.failedVerifyLimit);
+  const guesses = createTenantGuessLimit(addresses, "failed verify", config.failedVerifyLimit, tenantSettings);
   const verifyOptions = {
     credentials,
     tokens,
@@ -192,27 +196,23 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const verification = {
     verify: telemetry.verify(createVerify(verifyOptions)),
     verifyMany: telemetry.verifyMany(createVerifyMany(verifyOptions)),
-    issuer: config.issuer,
+    issuerOf: tokens.issuerOf,
     reportUnanswered: verifyOptions.reportUnanswered,
   };
-  const methods = createMethodTable(
-    ApiKeysService,
-    implementationsOf({
-      service,
-      verification,
-      violationsOf,
-      derivation: { ...verifyOptions, store, randomBytes },
-      tokenKeys,
-      selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
-    }),
-    [...telemetry.interceptors, noStore(hasSecret), validate(violationsOf)],
-  );
+  const methods = createMethods({
+    service,
+    verification,
+    derivation: { ...verifyOptions, store, randomBytes },
+    tokenKeys,
+    selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
+    directory,
+    keyPrefixes: config.keyPrefixes,
+    outer: telemetry.interceptors,
+  });
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(
-    refusals,
-    authenticate(() => callers, clock),
-  );
+  const authenticated = authenticate(() => callers, clock);
+  const authorized = auditRefusals(refusals, resolveTenant(directory, isOfInstallation, authenticated));
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -227,7 +227,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const shutdown = new AbortController();
   const server = createServerServices({
     ping: () => store.ping(),
-    services: [ApiKeysService],
+    services,
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
     isAdmin: (authorization) => isAdmin(callers, authorization, clock),
@@ -247,7 +247,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     statusOf: failureStatus,
     reportError,
   });
-  const introspection = { method: ApiKeysService.method.adminVerifyApiKey, methods, admit, bodies, maxBytes, trustedProxies, reportError };
+  const introspection = { method: services[0].method.adminVerifyApiKey, methods, admit, bodies, maxBytes, trustedProxies, reportError };
   const watchLane = createServerStreamLane([server.watches], { json, statusOf: failureStatus, reportError });
   const listener = createListener({
     handler: createDispatcher({
@@ -272,6 +272,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);
   await trust.tick();
+  await startDirectory(directory, shareable !== null, closing);
   every(trustTickMs, trust.tick, closing);
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

@@ -5,7 +5,7 @@ import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } fro
  * The value in the column of revocation reasons for a disabled key. Such a key has the status of a revoked one, so the same indexes find
  * it. A column of its own would need a copy of each index.
  */
-const disabledReason = "disabled";
+export const disabledReason = "disabled";
 
 /**
  * The value of each column of a record. `last_used_time_ms` is last, because replacing a record leaves it unchanged. `first_revision` is
