@@ -59,9 +59,9 @@ import { createTranscoder } from "./transcode/transcoder.ts";
 export interface App {
   /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
   listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
-  /** From now on these may call. Throws ConfigError, and changes nothing, if they have a problem. */
+  /** Lets these callers call from now on. Throws ConfigError, and changes nothing, if the settings have a problem. */
   replaceCallers(settings: CallersConfig): void;
-  /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
+  /** Finishes calls in progress, writes buffered data, and closes everything, even if parts of it fail. Then rejects with those errors. */
   close(): Promise<void>;
 }
 
@@ -76,13 +76,13 @@ const ownParts: Parts = { clock: Date.now, monotonicMs: () => performance.now(),
 
 const flushIntervalMs = 1000;
 const maxBufferedUses = 100_000;
-/** Refused calls in the audit trail. */
+/** Limits on refused calls in the audit trail. */
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 const trustTickMs = 250;
 const storeOutageGraceMs = 60_000;
 /**
- * How long Redis keeps an entry past its deadline: what replaced a record must stay for as long as a process may still write the older
- * record.
+ * How long Redis keeps an entry past its deadline: the entry that replaced a record must stay for as long as a process may still write the
+ * older record.
  */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 const maxLimitedAddresses = 100_000;
@@ -104,7 +104,7 @@ interface Given {
   readonly log: Log;
   readonly version: string;
   readonly parts: Parts;
-  /** Takes everything that has to be closed. */
+  /** Everything to close at the end. */
   readonly closing: AsyncDisposableStack;
 }
 
@@ -180,7 +180,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     clockSkewMs: config.clockSkewMs,
     reader,
     usage,
-    // Without Redis each process counts separately.
+    // Without Redis each process counts on its own.
     rateLimiter:
       redis === null
         ? localLimits.keys
