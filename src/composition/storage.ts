@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import { openCache } from "../adapters/open.ts";
+import type { RecordReader } from "../cache/record-reader.ts";
+import { createTrustedCache, type TrustedCache } from "../cache/trusted-cache.ts";
+import type { KeyStore } from "../ports/key-store.ts";
+import type { SharedLedger } from "../ports/ledger.ts";
+import type { SharedCache } from "../ports/shared-cache.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Given } from "./given.ts";
+
+export interface Storage {
+  readonly store: KeyStore;
+  readonly cache: TrustedCache;
+  readonly reader: RecordReader;
+  /** Null if processes share no cache. */
+  readonly shared: { readonly cache: SharedCache; readonly ledger: SharedLedger } | null;
+}
+
+const storeOutageGraceMs = 60_000;
+/**
+ * How long Redis keeps an entry past its deadline: what replaced a record must stay for as long as a process may still write the older
+ * record.
+ */
+const sharedGraceMs = storeOutageGraceMs + 60_000;
+
+/** The store, and the verifier cache before it. */
+export async function openStorage(given: Given, telemetry: Telemetry): Promise<Storage> {
+  const { config, secrets, log, clock, monotonicMs, closing } = given;
+  const { auditRetentionMs, maxKeys, cacheTtlMs } = config;
+  const { store: bareStore, shareable } = await given.openStore(secrets.store, { clock, monotonicMs, auditRetentionMs, maxKeys });
+  closing.defer(() => bareStore.close());
+  const store = telemetry.keyStore(bareStore, config.store.kind);
+  const maxEntries = config.cacheMaxEntries;
+  const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, log });
+  const shared = redis === null ? null : { cache: telemetry.sharedCache(redis.sharedCache), ledger: telemetry.sharedLedger(redis.ledger) };
+  closing.defer(() => shared?.cache.close());
+  const cache = createTrustedCache({
+    store,
+    generations: shareable === null ? null : telemetry.generations(shareable.cacheGeneration),
+    local,
+    shared: shared?.cache ?? null,
+    clock,
+    monotonicMs,
+    cacheTtlMs,
+    graceMs: config.storeOutage === "serve" ? storeOutageGraceMs : 0,
+    createBeatId: randomUUID,
+    observe: telemetry.observeRead,
+  });
+  return { store, cache, reader: telemetry.reader(cache.reader), shared };
+}
