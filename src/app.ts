@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
-import { ApiKeysService } from "../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { openConfiguredTokenKeys } from "./adapters/open.ts";
 import type { CallersConfig } from "./callers.ts";
 import { createAdmission, openCallers } from "./composition/admission.ts";
 import { type Given, ownParts, type Parts } from "./composition/given.ts";
-import { createMethods } from "./composition/methods.ts";
+import { createAppMethods } from "./composition/methods.ts";
 import { openObservation } from "./composition/observation.ts";
 import { createProtocols } from "./composition/protocols.ts";
 import { openStorage } from "./composition/storage.ts";
 import { startUpkeep } from "./composition/upkeep.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
+import { services } from "./rpc/methods.ts";
 import { createAppConnections } from "./server/app-connections.ts";
 import { closeAll } from "./server/closing.ts";
 import { authorityOf, createListener } from "./server/listener.ts";
@@ -48,16 +48,20 @@ async function compose(given: Given): Promise<App> {
   closing.defer(() => tokenKeys.close());
   const { metrics, telemetry, reportError, listen: listenForMetrics } = await openObservation(given);
   const storage = await openStorage(given, telemetry);
-  const { trust } = storage.cache;
-  const { audit } = storage.store;
-  const { methods, tokens, usage } = createMethods(given, storage, tokenKeys, telemetry);
+  const {
+    isShared,
+    cache: { trust },
+    store: { audit },
+    tenants: { directory },
+  } = storage;
+  const { methods, tokens, usage } = createAppMethods(given, storage, tokenKeys, telemetry);
 
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
-  const { admit, refusals } = createAdmission(given, { callers, audit, connections, telemetry });
+  const { admit, refusals } = createAdmission(given, { callers, directory, audit, connections, telemetry });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const server = createServerServices({
     ping: () => storage.store.ping(),
-    services: [ApiKeysService],
+    services,
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
     isAdmin: callers.isAdmin,
@@ -71,7 +75,7 @@ async function compose(given: Given): Promise<App> {
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
-  await startUpkeep({ log, closing, usage, refusals, trust });
+  await startUpkeep({ log, closing, usage, refusals, trust, directory, isShared });
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));
   closing.defer(() => shutdown.abort());

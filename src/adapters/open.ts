@@ -5,7 +5,7 @@ import { ConfigError } from "../config/problems.ts";
 import { MalformedJwkSetsError } from "../core/token/jwk-set.ts";
 import { unreachable } from "../core/unreachable.ts";
 import type { IssuerKeys } from "../ports/issuer-keys.ts";
-import type { KeyStore } from "../ports/key-store.ts";
+import type { AllTenantLimits, KeyStore } from "../ports/key-store.ts";
 import type { LocalLedger } from "../ports/ledger.ts";
 import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedKeyStore } from "../ports/shared-key-store.ts";
@@ -27,6 +27,7 @@ export interface StoreOptions {
   readonly monotonicMs: () => number;
   readonly auditRetentionMs: number;
   readonly maxKeys: number | null;
+  readonly tenantLimits: AllTenantLimits;
 }
 
 export interface OpenedStore {

@@ -7,10 +7,12 @@ import { defaultTenant } from "../core/tenant.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import { auditRefusals } from "../rpc/admission/audit-refusals.ts";
 import { authenticate, type Callers, isAdmin } from "../rpc/admission/authenticate.ts";
+import { resolveTenant } from "../rpc/admission/resolve-tenant.ts";
 import { createSampler, logCalls } from "../rpc/log-calls.ts";
-import { isRead } from "../rpc/method-table.ts";
+import { isOfInstallation, isRead } from "../rpc/method-table.ts";
 import type { Connections } from "../server/connections.ts";
 import { createRefusalRecorder, type RefusalRecorder } from "../service/refusal-recorder.ts";
+import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
 
@@ -39,6 +41,7 @@ const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 
 export interface AdmissionParts {
   readonly callers: CurrentCallers;
+  readonly directory: TenantDirectory;
   readonly audit: AuditTrail;
   readonly connections: Connections;
   readonly telemetry: Telemetry;
@@ -47,9 +50,9 @@ export interface AdmissionParts {
 /** Authenticates calls, records those that are refused, and observes all of them to their end. */
 export function createAdmission(given: Given, parts: AdmissionParts): { readonly admit: Admission; readonly refusals: RefusalRecorder } {
   const { config, log, clock, monotonicMs } = given;
-  const { callers, audit, connections, telemetry } = parts;
+  const { callers, directory, audit, connections, telemetry } = parts;
   const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, authenticate(callers.current, clock));
+  const authorized = auditRefusals(refusals, resolveTenant(directory, isOfInstallation, authenticate(callers.current, clock)));
   const isSampled = createSampler(config.logSampling, Math.random);
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
   return { admit: noteKnownConnections(connections.setKnown, telemetry.admission(authorized, logged)), refusals };

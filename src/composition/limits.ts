@@ -1,5 +1,5 @@
 import { createLocalLimits } from "../adapters/open.ts";
-import { createGuessLimit, type GuessLimit } from "../limit/guess-limit.ts";
+import { createTenantGuessLimit, type GuessLimit } from "../limit/guess-limit.ts";
 import { createSharedRateLimiter } from "../limit/rate-limiter.ts";
 import { createSelfRevokeLimits, type SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
@@ -15,7 +15,7 @@ export interface AppLimits {
 
 const maxLimitedAddresses = 100_000;
 
-export function createAppLimits({ config, monotonicMs }: Given, { shared }: Storage): AppLimits {
+export function createAppLimits({ config, monotonicMs }: Given, { shared, tenants }: Storage): AppLimits {
   const { keys, addresses } = createLocalLimits({
     maxKeys: config.cacheMaxEntries,
     maxAddresses: maxLimitedAddresses,
@@ -24,7 +24,7 @@ export function createAppLimits({ config, monotonicMs }: Given, { shared }: Stor
   });
   return {
     rateLimiter: shared === null ? keys : createSharedRateLimiter({ local: keys, shared: shared.ledger, outage: config.rateLimitOutage }),
-    guesses: createGuessLimit(addresses, "failed verify", config.failedVerifyLimit),
+    guesses: createTenantGuessLimit(addresses, "failed verify", config.failedVerifyLimit, tenants.settings),
     selfRevokes: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
   };
 }

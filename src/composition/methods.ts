@@ -1,26 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
-import { createMethodTable, type MethodTable } from "../call/methods.ts";
+import type { MethodTable } from "../call/methods.ts";
 import { createCredentials } from "../core/credential.ts";
 import { createPageTokens } from "../core/page-token.ts";
 import { deriveSubkeys } from "../core/subkeys.ts";
 import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
-import { noStore } from "../rpc/interceptors/no-store.ts";
-import { validate } from "../rpc/interceptors/validate.ts";
-import { hasSecret } from "../rpc/method-table.ts";
-import { implementationsOf, type MethodParts } from "../rpc/routes.ts";
+import { createMethods, type TableOptions } from "../rpc/tables.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { createUsageRecorder, type UsageRecorder } from "../service/usage-recorder.ts";
 import { createVerify } from "../service/verify.ts";
 import { createVerifyMany } from "../service/verify-many.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createViolationsOf } from "../validation/violations.ts";
 import type { Given } from "./given.ts";
 import { createAppLimits } from "./limits.ts";
 import type { Storage } from "./storage.ts";
 
-export interface Methods {
+export interface AppMethods {
   readonly methods: MethodTable;
   readonly tokens: Tokens;
   readonly usage: UsageRecorder;
@@ -29,28 +24,29 @@ export interface Methods {
 const maxBufferedUses = 100_000;
 
 /** The methods of the API, over the store. */
-export function createMethods(given: Given, storage: Storage, tokenKeys: TokenKeySource, telemetry: Telemetry): Methods {
+export function createAppMethods(given: Given, storage: Storage, tokenKeys: TokenKeySource, telemetry: Telemetry): AppMethods {
   const service = createKeyService(given, storage, tokenKeys);
   const usage = createUsageRecorder({ store: storage.store, maxKeys: maxBufferedUses });
-  const violationsOf = createViolationsOf(ApiKeysService.methods.map(({ input }) => input));
-  const implementations = implementationsOf({
+  const methods = createMethods({
     service,
     ...verificationParts({ given, storage, service, usage, telemetry }),
-    violationsOf,
     tokenKeys,
+    directory: storage.tenants.directory,
+    keyPrefixes: given.config.keyPrefixes,
+    outer: telemetry.interceptors,
   });
-  const interceptors = [...telemetry.interceptors, noStore(hasSecret), validate(violationsOf)];
-  return { methods: createMethodTable(ApiKeysService, implementations, interceptors), tokens: service.tokens, usage };
+  return { methods, tokens: service.tokens, usage };
 }
 
 /** The dependencies of operations on keys. */
-function createKeyService({ config, secrets, clock }: Given, { store, cache }: Storage, tokenKeys: TokenKeySource) {
+function createKeyService({ config, secrets, clock }: Given, { store, cache, tenants: { settings } }: Storage, tokenKeys: TokenKeySource) {
   return {
     store,
     announcer: cache.announcer,
-    credentials: createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes),
+    credentials: createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes, settings.of),
     tokens: createTokens({
       issuer: config.issuer,
+      tenantIssuer: (tenant) => settings.of(tenant).issuer,
       keys: tokenKeys.current,
       macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
     }),
@@ -58,6 +54,7 @@ function createKeyService({ config, secrets, clock }: Given, { store, cache }: S
     clock,
     randomBytes,
     defaultKeyTtlMs: config.defaultKeyTtlMs,
+    tenantSettings: settings,
   } satisfies KeyService;
 }
 
@@ -70,7 +67,7 @@ interface VerificationParts {
 }
 
 /** What verifies, derives from what was verified, and revokes what its holder presents: all under the same limits. */
-function verificationParts(parts: VerificationParts): Pick<MethodParts, "verification" | "derivation" | "selfRevokeLimits"> {
+function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "derivation" | "selfRevokeLimits"> {
   const { given, storage, service, usage, telemetry } = parts;
   const { config, log, clock } = given;
   const { credentials, tokens } = service;
@@ -83,7 +80,7 @@ function verificationParts(parts: VerificationParts): Pick<MethodParts, "verific
     verification: {
       verify: telemetry.verify(createVerify(options)),
       verifyMany: telemetry.verifyMany(createVerifyMany(options)),
-      issuer: config.issuer,
+      issuerOf: tokens.issuerOf,
       reportUnanswered,
     },
     derivation: { ...options, store, randomBytes },

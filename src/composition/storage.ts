@@ -5,6 +5,8 @@ import { createTrustedCache, type TrustedCache } from "../cache/trusted-cache.ts
 import type { KeyStore } from "../ports/key-store.ts";
 import type { SharedLedger } from "../ports/ledger.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
+import { createTenantDirectory, type TenantDirectory } from "../service/tenant-directory.ts";
+import { createTenantSettings, type TenantSettings } from "../service/tenant-settings.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
 
@@ -12,6 +14,9 @@ export interface Storage {
   readonly store: KeyStore;
   readonly cache: TrustedCache;
   readonly reader: RecordReader;
+  readonly tenants: { readonly directory: TenantDirectory; readonly settings: TenantSettings };
+  /** Whether other processes can change what is stored. */
+  readonly isShared: boolean;
   /** Null if processes share no cache. */
   readonly shared: { readonly cache: SharedCache; readonly ledger: SharedLedger } | null;
 }
@@ -23,11 +28,13 @@ const storeOutageGraceMs = 60_000;
  */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 
-/** The store, and the verifier cache before it. */
+/** The store, the verifier cache before it, and the tenants in it. */
 export async function openStorage(given: Given, telemetry: Telemetry): Promise<Storage> {
   const { config, secrets, log, clock, monotonicMs, closing } = given;
   const { auditRetentionMs, maxKeys, cacheTtlMs } = config;
-  const { store: bareStore, shareable } = await given.openStore(secrets.store, { clock, monotonicMs, auditRetentionMs, maxKeys });
+  const settings = createTenantSettings();
+  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings };
+  const { store: bareStore, shareable } = await given.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
   const maxEntries = config.cacheMaxEntries;
@@ -46,5 +53,6 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
     createBeatId: randomUUID,
     observe: telemetry.observeRead,
   });
-  return { store, cache, reader: telemetry.reader(cache.reader), shared };
+  const tenants = { directory: createTenantDirectory({ store, cache, settings }), settings };
+  return { store, cache, reader: telemetry.reader(cache.reader), tenants, isShared: shareable !== null, shared };
 }

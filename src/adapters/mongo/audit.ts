@@ -1,5 +1,6 @@
 import type { Collection, Filter, FindCursor } from "mongodb";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
+import { ulidTime } from "../../core/ulid.ts";
 import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
 import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
@@ -69,4 +70,23 @@ export async function listEvents(
     ...rest,
   }));
   return { events, lastEventId: events.length === query.limit ? (events.at(-1)?.eventId ?? null) : null };
+}
+
+/**
+ * Removes the events of a tenant that are older than its own retention time: the index that ends events knows only that of the installation.
+ * An event goes if it is too old by the clock of this process and by that of the server, so that neither erases events if it is wrong.
+ */
+export async function removeOldEvents(
+  auditEvents: Collection<AuditEventDocument>,
+  tenant: string,
+  untilMs: number,
+  retentionMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const filter = {
+    _id: { $gte: documentId(tenant, ""), $lt: documentId(tenant, ulidTime(untilMs)) },
+    $expr: { $lt: ["$time", { $subtract: ["$$NOW", retentionMs] }] },
+  };
+  const options: WriteOptions = { signal };
+  await auditEvents.deleteMany(filter, options);
 }

@@ -78,7 +78,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
         await quota.transaction(tenant, signal, async (session) => {
           const options = { session, signal };
           // First, so that a conflict with another process shows before anything is written.
-          const use = await quota.take(tenant, insertions.length, options);
+          const use = await quota.take(tenant, insertions.filter(isCounted).length, options);
           if (use !== null) throw new QuotaExhaustedError(use);
           if (newMarks.length > 0) await marks.insertMany(newMarks, options);
           if (fresh.length > 0) await keys.insertMany(fresh, options);
@@ -132,7 +132,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
             if (mark !== undefined) await marks.insertOne(mark, options);
             isRequestIdFree = true;
             const revision = await addKey(keys, document, options);
-            const use = await quota.take(tenant, 1, options);
+            const use = await quota.take(tenant, isCounted(insertion) ? 1 : 0, options);
             if (use !== null) throw new QuotaExhaustedError(use);
             await addEvents(auditEvents, tenant, [eventOf([record.keyId])], options);
             return { outcome: "inserted", record: { ...record, revision, firstRevision: revision } };
@@ -151,6 +151,11 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
       }
     },
   };
+}
+
+/** Whether the quota counts the record. The record of a tenant is stored as revoked. */
+function isCounted({ record }: Insertion): boolean {
+  return record.revocation === null;
 }
 
 /** Ends a transaction: a tombstone is not the one that was looked up. */

@@ -48,6 +48,8 @@ function walkOf(tenant: string, query: ListQuery, plan: KeyListPlan): Walk {
       const hint = query.actorId === undefined ? "keys_by_kind" : "keys_by_actor";
       return { hint, sort: { _id: 1 }, filters: [{ kind, ...ids, ...statusFilter(query.status, query.nowMs), ...actor }] };
     }
+    case "disabled":
+      return { hint: "keys_disabled", sort: { _id: 1 }, filters: [{ kind, disabled: true, ...ids }] };
     case "term":
       return { hint: "keys_by_term", sort: { _id: 1 }, filters: [{ tenant, kind, terms: plan.term, ...ids }] };
     case "name": {

@@ -21,7 +21,7 @@ export interface Quota {
 }
 
 /** Where no tenant has a quota nothing is counted. */
-export function createNoQuota(client: MongoClient): Quota {
+function createNoQuota(client: MongoClient): Quota {
   return {
     transaction: (_tenant, signal, body) => inTransaction(client, signal, body),
     take: async () => null,
@@ -30,7 +30,29 @@ export function createNoQuota(client: MongoClient): Quota {
   };
 }
 
-export function createQuota(client: MongoClient, { keys, keyCounts }: Collections, limit: number): Quota {
+/** Counts the keys of tenants that have a limit now, and of no others. */
+export function createTenantQuota(client: MongoClient, collections: Collections, limitOf: (tenant: string) => number | null): Quota {
+  const none = createNoQuota(client);
+  const counting = createQuota(client, collections, limitOf);
+  const quotaOf = (tenant: string): Quota => {
+    if (limitOf(tenant) !== null) return counting;
+    // What is not counted now must be counted anew if the tenant gets a limit.
+    counting.forget(tenant);
+    return none;
+  };
+  return {
+    transaction: (tenant, signal, body) => quotaOf(tenant).transaction(tenant, signal, body),
+    take: (tenant, count, options) => quotaOf(tenant).take(tenant, count, options),
+    release: (tenant, options) => quotaOf(tenant).release(tenant, options),
+    counted: (tenant) => quotaOf(tenant).counted(tenant),
+  };
+}
+
+function createQuota(
+  client: MongoClient,
+  { keys, keyCounts }: Collections,
+  limitOf: (tenant: string) => number | null,
+): Quota & { forget(tenant: string): void } {
   const turns = new Map<string, Promise<unknown>>();
   const counts = new Map<string, Promise<void>>();
 
@@ -56,7 +78,11 @@ export function createQuota(client: MongoClient, { keys, keyCounts }: Collection
   }
 
   return {
+    forget: (tenant) => void counts.delete(tenant),
+
     async take(tenant, placeCount, options) {
+      const limit = limitOf(tenant);
+      if (limit === null || placeCount === 0) return null;
       const hasRoom = { _id: tenant, used: { $lte: limit - placeCount } };
       if ((await keyCounts.updateOne(hasRoom, { $inc: { used: placeCount } }, options)).matchedCount === 1) return null;
       const found = await keyCounts.findOne({ _id: tenant }, options);

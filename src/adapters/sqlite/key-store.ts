@@ -3,7 +3,7 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { Failure } from "../../error/failure.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, KeyStore, NewKey } from "../../ports/key-store.ts";
+import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, noTenantLimits } from "../../ports/key-store.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase, storeError } from "./database.ts";
 import { prepareExpiry } from "./expiry.ts";
@@ -22,6 +22,8 @@ export interface SqliteKeyStoreOptions {
   readonly auditRetentionMs?: number | undefined;
   /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
   readonly maxKeys?: number | null | undefined;
+  /** What differs for a tenant. */
+  readonly tenantLimits?: AllTenantLimits | undefined;
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
@@ -41,10 +43,13 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     monotonicMs = () => performance.now(),
   } = options;
   const database = openDatabase(options.path);
-  const keys = prepareKeys(database, options.clock, maxKeys);
+  const tenantLimits = options.tenantLimits ?? noTenantLimits;
+  const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
-  const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), auditRetentionMs);
+  const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), (tenant) =>
+    Math.min(auditRetentionMs, tenantLimits.of(tenant).auditRetentionMs ?? auditRetentionMs),
+  );
   const groupCommit = createGroupCommit(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");

@@ -16,8 +16,8 @@ export interface Keys {
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
-/** `maxKeys`: of a tenant, not counting revoked ones; null: as many as one likes. */
-export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: number | null): Keys {
+/** `maxKeysOf`: keys of a tenant that are not revoked, at most; null: as many as one likes. */
+export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
   const places = preparePlaces(database, clock);
   const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark, selectUsed } = prepareTraceStatements(database);
@@ -81,6 +81,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeys: numbe
     insert(tenant, { record, request, batchMark }) {
       const used = request === null ? null : findRequest(tenant, record.kind, request.requestId);
       if (used !== null) return { outcome: "request_id_used", ...used };
+      const maxKeys = record.revocation === null ? maxKeysOf(tenant) : null;
       if (maxKeys !== null) {
         const used = useOf(tenant);
         const isFull = used >= maxKeys && selectFirstRevision.get(tenant, record.keyId) === undefined;

@@ -5,7 +5,7 @@ import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } fro
  * Stands in the column of reasons for a disabled key. Such a key has the status of a revoked one, so it is found by the same indexes; a column of its
  * own would need a copy of each.
  */
-const disabledReason = "disabled";
+export const disabledReason = "disabled";
 
 /**
  * What each column of a record holds. `last_used_time_ms` is last, since replacing a record leaves it alone; `first_revision` is missing, since

@@ -194,6 +194,9 @@ export const migrations: readonly string[] = [
       WHERE tenant = NEW.tenant;
   END;
   `,
+  `
+  CREATE INDEX keys_disabled ON keys (tenant, kind, key_id) WHERE revocation_reason = 'disabled';
+  `,
 ];
 
 /** Brings the schema up to date, and makes the salt of a new store, in one transaction. Throws for a schema of a newer Keywright. */
