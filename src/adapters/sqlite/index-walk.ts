@@ -4,31 +4,31 @@ import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { prepareListById } from "./list.ts";
 import { disabledReason, recordOfRow, recordSelection } from "./row.ts";
 
-/** Read in one step at most: a record may be some 10 KB. */
+/** Maximum records read in one step: a record may be some 10 KB. */
 const maxRecordsPerStep = 100;
 
 type TimeIndex = TimePlan["index"];
 
-/** The value that an index sorts by, as the schema writes it, and the index. */
+/** The value that an index sorts by, as the schema writes it, and the name of the index. */
 const timeIndexes: Readonly<Record<TimeIndex, { readonly value: string; readonly name: string }>> = {
   createTime: { value: "create_time_ms", name: "keys_by_create_time" },
   expireTime: { value: `ifnull(expire_time_ms, ${neverMs})`, name: "keys_by_expire_time" },
   lastUsedTime: { value: "ifnull(last_used_time_ms, create_time_ms)", name: "keys_by_use" },
 };
 
-/** Which statement walks an index. */
+/** Selects the statement that walks an index. */
 export interface WalkShape {
   readonly index: TimeIndex | "name" | "term" | "disabled";
   readonly isDescending: boolean;
-  /** Undefined: keys that are revoked and others. */
+  /** Undefined: both revoked keys and others. */
   readonly isRevoked: boolean | undefined;
-  /** `all`: from the first key. A walk that goes on takes the keys with the `same` value as the last one, then the `rest`. */
+  /** `all` starts at the first key. A walk that continues takes the keys with the `same` value as the last one, then the `rest`. */
   readonly part: "all" | "same" | "rest";
 }
 
 /**
- * The statement for one part of a walk. It seeks in an index, and merges the keys that are revoked with the others, both in order: without a
- * sort, and no further than the limit.
+ * The statement for one part of a walk. It seeks in an index and merges revoked keys with the others, both in order: it needs no sort and
+ * reads no further than the limit.
  */
 export function walkSql(shape: WalkShape): string {
   const direction = shape.isDescending ? "DESC" : "ASC";
