@@ -36,6 +36,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core"],
   "src/callers.ts": ["src/rpc/admission", "src/config", "src/ports"],
   "src/introspection": ["src/transcode/respond.ts", "src/http", "src/call", "src/error", "gen/keywright"],
+  "src/gateways": ["src/transcode/respond.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
   "src/reload.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "src/composition": ["src", "gen"],
   "src/app.ts": ["src", "gen"],
