@@ -11,7 +11,7 @@ import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
 import { type CallersConfig, callersOf } from "./callers.ts";
-import type { Config, Secrets } from "./config/config.ts";
+import type { Config, MetricsConfig, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
 import { createCredentials } from "./core/credential.ts";
@@ -50,6 +50,7 @@ import { createVerifyMany } from "./service/verify-many.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics/metrics.ts";
 import { watchProcess } from "./telemetry/metrics/process.ts";
+import type { Registry } from "./telemetry/metrics/registry.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
@@ -57,8 +58,10 @@ import { createTranscoder } from "./transcode/transcoder.ts";
 import { createViolationsOf } from "./validation/violations.ts";
 
 export interface App {
-  /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
-  listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
+  /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
+  listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
+  /** Null if metrics are off. */
+  readonly metrics: Pick<Registry, "snapshot"> | null;
   /** From now on these may call. Throws ConfigError, and changes nothing, if they have a problem. */
   replaceCallers(settings: CallersConfig): void;
   /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
@@ -279,13 +282,14 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   closing.defer(() => server.health.drain());
 
   return {
-    async listen() {
+    async listen(metricsAddress) {
       await server.health.check();
       server.health.start();
-      const metricsUrl = config.metrics === null ? undefined : await metricsServer?.listen(config.metrics);
+      const metricsUrl = metricsAddress === null ? undefined : await metricsServer?.listen(metricsAddress);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
+    metrics: metrics?.registry ?? null,
     replaceCallers(settings) {
       callers = callersOf(settings, keysOf, clock);
     },
