@@ -18,8 +18,8 @@ export interface LoadedConfig {
 }
 
 /**
- * The configuration of an environment and the text of a YAML file, in three steps: what was given, the value of each setting, and what
- * follows from them together. Throws ConfigError with every problem at once.
+ * Makes the configuration from an environment and the text of a YAML file, in three steps: the settings given, the value of each setting,
+ * and the checks across settings. Throws ConfigError with every problem at once.
  */
 export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -33,7 +33,7 @@ export function loadConfig(
   return loaded;
 }
 
-/** A setting whose value is malformed counts with its default, so that the rest can be checked. */
+/** A malformed setting is replaced by its default, so that the rest can be checked. */
 function settingValues(raw: RawSettings, problems: string[]): SettingValues {
   const values: Partial<Record<SettingName, unknown>> = {};
   for (const name of settingNames) {
@@ -112,12 +112,12 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   };
 }
 
-/** Only this machine can connect there. */
+/** Returns whether only this machine can connect to the host. */
 function isLoopback(host: string): boolean {
   return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
 }
 
-/** Adds the problems that settings have with each other. */
+/** Adds problems between settings. */
 function checkTogether(values: SettingValues, raw: RawSettings, problems: string[]): void {
   const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
   const secretTexts = [values.secret, ...values.secrets_retired.map(({ secret }) => secret)];
@@ -143,7 +143,7 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
     problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_key_file")}`);
 }
 
-/** Adds the problems that other settings have with the store and the cache. */
+/** Adds problems between the store, the cache and other settings. */
 function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, raw: RawSettings, problems: string[]): void {
   const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
   const { title, isShared } = storeTraits[store.kind];
@@ -162,7 +162,7 @@ function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, r
   }
 }
 
-/** Null: cleartext. */
+/** Returns null for cleartext. */
 function tlsFilesOf({ tls_cert_file: certFile, tls_key_file: keyFile }: SettingValues): TlsFiles | null {
   return certFile === null || keyFile === null ? null : { certFile, keyFile };
 }

@@ -9,11 +9,11 @@ import { rate } from "./rate.ts";
 import { customRoles } from "./role-parsers.ts";
 import { bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
 
-/** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
+/** One setting. Its key in the table is its YAML member. Its environment variable is `KEYWRIGHT_` followed by the same in upper case. */
 export interface Setting<T> {
-  /** Sentence for docs/configuration.md and --help. */
+  /** Text for docs/configuration.md and --help. */
   readonly description: string;
-  /** Text that stands in where nothing is given; null: there is none, and `defaultNote` says what happens. */
+  /** Text to parse if nothing was given. If null, there is no default, and `defaultNote` says what happens. */
   readonly default: string | null;
   readonly defaultNote?: string;
   /** True if only YAML can hold the value. */
@@ -23,7 +23,7 @@ export interface Setting<T> {
 
 const dayMs = 86_400_000;
 
-/** Every setting there is. */
+/** All settings. */
 export const settings = {
   host: { default: "127.0.0.1", parse: text(hostName), description: "Address to listen on; `0.0.0.0` or `::` listens on all addresses." },
   port: { default: "4430", parse: text(wholeNumber(0, 65_535)), description: "TCP port; `0` takes a free one." },

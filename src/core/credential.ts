@@ -9,6 +9,7 @@ import {
   jwtPrefix,
   jwtShape,
   macaroonPrefix,
+  publicPrefixOf,
   tailLength,
   tailLengths,
   versionMark,
@@ -59,6 +60,13 @@ export type ParsedCredential =
   /** It cannot be a credential. */
   | { readonly type: "unreadable" };
 
+/** The prefixes of a tenant's own keys, beside those of the installation. */
+export interface TenantPrefixes {
+  /** Empty: the tenant has none. */
+  readonly keyPrefix: string;
+  readonly retiredPrefixes: readonly string[];
+}
+
 export interface Credentials {
   /** Makes a new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
@@ -80,6 +88,7 @@ export function createCredentials(
   secrets: ServerSecrets,
   prefixes: KeyPrefixes,
   randomBytes: (byteLength: number) => Uint8Array,
+  tenantPrefixesOf: (tenant: string) => TenantPrefixes = () => noPrefixes,
 ): Credentials {
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
@@ -116,13 +125,15 @@ export function createCredentials(
     asImported,
 
     mint(tenant, keyId, visibility) {
-      const body = `${prefixes[visibility]}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
+      const { keyPrefix } = tenantPrefixesOf(tenant);
+      const own = visibility === "public" ? publicPrefixOf(keyPrefix) : keyPrefix;
+      const body = `${keyPrefix === "" ? prefixes[visibility] : own}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
       const tagged = body + tagOf(tagKeys[0], tenant, body);
       return tagged + checksum(tagged);
     },
 
     parse(tenant, text, nowMs) {
-      if (issuedShape.test(text)) {
+      if (issuedShape.test(text) || isOfTenant(tenantPrefixesOf(tenant), text)) {
         const digest = digestOf(text);
         const tagKey = tagKeyOf(tenant, text, digest);
         if (tagKey === "damaged") return { type: "forged" };
@@ -155,6 +166,20 @@ export function matchesRecord(presented: PresentedCredential, record: KeyRecord)
     default:
       return isRootOf(presented.token, record);
   }
+}
+
+const noPrefixes: TenantPrefixes = { keyPrefix: "", retiredPrefixes: [] };
+const shapeOfAnyPrefix = new RegExp(`^${issuedKeyPattern(["[a-z][a-z0-9_]*"])}$`);
+
+function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
+  if ((keyPrefix === "" && retiredPrefixes.length === 0) || !shapeOfAnyPrefix.test(text)) return false;
+  const prefix = prefixOf(text);
+  return [keyPrefix, ...retiredPrefixes].some((own) => own !== "" && (prefix === own || prefix === publicPrefixOf(own)));
+}
+
+/** The prefix of a text that has the shape of an issued key. Empty for other texts. */
+export function prefixOf(text: string): string {
+  return shapeOfAnyPrefix.test(text) ? text.slice(0, -tailLength - 1 - issuedKeyIdLength - versionMark.length) : "";
 }
 
 /** The key id in a text that has the shape of an issued key. */

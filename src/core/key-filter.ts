@@ -17,9 +17,21 @@ export interface KeyFilter {
   /** A scope that the key has. */
   readonly scope?: string;
   readonly metadata?: MetadataMember;
+  /** Only disabled keys. They are few, so they have an index; all others have none. */
+  readonly disabled?: true;
 }
 
-export const filterMembers = ["actorId", "status", "name", "createTime", "expireTime", "lastUsedTime", "scope", "metadata"] as const;
+export const filterMembers = [
+  "actorId",
+  "status",
+  "name",
+  "createTime",
+  "expireTime",
+  "lastUsedTime",
+  "scope",
+  "metadata",
+  "disabled",
+] as const;
 
 export interface NamePattern {
   readonly text: string;
@@ -42,7 +54,7 @@ const statusNames: Readonly<Record<KeyStatus, string>> = {
 const statuses = Object.keys(statusNames) as KeyStatus[];
 
 const fieldsText =
-  "use actor_id, status, name or metadata.<member> with =, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
+  "use actor_id, status, name, disabled or metadata.<member> with =, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
 
 type Parse = (restriction: Restriction) => KeyFilter;
 
@@ -57,6 +69,10 @@ const parsers: Readonly<Record<string, Parse>> = {
     if (value === "*") throw filterProblem(column, "name must have at least one character before the *");
     const isPrefix = value.endsWith("*");
     return { name: { text: isPrefix ? value.slice(0, -1) : value, isPrefix } };
+  },
+  "disabled =": ({ value, column }) => {
+    if (value !== "true") throw filterProblem(column, "disabled must be compared with true");
+    return { disabled: true };
   },
   "scopes :": ({ value, column }) => ({ scope: termValue(value, column, "scopes") }),
 };
@@ -113,7 +129,8 @@ function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restrictio
 
 /** Reports whether a key is in the list. The keys that an index finds are checked by this, for what the index does not hold. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
-  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata } = filter;
+  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled } = filter;
+  if (disabled === true && !record.disabled) return false;
   if (actorId !== undefined && record.actorId !== actorId) return false;
   if (status !== undefined && statusAt(record, nowMs) !== status) return false;
   if (name !== undefined && !(name.isPrefix ? record.name.startsWith(name.text) : record.name === name.text)) return false;

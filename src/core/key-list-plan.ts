@@ -7,6 +7,7 @@ import type { TimeRange } from "./time-range.ts";
 export type KeyListPlan =
   | { readonly index: "key_id"; readonly isExact: boolean }
   | { readonly index: "actor"; readonly isExact: boolean }
+  | { readonly index: "disabled"; readonly isExact: boolean }
   | { readonly index: "term"; readonly term: string; readonly isExact: boolean }
   | { readonly index: "name"; readonly from: string; readonly until: string | null; readonly isExact: boolean }
   | TimePlan;
@@ -29,7 +30,7 @@ export const neverMs = Number.MAX_SAFE_INTEGER;
 /** The index that most likely finds the fewest keys is taken. What it does not hold is checked on each key. */
 export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
   const { order, ...filter } = selection;
-  const { actorId, name, metadata, scope } = filter;
+  const { actorId, name, disabled, metadata, scope } = filter;
   const holds = (...members: (keyof KeyFilter)[]) => filterMembers.every((each) => members.includes(each) || filter[each] === undefined);
   if (order !== undefined) return timePlan(order.by, order.isDescending, filter, nowMs);
   if (actorId !== undefined) return { index: "actor", isExact: holds("actorId", "status") };
@@ -37,6 +38,7 @@ export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
     const until = name.isPrefix ? afterPrefix(name.text) : `${name.text}\0`;
     return { index: "name", from: name.text, until, isExact: holds("name") };
   }
+  if (disabled !== undefined) return { index: "disabled", isExact: holds("disabled") };
   if (metadata !== undefined) return { index: "term", term: metadataTerm(metadata.member, metadata.value), isExact: holds("metadata") };
   if (scope !== undefined) return { index: "term", term: scopeTerm(scope), isExact: holds("scope") };
   for (const index of ["expireTime", "lastUsedTime", "createTime"] as const) {
@@ -81,6 +83,7 @@ export function positionOf(record: KeyRecord, index: KeyListPlan["index"]): List
   switch (index) {
     case "key_id":
     case "actor":
+    case "disabled":
     case "term":
       return { afterKeyId };
     case "name":

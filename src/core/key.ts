@@ -2,7 +2,8 @@
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue };
 export type JsonObject = { [name: string]: JsonValue };
 
-export type KeyKind = "issued" | "imported";
+/** `tenant` is no key: see core/tenant.ts. */
+export type KeyKind = "issued" | "imported" | "tenant";
 export type Visibility = "secret" | "public";
 export type KeyStatus = "active" | "revoked" | "expired";
 export type RevocationReason = "key_compromise" | "affiliation_changed" | "superseded" | "privilege_withdrawn";

@@ -32,6 +32,11 @@ export const errorTable = {
     httpStatus: 403,
     text: "a public key does not prove possession; only an administrator can revoke it",
   },
+  TENANT_DENIED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the caller may not act for this tenant" },
+  TENANT_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "no tenant found" },
+  TENANT_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "the tenant already exists" },
+  TENANT_SUSPENDED: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the tenant is suspended" },
+  TENANT_NOT_READY: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the tenant is not in a state that allows this" },
   RATE_LIMITED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "the key's rate limit is exhausted" },
   TOO_MANY_CALLS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many calls from this address; try again later" },
   TOO_MANY_BODIES: {

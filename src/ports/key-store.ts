@@ -38,6 +38,21 @@ export interface KeyUse {
   readonly used: number;
 }
 
+/** What a store keeps to for one tenant in place of its own options. Null: as the options say. */
+export interface TenantLimits {
+  readonly maxKeys: number | null;
+  /** Holds only if it is shorter than that of the options. */
+  readonly auditRetentionMs: number | null;
+}
+
+/** The limits of all tenants. Asked for every insert, so that a change of a limit holds at once. */
+export interface AllTenantLimits {
+  of(tenant: string): TenantLimits;
+  all(): Iterable<TenantLimits & { readonly tenantId: string }>;
+}
+
+export const noTenantLimits: AllTenantLimits = { of: () => ({ maxKeys: null, auditRetentionMs: null }), all: () => [] };
+
 /** A list is in the order of key ids, of the `order`, or of the index that finds the keys (core/key-list-plan.ts). */
 export interface ListQuery extends KeySelection {
   readonly kind: KeyKind;

@@ -5,6 +5,7 @@ import type { Implementations } from "../call/methods.ts";
 import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
+import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { ViolationsOf } from "../validation/violations.ts";
 import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
@@ -34,11 +35,12 @@ export interface MethodParts {
   readonly derivation: DeriveRpcOptions;
   readonly tokenKeys: TokenKeySource;
   readonly selfRevokeLimits: SelfRevokeLimits;
+  readonly directory: Pick<TenantDirectory, "current" | "tenantOfPrefix">;
 }
 
 /** The method implementations of the service, by method. */
 export function implementationsOf(parts: MethodParts): Implementations<typeof ApiKeysService> {
-  const { service, verification, violationsOf, derivation, tokenKeys, selfRevokeLimits } = parts;
+  const { service, verification, violationsOf, derivation, tokenKeys, selfRevokeLimits, directory } = parts;
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),
@@ -61,7 +63,7 @@ export function implementationsOf(parts: MethodParts): Implementations<typeof Ap
     adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
-    revokeApiKey: selfRevokeApiKey(service, selfRevokeLimits),
+    revokeApiKey: selfRevokeApiKey(service, selfRevokeLimits, directory),
     adminListAuditEvents: listAuditEvents(service),
   };
 }

@@ -22,7 +22,7 @@ export async function changeKey(
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = announcer.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
-    if (record === null) throw new Failure("KEY_NOT_FOUND");
+    if (record === null || record.kind === "tenant") throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
     if (change === null) {
       // Whoever made this change may not have announced it yet, and the answer says that it holds.

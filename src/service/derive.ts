@@ -94,7 +94,7 @@ export async function deriveToken(options: DeriveOptions, tenant: string, origin
   const facts: TokenFacts = {
     tokenId: createUlid(nowMs, randomBytes),
     chain: chainOf(parent),
-    issuer: tokens.issuer,
+    issuer: tokens.issuerOf(tenant),
     tenant,
     rootKeyId: parent.record.keyId,
     rootFirstRevision: parent.record.kind === "imported" ? parent.record.firstRevision : null,

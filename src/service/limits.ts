@@ -14,7 +14,7 @@ export interface Limits {
    * Refuses a credential that may be a guess if the client guessed too often. Returns null if the verification may go on. Call it before
    * the look-up, so that guesses cause none.
    */
-  refuseGuesser(answer: PresentedCredential | Verified, verification: Verification): Verified | null;
+  refuseGuesser(tenant: string, answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
    * If the verification is valid, takes the cost from the rate limit of the key and records the use. If it is invalid and may be a guess,
    * counts it. Returns a promise only if the key has a limit that processes share.
@@ -46,10 +46,10 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
   };
 
   return {
-    refuseGuesser(answer, { statedAddress }) {
+    refuseGuesser(tenant, answer, { statedAddress }) {
       const isSuspect = isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
       if (statedAddress === null || !isSuspect) return null;
-      const retryAfterMs = guesses.look(statedAddress);
+      const retryAfterMs = guesses.look(statedAddress, tenant);
       if (retryAfterMs === null) return null;
       return { ...unverified("guess_limited", "none", clock()), retryAfterMs };
     },
@@ -57,7 +57,7 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
     settle(tenant, verified, { statedAddress, cost }) {
       const { verdict } = verified;
       if (!verdict.isValid) {
-        if (statedAddress !== null && verified.isGuess) guesses.take(statedAddress);
+        if (statedAddress !== null && verified.isGuess) guesses.take(statedAddress, tenant);
         return verified;
       }
       const { keyId, lineageId, rateLimitPolicy } = verdict.record;

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { JsonValue, KeyAttributes, KeyRecord, RateLimitPolicy, Visibility } from "../core/key.ts";
 import { canonicalJson } from "../core/metadata.ts";
-import { Failure } from "../error/failure.ts";
+import { Failure, invalidField } from "../error/failure.ts";
 import type { KeyUse, RequestMark } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
@@ -18,12 +18,13 @@ export interface NewKeyRequest {
 
 /** A key as it is before anything is stored. */
 export function newRecord(
-  { clock, defaultKeyTtlMs }: KeyService,
+  service: KeyService,
+  tenant: string,
   identity: Pick<KeyRecord, "kind" | "keyId" | "digest">,
   { attributes, actorId, visibility, ttlMs }: NewKeyRequest,
 ): KeyRecord {
-  const nowMs = clock();
-  const lifeMs = ttlMs ?? defaultKeyTtlMs;
+  const nowMs = service.clock();
+  const lifeMs = lifeOf(service, tenant, ttlMs);
   return {
     ...attributes,
     ...identity,
@@ -40,6 +41,17 @@ export function newRecord(
     supersededBy: null,
     lastUsedTimeMs: null,
   };
+}
+
+/** Null: the key does not expire. */
+function lifeOf({ defaultKeyTtlMs, tenantSettings }: KeyService, tenant: string, ttlMs: number | null): number | null {
+  const { defaultTtlMs, maxTtlMs } = tenantSettings.of(tenant);
+  if (ttlMs !== null) {
+    if (maxTtlMs !== null && ttlMs > maxTtlMs) throw invalidField("ttl", `must be at most ${maxTtlMs / 1000}s, the longest of this tenant`);
+    return ttlMs;
+  }
+  const usualMs = defaultTtlMs ?? defaultKeyTtlMs;
+  return maxTtlMs === null ? usualMs : Math.min(usualMs ?? maxTtlMs, maxTtlMs);
 }
 
 /** The idempotency key of a create, with a digest of all it asks for. `subject` as for `payloadDigestOf`. */

@@ -41,7 +41,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const answerTo = (tenant: string, asked: Asked, answers: ReadonlyMap<string, Answer>): Verified | Promise<Verified> => {
     const { presented, verification } = asked;
     // Checked again, because earlier credentials of this batch may have been guesses.
-    const refusal = asked.refusal ?? refuseGuesser(presented, verification);
+    const refusal = asked.refusal ?? refuseGuesser(tenant, presented, verification);
     if (refusal !== null) return refusal;
     if (isVerified(presented)) return settle(tenant, presented, verification);
     const found = findRecord(presented, answers);
@@ -53,7 +53,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     const identified = identifyAll(tenant, verifications);
     const all = verifications.map((verification, index): Asked => {
       const presented = identified[index] as PresentedCredential | Verified;
-      return { verification, presented, refusal: refuseGuesser(presented, verification) };
+      return { verification, presented, refusal: refuseGuesser(tenant, presented, verification) };
     });
     const keyIds = [
       ...new Set(all.flatMap(({ presented, refusal }) => (isVerified(presented) || refusal !== null ? [] : presented.keyIds))),

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { Agent, request } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { generateJwkSet } from "../../src/config/signing-key.ts";
-import { succeed } from "../support/clients.ts";
 import { grpcJs } from "../support/clients/grpc-js.ts";
+import { succeed } from "../support/clients.ts";
 import { describeOnMongo } from "../support/describe-on-mongo.ts";
 import { scrape } from "../support/metrics.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
@@ -123,7 +123,11 @@ function createLoad(server: ServerProcess) {
   };
   // It repeats a call whose stream was refused because of a GOAWAY, as clients of gRPC do.
   const grpc = grpcJs.open(server.url, server.adminToken);
-  const over = [repeat(() => verifyAnew(server)), repeat(() => verifyAnew(server)), repeat(() => succeed(grpc, "AdminVerifyApiKey", { credential: "unknown" }))];
+  const over = [
+    repeat(() => verifyAnew(server)),
+    repeat(() => verifyAnew(server)),
+    repeat(() => succeed(grpc, "AdminVerifyApiKey", { credential: "unknown" })),
+  ];
   return {
     async stop() {
       isOver = true;

@@ -75,7 +75,7 @@ export function createMetrics(version: string) {
     }),
     cacheTrust: gauge({
       name: "keywright_cache_trust",
-      help: "1 for the mode in which caches are trusted now: leased, grace (the store is unavailable), or none.",
+      help: "1 for the mode in which caches are trusted now: leased, grace (the store is unavailable), or none. With workers: the number in each mode.",
       labels: ["mode"],
     }),
     cacheGeneration: gauge({
