@@ -202,7 +202,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const methods = createMethods({
     service,
     verification,
-    derivation: { ...verifyOptions, store, randomBytes },
+    verifyOptions,
     tokenKeys,
     selfRevokeLimits: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
     directory,
