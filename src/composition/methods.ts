@@ -66,7 +66,7 @@ interface VerificationParts {
   readonly telemetry: Telemetry;
 }
 
-/** What verifies, derives from what was verified, and revokes what its holder presents: all under the same limits. */
+/** Verifies, derives tokens from verified credentials, and lets holders revoke their credentials, all under the same limits. */
 function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "verifyOptions" | "selfRevokeLimits"> {
   const { given, storage, service, usage, telemetry } = parts;
   const { config, log, clock } = given;

@@ -10,11 +10,11 @@ export interface Observation {
   readonly metrics: Metrics | null;
   readonly telemetry: Telemetry;
   readonly reportError: (error: unknown) => void;
-  /** Returns the URL of the metrics; undefined if they are off. */
+  /** Returns the URL of the metrics, or undefined if they are off. */
   listen(): Promise<string | undefined>;
 }
 
-/** Metrics on their own port, and traces. */
+/** Opens metrics on their own port, and traces. */
 export async function openObservation({ config, log, version, monotonicMs, closing }: Given): Promise<Observation> {
   const metrics = config.metrics === null ? null : createMetrics(version);
   if (metrics !== null) closing.defer(watchProcess(metrics));
