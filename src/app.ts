@@ -25,9 +25,9 @@ export interface App {
   listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
   /** Null if metrics are off. */
   readonly metrics: Pick<Registry, "snapshot"> | null;
-  /** From now on these may call. Throws ConfigError, and changes nothing, if they have a problem. */
+  /** Lets these callers call from now on. Throws ConfigError, and changes nothing, if the settings have a problem. */
   replaceCallers(settings: CallersConfig): void;
-  /** Finishes calls in progress, writes what is buffered, and closes everything, whatever fails. Rejects after that with what failed. */
+  /** Finishes calls in progress, writes buffered data, and closes everything, even if parts of it fail. Then rejects with those errors. */
   close(): Promise<void>;
 }
 

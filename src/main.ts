@@ -13,9 +13,9 @@ import { createLog, type Log, type LogFields } from "./telemetry/log.ts";
 import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
-/** EX_CONFIG of sysexits.h: a restart does not help. */
+/** EX_CONFIG of sysexits.h: a restart would not help. */
 const configurationExitCode = 78;
-/** A crash ends within a second, whatever the log does. */
+/** A crash ends within a second, even if the log cannot be written. */
 const maxLogFlushMs = 500;
 const maxLastWordsMs = 200;
 
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const readFile = () => (options.config === undefined ? null : configFile(options.config));
   const { config, given } = loadConfig(process.env, readFile());
   const log = createLog(config.logLevel);
-  // From now on all errors go to the log, where operators look for them.
+  // From here on all errors go to the log, where operators look for them.
   process.on("uncaughtException", (error) => crash(log, error, "uncaught exception"));
   process.on("unhandledRejection", (error) => crash(log, error, "unhandled rejection"));
 
@@ -83,7 +83,7 @@ async function supervise(config: Config, log: Log): Promise<void> {
 async function announceStart(log: Log, fields: { readonly url: string } & LogFields, adminTokenFile: string | null): Promise<void> {
   log.info(fields, "listening");
   if (!process.stdout.isTTY) return;
-  // These lines come after those of the log.
+  // These lines follow those of the log.
   await log.flush(maxLogFlushMs);
   console.log(firstSteps(fields.url, adminTokenFile));
 }
@@ -139,7 +139,7 @@ function closeOnSignal(service: Pick<App, "close">, log: Log): (why: LogFields) 
   return close;
 }
 
-/** Writes to standard error what the log could not take, because it is the last information about this process. */
+/** Writes what the log could not write to standard error, because it is the last information about this process. */
 async function crash(log: Log, error: unknown, message: string): Promise<void> {
   const droppedBefore = log.droppedCount;
   log.fatal({ error }, message);
@@ -157,15 +157,15 @@ async function exit(log: Log, code: number): Promise<void> {
   endProcess(await log.flush(maxLogFlushMs), code);
 }
 
-/** If a write hangs, SIGKILL ends the process: `process.exit` waits for the thread that writes, thus for whoever should read. */
+/** Uses SIGKILL if a write hangs: `process.exit` waits for the thread that writes, and so for the reader. */
 function endProcess(isWritten: boolean, code: number): void {
   if (isWritten) process.exit(code);
   process.kill(process.pid, "SIGKILL");
 }
 
 /**
- * Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. Returns
- * the exit code.
+ * Reports start-up errors to the person who starts the service: all problems of a configuration, without a stack if the settings are the
+ * cause. Returns the exit code.
  */
 function reportStartUpError(error: unknown): number {
   if (error instanceof ConfigError) {
@@ -179,13 +179,13 @@ function reportStartUpError(error: unknown): number {
   return 1;
 }
 
-/** System errors (a port in use, a folder that cannot be written) say all in their message; others need the stack. */
+/** System errors (a port in use, a folder that cannot be written) are complete in their message; others need the stack. */
 function errorText(error: unknown): string {
   if (!(error instanceof Error)) return redactText(String(error));
   return redactText("syscall" in error ? error.message : (error.stack ?? error.message));
 }
 
-// Without a listener Node answers SIGUSR1 by opening its inspector, which runs whatever code it is sent. `--disable-sigusr1` in the start command
-// covers the moment before this line.
+// Without a listener, Node responds to SIGUSR1 by opening its inspector, which runs any code it is sent. `--disable-sigusr1` in the start
+// command covers the time before this line.
 process.on("SIGUSR1", () => {});
 main().catch((error: unknown) => process.exit(reportStartUpError(error)));

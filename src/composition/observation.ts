@@ -15,7 +15,7 @@ export interface Observation {
   listen(address: MetricsConfig | null): Promise<string | undefined>;
 }
 
-/** Metrics on their own port, and traces. */
+/** Opens metrics on their own port, and traces. */
 export async function openObservation({ config, log, version, monotonicMs, closing }: Given): Promise<Observation> {
   const metrics = config.metrics === null ? null : createMetrics(version);
   if (metrics !== null) closing.defer(watchProcess(metrics));

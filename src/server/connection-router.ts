@@ -9,7 +9,7 @@ export interface RouterOptions {
   readonly acceptHttp2: (socket: Socket) => void;
   readonly connections: Connections;
   readonly isTls: boolean;
-  /** For the first bytes of a clear-text connection. */
+  /** Time-out for the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
   /** For the same once the drain has begun. */
   readonly drainTimeoutMs: number;
@@ -17,9 +17,9 @@ export interface RouterOptions {
 }
 
 /**
- * Puts itself between the listening HTTP/1.1 server and its connections, and gives each to the server of its version: by ALPN over TLS,
- * by the first bytes in clear text. A connection that has said nothing yet when the drain begins has a moment left, because its first request
- * may be on its way.
+ * Stands between the listening HTTP/1.1 server and its connections, and hands each to the server of its version: by ALPN over TLS, by the
+ * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request may
+ * be on its way.
  */
 export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";
@@ -75,8 +75,8 @@ interface Parser {
 }
 
 /**
- * Node pauses parser and socket together while much of an answer is unsent. What TLS has decrypted by then still reaches the parser, which
- * fails with HPE_PAUSED, and the request is lost. The socket's pause alone bounds what a client can send ahead.
+ * Node pauses the parser together with the socket while much of a response is unsent. Data that TLS has already decrypted still reaches the
+ * parser, which fails with HPE_PAUSED, and the request is lost. Pausing only the socket also bounds what a client can send ahead.
  */
 function keepParserRunning(socket: Socket): void {
   const { parser } = socket as Socket & { readonly parser?: Parser };
