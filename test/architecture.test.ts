@@ -39,9 +39,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/callers.ts": ["src/rpc/admission", "src/config", "src/ports"],
   "src/introspection": ["src/transcode/respond.ts", "src/http", "src/call", "src/error", "gen/keywright"],
   "src/reload.ts": ["src/app.ts", "src/config", "src/telemetry"],
+  "src/workers": ["src/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry"],
   "src/composition": ["src", "gen"],
   "src/app.ts": ["src", "gen"],
-  "src/main.ts": ["src/app.ts", "src/reload.ts", "src/config", "src/telemetry"],
+  "src/main.ts": ["src/app.ts", "src/reload.ts", "src/workers", "src/config", "src/telemetry"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 

@@ -28,6 +28,7 @@ test("without settings, everything has its default", () => {
   expect(config).toEqual({
     host: "127.0.0.1",
     port: 4430,
+    workers: 1,
     roles: {},
     adminIssuers: [],
     adminIssuersPrivateAddresses: "refuse",
@@ -304,7 +305,17 @@ describe("problems", () => {
     ]);
   });
 
-  test("never contain a value", () => {
+  test.each(["2", "auto"])("%s workers need MongoDB", (workers) => {
+    expect(problemsOf({ KEYWRIGHT_WORKERS: workers })).toEqual([
+      "KEYWRIGHT_WORKERS: more than one requires a MongoDB store, because only one process can use an SQLite file",
+    ]);
+  });
+
+  test.each(["0", "257", "1.5", "all"])("%s is no number of workers", (workers) => {
+    expect(problemsOf({ KEYWRIGHT_WORKERS: workers })).toEqual(["KEYWRIGHT_WORKERS: must be auto or a whole number from 1 to 256"]);
+  });
+
+  test("never hold a value", () => {
     const marker = "hunter2";
     const environment = Object.fromEntries(
       ["SECRET", "SECRETS_RETIRED", "ADMIN_TOKEN", "SIGNING_KEYS", "STORE", "CACHE", "ISSUER", "PORT", "KEY_PREFIX", "CORS_ORIGINS"].map(
