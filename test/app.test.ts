@@ -35,7 +35,7 @@ async function start(overrides: Partial<Parts>, settings: Readonly<Record<string
   const log = createLog("info", { write: (line) => void lines.push(line) });
   const app = await createApp(config, secrets, log, "0.0.0", overrides);
   cleanUps.push(() => app.close().catch(() => {}));
-  const { url, metricsUrl } = await app.listen();
+  const { url, metricsUrl } = await app.listen(config.metrics);
 
   const post = async (path: string, body: object) => {
     const response = await fetch(`${url}${path}`, {

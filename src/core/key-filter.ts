@@ -10,9 +10,9 @@ export interface KeyFilter {
   readonly status?: KeyStatus | undefined;
   readonly name?: NamePattern;
   readonly createTime?: TimeRange;
-  /** Keys that do not expire are in no range. */
+  /** Keys that do not expire match no range. */
   readonly expireTime?: TimeRange;
-  /** For a key that was never used its creation counts: a new key is not one that is long unused. */
+  /** A key that was never used counts by its creation, so that a new key does not look unused for long. */
   readonly lastUsedTime?: TimeRange;
   /** A scope that the key has. */
   readonly scope?: string;
@@ -35,11 +35,11 @@ export const filterMembers = [
 
 export interface NamePattern {
   readonly text: string;
-  /** True if the name begins with the text, false if it is the text. */
+  /** True if the name must begin with the text, false if it must equal it. */
   readonly isPrefix: boolean;
 }
 
-/** A member of the metadata's outermost object, and its text. */
+/** A member of the metadata's outermost object, and the text to compare it with. */
 export interface MetadataMember {
   readonly member: string;
   readonly value: string;
@@ -83,7 +83,10 @@ const timeFields: Readonly<Record<string, (range: TimeRange) => KeyFilter>> = {
   last_used_time: (lastUsedTime) => ({ lastUsedTime }),
 };
 
-/** Parses the filter of a list of keys. Throws INVALID_REQUEST on `filter` for what no index serves, and names what there is. */
+/**
+ * Parses the filter of a list of keys. Throws INVALID_REQUEST on `filter` for a restriction that no index serves; the error lists those
+ * that are supported.
+ */
 export function parseKeyFilter(text: string): KeyFilter {
   const restrictions = parseRestrictions(text, 'actor_id="user_123" or status=KEY_STATUS_ACTIVE');
   return restrictions.reduce<KeyFilter>((filter, restriction) => added(filter, parseOne(restriction), restriction), {});
@@ -117,7 +120,7 @@ function isComparison(operator: string): operator is "<" | "<=" | ">" | ">=" {
   return operator.startsWith("<") || operator.startsWith(">");
 }
 
-/** The two ends of a range may stand in two restrictions. Everything else is there once. */
+/** The two ends of a range may come from two restrictions. Any other restriction may occur once. */
 function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restriction): KeyFilter {
   const [[member, value]] = Object.entries(more) as [[keyof KeyFilter, object]];
   const before = filter[member];
@@ -127,7 +130,7 @@ function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restrictio
   return { ...filter, [member]: { ...before, ...value } };
 }
 
-/** Reports whether a key is in the list. The keys that an index finds are checked by this, for what the index does not hold. */
+/** Reports whether a key is in the list. Used for keys that an index found, to check what the index does not hold. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
   const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled } = filter;
   if (disabled === true && !record.disabled) return false;
@@ -144,7 +147,7 @@ export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: numbe
 
 /** The order of a list. Absent: by key id. */
 export interface KeyOrder {
-  /** Keys that do not expire come after all others by expiry. */
+  /** Keys that do not expire come last in the order of expiry. */
   readonly by: "createTime" | "expireTime";
   readonly isDescending: boolean;
 }
