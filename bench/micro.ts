@@ -1,6 +1,6 @@
 /**
- * What small steps cost, each with and without the code that a comment in `src` defends by its speed: `node bench/micro.ts`. One process,
- * median CPU time of nine warm runs. Lines name the file of the comment.
+ * Measures small steps with and without code that a comment in `src` justifies by its speed: `node bench/micro.ts`. One process, median CPU
+ * time of nine warm runs. Each line names the file of the comment.
  */
 import { measureBinary } from "./micro/binary.ts";
 import { measureCredentials } from "./micro/credentials.ts";

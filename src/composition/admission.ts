@@ -16,7 +16,7 @@ import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
 
-/** Who may call, which a new configuration replaces. */
+/** The current callers. A new configuration replaces them. */
 export interface CurrentCallers {
   current(): Callers;
   /** Throws ConfigError, and changes nothing, if the settings have a problem. */
@@ -36,7 +36,7 @@ export function openCallers({ config, secrets, log, clock, monotonicMs }: Given)
   };
 }
 
-/** Refused calls in the audit trail. */
+/** Limits on refused calls in the audit trail. */
 const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
 
 export interface AdmissionParts {
@@ -47,7 +47,7 @@ export interface AdmissionParts {
   readonly telemetry: Telemetry;
 }
 
-/** Authenticates calls, records those that are refused, and observes all of them to their end. */
+/** Authenticates calls, records refused ones, and observes all of them until they end. */
 export function createAdmission(given: Given, parts: AdmissionParts): { readonly admit: Admission; readonly refusals: RefusalRecorder } {
   const { config, log, clock, monotonicMs } = given;
   const { callers, directory, audit, connections, telemetry } = parts;

@@ -7,7 +7,7 @@ import type { Given } from "./given.ts";
 import type { Storage } from "./storage.ts";
 
 export interface AppLimits {
-  /** Of keys. Without Redis each process counts separately. */
+  /** Enforces the limits of keys. Without Redis each process counts on its own. */
   readonly rateLimiter: RateLimiter;
   readonly guesses: GuessLimit;
   readonly selfRevokes: SelfRevokeLimits;

@@ -66,15 +66,15 @@ interface VerificationParts {
   readonly telemetry: Telemetry;
 }
 
-/** What verifies, derives from what was verified, and revokes what its holder presents: all under the same limits. */
-function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "derivation" | "selfRevokeLimits"> {
+/** Verifies, derives tokens from verified credentials, and lets holders revoke their credentials, all under the same limits. */
+function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "verifyOptions" | "selfRevokeLimits"> {
   const { given, storage, service, usage, telemetry } = parts;
   const { config, log, clock } = given;
   const { credentials, tokens } = service;
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
   const reportUnanswered = (error: unknown) => log.error({ error }, "credentials of a batch could not be verified");
   const { derivedTokens, clockSkewMs } = config;
-  const { reader, store } = storage;
+  const { reader } = storage;
   const options = { credentials, tokens, derivedTokens, clockSkewMs, reader, usage, rateLimiter, guesses, clock, reportUnanswered };
   return {
     verification: {
@@ -83,7 +83,7 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
       issuerOf: tokens.issuerOf,
       reportUnanswered,
     },
-    derivation: { ...options, store, randomBytes },
+    verifyOptions: options,
     selfRevokeLimits: selfRevokes,
   };
 }

@@ -35,7 +35,7 @@ export interface Protocols {
   readonly streamHandler: StreamHandler;
 }
 
-/** gRPC, gRPC-Web, Connect and JSON/HTTP over one table of methods, and the rooms beside them. */
+/** Makes gRPC, gRPC-Web, Connect and JSON/HTTP from one table of methods, and the handlers beside them. */
 export function createProtocols(parts: ProtocolParts): Protocols {
   const { config, methods, admit, bodies, server, shutdownSignal, reportError } = parts;
   const { trustedProxies } = config;

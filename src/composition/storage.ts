@@ -15,20 +15,20 @@ export interface Storage {
   readonly cache: TrustedCache;
   readonly reader: RecordReader;
   readonly tenants: { readonly directory: TenantDirectory; readonly settings: TenantSettings };
-  /** Whether other processes can change what is stored. */
+  /** Whether other processes can change the stored keys. */
   readonly isShared: boolean;
-  /** Null if processes share no cache. */
+  /** Null if there is no shared cache. */
   readonly shared: { readonly cache: SharedCache; readonly ledger: SharedLedger } | null;
 }
 
 const storeOutageGraceMs = 60_000;
 /**
- * How long Redis keeps an entry past its deadline: what replaced a record must stay for as long as a process may still write the older
- * record.
+ * How long Redis keeps an entry past its deadline: the entry that replaced a record must stay for as long as a process may still write the
+ * older record.
  */
 const sharedGraceMs = storeOutageGraceMs + 60_000;
 
-/** The store, the verifier cache before it, and the tenants in it. */
+/** Opens the store, the verifier cache in front of it, and the tenants in it. */
 export async function openStorage(given: Given, telemetry: Telemetry): Promise<Storage> {
   const { config, secrets, log, clock, monotonicMs, closing } = given;
   const { auditRetentionMs, maxKeys, cacheTtlMs } = config;

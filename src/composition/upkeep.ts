@@ -15,11 +15,11 @@ export interface UpkeepParts {
   readonly refusals: RefusalRecorder;
   readonly trust: CacheTrust;
   readonly directory: TenantDirectory;
-  /** Whether other processes can change what is stored. */
+  /** Whether other processes can change the stored keys. */
   readonly isShared: boolean;
 }
 
-/** Starts what runs beside the calls: buffered writes, which closing writes too, the renewal of the cache's trust, and of what is known of tenants. */
+/** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, and refreshing the tenants. */
 export async function startUpkeep({ log, closing, usage, refusals, trust, directory, isShared }: UpkeepParts): Promise<void> {
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
