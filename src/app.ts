@@ -10,7 +10,7 @@ import { openObservation } from "./composition/observation.ts";
 import { createProtocols } from "./composition/protocols.ts";
 import { openStorage } from "./composition/storage.ts";
 import { startUpkeep } from "./composition/upkeep.ts";
-import type { Config, Secrets } from "./config/config.ts";
+import type { Config, MetricsConfig, Secrets } from "./config/config.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
 import { services } from "./rpc/methods.ts";
 import { createAppConnections } from "./server/app-connections.ts";
@@ -18,11 +18,14 @@ import { closeAll } from "./server/closing.ts";
 import { authorityOf, createListener } from "./server/listener.ts";
 import { createServerServices } from "./server/services.ts";
 import type { Log } from "./telemetry/log.ts";
+import type { Registry } from "./telemetry/metrics/registry.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
 
 export interface App {
-  /** Starts to serve. `metricsUrl` is undefined if metrics are off. */
-  listen(): Promise<{ url: string; metricsUrl: string | undefined }>;
+  /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
+  listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
+  /** Null if metrics are off. */
+  readonly metrics: Pick<Registry, "snapshot"> | null;
   /** Lets these callers call from now on. Throws ConfigError, and changes nothing, if the settings have a problem. */
   replaceCallers(settings: CallersConfig): void;
   /** Finishes calls in progress, writes buffered data, and closes everything, even if parts of it fail. Then rejects with those errors. */
@@ -86,13 +89,14 @@ async function compose(given: Given): Promise<App> {
   closing.defer(() => server.health.drain());
 
   return {
-    async listen() {
+    async listen(metricsAddress) {
       await server.health.check();
       server.health.start();
-      const metricsUrl = await listenForMetrics();
+      const metricsUrl = await listenForMetrics(metricsAddress);
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
+    metrics: metrics?.registry ?? null,
     replaceCallers: callers.replace,
     close: () => closeAll(closing),
   };

@@ -9,7 +9,7 @@ import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
 import { createReload, type ReloadOptions } from "./reload.ts";
-import { createLog, type Log } from "./telemetry/log.ts";
+import { createLog, type Log, type LogFields } from "./telemetry/log.ts";
 import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
@@ -37,20 +37,55 @@ async function main(): Promise<void> {
 }
 
 async function start(config: Config, given: GivenSecrets, readFile: ReloadOptions["readFile"], log: Log): Promise<void> {
+  if (config.workers === 1) return serve(config, given, readFile, log, null);
+  const { isPrimary, workerId } = await import("./workers/role.ts");
+  if (isPrimary) return supervise(config, log);
+  await serve(config, given, readFile, log.child({ worker: workerId }), await import("./workers/worker.ts"));
+}
+
+/** Answers calls in this process. `worker` is null if it is the only one. */
+async function serve(
+  config: Config,
+  given: GivenSecrets,
+  readFile: ReloadOptions["readFile"],
+  log: Log,
+  worker: typeof import("./workers/worker.ts") | null,
+): Promise<void> {
   const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) log[level]({ file }, text);
 
   const version = packageVersion();
   const app = await createApp(config, secrets, log, version);
-  const { url, metricsUrl } = await app.listen();
-  closeOnSignal(app, log);
+  const { url, metricsUrl } = await app.listen(worker === null ? config.metrics : null);
   const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
-  process.on("SIGHUP", createReload({ app, log, environment: process.env, readFile, generatedTokens }));
-  log.info({ url, metricsUrl, version }, "listening");
+  const reload = createReload({ app, log, environment: process.env, readFile, generatedTokens });
+  process.on("SIGHUP", reload);
+  if (worker !== null) {
+    const close = closeOnSignal({ close: () => app.close().finally(() => worker.sendLastMetrics(app)) }, log);
+    log.info({ pid: process.pid, version }, "worker serves");
+    return worker.serveAsWorker({ app, url, reload, close: (reason) => close({ reason }) });
+  }
+  closeOnSignal(app, log);
+  await announceStart(log, { url, metricsUrl, version }, adminTokenFile);
+}
+
+/** Starts workers that answer calls, and keeps them running. */
+async function supervise(config: Config, log: Log): Promise<void> {
+  const { createPrimary } = await import("./workers/primary.ts");
+  const version = packageVersion();
+  const primary = createPrimary({ config, log, version, monotonicMs: () => performance.now() });
+  closeOnSignal(primary, log);
+  process.on("SIGHUP", () => primary.reload());
+  process.on("SIGUSR2", () => void primary.restart());
+  await announceStart(log, { ...(await primary.start()), version, workers: config.workers }, null);
+}
+
+async function announceStart(log: Log, fields: { readonly url: string } & LogFields, adminTokenFile: string | null): Promise<void> {
+  log.info(fields, "listening");
   if (!process.stdout.isTTY) return;
   // These lines follow those of the log.
   await log.flush(maxLogFlushMs);
-  console.log(firstSteps(url, adminTokenFile));
+  console.log(firstSteps(fields.url, adminTokenFile));
 }
 
 function commandLine(args: string[]) {
@@ -76,17 +111,14 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
-/** The first SIGTERM or SIGINT drains; a second one ends the process at once. */
-function closeOnSignal(app: App, log: Log): void {
-  let closing = false;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (closing) {
-      log.warn({ signal }, "exiting without waiting for calls in progress");
-      return void exit(log, 1);
-    }
-    closing = true;
-    log.info({ signal }, "closing");
-    app.close().then(
+/** The first SIGTERM or SIGINT drains, a second one ends the process at once. Returns a function that drains too; it may be called again. */
+function closeOnSignal(service: Pick<App, "close">, log: Log): (why: LogFields) => void {
+  let isClosing = false;
+  const close = (why: LogFields) => {
+    if (isClosing) return;
+    isClosing = true;
+    log.info(why, "closing");
+    service.close().then(
       () => {
         log.info({}, "closed");
         return exit(log, 0);
@@ -94,7 +126,17 @@ function closeOnSignal(app: App, log: Log): void {
       (error: unknown) => crash(log, error, "closing failed"),
     );
   };
+  let hadSignal = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (!hadSignal) {
+      hadSignal = true;
+      return close({ signal });
+    }
+    log.warn({ signal }, "exiting without waiting for calls in progress");
+    void exit(log, 1);
+  };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
+  return close;
 }
 
 /** Writes what the log could not write to standard error, because it is the last information about this process. */
@@ -131,6 +173,8 @@ function reportStartUpError(error: unknown): number {
     for (const problem of error.problems) console.error(`  ${problem}`);
     return configurationExitCode;
   }
+  // The worker has said what is wrong.
+  if (error instanceof Error && "workerExitCode" in error) return error.workerExitCode as number;
   console.error("keywright: cannot start:", errorText(error));
   return 1;
 }

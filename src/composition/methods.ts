@@ -67,14 +67,14 @@ interface VerificationParts {
 }
 
 /** Verifies, derives tokens from verified credentials, and lets holders revoke their credentials, all under the same limits. */
-function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "derivation" | "selfRevokeLimits"> {
+function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "verifyOptions" | "selfRevokeLimits"> {
   const { given, storage, service, usage, telemetry } = parts;
   const { config, log, clock } = given;
   const { credentials, tokens } = service;
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
   const reportUnanswered = (error: unknown) => log.error({ error }, "credentials of a batch could not be verified");
   const { derivedTokens, clockSkewMs } = config;
-  const { reader, store } = storage;
+  const { reader } = storage;
   const options = { credentials, tokens, derivedTokens, clockSkewMs, reader, usage, rateLimiter, guesses, clock, reportUnanswered };
   return {
     verification: {
@@ -83,7 +83,7 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
       issuerOf: tokens.issuerOf,
       reportUnanswered,
     },
-    derivation: { ...options, store, randomBytes },
+    verifyOptions: options,
     selfRevokeLimits: selfRevokes,
   };
 }

@@ -1,3 +1,4 @@
+import type { MetricsConfig } from "../config/config.ts";
 import { createMetricsServer } from "../server/metrics-server.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics/metrics.ts";
 import { watchProcess } from "../telemetry/metrics/process.ts";
@@ -10,8 +11,8 @@ export interface Observation {
   readonly metrics: Metrics | null;
   readonly telemetry: Telemetry;
   readonly reportError: (error: unknown) => void;
-  /** Returns the URL of the metrics, or undefined if they are off. */
-  listen(): Promise<string | undefined>;
+  /** Serves the metrics at `address` and returns their URL; undefined if they are off, or if `address` is null. */
+  listen(address: MetricsConfig | null): Promise<string | undefined>;
 }
 
 /** Opens metrics on their own port, and traces. */
@@ -28,6 +29,6 @@ export async function openObservation({ config, log, version, monotonicMs, closi
     metrics,
     telemetry,
     reportError,
-    listen: async () => (config.metrics === null ? undefined : server?.listen(config.metrics)),
+    listen: async (address) => (address === null ? undefined : server?.listen(address)),
   };
 }

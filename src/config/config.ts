@@ -65,6 +65,8 @@ export interface Config {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** Processes that serve the port together; at least 1. */
+  readonly workers: number;
   /** Roles beside the built-in ones: method names, by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly adminIssuers: readonly AdminIssuer[];

@@ -1,8 +1,9 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import ipaddr from "ipaddr.js";
 import { publicPrefixOf } from "../core/credential-shape.ts";
 import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
-import type { CacheAddress, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
+import type { Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
 import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
@@ -60,12 +61,13 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   const keyPrefixes = keyPrefixesOf(values.key_prefix, values.retired_key_prefixes);
   const adminTokens = [...(values.admin_token === null ? [] : [adminTokenOf("admin", values.admin_token)]), ...(values.admin_tokens ?? [])];
   checkTogether(values, raw, problems);
-  checkBackends(store, cache, raw, problems);
+  checkBackends(store, values, raw, problems);
 
   return {
     config: {
       host: values.host,
       port: values.port,
+      workers: values.workers === "auto" ? availableParallelism() : values.workers,
       roles: values.roles ?? {},
       adminIssuers: values.admin_issuers ?? [],
       adminIssuersPrivateAddresses: values.admin_issuers_private_addresses,
@@ -142,7 +144,7 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
 }
 
 /** Adds problems between the store, the cache and other settings. */
-function checkBackends(store: StoreAddress, cache: CacheAddress, raw: RawSettings, problems: string[]): void {
+function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, raw: RawSettings, problems: string[]): void {
   const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
   const { title, isShared } = storeTraits[store.kind];
   if (isShared) {
@@ -151,6 +153,9 @@ function checkBackends(store: StoreAddress, cache: CacheAddress, raw: RawSetting
     if (raw.secret === undefined) missing("secret");
     if (raw.signing_keys === undefined) missing("signing_keys");
     if (raw.admin_token === undefined && raw.admin_tokens === undefined) missing("admin_token");
+  }
+  if (workers !== 1 && !isShared) {
+    problems.push(`${nameOf("workers")}: more than one requires a MongoDB store, because only one process can use an SQLite file`);
   }
   if (isSharedCache[cache.kind] && !isShared) {
     problems.push(`${nameOf("cache")}: Redis requires a MongoDB store, because only one process can use an SQLite file`);

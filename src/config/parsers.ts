@@ -54,6 +54,18 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+const wholeWorkers = wholeNumber(1, 256);
+
+/** How many workers; `auto` is one for each CPU. */
+export function workerCount(text: string): number | "auto" {
+  if (text === "auto") return "auto";
+  try {
+    return wholeWorkers(text);
+  } catch {
+    throw new MalformedError("must be auto or a whole number from 1 to 256");
+  }
+}
+
 export function share(text: string): number {
   if (!/^\d{1,3}(\.\d{1,15})?$/.test(text) || Number(text) > 1) throw new MalformedError("must be a number from 0 to 1 such as 0.01");
   return Number(text);

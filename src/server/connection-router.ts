@@ -11,14 +11,17 @@ export interface RouterOptions {
   readonly isTls: boolean;
   /** Time-out for the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
+  /** For the same once the drain has begun. */
+  readonly drainTimeoutMs: number;
   readonly draining: AbortSignal;
 }
 
 /**
  * Stands between the listening HTTP/1.1 server and its connections, and hands each to the server of its version: by ALPN over TLS, by the
- * first bytes in clear text. Connections that have sent nothing when the drain begins are closed.
+ * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request may
+ * be on its way.
  */
-export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, draining }: RouterOptions): void {
+export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";
   const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
   http1.off(event, acceptHttp1);
@@ -36,17 +39,17 @@ export function routeConnections({ http1, acceptHttp2, connections, isTls, timeo
 
   if (isTls) {
     http1.on("secureConnection", (socket: TLSSocket) => {
-      if (draining.aborted) socket.destroy();
-      else if (socket.alpnProtocol === "h2") toHttp2(socket);
+      if (socket.alpnProtocol === "h2") toHttp2(socket);
       else toHttp1(socket);
     });
     return;
   }
 
   const undecided = new Set<Socket>();
-  draining.addEventListener("abort", () => {
+  const destroyUndecided = (): void => {
     for (const socket of undecided) socket.destroy();
-  });
+  };
+  draining.addEventListener("abort", () => void setTimeout(destroyUndecided, drainTimeoutMs).unref());
   http1.on("connection", (socket: Socket) => {
     const forget = (): boolean => undecided.delete(socket);
     undecided.add(socket);

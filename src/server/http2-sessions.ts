@@ -34,11 +34,13 @@ const highestStreamId = 2 ** 31 - 1;
 export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, connections: Connections): Http2Sessions {
   const entries = new Map<Socket, Entry>();
   let accepting: Socket | undefined;
+  let isDraining = false;
 
   server.on("session", (session) => {
     if (accepting === undefined) return;
     connections.identify(accepting, session);
     entries.set(accepting, watch(session, limits.maxUnansweredStreams));
+    if (isDraining) announceClose(session, limits.lingerMs);
   });
 
   return {
@@ -55,6 +57,7 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, 
       }
     },
     drain() {
+      isDraining = true;
       for (const { session } of entries.values()) announceClose(session, limits.lingerMs);
     },
   };

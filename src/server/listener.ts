@@ -79,7 +79,8 @@ export function createListener(options: ListenerOptions): Listener {
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   const isTls = tls !== undefined;
-  routeConnections({ http1, acceptHttp2: sessions.accept, connections, isTls, timeoutMs: limits.headersTimeoutMs, draining });
+  const { headersTimeoutMs: timeoutMs, lingerMs: drainTimeoutMs } = limits;
+  routeConnections({ http1, acceptHttp2: sessions.accept, connections, isTls, timeoutMs, drainTimeoutMs, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));

@@ -8,7 +8,7 @@ import { authorityOf, createListener } from "./listener.ts";
 /** The text of a scrape, made on request. */
 export interface Scrapes {
   readonly contentType: string;
-  scrape(): string;
+  scrape(): string | Promise<string>;
 }
 
 export interface MetricsServer {
@@ -35,7 +35,7 @@ const drainMs = 500;
  * A separate port for metrics, so that callers of the API cannot read them and readers of metrics cannot call the API. No authentication.
  */
 export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) => void): MetricsServer {
-  const listener = createListener({ handler: createMetricsHttp(scrapes), limits, onError });
+  const listener = createListener({ handler: createMetricsHttp(scrapes, onError), limits, onError });
   return {
     async listen({ host, port }) {
       const bound = await listener.listen(host, port);
@@ -46,7 +46,7 @@ export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) 
 }
 
 /** Answers GET and HEAD of `/metrics`, and nothing else. */
-function createMetricsHttp(scrapes: Scrapes): HttpHandler {
+function createMetricsHttp(scrapes: Scrapes, onError: (error: unknown) => void): HttpHandler {
   return (request, response) => {
     if (targetOf(request).path !== "/metrics") {
       const { httpStatus, code, text } = errorTable.ROUTE_NOT_FOUND;
@@ -58,10 +58,17 @@ function createMetricsHttp(scrapes: Scrapes): HttpHandler {
       sendError(response, { httpStatus, code, message: text }, { allow: "GET, HEAD" });
       return;
     }
-    const body = scrapes.scrape();
-    response.setHeader("content-type", scrapes.contentType);
-    response.setHeader("content-length", String(Buffer.byteLength(body)));
-    response.setHeader("cache-control", "no-store");
-    response.end(body);
+    const send = (body: string) => {
+      response.setHeader("content-type", scrapes.contentType);
+      response.setHeader("content-length", String(Buffer.byteLength(body)));
+      response.setHeader("cache-control", "no-store");
+      response.end(body);
+    };
+    const text = scrapes.scrape();
+    if (typeof text === "string") return send(text);
+    text.then(send).catch((error: unknown) => {
+      onError(error);
+      response.destroy();
+    });
   };
 }
