@@ -3,8 +3,8 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { openConfiguredTokenKeys } from "./adapters/open.ts";
 import type { CallersConfig } from "./callers.ts";
 import { createAdmission, openCallers } from "./composition/admission.ts";
-import { type Given, ownParts, type Parts } from "./composition/given.ts";
 import { createAppGateways } from "./composition/gateways.ts";
+import { type Given, ownParts, type Parts } from "./composition/given.ts";
 import { createAppMethods } from "./composition/methods.ts";
 import { openObservation } from "./composition/observation.ts";
 import { createProtocols } from "./composition/protocols.ts";
