@@ -47,6 +47,7 @@ import { createUsageFlush } from "./service/usage-flush.ts";
 import { createUsageRecorder } from "./service/usage-recorder.ts";
 import { createVerify } from "./service/verify.ts";
 import { createVerifyMany } from "./service/verify-many.ts";
+import { createSite } from "./site/site.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics/metrics.ts";
 import { watchProcess } from "./telemetry/metrics/process.ts";
@@ -254,7 +255,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      rooms: new Map([[introspectionPath, createIntrospection(introspection)]]),
+      rooms: new Map([[introspectionPath, createIntrospection(introspection)], ...(await createSite({ version }))]),
       transcoder: createTranscoder({ methods, admit, json, bodies, rest: successes, trustedProxies, maxBytes, reportError }),
       cors: createCors(config.corsOrigins),
     }),

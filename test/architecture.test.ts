@@ -35,9 +35,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core"],
   "src/callers.ts": ["src/rpc/admission", "src/config", "src/ports"],
   "src/introspection": ["src/transcode/respond.ts", "src/http", "src/call", "src/error", "gen/keywright"],
+  "src/site": ["src/transcode/respond.ts", "src/http", "src/error"],
   "src/reload.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/reload.ts", "src/config", "src/telemetry"],
+  "tools/openapi": ["src/rpc/method-table.ts", "src/rpc/methods.ts", "src/transcode", "src/error", "gen/google"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 
