@@ -9,7 +9,7 @@ export interface SiteOptions {
 }
 
 /** What the server says about itself, by path. It is public, and holds nothing of any tenant. */
-export async function createSite({ version }: SiteOptions): Promise<ReadonlyMap<string, HttpHandler>> {
+export function createSite({ version }: SiteOptions): ReadonlyMap<string, HttpHandler> {
   let document: Representation | undefined;
   return new Map([
     ["/", serve(startPage(version, false))],

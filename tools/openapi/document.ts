@@ -1,6 +1,6 @@
 import { type DescMessage, type DescMethod, type DescService, hasOption } from "@bufbuild/protobuf";
 import { http } from "../../gen/google/api/annotations_pb.ts";
-import { accessOf, isRead, successes, tableMethods } from "../../src/rpc/method-table.ts";
+import { accessOf, isOfInstallation, isRead, successes, tableMethods } from "../../src/rpc/method-table.ts";
 import { commentOf } from "./comments.ts";
 import { createFailures, failureExamples, failureSchemas } from "./failures.ts";
 import { headerComponents, parameterComponents } from "./headers.ts";
@@ -73,7 +73,7 @@ function rowOf(method: DescMethod): RowFacts {
   if (served === undefined || access === undefined || success === undefined) {
     throw new Error(`${method} has no row in src/rpc/methods.ts: add it, then run \`npm run generate\` again`);
   }
-  return { access, success, isRead: isRead(served) };
+  return { access, success, isRead: isRead(served), isOfInstallation: isOfInstallation(served) };
 }
 
 /** The messages in the body of a method's requests: all of them but the one whose place a body of its own takes. */

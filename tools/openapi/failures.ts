@@ -6,11 +6,12 @@ import { commentOf } from "./comments.ts";
 import { type Json, schemaRef } from "./json-schema.ts";
 
 /** Reasons that every method may have, those with a body, those that change something, and those that need a token. */
-const ofAll: readonly Reason[] = ["INVALID_REQUEST", "STORE_UNAVAILABLE", "SHUTTING_DOWN", "INTERNAL"];
+const ofAll: readonly Reason[] = ["INVALID_REQUEST", "TENANT_DENIED", "STORE_UNAVAILABLE", "SHUTTING_DOWN", "INTERNAL"];
 const ofBodies: readonly Reason[] = ["MALFORMED_BODY", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "TOO_MANY_BODIES"];
 const ofVariables: readonly Reason[] = ["ROUTE_NOT_FOUND"];
 const ofChanges: readonly Reason[] = ["CONCURRENT_CHANGE"];
-const ofCallers: readonly Reason[] = ["UNAUTHENTICATED", "PERMISSION_DENIED", "ISSUER_UNAVAILABLE"];
+const ofChangesOfKeys: readonly Reason[] = ["TENANT_SUSPENDED"];
+const ofCallers: readonly Reason[] = ["UNAUTHENTICATED", "PERMISSION_DENIED", "TENANT_NOT_FOUND", "ISSUER_UNAVAILABLE"];
 
 /** Reasons that no operation of the document has: those of other protocols, and those of requests that are for none of its operations. */
 const elsewhere: readonly Reason[] = [
@@ -23,7 +24,7 @@ const elsewhere: readonly Reason[] = [
   "DEADLINE_EXCEEDED",
 ];
 /** Reasons that follow from what a method is. Comments name the others. */
-const implied = new Set([...ofAll, ...ofBodies, ...ofVariables, ...ofChanges, ...ofCallers, ...elsewhere]);
+const implied = new Set([...ofAll, ...ofBodies, ...ofVariables, ...ofChanges, ...ofChangesOfKeys, ...ofCallers, ...elsewhere]);
 
 const reasons = Object.keys(errorTable) as Reason[];
 const requestId = "0b5e2c5e-6a3e-4b6a-9a37-2d3c1a4f8e11";
@@ -35,6 +36,8 @@ export interface FailureContext {
   readonly hasVariable: boolean;
   readonly isPublic: boolean;
   readonly isRead: boolean;
+  /** Whether the method is about all tenants, not about the keys of one. */
+  readonly isOfInstallation: boolean;
 }
 
 /** Collects the responses of failures. */
@@ -76,10 +79,11 @@ function pascalCase(reason: Reason): string {
 
 /** In the order of the table: what follows from the kind of the method, and what comments say of it and of the fields of its requests. */
 function reasonsOf({ method, ...is }: FailureContext): readonly Reason[] {
-  const ofMethod = commentOf(method).text;
+  const ofMethod = `${commentOf(method.parent).text}\n${commentOf(method).text}`;
   const said = new Set([ofMethod, ...method.input.fields.map((field) => commentOf(field).text)].flatMap(reasonsIn));
   const codes = codesIn(ofMethod);
-  const isNamed = (reason: Reason) => said.has(reason) || codes.has(errorTable[reason].code);
+  const isOfCode = (reason: Reason) => codes.has(errorTable[reason].code) && reason.startsWith("TENANT_") === is.isOfInstallation;
+  const isNamed = (reason: Reason) => said.has(reason) || isOfCode(reason);
   return reasons.filter((reason) => (implied.has(reason) ? isImplied(reason, is) : isNamed(reason)));
 }
 
@@ -98,6 +102,7 @@ function isImplied(reason: Reason, is: Omit<FailureContext, "method">): boolean 
   if (ofBodies.includes(reason)) return is.hasBody;
   if (ofVariables.includes(reason)) return is.hasVariable;
   if (ofChanges.includes(reason)) return !is.isRead;
+  if (ofChangesOfKeys.includes(reason)) return !is.isRead && !is.isOfInstallation;
   if (ofCallers.includes(reason)) return !is.isPublic;
   return ofAll.includes(reason);
 }

@@ -1,11 +1,12 @@
-import type { Json } from "./json-schema.ts";
+import { extensionMark, type Json } from "./json-schema.ts";
 
 /** The methods that ask the verifier cache. Their callers may bypass it, and are told what it did and what is left of the rate limit. */
 const verifications = new Set(["AdminVerifyApiKey", "AdminBatchVerifyApiKeys"]);
 
-export function requestHeaders(method: string): readonly Json[] {
-  if (!verifications.has(method)) return [];
-  return ["CacheControl", "Pragma"].map((name) => ({ $ref: `#/components/parameters/${name}` }));
+/** References to the headers that requests may have. Callers act for a tenant, except where a method is about all of them. */
+export function requestHeaders(method: string, isOfTenant: boolean): readonly Json[] {
+  const names = [...(verifications.has(method) ? ["CacheControl", "Pragma"] : []), ...(isOfTenant ? ["KeywrightTenant"] : [])];
+  return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
 
 /** References to the headers of a success. */
@@ -34,6 +35,13 @@ export const parameterComponents: Json = {
     in: "header",
     description:
       "`no-cache` asks the store instead of the verifier cache. `no-store` also leaves the cache as it is. Other directives are ignored.",
+    schema: text,
+  },
+  KeywrightTenant: {
+    name: "Keywright-Tenant",
+    in: "header",
+    description: "The tenant to act for. Absent: the caller's own, else the one that has the host of the call, else `default`.",
+    [extensionMark]: true,
     schema: text,
   },
   Pragma: { name: "Pragma", in: "header", description: "`no-cache` is the same as `Cache-Control: no-cache`.", schema: text },

@@ -14,6 +14,7 @@ import type { Schemas } from "./schemas.ts";
 export interface RowFacts {
   readonly access: Access;
   readonly isRead: boolean;
+  readonly isOfInstallation: boolean;
   readonly success: Success<never>;
 }
 
@@ -68,7 +69,7 @@ function operationOf(binding: Binding, index: number, context: OperationContext)
   const { service, method, row, schemas, failures } = context;
   const comment = commentOf(method);
   const isPublic = row.access === "public";
-  const parameters = [...parametersOf(binding, method, schemas), ...requestHeaders(method.name)];
+  const parameters = [...parametersOf(binding, method, schemas), ...requestHeaders(method.name, !isPublic && !row.isOfInstallation)];
   return {
     operationId: `${method.localName}${index === 0 ? "" : index + 1}`,
     tags: [service.name],
@@ -86,6 +87,7 @@ function operationOf(binding: Binding, index: number, context: OperationContext)
         hasVariable: binding.inPath.length > 0,
         isPublic,
         isRead: row.isRead,
+        isOfInstallation: row.isOfInstallation,
       }),
     },
   };

@@ -2,10 +2,10 @@ import { add, convert, type Debt, isMore, noDebt, owedAt, priceOf, type Rate, ra
 import type { KnownDebt, LocalLedger } from "../../ports/ledger.ts";
 
 export interface MemoryLedgerOptions {
-  /** Keys that owe something at the same time; some 320 bytes each, of a follower 420. At least 1. */
+  /** Maximum keys that owe something at the same time. Each takes some 320 bytes, or 420 in a follower. At least 1. */
   readonly maxEntries: number;
   readonly monotonicMs: () => number;
-  /** True if there is a shared limit to tell of what was spent here. */
+  /** True if there is a shared limit to which local spending is reported. */
   readonly isFollower?: boolean;
 }
 
@@ -13,21 +13,23 @@ interface Entry {
   rate: Rate;
   /** When the debt ends, on the monotonic clock. */
   end: Debt;
-  /** The same for what was spent here alone and reported to no server. */
+  /** The same for what was spent here and reported to no server. */
   ownEnd: Debt;
   knownTo: string | undefined;
   ownSpends: number;
 }
 
 const nothingKnown: KnownDebt = { owed: noDebt, own: noDebt, knownTo: undefined, ownSpends: 0 };
-/** How many entries are checked for each new one. More than one, so that entries whose debt has ended go faster than new ones come. */
+/**
+ * How many entries are checked for each new one. More than one, so that entries whose debt has ended are removed faster than new ones come.
+ */
 const lookedAtForNew = 4;
 
 export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false }: MemoryLedgerOptions): LocalLedger {
   const entries = new Map<string, Entry>();
   let walk = entries.entries();
 
-  /** Goes on with an endless walk over all entries, so that no timer is needed and no request waits for a sweep. */
+  /** Continues an endless walk over all entries, so that no timer is needed and no request waits for a sweep. */
   const makeRoom = (nowUs: number) => {
     for (let looked = 0; looked < lookedAtForNew && entries.size > 0; looked += 1) {
       let step = walk.next();
@@ -98,7 +100,8 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
       const key = entryKey(tenant, keyId);
       const entry = entries.get(key);
       const nowUs = now();
-      // Counted from now, though it began to melt when the server answered: rather a round trip too long than too short.
+      // Counted from now, although the debt began to shrink when the server answered. So it may last a round trip too long, but never too
+      // short.
       const told = endOf(nowUs, answer.owed);
       if (entry === undefined) {
         if (isMore(answer.owed, noDebt)) owe(key, entry, rate, told).knownTo = answer.serverId;
@@ -109,7 +112,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
         owe(key, entry, rate, later(held, told)).knownTo = answer.serverId;
         return;
       }
-      // Of what was spent here meanwhile the server knows nothing.
+      // The server does not know what was spent here in the meantime.
       owe(key, entry, rate, later(answer.admitted ? add(rate.partsPerUs, held, price) : held, told));
     },
   };
@@ -123,7 +126,7 @@ function later(a: Debt, b: Debt): Debt {
   return isMore(a, b) ? a : b;
 }
 
-/** A debt of the entry, under another policy if that changed. */
+/** Returns a debt of the entry, converted if the policy has changed. */
 function under({ rate: own }: Entry, rate: Rate, owed: Debt): Debt {
   return isSame(own, rate) ? owed : convert(owed, own, rate);
 }
@@ -132,7 +135,7 @@ function isSame(a: Rate, b: Rate): boolean {
   return a.quota === b.quota && a.windowUs === b.windowUs;
 }
 
-/** Tenants hold no NUL, so no two pairs share a key. */
+/** Tenants contain no NUL, so no two pairs share a key. */
 function entryKey(tenant: string, keyId: string): string {
   return `${tenant}\0${keyId}`;
 }

@@ -5,24 +5,27 @@ import { withTimeout } from "./timeout.ts";
 import { createTopology } from "./topology.ts";
 import { parseRedisUri } from "./uri.ts";
 
-/** Where it is said that Redis came, went, or may not do what is asked of it. */
+/** Receives log lines when the connection to Redis opens or closes, or when Redis refuses a command. */
 export interface RedisLog {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
 export interface RedisOptions {
-  /** Stands for the store whose keys are held; without braces. Processes of one store give the same, those of another store another. */
+  /**
+   * Identifies the store whose keys are cached; contains no braces. Processes of one store use the same namespace, processes of another
+   * store use another.
+   */
   readonly namespace: string;
   /** See uri.ts. */
   readonly uri: string;
-  /** For every command; less than a read of the store may take. */
+  /** Time-out of every command. Must be shorter than that of a store read. */
   readonly timeoutMs?: number;
-  /** For opening a connection, which no request waits for. */
+  /** Time-out of opening a connection, which no request waits for. */
   readonly connectTimeoutMs?: number;
-  /** How often the servers are asked whether they are still the same. */
+  /** Interval at which the process checks that the servers are still the same. */
   readonly recheckMs?: number;
-  /** Certificates to trust for TLS in place of the system's, in PEM. */
+  /** Certificates to trust for TLS instead of the system's, in PEM. */
   readonly tlsCa?: string | Buffer;
   readonly clock?: () => number;
   readonly random?: () => number;
@@ -32,29 +35,32 @@ export interface RedisOptions {
 export interface CircuitEvents {
   onUp(): void;
   onDown(): void;
-  /** Of the present link only. */
+  /** Called only for messages of the current link. */
   onMessage(message: string, link: Link): void;
 }
 
-/** The link to the servers, which comes and goes. Every user of Redis in this process shares it, so one that finds it lost spares the others a wait. */
+/**
+ * The link to the servers, which may be lost and opened again. All users of Redis in this process share it, so if one finds it lost, the
+ * others need not wait.
+ */
 export interface Circuit {
-  /** Null while there is none. */
+  /** Null while there is no link. */
   readonly link: Link | null;
   /** Runs commands on the current link. Returns null if there is no link, or if they did not all succeed in time. */
   attempt<T>(commands: (link: Link) => Promise<T>): Promise<{ readonly link: Link; readonly result: T } | null>;
-  /** Once. */
+  /** Call it once. */
   attach(events: CircuitEvents): void;
   close(): void;
 }
 
 const retryMs = { first: 250, most: 1000 };
-/** A link that lasted this long ends the back-off. */
+/** A link that lasts this long resets the back-off. */
 const steadyMs = 2000;
 const complaintIntervalMs = 60_000;
 
 /**
- * Connects by itself, beside the requests. A server that lets a command time out is dropped at once and tried again on a new connection, after
- * 250 ms, later up to 1 s. Throws for a malformed URI only.
+ * Connects in the background, outside of requests. If a command times out, the connection is dropped at once, and a new one is tried after
+ * 250 ms, later up to 1 s. Throws only for a malformed URI.
  */
 export function startCircuit(options: RedisOptions): Circuit {
   const { timeoutMs = 100, connectTimeoutMs = 1000, recheckMs = 500 } = options;

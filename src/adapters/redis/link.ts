@@ -8,28 +8,28 @@ import { withTimeout } from "./timeout.ts";
 import type { Servers, Topology } from "./topology.ts";
 import type { RedisAddress } from "./uri.ts";
 
-/** Connections to all servers of the cache, each of which said who it is, and a subscription at one of them. */
+/** Connections to all servers of the cache, each of which has been identified, and a subscription at one of them. */
 export interface Link {
   readonly cacheId: string;
   readonly isCluster: boolean;
-  /** The connection to the server that holds this key or channel. */
+  /** Returns the connection to the server that holds this key or channel. */
   nodeOf(name: string): ScriptedRedis;
-  /** Once. Messages that came before are dropped. */
+  /** Call it once. Earlier messages are dropped. */
   attach(events: LinkEvents): void;
   close(): void;
 }
 
 export interface LinkEvents {
   readonly onMessage: (message: string) => void;
-  /** Called at most once, when the link must not be used any more; the link has to be closed all the same. */
+  /** Called at most once, when the link must no longer be used. The caller must still close the link. */
   readonly onLost: (reason: unknown) => void;
 }
 
 export interface LinkOptions extends ConnectionOptions {
   readonly channel: string;
-  /** For one question to an open link; while it is being set up, `connectTimeoutMs` holds for each. */
+  /** Time-out of a command on an open link. While the link is being opened, `connectTimeoutMs` applies instead. */
   readonly timeoutMs: number;
-  /** How often the servers are asked again who they are. */
+  /** Interval at which the servers are identified again. */
   readonly recheckMs: number;
 }
 
@@ -39,8 +39,8 @@ interface Node {
 }
 
 /**
- * Opens a link. Nothing is sent on any connection before its server said who it is. A link is lost as a whole with any of its connections,
- * and when the servers change behind them.
+ * Opens a link. No command is sent on a connection before its server has been identified. The whole link is lost if any of its connections
+ * is lost, or if the servers behind them change.
  */
 export async function openLink(topology: Topology, options: LinkOptions): Promise<Link> {
   const { channel } = options;
@@ -84,7 +84,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
 
     const moved = () => lose(new UnusableServerError("the cache is held by other servers now"));
     let asking = false;
-    // Beside the check and not part of it: sentinels that do not answer must not delay the question to the servers themselves.
+    // Runs beside the check: sentinels that do not answer must not delay the question to the servers themselves.
     const askOthers = async () => {
       if (asking) return;
       asking = true;
@@ -122,7 +122,7 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
   }
 }
 
-/** The cache id; rejects if a server is not fit to be used, or does not see the cluster as the others do. */
+/** Returns the cache id. Rejects if a server cannot be used, or disagrees with the others about the cluster. */
 async function identify(masters: readonly Node[], { cluster }: Servers, db: number, timeoutMs: number): Promise<string> {
   const ask = async ({ address, client }: Node): Promise<string> => {
     const [dataSet, view] = await Promise.all([readDataSet(client), cluster === null ? null : readClusterView(client, address)]);
@@ -132,12 +132,12 @@ async function identify(masters: readonly Node[], { cluster }: Servers, db: numb
   return cacheIdOf(await Promise.all(masters.map((node) => withTimeout(timeoutMs, ask(node)))), db);
 }
 
-/** In a cluster by sharded pub/sub: one node sends all messages in one order, which a broadcast over the cluster would not keep. */
+/** Uses sharded pub/sub in a cluster: one node sends all messages in one order. A broadcast over the cluster would not keep the order. */
 function subscribe(client: ScriptedRedis, channel: string, sharded: boolean): Promise<unknown> {
   return sharded ? client.ssubscribe(channel) : client.subscribe(channel);
 }
 
-/** Waits for all even if one fails, so that none is left half open. */
+/** Waits for all, even if one fails, so that none is left half open. */
 async function allOrNone<T>(work: readonly Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(work);
   const failed = outcomes.find((outcome) => outcome.status === "rejected");

@@ -8,14 +8,14 @@ import { decodeMessage, encodeMessage } from "./messages.ts";
 import { createNames } from "./names.ts";
 
 export interface RedisSharedCacheOptions extends RedisOptions {
-  /** How long Redis keeps an entry beyond its deadline, for times without the store. */
+  /** How long Redis keeps an entry beyond its deadline, for outages of the store. */
   readonly graceMs?: number;
 }
 
-/** Fills beyond this many in progress are dropped: a flood of them would delay the reads. */
+/** Maximum fills in progress. Further ones are dropped, because a flood of them would delay the reads. */
 const maxFillsUnderWay = 1000;
 
-/** The shared cache. Closing it closes the circuit. */
+/** The shared cache. Closing it also closes the circuit. */
 export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCacheOptions): SharedCache {
   const { graceMs = 60_000, clock = Date.now } = options;
   const { channel, entry: entryName } = createNames(options.namespace);

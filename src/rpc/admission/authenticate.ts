@@ -1,7 +1,6 @@
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { contextOf } from "../context.ts";
 import type { JwtCallers, JwtRefusal } from "./jwt-callers.ts";
 import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
 import type { AccessOf } from "./permissions.ts";
@@ -13,6 +12,9 @@ export interface Callers {
   readonly jwts: JwtCallers | null;
   readonly accessOf: AccessOf;
 }
+
+/** The challenge to a caller that may not do what it asks for (RFC 6750, section 3.1). */
+export const insufficientScope = ["www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"'] as const;
 
 type Found = Caller | JwtRefusal;
 
@@ -43,10 +45,8 @@ function authorize(call: Call, found: Found, allowed: readonly string[] | undefi
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
   if (found === "invalid") throw unauthenticated(call, 'Bearer realm="keywright", error="invalid_token"');
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  const { roles, tenants } = call.caller;
-  const mayAct = tenants === "*" || tenants.includes(contextOf(call).tenant);
-  if (mayAct && allowed !== undefined && roles.some((role) => allowed.includes(role))) return;
-  call.setResponseHeader("www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"');
+  if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
+  call.setResponseHeader(...insufficientScope);
   throw new Failure("PERMISSION_DENIED");
 }
 
