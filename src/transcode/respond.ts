@@ -51,6 +51,13 @@ function responseText(route: Route, message: Message): string {
   return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
 }
 
+/** The JSON of a failure: google.rpc.Status, with the `error` object of AIP-193 beside its members. */
+export function failureBody(failure: Failure, requestId: string): JsonObject {
+  const { code, httpStatus } = errorTable[failure.reason];
+  const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
+  return { ...status, error: { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] } };
+}
+
 /**
  * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the
  * HTTP/1.1 connection is closed after the answer. If the body was not read to its end, the HTTP/2 stream is closed.
@@ -63,17 +70,9 @@ export function sendFailure(
   status: number = errorTable[failure.reason].httpStatus,
 ): void {
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
-  sendJson(request, response, { status, text: failureText(failure, headers["x-request-id"] ?? ""), headers });
+  sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
   // A body that is not read would stay in memory until the answer is read.
   request.resume();
-}
-
-/** The body of a failure. */
-export function failureText(failure: Failure, requestId: string): string {
-  const { code, httpStatus } = errorTable[failure.reason];
-  const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
-  const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
-  return JSON.stringify({ ...status, error });
 }
 
 /** HTTP/1.1 keeps its connection if the rest arrives soon. */
