@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
@@ -10,7 +9,7 @@ import { createTrustedCache } from "./cache/trusted-cache.ts";
 import { failureStatus } from "./call/error-details.ts";
 import { noteKnownConnections } from "./call/known-connection.ts";
 import { createMethodTable } from "./call/methods.ts";
-import { type CallersConfig, callersOf } from "./callers.ts";
+import { type CallersConfig, createCallers } from "./callers.ts";
 import type { Config, Secrets } from "./config/config.ts";
 import { createRpcHandler } from "./connect/rpc.ts";
 import { createServerStreamLane } from "./connect/server-stream-lane.ts";
@@ -53,6 +52,7 @@ import { watchProcess } from "./telemetry/metrics/process.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { openTraces } from "./telemetry/traces/open.ts";
+import { openTls, watchTls } from "./tls.ts";
 import { createTranscoder } from "./transcode/transcoder.ts";
 import { createViolationsOf } from "./validation/violations.ts";
 
@@ -110,8 +110,9 @@ interface Given {
 
 async function compose({ config, secrets, log, version, parts, closing }: Given): Promise<App> {
   const { clock, monotonicMs } = parts;
-  const keysOf = openIssuerKeys(config, monotonicMs, log);
-  let callers = callersOf({ ...config, ...secrets }, keysOf, clock);
+  const tls = openTls(config.tls, clock);
+  const sources = { keysOf: openIssuerKeys(config, monotonicMs, log), certificateOf: tls.certificates?.certificateOf, clock };
+  const callers = createCallers({ ...config, ...secrets }, sources);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const metrics = config.metrics === null ? null : createMetrics(version);
@@ -209,10 +210,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   );
 
   const refusals = createRefusalRecorder({ audit: store.audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(
-    refusals,
-    authenticate(() => callers, clock),
-  );
+  const authorized = auditRefusals(refusals, authenticate(callers.current, clock));
   const isSampled = createSampler(config.logSampling, Math.random);
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
@@ -230,7 +228,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     services: [ApiKeysService],
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
-    isAdmin: (authorization) => isAdmin(callers, authorization, clock),
+    isAdmin: (authorization) => isAdmin(callers.current(), authorization, clock),
     monotonicMs,
   });
   const rpc = createRpcHandler({
@@ -261,7 +259,8 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
     streamHandler: (...stream) => rpc.streamHandler(...stream) || watchLane(...stream),
     limits,
     connections,
-    tls: config.tls === null ? undefined : { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
+    tls: tls.material,
+    certificates: tls.certificates,
     onError: reportError,
   });
 
@@ -271,6 +270,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);
+  closing.defer(watchTls(tls, listener.replaceTls, log));
   await trust.tick();
   every(trustTickMs, trust.tick, closing);
   closing.defer(() => server.health.stop());
@@ -286,9 +286,7 @@ async function compose({ config, secrets, log, version, parts, closing }: Given)
       const bound = await listener.listen(config.host, config.port);
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
-    replaceCallers(settings) {
-      callers = callersOf(settings, keysOf, clock);
-    },
+    replaceCallers: callers.replace,
     close: () => closeAll(closing),
   };
 }

@@ -35,6 +35,8 @@ export interface TlsFiles {
   readonly certFile: string;
   /** PEM. Absolute. */
   readonly keyFile: string;
+  /** Authorities of client certificates, in PEM. Absolute. Null: clients are not asked for one. */
+  readonly clientCaFile: string | null;
 }
 
 /** Where Prometheus finds the metrics. */
@@ -68,6 +70,8 @@ export interface Config {
   /** Roles beside the built-in ones: names of methods, by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly adminIssuers: readonly AdminIssuer[];
+  /** What client certificates give. */
+  readonly adminCertificates: readonly ClaimRule[];
   readonly adminIssuersPrivateAddresses: "refuse" | "allow";
   readonly maxConnections: number;
   /** Of one address, and without a call with a valid token. */

@@ -7,7 +7,7 @@ import { peekFirstBytes } from "./first-bytes.ts";
 export interface RouterOptions {
   readonly http1: Server;
   readonly acceptHttp2: (socket: Socket) => void;
-  readonly connections: Connections;
+  readonly identify: Connections["identify"];
   readonly isTls: boolean;
   /** For the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
@@ -18,13 +18,13 @@ export interface RouterOptions {
  * Puts itself between the listening HTTP/1.1 server and its connections, and gives each to the server of its version: by ALPN over TLS,
  * by the first bytes in clear text. Connections that have said nothing yet when the drain begins are closed.
  */
-export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, draining }: RouterOptions): void {
+export function routeConnections({ http1, acceptHttp2, identify, isTls, timeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";
   const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
   http1.off(event, acceptHttp1);
 
   const toHttp1 = (socket: Socket): void => {
-    connections.identify(socket, socket);
+    identify(socket, socket);
     acceptHttp1.call(http1, socket);
     if (isTls) keepParserRunning(socket);
   };

@@ -11,6 +11,8 @@ export interface Http2Sessions {
   check(): void;
   /** Tells every client to open no more streams, and closes each connection when its streams are done. */
   drain(): void;
+  /** Opens no more streams on the sessions for which `isOver` is true, and closes each when its streams are done. Clients may retry the rest. */
+  closeWhere(isOver: (session: ServerHttp2Session) => boolean): void;
 }
 
 interface Entry {
@@ -31,7 +33,11 @@ interface Entry {
 /** The highest stream id there is: a GOAWAY with it says "about to close" and still takes what is on its way (RFC 9113, section 6.8). */
 const highestStreamId = 2 ** 31 - 1;
 
-export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, connections: Connections): Http2Sessions {
+export function trackHttp2Sessions(
+  server: Http2Server,
+  limits: ListenerLimits,
+  connections: Pick<Connections, "identify" | "isKnown">,
+): Http2Sessions {
   const entries = new Map<Socket, Entry>();
   let accepting: Socket | undefined;
 
@@ -56,6 +62,11 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, 
     },
     drain() {
       for (const { session } of entries.values()) announceClose(session, limits.lingerMs);
+    },
+    closeWhere(isOver) {
+      for (const { session } of entries.values()) {
+        if (!session.closed && !session.destroyed && isOver(session)) session.close();
+      }
     },
   };
 }
