@@ -8,7 +8,7 @@ import { createCertificateCallers } from "./rpc/admission/certificate-callers.ts
 import { createJwtCallers } from "./rpc/admission/jwt-callers.ts";
 import { createAccessOf, rolesProblems } from "./rpc/admission/permissions.ts";
 
-/** The settings that say who may call. */
+/** The settings that define who may call. */
 export type CallersConfig = Pick<Config, "roles" | "adminIssuers" | "adminCertificates"> & Pick<Secrets, "adminTokens">;
 
 export interface CallersSources {
@@ -18,18 +18,8 @@ export interface CallersSources {
   readonly clock: Clock;
 }
 
-/** Who may call, at each moment. Throws ConfigError if roles name what is not a method; so does `replace`, which then changes nothing. */
-export function createCallers(settings: CallersConfig, sources: CallersSources) {
-  let callers = callersOf(settings, sources);
-  return {
-    current: (): Callers => callers,
-    replace(newer: CallersConfig): void {
-      callers = callersOf(newer, sources);
-    },
-  };
-}
-
-function callersOf(
+/** Makes the callers from the settings. Throws ConfigError if a role names an unknown method. */
+export function callersOf(
   { roles, adminIssuers, adminCertificates, adminTokens }: CallersConfig,
   { keysOf, certificateOf, clock }: CallersSources,
 ): Callers {

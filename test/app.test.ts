@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { openStore } from "../src/adapters/open.ts";
-import { createApp, type Parts } from "../src/app.ts";
+import { createApp } from "../src/app.ts";
+import type { Parts } from "../src/composition/given.ts";
 import { completeSecrets } from "../src/config/bootstrap.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { Failure } from "../src/error/failure.ts";
@@ -34,7 +35,7 @@ async function start(overrides: Partial<Parts>, settings: Readonly<Record<string
   const log = createLog("info", { write: (line) => void lines.push(line) });
   const app = await createApp(config, secrets, log, "0.0.0", overrides);
   cleanUps.push(() => app.close().catch(() => {}));
-  const { url, metricsUrl } = await app.listen();
+  const { url, metricsUrl } = await app.listen(config.metrics);
 
   const post = async (path: string, body: object) => {
     const response = await fetch(`${url}${path}`, {

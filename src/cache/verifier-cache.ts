@@ -1,6 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import type { RecordCache } from "../ports/record-cache.ts";
+import type { CacheEntry, RecordCache } from "../ports/record-cache.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import { type ChangeAnnouncer, createChangeAnnouncer } from "./announce.ts";
 import type { EntryLives } from "./entry.ts";
@@ -15,6 +15,8 @@ import type { CacheTrust } from "./trust.ts";
 export interface VerifierCache {
   readonly reader: RecordReader;
   readonly announcer: ChangeAnnouncer;
+  /** What the process knows of a record and may believe now. Does not wait, and is not counted as a read. */
+  peek(tenant: string, keyId: string): CacheEntry | undefined;
 }
 
 export interface VerifierCacheOptions extends EntryLives {
@@ -53,5 +55,6 @@ export function createVerifierCache(options: VerifierCacheOptions): VerifierCach
   return {
     reader: createRecordReader({ processLevel, flights, lookUp, trust }),
     announcer: createChangeAnnouncer({ local, shared, trust, flights, clock, lives: options }),
+    peek: (tenant, keyId) => processLevel.read("first", tenant, keyId),
   };
 }

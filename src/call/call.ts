@@ -41,6 +41,12 @@ export interface Call {
   setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
+  /** The host that the call was sent to, in lower case and without a port. Empty if it names none. */
+  readonly host: string;
+  /** Whose keys the call is about; set by the admission. Undefined: `default`. */
+  tenant: string | undefined;
+  /** True if `host` decided about the tenant. */
+  isTenantOfHost: boolean;
   /** Set before the admission if calls are observed. The code that runs the call ends it. */
   observation: CallObservation | undefined;
 }

@@ -9,6 +9,7 @@ import {
   jwtPrefix,
   jwtShape,
   macaroonPrefix,
+  publicPrefixOf,
   tailLength,
   tailLengths,
   versionMark,
@@ -26,9 +27,7 @@ export interface KeyPrefixes {
   readonly retired: readonly string[];
 }
 
-/**
- * A presented key. It is valid only if a record matches. `keyIds` are the ids to look up, in order: the first record that matches counts.
- */
+/** A presented key. It is valid only if a record matches. `keyIds` are the ids to look up, in order; the first matching record decides. */
 export type PresentedKey =
   | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
   /** The ids are those under the current server secret and then under each retired one. */
@@ -59,12 +58,19 @@ export type ParsedCredential =
   /** It cannot be a credential. */
   | { readonly type: "unreadable" };
 
+/** The prefixes of a tenant's own keys, beside those of the installation. */
+export interface TenantPrefixes {
+  /** Empty: the tenant has none. */
+  readonly keyPrefix: string;
+  readonly retiredPrefixes: readonly string[];
+}
+
 export interface Credentials {
   /** Makes a new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
   /**
    * Parses a presented text. Costs one HMAC, or one SHA-256 for a key that was seen recently. Does no I/O. An issued key of another
-   * installation has a correct checksum and a tag that is not ours, so it can be an imported key here.
+   * installation has a correct checksum and an unknown tag, so it can be an imported key here.
    */
   parse(tenant: string, text: string, nowMs: number): ParsedCredential;
   /** Reads `text` as an imported key, whatever it looks like. Returns null if it cannot be one. */
@@ -80,6 +86,7 @@ export function createCredentials(
   secrets: ServerSecrets,
   prefixes: KeyPrefixes,
   randomBytes: (byteLength: number) => Uint8Array,
+  tenantPrefixesOf: (tenant: string) => TenantPrefixes = () => noPrefixes,
 ): Credentials {
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
@@ -116,13 +123,15 @@ export function createCredentials(
     asImported,
 
     mint(tenant, keyId, visibility) {
-      const body = `${prefixes[visibility]}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
+      const { keyPrefix } = tenantPrefixesOf(tenant);
+      const own = visibility === "public" ? publicPrefixOf(keyPrefix) : keyPrefix;
+      const body = `${keyPrefix === "" ? prefixes[visibility] : own}${versionMark}${keyId}_${randomBase62(tailLengths.random, randomBytes)}`;
       const tagged = body + tagOf(tagKeys[0], tenant, body);
       return tagged + checksum(tagged);
     },
 
     parse(tenant, text, nowMs) {
-      if (issuedShape.test(text)) {
+      if (issuedShape.test(text) || isOfTenant(tenantPrefixesOf(tenant), text)) {
         const digest = digestOf(text);
         const tagKey = tagKeyOf(tenant, text, digest);
         if (tagKey === "damaged") return { type: "forged" };
@@ -157,12 +166,26 @@ export function matchesRecord(presented: PresentedCredential, record: KeyRecord)
   }
 }
 
+const noPrefixes: TenantPrefixes = { keyPrefix: "", retiredPrefixes: [] };
+const shapeOfAnyPrefix = new RegExp(`^${issuedKeyPattern(["[a-z][a-z0-9_]*"])}$`);
+
+function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
+  if ((keyPrefix === "" && retiredPrefixes.length === 0) || !shapeOfAnyPrefix.test(text)) return false;
+  const prefix = prefixOf(text);
+  return [keyPrefix, ...retiredPrefixes].some((own) => own !== "" && (prefix === own || prefix === publicPrefixOf(own)));
+}
+
+/** The prefix of a text that has the shape of an issued key. Empty for other texts. */
+export function prefixOf(text: string): string {
+  return shapeOfAnyPrefix.test(text) ? text.slice(0, -tailLength - 1 - issuedKeyIdLength - versionMark.length) : "";
+}
+
 /** The key id in a text that has the shape of an issued key. */
 function keyIdOf(text: string): string {
   return text.slice(-tailLength - 1 - issuedKeyIdLength, -tailLength - 1);
 }
 
-/** The SHA-256 in base64url. The store keeps this of an issued key. */
+/** The SHA-256 in base64url, which the store keeps for an issued key. */
 export function digestOf(issuedKey: string): string {
   return hash("sha256", issuedKey, "base64url");
 }

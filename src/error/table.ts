@@ -32,6 +32,11 @@ export const errorTable = {
     httpStatus: 403,
     text: "a public key does not prove possession; only an administrator can revoke it",
   },
+  TENANT_DENIED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the caller may not act for this tenant" },
+  TENANT_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "no tenant found" },
+  TENANT_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "the tenant already exists" },
+  TENANT_SUSPENDED: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the tenant is suspended" },
+  TENANT_NOT_READY: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the tenant is not in a state that allows this" },
   RATE_LIMITED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "the key's rate limit is exhausted" },
   TOO_MANY_CALLS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many calls from this address; try again later" },
   TOO_MANY_BODIES: {
@@ -55,8 +60,8 @@ export type Reason = keyof typeof errorTable;
 const wireCodes: Partial<Record<Reason, CodeName>> = { UNDECLARED_COMPRESSION: "INTERNAL" };
 
 /**
- * The code that callers get. It differs from the table's where the specifications of gRPC and Connect ask for a code that would blame the
- * service: logs and metrics have the table's.
+ * The code that callers get. It differs from the table's where the specifications of gRPC and Connect require a code that would blame the
+ * service. Logs and metrics use the table's.
  */
 export function wireCodeOf(reason: Reason): CodeName {
   return wireCodes[reason] ?? errorTable[reason].code;
@@ -64,7 +69,7 @@ export function wireCodeOf(reason: Reason): CodeName {
 
 const notOurs: ReadonlySet<Reason> = new Set(["UNIMPLEMENTED", "DEADLINE_EXCEEDED", "SHUTTING_DOWN", "ISSUER_UNAVAILABLE"]);
 
-/** Whether an error is the service's own fault, so that it is logged with its cause: a 5xx that the caller did not ask for. */
+/** Returns whether an error is the service's own fault: a 5xx that the caller did not ask for. Such errors are logged with their cause. */
 export function isServerFault(reason: Reason): boolean {
   return errorTable[reason].httpStatus >= 500 && !notOurs.has(reason);
 }

@@ -30,7 +30,8 @@ function walk(request: RequestHead, trustedProxies: readonly string[]): Address 
   return address;
 }
 
-function peerAddress({ socket }: RequestHead): Address | null {
+/** The address at the other end of the connection. */
+export function peerAddress({ socket }: RequestHead): Address | null {
   return parseRemoteAddress(socket?.remoteAddress ?? "");
 }
 

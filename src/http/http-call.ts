@@ -6,6 +6,7 @@ import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
+import { hostOf } from "./host.ts";
 import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 
 /** setTimeout fires immediately beyond this, about 25 days. A later deadline counts as no deadline. */
@@ -18,6 +19,8 @@ export class HttpCall implements Call {
   readonly requestId: string;
   caller: Caller | undefined = undefined;
   observation: CallObservation | undefined = undefined;
+  tenant: string | undefined = undefined;
+  isTenantOfHost = false;
   /**
    * Headers that the call set for its answer, by lower-case name, including `x-request-id`. Collected, because the protocols differ in
    * where errors have them.
@@ -48,6 +51,10 @@ export class HttpCall implements Call {
   get clientAddress(): string {
     this.#clientAddress ??= clientAddress(this.#request, this.#trustedProxies);
     return this.#clientAddress;
+  }
+
+  get host(): string {
+    return hostOf(this.#request, this.#trustedProxies);
   }
 
   get connection(): object | undefined {

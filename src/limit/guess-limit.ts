@@ -1,6 +1,7 @@
 import type { Address } from "../core/address.ts";
 import { clientNetwork } from "../core/client-network.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
+import { defaultTenant } from "../core/tenant.ts";
 import type { LocalLedger } from "../ports/ledger.ts";
 
 /**
@@ -9,9 +10,9 @@ import type { LocalLedger } from "../ports/ledger.ts";
  */
 export interface GuessLimit {
   /** Counts one attempt. Returns null if the client may go on, and otherwise how long to wait, in ms. */
-  take(client: Address | null): number | null;
+  take(client: Address | null, tenant?: string): number | null;
   /** The same, but does not count. */
-  look(client: Address | null): number | null;
+  look(client: Address | null, tenant?: string): number | null;
 }
 
 /** `kind` separates the counts of different limits in one ledger. Without a policy there is no limit. */
@@ -25,6 +26,26 @@ export function createGuessLimit(ledger: LocalLedger, kind: string, policy: Rate
       if (!ledger.mayOwe(kind, network)) return null;
       return ledger.take(kind, network, policy, 0).remaining > 0n ? null : unitMs;
     },
+  };
+}
+
+/** The limit of each tenant, with counts of its own. Null: that of the installation. */
+export function createTenantGuessLimit(
+  ledger: LocalLedger,
+  kind: string,
+  policy: RateLimitPolicy | null,
+  settings: { of(tenant: string): { readonly failedVerifyLimit: RateLimitPolicy | null } },
+): GuessLimit {
+  const usual = createGuessLimit(ledger, kind, policy);
+  const limitOf = (tenant: string | undefined): GuessLimit => {
+    if (tenant === undefined) return usual;
+    const own = settings.of(tenant).failedVerifyLimit;
+    if (own === null && (policy === null || tenant === defaultTenant)) return usual;
+    return createGuessLimit(ledger, `${kind} ${tenant}`, own ?? policy);
+  };
+  return {
+    take: (client, tenant) => limitOf(tenant).take(client),
+    look: (client, tenant) => limitOf(tenant).look(client),
   };
 }
 

@@ -23,12 +23,12 @@ import { compileWritable } from "./writable.ts";
  * cannot be encoded gets INTERNAL. Neither affects the other items.
  */
 export function batchVerifyApiKeys(
-  { verifyMany, issuer, reportUnanswered }: Pick<VerifyRpcOptions, "verifyMany" | "issuer" | "reportUnanswered">,
+  { verifyMany, issuerOf, reportUnanswered }: Pick<VerifyRpcOptions, "verifyMany" | "issuerOf" | "reportUnanswered">,
   violationsOf: ViolationsOf,
 ): Implementation<typeof ApiKeysService.method.adminBatchVerifyApiKeys> {
   const isWritable = compileWritable(VerifyApiKeyResponseSchema);
 
-  const answerOf = (verified: Verified, problems: unknown[]) => {
+  const answerOf = (verified: Verified, issuer: string, problems: unknown[]) => {
     try {
       const answer = verifiedToMessage(verified, issuer);
       if (isWritable(answer)) return answer;
@@ -42,7 +42,9 @@ export function batchVerifyApiKeys(
   return async ({ requests }, call) => {
     const items = requests.map((request) => itemOf(request, call, violationsOf));
     const sound = items.filter((item) => typeof item !== "string");
-    const verified = await verifyMany(contextOf(call).tenant, sound, cacheDirectiveOf(call));
+    const { tenant } = contextOf(call);
+    const issuer = issuerOf(tenant);
+    const verified = await verifyMany(tenant, sound, cacheDirectiveOf(call));
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
     const problems: unknown[] = [];
@@ -56,7 +58,7 @@ export function batchVerifyApiKeys(
       const itemBytes = verifiedBytes(answer, issuer);
       if (answerBytes + itemBytes > maxAnswerBytes) return unanswered;
       answerBytes += itemBytes;
-      return answerOf(answer, problems);
+      return answerOf(answer, issuer, problems);
     });
     if (problems.length > 0) reportUnanswered(problems[0]);
     return { results };

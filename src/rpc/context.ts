@@ -12,7 +12,7 @@ export interface CallContext {
 
 /** The context of a call. Every method implementation takes its tenant and its origin from here. */
 export function contextOf(call: Call): CallContext {
-  return { tenant: defaultTenant, origin: () => originOf(call) };
+  return { tenant: call.tenant ?? defaultTenant, origin: () => originOf(call) };
 }
 
 function originOf({ method, caller, clientAddress, requestId }: Call): Origin {

@@ -32,7 +32,7 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       ceiling: ceilingOf(call),
       customClaims: request.customClaims ?? {},
       endUserAddress: () => statedAddress ?? parseAddress(call.clientAddress),
-      guard: statedAddress === null ? unguarded : guardOf(options.guesses, statedAddress, call),
+      guard: statedAddress === null ? unguarded : guardOf(options.guesses, tenant, statedAddress, call),
       cost: request.cost ?? 1,
     });
     setRateLimitHeaders(call, settled);
@@ -47,9 +47,9 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
 /** Without `client_ip` all end users would share one count, as in verify. */
 const unguarded: GuessGuard = { admit() {}, count() {} };
 
-function guardOf(guesses: GuessLimit, statedAddress: Address, call: Call): GuessGuard {
+function guardOf(guesses: GuessLimit, tenant: string, statedAddress: Address, call: Call): GuessGuard {
   return {
-    admit: () => refuseFor(call, guesses.look(statedAddress)),
-    count: () => void guesses.take(statedAddress),
+    admit: () => refuseFor(call, guesses.look(statedAddress, tenant)),
+    count: () => void guesses.take(statedAddress, tenant),
   };
 }

@@ -1,11 +1,13 @@
 import type { DescMessage, DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
-import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import { publicBody } from "./body-bounds.ts";
-import { type Access, type MethodName, type MethodRow, methodRows, type Success } from "./methods.ts";
+import { type Access, type MethodName, type MethodRow, methodRows, type Success, services } from "./methods.ts";
 
 /** A location function only ever gets the response of its own method, because it is looked up by that method. */
 const rows = new Map<DescMethod, MethodRow<Message>>(
-  ApiKeysService.methods.map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
+  services
+    .flatMap(({ methods }) => methods as readonly DescMethod[])
+    .map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
 );
 
 /** The methods that have a row. */
@@ -18,6 +20,16 @@ export function accessOf(method: DescMethod): Access | undefined {
 
 export function isRead(method: DescMethod): boolean {
   return rows.get(method)?.effect === "read";
+}
+
+/** Changes are refused while the tenant is suspended. */
+export function isChange(method: DescMethod): boolean {
+  return rows.get(method)?.effect === "change";
+}
+
+/** Methods about all tenants, not about the keys of one. */
+export function isOfInstallation(method: DescMethod): boolean {
+  return method.parent === TenantsService;
 }
 
 export function hasSecret(method: DescMethod): boolean {

@@ -1,9 +1,14 @@
 import type { MessageShape } from "@bufbuild/protobuf";
-import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { HoldersService } from "../../gen/keywright/v2alpha1/holders_service_pb.ts";
+import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Role } from "../core/role.ts";
 import { type BodyBounds, batchImportBody, batchVerifyBody, publicBody, usualBody } from "./body-bounds.ts";
 
-type Methods = typeof ApiKeysService.method;
+/** All services on the method table. */
+export const services = [ApiKeysService, TenantsService, HoldersService] as const;
+
+type Methods = typeof ApiKeysService.method & typeof TenantsService.method & typeof HoldersService.method;
 export type MethodName = keyof Methods;
 
 /** Who may call a method: anyone, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
@@ -60,6 +65,15 @@ export const methodRows = {
   getJwks: { access: "public", success: ok, body: publicBody, effect: "read", hasSecret: false },
   revokeApiKey: { access: "public", success: ok, body: publicBody, effect: "change", hasSecret: false },
   adminListAuditEvents: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  selfInspect: { access: "public", success: ok, body: publicBody, effect: "read", hasSecret: false },
+  batchSelfRevoke: { access: "public", success: ok, body: publicBody, effect: "change", hasSecret: false },
+  adminCreateTenant: { access: admins, success: created(tenantPath), body: usualBody, effect: "change", hasSecret: false },
+  adminGetTenant: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminListTenants: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminUpdateTenant: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminSuspendTenant: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminResumeTenant: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminDeleteTenant: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
 } satisfies { readonly [Name in MethodName]: MethodRow<MessageShape<Methods[Name]["output"]>> };
 
 function created<Response>(location: (response: Response) => string): Success<Response> {
@@ -72,4 +86,8 @@ function issuedPath({ issuedApiKey }: { readonly issuedApiKey?: { readonly keyId
 
 function importedPath({ keyId }: { readonly keyId: string }): string {
   return `/v2alpha1/admin/importedApiKeys/${keyId}`;
+}
+
+function tenantPath({ tenantId }: { readonly tenantId: string }): string {
+  return `/v2alpha1/admin/tenants/${tenantId}`;
 }

@@ -10,20 +10,21 @@ import { verificationOf, verifiedToMessage } from "./verified.ts";
 export interface VerifyRpcOptions {
   readonly verify: Verify;
   readonly verifyMany: VerifyMany;
-  /** The configured token issuer. */
-  readonly issuer: string;
+  /** The `iss` of the tokens of a tenant. */
+  readonly issuerOf: (tenant: string) => string;
   /** Called with the reason why an item of a batch has no answer. The answer itself gives no reason. */
   readonly reportUnanswered: (error: unknown) => void;
 }
 
 export function verifyApiKey({
   verify,
-  issuer,
-}: Pick<VerifyRpcOptions, "verify" | "issuer">): Implementation<typeof ApiKeysService.method.adminVerifyApiKey> {
+  issuerOf,
+}: Pick<VerifyRpcOptions, "verify" | "issuerOf">): Implementation<typeof ApiKeysService.method.adminVerifyApiKey> {
   return async (request, call) => {
-    const verified = await verify(contextOf(call).tenant, verificationOf(request, call), cacheDirectiveOf(call));
+    const { tenant } = contextOf(call);
+    const verified = await verify(tenant, verificationOf(request, call), cacheDirectiveOf(call));
     setCacheStatus(call, verified.cacheOutcome);
     setRateLimitHeaders(call, verified);
-    return verifiedToMessage(verified, issuer);
+    return verifiedToMessage(verified, issuerOf(tenant));
   };
 }

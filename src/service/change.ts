@@ -22,10 +22,10 @@ export async function changeKey(
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = announcer.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
-    if (record === null) throw new Failure("KEY_NOT_FOUND");
+    if (record === null || record.kind === "tenant") throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
     if (change === null) {
-      // Whoever made this change may not have announced it yet, and the answer says that it holds.
+      // The caller that made this change may not have announced it yet, but this response says that the change holds.
       await announce(record, record.revision);
       return record;
     }

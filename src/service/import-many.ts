@@ -3,7 +3,7 @@ import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
-import { type ImportRequest, importedKeyIds, newImport, recordOrFailure } from "./import.ts";
+import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
 
@@ -84,7 +84,12 @@ function sortOut(service: KeyService, tenant: string, { items, requestId }: Impo
     }
     const [keyId, ...formerIds] = keyIds;
     const batchMark = requestId === null ? null : `${requestId} ${payloadDigestOf(item, keyId).slice(0, batchDigestChars)}`;
-    const candidate = { index, formerIds, batchMark, ...newImport(service, keyId, item) };
+    const made = newImportOrFailure(service, tenant, keyId, item);
+    if (made instanceof Failure) {
+      results[index] = made;
+      continue;
+    }
+    const candidate = { index, formerIds, batchMark, ...made };
     const { mark } = candidate;
     const sameRequest = mark === null ? undefined : byRequestId.get(mark.requestId);
     const sameKey = byKeyId.get(keyId);

@@ -24,7 +24,7 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   if (formerIds.length > 0 && (await service.store.getMany(tenant, formerIds)).some((record) => record !== null)) {
     throw new Failure("KEY_ALREADY_EXISTS");
   }
-  const { record, mark } = newImport(service, keyId, request);
+  const { record, mark } = newImport(service, tenant, keyId, request);
   const announce = service.announcer.beginChange(tenant, keyId);
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
@@ -47,8 +47,28 @@ export function importedKeyIds(service: KeyService, tenant: string, key: ImportR
 }
 
 /** The record of a new imported key, and the mark of its request. */
-export function newImport(service: KeyService, keyId: string, request: ImportRequest): { record: KeyRecord; mark: RequestMark | null } {
-  return { record: newRecord(service, { kind: "imported", keyId, digest: "" }, request), mark: requestMark(request, keyId) };
+export function newImport(
+  service: KeyService,
+  tenant: string,
+  keyId: string,
+  request: ImportRequest,
+): { record: KeyRecord; mark: RequestMark | null } {
+  return { record: newRecord(service, tenant, { kind: "imported", keyId, digest: "" }, request), mark: requestMark(request, keyId) };
+}
+
+/** The same for an item of a batch, which fails alone. */
+export function newImportOrFailure(
+  service: KeyService,
+  tenant: string,
+  keyId: string,
+  request: ImportRequest,
+): ReturnType<typeof newImport> | Failure {
+  try {
+    return newImport(service, tenant, keyId, request);
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
 }
 
 /** The record that an insert returned: the new one, or that of an earlier call with the same request id. If there is none, the Failure. */

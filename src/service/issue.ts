@@ -37,5 +37,5 @@ export function mintKey(service: KeyService, tenant: string, request: NewKeyRequ
   const { credentials, clock, randomBytes } = service;
   const keyId = createUlid(clock(), randomBytes);
   const secret = credentials.mint(tenant, keyId, request.visibility);
-  return { record: newRecord(service, { kind: "issued", keyId, digest: digestOf(secret) }, request), secret };
+  return { record: newRecord(service, tenant, { kind: "issued", keyId, digest: digestOf(secret) }, request), secret };
 }

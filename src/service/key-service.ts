@@ -4,6 +4,7 @@ import type { PageTokens } from "../core/page-token.ts";
 import type { CredentialReaders } from "../core/read-credential.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
+import type { TenantSettings } from "./tenant-settings.ts";
 
 /** The parts that operations on keys need. Each operation takes them as its first argument. */
 export interface KeyService {
@@ -16,4 +17,5 @@ export interface KeyService {
   readonly randomBytes: RandomBytes;
   /** Life of a key whose request has no `ttl`. Null: the key does not expire. */
   readonly defaultKeyTtlMs: number | null;
+  readonly tenantSettings: TenantSettings;
 }

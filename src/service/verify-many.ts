@@ -41,7 +41,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const answerTo = (tenant: string, asked: Asked, answers: ReadonlyMap<string, Answer>): Verified | Promise<Verified> => {
     const { presented, verification } = asked;
     // Checked again, because earlier credentials of this batch may have been guesses.
-    const refusal = asked.refusal ?? refuseGuesser(presented, verification);
+    const refusal = asked.refusal ?? refuseGuesser(tenant, presented, verification);
     if (refusal !== null) return refusal;
     if (isVerified(presented)) return settle(tenant, presented, verification);
     const found = findRecord(presented, answers);
@@ -53,7 +53,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     const identified = identifyAll(tenant, verifications);
     const all = verifications.map((verification, index): Asked => {
       const presented = identified[index] as PresentedCredential | Verified;
-      return { verification, presented, refusal: refuseGuesser(presented, verification) };
+      return { verification, presented, refusal: refuseGuesser(tenant, presented, verification) };
     });
     const keyIds = [
       ...new Set(all.flatMap(({ presented, refusal }) => (isVerified(presented) || refusal !== null ? [] : presented.keyIds))),
@@ -88,7 +88,7 @@ interface Asked {
   readonly refusal: Verified | null;
 }
 
-/** The first id with a matching record decides. So does one that was not answered, since the record might be there. */
+/** The first id with a matching record decides. An id whose look-up failed also decides, because its record might exist. */
 function findRecord(
   presented: PresentedCredential,
   answers: ReadonlyMap<string, Answer>,

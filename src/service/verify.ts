@@ -18,7 +18,7 @@ export function createVerify(options: VerifyOptions): Verify {
 
   return async (tenant, verification, cacheDirective) => {
     const presented = identify(tenant, verification.credential);
-    const refusal = refuseGuesser(presented, verification);
+    const refusal = refuseGuesser(tenant, presented, verification);
     if (refusal !== null) return refusal;
     if (isVerified(presented)) return settle(tenant, presented, verification);
     let cacheOutcome: CacheOutcome = "hit";

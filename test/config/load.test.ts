@@ -28,6 +28,7 @@ test("without settings, everything has its default", () => {
   expect(config).toEqual({
     host: "127.0.0.1",
     port: 4430,
+    workers: 1,
     roles: {},
     adminIssuers: [],
     adminCertificates: [],
@@ -321,6 +322,16 @@ describe("problems", () => {
     expect(problemsOf({ KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
       "KEYWRIGHT_CACHE: Redis requires a MongoDB store, because only one process can use an SQLite file",
     ]);
+  });
+
+  test.each(["2", "auto"])("%s workers need MongoDB", (workers) => {
+    expect(problemsOf({ KEYWRIGHT_WORKERS: workers })).toEqual([
+      "KEYWRIGHT_WORKERS: more than one requires a MongoDB store, because only one process can use an SQLite file",
+    ]);
+  });
+
+  test.each(["0", "257", "1.5", "all"])("%s is no number of workers", (workers) => {
+    expect(problemsOf({ KEYWRIGHT_WORKERS: workers })).toEqual(["KEYWRIGHT_WORKERS: must be auto or a whole number from 1 to 256"]);
   });
 
   test("never hold a value", () => {

@@ -33,6 +33,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
     programs: [/^true$/],
   },
   "docs/tokens.md": { output: [/"token":"eyJ/, /"token":"mc_v1_/, /"is_valid":true/], programs: [/^user_123 read$/, /^mc_v1_/] },
+  "docs/tenants.md": { output: [/"tenant_id":"acme"/, /"secret":"acme_v1_/, /"suspended":true[\s\S]*"tenant_id":"acme"/] },
   "docs/import.md": { output: [/^2 keys are ready to be imported, 0 failed/m, /^2 keys imported, 0 failed/m] },
   "docs/configuration.md": { output: [/KEYWRIGHT_HOST/, /^[0-9a-f]{64} {2}-$/m] },
   "docs/callers.md": { output: [/"active":true,"scope":"read","sub":"user_9"/] },

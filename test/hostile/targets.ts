@@ -1,6 +1,6 @@
-import { type DescField, type DescMethodUnary, getOption } from "@bufbuild/protobuf";
+import { type DescField, type DescMethod, type DescMethodUnary, getOption } from "@bufbuild/protobuf";
 import { http } from "../../gen/google/api/annotations_pb.ts";
-import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { services } from "../../src/rpc/methods.ts";
 
 /** A method of the service and where it is reached. */
 export interface Target {
@@ -16,19 +16,21 @@ export interface Target {
   readonly fields: readonly { readonly path: readonly string[]; readonly field: DescField }[];
 }
 
-export const targets: readonly Target[] = ApiKeysService.methods.map((method): Target => {
-  const rule = getOption(method, http);
-  const { pattern } = rule;
-  if (typeof pattern.value !== "string") throw new Error(`${method.name} has no path`);
-  return {
-    method: method as DescMethodUnary,
-    httpMethod: (pattern.case ?? "post").toUpperCase(),
-    path: pattern.value,
-    hasBody: rule.body !== "",
-    rpcPath: `/${ApiKeysService.typeName}/${method.name}`,
-    fields: fieldsOf(method.input.fields, [], 3),
-  };
-});
+export const targets: readonly Target[] = services
+  .flatMap(({ methods }) => methods as readonly DescMethod[])
+  .map((method): Target => {
+    const rule = getOption(method, http);
+    const { pattern } = rule;
+    if (typeof pattern.value !== "string") throw new Error(`${method.name} has no path`);
+    return {
+      method: method as DescMethodUnary,
+      httpMethod: (pattern.case ?? "post").toUpperCase(),
+      path: pattern.value,
+      hasBody: rule.body !== "",
+      rpcPath: `/${method.parent.typeName}/${method.name}`,
+      fields: fieldsOf(method.input.fields, [], 3),
+    };
+  });
 
 export function targetNamed(name: string): Target {
   const target = targets.find(({ method }) => method.name === name);

@@ -4,6 +4,7 @@ import type { CacheGenerationStore } from "../../src/ports/cache-generation.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
+import { createTenantSettings } from "../../src/service/tenant-settings.ts";
 import { noLimits } from "../support/no-limits.ts";
 import { noTokens } from "../support/no-tokens.ts";
 import type { Host } from "./host.ts";
@@ -173,6 +174,7 @@ export function startNode(options: NodeOptions): Node {
     clock,
     randomBytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(scheduler.random() * 256)),
     defaultKeyTtlMs: null,
+    tenantSettings: createTenantSettings(),
   } as unknown as KeyService;
   return {
     service,

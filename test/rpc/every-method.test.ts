@@ -1,7 +1,6 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
-import { type MethodName, type MethodRow, methodRows } from "../../src/rpc/methods.ts";
+import { type MethodName, type MethodRow, methodRows, services } from "../../src/rpc/methods.ts";
 import { asObject, type Client } from "../support/clients/client.ts";
 import { grpcJs } from "../support/clients/grpc-js.ts";
 import { clientKinds, succeed } from "../support/clients.ts";
@@ -23,13 +22,30 @@ interface Keys {
   readonly secret: string;
   readonly importedId: string;
   readonly disabledId: string;
+  /** Tenants are made for the methods that change one. */
+  readonly tenantId: string;
+  readonly suspendedId: string;
+}
+
+function newTenantId(): string {
+  return `t-${crypto.randomUUID()}`;
+}
+
+async function freshTenants(client: Client, method: string): Promise<Pick<Keys, "tenantId" | "suspendedId">> {
+  const [tenantId, suspendedId] = [newTenantId(), newTenantId()];
+  if (/(Update|Suspend)Tenant$/.test(method)) await succeed(client, "AdminCreateTenant", { tenant_id: tenantId });
+  if (/(Resume|Delete)Tenant$/.test(method)) {
+    await succeed(client, "AdminCreateTenant", { tenant_id: suspendedId });
+    await succeed(client, "AdminSuspendTenant", { tenant_id: suspendedId });
+  }
+  return { tenantId, suspendedId };
 }
 
 function anImport(): JsonObject {
   return { raw_key: crypto.randomUUID(), name: "imported", actor_id: "actor" };
 }
 
-async function freshKeys(client: Client): Promise<Keys> {
+async function freshKeys(client: Client, method: string): Promise<Keys> {
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", {});
   const { key_id } = await succeed(client, "AdminImportApiKey", anImport());
   const disabled = await succeed(client, "AdminImportApiKey", anImport());
@@ -39,6 +55,7 @@ async function freshKeys(client: Client): Promise<Keys> {
     secret: String(secret),
     importedId: String(key_id),
     disabledId: String(disabled.key_id),
+    ...(await freshTenants(client, method)),
   };
 }
 
@@ -67,19 +84,30 @@ const requests = {
   getJwks: () => ({}),
   revokeApiKey: ({ secret }) => ({ credential: secret, reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
   adminListAuditEvents: () => ({}),
+  selfInspect: ({ secret }) => ({ credential: secret }),
+  batchSelfRevoke: ({ secret }) => ({ credentials: [secret], reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
+  adminCreateTenant: () => ({ tenant_id: newTenantId(), tenant: { display_name: "new" } }),
+  adminGetTenant: () => ({ tenant_id: "default" }),
+  adminListTenants: () => ({}),
+  adminUpdateTenant: ({ tenantId }) => ({ tenant: { tenant_id: tenantId, display_name: "other" }, update_mask: "displayName" }),
+  adminSuspendTenant: ({ tenantId }) => ({ tenant_id: tenantId }),
+  adminResumeTenant: ({ suspendedId }) => ({ tenant_id: suspendedId }),
+  adminDeleteTenant: ({ suspendedId }) => ({ tenant_id: suspendedId }),
 } satisfies Record<MethodName, (keys: Keys) => JsonObject>;
 
-const methods = ApiKeysService.methods.map(({ name, localName }) => {
-  const row: MethodRow<never> = methodRows[localName as MethodName];
-  const requestOf: (keys: Keys) => JsonObject = requests[localName as MethodName];
-  return { name, row, requestOf };
-});
+const methods = services
+  .flatMap(({ methods }) => methods as readonly DescMethod[])
+  .map(({ name, localName }) => {
+    const row: MethodRow<never> = methodRows[localName as MethodName];
+    const requestOf: (keys: Keys) => JsonObject = requests[localName as MethodName];
+    return { name, row, requestOf };
+  });
 
 describe.each(clientKinds)("over $name", ({ open }) => {
   test("every method succeeds, and no cache may store a response with a secret", async () => {
     await using client = open(server.url, server.adminToken);
     for (const { name, row, requestOf } of methods) {
-      const reply = await client.call(name, requestOf(await freshKeys(client)));
+      const reply = await client.call(name, requestOf(await freshKeys(client, name)));
       expect(reply, name).toMatchObject({ ok: true });
       if (row.hasSecret) expect(reply.headers.get("cache-control"), name).toBe("no-store");
     }
@@ -88,7 +116,7 @@ describe.each(clientKinds)("over $name", ({ open }) => {
 
 test.each(methods)("$name is in the audit trail if and only if it is a change", async ({ name, row, requestOf }) => {
   await using client = grpcJs.open(server.url, server.adminToken);
-  const keys = await freshKeys(client);
+  const keys = await freshKeys(client, name);
   const requestId = crypto.randomUUID();
   await succeed(client, name, requestOf(keys), { headers: { "x-request-id": requestId } });
   const { audit_events = [] } = await succeed(client, "AdminListAuditEvents", { filter: `method=${name}`, page_size: 1000 });

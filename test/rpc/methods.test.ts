@@ -3,11 +3,12 @@ import { create, type DescMessage, type DescMethod, getOption, type Message } fr
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { http } from "../../gen/google/api/annotations_pb.ts";
-import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
-import { type MethodName, type MethodRow, methodRows } from "../../src/rpc/methods.ts";
+import { type MethodName, type MethodRow, methodRows, services } from "../../src/rpc/methods.ts";
 
 const rows: Readonly<Record<MethodName, MethodRow<never>>> = methodRows;
-const methods = ApiKeysService.methods.map((method) => ({ method, name: method.name, row: rows[method.localName as MethodName] }));
+const methods = services
+  .flatMap(({ methods }) => methods as readonly DescMethod[])
+  .map((method) => ({ method, name: method.name, row: rows[method.localName as MethodName] }));
 
 /** Fields that the contract marks as secret, in a message and in those inside it. */
 function secretFields(schema: DescMessage, seen = new Set<DescMessage>()): readonly string[] {
@@ -26,9 +27,10 @@ function isNoSideEffects({ idempotency }: DescMethod): boolean {
 /** Comments of the rpcs in the contract, by name, each as one line. */
 const comments = new Map(
   [
-    ...readFileSync(new URL("../../proto/keywright/v2alpha1/api_keys_service.proto", import.meta.url), "utf8").matchAll(
-      /((?:^ {2}\/\/.*\n)+) {2}rpc (\w+)\(/gm,
-    ),
+    ...services
+      .map(({ file }) => readFileSync(new URL(`../../proto/${file.name}.proto`, import.meta.url), "utf8"))
+      .join("\n")
+      .matchAll(/((?:^ {2}\/\/.*\n)+) {2}rpc (\w+)\(/gm),
   ].map(([, comment = "", name = ""]) => [name, comment.replace(/^ {2}\/\/ ?/gm, "").replaceAll("\n", " ")]),
 );
 
@@ -83,14 +85,15 @@ test.each(methods)("$name answers 204 if and only if its response is empty", ({ 
 test.each(methods)("$name answers 201 if and only if it says where the new resource is, at the path of a GET", ({ method, row }) => {
   expect(row.success.status === 201).toBe(row.success.location !== undefined);
   if (row.success.location === undefined) return;
-  // The key stands in a field of the response, or is the response.
+  // The key stands in a field of the response, or is the response; a tenant is the response.
   const keyId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  const idName = method.output.typeName.endsWith(".Tenant") ? "tenant_id" : "key_id";
   const inner = method.output.fields.find(({ message }) => message?.fields.some(({ name }) => name === "key_id"))?.localName;
-  const response = create(method.output, inner === undefined ? { keyId } : { [inner]: { keyId } }) as Message;
+  const response = create(method.output, inner === undefined ? { keyId, tenantId: keyId } : { [inner]: { keyId } }) as Message;
   const location = row.success.location(response as never);
   expect(location).toContain(keyId);
   const getPaths = methods.map((other) => getOption(other.method, http).pattern);
-  expect(getPaths.filter(({ case: verb }) => verb === "get").map(({ value }) => value)).toContain(location.replace(keyId, "{key_id}"));
+  expect(getPaths.filter(({ case: verb }) => verb === "get").map(({ value }) => value)).toContain(location.replace(keyId, `{${idName}}`));
 });
 
 test.each(methods)("the comment of $name in the contract says who may call it", ({ name, row }) => {

@@ -104,6 +104,8 @@ test("a token that has expired is UNAUTHENTICATED, with the challenge of RFC 675
 
 test("a token whose tenants leave out the tenant of the call is refused", async () => {
   for (const method of ["AdminIssueApiKey", "AdminListIssuedApiKeys"]) {
-    expect(await refused(client, method, {}, { token: elsewhere })).toMatchObject({ code: "PERMISSION_DENIED" });
+    const reply = await refused(client, method, {}, { token: elsewhere, headers: { "keywright-tenant": "default" } });
+    expect(reply).toMatchObject({ code: "PERMISSION_DENIED", reason: "TENANT_DENIED" });
+    expect(reply.headers.get("www-authenticate")).toBe('Bearer realm="keywright", error="insufficient_scope"');
   }
 });

@@ -39,5 +39,5 @@ export function token(): string {
 }
 
 function entry(role: string, secret: string): string {
-  return `  - { name: the-${role}, sha256: ${hash("sha256", secret)}, roles: [${role}] }`;
+  return `  - { name: the-${role}, sha256: ${hash("sha256", secret)}, roles: [${role}], tenants: ["*"] }`;
 }

@@ -33,7 +33,7 @@ export async function startServerHere({ env = {}, dataDir: givenDataDir, config:
     const { secrets } = await completeSecrets(config, given, randomBytes);
     const log = createLog(config.logLevel, { write: (line) => void lines.push(line) });
     const app = await createApp(config, secrets, log, "0.0.0");
-    const { url, metricsUrl } = await app.listen().catch(async (error: unknown) => {
+    const { url, metricsUrl } = await app.listen(config.metrics).catch(async (error: unknown) => {
       await app.close();
       throw error;
     });

@@ -1,11 +1,12 @@
 import type { Collection, Filter, FindCursor } from "mongodb";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
+import { ulidTime } from "../../core/ulid.ts";
 import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
 import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
 import { isOnlyDuplicates } from "./errors.ts";
 
-/** Adds events, in the transaction of the changes that they describe if the options name its session. */
+/** Adds events. If the options name a session, adds them in its transaction, together with the changes that they describe. */
 export async function addEvents(
   auditEvents: Collection<AuditEventDocument>,
   tenant: string,
@@ -15,7 +16,7 @@ export async function addEvents(
   await auditEvents.insertMany(documentsOf(tenant, events), options);
 }
 
-/** Adds events that stand alone; those that are there already are passed over. */
+/** Adds events that belong to no change; skips those that exist. */
 export async function appendEvents(
   auditEvents: Collection<AuditEventDocument>,
   tenant: string,
@@ -35,8 +36,8 @@ function documentsOf(tenant: string, events: readonly AuditEvent[]): AuditEventD
 }
 
 /**
- * The query for one page, by the index of the filter that leaves the fewest events: a key has few, a method fewer than a caller, who is often
- * always the same. It walks that index in order. The index is named as in `listCursor`.
+ * The query for one page. It uses the index of the most selective filter given: a key has few events, a method has fewer than a caller, and
+ * often there is only one caller. It walks that index in order. The index is named for the reason given at `listCursor`.
  */
 export function auditCursor(
   auditEvents: Collection<AuditEventDocument>,
@@ -69,4 +70,23 @@ export async function listEvents(
     ...rest,
   }));
   return { events, lastEventId: events.length === query.limit ? (events.at(-1)?.eventId ?? null) : null };
+}
+
+/**
+ * Removes the events of a tenant that are older than its own retention time: the index that ends events knows only that of the installation.
+ * An event goes if it is too old by the clock of this process and by that of the server, so that neither erases events if it is wrong.
+ */
+export async function removeOldEvents(
+  auditEvents: Collection<AuditEventDocument>,
+  tenant: string,
+  untilMs: number,
+  retentionMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const filter = {
+    _id: { $gte: documentId(tenant, ""), $lt: documentId(tenant, ulidTime(untilMs)) },
+    $expr: { $lt: ["$time", { $subtract: ["$$NOW", retentionMs] }] },
+  };
+  const options: WriteOptions = { signal };
+  await auditEvents.deleteMany(filter, options);
 }

@@ -2,8 +2,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { defaultTenant } from "../../core/tenant.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { type AllTenantLimits, noTenantLimits } from "../../ports/key-store.ts";
 import type { SharedKeyStore } from "../../ports/shared-key-store.ts";
-import { appendEvents, listEvents } from "./audit.ts";
+import { appendEvents, listEvents, removeOldEvents } from "./audit.ts";
 import { createCacheGenerationStore } from "./cache-generation.ts";
 import { type MongoOptions, openDatabase } from "./database.ts";
 import { documentId } from "./document.ts";
@@ -13,7 +14,7 @@ import { createInsertMany } from "./insert-many.ts";
 import { createInserts } from "./inserts.ts";
 import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
-import { createNoQuota, createQuota } from "./quota.ts";
+import { createTenantQuota } from "./quota.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
 import { readStoreId, readTokenSalt } from "./store-values.ts";
 
@@ -21,20 +22,25 @@ export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
   /** How long audit events are kept. Default: `defaultAuditRetentionMs`. */
   readonly auditRetentionMs?: number | undefined;
-  /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
+  /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
+  /** What differs for a tenant. */
+  readonly tenantLimits?: AllTenantLimits | undefined;
+  /** Interval at which events of tenants with a retention time of their own are removed. Default: 60000. */
+  readonly retentionIntervalMs?: number | undefined;
 }
 
 /**
- * The store in a MongoDB replica set or sharded cluster, for any number of processes. Makes collections and indexes that are missing. Rejects
- * with an Error naming the hosts if it cannot be used.
+ * The store in a MongoDB replica set or sharded cluster, for any number of processes. Creates missing collections and indexes. Rejects with
+ * an Error that names the hosts if it cannot be used.
  */
 export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<SharedKeyStore> {
   const { auditRetentionMs = defaultAuditRetentionMs, maxKeys = null } = options;
   const database = await openDatabase(options, (db) => ensureSchema(db, auditRetentionMs));
   const { client, run } = database;
   const collections = collectionsOf(database.db);
-  const quota = maxKeys === null ? createNoQuota(client) : createQuota(client, collections, maxKeys);
+  const tenantLimits = options.tenantLimits ?? noTenantLimits;
+  const quota = createTenantQuota(client, collections, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   await quota.counted(defaultTenant);
   const keys = createKeys(client, collections, quota, options.clock);
   const inserts = createInserts(collections, quota, options.clock);
@@ -44,9 +50,18 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
 
   const get = async (tenant: string, keyId: string) => (await readOne(documentId(tenant, keyId))) ?? null;
 
+  const retention = setInterval(() => {
+    for (const { tenantId, auditRetentionMs: ownMs } of tenantLimits.all()) {
+      if (ownMs === null || ownMs >= auditRetentionMs) continue;
+      // What fails is tried again the next time.
+      run((signal) => removeOldEvents(collections.auditEvents, tenantId, options.clock() - ownMs, ownMs, signal)).catch(() => {});
+    }
+  }, options.retentionIntervalMs ?? 60_000);
+  retention.unref();
+
   return {
     insert: (tenant, record, request, event) => groupInsert.insert(tenant, { record, request, eventOf: () => event }),
-    // Copies, since one item may be given twice and its outcomes differ.
+    // Copies, because the same item may be given twice with different outcomes.
     insertMany: (tenant, items, eventOf) =>
       insertMany(
         tenant,
@@ -67,6 +82,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
     },
     ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),
     async close() {
+      clearInterval(retention);
       // Reads of this turn are in progress only in the next.
       await nextTurn();
       await groupInsert.settled();

@@ -3,15 +3,15 @@ import { ulidTime } from "../../core/ulid.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { markLifeMs } from "../../ports/key-store.ts";
 
-/** Removed in one transaction at most; a few milliseconds of work, even if each event names many keys. */
+/** Maximum events removed in one transaction; a few milliseconds of work, even if each event names many keys. */
 const maxEvents = 32;
 const maxMarks = 256;
 
 /**
- * Removes some of the audit events and request marks that are past their time by `clock` (see prepareRetentionClock). Returns false if none is
- * left. Call it in a transaction.
+ * Removes some of the audit events and request marks whose retention has ended by `clock` (see prepareRetentionClock). Returns false if
+ * none is left. Call it in a transaction.
  */
-export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetentionMs: number): () => boolean {
+export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetentionOf: (tenant: string) => number): () => boolean {
   // One seek for each tenant; DISTINCT would read all events.
   const selectTenant = database.prepare("SELECT tenant FROM audit_events WHERE tenant > ? ORDER BY tenant LIMIT 1");
   const selectEvents = database.prepare(
@@ -35,12 +35,11 @@ export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetenti
 
   return () => {
     const nowMs = clock();
-    const untilId = ulidTime(nowMs - auditRetentionMs);
     for (let tenant = ""; ; ) {
       const next = selectTenant.get(tenant) as { tenant: string } | undefined;
       if (next === undefined) break;
       tenant = next.tenant;
-      if (removeEvents(tenant, untilId) > 0) return true;
+      if (removeEvents(tenant, ulidTime(nowMs - auditRetentionOf(tenant))) > 0) return true;
     }
     return deleteMarks.run(nowMs - markLifeMs, maxMarks).changes > 0;
   };

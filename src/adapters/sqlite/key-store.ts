@@ -3,7 +3,7 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { Failure } from "../../error/failure.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, KeyStore, NewKey } from "../../ports/key-store.ts";
+import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, noTenantLimits } from "../../ports/key-store.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase, storeError } from "./database.ts";
 import { prepareExpiry } from "./expiry.ts";
@@ -16,22 +16,24 @@ export interface SqliteKeyStoreOptions {
   /** The database file, created if it does not exist. Its folder must exist. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
-  /** Milliseconds that only go forward, at the speed of real time; `performance.now` if absent. */
+  /** Milliseconds that only increase, at the speed of real time. Default: `performance.now`. */
   readonly monotonicMs?: (() => number) | undefined;
   /** How long audit events are kept. Default: `defaultAuditRetentionMs`. */
   readonly auditRetentionMs?: number | undefined;
-  /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
+  /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
+  /** What differs for a tenant. */
+  readonly tenantLimits?: AllTenantLimits | undefined;
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
 
-/** Keys of one batch that a transaction adds at most. */
+/** Maximum keys of a batch that one transaction adds. */
 const maxKeysPerWrite = 128;
 
 /**
- * The store in one SQLite file. Reads and commits run on the calling thread: node:sqlite has no other way, and a read takes a few
- * microseconds. Rejects with an Error naming the file if it cannot be used, for example while another process uses it.
+ * The store in one SQLite file. Reads and commits run on the calling thread, because node:sqlite has no other way and a read takes a few
+ * microseconds. Rejects with an Error that names the file if it cannot be used, for example while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
   const {
@@ -41,10 +43,13 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     monotonicMs = () => performance.now(),
   } = options;
   const database = openDatabase(options.path);
-  const keys = prepareKeys(database, options.clock, maxKeys);
+  const tenantLimits = options.tenantLimits ?? noTenantLimits;
+  const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
-  const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), auditRetentionMs);
+  const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), (tenant) =>
+    Math.min(auditRetentionMs, tenantLimits.of(tenant).auditRetentionMs ?? auditRetentionMs),
+  );
   const groupCommit = createGroupCommit(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
@@ -58,7 +63,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     }
   }
 
-  /** Others have their turn before the next step of a long list. */
+  /** Lets other work run before the next step of a long list. */
   async function readStep<T>(query: () => T): Promise<T> {
     const result = read(query);
     await nextTurn();
@@ -81,18 +86,18 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcomes;
   }
 
-  /** The outcome of a change, whose event is written unless the outcome is that of no change. */
+  /** Returns the outcome of a change. Writes its event unless the outcome is `unchanged`. */
   function audited<T>(tenant: string, event: AuditEvent, outcome: T, unchanged: T): T {
     if (outcome !== unchanged) audit.add(tenant, event);
     return outcome;
   }
 
-  /** In small steps, so that others get their turn in between. What fails is tried again the next time. */
+  /** In small steps, so that other work runs in between. If a step fails, it is tried again the next time. */
   async function removeExpired(): Promise<void> {
     try {
       for (let isMore = true; isMore && database.isOpen; ) isMore = await write(removeSomeExpired);
     } catch {
-      // Reads and writes of callers tell of a store that is lost.
+      // Callers' reads and writes report a store that is lost.
     }
   }
   let removing = Promise.resolve();

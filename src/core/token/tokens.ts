@@ -10,8 +10,8 @@ import { isSignedByAny, mintMacaroon, narrowMacaroon, readMacaroon } from "./mac
 import { canonicalMacaroonText } from "./macaroon-format.ts";
 
 export interface Tokens {
-  /** The `iss` of the tokens. */
-  readonly issuer: string;
+  /** The `iss` of the tokens of a tenant. */
+  issuerOf(tenant: string): string;
   /** How many signatures were checked, and how many checks were saved because the token was seen before. */
   readonly signatures: { readonly checked: number; readonly remembered: number };
   /**
@@ -33,7 +33,10 @@ export interface Tokens {
 export type TokenRefusal = "invalid_format" | "signature_invalid" | "not_found";
 
 export interface TokensOptions {
+  /** The `iss` of the tokens. */
   readonly issuer: string;
+  /** The `iss` of the tokens of a tenant that has one of its own; else empty. */
+  readonly tenantIssuer?: ((tenant: string) => string) | undefined;
   readonly keys: () => TokenKeys;
   /** The first key signs. */
   readonly macaroonKeys: readonly [Subkey, ...Subkey[]];
@@ -49,7 +52,8 @@ interface CheckedToken {
  */
 const rememberedChars = 8_388_608;
 
-export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tokens {
+export function createTokens({ issuer, tenantIssuer, keys, macaroonKeys }: TokensOptions): Tokens {
+  const issuerOf = (tenant: string): string => tenantIssuer?.(tenant) || issuer;
   /**
    * Tokens with a valid signature, by the keys that checked it and the digest of the token. Their content is judged in every verification.
    */
@@ -76,7 +80,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
       return remembered(jwtKeys.version, text, () => readJwt(jwtKeys, text));
     }
     const liveKeys = macaroonKeys.filter((key) => isLive(key, nowMs));
-    // Keys only expire and none is added, so their number shows which ones are left.
+    // Keys only expire and none is added, so their number identifies those that are left.
     const canonicalText = canonicalMacaroonText(text);
     return canonicalText === null
       ? "invalid_format"
@@ -84,7 +88,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
   };
 
   return {
-    issuer,
+    issuerOf,
     signatures,
 
     isForeign: (type, text) => (type === "jwt" ? namesNoKey(keys(), text) : !isSignedByAny(macaroonKeys, text)),
@@ -93,7 +97,7 @@ export function createTokens({ issuer, keys, macaroonKeys }: TokensOptions): Tok
       const token = readAny(type, text, nowMs);
       if (typeof token === "string") return token;
       const { facts } = token;
-      if (facts.issuer !== issuer || facts.tenant !== tenant) return "not_found";
+      if (facts.issuer !== issuerOf(tenant) || facts.tenant !== tenant) return "not_found";
       return { type, keyIds: [facts.rootKeyId], token };
     },
 

@@ -1,7 +1,6 @@
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { contextOf } from "../context.ts";
 import type { CertificateCallers } from "./certificate-callers.ts";
 import type { JwtCallers } from "./jwt-callers.ts";
 import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
@@ -19,6 +18,8 @@ export interface Callers {
 }
 
 const realm = 'Bearer realm="keywright"';
+/** The challenge to a caller that may not do what it asks for (RFC 6750, section 3.1). */
+export const insufficientScope = ["www-authenticate", `${realm}, error="insufficient_scope"`] as const;
 
 type Found = Caller | Refusal;
 
@@ -56,10 +57,8 @@ function authorize(call: Call, found: Found, allowed: readonly string[] | undefi
   if (found === "invalid") throw unauthenticated(call, `${realm}, error="invalid_token"`);
   if ("certificate" in found) throw unauthenticated(call, realm, `the client certificate is not accepted (${found.certificate})`);
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  const { roles, tenants } = call.caller;
-  const mayAct = tenants === "*" || tenants.includes(contextOf(call).tenant);
-  if (mayAct && allowed !== undefined && roles.some((role) => allowed.includes(role))) return;
-  call.setResponseHeader("www-authenticate", `${realm}, error="insufficient_scope"`);
+  if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
+  call.setResponseHeader(...insufficientScope);
   throw new Failure("PERMISSION_DENIED");
 }
 

@@ -1,13 +1,13 @@
 import { MongoClient } from "mongodb";
 import { expect, test } from "vitest";
-import { createQuota } from "../../../src/adapters/mongo/quota.ts";
+import { createTenantQuota } from "../../../src/adapters/mongo/quota.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
 await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
   test("whoever waits for the keys to be counted does so no longer than its deadline, and those behind it no longer than theirs", async () => {
     await using client = new MongoClient(mongo().uri);
-    const quota = createQuota(client, collectionsOf(client.db("quota")), 1);
+    const quota = createTenantQuota(client, collectionsOf(client.db("quota")), () => 1);
     // Connected, so that it is the answer that is waited for, which has no time-out of its own.
     await client.connect();
     await mongo().members[0]?.kill("SIGSTOP");

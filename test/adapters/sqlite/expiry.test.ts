@@ -56,7 +56,7 @@ describe("a clock that is wrong", () => {
       () => time.wallMs,
       () => time.monotonicMs,
     );
-    const removeSome = prepareExpiry(database, clock, retentionMs);
+    const removeSome = prepareExpiry(database, clock, () => retentionMs);
     return {
       time,
       fill: () => halfDays.forEach((event) => void audit.add("t", event)),

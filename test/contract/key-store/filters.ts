@@ -23,6 +23,7 @@ function estate(): KeyRecord[] {
       expireTimeMs: index % 3 === 0 ? null : nowMs + ((index % 9) - 4) * 1000,
       lastUsedTimeMs: index % 2 === 0 ? null : nowMs - (index % 11) * (hourMs / 2),
       revocation: index % 5 === 0 ? { reason: "superseded", description: "" } : null,
+      disabled: index % 7 === 1 && index % 5 !== 0,
     }),
   );
 }
@@ -46,6 +47,10 @@ const selections: readonly KeySelection[] = [
   { lastUsedTime: { untilMs: nowMs - hourMs } },
   { lastUsedTime: { fromMs: nowMs - 3 * hourMs, untilMs: nowMs - hourMs / 2 }, status: "active" },
   { lastUsedTime: { untilMs: nowMs - hourMs }, createTime: { fromMs: nowMs - 2 * hourMs }, status: "revoked" },
+  { disabled: true },
+  { disabled: true, scope: "read", status: "revoked" },
+  { disabled: true, actorId: "ann" },
+  { disabled: true, status: "active" },
   { actorId: "ann", expireTime: { untilMs: nowMs } },
 ];
 

@@ -1,7 +1,15 @@
-import { createRegistry, type DescMethodUnary, fromBinary, type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
-import { ApiKeysService } from "../../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import {
+  createRegistry,
+  type DescMethod,
+  type DescMethodUnary,
+  fromBinary,
+  type JsonObject,
+  type JsonValue,
+  toJson,
+} from "@bufbuild/protobuf";
 import { detailSchemas } from "../../../src/call/error-details.ts";
 import { isUnary } from "../../../src/call/methods.ts";
+import { services } from "../../../src/rpc/methods.ts";
 
 export interface CallOptions {
   /** Bearer token; by default the one the client was opened with, with null none at all. */
@@ -117,7 +125,10 @@ export function detailJson(typeName: string, bytes: Uint8Array): JsonObject {
 }
 
 export function methodNamed(name: string): DescMethodUnary {
-  const method = ApiKeysService.methods.filter(isUnary).find((candidate) => candidate.name === name);
+  const method = services
+    .flatMap(({ methods }) => methods as readonly DescMethod[])
+    .filter(isUnary)
+    .find((candidate) => candidate.name === name);
   if (method === undefined) throw new Error(`there is no unary method ${name}`);
   return method;
 }

@@ -1,0 +1,65 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Admission, Call, Caller } from "../../call/call.ts";
+import { defaultTenant } from "../../core/tenant.ts";
+import { Failure, invalidField } from "../../error/failure.ts";
+import type { TenantDirectory } from "../../service/tenant-directory.ts";
+import { insufficientScope } from "./authenticate.ts";
+
+export const tenantHeader = "keywright-tenant";
+
+/**
+ * Decides which tenant an admitted call is for: the caller's own if it is bound to one, else the header `keywright-tenant`, else the tenant
+ * that has the call's host, else `default`. Refuses sources that disagree, and tenants that the caller may not act for, whether they exist or
+ * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them.
+ */
+export function resolveTenant(
+  directory: Pick<TenantDirectory, "hasHosts" | "tenantOfHost">,
+  isOfInstallation: (method: DescMethod) => boolean,
+  admit: Admission,
+): Admission {
+  const resolve = (call: Call): void => {
+    const { caller } = call;
+    if (caller !== undefined && isOfInstallation(call.method)) {
+      if (caller.tenants !== "*") throw denied(call, "only a caller that acts for all tenants may call this method");
+      return;
+    }
+    const ofHost = directory.hasHosts ? directory.tenantOfHost(call.host) : undefined;
+    const tenant = caller === undefined ? undefined : tenantOfCaller(call, caller, ofHost);
+    call.isTenantOfHost = tenant === undefined && ofHost !== undefined;
+    call.tenant = tenant ?? ofHost ?? defaultTenant;
+    if (caller !== undefined && !mayActFor(caller, call.tenant)) throw denied(call);
+  };
+  return (call) => {
+    const admitted = admit(call);
+    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
+    return resolve(call);
+  };
+}
+
+/** The tenant that the caller is bound to or names. Undefined: neither. */
+function tenantOfCaller(call: Call, { tenants }: Caller, ofHost: string | undefined): string | undefined {
+  const bound = tenants !== "*" && tenants.length === 1 ? tenants[0] : undefined;
+  const named = call.requestHeader(tenantHeader);
+  if (bound !== undefined) {
+    // Not "they disagree": that would tell which tenants exist.
+    if ((named ?? bound) !== bound || (ofHost ?? bound) !== bound) throw denied(call);
+    return bound;
+  }
+  if (named === undefined) return undefined;
+  if (tenants !== "*" && !tenants.includes(named)) throw denied(call);
+  if (ofHost !== undefined && ofHost !== named) {
+    // Whoever may act for both learns nothing from this.
+    if (tenants !== "*" && !tenants.includes(ofHost)) throw denied(call);
+    throw invalidField(tenantHeader, "names another tenant than the host of the call");
+  }
+  return named;
+}
+
+function denied(call: Call, message?: string): Failure {
+  call.setResponseHeader(...insufficientScope);
+  return new Failure("TENANT_DENIED", message === undefined ? {} : { message });
+}
+
+function mayActFor({ tenants }: Caller, tenant: string): boolean {
+  return tenants === "*" || tenants.includes(tenant);
+}

@@ -1,0 +1,12 @@
+import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
+import type { Implementation } from "../../call/methods.ts";
+import { listTenants as list } from "../../service/list-tenants.ts";
+import { tenantToMessage } from "./message.ts";
+import type { TenantRpcOptions } from "./options.ts";
+
+export function listTenants({ tenants }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminListTenants> {
+  return async ({ pageSize, pageToken }) => {
+    const page = await list(tenants.keys, pageSize, pageToken);
+    return { tenants: page.tenants.map(tenantToMessage), nextPageToken: page.nextPageToken };
+  };
+}

@@ -1,0 +1,74 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
+import type { Tenant as TenantMessage, TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
+import { keyPrefixShape, macaroonWord } from "../../core/credential-shape.ts";
+import { isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
+import { invalidField } from "../../error/failure.ts";
+import { durationToMs, rateLimitPolicyFromMessage, rateLimitPolicyToMessage, timeToMessage } from "../message.ts";
+
+export function tenantToMessage(tenant: Tenant): MessageInitShape<typeof TenantSchema> {
+  return {
+    tenantId: tenant.tenantId,
+    displayName: tenant.displayName,
+    hosts: [...tenant.hosts],
+    keyPrefix: tenant.keyPrefix,
+    issuer: tenant.issuer,
+    defaultTtl: durationToMessage(tenant.defaultTtlMs),
+    maxTtl: durationToMessage(tenant.maxTtlMs),
+    maxKeys: BigInt(tenant.maxKeys ?? 0),
+    failedVerifyLimit: rateLimitPolicyToMessage(tenant.failedVerifyLimit),
+    auditRetention: durationToMessage(tenant.auditRetentionMs),
+    suspended: tenant.suspended,
+    createTime: timeToMessage(tenant.createTimeMs),
+    updateTime: timeToMessage(tenant.updateTimeMs),
+  };
+}
+
+/** The attributes in a message, checked. `usedPrefixes` are those of the installation, which no tenant may have. */
+export function attributesOf(message: TenantMessage, usedPrefixes: readonly string[]): TenantAttributes {
+  return {
+    displayName: message.displayName,
+    hosts: message.hosts.map(hostAt),
+    keyPrefix: checkedPrefix(message.keyPrefix, usedPrefixes),
+    issuer: checkedIssuer(message.issuer),
+    defaultTtlMs: durationToMs(message.defaultTtl),
+    maxTtlMs: durationToMs(message.maxTtl),
+    maxKeys: Number(message.maxKeys) || null,
+    failedVerifyLimit: rateLimitPolicyFromMessage(message.failedVerifyLimit),
+    auditRetentionMs: durationToMs(message.auditRetention),
+  };
+}
+
+export function checkTenantId(field: string, text: string): string {
+  if (!isTenantId(text)) throw invalidField(field, "must be 1 to 63 lower-case letters, digits and hyphens");
+  return text;
+}
+
+/** A name, an IPv4 address, or an IPv6 address in brackets, as Host has it. */
+const hostShape = /^(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])$/;
+
+function hostAt(text: string, index: number): string {
+  const host = text.toLowerCase();
+  if (!hostShape.test(host)) throw invalidField(`tenant.hosts[${index}]`, "must be a host name without a port");
+  return host;
+}
+
+function checkedPrefix(prefix: string, usedPrefixes: readonly string[]): string {
+  if (prefix === "") return prefix;
+  if (!keyPrefixShape.test(prefix) || prefix === macaroonWord) {
+    throw invalidField("tenant.key_prefix", "must be one to three words of a-z and 0-9, joined by underscores");
+  }
+  if (usedPrefixes.includes(prefix)) throw invalidField("tenant.key_prefix", "is a prefix of the installation");
+  return prefix;
+}
+
+function checkedIssuer(issuer: string): string {
+  const url = URL.canParse(issuer) ? new URL(issuer) : null;
+  if (issuer === "" || (url !== null && /^https?:$/.test(url.protocol) && !/[?#@]/.test(issuer))) return issuer;
+  throw invalidField("tenant.issuer", "must be an http or https URL without query, fragment and user name");
+}
+
+function durationToMessage(durationMs: number | null): Duration | undefined {
+  if (durationMs === null) return undefined;
+  return create(DurationSchema, { seconds: BigInt(Math.trunc(durationMs / 1000)), nanos: (durationMs % 1000) * 1e6 });
+}

@@ -1,0 +1,7 @@
+import type { TenantService } from "../../service/change-tenant.ts";
+
+export interface TenantRpcOptions {
+  readonly tenants: TenantService;
+  /** The key prefixes of the installation, in use and retired. */
+  readonly usedPrefixes: readonly string[];
+}
