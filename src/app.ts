@@ -44,7 +44,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
 /** Puts the parts together, from the store to the port. */
 async function compose(given: Given): Promise<App> {
-  const { config, secrets, log, clock, monotonicMs, closing } = given;
+  const { config, secrets, log, version, clock, monotonicMs, closing } = given;
   const { bodyMemoryBytes } = config;
   const tls = openTls(config.tls, clock);
   const callers = openCallers(given, tls.certificates?.certificateOf);
@@ -73,7 +73,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const protocols = createProtocols({ config, methods, admit, bodies, server, shutdownSignal, reportError });
+  const protocols = createProtocols({ config, version, methods, admit, bodies, server, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,
     limits,
