@@ -27,7 +27,7 @@ export type InsertOutcome =
   | ({ readonly outcome: "request_id_used" } & UsedRequest)
   /** The same batch added a key with this id before. `record` is the current record of that key. */
   | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
-  /** Another key with this id exists. */
+  /** Another key with this id exists, or another record has one of its claims. */
   | { readonly outcome: "key_id_used" }
   /** The tenant has `used` of the `limit` keys that it may have. */
   | ({ readonly outcome: "quota_exhausted" } & KeyUse);
@@ -103,6 +103,7 @@ export interface NewKey {
  * including expired ones, since a key that cannot be deleted would otherwise count for ever or not at all. Revoking or deleting a key makes room
  * for another; a rotation needs none. A chain of rotations counts once, also while its older keys are within their grace; when the newest is revoked, one
  * of these counts instead. A disabled key counts, so that enabling it needs no room.
+ * A record of a tenant has claims (core's `claimsOf`): hosts and prefixes. No two records ever have one in common, also under concurrent calls.
  * Records are plain data. Neither the caller nor the store changes them after a call.
  *
  * What a store may take for granted, and what it must keep:
@@ -146,7 +147,7 @@ export interface KeyStore {
   /**
    * Writes `record` over the key with the same id whose revision is `record.revision - 1`, leaving its first revision and its last use
    * alone. Returns false if there is no such revision: the key was changed or deleted. Of concurrent replacements of one revision, exactly one
-   * returns true.
+   * returns true. Also returns false if another record has one of its claims.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
@@ -161,9 +162,10 @@ export interface KeyStore {
 
   /**
    * Removes a key of that kind for good and leaves a tombstone in its place, so that a later insert of the same id starts at a higher revision.
-   * Returns the revision of the tombstone, one above that of the record, or null if no key is found.
+   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has it is
+   * found.
    */
-  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent): Promise<number | null>;
+  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 
   /** Records uses. Of several stamps for a key, the newest is kept. Skips unknown keys. Does not change revisions. */
   touch(tenant: string, uses: readonly LastUse[]): Promise<void>;

@@ -2,7 +2,6 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementation } from "../call/methods.ts";
 import { parseAddress } from "../core/address.ts";
 import { prefixOf } from "../core/credential.ts";
-import { Failure } from "../error/failure.ts";
 import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { selfRevokeKey } from "../service/revoke.ts";
@@ -26,7 +25,7 @@ export function selfRevokeApiKey(
     const revocation = { reason: reasonFromMessage(reason), description: "" };
     const { tenant: tenantOfCall, origin } = contextOf(call);
     const tenant = directory.tenantOfPrefix(prefixOf(credential)) ?? tenantOfCall;
-    if (tenant !== tenantOfCall && (await directory.current(tenant))?.suspended !== false) throw new Failure("TENANT_SUSPENDED");
+    if (tenant !== tenantOfCall) await directory.current(tenant);
     await selfRevokeKey(service, tenant, origin(), { credential, revocation }, limits);
     return {};
   };

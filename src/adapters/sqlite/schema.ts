@@ -194,6 +194,11 @@ export const migrations: readonly string[] = [
       WHERE tenant = NEW.tenant;
   END;
   `,
+  `
+  -- What no two records have in common: hosts and prefixes of tenants.
+  CREATE TABLE claims (claim TEXT PRIMARY KEY, tenant TEXT NOT NULL, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX claims_by_record ON claims (tenant, key_id);
+  `,
 ];
 
 /** Brings the schema up to date, and makes the salt of a new store, in one transaction. Throws for a schema of a newer Keywright. */
