@@ -8,11 +8,11 @@ import { type RedisServer, startRedis } from "../test/support/redis-server.ts";
 
 export interface Backends {
   readonly redis: RedisServer;
-  /** Settings of servers that share the store; the cache is each one's own choice. */
+  /** Settings of servers that share the store. Each chooses its own cache. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** A mongod and a redis-server, which end with the resources. Rejects where there can be none. */
+/** Starts a mongod and a redis-server, which end with the resources. Rejects if one cannot be started. */
 export async function startBackends(folder: string, adminToken: string, resources: AsyncDisposableStack): Promise<Backends> {
   const mongo = await startMongo({ members: 1, cacheGb: 1 });
   if ("unavailable" in mongo) throw new Error(mongo.unavailable);

@@ -1,10 +1,10 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** The least a JSON service on node:http does: reads the body, parses it, answers an object. The answer's JSON text is the argument. */
+/** The minimum of a JSON service on node:http: reads the body, parses it, answers an object. The argument is the answer's JSON text. */
 const answer: unknown = JSON.parse(process.argv[2] ?? "{}");
 
-// The connections wait for their turn; the default of 5 s would close them.
+// Connections wait for their turn; the default of 5 s would close them.
 const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));

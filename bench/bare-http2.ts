@@ -1,7 +1,9 @@
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 
-/** The least a unary gRPC service on node:http2 does: reads the frame, answers one of so many bytes (the argument), and the trailers. */
+/**
+ * The minimum of a unary gRPC service on node:http2: reads the frame, sends a message of the size given as the argument, and the trailers.
+ */
 const message = Buffer.alloc(5 + Number(process.argv[2] ?? 0));
 message.writeUInt32BE(message.length - 5, 1);
 

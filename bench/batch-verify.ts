@@ -8,8 +8,8 @@ import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/batch-verify.ts [rounds] [slice in ms]`: credentials verified a second and server CPU per credential, in batches of 100 and alone,
- * over JSON/HTTP on one server, in turns. KEYWRIGHT_* settings in the environment choose the backends.
+ * `node bench/batch-verify.ts [rounds] [slice in ms]` measures credentials verified per second and server CPU per credential, in batches of
+ * 100 and one at a time, over JSON/HTTP on one server, in turns. KEYWRIGHT_* settings in the environment choose the backends.
  */
 const rounds = Number(process.argv[2] ?? 5);
 const sliceMs = Number(process.argv[3] ?? 700);
@@ -18,11 +18,11 @@ const connections = 8;
 
 interface Contender {
   readonly name: string;
-  /** Credentials in a request. */
+  /** Credentials per request. */
   readonly size: number;
   readonly load: Load;
   readonly perSecond: number[];
-  /** Microseconds a credential. */
+  /** Microseconds per credential. */
   readonly cpu: number[];
 }
 
@@ -45,7 +45,7 @@ try {
     const load = await http1Load(server.port, request, 200, connections);
     contenders.push({ name, size: verb === "verify" ? 1 : batchSize, load, perSecond: [], cpu: [] });
   }
-  // The first rounds are V8's.
+  // In the first rounds V8 still compiles.
   for (let round = -2; round < rounds; round += 1) {
     for (const { size, load, perSecond, cpu } of contenders) {
       const cpuBefore = cpuMicroseconds(server.pid);

@@ -6,14 +6,14 @@ import { readdirSync, readFileSync } from "node:fs";
 export interface Child {
   readonly pid: number;
   readonly port: number;
-  /** From the start of the process until it says that it listens, in milliseconds. */
+  /** Milliseconds from the start of the process until it reports that it listens. */
   readonly startMs: number;
-  /** Processor time that it had used by then, in milliseconds. */
+  /** Processor time used until then, in milliseconds. */
   readonly startCpuMs: number;
   stop(): Promise<void>;
 }
 
-/** Starts `node <file> <args>` and waits for a line on standard output that says "listening" and holds a URL. */
+/** Starts `node <file> <args>` and waits for a line on standard output that contains "listening" and a URL. */
 export async function startChild(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Child> {
   const begunMs = performance.now();
   const child = spawn(process.execPath, [...nodeOptions(), file, ...args], {
@@ -47,11 +47,11 @@ function portOnceListening(child: ChildProcess): Promise<number> {
       const port = /listening/.test(text) ? /http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1] : undefined;
       if (port !== undefined) resolve(Number(port));
     });
-    child.once("exit", (code) => reject(new Error(`the server ended with ${code} before it listened`)));
+    child.once("exit", (code) => reject(new Error(`the server exited with ${code} before it was listening`)));
   });
 }
 
-/** User and system time of all threads of a process, in microseconds (Linux: the first number of each schedstat is nanoseconds). */
+/** Returns user and system time of all threads of a process, in microseconds (Linux: the first number in each schedstat is nanoseconds). */
 export function cpuMicroseconds(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {

@@ -1,6 +1,7 @@
 /**
- * How long one page of each filter takes at many keys, beside the same at a thousand: `node bench/filters.ts [--keys <count>]`. On SQLite, and on a
- * mongod that it starts. What is printed is the median of 21 pages of 50 keys, in ms, and the rate at which keys were added.
+ * Measures how long one page of each filter takes with many keys, and with a thousand for comparison: `node bench/filters.ts [--keys
+ * <count>]`. Runs on SQLite, and on a mongod that it starts. Prints the median of 21 pages of 50 keys, in ms, and the rate at which keys
+ * were added.
  */
 import { join } from "node:path";
 import { openMongoKeyStore } from "../src/adapters/mongo/key-store.ts";
@@ -18,7 +19,7 @@ const dayMs = 86_400_000;
 const nowMs = 1_760_000_000_000;
 const pages = 21;
 
-/** A share of 1 in 100 expires within 7 days, 1 in 100 is long unused, 1 in 50 of each name, scope and team. */
+/** 1 key in 100 expires within 7 days, 1 in 100 has not been used for long, and each name, scope and team has 1 in 50. */
 const record = (index: number) =>
   keyRecord({
     keyId: `01HQZX9VYQ${String(index).padStart(16, "0")}`,

@@ -58,7 +58,7 @@ export async function http1Load(port: number, request: Buffer, status: number, c
   };
 }
 
-/** Length of the response that begins the bytes; Infinity while its head is not there. */
+/** Returns the length of the first response in the bytes, or Infinity if its head is incomplete. */
 function responseLength(bytes: Buffer): number {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd < 0) return Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** A POST of JSON, as bytes to send again and again. */
+/** Returns a POST of JSON, as bytes to send repeatedly. */
 export function http1Request(path: string, token: string, body: object, headers: Readonly<Record<string, string>> = {}): Buffer {
   const text = JSON.stringify(body);
   const allHeaders = {

@@ -6,8 +6,8 @@ import type { Load } from "./load.ts";
 const maxWindow = Buffer.from([0x7f, 0xff, 0, 0]);
 
 /**
- * The same unary call on a few connections with many streams each, from prebuilt frames: Node's own HTTP/2 client costs more than the
- * servers that are measured. Headers are indexed from the second request on, as clients do. Fails where an answer's length differs.
+ * Sends the same unary call on a few connections with many streams each, from prebuilt frames, because Node's own HTTP/2 client costs more
+ * than the measured servers. From the second request on, headers are indexed, as clients do. Fails if the length of an answer differs.
  */
 export async function http2Load(
   port: number,
@@ -87,7 +87,9 @@ export async function http2Load(
   };
 }
 
-/** `:method: POST` and `:scheme: http` by their static indexes; the rest goes into the dynamic table first and by its index then. */
+/**
+ * `:method: POST` and `:scheme: http` use their static indexes. Other headers are added to the dynamic table first and then use its index.
+ */
 function headerBlocks(headers: readonly (readonly [name: string, value: string])[]): { first: Buffer; later: Buffer } {
   const pseudo = Buffer.from([0x83, 0x86]);
   const text = (value: string) => Buffer.concat([hpackInteger(value.length, 7, 0), Buffer.from(value, "latin1")]);

@@ -17,14 +17,14 @@ import { startMongo } from "../test/support/mongo-server.ts";
 import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 
 /**
- * `node bench/import.ts [keys] [slice in ms]`: keys imported with the migration tool into MongoDB, beside bare `insertMany` of the same
- * documents, with the same indexes and write concern. Tool and driver take turns in slices: the tool is stopped (SIGSTOP) while the
- * driver writes what the tool has just written. In the middle the tool, and later the server, is killed; at the end each key of the
- * file must be there once, as the file has it.
+ * `node bench/import.ts [keys] [slice in ms]` measures keys imported with the migration tool into MongoDB, and bare `insertMany` of the
+ * same documents with the same indexes and write concern. Tool and driver take turns in slices: the tool is stopped (SIGSTOP) while the
+ * driver writes the documents that the tool has just written. In the middle the tool, and later the server, is killed. At the end each key
+ * of the file must exist exactly once, as in the file.
  */
 const keyCount = Number(process.argv[2] ?? 200_000);
 const sliceMs = Number(process.argv[3] ?? 3000);
-/** For so long nothing must have come before all counts as written: no transaction may be under way when the driver's turn comes. */
+/** Everything counts as written if nothing new arrived for this long: no transaction may be in progress when the driver's turn starts. */
 const settleMs = 1000;
 const inFlight = 4;
 const batchSize = 1000;
@@ -64,16 +64,16 @@ resources.defer(async () => {
 const sampling = setInterval(sampleMemory, 250);
 resources.defer(() => clearInterval(sampling));
 
-/** Keys a second, and the CPU time of each process for a key. */
+/** Keys per second, and the CPU time of each process per key. */
 interface Rate {
   readonly perSecond: number;
   readonly cpuUs: readonly number[];
 }
 
 interface Slice {
-  /** Of tool, server and mongod. */
+  /** Rate of tool, server and mongod. */
   readonly own: Rate;
-  /** Of the driver in this process, and mongod. */
+  /** Rate of the driver in this process, and mongod. */
   readonly bare: Rate;
 }
 const slices: Slice[] = [];
@@ -99,8 +99,8 @@ while (isRunning(tool)) {
     await killServer();
   }
 }
-if (tool.exitCode !== 0) throw new Error(`the tool ended with ${tool.exitCode}`);
-// The first slice is for the compilers.
+if (tool.exitCode !== 0) throw new Error(`the tool exited with ${tool.exitCode}`);
+// During the first slice V8 still compiles.
 report(slices.length > 1 ? slices.slice(1) : slices);
 await checkEstate();
 
@@ -142,7 +142,7 @@ function startServer(serverPort: string): Promise<Child> {
   });
 }
 
-/** Lets the tool run and stops it; resolves once the server has finished what it was sent. */
+/** Lets the tool run, then stops it. Resolves once the server has finished what it received. */
 async function toolSlice(): Promise<Rate> {
   const pids = [tool.pid ?? 0, server.pid, mongodPid];
   const before = await storedCount();
@@ -155,7 +155,7 @@ async function toolSlice(): Promise<Rate> {
   return { perSecond: keys / ((atMs - begunMs) / 1000), cpuUs: pids.map((pid, index) => (cpuOf(pid) - (cpuBefore[index] ?? 0)) / keys) };
 }
 
-/** Zero for a process that ended. */
+/** Returns 0 for a process that ended. */
 function cpuOf(pid: number): number {
   try {
     return cpuMicroseconds(pid);
@@ -168,7 +168,7 @@ function storedCount(): Promise<number> {
   return imported.estimatedDocumentCount();
 }
 
-/** How many keys there are once nothing more comes, and when the last one came. */
+/** Returns the number of keys once no more arrive, and when the last one arrived. */
 async function settledCount(): Promise<{ count: number; atMs: number }> {
   let count = await storedCount();
   let atMs = performance.now();
@@ -184,7 +184,7 @@ async function untilGrown(count: number): Promise<void> {
   while (isRunning(tool) && (await storedCount()) <= count) await sleep(20);
 }
 
-/** What the tool has written since the last time: nobody writes now, so the natural order tells. */
+/** Returns what the tool has written since the last call. Nobody writes now, so natural order is the order of writing. */
 async function newDocuments(): Promise<KeyDocument[]> {
   const documents = await imported.find({}, { sort: { $natural: 1 }, skip: written, batchSize: 10_000 }).toArray();
   written += documents.length;
@@ -242,7 +242,7 @@ function sampleMemory(): void {
       const kib = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
       if (kib !== undefined) memory[name].push(Number(kib) / 1024);
     } catch {
-      // It is being started again.
+      // The server is being restarted.
     }
   }
 }
@@ -266,23 +266,23 @@ function report(of: readonly Slice[]): void {
   for (const note of notes) console.info(`  ${note}`);
 }
 
-/** The highest of each quarter of the time, in MiB. */
+/** Returns the maximum of each quarter of the time, in MiB. */
 function quarters(samples: readonly number[]): string {
   const length = Math.ceil(samples.length / 4);
   return `${[0, 1, 2, 3].map((index) => Math.max(...samples.slice(index * length, (index + 1) * length)).toFixed(0)).join(", ")} MiB (highest of each quarter)`;
 }
 
-/** Holds every key of the store against the row of the file that it came from, and verifies some. */
+/** Compares every key of the store with its row in the file, and verifies some. */
 async function checkEstate(): Promise<void> {
   const seen = new Uint8Array(keyCount);
   for await (const { name, actorId, scopes, metadata, kind, revision, visibility } of imported.find({}, { batchSize: 10_000 })) {
     const index = Number(name.slice("key ".length));
     const row = rowOf(index);
     const isAsInFile = actorId === row.actorId && scopes.join() === row.scopes.join() && metadata === row.metadata;
-    if (!isAsInFile || kind !== "imported" || revision !== 1 || visibility !== "secret") throw new Error(`${name} is not as in the file`);
+    if (!isAsInFile || kind !== "imported" || revision !== 1 || visibility !== "secret") throw new Error(`${name} differs from the file`);
     seen[index] = (seen[index] ?? 0) + 1;
   }
-  if (!seen.every((times) => times === 1)) throw new Error("not every key of the file is there once");
+  if (!seen.every((times) => times === 1)) throw new Error("not every key of the file exists exactly once");
   for (let index = 0; index < keyCount; index += Math.ceil(keyCount / 20)) {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const body = JSON.stringify({ credential: rowOf(index).rawKey });
@@ -290,7 +290,7 @@ async function checkEstate(): Promise<void> {
     const { is_valid, actor_id } = (await response.json()) as { is_valid: boolean; actor_id: string };
     if (!is_valid || actor_id !== rowOf(index).actorId) throw new Error(`${rowOf(index).name} does not verify`);
   }
-  console.info(`  estate: each of the ${keyCount} keys of the file is there once, as the file has it`);
+  console.info(`  estate: each of the ${keyCount} keys of the file exists exactly once and equals its row`);
 }
 
 function median(values: readonly number[]): number {

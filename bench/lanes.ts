@@ -1,6 +1,7 @@
 /**
- * Server CPU per unary call: the lanes against bare node:http and node:http2, over Connect JSON (HTTP/1.1) and gRPC, interleaved in one run
- * so that a busy machine treats all alike. `node bench/lanes.ts [rounds]`. The server runs in a process of its own and tells its CPU time.
+ * Measures server CPU per unary call: the lanes against bare node:http and node:http2, over Connect JSON (HTTP/1.1) and gRPC. All run
+ * interleaved, so that a busy machine affects all alike. Usage: `node bench/lanes.ts [rounds]`. The server runs in a process of its own and
+ * reports its CPU time.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
-/** A load on one server, with its connections open. */
+/** A load on one server, with open connections. */
 export interface Load {
-  /** Keeps every connection busy for so long; answers how many requests were answered. */
+  /** Keeps every connection busy for this long. Returns how many requests were answered. */
   run(durationMs: number): Promise<number>;
   close(): void;
 }

@@ -1,7 +1,8 @@
 /**
- * What small steps cost, each with and without the code that a comment in `src` defends by its speed: `node bench/micro.ts`. One process,
- * median CPU time of nine warm runs. Lines name the file of the comment.
+ * Measures small steps with and without code that a comment in `src` justifies by its speed: `node bench/micro.ts`. One process, median CPU
+ * time of nine warm runs. Each line names the file of the comment.
  */
+import { measureBinary } from "./micro/binary.ts";
 import { measureCredentials } from "./micro/credentials.ts";
 import { measureHttp } from "./micro/http.ts";
 import { measureJson } from "./micro/json.ts";
@@ -9,6 +10,7 @@ import { measureObservation } from "./micro/observation.ts";
 import { measureValidation } from "./micro/validation.ts";
 
 measureJson();
+measureBinary();
 measureValidation();
 await measureCredentials();
 await measureHttp();

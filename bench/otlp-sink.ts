@@ -1,4 +1,4 @@
-/** A trace collector that takes everything and looks at nothing. */
+/** A trace collector that accepts everything and ignores it. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 

@@ -9,9 +9,9 @@ import { median } from "./median.ts";
 import { type TimedRun, timedLoad } from "./timed-load.ts";
 
 /**
- * `node bench/outage.ts [rounds] [slice in ms]`: verify with a Redis that is well, hung or gone, against KEYWRIGHT_CACHE=none in the same
- * run. Two servers on one mongod take turns in short slices; ratios are medians of the rounds. One key at a time is asked for on each
- * connection, of so many that hardly ever two ask for the same.
+ * `node bench/outage.ts [rounds] [slice in ms]` measures verifications with a Redis that works, hangs or is gone, against
+ * KEYWRIGHT_CACHE=none. Two servers on one mongod take turns in short slices; ratios are medians of the rounds. Each connection asks for
+ * one key at a time, from so many keys that two connections hardly ever ask for the same one.
  */
 const rounds = Number(process.argv[2] ?? 9);
 const sliceMs = Number(process.argv[3] ?? 500);
@@ -45,7 +45,7 @@ await redis.kill("SIGKILL");
 await compare("Redis gone (SIGKILL)");
 
 interface Slice extends TimedRun {
-  /** Of the server, for each request. */
+  /** CPU time of the server per request. */
   readonly cpuUs: number;
 }
 
@@ -58,12 +58,12 @@ async function slice(index: 0 | 1): Promise<Slice> {
 
 async function compare(name: string): Promise<void> {
   const pairs: (readonly [Slice, Slice])[] = [];
-  // The first round is for the compilers, and for the proofs of the healthy time to run out.
+  // During the first round V8 still compiles, and what was proven while Redis worked expires.
   await slice(0);
   await slice(1);
   await sleep(1500);
   for (let round = 0; round < rounds; round += 1) {
-    // The one that comes second would otherwise always meet the other's garbage.
+    // Otherwise the one that comes second would always meet the other's garbage.
     const early = round % 2 === 0 ? await slice(0) : null;
     const none = await slice(1);
     pairs.push([early ?? (await slice(0)), none]);

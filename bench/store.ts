@@ -1,6 +1,6 @@
 /**
- * The MongoDB key store against the bare driver, in one run: `node bench/store.ts [--full | <keys>]`. Starts its own mongod. Compared calls
- * take turns in short rounds, and what is printed is the median of the rounds' ratios: a busy machine slows both sides alike.
+ * Measures the MongoDB key store against the bare driver: `node bench/store.ts [--full | <keys>]`. Starts its own mongod. Compared calls
+ * take turns in short rounds, and the output is the median of the rounds' ratios, because a busy machine slows both sides alike.
  */
 import { MongoClient } from "mongodb";
 import { openMongoKeyStore } from "../src/adapters/mongo/key-store.ts";
@@ -81,7 +81,7 @@ try {
   await mongo.stop();
 }
 
-/** Walks over all numbers below `count`, far from the one before each time. */
+/** Visits all numbers below `count`, each far from the previous one. */
 function scattered(count: number): number {
   position += 7919;
   return position % count;

@@ -7,7 +7,7 @@ export interface TimedRun {
   readonly p99Ms: number;
 }
 
-/** Requests that differ, in turns, on many connections, each answer timed. Rejects on anything but status 200. */
+/** Sends different requests in turn on many connections, and times each answer. Rejects for any status but 200. */
 export function timedLoad(options: { port: number; path: string; token: string; bodies: readonly object[]; connections: number }) {
   const { port, path, token, connections } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: connections });

@@ -19,8 +19,9 @@ import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/tokens.ts [rounds] [slice in ms]`: a JWT that was never seen, verified in this process (signature, root's record, verdict) beside
- * bare node:crypto verifying the same signatures; then tokens that were seen, over JSON/HTTP beside a cached key on the same server. In turns.
+ * `node bench/tokens.ts [rounds] [slice in ms]` measures JWTs verified for the first time in this process (signature, root's record,
+ * verdict) against bare node:crypto on the same signatures. Then it measures tokens that were seen before, over JSON/HTTP, against a cached
+ * key on the same server. All take turns.
  */
 const rounds = Number(process.argv[2] ?? 7);
 const sliceMs = Number(process.argv[3] ?? 700);
@@ -54,7 +55,7 @@ async function unseen(): Promise<void> {
     return ((performance.now() - begunMs) / count) * 1000;
   };
   const [bareUs, ourUs]: [number[], number[]] = [[], []];
-  // Short slices in turns, so that what else the machine does meets both alike; the first ones are V8's.
+  // Short slices in turns, so that other load of the machine affects both alike. In the first ones V8 still compiles.
   for (let slice = -20; slice < rounds * 20; slice += 1) {
     const texts: string[] = [];
     for (let count = 0; count < tokensASlice; count += 1) {
@@ -112,7 +113,7 @@ async function seen(): Promise<void> {
       const request = http1Request("/v2alpha1/admin/apiKeys:verify", bearer, { credential });
       contenders.push({ name, load: await http1Load(server.port, request, 200, 16), perSecond: [] });
     }
-    // The first rounds are V8's.
+    // In the first rounds V8 still compiles.
     for (let round = -4; round < rounds; round += 1) {
       for (const { load, perSecond } of contenders) {
         const begunMs = performance.now();

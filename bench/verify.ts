@@ -12,15 +12,16 @@ import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/verify.ts [rounds] [slice in ms] [part of a name]`: verifies a second and server CPU per request, beside bare servers that read and answer
- * the same bytes. All run at once and are loaded in turns, in short slices, so that what else the machine does meets all of them alike.
+ * `node bench/verify.ts [rounds] [slice in ms] [part of a name]` measures verifications per second and server CPU per request, against bare
+ * servers that read and answer the same bytes. All run at once and are loaded in turns, in short slices, so that other load of the machine
+ * affects all of them alike.
  *
- * With `observed` as the part of a name: cached verifications with metrics, traces and logs switched on, each alone in a process of its own,
- * beside one where all are off.
+ * With `observed` as the part of a name, it measures cached verifications with metrics, traces and logs switched on, each alone in a
+ * process of its own, against one with all of them off.
  */
 const rounds = Number(process.argv[2] ?? 7);
 const sliceMs = Number(process.argv[3] ?? 700);
-/** Measures only contenders whose name has this in it, beside the bare servers. */
+/** Measures only contenders whose name contains this, and the bare servers. */
 const wanted = process.argv[4] ?? "";
 const warmUpRequests = 15_000;
 const connections = 32;
@@ -28,7 +29,7 @@ const http2Width = { connections: 4, streams: 16 };
 
 interface Contender {
   readonly name: string;
-  /** Name of the bare server's contender to compare with. */
+  /** Name of the bare contender to compare with. */
   readonly bare?: string;
   readonly child: Child;
   readonly load: Load;
@@ -39,10 +40,10 @@ interface Contender {
 const jsonPath = "/v2alpha1/admin/apiKeys:verify";
 const rpcPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 
-/** What the others that are observed are compared with. */
+/** The contender with which the other observed ones are compared. */
 const plainName = "observed: nothing";
 
-/** Enforced at each verification, and out of reach. */
+/** A limit that is enforced in each verification but never reached. */
 const neverReached = { rate_limit_policy: { quota: "1000000000", window: "3600s" } };
 
 await using resources = new AsyncDisposableStack();
@@ -146,8 +147,8 @@ async function measure(): Promise<void> {
 }
 
 /**
- * V8's last compiler has its say after some ten thousand requests; before, a server costs twice what it costs for the rest of its life. In
- * turns, because servers close connections that are not used.
+ * V8's last compiler runs after some ten thousand requests; until then a server costs twice as much as later. In turns, because servers
+ * close connections that are not used.
  */
 async function warmUp(loads: readonly Load[]): Promise<void> {
   const requests = loads.map(() => 0);
@@ -207,7 +208,7 @@ function envelope(message: Uint8Array): Buffer {
   return Buffer.concat([head, message]);
 }
 
-/** Length of the same answer as protobuf. */
+/** Returns the length of the same answer as protobuf. */
 function protobufLength(jsonAnswer: string): number {
   return toBinary(VerifyApiKeyResponseSchema, fromJson(VerifyApiKeyResponseSchema, JSON.parse(jsonAnswer))).length;
 }

@@ -1,5 +1,5 @@
-// Run once by the image of MongoDB, when its data folder is empty: the user that Keywright connects as. `dbAdmin` lets it change the index that
-// ends audit events when their retention is changed.
+// The image of MongoDB runs this once, when its data folder is empty. It creates the user that Keywright connects as. `dbAdmin` lets it
+// change the index that removes audit events when their retention time is changed.
 db.getSiblingDB("keywright").createUser({
   user: "keywright",
   pwd: process.env.MONGO_PASSWORD,

@@ -1,7 +1,7 @@
 /**
- * Runs the official Connect conformance suite against our own listener, lanes and stream adapter (test/conformance/server.ts): Connect, gRPC
- * and gRPC-Web over HTTP/1.1 and HTTP/2, in clear text and over TLS. Every case must pass; none is listed as known to fail. Needs the
- * suite, which `scripts/test-tools.ts` builds where Go is. Where it is missing the run is skipped, and under CI it fails.
+ * Runs the official Connect conformance suite against our own listener, lanes and stream adapter (test/conformance/server.ts): Connect,
+ * gRPC and gRPC-Web over HTTP/1.1 and HTTP/2, in clear text and over TLS. Every case must pass; none is listed as known to fail. Needs the
+ * suite, which `scripts/test-tools.ts` builds if Go is installed. Without the suite the run is skipped, and under CI it fails.
  */
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -13,7 +13,7 @@ import { conformanceModule, findTool } from "./test-tools.ts";
 const root = resolve(import.meta.dirname, "..");
 const cacheDir = join(root, ".cache/conformance");
 const testDir = join(root, "test/conformance");
-/** What version 1.0.7 has for the features in config.yaml. Fewer means that something was left out. */
+/** The number of cases in version 1.0.7 for the features in config.yaml. Fewer means that something was left out. */
 const minCases = 5256;
 /** The suite gives a server ten seconds to start, too little for several at once on a busy machine. */
 const maxServers = 1;
@@ -23,7 +23,7 @@ await main();
 async function main(): Promise<void> {
   const tool = findTool("connectconformance");
   if (tool === undefined) {
-    console.info("conformance: skipped, because connectconformance is not built (npm run test:tools builds it where Go is)");
+    console.info("conformance: skipped, because connectconformance is not built (npm run test:tools builds it if Go is installed)");
     if (process.env.CI !== undefined) process.exitCode = 1;
     return;
   }
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   process.exitCode = 1;
 }
 
-/** The suite's protos, compiled. They come with the suite's Go module and are not ours to commit. */
+/** The suite's compiled protos. They come with the suite's Go module and are not ours to commit. */
 async function descriptors(): Promise<string> {
   const file = join(cacheDir, `${conformanceModule.version}.binpb`);
   if (existsSync(file)) return file;

@@ -5,7 +5,7 @@ import { main } from "../tools/import/main.ts";
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    // The first signal lets batches under way finish. The second one does not.
+    // The first signal lets batches in progress finish; a second one does not.
     if (stop.signal.aborted) process.exit(130);
     stop.abort();
   });

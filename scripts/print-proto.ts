@@ -60,7 +60,7 @@ function labelOf(field: FieldDescriptorProto): string {
   return field.label === FieldDescriptorProto_Label.REQUIRED ? "required " : "optional ";
 }
 
-/** Protobuf-es leaves an unset oneof index at 0, so an own property is what shows presence. */
+/** Protobuf-es leaves an unset oneof index at 0, so only an own property shows presence. */
 function hasOneof(field: FieldDescriptorProto): boolean {
   return Object.hasOwn(field, "oneofIndex");
 }

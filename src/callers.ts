@@ -6,10 +6,10 @@ import type { Callers } from "./rpc/admission/authenticate.ts";
 import { createJwtCallers } from "./rpc/admission/jwt-callers.ts";
 import { createAccessOf, rolesProblems } from "./rpc/admission/permissions.ts";
 
-/** The settings that say who may call. */
+/** The settings that define who may call. */
 export type CallersConfig = Pick<Config, "roles" | "adminIssuers"> & Pick<Secrets, "adminTokens">;
 
-/** Who may call, as the settings say. Throws ConfigError if roles name what is not a method. */
+/** Makes the callers from the settings. Throws ConfigError if a role names an unknown method. */
 export function callersOf(
   { roles, adminIssuers, adminTokens }: CallersConfig,
   keysOf: (issuer: AdminIssuer) => IssuerKeys,

@@ -9,13 +9,13 @@ import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
 import { createReload, type ReloadOptions } from "./reload.ts";
-import { createLog, type Log } from "./telemetry/log.ts";
+import { createLog, type Log, type LogFields } from "./telemetry/log.ts";
 import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
-/** EX_CONFIG of sysexits.h: a restart does not help. */
+/** EX_CONFIG of sysexits.h: a restart would not help. */
 const configurationExitCode = 78;
-/** A crash ends within a second, whatever the log does. */
+/** A crash ends within a second, even if the log cannot be written. */
 const maxLogFlushMs = 500;
 const maxLastWordsMs = 200;
 
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const readFile = () => (options.config === undefined ? null : configFile(options.config));
   const { config, given } = loadConfig(process.env, readFile());
   const log = createLog(config.logLevel);
-  // From now on all errors go to the log, where operators look for them.
+  // From here on all errors go to the log, where operators look for them.
   process.on("uncaughtException", (error) => crash(log, error, "uncaught exception"));
   process.on("unhandledRejection", (error) => crash(log, error, "unhandled rejection"));
 
@@ -37,20 +37,55 @@ async function main(): Promise<void> {
 }
 
 async function start(config: Config, given: GivenSecrets, readFile: ReloadOptions["readFile"], log: Log): Promise<void> {
+  if (config.workers === 1) return serve(config, given, readFile, log, null);
+  const { isPrimary, workerId } = await import("./workers/role.ts");
+  if (isPrimary) return supervise(config, log);
+  await serve(config, given, readFile, log.child({ worker: workerId }), await import("./workers/worker.ts"));
+}
+
+/** Answers calls in this process. `worker` is null if it is the only one. */
+async function serve(
+  config: Config,
+  given: GivenSecrets,
+  readFile: ReloadOptions["readFile"],
+  log: Log,
+  worker: typeof import("./workers/worker.ts") | null,
+): Promise<void> {
   const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) log[level]({ file }, text);
 
   const version = packageVersion();
   const app = await createApp(config, secrets, log, version);
-  const { url, metricsUrl } = await app.listen();
-  closeOnSignal(app, log);
+  const { url, metricsUrl } = await app.listen(worker === null ? config.metrics : null);
   const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
-  process.on("SIGHUP", createReload({ app, log, environment: process.env, readFile, generatedTokens }));
-  log.info({ url, metricsUrl, version }, "listening");
+  const reload = createReload({ app, log, environment: process.env, readFile, generatedTokens });
+  process.on("SIGHUP", reload);
+  if (worker !== null) {
+    const close = closeOnSignal({ close: () => app.close().finally(() => worker.sendLastMetrics(app)) }, log);
+    log.info({ pid: process.pid, version }, "worker serves");
+    return worker.serveAsWorker({ app, url, reload, close: (reason) => close({ reason }) });
+  }
+  closeOnSignal(app, log);
+  await announceStart(log, { url, metricsUrl, version }, adminTokenFile);
+}
+
+/** Starts workers that answer calls, and keeps them running. */
+async function supervise(config: Config, log: Log): Promise<void> {
+  const { createPrimary } = await import("./workers/primary.ts");
+  const version = packageVersion();
+  const primary = createPrimary({ config, log, version, monotonicMs: () => performance.now() });
+  closeOnSignal(primary, log);
+  process.on("SIGHUP", () => primary.reload());
+  process.on("SIGUSR2", () => void primary.restart());
+  await announceStart(log, { ...(await primary.start()), version, workers: config.workers }, null);
+}
+
+async function announceStart(log: Log, fields: { readonly url: string } & LogFields, adminTokenFile: string | null): Promise<void> {
+  log.info(fields, "listening");
   if (!process.stdout.isTTY) return;
-  // These lines come after those of the log.
+  // These lines follow those of the log.
   await log.flush(maxLogFlushMs);
-  console.log(firstSteps(url, adminTokenFile));
+  console.log(firstSteps(fields.url, adminTokenFile));
 }
 
 function commandLine(args: string[]) {
@@ -76,17 +111,14 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
-/** The first SIGTERM or SIGINT drains, a second one ends the process at once. */
-function closeOnSignal(app: App, log: Log): void {
-  let closing = false;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (closing) {
-      log.warn({ signal }, "exiting without waiting for calls in progress");
-      return void exit(log, 1);
-    }
-    closing = true;
-    log.info({ signal }, "closing");
-    app.close().then(
+/** The first SIGTERM or SIGINT drains, a second one ends the process at once. Returns a function that drains too; it may be called again. */
+function closeOnSignal(service: Pick<App, "close">, log: Log): (why: LogFields) => void {
+  let isClosing = false;
+  const close = (why: LogFields) => {
+    if (isClosing) return;
+    isClosing = true;
+    log.info(why, "closing");
+    service.close().then(
       () => {
         log.info({}, "closed");
         return exit(log, 0);
@@ -94,10 +126,20 @@ function closeOnSignal(app: App, log: Log): void {
       (error: unknown) => crash(log, error, "closing failed"),
     );
   };
+  let hadSignal = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (!hadSignal) {
+      hadSignal = true;
+      return close({ signal });
+    }
+    log.warn({ signal }, "exiting without waiting for calls in progress");
+    void exit(log, 1);
+  };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
+  return close;
 }
 
-/** Writes to standard error what the log could not take, because it is the last information about this process. */
+/** Writes what the log could not write to standard error, because it is the last information about this process. */
 async function crash(log: Log, error: unknown, message: string): Promise<void> {
   const droppedBefore = log.droppedCount;
   log.fatal({ error }, message);
@@ -115,15 +157,15 @@ async function exit(log: Log, code: number): Promise<void> {
   endProcess(await log.flush(maxLogFlushMs), code);
 }
 
-/** If a write hangs, SIGKILL ends the process: `process.exit` waits for the thread that writes, thus for whoever should read. */
+/** Uses SIGKILL if a write hangs: `process.exit` waits for the thread that writes, and so for the reader. */
 function endProcess(isWritten: boolean, code: number): void {
   if (isWritten) process.exit(code);
   process.kill(process.pid, "SIGKILL");
 }
 
 /**
- * Errors of start-up, for the person who starts it: all problems of a configuration, and no stack where the settings are to blame. Returns
- * the exit code.
+ * Reports start-up errors to the person who starts the service: all problems of a configuration, without a stack if the settings are the
+ * cause. Returns the exit code.
  */
 function reportStartUpError(error: unknown): number {
   if (error instanceof ConfigError) {
@@ -131,17 +173,19 @@ function reportStartUpError(error: unknown): number {
     for (const problem of error.problems) console.error(`  ${problem}`);
     return configurationExitCode;
   }
+  // The worker has said what is wrong.
+  if (error instanceof Error && "workerExitCode" in error) return error.workerExitCode as number;
   console.error("keywright: cannot start:", errorText(error));
   return 1;
 }
 
-/** System errors (a port in use, a folder that cannot be written) say all in their message; others need the stack. */
+/** System errors (a port in use, a folder that cannot be written) are complete in their message; others need the stack. */
 function errorText(error: unknown): string {
   if (!(error instanceof Error)) return redactText(String(error));
   return redactText("syscall" in error ? error.message : (error.stack ?? error.message));
 }
 
-// Without a listener Node answers SIGUSR1 by opening its inspector, which runs whatever code it is sent. `--disable-sigusr1` in the start command
-// covers the moment before this line.
+// Without a listener, Node responds to SIGUSR1 by opening its inspector, which runs any code it is sent. `--disable-sigusr1` in the start
+// command covers the time before this line.
 process.on("SIGUSR1", () => {});
 main().catch((error: unknown) => process.exit(reportStartUpError(error)));

@@ -10,16 +10,16 @@ export interface ReloadOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Reads the configuration file; null if there is none. Throws ConfigError if it cannot be read. */
   readonly readFile: () => { readonly path: string; readonly text: string } | null;
-  /** Accepted where none is configured: the generated token, or none. */
+  /** Tokens that are accepted if none is configured: the generated token, or none. */
   readonly generatedTokens: readonly AdminToken[];
 }
 
-/** Between two looks at the file. */
+/** Interval between two checks of the file. */
 const watchIntervalMs = 2000;
 
 /**
- * Returns a function that takes over tokens, issuers and roles from the configuration. A configuration with a problem changes nothing, and the
- * log says which setting it is. Calls it by itself when the text of the file changes; a file that is replaced or is a link counts too.
+ * Returns a function that reloads tokens, issuers and roles from the configuration. If the configuration has a problem, nothing changes and
+ * the log names the setting. The function also runs when the text of the file changes, even if the file is a link or is replaced.
  */
 export function createReload(options: ReloadOptions): () => void {
   const { log, readFile } = options;
@@ -47,7 +47,7 @@ function takeOver({ app, environment, readFile, generatedTokens }: ReloadOptions
   app.replaceCallers({ roles: config.roles, adminIssuers: config.adminIssuers, adminTokens });
 }
 
-/** Null if it cannot be read. */
+/** Returns null if the file cannot be read. */
 function textOf(readFile: ReloadOptions["readFile"]): string | null {
   try {
     return readFile()?.text ?? null;

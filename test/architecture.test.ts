@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
-/** What the files of a folder may import beside their own folder: folders or files of src, and folders of gen. Of src, tools are clients. */
+/**
+ * What the files of a folder may import apart from their own folder: folders or files of src, and folders of gen. Tools are clients of src.
+ */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/core": ["src/error"],
@@ -12,10 +14,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/service": ["src/limit", "src/cache", "src/core", "src/ports", "src/error"],
   "src/call": ["src/error", "gen"],
   "src/http": ["src/call", "src/core/address.ts", "src/core/range-list.ts", "src/error"],
+  "src/protobinary": [],
   "src/protojson": ["src/error", "gen/google"],
   "src/validation": ["src/error"],
   "src/transcode": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
-  "src/connect": ["src/protojson", "src/http", "src/call", "src/error", "gen/google"],
+  "src/connect": ["src/protobinary", "src/protojson", "src/http", "src/call", "src/error", "gen/google"],
   "src/server": ["src/http", "src/call", "src/core/client-network.ts", "src/core/range-list.ts", "src/error", "gen/grpc"],
   "src/config": ["src/core", "src/protojson/duration.ts", "src/error"],
   "src/observed": ["src/service", "src/cache", "src/ports", "src/core"],
@@ -36,22 +39,24 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/callers.ts": ["src/rpc/admission", "src/config", "src/ports"],
   "src/introspection": ["src/transcode/respond.ts", "src/http", "src/call", "src/error", "gen/keywright"],
   "src/reload.ts": ["src/app.ts", "src/config", "src/telemetry"],
+  "src/workers": ["src/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry"],
+  "src/composition": ["src", "gen"],
   "src/app.ts": ["src", "gen"],
-  "src/main.ts": ["src/app.ts", "src/reload.ts", "src/config", "src/telemetry"],
+  "src/main.ts": ["src/app.ts", "src/reload.ts", "src/workers", "src/config", "src/telemetry"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 
-/** Adapters know the ports and not each other. */
+/** Adapters import the ports, not each other. */
 const allowedToAdapters = ["src/ports", "src/core", "src/error"];
 
-/** Folders that may import these packages and built-in modules only. */
+/** Folders that may import only these packages and built-in modules. */
 const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/core": ["node:crypto", "node:zlib", "jose"],
   "src/ports": [],
 };
 
-/** Folders of which others may import types only, but for one file. */
+/** Folders from which others may import only types, except for one file. */
 const typesOnly: readonly (readonly [importer: string, imported: string, except?: string])[] = [
   ["src/rpc", "src/ports"],
   ["src/rpc", "src/cache"],
@@ -86,7 +91,7 @@ const files = ["src", "tools"].flatMap((folder) =>
 const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 const imports = files.flatMap(importsOf);
 
-/** Static and dynamic imports and re-exports, over several lines too. */
+/** Returns static and dynamic imports and re-exports, even if they span several lines. */
 function importsOf(file: string): Import[] {
   const code = texts.get(file) as string;
   const statements = [...code.matchAll(/^(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?["']([^"']+)["']/gm)];
@@ -98,7 +103,7 @@ function importsOf(file: string): Import[] {
   });
 }
 
-/** The folder whose rules hold for a file: `src/adapters/sqlite`, `src/core`; a file of src itself is on its own. */
+/** The folder whose rules apply to a file: `src/adapters/sqlite`, `src/core`. A file directly in src has its own rules. */
 function unitOf(file: string): string {
   const parts = file.split("/");
   return parts.slice(0, parts[1] === "adapters" ? 3 : 2).join("/");
@@ -109,14 +114,14 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 test("the import lines are found", () => {
-  // Keeps the other tests from passing because nothing was read.
+  // Otherwise the other tests would pass if nothing was read.
   expect(files.length).toBeGreaterThan(40);
   expect(imports.length).toBeGreaterThan(files.length);
   expect(imports).toContainEqual({ file: "src/config/load.ts", target: "src/config/problems.ts", isPackage: false, isTypeOnly: false });
   expect(imports).toContainEqual({ file: "src/config/config.ts", target: "src/core/credential.ts", isPackage: false, isTypeOnly: true });
 });
 
-test("imports go in the directions allowed", () => {
+test("imports go only in allowed directions", () => {
   const offences = imports
     .filter(({ isPackage }) => !isPackage)
     .flatMap(({ file, target }) => {
@@ -135,16 +140,18 @@ test("only src/adapters/open.ts names concrete adapters", () => {
     ({ file, target }) => target.startsWith("src/adapters/") && unitOf(file) !== unitOf(target) && target !== opener,
   );
   expect([...new Set(named.map(({ file }) => file))]).toEqual([opener]);
-  // All of them, so that none is opened elsewhere.
+  // All adapters, so that none is opened elsewhere.
   const folders = readdirSync(join(root, "src/adapters"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
   expect(folders.filter(({ name }) => !named.some(({ target }) => isWithin(target, `src/adapters/${name}`)))).toEqual([]);
 });
 
-test("only src/app.ts imports src/adapters/open.ts", () => {
-  expect(imports.filter(({ target }) => target === "src/adapters/open.ts").map(({ file }) => file)).toEqual(["src/app.ts"]);
+test("only the composition root imports src/adapters/open.ts", () => {
+  const openers = imports.filter(({ target }) => target === "src/adapters/open.ts").map(({ file }) => file);
+  expect(openers.filter((file) => file !== "src/app.ts" && !isWithin(file, "src/composition"))).toEqual([]);
+  expect(openers).toContain("src/app.ts");
 });
 
-test("the inner folders use no packages but those listed", () => {
+test("the inner folders use only the listed packages", () => {
   const offences = imports
     .filter(({ isPackage }) => isPackage)
     .flatMap(({ file, target }) => {
@@ -156,7 +163,7 @@ test("the inner folders use no packages but those listed", () => {
   expect(offences).toEqual([]);
 });
 
-test("OpenTelemetry is known to the traces only, and loaded only where they are wanted", () => {
+test("only the traces import OpenTelemetry, and it is loaded only if traces are on", () => {
   const loaders = ["src/telemetry/traces/otlp.ts", "src/telemetry/traces/export.ts"];
   const offences = imports.filter(
     ({ file, target, isTypeOnly }) => target.startsWith("@opentelemetry/") && !isTypeOnly && !loaders.includes(file),
@@ -167,7 +174,7 @@ test("OpenTelemetry is known to the traces only, and loaded only where they are 
   expect(texts.get("src/telemetry/traces/open.ts")).toContain('await import("./otlp.ts")');
 });
 
-test("where only types may be imported, only types are", () => {
+test("folders that may import only types do so", () => {
   const offences = imports
     .filter(({ isTypeOnly }) => !isTypeOnly)
     .filter(({ file, target }) => typesOnly.some(([from, to, except]) => isWithin(file, from) && isWithin(target, to) && target !== except))
@@ -192,10 +199,10 @@ test("there are no circular imports", () => {
   expect(cycles).toEqual([]);
 });
 
-test("every imported file exists and says its ending", () => {
+test("every imported file exists and is named with its extension", () => {
   const offences = imports
     .filter(({ target, isPackage }) => !isPackage && !texts.has(target) && !isWithin(target, "gen"))
-    .map(({ file, target }) => `${file} imports ${target}, which is no file of src, tools or gen`);
+    .map(({ file, target }) => `${file} imports ${target}, which is not a file of src, tools or gen`);
   expect(offences).toEqual([]);
 });
 

@@ -8,7 +8,7 @@ export const unit: readonly string[] = [
   "test/adapters/{memory,none}/**/*.test.ts",
   "test/adapters/mongo/{document,group-insert,group-read}.test.ts",
   "test/adapters/redis/{encoding,uri}.test.ts",
-  "test/{cache,core,model,service,validation}/**/*.test.ts",
+  "test/{cache,core,model,service,validation,workers}/**/*.test.ts",
   "test/call/trace-context.test.ts",
   "test/config/{load,settings-text}.test.ts",
   "test/connect/{compression,wire-check}.test.ts",

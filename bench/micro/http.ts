@@ -87,7 +87,7 @@ function inflate(bytes: Uint8Array): unknown {
 const requests = 100_000;
 const inFlight = 64;
 
-/** Something of a request's size. */
+/** An object of about the size of a request. */
 function newExchange(index: number) {
   return { index, members: Array.from({ length: 20 }, (_, member) => ({ member })) };
 }

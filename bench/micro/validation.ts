@@ -15,7 +15,7 @@ const issue = create(IssueApiKeyRequestSchema, { name: "a key", actorId: "custom
 const item = { rawKey: "k".repeat(40), name: "a key", actorId: "customer-17", scopes: ["orders:read"] };
 const items = Array.from({ length: 1000 }, () => create(ImportApiKeyRequestSchema, item));
 const records = 5000;
-/** 512 items of two bytes, which is as many as fit. */
+/** 512 items of two bytes, the maximum that fits. */
 const emptyItems = Uint8Array.from({ length: 1024 }, (_, at) => (at % 2 === 0 ? 0x0a : 0));
 
 export function measureValidation(): void {

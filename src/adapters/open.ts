@@ -20,7 +20,7 @@ import { openRedis, type RedisBackend } from "./redis/open.ts";
 import type { RedisSharedCacheOptions } from "./redis/shared-cache.ts";
 import { openSqliteKeyStore } from "./sqlite/key-store.ts";
 
-// The one file that names all adapters: it opens those that the settings choose.
+// The only file that names all adapters. It opens those that the settings choose.
 
 export interface StoreOptions {
   readonly clock: () => number;
@@ -32,7 +32,7 @@ export interface StoreOptions {
 
 export interface OpenedStore {
   readonly store: KeyStore;
-  /** The same store if processes share it; null if no other process can use it. */
+  /** The same store if several processes can share it, otherwise null. */
   readonly shareable: SharedKeyStore | null;
 }
 
@@ -57,7 +57,7 @@ export interface CacheOptions extends Pick<RedisSharedCacheOptions, "clock" | "g
 
 export interface OpenedCache {
   readonly local: RecordCache;
-  /** Null if processes share no cache. */
+  /** Null if there is no shared cache. */
   readonly redis: RedisBackend | null;
 }
 
@@ -77,7 +77,7 @@ export async function openCache(address: CacheAddress, { maxEntries, shareable, 
   }
 }
 
-/** The limits that one process counts by itself. */
+/** The limits that one process counts on its own. */
 export interface LocalLimits {
   readonly keys: LocalLedger;
   readonly addresses: LocalLedger;
@@ -87,7 +87,7 @@ export interface LocalLimitsOptions {
   readonly maxKeys: number;
   readonly maxAddresses: number;
   readonly monotonicMs: () => number;
-  /** True if the limit of keys follows one that processes share. */
+  /** True if the limit of keys follows a shared one. */
   readonly isFollower: boolean;
 }
 
@@ -118,7 +118,7 @@ export async function openConfiguredTokenKeys(
   }
 }
 
-/** The keys of issuers. An issuer that is asked for again, after its rules changed for example, has the keys that were fetched before. */
+/** The keys of issuers. An issuer that is opened again, for example after its rules changed, keeps the keys that were fetched before. */
 export function openIssuerKeys(
   { adminIssuersPrivateAddresses }: Pick<Config, "adminIssuersPrivateAddresses">,
   monotonicMs: () => number,

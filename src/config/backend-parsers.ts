@@ -1,7 +1,7 @@
 import type { CacheAddress, StoreAddress } from "./config.ts";
 import { MalformedError } from "./parsers.ts";
 
-/** What KEYWRIGHT_STORE names. */
+/** Parses the value of KEYWRIGHT_STORE. */
 export function store(text: string): StoreAddress {
   if (/^sqlite:\/\/\/[^?#]+$/.test(text)) return { kind: "sqlite", path: sqlitePath(text.slice("sqlite://".length)) };
   if (/^mongodb(\+srv)?:\/\/[^/?#\s]\S*$/.test(text)) return { kind: "mongodb", uri: text };
@@ -10,7 +10,7 @@ export function store(text: string): StoreAddress {
 
 const redisTopologies = { "redis:": "single", "rediss:": "single", "redis+sentinel:": "sentinel", "redis+cluster:": "cluster" } as const;
 
-/** What KEYWRIGHT_CACHE names. */
+/** Parses the value of KEYWRIGHT_CACHE. */
 export function cache(text: string): CacheAddress {
   if (text === "memory" || text === "none") return { kind: text };
   const scheme = /^(redis:|rediss:|redis\+sentinel:|redis\+cluster:)\/\/[^/?#\s]\S*$/.exec(text)?.[1] as

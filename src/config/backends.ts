@@ -2,22 +2,22 @@ import { unreachable } from "../core/unreachable.ts";
 import type { CacheAddress, CacheConfig, StoreAddress, StoreConfig } from "./config.ts";
 
 interface StoreTraits {
-  /** For problems: "with MongoDB nothing is generated". */
+  /** Name of the store in problems, as in "required with MongoDB". */
   readonly title: string;
-  /** Several processes may use the store at once. They must agree on their secrets, so none may generate its own. */
+  /** True if several processes may use the store at once. They must agree on their secrets, so none may generate its own. */
   readonly isShared: boolean;
 }
 
-/** What follows from the kind of store for other settings. */
+/** Consequences of the kind of store for other settings. */
 export const storeTraits = {
   sqlite: { title: "SQLite", isShared: false },
   mongodb: { title: "MongoDB", isShared: true },
 } as const satisfies Record<StoreAddress["kind"], StoreTraits>;
 
-/** Kinds of cache that processes share. They need a store that processes share. */
+/** Whether processes share this kind of cache. A shared cache requires a shared store. */
 export const isSharedCache = { memory: false, none: false, redis: true } as const satisfies Record<CacheAddress["kind"], boolean>;
 
-/** What may be logged of a store's address. */
+/** The part of a store's address that may be logged. */
 export function storeConfigOf(address: StoreAddress): StoreConfig {
   switch (address.kind) {
     case "sqlite":
@@ -29,7 +29,7 @@ export function storeConfigOf(address: StoreAddress): StoreConfig {
   }
 }
 
-/** What may be logged of a cache's address. */
+/** The part of a cache's address that may be logged. */
 export function cacheConfigOf(address: CacheAddress): CacheConfig {
   switch (address.kind) {
     case "memory":
@@ -42,7 +42,7 @@ export function cacheConfigOf(address: CacheAddress): CacheConfig {
   }
 }
 
-/** The file in which a store keeps its keys on this machine; null if it keeps none here. */
+/** The file in which a store keeps its keys on this machine, or null if there is none. */
 export function databaseFileOf(store: StoreConfig): string | null {
   switch (store.kind) {
     case "sqlite":

@@ -11,7 +11,7 @@ import { ConfigError } from "./problems.ts";
 import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
 import { checkJwkSet, generateJwkSet } from "./signing-key.ts";
 
-/** What start-up has to say about the files, for the log. Never holds a value of theirs. */
+/** A note about the files for the start-up log. Never contains their content. */
 export interface BootstrapNote {
   readonly level: "info";
   readonly file: string;
@@ -27,7 +27,7 @@ export interface BootstrapOutcome {
 
 interface GeneratedFile {
   readonly name: string;
-  /** For notes: "the server secret". */
+  /** Used in notes, for example "the server secret". */
   readonly title: string;
   readonly generate: () => string | Promise<string>;
   /** Throws MalformedError. */
@@ -35,9 +35,8 @@ interface GeneratedFile {
 }
 
 /**
- * Adds the secrets that were not given: from files in the data folder, which are made if they are missing. Throws ConfigError for
- * files that cannot be used, or that other users of the machine can read or replace. If several processes start at once, one makes each file
- * and all use it.
+ * Adds the secrets that were not given, from files in the data folder; creates missing files. Throws ConfigError for files that cannot be
+ * used, or that other users of the machine can read or replace. If several processes start at once, one creates each file and all use it.
  */
 export async function completeSecrets(
   config: Config,
@@ -71,7 +70,7 @@ export async function completeSecrets(
   let current = given.serverSecrets.current;
   if (current === null) {
     const file = join(config.dataDir, serverSecretName);
-    // A new secret would silently refuse every key of the store.
+    // A new secret would silently make every key in the store invalid.
     const database = databaseFileOf(config.store);
     if (database !== null && existsSync(database) && !existsSync(file)) {
       throw new ConfigError([`${file}: not found, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
@@ -99,7 +98,7 @@ export async function completeSecrets(
   return { secrets: { ...given, serverSecrets: { ...given.serverSecrets, current }, adminTokens, signingKeys }, adminTokenFile, notes };
 }
 
-/** Before anything is made in a folder that is not safe. Nothing is read from the data folder if everything is configured. */
+/** Runs before anything is created in an unsafe folder. If everything is configured, nothing is read from the data folder. */
 async function refuseOpenFiles({ store, dataDir }: Config, given: GivenSecrets): Promise<void> {
   const isComplete = given.serverSecrets.current !== null && given.adminTokens.length > 0 && given.signingKeys.length > 0;
   const database = databaseFileOf(store);

@@ -9,7 +9,7 @@ const digestText = text((digest) => {
   return Buffer.from(digest, "hex");
 });
 
-/** The name of a token or an issuer. Without a colon, so that it is never the name of a caller of an issuer. */
+/** The name of a token or an issuer. It has no colon, so it never equals the name of a caller from an issuer. */
 export const nameText = text((name) => {
   if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$/.test(name)) throw new MalformedError("must be 1 to 63 letters, digits, or one of . _ @ -");
   return name;
@@ -23,7 +23,7 @@ const timeText = text((time) => {
 
 const tokenMembers = ["name", "sha256", "roles", "tenants", "expires", "scope_ceiling"];
 
-/** The YAML sequence of `admin_tokens`. */
+/** Parses the YAML sequence `admin_tokens`. */
 export const adminTokens: Parser<AdminToken[]> = (raw) => {
   if (!Array.isArray(raw)) throw new MalformedError("must be a list of name, sha256 and roles");
   const tokens = raw.map((item: RawValue, index) => adminToken(item, `[${index}]`));

@@ -8,36 +8,36 @@ export type LogLevel = (typeof logLevels)[number];
 
 export type RedisTopology = "single" | "sentinel" | "cluster";
 
-/** Where keys live, with all that it takes to open the store. A URI is whole: it is for the driver, and may hold a password. */
+/** Where keys are stored, with everything needed to open the store. The URI is complete for the driver and may contain a password. */
 export type StoreAddress =
   | { readonly kind: "sqlite" /** Absolute. */; readonly path: string }
   | { readonly kind: "mongodb"; readonly uri: string };
 
-/** The verifier cache, with all that it takes to open it. */
+/** The verifier cache, with everything needed to open it. */
 export type CacheAddress =
   | { readonly kind: "memory" | "none" }
   | { readonly kind: "redis"; readonly topology: RedisTopology; readonly uri: string };
 
-/** Keeps a URI, and with it a password, out of what may be logged: an address that has one does not fit. */
+/** Keeps URIs, which may contain passwords, out of what may be logged: a type with a `uri` is not assignable. */
 interface WithoutUri {
   readonly uri?: never;
 }
 
-/** Where keys live, as far as it may be logged. */
+/** Where keys are stored, without secrets; may be logged. */
 export type StoreConfig = WithoutUri & ({ readonly kind: "sqlite" /** Absolute. */; readonly path: string } | { readonly kind: "mongodb" });
 
-/** The verifier cache, as far as it may be logged. */
+/** The verifier cache, without secrets; may be logged. */
 export type CacheConfig = WithoutUri &
   ({ readonly kind: "memory" | "none" } | { readonly kind: "redis"; readonly topology: RedisTopology });
 
 export interface TlsFiles {
-  /** PEM, the chain from the leaf on. Absolute. */
+  /** Certificate chain in PEM, leaf first. Absolute path. */
   readonly certFile: string;
-  /** PEM. Absolute. */
+  /** Private key in PEM. Absolute path. */
   readonly keyFile: string;
 }
 
-/** Where Prometheus finds the metrics. */
+/** Where metrics are served for Prometheus. */
 export interface MetricsConfig {
   readonly host: string;
   /** 0 takes a free port. */
@@ -51,26 +51,28 @@ export type ReflectionAccess = "on" | "admin" | "off";
 export interface AdminIssuer {
   readonly name: string;
   readonly issuer: string;
-  /** One of them must be in `aud`. */
+  /** `aud` must contain one of these. */
   readonly audience: readonly string[];
-  /** Null: discovered from the issuer. */
+  /** If null, the issuer's discovery document names it. */
   readonly jwksUri: string | null;
   readonly algorithms: readonly string[];
   readonly maxLifeMs: number;
   readonly rules: readonly ClaimRule[];
 }
 
-/** How the service runs. Holds no secret and may be logged whole. */
+/** How the service runs. Contains no secret and may be logged in full. */
 export interface Config {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
-  /** Roles beside the built-in ones: names of methods, by role. */
+  /** Processes that serve the port together; at least 1. */
+  readonly workers: number;
+  /** Roles beside the built-in ones: method names, by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly adminIssuers: readonly AdminIssuer[];
   readonly adminIssuersPrivateAddresses: "refuse" | "allow";
   readonly maxConnections: number;
-  /** Of one address, and without a call with a valid token. */
+  /** Maximum connections from one address that have not carried a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
   readonly reflection: ReflectionAccess;
   /** Absolute. */
@@ -81,37 +83,37 @@ export interface Config {
   readonly cacheTtlMs: number;
   readonly cacheMaxEntries: number;
   readonly bodyMemoryBytes: number;
-  /** All of them differ; `retired` lists former prefixes in both forms: `old`, `old_pub`. */
+  /** All prefixes differ. `retired` lists former prefixes in both forms: `old`, `old_pub`. */
   readonly keyPrefixes: KeyPrefixes;
-  /** `iss` of derived tokens. */
+  /** The `iss` claim of derived tokens. */
   readonly issuer: string;
-  /** How often JWK Sets that can change are read again. */
+  /** Interval at which JWK Sets that can change are read again. */
   readonly signingKeysRefreshMs: number;
   readonly signingKeysPrivateAddresses: "refuse" | "allow";
   /** CIDR ranges. */
   readonly trustedProxies: readonly string[];
   readonly storeOutage: "serve" | "refuse";
   readonly rateLimitOutage: "open" | "closed";
-  /** By `client_ip`; null: not limited. */
+  /** Per `client_ip`; null: no limit. */
   readonly failedVerifyLimit: RateLimitPolicy | null;
-  /** By the caller's address; null: not limited. */
+  /** Per caller address; null: no limit. */
   readonly selfRevokeLimit: RateLimitPolicy | null;
   readonly derivedTokens: "rooted" | "stateless";
-  /** How far the start of a derived token may lie in the future. */
+  /** Maximum time by which the start of a derived token may lie in the future. */
   readonly clockSkewMs: number;
   readonly unknownFields: "reject" | "ignore";
   readonly logLevel: LogLevel;
-  /** Of successful reads: 0 none, 1 all. */
+  /** Share of successful reads that are logged: 0 none, 1 all. */
   readonly logSampling: number;
-  /** Null: there are no metrics. */
+  /** If null, metrics are not served. */
   readonly metrics: MetricsConfig | null;
-  /** Origins as browsers send them, or none: CORS is off. */
+  /** Origins as browsers send them. If empty, CORS is off. */
   readonly corsOrigins: readonly string[];
   /** Null: cleartext. */
   readonly tls: TlsFiles | null;
-  /** Life of keys issued without a ttl; null: they do not expire. */
+  /** Time to live of keys issued without a ttl; null: they do not expire. */
   readonly defaultKeyTtlMs: number | null;
-  /** Keys of a tenant that are not revoked, at most; null: as many as one likes. */
+  /** Maximum keys per tenant that are not revoked; null: unlimited. */
   readonly maxKeys: number | null;
   /** Time for which audit events are kept. */
   readonly auditRetentionMs: number;
@@ -119,7 +121,7 @@ export interface Config {
   readonly drainTimeoutMs: number;
 }
 
-/** A bearer token for the Admin methods, known by its digest only. */
+/** A bearer token for the Admin methods. Only its digest is stored. */
 export interface AdminToken {
   /** Safe to log. */
   readonly name: string;
@@ -127,27 +129,27 @@ export interface AdminToken {
   readonly sha256: Uint8Array;
   /** Names of built-in roles, or of `Config.roles`. */
   readonly roles: readonly string[];
-  /** Tenants that it may act for; "*": all. */
+  /** Tenants for which it may act; "*": all. */
   readonly tenants: "*" | readonly string[];
-  /** From this moment on it is refused. Null: never. */
+  /** Refused from this time on; null: never. */
   readonly expireTimeMs: number | null;
-  /** Scopes that it may give to keys and tokens. Null: all. */
+  /** Scopes that it may grant to keys and tokens; null: all. */
   readonly scopeCeiling: readonly string[] | null;
 }
 
-/** What must never be logged, cached or sent. */
+/** Values that must never be logged, cached or sent. */
 export interface Secrets {
-  /** Each at least 32 characters, all different. */
+  /** Each has at least 32 characters, and all differ. */
   readonly serverSecrets: ServerSecrets;
   /** At least one. */
   readonly adminTokens: readonly AdminToken[];
-  /** URIs of JWK Sets with private keys: `file://`, `https://` or `base64://`. A generated set is a `file://` URI too. */
+  /** URIs of JWK Sets with private keys: `file://`, `https://` or `base64://`. The URI of a generated set is a `file://` URI. */
   readonly signingKeys: readonly string[];
   readonly store: StoreAddress;
   readonly cache: CacheAddress;
 }
 
-/** The secrets as they were given. Null or empty: not given, to be generated (bootstrap.ts). */
+/** The secrets as they were given. Null or empty values were not given and will be generated (bootstrap.ts). */
 export interface GivenSecrets extends Omit<Secrets, "serverSecrets"> {
   readonly serverSecrets: { readonly current: string | null; readonly retired: ServerSecrets["retired"] };
 }

@@ -3,16 +3,16 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { shellWord } from "./shell-word.ts";
 
-/** What SQLite keeps beside its file. */
+/** Suffixes of the SQLite file and of the files beside it. */
 const databaseSuffixes = ["", "-wal", "-shm", "-journal"];
 const groupOrOthersWrite = 0o022;
 const anythingForGroupOrOthers = 0o077;
 const sticky = 0o1000;
 
 /**
- * What other users of this machine may do that they must not: write to the data folder or the store's folder, or read a file that holds secrets
- * or keys. One text for each problem, with the command that mends it. Folders and files that are missing are no problem; Windows has no such
- * modes.
+ * Returns unsafe permissions of other users of this machine: writing to the data folder or the store's folder, or reading a file that holds
+ * secrets or keys. Each problem is one text with the command that fixes it. Missing folders and files are not a problem. Windows has no
+ * such modes.
  */
 export async function accessProblems(dataDir: string, databaseFile: string | null): Promise<string[]> {
   if (process.getuid === undefined) return [];
@@ -31,7 +31,7 @@ async function folderProblems(path: string, isOurs: (name: string) => boolean, o
   if (folder === null || !folder.isDirectory()) return [];
   const problems = ownerProblems(path, folder, ownUid);
   if ((folder.mode & groupOrOthersWrite) !== 0) {
-    // A folder such as /tmp is everybody's on purpose.
+    // A folder such as /tmp is writable by everybody on purpose.
     const remedy = (folder.mode & sticky) === 0 ? `run: chmod go-w ${shellWord(path)}` : "use a folder of its own";
     problems.push(`${path}: other users may write to this folder; ${remedy}`);
   }
@@ -47,7 +47,7 @@ async function folderProblems(path: string, isOurs: (name: string) => boolean, o
   return problems;
 }
 
-/** The owner can do everything, whatever the mode says. */
+/** The owner can do everything, whatever the mode is. */
 function ownerProblems(path: string, { uid }: Stats, ownUid: number): string[] {
   return uid === ownUid || uid === 0 ? [] : [`${path}: belongs to another user (uid ${uid}); run: chown ${ownUid} ${shellWord(path)}`];
 }

@@ -1,7 +1,7 @@
 import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** The text of a file, or null if there is none. */
+/** Returns the text of a file, or null if it does not exist. */
 export async function readIfExists(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");
@@ -12,9 +12,9 @@ export async function readIfExists(path: string): Promise<string | null> {
 }
 
 /**
- * Writes a file of mode 0600 that did not exist, in one step: the text is on the disk, under a name of its own, before the file appears.
- * So a crash leaves the whole file or none. A hard link and no rename, which would replace the file of another process that
- * was faster: false then, and the file is left alone.
+ * Creates a file of mode 0600 in one step: the text is written to the disk under a temporary name before the file appears, so a crash
+ * leaves the whole file or none. Uses a hard link, because a rename would replace the file of another process that was faster. In that case
+ * it returns false and leaves the file alone.
  */
 export async function createWhole(path: string, text: string, uniqueSuffix: string): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });

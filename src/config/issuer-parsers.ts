@@ -5,7 +5,7 @@ import { duration } from "./duration.ts";
 import { atPlace, issuer, list, MalformedError, memberParser, oneOf, type Parser, type RawValue, text } from "./parsers.ts";
 import { roleNames, scopeCeiling, tenantNames, textItem } from "./role-parsers.ts";
 
-/** Those with a public key. With a symmetric one, whoever can verify a token could make it. */
+/** Algorithms with a public key. With a symmetric key, anyone who can verify a token could also create one. */
 const algorithms = ["EdDSA", "Ed25519", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"] as const;
 const hourMs = 3_600_000;
 const maxListItems = 100;
@@ -23,7 +23,7 @@ const jwksUri = text((uri) => {
   return uri;
 });
 
-/** The YAML sequence of `admin_issuers`. */
+/** Parses the YAML sequence `admin_issuers`. */
 export const adminIssuers: Parser<AdminIssuer[]> = (raw) => {
   const issuers = items(raw, "", adminIssuer);
   checkUnique(issuers.map(({ name }) => name));
@@ -44,7 +44,7 @@ function adminIssuer(raw: RawValue, at: string): AdminIssuer {
   };
 }
 
-/** A YAML sequence of rules. */
+/** Parses a YAML sequence of rules. */
 export function claimRules(raw: RawValue, at = ""): ClaimRule[] {
   return items(raw, at, claimRule);
 }

@@ -1,8 +1,9 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import ipaddr from "ipaddr.js";
 import { publicPrefixOf } from "../core/credential-shape.ts";
 import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
-import type { CacheAddress, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
+import type { Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
 import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
@@ -17,8 +18,8 @@ export interface LoadedConfig {
 }
 
 /**
- * The configuration of an environment and the text of a YAML file, in three steps: what was given, the value of each setting, and what
- * follows from them together. Throws ConfigError with every problem at once.
+ * Makes the configuration from an environment and the text of a YAML file, in three steps: the settings given, the value of each setting,
+ * and the checks across settings. Throws ConfigError with every problem at once.
  */
 export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -32,7 +33,7 @@ export function loadConfig(
   return loaded;
 }
 
-/** A setting whose value is malformed counts with its default, so that the rest can be checked. */
+/** A malformed setting is replaced by its default, so that the rest can be checked. */
 function settingValues(raw: RawSettings, problems: string[]): SettingValues {
   const values: Partial<Record<SettingName, unknown>> = {};
   for (const name of settingNames) {
@@ -60,12 +61,13 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   const keyPrefixes = keyPrefixesOf(values.key_prefix, values.retired_key_prefixes);
   const adminTokens = [...(values.admin_token === null ? [] : [adminTokenOf("admin", values.admin_token)]), ...(values.admin_tokens ?? [])];
   checkTogether(values, raw, problems);
-  checkBackends(store, cache, raw, problems);
+  checkBackends(store, values, raw, problems);
 
   return {
     config: {
       host: values.host,
       port: values.port,
+      workers: values.workers === "auto" ? availableParallelism() : values.workers,
       roles: values.roles ?? {},
       adminIssuers: values.admin_issuers ?? [],
       adminIssuersPrivateAddresses: values.admin_issuers_private_addresses,
@@ -110,12 +112,12 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   };
 }
 
-/** Only this machine can connect there. */
+/** Returns whether only this machine can connect to the host. */
 function isLoopback(host: string): boolean {
   return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
 }
 
-/** Adds the problems that settings have with each other. */
+/** Adds problems between settings. */
 function checkTogether(values: SettingValues, raw: RawSettings, problems: string[]): void {
   const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
   const secretTexts = [values.secret, ...values.secrets_retired.map(({ secret }) => secret)];
@@ -141,8 +143,8 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
     problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_key_file")}`);
 }
 
-/** Adds the problems that other settings have with the store and the cache. */
-function checkBackends(store: StoreAddress, cache: CacheAddress, raw: RawSettings, problems: string[]): void {
+/** Adds problems between the store, the cache and other settings. */
+function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, raw: RawSettings, problems: string[]): void {
   const nameOf = (name: SettingName) => raw[name]?.origin ?? environmentName(name);
   const { title, isShared } = storeTraits[store.kind];
   if (isShared) {
@@ -152,12 +154,15 @@ function checkBackends(store: StoreAddress, cache: CacheAddress, raw: RawSetting
     if (raw.signing_keys === undefined) missing("signing_keys");
     if (raw.admin_token === undefined && raw.admin_tokens === undefined) missing("admin_token");
   }
+  if (workers !== 1 && !isShared) {
+    problems.push(`${nameOf("workers")}: more than one requires a MongoDB store, because only one process can use an SQLite file`);
+  }
   if (isSharedCache[cache.kind] && !isShared) {
     problems.push(`${nameOf("cache")}: Redis requires a MongoDB store, because only one process can use an SQLite file`);
   }
 }
 
-/** Null: cleartext. */
+/** Returns null for cleartext. */
 function tlsFilesOf({ tls_cert_file: certFile, tls_key_file: keyFile }: SettingValues): TlsFiles | null {
   return certFile === null || keyFile === null ? null : { certFile, keyFile };
 }

@@ -5,9 +5,9 @@ import { parseRange } from "../core/cidr.ts";
 /** A setting as it was given: text from the environment, or a tree of texts from YAML. */
 export type RawValue = string | readonly RawValue[] | { readonly [name: string]: RawValue };
 
-/** What is wrong with a value. `text` goes on after the setting's name and never quotes the value, as that may be a secret. */
+/** The problem with a value. `text` continues after the setting's name and never quotes the value, which may be a secret. */
 export class MalformedError extends Error {
-  /** Where inside the value, as it is written after the setting's YAML path: `[1].roles`. */
+  /** Place inside the value, appended to the setting's YAML path: `[1].roles`. */
   readonly at: string;
 
   constructor(text: string, at = "") {
@@ -18,7 +18,7 @@ export class MalformedError extends Error {
 
 export type Parser<T> = (raw: RawValue) => T;
 
-/** One text. */
+/** Parses a single text. */
 export function text<T>(parse: (text: string) => T): Parser<T> {
   return (raw) => {
     if (typeof raw !== "string") throw new MalformedError("must be a single value");
@@ -26,7 +26,7 @@ export function text<T>(parse: (text: string) => T): Parser<T> {
   };
 }
 
-/** Texts: separated by commas, or a YAML sequence, whose items may hold commas. Empty is an empty list. */
+/** Parses texts separated by commas, or a YAML sequence, whose items may contain commas. An empty text is an empty list. */
 export function list<T>(parseItem: (text: string) => T): Parser<T[]> {
   return (raw) => {
     if (typeof raw === "string") {
@@ -54,12 +54,24 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+const wholeWorkers = wholeNumber(1, 256);
+
+/** How many workers; `auto` is one for each CPU. */
+export function workerCount(text: string): number | "auto" {
+  if (text === "auto") return "auto";
+  try {
+    return wholeWorkers(text);
+  } catch {
+    throw new MalformedError("must be auto or a whole number from 1 to 256");
+  }
+}
+
 export function share(text: string): number {
   if (!/^\d{1,3}(\.\d{1,15})?$/.test(text) || Number(text) > 1) throw new MalformedError("must be a number from 0 to 1 such as 0.01");
   return Number(text);
 }
 
-/** A file or folder, made absolute against the working directory. */
+/** A file or folder, made absolute from the working directory. */
 export function filePath(text: string): string {
   if (text === "" || text.includes("\0")) throw new MalformedError("must be a path");
   return isAbsolute(text) ? text : resolve(text);
@@ -72,7 +84,7 @@ export function hostName(text: string): string {
   return text;
 }
 
-/** A range in CIDR notation. What to write instead of an address is no secret, so the problem says it. */
+/** A range in CIDR notation. The range to write instead is not a secret, so the problem names it. */
 export function cidr(text: string): string {
   const range = parseRange(text);
   if (typeof range === "string") throw new MalformedError(range);
@@ -88,7 +100,7 @@ export function origin(text: string): string {
   return text;
 }
 
-/** `iss` of RFC 8414: an http or https URL without query, fragment or user info. */
+/** The `iss` value of RFC 8414: an http or https URL without query, fragment or user info. */
 export function issuer(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
@@ -97,7 +109,7 @@ export function issuer(text: string): string {
   return text;
 }
 
-/** Runs a parser for a part of a value; what it finds wrong is told with the part's place. */
+/** Runs a parser for a part of a value, and adds the part's place to its errors. */
 export function atPlace<T>(place: string, parse: () => T, at = ""): T {
   try {
     return parse();
@@ -114,8 +126,8 @@ export function membersOf(raw: RawValue, what: string, at = ""): { readonly [nam
 }
 
 /**
- * Reads members of a YAML mapping by name; others than `known` are refused. A member that is not there counts as `otherwise`, or, where that
- * is null, as an empty text.
+ * Reads members of a YAML mapping by name; refuses members that are not in `known`. A missing member has the value `otherwise`, or an empty
+ * text if that is null.
  */
 export function memberParser(raw: RawValue, known: readonly string[], at: string) {
   const members = membersOf(raw, `a mapping of ${known.join(", ")}`, at);

@@ -11,7 +11,7 @@ export function keyPrefix(text: string): string {
   return text;
 }
 
-/** All prefixes, secret and public. Returns null if two of them are equal: a key would not show which of the two it is. */
+/** Returns all prefixes, secret and public, or null if two of them are equal, because a key would not show which of them it has. */
 export function keyPrefixesOf(prefix: string, retired: readonly string[]): KeyPrefixes | null {
   const retiredForms = retired.flatMap((former) => [former, publicPrefixOf(former)]);
   const all = [prefix, publicPrefixOf(prefix), ...retiredForms];

@@ -1,4 +1,4 @@
-/** Everything that is wrong with the configuration, a line each. Holds names of settings and files, never a secret. */
+/** All problems of the configuration, one per line. Contains names of settings and files, never a secret. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];

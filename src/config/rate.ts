@@ -4,7 +4,7 @@ import { MalformedError } from "./parsers.ts";
 
 const window = duration(1000, 86_400_000);
 
-/** So many in so long: `1000/1m`; `none` for no limit, which is null. */
+/** N per window, such as `1000/1m`. `none` sets no limit and returns null. */
 export function rate(text: string): RateLimitPolicy | null {
   if (text === "none") return null;
   const [, quota = "", windowText = ""] = /^([1-9]\d{0,8})\/(.+)$/.exec(text) ?? [];

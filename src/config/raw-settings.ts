@@ -4,7 +4,7 @@ import { ConfigError } from "./problems.ts";
 import { environmentName, type Setting, type SettingName, settingNames, settings } from "./settings.ts";
 import { closest } from "./spelling.ts";
 
-/** A value and where it came from: a variable's name, or the member of the YAML file. */
+/** A value and its origin: the name of a variable, or the member of the YAML file. */
 export interface RawSetting {
   readonly origin: string;
   readonly value: RawValue;
@@ -12,7 +12,7 @@ export interface RawSetting {
 
 export type RawSettings = Partial<Record<SettingName, RawSetting>>;
 
-/** Reads every setting that was given; the environment wins over the file. Adds a problem for each name that is none. */
+/** Reads every setting that was given; the environment overrides the file. Reports every unknown setting as a problem. */
 export function rawSettings(
   environment: Readonly<Record<string, string | undefined>>,
   file: { readonly path: string; readonly text: string } | null,
@@ -36,8 +36,8 @@ export function rawSettings(
 }
 
 /**
- * The top-level members. Scalars stay texts (YAML's failsafe schema), so that a value means the same here and in the environment. Errors
- * tell the place only: the parser's messages quote the file, and so its secrets.
+ * Returns the top-level members. Scalars stay texts (YAML's failsafe schema), so that a value means the same here and in the environment.
+ * Errors contain only the place, because the parser's messages quote the file, which holds secrets.
  */
 function yamlMembers(path: string, text: string): Readonly<Record<string, RawValue>> {
   const lines = new LineCounter();

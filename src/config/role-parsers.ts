@@ -16,7 +16,7 @@ function methodName(text: string): string {
   return text;
 }
 
-/** The YAML mapping `{name: [methods]}`. Which methods there are is checked where the methods are known. */
+/** Parses the YAML mapping `{name: [methods]}`. Method names are checked where the methods are known. */
 export const customRoles: Parser<CustomRoles> = (raw) => {
   const entries = Object.entries(membersOf(raw, "a mapping of names to lists of methods"));
   if (entries.length > maxRoles) throw new MalformedError(`must have at most ${maxRoles} roles`);
@@ -40,7 +40,7 @@ export const roleNames: Parser<string[]> = (raw) => {
   return names;
 };
 
-/** A problem for each role that neither is built in nor in `roles`. `setting` is a list of what has roles. */
+/** Returns a problem for each role that is neither built in nor in `roles`. `setting` is the setting whose items have roles. */
 export function unknownRoles(setting: string, items: readonly { readonly roles: readonly string[] }[], custom: CustomRoles): string[] {
   const isKnown = (role: string) => (builtInRoles as readonly string[]).includes(role) || Object.hasOwn(custom, role);
   return items.flatMap(({ roles }, at) =>
@@ -52,7 +52,7 @@ export function unknownRoles(setting: string, items: readonly { readonly roles: 
   );
 }
 
-/** Texts with one value each, such as scopes. */
+/** Texts with a single value each, such as scopes. */
 export function textItem(text: string): string {
   if (text === "" || text.length > 255) throw new MalformedError("must have 1 to 255 characters");
   return text;

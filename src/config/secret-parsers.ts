@@ -31,7 +31,7 @@ export function bearerToken(text: string): string {
   return text;
 }
 
-/** The token as it is kept: its SHA-256. */
+/** The token as it is stored: its SHA-256. */
 export function adminTokenOf(name: string, token: string): AdminToken {
   return {
     name,

@@ -1,10 +1,10 @@
 import { environmentName, type Setting, type SettingName, settingNames, settings } from "./settings.ts";
 
-/** A setting as people read about it. */
+/** A setting as the documentation shows it. */
 export interface SettingText {
-  /** The variable, or the YAML member where only YAML can hold the value. */
+  /** The variable, or the YAML member if only YAML can hold the value. */
   readonly name: string;
-  /** In Markdown: values as code, `none` and the like as words. */
+  /** In Markdown. Values are code; `none` and the like are words. */
   readonly default: string;
   readonly description: string;
 }
@@ -22,7 +22,7 @@ export function settingsTable(): string {
   return ["| setting | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
-/** What --help prints. */
+/** The output of --help. */
 export function helpText(): string {
   const plain = (markdown: string) => markdown.replaceAll("`", "");
   const entries = settingTexts().map(

@@ -3,17 +3,17 @@ import { adminTokens } from "./caller-parsers.ts";
 import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
 import { adminIssuers } from "./issuer-parsers.ts";
-import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber } from "./parsers.ts";
+import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber, workerCount } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
 import { rate } from "./rate.ts";
 import { customRoles } from "./role-parsers.ts";
 import { bearerToken, jwkSetUri, retiredSecret, serverSecret } from "./secret-parsers.ts";
 
-/** One setting. Its key in the table is its YAML member; the environment variable is `KEYWRIGHT_` and the same in upper case. */
+/** One setting. Its key in the table is its YAML member. Its environment variable is `KEYWRIGHT_` followed by the same in upper case. */
 export interface Setting<T> {
-  /** Sentence for docs/configuration.md and --help. */
+  /** Text for docs/configuration.md and --help. */
   readonly description: string;
-  /** Text that stands in where nothing is given; null: there is none, and `defaultNote` says what happens. */
+  /** Text to parse if nothing was given. If null, there is no default, and `defaultNote` says what happens. */
   readonly default: string | null;
   readonly defaultNote?: string;
   /** True if only YAML can hold the value. */
@@ -23,10 +23,16 @@ export interface Setting<T> {
 
 const dayMs = 86_400_000;
 
-/** Every setting there is. */
+/** All settings. */
 export const settings = {
   host: { default: "127.0.0.1", parse: text(hostName), description: "Address to listen on; `0.0.0.0` or `::` listens on all addresses." },
   port: { default: "4430", parse: text(wholeNumber(0, 65_535)), description: "TCP port; `0` takes a free one." },
+  workers: {
+    default: "1",
+    parse: text(workerCount),
+    description:
+      "Processes that serve the port together: a number, or `auto` for one per CPU. More than one requires MongoDB. Limits of connections and memory hold for each.",
+  },
   max_connections: {
     default: "10000",
     parse: text(wholeNumber(16, 1_000_000)),
@@ -186,7 +192,7 @@ export const settings = {
     default: "300/1m",
     parse: text(rate),
     description:
-      "Maximum self-revocations per window: per key for issued keys, per client address (IPv6: per /64) for everything else. `none` sets no limit.",
+      "Maximum self-revocations per window: per key for issued keys, per client address (IPv6: per /64) for everything else. Looks with `SelfInspect` have as many per key of their own. `none` sets no limit.",
   },
   derived_tokens: {
     default: "rooted",

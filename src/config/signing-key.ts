@@ -3,7 +3,7 @@ import { MalformedJwkSetsError, readJwkSets } from "../core/token/jwk-set.ts";
 import type { JwtAlgorithm } from "../core/token/signature.ts";
 import { MalformedError } from "./parsers.ts";
 
-/** A JWK Set with one new private key, named by its thumbprint (RFC 7638): Ed25519 (RFC 8037), P-256 or RSA of 3072 bits. */
+/** Returns a JWK Set with one new private key, named by its thumbprint (RFC 7638): Ed25519 (RFC 8037), P-256 or RSA with 3072 bits. */
 export async function generateJwkSet(algorithm: JwtAlgorithm = "EdDSA"): Promise<string> {
   const { privateKey } = await generateKeyPair(algorithm, { extractable: true, modulusLength: 3072 });
   const jwk = await exportJWK(privateKey);
@@ -11,7 +11,7 @@ export async function generateJwkSet(algorithm: JwtAlgorithm = "EdDSA"): Promise
   return JSON.stringify({ keys: [key] }, null, 2);
 }
 
-/** Rejects with MalformedError where `text` is no JWK Set that JWTs can be signed with. */
+/** Rejects with MalformedError if `text` is not a JWK Set that can sign JWTs. */
 export async function checkJwkSet(text: string): Promise<void> {
   await readJwkSets([text]).catch((error: unknown) => {
     throw error instanceof MalformedJwkSetsError ? new MalformedError(error.message) : error;

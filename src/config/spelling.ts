@@ -1,4 +1,4 @@
-/** The candidate that is at most three edits from `word` and nearest to it, or null. */
+/** Returns the candidate that is nearest to `word` and at most three edits away, or null. */
 export function closest(word: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
   let bestDistance = 4;
@@ -9,7 +9,7 @@ export function closest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** Levenshtein distance. */
+/** Returns the Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {

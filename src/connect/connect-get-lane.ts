@@ -25,7 +25,7 @@ export async function serveConnectGet(
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
     read: () => readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) }),
-    encode: (answer: Message) => encodeMessage(method.output, answer, codec.binary, options.registry),
+    encode: (answer: Message) => encodeMessage(method.output, answer, codec, options),
   };
   const outcome = await runCall(call, route, steps, options.reportError);
   if (call.isClosed) return;

@@ -22,7 +22,7 @@ export async function serveConnect(route: RpcRoute, codec: Codec, exchange: Http
       const encoding = requestEncoding(call, "content-encoding", "accept-encoding");
       return readRequestMessage(head, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) });
     },
-    encode: (answer: Message) => encodeMessage(method.output, answer, codec.binary, options.registry),
+    encode: (answer: Message) => encodeMessage(method.output, answer, codec, options),
   };
   const outcome = await runCall(call, route, steps, options.reportError);
   if (call.isClosed) return;

@@ -1,9 +1,26 @@
-import { type DescMessage, type Message, type Registry, toBinary, toJson } from "@bufbuild/protobuf";
+import { type DescMessage, type Message, type Registry, toJson } from "@bufbuild/protobuf";
+import type { Codec } from "./codec.ts";
+import { envelopeHeaderBytes, setEnvelopeHeader } from "./envelope.ts";
+import type { LaneOptions } from "./lane.ts";
 
 /**
- * Encodes the message in protobuf or, if `binary` is false, in JSON. `registry` has the types that a google.protobuf.Any in it may hold.
- * Throws if the message has no such form.
+ * Encodes the message in protobuf or in JSON, in its envelope if the codec has one. `registry` has the types that a google.protobuf.Any in
+ * it may hold. Throws if the message has no such form.
  */
-export function encodeMessage(schema: DescMessage, message: Message, binary: boolean, registry: Registry | undefined): Uint8Array {
-  return binary ? toBinary(schema, message) : Buffer.from(JSON.stringify(toJson(schema, message, registry && { registry })));
+export function encodeMessage(
+  schema: DescMessage,
+  message: Message,
+  { binary, enveloped }: Pick<Codec, "binary" | "enveloped">,
+  { registry, binaryWriter }: Pick<LaneOptions, "registry" | "binaryWriter">,
+): Buffer {
+  const headerBytes = enveloped ? envelopeHeaderBytes : 0;
+  const bytes = binary ? binaryWriter.write(schema, message, headerBytes) : jsonBytes(schema, message, headerBytes, registry);
+  return enveloped ? setEnvelopeHeader(bytes, 0) : bytes;
+}
+
+function jsonBytes(schema: DescMessage, message: Message, headerBytes: number, registry: Registry | undefined): Buffer {
+  const text = JSON.stringify(toJson(schema, message, registry && { registry }));
+  const bytes = Buffer.allocUnsafe(headerBytes + Buffer.byteLength(text));
+  bytes.write(text, headerBytes);
+  return bytes;
 }

@@ -28,9 +28,14 @@ export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
 /** Puts the uncompressed message into its envelope. `flags` mark anything other than a message. */
 export function writeEnvelope(message: Uint8Array, flags = 0): Buffer {
   const bytes = Buffer.allocUnsafe(envelopeHeaderBytes + message.length);
-  bytes[0] = flags;
-  bytes.writeUInt32BE(message.length, 1);
   bytes.set(message, envelopeHeaderBytes);
+  return setEnvelopeHeader(bytes, flags);
+}
+
+/** Writes the header of an envelope before the message that fills the rest of `bytes`, and returns them. */
+export function setEnvelopeHeader(bytes: Buffer, flags: number): Buffer {
+  bytes[0] = flags;
+  bytes.writeUInt32BE(bytes.length - envelopeHeaderBytes, 1);
   return bytes;
 }
 

@@ -5,6 +5,7 @@ import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import type { HttpCall } from "../http/http-call.ts";
 import type { ErrorReporter, ServedMethod } from "../http/run-call.ts";
+import type { BinaryWriter } from "../protobinary/write.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
 
@@ -18,6 +19,7 @@ export interface RpcRoute extends ServedMethod {
 export interface LaneOptions {
   readonly json: JsonReader;
   readonly bodies: BodyBudget;
+  readonly binaryWriter: BinaryWriter;
   /** Types that a google.protobuf.Any in an answer may hold. */
   readonly registry?: Registry | undefined;
   readonly trustedProxies: readonly string[];

@@ -6,6 +6,7 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
+import { createBinaryWriter } from "../protobinary/write.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { serveConnectGet } from "./connect-get-lane.ts";
 import { serveConnect } from "./connect-lane.ts";
@@ -17,7 +18,7 @@ import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./refusal.ts";
 import { createStreamAdapter, type RegisterStreams } from "./stream-adapter.ts";
 
-export interface RpcOptions extends Omit<LaneOptions, "answers"> {
+export interface RpcOptions extends Omit<LaneOptions, "answers" | "binaryWriter"> {
   readonly methods: MethodTable;
   /** For `methods`. */
   readonly admit: Admission;
@@ -47,7 +48,7 @@ export interface RpcHandler {
 /** Serves Connect, gRPC and gRPC-Web: unary calls by our own lanes, streams by Connect's handlers. */
 export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
   const { methods, openMethods, reportError } = rpcOptions;
-  const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue() };
+  const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue(), binaryWriter: createBinaryWriter() };
   const routes = new Map([...routesOf(methods, options.admit, options), ...routesOf(openMethods, () => {}, options)]);
   const streams = createStreamAdapter(options);
   const serviceNames = new Set([...streams.serviceNames, ...[...routes.values()].map(({ method }) => method.parent.typeName)]);

@@ -47,7 +47,7 @@ function ipv6Words(text: string): Address | null {
   const after = groupsOf(tail ?? "");
   if (before === null || after === null) return null;
   const missing = ipv6Groups - before.length - after.length;
-  // `::` stands for at least one group.
+  // `::` replaces at least one group.
   if (tail === undefined ? missing !== 0 : missing < 1) return null;
   const words = [0, 0, 0, 0];
   for (const [index, group] of before.entries()) setGroup(words, index, group);

@@ -2,7 +2,7 @@ const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const base = alphabet.length;
 /** 64 bits need 11 digits. */
 const uint64Digits = 11;
-/** Four times 62. A byte of this value or more is thrown away: it would make the first digits more likely than the others. */
+/** Four times 62. Bytes of this value or more are discarded: they would make the first digits more likely than the others. */
 const fairBytes = 4 * base;
 
 /** A number below 2^53 as exactly `length` base62 digits, most significant first. Further digits are cut off at the front. */

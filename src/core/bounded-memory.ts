@@ -1,13 +1,10 @@
-/** Remembers the entries that were used last. Together they weigh at least `capacity`, if there were as many, and at most twice that. */
+/** Remembers the most recently used entries. Together they weigh at least `capacity`, if there were that many, and at most twice that. */
 export interface BoundedMemory<T> {
   get(key: string): T | undefined;
   set(key: string, value: T): void;
 }
 
-/**
- * Uses two maps. If the newer one is full, it replaces the older one, and all entries of that are forgotten. So most uses need no
- * bookkeeping.
- */
+/** Uses two maps. When the newer one is full, it replaces the older one, whose entries are forgotten. So most uses need no bookkeeping. */
 export function createBoundedMemory<T>(capacity: number, weightOf: (value: T) => number = one): BoundedMemory<T> {
   let newer = new Map<string, T>();
   let older = new Map<string, T>();

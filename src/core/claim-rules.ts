@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from "./key.ts";
 
 /**
- * One condition on a claim. `claim` is a path with dots; a claim whose own name has dots is found too. A claim that is a list holds if one of
- * its values does.
+ * One condition on a claim. `claim` is a path with dots; a claim whose own name has dots is found too. A claim that is a list matches if
+ * one of its values does.
  */
 export interface ClaimCondition {
   readonly claim: string;
@@ -12,14 +12,14 @@ export interface ClaimCondition {
   readonly values: readonly string[];
 }
 
-/** What the claims of a caller give. */
+/** What the claims of a caller grant. */
 export interface ClaimRule {
-  /** All of them must hold; at least one. */
+  /** At least one. All of them must match. */
   readonly when: readonly ClaimCondition[];
   readonly roles: readonly string[];
-  /** Null: the rule does not say. */
+  /** Null: the rule sets no tenants. */
   readonly tenants: "*" | readonly string[] | { readonly claim: string } | null;
-  /** Null: the rule does not say. */
+  /** Null: the rule sets no ceiling. */
   readonly scopeCeiling: readonly string[] | null;
 }
 
@@ -32,8 +32,9 @@ export interface Grant {
 const tenantId = /^[a-z0-9-]{1,63}$/;
 
 /**
- * What all rules that match give together; null if none matches. Roles, tenants and ceilings add up. A rule that says nothing of tenants or of
- * a ceiling adds nothing to those of others: without any, the tenant is `otherwise`, and there is no ceiling.
+ * Returns what all matching rules grant together; null if none matches. Roles, tenants and ceilings add up. A rule without tenants or
+ * without a ceiling adds nothing to those of other rules. If no rule sets tenants, the tenant is `otherwise`; if none sets a ceiling, there
+ * is none.
  */
 export function grantOf(rules: readonly ClaimRule[], claims: JsonObject, otherwise: string): Grant | null {
   const matching = rules.flatMap((rule) => {
@@ -50,7 +51,7 @@ export function grantOf(rules: readonly ClaimRule[], claims: JsonObject, otherwi
   };
 }
 
-/** Undefined if they stand in a claim that is missing or names no tenant. Then the rule does not match. */
+/** Returns undefined if the tenants come from a claim that is missing or names no tenant. Then the rule does not match. */
 function tenantsOf({ tenants }: ClaimRule, claims: JsonObject): "*" | readonly string[] | null | undefined {
   if (tenants === null || tenants === "*" || !("claim" in tenants)) return tenants as "*" | readonly string[] | null;
   const named = textsOf(claimAt(claims, tenants.claim)).filter((name) => tenantId.test(name));
@@ -63,7 +64,7 @@ function holds({ claim, test, values }: ClaimCondition, claims: JsonObject): boo
   return texts.some((text) => values.some((value) => (test === "prefix" ? text.startsWith(value) : text === value)));
 }
 
-/** The longest member that the path begins with is tried first: `kubernetes.io.namespace` finds `{"kubernetes.io": {"namespace": ...}}`. */
+/** Tries the longest member that starts the path first: `kubernetes.io.namespace` finds `{"kubernetes.io": {"namespace": ...}}`. */
 function claimAt(claims: JsonObject, path: string): JsonValue | undefined {
   if (Object.hasOwn(claims, path)) return claims[path];
   for (let dot = path.lastIndexOf("."); dot > 0; dot = path.lastIndexOf(".", dot - 1)) {

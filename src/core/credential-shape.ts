@@ -1,12 +1,12 @@
 /**
- * What credentials look like, spelled once. The code that mints and reads them, the redaction of logs and of the audit trail, the settings
- * and the pattern for secret scanners derive from this file. A test fails if another file spells one of these texts.
+ * The shapes of credentials, defined once. The code that mints and reads them, the redaction of logs and of the audit trail, the settings
+ * and the pattern for secret scanners use this file. A test fails if another file repeats one of these texts.
  */
 
 /** The kind of credential that was presented. `none`: the text cannot be a credential, or nothing looked at it. */
 export type CredentialKind = "issued" | "imported" | "jwt" | "macaroon" | "none";
 
-/** Follows the prefix of issued keys and macaroons. */
+/** Follows the prefix in issued keys and macaroons. */
 export const versionMark = "_v1_";
 /** The word that macaroons begin with. No key prefix may be equal to it. */
 export const macaroonWord = "mc";
@@ -57,14 +57,14 @@ const shapesInText: Readonly<Record<Exclude<CredentialKind, "imported" | "none">
   jwt: { mark: jwtPrefix, pattern: `${jwtPrefix}[\\w-]{8,}\\.[\\w-]+(?:\\.[\\w-]*)?` },
 };
 
-/** Found in every text that holds a credential of this service or a JWT, and in some others. */
+/** Matches every text that contains a credential of this service or a JWT, and some others. */
 export const credentialMark = new RegExp(
   Object.values(shapesInText)
     .map(({ mark }) => mark)
     .join("|"),
 );
 /**
- * Find the credentials of this service and JWTs inside a text, one kind each. Apply them in this order: if one credential follows another without
- * a gap, the kind with more characters in its alphabet must be found first.
+ * Patterns for the credentials of this service and for JWTs inside a text, one per kind. Apply them in this order: if one credential
+ * follows another without a gap, the kind with more characters in its alphabet must be found first.
  */
 export const credentialsInText = Object.values(shapesInText).map(({ pattern }) => new RegExp(pattern, "g"));

@@ -27,9 +27,7 @@ export interface KeyPrefixes {
   readonly retired: readonly string[];
 }
 
-/**
- * A presented key. It is valid only if a record matches. `keyIds` are the ids to look up, in order: the first record that matches counts.
- */
+/** A presented key. It is valid only if a record matches. `keyIds` are the ids to look up, in order; the first matching record decides. */
 export type PresentedKey =
   | { readonly type: "issued"; readonly keyIds: readonly [string]; readonly digest: string }
   /** The ids are those under the current server secret and then under each retired one. */
@@ -72,7 +70,7 @@ export interface Credentials {
   mint(tenant: string, keyId: string, visibility: Visibility): string;
   /**
    * Parses a presented text. Costs one HMAC, or one SHA-256 for a key that was seen recently. Does no I/O. An issued key of another
-   * installation has a correct checksum and a tag that is not ours, so it can be an imported key here.
+   * installation has a correct checksum and an unknown tag, so it can be an imported key here.
    */
   parse(tenant: string, text: string, nowMs: number): ParsedCredential;
   /** Reads `text` as an imported key, whatever it looks like. Returns null if it cannot be one. */
@@ -187,7 +185,7 @@ function keyIdOf(text: string): string {
   return text.slice(-tailLength - 1 - issuedKeyIdLength, -tailLength - 1);
 }
 
-/** The SHA-256 in base64url. The store keeps this of an issued key. */
+/** The SHA-256 in base64url, which the store keeps for an issued key. */
 export function digestOf(issuedKey: string): string {
   return hash("sha256", issuedKey, "base64url");
 }

@@ -1,6 +1,6 @@
 import type { KeyAttributes, KeyOverrides } from "./key.ts";
 
-/** The attributes of a key by their names in proto. What a create reads and an update mask may name follows from this table. */
+/** The attributes of a key by their names in proto. They define what a create reads and what an update mask may name. */
 export const attributeFields = {
   name: "name",
   scopes: "scopes",
@@ -9,7 +9,7 @@ export const attributeFields = {
   allowedCidrs: "ip_restriction",
 } as const satisfies Record<keyof KeyAttributes, string>;
 
-/** What a rotation may override, likewise. The audit trail names the changes of these fields. */
+/** The fields that a rotation may override, by their names in proto. The audit trail names changes of these fields. */
 export const overridableFields = {
   ...attributeFields,
   visibility: "visibility",

@@ -10,24 +10,36 @@ export interface KeyFilter {
   readonly status?: KeyStatus | undefined;
   readonly name?: NamePattern;
   readonly createTime?: TimeRange;
-  /** Keys that do not expire are in no range. */
+  /** Keys that do not expire match no range. */
   readonly expireTime?: TimeRange;
-  /** For a key that was never used its creation counts: a new key is not one that is long unused. */
+  /** A key that was never used counts by its creation, so that a new key does not look unused for long. */
   readonly lastUsedTime?: TimeRange;
   /** A scope that the key has. */
   readonly scope?: string;
   readonly metadata?: MetadataMember;
+  /** Only disabled keys. They are few, so they have an index; all others have none. */
+  readonly disabled?: true;
 }
 
-export const filterMembers = ["actorId", "status", "name", "createTime", "expireTime", "lastUsedTime", "scope", "metadata"] as const;
+export const filterMembers = [
+  "actorId",
+  "status",
+  "name",
+  "createTime",
+  "expireTime",
+  "lastUsedTime",
+  "scope",
+  "metadata",
+  "disabled",
+] as const;
 
 export interface NamePattern {
   readonly text: string;
-  /** True if the name begins with the text, false if it is the text. */
+  /** True if the name must begin with the text, false if it must equal it. */
   readonly isPrefix: boolean;
 }
 
-/** A member of the metadata's outermost object, and its text. */
+/** A member of the metadata's outermost object, and the text to compare it with. */
 export interface MetadataMember {
   readonly member: string;
   readonly value: string;
@@ -42,7 +54,7 @@ const statusNames: Readonly<Record<KeyStatus, string>> = {
 const statuses = Object.keys(statusNames) as KeyStatus[];
 
 const fieldsText =
-  "use actor_id, status, name or metadata.<member> with =, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
+  "use actor_id, status, name, disabled or metadata.<member> with =, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
 
 type Parse = (restriction: Restriction) => KeyFilter;
 
@@ -58,6 +70,10 @@ const parsers: Readonly<Record<string, Parse>> = {
     const isPrefix = value.endsWith("*");
     return { name: { text: isPrefix ? value.slice(0, -1) : value, isPrefix } };
   },
+  "disabled =": ({ value, column }) => {
+    if (value !== "true") throw filterProblem(column, "disabled must be compared with true");
+    return { disabled: true };
+  },
   "scopes :": ({ value, column }) => ({ scope: termValue(value, column, "scopes") }),
 };
 
@@ -67,7 +83,10 @@ const timeFields: Readonly<Record<string, (range: TimeRange) => KeyFilter>> = {
   last_used_time: (lastUsedTime) => ({ lastUsedTime }),
 };
 
-/** Parses the filter of a list of keys. Throws INVALID_REQUEST on `filter` for what no index serves, and names what there is. */
+/**
+ * Parses the filter of a list of keys. Throws INVALID_REQUEST on `filter` for a restriction that no index serves; the error lists those
+ * that are supported.
+ */
 export function parseKeyFilter(text: string): KeyFilter {
   const restrictions = parseRestrictions(text, 'actor_id="user_123" or status=KEY_STATUS_ACTIVE');
   return restrictions.reduce<KeyFilter>((filter, restriction) => added(filter, parseOne(restriction), restriction), {});
@@ -101,7 +120,7 @@ function isComparison(operator: string): operator is "<" | "<=" | ">" | ">=" {
   return operator.startsWith("<") || operator.startsWith(">");
 }
 
-/** The two ends of a range may stand in two restrictions. Everything else is there once. */
+/** The two ends of a range may come from two restrictions. Any other restriction may occur once. */
 function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restriction): KeyFilter {
   const [[member, value]] = Object.entries(more) as [[keyof KeyFilter, object]];
   const before = filter[member];
@@ -111,9 +130,10 @@ function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restrictio
   return { ...filter, [member]: { ...before, ...value } };
 }
 
-/** Reports whether a key is in the list. The keys that an index finds are checked by this, for what the index does not hold. */
+/** Reports whether a key is in the list. Used for keys that an index found, to check what the index does not hold. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
-  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata } = filter;
+  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled } = filter;
+  if (disabled === true && !record.disabled) return false;
   if (actorId !== undefined && record.actorId !== actorId) return false;
   if (status !== undefined && statusAt(record, nowMs) !== status) return false;
   if (name !== undefined && !(name.isPrefix ? record.name.startsWith(name.text) : record.name === name.text)) return false;
@@ -127,7 +147,7 @@ export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: numbe
 
 /** The order of a list. Absent: by key id. */
 export interface KeyOrder {
-  /** Keys that do not expire come after all others by expiry. */
+  /** Keys that do not expire come last in the order of expiry. */
   readonly by: "createTime" | "expireTime";
   readonly isDescending: boolean;
 }

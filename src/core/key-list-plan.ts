@@ -3,33 +3,34 @@ import { filterMembers, type KeyFilter, type KeySelection, matchesFilter } from 
 import { metadataTerm, scopeTerm } from "./key-terms.ts";
 import type { TimeRange } from "./time-range.ts";
 
-/** How a list finds its keys: the one index that it walks, in the order of that index. */
+/** How a list finds its keys: the one index that it walks, in that index's order. */
 export type KeyListPlan =
   | { readonly index: "key_id"; readonly isExact: boolean }
   | { readonly index: "actor"; readonly isExact: boolean }
+  | { readonly index: "disabled"; readonly isExact: boolean }
   | { readonly index: "term"; readonly term: string; readonly isExact: boolean }
   | { readonly index: "name"; readonly from: string; readonly until: string | null; readonly isExact: boolean }
   | TimePlan;
 
-/** By a time. An index holds keys that are revoked apart from the others. */
+/** A walk in the order of a time. An index keeps revoked keys apart from the others. */
 export interface TimePlan {
   readonly index: "createTime" | "expireTime" | "lastUsedTime";
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Undefined: both. */
+  /** Undefined: both revoked keys and others. */
   readonly isRevoked: boolean | undefined;
   readonly isDescending: boolean;
-  /** True if the index alone knows which keys match. */
+  /** True if the index alone shows which keys match. */
   readonly isExact: boolean;
 }
 
-/** Stands for "never" in an order by expiry: after every time. */
+/** Represents "never" in the order of expiry: after every time. */
 export const neverMs = Number.MAX_SAFE_INTEGER;
 
-/** The index that most likely finds the fewest keys is taken. What it does not hold is checked on each key. */
+/** Chooses the index that probably finds the fewest keys. What the index does not hold is checked on each key. */
 export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
   const { order, ...filter } = selection;
-  const { actorId, name, metadata, scope } = filter;
+  const { actorId, name, disabled, metadata, scope } = filter;
   const holds = (...members: (keyof KeyFilter)[]) => filterMembers.every((each) => members.includes(each) || filter[each] === undefined);
   if (order !== undefined) return timePlan(order.by, order.isDescending, filter, nowMs);
   if (actorId !== undefined) return { index: "actor", isExact: holds("actorId", "status") };
@@ -37,6 +38,7 @@ export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
     const until = name.isPrefix ? afterPrefix(name.text) : `${name.text}\0`;
     return { index: "name", from: name.text, until, isExact: holds("name") };
   }
+  if (disabled !== undefined) return { index: "disabled", isExact: holds("disabled") };
   if (metadata !== undefined) return { index: "term", term: metadataTerm(metadata.member, metadata.value), isExact: holds("metadata") };
   if (scope !== undefined) return { index: "term", term: scopeTerm(scope), isExact: holds("scope") };
   for (const index of ["expireTime", "lastUsedTime", "createTime"] as const) {
@@ -59,17 +61,20 @@ function timePlan(index: TimePlan["index"], isDescending: boolean, filter: KeyFi
   return { index, fromMs, untilMs, isRevoked, isDescending, isExact: !isOther && isStatusHeld };
 }
 
-/** The first text after all that begin with the prefix, by code points. Null if there is none. */
+/** Returns the first text after all those that begin with the prefix, by code points. Null if there is none. */
 export function afterPrefix(prefix: string): string | null {
   const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
   while (points.at(-1) === 0x10ffff) points.pop();
   const last = points.pop();
   if (last === undefined) return null;
-  // Surrogates are no characters.
+  // Surrogates are not characters.
   return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
 }
 
-/** Where a list goes on: after this key, which has this value in the index. A value only where keys are not in the order of their ids. */
+/**
+ * Where a list continues: after this key, which has this value in the index. The value is needed only if keys are not in the order of their
+ * ids.
+ */
 export interface ListPosition {
   readonly afterKeyId: string;
   readonly afterValue?: number | string;
@@ -81,6 +86,7 @@ export function positionOf(record: KeyRecord, index: KeyListPlan["index"]): List
   switch (index) {
     case "key_id":
     case "actor":
+    case "disabled":
     case "term":
       return { afterKeyId };
     case "name":
@@ -98,7 +104,7 @@ export function positionOf(record: KeyRecord, index: KeyListPlan["index"]): List
 export interface Walked {
   /** In the order of the index. */
   readonly found: readonly KeyRecord[];
-  /** After what was walked over; null at the end. */
+  /** Position after the last key walked; null at the end. */
   readonly end: ListPosition | null;
 }
 
@@ -108,7 +114,7 @@ export function walkEnd(found: readonly KeyRecord[], limit: number, index: KeyLi
   return last === undefined || found.length < limit ? null : positionOf(last, index);
 }
 
-/** Those of the found keys that match, at most `limit`, and where to go on. */
+/** Returns the found keys that match, at most `limit`, and where to continue. */
 export function matchingPart({ found, end }: Walked, { index }: KeyListPlan, filter: KeyFilter, { nowMs, limit }: PartBounds) {
   const matching = found.filter((record) => matchesFilter(record, filter, nowMs));
   const records = matching.slice(0, limit);

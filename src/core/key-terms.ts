@@ -1,6 +1,6 @@
 import type { KeyRecord } from "./key.ts";
 
-/** Longer values are not indexed, and a filter by one is refused. */
+/** Maximum length of an indexed value. A filter by a longer value is refused. */
 export const maxTermLength = 256;
 
 const namePattern = /^[A-Za-z0-9_]{1,64}$/;
@@ -10,7 +10,7 @@ export function isTermName(name: string): boolean {
   return namePattern.test(name);
 }
 
-/** Reports whether a text with this value is indexed. Characters are counted, not code units, as SQLite counts them. */
+/** Reports whether this text is indexed. Counts characters, not code units, as SQLite does. */
 export function isTermValue(value: string): boolean {
   return value !== "" && value.length <= 2 * maxTermLength && !value.includes("\0") && [...value].length <= maxTermLength;
 }
@@ -24,8 +24,8 @@ export function metadataTerm(member: string, value: string): string {
 }
 
 /**
- * The words by which an index finds a key: its scopes, and the texts in the outermost object of its metadata. A key has at most 100 scopes, and
- * metadata is at most 4096 bytes, so they are bounded.
+ * The terms by which an index finds a key: its scopes, and the texts in the outermost object of its metadata. Their number is bounded,
+ * because a key has at most 100 scopes and metadata is at most 4096 bytes.
  */
 export function termsOf({ scopes, metadata }: Pick<KeyRecord, "scopes" | "metadata">): string[] {
   const terms = new Set(scopes.filter(isTermValue).map(scopeTerm));

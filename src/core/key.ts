@@ -1,4 +1,4 @@
-/** JSON as metadata and claims hold it. */
+/** JSON as in metadata and claims. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue };
 export type JsonObject = { [name: string]: JsonValue };
 
@@ -20,7 +20,7 @@ export interface Revocation {
   readonly description: string;
 }
 
-/** What an update may write. A new field of keys begins here: see "Add a field to keys" in ARCHITECTURE.md. */
+/** The fields that an update may write. A new field of keys starts here: see "Add a field to keys" in ARCHITECTURE.md. */
 export interface KeyAttributes {
   readonly name: string;
   readonly scopes: readonly string[];
@@ -30,12 +30,12 @@ export interface KeyAttributes {
   readonly allowedCidrs: readonly string[];
 }
 
-/** What a rotation may write: what the new key does not inherit. */
+/** The fields that a rotation may write, instead of the new key inheriting them. */
 export interface KeyOverrides extends Partial<KeyAttributes> {
   readonly visibility?: Visibility;
 }
 
-/** One key, as stores and caches hold it. Plain data without any secret: the digest of a key does not lead back to it. */
+/** One key, as stores and caches hold it. Plain data without a secret: the digest does not reveal the key. */
 export interface KeyRecord extends KeyAttributes {
   readonly kind: KeyKind;
   /** ULID for issued keys, 64 hex digits for imported ones. */
@@ -43,8 +43,8 @@ export interface KeyRecord extends KeyAttributes {
   /** Starts at 1 and grows by one with every change of the record, but not with `lastUsedTimeMs`. */
   readonly revision: number;
   /**
-   * The revision it began with. A key that is imported anew begins above the one that was deleted, although it has its id. 0 for keys that
-   * were stored before this was kept.
+   * The revision with which this key began. If a key was deleted and imported again, the new one has the same id and begins above the
+   * deleted one. 0 for keys that were stored before this field existed.
    */
   readonly firstRevision: number;
   /** SHA-256 of the whole issued key in base64url; empty for imported keys, whose id is the keyed digest. */
@@ -57,7 +57,7 @@ export interface KeyRecord extends KeyAttributes {
   readonly expireTimeMs: number | null;
   /** Null: not revoked. */
   readonly revocation: Revocation | null;
-  /** True: the key is not usable until it is enabled again. A revoked key is never disabled: revoking ends it for good. */
+  /** True if the key is not usable until it is enabled again. A revoked key is never disabled, because revoking is permanent. */
   readonly disabled: boolean;
   /** The id of the first key of the chain of rotations that this key belongs to; its own id if it is the first. */
   readonly lineageId: string;
@@ -68,15 +68,15 @@ export interface KeyRecord extends KeyAttributes {
 }
 
 /**
- * Status at a moment: revoked wins over expired; a key expires at its `expireTimeMs`, not after it. A disabled key counts as revoked, since
- * clients of the reference know no other status that refuses a key.
+ * Status at a moment. Revoked takes precedence over expired. A key expires at its `expireTimeMs`, not after it. A disabled key counts as
+ * revoked, because clients of the reference know no other status that refuses a key.
  */
 export function statusAt(record: KeyRecord, nowMs: number): KeyStatus {
   if (record.revocation !== null || record.disabled) return "revoked";
   return record.expireTimeMs !== null && record.expireTimeMs <= nowMs ? "expired" : "active";
 }
 
-/** What a key is, for messages: its status, or that it is disabled. */
+/** The key's state for messages: its status, or "disabled". */
 export function stateAt(record: KeyRecord, nowMs: number): KeyStatus | "disabled" {
   return record.disabled ? "disabled" : statusAt(record, nowMs);
 }

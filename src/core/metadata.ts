@@ -12,7 +12,7 @@ const maxDepth = 20;
 /** The claims of a token contain metadata one level further down. */
 const maxAnswerDepth = maxDepth + 1;
 
-/** JSON writes numbers from here on with an exponent, so no reader takes them for integers. */
+/** From this size on JSON writes numbers with an exponent, so no reader treats them as integers. */
 const minExponentForm = 1e21;
 
 /** Refuses metadata of more than 4096 bytes of JSON or 20 levels, and values that some clients would read differently. */
@@ -66,7 +66,7 @@ function isJson(value: JsonValue): boolean {
   return Object.entries(value).every(([name, member]) => name.isWellFormed() && isJson(member));
 }
 
-/** Reports whether there is a member named `__proto__`. Many JSON readers take it for the prototype of an object. */
+/** Reports whether there is a member named `__proto__`. Many JSON readers treat it as the prototype of an object. */
 function holdsProto(value: JsonValue): boolean {
   if (typeof value !== "object" || value === null) return false;
   return Object.hasOwn(value, "__proto__") || Object.values(value).some(holdsProto);

@@ -20,7 +20,7 @@ export interface PageTokens {
 const ivLength = 12;
 const authTagLength = 16;
 
-/** Encrypts tokens (AES-256-GCM), so that no client reads them or depends on what they contain (AIP-158). */
+/** Encrypts tokens (AES-256-GCM), so that clients cannot read or depend on their content (AIP-158). */
 export function createPageTokens(secrets: ServerSecrets, randomBytes: (byteLength: number) => Uint8Array): PageTokens {
   const subkeys = deriveSubkeys(secrets, "page-token");
   return {

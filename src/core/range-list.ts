@@ -10,8 +10,8 @@ interface CompiledRanges {
 }
 
 /**
- * The compiled form of each list, for as long as the list itself is in memory. So the ranges of a cached key are parsed once, and not in
- * each verification. An IPv4 range takes some 8 bytes and an IPv6 range 32, less than its text.
+ * The compiled form of each list, kept as long as the list itself. So the ranges of a cached key are parsed once, not in each verification.
+ * An IPv4 range takes some 8 bytes and an IPv6 range 32, less than its text.
  */
 const compiledLists = new WeakMap<readonly string[], CompiledRanges>();
 

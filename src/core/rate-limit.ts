@@ -23,7 +23,7 @@ export interface Rate {
   readonly partsPerUs: number;
 }
 
-/** Whether a cost was admitted, and what is left. Times are spans and not moments, since the server that counts may have another clock. */
+/** Whether a cost was admitted, and what is left. Times are durations, because the server that counts may have another clock. */
 export interface Taken {
   readonly admitted: boolean;
   /** Units that are left. */
@@ -39,7 +39,10 @@ const usPerMs = 1000;
 
 export const noDebt: Debt = { us: 0, part: 0 };
 
-/** Reports whether this service enforces the policy. It can count requests only: bytes and concurrency are known to whoever serves them. */
+/**
+ * Reports whether this service enforces the policy. It can count only requests. Bytes and concurrency are known only to the service that
+ * the key protects.
+ */
 export function isEnforced(policy: RateLimitPolicy | null): policy is RateLimitPolicy {
   return policy !== null && policy.unit === "requests";
 }

@@ -9,8 +9,8 @@ const ranks: Readonly<Record<RevocationReason, number>> = {
 };
 
 /**
- * Reports whether the key is already revoked as compromised, and this is another such report. It changes nothing, but the audit trail
- * records it.
+ * Reports whether the key is already revoked as compromised and this is another such report. The report changes nothing, but the audit
+ * trail records it.
  */
 export function repeatsCompromise({ revocation: present }: Pick<KeyRecord, "revocation">, next: Revocation): boolean {
   return present?.reason === "key_compromise" && next.reason === "key_compromise";

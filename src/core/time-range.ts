@@ -8,7 +8,7 @@ export interface TimeRange {
   readonly untilMs?: number;
 }
 
-/** The range that one comparison with a time of RFC 3339 allows. Null if the text is no such time. */
+/** The range that one comparison with an RFC 3339 time allows. Null if the text is not such a time. */
 export function timeRangeOf(operator: "<" | "<=" | ">" | ">=", text: string): TimeRange | null {
   const timeMs = parseRfc3339(text);
   if (timeMs === null) return null;

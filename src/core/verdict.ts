@@ -23,7 +23,7 @@ export type Verdict =
   | { readonly isValid: true; readonly record: KeyRecord }
   | { readonly isValid: false; readonly code: RefusalCode; readonly record: KeyRecord | null };
 
-/** The circumstances of a verification, which a key is judged by. */
+/** The circumstances of a verification, against which a key is judged. */
 export interface Circumstances {
   readonly nowMs: number;
   /** Called only for keys with address ranges. Null: unknown, and so in no range. */
@@ -32,7 +32,10 @@ export interface Circumstances {
   readonly requiredScopes: readonly string[];
 }
 
-/** Judges a record at this moment. The credential must be proven before. Pure: the record may come from a cache, the verdict never does. */
+/**
+ * Judges a record at this moment. The caller must have proven the credential. Pure: the record may come from a cache, but a verdict never
+ * does.
+ */
 export function decide(record: KeyRecord, circumstances: Circumstances): Verdict {
   const status = statusAt(record, circumstances.nowMs);
   if (status !== "active") return { isValid: false, code: record.disabled ? "disabled" : status, record };

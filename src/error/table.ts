@@ -60,8 +60,8 @@ export type Reason = keyof typeof errorTable;
 const wireCodes: Partial<Record<Reason, CodeName>> = { UNDECLARED_COMPRESSION: "INTERNAL" };
 
 /**
- * The code that callers get. It differs from the table's where the specifications of gRPC and Connect ask for a code that would blame the
- * service: logs and metrics have the table's.
+ * The code that callers get. It differs from the table's where the specifications of gRPC and Connect require a code that would blame the
+ * service. Logs and metrics use the table's.
  */
 export function wireCodeOf(reason: Reason): CodeName {
   return wireCodes[reason] ?? errorTable[reason].code;
@@ -69,7 +69,7 @@ export function wireCodeOf(reason: Reason): CodeName {
 
 const notOurs: ReadonlySet<Reason> = new Set(["UNIMPLEMENTED", "DEADLINE_EXCEEDED", "SHUTTING_DOWN", "ISSUER_UNAVAILABLE"]);
 
-/** Whether an error is the service's own fault, so that it is logged with its cause: a 5xx that the caller did not ask for. */
+/** Returns whether an error is the service's own fault: a 5xx that the caller did not ask for. Such errors are logged with their cause. */
 export function isServerFault(reason: Reason): boolean {
   return errorTable[reason].httpStatus >= 500 && !notOurs.has(reason);
 }

@@ -16,11 +16,11 @@ import { type ErrorReporter, runCall, type ServedMethod } from "../http/run-call
 import { sendAnswer, sendFailure } from "../transcode/respond.ts";
 import { introspectionOf } from "./introspection.ts";
 
-/** Where it is served. */
+/** The path of the endpoint. */
 export const introspectionPath = "/v2alpha1/oauth2/introspect";
 
 export interface IntrospectionOptions {
-  /** The method that verifies, whose callers may introspect. */
+  /** The verify method. Callers who may call it may introspect. */
   readonly method: DescMethodUnary;
   readonly methods: MethodTable;
   readonly admit: Admission;
@@ -31,8 +31,8 @@ export interface IntrospectionOptions {
 }
 
 /**
- * OAuth 2.0 Token Introspection (RFC 7662) of keys and derived tokens. An introspection is a verification with a cost of 0: it has the
- * callers, the log line, the metrics and the tenant of one.
+ * OAuth 2.0 Token Introspection (RFC 7662) of keys and derived tokens. An introspection is a verification with a cost of 0: it has the same
+ * callers, log line, metrics and tenant.
  */
 export function createIntrospection(options: IntrospectionOptions): HttpHandler {
   const { method, methods, admit } = options;

@@ -19,14 +19,14 @@ export interface Introspection {
 const jwtShape = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
 
 /**
- * What an introspection says of a verified credential. Of one that is not valid it says nothing else. Throws STORE_UNAVAILABLE if the
- * credential could not be verified. Only a derived JWT is read for its own claims; a key is its own `jti`.
+ * The introspection of a verified credential. For an invalid credential it contains only that. Throws STORE_UNAVAILABLE if the credential
+ * could not be verified. Claims are read only from a derived JWT; a key is its own `jti`.
  */
 export function introspectionOf(verified: VerifyApiKeyResponse, credential: string): Introspection {
   if (verified.errorCode === VerificationErrorCode.VERIFICATION_ERROR_INTERNAL) throw new Failure("STORE_UNAVAILABLE");
   if (verified.isValid !== true) return { active: false };
   const claims = claimsOf(credential);
-  // An imported key may have the shape of a JWT. Nobody can put its id into it, since the id is a keyed digest of the whole key.
+  // An imported key may have the shape of a JWT. Nobody can put its id into it, because the id is a keyed digest of the whole key.
   const { jti, iat, aud } = claims.key_id === verified.keyId ? claims : {};
   return {
     active: true,

@@ -6,13 +6,13 @@ export interface SharedRateLimiterOptions {
   readonly local: LocalLedger;
   readonly shared: SharedLedger;
   /**
-   * While the shared ledger does not answer. `open`: this process enforces the whole quota by itself. `closed`: everything with a cost is
-   * refused.
+   * Behaviour while the shared ledger does not answer. `open`: this process enforces the whole quota on its own. `closed`: everything with
+   * a cost is refused.
    */
   readonly outage: "open" | "closed";
 }
 
-/** When a caller refused by `closed` may try again: about the time that the link takes to come back. */
+/** When a caller refused by `closed` may try again: about the time that the link takes to recover. */
 const outageRetryMs = 1000;
 const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
 

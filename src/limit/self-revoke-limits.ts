@@ -3,7 +3,7 @@ import type { LocalLedger } from "../ports/ledger.ts";
 import { createGuessLimit, type GuessLimit } from "./guess-limit.ts";
 
 /**
- * Limits self-revocation, which everybody may call. Each process counts by itself. `takeUse` and `takeRepeat` return null if the call may
+ * Limits self-revocation and self-inspection, which everybody may call. Each process counts by itself. `takeUse` and `takeRepeat` return null if the call may
  * go on, and otherwise how long to wait, in ms.
  */
 export interface SelfRevokeLimits {
@@ -11,6 +11,8 @@ export interface SelfRevokeLimits {
   readonly guesses: Pick<GuessLimit, "take">;
   /** Counts a use of an issued key, by the key. So guesses of others do not prevent its holders from revoking it. */
   takeUse(keyId: string): number | null;
+  /** Counts a look at a key by its holder, by the key. */
+  takeLook(keyId: string): number | null;
   /** Counts a repeated report that a key is compromised, by the key, whoever reports it. */
   takeRepeat(keyId: string): number | null;
 }
@@ -23,6 +25,7 @@ export function createSelfRevokeLimits(ledger: LocalLedger, policy: RateLimitPol
   return {
     guesses: createGuessLimit(ledger, "self-revoke", policy),
     takeUse: (keyId) => (policy === null ? null : ledger.take("self-revoke key", keyId, policy, 1).retryAfterMs || null),
+    takeLook: (keyId) => (policy === null ? null : ledger.take("self-inspect key", keyId, policy, 1).retryAfterMs || null),
     takeRepeat: (keyId) => ledger.take("repeated self-revoke", keyId, repeats, 1).retryAfterMs || null,
   };
 }

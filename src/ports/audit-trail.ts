@@ -27,8 +27,8 @@ export interface AuditPart {
 }
 
 /**
- * Who did what to which key, kept for the retention time of the installation. The event of a change is written with the change (see KeyStore),
- * so that neither exists without the other. This port adds the events that belong to no change.
+ * Who did what to which key, kept for the configured retention time. The event of a change is written together with the change (see
+ * KeyStore), so neither exists without the other. This port adds the events that belong to no change.
  */
 export interface AuditTrail {
   /** Adds events, each in a separate step. Skips events that already exist, so that a failed call can be repeated. */

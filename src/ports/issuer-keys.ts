@@ -8,11 +8,11 @@ export interface IssuerKeySet {
 
 /** Fetches the keys of one issuer, and keeps the last ones while the issuer does not answer. */
 export interface IssuerKeys {
-  /** The keys that are known; null before the first fetch. Begins a fetch in the background if they are old. */
+  /** Returns the known keys; null before the first fetch. If they are old, starts a fetch in the background. */
   current(): IssuerKeySet | null;
   /**
-   * The keys after a fetch that began later than the last one. At most one fetch runs at a time, and they begin at least a fixed interval
-   * apart, whoever asks. Null if too many wait already. Rejects if the issuer did not answer.
+   * Returns the keys of a fetch that started later than the last one. At most one fetch runs at a time, and fetches start at least a fixed
+   * interval apart, whoever asks. Returns null if too many callers are waiting. Rejects if the issuer did not answer.
    */
   fetchNewer(): Promise<IssuerKeySet | null>;
 }

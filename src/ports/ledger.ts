@@ -7,14 +7,14 @@ import type { RateLimiter } from "./rate-limiter.ts";
  * together also write to a shared one, on a server.
  */
 
-/** What this process knows of a key's debt. */
+/** What this process knows about a key's debt. */
 export interface KnownDebt {
   readonly owed: Debt;
-  /** The part of it that this process spent by itself, and no server knows. */
+  /** The part that this process spent on its own and that no server knows. */
   readonly own: Debt;
   /** The server that knows the rest. Undefined if there is none. */
   readonly knownTo: string | undefined;
-  /** How often this process spent by itself. */
+  /** How often this process spent on its own. */
   readonly ownSpends: number;
 }
 
@@ -26,7 +26,7 @@ export interface SharedDebt {
   readonly serverId: string;
 }
 
-/** One take from the shared ledger, for the local ledger to learn from. */
+/** One take from the shared ledger, from which the local ledger learns. */
 export interface SharedTake {
   readonly tenant: string;
   readonly keyId: string;
@@ -45,28 +45,28 @@ export interface LocalLedger extends RateLimiter {
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken;
   /** False if the whole quota is left. May return true for some time after the debt ended. */
   mayOwe(tenant: string, keyId: string): boolean;
-  /** Returns what to report to a server. It returns what this process spent by itself only once: give it back if the report fails. */
+  /** Returns what to report to a server. Returns what this process spent on its own only once: give it back if the report fails. */
   handOver(tenant: string, keyId: string, rate: Rate): KnownDebt;
   giveBack(tenant: string, keyId: string, rate: Rate, known: KnownDebt): void;
-  /** Takes over the answer of a server to a take. */
+  /** Applies a server's answer to a take. */
   learn(take: SharedTake): void;
 }
 
-/** What a server is told beside the price. */
+/** What a server is told in addition to the price. */
 export interface DebtReport {
   /** Debt that the server does not know. */
   readonly more: Debt;
-  /** The least that the whole debt is, with `more`. */
+  /** The minimum of the whole debt, including `more`. */
   readonly atLeast: Debt;
 }
 
-/** The ledger that processes share. It uses the clock of its server. Never rejects, and takes no longer than a read of the store may. */
+/** The ledger that processes share. It uses its server's clock. Never rejects, and takes no longer than a store read may. */
 export interface SharedLedger {
-  /** The server at the other end of the link. Another server may not know what was spent. Null while there is no link. */
+  /** The server that the link leads to. Another server may not know what was spent. Null while there is no link. */
   readonly serverId: string | null;
   /**
-   * Adds the price to the key's debt, as far as the server knows it or the report says it, and keeps the sum if it is admitted. Returns
-   * null if that is not certain: the server may have counted it all the same.
+   * Adds the price to the key's debt, as known to the server or reported, and stores the sum if it is admitted. Returns null if the outcome
+   * is unknown: the server may have counted it.
    */
   take(tenant: string, keyId: string, rate: Rate, price: Debt, report: DebtReport): Promise<SharedDebt | null>;
 }

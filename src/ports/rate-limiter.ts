@@ -2,8 +2,8 @@ import type { RateLimitPolicy } from "../core/key.ts";
 import type { Taken } from "../core/rate-limit.ts";
 
 /**
- * Enforces the rate limits of keys. The takes of one key take effect one after the other, in the order in which they began. If an
- * implementation needs a server, the takes that begin in one turn of the event loop share a round trip. Never rejects.
+ * Enforces the rate limits of keys. Takes of one key take effect in the order in which they began. If an implementation needs a server, the
+ * takes of one turn of the event loop share a round trip. Never rejects.
  */
 export interface RateLimiter {
   /**

@@ -1,24 +1,26 @@
 import type { KeyRecord } from "../core/key.ts";
 
-/** What a cache knows of a key: the record at a revision, or that no key exists (a negative entry has revision 0, a tombstone a higher one). */
+/**
+ * A cached fact about a key: the record at a revision, or that no key exists (a negative entry has revision 0, a tombstone a higher one).
+ */
 export interface CacheEntry {
   readonly record: KeyRecord | null;
   readonly revision: number;
-  /** Epoch milliseconds from which on the entry must not be served. */
+  /** Epoch milliseconds at which the entry expires. */
   readonly deadlineMs: number;
 }
 
 /**
- * The verifier cache inside one process: records by tenant and key id, never verdicts and never secrets. A miss is always a correct
- * answer. No method rejects or waits.
+ * The verifier cache of one process: records by tenant and key id, never verdicts and never secrets. A miss is always a correct answer. No
+ * method rejects or waits.
  */
 export interface RecordCache {
-  /** Undefined: a miss. Entries at or past their deadline are misses. */
+  /** Returns undefined for a miss. Entries at or past their deadline are misses. */
   get(tenant: string, keyId: string, nowMs: number): CacheEntry | undefined;
 
   /**
-   * Keeps the entry unless the cache holds one of the same or a higher revision that is within its deadline, so a fill that
-   * was read before a change never replaces the change. A negative entry replaces nothing.
+   * Stores the entry unless the cache holds one of the same or a higher revision that has not expired. So a fill that was read before a
+   * change never replaces the change. A negative entry replaces nothing.
    */
   putIfNewer(tenant: string, keyId: string, entry: CacheEntry, nowMs: number): void;
 

@@ -1,10 +1,10 @@
 import type { TokenKeys } from "../core/token/jwk-set.ts";
 
-/** The keys of derived JWTs, wherever they come from. */
+/** The keys of derived JWTs, from any source. */
 export interface TokenKeySource {
-  /** As they were last read. Never empty. */
+  /** Returns the keys that were last read. Never empty. */
   current(): TokenKeys;
-  /** How often reading them again has failed since the start, or returned unusable keys. */
+  /** Number of failed refreshes since the start: the keys could not be read, or were unusable. */
   readonly failedRefreshCount: number;
   /** Stops the periodic reading. */
   close(): void;

@@ -2,10 +2,8 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import { BatchCreateImportedApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/batch_create_pb.ts";
 import { BatchImportApiKeysResponseSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Implementations } from "../call/methods.ts";
-import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
-import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { ViolationsOf } from "../validation/violations.ts";
 import { batchImportApiKeys } from "./batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./batch-verify-api-keys.ts";
@@ -23,6 +21,7 @@ import { listIssuedApiKeys } from "./list-issued-api-keys.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
 import { rotateIssuedApiKey } from "./rotate-issued-api-key.ts";
 import { selfRevokeApiKey } from "./self-revoke-api-key.ts";
+import type { SelfServiceOptions } from "./self-service.ts";
 import { updateImportedApiKey } from "./update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./verify-api-key.ts";
@@ -34,13 +33,12 @@ export interface MethodParts {
   readonly violationsOf: ViolationsOf;
   readonly derivation: DeriveRpcOptions;
   readonly tokenKeys: TokenKeySource;
-  readonly selfRevokeLimits: SelfRevokeLimits;
-  readonly directory: Pick<TenantDirectory, "current" | "tenantOfPrefix">;
+  readonly selfService: SelfServiceOptions;
 }
 
 /** The method implementations of the service, by method. */
 export function implementationsOf(parts: MethodParts): Implementations<typeof ApiKeysService> {
-  const { service, verification, violationsOf, derivation, tokenKeys, selfRevokeLimits, directory } = parts;
+  const { service, verification, violationsOf, derivation, tokenKeys, selfService } = parts;
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),
@@ -63,7 +61,7 @@ export function implementationsOf(parts: MethodParts): Implementations<typeof Ap
     adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
-    revokeApiKey: selfRevokeApiKey(service, selfRevokeLimits, directory),
+    revokeApiKey: selfRevokeApiKey(service, selfService),
     adminListAuditEvents: listAuditEvents(service),
   };
 }

@@ -1,12 +1,17 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { HoldersService } from "../../gen/keywright/v2alpha1/holders_service_pb.ts";
 import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Interceptor } from "../call/call.ts";
 import { createMethodTable, type MethodTable } from "../call/methods.ts";
 import type { KeyPrefixes } from "../core/credential.ts";
+import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
+import { createSelfInspect, type SelfInspectOptions } from "../service/self-inspect.ts";
 import { refuseSuspended, refuseSuspendedMany } from "../service/suspension.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
 import { createViolationsOf } from "../validation/violations.ts";
+import type { DeriveRpcOptions } from "./derive-token.ts";
+import { holderImplementationsOf } from "./holders/routes.ts";
 import { currentTenant } from "./interceptors/current-tenant.ts";
 import { noStore } from "./interceptors/no-store.ts";
 import { validate } from "./interceptors/validate.ts";
@@ -15,7 +20,9 @@ import { services } from "./methods.ts";
 import { implementationsOf, type MethodParts } from "./routes.ts";
 import { tenantImplementationsOf } from "./tenants/routes.ts";
 
-export interface TableOptions extends Omit<MethodParts, "violationsOf" | "directory"> {
+export interface TableOptions extends Omit<MethodParts, "violationsOf" | "selfService" | "derivation"> {
+  readonly verifyOptions: Omit<DeriveRpcOptions, "store" | "randomBytes"> & SelfInspectOptions;
+  readonly selfRevokeLimits: SelfRevokeLimits;
   readonly directory: TenantDirectory;
   readonly keyPrefixes: KeyPrefixes;
   /** Around all others. */
@@ -23,7 +30,7 @@ export interface TableOptions extends Omit<MethodParts, "violationsOf" | "direct
 }
 
 /** The methods of all services, with their interceptors. */
-export function createMethods({ directory, keyPrefixes, outer, ...parts }: TableOptions): MethodTable {
+export function createMethods({ directory, keyPrefixes, outer, verifyOptions, selfRevokeLimits, ...parts }: TableOptions): MethodTable {
   const violationsOf = createViolationsOf(services.flatMap(({ methods }) => methods.map(({ input }) => input as DescMessage)));
   const tenant = currentTenant(directory, ({ method }) => isChange(method));
   const interceptors = [...outer, noStore(hasSecret), tenant, validate(violationsOf)];
@@ -31,10 +38,21 @@ export function createMethods({ directory, keyPrefixes, outer, ...parts }: Table
   const verify = refuseSuspended(service, verification.verify);
   const verifyMany = refuseSuspendedMany(service, verification.verifyMany);
   const usedPrefixes = [keyPrefixes.secret, keyPrefixes.public, ...keyPrefixes.retired];
-  const ofKeys = implementationsOf({ ...parts, verification: { ...verification, verify, verifyMany }, directory, violationsOf });
+  const selfService = { limits: selfRevokeLimits, directory };
+  const derivation = { ...verifyOptions, store: service.store, randomBytes: service.randomBytes };
+  const ofKeys = implementationsOf({
+    ...parts,
+    verification: { ...verification, verify, verifyMany },
+    derivation,
+    selfService,
+    violationsOf,
+  });
+  const { reportUnanswered } = verification;
+  const ofHolders = holderImplementationsOf({ ...selfService, service, inspect: createSelfInspect(verifyOptions), reportUnanswered });
   const ofTenants = tenantImplementationsOf({ tenants: { keys: service, directory }, usedPrefixes });
   return new Map([
     ...createMethodTable(ApiKeysService, ofKeys, interceptors),
+    ...createMethodTable(HoldersService, ofHolders, interceptors),
     ...createMethodTable(TenantsService, ofTenants, interceptors),
   ]);
 }

@@ -8,7 +8,7 @@ export interface ConnectionSettings {
   readonly trustedProxies: readonly string[];
 }
 
-/** The limits and the connections of the port of the API, by its settings. */
+/** Makes the limits and the connections of the API port from the settings. */
 export function createAppConnections(
   { maxConnections, maxConnectionsPerAddress, trustedProxies }: ConnectionSettings,
   onRefused: (refused: RefusedConnections) => void,

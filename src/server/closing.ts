@@ -1,6 +1,6 @@
 /**
- * Closes everything in the stack, the last first, whatever any of it throws. Rejects after that with what was thrown: the error itself if it is
- * the only one, else an AggregateError with all of them in the order in which they were thrown.
+ * Closes everything in the stack, last first, even if some of it throws. Then rejects with what was thrown: the error itself if there was
+ * one, or an AggregateError of all of them in the order in which they were thrown.
  */
 export async function closeAll(stack: AsyncDisposableStack): Promise<void> {
   try {

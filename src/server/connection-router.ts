@@ -9,16 +9,19 @@ export interface RouterOptions {
   readonly acceptHttp2: (socket: Socket) => void;
   readonly connections: Connections;
   readonly isTls: boolean;
-  /** For the first bytes of a clear-text connection. */
+  /** Time-out for the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
+  /** For the same once the drain has begun. */
+  readonly drainTimeoutMs: number;
   readonly draining: AbortSignal;
 }
 
 /**
- * Puts itself between the listening HTTP/1.1 server and its connections, and gives each to the server of its version: by ALPN over TLS,
- * by the first bytes in clear text. Connections that have said nothing yet when the drain begins are closed.
+ * Stands between the listening HTTP/1.1 server and its connections, and hands each to the server of its version: by ALPN over TLS, by the
+ * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request may
+ * be on its way.
  */
-export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, draining }: RouterOptions): void {
+export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";
   const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
   http1.off(event, acceptHttp1);
@@ -36,17 +39,17 @@ export function routeConnections({ http1, acceptHttp2, connections, isTls, timeo
 
   if (isTls) {
     http1.on("secureConnection", (socket: TLSSocket) => {
-      if (draining.aborted) socket.destroy();
-      else if (socket.alpnProtocol === "h2") toHttp2(socket);
+      if (socket.alpnProtocol === "h2") toHttp2(socket);
       else toHttp1(socket);
     });
     return;
   }
 
   const undecided = new Set<Socket>();
-  draining.addEventListener("abort", () => {
+  const destroyUndecided = (): void => {
     for (const socket of undecided) socket.destroy();
-  });
+  };
+  draining.addEventListener("abort", () => void setTimeout(destroyUndecided, drainTimeoutMs).unref());
   http1.on("connection", (socket: Socket) => {
     const forget = (): boolean => undecided.delete(socket);
     undecided.add(socket);
@@ -72,8 +75,8 @@ interface Parser {
 }
 
 /**
- * Node pauses parser and socket together while much of an answer is unsent. What TLS has decrypted by then still reaches the parser, which
- * fails with HPE_PAUSED, and the request is lost. The socket's pause alone bounds what a client can send ahead.
+ * Node pauses the parser together with the socket while much of a response is unsent. Data that TLS has already decrypted still reaches the
+ * parser, which fails with HPE_PAUSED, and the request is lost. Pausing only the socket also bounds what a client can send ahead.
  */
 function keepParserRunning(socket: Socket): void {
   const { parser } = socket as Socket & { readonly parser?: Parser };

@@ -5,15 +5,15 @@ import type { ListenerLimits } from "./limits.ts";
 /** One client connection. */
 export interface Connection {
   /**
-   * A call with a valid token came by it, or its peer is a trusted proxy. Other connections are anonymous: they share the places of their
-   * address, wait for less time, and have fewer requests.
+   * True if the connection carried a call with a valid token, or its peer is a trusted proxy. Other connections are anonymous: they share
+   * the places of their address, have shorter time-outs, and may have fewer requests.
    */
   isKnown: boolean;
-  /** What it counts to; null for a trusted proxy, behind which many clients stand. */
+  /** The share that it counts towards; null for a trusted proxy, which has many clients behind it. */
   readonly share: Share | null;
 }
 
-/** What the connections of one address hold together. */
+/** The connections of one address together. */
 interface Share {
   readonly network: string;
   connections: number;
@@ -21,7 +21,7 @@ interface Share {
   anonymousRequests: number;
 }
 
-/** Why connections were refused since the last report: `address` had its share, or the process has no place left. */
+/** Why connections were refused since the last report: the `address` used up its share, or the `process` has no place left. */
 export interface RefusedConnections {
   readonly address: number;
   readonly process: number;
@@ -41,28 +41,28 @@ export interface ConnectionsOptions {
     | "checkIntervalMs"
     | "refusalReportMs"
   >;
-  /** The network whose share a connection counts to; null for a trusted proxy. */
+  /** Returns the network whose share a connection counts towards; null for a trusted proxy. */
   readonly shareOf: (remoteAddress: string) => string | null;
-  /** Called after a refusal, at most once in `refusalReportMs`. */
+  /** Called after a refusal, at most once per `refusalReportMs`. */
   readonly onRefused: (refused: RefusedConnections) => void;
 }
 
-/** The places for connections. HTTP/1.1 requests know their connection by its socket, HTTP/2 streams by its session. */
+/** Counts connections. HTTP/1.1 requests know their connection by its socket, HTTP/2 streams by its session. */
 export interface Connections {
   /** Takes a place until the socket closes. Returns false if no place is free for it. */
   take(socket: Socket): boolean;
-  /** `handle` stands for the connection of this socket from now on: the socket itself, the TLS socket above it, or the HTTP/2 session. */
+  /** From now on `handle` stands for this socket's connection: the socket itself, the TLS socket above it, or the HTTP/2 session. */
   identify(socket: Socket, handle: object): void;
   isKnown(handle: object): boolean;
-  /** A call with a valid token came by the connection. */
+  /** Records that the connection carried a call with a valid token. */
   setKnown(handle: object): void;
   /** Counts a request until its response closes. Returns false if anonymous connections have too many requests in progress. */
   takeRequest(handle: object, answer: Writable): boolean;
   /** Reports refusals; call it every `checkIntervalMs`. */
   check(): void;
-  /** Connections that are open. */
+  /** Returns the number of open connections. */
   count(): number;
-  /** Connections refused since the start. */
+  /** Connections refused since the start, by reason. */
   readonly refusedCount: { readonly address: number; readonly process: number };
 }
 
@@ -81,7 +81,7 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
       if (share === null || share.connections >= limits.reservedPerAddress) return "process";
     }
     if (share === null) return undefined;
-    // A token does not entitle one address to all places either.
+    // A valid token does not entitle one address to all places either.
     const isFull = share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2;
     return isFull ? "address" : undefined;
   };

@@ -1,7 +1,7 @@
 import { cors as connectCors } from "@connectrpc/connect";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 
-/** Adds the CORS headers to the response of a request. Returns true if the request was a preflight, which this completes. */
+/** Adds the CORS headers to a response. Returns true if the request was a preflight, which it also answers. */
 export type Cors = (request: HttpRequest, response: HttpResponse) => boolean;
 
 const allowedMethods = [...new Set([...connectCors.allowedMethods, "HEAD", "PATCH", "DELETE"])].join(", ");
@@ -21,8 +21,8 @@ const exposedHeaders = [
 const maxAgeSeconds = "7200";
 
 /**
- * CORS for browsers on the given origins (exact, as in the Origin header), or on all with "*"; undefined if none are given. Credentials
- * are never allowed: callers authenticate with a header of their own, so a page cannot use what the browser holds.
+ * CORS for browsers on the given origins (exact, as in the Origin header), or on all origins with "*"; undefined if none are given.
+ * Credentials are never allowed: callers authenticate with an explicit header, so a page cannot use what the browser stores.
  */
 export function createCors(origins: readonly string[]): Cors | undefined {
   if (origins.length === 0) return undefined;
@@ -30,7 +30,7 @@ export function createCors(origins: readonly string[]): Cors | undefined {
   const allowed = new Set(origins);
 
   return (request, response) => {
-    // Also without an Origin: a shared cache must not give that response to a page.
+    // Also for requests without an Origin: a shared cache must not give such a response to a page.
     response.setHeader("vary", "origin");
     const origin = request.headers.origin;
     if (typeof origin !== "string") return false;

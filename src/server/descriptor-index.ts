@@ -8,9 +8,9 @@ export interface DescriptorIndex {
   /** The file that declares a message, field, oneof, enum, enum value, service, method or extension. */
   fileOfSymbol(symbol: string): DescFile | undefined;
   fileOfExtension(extendee: string, number: number): DescFile | undefined;
-  /** Undefined if the message is unknown. In ascending order. */
+  /** Returns the numbers in ascending order, or undefined if the message is unknown. */
   extensionNumbers(extendee: string): readonly number[] | undefined;
-  /** The file and everything it depends on, each once and before its own dependencies. */
+  /** Returns the file and everything it depends on. Each file occurs once and precedes its own dependencies. */
   closure(file: DescFile): readonly IndexedFile[];
 }
 
@@ -20,7 +20,7 @@ export interface IndexedFile {
   readonly bytes: Uint8Array;
 }
 
-/** Indexes the files of the services, the other files, and all they depend on. */
+/** Indexes the files of the services, the other files, and all their dependencies. */
 export function indexDescriptors(services: readonly DescService[], otherFiles: readonly DescFile[] = []): DescriptorIndex {
   const files = new Map<string, DescFile>();
   const symbols = new Map<string, DescFile>();
@@ -82,7 +82,7 @@ export function indexDescriptors(services: readonly DescService[], otherFiles: r
   };
 }
 
-/** Dependencies before what needs them. */
+/** Returns dependencies before the files that need them. */
 function withDependencies(file: DescFile, visited = new Set<DescFile>()): DescFile[] {
   if (visited.has(file)) return [];
   visited.add(file);

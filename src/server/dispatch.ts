@@ -5,19 +5,19 @@ import type { Cors } from "./cors.ts";
 export interface DispatchOptions {
   /** gRPC, gRPC-Web and Connect. */
   readonly rpc: HttpHandler;
-  /** Whether a request is for `rpc`. The path is raw, without the query. */
+  /** Returns whether a request is for `rpc`. The path is raw, without the query. */
   readonly isRpc: (path: string, request: HttpRequest) => boolean;
   /** `/health/alive` and `/health/ready`. */
   readonly health: HttpHandler;
   /** Handlers of other protocols, by path. */
   readonly rooms?: ReadonlyMap<string, HttpHandler>;
-  /** JSON/HTTP: everything else, also what is not found. */
+  /** JSON/HTTP. Handles everything else, including unknown paths. */
   readonly transcoder: HttpHandler;
   /** Undefined if no origins are configured. */
   readonly cors?: Cors | undefined;
 }
 
-/** Picks who answers, by the raw path. */
+/** Picks the handler of a request by the raw path. */
 export function createDispatcher({ rpc, isRpc, health, rooms, transcoder, cors }: DispatchOptions): HttpHandler {
   return (request, response) => {
     if (cors?.(request, response)) return;

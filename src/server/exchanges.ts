@@ -1,22 +1,23 @@
+import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
 
-/** What a response is written to. */
+/** The target of a response. */
 type Sink = ServerResponse | ServerHttp2Stream;
 
 /** The requests in progress, with the time-outs that Node does not have. */
 export interface Exchanges {
   /** Tracks an exchange until its response is closed. */
   add(sink: Sink): void;
-  /** Looks at the time-outs; to be called every `checkIntervalMs`. */
+  /** Checks the time-outs; call it every `checkIntervalMs`. */
   check(): void;
   /** Closes the HTTP/1.1 connections in use after their current response. */
   drain(): void;
-  /** Exchanges that are not over. */
+  /** Returns the number of exchanges in progress. */
   count(): number;
-  /** Whether an HTTP/1.1 response on this socket has begun, so that nothing else can be written to it. */
+  /** Returns whether an HTTP/1.1 response on this socket has begun, so that nothing else can be written to it. */
   hasBegun(socket: unknown): boolean;
 }
 
@@ -25,17 +26,17 @@ interface Exchange {
   readonly startedAt: number;
   /** The time at which the response was complete. */
   endedAt: number | undefined;
-  /** Its place in the list. */
+  /** Its index in the list. */
   index: number;
 }
 
 /**
- * Time is counted in checks, so that a request costs no look at the clock. Three things end an exchange: an HTTP/2 request that is not
- * complete in time (for HTTP/1.1 Node sees to it), a complete response that the client does not read, and a client that goes on sending
- * its request for longer than `lingerMs` after the answer.
+ * Time is counted in checks, so that a request never reads the clock. Three things end an exchange: an HTTP/2 request that is not complete
+ * in time (for HTTP/1.1 Node handles this), a complete response that the client does not read, and a client that still sends its request
+ * more than `lingerMs` after the response.
  *
- * They are kept in an array and not in a Set. A Set that thousands pass through leaves a chain of outgrown tables, and once the oldest is
- * promoted, the garbage collector keeps all the requests that the others hold. See bench/micro.ts for the cost a request.
+ * The list is an array, not a Set. A Set that thousands of entries pass through leaves a chain of outgrown tables. Once the oldest table is
+ * promoted, the garbage collector keeps all the requests that the others hold. See bench/micro.ts for the cost per request.
  */
 export function createExchanges(limits: ListenerLimits): Exchanges {
   const running: Exchange[] = [];
@@ -57,16 +58,17 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       running.push(exchange);
       sink.on("close", () => {
         remove(exchange);
-        // The session's own Map of streams has that same fault; with nothing hanging on a stream that is over, the collector moves a tenth.
-        if (isStream(sink)) sink.removeAllListeners();
+        // The session's own Map of streams has the same fault. If no listeners hang on a finished stream, the collector moves a tenth as
+        // much.
+        if (isStream(sink)) removeListeners(sink);
       });
       if (!isStream(sink)) sink.prependListener("finish", linger);
-      // Writing to a client that is gone emits an error, and one without a listener ends the process.
+      // Writing to a client that has disconnected emits an error, and an error without a listener ends the process.
       sink.on("error", ignore);
     },
     check() {
       now += 1;
-      // A copy, because one that is aborted leaves the list.
+      // A copy, because an exchange that is aborted removes itself from the list.
       for (const exchange of running.slice()) {
         const { sink, startedAt, endedAt } = exchange;
         if (sink.writableEnded) {
@@ -101,9 +103,15 @@ function abort(sink: Sink): void {
   else sink.destroy();
 }
 
-/** A client that is still sending keeps the response (RFC 9113, section 8.1). */
+/** Stops a client that is still sending; it keeps the response (RFC 9113, section 8.1). */
 function stopSender(sink: Sink): void {
   if (isStream(sink)) sink.close(constants.NGHTTP2_NO_ERROR);
+}
+
+/** As `removeAllListeners` of a stream, without an event for each listener, and without two ticks for readers that are not there. */
+function removeListeners(stream: ServerHttp2Stream): void {
+  EventEmitter.prototype.removeAllListeners.call(stream, "removeListener");
+  EventEmitter.prototype.removeAllListeners.call(stream);
 }
 
 function ignore(): void {}

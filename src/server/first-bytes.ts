@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 
-/** What every HTTP/2 client sends first (RFC 9113, section 3.4). */
+/** The first bytes of every HTTP/2 client (RFC 9113, section 3.4). */
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 export type WireVersion = "http1" | "http2";
 
 /**
- * Reads just enough of a new connection to distinguish HTTP/2 with prior knowledge from HTTP/1.1, and hands over what it read. The preface may
- * come in pieces. A connection that says nothing within `timeoutMs`, or ends first, is closed and never handed over.
+ * Reads just enough of a new connection to distinguish HTTP/2 with prior knowledge from HTTP/1.1, and passes on what it read. The preface
+ * may arrive in pieces. A connection that sends nothing within `timeoutMs`, or ends before that, is closed and never passed on.
  */
 export function peekFirstBytes(socket: Socket, timeoutMs: number, decided: (version: WireVersion, head: Buffer) => void): void {
   let head: Buffer = Buffer.alloc(0);

@@ -10,8 +10,8 @@ const noStore = { "cache-control": "no-store" };
 const methodNotAllowed = errorTable.METHOD_NOT_ALLOWED;
 
 /**
- * Probes over plain HTTP, without authentication. `/health/alive`: the process answers. `/health/ready`: it should be sent requests, for
- * which the store is asked; 503 while it does not answer, and from the beginning of a drain.
+ * Probes over plain HTTP, without authentication. `/health/alive` returns 200 while the process answers. `/health/ready` asks the store and
+ * returns 503 while the store does not answer, and from the beginning of a drain.
  */
 export function createHealthHttp(state: HealthState): HttpHandler {
   return (request, response) => {

@@ -1,4 +1,4 @@
-/** Runs something once, later. Answers how to call it off. */
+/** Runs a function once, after a delay. Returns a function that cancels it. */
 export type Timer = (delayMs: number, run: () => void) => () => void;
 
 export const systemTimer: Timer = (delayMs, run) => {
@@ -15,18 +15,18 @@ export interface HealthStateOptions {
   readonly timeoutMs: number;
 }
 
-/** Whether this process can serve: the store answers, and no drain has begun. False until the first answer. */
+/** Whether this process can serve: the store answers, and no drain has begun. False until the store first answers. */
 export interface HealthState {
   readonly serving: boolean;
   readonly draining: boolean;
-  /** Asks the store now. Askers at the same time share one ping, however slow it is, so probes do not pile up on a store that hangs. */
+  /** Asks the store now. Concurrent callers share one ping, however slow it is, so that probes do not pile up on a store that hangs. */
   check(): Promise<boolean>;
-  /** Asks immediately, and again `intervalMs` after every answer, until `stop`. */
+  /** Asks now, and again `intervalMs` after every answer, until `stop`. */
   start(): void;
   stop(): void;
-  /** Not serving from now on, for good. */
+  /** Reports "not serving" from now on, permanently. */
   drain(): void;
-  /** Calls back after every change. Answers how to end that. */
+  /** Calls the listener after every change. Returns a function that removes it. */
   onChange(listener: () => void): () => void;
 }
 
@@ -83,7 +83,7 @@ export function createHealthState({ ping, timer, intervalMs, timeoutMs }: Health
       notify();
     },
     onChange(listener) {
-      // Wrapped, so that each call counts, also with a function that is known already.
+      // Wrapped, so that each call registers a listener of its own, even if the function is already registered.
       const own = (): void => listener();
       listeners.add(own);
       return () => listeners.delete(own);

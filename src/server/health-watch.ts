@@ -42,7 +42,7 @@ export interface HealthWatches {
 
 export interface WatchOptions {
   readonly state: HealthState;
-  /** "" among them. A watch of another name gets SERVICE_UNKNOWN and stays open, as the protocol asks. */
+  /** Includes "". A watch of another name gets SERVICE_UNKNOWN and stays open, as the protocol requires. */
   readonly serviceNames: ReadonlySet<string>;
   readonly limits: WatchLimits;
   readonly timer: Timer;
@@ -54,7 +54,7 @@ interface Watch {
   readonly openedMs: number;
 }
 
-/** A health request holds the name of a service. */
+/** A health request contains only the name of a service. */
 const maxRequestBytes = 1024;
 
 export function watchesExhausted(): Failure {
@@ -67,7 +67,7 @@ export function watchExpired(): Failure {
 
 /** The Watch calls of grpc.health.v1.Health. All known services share one state, so one list serves them, and one message goes to all. */
 export function createHealthWatches({ state, serviceNames, limits, timer, monotonicMs }: WatchOptions): HealthWatches {
-  // In the order of their age.
+  // Ordered by age.
   const watches = new Map<WatchSink, Watch>();
   const perSession = new WeakMap<object, number>();
   let sent = servingStatus(state);

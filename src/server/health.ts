@@ -14,7 +14,7 @@ import { type WatchLimits, watchExpired, watchesExhausted } from "./health-watch
 
 export interface HealthServiceOptions {
   readonly state: HealthState;
-  /** "" among them. */
+  /** Includes "". */
   readonly serviceNames: ReadonlySet<string>;
   readonly limits: Pick<WatchLimits, "maxAdapterWatches" | "maxAgeMs">;
   readonly timer: Timer;
@@ -27,9 +27,9 @@ export interface HealthService {
 }
 
 /**
- * grpc.health.v1.Health for the given services and for "", the process as a whole, which all share one state. Errors: NOT_FOUND from
- * Check for any other name; Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol asks. Most watches over gRPC do not come
- * here (health-watch.ts).
+ * grpc.health.v1.Health for the given services and for "", the process as a whole; all share one state. Check returns NOT_FOUND for any
+ * other name. Watch answers SERVICE_UNKNOWN for it and stays open, as the protocol requires. Most watches over gRPC are handled in
+ * health-watch.ts instead.
  */
 export function createHealthService({ state, serviceNames, limits, timer }: HealthServiceOptions): HealthService {
   const known = serviceNames;
@@ -40,7 +40,7 @@ export function createHealthService({ state, serviceNames, limits, timer }: Heal
   };
   const answer = (status: ServingStatus): HealthCheckResponse => create(HealthCheckResponseSchema, { status });
 
-  /** Sends the state and every change of it. A drain ends the stream, after NOT_SERVING, and so does its age. */
+  /** Sends the state and every change of it. A drain ends the stream after NOT_SERVING; the maximum age ends it too. */
   async function* watch({ service }: HealthCheckRequest, { signal }: HandlerContext): AsyncGenerator<HealthCheckResponse> {
     if (watchCount >= limits.maxAdapterWatches) throw watchesExhausted();
     watchCount += 1;
@@ -49,7 +49,7 @@ export function createHealthService({ state, serviceNames, limits, timer }: Heal
     const ended = AbortSignal.any([signal, age.signal]);
     try {
       let sent: ServingStatus | undefined;
-      // A drain may abort the signal as well, and NOT_SERVING is still to be sent.
+      // A drain may also abort the signal, but NOT_SERVING must still be sent.
       while (!ended.aborted || state.draining) {
         const status = statusOf(service);
         if (status !== sent) {

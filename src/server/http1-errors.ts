@@ -23,21 +23,21 @@ const reasonPhrases: Readonly<Record<number, string>> = {
  */
 export function answerHttp1Errors(server: Server, hasBegun: (socket: Duplex) => boolean, lingerMs: number): void {
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // The parser refuses again what arrives after a refusal. The response has already been sent.
+    // The parser also refuses whatever arrives after a refusal. The response has already been sent.
     if (socket.writableEnded) return;
     const answer = answers[error.code ?? ""] ?? (error.code?.startsWith("HPE_") ? malformed : undefined);
     if (answer === undefined || !socket.writable || hasBegun(socket)) socket.destroy();
     else closeWith(socket, answer, lingerMs);
   });
   server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
-    // Node takes its own listeners off before it hands the socket over.
+    // Node removes its own listeners before it hands over the socket.
     socket.on("error", () => {});
     socket.resume();
     closeWith(socket, connectRefused, lingerMs);
   });
 }
 
-/** Ends the connection with a response, and gives the peer a moment: closing with unread input would make TCP drop the response. */
+/** Ends the connection with a response, then waits a moment: closing with unread input would make TCP drop the response. */
 function closeWith(socket: Duplex, answer: ErrorAnswer, lingerMs: number): void {
   const body = errorBody(answer);
   socket.end(

@@ -7,44 +7,46 @@ import type { ListenerLimits } from "./limits.ts";
 export interface Http2Sessions {
   /** Hands a connection that speaks HTTP/2 to the server. */
   accept(socket: Socket): void;
-  /** Looks at the limits; to be called every `checkIntervalMs`. */
+  /** Checks the limits; call it every `checkIntervalMs`. */
   check(): void;
-  /** Tells every client to open no more streams, and closes each connection when its streams are done. */
+  /** Tells every client to open no more streams, and closes each connection when its streams have ended. */
   drain(): void;
 }
 
 interface Entry {
   readonly session: ServerHttp2Session;
   openStreams: number;
-  /** SETTINGS and PING, since the last check. */
+  /** SETTINGS and PING frames since the last check. */
   controlFrames: number;
   /** The client has sent its SETTINGS, its first frame. */
   greeted: boolean;
   /** Checks since the last stream ended. */
   idleChecks: number;
-  /** Checks since the session was over. */
+  /** Checks since the session ended. */
   overChecks: number;
-  /** Streams that ended without a response, minus those that ended with one and those that are forgiven. A negative number is credit. */
+  /** Streams that ended without a response, minus those that ended with one and those that were forgiven. A negative number is credit. */
   unansweredStreams: number;
 }
 
-/** The highest stream id there is: a GOAWAY with it says "about to close" and still takes what is on its way (RFC 9113, section 6.8). */
+/** The highest possible stream id: a GOAWAY with it announces the close but still accepts streams in transit (RFC 9113, section 6.8). */
 const highestStreamId = 2 ** 31 - 1;
 
 export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, connections: Connections): Http2Sessions {
   const entries = new Map<Socket, Entry>();
   let accepting: Socket | undefined;
+  let isDraining = false;
 
   server.on("session", (session) => {
     if (accepting === undefined) return;
     connections.identify(accepting, session);
     entries.set(accepting, watch(session, limits.maxUnansweredStreams));
+    if (isDraining) announceClose(session, limits.lingerMs);
   });
 
   return {
     accept(socket) {
       socket.once("close", () => entries.delete(socket));
-      // A session shows its socket only through a proxy that cannot destroy it, so the socket is noted at the hand-over.
+      // A session exposes its socket only through a proxy that cannot destroy it, so the socket is recorded at the hand-over.
       accepting = socket;
       server.emit("connection", socket);
       accepting = undefined;
@@ -55,6 +57,7 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, 
       }
     },
     drain() {
+      isDraining = true;
       for (const { session } of entries.values()) announceClose(session, limits.lingerMs);
     },
   };
@@ -75,7 +78,8 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
     else entry.unansweredStreams += 1;
     if (entry.unansweredStreams > maxUnansweredStreams) calm(session, "stream reset flood");
   };
-  // Node sets `aborted` if a stream ends while our side of it is open, whoever ended it. A reset may also overtake a response that was already sent.
+  // Node sets `aborted` if a stream ends while our side is open, whoever ended it. A reset may also overtake a response that was already
+  // sent.
   const streamClosed = function (this: ServerHttp2Stream): void {
     entry.openStreams -= 1;
     streamEnded(!this.aborted && this.writableFinished && this.rstCode === constants.NGHTTP2_NO_ERROR);
@@ -88,7 +92,7 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
     entry.greeted = true;
   });
   session.on("stream", (stream) => {
-    // The client has reset it before its turn came; its `close` may be over.
+    // The client reset it before its turn; its `close` event may have passed.
     if (stream.destroyed) return streamEnded(false);
     entry.openStreams += 1;
     stream.on("close", streamClosed);
@@ -108,7 +112,7 @@ function checkEntry(socket: Socket, entry: Entry, sessionIdleMs: number, limits:
   }
 
   if (session.destroyed || (session.closed && entry.openStreams === 0)) {
-    // Node waits without limit for the peer to read what is left and to close.
+    // Node waits without limit for the peer to read the rest and to close.
     entry.overChecks += 1;
     if (entry.overChecks * checkIntervalMs > limits.lingerMs) socket.destroy();
   } else if (entry.idleChecks * checkIntervalMs >= (entry.greeted ? sessionIdleMs : limits.headersTimeoutMs)) {
@@ -120,7 +124,7 @@ function calm(session: ServerHttp2Session, reason: string): void {
   if (!session.destroyed) session.destroy(new Error(reason), constants.NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-/** Two GOAWAYs with a round trip between them, so that no request that is on its way is lost. */
+/** Sends two GOAWAYs with a round trip between them, so that no request in transit is lost. */
 function announceClose(session: ServerHttp2Session, patienceMs: number): void {
   if (session.closed || session.destroyed) return;
   const close = (): void => session.close();

@@ -5,8 +5,8 @@ import type { StreamHandler } from "../http/message.ts";
 type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: string[]) => void;
 
 /**
- * Lets `take` have each stream first; what it does not take becomes a request and a response. To be called on a server that listens for
- * requests already: that is when Node puts its compatibility layer there.
+ * Offers each stream to `take` first; streams that it does not take become a request and a response. Call it on a server that already
+ * listens for requests: only then has Node added its compatibility layer.
  */
 export function takeStreams(server: Http2Server, take: StreamHandler): void {
   const [makeRequest] = server.listeners("stream") as [StreamListener];

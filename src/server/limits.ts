@@ -4,52 +4,58 @@ export interface ListenerLimits {
   readonly maxConnections: number;
   /** Maximum connections per address (IPv6: per /64) that have not yet carried a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
-  /** The last places are reserved for addresses with fewer than `reservedPerAddress` connections, such as health probes. */
+  /** These last places are reserved for addresses with fewer than `reservedPerAddress` connections, such as health probes. */
   readonly reservedConnections: number;
   readonly reservedPerAddress: number;
-  /** Maximum requests in progress on connections that have not yet carried a call with a valid token; and of these, per address. */
+  /**
+   * Maximum requests in progress on connections that have not yet carried a call with a valid token; `PerAddress` is the part of one
+   * address.
+   */
   readonly maxAnonymousRequests: number;
   readonly maxAnonymousRequestsPerAddress: number;
   /** Maximum requests that one HTTP/1.1 connection may send ahead of their responses. */
   readonly maxPipelinedRequests: number;
-  /** All header lines of a request together; HTTP/2 announces it as SETTINGS_MAX_HEADER_LIST_SIZE. */
+  /** Maximum size of all header lines of a request together. HTTP/2 announces it as SETTINGS_MAX_HEADER_LIST_SIZE. */
   readonly maxHeaderBytes: number;
   readonly maxHeaderCount: number;
-  /** From the first byte of a connection or request to the end of its headers; the TLS handshake has as long. */
+  /** Maximum time from the first byte of a connection or request to the end of its headers. The TLS handshake has the same limit. */
   readonly headersTimeoutMs: number;
-  /** From the first byte of a request to its last, so also the life of a stream of requests. At least `headersTimeoutMs`. */
+  /**
+   * Maximum time from the first byte of a request to its last, and so the maximum life of a stream of requests. At least
+   * `headersTimeoutMs`.
+   */
   readonly requestTimeoutMs: number;
-  /** How long a client may take to read a response that is complete. */
+  /** Maximum time for a client to read a complete response. */
   readonly responseTimeoutMs: number;
-  /** How long an HTTP/1.1 connection may wait for its next request. */
+  /** Maximum time that an HTTP/1.1 connection may wait for its next request. */
   readonly keepAliveIdleMs: number;
-  /** How long an HTTP/2 session may be without any open stream, whatever else it sends. */
+  /** Maximum time that an HTTP/2 session may have no open stream, whatever else it sends. */
   readonly sessionIdleMs: number;
-  /** Stands in for both idle times until the first call with a valid token. */
+  /** Replaces both idle times until the first call with a valid token. */
   readonly anonymousIdleMs: number;
   readonly maxStreamsPerSession: number;
   /** Maximum memory that Node uses for one session: header tables, queues, frames not yet processed. Megabytes (10^6). */
   readonly maxSessionMemoryMegabytes: number;
-  /** Invalid frames before a session is closed. */
+  /** Maximum invalid frames before a session is closed. */
   readonly maxInvalidFrames: number;
-  /** Entries in one SETTINGS frame. */
+  /** Maximum entries in one SETTINGS frame. */
   readonly maxSettingsEntries: number;
-  /** SETTINGS and PING frames in one `checkIntervalMs` before a session is closed. */
+  /** Maximum SETTINGS and PING frames per `checkIntervalMs` before a session is closed. */
   readonly maxControlFrames: number;
-  /** Maximum PINGs of ours that wait for their answer. */
+  /** Maximum PINGs of ours without an answer. */
   readonly maxOutstandingPings: number;
   /**
-   * Maximum HTTP/2 streams of a session that end without a response, beyond those that end with one (CVE-2023-44487, CVE-2025-8671). So a client
-   * that completes most of its calls may cancel the others.
+   * Maximum HTTP/2 streams of a session that end without a response, beyond those that end with one (CVE-2023-44487, CVE-2025-8671). So a
+   * client that completes most of its calls may cancel the others.
    */
   readonly maxUnansweredStreams: number;
-  /** How many of them are forgiven each second, in addition to as many as were open at the last check. */
+  /** Number of them forgiven per second, in addition to the number of streams open at the last check. */
   readonly unansweredStreamsPerSecond: number;
   /** How long a socket stays open so that its peer can read the last response. */
   readonly lingerMs: number;
-  /** Interval at which time-outs are checked, so also how late they may be. */
+  /** Interval at which time-outs are checked. A time-out may be late by this much. */
   readonly checkIntervalMs: number;
-  /** Refused connections are reported at most once in this time. */
+  /** Refused connections are reported at most once per this time. */
   readonly refusalReportMs: number;
 }
 

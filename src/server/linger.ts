@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
 
 /**
- * Makes the listener for the end of an HTTP/1.1 answer, to be called before Node's own. Where the client is still sending its request, the
- * rest is read and dropped for at most `lingerMs`. A connection that was to be kept is kept where the request ends within that time; one
- * that was to be closed is closed for writing at once and for reading at the end of the request. Node would destroy it with the answer
- * unread: what a client sends to a closed connection makes TCP drop what it has not read. After `lingerMs` it is destroyed, so that
- * nobody sends at our cost what is refused already.
+ * Makes the listener for the end of an HTTP/1.1 response. Add it before Node's own. If the client is still sending its request, the rest is
+ * read and dropped for at most `lingerMs`. If the request ends within that time, a keep-alive connection is kept. Any other connection is
+ * closed for writing at once and for reading at the end of the request. Node would destroy it while the response is unread: data sent to a
+ * closed connection makes TCP drop what the client has not read. After `lingerMs` the connection is destroyed, so that nobody sends refused
+ * data at our cost.
  */
 export function createLinger(lingerMs: number): (this: ServerResponse) => void {
   return function linger() {
@@ -15,7 +15,7 @@ export function createLinger(lingerMs: number): (this: ServerResponse) => void {
     const destroySoon = socket.destroySoon;
     let isLast = false;
     const timer = setTimeout(() => socket.destroy(), lingerMs);
-    // Node calls it after the last answer of a connection.
+    // Node calls it after the last response of a connection.
     socket.destroySoon = () => {
       isLast = true;
       socket.end();

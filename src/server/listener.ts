@@ -18,11 +18,13 @@ export interface ListenerOptions {
   /** Called first for a request over HTTP/2. */
   readonly streamHandler?: StreamHandler | undefined;
   readonly limits: ListenerLimits;
-  /** By default each address has its share of `limits`, and no connection is ever known. */
+  /** Default: each address has its share of `limits`, and no connection is ever known. */
   readonly connections?: Connections;
-  /** With it the port speaks TLS only. */
+  /** If given, the port speaks TLS only. */
   readonly tls?: TlsFiles | undefined;
-  /** Told of what a handler throws although it should not (the client gets a 500), and of connections that could not be accepted. */
+  /**
+   * Called with errors that a handler threw although it must not (the client gets a 500), and with connections that could not be accepted.
+   */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -32,25 +34,26 @@ export interface Listener {
   /** Port 0 takes a free one. Rejects with the system's error if the address cannot be used. */
   listen(host: string, port: number): Promise<{ address: string; port: number }>;
   /**
-   * Takes no more connections, lets what runs finish, and resolves when the last connection is closed; after `forceAfterMs` those that
-   * are left are destroyed. Further calls wait for the first.
+   * Accepts no more connections, lets calls in progress finish, and resolves when the last connection is closed. After `forceAfterMs`,
+   * destroys the remaining connections. Further calls wait for the first.
    */
   drain(forceAfterMs: number): Promise<void>;
-  /** Connections that are open. */
+  /** Returns the number of open connections. */
   connectionCount(): number;
 }
 
-/** What stands in a URL for an address that was bound. */
+/** Returns the authority of a URL for an address that was bound. */
 export function authorityOf({ address, port }: { readonly address: string; readonly port: number }): string {
   return `${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 /**
- * One port for HTTP/1.1 and HTTP/2: by their first bytes in clear text, by ALPN over TLS. The HTTP/1.1 server listens, because one that
- * does not loses its time-outs and its way to close idle connections; the HTTP/2 server never does and is handed its connections. TLS
- * goes the same way, instead of through http2's secure server with `allowHTTP1`, so that limits and drain are one code for both.
+ * One port for HTTP/1.1 and HTTP/2, distinguished by the first bytes in clear text and by ALPN over TLS. The HTTP/1.1 server listens,
+ * because a server that does not listen loses its time-outs and cannot close idle connections. The HTTP/2 server never listens and is
+ * handed its connections. TLS works the same way, instead of through http2's secure server with `allowHTTP1`, so that limits and drain are
+ * the same code for both.
  *
- * The drain waits for connections and not for handlers: a connection is closed after its last response, and every response has a connection.
+ * The drain waits for connections, not for handlers: a connection is closed after its last response, and every response has a connection.
  */
 export function createListener(options: ListenerOptions): Listener {
   const { handler, streamHandler = () => false, limits, tls, onError = () => {} } = options;
@@ -76,7 +79,8 @@ export function createListener(options: ListenerOptions): Listener {
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   const isTls = tls !== undefined;
-  routeConnections({ http1, acceptHttp2: sessions.accept, connections, isTls, timeoutMs: limits.headersTimeoutMs, draining });
+  const { headersTimeoutMs: timeoutMs, lingerMs: drainTimeoutMs } = limits;
+  routeConnections({ http1, acceptHttp2: sessions.accept, connections, isTls, timeoutMs, drainTimeoutMs, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -102,7 +106,7 @@ export function createListener(options: ListenerOptions): Listener {
     exchanges.drain();
     sessions.drain();
     await closed;
-    // The server's last word comes a moment before that of its last socket.
+    // The server's `close` comes a moment before that of its last socket.
     await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
     clearTimeout(force);
     clearInterval(checks);
@@ -124,7 +128,7 @@ export function createListener(options: ListenerOptions): Listener {
   };
 }
 
-/** Puts itself before all that the server does with a connection, the TLS handshake too. */
+/** Runs before everything else that the server does with a connection, including the TLS handshake. */
 function refuseConnections(server: Server, connections: Connections): void {
   const listeners = server.listeners("connection") as ((this: Server, socket: Socket) => void)[];
   server.removeAllListeners("connection");

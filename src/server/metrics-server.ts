@@ -5,19 +5,19 @@ import { sendError } from "./error-answer.ts";
 import { defaultLimits, type ListenerLimits } from "./limits.ts";
 import { authorityOf, createListener } from "./listener.ts";
 
-/** The text of a scrape, made when it is asked for. */
+/** The text of a scrape, made on request. */
 export interface Scrapes {
   readonly contentType: string;
-  scrape(): string;
+  scrape(): string | Promise<string>;
 }
 
 export interface MetricsServer {
-  /** Answers the URL of the metrics. */
+  /** Returns the URL of the metrics. */
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
   close(): Promise<void>;
 }
 
-/** A few scrapers, each of which asks every few seconds. Half of the places are kept for addresses that hold one connection at most. */
+/** Enough for a few scrapers that each ask every few seconds. Half of the places are reserved for addresses with at most one connection. */
 const limits: ListenerLimits = {
   ...defaultLimits,
   maxConnections: 64,
@@ -28,12 +28,14 @@ const limits: ListenerLimits = {
   maxAnonymousRequests: 16,
   maxAnonymousRequestsPerAddress: 8,
 };
-/** A scrape is over long before. */
+/** Longer than any scrape takes. */
 const drainMs = 500;
 
-/** A separate port for metrics, so that callers of the API cannot read them, and readers of metrics cannot call the API. Without authentication. */
+/**
+ * A separate port for metrics, so that callers of the API cannot read them and readers of metrics cannot call the API. No authentication.
+ */
 export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) => void): MetricsServer {
-  const listener = createListener({ handler: createMetricsHttp(scrapes), limits, onError });
+  const listener = createListener({ handler: createMetricsHttp(scrapes, onError), limits, onError });
   return {
     async listen({ host, port }) {
       const bound = await listener.listen(host, port);
@@ -44,7 +46,7 @@ export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) 
 }
 
 /** Answers GET and HEAD of `/metrics`, and nothing else. */
-function createMetricsHttp(scrapes: Scrapes): HttpHandler {
+function createMetricsHttp(scrapes: Scrapes, onError: (error: unknown) => void): HttpHandler {
   return (request, response) => {
     if (targetOf(request).path !== "/metrics") {
       const { httpStatus, code, text } = errorTable.ROUTE_NOT_FOUND;
@@ -56,10 +58,17 @@ function createMetricsHttp(scrapes: Scrapes): HttpHandler {
       sendError(response, { httpStatus, code, message: text }, { allow: "GET, HEAD" });
       return;
     }
-    const body = scrapes.scrape();
-    response.setHeader("content-type", scrapes.contentType);
-    response.setHeader("content-length", String(Buffer.byteLength(body)));
-    response.setHeader("cache-control", "no-store");
-    response.end(body);
+    const send = (body: string) => {
+      response.setHeader("content-type", scrapes.contentType);
+      response.setHeader("content-length", String(Buffer.byteLength(body)));
+      response.setHeader("cache-control", "no-store");
+      response.end(body);
+    };
+    const text = scrapes.scrape();
+    if (typeof text === "string") return send(text);
+    text.then(send).catch((error: unknown) => {
+      onError(error);
+      response.destroy();
+    });
   };
 }

@@ -18,7 +18,7 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefi
     keepAliveTimeout: limits.keepAliveIdleMs,
     connectionsCheckingInterval: limits.checkIntervalMs,
     insecureHTTPParser: false,
-    // Node would refuse a missing Host header without a body; the gate does it with one.
+    // Node would refuse a missing Host header without a body; the gate refuses it with one.
     requireHostHeader: false,
     // TCP keep-alive, for peers that vanish while a stream is open.
     keepAlive: true,
@@ -28,7 +28,7 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefi
     tls === undefined
       ? createServer(options)
       : createHttps({ ...options, ...tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.headersTimeoutMs });
-  // Node drops lines past its limit in silence, so it gets one more than the gate allows.
+  // Node silently drops lines beyond its limit, so it gets one more than the gate allows.
   server.maxHeadersCount = limits.maxHeaderCount + 1;
   return server;
 }
@@ -44,10 +44,10 @@ export function createHttp2Server(limits: ListenerLimits): Http2Server {
     maxSettings: limits.maxSettingsEntries,
     maxOutstandingPings: limits.maxOutstandingPings,
     maxSessionInvalidFrames: limits.maxInvalidFrames,
-    // Off: it ends clients that cancel calls honestly, and with INTERNAL_ERROR. See http2-sessions.ts.
+    // Off, because it ends clients that cancel calls honestly, and with INTERNAL_ERROR. See http2-sessions.ts.
     streamResetBurst: maxUint32,
     streamResetRate: maxUint32,
-    // Otherwise Node leaves out a header with white space at its end without a word, and X-Forwarded-For may be one; HTTP/1.1 trims it.
+    // Otherwise Node silently drops a header with white space at its end, which may be X-Forwarded-For; HTTP/1.1 trims it.
     strictFieldWhitespaceValidation: false,
   });
 }

@@ -1,17 +1,20 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** The HTTP/1.1 requests that were sent ahead: their responses wait for those before them. */
+/** HTTP/1.1 requests that were sent ahead: their responses wait for earlier ones. */
 export interface Pipelines {
   /** Call for each request. A connection with many requests ahead is not read until some of them are answered. */
   add(socket: Socket, response: ServerResponse): void;
-  /** Whether a request of the connection was sent ahead and is not answered yet. */
+  /** Returns whether a request of the connection was sent ahead and is not answered yet. */
   isWaiting(socket: Socket): boolean;
-  /** Whether the connection has more requests ahead than it may. It may happen although it is paused: one packet holds many requests. */
+  /**
+   * Returns whether the connection has more requests ahead than allowed. This can happen although it is paused, because one packet may hold
+   * many requests.
+   */
   isOver(socket: Socket): boolean;
 }
 
-/** Node says nothing to a response whose connection closes before its turn. Here it is destroyed, so that its call ends too. */
+/** Node does not notify a response whose connection closes before its turn. This destroys the response, so that its call ends too. */
 export function createPipelines(maxRequests: number): Pipelines {
   const queues = new WeakMap<Socket, Set<ServerResponse>>();
 
@@ -19,7 +22,7 @@ export function createPipelines(maxRequests: number): Pipelines {
     const queue = new Set<ServerResponse>();
     queues.set(socket, queue);
     socket.once("close", () => {
-      // Node tells the one whose turn it is.
+      // Node notifies the response whose turn it is.
       for (const response of queue) if (response.socket === null) response.destroy();
     });
     return queue;
@@ -33,7 +36,7 @@ export function createPipelines(maxRequests: number): Pipelines {
       if (queue.size >= maxRequests) socket.pause();
       response.once("close", () => {
         queue.delete(response);
-        // Node keeps it paused if it has its own reason.
+        // If Node has its own reason, it keeps the socket paused.
         if (queue.size === maxRequests - 1 && !socket.destroyed) socket.resume();
       });
     },

@@ -23,16 +23,17 @@ const maxStreams = 20;
 
 export interface ReflectionOptions {
   readonly services: readonly DescService[];
-  /** They hold messages that no method names, such as the details of errors. */
+  /** Files with messages that no method names, such as error details. */
   readonly otherFiles: readonly DescFile[];
-  /** Whether the caller with this Authorization header (null if there is none) may use reflection. */
+  /** Returns whether the caller with this Authorization header (null if there is none) may use reflection. */
   readonly isAllowed: (authorization: string | null) => Promise<boolean>;
 }
 
 /**
- * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. Each file is sent once on a stream, as the
- * protocol allows: a request of 40 bytes would get 90 KB each time. An unknown name gets a NOT_FOUND response and the stream continues. Errors:
- * UNAUTHENTICATED for callers who may not use it; RESOURCE_EXHAUSTED for too many requests on a stream, or too many streams.
+ * Registers gRPC server reflection, v1 and v1alpha, for the given services and for itself. Each file is sent once per stream, as the
+ * protocol allows; otherwise a request of 40 bytes would get 90 KB each time. An unknown name gets a NOT_FOUND response and the stream
+ * continues. Errors: UNAUTHENTICATED for callers who may not use it; RESOURCE_EXHAUSTED for too many requests on a stream, or too many
+ * streams.
  */
 export function createReflection({ services, otherFiles, isAllowed }: ReflectionOptions): (router: ConnectRouter) => void {
   const index = indexDescriptors([...services, ServerReflection, AlphaServerReflection], otherFiles);
@@ -52,7 +53,7 @@ export function createReflection({ services, otherFiles, isAllowed }: Reflection
   return (router) => {
     router.service(ServerReflection, { serverReflectionInfo: answerAll });
     router.service(AlphaServerReflection, {
-      // The two versions differ in the names of their packages only.
+      // The two versions differ only in the names of their packages.
       serverReflectionInfo: (requests: AsyncIterable<AlphaRequest>, context) =>
         answerAll(requests as unknown as AsyncIterable<ServerReflectionRequest>, context) as unknown as AsyncIterable<AlphaResponse>,
     });
@@ -86,7 +87,7 @@ function answerOne(index: DescriptorIndex, question: ServerReflectionRequest["me
       return { case: "allExtensionNumbersResponse", value: { baseTypeName: question.value, extensionNumber: [...numbers] } };
     }
     case undefined:
-      return errorAnswer(Code.InvalidArgument, "the request asks for nothing known");
+      return errorAnswer(Code.InvalidArgument, "unknown kind of request");
   }
 }
 

@@ -42,15 +42,18 @@ const tooManyRequests: ErrorAnswer = {
 };
 const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message: "internal error" };
 
-/** What a host and port may be made of (RFC 3986, section 3.2.2). */
+/** Characters allowed in host and port (RFC 3986, section 3.2.2). */
 const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
 
-/** The last stop before the handler: what Node lets through although RFC 9112 says no, and the book-keeping for drain and time-outs. */
+/**
+ * Runs just before the handler. Refuses requests that Node accepts although RFC 9112 forbids them, and does the book-keeping for drain and
+ * time-outs.
+ */
 export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, ServerResponse> {
   const { handler, connections, exchanges, limits, draining, onError } = options;
   const pipelines = createPipelines(limits.maxPipelinedRequests);
 
-  /** Returns false if the request is not to be handled. */
+  /** Returns false if the request must not be handled. */
   const enter = (request: IncomingMessage, response: ServerResponse): boolean => {
     const { socket } = request;
     if (socket.destroyed) return false;
@@ -68,7 +71,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
     return false;
   };
 
-  /** Node gives every connection the same time for its next request, and sets it when a response is complete. */
+  /** Node gives every connection the same idle time, and sets it when a response is complete. */
   const shortenIdleTime = (socket: Socket, response: ServerResponse): void => {
     if (response.shouldKeepAlive && !draining.aborted) {
       response.setHeader("keep-alive", `timeout=${Math.floor(limits.anonymousIdleMs / 1000)}`);
@@ -83,7 +86,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   };
   return {
     request(request, response) {
-      // After the last response of a connection, no request is read from it.
+      // No request is read after the last response of a connection.
       if (request.socket.writableEnded) return;
       if (!enter(request, response)) return;
       const flaw = http1Flaw(request, limits.maxHeaderCount);
@@ -96,7 +99,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 }
 
 export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
-  /** Comes before the others. */
+  /** Runs before the others. */
   readonly stream: StreamHandler;
 }
 
@@ -106,7 +109,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     refuse(request, response, answer);
   return {
     stream(stream, headers, rawHeaders) {
-      // The client reset it before its turn: only an error event follows, no `close`, and no client is left to answer.
+      // The client reset it before its turn. Only an error event follows, no `close`, and no client is left to answer.
       if (stream.destroyed) {
         stream.on("error", () => {});
         return true;
@@ -145,13 +148,13 @@ function guarded(handler: HttpHandler, request: HttpRequest, response: HttpRespo
   }
 }
 
-/** Answers and, on HTTP/1.1, ends the connection, because it is not certain where the next request begins. */
+/** Sends an error. On HTTP/1.1 also ends the connection, because the start of the next request is uncertain. */
 function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
   const send = request.headers["content-type"]?.startsWith("application/grpc") ? sendGrpcError : sendError;
   send(response, answer, "stream" in response ? {} : { connection: "close" });
 }
 
-/** Looks at the raw lines: `headers` keeps the first of several Host lines and drops the lines past Node's own limit, both in silence. */
+/** Reads the raw lines, because `headers` silently keeps the first of several Host lines and drops lines beyond Node's own limit. */
 function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHeaderCount: number): ErrorAnswer | undefined {
   if (rawHeaders.length > maxHeaderCount * 2) return tooManyHeaders;
   let hosts = 0;
@@ -162,14 +165,14 @@ function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHea
     if (!hostPattern.test(rawHeaders[index + 1] as string)) return badHost;
   }
   if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return badHost;
-  // Node takes a request with a coding it does not know, and what ends its body is then anyone's guess (RFC 9112, section 6.3).
+  // Node accepts a request with a coding that it does not know. Then the end of the body is ambiguous (RFC 9112, section 6.3).
   const coding = headers["transfer-encoding"];
   return coding === undefined || /^chunked$/i.test(coding) ? undefined : badCoding;
 }
 
-/** Node holds a client to SETTINGS_MAX_HEADER_LIST_SIZE only once it has acknowledged our SETTINGS, which it may never do. */
+/** Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client has acknowledged our SETTINGS, which it may never do. */
 function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
-  // 32 bytes for each line, as RFC 9113 counts them (section 6.5.2).
+  // Adds 32 bytes per line, as RFC 9113 does (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
   for (const text of rawHeaders) byteLength += text.length;
   return byteLength > maxHeaderBytes ? headersTooLarge : undefined;

@@ -10,7 +10,7 @@ import { createHealthWatches, defaultWatchLimits, type HealthWatches } from "./h
 import { createReflection } from "./reflection.ts";
 
 export interface ServerServicesOptions {
-  /** Resolves if the store can serve. */
+  /** Resolves if the store can serve calls. */
   readonly ping: () => Promise<void>;
   /** The services of the API. */
   readonly services: readonly DescService[];
@@ -24,9 +24,9 @@ export interface ServerServicesOptions {
 export interface ServerServices {
   readonly health: HealthState;
   readonly healthHttp: HttpHandler;
-  /** Check and List of health. */
+  /** The Check and List methods of health. */
   readonly healthMethods: Implementations<typeof Health>;
-  /** Register reflection, and the watches of health that are not in `watches`. */
+  /** Register reflection, and the health watches that are not in `watches`. */
   readonly streams: readonly ((router: ConnectRouter) => void)[];
   /** Watches of health over gRPC. */
   readonly watches: HealthWatches;

@@ -25,7 +25,7 @@ export async function changeKey(
     if (record === null || record.kind === "tenant") throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
     if (change === null) {
-      // Whoever made this change may not have announced it yet, and the answer says that it holds.
+      // The caller that made this change may not have announced it yet, but this response says that the change holds.
       await announce(record, record.revision);
       return record;
     }

@@ -70,7 +70,7 @@ export interface DeriveOptions extends CredentialReaders {
   readonly clockSkewMs: number;
 }
 
-/** What a token is derived from: a key, or another token and the record that it stands for. */
+/** The parent of a token: a key, or another token and the record that it stands for. */
 interface Parent {
   readonly record: KeyRecord;
   readonly token: ReadToken | null;
@@ -80,10 +80,10 @@ interface Parent {
 const defaultTtlMs = 3_600_000;
 
 /**
- * Derives a token. It has at most the permissions and the life of the credential it is derived from. The root key must be active at this
- * moment: it is read from the store, not from a cache. The cost is taken from the rate limit of the key, as in a verification. Rejects with
- * KEY_NOT_FOUND if no key is found for the credential, with KEY_NOT_ACTIVE, with PERMISSION_DENIED for scopes or claims that the credential
- * does not have, and with INVALID_REQUEST. A rejected call costs nothing.
+ * Derives a token. It has at most the permissions and the life of its parent credential. The root key must be active at this moment: it is
+ * read from the store, not from a cache. The cost is taken from the rate limit of the key, as in a verification. Rejects with KEY_NOT_FOUND
+ * if no key is found for the credential, with KEY_NOT_ACTIVE, with PERMISSION_DENIED for scopes or claims that the credential does not
+ * have, and with INVALID_REQUEST. A rejected call costs nothing.
  */
 export async function deriveToken(options: DeriveOptions, tenant: string, origin: Origin, request: DeriveRequest): Promise<Derivation> {
   const { tokens, store, clock, randomBytes, settle } = options;
@@ -116,7 +116,7 @@ export async function deriveToken(options: DeriveOptions, tenant: string, origin
   return { derived, settled };
 }
 
-/** The result of a verification of the parent, before the rate limit. */
+/** Verification result of the parent, before the rate limit. */
 function verifiedOf({ record, kind }: Parent, nowMs: number): Verified {
   return { verdict: { isValid: true, record }, kind, isGuess: false, nowMs, cacheOutcome: null, customClaims: null };
 }
@@ -199,8 +199,8 @@ function scopesOf({ record }: Parent, { scopes: wanted, ceiling }: DeriveRequest
 }
 
 /**
- * The claims of the parent and the wanted ones. A new claim grants nothing. Another value for a claim of the parent might, so it is
- * refused.
+ * Merges the parent's claims with the requested ones. A new claim grants nothing. A different value for a claim of the parent might, so it
+ * is refused.
  */
 function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
   const reserved = Object.keys(wanted).find(isReservedClaim);
@@ -215,7 +215,7 @@ function customClaimsOf({ token }: Parent, wanted: JsonObject): JsonObject {
   return checkObject("custom_claims", { ...given, ...wanted });
 }
 
-/** When the token expires. A requested life is rounded up to whole seconds, the end of the credential is rounded down. */
+/** Returns when the token expires. A requested life is rounded up to whole seconds; the end of the credential is rounded down. */
 function expireTimeOf({ record }: Parent, ttlMs: number | null, issueTimeMs: number, nowMs: number): number {
   const wantedMs = issueTimeMs + (ttlMs ?? defaultTtlMs);
   const endMs = record.expireTimeMs ?? Number.POSITIVE_INFINITY;

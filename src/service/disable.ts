@@ -6,15 +6,16 @@ import type { KeyService } from "./key-service.ts";
 
 export interface DisableRequest {
   readonly keyId: string;
-  /** False: enable. */
+  /** True: disable; false: enable. */
   readonly disabled: boolean;
   /** Throws if the caller may not change this key in this way. */
   readonly check: (record: KeyRecord) => void;
 }
 
 /**
- * Disables a key, or enables it again. Succeeds and changes nothing if the key is in that state already. An expired key can be disabled and
- * enabled too, and stays expired. Rejects with KEY_NOT_FOUND, and with KEY_NOT_ACTIVE for a revoked key, which is revoked for good.
+ * Disables a key, or enables it again. If the key already is in that state, succeeds and changes nothing. An expired key can be disabled
+ * and enabled too, and stays expired. Rejects with KEY_NOT_FOUND, and with KEY_NOT_ACTIVE for a revoked key, because revocation is
+ * permanent.
  */
 export function setDisabled(
   service: KeyService,

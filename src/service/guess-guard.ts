@@ -1,6 +1,6 @@
 /** Limits the guesses of one client. Credentials with a valid tag or signature are not counted. */
 export interface GuessGuard {
-  /** Throws TOO_MANY_CALLS if the client guessed too often. Call it before the look-up, so that guesses cause none. */
+  /** Throws TOO_MANY_CALLS if the client guessed too often. Call it before the look-up, so that a guess costs no look-up. */
   admit(): void;
   count(): void;
 }

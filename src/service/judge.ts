@@ -16,8 +16,8 @@ export interface Verification {
   /** The end user's address as the caller stated it in `client_ip`. Null if it stated none. */
   readonly statedAddress: Address | null;
   readonly requiredScopes: readonly string[];
-  /** The audience that the credential is presented to. */
-  readonly audience: string;
+  /** The audience that the credential is presented to. Null: any. */
+  readonly audience: string | null;
   /** The cost in units of the key's rate limit. */
   readonly cost: number;
 }

@@ -11,8 +11,8 @@ import type { UsageRecorder } from "./usage-recorder.ts";
 /** The limits before and after the verdict of a verification. Derivations use `settle` too. */
 export interface Limits {
   /**
-   * Refuses a credential that may be a guess if the client guessed too often. Returns null if the verification may go on. Call it before
-   * the look-up, so that guesses cause none.
+   * Refuses a credential that may be a guess if the client guessed too often. Returns null if the verification may continue. Call it before
+   * the look-up, so that a guess costs no look-up.
    */
   refuseGuesser(tenant: string, answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
@@ -31,9 +31,9 @@ export interface LimitsOptions {
 
 /**
  * Guesses count against `client_ip`, and only if the request has it. A caller verifies the credentials of many end users. Without
- * `client_ip`, all of them would have the caller's address, and one who guesses would lock out all the others. An expired or revoked key,
- * or one used from another address, is not a guess. A credential with a valid tag or signature is never refused here, since many clients
- * may share one address.
+ * `client_ip` they would all have the caller's address, and one who guesses would lock out the others. An expired or revoked key, or one
+ * used from another address, is not a guess. A credential with a valid tag or signature is never refused here, because many clients may
+ * share one address.
  */
 export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptions): Limits {
   const conclude = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {

@@ -10,15 +10,15 @@ export interface AuditEventPage {
   readonly nextPageToken: string;
 }
 
-/** The event of a bulk write names up to 1000 keys. So few events are read at once, and a page ends early if its events name many keys. */
+/**
+ * The event of a bulk write names up to 1000 keys. So only few events are read at once, and a page ends early if its events name many keys.
+ */
 const maxEventsPerRead = 100;
 const maxKeyIds = 10_000;
 /** Maximum reads of the store for one page, as for a page of keys. */
 export const maxParts = 100;
 
-/**
- * Returns one page of the audit trail, newest event first, since recent events are wanted most. It may end early, as a page of keys may.
- */
+/** Returns one page of the audit trail, newest event first, because recent events matter most. It may end early, as a page of keys may. */
 export async function listAuditEvents(
   { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
   tenant: string,

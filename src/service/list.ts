@@ -21,7 +21,7 @@ export interface PageRequest {
 export interface ListRequest extends PageRequest, PageBounds<KeyRecord> {
   readonly kind: KeyKind;
   readonly orderBy: string;
-  /** Whether the caller wants to know how many keys match. */
+  /** Whether the caller asked for the number of matching keys. */
   readonly hasTotalSize: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface ListPage {
   readonly records: readonly KeyRecord[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
-  /** The number of keys on all pages. Null: nobody asked, or more than `maxCounted`, or more than could be read. */
+  /** The number of keys on all pages. Null if it was not requested, exceeds `maxCounted`, or needs too many reads. */
   readonly totalSize: number | null;
 }
 
@@ -38,12 +38,12 @@ const maxPageSize = 1000;
 /** Keys of a list are counted up to this number. */
 const maxCounted = 10_000;
 
-/** Maximum reads of the store for one page. The next page continues after that: a filter may match few of very many keys (AIP-158). */
+/** Maximum store reads per page. The next page continues from there: a filter may match few of very many keys (AIP-158). */
 export const maxParts = 100;
 
 /**
- * Returns one page of keys. It ends early, with a page token, if the next key does not fit into the response, or if the filter matches too few
- * of the keys that were read (AIP-158).
+ * Returns one page of keys. It ends early, with a page token, if the next key does not fit into the response, or if too few of the keys
+ * read match the filter (AIP-158).
  */
 export async function listKeys(service: KeyService, tenant: string, request: ListRequest): Promise<ListPage> {
   const { kind, pageSize, pageToken, maxBytes, bytesOf } = request;
@@ -68,10 +68,7 @@ export async function listKeys(service: KeyService, tenant: string, request: Lis
   return { records: page, nextPageToken: position === null ? "" : pageTokens.seal(scope, writePosition(position)), totalSize };
 }
 
-/**
- * Counts the keys of a list, if not more than `maxCounted` keys match and not more than `maxParts` parts have to be read. Null: there are more,
- * or it would take longer.
- */
+/** Counts the keys of a list. Returns null if more than `maxCounted` keys match or more than `maxParts` parts would have to be read. */
 async function countKeys(store: KeyStore, tenant: string, selection: Omit<ListQuery, "limit">): Promise<number | null> {
   let count = 0;
   let position: ListPosition | null = firstPosition;
@@ -91,7 +88,10 @@ function positionAfter({ lastKeyId, lastValue }: ListPart): ListPosition | null 
   return lastValue === undefined ? { afterKeyId: lastKeyId } : { afterKeyId: lastKeyId, afterValue: lastValue };
 }
 
-/** A position as a page token holds it: the key id alone, as before there were other orders, or in JSON with its value. Key ids hold no bracket. */
+/**
+ * A position in a page token: the key id alone, as before other orders existed, or JSON with the key id and its value. Key ids contain no
+ * bracket.
+ */
 function writePosition({ afterKeyId, afterValue }: ListPosition): string {
   return afterValue === undefined ? afterKeyId : JSON.stringify([afterKeyId, afterValue]);
 }
@@ -102,7 +102,7 @@ function readPosition(text: string): ListPosition | null {
   return { afterKeyId, afterValue };
 }
 
-/** The first items that fit into `maxBytes` together. At least one, so that the reader makes progress. */
+/** Returns the first items that fit into `maxBytes` together. At least one, so that the reader makes progress. */
 export function firstThatFit<T>(items: readonly T[], maxBytes: number, bytesOf: (item: T) => number): readonly T[] {
   let bytes = 0;
   const end = items.findIndex((item, index) => {

@@ -5,18 +5,18 @@ import { Failure, invalidField } from "../error/failure.ts";
 import type { KeyUse, RequestMark } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** What a create asks for, whether the key is issued here or imported. */
+/** The content of a create request, for issued and imported keys. */
 export interface NewKeyRequest {
   readonly attributes: KeyAttributes;
   readonly actorId: string;
   readonly visibility: Visibility;
-  /** Null: the default of the installation. */
+  /** Null: the configured default. */
   readonly ttlMs: number | null;
   /** Null: the caller does not retry. */
   readonly requestId: string | null;
 }
 
-/** A key as it is before anything is stored. */
+/** A key before anything is stored. */
 export function newRecord(
   service: KeyService,
   tenant: string,
@@ -61,10 +61,11 @@ export function requestMark(request: NewKeyRequest, subject: string | null): Req
 }
 
 /**
- * Digest of all that a create asks for, but its request id. `subject` is what tells two requests apart beside that: the id of an imported key.
+ * Digest of everything in a create request except its request id. `subject` distinguishes requests that are otherwise equal: it is the id
+ * of an imported key.
  *
- * Stores keep digests for as long as request ids stay used, and processes of two releases share a store during an upgrade. So a request that
- * does not use a later field keeps its digest: the field goes to the end of the payload, and only if it is set.
+ * Stores keep digests as long as request ids count as used, and processes of two releases share a store during an upgrade. So a request
+ * that does not use a newer field must keep its digest: a new field goes to the end of the payload, and only if it is set.
  */
 export function payloadDigestOf(request: NewKeyRequest, subject: string | null): string {
   const { attributes, actorId, visibility, ttlMs, requestId: _, ...notDigested } = request;
@@ -84,7 +85,7 @@ export function policyPayload(policy: RateLimitPolicy | null): JsonValue {
   return policy === null ? null : [String(policy.quota), policy.windowMs, policy.unit];
 }
 
-/** Why there is no room for a new key. */
+/** The error for an exhausted quota. */
 export function quotaExhausted(tenant: string, { limit, used }: KeyUse): Failure {
   return new Failure("KEY_QUOTA_EXHAUSTED", {
     message: `key quota exhausted: ${used} of ${limit} keys in use; revoke or delete some`,

@@ -22,9 +22,9 @@ export interface SelfRevokeRequest {
 }
 
 /**
- * Revokes a key permanently, also a disabled one. A revoked key may get a more serious reason (see core/revocation.ts), never a less serious one: such a call
- * succeeds and changes nothing. The audit trail records every report of a compromise, also a repeated one. Rejects with KEY_NOT_FOUND if no
- * key is found, or if it is not of the given kind.
+ * Revokes a key permanently, even if it is disabled. A revoked key may get a more serious reason (see core/revocation.ts), never a less
+ * serious one: such a call succeeds and changes nothing. The audit trail records every report of a compromise, even a repeated one. Rejects
+ * with KEY_NOT_FOUND if no key is found, or if it is not of the given kind.
  */
 export async function revokeKey(
   service: KeyService,
@@ -47,7 +47,7 @@ export interface SelfRevocationLimits {
   takeGuess(): void;
   /** Counts a use of an issued key whose tag is valid. Called before the look-up. */
   takeUse(keyId: string): void;
-  /** Counts a repeated report that a key is compromised. Every report adds to the audit trail, and everybody may know a published key. */
+  /** Counts a repeated report that a key is compromised. Every report adds to the audit trail, and anybody may know a published key. */
   takeRepeat(keyId: string): void;
 }
 

@@ -22,9 +22,9 @@ export interface Rotated {
 const maxAttempts = 50;
 
 /**
- * Replaces an active issued key by a new one, which inherits actor, expiry and whatever is not overridden. In the same step the old key is
- * revoked, or expires at the end of the grace. Of concurrent rotations one wins, the others find the key rotated: KEY_NOT_ACTIVE. Rejects
- * with REQUEST_ID_REUSED if the request id was used with a different payload.
+ * Replaces an active issued key by a new one. The new key inherits the actor, the expiry and everything that is not overridden. In the same
+ * step the old key is revoked, or expires at the end of the grace period. Of concurrent rotations one succeeds; the others reject with
+ * KEY_NOT_ACTIVE. Rejects with REQUEST_ID_REUSED if the request id was used with a different payload.
  */
 export async function rotateKey(service: KeyService, tenant: string, origin: Origin, request: RotateRequest): Promise<Rotated> {
   const { keyId, overrides } = request;
@@ -37,7 +37,7 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
     if (record === null || record.kind !== "issued") throw new Failure("KEY_NOT_FOUND");
     request.check(record);
     if (successorBefore !== null) {
-      // The first request may have ended before it announced the change, and the answer says that it holds.
+      // The first request may have ended before it announced the change, but this response says that the change holds.
       await announce(record, record.revision);
       return { successor: successorBefore, retired: record, secret: null };
     }
@@ -88,7 +88,7 @@ function successorOf(service: KeyService, tenant: string, record: KeyRecord, { o
   return { secret: minted.secret, record: { ...minted.record, expireTimeMs, lineageId: record.lineageId } };
 }
 
-/** The old key: revoked, or active until the end of the grace, but never for longer than before. */
+/** The old key: revoked, or active until the end of the grace period, but never longer than before. */
 function retiredOf(record: KeyRecord, { keyId, createTimeMs }: KeyRecord, graceMs: number): KeyRecord {
   const retired = { ...record, revision: record.revision + 1, updateTimeMs: createTimeMs, supersededBy: keyId };
   if (graceMs === 0) return { ...retired, revocation: { reason: "superseded", description: "" } };

@@ -2,10 +2,10 @@ import type { JsonValue, KeyOverrides } from "../core/key.ts";
 import type { RequestMark } from "../ports/key-store.ts";
 import { digestOfJson, policyPayload } from "./new-key.ts";
 
-/** All that a rotation asks for. */
+/** The content of a rotation request. */
 export interface Rotation {
   readonly keyId: string;
-  /** What the new key does not inherit. */
+  /** Fields that the new key does not inherit. */
   readonly overrides: KeyOverrides;
   /** How long the old key stays active. 0: it is revoked. */
   readonly graceMs: number;
@@ -15,7 +15,10 @@ export interface Rotation {
   readonly requestId: string | null;
 }
 
-/** The idempotency key of a rotation, with a digest of all it asks for. No create has the same digest, since its payload begins otherwise. */
+/**
+ * The idempotency key of a rotation, with a digest of its payload. It never equals the digest of a create, because its payload begins
+ * differently.
+ */
 export function rotationMark({ requestId, keyId, overrides, graceMs, ttlMs }: Rotation): RequestMark | null {
   if (requestId === null) return null;
   const payload: { [name: string]: JsonValue } = {};

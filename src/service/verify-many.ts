@@ -88,7 +88,7 @@ interface Asked {
   readonly refusal: Verified | null;
 }
 
-/** The first id with a matching record decides. So does one that was not answered, since the record might be there. */
+/** The first id with a matching record decides. An id whose look-up failed also decides, because its record might exist. */
 function findRecord(
   presented: PresentedCredential,
   answers: ReadonlyMap<string, Answer>,

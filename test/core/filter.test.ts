@@ -20,6 +20,7 @@ describe("parseKeyFilter", () => {
     ['name="billing-*"', { name: { text: "billing-", isPrefix: true } }],
     ["name=billing", { name: { text: "billing", isPrefix: false } }],
     ['scopes:"a:b"', { scope: "a:b" }],
+    ["disabled=true", { disabled: true }],
     ['metadata.team="blue"', { metadata: { member: "team", value: "blue" } }],
     ['create_time>="1970-01-01T00:00:01Z" AND create_time<"1970-01-01T00:00:02Z"', { createTime: { fromMs: 1000, untilMs: 2000 } }],
     ['expire_time>"1970-01-01T00:00:01Z" AND expire_time<="1970-01-01T00:00:02Z"', { expireTime: { fromMs: 1001, untilMs: 2001 } }],
@@ -29,7 +30,9 @@ describe("parseKeyFilter", () => {
   });
 
   test.each([
-    ["key_id=x", /column 1: unsupported field or operator; use actor_id, status, name or metadata/],
+    ["key_id=x", /column 1: unsupported field or operator; use actor_id, status, name, disabled or metadata/],
+    ["disabled=false", /column 1: disabled must be compared with true/],
+    ["disabled:true", /unsupported field or operator/],
     ["actor_id!=x", /unsupported field or operator/],
     ["actor_id:x", /unsupported field or operator/],
     ["status=ACTIVE", /status must be one of/],

@@ -32,6 +32,7 @@ test("a disabled issued key and its tokens are refused until it is enabled", asy
       keyId,
     ]);
     expect(await listed("AdminListIssuedApiKeys", "issued_api_keys", 'actor_id="disabled-one" AND status=KEY_STATUS_ACTIVE')).toEqual([]);
+    expect(await listed("AdminListIssuedApiKeys", "issued_api_keys", "disabled=true")).toEqual([keyId]);
     await api.call("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, name: `round ${round}` } });
     expect(await api.get(keyId)).toMatchObject(isDisabled);
     await enable(keyId);
@@ -39,6 +40,7 @@ test("a disabled issued key and its tokens are refused until it is enabled", asy
     for (const credential of [secret, token]) expect(await api.verify({ credential })).toMatchObject({ is_valid: true });
     expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });
     expect(await api.get(keyId)).not.toHaveProperty("disabled");
+    expect(await listed("AdminListIssuedApiKeys", "issued_api_keys", "disabled=true")).toEqual([]);
   }
 });
 
@@ -48,6 +50,7 @@ test("an imported key is disabled and enabled likewise, and deleted while it is 
   await disable(keyId);
   expect(await api.verify({ credential: "disable-me" })).toMatchObject(refusedAsDisabled);
   expect(await api.call("AdminGetImportedApiKey", { key_id: keyId })).toMatchObject(isDisabled);
+  expect(await listed("AdminListImportedApiKeys", "imported_api_keys", "disabled=true")).toEqual([keyId]);
   await enable(keyId);
   expect(await api.verify({ credential: "disable-me" })).toMatchObject({ is_valid: true });
   await disable(keyId);

@@ -1,7 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore } from "../../src/adapters/open.ts";
-import type { Parts } from "../../src/app.ts";
+import type { Parts } from "../../src/composition/given.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { Agent, request as http1Request, type IncomingMessage, type ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { HttpHandler, HttpResponse } from "../../src/http/message.ts";
@@ -97,6 +100,19 @@ it("answers the HTTP/2 requests that were on their way when it began", async () 
   await drained;
 });
 
+it("answers the first request of a connection that had sent nothing when it began", async () => {
+  await using server = await serve((_request, response) => response.end("ok"));
+  const [http1, http2, silent] = await Promise.all([1, 2, 3].map(() => connected(server.port)));
+  await until(() => server.listener.connectionCount() === 3);
+  const drained = server.listener.drain(10_000);
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`, { createConnection: () => http2 as Socket });
+  expect(await stream(session)).toBe("ok");
+  http1?.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  expect(await text(http1 as Socket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*connection: close/i);
+  expect(await text(silent as Socket)).toBe("");
+  await drained;
+});
+
 it("destroys what is left after the limit", async () => {
   const { handler, waiting } = held();
   await using server = await serve(handler, { requestTimeoutMs: 60_000 });
@@ -133,3 +149,9 @@ it("ends streams without end by its signal", async () => {
   expect(Date.now() - startMs).toBeLessThan(3_000);
   expect(new Set(await Promise.all(watches))).toEqual(new Set(["watching"]));
 });
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  return socket;
+}

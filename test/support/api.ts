@@ -1,5 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
-import type { Parts } from "../../src/app.ts";
+import type { Parts } from "../../src/composition/given.ts";
 import { asObject, type CallOptions, type Refusal } from "./clients/client.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { restHttp1 } from "./clients/rest.ts";

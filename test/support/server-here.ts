@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createApp, type Parts } from "../../src/app.ts";
+import { createApp } from "../../src/app.ts";
+import type { Parts } from "../../src/composition/given.ts";
 import { completeSecrets } from "../../src/config/bootstrap.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -34,7 +35,7 @@ export async function startServerHere(options: ServerOptions = {}, parts: Partia
     const { secrets } = await completeSecrets(config, given, randomBytes);
     const log = createLog(config.logLevel, { write: (line) => void lines.push(line) });
     const app = await createApp(config, secrets, log, "0.0.0", parts);
-    const { url, metricsUrl } = await app.listen().catch(async (error: unknown) => {
+    const { url, metricsUrl } = await app.listen(config.metrics).catch(async (error: unknown) => {
       await app.close();
       throw error;
     });

@@ -2,26 +2,26 @@ import type { ImportApiKeyRequest } from "../../gen/keywright/v2alpha1/imported_
 import type { PrefixDigest } from "./prefix-digest.ts";
 import { beginning, type Position, type Row } from "./rows.ts";
 
-/** Neighbouring rows that are sent in one request. */
+/** Consecutive rows that are sent in one request. */
 export interface Batch {
   readonly start: Position;
   readonly end: Position;
-  /** SHA-256 of the input up to the end, in hex. */
+  /** SHA-256, in hex, of the input up to the end of the batch. */
   readonly sha256: string;
-  /** What to send, and the line that each item began on. */
+  /** The items to send, and the line on which each begins. */
   readonly requests: readonly ImportApiKeyRequest[];
   readonly lines: readonly number[];
-  /** Rows that could not be read. */
+  /** Rows that cannot be read. */
   readonly unreadable: readonly { readonly line: number; readonly problem: string }[];
 }
 
 const maxRows = 1000;
-/** Of input. A batch may have 16 MiB, and metadata grow to six times their length in JSON on the way. */
+/** Bytes of input. A batch may have 16 MiB, and metadata may grow to six times its length in JSON. */
 const maxInputBytes = 2 * 1024 * 1024;
 
 /**
- * Cuts what lies behind the first `skipLines` lines into batches. For one input the cuts are always the same: that is what the ids of batches
- * rest on.
+ * Splits the input after the first `skipLines` lines into batches. The same input is always split in the same way; the ids of batches
+ * depend on that.
  */
 export async function* batchesOf(rows: AsyncIterable<readonly Row[]>, digest: PrefixDigest, skipLines: number): AsyncGenerator<Batch> {
   let start: Position = beginning;

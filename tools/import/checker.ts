@@ -7,7 +7,7 @@ import { importFromMessage } from "../../src/rpc/create-request.ts";
 import { unreadableOf } from "./outcome.ts";
 import type { Sender } from "./sender.ts";
 
-/** Stands in for the service in a dry run: holds each key against the rules of the contract. What only the service knows it cannot tell. */
+/** Replaces the service in a dry run: checks each key against the rules of the contract. It cannot check what only the service knows. */
 export function createChecker(): Sender {
   const validator = createValidator();
 

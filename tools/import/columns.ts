@@ -7,12 +7,12 @@ import { notUtf8, type Row, replacementCharacter } from "./rows.ts";
 
 type Json = Record<string, unknown>;
 
-/** Puts a cell that is not empty into the request; answers what is wrong with it. */
+/** Puts a cell that is not empty into the request. Returns what is wrong with it. */
 type Column = (request: Json, cell: string) => string | undefined;
 
 const words = /[\s,]+/;
 
-/** What a row gives: all but `request_id`, since the batch has one. */
+/** The fields that a row may set: all but `request_id`, because the batch has one. */
 type ImportField = Exclude<keyof ImportApiKeyRequest, keyof Message | "requestId">;
 
 const columnsOfFields: Readonly<Record<ImportField, Readonly<Record<string, Column>>>> = {
@@ -32,7 +32,7 @@ const columnsOfFields: Readonly<Record<ImportField, Readonly<Record<string, Colu
   visibility: { visibility },
 };
 
-/** The columns that a CSV file may have, by their names in the header. */
+/** The possible columns of a CSV file, by their names in the header. */
 const columns: Readonly<Record<string, Column>> = Object.assign({}, ...Object.values(columnsOfFields));
 
 export const columnNames = Object.keys(columns);
@@ -53,7 +53,7 @@ function metadata(request: Json, cell: string): string | undefined {
     request.metadata = JSON.parse(cell);
     return undefined;
   } catch {
-    // Without the parser's message: it quotes the cell.
+    // Omits the parser's message, because it quotes the cell.
     return "metadata: is not valid JSON";
   }
 }
@@ -77,14 +77,14 @@ function rateLimit(field: string): Column {
 }
 
 /**
- * Answers how the cells of a row become a request. Throws UsageError, with all that is wrong with the header. It names columns by their place: where
- * the header was forgotten, what stands there is a key.
+ * Returns the function that makes a request from a row's cells. Throws UsageError with everything that is wrong with the header. The error
+ * names columns by position, because if the header was forgotten, a key stands in its place.
  */
 export function columnsOf(header: readonly string[]): (cells: readonly string[]) => Row["content"] {
   const names = header.map((name) => name.trim());
   const problems = names.flatMap((name, index) => {
     if (!Object.hasOwn(columns, name)) return [`column ${index + 1} is unknown`];
-    return names.indexOf(name) < index ? [`column ${index + 1} (${name}) is there twice`] : [];
+    return names.indexOf(name) < index ? [`column ${index + 1} (${name}) is a duplicate`] : [];
   });
   const missing = ["name", "actor_id"].filter((name) => !names.includes(name));
   if (!names.includes("raw_key") && !names.includes("raw_key_sha256")) missing.push("raw_key or raw_key_sha256");

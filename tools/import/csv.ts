@@ -3,7 +3,7 @@ import { columnsOf } from "./columns.ts";
 import { StoppedError, UsageError } from "./problems.ts";
 import { maxRowBytes, type Row } from "./rows.ts";
 
-/** By the parser's codes. Its own messages quote what they found. */
+/** Texts by the parser's error codes. The parser's own messages quote the input. */
 const problems: Readonly<Record<string, string>> = {
   CSV_INVALID_CLOSING_QUOTE: "something follows a closing quote (a quote inside a quoted field is written twice)",
   INVALID_OPENING_QUOTE: "a quote stands inside an unquoted field",
@@ -12,8 +12,8 @@ const problems: Readonly<Record<string, string>> = {
 };
 
 /**
- * Rows of CSV as RFC 4180 has it, in UTF-8 with or without a byte order mark, lines ending in CRLF or LF. The first line names the columns. Rejects
- * with UsageError for a header that will not do, and with StoppedError where the quotes are out of step.
+ * Reads rows of CSV as in RFC 4180, in UTF-8 with or without a byte order mark, with lines that end in CRLF or LF. The first line names the
+ * columns. Rejects with UsageError for an invalid header, and with StoppedError if quotes do not match.
  */
 export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly Row[]> {
   let contentOf: ReturnType<typeof columnsOf> | undefined;
@@ -25,7 +25,7 @@ export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<re
   const onRecord = (cells: string[], { bytes }: InfoRecord): null => {
     const begins = line;
     line += 1;
-    // The parser's own count takes CRLF inside quotes for two lines.
+    // The parser's own count counts CRLF inside quotes as two lines.
     for (const cell of cells) if (cell.includes("\n")) line += cell.split("\n").length - 1;
     if (headerProblem !== undefined || (cells.length === 1 && cells[0] === "")) return null;
     if (contentOf === undefined) {
@@ -38,7 +38,7 @@ export async function* readCsv(chunks: AsyncIterable<Buffer>): AsyncGenerator<re
     }
     rowCount += 1;
     rows.push({ line: begins, end: { rows: rowCount, lines: line - 1, bytes }, content: contentOf(cells) });
-    // Null: rows are taken from here, chunk by chunk; the parser's own stream would cost as much again as parsing.
+    // Null, because rows are taken here, chunk by chunk; the parser's own stream would cost as much again as parsing.
     return null;
   };
   const parser = parse({

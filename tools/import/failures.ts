@@ -1,27 +1,27 @@
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 
-/** Why the key on a line was not imported. Holds nothing of the key. */
+/** Why the key on a line was not imported. Contains nothing of the key. */
 export interface LineFailure {
-  /** On which the row begins, from 1. */
+  /** The line on which the row begins, from 1. */
   readonly line: number;
-  /** A code of the service (`ALREADY_EXISTS`), or UNREADABLE for a row that was not sent. */
+  /** An error code of the service (`ALREADY_EXISTS`), or UNREADABLE for a row that was not sent. */
   readonly reason: string;
   readonly message: string;
 }
 
-/** NDJSON with one LineFailure on a line. */
+/** NDJSON with one LineFailure per line. */
 export interface FailuresFile {
-  /** Its length. */
+  /** Length of the file. */
   readonly bytes: number;
   add(failures: readonly LineFailure[]): void;
-  /** Resolves once what was added is on the disk. */
+  /** Returns once all added lines are on the disk. */
   sync(): void;
   close(): void;
 }
 
 /**
- * Opens the file to append to it, readable by its owner alone. `knownBytes` is how long an interrupted import left it; what an import wrote behind
- * that, it will write again.
+ * Opens the file for appending, readable only by its owner. `knownBytes` is the length recorded by an interrupted import; whatever follows
+ * is truncated, because this run writes it again.
  */
 export function openFailures(path: string, knownBytes: number | null): FailuresFile {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;

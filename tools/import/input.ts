@@ -5,13 +5,16 @@ import { UsageError } from "./problems.ts";
 
 export interface Input {
   readonly chunks: AsyncIterable<Buffer>;
-  /** Null where it cannot be told beforehand. */
+  /** Null if unknown in advance. */
   readonly totalBytes: number | null;
 }
 
 const chunkBytes = 256 * 1024;
 
-/** The input, which goes through `digest` as it is read. Reading rejects with an AbortError once `stop` aborts. Throws UsageError where there is no such file. */
+/**
+ * Opens the input, which passes through `digest` as it is read. Reading rejects with an AbortError once `stop` aborts. Throws UsageError if
+ * the file does not exist.
+ */
 export function openInput(path: string | null, stdin: Readable, digest: PrefixDigest, stop: AbortSignal): Input {
   if (path === null) return { chunks: through(addAbortSignal(stop, stdin), digest), totalBytes: null };
   try {

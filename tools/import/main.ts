@@ -15,7 +15,7 @@ import { type RunResult, runImport } from "./run.ts";
 import { createSender } from "./sender.ts";
 import { type ImportState, readState, writeState } from "./state.ts";
 
-/** What the tool has of its process. */
+/** The parts of the process that the tool uses. */
 export interface Environment {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -25,7 +25,7 @@ export interface Environment {
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly stop: AbortSignal;
   readonly monotonicMs: () => number;
-  /** 15 random bytes in base64url. */
+  /** Returns 15 random bytes in base64url. */
   readonly newRunId: () => string;
   readonly random: () => number;
 }
@@ -34,7 +34,7 @@ const exitCodes = { imported: 0, someFailed: 1, notTried: 2, stopped: 3, interru
 const readers = { csv: readCsv, ndjson: readNdjson };
 const retryNoteIntervalMs = 5000;
 
-/** The tool as a whole; resolves with its exit code. */
+/** Runs the whole tool. Resolves with its exit code. */
 export async function main(environment: Environment): Promise<number> {
   const { stdout, stderr } = environment;
   try {
@@ -63,7 +63,7 @@ export async function main(environment: Environment): Promise<number> {
   }
 }
 
-/** That of the state file, or a new one. Throws UsageError where the file is of another import, or of one that is finished. */
+/** Returns the state of the state file, or a new one. Throws UsageError if the file belongs to another import, or to a finished one. */
 function startState({ statePath, url, skipLines }: ImportOptions, newRunId: () => string): ImportState {
   const found = statePath === null ? null : readState(statePath);
   if (found === null) {

@@ -5,7 +5,7 @@ import { maxRowBytes, notUtf8, type Row, replacementCharacter } from "./rows.ts"
 const newline = 0x0a;
 const byteOrderMark = "\ufeff";
 
-/** Rows of newline-delimited JSON in UTF-8: an ImportApiKeyRequest on each line. Empty lines are passed over. */
+/** Reads rows of newline-delimited JSON in UTF-8: one ImportApiKeyRequest per line. Skips empty lines. */
 export async function* readNdjson(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly Row[]> {
   let lines = 0;
   let rowCount = 0;
@@ -42,7 +42,7 @@ function contentOf(text: string): Row["content"] {
   try {
     json = JSON.parse(text);
   } catch {
-    // Without the parser's message: it quotes the line.
+    // Omits the parser's message, because it quotes the line.
     return { problem: "is not valid JSON" };
   }
   return contentFromJson(json);

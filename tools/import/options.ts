@@ -8,7 +8,7 @@ export interface ImportOptions {
   readonly path: string | null;
   readonly format: "csv" | "ndjson";
   readonly url: string;
-  /** Null in a dry run, which needs none. */
+  /** Null in a dry run, which needs no token. */
   readonly token: string | null;
   /** Null: the import cannot be resumed. */
   readonly statePath: string | null;
@@ -38,7 +38,9 @@ Imports API keys from a CSV or NDJSON file; "-" reads standard input. docs/impor
 
 Exit code: 0 all keys imported, 1 some lines failed, 2 nothing was tried, 3 stopped early, 130 interrupted.`;
 
-/** Null: help was asked for. Throws UsageError. The token is no argument, since every user of a machine sees those. */
+/**
+ * Returns null if help was asked for. Throws UsageError. The token is not an argument, because every user of a machine can see arguments.
+ */
 export function parseOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): ImportOptions | null {
   const { values, positionals } = commandLine(args);
   if (values.help === true) return null;
@@ -87,11 +89,11 @@ function formatOf(path: string | null, given: string | undefined): ImportOptions
   if (given === "csv" || given === "ndjson") return given;
   if (given !== undefined) throw new UsageError("--format must be csv or ndjson");
   const format = path === null ? undefined : formats[extname(path).toLowerCase()];
-  if (format === undefined) throw new UsageError("--format csv or --format ndjson is required, because the file name does not tell");
+  if (format === undefined) throw new UsageError("--format csv or --format ndjson is required, because the file name does not show it");
   return format;
 }
 
-/** The service's root, without a slash at the end. */
+/** The service's root URL, without a slash at the end. */
 function urlOf(text: string): string {
   const url = URL.parse(text);
   if (url === null || !["http:", "https:"].includes(url.protocol)) throw new UsageError("--url must be an http or https URL");
@@ -100,7 +102,7 @@ function urlOf(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
-/** True where keys and token would cross a network unencrypted. */
+/** Returns true if keys and token would cross a network unencrypted. */
 export function isExposed(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === "http:" && hostname !== "localhost" && hostname !== "[::1]" && !hostname.startsWith("127.");

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
 
-/** SHA-256 of the input from its beginning to places in it, by which a resumed import knows that it goes on with the same input. */
+/** SHA-256 of the input from its beginning to a position. With it a resumed import checks that its input is the same. */
 export interface PrefixDigest {
-  /** What was read next. */
+  /** Adds the bytes that were read next. */
   add(chunk: Buffer): void;
-  /** Hex digest of the first so many bytes. Places must not go back, nor lie beyond what was added. */
+  /** Returns the hex digest of the first `bytes` bytes. Positions must not decrease or exceed what was added. */
   upTo(bytes: number): string;
 }
 
@@ -19,7 +19,7 @@ export function createPrefixDigest(): PrefixDigest {
     upTo(bytes) {
       while (hashedBytes < bytes) {
         const [first, ...others] = waiting;
-        if (first === undefined) throw new Error("the place lies beyond what was read");
+        if (first === undefined) throw new Error("the position is beyond what was read");
         const part = first.subarray(0, bytes - hashedBytes);
         hash.update(part);
         hashedBytes += part.length;

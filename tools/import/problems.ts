@@ -1,9 +1,9 @@
-/** Nothing was sent, and nothing will be until the command line, the header or the state file is another. */
+/** An error that needs another command line, header or state file. Nothing was sent. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Why an import ended before its input did. What was imported stays, and the same command goes on from there. */
+/** Why an import ended before its input did. What was imported remains, and the same command continues from there. */
 export class StoppedError extends Error {
   override readonly name = "StoppedError";
 }

@@ -1,20 +1,20 @@
-/** What is known of an import at a moment. */
+/** The progress of an import at a moment. */
 export interface Figures {
-  /** Rows that were settled, this run and earlier ones. */
+  /** Rows settled, in this run and earlier ones. */
   readonly rows: number;
   readonly failed: number;
-  /** Of the input, up to the last settled row. */
+  /** Bytes of input up to the last settled row. */
   readonly bytes: number;
-  /** Of the whole input; null for standard input. */
+  /** Bytes of the whole input; null for standard input. */
   readonly totalBytes: number | null;
 }
 
 export interface Progress {
   /** Shows the figures, unless it did so a moment ago. */
   update(figures: Figures): void;
-  /** A line of its own, which stays. */
+  /** Writes a separate line, which stays. */
   note(text: string): void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void;
 }
 
@@ -26,11 +26,11 @@ export interface ProgressTarget {
 
 const barIntervalMs = 200;
 const lineIntervalMs = 10_000;
-/** Rate and time left are those of so long. */
+/** Rate and remaining time are computed over this window. */
 const windowMs = 15_000;
 const barWidth = 24;
 
-/** A bar that is drawn over itself on a terminal, else a plain line now and then. `monotonicMs` is the clock. */
+/** A bar that redraws itself on a terminal; otherwise a plain line now and then. `monotonicMs` is the clock. */
 export function createProgress(target: ProgressTarget, monotonicMs: () => number): Progress {
   const isTerminal = target.isTTY === true;
   const intervalMs = isTerminal ? barIntervalMs : lineIntervalMs;

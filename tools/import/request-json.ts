@@ -5,7 +5,7 @@ import type { Row } from "./rows.ts";
 
 const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
 
-/** Reads an ImportApiKeyRequest from JSON as the service itself would: in both casings, with durations as people write them. */
+/** Reads an ImportApiKeyRequest from JSON as the service does: in both casings, with durations in short form such as `30d`. */
 export function contentFromJson(json: unknown): Row["content"] {
   try {
     const request: ImportApiKeyRequest = reader.read(ImportApiKeyRequestSchema, json);

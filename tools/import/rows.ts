@@ -1,8 +1,8 @@
 import type { ImportApiKeyRequest } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 
-/** How much of the input lies before a place in it. */
+/** How much of the input precedes a position. */
 export interface Position {
-  /** Keys, the unreadable ones too; no header and no empty lines. */
+  /** Keys, including unreadable ones; not the header and not empty lines. */
   readonly rows: number;
   readonly lines: number;
   readonly bytes: number;
@@ -10,22 +10,22 @@ export interface Position {
 
 /** One key of the input. */
 export interface Row {
-  /** On which it begins, from 1. */
+  /** The line on which it begins, from 1. */
   readonly line: number;
-  /** Behind it. */
+  /** The position after it. */
   readonly end: Position;
-  /** What to send, or why it cannot be read. Never holds a value of the row. */
+  /** The request to send, or why the row cannot be read. Never contains a value of the row. */
   readonly content: { readonly request: ImportApiKeyRequest } | { readonly problem: string };
 }
 
-/** The rows of each chunk of input as it comes. Rejects with StoppedError, naming the line, where the rest cannot be told apart. */
+/** The rows of each chunk of input as it arrives. Rejects with StoppedError, naming the line, if the remaining rows cannot be separated. */
 export type RowReader = (chunks: AsyncIterable<Buffer>) => AsyncGenerator<readonly Row[]>;
 
 export const beginning: Position = { rows: 0, lines: 0, bytes: 0 };
 
-/** Longer rows are none: every field has a bound. */
+/** No valid row is longer, because every field has a limit. */
 export const maxRowBytes = 256 * 1024;
 
-/** What decoding leaves where the bytes are no UTF-8. A raw key must not be imported with another text than it has. */
+/** Decoding inserts this if the bytes are not UTF-8. A raw key must not be imported with a text other than its own. */
 export const replacementCharacter = "\ufffd";
 export const notUtf8 = "is not valid UTF-8";

@@ -8,22 +8,22 @@ export interface RunOptions {
   readonly batches: AsyncIterable<Batch>;
   readonly sender: Sender;
   readonly failures: FailuresFile;
-  /** Where to begin. */
+  /** Where to start. */
   readonly state: ImportState;
-  /** Batches under way at the same time. */
+  /** Number of batches in progress at the same time. */
   readonly inFlight: number;
-  /** Aborted: no further batch is begun. */
+  /** After it aborts, no further batch is started. */
   readonly stop: AbortSignal;
   readonly monotonicMs: () => number;
-  /** Keeps the state. Called before anything is sent, then now and then, and at the end. */
+  /** Saves the state. Called before anything is sent, then at intervals, and at the end. */
   readonly save: (state: ImportState) => void;
-  /** Told of each batch that is settled. */
+  /** Called after each settled batch. */
   readonly onSettled: (state: ImportState) => void;
 }
 
 export interface RunResult {
   readonly state: ImportState;
-  /** What ended it before the end of the input; undefined where nothing did, or `stop`. */
+  /** Why the run ended before the end of the input; undefined if it reached the end or `stop` aborted. */
   readonly problem: unknown;
 }
 
@@ -35,8 +35,8 @@ interface UnderWay {
 const saveIntervalMs = 1000;
 
 /**
- * Sends the batches, several at a time, and settles them in the order of the input: so one number says how far the import is. What was sent beyond that
- * is sent again by the next run. Reading waits for the service: no more than `inFlight` batches are in memory.
+ * Sends the batches, several at a time, and settles them in the order of the input, so that one number describes the progress. Batches sent
+ * beyond that are sent again by the next run. Reading waits for the service: at most `inFlight` batches are in memory.
  */
 export async function runImport(options: RunOptions): Promise<RunResult> {
   const { sender, failures, inFlight, stop, monotonicMs } = options;
@@ -65,7 +65,7 @@ export async function runImport(options: RunOptions): Promise<RunResult> {
   try {
     for await (const batch of unsettled(options.batches, state)) {
       if (stop.aborted) break;
-      // The ids of batches must be known to the next run before the service knows them.
+      // The next run must know the ids of batches before the service does.
       if (savedMs === undefined) save();
       const outcome = sender.send(batch, batchId(state.runId, batch));
       outcome.catch(() => {});
@@ -90,7 +90,7 @@ export async function runImport(options: RunOptions): Promise<RunResult> {
   return { state, problem };
 }
 
-/** At most 36 characters; the same for the same rows of the same import. */
+/** At most 36 characters. The same rows of the same import have the same id. */
 function batchId(runId: string, { start }: Batch): string {
   return `${runId}-${start.rows.toString(36)}`;
 }
@@ -107,7 +107,7 @@ function settled(state: ImportState, batch: Batch, failed: number, failuresBytes
   };
 }
 
-/** Passes over what an earlier run settled. Rejects with UsageError where that is not what the input begins with. */
+/** Skips what an earlier run settled. Rejects with UsageError if the input does not begin with that. */
 async function* unsettled(batches: AsyncIterable<Batch>, { done, sha256 }: ImportState): AsyncGenerator<Batch> {
   let isSameInput = done.rows === 0;
   for await (const batch of batches) {

@@ -9,9 +9,9 @@ import { StoppedError } from "./problems.ts";
 
 export interface Sender {
   /**
-   * Sends a batch until the service answers it, and answers the rows that failed; all others were imported. A batch may be sent again under its id,
-   * in this run or a later one. Rejects with StoppedError where the service refuses the call itself, cannot be reached for too long, or has no
-   * room left.
+   * Sends a batch until the service answers it. Returns the rows that failed; all others were imported. A batch may be sent again under its
+   * id, in this run or a later one. Rejects with StoppedError if the service refuses the call itself, cannot be reached for too long, or
+   * has no room left.
    */
   send(batch: Batch, batchId: string): Promise<readonly LineFailure[]>;
   close(): void;
@@ -20,9 +20,9 @@ export interface Sender {
 export interface SenderOptions {
   readonly url: string;
   readonly token: string;
-  /** Aborted: no further attempt is made. */
+  /** After it aborts, no further attempt is made. */
   readonly stop: AbortSignal;
-  /** Told of each attempt that will be repeated. */
+  /** Called with the problem of each attempt that will be repeated. */
   readonly onRetry: (problem: string) => void;
   readonly random: () => number;
 }
@@ -30,7 +30,10 @@ export interface SenderOptions {
 const callTimeoutMs = 60_000;
 const firstPauseMs = 100;
 const maxPauseMs = 5000;
-/** How long a service may be away: for a restart and a fail-over. Before its first answer there is more likely a mistake in the URL. */
+/**
+ * How long a service may be unreachable: long enough for a restart and a failover. Before its first answer, a mistake in the URL is more
+ * likely.
+ */
 const patienceMs = { beforeFirstAnswer: 10_000, later: 600_000 };
 const transient: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted, Code.DeadlineExceeded, Code.Canceled]);
 
@@ -59,7 +62,7 @@ export function createSender({ url, token, stop, onRetry, random }: SenderOption
           onRetry(message);
         }
         const pauseMs = Math.min(maxPauseMs, firstPauseMs * 2 ** attempt) * (0.5 + random() / 2);
-        // Cut short by `stop`, which the next failure then heeds.
+        // `stop` cuts the pause short, and the check after the next failure ends the loop.
         await sleep(pauseMs, undefined, { signal: stop }).catch(() => {});
       }
     },

@@ -4,13 +4,14 @@ import { UsageError } from "./problems.ts";
 import type { Position } from "./rows.ts";
 
 /**
- * How far an import is, as its state file keeps it. All rows before `done` are settled: imported, or written to the failures file. Rows behind it may
- * have been sent as well; sent again under the same ids they count as imported. Holds nothing of the keys but a digest of the input as a whole.
+ * The progress of an import, as its state file stores it. All rows before `done` are settled: imported, or written to the failures file.
+ * Later rows may have been sent too; sent again under the same ids they count as imported. Contains nothing of the keys but a digest of the
+ * whole input.
  */
 export interface ImportState {
-  /** Makes the ids of this import's batches. */
+  /** Part of the ids of this import's batches. */
   readonly runId: string;
-  /** The service that the keys go to. */
+  /** The service that receives the keys. */
   readonly url: string;
   readonly skipLines: number;
   readonly done: Position;
@@ -18,15 +19,15 @@ export interface ImportState {
   readonly sha256: string;
   readonly imported: number;
   readonly failed: number;
-  /** Length of the failures file; null before it was opened. What lies behind it is of rows behind `done`. */
+  /** Length of the failures file; null before it was opened. Bytes beyond it belong to rows after `done`. */
   readonly failuresBytes: number | null;
-  /** The end of the input was reached. */
+  /** True if the end of the input was reached. */
   readonly finished: boolean;
 }
 
 const version = 1;
 
-/** Null where there is no such file. Throws UsageError where it is no state file. */
+/** Returns null if the file does not exist. Throws UsageError if it is not a state file. */
 export function readState(path: string): ImportState | null {
   let text: string;
   try {
@@ -39,7 +40,7 @@ export function readState(path: string): ImportState | null {
     const { version: found, ...state } = JSON.parse(text) as ImportState & { version: number };
     if (found === version && isState(state)) return state;
   } catch {
-    // It is no JSON.
+    // Not JSON.
   }
   throw new UsageError(`${path}: is not a state file of this tool; move it away to start from the beginning`);
 }
@@ -51,7 +52,7 @@ function isState({ runId, url, done, sha256, finished, ...numbers }: ImportState
   );
 }
 
-/** Writes the file anew, readable by its owner alone. Whenever the machine stops, the file is the old one or the new one, whole. */
+/** Replaces the file, readable only by its owner. If the machine stops at any time, the file is either the old or the new one, complete. */
 export function writeState(path: string, state: ImportState): void {
   const temporary = `${path}.new`;
   const file = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);

@@ -336,9 +336,9 @@ export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApi
 
   /**
    * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`, `name`
-   * (`"billing-*"` finds a prefix) and `metadata.<member>` with `=`, `scopes`
-   * with `:`, and `create_time`, `expire_time` and `last_used_time` with `<`,
-   * `<=`, `>` or `>=`. Each at most once, a time at most once from either side.
+   * (`"billing-*"` finds a prefix), `disabled` (only `true`) and
+   * `metadata.<member>` with `=`, `scopes` with `:`, and `create_time`,
+   * `expire_time` and `last_used_time` with `<`, `<=`, `>` or `>=`. Each at most once, a time at most once from either side.
    * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`. At most 1024
    * characters. Empty: all keys. The status is computed from the clock. For a
    * key that was never used, `last_used_time` is its `create_time`. Keys without
@@ -354,7 +354,7 @@ export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApi
    * `desc` (AIP-132), alone or with a filter on `status` and on the same time.
    * Keys without an expiry count as the last to expire. Empty: by the index that
    * the filter uses; by ascending id without a filter and with one on
-   * `actor_id`, `status`, `scopes` or `metadata`. Anything else is
+   * `actor_id`, `status`, `disabled`, `scopes` or `metadata`. Anything else is
    * INVALID_ARGUMENT.
    *
    * @generated from field: string order_by = 100;

@@ -2,26 +2,29 @@ import { type LookupAddress, lookup } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 
-/** Whether an address is of the public internet: not private, loopback, link-local (where clouds serve credentials), multicast or the like. */
+/**
+ * Returns whether an address is on the public internet: not private, loopback, link-local (where clouds serve credentials), multicast or
+ * the like.
+ */
 export function isPublicAddress(address: string): boolean {
   return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
 }
 
-/** Whether a URL's host is an address that is not public; those are connected to without any look-up. */
+/** Returns whether a URL's host is an address literal that is not public. Connecting to one needs no look-up. */
 export function isPrivateLiteral({ hostname }: URL): boolean {
   const address = hostname.replace(/^\[|\]$/g, "");
   return isIP(address) !== 0 && !isPublicAddress(address);
 }
 
-/** Whether a URL's host can only be this machine. */
+/** Returns whether a URL's host can only be this machine. */
 export function isLoopback({ hostname }: URL): boolean {
   const address = hostname.replace(/^\[|\]$/g, "");
   return hostname === "localhost" || (ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback");
 }
 
 /**
- * A look-up for sockets that fails if one of the addresses is not public. The socket connects to what was looked at here, so that a name
- * that resolves to something else a moment later gains nothing.
+ * A look-up for sockets that fails if one of the addresses is not public. The socket connects to the addresses that were checked here, so a
+ * name that resolves to something else a moment later gains nothing.
  */
 export const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {

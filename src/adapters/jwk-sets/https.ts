@@ -3,13 +3,16 @@ import { Agent, request as requestHttps } from "node:https";
 import { isLoopback, isPrivateLiteral, lookupPublic, privateAddress } from "./address.ts";
 
 export interface FetchLimits {
-  /** For everything, from the look-up of the name to the last byte. */
+  /** Covers everything from the look-up of the name to the last byte. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
   readonly allowsPrivateAddresses: boolean;
 }
 
-/** The body of a 200 to a GET; redirects are not followed. Rejects with an Error whose message names neither URL nor body. */
+/**
+ * Returns the body of a 200 response to a GET; does not follow redirects. Rejects with an Error whose message names neither the URL nor the
+ * body.
+ */
 export function fetchText(url: URL, { timeoutMs, maxBytes, allowsPrivateAddresses }: FetchLimits): Promise<string> {
   if (!allowsPrivateAddresses && isPrivateLiteral(url)) return Promise.reject(new Error(privateAddress));
   const isHttps = url.protocol === "https:";
@@ -17,7 +20,7 @@ export function fetchText(url: URL, { timeoutMs, maxBytes, allowsPrivateAddresse
     return Promise.reject(new Error("http:// is for loopback addresses that are allowed"));
   return new Promise((resolve, reject) => {
     const call = (isHttps ? requestHttps : requestHttp)(url, {
-      // No agent of the process: a connection that something else opened was not looked at.
+      // Not the process-wide agent: it may hold connections whose addresses were not checked.
       agent: isHttps ? new Agent({ keepAlive: false }) : new HttpAgent({ keepAlive: false }),
       headers: { accept: "application/jwk-set+json, application/json" },
       signal: AbortSignal.timeout(timeoutMs),

@@ -3,10 +3,10 @@ import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
 import { readSource } from "./source.ts";
 
 export interface IssuerKeysOptions {
-  /** Of the issuer in the configuration, for the log. */
+  /** The issuer's name in the configuration, for the log. */
   readonly name: string;
   readonly issuer: string;
-  /** Null: the discovery document of the issuer says it. */
+  /** If null, the issuer's discovery document names it. */
   readonly jwksUri: string | null;
   readonly allowsPrivateAddresses: boolean;
   readonly monotonicMs: () => number;
@@ -15,9 +15,9 @@ export interface IssuerKeysOptions {
 
 const limits = { timeoutMs: 3000, maxBytes: 262_144 };
 const maxKeys = 200;
-/** Keys older than this are fetched again. So keys that the issuer removed are believed for at most this long while it answers. */
+/** Keys older than this are fetched again. So a key that the issuer removed is trusted for at most this long while the issuer answers. */
 const maxAgeMs = 300_000;
-/** Between the beginnings of two fetches, so that tokens with invented key ids cost the issuer little. */
+/** Minimum time between the starts of two fetches, so that tokens with invented key ids cost the issuer little. */
 const minIntervalMs = 2000;
 const maxWaiting = 1000;
 
@@ -40,7 +40,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       text = newer;
       return known;
     } catch (error) {
-      // The next fetch asks where the keys are.
+      // The next fetch looks up the URL of the keys again.
       jwksUri = options.jwksUri;
       log.warn({ issuer: name, reason: (error as Error).message }, "keys of an issuer could not be fetched; the last ones are kept");
       throw error;
@@ -56,7 +56,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     return fetching;
   };
 
-  /** All who ask before the next fetch begins share it. */
+  /** All callers that ask before the next fetch starts share it. */
   const schedule = async (): Promise<IssuerKeySet> => {
     await running?.catch(() => {});
     const waitMs = fetchTimeMs + minIntervalMs - monotonicMs();

@@ -2,18 +2,18 @@ import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type FetchLimits, fetchText } from "./https.ts";
 
-/** The text behind a `file://`, `https://` or `base64://` URI. Rejects with an Error that says why not, and quotes nothing. */
+/** Returns the text behind a `file://`, `https://` or `base64://` URI. Rejects with an Error that gives the reason and quotes nothing. */
 export function readSource(uri: string, limits: FetchLimits): Promise<string> {
   if (uri.startsWith("base64://")) return Promise.resolve(Buffer.from(uri.slice("base64://".length), "base64").toString());
   return uri.startsWith("file://") ? readText(uri, limits.maxBytes) : fetchText(new URL(uri), limits);
 }
 
-/** Whether the text may be another one tomorrow. */
+/** Returns whether the text may change over time. */
 export function canChange(uri: string): boolean {
   return !uri.startsWith("base64://");
 }
 
-/** Whether a failure to read it may pass by itself. */
+/** Returns whether a read that failed may succeed later without a change here. */
 export function isRemote(uri: string): boolean {
   return uri.startsWith("https://");
 }

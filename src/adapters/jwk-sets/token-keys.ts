@@ -4,9 +4,9 @@ import { privateAddress } from "./address.ts";
 import { canChange, isRemote, readSource } from "./source.ts";
 
 export interface TokenKeysOptions {
-  /** At least one, each `file://`, `https://` or `base64://`. */
+  /** At least one. Each is a `file://`, `https://` or `base64://` URI. */
   readonly uris: readonly string[];
-  /** How often sets that can change are read again; a tenth more or less each time, so that many processes do not ask at once. */
+  /** Interval at which sets that can change are read again. It varies by a tenth, so that many processes do not ask at once. */
   readonly refreshMs: number;
   readonly allowsPrivateAddresses: boolean;
   /** From 0 to 1. */
@@ -17,8 +17,9 @@ export interface TokenKeysOptions {
 const limits = { timeoutMs: 5000, maxBytes: 262_144 };
 
 /**
- * Reads the JWK Sets, and reads them again for as long as it is not closed: a set that cannot be read, or sets that are malformed, leave the
- * keys as they are and are logged. Rejects at the start with MalformedJwkSetsError, with a plain Error if only a server did not answer.
+ * Reads the JWK Sets, and reads them again until it is closed. If a later read fails, or the sets are malformed, it logs this and keeps the
+ * keys that it has. If the first read fails, it rejects with MalformedJwkSetsError, or with a plain Error if the only cause is a server
+ * that did not answer.
  */
 export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKeySource> {
   const { uris, refreshMs, random, log } = options;
@@ -47,7 +48,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
       keys = changed;
       log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
     } catch (error) {
-      // An error of another kind may quote a key, and must not end the process either.
+      // Any other error may quote a key, and must not end the process either.
       failedRefreshCount += 1;
       const problems = error instanceof MalformedJwkSetsError ? error.problems : ["cannot be used"];
       log.warn({ problems }, "signing keys are malformed; keeping the previous keys");
@@ -88,7 +89,7 @@ async function firstTexts(
     return "";
   });
   if (problems.length === 0) return texts;
-  // Starting again helps against a server that does not answer, and only against that.
+  // A restart helps only if a server did not answer.
   const mayPass = outcomes.every(
     (outcome, index) => outcome.status === "fulfilled" || (isRemote(uris[index] as string) && outcome.reason.message !== privateAddress),
   );

@@ -2,8 +2,8 @@ import { LRUCache } from "lru-cache";
 import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
 
 /**
- * The cache inside one process: at most `maxEntries` (at least 1), the least recently used of all tenants go first. Deadlines are
- * compared, not timed, so an entry past its deadline holds its place until it is replaced or pushed out.
+ * The cache inside one process. It holds at most `maxEntries` (at least 1) and evicts the least recently used entry of any tenant.
+ * Deadlines are compared, without timers, so an entry past its deadline keeps its place until it is replaced or evicted.
  */
 export function createMemoryRecordCache(options: { readonly maxEntries: number }): RecordCache {
   const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
@@ -17,7 +17,7 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
       const key = cacheKey(tenant, keyId);
       const held = entries.peek(key);
       if (held !== undefined && nowMs < held.deadlineMs && held.revision >= entry.revision) return;
-      // An entry that is past its deadline already is kept as well: it ends the older one it replaces.
+      // An entry that is already past its deadline is kept too: it replaces the older one.
       entries.set(key, entry);
     },
 
@@ -33,7 +33,7 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
   };
 }
 
-/** Tenants hold no NUL, so no two pairs share a key. */
+/** Tenants contain no NUL, so no two pairs share a key. */
 function cacheKey(tenant: string, keyId: string): string {
   return `${tenant}\0${keyId}`;
 }

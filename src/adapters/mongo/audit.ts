@@ -6,7 +6,7 @@ import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
 import { isOnlyDuplicates } from "./errors.ts";
 
-/** Adds events, in the transaction of the changes that they describe if the options name its session. */
+/** Adds events. If the options name a session, adds them in its transaction, together with the changes that they describe. */
 export async function addEvents(
   auditEvents: Collection<AuditEventDocument>,
   tenant: string,
@@ -16,7 +16,7 @@ export async function addEvents(
   await auditEvents.insertMany(documentsOf(tenant, events), options);
 }
 
-/** Adds events that stand alone; those that are there already are passed over. */
+/** Adds events that belong to no change; skips those that exist. */
 export async function appendEvents(
   auditEvents: Collection<AuditEventDocument>,
   tenant: string,
@@ -36,8 +36,8 @@ function documentsOf(tenant: string, events: readonly AuditEvent[]): AuditEventD
 }
 
 /**
- * The query for one page, by the index of the filter that leaves the fewest events: a key has few, a method fewer than a caller, who is often
- * always the same. It walks that index in order. The index is named as in `listCursor`.
+ * The query for one page. It uses the index of the most selective filter given: a key has few events, a method has fewer than a caller, and
+ * often there is only one caller. It walks that index in order. The index is named for the reason given at `listCursor`.
  */
 export function auditCursor(
   auditEvents: Collection<AuditEventDocument>,

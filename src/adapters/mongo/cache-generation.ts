@@ -11,8 +11,8 @@ interface CacheGenerationDocument {
 const none: CacheGeneration = { number: 0, cacheId: "" };
 
 /**
- * The generation in one document. Read with read concern "linearizable": the primary answers only after a majority has confirmed that it still is
- * the primary, so a process that is on the wrong side of a cut gets no answer instead of an old one.
+ * The generation, in one document. It is read with read concern "linearizable": the primary answers only after a majority has confirmed
+ * that it is still the primary. So a process on the wrong side of a partition gets no answer instead of an old one.
  */
 export function createCacheGenerationStore(database: MongoDatabase): CacheGenerationStore {
   const generations = database.db.collection<CacheGenerationDocument>("cache_generation");
@@ -22,7 +22,7 @@ export function createCacheGenerationStore(database: MongoDatabase): CacheGenera
     return found === null ? none : { number: found.number, cacheId: found.cacheId };
   }
 
-  /** Null if `from` is not in force. */
+  /** Returns null if `from` is not in force. */
   async function next(from: number, cacheId: string, signal: AbortSignal): Promise<CacheGeneration | null> {
     const generation = { number: from + 1, cacheId };
     const options: WriteOptions = { signal };

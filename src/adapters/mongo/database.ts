@@ -3,7 +3,7 @@ import { Failure } from "../../error/failure.ts";
 import { isSocketError, StoreTimeoutError, storeError } from "./errors.ts";
 
 export interface MongoOptions {
-  /** `mongodb://` or `mongodb+srv://`, with credentials and TLS; pool and time-out options that it names win over the ones below. */
+  /** `mongodb://` or `mongodb+srv://`, with credentials and TLS. Pool and time-out options in the URI override those below. */
   readonly uri: string;
   /** Deadline of every operation, including retries and waiting for a connection. Default: 2000. */
   readonly timeoutMs?: number | undefined;
@@ -13,7 +13,9 @@ export interface MongoOptions {
   readonly database?: string | undefined;
 }
 
-/** Options of a write. The driver's types have no signal on writes, its code heeds it all the same; a test with a stopped server holds that. */
+/**
+ * Options of a write. The driver's types have no signal for writes, but its code respects one; a test with a stopped server checks this.
+ */
 export interface WriteOptions {
   readonly signal: AbortSignal;
   readonly session?: ClientSession;
@@ -22,31 +24,32 @@ export interface WriteOptions {
 export interface MongoDatabase {
   readonly client: MongoClient;
   readonly db: Db;
-  /** True if a mongos answers: one operation on many documents may then depend on many servers. */
+  /** True if the server is a mongos. Then one operation on many documents may depend on many servers. */
   readonly isSharded: boolean;
   /**
-   * Runs an operation under the deadline: its signal, which goes into the options of every call of the driver, aborts then. Rejects with what
-   * `storeError` makes of it.
+   * Runs an operation under the deadline. The operation must pass the signal to every call of the driver; it aborts at the deadline. Errors
+   * are mapped by `storeError`.
    */
   run<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  /** Waits for what runs, then closes the client. What is run later rejects with STORE_UNAVAILABLE. */
+  /** Waits for the operations in progress, then closes the client. Later operations reject with STORE_UNAVAILABLE. */
   close(): Promise<void>;
 }
 
 const defaultTimeoutMs = 2000;
 
 /**
- * Connects to a replica set or a sharded cluster and prepares it. Rejects with an Error that names the hosts, never the credentials, if that cannot be
- * done, and for a standalone mongod.
+ * Connects to a replica set or a sharded cluster and prepares it. Rejects if that fails, or for a standalone mongod, with an Error that
+ * names the hosts but never the credentials.
  *
- * Writes wait for the journals of a majority. Reads go to the primary with read concern "majority": it shows every write that was
- * acknowledged before, and nothing that a failover could take back. That leaves one hole: a primary that was cut off from its set and
- * has not noticed yet (up to `electionTimeoutMillis`, 10 s by default) answers what was true before the cut. Linearizable reads would close
- * it, but they wait for a majority each (a tenth of the throughput, measured), so only the cache generation is read that way: a process that
- * talks to such a primary alone finds that it has no store, takes its cached keys for no better than that, and reads no others (CacheTrust.confirm).
+ * Writes wait for the journals of a majority. Reads go to the primary with read concern "majority": they return every write that was
+ * acknowledged before, and nothing that a failover could roll back. One gap remains. A primary that was cut off from its set and has not
+ * noticed yet (up to `electionTimeoutMillis`, 10 s by default) returns data from before the partition. Linearizable reads would close the
+ * gap, but each waits for a majority (a tenth of the throughput, measured). So only the cache generation is read that way. A process that
+ * reaches only such a primary then finds that it has no store: it treats its cached keys as without a store and reads no others
+ * (CacheTrust.confirm).
  *
- * The driver's own `timeoutMS` does nothing in this release (7.9), hence the signal. Committing a transaction takes no signal; there the
- * time-outs of the socket and of server selection, which are as long, end the attempt.
+ * The driver's own `timeoutMS` has no effect in this release (7.9), so there is a signal. Committing a transaction takes no signal; there
+ * the time-outs of the socket and of server selection, which are as long, end the attempt.
  */
 export async function openDatabase(options: MongoOptions, prepare: (db: Db) => Promise<void>): Promise<MongoDatabase> {
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
@@ -54,7 +57,7 @@ export async function openDatabase(options: MongoOptions, prepare: (db: Db) => P
   try {
     client = new MongoClient(options.uri, clientOptions(options, timeoutMs));
   } catch (error) {
-    // Without the cause: what the driver says of a URI it cannot read may quote it.
+    // No cause: the driver may quote a URI that it cannot parse.
     throw new Error(`the MongoDB URI cannot be used: ${withoutCredentials((error as Error).message, options.uri)}`);
   }
   const db = client.db(databaseName(options.uri) ?? options.database ?? "keywright");
@@ -79,7 +82,7 @@ function clientOptions({ uri, maxPoolSize = 32 }: MongoOptions, timeoutMs: numbe
   const defaults: MongoClientOptions = {
     appName: "keywright",
     maxPoolSize,
-    // How soon a server that went silent is noticed.
+    // Bounds how soon a server that went silent is noticed.
     heartbeatFrequencyMS: 1000,
     connectTimeoutMS: timeoutMs,
     serverSelectionTimeoutMS: timeoutMs,
@@ -88,7 +91,7 @@ function clientOptions({ uri, maxPoolSize = 32 }: MongoOptions, timeoutMs: numbe
   };
   return {
     ...Object.fromEntries(Object.entries(defaults).filter(([name]) => !named.has(name.toLowerCase()))),
-    // What the store promises rests on these, whatever the URI says.
+    // The store's guarantees depend on these, whatever the URI says.
     readPreference: "primary",
     readConcern: { level: "majority" },
     writeConcern: { w: "majority", journal: true },
@@ -97,7 +100,7 @@ function clientOptions({ uri, maxPoolSize = 32 }: MongoOptions, timeoutMs: numbe
   };
 }
 
-/** The name between the hosts and the options of a URI. */
+/** Returns the part of a URI between its hosts and its options. */
 function databaseName(uri: string): string | undefined {
   const name = /^[a-z+]+:\/\/[^/?]*\/([^?]+)/.exec(uri)?.[1];
   return name === undefined ? undefined : decodeURIComponent(name);
@@ -135,8 +138,8 @@ function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase,
   }
 
   /**
-   * Again once if the socket fails, as the driver does for errors of its own. All operations may run twice: transactions deal with lost
-   * connections themselves, the rest reads, or writes what is the same the second time.
+   * Tries once more if the socket fails, as the driver does for its own errors. All operations may run twice: transactions handle lost
+   * connections themselves, and the others only read, or write the same data again.
    */
   async function tryTwice<T>(operation: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     try {

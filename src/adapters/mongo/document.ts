@@ -3,62 +3,65 @@ import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../
 import { termsOf } from "../../core/key-terms.ts";
 
 /**
- * A key as MongoDB keeps it. Times are epoch milliseconds.
+ * A key as MongoDB stores it. Times are epoch milliseconds.
  *
- * `_id` is "<tenant>/<key id>". It is also the shard key, hashed: `sh.shardCollection("keywright.keys", { _id: "hashed" })`, and the same for
- * `request_marks`, `audit_events` and `key_counts`. Everything that names a key then goes to one shard, `_id` stays unique in the whole cluster, and ids that sort by time
- * do not all land on the newest chunk. Lists ask every shard and merge. A change
- * and its audit event may lie on two shards; then its transaction is committed in two phases.
+ * `_id` is "<tenant>/<key id>". It is also the shard key, hashed: `sh.shardCollection("keywright.keys", { _id: "hashed" })`, and the same
+ * for `request_marks`, `audit_events` and `key_counts`. Then every operation that names a key goes to one shard, `_id` is unique in the
+ * whole cluster, and ids that sort by time do not all land on the newest chunk. Lists ask every shard and merge the results. A change and
+ * its audit event may be on two shards; then their transaction uses two-phase commit.
  */
 export interface KeyDocument {
   readonly _id: string;
   readonly kind: KeyKind;
   readonly revision: number;
-  /** Absent from keys that were stored before this was kept. */
+  /** Absent from keys that were stored before this field existed. */
   readonly firstRevision?: number;
   readonly digest: string;
   readonly actorId: string;
   readonly visibility: Visibility;
   readonly name: string;
   readonly scopes: readonly string[];
-  /** JSON text: member names such as "$set", "a.b" or "__proto__" mean something to MongoDB, or to drivers. */
+  /** JSON text, because member names such as "$set", "a.b" or "__proto__" have a meaning for MongoDB or for drivers. */
   readonly metadata: string | null;
   readonly rateLimitPolicy: { readonly quota: bigint; readonly windowMs: number; readonly unit: string } | null;
   readonly allowedCidrs: readonly string[];
   readonly createTimeMs: number;
   readonly updateTimeMs: number;
-  /** Infinity: never. A number in every case, so that an index alone tells the status. */
+  /** Infinity if the key never expires. Always a number, so that an index alone shows the status. */
   readonly expireTimeMs: number;
   readonly revoked: boolean;
   readonly revocation: Revocation | null;
   /** Absent from keys that were stored before keys could be disabled. `revoked` is true as well, so that the indexes show the status. */
   readonly disabled?: boolean;
-  /** Absent from keys that were stored before this was kept: the key's own id. */
+  /** Absent from keys that were stored before this field existed; then the lineage is the key's own id. */
   readonly lineageId?: string;
   readonly supersededBy?: string | null;
-  /** Not revoked, but another key of its lineage counts for it. Absent from all other keys. */
+  /** True for a key that is not revoked while another key of its lineage holds the place in the quota. Absent from all other keys. */
   readonly placeless?: true;
   readonly lastUsedTimeMs: number | null;
-  /** Of the last use, or of the creation of a key that was never used. The index of last uses holds it, so that most uses do not change the index. */
+  /**
+   * Hour of the last use, or of creation if the key was never used. The index of last uses holds it, so that most uses do not change the
+   * index.
+   */
   readonly useHour?: number;
-  /** The tenant of `_id`, for indexes that are in another order. This, `useHour` and `terms` are absent until `addFilterFields` has run. */
+  /** The tenant in `_id`, for indexes in another order. This, `useHour` and `terms` are absent until `addFilterFields` has run. */
   readonly tenant?: string;
-  /** Core's `termsOf`. */
+  /** See `termsOf` in the core. */
   readonly terms?: readonly string[];
-  /** Of the request that made the key: a mark of another request belongs to an earlier key of the same id. */
+  /** Id of the request that made the key. A mark with another request id belongs to an earlier key with the same id. */
   readonly requestId: string | null;
   /** Only on keys of a batch that has its own request id. */
   readonly batchMark?: string;
 }
 
 /**
- * What a deleted key leaves under its `_id`: put there and taken over by one-document writes, which need no transaction. It lacks all fields
- * of a key, so no list and no write meant for a key finds it.
+ * What a deleted key leaves under its `_id`. Single-document writes put it there and replace it, without a transaction. It has none of a
+ * key's fields, so no list and no write for a key matches it.
  */
 export interface Tombstone {
   readonly _id: string;
   readonly tombstoneRevision: number;
-  /** By the server's clock, like the index that ends the tombstone. */
+  /** By the server's clock, as the TTL index that removes the tombstone uses that clock. */
   readonly deleteTime: Date;
 }
 
@@ -68,23 +71,23 @@ export interface RequestMarkDocument {
   readonly requestId: string;
   readonly payloadDigest: string;
   readonly keyId: string;
-  /** A date, for the index that ends the mark. */
+  /** A date, for the TTL index that removes the mark. */
   readonly createTime: Date;
 }
 
-/** `_id` is the tenant. Kept only by processes that have a quota. */
+/** `_id` is the tenant. Maintained only by processes that have a quota. */
 export interface KeyCountDocument {
   readonly _id: string;
   /** Keys that are not revoked. */
   readonly used: number;
-  /** How often a process has counted. */
+  /** How often a process has recounted. */
   readonly corrections: number;
 }
 
 /** `_id` is "<tenant>/<event id>". */
 export interface AuditEventDocument extends Omit<AuditEvent, "eventId" | "timeMs"> {
   readonly _id: string;
-  /** A date, for the index that ends the event. */
+  /** A date, for the TTL index that removes the event. */
   readonly time: Date;
 }
 
@@ -101,7 +104,7 @@ export function markId(tenant: string, kind: KeyKind, requestId: string): string
   return documentId(tenant, `${kind}/${requestId}`);
 }
 
-/** The ids of a tenant's keys that sort after `afterKeyId`; "0" is the character after "/". */
+/** Selects a tenant's ids that sort after `afterKeyId`; "0" is the character after "/". */
 export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt: string } {
   return { $gt: documentId(tenant, afterKeyId), $lt: `${tenant}0` };
 }
@@ -119,7 +122,9 @@ export function documentOf(tenant: string, record: KeyRecord, requestId: string 
   };
 }
 
-/** What replacing a key writes: all but its id, its first revision and its last use. Fields that older documents lack are written too. */
+/**
+ * The fields that replacing a key writes: all but its id, first revision and last use. Fields that older documents lack are written too.
+ */
 export function replacedFields(
   record: KeyRecord,
 ): Required<
@@ -150,7 +155,7 @@ export function replacedFields(
   };
 }
 
-/** Wants integers of 64 bits as bigint (`useBigInt64`). */
+/** Requires 64-bit integers as bigint (`useBigInt64`). */
 export function recordOf(document: KeyDocument): KeyRecord {
   const keyId = document._id.slice(document._id.indexOf("/") + 1);
   return {

@@ -1,35 +1,35 @@
 import { MongoBulkWriteError, MongoError, MongoInvalidArgumentError } from "mongodb";
 import { Failure } from "../../error/failure.ts";
 
-// Codes of the server, https://www.mongodb.com/docs/manual/reference/error-codes/
+// Server error codes, https://www.mongodb.com/docs/manual/reference/error-codes/
 const DuplicateKey = 11000;
 /** BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: no retry will help. */
 const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
 
 /** The deadline of one operation passed. */
 export class StoreTimeoutError extends Error {
-  // A getter: the driver copies an error's own properties onto its own errors, which have such a getter themselves.
+  // A getter, because the driver copies an error's own properties to its own errors, and those have such a getter too.
   override get name(): string {
     return "StoreTimeoutError";
   }
 }
 
-/** True for a write that another document with the same unique key was in the way of. */
+/** Returns true if the write failed because another document has the same unique key. */
 export function isDuplicateKey(error: unknown): boolean {
   return error instanceof MongoError && error.code === DuplicateKey;
 }
 
-/** True if an unordered bulk write did all it was asked but for documents that were in the way. */
+/** Returns true if an unordered bulk write did everything except for documents whose unique key exists. */
 export function isOnlyDuplicates(error: unknown): boolean {
-  // The driver throws the same class for time-outs and lost connections; then there may be no error of a single write at all.
+  // The driver throws the same class for time-outs and lost connections; then there may be no error of a single write.
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined) return false;
   const writeErrors = error.result.getWriteErrors();
   return writeErrors.length > 0 && writeErrors.every(({ code }) => code === DuplicateKey);
 }
 
 /**
- * True for an error of the connection's socket. The driver passes it on unchanged if writing to the socket fails at once, as it does on the
- * first use of a connection whose server was killed a moment ago; it neither makes a MongoError of it nor tries again.
+ * Returns true for an error of the connection's socket. If writing to the socket fails at once, the driver passes the error on unchanged:
+ * it neither makes a MongoError of it nor retries. This happens on the first use of a connection whose server was just killed.
  */
 export function isSocketError(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof TypeError || !("code" in error) || typeof error.code !== "string") return false;
@@ -37,9 +37,10 @@ export function isSocketError(error: unknown): boolean {
 }
 
 /**
- * What the store's callers get for an error of the driver: STORE_UNAVAILABLE for time-outs, servers that cannot be reached, lost connections, servers that have no
- * primary, refuse the credentials or the write concern, and for a client that was closed; a plain Error for data that the server
- * refuses, which is our own fault. Other errors pass as they are. Messages of the driver name hosts, never the URI or its password.
+ * Maps an error of the driver to what the store's callers get. Returns STORE_UNAVAILABLE for time-outs, unreachable servers, lost
+ * connections, servers that have no primary or refuse the credentials or the write concern, and a client that was closed. Returns a plain
+ * Error for data that the server refuses, because that is our own fault. Other errors pass unchanged. The driver's messages name hosts,
+ * never the URI or its password.
  */
 export function storeError(error: unknown): unknown {
   if (!(error instanceof MongoError)) {
@@ -48,6 +49,6 @@ export function storeError(error: unknown): unknown {
   if (error instanceof MongoInvalidArgumentError || refusals.has(error.code)) {
     return new Error("the key store refused an operation", { cause: error });
   }
-  // An error of a bulk write holds all its documents, which are too much for a log.
+  // A bulk write error holds all its documents, which is too much for a log.
   return new Failure("STORE_UNAVAILABLE", { cause: error instanceof MongoBulkWriteError ? new Error(error.message) : error });
 }

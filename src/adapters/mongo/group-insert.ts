@@ -2,7 +2,7 @@ import { Failure } from "../../error/failure.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { Insertion } from "./inserts.ts";
 
-/** Transactions in progress at once; inserts that come meanwhile share the next. */
+/** Maximum transactions in progress; inserts that arrive meanwhile share the next one. */
 const defaultMaxGroups = 4;
 const maxKeysPerGroup = 64;
 
@@ -15,12 +15,12 @@ interface Waiting {
 
 export interface GroupInsert {
   insert(tenant: string, insertion: Insertion): Promise<InsertOutcome>;
-  /** Resolves when nothing waits or is in progress. */
+  /** Resolves when nothing waits and nothing is in progress. */
   settled(): Promise<void>;
 }
 
 /**
- * Lets inserts of one moment share a transaction: the round trips and the wait for a majority are most of what one costs. An insert that the
+ * Lets concurrent inserts share a transaction, because the round trips and the wait for a majority are most of its cost. An insert that the
  * server refuses fails alone.
  */
 export function createGroupInsert(
@@ -43,7 +43,7 @@ export function createGroupInsert(
         for (const waiting of group) await insertGroup(tenant, [waiting]);
         return;
       }
-      // The waiting ones have waited as long as the store was unavailable; each would wait for its own deadline.
+      // The inserts in the queue have waited as long as the store was unavailable; otherwise each would also wait until its own deadline.
       const failed = isOutage ? [...group, ...queue.splice(0)] : group;
       for (const { reject } of failed) reject(error);
     }

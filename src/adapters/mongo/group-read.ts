@@ -1,4 +1,4 @@
-/** So many documents of the largest kind still fit into one reply. */
+/** This many documents of the largest size still fit into one reply. */
 const maxKeysPerRead = 64;
 
 interface Waiting<T> {
@@ -8,8 +8,8 @@ interface Waiting<T> {
 }
 
 /**
- * Lets the reads of one turn of the event loop share a round trip: most of what a read costs is paid per command, in the driver and in the
- * server. The read begins after all of its callers asked, so each sees what was acknowledged before it asked.
+ * Lets the reads of one turn of the event loop share a round trip, because most of a read's cost in the driver and the server is per
+ * command. The read starts after all of its callers asked, so each sees what was acknowledged before it asked.
  */
 export function createGroupRead<T>(readMany: (ids: readonly string[]) => Promise<ReadonlyMap<string, T>>, maxKeys = maxKeysPerRead) {
   let queue: Waiting<T>[] = [];

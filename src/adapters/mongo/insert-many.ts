@@ -2,17 +2,21 @@ import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
 import type { Insertion, Inserts, Outcomes, Tombstones } from "./inserts.ts";
 
-/** How often all of a batch is tried in one step. Once is enough for new ids, twice for used ones; ids that others add at the same time take more. */
+/**
+ * Maximum attempts to add a whole batch in one step. New ids need one and used ids need two; ids that others add at the same time need
+ * more.
+ */
 const maxAttempts = 4;
-/** Insertions that go one by one do so this many at a time. */
+/** Maximum concurrent insertions when keys are added one by one. */
 const maxConcurrentInserts = 16;
 
 /**
- * Adds keys, each as if alone and in their order, in as few transactions as possible: one if all ids are free; if some are not, these are
- * found out and left away in the next, and as many as the quota leaves room for; what still collides goes one by one. A deadline holds for each step.
+ * Adds keys in as few transactions as possible, each with the outcome it would have alone and in their order. If all ids are free, one
+ * transaction is enough. If not, used ids and keys beyond the quota are left out of the next attempt. Ids that still collide are added one
+ * by one. Each step has its own deadline.
  */
 export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
-  /** Those that are left to do. */
+  /** The insertions still to do. */
   async function addTogether(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<readonly Insertion[]> {
     let left = insertions;
     let room = Number.POSITIVE_INFINITY;
@@ -34,11 +38,11 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
     return left;
   }
 
-  /** Those whose outcome still depends on others before them. */
+  /** The insertions whose outcome still depends on earlier ones. */
   async function withoutUsed(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<Insertion[]> {
     const found = await run((signal) => inserts.lookUp(tenant, insertions, signal));
     for (const [insertion, outcome] of found.outcomes) {
-      // A key id that is used may yet come second to a request id that one before this takes.
+      // Not final: an earlier insertion may take this request id, and then that is the outcome instead of the used key id.
       if (outcome.outcome === "request_id_used" || insertion.request === null) outcomes.set(insertion, outcome);
     }
     return insertions.filter((insertion) => !outcomes.has(insertion));
@@ -62,7 +66,7 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
   };
 }
 
-/** Tells insertions that share an id with an earlier one from those whose order does not matter. */
+/** Separates insertions that share an id with an earlier one from those whose order does not matter. */
 function partition(insertions: readonly Insertion[]): { apart: Insertion[]; colliding: Insertion[] } {
   const seen = new Set<string>();
   const apart: Insertion[] = [];

@@ -11,32 +11,32 @@ import { isDuplicateKey } from "./errors.ts";
 import type { Quota } from "./quota.ts";
 import type { Collections } from "./schema.ts";
 
-/** A key to add. Several with one `eventOf` share an event if they are added in one step. */
+/** A key to add. If several have the same `eventOf` and are added in one step, they share one event. */
 export interface Insertion extends NewKey {
   readonly eventOf: (keyIds: readonly string[]) => AuditEvent;
 }
 
 export type Outcomes = Map<Insertion, InsertOutcome>;
 
-/** The revisions of the tombstones that lie under the ids of keys to add, by document id. */
+/** The revisions of the tombstones under the ids of keys to add, by document id. */
 export type Tombstones = ReadonlyMap<string, number>;
 
-/** The steps that inserts are made of, each under the deadline of its signal. */
+/** The steps of an insert. Each runs until its signal aborts. */
 export interface Inserts {
   /**
-   * Adds all keys, over these tombstones, with their request ids and events, in one transaction. Null if any of the ids is used, or another
-   * tombstone is in the way, the tenant's use if the quota leaves no room for all: then nothing was added.
+   * Adds all keys with their request ids and events in one transaction, replacing these tombstones. Returns null if any id is used or
+   * another tombstone is found, and the tenant's use if the quota has no room for all. In both cases nothing was added.
    */
   addAll(tenant: string, insertions: readonly Insertion[], tombstones: Tombstones, signal: AbortSignal): Promise<Outcomes | KeyUse | null>;
-  /** The outcomes for those whose ids are seen to be used, and the tombstones that lie under the others. */
+  /** Returns the outcomes of those whose ids are used, and the tombstones under the ids of the others. */
   lookUp(tenant: string, insertions: readonly Insertion[], signal: AbortSignal): Promise<{ outcomes: Outcomes; tombstones: Tombstones }>;
-  /** Adds one key and finds out by itself what is in its way. */
+  /** Adds one key. Finds conflicts by itself. */
   addOne(tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome>;
 }
 
 /**
- * Adds a key, over a tombstone if there is one, and returns the revision it got. Rejects with a duplicate key error if a key exists. One
- * step on one document, but dearer than a plain insert.
+ * Adds a key, replacing a tombstone if there is one, and returns its revision. Rejects with a duplicate key error if a key exists. It is
+ * one operation on one document, but costs more than a plain insert.
  */
 export async function addKey(keys: Collection<KeyDocument>, document: KeyDocument, options: WriteOptions): Promise<number> {
   const revision = { $max: [document.revision, { $add: ["$tombstoneRevision", 1] }] };
@@ -50,9 +50,9 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
 }
 
 /**
- * A request id is used once in the whole cluster because it is in the `_id` of a mark, which the transaction that adds the key adds too. It is not a
- * field of the key under a unique index: a sharded cluster keeps such an index only if it begins with the shard key, and a mark outlives
- * its key.
+ * A request id is unique in the whole cluster because it is in the `_id` of a mark, which is added in the transaction that adds the key. It
+ * is not a field of the key under a unique index, because a sharded cluster allows such an index only if it begins with the shard key, and
+ * because a mark outlives its key.
  */
 export function createInserts({ keys, marks, auditEvents, claims }: Collections, quota: Quota, clock: Clock): Inserts {
   function marksOf(tenant: string, insertions: readonly Insertion[]): RequestMarkDocument[] {
@@ -150,7 +150,7 @@ export function createInserts({ keys, marks, auditEvents, claims }: Collections,
           const existing = batchMark == null ? null : await keys.findOne({ _id: document._id }, { readConcern: "linearizable", signal });
           return existing === null ? { outcome: "key_id_used" } : usedBy(existing, insertion);
         }
-        // Linearizable: the mark in the way may be of this moment, and not yet on a majority. Where it was lost again, the id is free.
+        // Linearizable: the mark may have just been written and not be on a majority yet. If it was rolled back, the id is free.
         const used = await marks.findOne({ _id: mark._id }, { readConcern: "linearizable", signal });
         if (used !== null) return outcomeOf(used, (await keys.findOne({ _id: documentId(tenant, used.keyId) }, { signal })) ?? undefined);
       }
@@ -166,7 +166,7 @@ function isCounted({ record }: Insertion): boolean {
 /** Ends a transaction: a tombstone is not the one that was looked up. */
 class OtherTombstoneError extends Error {}
 
-/** Ends a transaction: the quota leaves no room. */
+/** Ends the transaction: the quota has no room. */
 class QuotaExhaustedError extends Error {
   readonly use: KeyUse;
 
@@ -191,7 +191,7 @@ function eventsOf(insertions: readonly Insertion[]): AuditEvent[] {
   return Array.from(keyIds, ([eventOf, ids]) => eventOf(ids));
 }
 
-/** What a key says whose id was to be added. */
+/** The outcome for an insert whose key id this key uses. */
 function usedBy(document: KeyDocument, { batchMark }: Insertion): InsertOutcome {
   const isRepeated = document.batchMark !== undefined && document.batchMark === batchMark;
   return isRepeated ? { outcome: "batch_repeated", record: recordOf(document) } : { outcome: "key_id_used" };
@@ -210,7 +210,7 @@ function outcomeOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone 
   return { outcome: "request_id_used", ...usedRequestOf(mark, document) };
 }
 
-/** The key that a request made, unless it was deleted since; another key, or a tombstone, with its id is not it. */
+/** Returns the key that a request made, unless it was deleted since. Another key, or a tombstone, with its id does not count. */
 export function usedRequestOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone | undefined): UsedRequest {
   const isOfMark = document !== undefined && "kind" in document && document.requestId === mark.requestId;
   return { payloadDigest: mark.payloadDigest, record: isOfMark ? recordOf(document) : null };

@@ -22,7 +22,7 @@ export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
   /** How long audit events are kept. Default: `defaultAuditRetentionMs`. */
   readonly auditRetentionMs?: number | undefined;
-  /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
+  /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
   /** What differs for a tenant. */
   readonly tenantLimits?: AllTenantLimits | undefined;
@@ -31,8 +31,8 @@ export interface MongoKeyStoreOptions extends MongoOptions {
 }
 
 /**
- * The store in a MongoDB replica set or sharded cluster, for any number of processes. Makes collections and indexes that are missing. Rejects
- * with an Error naming the hosts if it cannot be used.
+ * The store in a MongoDB replica set or sharded cluster, for any number of processes. Creates missing collections and indexes. Rejects with
+ * an Error that names the hosts if it cannot be used.
  */
 export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<SharedKeyStore> {
   const { auditRetentionMs = defaultAuditRetentionMs, maxKeys = null } = options;
@@ -61,7 +61,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
 
   return {
     insert: (tenant, record, request, event) => groupInsert.insert(tenant, { record, request, eventOf: () => event }),
-    // Copies, since one item may be given twice and its outcomes differ.
+    // Copies, because the same item may be given twice with different outcomes.
     insertMany: (tenant, items, eventOf) =>
       insertMany(
         tenant,

@@ -13,7 +13,7 @@ import type { Quota } from "./quota.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
-/** What the key store does to keys that are there. Every function works under the deadline of its signal. */
+/** Operations of the key store on existing keys. Each runs until its signal aborts. */
 export interface Keys {
   /** By document id. */
   getMany(ids: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, KeyRecord>>;
@@ -37,15 +37,15 @@ export interface Rotation {
   readonly request: RequestMark | null;
 }
 
-/** What a record that was replaced says of its place in the quota. */
+/** The fields of a replaced record that show its place in the quota. */
 type Before = Pick<KeyDocument, "revoked" | "disabled" | "placeless">;
 
 /**
- * Changes are transactions with their audit events. One that finds nothing to change waits for a majority as well, so an answer of false is as
- * durable as one of true.
+ * A change and its audit event are one transaction. A transaction that finds nothing to change also waits for a majority, so false is as
+ * durable an answer as true.
  */
 export function createKeys(client: MongoClient, { keys, marks, auditEvents, claims }: Collections, quota: Quota, clock: Clock): Keys {
-  /** Null if there is no record to replace. */
+  /** Returns null if there is no record to replace. */
   async function replace(
     tenant: string,
     record: KeyRecord,
@@ -57,7 +57,7 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
     return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
   }
 
-  /** If the revoked key held the place of its chain, another key of the chain that is within its grace takes it. */
+  /** If the revoked key held its chain's place, gives the place to another key of the chain that is within its grace period. */
   async function giveBack(tenant: string, record: KeyRecord, before: Before, options: WriteOptions): Promise<void> {
     if (before.placeless === true) {
       await keys.updateOne({ _id: documentId(tenant, record.keyId) }, { $unset: { placeless: "" } }, options);
@@ -104,7 +104,7 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
     },
 
     async findRequest(tenant, kind, requestId, signal) {
-      // Linearizable: a rotation that was just refused for its request id must find what is in its way.
+      // Linearizable: a rotation that was just refused because of its request id must find the mark that caused this.
       const mark = await marks.findOne({ _id: markId(tenant, kind, requestId) }, { readConcern: "linearizable", signal });
       if (mark === null) return null;
       return usedRequestOf(mark, (await keys.findOne({ _id: documentId(tenant, mark.keyId) }, { signal })) ?? undefined);
@@ -122,7 +122,7 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
           return true;
         });
       } catch (error) {
-        // The successor's id or the request id is taken, and the transaction undone.
+        // The successor's id or the request id is used, and the transaction was rolled back.
         if (isDuplicateKey(error)) return false;
         throw error;
       }

@@ -4,10 +4,10 @@ import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, walkE
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { documentId, hourOf, idsAfter, type KeyDocument, recordOf } from "./document.ts";
 
-/** Read in one part at most where not every key that the index finds matches. */
+/** Maximum keys read in one step if the index also finds keys that do not match. */
 const maxCheckedPerPart = 100;
 
-/** As core's `statusAt` judges. */
+/** Must agree with `statusAt` in the core. */
 function statusFilter(status: KeyStatus | undefined, nowMs: number): Filter<KeyDocument> {
   switch (status) {
     case "active":
@@ -35,8 +35,8 @@ const timeIndexes: Readonly<Record<TimePlan["index"], { readonly field: TimeFiel
 };
 
 /**
- * The walk over one index. Its queries are asked one after the other until the page is full. Each walks the index in order and no further than
- * the page goes. The index is named, so that the planner has nothing to try out and cannot take a worse one.
+ * The walk over one index. Its queries run one after the other until the page is full. Each walks the index in order, and only as far as
+ * the page needs. The index is named, so that the planner does not try plans and cannot choose a worse one.
  */
 function walkOf(tenant: string, query: ListQuery, plan: KeyListPlan): Walk {
   const { kind, afterKeyId = "" } = query;
@@ -48,6 +48,8 @@ function walkOf(tenant: string, query: ListQuery, plan: KeyListPlan): Walk {
       const hint = query.actorId === undefined ? "keys_by_kind" : "keys_by_actor";
       return { hint, sort: { _id: 1 }, filters: [{ kind, ...ids, ...statusFilter(query.status, query.nowMs), ...actor }] };
     }
+    case "disabled":
+      return { hint: "keys_disabled", sort: { _id: 1 }, filters: [{ kind, disabled: true, ...ids }] };
     case "term":
       return { hint: "keys_by_term", sort: { _id: 1 }, filters: [{ tenant, kind, terms: plan.term, ...ids }] };
     case "name": {
@@ -74,7 +76,7 @@ function walkOf(tenant: string, query: ListQuery, plan: KeyListPlan): Walk {
 }
 
 function rangeOf({ index, fromMs, untilMs }: TimePlan): object {
-  // Which of the keys of the first and the last hour match is told from the key.
+  // In the first and the last hour, the key itself shows whether it matches.
   if (index === "lastUsedTime") return { $gte: hourOf(fromMs), $lte: hourOf(untilMs) };
   return untilMs === Number.POSITIVE_INFINITY ? { $gte: fromMs } : { $gte: fromMs, $lt: untilMs };
 }
@@ -86,7 +88,7 @@ interface RangeWalk {
   readonly isDescending: boolean;
 }
 
-/** The whole range, or what comes after the last key: first the keys with its value, then the others. */
+/** The whole range, or what follows the last key: first the keys with the same value, then the rest. */
 function continued(
   tenant: string,
   { afterKeyId = "", afterValue }: ListQuery,
@@ -102,13 +104,13 @@ function continued(
   ];
 }
 
-/** The value of a position as the index holds it. */
+/** The value of a position as the index stores it. */
 function storedValue(afterValue: number | string, field: RangeWalk["field"]): number | string {
   if (afterValue === neverMs) return Number.POSITIVE_INFINITY;
   return field === "useHour" ? hourOf(afterValue as number) : afterValue;
 }
 
-/** The queries of one part of a list. */
+/** The queries for one step of a list. */
 export function listCursors(
   keys: Collection<KeyDocument>,
   tenant: string,

@@ -8,15 +8,16 @@ import { aborted, inTransaction } from "./transaction.ts";
 /** Counts each tenant's keys that are not revoked, in the transactions that change their number. */
 export interface Quota {
   /**
-   * A transaction that may change the number of keys. In one process they go one after the other, as all of them write one document and would only make
-   * each other begin anew. Whoever waits does so for no longer than its own deadline, as those before it have earlier ones.
+   * Runs a transaction that may change the number of keys. In one process they run one after the other, because all of them write one
+   * document and would only make each other retry. A caller waits no longer than its own deadline, because those before it have earlier
+   * ones.
    */
   transaction<T>(tenant: string, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T>;
   /** Takes this many places. If fewer are free, takes none and returns the use. */
   take(tenant: string, count: number, options: WriteOptions): Promise<KeyUse | null>;
   /** Gives one place back. */
   release(tenant: string, options: WriteOptions): Promise<void>;
-  /** Resolves once this process has counted the tenant's keys, as it does before its first transaction with them. */
+  /** Resolves once this process has counted the tenant's keys, which it does before its first transaction with them. */
   counted(tenant: string): Promise<void>;
 }
 
@@ -57,8 +58,8 @@ function createQuota(
   const counts = new Map<string, Promise<void>>();
 
   /**
-   * Sets the count right, which processes without a quota leave behind as it was. Count and keys are read as of one moment, and what is
-   * between the two is added: changes after that moment count in both. Of several processes that do so at once one does it.
+   * Corrects the count, because processes without a quota do not update it. The count and the keys are read as of one moment, and the
+   * difference is added to the count: changes after that moment apply to both. If several processes do this at once, one of them succeeds.
    */
   async function count(tenant: string): Promise<void> {
     await keyCounts.updateOne({ _id: tenant }, { $setOnInsert: { used: 0, corrections: 0 } }, { upsert: true });
@@ -123,7 +124,7 @@ async function countKeys(keys: Collections["keys"], tenant: string, session: Cli
     const [counted] = await keys.aggregate<{ count: number | bigint }>(pipeline, options).toArray();
     total += Number(counted?.count ?? 0);
   }
-  // Disabled keys count, although their status is that of revoked ones. Of a chain of rotations one key counts.
+  // Disabled keys count, although the indexes show them as revoked. A chain of rotations counts as one key.
   for (const [hint, filter, sign] of [
     ["keys_disabled", { disabled: true }, 1],
     ["keys_placeless", { placeless: true as const }, -1],

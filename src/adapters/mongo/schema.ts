@@ -4,16 +4,16 @@ import type { ClaimDocument } from "./claims.ts";
 import type { AuditEventDocument, KeyCountDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 import { addFilterFields } from "./filter-fields.ts";
 
-/** How long a deleted key's revision is remembered: longer than any cache keeps a record. */
+/** How long the revision of a deleted key is kept: longer than any cache keeps a record. */
 const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
 const markLifeSeconds = markLifeMs / 1000;
 
 /**
- * Lists go by `_id`, so each index holds what its filter compares, then `_id`, with `expireTimeMs` at the end, so that the status is told from
- * the index alone. A list without a status merges the two halves of its index in order. Finding expired keys still walks over all that are
- * not revoked: the status of a key changes with the clock, and no index can follow that.
+ * Lists go by `_id`, so each index holds the fields of its filter, then `_id`, then `expireTimeMs`, so that the index alone shows the
+ * status. A list without a status merges the two halves of its index in order. Finding expired keys still walks over all keys that are not
+ * revoked: a key's status changes with the clock, which no index can follow.
  *
- * The other filters and orders have an index each, with the tenant in front. Those in the order of a time hold revoked keys apart.
+ * Each of the other filters and orders has an index that begins with the tenant. Those in the order of a time hold revoked keys apart.
  */
 export const keyIndexes = [
   { name: "keys_by_kind", key: { kind: 1, revoked: 1, _id: 1, expireTimeMs: 1 } },
@@ -34,7 +34,7 @@ const markIndexes = [
 
 const claimIndexes = [{ name: "claims_by_owner", key: { owner: 1 } }] as const satisfies IndexDescription[];
 
-/** Events sort by id, thus by time. The last one ends them, at an age that is a setting. */
+/** Events sort by id, and so by time. The last index removes them at a configured age. */
 export const auditIndexes = [
   { name: "events_by_key", key: { keyIds: 1, _id: 1 } },
   { name: "events_by_method", key: { method: 1, _id: 1, caller: 1 } },
@@ -44,7 +44,7 @@ export const auditIndexes = [
 
 export interface Collections {
   readonly keys: Collection<KeyDocument>;
-  /** The same collection: what is left of deleted keys. */
+  /** The same collection, for tombstones of deleted keys. */
   readonly tombstones: Collection<Tombstone>;
   readonly marks: Collection<RequestMarkDocument>;
   readonly auditEvents: Collection<AuditEventDocument>;
@@ -53,7 +53,7 @@ export interface Collections {
 }
 
 export function collectionsOf(db: Db): Collections {
-  // `useBigInt64` since quotas go up to 2^63 - 1.
+  // `useBigInt64` because quotas go up to 2^63 - 1.
   const keys = db.collection<KeyDocument>("keys", { useBigInt64: true });
   return {
     keys,
@@ -66,11 +66,11 @@ export function collectionsOf(db: Db): Collections {
 }
 
 /**
- * Creates missing collections and indexes, however long that takes. Rejects with an Error naming the index if one exists
- * that differs; further indexes are left alone. Processes that start at the same time do not disturb each other.
+ * Creates missing collections and indexes, without a time limit. Rejects with an Error that names the index if one exists and differs;
+ * ignores additional indexes. Processes may do this at the same time.
  */
 export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<void> {
-  // A transaction can make a collection too, but not two of them at the same time.
+  // A transaction can create a collection too, but two transactions cannot at the same time.
   for (const name of ["keys", "request_marks", "audit_events", "key_counts", "claims", "cache_generation"])
     await ensureCollection(db, name);
   await ensureIndexes(db, "keys", keyIndexes);
@@ -86,7 +86,7 @@ export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<vo
   );
 }
 
-/** Of the processes that share the store, the one that started last has its way. */
+/** If the processes that share the store disagree, the one that started last wins. */
 async function setExpiry(db: Db, collection: string, name: string, expireAfterSeconds: number): Promise<void> {
   const found = (await db.collection(collection).indexes()).find((index) => index.name === name);
   if (found?.expireAfterSeconds === undefined || found.expireAfterSeconds === expireAfterSeconds) return;
@@ -97,7 +97,8 @@ async function ensureIndexes(db: Db, collection: string, wanted: readonly IndexD
   await checkIndexes(db, collection, wanted);
   // Building an index on many keys takes longer than any read or write may.
   const unhurried: CreateIndexesOptions & { socketTimeoutMS: number } = { socketTimeoutMS: 0 };
-  // All of them: a process that starts at the same time may still build one, and until it is built no hint may name it. This waits for it.
+  // All indexes, also existing ones: a process that starts at the same time may still be building one, and a hint must not name it until it
+  // is built. This call waits for that.
   await db.collection(collection).createIndexes([...wanted], unhurried);
 }
 
@@ -112,20 +113,20 @@ async function ensureCollection(db: Db, name: string): Promise<void> {
   }
 }
 
-/** Throws if an index has the name or the fields of a wanted one and is not the same. */
+/** Throws if an index has the name or the fields of a wanted one but differs from it. */
 async function checkIndexes(db: Db, collection: string, all: readonly IndexDescription[]): Promise<void> {
   const found = await db.collection(collection).indexes();
   for (const wanted of all) {
     const same = found.find(({ name, key }) => name === wanted.name || JSON.stringify(key) === JSON.stringify(wanted.key));
     if (same !== undefined && essence(same) !== essence(wanted)) {
       throw new Error(
-        `the index ${same.name} of the collection ${collection} differs from what Keywright needs: drop it, and it is made again`,
+        `the index ${same.name} of the collection ${collection} differs from what Keywright needs: drop it; Keywright creates it again`,
       );
     }
   }
 }
 
-/** What two indexes must have in common, in a text. The order of an index's fields counts. */
+/** Returns, as text, the properties in which two indexes must agree. The order of an index's fields matters. */
 function essence(index: Document): string {
   const { name, key, unique = false, sparse = false, hidden = false, expireAfterSeconds, partialFilterExpression, collation } = index;
   return JSON.stringify([name, key, unique, sparse, hidden, expireAfterSeconds, partialFilterExpression, collation]);

@@ -5,7 +5,7 @@ import { isDuplicateKey } from "./errors.ts";
 
 interface StoreDocument {
   readonly _id: "store" | "token_salt";
-  /** The value, named after the first that there was. */
+  /** The value. Named after the first value that existed. */
   readonly id: string;
 }
 
@@ -18,7 +18,7 @@ export async function readTokenSalt(db: Db, signal: AbortSignal): Promise<Uint8A
   return Buffer.from(await readOrMake(db, "token_salt", () => randomBytes(tokenSaltBytes).toString("base64"), signal), "base64");
 }
 
-/** Values that belong to the store and never change. The first process that asks creates them. */
+/** Values that belong to the store and never change. The first process that asks for one creates it. */
 async function readOrMake(db: Db, name: StoreDocument["_id"], make: () => string, signal: AbortSignal): Promise<string> {
   const stores = db.collection<StoreDocument>("store");
   const known = await stores.findOne({ _id: name }, { signal });

@@ -11,19 +11,20 @@ const firstPauseMs = 2;
 const maxPauseMs = 100;
 
 /**
- * Runs `body`, whose operations take the session, in a transaction and commits it; again from the start if the server says that this can
- * help, as after a write conflict. Where `body` changed nothing, the commit still waits until a majority has what it read. Rejects with
- * what the body or the commit threw, or with the signal's reason once it aborts: then nobody knows whether the commit will have happened.
+ * Runs `body` in a transaction and commits it. The operations of `body` must use the session. Starts over if the server says that this can
+ * help, for example after a write conflict. If `body` changed nothing, the commit still waits until a majority has what it read. Rejects
+ * with the error of `body` or of the commit, or with the signal's reason once it aborts; after an abort it is unknown whether the
+ * transaction will be committed.
  *
- * Not the driver's `withTransaction`, which takes no deadline and tries for two minutes.
+ * This replaces the driver's `withTransaction`, which takes no deadline and retries for two minutes.
  */
 export async function inTransaction<T>(client: MongoClient, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T> {
-  // A commit cannot be aborted; the time-outs of the client end it, without anybody waiting.
+  // A commit cannot be aborted. The client's time-outs end it, and no caller waits for that.
   return Promise.race([aborted(signal), attempts(client, signal, body)]);
 }
 
 async function attempts<T>(client: MongoClient, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T> {
-  // Ends with the block, and with it a transaction that is still open.
+  // The session ends with the block, and so does a transaction that is still open.
   await using session = client.startSession({ causalConsistency: false });
   for (let attempt = 0; ; attempt += 1) {
     session.startTransaction(transactionOptions);
@@ -39,7 +40,7 @@ async function attempts<T>(client: MongoClient, signal: AbortSignal, body: (sess
   }
 }
 
-/** Commits again if the outcome is not known. This changes nothing if the commit had happened. */
+/** Commits again if the outcome is unknown. If the first commit succeeded, this changes nothing. */
 async function commit(session: ClientSession, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
@@ -51,7 +52,7 @@ async function commit(session: ClientSession, signal: AbortSignal): Promise<void
   }
 }
 
-/** A transaction whose connection was lost before its commit is undone by the server. */
+/** If a connection is lost before the commit, the server rolls the transaction back. */
 function isTransient(error: unknown): boolean {
   return hasLabel(error, "TransientTransactionError") || isSocketError(error);
 }

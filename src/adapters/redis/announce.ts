@@ -4,16 +4,16 @@ import type { Link } from "./link.ts";
 export interface Announcement {
   readonly name: string;
   readonly entry: Buffer;
-  /** 0 keeps nothing, and removes what is older. */
+  /** 0 stores nothing, and removes anything older. */
   readonly lifeMs: number;
   readonly message: string;
 }
 
-/** Redis does nothing else during a round trip, and each has to be over before the time-out of a command. */
+/** Redis does nothing else while it runs a script, and each round trip must end before the time-out of a command. */
 const maxAnnouncements = 250;
 const maxBytes = 256 * 1024;
 
-/** Parts of which each is one round trip. */
+/** Splits announcements into parts of one round trip each. */
 export function roundTrips(announcements: readonly Announcement[]): Announcement[][] {
   const parts: Announcement[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
@@ -30,10 +30,10 @@ export function roundTrips(announcements: readonly Announcement[]): Announcement
   return parts;
 }
 
-/** Keeps the entries and publishes the messages. */
+/** Stores the entries and publishes the messages. */
 export async function announce(link: Link, channel: string, announcements: readonly Announcement[]): Promise<void> {
   if (link.isCluster) {
-    // One after the other: a process that hears of a change before it is in place would read, and keep, the old entry.
+    // In this order: a process that receives a change before the entry is stored would read, and keep, the old entry.
     await Promise.all(announcements.map(({ name, entry, lifeMs }) => link.nodeOf(name).kwPut(name, entry, lifeMs)));
     await Promise.all(announcements.map(({ message }) => link.nodeOf(channel).spublish(channel, message)));
     return;

@@ -6,13 +6,16 @@ import type { RedisAddress } from "./uri.ts";
 /** Which master holds which slots, as one node of a cluster sees it. */
 export interface ClusterView {
   readonly masters: readonly RedisAddress[];
-  /** Index into `masters` by slot. */
+  /** Index into `masters`, by slot. */
   readonly masterBySlot: Uint16Array;
-  /** The same for nodes that agree. Holds node ids, because each node may know the others by other addresses. */
+  /** Equal for nodes that agree. It holds node ids, because each node may know the others by different addresses. */
   readonly fingerprint: string;
 }
 
-/** Asks a node; `asked` is its address, for a node that does not know its own. Rejects with UnusableServerError if the cluster does not serve all slots. */
+/**
+ * Asks one node for its view. `asked` is the node's address, used if the node does not know its own. Rejects with UnusableServerError if
+ * the cluster does not serve all slots.
+ */
 export async function readClusterView(client: Redis, asked: RedisAddress): Promise<ClusterView> {
   const [slots, info] = await Promise.all([client.call("CLUSTER", "SLOTS"), client.call("CLUSTER", "INFO")]);
   if (!String(info).includes("cluster_state:ok")) throw new UnusableServerError("the cluster is down");

@@ -8,16 +8,16 @@ export interface ConnectionOptions {
   readonly login: RedisLogin;
   readonly db: number;
   readonly tls: boolean;
-  /** Certificates to trust in place of the system's, in PEM. */
+  /** Certificates to trust instead of the system's, in PEM. */
   readonly tlsCa: string | Buffer | undefined;
-  /** For opening a connection, from the first packet until the server has let us in. */
+  /** Time-out of opening a connection, from the first packet until the login succeeds. */
   readonly connectTimeoutMs: number;
 }
 
 /**
- * Opens one connection, which never becomes another: it does not reconnect, queues nothing while it is away and sends nothing twice, so that
- * whatever was found out about the server holds for every answer that comes by this client. Emits `close` when it is lost. Rejects if
- * the server cannot be reached or does not let us in.
+ * Opens one connection. It never reconnects, never queues commands while it is closed and never sends a command twice, so facts about the
+ * server stay true for every reply on this client. Emits `close` when it is lost. Rejects if the server cannot be reached or refuses the
+ * login.
  */
 export async function openConnection(address: RedisAddress, options: ConnectionOptions): Promise<ScriptedRedis> {
   const client = new Redis({
@@ -37,7 +37,7 @@ export async function openConnection(address: RedisAddress, options: ConnectionO
     autoResubscribe: false,
     enableReadyCheck: false,
     enableAutoPipelining: true,
-    // RESP2 and no CLIENT SETINFO: what is not sent needs no permission.
+    // RESP2 and no CLIENT SETINFO, because a command that is not sent needs no permission.
     protocol: 2,
     disableClientInfo: true,
   }) as ScriptedRedis;
@@ -55,16 +55,16 @@ export async function openConnection(address: RedisAddress, options: ConnectionO
 }
 
 /**
- * What a master calls the data it holds: its run id, another one after every start of the process, and its replication id, which changes
- * whenever a server becomes the master, so also one that was it before. Rejects with UnusableServerError if the server is not a master with all its
- * data loaded.
+ * Returns what a master calls its data: the run id, which changes with every start of the process, and the replication id, which changes
+ * whenever a server becomes the master, even if it was the master before. Rejects with UnusableServerError if the server is not a master
+ * that has loaded all its data.
  */
 export async function readDataSet(client: Redis): Promise<string> {
   const sections = await Promise.all([client.info("server"), client.info("replication"), client.info("persistence")]);
   const facts = new Map([...sections.join("\n").matchAll(/^([a-z_]+):([^\r\n]*)/gm)].map(([, name, value]) => [name, value]));
   const runId = facts.get("run_id") ?? "";
   const replicationId = facts.get("master_replid") ?? "";
-  if (runId === "" || replicationId === "") throw new UnusableServerError("the server does not say who it is");
+  if (runId === "" || replicationId === "") throw new UnusableServerError("the server returned no run id or no replication id");
   if (facts.get("role") !== "master") throw new UnusableServerError("the server is a replica");
   if (facts.get("loading") !== "0") throw new UnusableServerError("the server is loading its data");
   return `${runId} ${replicationId}`;

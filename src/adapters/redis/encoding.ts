@@ -12,8 +12,8 @@ import type { CacheEntry } from "../../ports/record-cache.ts";
  *          17-    body: nothing for an absent key, else the record's fields as a JSON array
  *
  * Bytes 0 to 12 are read by the scripts (scripts.ts) and by other releases, whatever the version, so they never change within one layout
- * (names.ts). A release that does not know the version takes the entry for a miss. So a change of the body, such as one more field, needs
- * the next version: else a release without the field would read such an entry, and one with it an entry that lacks it.
+ * (names.ts). A release treats an entry of an unknown version as a miss. So a change of the body, such as one more field, needs the next
+ * version: otherwise a release without the field would read an entry that has it, and a release with it would read an entry that lacks it.
  */
 const version = 3;
 const crcAt = 13;
@@ -26,7 +26,7 @@ const reasons: Numbers<RevocationReason> = { key_compromise: 0, affiliation_chan
 
 type Numbers<Name extends string> = Readonly<Record<Name, number>>;
 
-/** Revision and deadline must fit 48 bits; both do for the next 8000 years. */
+/** Revision and deadline must fit into 48 bits; both do for the next 8000 years. */
 export function encodeEntry(entry: CacheEntry): Buffer {
   const body = entry.record === null ? "" : JSON.stringify(fieldsOf(entry.record));
   const bytes = Buffer.allocUnsafe(bodyAt + Buffer.byteLength(body));
@@ -38,7 +38,7 @@ export function encodeEntry(entry: CacheEntry): Buffer {
   return bytes;
 }
 
-/** Undefined for bytes that are damaged, of another version, or not of this key. */
+/** Returns undefined for bytes that are damaged, of another version, or of another key. */
 export function decodeEntry(bytes: Buffer, keyId: string): CacheEntry | undefined {
   if (bytes.length < bodyAt || bytes[0] !== version || bytes.readUInt32BE(crcAt) !== checksum(bytes)) return undefined;
   const revision = bytes.readUIntBE(1, 6);
@@ -83,7 +83,7 @@ function fieldsOf(record: KeyRecord) {
 
 type Fields = ReturnType<typeof fieldsOf>;
 
-/** The checksum guarantees the shape: an entry of this version has these fields. */
+/** The checksum guarantees the shape: every entry of this version has these fields. */
 function recordOf(fields: Fields, revision: number): KeyRecord {
   const [kind, keyId, digest, name, actorId, visibility, createTimeMs, updateTimeMs, expireTimeMs, lastUsedTimeMs, ...more] = fields;
   const [scopes, allowedCidrs, revocation, rate, metadata, firstRevision, disabled, lineageId, supersededBy] = more;

@@ -3,15 +3,18 @@ import { ReplyError } from "ioredis";
 /** A server that cannot be used. Its message holds no secret. */
 export class UnusableServerError extends Error {}
 
-/** Replies after which the connection leads to a server that is not, or no longer, the one to talk to. */
+/** Replies that mean that the server is not, or no longer, the one to use. */
 const endings = new Set(["LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "NOAUTH"]);
 
-/** Whether only this command went wrong, and the connection may be used on: out of memory, not permitted, slot in progress. */
+/** Returns whether only this command failed and the connection is still usable: out of memory, not permitted, slot in progress. */
 export function concernsOneCommand(error: unknown): boolean {
   return error instanceof ReplyError && !endings.has(replyCode(error));
 }
 
-/** Says what went wrong in a word or two for a log. Never the error itself: ioredis puts the command with its arguments into it, passwords as well. */
+/**
+ * Describes an error in a few words for a log. Never use the error itself: ioredis adds the command with its arguments to it, including
+ * passwords.
+ */
 export function describeError(error: unknown): string {
   if (error instanceof UnusableServerError) return error.message;
   if (error instanceof ReplyError) return `Redis answered ${replyCode(error)}`;

@@ -2,7 +2,10 @@ import type { SharedLedger } from "../../ports/ledger.ts";
 import type { Circuit } from "./circuit.ts";
 import { createNames } from "./names.ts";
 
-/** The shared ledger. One script for each take, on one key, so that it works in a cluster. The takes of one turn are written at once. */
+/**
+ * The shared ledger. Each take is one script on one key, so that it works in a cluster. The takes of one turn of the event loop are written
+ * together.
+ */
 export function createRedisLedger(circuit: Circuit, { namespace }: { readonly namespace: string }): SharedLedger {
   const { limit: limitName } = createNames(namespace);
   return {

@@ -1,11 +1,11 @@
 import type { Redis } from "ioredis";
 
 /*
- * `put(name, entry, life)`: the entry (encoding.ts), of which revision and deadline are read from its first 13 bytes, as are those of the one
- * that is there; life in milliseconds, 0 keeps nothing and removes what is older.
+ * `put(name, entry, life)` stores the entry (encoding.ts) if it is newer. It reads revision and deadline from the first 13 bytes of both
+ * entries. Life is in milliseconds; 0 stores nothing and removes anything older.
  *
- * The same revision with a later deadline is the same knowledge, seen later: without it, an entry would stay past its deadline for as long
- * as Redis keeps it for times without the store. Bytes too short for an entry count as none.
+ * The same revision with a later deadline is the same knowledge, seen later. Without this rule, an entry would stay past its deadline for
+ * as long as Redis keeps entries for outages of the store. Values too short for an entry count as absent.
  */
 const putIfNewer = `
 local function head(bytes)
@@ -27,7 +27,10 @@ local function put(name, entry, life)
 end
 `;
 
-/** Each in one step, so that a process that hears of a change finds it in place. ARGV[1]: channel; then entry, life and message for each key. */
+/**
+ * Each key in one step, so that a process that receives a change finds the entry in place. ARGV[1]: channel; then entry, life and message
+ * for each key.
+ */
 const announce = `${putIfNewer}
 for i, name in ipairs(KEYS) do
   put(name, ARGV[3 * i - 1], ARGV[3 * i])
@@ -39,15 +42,15 @@ return 1
 /*
  * One take of a rate limit (core/rate-limit.ts) on the server's clock.
  *
- * KEYS[1]  name of the debt: `<end, us> <end, part> <quota> <window, us>`, with the rate it was made under; it expires when it ends
- * ARGV[1]  quota, in decimal digits, since doubles do not hold all of them
+ * KEYS[1]  name of the debt: `<end, us> <end, part> <quota> <window, us>`, and the rate that applied; expires when the debt ends
+ * ARGV[1]  quota, as decimal digits, because a double cannot hold every quota
  * ARGV[2]  window in us
  * ARGV[3]  parts of a us
  * ARGV[4], ARGV[5]  price: us, part
- * ARGV[6], ARGV[7]  debt of which nothing is known here: us, part
- * ARGV[8], ARGV[9]  debt that there is at least, with that: us, part
+ * ARGV[6], ARGV[7]  debt that Redis does not know about: us, part
+ * ARGV[8], ARGV[9]  minimum debt, including that: us, part
  *
- * Returns whether the price was admitted, and the debt after it. Text that is not a debt counts as no debt.
+ * Returns whether the price was admitted, and the debt afterwards. Text that is not a debt counts as no debt.
  */
 const take = `
 local time = redis.call('TIME')
@@ -94,7 +97,7 @@ end
 return {admitted and 1 or 0, us, part}
 `;
 
-/** Options of an ioredis client; sent whole once on each connection, and by digest from then on. */
+/** Options of an ioredis client. Each script is sent in full once per connection, then by digest. */
 export const scripts = {
   kwPut: { lua: `${putIfNewer}\nput(KEYS[1], ARGV[1], ARGV[2])\nreturn 1`, numberOfKeys: 1 },
   kwAnnounce: { lua: announce },

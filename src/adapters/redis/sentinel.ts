@@ -5,12 +5,12 @@ import { withTimeout } from "./timeout.ts";
 import type { RedisAddress } from "./uri.ts";
 
 export interface Sentinels {
-  /** The address of the master, from the first sentinel that answers. Rejects with UnusableServerError if none does. */
+  /** Returns the address of the master, from the first sentinel that answers. Rejects with UnusableServerError if none does. */
   master(): Promise<RedisAddress>;
   close(): void;
 }
 
-/** Keeps a connection to one of the sentinels while it answers, then turns to the next. `timeoutMs`: for one question. */
+/** Keeps a connection to one of the sentinels while it answers, then tries the next. `timeoutMs` applies to each question. */
 export function createSentinels(
   seeds: readonly RedisAddress[],
   masterName: string,
@@ -39,7 +39,7 @@ export function createSentinels(
 
   return {
     async master() {
-      // Once more than there are sentinels: the connection kept may have been closed since.
+      // One more try than there are sentinels, because the kept connection may have been closed since.
       for (let tries = 0; tries <= seeds.length; tries += 1) {
         try {
           return await ask();

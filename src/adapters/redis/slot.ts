@@ -1,4 +1,4 @@
-/** Slots of a Redis Cluster. */
+/** Number of slots in a Redis Cluster. */
 export const slotCount = 16_384;
 
 const table = new Uint16Array(256).map((_, byte) => {
@@ -7,7 +7,10 @@ const table = new Uint16Array(256).map((_, byte) => {
   return crc;
 });
 
-/** Slot of a key: CRC-16/XMODEM of its name, or of what is between the first braces if that is not empty (Redis Cluster specification). */
+/**
+ * Returns a key's slot: CRC-16/XMODEM of its name, or of the text between the first braces if that is not empty (Redis Cluster
+ * specification).
+ */
 export function slotOf(name: string): number {
   const open = name.indexOf("{");
   const close = open === -1 ? -1 : name.indexOf("}", open + 1);

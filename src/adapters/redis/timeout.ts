@@ -2,8 +2,9 @@ import { performance } from "node:perf_hooks";
 import { UnusableServerError } from "./failures.ts";
 
 /**
- * The promise's outcome, or a rejection after `timeoutMs`. Time in which this process could not run does not count, so that a pause of ours
- * is not taken for silence of the server: a timer that comes late gets half as much time once more, and what already waits on a socket is read first.
+ * Returns the promise's outcome, or rejects after `timeoutMs`. Time in which this process could not run does not count, so that a pause of
+ * ours is not mistaken for silence of the server: a timer that fires late gets half as much time again, and data that already waits on a
+ * socket is read first.
  */
 export function withTimeout<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import { createSentinels } from "./sentinel.ts";
 import { withTimeout } from "./timeout.ts";
 import type { RedisAddress, RedisTarget } from "./uri.ts";
 
-/** The servers that make up the cache at a moment. */
+/** The servers that make up the cache at one moment. */
 export interface Servers {
   /** One, or the masters of a cluster. */
   readonly masters: readonly RedisAddress[];
@@ -13,14 +13,14 @@ export interface Servers {
 }
 
 export interface Topology {
-  /** Finds the servers. Rejects if that is not possible at the moment; a later try asks somebody else first. */
+  /** Finds the servers. Rejects if that fails; a later call asks another server first. */
   find(): Promise<Servers>;
-  /** Whether these are still the current servers, as far as other servers know. May take long; never rejects. */
+  /** Returns whether these are still the current servers, as far as other servers know. May take long; never rejects. */
   stillHolds(servers: Servers): Promise<boolean>;
   close(): void;
 }
 
-/** `timeoutMs`: for one question. */
+/** `timeoutMs` applies to each question. */
 export function createTopology(target: RedisTarget, options: ConnectionOptions, timeoutMs: number): Topology {
   switch (target.topology) {
     case "single":
@@ -33,8 +33,8 @@ export function createTopology(target: RedisTarget, options: ConnectionOptions, 
 }
 
 /**
- * A master that the sentinels gave up may still answer those who reach it, so the sentinels are asked again and again. If none of them
- * can be reached, the master we have is kept: that alone says nothing against it.
+ * A master that the sentinels gave up on may still answer clients that reach it, so the sentinels are asked again and again. If none of
+ * them can be reached, the current master is kept, because that alone is no evidence against it.
  */
 function sentinelTopology(target: RedisTarget, options: ConnectionOptions, timeoutMs: number): Topology {
   const sentinels = createSentinels(target.seeds, target.masterName, { ...options, login: target.sentinelLogin, db: 0 }, timeoutMs);
@@ -71,12 +71,12 @@ function clusterTopology(target: RedisTarget, options: ConnectionOptions, timeou
             client.disconnect();
           }
         } catch {
-          // The next one may know.
+          // The next one may know the slots.
         }
       }
       throw new UnusableServerError("no node of the cluster can say where the slots are");
     },
-    // The nodes are asked by whoever holds the connections to them.
+    // The holder of the connections asks the nodes itself.
     stillHolds: async () => true,
     close: () => {},
   };

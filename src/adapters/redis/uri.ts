@@ -1,24 +1,24 @@
-/** Where one server listens. An IPv6 address is without brackets. */
+/** Address of one server. An IPv6 address has no brackets. */
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;
 }
 
-/** An ACL user; without a name it is the server's default user. */
+/** An ACL user. Without a name it is the server's default user. */
 export interface RedisLogin {
   readonly username?: string;
   readonly password?: string;
 }
 
-/** What a cache URI names. */
+/** The parsed form of a cache URI. */
 export interface RedisTarget {
   readonly topology: "single" | "sentinel" | "cluster";
-  /** The server; the sentinels; some nodes of the cluster. At least one. */
+  /** The server, the sentinels, or some nodes of the cluster. At least one. */
   readonly seeds: readonly RedisAddress[];
   readonly login: RedisLogin;
-  /** For the sentinels themselves. */
+  /** Login at the sentinels themselves. */
   readonly sentinelLogin: RedisLogin;
-  /** What the sentinels call the group of servers; empty without Sentinel. */
+  /** The name of the master in Sentinel; empty without Sentinel. */
   readonly masterName: string;
   readonly db: number;
   readonly tls: boolean;
@@ -29,13 +29,13 @@ const shape = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\/(?:([^@/?#]*)@
 const hostAndPort = /^(\[[0-9a-fA-F:.]+\]|[^:[\],]+)(?::(\d{1,5}))?$/;
 
 /**
- * Reads
+ * Parses
  *
  *     redis://[user:password@]host[:port][/db]            rediss:// is the same over TLS
  *     redis+sentinel://[user:password@]host[:port],.../master-name[/db][?tls=true&sentinel_username=...&sentinel_password=...]
  *     redis+cluster://[user:password@]host[:port],...[?tls=true]
  *
- * User names, passwords and the master's name are percent-encoded. Throws an Error that holds nothing of the URI.
+ * User names, passwords and the master's name are percent-encoded. Throws an Error that contains nothing of the URI.
  */
 export function parseRedisUri(uri: string): RedisTarget {
   const [, scheme, userinfo, hosts = "", path = "", query = ""] = shape.exec(uri) ?? [];
@@ -47,7 +47,8 @@ export function parseRedisUri(uri: string): RedisTarget {
   const segments = path.split("/").slice(1).map(decode);
   const masterName = topology === "sentinel" ? (segments.shift() ?? "") : "";
   if (topology === "sentinel" && masterName === "") throw malformed("lacks the name of the master behind the sentinels");
-  if (segments.length > 1 || (topology === "cluster" && segments.join("") !== "")) throw malformed("has a path that is no database");
+  if (segments.length > 1 || (topology === "cluster" && segments.join("") !== ""))
+    throw malformed("has a path that is not a database number");
   return {
     topology,
     seeds,
@@ -90,7 +91,7 @@ function loginOf(username: string | undefined, password: string | undefined): Re
 }
 
 function database(text: string): number {
-  if (!/^\d{0,5}$/.test(text)) throw malformed("has a database that is no number");
+  if (!/^\d{0,5}$/.test(text)) throw malformed("has a database that is not a number");
   return Number(text);
 }
 

@@ -3,7 +3,7 @@ import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
 import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
 
 export interface Audit {
-  /** Wants a transaction around it: that of the change which the event tells of. Passes over an event that is there already. */
+  /** Adds an event. Call it in the transaction of the change that the event describes. Skips an event that exists. */
   add(tenant: string, event: AuditEvent): void;
   list(tenant: string, query: AuditQuery): AuditPart;
 }
@@ -21,14 +21,15 @@ const columns = [
   "error_reason",
 ] as const;
 
-/** Looked at in one step at most, as for lists of keys. */
+/** Maximum events checked in one step, as for lists of keys. */
 export const maxEventsPerStep = 2000;
-/** Read in one step at most: an event may name 1000 keys. */
+/** Maximum events read in one step: an event may name 1000 keys. */
 const maxReadPerStep = 50;
 
 /**
- * Where the events of one combination of filters are found: by the index of the one that leaves the fewest, a key has few, a method fewer than a
- * caller, who is often always the same. The other filters are judged from that index too. It is named for the reason given at `listSql`.
+ * Where the events of one combination of filters are found: in the index of the most selective filter given. A key has few events, a method
+ * has fewer than a caller, and often there is only one caller. The other filters are also checked in that index. The index is named for the
+ * reason given at `listSql`.
  */
 function sourceOf(byKey: boolean, byMethod: boolean, byCaller: boolean): { readonly source: string; readonly first: string | null } {
   if (byKey) return { source: "audit_event_keys", first: "key_id = $keyId" };
@@ -51,7 +52,7 @@ export function auditSql(byKey: boolean, byMethod: boolean, byCaller: boolean): 
     ORDER BY page.event_id DESC`;
 }
 
-/** Finds the last event of a step; none if the step reaches the end. Null for filters that the index seeks by itself. */
+/** Finds the last event of a step; returns nothing if the step reaches the end. Null for filters that the index can seek directly. */
 export function auditStepSql(byKey: boolean, byMethod: boolean, byCaller: boolean): string | null {
   if (Number(byKey) + Number(byMethod) + Number(byCaller) < 2) return null;
   const { source, first } = sourceOf(byKey, byMethod, byCaller);

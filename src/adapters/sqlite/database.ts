@@ -13,18 +13,18 @@ const SQLITE_MISMATCH = 20;
 /**
  * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
  *
- * Keys that are added in bulk change pages all over the indexes. So the log (-wal) grows to 32 MiB before its pages go into the file, and the
- * page cache has 32 MiB: together a bulk insert is half as fast again (measured: 2963 and 4433 keys a second).
+ * Bulk inserts change pages all over the indexes. So the log (-wal) grows to 32 MiB before its pages are moved to the file, and the page
+ * cache has 32 MiB. Together these make a bulk insert half as fast again (measured: 2963 and 4433 keys a second).
  *
- * `synchronous=FULL` makes an acknowledged write survive the loss of power. The exclusive lock is held until the database is closed or
- * the process ends: a second process would change keys behind the back of this one's cache.
+ * `synchronous=FULL` makes an acknowledged write survive a power failure. The exclusive lock is held until the database is closed or the
+ * process ends, because this process's cache would not see changes that a second process makes.
  */
 export function openDatabase(path: string): DatabaseSync {
-  // As an absolute path, so that SQLite sees a file also in names like ":memory:" or "file:x".
+  // An absolute path, so that SQLite treats names like ":memory:" or "file:x" as files too.
   const file = resolve(path);
   let database: DatabaseSync | undefined;
   try {
-    // SQLite gives the files beside the database (-wal) the database's mode.
+    // SQLite gives the files beside the database (-wal) the same mode.
     closeSync(openSync(file, "a", 0o600));
     chmodSync(file, 0o600);
     database = new DatabaseSync(file);
@@ -41,8 +41,8 @@ export function openDatabase(path: string): DatabaseSync {
 }
 
 /**
- * What the store's callers get for an error of SQLite: STORE_UNAVAILABLE for files that cannot be read or written, a plain Error for data
- * that the schema refuses, which is our own fault and no retry will help. Other errors pass as they are.
+ * Maps an error of SQLite to what the store's callers get. Returns STORE_UNAVAILABLE for files that cannot be read or written, and a plain
+ * Error for data that the schema refuses, because that is our own fault and a retry will not help. Other errors pass unchanged.
  */
 export function storeError(error: unknown): unknown {
   const code = sqliteCode(error);
@@ -53,7 +53,7 @@ export function storeError(error: unknown): unknown {
   return new Failure("STORE_UNAVAILABLE", { cause: error });
 }
 
-/** Undefined for an error that SQLite did not report. */
+/** Returns undefined for an error that SQLite did not report. */
 function sqliteCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
   return error.errcode & 0xff;

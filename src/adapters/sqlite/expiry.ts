@@ -3,13 +3,13 @@ import { ulidTime } from "../../core/ulid.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { markLifeMs } from "../../ports/key-store.ts";
 
-/** Removed in one transaction at most; a few milliseconds of work, even if each event names many keys. */
+/** Maximum events removed in one transaction; a few milliseconds of work, even if each event names many keys. */
 const maxEvents = 32;
 const maxMarks = 256;
 
 /**
- * Removes some of the audit events and request marks that are past their time by `clock` (see prepareRetentionClock). Returns false if none is
- * left. Call it in a transaction.
+ * Removes some of the audit events and request marks whose retention has ended by `clock` (see prepareRetentionClock). Returns false if
+ * none is left. Call it in a transaction.
  */
 export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetentionOf: (tenant: string) => number): () => boolean {
   // One seek for each tenant; DISTINCT would read all events.

@@ -1,17 +1,17 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** So many rows, more or less. Above this a transaction is closed and the event loop gets its turn; about 10 ms of work. */
+/** Approximate maximum rows per transaction, about 10 ms of work. Then the transaction is committed and the event loop gets its turn. */
 const maxRowsPerCommit = 256;
 
 export interface GroupCommit {
   /**
-   * Runs `write` in a transaction and resolves with its result once that is on the disk. The effects of the write are undone if it throws.
-   * Rejects with the error of the write or of SQLite. If the commit failed, the write may still exist after a restart.
-   * `rowCount` says how much work it is.
+   * Runs `write` in a transaction and resolves with its result once that is on the disk. If the write throws, its effects are undone.
+   * Rejects with the error of the write or of SQLite. If the commit failed, the write may still exist after a restart. `rowCount` is the
+   * amount of work.
    */
   run<T>(write: () => T, rowCount?: number): Promise<T>;
 
-  /** Commits everything that waits, before it returns. */
+  /** Commits everything that is queued, before it returns. */
   drain(): void;
 }
 
@@ -23,8 +23,8 @@ interface Waiting {
 }
 
 /**
- * Lets the writes of one turn of the event loop share a transaction: the sync to the disk is most of what a write costs, and it is
- * paid once for all of them. A savepoint around each keeps one that fails from touching the others.
+ * Lets the writes of one turn of the event loop share a transaction. The sync to the disk is most of a write's cost, and it is paid once
+ * for all of them. Each write has a savepoint, so that one that fails does not affect the others.
  */
 export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const begin = database.prepare("BEGIN IMMEDIATE");
@@ -43,7 +43,7 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
       release.run();
       return () => waiting.resolve(result);
     } catch (error) {
-      // On some errors, a full disk among them, SQLite rolls the whole transaction back by itself.
+      // On some errors, such as a full disk, SQLite rolls the whole transaction back by itself.
       if (!database.isTransaction) throw error;
       rollbackToSavepoint.run();
       release.run();
@@ -79,7 +79,7 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
       rowCount += waiting.rowCount;
       return rowCount > maxRowsPerCommit;
     });
-    // One that is too large for any group goes alone.
+    // A write that is too large for any group runs alone.
     const count = end === -1 ? queue.length : Math.max(1, end);
     const group = queue.slice(0, count);
     queue = queue.slice(count);

@@ -2,37 +2,37 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type Walked, walkEnd } from "../../core/key-list-plan.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { prepareListById } from "./list.ts";
-import { recordOfRow, recordSelection } from "./row.ts";
+import { disabledReason, recordOfRow, recordSelection } from "./row.ts";
 
-/** Read in one step at most: a record may be some 10 KB. */
+/** Maximum records read in one step: a record may be some 10 KB. */
 const maxRecordsPerStep = 100;
 
 type TimeIndex = TimePlan["index"];
 
-/** The value that an index sorts by, as the schema writes it, and the index. */
+/** The value that an index sorts by, as the schema writes it, and the name of the index. */
 const timeIndexes: Readonly<Record<TimeIndex, { readonly value: string; readonly name: string }>> = {
   createTime: { value: "create_time_ms", name: "keys_by_create_time" },
   expireTime: { value: `ifnull(expire_time_ms, ${neverMs})`, name: "keys_by_expire_time" },
   lastUsedTime: { value: "ifnull(last_used_time_ms, create_time_ms)", name: "keys_by_use" },
 };
 
-/** Which statement walks an index. */
+/** Selects the statement that walks an index. */
 export interface WalkShape {
-  readonly index: TimeIndex | "name" | "term";
+  readonly index: TimeIndex | "name" | "term" | "disabled";
   readonly isDescending: boolean;
-  /** Undefined: keys that are revoked and others. */
+  /** Undefined: both revoked keys and others. */
   readonly isRevoked: boolean | undefined;
-  /** `all`: from the first key. A walk that goes on takes the keys with the `same` value as the last one, then the `rest`. */
+  /** `all` starts at the first key. A walk that continues takes the keys with the `same` value as the last one, then the `rest`. */
   readonly part: "all" | "same" | "rest";
 }
 
 /**
- * The statement for one part of a walk. It seeks in an index, and merges the keys that are revoked with the others, both in order: without a
- * sort, and no further than the limit.
+ * The statement for one part of a walk. It seeks in an index and merges revoked keys with the others, both in order: it needs no sort and
+ * reads no further than the limit.
  */
 export function walkSql(shape: WalkShape): string {
   const direction = shape.isDescending ? "DESC" : "ASC";
-  const columns = shape.part === "same" || shape.index === "term" ? ["key_id"] : ["value", "key_id"];
+  const columns = shape.part === "same" || shape.index === "term" || shape.index === "disabled" ? ["key_id"] : ["value", "key_id"];
   const order = (table: string) => columns.map((column) => `${table}${column} ${direction}`).join(", ");
   return `SELECT ${recordSelection}
     FROM (${branchesOf(shape).join("\n    UNION ALL ")} ORDER BY ${order("")} LIMIT $limit) AS page
@@ -44,6 +44,12 @@ function branchesOf({ index, isDescending, isRevoked, part }: WalkShape): string
   if (index === "term") {
     return [
       "SELECT key_id, NULL AS value FROM key_terms WHERE tenant = $tenant AND kind = $kind AND term = $term AND key_id > $afterKeyId",
+    ];
+  }
+  if (index === "disabled") {
+    return [
+      `SELECT key_id, NULL AS value FROM keys INDEXED BY keys_disabled
+        WHERE tenant = $tenant AND kind = $kind AND revocation_reason = '${disabledReason}' AND key_id > $afterKeyId`,
     ];
   }
   const { value, name } = index === "name" ? { value: "name", name: "keys_by_name" } : timeIndexes[index];
@@ -99,12 +105,13 @@ type WalkPlan = Exclude<KeyListPlan, { readonly index: "key_id" } | { readonly i
 
 function shapeOf(plan: WalkPlan, part: WalkShape["part"]): WalkShape {
   const { index } = plan;
-  if (index === "term" || index === "name") return { index, isDescending: false, isRevoked: undefined, part };
+  if (index === "term" || index === "name" || index === "disabled") return { index, isDescending: false, isRevoked: undefined, part };
   return { index, isDescending: plan.isDescending, isRevoked: plan.isRevoked, part };
 }
 
 function boundsOf(plan: WalkPlan): Record<string, SQLInputValue> {
   if (plan.index === "term") return { term: plan.term };
+  if (plan.index === "disabled") return {};
   // A BLOB sorts after every text.
   if (plan.index === "name") return { from: plan.from, until: plan.until ?? Buffer.alloc(0) };
   return { from: plan.fromMs, until: plan.untilMs };

@@ -16,11 +16,11 @@ export interface SqliteKeyStoreOptions {
   /** The database file, created if it does not exist. Its folder must exist. One process at a time. */
   readonly path: string;
   readonly clock: Clock;
-  /** Milliseconds that only go forward, at the speed of real time; `performance.now` if absent. */
+  /** Milliseconds that only increase, at the speed of real time. Default: `performance.now`. */
   readonly monotonicMs?: (() => number) | undefined;
   /** How long audit events are kept. Default: `defaultAuditRetentionMs`. */
   readonly auditRetentionMs?: number | undefined;
-  /** Keys of a tenant that are not revoked, at most; null or absent: as many as one likes. */
+  /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
   /** What differs for a tenant. */
   readonly tenantLimits?: AllTenantLimits | undefined;
@@ -28,12 +28,12 @@ export interface SqliteKeyStoreOptions {
   readonly expiryIntervalMs?: number | undefined;
 }
 
-/** Keys of one batch that a transaction adds at most. */
+/** Maximum keys of a batch that one transaction adds. */
 const maxKeysPerWrite = 128;
 
 /**
- * The store in one SQLite file. Reads and commits run on the calling thread: node:sqlite has no other way, and a read takes a few
- * microseconds. Rejects with an Error naming the file if it cannot be used, for example while another process uses it.
+ * The store in one SQLite file. Reads and commits run on the calling thread, because node:sqlite has no other way and a read takes a few
+ * microseconds. Rejects with an Error that names the file if it cannot be used, for example while another process uses it.
  */
 export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promise<KeyStore> {
   const {
@@ -63,7 +63,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     }
   }
 
-  /** Others have their turn before the next step of a long list. */
+  /** Lets other work run before the next step of a long list. */
   async function readStep<T>(query: () => T): Promise<T> {
     const result = read(query);
     await nextTurn();
@@ -86,18 +86,18 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcomes;
   }
 
-  /** The outcome of a change, whose event is written unless the outcome is that of no change. */
+  /** Returns the outcome of a change. Writes its event unless the outcome is `unchanged`. */
   function audited<T>(tenant: string, event: AuditEvent, outcome: T, unchanged: T): T {
     if (outcome !== unchanged) audit.add(tenant, event);
     return outcome;
   }
 
-  /** In small steps, so that others get their turn in between. What fails is tried again the next time. */
+  /** In small steps, so that other work runs in between. If a step fails, it is tried again the next time. */
   async function removeExpired(): Promise<void> {
     try {
       for (let isMore = true; isMore && database.isOpen; ) isMore = await write(removeSomeExpired);
     } catch {
-      // Reads and writes of callers tell of a store that is lost.
+      // Callers' reads and writes report a store that is lost.
     }
   }
   let removing = Promise.resolve();

@@ -7,7 +7,9 @@ import { prepareClaims } from "./claims.ts";
 import { preparePlaces } from "./places.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 
-/** The operations of the key store on one key. Each changing function needs its own transaction, and is undone if it throws. */
+/**
+ * The operations of the key store on one key. Each function that changes something needs its own transaction and is undone if it throws.
+ */
 export interface Keys {
   get(tenant: string, keyId: string): KeyRecord | null;
   insert(tenant: string, key: NewKey): InsertOutcome;
@@ -31,7 +33,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     return row === undefined ? null : recordOfRow(row);
   }
 
-  /** The record as it was stored; null if its id is taken. */
+  /** Returns the record as it was stored, or null if its id is used. */
   function add(tenant: string, given: KeyRecord, batchMark: string | null = null): KeyRecord | null {
     const tombstone = selectTombstone.get(tenant, given.keyId) as { revision: number } | undefined;
     const revision = Math.max(given.revision, tombstone === undefined ? 0 : tombstone.revision + 1);
@@ -45,7 +47,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     return replaceKey.run(...recordValues(record).slice(0, -1), tenant, record.keyId, record.revision - 1).changes === 1;
   }
 
-  /** What a key says whose id was to be added. */
+  /** The outcome for an insert whose key id is used. */
   function usedBy(tenant: string, keyId: string, batchMark: string | null = null): InsertOutcome {
     const isRepeated = batchMark !== null && selectBatchMark.get(tenant, keyId)?.batch_mark === batchMark;
     return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) as KeyRecord } : { outcome: "key_id_used" };
@@ -56,7 +58,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     return row?.used ?? 0;
   }
 
-  /** The key that a request made, unless it was deleted since; another key with its id is not it. */
+  /** Returns the key that a request made, unless it was deleted since. Another key with its id does not count. */
   function keyOfMark(tenant: string, mark: MarkRow): KeyRecord | null {
     const row = selectFirstRevision.get(tenant, mark.key_id) as { first_revision: number } | undefined;
     return row?.first_revision === mark.first_revision ? get(tenant, mark.key_id) : null;
@@ -152,7 +154,7 @@ function prepareKeyStatements(database: DatabaseSync) {
   };
 }
 
-/** Statements on what outlives a key: its tombstone, the mark of the request that made it, and how many there are. */
+/** Statements on what outlives a key (its tombstone and the mark of the request that made it) and on the number of keys. */
 function prepareTraceStatements(database: DatabaseSync) {
   return {
     selectTombstone: database.prepare("SELECT revision FROM tombstones WHERE tenant = ? AND key_id = ?"),

@@ -3,7 +3,7 @@ import type { KeyStatus } from "../../core/key.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { recordOfRow, recordSelection } from "./row.ts";
 
-/** As core's `statusAt` judges. An index can seek a status unless the status changes with the clock. */
+/** Must agree with `statusAt` in the core. An index can seek a status unless the status changes with the clock. */
 const conditions: Readonly<Record<KeyStatus, { readonly sql: string; readonly isSeekable: boolean }>> = {
   active: { sql: "revoked = 0 AND (expire_time_ms IS NULL OR expire_time_ms > $nowMs)", isSeekable: false },
   expired: { sql: "revoked = 0 AND expire_time_ms <= $nowMs", isSeekable: false },
@@ -12,9 +12,9 @@ const conditions: Readonly<Record<KeyStatus, { readonly sql: string; readonly is
 
 const statuses = [undefined, ...(Object.keys(conditions) as KeyStatus[])];
 
-/** Looked at in one step at most: about a millisecond of work, during which nobody else has a turn. */
+/** Maximum keys checked in one step: about a millisecond of work, during which nothing else runs. */
 export const maxKeysPerStep = 2000;
-/** Read in one step at most: a record may be some 10 KB. */
+/** Maximum records read in one step: a record may be some 10 KB. */
 const maxRecordsPerStep = 100;
 /** Sorts after every key id. */
 const afterAllIds = "\u{10ffff}";
@@ -24,9 +24,9 @@ function indexOf(byActor: boolean, status: KeyStatus | undefined): string {
 }
 
 /**
- * The statement for one combination of filters. The page's key ids come from an index that holds all its filter asks, in order and no
- * further than the page goes, then their records. The index is named because the planner, knowing nothing of the data, takes the primary
- * key for every filter and sifts through every key.
+ * The statement for one combination of filters. It takes the page's key ids from an index that holds everything its filter needs, in order
+ * and no further than the page, then reads their records. The index is named because the planner has no statistics: it would choose the
+ * primary key for every filter and check every key.
  */
 export function listSql(byActor: boolean, status: KeyStatus | undefined): string {
   const wanted = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", "key_id <= $untilKeyId"];
@@ -38,7 +38,10 @@ export function listSql(byActor: boolean, status: KeyStatus | undefined): string
     ORDER BY page.key_id`;
 }
 
-/** Finds the last key of a step; none if the step reaches the end. For the statuses that an index cannot seek, since they change with the clock. */
+/**
+ * Finds the last key of a step; returns nothing if the step reaches the end. Used for statuses that an index cannot seek because they
+ * change with the clock.
+ */
 export function stepSql(byActor: boolean): string {
   const wanted = ["tenant = $tenant", "kind = $kind", "revoked = 0", "key_id > $afterKeyId"];
   if (byActor) wanted.push("actor_id = $actorId");
@@ -63,7 +66,7 @@ export function prepareListById(database: DatabaseSync): (tenant: string, query:
     const { kind, actorId = "", status, afterKeyId = "", nowMs } = query;
     const { lists, step } = query.actorId === undefined ? ofEveryone : ofActor;
     const statement = lists.get(status);
-    if (statement === undefined) throw new Error("there is no list for this status");
+    if (statement === undefined) throw new Error("no list for this status");
     const limit = Math.min(query.limit, maxRecordsPerStep);
     const given = { tenant, kind, actorId, afterKeyId };
     const isSeekable = status === undefined || conditions[status].isSeekable;

@@ -2,13 +2,13 @@ import type { DatabaseSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 
-/** The places of chains of rotations in the quota: a chain has one, which one of its keys holds. Each function wants a transaction. */
+/** The quota places of rotation chains. A chain has one place, which one of its keys holds. Call each function in a transaction. */
 export interface Places {
-  /** The key no longer counts, since its successor does. */
+  /** The key no longer counts, because its successor does. */
   handOn(tenant: string, keyId: string): void;
   /**
-   * Call it before the key is revoked, and what it returns after that: if the key held the place of its chain, another key of the chain that is
-   * within its grace takes it. So a key that still verifies is never left without a place.
+   * Call it before the key is revoked, and call the function that it returns after that. If the key held its chain's place, another key of
+   * the chain that is within its grace period takes it. So a key that still verifies always has a place.
    */
   giveBack(tenant: string, record: KeyRecord): () => void;
 }

@@ -2,20 +2,21 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../ports/clock.ts";
 
 const dayMs = 86_400_000;
-/** How far the clock may run ahead of what is stored; what a restart can lose of it. */
+/** How far the clock may run ahead of the stored time. A restart can lose this much. */
 const storeEveryMs = 3_600_000;
-/** Older than any store: a clock that says less was never set. */
+/** Older than any store. A clock before this was never set. */
 const earliestMs = Date.UTC(2025, 0, 1);
 const storedName = "retention_time_ms";
 
 /**
- * The time by which old audit events and request ids are removed: the wall clock, but at most one day more than has passed on the monotonic
- * clock since this process opened the store. A wall clock that is wrong for a while would otherwise erase everything in that while.
+ * The time by which old audit events and request ids are removed. It is the wall clock, but at most one day ahead of the time that has
+ * passed on the monotonic clock since this process opened the store. Otherwise a wall clock that is wrong for a while would erase
+ * everything in that while.
  *
- * By a clock that was never set, as on a machine that starts in 1970, nothing is removed.
+ * If the clock was never set, as on a machine that starts in 1970, nothing is removed.
  *
- * The time continues from where the previous process ended (in a store without such a time, from the newest event). After
- * a long pause it therefore lags behind, by a day less after each start, and events are kept that much longer. Call it in a transaction.
+ * The time continues from where the previous process ended, or from the newest event if the store has no such time. So after a long pause
+ * it lags behind, by a day less after each start, and events are kept that much longer. Call it in a transaction.
  */
 export function prepareRetentionClock(database: DatabaseSync, clock: Clock, monotonicMs: () => number): Clock {
   const select = database.prepare("SELECT value FROM store WHERE name = ?");
@@ -23,7 +24,7 @@ export function prepareRetentionClock(database: DatabaseSync, clock: Clock, mono
   const row = select.get(storedName) as { value: Uint8Array } | undefined;
   let storedMs = row === undefined ? 0 : Number(Buffer.from(row.value).toString());
   const knownMs = (row === undefined ? newestEventMs(database) : storedMs) || clock();
-  /** Where the wall clock may at least be, with the monotonic clock of that moment. */
+  /** The minimum time of the wall clock, with the monotonic clock at that moment. */
   let start = knownMs >= earliestMs ? { wallMs: knownMs, monotonicMs: monotonicMs() } : null;
 
   return () => {
@@ -39,7 +40,7 @@ export function prepareRetentionClock(database: DatabaseSync, clock: Clock, mono
   };
 }
 
-/** 0 if there are no events. One seek for each tenant. */
+/** Returns 0 if there are no events. One seek per tenant. */
 function newestEventMs(database: DatabaseSync): number {
   const selectTenant = database.prepare("SELECT tenant FROM audit_events WHERE tenant > ? ORDER BY tenant LIMIT 1");
   const selectNewest = database.prepare("SELECT time_ms FROM audit_events WHERE tenant = ? ORDER BY event_id DESC LIMIT 1");

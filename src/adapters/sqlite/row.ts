@@ -2,14 +2,14 @@ import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } from "../../core/key.ts";
 
 /**
- * Stands in the column of reasons for a disabled key. Such a key has the status of a revoked one, so it is found by the same indexes; a column of its
- * own would need a copy of each.
+ * The value in the column of revocation reasons for a disabled key. Such a key has the status of a revoked one, so the same indexes find
+ * it. A column of its own would need a copy of each index.
  */
-const disabledReason = "disabled";
+export const disabledReason = "disabled";
 
 /**
- * What each column of a record holds. `last_used_time_ms` is last, since replacing a record leaves it alone; `first_revision` is missing, since
- * the store sets it.
+ * The value of each column of a record. `last_used_time_ms` is last, because replacing a record leaves it unchanged. `first_revision` is
+ * missing, because the store sets it.
  */
 const columns: Readonly<Record<Exclude<keyof RecordRow, "first_revision"> | "revoked", (record: KeyRecord) => SQLInputValue>> = {
   key_id: (record) => record.keyId,
@@ -44,7 +44,7 @@ export function recordValues(record: KeyRecord): SQLInputValue[] {
   return columnValues.map((valueIn) => valueIn(record));
 }
 
-/** What to select for `recordOfRow`. The quota comes as text, since node:sqlite refuses to read integers beyond 2^53. */
+/** Columns to select for `recordOfRow`. The quota is read as text, because node:sqlite refuses to read integers beyond 2^53. */
 export const recordSelection = [...recordColumns, "first_revision"]
   .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
@@ -69,7 +69,7 @@ interface RecordRow {
   readonly expire_time_ms: number | null;
   readonly revocation_reason: RevocationReason | typeof disabledReason | null;
   readonly revocation_description: string;
-  /** Null: the key's own id. */
+  /** If null, the key's own id. */
   readonly lineage_id: string | null;
   readonly superseded_by: string | null;
   readonly last_used_time_ms: number | null;

@@ -15,15 +15,15 @@ const deleteTermsSql = `DELETE FROM key_terms
       WHERE tenant = OLD.tenant AND kind = OLD.kind AND key_id = OLD.key_id AND term IN (${termsSql("OLD")});`;
 
 /**
- * The schema, one step per version; `user_version` holds how many were run. Steps that were released are never edited.
+ * The schema, one step per version; `user_version` holds the number of steps that have run. Released steps are never edited.
  *
- * Times are epoch milliseconds. Lists go by key id, so each index holds what its filter compares, then the key id, with
- * `expire_time_ms` at the end, so that the index alone shows the status. `revoked` is a column of its own since SQLite takes no
- * index on a generated one as covering. Finding expired keys still walks the index over all that are not revoked, 100 ns each: the status
- * of a key changes with the clock, and no index can follow that.
+ * Times are epoch milliseconds. Lists go by key id, so each index holds the columns of its filter, then the key id, then `expire_time_ms`,
+ * so that the index alone shows the status. `revoked` is a stored column because SQLite does not use an index on a generated column as a
+ * covering index. Finding expired keys still walks the index over all keys that are not revoked, at 100 ns each: a key's status changes
+ * with the clock, which no index can follow.
  *
- * Audit events sort by id, thus by time, and each index that finds them holds what the filters compare. Which keys an event names stands in a
- * table of its own: a bulk write's event names many.
+ * Audit events sort by id, and so by time, and each of their indexes holds the columns of the filters. The keys that an event names are in
+ * a table of their own, because the event of a bulk write names many.
  */
 export const migrations: readonly string[] = [
   `
@@ -195,13 +195,16 @@ export const migrations: readonly string[] = [
   END;
   `,
   `
+  CREATE INDEX keys_disabled ON keys (tenant, kind, key_id) WHERE revocation_reason = 'disabled';
+  `,
+  `
   -- What no two records have in common: hosts and prefixes of tenants.
   CREATE TABLE claims (claim TEXT PRIMARY KEY, tenant TEXT NOT NULL, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE INDEX claims_by_record ON claims (tenant, key_id);
   `,
 ];
 
-/** Brings the schema up to date, and makes the salt of a new store, in one transaction. Throws for a schema of a newer Keywright. */
+/** Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema. */
 export function migrate(database: DatabaseSync): void {
   database.exec("BEGIN IMMEDIATE");
   const row = database.prepare("PRAGMA user_version").get() as { user_version: number };

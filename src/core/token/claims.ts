@@ -23,7 +23,7 @@ export function claimsOf(facts: TokenFacts): JsonObject {
   };
 }
 
-/** Reads a payload. Returns null if this service would not have written it. */
+/** Reads a payload. Returns null if this service would not write such a payload. */
 export function factsOf(claims: JsonObject): TokenFacts | null {
   const {
     iss,

@@ -31,10 +31,7 @@ export interface TokenFacts {
   readonly expireTimeMs: number;
 }
 
-/**
- * What holders of a macaroon added to it. Everything here restricts the token. Null and empty restrict nothing. A JWT cannot be narrowed
- * offline.
- */
+/** The restrictions that holders of a macaroon added to it. Null and empty restrict nothing. A JWT cannot be narrowed offline. */
 export interface TokenNarrowing {
   /** The scopes of the issuer that are left. */
   readonly scopes: readonly string[] | null;

@@ -86,7 +86,10 @@ function readFields(bytes: Buffer): Macaroon | null {
     return true;
   };
 
-  /** Takes the content of a field. Returns null if another field is next, and leaves that. After a broken field it returns null, always. */
+  /**
+   * Takes the content of a field. Returns null if another field is next, and does not consume that. After a broken field it always returns
+   * null.
+   */
   const take = (type: number): Buffer | null => {
     if (bytes[position] !== type) return null;
     const length = readLength(bytes, position + 1);

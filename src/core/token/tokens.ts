@@ -80,7 +80,7 @@ export function createTokens({ issuer, tenantIssuer, keys, macaroonKeys }: Token
       return remembered(jwtKeys.version, text, () => readJwt(jwtKeys, text));
     }
     const liveKeys = macaroonKeys.filter((key) => isLive(key, nowMs));
-    // Keys only expire and none is added, so their number shows which ones are left.
+    // Keys only expire and none is added, so their number identifies those that are left.
     const canonicalText = canonicalMacaroonText(text);
     return canonicalText === null
       ? "invalid_format"

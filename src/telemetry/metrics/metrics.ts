@@ -14,6 +14,7 @@ export function createMetrics(version: string) {
   const { counter, gauge, histogram } = registry;
   const buildInfo = gauge({
     name: "keywright_build_info",
+    combine: "max",
     help: "Always 1; the labels are the versions of Keywright and Node.",
     labels: ["version", "node"],
   });
@@ -74,10 +75,14 @@ export function createMetrics(version: string) {
     }),
     cacheTrust: gauge({
       name: "keywright_cache_trust",
-      help: "1 for the mode in which caches are trusted now: leased, grace (the store is unavailable), or none.",
+      help: "1 for the mode in which caches are trusted now: leased, grace (the store is unavailable), or none. With workers: the number in each mode.",
       labels: ["mode"],
     }),
-    cacheGeneration: gauge({ name: "keywright_cache_generation", help: "Current cache generation, as last read from the store." }),
+    cacheGeneration: gauge({
+      name: "keywright_cache_generation",
+      combine: "max",
+      help: "Current cache generation, as last read from the store.",
+    }),
     cacheGenerationChanges: counter({
       name: "keywright_cache_generation_changes_total",
       help: "Number of changes of the cache generation that this process noticed.",
@@ -97,7 +102,11 @@ export function createMetrics(version: string) {
       buckets: operationBuckets,
     }),
 
-    redisConnected: gauge({ name: "keywright_redis_connected", help: "1 while Redis is used, 0 while the circuit is open." }),
+    redisConnected: gauge({
+      name: "keywright_redis_connected",
+      combine: "min",
+      help: "1 while Redis is used, 0 while the circuit is open.",
+    }),
     redisDuration: histogram({
       name: "keywright_redis_operation_duration_seconds",
       help: "Duration of Redis operations that a call waits for, including failed ones.",
@@ -152,20 +161,28 @@ export function createMetrics(version: string) {
       labels: ["outcome"],
     }),
 
+    workers: gauge({ name: "keywright_workers", help: "Workers that accept connections. Only with more than one worker." }),
+    workersReplaced: counter({
+      name: "keywright_workers_replaced_total",
+      help: "Workers that ended without being asked and were replaced. Only with more than one worker.",
+    }),
+
     cpuSeconds: counter({ name: "process_cpu_seconds_total", help: "User and system CPU time." }),
     residentMemory: gauge({ name: "process_resident_memory_bytes", help: "Resident memory." }),
-    startTime: gauge({ name: "process_start_time_seconds", help: "When the process started, in seconds since the epoch." }),
+    startTime: gauge({ name: "process_start_time_seconds", combine: "min", help: "When the process started, in seconds since the epoch." }),
     openFiles: gauge({ name: "process_open_fds", help: "Open file descriptors; 0 if the system does not report them." }),
     heapUsed: gauge({ name: "nodejs_heap_size_used_bytes", help: "Heap memory in use." }),
     heapTotal: gauge({ name: "nodejs_heap_size_total_bytes", help: "Heap memory reserved." }),
     externalMemory: gauge({ name: "nodejs_external_memory_bytes", help: "Memory of buffers and other objects outside the heap." }),
     eventLoopDelay: gauge({
       name: "nodejs_eventloop_delay_seconds",
+      combine: "max",
       help: "Delay of the event loop since the previous scrape, by quantile; quantile 1 is the maximum.",
       labels: ["quantile"],
     }),
     eventLoopUtilization: gauge({
       name: "nodejs_eventloop_utilization",
+      combine: "max",
       help: "Share of the time since the previous scrape in which the event loop was busy.",
     }),
     gcDuration: histogram({

@@ -8,7 +8,7 @@ import { migrations } from "../../../src/adapters/sqlite/schema.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { withEvents } from "../../support/with-events.ts";
 
-const indexes = ["createTime", "expireTime", "lastUsedTime", "name", "term"] as const;
+const indexes = ["createTime", "expireTime", "lastUsedTime", "name", "term", "disabled"] as const;
 const parts = ["all", "same", "rest"] as const;
 const shapes = indexes.flatMap((index) => parts.flatMap((part) => [undefined, false].map((isRevoked) => ({ index, part, isRevoked }))));
 

@@ -7,7 +7,9 @@ import type { KeyStoreContext } from "../key-store.ts";
 const nowMs = 1_700_000_000_000;
 const hourMs = 3_600_000;
 
-/** Keys that share names, times, scopes and metadata, so that every index holds equal values, and more than a store reads in one step. */
+/**
+ * Keys that share names, times, scopes and metadata, so that every index holds equal values. There are more than a store reads in one step.
+ */
 function estate(): KeyRecord[] {
   const names = ["billing", "billing-eu", "billing-us", "Billing", "bill", "\u{10ffff}x", "a\0b", ""];
   const teams = ["blue", "red", "b=lue", "x".repeat(256), "x".repeat(257), "", "a\0b"];
@@ -23,6 +25,7 @@ function estate(): KeyRecord[] {
       expireTimeMs: index % 3 === 0 ? null : nowMs + ((index % 9) - 4) * 1000,
       lastUsedTimeMs: index % 2 === 0 ? null : nowMs - (index % 11) * (hourMs / 2),
       revocation: index % 5 === 0 ? { reason: "superseded", description: "" } : null,
+      disabled: index % 7 === 1 && index % 5 !== 0,
     }),
   );
 }
@@ -46,6 +49,10 @@ const selections: readonly KeySelection[] = [
   { lastUsedTime: { untilMs: nowMs - hourMs } },
   { lastUsedTime: { fromMs: nowMs - 3 * hourMs, untilMs: nowMs - hourMs / 2 }, status: "active" },
   { lastUsedTime: { untilMs: nowMs - hourMs }, createTime: { fromMs: nowMs - 2 * hourMs }, status: "revoked" },
+  { disabled: true },
+  { disabled: true, scope: "read", status: "revoked" },
+  { disabled: true, actorId: "ann" },
+  { disabled: true, status: "active" },
   { actorId: "ann", expireTime: { untilMs: nowMs } },
 ];
 
@@ -70,7 +77,7 @@ export function describeFilters(context: KeyStoreContext): void {
     const expected = (selection: KeySelection, kind: string) =>
       records.filter((record) => record.kind === kind && matchesFilter(record, selection, nowMs)).map(({ keyId }) => keyId);
 
-    test.each(selections)("%j: every key that matches, once, in whole and in pages", async (selection) => {
+    test.each(selections)("%j: every matching key once, in one list and in pages", async (selection) => {
       for (const kind of ["issued", "imported"] as const) {
         const wanted = expected(selection, kind).sort();
         for (const limit of [1000, 3]) {
@@ -87,7 +94,7 @@ export function describeFilters(context: KeyStoreContext): void {
       }
     });
 
-    test.each(ordered)("%j: in this order, those that never expire last", async (selection) => {
+    test.each(ordered)("%j: in this order, with keys that never expire last", async (selection) => {
       const { by, isDescending } = selection.order as NonNullable<KeySelection["order"]>;
       const timeOf = (record: KeyRecord) => (by === "createTime" ? record.createTimeMs : (record.expireTimeMs ?? Number.MAX_VALUE));
       const sorted = records

@@ -81,7 +81,7 @@ describe("CSV", () => {
 
   test.each([
     ["", "the input is empty"],
-    ["name,actor_id,raw_key,colour,name\n", "column 4 is unknown; column 5 (name) is there twice"],
+    ["name,actor_id,raw_key,colour,name\n", "column 4 is unknown; column 5 (name) is a duplicate"],
     ["name,scopes\na,b\n", "column actor_id is missing; column raw_key or raw_key_sha256 is missing"],
     // A file whose header was forgotten: no key may be shown.
     ["ci,u,sesame1\nci,u,sesame2\n", "column 1 is unknown; column 2 is unknown; column 3 is unknown"],

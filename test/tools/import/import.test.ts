@@ -164,7 +164,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     const full = await startServer({ env: { ...env, KEYWRIGHT_MAX_KEYS: "2500" }, dataDir: data.path });
     const stopped = importFile(name, csv(0, 4000), full);
     expect(await finished(stopped)).toBe(3);
-    expect(stopped.output()).toContain("stopped: the service takes no more keys: ");
+    expect(stopped.output()).toContain("stopped: the service accepts no more keys: ");
     await full.stop();
     await using roomy = await startServer({ env: { ...env, KEYWRIGHT_PORT: String(full.port) }, dataDir: data.path });
     expect(await finished(importFile(name, csv(0, 4000), roomy))).toBe(0);

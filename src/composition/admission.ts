@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import { openIssuerKeys } from "../adapters/open.ts";
+import type { Admission } from "../call/call.ts";
+import { noteKnownConnections } from "../call/known-connection.ts";
+import { type CallersConfig, callersOf } from "../callers.ts";
+import { defaultTenant } from "../core/tenant.ts";
+import type { AuditTrail } from "../ports/audit-trail.ts";
+import { auditRefusals } from "../rpc/admission/audit-refusals.ts";
+import { authenticate, type Callers, isAdmin } from "../rpc/admission/authenticate.ts";
+import { resolveTenant } from "../rpc/admission/resolve-tenant.ts";
+import { createSampler, logCalls } from "../rpc/log-calls.ts";
+import { isOfInstallation, isRead } from "../rpc/method-table.ts";
+import type { Connections } from "../server/connections.ts";
+import { createRefusalRecorder, type RefusalRecorder } from "../service/refusal-recorder.ts";
+import type { TenantDirectory } from "../service/tenant-directory.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Given } from "./given.ts";
+
+/** The current callers. A new configuration replaces them. */
+export interface CurrentCallers {
+  current(): Callers;
+  /** Throws ConfigError, and changes nothing, if the settings have a problem. */
+  replace(settings: CallersConfig): void;
+  isAdmin(authorization: string | undefined): Promise<boolean>;
+}
+
+export function openCallers({ config, secrets, log, clock, monotonicMs }: Given): CurrentCallers {
+  const keysOf = openIssuerKeys(config, monotonicMs, log);
+  let callers = callersOf({ ...config, ...secrets }, keysOf, clock);
+  return {
+    current: () => callers,
+    replace(settings) {
+      callers = callersOf(settings, keysOf, clock);
+    },
+    isAdmin: (authorization) => isAdmin(callers, authorization, clock),
+  };
+}
+
+/** Limits on refused calls in the audit trail. */
+const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
+
+export interface AdmissionParts {
+  readonly callers: CurrentCallers;
+  readonly directory: TenantDirectory;
+  readonly audit: AuditTrail;
+  readonly connections: Connections;
+  readonly telemetry: Telemetry;
+}
+
+/** Authenticates calls, records refused ones, and observes all of them until they end. */
+export function createAdmission(given: Given, parts: AdmissionParts): { readonly admit: Admission; readonly refusals: RefusalRecorder } {
+  const { config, log, clock, monotonicMs } = given;
+  const { callers, directory, audit, connections, telemetry } = parts;
+  const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
+  const authorized = auditRefusals(refusals, resolveTenant(directory, isOfInstallation, authenticate(callers.current, clock)));
+  const isSampled = createSampler(config.logSampling, Math.random);
+  const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
+  return { admit: noteKnownConnections(connections.setKnown, telemetry.admission(authorized, logged)), refusals };
+}

@@ -1,0 +1,89 @@
+import { randomBytes } from "node:crypto";
+import type { MethodTable } from "../call/methods.ts";
+import { createCredentials } from "../core/credential.ts";
+import { createPageTokens } from "../core/page-token.ts";
+import { deriveSubkeys } from "../core/subkeys.ts";
+import { createTokens, type Tokens } from "../core/token/tokens.ts";
+import type { TokenKeySource } from "../ports/token-keys.ts";
+import { createMethods, type TableOptions } from "../rpc/tables.ts";
+import type { KeyService } from "../service/key-service.ts";
+import { createUsageRecorder, type UsageRecorder } from "../service/usage-recorder.ts";
+import { createVerify } from "../service/verify.ts";
+import { createVerifyMany } from "../service/verify-many.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Given } from "./given.ts";
+import { createAppLimits } from "./limits.ts";
+import type { Storage } from "./storage.ts";
+
+export interface AppMethods {
+  readonly methods: MethodTable;
+  readonly tokens: Tokens;
+  readonly usage: UsageRecorder;
+}
+
+const maxBufferedUses = 100_000;
+
+/** The methods of the API, over the store. */
+export function createAppMethods(given: Given, storage: Storage, tokenKeys: TokenKeySource, telemetry: Telemetry): AppMethods {
+  const service = createKeyService(given, storage, tokenKeys);
+  const usage = createUsageRecorder({ store: storage.store, maxKeys: maxBufferedUses });
+  const methods = createMethods({
+    service,
+    ...verificationParts({ given, storage, service, usage, telemetry }),
+    tokenKeys,
+    directory: storage.tenants.directory,
+    keyPrefixes: given.config.keyPrefixes,
+    outer: telemetry.interceptors,
+  });
+  return { methods, tokens: service.tokens, usage };
+}
+
+/** The dependencies of operations on keys. */
+function createKeyService({ config, secrets, clock }: Given, { store, cache, tenants: { settings } }: Storage, tokenKeys: TokenKeySource) {
+  return {
+    store,
+    announcer: cache.announcer,
+    credentials: createCredentials(secrets.serverSecrets, config.keyPrefixes, randomBytes, settings.of),
+    tokens: createTokens({
+      issuer: config.issuer,
+      tenantIssuer: (tenant) => settings.of(tenant).issuer,
+      keys: tokenKeys.current,
+      macaroonKeys: deriveSubkeys(secrets.serverSecrets, "macaroon-root", store.tokenSalt),
+    }),
+    pageTokens: createPageTokens(secrets.serverSecrets, randomBytes),
+    clock,
+    randomBytes,
+    defaultKeyTtlMs: config.defaultKeyTtlMs,
+    tenantSettings: settings,
+  } satisfies KeyService;
+}
+
+interface VerificationParts {
+  readonly given: Given;
+  readonly storage: Storage;
+  readonly service: ReturnType<typeof createKeyService>;
+  readonly usage: UsageRecorder;
+  readonly telemetry: Telemetry;
+}
+
+/** Verifies, derives tokens from verified credentials, and lets holders revoke their credentials, all under the same limits. */
+function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "verifyOptions" | "selfRevokeLimits"> {
+  const { given, storage, service, usage, telemetry } = parts;
+  const { config, log, clock } = given;
+  const { credentials, tokens } = service;
+  const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
+  const reportUnanswered = (error: unknown) => log.error({ error }, "credentials of a batch could not be verified");
+  const { derivedTokens, clockSkewMs } = config;
+  const { reader } = storage;
+  const options = { credentials, tokens, derivedTokens, clockSkewMs, reader, usage, rateLimiter, guesses, clock, reportUnanswered };
+  return {
+    verification: {
+      verify: telemetry.verify(createVerify(options)),
+      verifyMany: telemetry.verifyMany(createVerifyMany(options)),
+      issuerOf: tokens.issuerOf,
+      reportUnanswered,
+    },
+    verifyOptions: options,
+    selfRevokeLimits: selfRevokes,
+  };
+}

@@ -1,0 +1,34 @@
+import type { CacheTrust } from "../cache/trust.ts";
+import type { RefusalRecorder } from "../service/refusal-recorder.ts";
+import type { TenantDirectory } from "../service/tenant-directory.ts";
+import { createUsageFlush } from "../service/usage-flush.ts";
+import type { UsageRecorder } from "../service/usage-recorder.ts";
+import type { Log } from "../telemetry/log.ts";
+
+const flushIntervalMs = 1000;
+const trustTickMs = 250;
+
+export interface UpkeepParts {
+  readonly log: Log;
+  readonly closing: AsyncDisposableStack;
+  readonly usage: UsageRecorder;
+  readonly refusals: RefusalRecorder;
+  readonly trust: CacheTrust;
+  readonly directory: TenantDirectory;
+}
+
+/** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, and refreshing the tenants. */
+export async function startUpkeep({ log, closing, usage, refusals, trust, directory }: UpkeepParts): Promise<void> {
+  const flushUsage = createUsageFlush({ usage, log });
+  const flush = () => Promise.all([flushUsage(), refusals.flush()]);
+  closing.defer(async () => void (await flush()));
+  every(flushIntervalMs, flush, closing);
+  await trust.tick();
+  await directory.refresh();
+  every(trustTickMs, () => Promise.all([trust.tick(), directory.catchUp()]), closing);
+}
+
+function every(intervalMs: number, work: () => Promise<unknown>, closing: AsyncDisposableStack): void {
+  const timer = setInterval(() => void work(), intervalMs);
+  closing.defer(() => clearInterval(timer));
+}

@@ -1,0 +1,66 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { SelfRevokeResultSchema } from "../../../gen/keywright/v2alpha1/holder_pb.ts";
+import type { HoldersService } from "../../../gen/keywright/v2alpha1/holders_service_pb.ts";
+import type { Call } from "../../call/call.ts";
+import type { Implementation } from "../../call/methods.ts";
+import { Failure } from "../../error/failure.ts";
+import { isServerFault } from "../../error/table.ts";
+import type { KeyService } from "../../service/key-service.ts";
+import { selfRevokeKey } from "../../service/revoke.ts";
+import { contextOf } from "../context.ts";
+import { reasonFromMessage } from "../message.ts";
+import { limitsOfCall, type SelfServiceOptions, tenantOfCredential } from "../self-service.ts";
+
+export interface BatchSelfRevokeOptions extends SelfServiceOptions {
+  readonly service: KeyService;
+  /** Called with the reason why the store did not take a revocation, once a batch. */
+  readonly reportUnanswered: (error: unknown) => void;
+}
+
+type Result = MessageInitShape<typeof SelfRevokeResultSchema>;
+
+/** Revocations at the same time: one call of an unknown caller must not keep all connections to the store busy. */
+const concurrency = 10;
+
+export function batchSelfRevoke(options: BatchSelfRevokeOptions): Implementation<typeof HoldersService.method.batchSelfRevoke> {
+  return async ({ credentials, reason }, call) => {
+    const revocation = { reason: reasonFromMessage(reason), description: "" };
+    const origin = contextOf(call).origin();
+    const problems: unknown[] = [];
+    const revoke = async (credential: string): Promise<Result> => {
+      const item = callOfItem(call);
+      try {
+        const tenant = await tenantOfCredential(options, call, credential);
+        await selfRevokeKey(options.service, tenant, origin, { credential, revocation }, limitsOfCall(options, item));
+        return { revoked: true };
+      } catch (error) {
+        if (!(error instanceof Failure) || isServerFault(error.reason)) problems.push(error);
+        return failed(error, item.retryAfterSeconds);
+      }
+    };
+    const results: Result[] = [];
+    for (let start = 0; start < credentials.length; start += concurrency) {
+      results.push(...(await Promise.all(credentials.slice(start, start + concurrency).map(revoke))));
+    }
+    if (problems.length > 0) options.reportUnanswered(problems[0]);
+    return { results };
+  };
+}
+
+function failed(error: unknown, retryAfterSeconds: number | undefined): Result {
+  const { reason, message } = error instanceof Failure ? error : new Failure("INTERNAL");
+  return { revoked: false, errorReason: reason, errorMessage: message, retryAfterSeconds };
+}
+
+/** The call, of which a Retry-After is for one item and not for the response. */
+function callOfItem({
+  clientAddress,
+}: Call): Pick<Call, "clientAddress" | "setResponseHeader"> & { retryAfterSeconds: number | undefined } {
+  return {
+    clientAddress,
+    retryAfterSeconds: undefined,
+    setResponseHeader(name, value) {
+      if (name === "retry-after") this.retryAfterSeconds = Number(value);
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { RecordReader } from "../cache/record-reader.ts";
+import type { Address } from "../core/address.ts";
+import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
+import type { KeyRecord } from "../core/key.ts";
+import { isEnforced } from "../core/rate-limit.ts";
+import { mayBeGuess } from "../core/read-credential.ts";
+import { Failure } from "../error/failure.ts";
+import type { RateLimiter } from "../ports/rate-limiter.ts";
+import { createJudge, isVerified, type JudgeOptions, type KeyLimit, type Verified } from "./judge.ts";
+import type { SelfRevocationLimits } from "./revoke.ts";
+
+export interface Inspection {
+  /** The key, or the token as a key: with its own scopes and end. */
+  readonly record: KeyRecord;
+  /** Whether the credential may be used now, from the address that asks. */
+  readonly isValid: boolean;
+  readonly nowMs: number;
+  /** Null if the key has no limit that is enforced, or may not be used. */
+  readonly limit: KeyLimit | null;
+}
+
+/** Shows a credential to its holder. Rejects with KEY_NOT_FOUND if no key is found, and with TOO_MANY_CALLS. */
+export type SelfInspect = (
+  tenant: string,
+  credential: string,
+  address: Address | null,
+  limits: Pick<SelfRevocationLimits, "takeGuess" | "takeUse">,
+) => Promise<Inspection>;
+
+export interface SelfInspectOptions extends JudgeOptions {
+  readonly reader: Pick<RecordReader, "read">;
+  readonly rateLimiter: RateLimiter;
+}
+
+/** As a verification, but it takes nothing from a limit and records no use. */
+export function createSelfInspect(options: SelfInspectOptions): SelfInspect {
+  const { reader, rateLimiter, clock } = options;
+  const { identify, judge } = createJudge(options);
+
+  const recordOf = async (tenant: string, presented: PresentedCredential): Promise<KeyRecord | null> => {
+    for (const keyId of presented.keyIds) {
+      const { record } = await reader.read(tenant, keyId, "none");
+      if (record !== null && matchesRecord(presented, record)) return record;
+    }
+    return null;
+  };
+
+  const limitOf = async (tenant: string, { lineageId, rateLimitPolicy }: KeyRecord): Promise<KeyLimit | null> => {
+    if (!isEnforced(rateLimitPolicy)) return null;
+    const { remaining, resetAfterMs } = await rateLimiter.take(tenant, lineageId, rateLimitPolicy, 0);
+    return { policy: rateLimitPolicy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
+  };
+
+  return async (tenant, credential, address, { takeGuess, takeUse }) => {
+    const presented = identify(tenant, credential);
+    if (presentsGuess(presented)) takeGuess();
+    if (isVerified(presented)) throw new Failure("KEY_NOT_FOUND");
+    if (!mayBeGuess(presented)) takeUse(rootOf(presented));
+    const circumstances = { credential, endUserAddress: () => address, statedAddress: null, requiredScopes: [], audience: null, cost: 0 };
+    const { verdict, nowMs } = judge(presented, await recordOf(tenant, presented), "hit", circumstances);
+    if (verdict.record === null) throw new Failure("KEY_NOT_FOUND");
+    const limit = verdict.isValid ? await limitOf(tenant, verdict.record) : null;
+    return { record: verdict.record, isValid: verdict.isValid, nowMs, limit };
+  };
+}
+
+function presentsGuess(answer: PresentedCredential | Verified): boolean {
+  return isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
+}
+
+function rootOf(presented: PresentedCredential): string {
+  return "token" in presented ? presented.token.facts.rootKeyId : presented.keyIds[0];
+}

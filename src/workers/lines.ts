@@ -1,0 +1,19 @@
+import type { Readable } from "node:stream";
+
+/** Calls `onLines` with whole lines of `stream`, one or more, newlines included. A last line without a newline gets one. */
+export function readLines(stream: Readable, onLines: (line: string) => void): void {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (text: string) => {
+    const end = text.lastIndexOf("\n") + 1;
+    if (end === 0) {
+      rest += text;
+      return;
+    }
+    onLines(rest + text.slice(0, end));
+    rest = text.slice(end);
+  });
+  stream.once("end", () => {
+    if (rest !== "") onLines(`${rest}\n`);
+  });
+}

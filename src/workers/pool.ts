@@ -1,0 +1,107 @@
+import type { Worker } from "node:cluster";
+import type { Log } from "../telemetry/log.ts";
+import type { MetricFamily } from "../telemetry/metrics/exposition.ts";
+import { createMember, type Member, type WorkerExit } from "./member.ts";
+import { countedBy, sumMetrics } from "./sum-metrics.ts";
+
+export interface PoolOptions {
+  readonly count: number;
+  readonly fork: () => Worker;
+  readonly log: Log;
+  readonly monotonicMs: () => number;
+  /** Workers that have not ended so long after they were asked are killed. */
+  readonly maxCloseMs: number;
+}
+
+/** Workers that serve one port. One that ends without being asked is replaced. */
+export interface Pool {
+  /** Resolves with the URL once all workers accept connections. Rejects with WorkerStartError if the first one cannot start. */
+  start(): Promise<string>;
+  /** Every worker reads tokens, issuers and roles again. */
+  reload(): void;
+  /**
+   * Replaces one worker after the other. A worker is closed after its successor accepts connections, so that there are never fewer than
+   * before. Stops, and rejects with WorkerStartError, if a successor cannot start. A call during a restart waits for that restart.
+   */
+  restart(): Promise<void>;
+  /** Resolves with true if all workers ended with exit code 0. */
+  close(): Promise<boolean>;
+  /** Sums over all workers, those that ended included. */
+  metrics(): Promise<readonly MetricFamily[]>;
+  servingCount(): number;
+  replacedCount(): number;
+}
+
+/** The end of a worker that served for so long has nothing to do with its start. */
+const minHealthyMs = 10_000;
+const firstRetryMs = 1000;
+const maxRetryMs = 30_000;
+const maxScrapeMs = 1000;
+
+export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOptions): Pool {
+  const members = new Set<Member>();
+  const state = { isStarted: false, isClosing: false, replacedCount: 0, quickEnds: 0, restart: null as Promise<void> | null };
+  let departed: readonly MetricFamily[] = [];
+
+  const add = (): Member => {
+    const member = createMember(fork());
+    const startMs = monotonicMs();
+    members.add(member);
+    void member.ended.then((exit) => {
+      members.delete(member);
+      departed = sumMetrics([departed, countedBy(member.lastMetrics)]);
+      if (!member.isClosing && !state.isClosing) lost(member, exit, monotonicMs() - startMs);
+    });
+    return member;
+  };
+  const lost = ({ id, pid, isServing }: Member, exit: WorkerExit, livedMs: number) => {
+    state.quickEnds = isServing && livedMs >= minHealthyMs ? 0 : state.quickEnds + 1;
+    const waitMs = state.quickEnds <= 1 ? 0 : Math.min(maxRetryMs, firstRetryMs * 2 ** (state.quickEnds - 2));
+    if (!state.isStarted) return;
+    log.error({ worker: id, pid, ...exit, waitMs }, "a worker ended unexpectedly");
+    setTimeout(() => {
+      if (state.isClosing || members.size >= count) return;
+      state.replacedCount += 1;
+      add();
+    }, waitMs);
+  };
+  const restartAll = async () => {
+    for (const old of [...members]) {
+      // It ended meanwhile, and has a successor.
+      if (!members.has(old)) continue;
+      await add().url;
+      await old.close(maxCloseMs);
+    }
+  };
+  const serving = () => [...members].filter(({ isServing }) => isServing);
+
+  return {
+    async start() {
+      // One alone first, so that a problem of the configuration is told once.
+      const url = await add().url;
+      state.isStarted = true;
+      await Promise.allSettled(Array.from({ length: count - 1 }, () => add().url));
+      return url;
+    },
+    reload() {
+      for (const member of members) member.reload();
+    },
+    restart() {
+      state.restart ??= restartAll().finally(() => {
+        state.restart = null;
+      });
+      return state.restart;
+    },
+    async close() {
+      state.isClosing = true;
+      const exits = await Promise.all([...members].map((member) => member.close(maxCloseMs)));
+      return exits.every(({ code }) => code === 0);
+    },
+    async metrics() {
+      await Promise.all(serving().map((member) => member.scrape(maxScrapeMs)));
+      return sumMetrics([...Array.from(members, ({ lastMetrics }) => lastMetrics), departed]);
+    },
+    servingCount: () => serving().length,
+    replacedCount: () => state.replacedCount,
+  };
+}
