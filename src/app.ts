@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { openConfiguredTokenKeys } from "./adapters/open.ts";
 import type { CallersConfig } from "./callers.ts";
@@ -19,6 +18,7 @@ import { createServerServices } from "./server/services.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Registry } from "./telemetry/metrics/registry.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
+import { openTls, watchTls } from "./tls.ts";
 
 export interface App {
   /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
@@ -44,9 +44,10 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
 /** Puts the parts together, from the store to the port. */
 async function compose(given: Given): Promise<App> {
-  const { config, secrets, log, monotonicMs, closing } = given;
+  const { config, secrets, log, version, clock, monotonicMs, closing } = given;
   const { bodyMemoryBytes } = config;
-  const callers = openCallers(given);
+  const tls = openTls(config.tls, clock);
+  const callers = openCallers(given, tls.certificates?.certificateOf);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const { metrics, telemetry, reportError, listen: listenForMetrics } = await openObservation(given);
@@ -72,13 +73,21 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const protocols = createProtocols({ config, methods, admit, bodies, server, shutdownSignal, reportError });
-  const listener = createListener({ ...protocols, limits, connections, tls: tlsFilesOf(config), onError: reportError });
+  const protocols = createProtocols({ config, version, methods, admit, bodies, server, shutdownSignal, reportError });
+  const listener = createListener({
+    ...protocols,
+    limits,
+    connections,
+    tls: tls.material,
+    certificates: tls.certificates,
+    onError: reportError,
+  });
 
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
   await startUpkeep({ log, closing, usage, refusals, trust, directory, isShared });
+  closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));
   closing.defer(() => shutdown.abort());
@@ -96,8 +105,4 @@ async function compose(given: Given): Promise<App> {
     replaceCallers: callers.replace,
     close: () => closeAll(closing),
   };
-}
-
-function tlsFilesOf({ tls }: Config) {
-  return tls === null ? undefined : { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
 }

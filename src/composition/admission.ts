@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { openIssuerKeys } from "../adapters/open.ts";
 import type { Admission } from "../call/call.ts";
+import type { CertificateOf } from "../call/client-certificate.ts";
 import { noteKnownConnections } from "../call/known-connection.ts";
 import { type CallersConfig, callersOf } from "../callers.ts";
 import { defaultTenant } from "../core/tenant.ts";
@@ -24,13 +25,14 @@ export interface CurrentCallers {
   isAdmin(authorization: string | undefined): Promise<boolean>;
 }
 
-export function openCallers({ config, secrets, log, clock, monotonicMs }: Given): CurrentCallers {
-  const keysOf = openIssuerKeys(config, monotonicMs, log);
-  let callers = callersOf({ ...config, ...secrets }, keysOf, clock);
+/** `certificateOf` is undefined if clients are not asked for certificates. */
+export function openCallers({ config, secrets, log, clock, monotonicMs }: Given, certificateOf: CertificateOf | undefined): CurrentCallers {
+  const sources = { keysOf: openIssuerKeys(config, monotonicMs, log), certificateOf, clock };
+  let callers = callersOf({ ...config, ...secrets }, sources);
   return {
     current: () => callers,
     replace(settings) {
-      callers = callersOf(settings, keysOf, clock);
+      callers = callersOf(settings, sources);
     },
     isAdmin: (authorization) => isAdmin(callers, authorization, clock),
   };
