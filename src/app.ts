@@ -2,6 +2,7 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { openConfiguredTokenKeys } from "./adapters/open.ts";
 import type { CallersConfig } from "./callers.ts";
 import { createAdmission, openCallers } from "./composition/admission.ts";
+import { createAppGateways } from "./composition/gateways.ts";
 import { type Given, ownParts, type Parts } from "./composition/given.ts";
 import { createAppMethods } from "./composition/methods.ts";
 import { openObservation } from "./composition/observation.ts";
@@ -53,15 +54,17 @@ async function compose(given: Given): Promise<App> {
   const { metrics, telemetry, reportError, listen: listenForMetrics } = await openObservation(given);
   const storage = await openStorage(given, telemetry);
   const {
-    isShared,
     cache: { trust },
     store: { audit },
     tenants: { directory },
   } = storage;
-  const { methods, tokens, usage } = createAppMethods(given, storage, tokenKeys, telemetry);
+  const methods = createAppMethods(given, storage, tokenKeys, telemetry);
+  const { tokens, usage } = methods;
 
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
-  const { admit, refusals } = createAdmission(given, { callers, directory, audit, connections, telemetry });
+  const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
+  const { admit, refusals } = admission;
+  const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const server = createServerServices({
     ping: () => storage.store.ping(),
@@ -73,7 +76,8 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const protocols = createProtocols({ config, version, methods, admit, bodies, server, shutdownSignal, reportError });
+  const served = { methods: methods.methods, admit, bodies, server, gateways };
+  const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,
     limits,
@@ -86,7 +90,7 @@ async function compose(given: Given): Promise<App> {
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
-  await startUpkeep({ log, closing, usage, refusals, trust, directory, isShared });
+  await startUpkeep({ log, closing, usage, refusals, trust, directory });
   closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

@@ -19,7 +19,7 @@ test("nothing matches: no grants", () => {
   expect(grantsOf([{ ...rule, when: [...when, { claim: "x", test: "equals", values: ["y"] }] }], { sub: "a" }, "default")).toEqual([]);
 });
 
-test("tenants of a claim: names only, and a rule without any does not match", () => {
+test("tenants of a claim must be names, and a rule without any does not match", () => {
   const byClaim: ClaimRule = { ...rule, tenants: { claim: "org" } };
   expect(grantsOf([byClaim], { sub: "a", org: ["acme", "*", "NO"] }, "default")).toEqual([
     { roles: ["auditor"], tenants: ["acme"], scopeCeiling: null },
