@@ -88,7 +88,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     changed(tenant, keyId) {
       const tenantId = tenant === defaultTenant ? tenantIdOfRecordId(keyId) : null;
       if (tenantId === null) return;
-      cache.reader.read(tenant, keyId, "none").then(
+      Promise.resolve(cache.reader.read(tenant, keyId, "none")).then(
         ({ record }) => note(tenantId, record),
         () => {
           isBehind = true;
