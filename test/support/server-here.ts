@@ -10,12 +10,12 @@ import { type RunningServer, readIfThere, type ServerOptions } from "./server-pr
 import { backendSettings } from "./test-backend.ts";
 
 /**
- * The server that `startServer` starts, in the process of the test: real sockets and databases, but no second or two of processor time for a
- * process of its own. For tests that neither kill the process nor ask about it, and that do not block this one while they wait for an answer.
+ * The server that `startServer` starts, but in the test's process: real sockets and databases without a second or two of processor time for
+ * another process. For tests that neither kill the process nor inspect it, and that do not block this one while they wait for a response.
  */
 export async function startServerHere({ env = {}, dataDir: givenDataDir, config: configText }: ServerOptions = {}): Promise<RunningServer> {
   const others = Object.keys(env).filter((name) => !name.startsWith("KEYWRIGHT_"));
-  if (others.length > 0) throw new Error(`${others.join(", ")}: only a process of its own has an environment: use startServer`);
+  if (others.length > 0) throw new Error(`${others.join(", ")}: only a separate process has an environment; use startServer`);
   const dataDir = givenDataDir ?? (await mkdtemp(join(tmpdir(), "keywright-test-")));
   const removeOurs = async () => {
     if (givenDataDir === undefined) await rm(dataDir, { recursive: true, force: true });
