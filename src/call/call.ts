@@ -51,8 +51,8 @@ export interface Call {
   observation: CallObservation | undefined;
 }
 
-/** Runs one call. Rejects with a Failure for errors that the caller may see. */
-export type Handler = (request: Message, call: Call) => Promise<Message>;
+/** Runs one call. Throws, or rejects with, a Failure for errors that the caller may see. A promise only if the answer has to wait. */
+export type Handler = (request: Message, call: Call) => Message | Promise<Message>;
 
 /**
  * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure if it
