@@ -88,7 +88,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     changed(tenant, keyId) {
       const tenantId = tenant === defaultTenant ? tenantIdOfRecordId(keyId) : null;
       if (tenantId === null) return;
-      cache.reader.read(tenant, keyId, "none").then(
+      Promise.resolve(cache.reader.read(tenant, keyId, "none")).then(
         ({ record }) => note(tenantId, record),
         () => {
           isBehind = true;
@@ -107,7 +107,8 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return seen(tenantId, entry.record);
-      return cache.reader.read(defaultTenant, recordId, "none").then(({ record }) => seen(tenantId, record));
+      const answer = cache.reader.read(defaultTenant, recordId, "none");
+      return answer instanceof Promise ? answer.then(({ record }) => seen(tenantId, record)) : seen(tenantId, answer.record);
     },
 
     get hasHosts() {
