@@ -1,13 +1,13 @@
 import { createRegistry } from "./registry.ts";
 
-/** Upper bounds in seconds, from a cached verify to a call slow enough for complaints. */
+/** Upper bounds in seconds, from a cached verification to a call slow enough for complaints. */
 const callBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const operationBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const batchBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const gcBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
 /**
- * All metrics. Labels take values of short lists only: names of methods, codes, levels; never a key, an actor or an address.
+ * All metrics. Labels take values only from short lists, such as names of methods, codes and levels; never a key, an actor or an address.
  */
 export function createMetrics(version: string) {
   const registry = createRegistry();
@@ -34,7 +34,7 @@ export function createMetrics(version: string) {
 
     connectionsRefused: counter({
       name: "keywright_connections_refused_total",
-      help: "Connections closed at once. Reason address: the client's address had its share; process: the process had all that it may have.",
+      help: "Connections closed at once. Reason address: the client's address used up its share; process: the process reached its maximum.",
       labels: ["reason"],
     }),
 
@@ -53,7 +53,7 @@ export function createMetrics(version: string) {
 
     faults: counter({
       name: "keywright_faults_total",
-      help: "Faults of the service that no call counts: in streams, in health, after a deadline, or while an answer was written.",
+      help: "Faults of the service outside of counted calls: in streams, in health, after a deadline, or while a response was written.",
     }),
 
     verifications: counter({
@@ -98,7 +98,7 @@ export function createMetrics(version: string) {
     cacheGaps: counter({ name: "keywright_cache_gaps_total", help: "Number of times that messages from Redis may have been missed." }),
     invalidationDelay: histogram({
       name: "keywright_cache_invalidation_delay_seconds",
-      help: "Time from sending a heartbeat through Redis to receiving it, on this process's own clock. The message of a change takes as long.",
+      help: "Time from sending a heartbeat through Redis to receiving it, on this process's own clock. The message of a change takes the same time.",
       buckets: operationBuckets,
     }),
 

@@ -18,14 +18,14 @@ export function startTraces(options: ExportOptions): Traces {
   const contexts = new WeakMap<Call, Context>();
   /** Operations that run inside a traced call, and only those. */
   const active = new AsyncLocalStorage<Context>();
-  /** Methods with many verifications, whose single outcomes are for metrics only. */
+  /** Methods with many verifications, whose individual outcomes only metrics report. */
   const batches = new WeakSet<Span>();
   const activeSpan = (): Span | undefined => {
     const context = active.getStore();
     return context && trace.getSpan(context);
   };
 
-  /** Runs `work` as a part of the current call, if that call is traced. */
+  /** Runs `work` as a part of the current call if that call is traced. */
   const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
     const parent = active.getStore();
     return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);
