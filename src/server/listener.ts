@@ -1,5 +1,6 @@
 import { once, setMaxListeners } from "node:events";
 import type { Server } from "node:http";
+import type { Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
 import { routeConnections } from "./connection-router.ts";
@@ -11,7 +12,7 @@ import { takeStreams } from "./http2-streams.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createHttp1Server, createHttp2Server, type TlsFiles } from "./node-servers.ts";
 import { peerShare } from "./peer-share.ts";
-import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
+import { createHttp1Gate, createHttp2Gate, type GateOptions } from "./request-gate.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;
@@ -67,15 +68,7 @@ export function createListener(options: ListenerOptions): Listener {
   const http2 = createHttp2Server(limits);
   const exchanges = createExchanges(limits);
   const sessions = trackHttp2Sessions(http2, limits, connections);
-  const gateOptions = { handler, streamHandler, connections, exchanges, limits, draining, onError };
-  const http1Gate = createHttp1Gate(gateOptions);
-  http1.on("request", http1Gate.request);
-  http1.on("checkExpectation", http1Gate.refuseExpectation);
-  const http2Gate = createHttp2Gate(gateOptions);
-  http2.on("request", http2Gate.request);
-  http2.on("checkExpectation", http2Gate.refuseExpectation);
-  http2.on("connect", http2Gate.refuseConnect);
-  takeStreams(http2, http2Gate.stream);
+  takeRequests(http1, http2, { handler, streamHandler, connections, exchanges, limits, draining, onError });
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   const isTls = tls !== undefined;
@@ -126,6 +119,18 @@ export function createListener(options: ListenerOptions): Listener {
     },
     connectionCount: () => sockets.size,
   };
+}
+
+/** Gives every request of both servers to the gates. */
+function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): void {
+  const http1Gate = createHttp1Gate(options);
+  http1.on("request", http1Gate.request);
+  http1.on("checkExpectation", http1Gate.refuseExpectation);
+  const http2Gate = createHttp2Gate(options);
+  http2.on("request", http2Gate.request);
+  http2.on("checkExpectation", http2Gate.refuseExpectation);
+  http2.on("connect", http2Gate.refuseConnect);
+  takeStreams(http2, http2Gate.stream);
 }
 
 /** Runs before everything else that the server does with a connection, including the TLS handshake. */
