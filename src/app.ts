@@ -44,7 +44,7 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
 /** Puts the parts together, from the store to the port. */
 async function compose(given: Given): Promise<App> {
-  const { config, secrets, log, monotonicMs, closing } = given;
+  const { config, secrets, log, version, monotonicMs, closing } = given;
   const { bodyMemoryBytes } = config;
   const callers = openCallers(given);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
@@ -72,7 +72,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const protocols = createProtocols({ config, methods, admit, bodies, server, shutdownSignal, reportError });
+  const protocols = createProtocols({ config, version, methods, admit, bodies, server, shutdownSignal, reportError });
   const listener = createListener({ ...protocols, limits, connections, tls: tlsFilesOf(config), onError: reportError });
 
   const shared = storage.shared?.cache ?? null;

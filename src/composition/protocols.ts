@@ -21,6 +21,7 @@ import { createRooms } from "./rooms.ts";
 
 export interface ProtocolParts {
   readonly config: Config;
+  readonly version: string;
   readonly methods: MethodTable;
   readonly admit: Admission;
   readonly bodies: BodyBudget;
@@ -37,7 +38,7 @@ export interface Protocols {
 
 /** Makes gRPC, gRPC-Web, Connect and JSON/HTTP from one table of methods, and the handlers beside them. */
 export function createProtocols(parts: ProtocolParts): Protocols {
-  const { config, methods, admit, bodies, server, shutdownSignal, reportError } = parts;
+  const { config, version, methods, admit, bodies, server, shutdownSignal, reportError } = parts;
   const { trustedProxies } = config;
   const json = createJsonReader({
     unknownFields: config.unknownFields,
@@ -60,7 +61,7 @@ export function createProtocols(parts: ProtocolParts): Protocols {
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      rooms: createRooms(served),
+      rooms: createRooms(served, { version }),
       transcoder: createTranscoder({ ...served, json, rest: successes }),
       cors: createCors(config.corsOrigins),
     }),
