@@ -1,14 +1,16 @@
 import type { ClientSession, MongoClient } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
-import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
+import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
-import { documentId, documentOf, hourOf, idsAfter, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
+import { documentId, documentOf, hourOf, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
-import { addKey, markOf, usedRequestOf } from "./inserts.ts";
+import { createPlaces, type Replaced } from "./places.ts";
 import type { Quota } from "./quota.ts";
+import { markOf, usedRequestOf } from "./request-marks.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -29,38 +31,12 @@ export interface Rotation {
   readonly request: RequestMark | null;
 }
 
-/** The fields of a replaced record that show its place in the quota. */
-type Before = Pick<KeyDocument, "revoked" | "disabled" | "placeless">;
-
 /**
  * A change and its audit event are one transaction. A transaction that finds nothing to change also waits for a majority, so false is as
  * durable an answer as true.
  */
 export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Keys {
-  /** Returns null if there is no record to replace. */
-  async function replace(
-    tenant: string,
-    record: KeyRecord,
-    options: WriteOptions,
-    more: Pick<KeyDocument, "placeless"> = {},
-  ): Promise<Before | null> {
-    const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
-    const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1, disabled: 1, placeless: 1 } } as const;
-    return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
-  }
-
-  /** If the revoked key held its chain's place, gives the place to another key of the chain that is within its grace period. */
-  async function giveBack(tenant: string, record: KeyRecord, before: Before, options: WriteOptions): Promise<void> {
-    if (before.placeless === true) {
-      await keys.updateOne({ _id: documentId(tenant, record.keyId) }, { $unset: { placeless: "" } }, options);
-      return;
-    }
-    if (before.revoked && before.disabled !== true) return;
-    const inGrace = { placeless: true as const, lineageId: record.lineageId, _id: idsAfter(tenant, ""), expireTimeMs: { $gt: clock() } };
-    const heir = isInChain(record) ? await keys.findOne(inGrace, { hint: "keys_placeless", projection: { _id: 1 }, ...options }) : null;
-    if (heir === null) await quota.release(tenant, options);
-    else await keys.updateOne({ _id: heir._id }, { $unset: { placeless: "" } }, options);
-  }
+  const places = createPlaces(keys, quota, clock);
 
   return {
     async getMany(ids, signal) {
@@ -78,9 +54,9 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
     replace: (tenant, record, event, signal) => {
       const body = async (session: ClientSession) => {
         const options = { session, signal };
-        const replaced = await replace(tenant, record, options);
+        const replaced = await replaceKey(keys, tenant, record, options);
         if (replaced === null) return false;
-        if (record.revocation !== null) await giveBack(tenant, record, replaced, options);
+        if (record.revocation !== null) await places.giveBack(tenant, record, replaced, options);
         await addEvents(auditEvents, tenant, [event], options);
         return true;
       };
@@ -99,7 +75,7 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
       try {
         return await inTransaction(client, signal, async (session) => {
           const options = { session, signal };
-          if ((await replace(tenant, retired, options, isInGrace ? { placeless: true } : {})) === null) return false;
+          if ((await replaceKey(keys, tenant, retired, options, isInGrace ? { placeless: true } : {})) === null) return false;
           if (request !== null) await marks.insertOne(markOf(tenant, successor, request, clock()), options);
           await addKey(keys, documentOf(tenant, successor, request?.requestId ?? null), options);
           await addEvents(auditEvents, tenant, [event], options);
@@ -115,12 +91,7 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
     delete: (tenant, kind, keyId, event, signal) =>
       quota.transaction(tenant, signal, async (session) => {
         const options: WriteOptions = { session, signal };
-        const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
-        const deleted = await keys.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
-          returnDocument: "before",
-          projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
-          ...options,
-        });
+        const deleted = await buryKey(keys, tenant, kind, keyId, options);
         if (deleted === null) return null;
         if (!deleted.revoked || deleted.disabled === true) await quota.release(tenant, options);
         await addEvents(auditEvents, tenant, [event], options);
@@ -129,14 +100,49 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
 
     async touch(tenant, uses, signal) {
       if (uses.length === 0) return;
-      const updates = uses.map(({ keyId, lastUsedTimeMs }) => ({
-        updateOne: {
-          filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
-          update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
-        },
-      }));
       const options = { ordered: false, signal };
-      await keys.bulkWrite(updates, options);
+      await keys.bulkWrite(
+        uses.map((use) => updateOfUse(tenant, use)),
+        options,
+      );
     },
   };
+}
+
+function updateOfUse(tenant: string, { keyId, lastUsedTimeMs }: LastUse) {
+  return {
+    updateOne: {
+      filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
+      update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
+    },
+  };
+}
+
+/** Returns what the record replaced, or null if there is no record of the revision before. */
+async function replaceKey(
+  keys: Collections["keys"],
+  tenant: string,
+  record: KeyRecord,
+  options: WriteOptions,
+  more: Pick<KeyDocument, "placeless"> = {},
+): Promise<Replaced | null> {
+  const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
+  const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1, disabled: 1, placeless: 1 } } as const;
+  return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
+}
+
+/** Leaves a tombstone. Returns what it replaced, or null if there is no such key. */
+async function buryKey(
+  keys: Collections["keys"],
+  tenant: string,
+  kind: KeyKind,
+  keyId: string,
+  options: WriteOptions,
+): Promise<Pick<KeyDocument, "revision" | "revoked" | "disabled"> | null> {
+  const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
+  return keys.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
+    returnDocument: "before",
+    projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
+    ...options,
+  });
 }
