@@ -1,3 +1,4 @@
+import { publicPrefixOf } from "./credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "./key.ts";
 
 /** The tenant of calls that name no other one. It is always there. */
@@ -60,6 +61,11 @@ export function tenantRecordId(tenantId: string): string {
   return `t${tenantId.replaceAll("-", "Z")}`;
 }
 
+/** The tenant whose record has this id. Null for ids of keys. */
+export function tenantIdOfRecordId(recordId: string): string | null {
+  return recordId.startsWith("t") ? recordId.slice(1).replaceAll("Z", "-") : null;
+}
+
 const neverAKey = { reason: "privilege_withdrawn", description: "" } as const;
 
 /** The first record of a tenant. */
@@ -104,4 +110,18 @@ export function tenantOfRecord(record: KeyRecord): Tenant {
   const tenant = { ...rest, displayName: name, failedVerifyLimit: rateLimitPolicy, createTimeMs, updateTimeMs };
   tenants.set(record, tenant);
   return tenant;
+}
+
+const noClaims: readonly string[] = [];
+
+/** What no two tenants have in common, in texts of any characters: hosts, and prefixes of keys in use or retired. No key has any. */
+export function claimsOf(record: KeyRecord): readonly string[] {
+  if (record.kind !== "tenant") return noClaims;
+  const tenant = tenantOfRecord(record);
+  return [...new Set([...tenant.hosts.map((host) => `host ${host}`), ...prefixesOf(tenant).map((prefix) => `prefix ${prefix}`)])];
+}
+
+/** All prefixes with which keys of the tenant begin, those of public keys among them. */
+export function prefixesOf({ keyPrefix, retiredPrefixes }: Pick<Tenant, "keyPrefix" | "retiredPrefixes">): string[] {
+  return [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "").flatMap((prefix) => [prefix, publicPrefixOf(prefix)]);
 }

@@ -31,6 +31,7 @@ test("without settings, everything has its default", () => {
     workers: 1,
     roles: {},
     adminIssuers: [],
+    adminCertificates: [],
     adminIssuersPrivateAddresses: "refuse",
     maxConnections: 10_000,
     maxConnectionsPerAddress: 1000,
@@ -89,6 +90,7 @@ test("the environment can set everything", () => {
     KEYWRIGHT_SIGNING_KEYS: "file:///keys.json,https://keys.example/jwks",
     KEYWRIGHT_TLS_CERT_FILE: "/tls/cert.pem",
     KEYWRIGHT_TLS_KEY_FILE: "/tls/key.pem",
+    KEYWRIGHT_TLS_CLIENT_CA_FILE: "/tls/ca.pem",
     KEYWRIGHT_TEST_ANYTHING: "is left alone",
     PATH: "/bin",
   });
@@ -99,7 +101,7 @@ test("the environment can set everything", () => {
   expect(config.corsOrigins).toEqual(["https://a.example", "http://localhost:3000"]);
   expect(config.defaultKeyTtlMs).toBe(5_400_000);
   expect(config.cacheTtlMs).toBe(3_600_000);
-  expect(config.tls).toEqual({ certFile: "/tls/cert.pem", keyFile: "/tls/key.pem" });
+  expect(config.tls).toEqual({ certFile: "/tls/cert.pem", keyFile: "/tls/key.pem", clientCaFile: "/tls/ca.pem" });
   expect(given.serverSecrets).toEqual({
     current: secret,
     retired: [
@@ -286,6 +288,23 @@ describe("problems", () => {
   test("name one TLS file without the other", () => {
     expect(problemsOf({ KEYWRIGHT_TLS_CERT_FILE: "/c" })).toEqual(["KEYWRIGHT_TLS_KEY_FILE: required with KEYWRIGHT_TLS_CERT_FILE"]);
     expect(problemsOf({}, "tls_key_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_key_file"]);
+    expect(problemsOf({}, "tls_client_ca_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_client_ca_file"]);
+  });
+
+  test.each([
+    ["no file of authorities", "dns, equals: a", "admin", "KEYWRIGHT_TLS_CLIENT_CA_FILE: required with admin_certificates"],
+    ["a claim that certificates do not have", "sub, equals: a", "admin", "admin_certificates[0]: claims must be uri, dns, or subject and"],
+    ["an unknown role", "subject.CN, equals: a", "nobody", "admin_certificates[0].roles: item 1 must be admin or"],
+  ])("rules for certificates with %s", (_, condition, role, problem) => {
+    const rules = `admin_certificates:\n  - { when: [{ claim: ${condition} }], roles: [${role}] }\n`;
+    const files = `tls_cert_file: /c\ntls_key_file: /k\n${problem.startsWith("KEYWRIGHT") ? "" : "tls_client_ca_file: /a\n"}`;
+    expect(problemsOf({}, rules + files)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  test("an issuer named certificate, as the names of callers by certificate begin", () => {
+    const rule = "{ when: [{ claim: sub, equals: a }], roles: [admin] }";
+    const issuer = `{ name: certificate, issuer: "https://a.example", audience: a, rules: [${rule}] }`;
+    expect(problemsOf({}, `admin_issuers: [${issuer}]\n`)).toEqual([expect.stringContaining("no issuer may be named certificate")]);
   });
 
   test("name retired secrets that equal the current one", () => {

@@ -4,20 +4,20 @@ import { type ClaimRule, grantOf } from "../../src/core/claim-rules.ts";
 const when = [{ claim: "sub", test: "equals", values: ["a"] }] as const;
 const rule: ClaimRule = { when, roles: ["auditor"], tenants: null, scopeCeiling: null };
 
-test("rules that match add up; without tenants it is the default one", () => {
+test("matching rules add up; without tenants the tenant is the default one", () => {
   expect(grantOf([rule], { sub: "a" }, "default")).toEqual({ roles: ["auditor"], tenants: ["default"], scopeCeiling: null });
   const other: ClaimRule = { ...rule, roles: ["issuer"], tenants: ["x"], scopeCeiling: ["read"] };
   expect(grantOf([rule, other], { sub: "a" }, "default")).toEqual({ roles: ["auditor", "issuer"], tenants: ["x"], scopeCeiling: ["read"] });
   expect(grantOf([rule, other, { ...rule, tenants: "*" }], { sub: "a" }, "default")?.tenants).toBe("*");
 });
 
-test("nothing matches: no grant", () => {
+test("no matching rule: no grant", () => {
   expect(grantOf([rule], { sub: "b" }, "default")).toBeNull();
   expect(grantOf([rule], {}, "default")).toBeNull();
   expect(grantOf([{ ...rule, when: [...when, { claim: "x", test: "equals", values: ["y"] }] }], { sub: "a" }, "default")).toBeNull();
 });
 
-test("tenants of a claim: names only, and a rule without any does not match", () => {
+test("tenants of a claim must be names, and a rule without any does not match", () => {
   const byClaim: ClaimRule = { ...rule, tenants: { claim: "org" } };
   expect(grantOf([byClaim], { sub: "a", org: ["acme", "*", "NO"] }, "default")?.tenants).toEqual(["acme"]);
   expect(grantOf([byClaim], { sub: "a", org: "*" }, "default")).toBeNull();

@@ -57,7 +57,7 @@ describe("what is read", () => {
     expect(back(Everything, { numbers: ["1e3"], counts: { a: text } })).toMatchObject({ counts: { a: digits } });
   });
 
-  test("a mask that is empty, in each of its forms", () => {
+  test("an empty mask, in each of its forms", () => {
     for (const mask of ["", {}, { paths: [] }]) expect(strict.read(Everything, { mask })).toMatchObject({ mask: { paths: [] } });
   });
 
@@ -65,7 +65,7 @@ describe("what is read", () => {
     expect(back(Everything, {})).toEqual({});
   });
 
-  test("durations as people write them: alone, repeated, in maps, in nested messages", () => {
+  test("durations in short form: alone, repeated, in maps, in nested messages", () => {
     const json = {
       lasts: "1h30m",
       pauses: ["1d", "2s"],
@@ -97,7 +97,7 @@ describe("what is read", () => {
     expect(JSON.stringify(back(Everything, json))).toBe('{"named_pauses":{"__proto__":"3600s"},"tags":{"__proto__":{"a":1}}}');
   });
 
-  test("unknown members are passed over where they are ignored, unknown enum names with them", () => {
+  test("unknown members and unknown enum names are skipped if they are ignored", () => {
     expect(back(Everything, { text: "a", colour: 1, child: { x: {} }, color: "COLOR_GREEN" }, lenient)).toEqual({ text: "a", child: {} });
   });
 });

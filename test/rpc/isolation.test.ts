@@ -154,6 +154,18 @@ const cases = {
     expect((await api.refused("RevokeApiKey", { credential: acme.secret, reason: compromise }, { token: null })).code).toBe("NOT_FOUND");
     pairs += 1;
   },
+  batchSelfRevoke: async () => {
+    const request = { credentials: credentials(), reason: compromise };
+    const { results } = await api.call("BatchSelfRevoke", request, { token: null });
+    expect((results as JsonObject[]).map(({ revoked }) => revoked ?? false)).toEqual([false, false, false, false]);
+    pairs += 4;
+  },
+  selfInspect: async () => {
+    for (const credential of credentials()) {
+      expect((await api.refused("SelfInspect", { credential }, { token: null })).code).toBe("NOT_FOUND");
+      pairs += 1;
+    }
+  },
   adminListAuditEvents: async () => {
     await isOtherList("AdminListAuditEvents", acme.eventsToken);
     await isEmpty("AdminListAuditEvents", { filter: `key_id=${acme.issuedId}` }, "audit_events");
@@ -168,7 +180,7 @@ test("no method reaches what belongs to another tenant", async () => {
   for (const credential of credentials()) {
     await expect(api.verify({ credential }, ownTenant)).resolves.toMatchObject({ is_valid: true });
   }
-  expect(pairs).toBe(46);
+  expect(pairs).toBe(54);
 });
 
 test("a suspension is a verdict as for a revoked key, refuses changes, and ends", async () => {

@@ -1,4 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
+import type { Parts } from "../../src/composition/given.ts";
 import { asObject, type CallOptions, type Refusal } from "./clients/client.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { restHttp1 } from "./clients/rest.ts";
@@ -28,8 +29,8 @@ export interface Api<Server extends RunningServer = RunningServer> extends Async
 type Over = "json-http" | "grpc";
 
 /** `over`: JSON/HTTP tells an empty list from none, protobuf does not. */
-export async function startApi(over: Over = "grpc", options: ServerOptions = {}): Promise<Api> {
-  return apiOf(await startServerHere(options), over);
+export async function startApi(over: Over = "grpc", options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<Api> {
+  return apiOf(await startServerHere(options, parts), over);
 }
 
 /** Disposes of the server as well. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { AuditEvent } from "../../src/core/audit.ts";
-import type { KeyRecord } from "../../src/core/key.ts";
+import type { KeyKind, KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import type { AuditPart, AuditQuery, AuditTrail } from "../../src/ports/audit-trail.ts";
 import type { KeyStore, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
@@ -20,7 +20,7 @@ export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
   insertMany(...args: [...First<Args<"insertMany">>, eventOf?: (keyIds: readonly string[]) => AuditEvent]): Result<"insertMany">;
   replace(...args: [...First<Args<"replace">>, event?: AuditEvent]): Result<"replace">;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event?: AuditEvent, request?: RequestMark | null): Result<"rotate">;
-  delete(...args: [...First<Args<"delete">>, event?: AuditEvent]): Result<"delete">;
+  delete(tenant: string, kind: KeyKind, keyId: string, event?: AuditEvent, revision?: number): Result<"delete">;
 };
 
 type First<A extends readonly unknown[]> = A extends readonly [...infer Head, unknown] ? Head : never;
@@ -45,7 +45,8 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
     replace: (tenant, record, event = auditEvent({ keyIds: [record.keyId] })) => store.replace(tenant, record, event),
     rotate: (tenant, retired, successor, event = auditEvent({ keyIds: [retired.keyId, successor.keyId] }), request = null) =>
       store.rotate(tenant, retired, successor, event, request),
-    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] })) => store.delete(tenant, kind, keyId, event),
+    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] }), revision = undefined) =>
+      store.delete(tenant, kind, keyId, event, revision),
   };
 }
 

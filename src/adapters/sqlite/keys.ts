@@ -1,7 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
+import { claimsOf } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import { prepareClaims } from "./claims.ts";
 import { preparePlaces } from "./places.ts";
 import { prepareRequestMarks } from "./request-marks.ts";
 import { prepareRows } from "./rows.ts";
@@ -16,13 +18,15 @@ export interface Keys {
   replace(tenant: string, record: KeyRecord): boolean;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, request: RequestMark | null): boolean;
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
-  delete(tenant: string, kind: KeyKind, keyId: string): number | null;
+  /** `revision`: only that one; null: any. */
+  delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
 /** `maxKeysOf`: keys of a tenant that are not revoked, at most; null: as many as one likes. */
 export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const places = preparePlaces(database, clock);
+  const claims = prepareClaims(database);
   const tombstones = prepareTombstones(database);
   const { get, keyOf, isUsed, add, replace, usedBy } = prepareRows(database, tombstones);
   const marks = prepareRequestMarks(database, clock, keyOf);
@@ -42,9 +46,12 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     findRequest: marks.find,
 
     replace(tenant, record) {
+      const wanted = claimsOf(record);
+      if (!claims.areFree(tenant, record.keyId, wanted)) return false;
       const giveBack = record.revocation !== null && isInChain(record) ? places.giveBack(tenant, record) : null;
       const isReplaced = replace(tenant, record);
       if (isReplaced) giveBack?.();
+      if (isReplaced && record.kind === "tenant") claims.set(tenant, record.keyId, wanted);
       return isReplaced;
     },
 
@@ -53,8 +60,10 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       if (used !== null) return { outcome: "request_id_used", ...used };
       const full = record.revocation === null ? fullQuotaOf(tenant) : null;
       if (full !== null && !isUsed(tenant, record.keyId)) return { outcome: "quota_exhausted", ...full };
-      const stored = add(tenant, record, batchMark);
+      const wanted = claimsOf(record);
+      const stored = claims.areFree(tenant, record.keyId, wanted) ? add(tenant, record, batchMark) : null;
       if (stored === null) return usedBy(tenant, record.keyId, batchMark);
+      if (wanted.length > 0) claims.set(tenant, record.keyId, wanted);
       if (request !== null) marks.add(tenant, stored, request);
       return { outcome: "inserted", record: stored };
     },
@@ -68,10 +77,11 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return stored !== null;
     },
 
-    delete(tenant, kind, keyId) {
-      const deleted = deleteKey.get(tenant, keyId, kind) as { revision: number } | undefined;
+    delete(tenant, kind, keyId, revision = null) {
+      const deleted = deleteKey.get(tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
       if (deleted === undefined) return null;
       tombstones.leave(tenant, keyId, deleted.revision + 1);
+      if (kind === "tenant") claims.set(tenant, keyId, []);
       return deleted.revision + 1;
     },
 
@@ -84,7 +94,9 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
 function prepareKeyStatements(database: DatabaseSync) {
   return {
     selectUsed: database.prepare("SELECT used FROM key_counts WHERE tenant = ?"),
-    deleteKey: database.prepare("DELETE FROM keys WHERE tenant = ? AND key_id = ? AND kind = ? RETURNING revision"),
+    deleteKey: database.prepare(
+      "DELETE FROM keys WHERE tenant = ? AND key_id = ? AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision",
+    ),
     touchKey: database.prepare(
       `UPDATE keys SET last_used_time_ms = $lastUsedTimeMs
        WHERE tenant = $tenant AND key_id = $keyId AND (last_used_time_ms IS NULL OR last_used_time_ms < $lastUsedTimeMs)`,

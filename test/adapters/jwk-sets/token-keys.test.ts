@@ -9,8 +9,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { isPublicAddress } from "../../../src/adapters/jwk-sets/address.ts";
 import { fetchText } from "../../../src/adapters/jwk-sets/https.ts";
 import { openTokenKeys, type TokenKeysOptions } from "../../../src/adapters/jwk-sets/token-keys.ts";
+import { selfSigned } from "../../support/certificates.ts";
 import { base64Uri, jwkSet, privateJwk } from "../../support/jwks.ts";
-import { selfSigned } from "../../support/self-signed.ts";
 
 const [first, second] = [await privateJwk(), await privateJwk("ES256")];
 let folder = "";

@@ -7,11 +7,11 @@ import { afterEach, expect, test } from "vitest";
 import type { CacheEntry } from "../../../src/ports/record-cache.ts";
 import { describeSharedCache } from "../../contract/shared-cache.ts";
 import { connected } from "../../support/cache-listener.ts";
+import { selfSigned } from "../../support/certificates.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { openRedisSharedCache } from "../../support/redis-cache.ts";
 import { ownRedis, withRedis } from "../../support/redis-groups.ts";
-import { selfSigned } from "../../support/self-signed.ts";
 
 await describeOnRedis("access to Redis", () => {
   /** The commands that docs/operations.md lists. */
