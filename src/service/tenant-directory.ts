@@ -52,11 +52,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     const meanwhile = new Map<string, KeyRecord | null>();
     noted = meanwhile;
     try {
-      const fresh = createTenantIndex();
-      for (const record of await listTenants(store)) {
-        settings.note(record);
-        fresh.note(tenantOfRecord(record).tenantId, record);
-      }
+      const fresh = indexOf(await listTenants(store), settings);
       for (const [tenantId, record] of meanwhile) fresh.note(tenantId, record);
       index = fresh;
     } catch (error) {
@@ -121,6 +117,15 @@ function see(settings: TenantSettings, tenantId: string, record: KeyRecord | nul
   }
   settings.note(record);
   return tenantOfRecord(record);
+}
+
+function indexOf(records: readonly KeyRecord[], settings: TenantSettings): ReturnType<typeof createTenantIndex> {
+  const index = createTenantIndex();
+  for (const record of records) {
+    settings.note(record);
+    index.note(tenantOfRecord(record).tenantId, record);
+  }
+  return index;
 }
 
 async function listTenants(store: Pick<KeyStore, "list">): Promise<KeyRecord[]> {
