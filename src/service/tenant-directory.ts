@@ -75,7 +75,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     changed(tenant, keyId) {
       const tenantId = tenant === defaultTenant ? tenantIdOfRecordId(keyId) : null;
       if (tenantId === null) return;
-      cache.reader.read(tenant, keyId, "none").then(
+      Promise.resolve(cache.reader.read(tenant, keyId, "none")).then(
         ({ record }) => note(tenantId, record),
         () => {
           isBehind = true;
@@ -94,7 +94,10 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return see(settings, tenantId, entry.record);
-      return cache.reader.read(defaultTenant, recordId, "none").then(({ record }) => see(settings, tenantId, record));
+      const answer = cache.reader.read(defaultTenant, recordId, "none");
+      return answer instanceof Promise
+        ? answer.then(({ record }) => see(settings, tenantId, record))
+        : see(settings, tenantId, answer.record);
     },
 
     get hasHosts() {
