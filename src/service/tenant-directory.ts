@@ -38,7 +38,6 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   let index = createTenantIndex();
   /** What was noted since the refresh in progress began, which may have read something older. Null if there is none. */
   let noted: Map<string, KeyRecord | null> | null = null;
-  let last = Promise.resolve();
   let isBehind = true;
 
   function note(tenantId: string, record: KeyRecord | null): void {
@@ -63,12 +62,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     }
   }
 
-  function refresh(): Promise<void> {
-    const next = last.then(readAll);
-    last = next.catch(() => {});
-    return next;
-  }
-
+  const refresh = oneAfterTheOther(readAll);
   const catchUp = async () => (isBehind ? refresh().catch(() => {}) : undefined);
 
   cache.follow({
@@ -120,6 +114,15 @@ function see(settings: TenantSettings, tenantId: string, record: KeyRecord | nul
   }
   settings.note(record);
   return tenantOfRecord(record);
+}
+
+function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
 }
 
 function indexOf(records: readonly KeyRecord[], settings: TenantSettings): ReturnType<typeof createTenantIndex> {
