@@ -142,7 +142,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       const cacheDirective = onLocalHit === null && chance(bypassing) ? "no-cache" : "none";
       const node = machine.node();
       const verifyNow = onLocalHit === null ? node.verifySomehow : node.verify;
-      verifyNow(tenant, { credential, ...circumstances }, cacheDirective).then(
+      Promise.resolve(verifyNow(tenant, { credential, ...circumstances }, cacheDirective)).then(
         ({ verdict, cacheOutcome }) => {
           isSettled = true;
           if (cacheOutcome === "hit") counts.hits += 1;

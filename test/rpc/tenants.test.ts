@@ -4,6 +4,8 @@ import { openStore } from "../../src/adapters/open.ts";
 import type { Parts } from "../../src/composition/given.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
+import { restHttp2 } from "../support/clients/rest.ts";
+import { succeed } from "../support/clients.ts";
 
 /** Steps of the store that a test gets between; both with the real store underneath. */
 const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {} };
@@ -199,6 +201,16 @@ test("of tenants that are made or changed at once, one has a host or a prefix", 
   const winner = tenants[updated.indexOf("done")] as string;
   await api.call("AdminUpdateTenant", { tenant: { tenant_id: winner, hosts: [] }, update_mask: "hosts" });
   await newTenant({ hosts });
+});
+
+test("a call to the host of a tenant is for that tenant; what a stranger forwards counts for nothing", async () => {
+  const host = `${crypto.randomUUID()}.example`;
+  await newTenant({ hosts: [host], key_prefix: "hosted" });
+  await using client = restHttp2.open(api.server.url, api.server.adminToken);
+  const prefixFor = async (headers: Record<string, string>) =>
+    String((await succeed(client, "AdminIssueApiKey", {}, { headers })).secret).split("_v1_")[0];
+  expect(await prefixFor({ ":authority": `${host.toUpperCase()}:4430` })).toBe("hosted");
+  expect(await prefixFor({ "x-forwarded-host": host })).toBe("kw");
 });
 
 const newKeys = {

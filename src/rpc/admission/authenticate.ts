@@ -2,12 +2,13 @@ import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CertificateCallers } from "./certificate-callers.ts";
+import { withRole } from "./grants.ts";
 import type { JwtCallers } from "./jwt-callers.ts";
 import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
 import type { AccessOf } from "./permissions.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** Who may call, as the configuration says it at this moment. */
+/** The callers of the current configuration. */
 export interface Callers {
   readonly tokens: readonly KnownToken[];
   /** Null if no issuer is configured. */
@@ -40,7 +41,7 @@ export function authenticate(current: () => Callers, clock: Clock): Admission {
   };
 }
 
-/** A token of the configuration, or else a JWT of an issuer. */
+/** Returns the caller of a configured token, or of an issuer's JWT. */
 function callerOf({ tokens, jwts }: Callers, authorization: string, clock: Clock): Found | Promise<Found> {
   const token = bearerTokenOf(authorization);
   if (token === undefined) return "missing";
@@ -51,13 +52,17 @@ function byCertificate({ certificates }: Callers, call: Call): Found {
   return certificates?.callerOf(call) ?? "missing";
 }
 
-function authorize(call: Call, found: Found, allowed: readonly string[] | undefined): void {
+function authorize(call: Call, found: Found, allowed: "caller" | readonly string[] | undefined): void {
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
   if (found === "missing") throw unauthenticated(call, realm);
   if (found === "invalid") throw unauthenticated(call, `${realm}, error="invalid_token"`);
   if ("certificate" in found) throw unauthenticated(call, realm, `the client certificate is not accepted (${found.certificate})`);
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
+  const admitted = allowed === undefined ? null : withRole(call.caller, allowed);
+  if (admitted !== null) {
+    call.caller = admitted;
+    return;
+  }
   call.setResponseHeader(...insufficientScope);
   throw new Failure("PERMISSION_DENIED");
 }
@@ -67,7 +72,7 @@ function unauthenticated(call: Call, challenge: string, message?: string): Failu
   return new Failure("UNAUTHENTICATED", message === undefined ? {} : { message });
 }
 
-/** Whether an Authorization header holds a token with the role `admin`. */
+/** Returns whether an Authorization header has a token with the role `admin`. */
 export async function isAdmin(callers: Callers, authorization: string | undefined, clock: Clock): Promise<boolean> {
   const found = authorization === undefined ? "missing" : await callerOf(callers, authorization, clock);
   return typeof found !== "string" && "roles" in found && found.roles.includes("admin");
