@@ -16,7 +16,7 @@ import { refuseFor, setRateLimitHeaders } from "./rate-limit-headers.ts";
 import { ceilingOf } from "./scope-ceiling.ts";
 import { statedAddressOf } from "./stated-address.ts";
 
-/** The limits of verify apply, so that a caller refused there cannot continue here. */
+/** The limits of verify apply, so that a caller that is refused there cannot continue here. */
 export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {

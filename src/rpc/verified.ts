@@ -49,7 +49,7 @@ export const refusals = {
   insufficient_scope: [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE, "a required scope is missing"],
 } as const satisfies Record<RefusalCode, readonly [VerificationErrorCode, string]>;
 
-/** The fields that say that a credential is not valid. */
+/** The fields that describe why a credential is not valid. */
 type Refusal = "errorCode" | "errorMessage";
 
 /** For a refused key, only its identity and status: nobody can use its permissions. */

@@ -17,7 +17,7 @@ import { backendSettings } from "./test-backend.ts";
 export async function startServerHere(options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<RunningServer> {
   const { env = {}, dataDir: givenDataDir, config: configText } = options;
   const others = Object.keys(env).filter((name) => !name.startsWith("KEYWRIGHT_"));
-  if (others.length > 0) throw new Error(`${others.join(", ")}: only a process of its own has an environment: use startServer`);
+  if (others.length > 0) throw new Error(`${others.join(", ")}: only a separate process has an environment; use startServer`);
   const dataDir = givenDataDir ?? (await mkdtemp(join(tmpdir(), "keywright-test-")));
   const removeOurs = async () => {
     if (givenDataDir === undefined) await rm(dataDir, { recursive: true, force: true });

@@ -8,12 +8,12 @@ import type { KeyStore, ListPart, ListQuery, RequestMark } from "../../src/ports
 type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
 type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
 
-/** A store whose changes make their audit events themselves where a test has nothing to say about them. */
+/** A store whose changes create their audit events themselves, for tests that do not care about them. */
 export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
   S,
   "insert" | "insertMany" | "replace" | "rotate" | "delete" | "list" | "audit"
 > & {
-  /** All that the query asks for, in however many parts it comes. */
+  /** Returns all keys of the query, from any number of parts. */
   list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
   readonly audit: Pick<AuditTrail, "append"> & { list(tenant: string, query: AuditQuery): Promise<AuditEvent[]> };
   insert(...args: [...First<Args<"insert">>, event?: AuditEvent]): Result<"insert">;
@@ -50,7 +50,7 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
   };
 }
 
-/** All events that a query asks for, in however many parts they come. */
+/** Returns all events of a query, from any number of parts. */
 export async function allEvents(store: Pick<KeyStore, "audit">, tenant: string, query: AuditQuery): Promise<AuditEvent[]> {
   const events: AuditEvent[] = [];
   for (let beforeEventId: string | null | undefined = query.beforeEventId; beforeEventId !== null && events.length < query.limit; ) {
