@@ -1,7 +1,9 @@
 import type { LimitsOptions } from "../../src/service/limits.ts";
 
+const admitted = { admitted: true, remaining: 0n, resetAfterMs: 0, retryAfterMs: 0 };
+
 /** For verifications without any limit. */
 export const noLimits: Pick<LimitsOptions, "rateLimiter" | "guesses"> = {
-  rateLimiter: { take: () => ({ admitted: true, remaining: 0n, resetAfterMs: 0, retryAfterMs: 0 }) },
+  rateLimiter: { take: () => admitted, takeAll: (_tenant, limits) => limits.map(() => admitted) },
   guesses: { take: () => null, look: () => null },
 };
