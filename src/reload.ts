@@ -44,7 +44,7 @@ function takeOver({ app, environment, readFile, generatedTokens }: ReloadOptions
   const { config, given } = loadConfig(environment, readFile());
   const adminTokens = given.adminTokens.length > 0 ? given.adminTokens : generatedTokens;
   if (adminTokens.length === 0) throw new ConfigError(["admin_tokens: must have at least one token, or KEYWRIGHT_ADMIN_TOKEN must be set"]);
-  app.replaceCallers({ roles: config.roles, adminIssuers: config.adminIssuers, adminTokens });
+  app.replaceCallers({ roles: config.roles, adminIssuers: config.adminIssuers, adminCertificates: config.adminCertificates, adminTokens });
 }
 
 /** Returns null if the file cannot be read. */

@@ -17,6 +17,7 @@ export const unit: readonly string[] = [
   "test/rpc/{answer-size,create-request,custom-roles,message}.test.ts",
   "test/telemetry/registry.test.ts",
   "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",
+  "test/tools/openapi/**/*.test.ts",
   "test/transcode/{percent,template}.test.ts",
   "test/{architecture,closing,projects}.test.ts",
 ];

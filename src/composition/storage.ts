@@ -53,6 +53,6 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
     createBeatId: randomUUID,
     observe: telemetry.observeRead,
   });
-  const tenants = { directory: createTenantDirectory({ store, cache, settings }), settings };
+  const tenants = { directory: createTenantDirectory({ store, cache, settings, isShared: shareable !== null }), settings };
   return { store, cache, reader: telemetry.reader(cache.reader), tenants, isShared: shareable !== null, shared };
 }

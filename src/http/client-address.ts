@@ -18,10 +18,28 @@ export function clientAddress(request: RequestHead, trustedProxies: readonly str
 }
 
 function walk(request: RequestHead, trustedProxies: readonly string[]): Address | null {
-  let address = peerAddress(request);
+  const address = peerAddress(request);
   if (trustedProxies.length === 0) return address;
-  // Several lines of the header are one list (RFC 9110, section 5.3).
-  const hops = headerOf(request, "x-forwarded-for")?.split(",") ?? [];
+  return behindProxies(address, headerOf(request, "x-forwarded-for"), trustedProxies);
+}
+
+/**
+ * The client's address as a trusted proxy states it in X-Forwarded-For, in canonical form. Empty if the peer is no trusted proxy or states
+ * none: then nobody knows whose address the peer's is.
+ */
+export function forwardedAddress(request: RequestHead, trustedProxies: readonly string[]): string {
+  const forwardedFor = headerOf(request, "x-forwarded-for");
+  if (forwardedFor === undefined || !inAnyRange(peerAddress(request), trustedProxies)) return "";
+  return clientAddress(request, trustedProxies);
+}
+
+/**
+ * The first address that no trusted proxy has: that of the peer, or else of X-Forwarded-For from right to left. Several lines of the header
+ * are one list (RFC 9110, section 5.3).
+ */
+export function behindProxies(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): Address | null {
+  const hops = forwardedFor?.split(",") ?? [];
+  let address = peer;
   while (inAnyRange(address, trustedProxies)) {
     const hop = hops.pop();
     if (hop === undefined) break;
@@ -30,7 +48,6 @@ function walk(request: RequestHead, trustedProxies: readonly string[]): Address 
   return address;
 }
 
-/** The address at the other end of the connection. */
 export function peerAddress({ socket }: RequestHead): Address | null {
   return parseRemoteAddress(socket?.remoteAddress ?? "");
 }

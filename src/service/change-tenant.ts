@@ -34,6 +34,7 @@ export const tenantAttributeFields = {
   maxTtlMs: "max_ttl",
   maxKeys: "max_keys",
   failedVerifyLimit: "failed_verify_limit",
+  actorRateLimitPolicy: "actor_rate_limit_policy",
   auditRetentionMs: "audit_retention",
 } as const satisfies Record<keyof TenantAttributes, string>;
 
@@ -69,6 +70,12 @@ export async function updateTenant(
   });
 }
 
+/** Notes that actors of the tenant have limits, before the first one gets one: every verification looks for one from then on. */
+export async function noteActorLimits(service: TenantService, origin: Origin, tenantId: string): Promise<void> {
+  if (service.keys.tenantSettings.of(tenantId).hasActorLimits) return;
+  await changeTenant(service, origin, tenantId, ({ hasActorLimits }) => (hasActorLimits ? null : { hasActorLimits: true }));
+}
+
 /** Suspends a tenant or ends its suspension. */
 export function setSuspended(service: TenantService, origin: Origin, tenantId: string, suspended: boolean): Promise<Tenant> {
   if (tenantId === defaultTenant && suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be suspended" });
@@ -83,9 +90,13 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
   const record = await keys.store.get(defaultTenant, recordId);
   if (record === null) throw new Failure("TENANT_NOT_FOUND");
   if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
-  for (const kind of ["issued", "imported"] as const) {
+  for (const [kind, name] of [
+    ["issued", "keys"],
+    ["imported", "keys"],
+    ["actor_limit", "limits of actors"],
+  ] as const) {
     const { records } = await keys.store.list(tenantId, { kind, nowMs: 0, limit: 1 });
-    if (records.length > 0) throw new Failure("TENANT_NOT_READY", { message: "the tenant has keys" });
+    if (records.length > 0) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${name}` });
   }
   const revision = await keys.store.delete(defaultTenant, "tenant", recordId, auditEvent(keys, origin, [recordId]));
   if (revision === null) throw new Failure("TENANT_NOT_FOUND");
@@ -167,7 +178,7 @@ async function checkUnused(
 }
 
 function changedFields(tenant: Tenant, change: Partial<Tenant>): string[] {
-  const names = { ...tenantAttributeFields, suspended: "suspended" } as const;
+  const names = { ...tenantAttributeFields, suspended: "suspended", hasActorLimits: "has_actor_limits" } as const;
   return Object.entries(names)
     .filter(([name]) => {
       const field = name as keyof typeof names;

@@ -24,10 +24,12 @@ export interface TenantDirectoryOptions {
   readonly store: Pick<KeyStore, "list">;
   readonly cache: Pick<VerifierCache, "peek" | "reader">;
   readonly settings: TenantSettings;
+  /** Whether other processes can change tenants. */
+  readonly isShared: boolean;
 }
 
 interface Snapshot {
-  /** The tenant `default` was changed. Until then it costs no look-up. */
+  /** The tenant `default` was changed. Until then it costs no look-up in the only process. */
   readonly hasDefault: boolean;
   readonly byHost: ReadonlyMap<string, string>;
   readonly byPrefix: ReadonlyMap<string, string>;
@@ -36,7 +38,7 @@ interface Snapshot {
 const tenantsPerRead = 1000;
 const unchangedDefault = unchangedTenant(defaultTenant);
 
-export function createTenantDirectory({ store, cache, settings }: TenantDirectoryOptions): TenantDirectory {
+export function createTenantDirectory({ store, cache, settings, isShared }: TenantDirectoryOptions): TenantDirectory {
   let snapshot: Snapshot = { hasDefault: false, byHost: new Map(), byPrefix: new Map() };
   let last = Promise.resolve();
 
@@ -58,7 +60,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
 
   return {
     current(tenantId) {
-      if (tenantId === defaultTenant && !snapshot.hasDefault) return unchangedDefault;
+      if (tenantId === defaultTenant && !isShared && !snapshot.hasDefault) return unchangedDefault;
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return seen(tenantId, entry.record);

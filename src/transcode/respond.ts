@@ -51,16 +51,26 @@ function responseText(route: Route, message: Message): string {
   return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
 }
 
+/** The JSON of a failure: google.rpc.Status, with the `error` object of AIP-193 beside its members. */
+export function failureBody(failure: Failure, requestId: string): JsonObject {
+  const { code, httpStatus } = errorTable[failure.reason];
+  const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
+  return { ...status, error: { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] } };
+}
+
 /**
  * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the
  * HTTP/1.1 connection is closed after the answer. If the body was not read to its end, the HTTP/2 stream is closed.
  */
-export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, headers: ResponseHeaders): void {
-  const { code, httpStatus } = errorTable[failure.reason];
-  const status = toJson(StatusSchema, failureStatus(failure, headers["x-request-id"] ?? ""), statusOptions) as JsonObject;
-  const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
+export function sendFailure(
+  request: HttpRequest,
+  response: HttpResponse,
+  failure: Failure,
+  headers: ResponseHeaders,
+  status: number = errorTable[failure.reason].httpStatus,
+): void {
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
-  sendJson(request, response, { status: httpStatus, text: JSON.stringify({ ...status, error }), headers });
+  sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
   // A body that is not read would stay in memory until the answer is read.
   request.resume();
 }

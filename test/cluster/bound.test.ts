@@ -7,8 +7,8 @@ import { summaryOf, tableRow } from "./report.ts";
 import { changerCutFromRedis, healthy, type Situation, situations } from "./situations.ts";
 
 /*
- * The short form of `npm run cluster`. A test machine may be busy enough to let a process stand still for longer than the 100 ms of the
- * healthy bound, so 500 ms are asked for here; the long form asks for what docs/guarantees.md states.
+ * The short form of `npm run cluster`. A busy test machine may pause a process for longer than the 100 ms of the healthy bound, so this
+ * requires 500 ms. The long form requires what docs/guarantees.md states.
  */
 const busyMachineMs = 500;
 const maxLookMs = 1000;
@@ -28,7 +28,7 @@ await describeOnCluster("a change holds at every server within the bound", {}, (
     console.info(tableRow(`${situation.name}, ${kind.name}`, summary));
     expect(summary.ownMaxMs).toBe(0);
     expect(summary.maxMs).toBeLessThan(Math.max(situation.boundMs, busyMachineMs));
-    // Measured at all: keys were looked at after their change, and caches were at work.
+    // Something was measured: keys were verified after their change, and caches were used.
     expect(summary.lookMs).toBeLessThan(maxLookMs);
     expect(summary.hitShare).toBeGreaterThan(0.3);
     if (situation.storeIsWell) expect(Object.fromEntries(summary.others)).toEqual({});

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { HttpClient } from "./http-client.ts";
 
-/** Path and body of a request that makes a change; a success is its acknowledgement. */
+/** Path and body of a request that makes a change. A success acknowledges it. */
 export interface Change {
   readonly method: string;
   readonly path: string;
@@ -12,11 +12,11 @@ export interface Change {
 export interface Subject {
   readonly verifyBody: object;
   readonly change: Change;
-  /** One more, which is sent once the first is acknowledged. */
+  /** A second change, sent once the first is acknowledged. */
   readonly followedBy?: Change;
 }
 
-/** What ends the acceptance of a key, or of what it may do. */
+/** A change after which a key, or some of its permissions, must be refused. */
 export interface ChangeKind {
   readonly name: string;
   prepare(http: HttpClient): Promise<Subject>;
@@ -34,7 +34,7 @@ export const revocation: ChangeKind = {
   },
 };
 
-/** The same, where what is presented is a macaroon that was derived from a JWT that was derived from the key. */
+/** The same for a macaroon that was derived from a JWT that was derived from the key. */
 export const rootRevocation: ChangeKind = {
   name: "revocation of a token's root",
   async prepare(http) {
@@ -48,9 +48,9 @@ export const rootRevocation: ChangeKind = {
   },
 };
 
-/** A revocation whose reason rises as soon as it is acknowledged: the last of the two records must be the one that stays. */
+/** A revocation whose reason becomes more serious as soon as it is acknowledged: the second of the two records must stay. */
 export const raisedReason: ChangeKind = {
-  name: "revocation and a graver reason",
+  name: "revocation and a more serious reason",
   async prepare(http) {
     const { keyId, credential } = await issue(http);
     const revoke = (reason: string) => ({ method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body: { reason } });
@@ -87,9 +87,9 @@ export const disabling: ChangeKind = {
   },
 };
 
-/** A key that is within its grace, which the revocation cuts short. */
+/** A key within its grace period, which the revocation cuts short. */
 export const revocationInGrace: ChangeKind = {
-  name: "revocation within the grace of a rotation",
+  name: "revocation within the grace period of a rotation",
   async prepare(http) {
     const { keyId, credential } = await issue(http);
     const body = { reason: "REVOCATION_REASON_KEY_COMPROMISE" };

@@ -15,8 +15,8 @@ import { summaryOf, tableHead, tableRow } from "./report.ts";
 import { changerCutFromRedis, healthy, type Situation, situations } from "./situations.ts";
 
 /**
- * `npm run cluster [changes per situation] [text]`: how long a key is accepted after its revocation was acknowledged, with real processes,
- * in every situation whose name holds the text. Exit code 1 where a bound is broken.
+ * `npm run cluster [changes per situation] [text]` measures how long a key is accepted after its revocation was acknowledged, with real
+ * processes, in every situation whose name contains the text. The exit code is 1 if a bound is broken.
  */
 const wanted = Number(process.argv[2] ?? 200);
 const filter = process.argv[3] ?? "";

@@ -7,9 +7,9 @@ import { pathToFileURL } from "node:url";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Api, apiOf, startApi } from "../support/api.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { derive } from "../support/derive.ts";
 import { jwkSet, privateJwk, publicJwk } from "../support/jwks.ts";
-import { selfSigned } from "../support/self-signed.ts";
 import { startServer } from "../support/server-process.ts";
 
 let folder = "";

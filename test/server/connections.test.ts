@@ -11,7 +11,7 @@ import { connectionOf } from "../../src/http/message.ts";
 import { createAppConnections } from "../../src/server/app-connections.ts";
 import { createConnections, type RefusedConnections } from "../../src/server/connections.ts";
 import { createListener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { quickLimits, raw, serve, until } from "./support.ts";
 
 const settings = { maxConnections: 100, maxConnectionsPerAddress: 10, trustedProxies: [] };

@@ -5,7 +5,7 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultLimits } from "../../src/server/limits.ts";
 import { createListener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { serve, type TestServer } from "./support.ts";
 
 const long = 60_000;

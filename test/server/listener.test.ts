@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { expect, it } from "vitest";
 import { createListener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { askHttp1, askHttp2, quickLimits, raw, serve, until } from "./support.ts";
 
 const echoVersion = (request: { httpVersion: string }, response: { end(text: string): void }): void => response.end(request.httpVersion);

@@ -3,7 +3,7 @@ import { Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, it } from "vitest";
 import { createListener, type Listener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { quickLimits, until } from "./support.ts";
 
 /** More than the buffers of the system take. */

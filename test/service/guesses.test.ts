@@ -36,6 +36,7 @@ beforeEach(() => {
   options = {
     ...noTokens,
     rateLimiter: noLimits.rateLimiter,
+    actorLimits: noLimits.actorLimits,
     guesses: createGuessLimit(createMemoryLedger({ maxEntries: 10, monotonicMs: () => 0 }), "test", policy),
     credentials,
     reader: {

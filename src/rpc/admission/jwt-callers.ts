@@ -8,6 +8,7 @@ import { defaultTenant } from "../../core/tenant.ts";
 import { parseStrictObject } from "../../core/token/strict-json.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** An issuer whose JWTs are believed. */
 export interface JwtIssuer {
@@ -22,12 +23,9 @@ export interface JwtIssuer {
   readonly keys: IssuerKeys;
 }
 
-/** Why a JWT gives no caller. `unmatched`: it is valid, and no rule matches; `name` is for the audit trail. */
-export type JwtRefusal = "invalid" | "unavailable" | { readonly unmatched: string };
-
 export interface JwtCallers {
   /** At once for a JWT that was verified before. */
-  callerOf(token: string): Caller | JwtRefusal | Promise<Caller | JwtRefusal>;
+  callerOf(token: string): Caller | Refusal | Promise<Caller | Refusal>;
 }
 
 const jwtShape = /^[\w-]{1,1024}\.[\w-]{1,15000}\.[\w-]{1,1024}$/;
@@ -38,7 +36,7 @@ const maxRemembered = 10_000;
 const maxSubjectChars = 512;
 
 interface Remembered {
-  readonly outcome: Caller | JwtRefusal;
+  readonly outcome: Caller | Refusal;
   readonly expireTimeMs: number;
   readonly issuer: JwtIssuer;
   /** With other keys of the issuer the token is verified again. */
@@ -100,9 +98,9 @@ function isTime(value: unknown): boolean {
   return value === undefined || typeof value === "number";
 }
 
-type Remember = (outcome: Caller | JwtRefusal, keySet: IssuerKeySet) => void;
+type Remember = (outcome: Caller | Refusal, keySet: IssuerKeySet) => void;
 
-async function verify({ issuer, kid, subject }: Unverified, token: string, clock: Clock, remember: Remember): Promise<Caller | JwtRefusal> {
+async function verify({ issuer, kid, subject }: Unverified, token: string, clock: Clock, remember: Remember): Promise<Caller | Refusal> {
   const keySet = await keysWith(issuer.keys, kid);
   if (keySet === "unavailable" || keySet === null) return keySet ?? "invalid";
   const claims = await verifiedClaims(issuer, keySet, token, clock);

@@ -7,17 +7,25 @@ import { insufficientScope } from "./authenticate.ts";
 
 export const tenantHeader = "keywright-tenant";
 
+/** Resolves the tenant of each call that `admit` admits. */
+export function resolveTenant(resolve: (call: Call) => void, admit: Admission): Admission {
+  return (call) => {
+    const admitted = admit(call);
+    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
+    return resolve(call);
+  };
+}
+
 /**
  * Decides which tenant an admitted call is for: the caller's own if it is bound to one, else the header `keywright-tenant`, else the tenant
  * that has the call's host, else `default`. Refuses sources that disagree, and tenants that the caller may not act for, whether they exist or
  * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them.
  */
-export function resolveTenant(
+export function createTenantResolver(
   directory: Pick<TenantDirectory, "hasHosts" | "tenantOfHost">,
   isOfInstallation: (method: DescMethod) => boolean,
-  admit: Admission,
-): Admission {
-  const resolve = (call: Call): void => {
+): (call: Call) => void {
+  return (call) => {
     const { caller } = call;
     if (caller !== undefined && isOfInstallation(call.method)) {
       if (caller.tenants !== "*") throw denied(call, "only a caller that acts for all tenants may call this method");
@@ -28,11 +36,6 @@ export function resolveTenant(
     call.isTenantOfHost = tenant === undefined && ofHost !== undefined;
     call.tenant = tenant ?? ofHost ?? defaultTenant;
     if (caller !== undefined && !mayActFor(caller, call.tenant)) throw denied(call);
-  };
-  return (call) => {
-    const admitted = admit(call);
-    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
-    return resolve(call);
   };
 }
 

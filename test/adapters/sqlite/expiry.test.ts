@@ -12,7 +12,7 @@ import { allEvents, auditEvent } from "../../support/with-events.ts";
 
 const dayMs = 86_400_000;
 
-test("audit events and request ids end at their age, those of every tenant, and nothing of them is left", async () => {
+test("audit events and request ids of every tenant are removed completely at their age", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "keys.db");
   let nowMs = Date.now();
@@ -47,7 +47,10 @@ describe("a clock that is wrong", () => {
   const startMs = Date.UTC(2026, 0, 31);
   const halfDays = Array.from({ length: 60 }, (_, index) => auditEvent({ timeMs: startMs - (index * dayMs) / 2 }));
 
-  /** A database with an event for each of the last 30 days and nights, its two clocks, and what removes from it as a store does. */
+  /**
+   * Opens a database with an event for each of the last 30 days and nights. Returns its two clocks, and a function that removes as a store
+   * does.
+   */
   function opened(path: string, time = { wallMs: startMs, monotonicMs: 5000 }) {
     const database = openDatabase(path);
     const audit = prepareAudit(database);
@@ -98,7 +101,7 @@ describe("a clock that is wrong", () => {
     expect(trail.eventCount()).toBe(59);
   });
 
-  test("in a store of an earlier release the newest event tells the time", () => {
+  test("in a store of an earlier release the newest event sets the time", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "keys.db");
     {
@@ -110,7 +113,7 @@ describe("a clock that is wrong", () => {
     expect(trail.eventCount()).toBe(59);
   });
 
-  test("the retention is kept as the monotonic clock goes on", () => {
+  test("the retention follows the monotonic clock", () => {
     using folder = temporaryFolder();
     using trail = opened(join(folder.path, "keys.db"));
     trail.fill();
@@ -122,16 +125,19 @@ describe("a clock that is wrong", () => {
     }
   });
 
-  test.each([-1, -365 * dayMs, Number.MIN_SAFE_INTEGER, Number.NaN])("before 1970, or none at all (%i), removes nothing", (wallMs) => {
-    using folder = temporaryFolder();
-    using trail = opened(join(folder.path, "keys.db"));
-    trail.fill();
-    trail.time.wallMs = wallMs;
-    trail.removeAll();
-    expect(trail.eventCount()).toBe(60);
-  });
+  test.each([-1, -365 * dayMs, Number.MIN_SAFE_INTEGER, Number.NaN])(
+    "a clock before 1970, or not a number (%i), removes nothing",
+    (wallMs) => {
+      using folder = temporaryFolder();
+      using trail = opened(join(folder.path, "keys.db"));
+      trail.fill();
+      trail.time.wallMs = wallMs;
+      trail.removeAll();
+      expect(trail.eventCount()).toBe(60);
+    },
+  );
 
-  test("a clock that is set only after the start is believed from then on", () => {
+  test("a clock that is set only after the start is used from then on", () => {
     using folder = temporaryFolder();
     using trail = opened(join(folder.path, "keys.db"), { wallMs: 1000, monotonicMs: 0 });
     trail.removeAll();
@@ -142,7 +148,7 @@ describe("a clock that is wrong", () => {
     expect(trail.eventCount()).toBe(31);
   });
 
-  test("the store goes by that time, for request ids as well", async () => {
+  test("the store uses that time, also for request ids", async () => {
     using folder = temporaryFolder();
     const time = { wallMs: startMs, monotonicMs: 5000 };
     const store = await openSqliteKeyStore({

@@ -62,12 +62,20 @@ export interface WireProtocol {
   readonly readsByGet: boolean;
 }
 
+/** What a client shows and trusts, in PEM. */
+export interface ClientTls {
+  readonly ca: Buffer;
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
+}
+
 export interface ClientKind {
   readonly name: string;
   readonly wire: WireProtocol;
   /** True where a request is sent as it is, so that it may be no protobuf JSON of the contract. */
   readonly sendsAnyJson: boolean;
-  open(url: string, token: string): Client;
+  /** `tls` is for https:// URLs. fetch knows none: clients that are made of it throw. With the token null, calls have none by default. */
+  open(url: string, token: string | null, tls?: ClientTls): Client;
 }
 
 const codeNames = [
@@ -130,7 +138,7 @@ export function pathOf(method: DescMethodUnary): string {
 }
 
 /** Request headers of a call, lower case. */
-export function headersOf(defaultToken: string, { token = defaultToken, headers = {} }: CallOptions): Record<string, string> {
+export function headersOf(defaultToken: string | null, { token = defaultToken, headers = {} }: CallOptions): Record<string, string> {
   return { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...headers };
 }
 

@@ -6,7 +6,8 @@ export const connectJson: ClientKind = {
   name: "Connect JSON by fetch, HTTP/1.1",
   wire: { httpVersion: "1.1", contentType: /^application\/json$/, readsByGet: false },
   sendsAnyJson: true,
-  open(url, defaultToken) {
+  open(url, defaultToken, tls) {
+    if (tls !== undefined) throw new Error("fetch takes no certificates");
     return {
       name: connectJson.name,
       async call(methodName, request, options = {}): Promise<Reply> {

@@ -19,8 +19,9 @@ export const grpcJs: ClientKind = {
   name: "gRPC, grpc-js",
   wire: { httpVersion: "2", contentType: /^application\/grpc(\+proto)?$/, readsByGet: false },
   sendsAnyJson: false,
-  open(url, defaultToken) {
-    const client = new GrpcClient(new URL(url).host, credentials.createInsecure());
+  open(url, defaultToken, tls) {
+    const { createSsl, createInsecure } = credentials;
+    const client = new GrpcClient(new URL(url).host, tls === undefined ? createInsecure() : createSsl(tls.ca, tls.key, tls.cert));
     return {
       name: grpcJs.name,
       call(methodName, request, options = {}) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readState } from "../../../tools/import/state.ts";
-import { selfSigned } from "../../support/self-signed.ts";
+import { selfSigned } from "../../support/certificates.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { estateOf, startTool, type Tool, untilImported } from "./tool.ts";
