@@ -130,7 +130,7 @@ test("a tenant gives a limit to each actor that has none of its own, and knows n
   await setLimit("ann", 100);
   expect(await outcome(ann, {}, inTenant)).toEqual([byActor, null, "0"]);
   await setLimit("ann", 100, inTenant);
-  expect(await outcome(ann, { cost: 0 }, inTenant)).toEqual(["valid", null, "0"]);
+  expect(await outcome(ann, { cost: 0 }, inTenant)).toEqual(["valid", null, "98"]);
   await api.call("AdminRemoveActorLimit", { actor_id: "ann" }, inTenant);
   await api.call("AdminUpdateTenant", { tenant: { tenant_id }, update_mask: "actorRateLimitPolicy" });
   expect(await outcome(ann, {}, inTenant)).toEqual(["valid", null, null]);
