@@ -54,7 +54,6 @@ async function compose(given: Given): Promise<App> {
   const { metrics, telemetry, reportError, listen: listenForMetrics } = await openObservation(given);
   const storage = await openStorage(given, telemetry);
   const {
-    isShared,
     cache: { trust },
     store: { audit },
     tenants: { directory },
@@ -91,7 +90,7 @@ async function compose(given: Given): Promise<App> {
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
-  await startUpkeep({ log, closing, usage, refusals, trust, directory, isShared });
+  await startUpkeep({ log, closing, usage, refusals, trust, directory });
   closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

@@ -39,7 +39,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/callers.ts": ["src/rpc/admission", "src/call", "src/config", "src/ports"],
   "src/site": ["src/transcode/respond.ts", "src/http", "src/error"],
   "src/introspection": ["src/transcode/respond.ts", "src/http", "src/call", "src/error", "gen/keywright"],
-  "src/gateways": ["src/transcode/respond.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
+  "src/gateways": ["src/transcode/respond.ts", "src/connect/lane.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
   "src/tls.ts": ["src/server", "src/config", "src/telemetry"],
   "src/reload.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "src/workers": ["src/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry"],

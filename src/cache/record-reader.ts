@@ -6,8 +6,11 @@ import type { CacheDirective, ReadAnswer } from "./reading.ts";
 import type { CacheTrust } from "./trust.ts";
 
 export interface RecordReader {
-  /** Returns the record, from a cache if that can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
-  read(tenant: string, keyId: string, directive: CacheDirective): Promise<ReadAnswer>;
+  /**
+   * Returns the record, from a cache if that can be trusted, else from the store. A promise unless the process knows the record. Rejects
+   * with STORE_UNAVAILABLE.
+   */
+  read(tenant: string, keyId: string, directive: CacheDirective): ReadAnswer | Promise<ReadAnswer>;
   /**
    * The same for up to 1000 keys, in their order: one round trip to each place that has to be asked, and each key's own answer or failure.
    * Never rejects.
@@ -51,7 +54,7 @@ export function createRecordReader({ processLevel, flights, lookUp, trust }: Rec
   >;
 
   return {
-    async read(tenant, keyId, directive) {
+    read(tenant, keyId, directive) {
       const entry = processLevel.readFirst(tenant, keyId, directive);
       if (entry !== undefined) return hit(entry);
       return lookUpBy[directive](tenant, [keyId])[0] as Promise<ReadAnswer>;

@@ -29,6 +29,8 @@ export interface VerifierCacheOptions extends EntryLives {
   readonly monotonicMs: () => number;
   /** How long entries are served beyond their deadline while the store is lost. */
   readonly graceMs: number;
+  /** Called for each change by another process, once a read sees it. */
+  readonly onChange?: ((tenant: string, keyId: string) => void) | undefined;
   /** Undefined if reads are not counted. */
   readonly observe?: ObserveRead | undefined;
 }
@@ -42,6 +44,7 @@ export function createVerifierCache(options: VerifierCacheOptions): VerifierCach
     onChange(tenant, keyId, revision) {
       flights.supersede(tenant, keyId);
       local.dropOlder(tenant, keyId, revision);
+      options.onChange?.(tenant, keyId);
     },
     onBeat: trust.onBeat,
     onGap: trust.onGap,

@@ -4,15 +4,24 @@ import type { Failure } from "../error/failure.ts";
 /** The wire protocol a call came in by. */
 export type Protocol = "json-http" | "connect" | "grpc" | "grpc-web";
 
-/** The authenticated caller. */
-export interface Caller {
-  /** Name of the token or subject of the JWT; safe to log. */
-  readonly name: string;
+/** Roles for tenants. */
+export interface Grant {
   readonly roles: readonly string[];
   /** Tenants that the caller may act for; "*": all. */
   readonly tenants: "*" | readonly string[];
   /** Scopes that the caller may give to keys and tokens. Null: all. */
   readonly scopeCeiling: readonly string[] | null;
+}
+
+/** The authenticated caller, with what it may do. Once the call is admitted, that is what counts for its method and its tenant. */
+export interface Caller extends Grant {
+  /** Name of the token, subject of the JWT or name in the certificate; safe to log. */
+  readonly name: string;
+  /**
+   * Given if there are several grants: the roles of one hold neither for the tenants nor within the ceiling of another. The other members then say
+   * what they give together.
+   */
+  readonly grants?: readonly Grant[];
 }
 
 /** Observes one call, for the log, metrics or a trace. */
@@ -51,8 +60,8 @@ export interface Call {
   observation: CallObservation | undefined;
 }
 
-/** Runs one call. Rejects with a Failure for errors that the caller may see. */
-export type Handler = (request: Message, call: Call) => Promise<Message>;
+/** Runs one call. Throws, or rejects with, a Failure for errors that the caller may see. A promise only if the answer has to wait. */
+export type Handler = (request: Message, call: Call) => Message | Promise<Message>;
 
 /**
  * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure if it

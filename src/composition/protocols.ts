@@ -51,6 +51,7 @@ export function createProtocols(parts: ProtocolParts): Protocols {
   const rpc = createRpcHandler({
     ...served,
     openMethods: createMethodTable(Health, server.healthMethods, []),
+    otherRoutes: gateways.rpc,
     streams: server.streams,
     json,
     maxStreamMessageBytes,

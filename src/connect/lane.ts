@@ -12,6 +12,8 @@ import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
 /** A unary method that the lanes serve. */
 export interface RpcRoute extends ServedMethod {
   readonly method: DescMethodUnary;
+  /** The method that a call counts as, for permissions, logs, metrics and traces. Undefined: `method`. */
+  readonly countsAs?: DescMethodUnary;
   /** Bound of a request message, before and after inflating. */
   readonly maxBytes: number;
 }

@@ -24,6 +24,8 @@ export interface RpcOptions extends Omit<LaneOptions, "answers" | "binaryWriter"
   readonly admit: Admission;
   /** Methods that anyone may call (health). These calls are not observed. */
   readonly openMethods: MethodTable;
+  /** Methods of other services, with their own admission. */
+  readonly otherRoutes?: readonly RpcRoute[];
   /**
    * Methods with streams (health, reflection), written against Connect's router. They pass no options to it, because those would replace
    * ours.
@@ -49,7 +51,11 @@ export interface RpcHandler {
 export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
   const { methods, openMethods, reportError } = rpcOptions;
   const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue(), binaryWriter: createBinaryWriter() };
-  const routes = new Map([...routesOf(methods, options.admit, options), ...routesOf(openMethods, () => {}, options)]);
+  const routes = new Map([
+    ...routesOf(methods, options.admit, options),
+    ...routesOf(openMethods, () => {}, options),
+    ...(options.otherRoutes ?? []).map((route) => [pathOf(route.method), route] as const),
+  ]);
   const streams = createStreamAdapter(options);
   const serviceNames = new Set([...streams.serviceNames, ...[...routes.values()].map(({ method }) => method.parent.typeName)]);
 
@@ -108,8 +114,12 @@ function laneOf({ protocol }: Codec): typeof serveConnect {
 
 function routesOf(methods: MethodTable, admit: Admission, { maxBytes }: Pick<RpcOptions, "maxBytes">): [string, RpcRoute][] {
   return [...methods].map(([method, handler]) => {
-    return [`/${method.parent.typeName}/${method.name}`, { method, handler, admit, maxBytes: maxBytes(method) }];
+    return [pathOf(method), { method, handler, admit, maxBytes: maxBytes(method) }];
   });
+}
+
+function pathOf({ parent, name }: DescMethod): string {
+  return `/${parent.typeName}/${name}`;
 }
 
 function takesGet({ method }: RpcRoute): boolean {

@@ -16,6 +16,11 @@ export function settingRecordId(kind: SettingKind, text: string): string {
   return firstLetters[kind] + text;
 }
 
+/** What `settingRecordId` made an id from. Null for ids of keys, and of other settings. */
+export function settingTextOf(kind: SettingKind, recordId: string): string | null {
+  return recordId.startsWith(firstLetters[kind]) ? recordId.slice(1) : null;
+}
+
 /** Whether no key can have this id. Every insert of such a record is announced, so that caches may remember for long that there is none. */
 export function isSettingRecordId(recordId: string): boolean {
   return recordId.startsWith(firstLetters.tenant) || recordId.startsWith(firstLetters.actor_limit);

@@ -1,5 +1,6 @@
+import { publicPrefixOf } from "./credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "./key.ts";
-import { newSettingRecord, settingRecordId } from "./setting-record.ts";
+import { newSettingRecord, settingRecordId, settingTextOf } from "./setting-record.ts";
 
 /** The tenant of calls that name no other one. It is always there. */
 export const defaultTenant = "default";
@@ -68,6 +69,12 @@ export function tenantRecordId(tenantId: string): string {
   return settingRecordId("tenant", tenantId.replaceAll("-", "Z"));
 }
 
+/** The tenant whose record has this id. Null for ids of keys. */
+export function tenantIdOfRecordId(recordId: string): string | null {
+  const text = settingTextOf("tenant", recordId);
+  return text === null ? null : text.replaceAll("Z", "-");
+}
+
 /** The first record of a tenant. */
 export function newTenantRecord(tenant: Tenant, nowMs: number): KeyRecord {
   return { ...newSettingRecord("tenant", tenantRecordId(tenant.tenantId), nowMs), ...tenantFields(tenant) };
@@ -108,4 +115,18 @@ export function tenantOfRecord(record: KeyRecord): Tenant {
   };
   tenants.set(record, tenant);
   return tenant;
+}
+
+const noClaims: readonly string[] = [];
+
+/** What no two tenants have in common, in texts of any characters: hosts, and prefixes of keys in use or retired. No key has any. */
+export function claimsOf(record: KeyRecord): readonly string[] {
+  if (record.kind !== "tenant") return noClaims;
+  const tenant = tenantOfRecord(record);
+  return [...new Set([...tenant.hosts.map((host) => `host ${host}`), ...prefixesOf(tenant).map((prefix) => `prefix ${prefix}`)])];
+}
+
+/** All prefixes with which keys of the tenant begin, those of public keys among them. */
+export function prefixesOf({ keyPrefix, retiredPrefixes }: Pick<Tenant, "keyPrefix" | "retiredPrefixes">): string[] {
+  return [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "").flatMap((prefix) => [prefix, publicPrefixOf(prefix)]);
 }

@@ -28,16 +28,22 @@ function walk(request: RequestHead, trustedProxies: readonly string[]): Address 
  * none: then nobody knows whose address the peer's is.
  */
 export function forwardedAddress(request: RequestHead, trustedProxies: readonly string[]): string {
-  const forwardedFor = headerOf(request, "x-forwarded-for");
-  if (forwardedFor === undefined || !inAnyRange(peerAddress(request), trustedProxies)) return "";
-  return clientAddress(request, trustedProxies);
+  const peer = peerAddress(request);
+  return inAnyRange(peer, trustedProxies) ? endUserAddress(peer, headerOf(request, "x-forwarded-for"), trustedProxies) : "";
+}
+
+/** The address that an end user comes from to a gateway. Empty if it is unknown: the gateway's peer is a trusted proxy that states none. */
+export function endUserAddress(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): string {
+  if (forwardedFor === undefined && inAnyRange(peer, trustedProxies)) return "";
+  const address = behindProxies(peer, forwardedFor, trustedProxies);
+  return address === null ? "" : formatAddress(address);
 }
 
 /**
  * The first address that no trusted proxy has: that of the peer, or else of X-Forwarded-For from right to left. Several lines of the header
  * are one list (RFC 9110, section 5.3).
  */
-export function behindProxies(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): Address | null {
+function behindProxies(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): Address | null {
   const hops = forwardedFor?.split(",") ?? [];
   let address = peer;
   while (inAnyRange(address, trustedProxies)) {

@@ -27,7 +27,8 @@ export function createActorLimits({ cache, settings }: ActorLimitsOptions): Acto
       const recordId = actorLimitRecordId(actorId);
       const entry = cache.peek(tenant, recordId);
       if (entry !== undefined) return policyOf(entry.record);
-      return cache.reader.read(tenant, recordId, "none").then(({ record }) => policyOf(record));
+      const answer = cache.reader.read(tenant, recordId, "none");
+      return answer instanceof Promise ? answer.then(({ record }) => policyOf(record)) : policyOf(answer.record);
     },
   };
 }

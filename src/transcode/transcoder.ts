@@ -59,9 +59,9 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     const call = new HttpCall(route.method, "json-http", request, sink, trustedProxies);
     const steps = {
       timeoutMs: () => undefined,
-      read: async () => {
-        const body = isBodyless(request) ? undefined : await readJson(request, route, json, call.openBody(bodies));
-        return buildRequest({ path, query: target.query, body });
+      read: () => {
+        const build = (body: unknown) => buildRequest({ path, query: target.query, body });
+        return isBodyless(request) ? build(undefined) : readJson(request, route, json, call.openBody(bodies), build);
       },
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
@@ -95,16 +95,25 @@ function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string):
   return methods.size > 0 ? methods : routes.methodsAt(path);
 }
 
-/** Undefined for an empty body. */
-async function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease): Promise<unknown> {
+/** Returns what `build` makes of the body; undefined stands for an empty one. */
+async function readJson(
+  request: HttpRequest,
+  route: Route,
+  json: JsonReader,
+  lease: BodyLease,
+  build: (body: unknown) => Message,
+): Promise<Message> {
+  let parsed: unknown;
   try {
-    const body = route.body === "none" ? await readNothing(request, lease) : await readBody(request, request, route.maxBytes, lease);
-    if (body.length === 0) return undefined;
-    checkMediaType(request);
-    return json.parse(route.method.input, body);
+    const body = await (route.body === "none" ? readNothing(request, lease) : readBody(request, request, route.maxBytes, lease));
+    if (body.length > 0) {
+      checkMediaType(request);
+      parsed = json.parse(route.method.input, body);
+    }
   } finally {
     lease.release();
   }
+  return build(parsed);
 }
 
 async function readNothing(request: HttpRequest, lease: BodyLease): Promise<Buffer> {

@@ -57,7 +57,7 @@ async function setup({ graceMs = 60_000 } = {}) {
   /** Returns "hit", "miss" or why the read was refused; undefined while it waits. */
   const read = (directive: CacheDirective = "none") => {
     const reading = { outcome: undefined as string | undefined, settled: Promise.resolve() };
-    reading.settled = reader.read("default", record.keyId, directive).then(
+    reading.settled = Promise.resolve(reader.read("default", record.keyId, directive)).then(
       ({ outcome }) => {
         reading.outcome = outcome;
       },

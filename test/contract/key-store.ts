@@ -4,6 +4,7 @@ import type { KeyStore } from "../../src/ports/key-store.ts";
 import { type StoreWithEvents, withEvents } from "../support/with-events.ts";
 import { describeAudit } from "./key-store/audit.ts";
 import { describeChanges } from "./key-store/changes.ts";
+import { describeClaims } from "./key-store/claims.ts";
 import { describeDeletes } from "./key-store/deletes.ts";
 import { describeFilters } from "./key-store/filters.ts";
 import { describeInserts } from "./key-store/inserts.ts";
@@ -64,6 +65,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>
     describeFilters(context);
     describeChanges(context);
     describeDeletes(context);
+    describeClaims(context);
     describeAudit(context);
     describeLifetime(context);
   });

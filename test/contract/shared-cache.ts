@@ -270,7 +270,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
             return event.kind === "beat" && event.beatId.startsWith(tenant) ? [Number(event.beatId.slice(tenant.length + 1)) + 0.5] : [];
           });
         for (const listener of [mine, theirs]) {
-          await until(() => roundsOf(listener).at(-1) === 30.5, "the last heartbeat came round");
+          await until(() => roundsOf(listener).at(-1) === 30.5, "the last heartbeat returned");
           // A heartbeat may be later than subsequent changes, but no change is later than a heartbeat that was sent after it.
           let beatsSeen = 0;
           for (const round of roundsOf(listener)) {
@@ -284,7 +284,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       test("a heartbeat names the server that it came through", async () => {
         const beatId = randomUUID();
         ours.beat(beatId);
-        await until(() => theirs.heard.some((event) => event.kind === "beat" && event.beatId === beatId), "the heartbeat came round");
+        await until(() => theirs.heard.some((event) => event.kind === "beat" && event.beatId === beatId), "the heartbeat returned");
         expect(theirs.heard).toContainEqual({ kind: "beat", beatId, cacheId: ours.cacheId });
       });
 

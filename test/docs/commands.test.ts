@@ -10,9 +10,9 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 const run = promisify(execFile);
 
 interface Expectation {
-  /** What the commands of the page print. */
+  /** Output of the page's commands. */
   readonly output: readonly RegExp[];
-  /** What each TypeScript program prints. */
+  /** Output of each TypeScript program. */
   readonly programs?: readonly RegExp[];
   /** Calls that the page shows as refused. All others must succeed. */
   readonly refused?: readonly string[];
@@ -65,7 +65,7 @@ test.each(Object.entries(expectations))(
   async (page, { output, programs = [], refused = [] }) => {
     const folder = linkCheckout(join(server.dataDir, "checkout", page.replace("/", "-")));
     symlinkSync(server.dataDir, join(folder, "data"));
-    // Replaces the curlrc of whoever runs the tests, and makes curl report the status of each call.
+    // Replaces the user's own curlrc, and makes curl report the status of each call.
     writeFileSync(join(folder, ".curlrc"), 'write-out = "\\n%{stderr}%{http_code} %{method} %{url}\\n"\n');
     const path = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
     const env = { ...process.env, PATH: path, CURL_HOME: folder };

@@ -1,6 +1,6 @@
 import type { KeyRecord } from "../../src/core/key.ts";
 
-/** A change that was acknowledged: from then on nobody may go below this revision, beyond the bound. */
+/** An acknowledged change: after it, nobody may return a lower revision, beyond the bound. */
 export interface Acknowledged {
   readonly revision: number;
   readonly process: number;
@@ -9,14 +9,14 @@ export interface Acknowledged {
   readonly atMs: number;
 }
 
-/** What happened to keys: every state that the store held, and what was acknowledged. */
+/** What happened to keys: every state of the store, and all acknowledgements. */
 export interface History {
   committed(keyId: string, revision: number, record: KeyRecord | null): void;
-  /** The lowest revision at which the key was revoked, of those that were in force at that moment or came later; null: none. */
+  /** The lowest revision at which the key was revoked, among those in force at that moment or later; null: none. */
   revokedSince(keyId: string, sinceMs: number): number | null;
   acknowledged(keyId: string, change: Acknowledged): void;
   changesOf(keyId: string): readonly Acknowledged[];
-  /** The newest revision that an answer can stand for: `null` where it says that there is no such key. */
+  /** The newest revision that an answer may represent; `record` is null if the answer says that there is no such key. */
   newestFor(keyId: string, record: KeyRecord | null): number;
 }
 

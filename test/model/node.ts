@@ -23,14 +23,14 @@ const identityPatienceMs = 500;
 export interface Node {
   readonly service: KeyService;
   readonly verify: ReturnType<Protocol["createVerify"]>;
-  /** The same, now and then in a batch with other keys. */
+  /** The same, sometimes in a batch with other keys. */
   readonly verifySomehow: ReturnType<Protocol["createVerify"]>;
   readonly shared: ConnectedSharedCache | null;
   /** How often it asked beyond its own cache for a key. */
   readonly asked: () => number;
   /**
-   * True if its own cache has the key within the entry's deadline, needs no heartbeats since there is no shared cache, and the store answered
-   * within the grace: then nothing that happens to the store is a reason to reject.
+   * True if its own cache has the key within the entry's deadline, it needs no heartbeats because there is no shared cache, and the store
+   * answered within the grace period. Then no fault of the store is a reason to reject.
    */
   readonly mustAnswer: (keyId: string) => boolean;
 }
@@ -56,7 +56,7 @@ function digest(text: string): string {
   return known;
 }
 
-/** A credential is its key's id: what is proven here is about caches. */
+/** A credential is its key's id, because the model is about caches. */
 const credentials: Credentials = {
   mint: (_tenant, keyId) => `issued ${keyId}`,
   parse(_tenant, text) {
@@ -74,7 +74,7 @@ export function startNode(options: NodeOptions): Node {
   const { life } = host;
   const clock = () => Math.floor(1_000_000 + scheduler.nowMs() + options.skewMs);
   const { keys, generations } = connectStore(options.store, links.store, host, scheduler, options.storeTimeoutMs);
-  /** When the last question was asked that the store answered. */
+  /** When the last question that the store answered was asked. */
   let answeredSinceMs = Number.NEGATIVE_INFINITY;
   const watched: CacheGenerationStore = {
     async read() {
@@ -142,7 +142,7 @@ export function startNode(options: NodeOptions): Node {
       due = false;
       void trust.tick();
     };
-    // As with setInterval, what a pause missed is not made up for.
+    // As with setInterval, ticks missed during a pause are not made up.
     host.deliver(life, run);
     const plan = () => {
       if (host.life !== life) return;
@@ -156,7 +156,7 @@ export function startNode(options: NodeOptions): Node {
   };
   tick();
 
-  /** Some reads come in a batch with other keys, and twice in it. */
+  /** Some reads are part of a batch with other keys, and occur twice in it. */
   const readSomehow: RecordReader["read"] = async (tenant, keyId, directive) => {
     if (scheduler.random() < 0.8) return reader.read(tenant, keyId, directive);
     const others = [...options.store.keys.keys()].filter(() => scheduler.random() < 0.5);
@@ -187,7 +187,7 @@ export function startNode(options: NodeOptions): Node {
   };
 }
 
-/** Reports where an entry that is within its deadline gives way to one with a lower revision. */
+/** Reports if an entry within its deadline is replaced by one with a lower revision. */
 function checked(cache: RecordCache, onRegress: (keyId: string) => void): RecordCache {
   return {
     ...cache,

@@ -4,10 +4,10 @@ import type { Protocol } from "./protocol.ts";
 import type { Operation } from "./scenario.ts";
 
 const importedKeyId = "imported-key";
-/** The slot of the imported key; the others are for issued ones. */
+/** The slot of the imported key; the others hold issued keys. */
 export const importedSlot = 2;
 
-/** Credentials by slot, the present one of each last. */
+/** Credentials by slot; the current one of each slot is last. */
 export function createSlots(): string[][] {
   return [[], [], [credentialOf(importedKeyId)]];
 }
@@ -29,10 +29,10 @@ const request = {
 } as const;
 const atOnce = { graceMs: 0, ttlMs: null, requestId: null } as const;
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
-/** The first may be raised to the other later. */
+/** The first reason may later be raised to the second. */
 const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
 
-/** Performs operations on the key of a slot, as the service does them. Resolves when the operation is acknowledged. */
+/** Performs operations on the key of a slot, as the service does. Resolves when the operation is acknowledged. */
 export function createOperations(protocol: Protocol, slots: readonly string[][]) {
   const narrow = (service: KeyService, kind: "issued" | "imported", keyId: string) =>
     protocol.updateKey(service, tenant, origin, { kind, keyId, attributes: { scopes: [] }, check: () => {} });

@@ -6,12 +6,12 @@ import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** What the real store keeps of keys and generations, every operation in one step. */
+/** The keys and generations of the real store; every operation is one step. */
 export interface StoreState {
   readonly keys: Map<string, KeyRecord>;
   readonly tombstones: Map<string, number>;
   generation: CacheGeneration;
-  /** Called for every state of a key, in the order in which they came about; null: deleted. */
+  /** Called for every state of a key, in order; null: deleted. */
   onCommit: (keyId: string, revision: number, record: KeyRecord | null) => void;
 }
 
@@ -21,7 +21,7 @@ export function createStoreState(): StoreState {
 
 type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete">;
 
-/** The store as one process sees it, through a network: a call that fails may have been done, or be done later. */
+/** The store as one process sees it, through a network: a call that fails may have been done, or may be done later. */
 export function connectStore(
   state: StoreState,
   link: Link,

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CertificateOptions, createAuthority } from "../support/certificates.ts";
 import type { ClientTls } from "../support/clients/client.ts";
@@ -30,6 +31,9 @@ const rules = `admin_certificates:
   - when: [{ claim: dns, equals: elsewhere.acme.example }]
     roles: [admin]
     tenants: [elsewhere]
+  - when: [{ claim: dns, equals: everywhere.acme.example }]
+    roles: [verifier]
+    tenants: ["*"]
 `;
 
 beforeAll(async () => {
@@ -128,6 +132,29 @@ test("conditions see attributes of the subject, and no value passes for another 
   for (const options of forged) {
     await using client = restHttp1.open(server.url, null, showing(options));
     expect(await refused(client, "AdminIssueApiKey", {}), JSON.stringify(options)).toMatchObject({ code: "PERMISSION_DENIED" });
+  }
+});
+
+test("roles of one rule hold neither for the tenants nor beyond the ceiling of another", async () => {
+  await using admin = restHttp1.open(server.url, tokens.admin, { ca: servers.cert });
+  for (const tenant_id of ["elsewhere", "third"]) await succeed(admin, "AdminCreateTenant", { tenant_id });
+  const names = { uris: ["spiffe://acme.example/deploy/all"], dns: ["elsewhere.acme.example", "everywhere.acme.example"] };
+  await using client = restHttp1.open(server.url, null, showing(names));
+  const at = (tenant: string) => ({ headers: { "keywright-tenant": tenant } });
+  for (const tenant of ["default", "elsewhere", "third"]) await succeed(client, "AdminVerifyApiKey", verification, at(tenant));
+
+  await succeed(client, "AdminIssueApiKey", { scopes: ["read"] }, at("default"));
+  await succeed(client, "AdminIssueApiKey", { scopes: ["write"] }, at("elsewhere"));
+  await succeed(client, "AdminListIssuedApiKeys", {}, at("elsewhere"));
+  const denied: [string, JsonObject, string][] = [
+    ["AdminIssueApiKey", { scopes: ["write"] }, "default"],
+    ["AdminIssueApiKey", { scopes: ["read"] }, "third"],
+    ["AdminListIssuedApiKeys", {}, "default"],
+    ["AdminListIssuedApiKeys", {}, "third"],
+    ["AdminCreateTenant", { tenant_id: "fourth" }, "elsewhere"],
+  ];
+  for (const [method, request, tenant] of denied) {
+    expect(await refused(client, method, request, at(tenant)), `${method} in ${tenant}`).toMatchObject({ code: "PERMISSION_DENIED" });
   }
 });
 

@@ -7,7 +7,7 @@ import { clientKinds, succeed } from "../support/clients.ts";
 import { createRoleTokens } from "../support/role-tokens.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
-/** The ground that every method stands on: it is served over every protocol, to whom its row says, and what it changes is in the audit trail. */
+/** What every method must do: it is served over every protocol, to the callers in its row, and its changes are in the audit trail. */
 const roles = createRoleTokens();
 const reason = "REVOCATION_REASON_PRIVILEGE_WITHDRAWN";
 let server: ServerProcess;
@@ -22,7 +22,7 @@ interface Keys {
   readonly secret: string;
   readonly importedId: string;
   readonly disabledId: string;
-  /** Tenants are made for the methods that change one. */
+  /** Tenants are created for the methods that change one. */
   readonly tenantId: string;
   readonly suspendedId: string;
   readonly actorId: string;
@@ -72,7 +72,7 @@ async function freshKeys(client: Client, method: string): Promise<Keys> {
   };
 }
 
-/** A request of each method that succeeds. */
+/** A successful request of each method. */
 const requests = {
   adminIssueApiKey: () => ({}),
   adminGetIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId }),
@@ -143,7 +143,7 @@ test.each(methods)("$name is in the audit trail if and only if it is a change", 
 const importerMethods = ["AdminImportApiKey", "AdminGetImportedApiKey"];
 
 test.each(["admin", "issuer", "auditor", "verifier", "importer", null] as const)(
-  "the caller with the role %s may call what the rows say",
+  "the caller with the role %s may call exactly the methods that the rows allow",
   async (role) => {
     await using client = grpcJs.open(server.url, server.adminToken);
     for (const { name, row } of methods) {
@@ -154,7 +154,7 @@ test.each(["admin", "issuer", "auditor", "verifier", "importer", null] as const)
   },
 );
 
-/** The role `importer` is one of the configuration, which no row names. */
+/** The role `importer` comes from the configuration, so no row names it. */
 function mayCall(role: Exclude<keyof typeof roles, "config"> | null, name: string, { access }: MethodRow<never>): boolean {
   if (role === "importer") return importerMethods.includes(name);
   return role !== null && access.includes(role);

@@ -33,7 +33,7 @@ function setup({ maxPerMinute = 3, maxBuffered = 100 } = {}) {
   return { refusals, written, warnings, state, refuse };
 }
 
-test("writes so many a minute of each caller, and of all strangers together; says how many it left out", async () => {
+test("writes a maximum per minute for each caller, and for all unknown callers together; reports how many it left out", async () => {
   const { refusals, written, warnings, state, refuse } = setup();
   refuse("", 1000);
   refuse("ann", 2);
@@ -50,7 +50,7 @@ test("writes so many a minute of each caller, and of all strangers together; say
   expect(written).toHaveLength(9);
 });
 
-test("keeps what a store that is down did not take, up to its bound, and writes it when it is back", async () => {
+test("keeps events while the store is down, up to its limit, and writes them when it is back", async () => {
   const { refusals, written, warnings, state, refuse } = setup({ maxPerMinute: 100, maxBuffered: 4 });
   state.isDown = true;
   refuse("ann", 3);

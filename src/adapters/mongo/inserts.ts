@@ -4,6 +4,7 @@ import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
+import { claimDocuments } from "./claims.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, recordOf, type Tombstone } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
@@ -53,7 +54,7 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
  * is not a field of the key under a unique index, because a sharded cluster allows such an index only if it begins with the shard key, and
  * because a mark outlives its key.
  */
-export function createInserts({ keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Inserts {
+export function createInserts({ keys, marks, auditEvents, claims }: Collections, quota: Quota, clock: Clock): Inserts {
   function marksOf(tenant: string, insertions: readonly Insertion[]): RequestMarkDocument[] {
     return insertions.flatMap(({ record, request }) => {
       return request === null ? [] : markOf(tenant, record, request, clock());
@@ -73,6 +74,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
         .map((document) => ({
           replaceOne: { filter: { _id: document._id, tombstoneRevision: tombstones.get(document._id) }, replacement: document },
         }));
+      const newClaims = claimDocuments(tenant, records);
       const events = eventsOf(insertions);
       try {
         await quota.transaction(tenant, signal, async (session) => {
@@ -81,6 +83,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
           const use = await quota.take(tenant, insertions.filter(isCounted).length, options);
           if (use !== null) throw new QuotaExhaustedError(use);
           if (newMarks.length > 0) await marks.insertMany(newMarks, options);
+          if (newClaims.length > 0) await claims.insertMany(newClaims, options);
           if (fresh.length > 0) await keys.insertMany(fresh, options);
           if (replacements.length > 0) {
             const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
@@ -123,6 +126,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
       const { record, request, batchMark, eventOf } = insertion;
       const [mark] = marksOf(tenant, [insertion]);
       const document = documentOf(tenant, record, request?.requestId ?? null, batchMark);
+      const newClaims = claimDocuments(tenant, [record]);
       for (;;) {
         let isRequestIdFree = mark === undefined;
         try {
@@ -131,6 +135,7 @@ export function createInserts({ keys, marks, auditEvents }: Collections, quota: 
             isRequestIdFree = mark === undefined;
             if (mark !== undefined) await marks.insertOne(mark, options);
             isRequestIdFree = true;
+            if (newClaims.length > 0) await claims.insertMany(newClaims, options);
             const revision = await addKey(keys, document, options);
             const use = await quota.take(tenant, isCounted(insertion) ? 1 : 0, options);
             if (use !== null) throw new QuotaExhaustedError(use);

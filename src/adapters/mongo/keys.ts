@@ -4,6 +4,7 @@ import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { addEvents } from "./audit.ts";
+import { removeClaims, setClaims } from "./claims.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, hourOf, idsAfter, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
@@ -19,8 +20,15 @@ export interface Keys {
   replace(tenant: string, record: KeyRecord, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
   rotate(tenant: string, rotation: Rotation, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
   findRequest(tenant: string, kind: KeyKind, requestId: string, signal: AbortSignal): Promise<UsedRequest | null>;
-  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
+  delete(tenant: string, deletion: Deletion, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
   touch(tenant: string, uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
+}
+
+export interface Deletion {
+  readonly kind: KeyKind;
+  readonly keyId: string;
+  /** Only if the key has it. Undefined: whatever it has. */
+  readonly revision: number | undefined;
 }
 
 export interface Rotation {
@@ -36,7 +44,7 @@ type Before = Pick<KeyDocument, "revoked" | "disabled" | "placeless">;
  * A change and its audit event are one transaction. A transaction that finds nothing to change also waits for a majority, so false is as
  * durable an answer as true.
  */
-export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Collections, quota: Quota, clock: Clock): Keys {
+export function createKeys(client: MongoClient, { keys, marks, auditEvents, claims }: Collections, quota: Quota, clock: Clock): Keys {
   /** Returns null if there is no record to replace. */
   async function replace(
     tenant: string,
@@ -75,16 +83,24 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
       return records;
     },
 
-    replace: (tenant, record, event, signal) => {
+    async replace(tenant, record, event, signal) {
       const body = async (session: ClientSession) => {
         const options = { session, signal };
         const replaced = await replace(tenant, record, options);
         if (replaced === null) return false;
-        if (record.revocation !== null) await giveBack(tenant, record, replaced, options);
+        if (record.kind === "tenant") await setClaims(claims, tenant, record, options);
+        else if (record.revocation !== null) await giveBack(tenant, record, replaced, options);
         await addEvents(auditEvents, tenant, [event], options);
         return true;
       };
-      return record.revocation === null ? inTransaction(client, signal, body) : quota.transaction(tenant, signal, body);
+      const isCounted = record.revocation !== null && record.kind !== "tenant";
+      try {
+        return await (isCounted ? quota.transaction(tenant, signal, body) : inTransaction(client, signal, body));
+      } catch (error) {
+        // Another record has one of its claims.
+        if (isDuplicateKey(error)) return false;
+        throw error;
+      }
     },
 
     async findRequest(tenant, kind, requestId, signal) {
@@ -112,17 +128,19 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents }: Co
       }
     },
 
-    delete: (tenant, kind, keyId, event, signal) =>
+    delete: (tenant, { kind, keyId, revision }, event, signal) =>
       quota.transaction(tenant, signal, async (session) => {
         const options: WriteOptions = { session, signal };
         const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
-        const deleted = await keys.findOneAndUpdate({ _id: documentId(tenant, keyId), kind }, [{ $replaceWith: tombstone }], {
+        const found = { _id: documentId(tenant, keyId), kind, ...(revision !== undefined && { revision }) };
+        const deleted = await keys.findOneAndUpdate(found, [{ $replaceWith: tombstone }], {
           returnDocument: "before",
           projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
           ...options,
         });
         if (deleted === null) return null;
         if (!deleted.revoked || deleted.disabled === true) await quota.release(tenant, options);
+        if (kind === "tenant") await removeClaims(claims, tenant, keyId, options);
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;
       }),

@@ -121,7 +121,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     rotate: (tenant, retired, successor, event, request = null) =>
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
-    delete: (tenant, kind, keyId, event) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId), null)),
+    delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
     touch: (tenant, uses) => write(() => keys.touch(tenant, uses)),
     audit: {
       append: (tenant, events) =>

@@ -1,7 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
+import { claimsOf } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import { prepareClaims } from "./claims.ts";
 import { preparePlaces } from "./places.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 
@@ -14,7 +16,8 @@ export interface Keys {
   replace(tenant: string, record: KeyRecord): boolean;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, request: RequestMark | null): boolean;
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
-  delete(tenant: string, kind: KeyKind, keyId: string): number | null;
+  /** `revision`: only that one; null: any. */
+  delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
   touch(tenant: string, uses: readonly LastUse[]): void;
 }
 
@@ -22,6 +25,7 @@ export interface Keys {
 export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey, deleteKey, touchKey } = prepareKeyStatements(database);
   const places = preparePlaces(database, clock);
+  const claims = prepareClaims(database);
   const { selectTombstone, insertTombstone, deleteTombstone, selectMark, insertMark, selectUsed } = prepareTraceStatements(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
@@ -74,9 +78,12 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     findRequest,
 
     replace(tenant, record) {
+      const wanted = claimsOf(record);
+      if (!claims.areFree(tenant, record.keyId, wanted)) return false;
       const giveBack = record.revocation !== null && isInChain(record) ? places.giveBack(tenant, record) : null;
       const isReplaced = replace(tenant, record);
       if (isReplaced) giveBack?.();
+      if (isReplaced && record.kind === "tenant") claims.set(tenant, record.keyId, wanted);
       return isReplaced;
     },
 
@@ -89,8 +96,10 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
         const isFull = used >= maxKeys && selectFirstRevision.get(tenant, record.keyId) === undefined;
         if (isFull) return { outcome: "quota_exhausted", limit: maxKeys, used };
       }
-      const stored = add(tenant, record, batchMark);
+      const wanted = claimsOf(record);
+      const stored = claims.areFree(tenant, record.keyId, wanted) ? add(tenant, record, batchMark) : null;
       if (stored === null) return usedBy(tenant, record.keyId, batchMark);
+      if (wanted.length > 0) claims.set(tenant, record.keyId, wanted);
       if (request !== null) addMark(tenant, stored, request);
       return { outcome: "inserted", record: stored };
     },
@@ -104,10 +113,11 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return stored !== null;
     },
 
-    delete(tenant, kind, keyId) {
-      const deleted = deleteKey.get(tenant, keyId, kind) as { revision: number } | undefined;
+    delete(tenant, kind, keyId, revision = null) {
+      const deleted = deleteKey.get(tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
       if (deleted === undefined) return null;
       insertTombstone.run(tenant, keyId, deleted.revision + 1);
+      if (kind === "tenant") claims.set(tenant, keyId, []);
       return deleted.revision + 1;
     },
 
@@ -134,7 +144,9 @@ function prepareKeyStatements(database: DatabaseSync) {
       `INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`,
     ),
     replaceKey: database.prepare(`UPDATE keys SET ${assignments.join(", ")} WHERE tenant = ? AND key_id = ? AND revision = ?`),
-    deleteKey: database.prepare("DELETE FROM keys WHERE tenant = ? AND key_id = ? AND kind = ? RETURNING revision"),
+    deleteKey: database.prepare(
+      "DELETE FROM keys WHERE tenant = ? AND key_id = ? AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision",
+    ),
     touchKey: database.prepare(
       `UPDATE keys SET last_used_time_ms = $lastUsedTimeMs
        WHERE tenant = $tenant AND key_id = $keyId AND (last_used_time_ms IS NULL OR last_used_time_ms < $lastUsedTimeMs)`,

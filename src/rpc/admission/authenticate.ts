@@ -2,6 +2,7 @@ import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CertificateCallers } from "./certificate-callers.ts";
+import { withRole } from "./grants.ts";
 import type { JwtCallers } from "./jwt-callers.ts";
 import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
 import type { AccessOf } from "./permissions.ts";
@@ -57,7 +58,11 @@ function authorize(call: Call, found: Found, allowed: readonly string[] | undefi
   if (found === "invalid") throw unauthenticated(call, `${realm}, error="invalid_token"`);
   if ("certificate" in found) throw unauthenticated(call, realm, `the client certificate is not accepted (${found.certificate})`);
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
+  const admitted = allowed === undefined ? null : withRole(call.caller, allowed);
+  if (admitted !== null) {
+    call.caller = admitted;
+    return;
+  }
   call.setResponseHeader(...insufficientScope);
   throw new Failure("PERMISSION_DENIED");
 }

@@ -1,8 +1,9 @@
 import type { Call, Caller } from "../../call/call.ts";
 import type { CertificateOf, ClientCertificate } from "../../call/client-certificate.ts";
-import { type ClaimRule, grantOf } from "../../core/claim-rules.ts";
+import { type ClaimRule, grantsOf } from "../../core/claim-rules.ts";
 import { defaultTenant } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { callerWith } from "./grants.ts";
 import type { Refusal } from "./refusal.ts";
 
 export interface CertificateCallers {
@@ -15,8 +16,8 @@ export function createCertificateCallers(rules: readonly ClaimRule[], certificat
 
   function outcomeOf(certificate: ClientCertificate): Caller | Refusal {
     const { name, claims } = certificate;
-    const grant = grantOf(rules, claims, defaultTenant);
-    const outcome = grant === null ? { unmatched: name } : { name, ...grant };
+    const grants = grantsOf(rules, claims, defaultTenant);
+    const outcome = grants.length === 0 ? { unmatched: name } : callerWith(name, grants);
     known.set(certificate, outcome);
     return outcome;
   }

@@ -2,12 +2,13 @@ import { hash } from "node:crypto";
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
 import type { Caller } from "../../call/call.ts";
 import { createBoundedMemory } from "../../core/bounded-memory.ts";
-import { type ClaimRule, grantOf } from "../../core/claim-rules.ts";
+import { type ClaimRule, grantsOf } from "../../core/claim-rules.ts";
 import type { JsonObject } from "../../core/key.ts";
 import { defaultTenant } from "../../core/tenant.ts";
 import { parseStrictObject } from "../../core/token/strict-json.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
+import { callerWith } from "./grants.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** An issuer whose JWTs are believed. */
@@ -106,8 +107,8 @@ async function verify({ issuer, kid, subject }: Unverified, token: string, clock
   const claims = await verifiedClaims(issuer, keySet, token, clock);
   if (claims === null) return "invalid";
   const name = `${issuer.name}:${subject}`;
-  const grant = grantOf(issuer.rules, claims, defaultTenant);
-  const outcome = grant === null ? { unmatched: name } : { name, ...grant };
+  const grants = grantsOf(issuer.rules, claims, defaultTenant);
+  const outcome = grants.length === 0 ? { unmatched: name } : callerWith(name, grants);
   remember(outcome, keySet);
   return outcome;
 }

@@ -4,6 +4,7 @@ import { defaultTenant } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
 import type { TenantDirectory } from "../../service/tenant-directory.ts";
 import { insufficientScope } from "./authenticate.ts";
+import { inTenant } from "./grants.ts";
 
 export const tenantHeader = "keywright-tenant";
 
@@ -35,7 +36,10 @@ export function createTenantResolver(
     const tenant = caller === undefined ? undefined : tenantOfCaller(call, caller, ofHost);
     call.isTenantOfHost = tenant === undefined && ofHost !== undefined;
     call.tenant = tenant ?? ofHost ?? defaultTenant;
-    if (caller !== undefined && !mayActFor(caller, call.tenant)) throw denied(call);
+    if (caller === undefined) return;
+    const admitted = inTenant(caller, call.tenant);
+    if (admitted === null) throw denied(call);
+    call.caller = admitted;
   };
 }
 
@@ -61,8 +65,4 @@ function tenantOfCaller(call: Call, { tenants }: Caller, ofHost: string | undefi
 function denied(call: Call, message?: string): Failure {
   call.setResponseHeader(...insufficientScope);
   return new Failure("TENANT_DENIED", message === undefined ? {} : { message });
-}
-
-function mayActFor({ tenants }: Caller, tenant: string): boolean {
-  return tenants === "*" || tenants.includes(tenant);
 }

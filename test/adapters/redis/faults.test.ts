@@ -215,7 +215,7 @@ await describeOnRedis("faults of Redis", () => {
       await until(() => gaps() === 3, "cut and set up again");
       await connected(cache);
       cache.beat("after");
-      await until(() => listener.heard.length === 4, "the heartbeat came round");
+      await until(() => listener.heard.length === 4, "the heartbeat returned");
       expect(listener.heard.at(-1)).toEqual({ kind: "beat", beatId: "after", cacheId });
     });
 

@@ -42,6 +42,30 @@ test("audit events and request ids of every tenant are removed completely at the
   database.close();
 });
 
+test("a tenant whose retention time is shorter than that of the installation loses its events sooner, and no other does", async () => {
+  using folder = temporaryFolder();
+  const ownMs = { short: dayMs, long: 90 * dayMs };
+  const tenantLimits = {
+    of: (tenant: string) => ({ maxKeys: null, auditRetentionMs: ownMs[tenant as keyof typeof ownMs] ?? null }),
+    all: () => [],
+  };
+  let nowMs = Date.now();
+  const clock = () => nowMs;
+  const path = join(folder.path, "keys.db");
+  const store = await openSqliteKeyStore({
+    ...{ path, clock, monotonicMs: clock, auditRetentionMs: 30 * dayMs, expiryIntervalMs: 10 },
+    tenantLimits,
+  });
+  const tenants = ["short", "long", "usual"];
+  for (const tenant of tenants) await store.audit.append(tenant, [auditEvent({ timeMs: nowMs })]);
+  const counts = async () => Promise.all(tenants.map(async (tenant) => (await allEvents(store, tenant, { limit: 10 })).length));
+  nowMs += dayMs + 1;
+  await expect.poll(counts).toEqual([0, 1, 1]);
+  nowMs += 29 * dayMs;
+  await expect.poll(counts).toEqual([0, 0, 0]);
+  await store.close();
+});
+
 describe("a clock that is wrong", () => {
   const retentionMs = 30 * dayMs;
   const startMs = Date.UTC(2026, 0, 31);

@@ -1,7 +1,7 @@
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { asObject, type ClientKind, detailJson, headersOf, methodNamed, pathOf, type Refusal, type Reply, refusalFrom } from "./client.ts";
 
-/** Connect as a program without any library speaks it: one JSON POST. */
+/** Connect without a library: one JSON POST. */
 export const connectJson: ClientKind = {
   name: "Connect JSON by fetch, HTTP/1.1",
   wire: { httpVersion: "1.1", contentType: /^application\/json$/, readsByGet: false },

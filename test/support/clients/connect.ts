@@ -38,7 +38,7 @@ const variants: readonly Variant[] = [
   { protocol: "Connect GET", httpVersion: "2", codec: "binary", contentType: /^application\/proto$/ },
 ];
 
-/** gRPC, gRPC-Web and Connect by connect-node. */
+/** gRPC, gRPC-Web and Connect with connect-node. */
 export const connectKinds: readonly ClientKind[] = variants.map(kindOf);
 
 function kindOf(variant: Variant): ClientKind {
@@ -94,7 +94,7 @@ function openTransport({ protocol, httpVersion, codec }: Variant, baseUrl: strin
 function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ConnectError)) throw error;
   const details = error.details.map((detail) => {
-    if (!("type" in detail)) throw new Error("a detail that did not come from outside");
+    if (!("type" in detail)) throw new Error("a detail that did not come from the server");
     return detailJson(detail.type, detail.value);
   });
   return refusalFrom({ code: codeName(error.code), details, message: error.rawMessage, headers: error.metadata });

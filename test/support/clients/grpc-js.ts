@@ -14,7 +14,7 @@ import {
   refusalFrom,
 } from "./client.ts";
 
-/** gRPC by the library that most Node programs use. */
+/** gRPC with the library that most Node programs use. */
 export const grpcJs: ClientKind = {
   name: "gRPC, grpc-js",
   wire: { httpVersion: "2", contentType: /^application\/grpc(\+proto)?$/, readsByGet: false },
