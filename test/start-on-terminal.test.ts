@@ -35,15 +35,16 @@ async function startOnTerminal(settings: Readonly<Record<string, string>>) {
 }
 
 test.skipIf(!hasPython)(
-  "on a terminal the start-up output ends with the URL, the file of the admin token and a command that issues a key",
+  "on a terminal a first start says three lines: the URL and its page, the file of the admin token, and a command that issues a key",
   async () => {
     using folder = temporaryFolder();
     const dataDir = join(folder.path, "my data");
     const { lines, output, stop } = await startOnTerminal({ KEYWRIGHT_DATA_DIR: dataDir });
     try {
-      const [listening, where, first] = lines.slice(-3) as [string, string, string];
-      const { url } = JSON.parse(lines.at(-4) as string) as { url: string };
-      expect(listening).toBe(`Keywright listens on ${url}`);
+      expect(lines).toHaveLength(3);
+      const [listening, where, first] = lines as [string, string, string];
+      const [, url, page] = /^Keywright listens on (http:\S+) and shows its API on (http:\S+)$/.exec(listening) ?? [];
+      expect([page, (await fetch(String(page))).status]).toEqual([`${url}/docs`, 200]);
       expect(where).toBe(`The admin token is in the file ${join(dataDir, "admin-token")}`);
       expect(output()).not.toContain(readFileSync(join(dataDir, "admin-token"), "utf8").trim());
 

@@ -64,7 +64,7 @@ export function createProtocols(parts: ProtocolParts): Protocols {
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      rooms: createRooms(served, { version }),
+      rooms: createRooms(served, { version, docs: config.docs }),
       gateways: gateways.http,
       transcoder: createTranscoder({ ...served, json, rest: successes }),
       cors: createCors(config.corsOrigins),

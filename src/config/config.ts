@@ -79,6 +79,8 @@ export interface Config {
   /** Maximum connections from one address that have not carried a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
   readonly reflection: ReflectionAccess;
+  /** Whether the documentation page is served. */
+  readonly docs: "on" | "off";
   /** Absolute. */
   readonly dataDir: string;
   readonly store: StoreConfig;

@@ -74,6 +74,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       adminIssuersPrivateAddresses: values.admin_issuers_private_addresses,
       maxConnections: values.max_connections,
       maxConnectionsPerAddress: values.max_connections_per_address,
+      docs: values.docs ?? (isLoopback(values.host) ? "on" : "off"),
       reflection: values.reflection ?? (isLoopback(values.host) ? "on" : "admin"),
       dataDir: values.data_dir,
       store: storeConfigOf(store),

@@ -50,6 +50,12 @@ export const settings = {
     parse: text(oneOf("on", "admin", "off")),
     description: "Who may use gRPC server reflection: `on` (everyone), `admin` (callers with the role `admin`) or `off` (nobody).",
   },
+  docs: {
+    default: null,
+    defaultNote: "`on` if `KEYWRIGHT_HOST` is a loopback address, else `off`",
+    parse: text(oneOf("on", "off")),
+    description: "Whether `/docs` serves a page to read and try the API. `/openapi.json` is served in any case.",
+  },
   data_dir: { default: "./data", parse: text(filePath), description: "Folder for the SQLite file and for generated secrets." },
   store: {
     default: null,

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 
 /** Something that GET answers, in all the forms that it is sent in. */
 export interface Representation {
@@ -19,14 +20,19 @@ export interface Encoded {
 
 /** Smaller texts fit one packet anyway. */
 const minGzipBytes = 1024;
+const compress = promisify(gzip);
 
-export function representationOf(bytes: Uint8Array, contentType: string, headers: Readonly<Record<string, string>> = {}): Representation {
+export async function representationOf(
+  bytes: Uint8Array,
+  contentType: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Representation> {
   const digest = createHash("sha256").update(bytes).digest("base64url").slice(0, 22);
-  const packed = bytes.length < minGzipBytes ? undefined : gzipSync(bytes);
+  const packed = bytes.length < minGzipBytes || contentType === "image/png" ? undefined : await compress(bytes);
   return {
     contentType,
     identity: { bytes, etag: `"${digest}"` },
-    gzip: packed === undefined || packed.length >= bytes.length ? undefined : { bytes: packed, etag: `"${digest}-gzip"` },
+    gzip: packed === undefined ? undefined : { bytes: packed, etag: `"${digest}-gzip"` },
     headers,
   };
 }

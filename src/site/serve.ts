@@ -4,23 +4,35 @@ import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from 
 import { sendFailure } from "../transcode/respond.ts";
 import type { Representation } from "./representation.ts";
 
-/** Chooses what a request gets. Called for each request, so it keeps what costs time. */
+/** Chooses what a request gets. */
 export type Choose = (request: HttpRequest) => Representation;
 
 /**
  * Serves a resource that anyone may read: GET and HEAD, with an ETag and 304 (RFC 9110, section 13). Caches must ask each time whether it
- * has changed, because a new version of the service changes it.
+ * has changed, because a new version of the service changes it. `load` is called for the first request, because most servers never get one.
  */
-export function serve(choose: Choose): HttpHandler {
+export function serve(load: () => Promise<Choose>): HttpHandler {
+  let loading: Promise<Choose> | undefined;
   return (request, response) => {
     // A body that is not read would stay in memory until the response is read.
     request.resume();
-    if (request.method === "GET" || request.method === "HEAD") send(choose(request), request, response);
-    else refuse(request, response);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      refuse(request, response);
+      return;
+    }
+    loading ??= load();
+    loading.then(
+      (choose) => send(choose(request), request, response),
+      (error: unknown) => {
+        loading = undefined;
+        fail(error instanceof Failure ? error : new Failure("INTERNAL"), request, response);
+      },
+    );
   };
 }
 
 function send({ contentType, identity, gzip, headers }: Representation, request: HttpRequest, response: HttpResponse): void {
+  if (response.destroyed) return;
   const encoded = gzip !== undefined && acceptsGzip(headerOf(request, "accept-encoding") ?? "") ? gzip : identity;
   response.setHeader("cache-control", "no-cache");
   response.setHeader("x-content-type-options", "nosniff");
@@ -63,5 +75,9 @@ function refuse(request: HttpRequest, response: HttpResponse): void {
     response.end();
     return;
   }
-  sendFailure(request, response, new Failure("METHOD_NOT_ALLOWED"), { "x-request-id": requestIdOf(request) });
+  fail(new Failure("METHOD_NOT_ALLOWED"), request, response);
+}
+
+function fail(failure: Failure, request: HttpRequest, response: HttpResponse): void {
+  if (!response.destroyed) sendFailure(request, response, failure, { "x-request-id": requestIdOf(request) });
 }

@@ -24,12 +24,12 @@ const pageHeaders = {
 };
 
 /** What `GET /` answers: where to go from here, as JSON for programs and as HTML for people. */
-export function startPage(version: string, hasDocs: boolean): Choose {
+export async function startPage(version: string, hasDocs: boolean): Promise<Choose> {
   const links = linksOf(hasDocs);
   const json = memberText({ name: "Keywright", version, ...Object.fromEntries(links.map(({ name, path }) => [name, path])) });
   const forms = {
-    json: representationOf(Buffer.from(json), "application/json", { vary: "accept" }),
-    html: representationOf(Buffer.from(htmlOf(version, links)), "text/html; charset=utf-8", pageHeaders),
+    json: await representationOf(Buffer.from(json), "application/json", { vary: "accept" }),
+    html: await representationOf(Buffer.from(htmlOf(version, links)), "text/html; charset=utf-8", pageHeaders),
   };
   return (request): Representation => (prefersHtml(headerOf(request, "accept")) ? forms.html : forms.json);
 }

@@ -36,6 +36,7 @@ test("without settings, everything has its default", () => {
     maxConnections: 10_000,
     maxConnectionsPerAddress: 1000,
     reflection: "on",
+    docs: "on",
     dataDir: resolve("data"),
     store: { kind: "sqlite", path: resolve("data/keywright.db") },
     cache: { kind: "memory" },

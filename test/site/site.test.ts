@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { docsPaths } from "../../src/site/docs/paths.ts";
 import { httpSender, type Send } from "../support/http.ts";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
@@ -106,4 +107,27 @@ test("every operation of the document is a route of the server, with the securit
     expect([verb, path, answer.status]).not.toEqual([verb, path, 405]);
     expect(answer.text).not.toContain("ROUTE_NOT_FOUND");
   }
+});
+
+test("the page and all that it names come from this server, under a policy that admits nothing else", async () => {
+  const page = await get("/docs");
+  expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+  expect(page.headers.get("content-security-policy")).toBe(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  );
+  const named = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
+  expect(named).toContain("/docs/swagger-ui-bundle.js");
+  for (const path of new Set(named)) {
+    const answer = await get(path);
+    expect([path, answer.status]).toEqual([path, 200]);
+    if (path.startsWith("/docs/")) expect(answer.headers.get("content-security-policy")).toContain("default-src 'none'");
+  }
+});
+
+test("KEYWRIGHT_DOCS=off leaves the page out, and the index does not name it", async () => {
+  await using without = await startServerHere({ env: { KEYWRIGHT_DOCS: "off" } });
+  const ask = httpSender(without.url, without.adminToken);
+  for (const path of docsPaths) expect((await ask("GET", path, { token: null })).status).toBe(404);
+  expect(Object.keys((await ask("GET", "/")).json)).not.toContain("docs");
+  expect((await ask("GET", "/openapi.json", { token: null })).status).toBe(200);
 });

@@ -8,6 +8,7 @@ import { commentOf, summarized } from "./comments.ts";
 import type { Failures } from "./failures.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
 import { extensionMark, type Json } from "./json-schema.ts";
+import { samples } from "./samples.ts";
 import type { Schemas } from "./schemas.ts";
 
 /** What the server's table says about a method. */
@@ -117,7 +118,8 @@ function requestBody({ body, inPath }: Binding, method: DescMethod, schemas: Sch
   const message = body === "all" || body === undefined ? method.input : body.message;
   if (message === undefined) throw new Error(`${method}: the body is no message`);
   const schema = schemas.bodyRef(`${method.name}Body`, message, inPath);
-  return { required: true, content: { "application/json": { schema } } };
+  const example = samples[method.name];
+  return { required: true, content: { "application/json": { schema, ...(example === undefined ? {} : { example }) } } };
 }
 
 function success(method: DescMethod, { success: { status, location } }: RowFacts, schemas: Schemas): Json {
