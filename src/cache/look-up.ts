@@ -12,7 +12,7 @@ import type { CacheTrust } from "./trust.ts";
 
 type Wanted = Flight<ReadAnswer>;
 
-/** The way from the shared cache down to the store. Ends every flight that it is given. Never rejects. */
+/** Looks up keys in the shared cache and then the store. Ends every flight that it is given. Never rejects. */
 export interface LookUp {
   throughCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
   /** Asks only the store. The caches keep the result. */
@@ -58,7 +58,7 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     }
   };
 
-  /** Ends the flights for which a cache has an entry, and returns the rest. `entries` is what one cache has, by index. */
+  /** Ends the flights for which a cache has an entry, and returns the rest. `entries` are the entries of one cache, by index. */
   const answerFromCaches = (tenant: string, wanted: readonly Wanted[], entries: readonly (CacheEntry | undefined)[]): readonly Wanted[] =>
     wanted.filter((flight, index) => {
       const entry = entries[index] ?? processLevel.read("last", tenant, flight.keyId);
@@ -67,9 +67,9 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     });
 
   /**
-   * If the store fails, the caches are asked once more, by the rules of that moment. If this process stood still while the store was lost, its
-   * lease ends before it can know that the store is lost. Until it knows, it may not trust the caches; after that it may. What may be returned
-   * to a call that begins now may also be returned to one that began earlier.
+   * If the store fails, the caches are asked once more, by the rules of that moment. If this process was paused while the store was lost,
+   * its lease ends before it can know that the store is lost. Until it knows, it may not trust the caches; after that it may. What may be
+   * returned to a call that starts now may also be returned to one that started earlier.
    */
   const answerWithoutStore = async (tenant: string, wanted: readonly Wanted[], error: unknown): Promise<void> => {
     await trust.judgeOutage();

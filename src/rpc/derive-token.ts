@@ -17,7 +17,7 @@ import { ceilingOf } from "./scope-ceiling.ts";
 import { statedAddressOf } from "./stated-address.ts";
 import { refusalTextOf } from "./verified.ts";
 
-/** The limits of verify apply, so that a caller refused there cannot continue here. */
+/** The limits of verify apply, so that a caller that is refused there cannot continue here. */
 export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {

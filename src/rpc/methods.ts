@@ -18,7 +18,7 @@ export type MethodName = keyof Methods;
 /** Who may call a method: anyone, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
 export type Access = "public" | readonly Role[];
 
-/** How JSON/HTTP answers a success. */
+/** The HTTP response of a success. */
 export interface Success<Response> {
   readonly status: 200 | 201 | 204;
   /** Path of the created resource, for the Location header. */
@@ -30,9 +30,12 @@ export interface MethodRow<Response> {
   readonly access: Access;
   readonly success: Success<Response>;
   readonly body: BodyBounds;
-  /** Reads are logged as `debug`. A read whose request holds a credential is not NO_SIDE_EFFECTS: those can be called by GET. */
+  /**
+   * Reads are logged as `debug`. A read whose request contains a credential is not NO_SIDE_EFFECTS, because those methods can be called
+   * with GET.
+   */
   readonly effect: "read" | "change";
-  /** Whether the response can hold a secret. Such a response must not be stored by caches (RFC 9111). */
+  /** Whether the response can contain a secret. Caches must not store such a response (RFC 9111). */
   readonly hasSecret: boolean;
 }
 

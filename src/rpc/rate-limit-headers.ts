@@ -8,7 +8,7 @@ const maxInteger = 999_999_999_999_999n;
 /**
  * The key's limit as response headers (draft-ietf-httpapi-ratelimit-headers-10), for a gateway to pass on, and Retry-After if a limit was
  * reached. Every protocol sends them as leading metadata. There is no partition key, because it would name the key. A batch has no such
- * headers, since it is about many keys.
+ * headers, because it is about many keys.
  */
 export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { limit, actorLimit, retryAfterMs }: Verified): void {
   if (actorLimit !== undefined) {
@@ -27,7 +27,7 @@ export function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterM
   call.setResponseHeader("retry-after", String(wholeSeconds(retryAfterMs)));
 }
 
-/** Throws TOO_MANY_CALLS with Retry-After; does nothing if there is nothing to wait for. */
+/** Throws TOO_MANY_CALLS with Retry-After. Does nothing if there is no need to wait. */
 export function refuseFor(call: Pick<Call, "setResponseHeader">, retryAfterMs: number | null, message?: string): void {
   if (retryAfterMs === null) return;
   setRetryAfter(call, retryAfterMs);

@@ -51,7 +51,7 @@ export const refusals = {
   insufficient_scope: [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE, "a required scope is missing"],
 } as const satisfies Record<RefusalCode, readonly [VerificationErrorCode, string]>;
 
-/** The fields that say that a credential is not valid. */
+/** The fields that describe why a credential is not valid. */
 type Refusal = "errorCode" | "errorMessage" | "refusingLimit";
 
 /** For a refused key, only its identity and status: nobody can use its permissions. */
@@ -65,9 +65,8 @@ export function verifiedToMessage(
   if (!verdict.isValid) {
     const [errorCode, errorMessage] = refusals[verdict.code];
     const identity = record === null ? {} : identityOf(record, nowMs);
-    const refusingLimit = actorLimit === undefined ? undefined : refusingLimits[verdict.code];
-    const actor = actorLimit === undefined ? {} : actorLimitToMessage(actorLimit);
-    return { ...identity, isValid: false, errorCode, errorMessage, rateLimitRemaining, rateLimitResetTime, ...actor, refusingLimit };
+    const refused = { ...identity, isValid: false, errorCode, errorMessage, rateLimitRemaining, rateLimitResetTime };
+    return actorLimit === undefined ? refused : { ...refused, ...refusalByLimits(actorLimit, verdict.code) };
   }
   return {
     ...identityOf(verdict.record, nowMs),
@@ -79,7 +78,9 @@ export function verifiedToMessage(
     rateLimitPolicy: rateLimitPolicyToMessage(verdict.record.rateLimitPolicy),
     rateLimitRemaining,
     rateLimitResetTime,
-    ...(actorLimit === undefined ? noActorLimit : actorLimitToMessage(actorLimit)),
+    actorRateLimitPolicy: rateLimitPolicyToMessage(actorLimit?.policy ?? null),
+    actorRateLimitRemaining: actorLimit?.remaining,
+    actorRateLimitResetTime: timeToMessage(actorLimit?.resetTimeMs ?? null),
   } satisfies Record<Exclude<keyof FieldsOf<VerifyApiKeyResponse>, Refusal>, unknown>;
 }
 
@@ -88,19 +89,17 @@ const refusingLimits: Readonly<Partial<Record<RefusalCode, RefusingLimit>>> = {
   actor_rate_limited: RefusingLimit.ACTOR,
 };
 
+function refusalByLimits({ remaining, resetTimeMs }: KeyLimit, code: RefusalCode) {
+  return {
+    actorRateLimitRemaining: remaining,
+    actorRateLimitResetTime: timestampFromMs(resetTimeMs),
+    refusingLimit: refusingLimits[code] ?? RefusingLimit.UNSPECIFIED,
+  };
+}
+
 /** Why the credential is not valid, for people. */
 export function refusalTextOf(verdict: Verdict): string {
   return verdict.isValid ? "" : refusals[verdict.code][1];
-}
-
-const noActorLimit = { actorRateLimitPolicy: undefined, actorRateLimitRemaining: undefined, actorRateLimitResetTime: undefined };
-
-function actorLimitToMessage({ policy, remaining, resetTimeMs }: KeyLimit) {
-  return {
-    actorRateLimitPolicy: rateLimitPolicyToMessage(policy),
-    actorRateLimitRemaining: remaining,
-    actorRateLimitResetTime: timestampFromMs(resetTimeMs),
-  };
 }
 
 function identityOf(record: KeyRecord, nowMs: number) {

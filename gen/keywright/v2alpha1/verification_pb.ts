@@ -194,7 +194,7 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
 
   /**
    * Extension: the rate limit that all keys of the actor share. Absent unless
-   * the credential is valid and the actor has one, or one was asked.
+   * the credential is valid and the actor has one.
    *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy actor_rate_limit_policy = 101;
    */

@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { accessOf, tableMethods } from "../method-table.ts";
 
-/** Roles of the configuration: names of methods, as in the contract, by role. */
+/** Roles of the configuration: method names, as in the contract, by role. */
 export type CustomRoles = Readonly<Record<string, readonly string[]>>;
 
 /** Who may call a method: anyone, or callers with one of these roles. Undefined: nobody. */
@@ -9,7 +9,7 @@ export type AccessOf = (method: DescMethod) => "public" | readonly string[] | un
 
 const methodsByName = new Map(tableMethods.map((method) => [method.name, method]));
 
-/** The rows of the methods, with the roles of the configuration added to them. Those roles must be free of problems (`rolesProblems`). */
+/** Combines the methods' rows with the roles of the configuration, which must have no problems (`rolesProblems`). */
 export function createAccessOf(roles: CustomRoles): AccessOf {
   const access = new Map<DescMethod, "public" | readonly string[]>();
   for (const method of tableMethods) {
@@ -21,7 +21,7 @@ export function createAccessOf(roles: CustomRoles): AccessOf {
   return (method) => access.get(method);
 }
 
-/** What is wrong with the roles of the configuration: methods that do not exist, or that the role `admin` may not call. */
+/** Returns the problems of configured roles: methods that do not exist, or that the role `admin` may not call. */
 export function rolesProblems(roles: CustomRoles): string[] {
   return Object.entries(roles).flatMap(([role, names]) =>
     names.flatMap((name, index) => {
