@@ -1,4 +1,5 @@
 import type { DescMessage, DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
 import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import { publicBody } from "./body-bounds.ts";
 import { type Access, type MethodName, type MethodRow, methodRows, type Success, services } from "./methods.ts";
@@ -30,6 +31,11 @@ export function isChange(method: DescMethod): boolean {
 /** Methods about all tenants, not about the keys of one. */
 export function isOfInstallation(method: DescMethod): boolean {
   return method.parent === TenantsService;
+}
+
+/** Methods about the caller, not about a tenant. */
+export function isOfCaller(method: DescMethod): boolean {
+  return method.parent === CallersService;
 }
 
 export function hasSecret(method: DescMethod): boolean {

@@ -52,7 +52,7 @@ function byCertificate({ certificates }: Callers, call: Call): Found {
   return certificates?.callerOf(call) ?? "missing";
 }
 
-function authorize(call: Call, found: Found, allowed: readonly string[] | undefined): void {
+function authorize(call: Call, found: Found, allowed: "caller" | readonly string[] | undefined): void {
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
   if (found === "missing") throw unauthenticated(call, realm);
   if (found === "invalid") throw unauthenticated(call, `${realm}, error="invalid_token"`);
