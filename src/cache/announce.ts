@@ -4,7 +4,8 @@ import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import { type EntryLives, entryOf } from "./entry.ts";
 import type { Flights } from "./flights.ts";
-import type { Announced, CacheTrust } from "./trust.ts";
+import type { Announced } from "./settlement.ts";
+import type { CacheTrust } from "./trust.ts";
 
 /**
  * Announces a change that the store has acknowledged; `record` is null if the key was deleted. After it resolves, no read that starts later in

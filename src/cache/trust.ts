@@ -1,6 +1,13 @@
-import type { CacheGeneration, CacheGenerationStore } from "../ports/cache-generation.ts";
+import type { CacheGenerationStore } from "../ports/cache-generation.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
-import { beatIdOf, generationOfBeat } from "./beat.ts";
+import { generationOfBeat } from "./beat-id.ts";
+import { createGenerationQuestions, type GenerationQuestions } from "./generation-questions.ts";
+import { createHeartbeats, type Heartbeats, noHeartbeats } from "./heartbeats.ts";
+import { createKnownGeneration, type KnownGeneration } from "./known-generation.ts";
+import { createOutageJudgements } from "./outage-judgements.ts";
+import { createServerAdoption } from "./server-adoption.ts";
+import { type Announced, createSettlement } from "./settlement.ts";
+import { createStoreContact, type StoreContact } from "./store-contact.ts";
 
 /**
  * How far caches may be trusted at a moment:
@@ -12,12 +19,6 @@ export type TrustMode = "leased" | "grace" | "none";
 
 /** When in-process entries may be served: before anything else is asked, only if the shared cache cannot answer, or not at all. */
 export type LocalUse = "first" | "last" | "never";
-
-/** The server of the shared cache that accepted a change, and the generation under which it did. */
-export interface Announced {
-  readonly cacheId: string;
-  readonly generation: number;
-}
 
 export interface CacheTrust {
   mode(): TrustMode;
@@ -70,20 +71,12 @@ export interface CacheTrustOptions {
 }
 
 /**
- * The store counts as lost this many ticks after the last answered question. Time alone would say so too after this process stood
- * still for a while, when the answer is there and has only to be read.
- */
-const ticksUntilLost = 3;
-/** By then a lease is over too, in which the store answered last. */
-const maxJudgementTicks = 6;
-
-/**
  * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be trusted. It requires two
  * proofs, each good for one lease from the moment it was *asked for*, so that a slow answer does not prove too much:
  *
  * 1. The generation, read from the store. A process that could not announce a change through the shared cache begins a new generation
- * before it
- *    acknowledges the change, and so does a process that finds that the shared cache restarted. A process that cannot read the generation is in doubt.
+ *    before it acknowledges the change, and so does a process that finds that the shared cache restarted. A process that cannot read the
+ *    generation is in doubt.
  * 2. A heartbeat through the shared cache. Messages come in order, so a heartbeat that came round proves that every change
  *    published before it has been heard. Only in-process entries need this; the shared cache itself holds what was announced.
  *
@@ -91,177 +84,101 @@ const maxJudgementTicks = 6;
  * it before anything else is: otherwise it would go on asking the shared cache for entries that nobody keeps up to date any more.
  */
 export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
-  const { generations, shared, monotonicMs, leaseMs, graceMs, identityPatienceMs, reset, createBeatId } = options;
-  let known: CacheGeneration | null = null;
-  let knownSinceMs = Number.NEGATIVE_INFINITY;
-  let provenSinceMs = Number.NEGATIVE_INFINITY;
-  let foreignSinceMs: number | null = null;
-  let answeredSinceMs = Number.NEGATIVE_INFINITY;
-  let confirming: Promise<unknown> | null = null;
-  /** The error of the last question to the store, unless a later question was answered. */
-  let outage: { readonly error: unknown } | null = null;
-  /** True after a change that could not be announced. */
-  let owesGeneration = false;
-  let ticks = 0;
-  let answeredTick = 0;
-  /** Readers that wait after a failure of the store, with the tick of the failure. */
-  let judgements: { readonly sinceTick: number; readonly resolve: () => void }[] = [];
-  let epoch = 0;
-  const beats = new Map<string, number>();
-
-  const doubt = () => {
-    provenSinceMs = Number.NEGATIVE_INFINITY;
+  const { shared, monotonicMs, leaseMs, graceMs, reset } = options;
+  const heartbeats = shared === null ? noHeartbeats : createHeartbeats({ ...options, shared });
+  const known = createKnownGeneration(() => {
+    heartbeats.forgetProof();
     reset();
-    epoch += 1;
-  };
-
-  /** Returns true if that is a newer one. */
-  const moveTo = (generation: CacheGeneration): boolean => {
-    if (known !== null && generation.number <= known.number) return false;
-    known = generation;
-    doubt();
-    return true;
-  };
-
-  /** Asks the store. The answer counts as the state at the moment of the question. */
-  const ask = async (question: () => Promise<CacheGeneration>): Promise<CacheGeneration> => {
-    const askedMs = monotonicMs();
-    const askedTick = ticks;
-    const generation = await question().catch((error: unknown) => {
-      if (askedTick > answeredTick) outage = { error };
-      throw error;
-    });
-    outage = null;
-    answeredTick = Math.max(answeredTick, askedTick);
-    answeredSinceMs = Math.max(answeredSinceMs, askedMs);
-    const isNew = moveTo(generation);
-    if (generation.number === known?.number) knownSinceMs = Math.max(knownSinceMs, askedMs);
-    if (isNew) beat();
-    settleJudgements();
-    return generation;
-  };
-  const read = () => ask(() => generations.read());
-  const advance = (from: number, cacheId: string) => ask(() => generations.advance(from, cacheId));
-
-  const isStoreLost = () => ticks - answeredTick >= ticksUntilLost;
-
-  /** The store is lost, and its last answer is older than the lease. */
-  const isGone = () => isStoreLost() && monotonicMs() - knownSinceMs > leaseMs;
-
-  const settleJudgements = () => {
-    const isJudged = ({ sinceTick }: (typeof judgements)[number]) =>
-      isGone() || answeredTick > sinceTick || ticks - sinceTick >= maxJudgementTicks;
-    const judged = judgements.filter(isJudged);
-    if (judged.length === 0) return;
-    judgements = judgements.filter((judgement) => !isJudged(judgement));
-    for (const { resolve } of judged) resolve();
-  };
-
-  const modeAt = (nowMs: number): TrustMode => {
-    if (known === null) return "none";
-    const ageMs = nowMs - knownSinceMs;
-    if (ageMs <= leaseMs) return "leased";
-    return ageMs <= graceMs && isStoreLost() ? "grace" : "none";
-  };
-
-  /** A shared cache that is not the generation's own may have lost writes; one that stays that way needs a generation of its own. */
-  const adoptSharedCache = async (): Promise<void> => {
-    const cacheId = shared?.cacheId ?? null;
-    if (known === null || cacheId === null || known.cacheId === cacheId) {
-      foreignSinceMs = null;
-      return;
-    }
-    foreignSinceMs ??= monotonicMs();
-    if (known.cacheId !== "" && monotonicMs() - foreignSinceMs < identityPatienceMs) return;
-    foreignSinceMs = null;
-    await advance(known.number, cacheId);
-  };
-
+  });
+  const contact = createStoreContact(monotonicMs);
+  const judgements = createOutageJudgements(contact, () => contact.isLost() && monotonicMs() - known.confirmedMs > leaseMs);
   const beat = () => {
-    if (known === null || shared === null || shared.cacheId === null) return;
-    const nowMs = monotonicMs();
-    for (const [beatId, sentMs] of beats) if (nowMs - sentMs > leaseMs) beats.delete(beatId);
-    const beatId = beatIdOf(known, createBeatId());
-    beats.set(beatId, nowMs);
-    shared.beat(beatId);
+    if (known.current !== null) heartbeats.send(known.current);
   };
-
-  const settle: CacheTrust["settle"] = async (announced) => {
-    if (announced === null) owesGeneration = false;
-    try {
-      const current = await read();
-      if (announced === null || announced.generation !== current.number || announced.cacheId !== current.cacheId) {
-        await advance(current.number, current.cacheId);
-      }
-    } catch (error) {
-      owesGeneration = true;
-      throw error;
-    }
-  };
+  const questions = createGenerationQuestions(options.generations, { contact, known, judgements, beat });
+  const { settle, payDebt } = createSettlement(questions);
+  const adoptSharedCache = shared === null ? undefined : createServerAdoption({ ...options, known, shared }, questions.advance);
 
   return {
-    mode: () => modeAt(monotonicMs()),
-
-    localUse() {
-      const nowMs = monotonicMs();
-      const mode = modeAt(nowMs);
-      if (mode === "none") return "never";
-      const proofAgeMs = shared === null ? 0 : nowMs - provenSinceMs;
-      if (proofAgeMs <= leaseMs) return "first";
-      // Counted from the proof, so that a change that the shared cache took is out of here one grace later at the latest.
-      return mode === "grace" && proofAgeMs <= graceMs ? "last" : "never";
-    },
-
-    generationOf(cacheId) {
-      return known !== null && cacheId !== null && cacheId === known.cacheId ? known.number : null;
-    },
-
+    ...createJudgement(options, { contact, known, heartbeats }),
+    generationOf: (cacheId) =>
+      known.current !== null && cacheId !== null && cacheId === known.current.cacheId ? known.current.number : null,
     get epoch() {
-      return epoch;
+      return known.epoch;
     },
-
     settle,
-
-    async confirm() {
-      const neededMs = monotonicMs() - leaseMs;
-      // All waiting callers share one question. It may have begun too early for this caller; the next one has not.
-      while (answeredSinceMs < neededMs) {
-        if (outage !== null && isStoreLost()) throw outage.error;
-        confirming ??= read().finally(() => {
-          confirming = null;
-        });
-        await confirming;
-      }
-    },
-
-    judgeOutage() {
-      if (graceMs === 0 || known === null || isGone()) return Promise.resolve();
-      return new Promise((resolve) => judgements.push({ sinceTick: ticks, resolve }));
-    },
-
+    confirm: createConfirm(contact, questions.read, monotonicMs, leaseMs),
+    judgeOutage: () => (graceMs === 0 || known.current === null || judgements.isKnown() ? Promise.resolve() : judgements.next()),
     onBeat(beatId, cacheId) {
       const heard = generationOfBeat(beatId);
       // Before the first answer of the store there is nothing to doubt.
-      if (heard !== null && known !== null) moveTo(heard);
-      const sentMs = beats.get(beatId);
-      if (sentMs === undefined) return;
-      beats.delete(beatId);
-      if (cacheId === known?.cacheId) provenSinceMs = Math.max(provenSinceMs, sentMs);
+      if (heard !== null && known.current !== null) known.moveTo(heard);
+      heartbeats.heard(beatId, cacheId === known.current?.cacheId);
     },
-
-    onGap: doubt,
-
+    onGap: known.doubt,
     async tick() {
       beat();
-      ticks += 1;
-      settleJudgements();
+      contact.tick();
+      judgements.settle();
       try {
-        await read();
-        if (owesGeneration) await settle(null);
-        await adoptSharedCache();
+        await questions.read();
+        await payDebt();
+        await adoptSharedCache?.();
       } catch {
         // The lease ends by itself. Nothing else can be done while the store is unavailable.
       }
     },
+  };
+}
+
+interface Proofs {
+  readonly contact: StoreContact;
+  readonly known: KnownGeneration;
+  readonly heartbeats: Heartbeats;
+}
+
+/** Judges both proofs at this moment. */
+function createJudgement(
+  { monotonicMs, leaseMs, graceMs }: CacheTrustOptions,
+  { contact, known, heartbeats }: Proofs,
+): Pick<CacheTrust, "mode" | "localUse"> {
+  const modeAt = (nowMs: number): TrustMode => {
+    if (known.current === null) return "none";
+    const ageMs = nowMs - known.confirmedMs;
+    if (ageMs <= leaseMs) return "leased";
+    return ageMs <= graceMs && contact.isLost() ? "grace" : "none";
+  };
+  return {
+    mode: () => modeAt(monotonicMs()),
+    localUse() {
+      const nowMs = monotonicMs();
+      const mode = modeAt(nowMs);
+      if (mode === "none") return "never";
+      const proofAgeMs = heartbeats.proofAgeMs(nowMs);
+      if (proofAgeMs <= leaseMs) return "first";
+      // Counted from the proof, so that a change that the shared cache took is out of here one grace later at the latest.
+      return mode === "grace" && proofAgeMs <= graceMs ? "last" : "never";
+    },
+  };
+}
+
+/** See `confirm` of CacheTrust. */
+function createConfirm(
+  contact: StoreContact,
+  read: GenerationQuestions["read"],
+  monotonicMs: () => number,
+  leaseMs: number,
+): CacheTrust["confirm"] {
+  let confirming: Promise<unknown> | null = null;
+  return async () => {
+    const neededMs = monotonicMs() - leaseMs;
+    // All waiting callers share one question. It may have begun too early for this caller; the next one has not.
+    while (contact.answeredSinceMs < neededMs) {
+      if (contact.outage !== null && contact.isLost()) throw contact.outage.error;
+      confirming ??= read().finally(() => {
+        confirming = null;
+      });
+      await confirming;
+    }
   };
 }

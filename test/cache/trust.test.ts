@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { beatIdOf, generationOfBeat } from "../../src/cache/beat.ts";
+import { beatIdOf, generationOfBeat } from "../../src/cache/beat-id.ts";
 import { createCacheTrust } from "../../src/cache/trust.ts";
 import type { CacheGeneration } from "../../src/ports/cache-generation.ts";
 import type { SharedCache } from "../../src/ports/shared-cache.ts";

@@ -5,31 +5,39 @@ import { type Fault, type Operation, type Path, type Scenario, type Step, scenar
 /** Bugs by what they are, each made by a few words of the source. */
 export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "the generation rule is removed: a change is settled whatever the shared cache was told": [
-    { file: "src/cache/trust.ts", text: "await advance(current.number, current.cacheId);", becomes: "" },
+    { file: "src/cache/settlement.ts", text: "await advance(current.number, current.cacheId);", becomes: "" },
   ],
   "the proven-alive rule is removed: in-process entries are served without a heartbeat": [
     {
       file: "src/cache/trust.ts",
-      text: "const proofAgeMs = shared === null ? 0 : nowMs - provenSinceMs;",
+      text: "const proofAgeMs = heartbeats.proofAgeMs(nowMs);",
       becomes: "const proofAgeMs = 0;",
     },
   ],
   "in-process entries outlive a gap in the subscription": [
-    { file: "src/cache/trust.ts", text: "onGap: doubt,", becomes: "onGap: () => {}," },
+    { file: "src/cache/trust.ts", text: "onGap: known.doubt,", becomes: "onGap: () => {}," },
   ],
   "the generation's lease counts from the answer": [
-    { file: "src/cache/trust.ts", text: "Math.max(knownSinceMs, askedMs)", becomes: "monotonicMs() + 0 * askedMs" },
+    {
+      file: "src/cache/generation-questions.ts",
+      text: "confirm(generation, asked.atMs)",
+      becomes: "confirm(generation, contact.ask().atMs)",
+    },
   ],
   "the store is taken for lost because it is long ago that it answered": [
-    { file: "src/cache/trust.ts", text: "ticks - answeredTick >= ticksUntilLost", becomes: "true" },
+    { file: "src/cache/store-contact.ts", text: "ticks - answeredTick >= ticksUntilLost", becomes: "true" },
   ],
   "the heartbeat's lease counts from when it came round": [
-    { file: "src/cache/trust.ts", text: "Math.max(provenSinceMs, sentMs)", becomes: "monotonicMs()" },
-    { file: "src/cache/trust.ts", text: "if (nowMs - sentMs > leaseMs) beats.delete(beatId)", becomes: "void [beatId, sentMs]" },
+    { file: "src/cache/heartbeats.ts", text: "Math.max(provenSinceMs, sentMs)", becomes: "monotonicMs()" },
+    {
+      file: "src/cache/heartbeats.ts",
+      text: "if (nowMs - sentMs > leaseMs) sentMsByBeat.delete(beatId)",
+      becomes: "void [beatId, sentMs]",
+    },
   ],
   "another run of the cache server is believed": [
-    { file: "src/cache/trust.ts", text: "&& cacheId !== null && cacheId === known.cacheId ?", becomes: "&& cacheId !== null ?" },
-    { file: "src/cache/trust.ts", text: "|| announced.cacheId !== current.cacheId", becomes: "" },
+    { file: "src/cache/trust.ts", text: "&& cacheId !== null && cacheId === known.current.cacheId ?", becomes: "&& cacheId !== null ?" },
+    { file: "src/cache/settlement.ts", text: "|| announced.cacheId !== current.cacheId", becomes: "" },
   ],
   "the generation is read before the change is made": [
     {
@@ -39,12 +47,12 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     },
     { file: "src/cache/announce.ts", text: "trust.settle(announced);", becomes: "trust.settle(announced, early);" },
     {
-      file: "src/cache/trust.ts",
-      text: 'const settle: CacheTrust["settle"] = async (announced) => {',
+      file: "src/cache/settlement.ts",
+      text: "const settle = async (announced: Announced | null): Promise<void> => {",
       becomes: "const settle = async (announced, early) => {",
     },
-    { file: "src/cache/trust.ts", text: "    settle,\n", becomes: "    settle,\n    readEarly: () => generations.read(),\n" },
-    { file: "src/cache/trust.ts", text: "const current = await read();", becomes: "const current = await (early ?? read());" },
+    { file: "src/cache/trust.ts", text: "    settle,\n", becomes: "    settle,\n    readEarly: () => options.generations.read(),\n" },
+    { file: "src/cache/settlement.ts", text: "const current = await read();", becomes: "const current = await (early ?? read());" },
   ],
   "a second revocation that finds the key revoked is not announced": [
     { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
@@ -87,7 +95,7 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     { file: "src/cache/look-up.ts", text: "await trust.judgeOutage();", becomes: "" },
   ],
   "heartbeats tell nobody of a new generation": [
-    { file: "src/cache/trust.ts", text: "if (heard !== null && known !== null) moveTo(heard);", becomes: "" },
+    { file: "src/cache/trust.ts", text: "if (heard !== null && known.current !== null) known.moveTo(heard);", becomes: "" },
   ],
 };
 

@@ -1,15 +1,10 @@
 import { concernsOneCommand, describeError } from "./failures.ts";
 import { type Link, type LinkOptions, openLink } from "./link.ts";
+import { keepLink, type LinkEvents, type RedisLog } from "./link-keeper.ts";
 import { createNames } from "./names.ts";
 import { withTimeout } from "./timeout.ts";
 import { createTopology } from "./topology.ts";
 import { parseRedisUri } from "./uri.ts";
-
-/** Receives log lines when the connection to Redis opens or closes, or when Redis refuses a command. */
-export interface RedisLog {
-  info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-}
 
 export interface RedisOptions {
   /**
@@ -32,13 +27,6 @@ export interface RedisOptions {
   readonly log?: RedisLog;
 }
 
-export interface CircuitEvents {
-  onUp(): void;
-  onDown(): void;
-  /** Called only for messages of the current link. */
-  onMessage(message: string, link: Link): void;
-}
-
 /**
  * The link to the servers, which may be lost and opened again. All users of Redis in this process share it, so if one finds it lost, the
  * others need not wait.
@@ -49,13 +37,10 @@ export interface Circuit {
   /** Runs commands on the current link. Returns null if there is no link, or if they did not all succeed in time. */
   attempt<T>(commands: (link: Link) => Promise<T>): Promise<{ readonly link: Link; readonly result: T } | null>;
   /** Call it once. */
-  attach(events: CircuitEvents): void;
+  attach(events: LinkEvents): void;
   close(): void;
 }
 
-const retryMs = { first: 250, most: 1000 };
-/** A link that lasts this long resets the back-off. */
-const steadyMs = 2000;
 const complaintIntervalMs = 60_000;
 
 /**
@@ -69,92 +54,43 @@ export function startCircuit(options: RedisOptions): Circuit {
   const connection = { login: target.login, db: target.db, tls: target.tls, tlsCa: options.tlsCa, connectTimeoutMs };
   const linkOptions: LinkOptions = { ...connection, channel: createNames(options.namespace).channel, timeoutMs, recheckMs };
   const topology = createTopology(target, connection, timeoutMs);
-  const complainedMs = new Map<string, number>();
-  let events: CircuitEvents | null = null;
-  let current: Link | null = null;
-  let closed = false;
-  let failures = 0;
-  let retry: NodeJS.Timeout | undefined;
-
-  const connect = async () => {
-    try {
-      const link = await openLink(topology, linkOptions);
-      if (closed) link.close();
-      else adopt(link);
-    } catch (error) {
-      if (failures === 0) log?.warn({ reason: describeError(error) }, "cannot reach the Redis cache; reading keys from the store");
-      tryAgain();
-    }
-    if (closed) topology.close();
-  };
-
-  const adopt = (link: Link) => {
-    current = link;
-    log?.info({ cache_id: link.cacheId }, "the Redis cache is connected");
-    events?.onUp();
-    link.attach({
-      onMessage: (message) => link === current && events?.onMessage(message, link),
-      onLost: (reason) => lose(link, reason),
-    });
-    setTimeout(() => {
-      if (link === current) failures = 0;
-    }, steadyMs).unref();
-  };
-
-  const tryAgain = () => {
-    if (closed) return;
-    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (0.75 + 0.5 * random());
-    failures += 1;
-    retry = setTimeout(() => void connect(), delayMs);
-  };
-
-  const lose = (link: Link, reason: unknown) => {
-    if (link !== current) return;
-    current = null;
-    link.close();
-    log?.warn({ reason: describeError(reason) }, "lost the Redis cache; reading keys from the store until it is back");
-    events?.onDown();
-    tryAgain();
-  };
-
-  const complain = (error: unknown) => {
-    const reason = describeError(error);
-    const nowMs = clock();
-    if (nowMs - (complainedMs.get(reason) ?? Number.NEGATIVE_INFINITY) < complaintIntervalMs) return;
-    complainedMs.set(reason, nowMs);
-    log?.warn({ reason }, "the Redis cache refused a command");
-  };
-
-  void connect();
+  const keeper = keepLink({ open: () => openLink(topology, linkOptions), onLateEnd: topology.close, random, log });
+  const complain = createComplaints(clock, log);
 
   return {
     get link() {
-      return current;
+      return keeper.current;
     },
 
     async attempt(commands) {
-      const link = current;
+      const link = keeper.current;
       if (link === null) return null;
       try {
         return { link, result: await withTimeout(timeoutMs, commands(link)) };
       } catch (error) {
         if (concernsOneCommand(error)) complain(error);
-        else lose(link, error);
+        else keeper.lose(link, error);
         return null;
       }
     },
 
-    attach(to) {
-      events = to;
-    },
+    attach: keeper.attach,
 
     close() {
-      closed = true;
-      clearTimeout(retry);
-      const link = current;
-      current = null;
-      link?.close();
+      keeper.close();
       topology.close();
     },
+  };
+}
+
+/** Logs that Redis refused a command, each reason once a minute. */
+function createComplaints(clock: () => number, log: RedisLog | undefined): (error: unknown) => void {
+  const loggedMs = new Map<string, number>();
+  return (error) => {
+    const reason = describeError(error);
+    const nowMs = clock();
+    if (nowMs - (loggedMs.get(reason) ?? Number.NEGATIVE_INFINITY) < complaintIntervalMs) return;
+    loggedMs.set(reason, nowMs);
+    log?.warn({ reason }, "the Redis cache refused a command");
   };
 }

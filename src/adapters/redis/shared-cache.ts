@@ -19,20 +19,7 @@ const maxFillsUnderWay = 1000;
 export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCacheOptions): SharedCache {
   const { graceMs = 60_000, clock = Date.now } = options;
   const { channel, entry: entryName } = createNames(options.namespace);
-  let listener: SharedCacheListener | null = null;
   let fillsUnderWay = 0;
-
-  const onGap = () => listener?.onGap();
-  circuit.attach({
-    onUp: onGap,
-    onDown: onGap,
-    onMessage(text, { cacheId }) {
-      const message = decodeMessage(text);
-      if (message === undefined) listener?.onGap();
-      else if (message.kind === "beat") listener?.onBeat(message.beatId, cacheId);
-      else listener?.onChange(message.tenant, message.keyId, message.revision);
-    },
-  });
 
   const lifeMs = ({ deadlineMs }: CacheEntry): number => {
     const nowMs = clock();
@@ -89,13 +76,30 @@ export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCac
       });
     },
 
-    subscribe(toWhom) {
-      listener = toWhom;
-    },
+    subscribe: passMessages(circuit),
 
     async close() {
       circuit.close();
     },
+  };
+}
+
+/** Passes messages on to who subscribed. A link that comes or goes is a gap, and so is a message that cannot be read. */
+function passMessages(circuit: Circuit): SharedCache["subscribe"] {
+  let listener: SharedCacheListener | null = null;
+  const onGap = () => listener?.onGap();
+  circuit.attach({
+    onUp: onGap,
+    onDown: onGap,
+    onMessage(text, { cacheId }) {
+      const message = decodeMessage(text);
+      if (message === undefined) listener?.onGap();
+      else if (message.kind === "beat") listener?.onBeat(message.beatId, cacheId);
+      else listener?.onChange(message.tenant, message.keyId, message.revision);
+    },
+  });
+  return (toWhom) => {
+    listener = toWhom;
   };
 }
 

@@ -1,0 +1,105 @@
+import { describeError } from "./failures.ts";
+import type { Link } from "./link.ts";
+
+/** Receives log lines when the connection to Redis opens or closes, or when Redis refuses a command. */
+export interface RedisLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface LinkEvents {
+  onUp(): void;
+  onDown(): void;
+  /** Called only for messages of the current link. */
+  onMessage(message: string, link: Link): void;
+}
+
+export interface LinkKeeperOptions {
+  readonly open: () => Promise<Link>;
+  /** Called after each attempt to open a link that ended after `close`. */
+  readonly onLateEnd: () => void;
+  readonly random: () => number;
+  readonly log: RedisLog | undefined;
+}
+
+/** Keeps one link: if it is lost, opens another in the background. */
+export interface LinkKeeper {
+  /** Null while there is no link. */
+  readonly current: Link | null;
+  /** Closes this link if it is the current one. */
+  lose(link: Link, reason: unknown): void;
+  /** Call it once. */
+  attach(events: LinkEvents): void;
+  close(): void;
+}
+
+const retryMs = { first: 250, most: 1000 };
+/** A link that lasts this long resets the back-off. */
+const steadyMs = 2000;
+
+export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): LinkKeeper {
+  let events: LinkEvents | null = null;
+  let current: Link | null = null;
+  let closed = false;
+  let failures = 0;
+  let retry: NodeJS.Timeout | undefined;
+
+  const connect = async () => {
+    try {
+      const link = await open();
+      if (closed) link.close();
+      else adopt(link);
+    } catch (error) {
+      if (failures === 0) log?.warn({ reason: describeError(error) }, "cannot reach the Redis cache; reading keys from the store");
+      tryAgain();
+    }
+    if (closed) onLateEnd();
+  };
+
+  const adopt = (link: Link) => {
+    current = link;
+    log?.info({ cache_id: link.cacheId }, "the Redis cache is connected");
+    events?.onUp();
+    link.attach({
+      onMessage: (message) => link === current && events?.onMessage(message, link),
+      onLost: (reason) => lose(link, reason),
+    });
+    setTimeout(() => {
+      if (link === current) failures = 0;
+    }, steadyMs).unref();
+  };
+
+  const tryAgain = () => {
+    if (closed) return;
+    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (0.75 + 0.5 * random());
+    failures += 1;
+    retry = setTimeout(() => void connect(), delayMs);
+  };
+
+  const lose = (link: Link, reason: unknown) => {
+    if (link !== current) return;
+    current = null;
+    link.close();
+    log?.warn({ reason: describeError(reason) }, "lost the Redis cache; reading keys from the store until it is back");
+    events?.onDown();
+    tryAgain();
+  };
+
+  void connect();
+  return {
+    get current() {
+      return current;
+    },
+    lose,
+    attach(to) {
+      events = to;
+    },
+    close() {
+      closed = true;
+      clearTimeout(retry);
+      const link = current;
+      current = null;
+      link?.close();
+    },
+  };
+}

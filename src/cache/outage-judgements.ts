@@ -1,0 +1,31 @@
+import type { StoreContact } from "./store-contact.ts";
+
+/** Readers that wait after a failure of the store until its meaning is known. */
+export interface OutageJudgements {
+  /** The store is known to be gone, so that nothing has to be waited for. */
+  isKnown(): boolean;
+  /** Resolves once the store is gone, has answered a later question, or has had its time. */
+  next(): Promise<void>;
+  /** Call it after every answer and every tick. */
+  settle(): void;
+}
+
+/** By then a lease is over too, in which the store answered last. */
+const maxTicks = 6;
+
+/** `isGone`: the store is lost, and its last answer is older than the lease. */
+export function createOutageJudgements(contact: StoreContact, isGone: () => boolean): OutageJudgements {
+  let waiting: { readonly sinceTick: number; readonly resolve: () => void }[] = [];
+  const isJudged = ({ sinceTick }: (typeof waiting)[number]) =>
+    isGone() || contact.answeredTick > sinceTick || contact.ticks - sinceTick >= maxTicks;
+  return {
+    isKnown: isGone,
+    next: () => new Promise((resolve) => waiting.push({ sinceTick: contact.ticks, resolve })),
+    settle() {
+      const judged = waiting.filter(isJudged);
+      if (judged.length === 0) return;
+      waiting = waiting.filter((judgement) => !isJudged(judgement));
+      for (const { resolve } of judged) resolve();
+    },
+  };
+}
