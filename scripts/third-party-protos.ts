@@ -1,9 +1,9 @@
 /**
  * Collects the third-party `.proto` files that `proto/` imports into `.cache/protos`, which git ignores. They come from npm packages, so `buf`
- * needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection. buf/validate is
+ * needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection, Envoy's authorization from @grpc/grpc-js-xds. buf/validate is
  * printed from the descriptor that @bufbuild/protovalidate embeds, because no npm package has its source.
  */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { printProto2 } from "./print-proto.ts";
@@ -21,6 +21,20 @@ const copied: Record<string, string> = {
   "grpc/reflection/v1/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
   "grpc/reflection/v1alpha/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
 };
+
+/** Envoy's external authorization, and what it imports. */
+const envoyRoots = ["envoy-api", "xds", "protoc-gen-validate"].map((name) => `@grpc/grpc-js-xds/deps/${name}`);
+copyWithImports("envoy/service/auth/v3/external_auth.proto");
+
+/** Adds a file of Envoy, and the files that it imports, to `copied`. Imports from elsewhere are in it already, or come with buf. */
+function copyWithImports(target: string): void {
+  if (target in copied) return;
+  const source = envoyRoots.map((root) => `${root}/${target}`).find((path) => existsSync(packageDir(path)));
+  if (source === undefined) return;
+  copied[target] = source;
+  const text = readFileSync(packageDir(source), "utf8");
+  for (const [, imported = ""] of text.matchAll(/^import (?:public )?"(.+)";/gm)) copyWithImports(imported);
+}
 
 rmSync(targetDir, { recursive: true, force: true });
 for (const [target, source] of Object.entries(copied)) {

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import { openConfiguredTokenKeys } from "./adapters/open.ts";
 import type { CallersConfig } from "./callers.ts";
 import { createAdmission, openCallers } from "./composition/admission.ts";
+import { createAppGateways } from "./composition/gateways.ts";
 import { type Given, ownParts, type Parts } from "./composition/given.ts";
 import { createAppMethods } from "./composition/methods.ts";
 import { openObservation } from "./composition/observation.ts";
@@ -19,6 +19,7 @@ import { createServerServices } from "./server/services.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Registry } from "./telemetry/metrics/registry.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
+import { openTls, watchTls } from "./tls.ts";
 
 export interface App {
   /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
@@ -44,23 +45,26 @@ export async function createApp(config: Config, secrets: Secrets, log: Log, vers
 
 /** Puts the parts together, from the store to the port. */
 async function compose(given: Given): Promise<App> {
-  const { config, secrets, log, monotonicMs, closing } = given;
+  const { config, secrets, log, version, clock, monotonicMs, closing } = given;
   const { bodyMemoryBytes } = config;
-  const callers = openCallers(given);
+  const tls = openTls(config.tls, clock);
+  const callers = openCallers(given, tls.certificates?.certificateOf);
   const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
   closing.defer(() => tokenKeys.close());
   const { metrics, telemetry, reportError, listen: listenForMetrics } = await openObservation(given);
   const storage = await openStorage(given, telemetry);
   const {
-    isShared,
     cache: { trust },
     store: { audit },
     tenants: { directory },
   } = storage;
-  const { methods, tokens, usage } = createAppMethods(given, storage, tokenKeys, telemetry);
+  const methods = createAppMethods(given, storage, tokenKeys, telemetry);
+  const { tokens, usage } = methods;
 
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
-  const { admit, refusals } = createAdmission(given, { callers, directory, audit, connections, telemetry });
+  const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
+  const { admit, refusals } = admission;
+  const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
   const server = createServerServices({
     ping: () => storage.store.ping(),
@@ -72,13 +76,22 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const protocols = createProtocols({ config, methods, admit, bodies, server, shutdownSignal, reportError });
-  const listener = createListener({ ...protocols, limits, connections, tls: tlsFilesOf(config), onError: reportError });
+  const served = { methods: methods.methods, admit, bodies, server, gateways };
+  const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
+  const listener = createListener({
+    ...protocols,
+    limits,
+    connections,
+    tls: tls.material,
+    certificates: tls.certificates,
+    onError: reportError,
+  });
 
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
-  await startUpkeep({ log, closing, usage, refusals, trust, directory, isShared });
+  await startUpkeep({ log, closing, usage, refusals, trust, directory });
+  closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));
   closing.defer(() => shutdown.abort());
@@ -96,8 +109,4 @@ async function compose(given: Given): Promise<App> {
     replaceCallers: callers.replace,
     close: () => closeAll(closing),
   };
-}
-
-function tlsFilesOf({ tls }: Config) {
-  return tls === null ? undefined : { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) };
 }

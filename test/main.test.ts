@@ -47,7 +47,7 @@ test("--help prints the settings", async () => {
   expect(out).toContain("KEYWRIGHT_TRUSTED_PROXIES");
 });
 
-test("problems of the configuration come plainly on standard error, exit code 78", async () => {
+test("problems of the configuration are printed to standard error, and the exit code is 78", async () => {
   const { code, out, err } = await start([], { KEYWRIGHT_PROT: "1", KEYWRIGHT_SECRET: "hunter2" }).ended;
   expect({ code, out }).toEqual({ code: 78, out: "" });
   expect(err).toBe(
@@ -63,7 +63,7 @@ test.each([[["--colour"]], [["extra"]], [["--config", "/there/is/no/such.yaml"]]
   expect(err).not.toMatch(/^\s+at /m);
 });
 
-test.skipIf(process.getuid === undefined)("a data folder that others may write to ends the start with exit code 78", async () => {
+test.skipIf(process.getuid === undefined)("the start fails with exit code 78 if others may write to the data folder", async () => {
   const open = await mkdtemp(join(tmpdir(), "keywright-open-"));
   await chmod(open, 0o777);
   const { code, err } = await start([], { KEYWRIGHT_DATA_DIR: open }).ended;
@@ -74,7 +74,7 @@ test.skipIf(process.getuid === undefined)("a data folder that others may write t
   });
 });
 
-test("a port in use ends the start with exit code 1 and no stack", async () => {
+test("the start fails with exit code 1 and no stack if the port is in use", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
@@ -86,7 +86,7 @@ test("a port in use ends the start with exit code 1 and no stack", async () => {
 });
 
 test.each(["SIGTERM", "SIGINT"] as const)(
-  "%s ends a server that listens with exit code 0; the admin token is in no output",
+  "%s ends a listening server with exit code 0; no output contains the admin token",
   async (signal) => {
     const { child, outcome, ended } = start();
     await listening(child, outcome, ended);
@@ -103,11 +103,11 @@ test.each(["SIGTERM", "SIGINT"] as const)(
   },
 );
 
-test("SIGUSR1 opens no inspector", async () => {
+test("SIGUSR1 does not open an inspector", async () => {
   const { child, outcome, ended } = start();
   await listening(child, outcome, ended);
   child.kill("SIGUSR1");
-  // Signals are delivered in no order; the answer of the server proves that it went on after this one.
+  // Signals have no guaranteed order. The server's response proves that it continued after this one.
   const { url } = JSON.parse(outcome.out.split("\n").find((line) => line.includes('"listening"')) as string) as { url: string };
   for (let turn = 0; turn < 20; turn += 1) expect((await fetch(`${url}/health/alive`)).status).toBe(200);
   child.kill("SIGTERM");

@@ -18,7 +18,7 @@ const projectsOf = (file: string) =>
     .filter(({ test: { include, exclude = [] } }) => matches(file, include) && !matches(file, exclude))
     .map(({ test: { name } }) => name);
 
-test("every test file is in one project, and may be in servers-mongodb besides", () => {
+test("every test file is in one project, and may also be in servers-mongodb", () => {
   expect(testFiles.length).toBeGreaterThan(100);
   const wrong = testFiles
     .map((file) => [file, projectsOf(file)] as const)
@@ -29,17 +29,17 @@ test("every test file is in one project, and may be in servers-mongodb besides",
   expect(wrong).toEqual([]);
 });
 
-test.each([...unit, ...processes, ...onMongo])("%s names a file", (glob) => {
+test.each([...unit, ...processes, ...onMongo])("%s matches a file", (glob) => {
   expect(testFiles.filter((file) => matchesGlob(file, glob))).not.toEqual([]);
 });
 
-/** What reaches a network, a database or another process. The types of these modules do no harm. */
+/** Modules that reach a network, a database or another process. Importing their types is harmless. */
 const inputAndOutput = [
   ...["child_process", "cluster", "dgram", "http", "http2", "https", "net", "sqlite", "tls"].map((name) => `node:${name}`),
   ...["@grpc/grpc-js", "ioredis", "mongodb"],
 ];
 
-/** Imports of values that a test file and the helpers below test/ make. */
+/** Returns the value imports of a test file and of the helpers below test/. */
 function importsOf(file: string, seen: Set<string>): string[] {
   if (seen.has(file)) return [];
   seen.add(file);

@@ -1,6 +1,6 @@
 /**
- * Which vitest project a test file belongs to. `servers` has every file that neither `unit` nor `processes` names, so that a new file is in one
- * project without being listed. test/projects.test.ts holds the lists.
+ * Assigns test files to vitest projects. `servers` has every file that neither `unit` nor `processes` names, so that a new file is in one
+ * project without being listed. test/projects.test.ts checks the lists.
  */
 
 /** No sockets, no databases, no child processes. */
@@ -17,11 +17,12 @@ export const unit: readonly string[] = [
   "test/rpc/{answer-size,create-request,custom-roles,message}.test.ts",
   "test/telemetry/registry.test.ts",
   "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",
+  "test/tools/openapi/**/*.test.ts",
   "test/transcode/{percent,template}.test.ts",
   "test/{architecture,closing,projects}.test.ts",
 ];
 
-/** Processes that are killed, drained, attacked or compared, and programs of others that call a server. */
+/** Processes that are killed, drained, attacked or compared, and third-party programs that call a server. */
 export const processes: readonly string[] = [
   "test/{clients,cluster,docs,holders,hostile,process}/**/*.test.ts",
   "test/adapters/sqlite/durability.test.ts",
@@ -33,5 +34,5 @@ export const processes: readonly string[] = [
   "test/{deploy,main}.test.ts",
 ];
 
-/** Run once more on MongoDB and Redis. */
+/** Also run on MongoDB and Redis. */
 export const onMongo: readonly string[] = ["test/rpc/**/*.test.ts", "test/protocol/{matrix,rest,rest-errors,rest-headers}.test.ts"];

@@ -8,7 +8,7 @@ import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const mainFile = resolve(import.meta.dirname, "../src/main.ts");
 const hasPython = findExecutable("python3") !== undefined;
-/** Runs its arguments on a new pseudo-terminal and ends with their exit code. */
+/** Runs its arguments on a new pseudo-terminal and exits with their exit code. */
 const onTerminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
 const interruptKey = "\x03";
 
@@ -23,7 +23,7 @@ async function startOnTerminal(settings: Readonly<Record<string, string>>) {
     output += text;
   });
   while (!/"actor_id": "me"\}'\r?\n/.test(output)) {
-    if (child.exitCode !== null) throw new Error(`the service ended:\n${output}`);
+    if (child.exitCode !== null) throw new Error(`the service exited:\n${output}`);
     await Promise.race([once(child.stdout, "data"), ended]);
   }
   const stop = async () => {
@@ -35,15 +35,16 @@ async function startOnTerminal(settings: Readonly<Record<string, string>>) {
 }
 
 test.skipIf(!hasPython)(
-  "on a terminal the start ends with the URL, the file of the admin token and a command that issues a key",
+  "on a terminal a first start says three lines: the URL and its page, the file of the admin token, and a command that issues a key",
   async () => {
     using folder = temporaryFolder();
     const dataDir = join(folder.path, "my data");
     const { lines, output, stop } = await startOnTerminal({ KEYWRIGHT_DATA_DIR: dataDir });
     try {
-      const [listening, where, first] = lines.slice(-3) as [string, string, string];
-      const { url } = JSON.parse(lines.at(-4) as string) as { url: string };
-      expect(listening).toBe(`Keywright listens on ${url}`);
+      expect(lines).toHaveLength(3);
+      const [listening, where, first] = lines as [string, string, string];
+      const [, url, page] = /^Keywright listens on (http:\S+) and shows its API on (http:\S+)$/.exec(listening) ?? [];
+      expect([page, (await fetch(String(page))).status]).toEqual([`${url}/docs`, 200]);
       expect(where).toBe(`The admin token is in the file ${join(dataDir, "admin-token")}`);
       expect(output()).not.toContain(readFileSync(join(dataDir, "admin-token"), "utf8").trim());
 
@@ -55,7 +56,7 @@ test.skipIf(!hasPython)(
   },
 );
 
-test.skipIf(!hasPython)("a configured admin token is said to be configured, and is in no line", async () => {
+test.skipIf(!hasPython)("a configured admin token is reported as configured, and no line contains it", async () => {
   using folder = temporaryFolder();
   const token = "configured-token-0123456789-0123456789";
   const { lines, output, stop } = await startOnTerminal({ KEYWRIGHT_DATA_DIR: folder.path, KEYWRIGHT_ADMIN_TOKEN: token });

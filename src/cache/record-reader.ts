@@ -6,11 +6,14 @@ import type { CacheDirective, ReadAnswer } from "./reading.ts";
 import type { CacheTrust } from "./trust.ts";
 
 export interface RecordReader {
-  /** Returns the record, from a cache if that can be trusted, else from the store. Rejects with STORE_UNAVAILABLE. */
-  read(tenant: string, keyId: string, directive: CacheDirective): Promise<ReadAnswer>;
   /**
-   * The same for up to 1000 keys, in their order: one round trip to each place that has to be asked, and each key's own answer or failure.
-   * Never rejects.
+   * Returns the record, from a cache if that can be trusted, otherwise from the store. Returns a promise unless the process has the record.
+   * Rejects with STORE_UNAVAILABLE.
+   */
+  read(tenant: string, keyId: string, directive: CacheDirective): ReadAnswer | Promise<ReadAnswer>;
+  /**
+   * The same for up to 1000 keys, in their order, with one round trip to each level that must be asked. Each key has its own result or
+   * failure. Never rejects.
    */
   readMany(tenant: string, keyIds: readonly string[], directive: CacheDirective): Promise<PromiseSettledResult<ReadAnswer>[]>;
 }
@@ -22,7 +25,7 @@ export interface RecordReaderOptions {
   readonly trust: Pick<CacheTrust, "epoch">;
 }
 
-/** Reads from the process first; what it lacks is looked up, with concurrent misses of one key sharing one look-up. */
+/** Reads from the process first. Misses are looked up, and concurrent misses of one key share one look-up. */
 export function createRecordReader({ processLevel, flights, lookUp, trust }: RecordReaderOptions): RecordReader {
   const lookUpShared = (tenant: string, keyIds: readonly string[]): Promise<ReadAnswer>[] => {
     const { epoch } = trust;
@@ -44,14 +47,14 @@ export function createRecordReader({ processLevel, flights, lookUp, trust }: Rec
     return keyIds.map((_, index) => answers.then((all) => all[index] as ReadAnswer));
   };
 
-  /** Answers for keys that differ, in their order. */
+  /** Returns results for different keys, in their order. */
   const lookUpBy = { none: lookUpShared, "no-cache": lookPastCaches, "no-store": lookUpWithoutTrace } satisfies Record<
     CacheDirective,
     unknown
   >;
 
   return {
-    async read(tenant, keyId, directive) {
+    read(tenant, keyId, directive) {
       const entry = processLevel.readFirst(tenant, keyId, directive);
       if (entry !== undefined) return hit(entry);
       return lookUpBy[directive](tenant, [keyId])[0] as Promise<ReadAnswer>;

@@ -8,11 +8,20 @@ import { createVerifierCache, type VerifierCache, type VerifierCacheOptions } fr
 const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
 const negativeCacheTtlMs = 1000;
 
-export interface TrustedCache extends VerifierCache {
-  readonly trust: CacheTrust;
+/** Is notified of changes by other processes. */
+export interface ChangeFollower {
+  /** A key was changed or deleted. A read that starts now sees the change. */
+  changed(tenant: string, keyId: string): void;
+  /** Changes may have been missed. */
+  doubted(): void;
 }
 
-export interface TrustedCacheOptions extends Omit<VerifierCacheOptions, "trust" | "negativeCacheTtlMs"> {
+export interface TrustedCache extends VerifierCache {
+  readonly trust: CacheTrust;
+  follow(follower: ChangeFollower): void;
+}
+
+export interface TrustedCacheOptions extends Omit<VerifierCacheOptions, "trust" | "negativeCacheTtlMs" | "onChange"> {
   /** Null: no other process can change a key. */
   readonly generations: CacheGenerationStore | null;
   readonly createBeatId: () => string;
@@ -21,9 +30,19 @@ export interface TrustedCacheOptions extends Omit<VerifierCacheOptions, "trust" 
 /** The verifier cache with the trust that it needs. A process that has the store to itself needs no proofs. */
 export function createTrustedCache({ generations, createBeatId, ...options }: TrustedCacheOptions): TrustedCache {
   const { store, local, shared, monotonicMs, graceMs } = options;
+  const followers: ChangeFollower[] = [];
+  const reset = () => {
+    local.clear();
+    for (const follower of followers) follower.doubted();
+  };
+  const onChange: ChangeFollower["changed"] = (tenant, keyId) => {
+    for (const follower of followers) follower.changed(tenant, keyId);
+  };
   const trust =
     generations === null
       ? soleProcessTrust
-      : createCacheTrust({ generations, shared, monotonicMs, ...cacheLease, graceMs, reset: () => local.clear(), createBeatId });
-  return { trust, ...createVerifierCache({ ...options, store: createCurrentStore(store, trust), trust, negativeCacheTtlMs }) };
+      : createCacheTrust({ generations, shared, monotonicMs, ...cacheLease, graceMs, reset, createBeatId });
+  const current = createCurrentStore(store, trust);
+  const cache = createVerifierCache({ ...options, store: current, trust, negativeCacheTtlMs, onChange });
+  return { ...cache, trust, follow: (follower) => void followers.push(follower) };
 }

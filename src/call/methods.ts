@@ -34,7 +34,10 @@ export function createMethodTable<S extends DescService>(
   for (const method of service.methods) {
     if (!isUnary(method)) continue;
     const implementation = implementations[method.localName as keyof Implementations<S>] as Implementation<DescMethodUnary>;
-    const innermost: Handler = async (request, call) => create(method.output, await implementation(request, call));
+    const innermost: Handler = (request, call) => {
+      const answer = implementation(request, call);
+      return answer instanceof Promise ? answer.then((init) => create(method.output, init)) : create(method.output, answer);
+    };
     table.set(
       method,
       interceptors.reduceRight<Handler>((next, interceptor) => interceptor(next), innermost),

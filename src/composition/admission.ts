@@ -1,15 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { openIssuerKeys } from "../adapters/open.ts";
 import type { Admission } from "../call/call.ts";
+import type { CertificateOf } from "../call/client-certificate.ts";
 import { noteKnownConnections } from "../call/known-connection.ts";
 import { type CallersConfig, callersOf } from "../callers.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import { auditRefusals } from "../rpc/admission/audit-refusals.ts";
 import { authenticate, type Callers, isAdmin } from "../rpc/admission/authenticate.ts";
-import { resolveTenant } from "../rpc/admission/resolve-tenant.ts";
+import { createTenantResolver, resolveTenant } from "../rpc/admission/resolve-tenant.ts";
 import { createSampler, logCalls } from "../rpc/log-calls.ts";
-import { isOfInstallation, isRead } from "../rpc/method-table.ts";
+import { isOfCaller, isOfInstallation, isRead } from "../rpc/method-table.ts";
 import type { Connections } from "../server/connections.ts";
 import { createRefusalRecorder, type RefusalRecorder } from "../service/refusal-recorder.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
@@ -24,20 +25,21 @@ export interface CurrentCallers {
   isAdmin(authorization: string | undefined): Promise<boolean>;
 }
 
-export function openCallers({ config, secrets, log, clock, monotonicMs }: Given): CurrentCallers {
-  const keysOf = openIssuerKeys(config, monotonicMs, log);
-  let callers = callersOf({ ...config, ...secrets }, keysOf, clock);
+/** `certificateOf` is undefined if clients are not asked for certificates. */
+export function openCallers({ config, secrets, log, clock, monotonicMs }: Given, certificateOf: CertificateOf | undefined): CurrentCallers {
+  const sources = { keysOf: openIssuerKeys(config, monotonicMs, log), certificateOf, clock };
+  let callers = callersOf({ ...config, ...secrets }, sources);
   return {
     current: () => callers,
     replace(settings) {
-      callers = callersOf(settings, keysOf, clock);
+      callers = callersOf(settings, sources);
     },
     isAdmin: (authorization) => isAdmin(callers, authorization, clock),
   };
 }
 
 /** Limits on refused calls in the audit trail. */
-const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
+const refusalBounds = { maxPerMinute: 10, maxCounts: 1000, maxBuffered: 1000 };
 
 export interface AdmissionParts {
   readonly callers: CurrentCallers;
@@ -47,13 +49,27 @@ export interface AdmissionParts {
   readonly telemetry: Telemetry;
 }
 
+export interface AppAdmission {
+  readonly admit: Admission;
+  /** The two halves of `admit`, for calls that say later which tenant they are for. */
+  readonly ofGateways: { readonly admit: Admission; readonly resolveTenant: Admission };
+  readonly refusals: RefusalRecorder;
+}
+
 /** Authenticates calls, records refused ones, and observes all of them until they end. */
-export function createAdmission(given: Given, parts: AdmissionParts): { readonly admit: Admission; readonly refusals: RefusalRecorder } {
+export function createAdmission(given: Given, parts: AdmissionParts): AppAdmission {
   const { config, log, clock, monotonicMs } = given;
   const { callers, directory, audit, connections, telemetry } = parts;
   const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
-  const authorized = auditRefusals(refusals, resolveTenant(directory, isOfInstallation, authenticate(callers.current, clock)));
+  const authenticated = authenticate(callers.current, clock);
+  const resolve = createTenantResolver(directory, { isOfInstallation, isOfCaller });
   const isSampled = createSampler(config.logSampling, Math.random);
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
-  return { admit: noteKnownConnections(connections.setKnown, telemetry.admission(authorized, logged)), refusals };
+  const observed = (admit: Admission): Admission =>
+    noteKnownConnections(connections.setKnown, telemetry.admission(auditRefusals(refusals, admit), logged));
+  return {
+    admit: observed(resolveTenant(resolve, authenticated)),
+    ofGateways: { admit: observed(authenticated), resolveTenant: auditRefusals(refusals, resolve) },
+    refusals,
+  };
 }

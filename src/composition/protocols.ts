@@ -7,6 +7,7 @@ import { createMethodTable, type MethodTable } from "../call/methods.ts";
 import type { Config } from "../config/config.ts";
 import { createRpcHandler } from "../connect/rpc.ts";
 import { createServerStreamLane } from "../connect/server-stream-lane.ts";
+import type { Gateways } from "../gateways/gateways.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
 import { createJsonReader } from "../protojson/read.ts";
@@ -21,10 +22,12 @@ import { createRooms } from "./rooms.ts";
 
 export interface ProtocolParts {
   readonly config: Config;
+  readonly version: string;
   readonly methods: MethodTable;
   readonly admit: Admission;
   readonly bodies: BodyBudget;
   readonly server: ServerServices;
+  readonly gateways: Gateways;
   /** Ends calls that do not end by themselves. */
   readonly shutdownSignal: AbortSignal;
   readonly reportError: (error: unknown) => void;
@@ -37,7 +40,7 @@ export interface Protocols {
 
 /** Makes gRPC, gRPC-Web, Connect and JSON/HTTP from one table of methods, and the handlers beside them. */
 export function createProtocols(parts: ProtocolParts): Protocols {
-  const { config, methods, admit, bodies, server, shutdownSignal, reportError } = parts;
+  const { config, version, methods, admit, bodies, server, gateways, shutdownSignal, reportError } = parts;
   const { trustedProxies } = config;
   const json = createJsonReader({
     unknownFields: config.unknownFields,
@@ -48,6 +51,7 @@ export function createProtocols(parts: ProtocolParts): Protocols {
   const rpc = createRpcHandler({
     ...served,
     openMethods: createMethodTable(Health, server.healthMethods, []),
+    otherRoutes: gateways.rpc,
     streams: server.streams,
     json,
     maxStreamMessageBytes,
@@ -60,7 +64,8 @@ export function createProtocols(parts: ProtocolParts): Protocols {
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      rooms: createRooms(served),
+      rooms: createRooms(served, { version, docs: config.docs }),
+      gateways: gateways.http,
       transcoder: createTranscoder({ ...served, json, rest: successes }),
       cors: createCors(config.corsOrigins),
     }),

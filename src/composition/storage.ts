@@ -15,8 +15,6 @@ export interface Storage {
   readonly cache: TrustedCache;
   readonly reader: RecordReader;
   readonly tenants: { readonly directory: TenantDirectory; readonly settings: TenantSettings };
-  /** Whether other processes can change the stored keys. */
-  readonly isShared: boolean;
   /** Null if there is no shared cache. */
   readonly shared: { readonly cache: SharedCache; readonly ledger: SharedLedger } | null;
 }
@@ -54,5 +52,5 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
     observe: telemetry.observeRead,
   });
   const tenants = { directory: createTenantDirectory({ store, cache, settings }), settings };
-  return { store, cache, reader: telemetry.reader(cache.reader), tenants, isShared: shareable !== null, shared };
+  return { store, cache, reader: telemetry.reader(cache.reader), tenants, shared };
 }

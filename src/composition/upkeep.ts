@@ -1,6 +1,6 @@
 import type { CacheTrust } from "../cache/trust.ts";
 import type { RefusalRecorder } from "../service/refusal-recorder.ts";
-import { startDirectory, type TenantDirectory } from "../service/tenant-directory.ts";
+import type { TenantDirectory } from "../service/tenant-directory.ts";
 import { createUsageFlush } from "../service/usage-flush.ts";
 import type { UsageRecorder } from "../service/usage-recorder.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -15,19 +15,17 @@ export interface UpkeepParts {
   readonly refusals: RefusalRecorder;
   readonly trust: CacheTrust;
   readonly directory: TenantDirectory;
-  /** Whether other processes can change the stored keys. */
-  readonly isShared: boolean;
 }
 
 /** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, and refreshing the tenants. */
-export async function startUpkeep({ log, closing, usage, refusals, trust, directory, isShared }: UpkeepParts): Promise<void> {
+export async function startUpkeep({ log, closing, usage, refusals, trust, directory }: UpkeepParts): Promise<void> {
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);
   await trust.tick();
-  await startDirectory(directory, isShared, closing);
-  every(trustTickMs, trust.tick, closing);
+  await directory.refresh();
+  every(trustTickMs, () => Promise.all([trust.tick(), directory.catchUp()]), closing);
 }
 
 function every(intervalMs: number, work: () => Promise<unknown>, closing: AsyncDisposableStack): void {

@@ -35,6 +35,8 @@ export interface TlsFiles {
   readonly certFile: string;
   /** Private key in PEM. Absolute path. */
   readonly keyFile: string;
+  /** Authorities of client certificates, in PEM. Absolute. Null: clients are not asked for one. */
+  readonly clientCaFile: string | null;
 }
 
 /** Where metrics are served for Prometheus. */
@@ -70,11 +72,15 @@ export interface Config {
   /** Roles beside the built-in ones: method names, by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly adminIssuers: readonly AdminIssuer[];
+  /** What client certificates give. */
+  readonly adminCertificates: readonly ClaimRule[];
   readonly adminIssuersPrivateAddresses: "refuse" | "allow";
   readonly maxConnections: number;
   /** Maximum connections from one address that have not carried a call with a valid token. */
   readonly maxConnectionsPerAddress: number;
   readonly reflection: ReflectionAccess;
+  /** Whether the documentation page is served. */
+  readonly docs: "on" | "off";
   /** Absolute. */
   readonly dataDir: string;
   readonly store: StoreConfig;

@@ -1,10 +1,17 @@
 import { shellWord } from "./shell-word.ts";
 
+export interface StartFacts {
+  readonly url: string;
+  /** Null if the token was configured. */
+  readonly adminTokenFile: string | null;
+  readonly docs: "on" | "off";
+}
+
 /**
- * Three lines for a person who started the service on a terminal: where it listens, where the admin token is (never its value), and a command
- * to try first. `adminTokenFile` is null if the token was configured.
+ * Three lines for a person who started the service on a terminal: where it and its page are, where the admin token is (never its value), and a
+ * command to try first.
  */
-export function firstSteps(url: string, adminTokenFile: string | null): string {
+export function firstSteps({ url, adminTokenFile, docs }: StartFacts): string {
   const reachableUrl = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
   const token = adminTokenFile === null ? "$KEYWRIGHT_ADMIN_TOKEN" : `$(cat ${shellWord(adminTokenFile)})`;
   const command = [
@@ -14,7 +21,7 @@ export function firstSteps(url: string, adminTokenFile: string | null): string {
     `-d '{"name": "first", "actor_id": "me"}'`,
   ];
   return [
-    `Keywright listens on ${url}`,
+    `Keywright listens on ${url}${docs === "on" ? ` and shows its API on ${reachableUrl}/docs` : ""}`,
     `The admin token ${adminTokenFile === null ? "is the one in your configuration" : `is in the file ${adminTokenFile}`}`,
     `Issue a first key: ${command.join(" ")}`,
   ].join("\n");

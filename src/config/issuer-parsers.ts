@@ -27,6 +27,8 @@ const jwksUri = text((uri) => {
 export const adminIssuers: Parser<AdminIssuer[]> = (raw) => {
   const issuers = items(raw, "", adminIssuer);
   checkUnique(issuers.map(({ name }) => name));
+  if (issuers.some(({ name }) => name === "certificate"))
+    throw new MalformedError("no issuer may be named certificate, with which the names of callers by certificate begin");
   if (new Set(issuers.map((item) => item.issuer)).size < issuers.length) throw new MalformedError("issuers must be unique");
   return issuers;
 };
@@ -43,6 +45,18 @@ function adminIssuer(raw: RawValue, at: string): AdminIssuer {
     rules: claimRules((raw as { readonly rules?: RawValue }).rules ?? "", `${at}.rules`),
   };
 }
+
+/** The YAML sequence of `admin_certificates`. A certificate has no other claims than these, so that another one is a slip. */
+export const adminCertificates: Parser<ClaimRule[]> = (raw) => {
+  const rules = claimRules(raw);
+  for (const [at, { when, tenants }] of rules.entries()) {
+    const claims = [...when, ...(tenants !== null && typeof tenants === "object" && "claim" in tenants ? [tenants] : [])];
+    if (!claims.every(({ claim }) => /^(uri|dns|subject\..+)$/.test(claim))) {
+      throw new MalformedError("claims must be uri, dns, or subject and an attribute such as subject.CN", `[${at}]`);
+    }
+  }
+  return rules;
+};
 
 /** Parses a YAML sequence of rules. */
 export function claimRules(raw: RawValue, at = ""): ClaimRule[] {

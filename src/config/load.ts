@@ -70,9 +70,11 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       workers: values.workers === "auto" ? availableParallelism() : values.workers,
       roles: values.roles ?? {},
       adminIssuers: values.admin_issuers ?? [],
+      adminCertificates: values.admin_certificates ?? [],
       adminIssuersPrivateAddresses: values.admin_issuers_private_addresses,
       maxConnections: values.max_connections,
       maxConnectionsPerAddress: values.max_connections_per_address,
+      docs: values.docs ?? (isLoopback(values.host) ? "on" : "off"),
       reflection: values.reflection ?? (isLoopback(values.host) ? "on" : "admin"),
       dataDir: values.data_dir,
       store: storeConfigOf(store),
@@ -137,10 +139,19 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
   for (const [at, { rules }] of (values.admin_issuers ?? []).entries()) {
     problems.push(...unknownRoles(`admin_issuers[${at}].rules`, rules, values.roles ?? {}));
   }
+  problems.push(...unknownRoles("admin_certificates", values.admin_certificates ?? [], values.roles ?? {}));
+  checkTls(raw, nameOf, problems);
+}
+
+function checkTls(raw: RawSettings, nameOf: (name: SettingName) => string, problems: string[]): void {
   if (raw.tls_cert_file !== undefined && raw.tls_key_file === undefined)
     problems.push(`${nameOf("tls_key_file")}: required with ${nameOf("tls_cert_file")}`);
   if (raw.tls_key_file !== undefined && raw.tls_cert_file === undefined)
     problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_key_file")}`);
+  if (raw.tls_client_ca_file !== undefined && raw.tls_cert_file === undefined)
+    problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_client_ca_file")}`);
+  if (raw.admin_certificates !== undefined && raw.tls_client_ca_file === undefined)
+    problems.push(`${nameOf("tls_client_ca_file")}: required with ${nameOf("admin_certificates")}`);
 }
 
 /** Adds problems between the store, the cache and other settings. */
@@ -163,8 +174,8 @@ function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, r
 }
 
 /** Returns null for cleartext. */
-function tlsFilesOf({ tls_cert_file: certFile, tls_key_file: keyFile }: SettingValues): TlsFiles | null {
-  return certFile === null || keyFile === null ? null : { certFile, keyFile };
+function tlsFilesOf({ tls_cert_file: certFile, tls_key_file: keyFile, tls_client_ca_file: clientCaFile }: SettingValues): TlsFiles | null {
+  return certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile };
 }
 
 function listenerUrl(tls: boolean, host: string, port: number): string {

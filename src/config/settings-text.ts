@@ -1,4 +1,5 @@
 import { environmentName, type Setting, type SettingName, settingNames, settings } from "./settings.ts";
+import { groupOfSetting, settingGroups } from "./settings-groups.ts";
 
 /** A setting as the documentation shows it. */
 export interface SettingText {
@@ -10,10 +11,12 @@ export interface SettingText {
 }
 
 export function settingTexts(): SettingText[] {
-  return settingNames.map((name) => {
-    const setting: Setting<unknown> = settings[name];
-    return { name: nameOf(name, setting), default: defaultText(setting), description: setting.description };
-  });
+  return settingNames.map(settingText);
+}
+
+function settingText(name: SettingName): SettingText {
+  const setting: Setting<unknown> = settings[name];
+  return { name: nameOf(name, setting), default: defaultText(setting), description: setting.description };
 }
 
 /** The table of settings in docs/configuration.md. */
@@ -22,19 +25,20 @@ export function settingsTable(): string {
   return ["| setting | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
-/** The output of --help. */
+/** The output of --help: the settings, grouped by what one wants to do. */
 export function helpText(): string {
   const plain = (markdown: string) => markdown.replaceAll("`", "");
-  const entries = settingTexts().map(
-    (setting) => `  ${setting.name} (default: ${plain(setting.default)})\n      ${plain(setting.description)}`,
-  );
+  const entryOf = (setting: SettingText) => `  ${setting.name} (default: ${plain(setting.default)})\n      ${plain(setting.description)}`;
+  const sections = settingGroups.flatMap((group) => {
+    const names = settingNames.filter((name) => groupOfSetting[name] === group);
+    return ["", `${group}:`, ...names.map((name) => entryOf(settingText(name)))];
+  });
   return [
     "Usage: npm start -- [--config FILE] [--help] [--version]",
     "",
     "Settings come from the environment and from the YAML file FILE; the environment wins. In the file a setting has the name of its",
     "variable in lower case and without KEYWRIGHT_: data_dir for KEYWRIGHT_DATA_DIR. Names in lower case here are for the file only.",
-    "",
-    ...entries,
+    ...sections,
   ].join("\n");
 }
 

@@ -2,7 +2,7 @@ import { cache, store } from "./backend-parsers.ts";
 import { adminTokens } from "./caller-parsers.ts";
 import { logLevels } from "./config.ts";
 import { duration } from "./duration.ts";
-import { adminIssuers } from "./issuer-parsers.ts";
+import { adminCertificates, adminIssuers } from "./issuer-parsers.ts";
 import { cidr, filePath, hostName, issuer, list, oneOf, origin, type Parser, share, text, wholeNumber, workerCount } from "./parsers.ts";
 import { keyPrefix } from "./prefix.ts";
 import { rate } from "./rate.ts";
@@ -49,6 +49,12 @@ export const settings = {
     defaultNote: "`on` if `KEYWRIGHT_HOST` is a loopback address, else `admin`",
     parse: text(oneOf("on", "admin", "off")),
     description: "Who may use gRPC server reflection: `on` (everyone), `admin` (callers with the role `admin`) or `off` (nobody).",
+  },
+  docs: {
+    default: null,
+    defaultNote: "`on` if `KEYWRIGHT_HOST` is a loopback address, else `off`",
+    parse: text(oneOf("on", "off")),
+    description: "Whether `/docs` serves a page to read and try the API. `/openapi.json` is served in any case.",
   },
   data_dir: { default: "./data", parse: text(filePath), description: "Folder for the SQLite file and for generated secrets." },
   store: {
@@ -108,6 +114,13 @@ export const settings = {
     default: "refuse",
     parse: text(oneOf("refuse", "allow")),
     description: "Whether keys of issuers may be fetched from private, loopback and link-local addresses: `refuse` or `allow`.",
+  },
+  admin_certificates: {
+    default: null,
+    defaultNote: "none",
+    yamlOnly: true,
+    parse: adminCertificates,
+    description: "Rules for client certificates: see [Callers](callers.md#client-certificates).",
   },
   roles: {
     default: null,
@@ -231,6 +244,13 @@ export const settings = {
     defaultNote: "none",
     parse: text(filePath),
     description: "File with the private key of the certificate in PEM.",
+  },
+  tls_client_ca_file: {
+    default: null,
+    defaultNote: "none",
+    parse: text(filePath),
+    description:
+      "File with the authorities of client certificates in PEM. Clients are then asked for a certificate, and may still call without one.",
   },
   drain_timeout: {
     default: "10s",

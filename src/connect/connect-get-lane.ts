@@ -21,7 +21,7 @@ export async function serveConnectGet(
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies } = options;
-  const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
+  const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
     read: () => readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) }),

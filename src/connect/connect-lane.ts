@@ -15,7 +15,7 @@ export async function serveConnect(route: RpcRoute, codec: Codec, exchange: Http
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies } = options;
-  const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
+  const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
     read: () => {

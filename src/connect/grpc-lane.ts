@@ -18,7 +18,7 @@ export async function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExc
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies, statusOf } = options;
-  const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
+  const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
   const steps = {
     timeoutMs: () => parseGrpcTimeout(call.requestHeader("grpc-timeout")),
     read: () => {

@@ -20,7 +20,7 @@ export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: Http
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies, statusOf, answers } = options;
-  const call = new HttpCall(method, codec.protocol, head, sink, options.trustedProxies);
+  const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
   const steps = {
     timeoutMs: () => parseGrpcTimeout(call.requestHeader("grpc-timeout")),
     read: () => {

@@ -34,7 +34,8 @@ export async function readRequestMessage(
   try {
     const read = codec.text ? readWebText : readBody;
     const body = await read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease);
-    const bytes = await messageBytes(body, options);
+    const inflated = messageBytes(body, options);
+    const bytes = inflated instanceof Promise ? await inflated : inflated;
     // The deadline may have passed while the body was inflated; the call has then been answered.
     if (lease.cancelled !== undefined) throw lease.cancelled;
     return decodeMessage(schema, bytes, codec.binary, json, body.length);

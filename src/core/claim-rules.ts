@@ -32,23 +32,15 @@ export interface Grant {
 const tenantId = /^[a-z0-9-]{1,63}$/;
 
 /**
- * Returns what all matching rules grant together; null if none matches. Roles, tenants and ceilings add up. A rule without tenants or
- * without a ceiling adds nothing to those of other rules. If no rule sets tenants, the tenant is `otherwise`; if none sets a ceiling, there
- * is none.
+ * Returns what each matching rule gives; empty if none matches. A rule gives the same whichever others match: its roles hold for its own
+ * tenants, within its own ceiling. A rule that does not say the tenants gives its roles for `otherwise`.
  */
-export function grantOf(rules: readonly ClaimRule[], claims: JsonObject, otherwise: string): Grant | null {
-  const matching = rules.flatMap((rule) => {
+export function grantsOf(rules: readonly ClaimRule[], claims: JsonObject, otherwise: string): readonly Grant[] {
+  return rules.flatMap((rule) => {
     const tenants = tenantsOf(rule, claims);
-    return tenants !== undefined && rule.when.every((condition) => holds(condition, claims)) ? [{ ...rule, tenants }] : [];
+    if (tenants === undefined || !rule.when.every((condition) => holds(condition, claims))) return [];
+    return [{ roles: rule.roles, tenants: tenants ?? [otherwise], scopeCeiling: rule.scopeCeiling }];
   });
-  if (matching.length === 0) return null;
-  const tenants = matching.flatMap((rule) => (rule.tenants === null ? [] : rule.tenants === "*" ? ["*"] : rule.tenants));
-  const ceilings = matching.flatMap(({ scopeCeiling }) => (scopeCeiling === null ? [] : [scopeCeiling]));
-  return {
-    roles: unique(matching.flatMap(({ roles }) => roles)),
-    tenants: tenants.includes("*") ? "*" : tenants.length === 0 ? [otherwise] : unique(tenants),
-    scopeCeiling: ceilings.length === 0 ? null : unique(ceilings.flat()),
-  };
 }
 
 /** Returns undefined if the tenants come from a claim that is missing or names no tenant. Then the rule does not match. */
@@ -82,8 +74,4 @@ function textsOf(value: JsonValue | undefined): string[] {
   return values.flatMap((item) =>
     typeof item === "string" || typeof item === "number" || typeof item === "boolean" ? [String(item)] : [],
   );
-}
-
-function unique(values: readonly string[]): string[] {
-  return [...new Set(values)];
 }

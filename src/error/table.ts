@@ -37,6 +37,11 @@ export const errorTable = {
   TENANT_ALREADY_EXISTS: { code: "ALREADY_EXISTS", httpStatus: 409, text: "the tenant already exists" },
   TENANT_SUSPENDED: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the tenant is suspended" },
   TENANT_NOT_READY: { code: "FAILED_PRECONDITION", httpStatus: 400, text: "the tenant is not in a state that allows this" },
+  CREDENTIAL_MISSING: { code: "UNAUTHENTICATED", httpStatus: 401, text: "an API key is required" },
+  CREDENTIAL_INVALID: { code: "UNAUTHENTICATED", httpStatus: 401, text: "the credential is not valid" },
+  SCOPE_MISSING: { code: "PERMISSION_DENIED", httpStatus: 403, text: "a required scope is missing" },
+  ADDRESS_NOT_ALLOWED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the client's address is not allowed" },
+  ACTOR_LIMIT_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "the actor has no limit of its own" },
   RATE_LIMITED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "the key's rate limit is exhausted" },
   TOO_MANY_CALLS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many calls from this address; try again later" },
   TOO_MANY_BODIES: {

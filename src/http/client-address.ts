@@ -7,10 +7,10 @@ const ipv6Hop = /^\[([\da-f.]*:[\da-f:.]*)\](?::(\d{1,5}))?$/i;
 const maxPort = 65_535;
 
 /**
- * Returns the client's address in canonical form: the peer's, or, while that is a trusted proxy, the next one of X-Forwarded-For from right
- * to left. A client can write anything at the left end, so the first address that no trusted proxy has is the client's. Returns "" if the
- * address is unknown: the connection is gone, or a trusted proxy sent a hop that is not an address. The proxy itself is then not used as
- * the client.
+ * Returns the client's address in canonical form. This is the peer's address, or, while that is a trusted proxy, the next one of
+ * X-Forwarded-For from right to left. A client can write anything at the left end, so the client's address is the first one that is not a
+ * trusted proxy. Returns "" if the address is unknown: the connection is closed, or a trusted proxy sent a hop that is not an address. The
+ * proxy itself is then not used as the client.
  */
 export function clientAddress(request: RequestHead, trustedProxies: readonly string[]): string {
   const address = walk(request, trustedProxies);
@@ -18,10 +18,34 @@ export function clientAddress(request: RequestHead, trustedProxies: readonly str
 }
 
 function walk(request: RequestHead, trustedProxies: readonly string[]): Address | null {
-  let address = peerAddress(request);
+  const address = peerAddress(request);
   if (trustedProxies.length === 0) return address;
-  // Several lines of the header are one list (RFC 9110, section 5.3).
-  const hops = headerOf(request, "x-forwarded-for")?.split(",") ?? [];
+  return behindProxies(address, headerOf(request, "x-forwarded-for"), trustedProxies);
+}
+
+/**
+ * The client's address as a trusted proxy states it in X-Forwarded-For, in canonical form. Empty if the peer is no trusted proxy or states
+ * none: then nobody knows whose address the peer's is.
+ */
+export function forwardedAddress(request: RequestHead, trustedProxies: readonly string[]): string {
+  const peer = peerAddress(request);
+  return inAnyRange(peer, trustedProxies) ? endUserAddress(peer, headerOf(request, "x-forwarded-for"), trustedProxies) : "";
+}
+
+/** The address that an end user comes from to a gateway. Empty if it is unknown: the gateway's peer is a trusted proxy that states none. */
+export function endUserAddress(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): string {
+  if (forwardedFor === undefined && inAnyRange(peer, trustedProxies)) return "";
+  const address = behindProxies(peer, forwardedFor, trustedProxies);
+  return address === null ? "" : formatAddress(address);
+}
+
+/**
+ * Returns the first address that is not a trusted proxy: that of the peer, or else from X-Forwarded-For from right to left. Several lines
+ * of the header are one list (RFC 9110, section 5.3).
+ */
+function behindProxies(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): Address | null {
+  const hops = forwardedFor?.split(",") ?? [];
+  let address = peer;
   while (inAnyRange(address, trustedProxies)) {
     const hop = hops.pop();
     if (hop === undefined) break;
@@ -30,7 +54,6 @@ function walk(request: RequestHead, trustedProxies: readonly string[]): Address 
   return address;
 }
 
-/** The address at the other end of the connection. */
 export function peerAddress({ socket }: RequestHead): Address | null {
   return parseRemoteAddress(socket?.remoteAddress ?? "");
 }

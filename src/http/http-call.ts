@@ -114,11 +114,11 @@ export class HttpCall implements Call {
   }
 
   /**
-   * Settles as `work` does, or rejects with DEADLINE_EXCEEDED if `timeoutMs` (undefined: never) pass first; then `signal` aborts too, and
+   * Settles as `work` does, or rejects with DEADLINE_EXCEEDED if `timeoutMs` pass first; then `signal` aborts too, and
    * `onLateError` is called if `work` fails after that.
    */
-  withDeadline<T>(timeoutMs: number | undefined, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
-    if (timeoutMs === undefined || timeoutMs > maxTimerMs) return work();
+  withDeadline<T>(timeoutMs: number, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
+    if (timeoutMs > maxTimerMs) return work();
     if (timeoutMs <= 0) return Promise.reject(this.#expire());
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(this.#expire()), timeoutMs);

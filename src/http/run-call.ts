@@ -17,13 +17,13 @@ export interface ServedMethod {
 export interface CallSteps<Answer> {
   /** The caller's deadline; undefined if there is none. */
   timeoutMs(): number | undefined;
-  read(): Promise<Message>;
+  read(): Message | Promise<Message>;
   encode(answer: Message): Answer;
 }
 
 /**
- * One call, the same on every protocol: admit, read, handle, encode. Returns the encoded answer, or the failure. The end of the call is
- * recorded here, after the answer is encoded: an answer that cannot be encoded is a failed call. Never rejects.
+ * Runs one call, the same on every protocol: admit, read, handle, encode. Returns the encoded response, or the failure. The end of the call
+ * is recorded here, after the response is encoded, because a response that cannot be encoded is a failed call. Never rejects.
  */
 export async function runCall<Answer>(
   call: HttpCall,
@@ -31,16 +31,28 @@ export async function runCall<Answer>(
   steps: CallSteps<Answer>,
   report: ErrorReporter,
 ): Promise<Answer | Failure> {
-  const work = async (): Promise<Answer> => steps.encode(await handler(await steps.read(), call));
   try {
     const pending = admit(call);
     if (pending !== undefined) await pending;
-    const answer = await call.withDeadline(steps.timeoutMs(), work, (error) => reportLate(error, call, report));
+    const timeoutMs = steps.timeoutMs();
+    const answer =
+      timeoutMs === undefined
+        ? await answerTo(call, handler, steps)
+        : await call.withDeadline(
+            timeoutMs,
+            () => answerTo(call, handler, steps),
+            (error) => reportLate(error, call, report),
+          );
     call.observation?.end(null);
     return answer;
   } catch (error) {
     return failureOf(error, call, report);
   }
+}
+
+async function answerTo<Answer>(call: HttpCall, handler: Handler, steps: CallSteps<Answer>): Promise<Answer> {
+  const answer = handler(await steps.read(), call);
+  return steps.encode(answer instanceof Promise ? await answer : answer);
 }
 
 /**

@@ -9,7 +9,7 @@ export function observedReader(reader: RecordReader, observe: ObserveReading): R
     read: (...given) =>
       observe(
         "read",
-        () => reader.read(...given),
+        async () => reader.read(...given),
         ({ outcome }) => outcome,
       ),
     readMany: (...given) =>

@@ -30,7 +30,7 @@ export type InsertOutcome =
   | ({ readonly outcome: "request_id_used" } & UsedRequest)
   /** The same batch added a key with this id before. `record` is the current record of that key. */
   | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
-  /** Another key with this id exists. */
+  /** Another key with this id exists, or another record has one of its claims. */
   | { readonly outcome: "key_id_used" }
   /** The tenant has `used` of `limit` keys. */
   | ({ readonly outcome: "quota_exhausted" } & KeyUse);
@@ -108,6 +108,8 @@ export interface NewKey {
  * deleting a key makes room for another; a rotation needs no room. A chain of rotations counts once, even while its older keys are within
  * their grace period; if the newest is revoked, one of these counts instead. A disabled key counts, so that enabling it needs no room.
  *
+ * The record of a tenant has claims: hosts and prefixes (core's `claimsOf`). No two records ever have a claim in common, even under concurrent calls.
+ *
  * Records are plain data. Neither the caller nor the store changes them after a call.
  *
  * Assumptions that a store may make, and rules that it must keep:
@@ -155,7 +157,7 @@ export interface KeyStore {
   /**
    * Writes `record` over the key with the same id whose revision is `record.revision - 1`; keeps its first revision and its last use.
    * Returns false if there is no such revision: the key was changed or deleted. Of concurrent replacements of one revision, exactly one
-   * returns true.
+   * returns true. Also returns false if another record has one of its claims.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
@@ -170,9 +172,10 @@ export interface KeyStore {
 
   /**
    * Deletes a key of that kind permanently and leaves a tombstone, so that a later insert of the same id starts at a higher revision.
-   * Returns the revision of the tombstone, one above that of the record, or null if no key is found.
+   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has it is
+   * found.
    */
-  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent): Promise<number | null>;
+  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 
   /** Records uses. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
   touch(tenant: string, uses: readonly LastUse[]): Promise<void>;

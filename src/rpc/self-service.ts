@@ -15,8 +15,8 @@ export interface SelfServiceOptions {
 }
 
 /**
- * The tenant of a credential: that of its prefix, else that of the call. Throws TENANT_SUSPENDED. A promise only if the process does not know
- * the tenant.
+ * The tenant of a credential: that of its prefix, else that of the call. A promise only if the process does not know the tenant. Whether
+ * it is suspended is for the holder of a key of it alone (`refuseSuspended`).
  */
 export function tenantOfCredential(
   { directory }: Pick<SelfServiceOptions, "directory">,
@@ -26,11 +26,13 @@ export function tenantOfCredential(
   const ofCall = contextOf(call).tenant;
   const tenant = directory.tenantOfPrefix(prefixOf(credential)) ?? ofCall;
   const current = directory.current(tenant);
-  const check = (found: { readonly suspended: boolean } | null): string => {
-    if (found?.suspended !== false) throw new Failure("TENANT_SUSPENDED");
-    return tenant;
-  };
-  return current instanceof Promise ? current.then(check) : check(current);
+  return current instanceof Promise ? current.then(() => tenant) : tenant;
+}
+
+/** Throws TENANT_SUSPENDED. Call it once the credential was found. */
+export async function refuseSuspended({ directory }: Pick<SelfServiceOptions, "directory">, tenant: string): Promise<void> {
+  const found = await directory.current(tenant);
+  if (found?.suspended !== false) throw new Failure("TENANT_SUSPENDED");
 }
 
 /** The limits of self-revocation for one call: each refusal is TOO_MANY_CALLS with Retry-After. */

@@ -1,5 +1,7 @@
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
+import type { Verified } from "../service/judge.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
@@ -12,7 +14,7 @@ export interface VerifyRpcOptions {
   readonly verifyMany: VerifyMany;
   /** The `iss` of the tokens of a tenant. */
   readonly issuerOf: (tenant: string) => string;
-  /** Called with the reason why an item of a batch has no answer. The answer itself gives no reason. */
+  /** Called with the reason why an item of a batch has no result. The response itself gives no reason. */
   readonly reportUnanswered: (error: unknown) => void;
 }
 
@@ -20,11 +22,14 @@ export function verifyApiKey({
   verify,
   issuerOf,
 }: Pick<VerifyRpcOptions, "verify" | "issuerOf">): Implementation<typeof ApiKeysService.method.adminVerifyApiKey> {
-  return async (request, call) => {
-    const { tenant } = contextOf(call);
-    const verified = await verify(tenant, verificationOf(request, call), cacheDirectiveOf(call));
+  const answerOf = (call: Call, tenant: string, verified: Verified) => {
     setCacheStatus(call, verified.cacheOutcome);
     setRateLimitHeaders(call, verified);
     return verifiedToMessage(verified, issuerOf(tenant));
+  };
+  return (request, call) => {
+    const { tenant } = contextOf(call);
+    const verified = verify(tenant, verificationOf(request, call), cacheDirectiveOf(call));
+    return verified instanceof Promise ? verified.then((late) => answerOf(call, tenant, late)) : answerOf(call, tenant, verified);
   };
 }

@@ -7,7 +7,7 @@ import { peekFirstBytes } from "./first-bytes.ts";
 export interface RouterOptions {
   readonly http1: Server;
   readonly acceptHttp2: (socket: Socket) => void;
-  readonly connections: Connections;
+  readonly identify: Connections["identify"];
   readonly isTls: boolean;
   /** Time-out for the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
@@ -21,13 +21,13 @@ export interface RouterOptions {
  * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request may
  * be on its way.
  */
-export function routeConnections({ http1, acceptHttp2, connections, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
+export function routeConnections({ http1, acceptHttp2, identify, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";
   const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
   http1.off(event, acceptHttp1);
 
   const toHttp1 = (socket: Socket): void => {
-    connections.identify(socket, socket);
+    identify(socket, socket);
     acceptHttp1.call(http1, socket);
     if (isTls) keepParserRunning(socket);
   };

@@ -11,6 +11,8 @@ export interface DispatchOptions {
   readonly health: HttpHandler;
   /** Handlers of other protocols, by path. */
   readonly rooms?: ReadonlyMap<string, HttpHandler>;
+  /** Asked before everything else: what end users send through a gateway may look like a call or a preflight. */
+  readonly gateways?: { readonly isFor: (path: string) => boolean; readonly handler: HttpHandler };
   /** JSON/HTTP. Handles everything else, including unknown paths. */
   readonly transcoder: HttpHandler;
   /** Undefined if no origins are configured. */
@@ -18,10 +20,14 @@ export interface DispatchOptions {
 }
 
 /** Picks the handler of a request by the raw path. */
-export function createDispatcher({ rpc, isRpc, health, rooms, transcoder, cors }: DispatchOptions): HttpHandler {
+export function createDispatcher({ rpc, isRpc, health, rooms, gateways, transcoder, cors }: DispatchOptions): HttpHandler {
   return (request, response) => {
-    if (cors?.(request, response)) return;
     const { path } = targetOf(request);
+    if (gateways?.isFor(path)) {
+      gateways.handler(request, response);
+      return;
+    }
+    if (cors?.(request, response)) return;
     if (isRpc(path, request)) rpc(request, response);
     else if (path === "/health/alive" || path === "/health/ready") health(request, response);
     else (rooms?.get(path) ?? transcoder)(request, response);

@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { ListenerLimits } from "./limits.ts";
@@ -59,7 +60,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
         remove(exchange);
         // The session's own Map of streams has the same fault. If no listeners hang on a finished stream, the collector moves a tenth as
         // much.
-        if (isStream(sink)) sink.removeAllListeners();
+        if (isStream(sink)) removeListeners(sink);
       });
       if (!isStream(sink)) sink.prependListener("finish", linger);
       // Writing to a client that has disconnected emits an error, and an error without a listener ends the process.
@@ -105,6 +106,12 @@ function abort(sink: Sink): void {
 /** Stops a client that is still sending; it keeps the response (RFC 9113, section 8.1). */
 function stopSender(sink: Sink): void {
   if (isStream(sink)) sink.close(constants.NGHTTP2_NO_ERROR);
+}
+
+/** As `removeAllListeners` of a stream, without an event for each listener, and without two ticks for readers that are not there. */
+function removeListeners(stream: ServerHttp2Stream): void {
+  EventEmitter.prototype.removeAllListeners.call(stream, "removeListener");
+  EventEmitter.prototype.removeAllListeners.call(stream);
 }
 
 function ignore(): void {}

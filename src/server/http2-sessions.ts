@@ -11,6 +11,8 @@ export interface Http2Sessions {
   check(): void;
   /** Tells every client to open no more streams, and closes each connection when its streams have ended. */
   drain(): void;
+  /** Opens no more streams on the sessions for which `isOver` is true, and closes each when its streams are done. Clients may retry the rest. */
+  closeWhere(isOver: (session: ServerHttp2Session) => boolean): void;
 }
 
 interface Entry {
@@ -31,7 +33,11 @@ interface Entry {
 /** The highest possible stream id: a GOAWAY with it announces the close but still accepts streams in transit (RFC 9113, section 6.8). */
 const highestStreamId = 2 ** 31 - 1;
 
-export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, connections: Connections): Http2Sessions {
+export function trackHttp2Sessions(
+  server: Http2Server,
+  limits: ListenerLimits,
+  connections: Pick<Connections, "identify" | "isKnown">,
+): Http2Sessions {
   const entries = new Map<Socket, Entry>();
   let accepting: Socket | undefined;
   let isDraining = false;
@@ -59,6 +65,11 @@ export function trackHttp2Sessions(server: Http2Server, limits: ListenerLimits, 
     drain() {
       isDraining = true;
       for (const { session } of entries.values()) announceClose(session, limits.lingerMs);
+    },
+    closeWhere(isOver) {
+      for (const { session } of entries.values()) {
+        if (!session.closed && !session.destroyed && isOver(session)) session.close();
+      }
     },
   };
 }

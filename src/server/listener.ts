@@ -1,7 +1,9 @@
 import { once, setMaxListeners } from "node:events";
 import type { Server } from "node:http";
+import type { Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
+import type { ClientCertificates } from "./client-certificates.ts";
 import { routeConnections } from "./connection-router.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { createExchanges } from "./exchanges.ts";
@@ -9,9 +11,10 @@ import { answerHttp1Errors } from "./http1-errors.ts";
 import { trackHttp2Sessions } from "./http2-sessions.ts";
 import { takeStreams } from "./http2-streams.ts";
 import type { ListenerLimits } from "./limits.ts";
-import { createHttp1Server, createHttp2Server, type TlsFiles } from "./node-servers.ts";
+import { createHttp1Server, createHttp2Server, replaceTls } from "./node-servers.ts";
 import { peerShare } from "./peer-share.ts";
-import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
+import { createHttp1Gate, createHttp2Gate, type GateOptions } from "./request-gate.ts";
+import type { TlsMaterial } from "./tls-material.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;
@@ -21,7 +24,9 @@ export interface ListenerOptions {
   /** Default: each address has its share of `limits`, and no connection is ever known. */
   readonly connections?: Connections;
   /** If given, the port speaks TLS only. */
-  readonly tls?: TlsFiles | undefined;
+  readonly tls?: TlsMaterial | undefined;
+  /** Given if clients are asked for certificates. */
+  readonly certificates?: ClientCertificates | undefined;
   /**
    * Called with errors that a handler threw although it must not (the client gets a 500), and with connections that could not be accepted.
    */
@@ -40,6 +45,8 @@ export interface Listener {
   drain(forceAfterMs: number): Promise<void>;
   /** Returns the number of open connections. */
   connectionCount(): number;
+  /** Connections that begin after this use the new material. Those whose client certificate does not hold any longer are closed. */
+  replaceTls(tls: TlsMaterial): void;
 }
 
 /** Returns the authority of a URL for an address that was bound. */
@@ -56,7 +63,7 @@ export function authorityOf({ address, port }: { readonly address: string; reado
  * The drain waits for connections, not for handlers: a connection is closed after its last response, and every response has a connection.
  */
 export function createListener(options: ListenerOptions): Listener {
-  const { handler, streamHandler = () => false, limits, tls, onError = () => {} } = options;
+  const { handler, streamHandler = () => false, limits, tls, certificates = noCertificates, onError = () => {} } = options;
   const connections = options.connections ?? createConnections({ limits, shareOf: peerShare([]), onRefused: () => {} });
   const sockets = new Set<Socket>();
   const drainStart = new AbortController();
@@ -66,23 +73,21 @@ export function createListener(options: ListenerOptions): Listener {
   const http1 = createHttp1Server(limits, tls);
   const http2 = createHttp2Server(limits);
   const exchanges = createExchanges(limits);
-  const sessions = trackHttp2Sessions(http2, limits, connections);
-  const gateOptions = { handler, streamHandler, connections, exchanges, limits, draining, onError };
-  const http1Gate = createHttp1Gate(gateOptions);
-  http1.on("request", http1Gate.request);
-  http1.on("checkExpectation", http1Gate.refuseExpectation);
-  const http2Gate = createHttp2Gate(gateOptions);
-  http2.on("request", http2Gate.request);
-  http2.on("checkExpectation", http2Gate.refuseExpectation);
-  http2.on("connect", http2Gate.refuseConnect);
-  takeStreams(http2, http2Gate.stream);
+  const identify: Connections["identify"] = (socket, handle) => {
+    connections.identify(socket, handle);
+    certificates.identify(socket, handle);
+  };
+  const sessions = trackHttp2Sessions(http2, limits, { isKnown: connections.isKnown, identify });
+  const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, draining, onError };
+  takeRequests(http1, http2, gateOptions);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   const isTls = tls !== undefined;
   const { headersTimeoutMs: timeoutMs, lingerMs: drainTimeoutMs } = limits;
-  routeConnections({ http1, acceptHttp2: sessions.accept, connections, isTls, timeoutMs, drainTimeoutMs, draining });
+  routeConnections({ http1, acceptHttp2: sessions.accept, identify, isTls, timeoutMs, drainTimeoutMs, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
+    certificates.accept(socket);
     socket.once("close", () => sockets.delete(socket));
   });
   refuseConnections(http1, connections);
@@ -90,6 +95,7 @@ export function createListener(options: ListenerOptions): Listener {
   const checks = setInterval(() => {
     exchanges.check();
     sessions.check();
+    sessions.closeWhere(certificates.isOver);
     connections.check();
     // A response that began before the drain leaves its connection open.
     if (draining.aborted) http1.closeIdleConnections();
@@ -97,19 +103,10 @@ export function createListener(options: ListenerOptions): Listener {
   checks.unref();
 
   let drained: Promise<void> | undefined;
-  const drain = async (forceAfterMs: number): Promise<void> => {
-    const force = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
-    }, forceAfterMs);
-    const closed = http1.listening ? new Promise<void>((resolve) => http1.close(() => resolve())) : undefined;
+  const beginDrain = () => {
     drainStart.abort();
     exchanges.drain();
     sessions.drain();
-    await closed;
-    // The server's `close` comes a moment before that of its last socket.
-    await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
-    clearTimeout(force);
-    clearInterval(checks);
   };
 
   return {
@@ -121,12 +118,58 @@ export function createListener(options: ListenerOptions): Listener {
       return { address: bound.address, port: bound.port };
     },
     drain(forceAfterMs) {
-      drained ??= drain(forceAfterMs);
+      drained ??= close({ http1, sockets, beginDrain, forceAfterMs }).finally(() => clearInterval(checks));
       return drained;
     },
     connectionCount: () => sockets.size,
+    replaceTls(newer) {
+      replaceTls(http1, newer);
+      if (!certificates.replaceAuthorities(newer.clientCa ?? [])) return;
+      sessions.closeWhere(certificates.isOver);
+      http1.closeIdleConnections();
+    },
   };
 }
+
+interface Closing {
+  readonly http1: Server;
+  readonly sockets: ReadonlySet<Socket>;
+  /** Called once no more connections are accepted. */
+  readonly beginDrain: () => void;
+  readonly forceAfterMs: number;
+}
+
+/** See `drain` of Listener. */
+async function close({ http1, sockets, beginDrain, forceAfterMs }: Closing): Promise<void> {
+  const force = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, forceAfterMs);
+  const closed = http1.listening ? new Promise<void>((resolve) => http1.close(() => resolve())) : undefined;
+  beginDrain();
+  await closed;
+  // The server's `close` comes a moment before that of its last socket.
+  await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  clearTimeout(force);
+}
+
+/** Gives every request of both servers to the gates. */
+function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): void {
+  const http1Gate = createHttp1Gate(options);
+  http1.on("request", http1Gate.request);
+  http1.on("checkExpectation", http1Gate.refuseExpectation);
+  const http2Gate = createHttp2Gate(options);
+  http2.on("request", http2Gate.request);
+  http2.on("checkExpectation", http2Gate.refuseExpectation);
+  http2.on("connect", http2Gate.refuseConnect);
+  takeStreams(http2, http2Gate.stream);
+}
+
+const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replaceAuthorities"> = {
+  accept: () => {},
+  identify: () => {},
+  isOver: () => false,
+  replaceAuthorities: () => false,
+};
 
 /** Runs before everything else that the server does with a connection, including the TLS handshake. */
 function refuseConnections(server: Server, connections: Connections): void {

@@ -1,16 +1,13 @@
+import { constants } from "node:crypto";
 import { createServer, type Server, type ServerOptions } from "node:http";
 import { createServer as createHttp2, type Http2Server } from "node:http2";
-import { createServer as createHttps } from "node:https";
+import { createServer as createHttps, Server as HttpsServer } from "node:https";
+import type { SecureContextOptions } from "node:tls";
 import type { ListenerLimits } from "./limits.ts";
-
-/** Certificate chain and private key, in PEM. */
-export interface TlsFiles {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
+import type { TlsMaterial } from "./tls-material.ts";
 
 /** The HTTP/1.1 server, over TLS if a certificate is given. It then offers HTTP/2 in ALPN, but does not speak it. */
-export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefined): Server {
+export function createHttp1Server(limits: ListenerLimits, tls: TlsMaterial | undefined): Server {
   const options: ServerOptions = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
@@ -24,13 +21,32 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsFiles | undefi
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveIdleMs,
   };
-  const server =
-    tls === undefined
-      ? createServer(options)
-      : createHttps({ ...options, ...tls, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.headersTimeoutMs });
+  const server = tls === undefined ? createServer(options) : createHttps({ ...options, ...tlsOptions(limits, tls) });
   // Node silently drops lines beyond its limit, so it gets one more than the gate allows.
   server.maxHeadersCount = limits.maxHeaderCount + 1;
   return server;
+}
+
+function tlsOptions(limits: ListenerLimits, tls: TlsMaterial) {
+  return {
+    ...contextOptions(tls),
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: limits.headersTimeoutMs,
+    requestCert: tls.clientCa !== undefined,
+    // The connection stays, so that its calls are told why (client-certificates.ts). Node would refuse clients without a certificate too.
+    rejectUnauthorized: false,
+  };
+}
+
+/** Connections that begin after this use the new material. */
+export function replaceTls(server: Server, tls: TlsMaterial): void {
+  if (server instanceof HttpsServer) server.setSecureContext(contextOptions(tls));
+}
+
+function contextOptions({ cert, key, clientCa }: TlsMaterial): SecureContextOptions {
+  if (clientCa === undefined) return { cert, key };
+  // A resumed session would bring a certificate that was verified earlier, by other authorities or before its chain expired.
+  return { cert, key, ca: [...clientCa], secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION };
 }
 
 const maxUint32 = 2 ** 32 - 1;

@@ -12,6 +12,8 @@ export interface GateOptions {
   readonly handler: HttpHandler;
   readonly streamHandler: StreamHandler;
   readonly connections: Connections;
+  /** Whether a connection takes no more requests after this one. */
+  readonly isOver: (handle: object) => boolean;
   readonly exchanges: Exchanges;
   readonly limits: ListenerLimits;
   readonly draining: AbortSignal;
@@ -50,14 +52,14 @@ const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
  * time-outs.
  */
 export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, ServerResponse> {
-  const { handler, connections, exchanges, limits, draining, onError } = options;
+  const { handler, connections, isOver, exchanges, limits, draining, onError } = options;
   const pipelines = createPipelines(limits.maxPipelinedRequests);
 
   /** Returns false if the request must not be handled. */
   const enter = (request: IncomingMessage, response: ServerResponse): boolean => {
     const { socket } = request;
     if (socket.destroyed) return false;
-    if (draining.aborted) response.setHeader("connection", "close");
+    if (draining.aborted || isOver(socket)) response.setHeader("connection", "close");
     exchanges.add(response);
     pipelines.add(socket, response);
     if (connections.isKnown(socket)) return true;
@@ -73,7 +75,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 
   /** Node gives every connection the same idle time, and sets it when a response is complete. */
   const shortenIdleTime = (socket: Socket, response: ServerResponse): void => {
-    if (response.shouldKeepAlive && !draining.aborted) {
+    if (response.shouldKeepAlive && !response.hasHeader("connection")) {
       response.setHeader("keep-alive", `timeout=${Math.floor(limits.anonymousIdleMs / 1000)}`);
     }
     response.once("close", () => {

@@ -34,6 +34,7 @@ export const tenantAttributeFields = {
   maxTtlMs: "max_ttl",
   maxKeys: "max_keys",
   failedVerifyLimit: "failed_verify_limit",
+  actorRateLimitPolicy: "actor_rate_limit_policy",
   auditRetentionMs: "audit_retention",
 } as const satisfies Record<keyof TenantAttributes, string>;
 
@@ -46,10 +47,10 @@ export async function createTenant(
 ): Promise<Tenant> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_ALREADY_EXISTS");
   checkTimes(attributes);
-  await checkUnused(service, tenantId, attributes);
   const created = await insertTenant(service, origin, { ...unchangedTenant(tenantId), ...attributes });
-  if (created === null) throw new Failure("TENANT_ALREADY_EXISTS");
-  return created;
+  if (created !== null) return created;
+  await checkUnused(service, tenantId, attributes);
+  throw new Failure("TENANT_ALREADY_EXISTS");
 }
 
 /** Writes attributes of a tenant. Rejects with TENANT_NOT_FOUND and as `createTenant` does. */
@@ -59,7 +60,6 @@ export async function updateTenant(
   tenantId: string,
   attributes: Partial<TenantAttributes>,
 ): Promise<Tenant> {
-  await checkUnused(service, tenantId, attributes);
   return changeTenant(service, origin, tenantId, (tenant) => {
     checkTimes({ ...tenant, ...attributes });
     const { keyPrefix = tenant.keyPrefix } = attributes;
@@ -69,28 +69,56 @@ export async function updateTenant(
   });
 }
 
+/** Notes that actors of the tenant have limits, before the first one gets one: every verification looks for one from then on. */
+export async function noteActorLimits(service: TenantService, origin: Origin, tenantId: string): Promise<void> {
+  if (service.keys.tenantSettings.of(tenantId).hasActorLimits) return;
+  await changeTenant(service, origin, tenantId, ({ hasActorLimits }) => (hasActorLimits ? null : { hasActorLimits: true }));
+}
+
 /** Suspends a tenant or ends its suspension. */
 export function setSuspended(service: TenantService, origin: Origin, tenantId: string, suspended: boolean): Promise<Tenant> {
   if (tenantId === defaultTenant && suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be suspended" });
   return changeTenant(service, origin, tenantId, (tenant) => (tenant.suspended === suspended ? null : { suspended }));
 }
 
-/** Deletes a suspended tenant without keys. No key can come to it meanwhile, since a suspended tenant takes none. */
+/**
+ * Deletes a suspended tenant without keys. No key comes to it between the look for keys and the deletion: whoever adds one sees the suspension
+ * (`confirmNewKeys`), and a tenant that was resumed meanwhile has another revision than the one to delete.
+ */
 export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string): Promise<void> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });
   const recordId = tenantRecordId(tenantId);
-  const announce = keys.announcer.beginChange(defaultTenant, recordId);
-  const record = await keys.store.get(defaultTenant, recordId);
-  if (record === null) throw new Failure("TENANT_NOT_FOUND");
-  if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
-  for (const kind of ["issued", "imported"] as const) {
-    const { records } = await keys.store.list(tenantId, { kind, nowMs: 0, limit: 1 });
-    if (records.length > 0) throw new Failure("TENANT_NOT_READY", { message: "the tenant has keys" });
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const announce = keys.announcer.beginChange(defaultTenant, recordId);
+    const record = await keys.store.get(defaultTenant, recordId);
+    if (record === null) throw new Failure("TENANT_NOT_FOUND");
+    if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
+    const rest = await whatIsLeft(keys, tenantId);
+    if (rest !== null) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${rest}` });
+    const event = auditEvent(keys, origin, [recordId]);
+    const revision = await keys.store.delete(defaultTenant, "tenant", recordId, event, record.revision);
+    if (revision === null) continue;
+    await announce(null, revision);
+    directory.note(tenantId, null);
+    return;
   }
-  const revision = await keys.store.delete(defaultTenant, "tenant", recordId, auditEvent(keys, origin, [recordId]));
-  if (revision === null) throw new Failure("TENANT_NOT_FOUND");
-  await announce(null, revision);
-  await directory.refresh();
+  throw concurrentChange();
+}
+
+/** What keeps a tenant from being deleted. Null: nothing. */
+async function whatIsLeft({ store }: KeyService, tenant: string): Promise<string | null> {
+  for (const [kind, name] of [
+    ["issued", "keys"],
+    ["imported", "keys"],
+    ["actor_limit", "limits of actors"],
+  ] as const) {
+    for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
+      const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit: 1 });
+      if (part.records.length > 0) return name;
+      afterKeyId = part.lastKeyId;
+    }
+  }
+  return null;
 }
 
 /** As `changeKey` changes a key. The tenant `default` gets its record with its first change. */
@@ -111,10 +139,12 @@ async function changeTenant(
     if (record === null) {
       const created = await insertTenant(service, origin, { ...tenant, ...change });
       if (created !== null) return created;
+      await checkUnused(service, tenantId, change ?? {});
       continue;
     }
     if (change === null) {
       await announce(record, record.revision);
+      directory.note(tenantId, record);
       return tenant;
     }
     const changed: KeyRecord = {
@@ -126,21 +156,26 @@ async function changeTenant(
     const event = auditEvent(keys, origin, [recordId], { changedFields: changedFields(tenant, change) });
     if (await keys.store.replace(defaultTenant, changed, event)) {
       await announce(changed, changed.revision);
-      await directory.refresh();
+      directory.note(tenantId, changed);
       return tenantOfRecord(changed);
     }
+    await checkUnused(service, tenantId, change);
   }
-  throw new Failure("CONCURRENT_CHANGE", { message: "another call changed the tenant at the same time; try again" });
+  throw concurrentChange();
 }
 
-/** Null if there is a tenant with this id. */
+function concurrentChange(): Failure {
+  return new Failure("CONCURRENT_CHANGE", { message: "another call changed the tenant at the same time; try again" });
+}
+
+/** Null if there is a tenant with this id, or one with a host or prefix of it. */
 async function insertTenant({ keys, directory }: TenantService, origin: Origin, tenant: Tenant): Promise<Tenant | null> {
   const record = newTenantRecord(tenant, keys.clock());
   const announce = keys.announcer.beginChange(defaultTenant, record.keyId);
   const result = await keys.store.insert(defaultTenant, record, null, auditEvent(keys, origin, [record.keyId]));
   if (result.outcome !== "inserted") return null;
   await announce(result.record, result.record.revision);
-  await directory.refresh();
+  directory.note(tenant.tenantId, result.record);
   return tenantOfRecord(result.record);
 }
 
@@ -150,7 +185,7 @@ function checkTimes({ defaultTtlMs, maxTtlMs }: TenantAttributes): void {
   }
 }
 
-/** Not one step with the write: of two changes at the same moment both may get a host. The older tenant then has it. */
+/** Says which host or prefix another tenant has. The store refuses the write in any case. */
 async function checkUnused(
   { directory }: TenantService,
   tenantId: string,
@@ -167,7 +202,7 @@ async function checkUnused(
 }
 
 function changedFields(tenant: Tenant, change: Partial<Tenant>): string[] {
-  const names = { ...tenantAttributeFields, suspended: "suspended" } as const;
+  const names = { ...tenantAttributeFields, suspended: "suspended", hasActorLimits: "has_actor_limits" } as const;
   return Object.entries(names)
     .filter(([name]) => {
       const field = name as keyof typeof names;

@@ -6,6 +6,7 @@ import { auditEvent } from "./audit.ts";
 import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
+import { confirmNewKeys } from "./tenant-fence.ts";
 
 export interface ImportBatch {
   /** The items of the batch. An invalid item is its Failure, which is also its result. */
@@ -64,6 +65,8 @@ export async function importKeys(
     results[index] = result;
     if (!(result instanceof Failure)) imported.push(result);
   }
+  const inserted = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record : []));
+  await confirmNewKeys(service, tenant, origin, inserted);
   if (imported.length > 0) await announce(imported);
   for (const [index, first] of repeats) results[index] = results[first] as KeyRecord | Failure;
   return results;

@@ -7,6 +7,7 @@ import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
+import { confirmNewKeys } from "./tenant-fence.ts";
 
 export interface ImportRequest extends NewKeyRequest {
   /** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */
@@ -29,6 +30,7 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
+  if (outcome.outcome === "inserted") await confirmNewKeys(service, tenant, origin, [imported]);
   // Verifiers may have cached that the key does not exist or was deleted.
   await announce(imported, imported.revision);
   return imported;

@@ -6,6 +6,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
+import { confirmNewKeys } from "./tenant-fence.ts";
 
 /** `secret` is null if the request id was replayed: a secret is shown only once. */
 export interface Issued {
@@ -20,6 +21,7 @@ export async function issueKey(service: KeyService, tenant: string, origin: Orig
   const result = await service.store.insert(tenant, minted.record, mark, auditEvent(service, origin, [minted.record.keyId]));
   switch (result.outcome) {
     case "inserted":
+      await confirmNewKeys(service, tenant, origin, [result.record]);
       return { record: result.record, secret: minted.secret };
     case "request_id_used":
       if (result.payloadDigest !== mark?.payloadDigest || result.record === null) throw new Failure("REQUEST_ID_REUSED");

@@ -53,7 +53,7 @@ export interface SelfRevocationLimits {
 
 /**
  * Revokes the key that the caller presents. Rejects with KEY_NOT_FOUND if no key is found, and with PUBLIC_KEY_NOT_PROOF for a public key,
- * which anybody who sees it could present.
+ * which anybody who sees it could present. Rejects with TENANT_SUSPENDED if the key's tenant is suspended.
  */
 export async function selfRevokeKey(
   service: KeyService,
@@ -63,6 +63,7 @@ export async function selfRevokeKey(
   limits: SelfRevocationLimits,
 ): Promise<void> {
   const record = await ownerOf(service, tenant, credential, limits);
+  if (service.tenantSettings.of(tenant).suspended) throw new Failure("TENANT_SUSPENDED");
   if (record.visibility === "public") throw new Failure("PUBLIC_KEY_NOT_PROOF");
   if (repeatsCompromise(record, revocation)) limits.takeRepeat(record.keyId);
   await revokeKey(service, tenant, origin, { keyId: record.keyId, revocation });

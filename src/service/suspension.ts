@@ -8,7 +8,7 @@ type Parts = Pick<KeyService, "clock" | "tenantSettings">;
 /** Answers for a suspended tenant as for a revoked key, without a look-up. */
 export function refuseSuspended({ clock, tenantSettings }: Parts, verify: Verify): Verify {
   return (tenant, verification, directive) =>
-    tenantSettings.of(tenant).suspended ? Promise.resolve(unverified("revoked", "none", clock())) : verify(tenant, verification, directive);
+    tenantSettings.of(tenant).suspended ? unverified("revoked", "none", clock()) : verify(tenant, verification, directive);
 }
 
 /** The same for a batch. */

@@ -1,7 +1,8 @@
-import type { VerifierCache } from "../cache/verifier-cache.ts";
+import type { TrustedCache } from "../cache/trusted-cache.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { defaultTenant, type Tenant, tenantOfRecord, tenantRecordId, unchangedTenant } from "../core/tenant.ts";
+import { defaultTenant, type Tenant, tenantIdOfRecordId, tenantOfRecord, tenantRecordId, unchangedTenant } from "../core/tenant.ts";
 import type { KeyStore } from "../ports/key-store.ts";
+import { createTenantIndex } from "./tenant-index.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
 
 /** Finds tenants. What a host or a prefix leads to is a hint: the tenant's current record decides. */
@@ -16,100 +17,129 @@ export interface TenantDirectory {
   tenantOfHost(host: string): string | undefined;
   /** By a prefix of issued keys, in use or retired. */
   tenantOfPrefix(prefix: string): string | undefined;
+  /** Takes over a change of this process; null if the tenant was deleted. */
+  note(tenantId: string, record: KeyRecord | null): void;
   /** Reads all tenants. Concurrent refreshes run one after the other. */
   refresh(): Promise<void>;
+  /** Reads all tenants if changes may have been missed. What fails is tried again the next time. */
+  catchUp(): Promise<void>;
 }
 
 export interface TenantDirectoryOptions {
   readonly store: Pick<KeyStore, "list">;
-  readonly cache: Pick<VerifierCache, "peek" | "reader">;
+  readonly cache: Pick<TrustedCache, "peek" | "reader" | "follow">;
   readonly settings: TenantSettings;
-}
-
-interface Snapshot {
-  /** The tenant `default` was changed. Until then it costs no look-up. */
-  readonly hasDefault: boolean;
-  readonly byHost: ReadonlyMap<string, string>;
-  readonly byPrefix: ReadonlyMap<string, string>;
 }
 
 const tenantsPerRead = 1000;
 const unchangedDefault = unchangedTenant(defaultTenant);
 
 export function createTenantDirectory({ store, cache, settings }: TenantDirectoryOptions): TenantDirectory {
-  let snapshot: Snapshot = { hasDefault: false, byHost: new Map(), byPrefix: new Map() };
-  let last = Promise.resolve();
+  let index = createTenantIndex();
+  /** What was noted since the refresh in progress began, which may have read something older. Null if there is none. */
+  let noted: Map<string, KeyRecord | null> | null = null;
+  let isBehind = true;
 
-  const seen = (tenantId: string, record: KeyRecord | null): Tenant | null => {
-    if (record === null) {
-      settings.forget(tenantId);
-      return tenantId === defaultTenant ? unchangedDefault : null;
-    }
-    const tenant = tenantOfRecord(record);
-    settings.note(tenant);
-    return tenant;
-  };
+  function note(tenantId: string, record: KeyRecord | null): void {
+    see(settings, tenantId, record);
+    index.note(tenantId, record);
+    noted?.set(tenantId, record);
+  }
 
   async function readAll(): Promise<void> {
-    const tenants = await listTenants(store);
-    for (const tenant of tenants) settings.note(tenant);
-    snapshot = snapshotOf(tenants);
+    isBehind = false;
+    const meanwhile = new Map<string, KeyRecord | null>();
+    noted = meanwhile;
+    try {
+      const fresh = indexOf(await listTenants(store), settings);
+      for (const [tenantId, record] of meanwhile) fresh.note(tenantId, record);
+      index = fresh;
+    } catch (error) {
+      isBehind = true;
+      throw error;
+    } finally {
+      noted = null;
+    }
   }
+
+  const refresh = oneAfterTheOther(readAll);
+  const catchUp = async () => (isBehind ? refresh().catch(() => {}) : undefined);
+
+  cache.follow({
+    changed(tenant, keyId) {
+      const tenantId = tenant === defaultTenant ? tenantIdOfRecordId(keyId) : null;
+      if (tenantId === null) return;
+      Promise.resolve(cache.reader.read(tenant, keyId, "none")).then(
+        ({ record }) => note(tenantId, record),
+        () => {
+          isBehind = true;
+        },
+      );
+    },
+    doubted() {
+      isBehind = true;
+      void catchUp();
+    },
+  });
 
   return {
     current(tenantId) {
-      if (tenantId === defaultTenant && !snapshot.hasDefault) return unchangedDefault;
+      if (tenantId === defaultTenant && !index.has(defaultTenant)) return unchangedDefault;
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
-      if (entry !== undefined) return seen(tenantId, entry.record);
-      return cache.reader.read(defaultTenant, recordId, "none").then(({ record }) => seen(tenantId, record));
+      if (entry !== undefined) return see(settings, tenantId, entry.record);
+      const answer = cache.reader.read(defaultTenant, recordId, "none");
+      return answer instanceof Promise
+        ? answer.then(({ record }) => see(settings, tenantId, record))
+        : see(settings, tenantId, answer.record);
     },
 
     get hasHosts() {
-      return snapshot.byHost.size > 0;
+      return index.hosts.size > 0;
     },
 
-    tenantOfHost: (host) => snapshot.byHost.get(host),
-    tenantOfPrefix: (prefix) => snapshot.byPrefix.get(prefix),
-
-    refresh() {
-      const next = last.then(readAll);
-      last = next.catch(() => {});
-      return next;
-    },
+    tenantOfHost: (host) => index.hosts.get(host),
+    tenantOfPrefix: (prefix) => index.prefixes.get(prefix),
+    note,
+    refresh,
+    catchUp,
   };
 }
 
-/** How soon a process knows the hosts and prefixes that another one gave to a tenant. What is taken away holds sooner. */
-const refreshMs = 1000;
-
-/** Reads the tenants, and again from time to time if other processes can change them. */
-export async function startDirectory(directory: TenantDirectory, isShared: boolean, closing: AsyncDisposableStack): Promise<void> {
-  await directory.refresh();
-  if (!isShared) return;
-  // What fails is tried again the next time.
-  const timer = setInterval(() => void directory.refresh().catch(() => {}), refreshMs);
-  closing.defer(() => clearInterval(timer));
+/** Takes over what was read of a tenant, and returns it; null if there is none. */
+function see(settings: TenantSettings, tenantId: string, record: KeyRecord | null): Tenant | null {
+  if (record === null) {
+    settings.forget(tenantId);
+    return tenantId === defaultTenant ? unchangedDefault : null;
+  }
+  settings.note(record);
+  return tenantOfRecord(record);
 }
 
-async function listTenants(store: Pick<KeyStore, "list">): Promise<Tenant[]> {
-  const tenants: Tenant[] = [];
+function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
+}
+
+function indexOf(records: readonly KeyRecord[], settings: TenantSettings): ReturnType<typeof createTenantIndex> {
+  const index = createTenantIndex();
+  for (const record of records) {
+    settings.note(record);
+    index.note(tenantOfRecord(record).tenantId, record);
+  }
+  return index;
+}
+
+async function listTenants(store: Pick<KeyStore, "list">): Promise<KeyRecord[]> {
+  const records: KeyRecord[] = [];
   for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
     const part = await store.list(defaultTenant, { kind: "tenant", nowMs: 0, afterKeyId, limit: tenantsPerRead });
-    tenants.push(...part.records.map(tenantOfRecord));
+    records.push(...part.records);
     afterKeyId = part.lastKeyId;
   }
-  return tenants;
-}
-
-/** If two tenants were given one host or prefix at the same moment, the older tenant has it. */
-function snapshotOf(tenants: readonly Tenant[]): Snapshot {
-  const byHost = new Map<string, string>();
-  const byPrefix = new Map<string, string>();
-  const newestFirst = tenants.toSorted((a, b) => (b.createTimeMs ?? 0) - (a.createTimeMs ?? 0));
-  for (const { tenantId, hosts, keyPrefix, retiredPrefixes } of newestFirst) {
-    for (const host of hosts) byHost.set(host, tenantId);
-    for (const prefix of [...retiredPrefixes, keyPrefix]) if (prefix !== "") byPrefix.set(prefix, tenantId);
-  }
-  return { hasDefault: tenants.some(({ tenantId }) => tenantId === defaultTenant), byHost, byPrefix };
+  return records;
 }

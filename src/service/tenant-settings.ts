@@ -1,4 +1,5 @@
-import { type Tenant, unchangedTenant } from "../core/tenant.ts";
+import type { KeyRecord } from "../core/key.ts";
+import { type Tenant, tenantOfRecord, unchangedTenant } from "../core/tenant.ts";
 
 /**
  * The settings of tenants, as this process saw them last. Every call asks for the current record of its tenant first (TenantDirectory), so
@@ -7,19 +8,24 @@ import { type Tenant, unchangedTenant } from "../core/tenant.ts";
 export interface TenantSettings {
   /** A tenant that was not seen has the settings of the installation. */
   of(tenantId: string): Tenant;
-  note(tenant: Tenant): void;
+  /** An older record than the one that was seen changes nothing. */
+  note(record: KeyRecord): void;
   forget(tenantId: string): void;
   /** All that were seen. */
   all(): Iterable<Tenant>;
 }
 
 export function createTenantSettings(): TenantSettings {
-  const seen = new Map<string, Tenant>();
+  const seen = new Map<string, { readonly tenant: Tenant; readonly revision: number }>();
   const unseen = unchangedTenant("");
   return {
-    of: (tenantId) => seen.get(tenantId) ?? unseen,
-    note: (tenant) => void seen.set(tenant.tenantId, tenant),
+    of: (tenantId) => seen.get(tenantId)?.tenant ?? unseen,
+    note(record) {
+      const tenant = tenantOfRecord(record);
+      const { revision } = record;
+      if ((seen.get(tenant.tenantId)?.revision ?? 0) < revision) seen.set(tenant.tenantId, { tenant, revision });
+    },
     forget: (tenantId) => void seen.delete(tenantId),
-    all: () => seen.values(),
+    all: () => Array.from(seen.values(), ({ tenant }) => tenant),
   };
 }

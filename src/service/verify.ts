@@ -1,11 +1,11 @@
-import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
+import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
-import { matchesRecord } from "../core/credential.ts";
+import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
-/** Verifies a credential. Rejects only if the store does not answer. */
-export type Verify = (tenant: string, verification: Verification, cacheDirective: CacheDirective) => Promise<Verified>;
+/** Verifies a credential. Rejects only if the store does not answer. A promise only if a place outside of the process has to be asked. */
+export type Verify = (tenant: string, verification: Verification, cacheDirective: CacheDirective) => Verified | Promise<Verified>;
 
 export interface VerifyOptions extends JudgeOptions, LimitsOptions {
   readonly reader: Pick<RecordReader, "read">;
@@ -16,18 +16,36 @@ export function createVerify(options: VerifyOptions): Verify {
   const { identify, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
-  return async (tenant, verification, cacheDirective) => {
+  /** Looks the key ids up from `index` on. The first one with a matching record decides. */
+  const search = (asked: Asked, index: number, outcomeBefore: CacheOutcome): Verified | Promise<Verified> => {
+    const { tenant, presented, verification, cacheDirective } = asked;
+    const keyId = presented.keyIds[index];
+    if (keyId === undefined) return settle(tenant, judge(presented, null, outcomeBefore, verification), verification);
+    const answer = reader.read(tenant, keyId, cacheDirective);
+    return answer instanceof Promise
+      ? answer.then((late) => judgeBy(late, asked, index, outcomeBefore))
+      : judgeBy(answer, asked, index, outcomeBefore);
+  };
+
+  const judgeBy = ({ record, outcome }: ReadAnswer, asked: Asked, index: number, outcomeBefore: CacheOutcome) => {
+    const { tenant, presented, verification } = asked;
+    const cacheOutcome = outcome === "hit" ? outcomeBefore : outcome;
+    if (record === null || !matchesRecord(presented, record)) return search(asked, index + 1, cacheOutcome);
+    return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
+  };
+
+  return (tenant, verification, cacheDirective) => {
     const presented = identify(tenant, verification.credential);
     const refusal = refuseGuesser(tenant, presented, verification);
     if (refusal !== null) return refusal;
     if (isVerified(presented)) return settle(tenant, presented, verification);
-    let cacheOutcome: CacheOutcome = "hit";
-    for (const keyId of presented.keyIds) {
-      const { record, outcome } = await reader.read(tenant, keyId, cacheDirective);
-      if (outcome !== "hit") cacheOutcome = outcome;
-      if (record !== null && matchesRecord(presented, record))
-        return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
-    }
-    return settle(tenant, judge(presented, null, cacheOutcome, verification), verification);
+    return search({ tenant, presented, verification, cacheDirective }, 0, "hit");
   };
+}
+
+interface Asked {
+  readonly tenant: string;
+  readonly presented: PresentedCredential;
+  readonly verification: Verification;
+  readonly cacheDirective: CacheDirective;
 }

@@ -11,7 +11,7 @@ import type { Route } from "./route.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
-/** Headers of an answer by lower-case name, including `x-request-id`. */
+/** Headers of a response by lower-case name, including `x-request-id`. */
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /** An encoded success. */
@@ -22,7 +22,7 @@ export interface EncodedAnswer {
   readonly text: string;
 }
 
-/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON. */
+/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON form. */
 export function encodeAnswer(route: Route, message: Message): EncodedAnswer {
   const { status, location } = route.success;
   return { status, location: location?.(message), text: status === 204 ? "" : responseText(route, message) };
@@ -51,17 +51,27 @@ function responseText(route: Route, message: Message): string {
   return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
 }
 
-/**
- * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the
- * HTTP/1.1 connection is closed after the answer. If the body was not read to its end, the HTTP/2 stream is closed.
- */
-export function sendFailure(request: HttpRequest, response: HttpResponse, failure: Failure, headers: ResponseHeaders): void {
+/** The JSON of a failure: google.rpc.Status, with the `error` object of AIP-193 beside its members. */
+export function failureBody(failure: Failure, requestId: string): JsonObject {
   const { code, httpStatus } = errorTable[failure.reason];
-  const status = toJson(StatusSchema, failureStatus(failure, headers["x-request-id"] ?? ""), statusOptions) as JsonObject;
-  const error = { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] };
+  const status = toJson(StatusSchema, failureStatus(failure, requestId), statusOptions) as JsonObject;
+  return { ...status, error: { code: httpStatus, status: code, message: status.message ?? "", details: status.details ?? [] } };
+}
+
+/**
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the HTTP/1.1
+ * connection is closed after the response. If the body was not read completely, the HTTP/2 stream is closed.
+ */
+export function sendFailure(
+  request: HttpRequest,
+  response: HttpResponse,
+  failure: Failure,
+  headers: ResponseHeaders,
+  status: number = errorTable[failure.reason].httpStatus,
+): void {
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
-  sendJson(request, response, { status: httpStatus, text: JSON.stringify({ ...status, error }), headers });
-  // A body that is not read would stay in memory until the answer is read.
+  sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
+  // A body that is not read would stay in memory until the response is read.
   request.resume();
 }
 
@@ -98,7 +108,7 @@ function sendJson(
 }
 
 /**
- * HTTP/1.1 and HTTP/2 responses take the same arguments, but their types differ. Headers go in one call, which costs less than a
+ * HTTP/1.1 and HTTP/2 responses accept the same arguments, but their types differ. Headers are written in one call, which costs less than a
  * `setHeader` for each (bench/micro.ts).
  */
 function writeHead(response: HttpResponse, status: number, headers: Record<string, string | number>): void {

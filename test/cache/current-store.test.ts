@@ -6,7 +6,7 @@ import { keyRecord } from "../support/key-record.ts";
 
 const leaseMs = 1000;
 
-/** A store that answers its keys all the time, and the question whether it is in force when the test says so. */
+/** A store that always returns its keys, and confirms that it is in force only when the test says so. */
 function setup() {
   const world = { nowMs: 0, gets: 0 };
   const questions: PromiseWithResolvers<CacheGeneration>[] = [];
@@ -52,7 +52,7 @@ test("within the lease of an earlier confirmation nothing is asked", async () =>
   expect(questions).toHaveLength(1);
 });
 
-test("beyond it reads wait for one confirmation together, and are not made where that fails", async () => {
+test("after the lease, reads wait for one shared confirmation and fail if it fails", async () => {
   const { world, questions, store, record, turn } = setup();
   const reads = Promise.allSettled([store.get("default", record.keyId), store.getMany("default", [record.keyId])]);
   await turn();
@@ -62,7 +62,7 @@ test("beyond it reads wait for one confirmation together, and are not made where
   expect(world.gets).toBe(0);
 });
 
-test("a confirmation asked for more than a lease before the read does not count, whenever it comes", async () => {
+test("a confirmation requested more than a lease before the read does not count, whenever it arrives", async () => {
   const { world, questions, store, record, confirm, turn } = setup();
   const early = store.get("default", record.keyId);
   await turn();
@@ -76,7 +76,7 @@ test("a confirmation asked for more than a lease before the read does not count,
   expect(await late).toBe(record);
 });
 
-test("once three ticks found that the store cannot be asked, reads fail at once; from the first answer on they are made again", async () => {
+test("after three ticks without the store, reads fail at once; after its first answer they work again", async () => {
   const { world, questions, trust, store, record, confirm, turn } = setup();
   const reject = (index: number) => questions[index]?.reject(new Error("no majority"));
   for (const index of [0, 1]) {
@@ -98,7 +98,7 @@ test("once three ticks found that the store cannot be asked, reads fail at once;
   confirm(5);
   await back;
   expect(await store.get("default", record.keyId)).toBe(record);
-  // What was asked before the answer and fails after it says nothing any more.
+  // A question from before the answer that fails after it no longer matters.
   reject(4);
   await slow;
   world.nowMs = leaseMs + 1;

@@ -16,7 +16,7 @@ function setup() {
   return { flights, loads, join, start, pass: (ms: number) => (nowMs += ms) };
 }
 
-test("loads of one key at one epoch are one load, and all get its answer", async () => {
+test("loads of one key in one epoch share one load and its result", async () => {
   const { loads, join } = setup();
   const answers = [join(), join(), join()];
   expect(loads).toHaveLength(1);
@@ -26,7 +26,7 @@ test("loads of one key at one epoch are one load, and all get its answer", async
   expect(loads).toHaveLength(2);
 });
 
-test("other keys, tenants and epochs have loads of their own", () => {
+test("other keys, tenants and epochs have separate loads", () => {
   const { loads, join } = setup();
   void join("a");
   void join("b");
@@ -46,7 +46,7 @@ test("a load is joined for half a second", () => {
   expect(loads).toHaveLength(2);
 });
 
-test("start joins nothing, but is joined", () => {
+test("start joins no load, but others join it", () => {
   const { loads, join, start } = setup();
   void join();
   void start();
@@ -68,7 +68,7 @@ test("a superseded load is marked and not joined; later ones of the key are not 
   expect(await Promise.all([old, other, fresh])).toEqual(["load 0", "load 2", "load 3"]);
 });
 
-test("a load that fails is everybody's failure who joined it, and nobody's later", async () => {
+test("a load that fails fails for all that joined it, and for no later ones", async () => {
   const { loads, join } = setup();
   const answers = [join(), join()];
   loads[0]?.fail(new Error("down"));

@@ -12,7 +12,7 @@ const other = keyRecord({ keyId: "OTHER" });
 const tickMs = 250;
 const cacheTtlMs = 60_000;
 
-/** A process whose store answers at once, or refuses at once while it is down. Nothing happens that the test does not do. */
+/** A process whose store answers at once, or refuses at once while it is down. Nothing happens unless the test makes it happen. */
 async function setup({ graceMs = 60_000 } = {}) {
   const world = { nowMs: 1_000_000, isDown: false };
   const answer = async <T>(value: T): Promise<T> => {
@@ -54,10 +54,10 @@ async function setup({ graceMs = 60_000 } = {}) {
       await trust.tick();
     }
   };
-  /** "hit", "miss" or what it was refused for; undefined while it waits. */
+  /** Returns "hit", "miss" or why the read was refused; undefined while it waits. */
   const read = (directive: CacheDirective = "none") => {
     const reading = { outcome: undefined as string | undefined, settled: Promise.resolve() };
-    reading.settled = reader.read("default", record.keyId, directive).then(
+    reading.settled = Promise.resolve(reader.read("default", record.keyId, directive)).then(
       ({ outcome }) => {
         reading.outcome = outcome;
       },
@@ -73,7 +73,7 @@ async function setup({ graceMs = 60_000 } = {}) {
   return { world, reader, announcer, tick, read, turn };
 }
 
-test("a cached key is answered where the process stood still while the store went", async () => {
+test("a cached key is served if the process was paused while the store failed", async () => {
   const { world, tick, read, turn } = await setup();
   world.nowMs += 1500;
   world.isDown = true;
@@ -89,7 +89,7 @@ test("a cached key is answered where the process stood still while the store wen
   expect([first.outcome, second.outcome]).toEqual(["hit", "hit"]);
 });
 
-test("it is answered as well where the store is there again before three ticks", async () => {
+test("it is also served if the store is back before three ticks", async () => {
   const { world, tick, read, turn } = await setup();
   world.nowMs += 1500;
   world.isDown = true;
@@ -102,14 +102,14 @@ test("it is answered as well where the store is there again before three ticks",
   expect(reading.outcome).toBe("hit");
 });
 
-test("a key whose entry ran out as the store went is answered for the grace", async () => {
+test("a key whose entry expired as the store failed is served for the grace period", async () => {
   const { world, tick, read, turn } = await setup();
   await tick(cacheTtlMs / tickMs);
   world.isDown = true;
   const reading = read();
   await turn();
   expect(reading.outcome).toBeUndefined();
-  // Within the lease of the last answer the entry is too old; once the store is lost it is not.
+  // Within the lease of the last answer the entry is too old; once the store is lost it may be served.
   await tick(5);
   await reading.settled;
   const later = read();
@@ -126,7 +126,7 @@ test.each(["no-cache", "no-store"] as const)("a read with %s is refused at once"
   expect(reading.outcome).toBe("STORE_UNAVAILABLE");
 });
 
-test("where nothing is served without the store, a read is refused at once", async () => {
+test("without a grace period, a read is refused at once", async () => {
   const { world, read, turn } = await setup({ graceMs: 0 });
   world.nowMs += 1500;
   world.isDown = true;
@@ -135,7 +135,7 @@ test("where nothing is served without the store, a read is refused at once", asy
   expect(reading.outcome).toBe("STORE_UNAVAILABLE");
 });
 
-test("after the grace nothing is answered", async () => {
+test("after the grace period nothing is served", async () => {
   const { world, tick, read } = await setup();
   world.nowMs += 60_000;
   world.isDown = true;
@@ -145,7 +145,7 @@ test("after the grace nothing is answered", async () => {
   expect(reading.outcome).toBe("STORE_UNAVAILABLE");
 });
 
-test("a key that changed in this process meanwhile is not answered as it was", async () => {
+test("a key that this process changed in the meantime is not served in its old state", async () => {
   const { world, announcer, tick, read, turn } = await setup();
   world.nowMs += 1500;
   const announce = announcer.beginChange("default", record.keyId);
@@ -158,7 +158,7 @@ test("a key that changed in this process meanwhile is not answered as it was", a
   expect(reading.outcome).toBe("STORE_UNAVAILABLE");
 });
 
-test("of many keys each has its own answer", async () => {
+test("each of many keys has its own result", async () => {
   const { world, reader, tick } = await setup();
   world.nowMs += 1500;
   world.isDown = true;

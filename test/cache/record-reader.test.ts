@@ -5,7 +5,7 @@ import { createVerifierCache } from "../../src/cache/verifier-cache.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
 import { keyRecord } from "../support/key-record.ts";
 
-/** A store whose loads finish when the test says so, which is what races are made of. */
+/** A store whose loads finish when the test says so, to produce races. */
 function slowStore(initial: KeyRecord | null) {
   let current = initial;
   const finish: (() => void)[] = [];
@@ -18,7 +18,7 @@ function slowStore(initial: KeyRecord | null) {
       return new Promise<KeyRecord | null>((resolve) => finish.push(() => resolve(answer)));
     },
     asked: [] as (readonly string[])[],
-    /** Knows one key only, as `get` does. */
+    /** Knows only one key, as `get` does. */
     getMany(_tenant: string, keyIds: readonly string[]) {
       this.asked.push(keyIds);
       const answers = keyIds.map((keyId) => (keyId === current?.keyId ? current : null));
@@ -54,7 +54,7 @@ function setup(initial: KeyRecord | null = record) {
 }
 
 describe("the record reader", () => {
-  test("asks the store once for concurrent misses, then serves hits until the TTL is over", async () => {
+  test("asks the store once for concurrent misses, then serves hits until the TTL ends", async () => {
     const { store, read, finishAll, pass } = setup();
     const answers = [read(), read(), read()];
     await Promise.resolve();
@@ -97,7 +97,7 @@ describe("the record reader", () => {
     expect((await after).record).toEqual(revoked);
   });
 
-  test("no-cache asks the store anew and fills the cache, no-store leaves it alone", async () => {
+  test("no-cache asks the store and fills the cache; no-store does not fill it", async () => {
     const { store, read, finishAll } = setup();
     const first = read("no-store");
     await finishAll();
@@ -113,7 +113,7 @@ describe("the record reader", () => {
     expect((await read()).record).toEqual(record);
   });
 
-  test("remembers for a moment that a key is absent, and forgets it when the key is made", async () => {
+  test("remembers for a moment that a key is absent, until the key is created", async () => {
     const { store, announcer, read, finishAll } = setup(null);
     const first = read();
     await finishAll();
@@ -127,7 +127,7 @@ describe("the record reader", () => {
     expect(await second).toEqual({ record, outcome: "miss" });
   });
 
-  test("a failed load is nobody's answer but its own", async () => {
+  test("a failed load fails only its own callers", async () => {
     let failing = true;
     const { reader } = createVerifierCache({
       store: { get: async () => (failing ? Promise.reject(new Error("down")) : record), getMany: () => Promise.reject(new Error("down")) },
@@ -145,7 +145,7 @@ describe("the record reader", () => {
     expect(await reader.read("default", record.keyId, "none")).toEqual({ record, outcome: "miss" });
   });
 
-  test("a batch asks the store once for what it has not, in the order of the keys, each once", async () => {
+  test("a batch asks the store once for its misses, each key once, in order", async () => {
     const { store, reader, read, finishAll } = setup();
     const first = read();
     await finishAll();
@@ -164,7 +164,7 @@ describe("the record reader", () => {
     expect(await reader.readMany("default", [], "none")).toEqual([]);
   });
 
-  test("a batch and single reads share what is under way, and a change supersedes both", async () => {
+  test("a batch and single reads share loads in progress, and a change supersedes both", async () => {
     const { store, reader, announcer, read, finishAll } = setup();
     const single = read();
     const batch = reader.readMany("default", [record.keyId, "A"], "none");
@@ -179,7 +179,7 @@ describe("the record reader", () => {
     expect((await after).map((answer) => answer.status === "fulfilled" && answer.value.outcome)).toEqual(["hit", "miss"]);
   });
 
-  test("a batch that does not use the cache asks anew for all its keys", async () => {
+  test("a batch that does not use the cache asks for all its keys", async () => {
     const { store, reader, read, finishAll } = setup();
     const first = read();
     await finishAll();
@@ -198,7 +198,7 @@ describe("the record reader", () => {
     ]);
   });
 
-  test("what a batch has in the cache is answered where the store fails for the rest", async () => {
+  test("a batch returns what it found in the cache if the store fails for the rest", async () => {
     const { store, reader, read, finishAll } = setup();
     const first = read();
     await finishAll();

@@ -8,7 +8,7 @@ const leaseMs = 1000;
 const graceMs = 60_000;
 const tickMs = 250;
 
-/** One process's trust, with a store and a shared cache that are there until the test says otherwise. */
+/** The trust of one process, with a store and a shared cache that work until the test says otherwise. */
 function setup({ grace = graceMs, hasShared = true } = {}) {
   const world = { nowMs: 0, resets: 0, isStoreThere: true, generation: { number: 0, cacheId: "" } as CacheGeneration };
   const beats: string[] = [];
@@ -34,7 +34,7 @@ function setup({ grace = graceMs, hasShared = true } = {}) {
     },
     createBeatId: () => `beat${beatNumber++}`,
   });
-  /** So many steps of the clock, the heartbeats coming round at once or not at all. */
+  /** Advances the clock by this many steps. Heartbeats return at once or not at all. */
   const tick = async (times = 1, beatsComeRound = true) => {
     for (let count = 0; count < times; count += 1) {
       world.nowMs += tickMs;
@@ -47,7 +47,7 @@ function setup({ grace = graceMs, hasShared = true } = {}) {
 }
 
 describe("a process that reaches everything", () => {
-  test("believes nothing before its first tick, then adopts the shared cache and trusts both", async () => {
+  test("trusts nothing before its first tick, then adopts the shared cache and trusts both", async () => {
     const { world, trust, tick } = setup();
     expect([trust.mode(), trust.localUse(), trust.generationOf("run1")]).toEqual(["none", "never", null]);
     await tick();
@@ -56,7 +56,7 @@ describe("a process that reaches everything", () => {
     expect([trust.mode(), trust.localUse(), trust.generationOf("run1"), trust.generationOf("run2")]).toEqual(["leased", "first", 1, null]);
   });
 
-  test("goes on doing so", async () => {
+  test("continues to trust both", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     const { epoch } = trust;
@@ -64,7 +64,7 @@ describe("a process that reaches everything", () => {
     expect([trust.localUse(), trust.epoch, world.generation.number]).toEqual(["first", epoch, 1]);
   });
 
-  test("clears its entries and begins an epoch where another generation began, and where messages may be missing", async () => {
+  test("clears its entries and begins an epoch if another generation began, or if messages may be missing", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     const { epoch } = trust;
@@ -78,7 +78,7 @@ describe("a process that reaches everything", () => {
 });
 
 describe("heartbeats", () => {
-  test("without them in-process entries are not served, for one lease from when the last one was sent", async () => {
+  test("without them, in-process entries are served only until one lease after the last one was sent", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     const sentMs = world.nowMs;
@@ -88,7 +88,7 @@ describe("heartbeats", () => {
     expect([trust.mode(), trust.localUse()]).toEqual(["leased", "never"]);
   });
 
-  test("one that comes round late proves only what was before it", async () => {
+  test("one that returns late proves only what came before it", async () => {
     const { world, trust, beats, tick } = setup();
     await tick(2);
     await trust.tick();
@@ -98,7 +98,7 @@ describe("heartbeats", () => {
     expect(trust.localUse()).toBe("never");
   });
 
-  test("by way of another server, or of another process, they prove nothing", async () => {
+  test("through another server, or from another process, they prove nothing", async () => {
     const { trust, shared, beats, tick } = setup();
     await tick(1, false);
     await tick(1, false);
@@ -110,7 +110,7 @@ describe("heartbeats", () => {
     expect(trust.localUse()).toBe("never");
   });
 
-  test("tell of a generation that the store cannot be asked for; it is taken over, but no proof that the store is there", async () => {
+  test("announce a generation while the store cannot be asked; it is adopted, but does not prove that the store works", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     world.isStoreThere = false;
@@ -123,7 +123,7 @@ describe("heartbeats", () => {
     expect(trust.generationOf("run1")).toBe(7);
   });
 
-  test("one is sent as soon as a new generation is known", async () => {
+  test("are sent as soon as a new generation is known", async () => {
     const { world, trust, beats, tick } = setup();
     await tick(2);
     world.generation = { number: 5, cacheId: "run1" };
@@ -131,7 +131,7 @@ describe("heartbeats", () => {
     expect(beats.map(generationOfBeat)).toEqual([{ number: 5, cacheId: "run1" }]);
   });
 
-  test("name the generation, whatever the cache id is; what is none is passed over", async () => {
+  test("name the generation, whatever the cache id is; other messages are ignored", async () => {
     for (const generation of [
       { number: 0, cacheId: "" },
       { number: 12, cacheId: "a:b:c" },
@@ -147,7 +147,7 @@ describe("heartbeats", () => {
 });
 
 describe("while the store is lost", () => {
-  test("the lease runs out, then the grace", async () => {
+  test("the lease ends, then the grace period", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     const askedMs = world.nowMs;
@@ -162,7 +162,7 @@ describe("while the store is lost", () => {
     expect([trust.mode(), trust.localUse()]).toEqual(["none", "never"]);
   });
 
-  test("without a grace nothing is served beyond the lease", async () => {
+  test("without a grace period nothing is served after the lease", async () => {
     const { world, trust, tick } = setup({ grace: 0 });
     await tick(2);
     world.isStoreThere = false;
@@ -170,7 +170,7 @@ describe("while the store is lost", () => {
     expect([trust.mode(), trust.localUse()]).toEqual(["none", "never"]);
   });
 
-  test("in-process entries without a heartbeat come last, and no longer than one grace after it", async () => {
+  test("in-process entries without a heartbeat are used last, and for at most one grace period after it", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     const provenMs = world.nowMs;
@@ -182,7 +182,7 @@ describe("while the store is lost", () => {
     expect([trust.mode(), trust.localUse()]).toEqual(["grace", "never"]);
   });
 
-  test("a process that stood still does not take it for lost, but asks it", async () => {
+  test("a process that was paused does not treat the store as lost, but asks it", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     world.nowMs += 5000;
@@ -192,8 +192,8 @@ describe("while the store is lost", () => {
   });
 });
 
-describe("a change is settled", () => {
-  test("without more where the cache server of the generation in force was told", async () => {
+describe("a change is guaranteed", () => {
+  test("at once if the cache server of the generation in force was told", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     await trust.settle({ cacheId: "run1", generation: 1 });
@@ -204,7 +204,7 @@ describe("a change is settled", () => {
     ["nobody was told", null],
     ["another server was told", { cacheId: "run2", generation: 1 }],
     ["it was told under another generation", { cacheId: "run1", generation: 0 }],
-  ])("by a new generation where %s", async (_case, told) => {
+  ])("by a new generation if %s", async (_case, told) => {
     const { world, trust, tick } = setup();
     await tick(2);
     const { epoch } = trust;
@@ -212,21 +212,21 @@ describe("a change is settled", () => {
     expect([world.generation, trust.epoch, trust.generationOf("run1")]).toEqual([{ number: 2, cacheId: "run1" }, epoch + 1, 2]);
   });
 
-  test("by one that somebody else began meanwhile", async () => {
+  test("by a generation that another process began meanwhile", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     await Promise.all([trust.settle(null), trust.settle(null), trust.settle(null)]);
     expect([world.generation.number, trust.generationOf("run1")]).toEqual([2, 2]);
   });
 
-  test("not where the store cannot be asked", async () => {
+  test("not if the store cannot be asked", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     world.isStoreThere = false;
     await expect(trust.settle({ cacheId: "run1", generation: 1 })).rejects.toThrow("away");
   });
 
-  test("by a new generation as soon as the store is there again, where it could not be asked", async () => {
+  test("by a new generation as soon as the store is back", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
     world.isStoreThere = false;
@@ -241,7 +241,7 @@ describe("a change is settled", () => {
 });
 
 describe("another run of the cache server", () => {
-  test("is not believed, and gets a generation of its own after a while", async () => {
+  test("is not trusted, and gets its own generation after a while", async () => {
     const { world, shared, trust, tick } = setup();
     await tick(2);
     shared.cacheId = "run2";
@@ -253,7 +253,7 @@ describe("another run of the cache server", () => {
     expect(trust.localUse()).toBe("first");
   });
 
-  test("that is gone again, or none at all, changes nothing", async () => {
+  test("that disappears again, or no server at all, changes nothing", async () => {
     const { world, shared, tick } = setup();
     await tick(2);
     shared.cacheId = "run2";

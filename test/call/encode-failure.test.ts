@@ -15,7 +15,7 @@ import { createMetrics } from "../../src/telemetry/metrics/metrics.ts";
 import { createTranscoder } from "../../src/transcode/transcoder.ts";
 import { serve, type TestServer } from "../server/support.ts";
 
-/** Answers that no protocol can encode: the number has no binary form, the time no JSON. */
+/** Responses that no protocol can encode: the number has no binary form, the time has no JSON form. */
 const unwritable = { isValid: true, rateLimitRemaining: 1n << 80n, expireTime: { seconds: 1n << 40n } };
 
 const lines: Record<string, unknown>[] = [];
@@ -25,7 +25,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   const log = createLog("debug", { write: (line) => void lines.push(JSON.parse(line)) });
-  // A clock that only goes on: by 5 ms each time it is asked.
+  // A clock that advances by 5 ms each time it is read.
   const monotonicMs = (): number => {
     nowMs += 5;
     return nowMs;
@@ -89,7 +89,7 @@ test.each([
   ["grpc", rpcPath, "application/grpc", Buffer.alloc(5)],
   ["grpc-web", rpcPath, "application/grpc-web", Buffer.alloc(5)],
   ["grpc-web", rpcPath, "application/grpc-web-text", "AAAAAAA="],
-])("an answer that cannot be encoded is one failed call, logged with its cause: %s", async (protocol, path, contentType, body) => {
+])("a response that cannot be encoded counts as one failed call, logged with its cause: %s", async (protocol, path, contentType, body) => {
   const count = (code: string) => metrics.rpcCalls.of("AdminVerifyApiKey", protocol, code).value;
   const before = [count("INTERNAL"), count("OK")];
   lines.length = 0;

@@ -4,10 +4,10 @@ import { parseTraceparent } from "../../src/call/trace-context.ts";
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const spanId = "b7ad6b7169203331";
 
-test("a traceparent is read as W3C Trace Context says", () => {
+test("a traceparent is read as in W3C Trace Context", () => {
   expect(parseTraceparent(`00-${traceId}-${spanId}-01`)).toEqual({ traceId, spanId, isSampled: true });
   expect(parseTraceparent(`00-${traceId}-${spanId}-00`)).toEqual({ traceId, spanId, isSampled: false });
-  // Unknown flags, and what a later version has to say.
+  // Unknown flags, and the additional text of a later version.
   expect(parseTraceparent(`cc-${traceId}-${spanId}-fb-what-comes-then`)).toEqual({ traceId, spanId, isSampled: true });
 });
 
@@ -25,6 +25,6 @@ test.each([
   `01-${traceId}-${spanId}-01more`,
   ` 00-${traceId}-${spanId}-01`,
   `00-${traceId}-${spanId}-01, 00-${traceId}-${spanId}-01`,
-])("what is none is passed over: %s", (text) => {
+])("an invalid one is ignored: %s", (text) => {
   expect(parseTraceparent(text)).toBeUndefined();
 });

@@ -11,7 +11,7 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 /** The official crate of the reference's version, ory-client 1.22.43, driven by test/clients/rust: every function of its api_keys_api. */
 const session = findTool("ory-client-session");
 const isDue = process.env.CI !== undefined && findExecutable("cargo") !== undefined;
-const title = `ory-client 1.22.43${session === undefined ? " (skipped: npm run test:tools builds it where Cargo is)" : ""}`;
+const title = `ory-client 1.22.43${session === undefined ? " (skipped: npm run test:tools builds it if Cargo is installed)" : ""}`;
 
 describe.skipIf(session === undefined && !isDue)(title, () => {
   let server: ServerProcess;
@@ -28,12 +28,12 @@ describe.skipIf(session === undefined && !isDue)(title, () => {
     await server?.[Symbol.asyncDispose]();
   });
 
-  /** What the crate made of the answer: `ok`, its error for a status, or one of its own. */
+  /** What the crate made of the response: `ok`, its error for a status, or one of its own errors. */
   const call = async (name: string, request: JsonObject = {}): Promise<{ ok?: JsonObject; status?: number; client_error?: string }> => {
     called.add(name);
     crate.stdin.write(`${JSON.stringify({ function: name, ...request })}\n`);
     const { value, done } = await answers.next();
-    if (done === true) throw new Error("the crate's process ended");
+    if (done === true) throw new Error("the crate's process exited");
     return JSON.parse(value);
   };
   const ok = async (name: string, request?: JsonObject): Promise<Record<string, unknown>> => {
@@ -48,7 +48,7 @@ describe.skipIf(session === undefined && !isDue)(title, () => {
     });
     return { key_id: (issued_api_key as { key_id: string }).key_id, secret: String(secret) };
   };
-  /** The crate knows no answer without a body: it reports an error although the call worked. */
+  /** The crate cannot handle a response without a body: it reports an error although the call succeeded. */
   const bodyless = { client_error: expect.stringContaining("error in serde: Received `application/octet-stream`") };
 
   test("issued keys from issue to revocation", async () => {
@@ -63,7 +63,7 @@ describe.skipIf(session === undefined && !isDue)(title, () => {
     expect(await verify(secret)).toMatchObject({ is_valid: false, error_code: "VERIFICATION_ERROR_REVOKED" });
   });
 
-  test("imported keys, and the empty 204 that it takes for an error", async () => {
+  test("imported keys, and the empty 204 that it treats as an error", async () => {
     const { key_id } = await ok("admin_import_api_key", { body: { raw_key: "sk_one", name: "Stripe", actor_id: "ann" } });
     expect(await ok("admin_get_imported_api_key", { key_id: String(key_id) })).toMatchObject({ name: "Stripe" });
     expect(await ok("admin_list_imported_api_keys")).toMatchObject({ imported_api_keys: [{ key_id }] });
@@ -108,7 +108,7 @@ describe.skipIf(session === undefined && !isDue)(title, () => {
     expect(await verify((token as { token: string }).token)).toMatchObject({ is_valid: true, scopes: ["read"] });
   });
 
-  test("none was left out", () => {
+  test("every function was called", () => {
     const program = readFileSync(join(import.meta.dirname, "rust/src/main.rs"), "utf8");
     const functions = [...program.matchAll(/^ +"(\w+)" =>/gm)].map(([, name]) => name);
     expect(functions).toHaveLength(17);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { HttpClient } from "./http-client.ts";
 
-/** Path and body of a request that makes a change; a success is its acknowledgement. */
+/** Path and body of a request that makes a change. A success acknowledges it. */
 export interface Change {
   readonly method: string;
   readonly path: string;
@@ -11,12 +11,13 @@ export interface Change {
 /** A key before and after one change. */
 export interface Subject {
   readonly verifyBody: object;
+  readonly verifyHeaders?: Readonly<Record<string, string>>;
   readonly change: Change;
-  /** One more, which is sent once the first is acknowledged. */
+  /** A second change, sent once the first is acknowledged. */
   readonly followedBy?: Change;
 }
 
-/** What ends the acceptance of a key, or of what it may do. */
+/** A change after which a key, or some of its permissions, must be refused. */
 export interface ChangeKind {
   readonly name: string;
   prepare(http: HttpClient): Promise<Subject>;
@@ -34,7 +35,7 @@ export const revocation: ChangeKind = {
   },
 };
 
-/** The same, where what is presented is a macaroon that was derived from a JWT that was derived from the key. */
+/** The same for a macaroon that was derived from a JWT that was derived from the key. */
 export const rootRevocation: ChangeKind = {
   name: "revocation of a token's root",
   async prepare(http) {
@@ -48,9 +49,9 @@ export const rootRevocation: ChangeKind = {
   },
 };
 
-/** A revocation whose reason rises as soon as it is acknowledged: the last of the two records must be the one that stays. */
+/** A revocation whose reason becomes more serious as soon as it is acknowledged: the second of the two records must stay. */
 export const raisedReason: ChangeKind = {
-  name: "revocation and a graver reason",
+  name: "revocation and a more serious reason",
   async prepare(http) {
     const { keyId, credential } = await issue(http);
     const revoke = (reason: string) => ({ method: "POST", path: `${admin}/apiKeys/${keyId}:revoke`, body: { reason } });
@@ -87,9 +88,9 @@ export const disabling: ChangeKind = {
   },
 };
 
-/** A key that is within its grace, which the revocation cuts short. */
+/** A key within its grace period, which the revocation cuts short. */
 export const revocationInGrace: ChangeKind = {
-  name: "revocation within the grace of a rotation",
+  name: "revocation within the grace period of a rotation",
   async prepare(http) {
     const { keyId, credential } = await issue(http);
     const body = { reason: "REVOCATION_REASON_KEY_COMPROMISE" };
@@ -114,15 +115,39 @@ export const deletion: ChangeKind = {
   },
 };
 
-async function issue(http: HttpClient): Promise<{ keyId: string; credential: string }> {
-  const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { scopes: ["orders:read", "orders:write"] });
+/** Each subject is a tenant. In turn they are verified by a key, a JWT that was derived from it, and a macaroon that was derived from the JWT. */
+export const suspension: ChangeKind = {
+  name: "tenant suspended",
+  async prepare(http) {
+    const tenant = `t-${randomUUID()}`;
+    const { status } = await http.send("POST", `${admin}/tenants?tenant_id=${tenant}`, {});
+    if (status !== 201) throw new Error(`create answered ${status}`);
+    const verifyHeaders = { "keywright-tenant": tenant };
+    const { credential } = await issue(http, verifyHeaders);
+    const jwt = await derive(http, credential, "JWT", verifyHeaders);
+    const credentials = [credential, jwt, await derive(http, jwt, "MACAROON", verifyHeaders)];
+    turn += 1;
+    const change = { method: "POST", path: `${admin}/tenants/${tenant}:suspend`, body: {} };
+    return { verifyBody: { credential: credentials[turn % credentials.length] }, verifyHeaders, change };
+  },
+};
+let turn = 0;
+
+async function issue(http: HttpClient, headers: Readonly<Record<string, string>> = {}): Promise<{ keyId: string; credential: string }> {
+  const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { scopes: ["orders:read", "orders:write"] }, headers);
   if (status !== 201) throw new Error(`issue answered ${status}: ${JSON.stringify(body)}`);
   const { issued_api_key, secret } = body as { issued_api_key: { key_id: string }; secret: string };
   return { keyId: issued_api_key.key_id, credential: secret };
 }
 
-async function derive(http: HttpClient, credential: string, algorithm: string): Promise<string> {
-  const { status, body } = await http.send("POST", `${admin}/apiKeys:derive`, { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` });
+async function derive(
+  http: HttpClient,
+  credential: string,
+  algorithm: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const request = { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` };
+  const { status, body } = await http.send("POST", `${admin}/apiKeys:derive`, request, headers);
   if (status !== 200) throw new Error(`derive answered ${status}: ${JSON.stringify(body)}`);
   return (body as { token: { token: string } }).token.token;
 }

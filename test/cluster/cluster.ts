@@ -10,7 +10,7 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { type ProxyMode, startTcpProxy } from "../support/tcp-proxy.ts";
 import { type HttpClient, openHttpClient } from "./http-client.ts";
 
-/** One Keywright process, with a wire of its own to each of its backends. */
+/** One Keywright process, with its own connection to each of its backends. */
 export interface Node {
   readonly name: string;
   readonly server: ServerProcess;
@@ -30,15 +30,15 @@ export interface Cluster extends AsyncDisposable {
 export interface ClusterOptions {
   readonly nodeCount?: number;
   readonly mongoMembers?: 1 | 3;
-  /** Settings on top of store, cache and secrets. */
+  /** Settings in addition to store, cache and secrets. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The same for single nodes, by their position. */
+  /** The same for single nodes, by position. */
   readonly nodeEnv?: readonly Readonly<Record<string, string>>[];
 }
 
 const detourFile = pathToFileURL(join(import.meta.dirname, "detour.ts")).href;
 
-/** Keywright processes over one replica set and one redis-server. Rejects where there is no mongod or no redis-server. */
+/** Starts Keywright processes over one replica set and one redis-server. Rejects if there is no mongod or no redis-server. */
 export async function startCluster({ nodeCount = 3, mongoMembers = 3, env = {}, nodeEnv = [] }: ClusterOptions = {}): Promise<Cluster> {
   await using resources = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "keywright-cluster-"));
@@ -60,7 +60,7 @@ export async function startCluster({ nodeCount = 3, mongoMembers = 3, env = {}, 
   const starts = Array.from({ length: nodeCount }, (_, index) =>
     startNode(`server ${index + 1}`, { mongo, redis }, { ...shared, ...nodeEnv[index] }, resources),
   );
-  // All of them first: what still starts when another one fails has to be stopped too.
+  // Waits for all, because a node that still starts when another fails must be stopped too.
   await Promise.allSettled(starts);
   const nodes = await Promise.all(starts);
   const owned = resources.move();

@@ -3,8 +3,8 @@ import { serverBinary } from "../../scripts/test-servers.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 
 /**
- * `describe` with a cluster, which is there from the first hook or test on. One skipped test says why where there can be none; where the
- * environment says CI, that is an error. To be awaited at the top of a test file.
+ * `describe` with a cluster, which exists from the first hook or test on. If it cannot be started, one skipped test gives the reason; in CI
+ * that is an error. Await it at the top of a test file.
  */
 export async function describeOnCluster(name: string, options: ClusterOptions, body: (cluster: () => Cluster) => void): Promise<void> {
   const unavailable = await Promise.all([serverBinary("mongod"), serverBinary("redis-server")]).then(

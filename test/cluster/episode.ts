@@ -4,7 +4,7 @@ import type { Cluster, Node } from "./cluster.ts";
 import { type HammerCounts, startHammer, type Track } from "./hammer.ts";
 
 export interface Fault {
-  /** Before the first change. */
+  /** Runs before the first change. */
   prepare?(): Promise<void>;
   begin(): Promise<void>;
   end(): Promise<void>;
@@ -12,30 +12,36 @@ export interface Fault {
 
 export interface Plan {
   readonly cluster: Cluster;
-  /** Takes the changes. */
+  /** The node that receives the changes. */
   readonly changer: Node;
   readonly kind: ChangeKind;
   readonly keyCount: number;
-  /** Null: all is well all the time. */
+  /** Null: no fault. */
   readonly fault: Fault | null;
   readonly pace: Pace;
 }
 
 export interface Outcome {
-  /** One per acknowledged change: from its acknowledgement to the start of the last verification that another node accepted; 0: none later. */
+  /**
+   * One per acknowledged change: time from its acknowledgement to the start of the last verification that another node accepted. 0: none
+   * after it.
+   */
   readonly elsewhereMs: readonly number[];
-  /** The same for the node that took the change. */
+  /** The same for the node that made the change. */
   readonly ownMs: readonly number[];
-  /** One per change and other node: from the acknowledgement to the first verification that began after it; how sharp the figures are. */
+  /**
+   * One per change and other node: time from the acknowledgement to the first verification that began after it. Shows how precise the
+   * figures are.
+   */
   readonly lookMs: readonly number[];
   readonly counts: HammerCounts;
-  /** Answers to changes other than successes. */
+  /** Responses to changes other than successes. */
   readonly refusedChanges: number;
 }
 
 const loopsPerNode = 2;
 const warmWithinMs = 20_000;
-/** When what happens in an episode with a fault, counted from its beginning. Changes go on from before the fault, through it, until after it. */
+/** The timing of an episode with a fault, counted from its beginning. Changes start before the fault and end after it. */
 export interface Pace {
   readonly firstChangeMs: number;
   readonly faultMs: number;
@@ -49,7 +55,7 @@ export const longPace: Pace = { firstChangeMs: 400, faultMs: 700, faultEndMs: 27
 export const shortPace: Pace = { firstChangeMs: 200, faultMs: 400, faultEndMs: 1900, lastChangeMs: 2300, watchMs: 1200 };
 const healthyPace = { firstChangeMs: 200, gapMs: 40, watchMs: 300 };
 
-/** Changes keys at one node, one after the other, while every node verifies them, and measures how long the old state is accepted. */
+/** Changes keys at one node, one after the other, while every node verifies them. Measures how long the old state is accepted. */
 export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace }: Plan): Promise<Outcome> {
   const subjects = await prepareAll(changer, kind, keyCount);
   await Promise.all(cluster.nodes.map((node) => warm(node, subjects)));
@@ -114,13 +120,13 @@ async function prepareAll({ http }: Node, kind: ChangeKind, count: number): Prom
   return subjects;
 }
 
-/** Verifies every key until it comes out of a cache: also the wait for the end of an earlier fault's consequences. */
+/** Verifies every key until it comes from a cache. Also waits for the consequences of an earlier fault to end. */
 async function warm({ http, name }: Node, subjects: readonly Subject[]): Promise<void> {
   const deadlineMs = performance.now() + warmWithinMs;
-  for (const { verifyBody } of subjects) {
+  for (const { verifyBody, verifyHeaders } of subjects) {
     for (;;) {
-      const { status, body, cacheStatus } = await http.send("POST", verifyPath, verifyBody);
-      if (status === 200 && !(body as { is_valid: boolean }).is_valid) throw new Error(`${name} refuses a key that lives`);
+      const { status, body, cacheStatus } = await http.send("POST", verifyPath, verifyBody, verifyHeaders);
+      if (status === 200 && !(body as { is_valid: boolean }).is_valid) throw new Error(`${name} refuses a valid key`);
       if (cacheStatus.endsWith("hit")) break;
       if (performance.now() > deadlineMs) throw new Error(`${name} does not cache: ${status} ${cacheStatus}`);
       await sleep(2);

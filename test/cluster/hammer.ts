@@ -1,14 +1,14 @@
 import { type Subject, verifyPath } from "./changes.ts";
 import type { Node } from "./cluster.ts";
 
-/** What became of one key. Times are milliseconds of `performance.now()` in this process. */
+/** What happened to one key. Times are milliseconds of `performance.now()` in this process. */
 export interface Track {
   readonly subject: Subject;
-  /** When the change will be asked for. */
+  /** When the change will be requested. */
   readonly dueMs: number;
-  /** When its acknowledgement arrived; null: not yet. */
+  /** When its acknowledgement arrived; null before that. */
   acknowledgedMs: number | null;
-  /** By node: start of the latest verification that still found the old state. */
+  /** By node: start of the latest verification that found the old state. */
   readonly lastAcceptedMs: Map<Node, number>;
   /** By node: start of the first verification after the acknowledgement. */
   readonly firstLookMs: Map<Node, number>;
@@ -18,23 +18,24 @@ export interface HammerCounts {
   verifications: number;
   hits: number;
   slowestMs: number;
-  /** Answers other than 200, by status and reason, or why there was none. */
+  /** Responses other than 200, by status and reason, or why there was none. */
   readonly others: Map<string, number>;
 }
 
-/** From so long before its change on a key has most of the verifications, until so long after it was last accepted. */
+/** Most verifications go to a key from this long before its change until this long after it was last accepted. */
 const focusLeadMs = 10;
 const focusTailMs = 150;
 
-/** Verifies the keys at every node without pause, most of all those that change at the moment, until `stop` has been called. */
+/** Verifies the keys at every node without pause, mostly those that are changing, until `stop` is called. */
 export function startHammer(nodes: readonly Node[], tracks: readonly Track[], loopsPerNode: number) {
   const counts: HammerCounts = { verifications: 0, hits: 0, slowestMs: 0, others: new Map() };
   let running = true;
 
   const verify = async (node: Node, track: Track) => {
+    const { verifyBody, verifyHeaders } = track.subject;
     const startedMs = performance.now();
     if (track.acknowledgedMs !== null && !track.firstLookMs.has(node)) track.firstLookMs.set(node, startedMs);
-    const outcome = await node.http.send("POST", verifyPath, track.subject.verifyBody).catch((error: Error) => error);
+    const outcome = await node.http.send("POST", verifyPath, verifyBody, verifyHeaders).catch((error: Error) => error);
     counts.verifications += 1;
     counts.slowestMs = Math.max(counts.slowestMs, performance.now() - startedMs);
     if (outcome instanceof Error || outcome.status !== 200) {

@@ -2,19 +2,19 @@ import { Agent, request } from "node:http";
 
 export interface Answer {
   readonly status: number;
-  /** Undefined where the answer has no body. */
+  /** Undefined if the response has no body. */
   readonly body: unknown;
   readonly cacheStatus: string;
 }
 
 /** JSON/HTTP over connections that stay open. */
 export interface HttpClient {
-  /** Rejects only where no answer comes within `timeoutMs`. */
+  /** Rejects only if no response arrives within `timeoutMs`. */
   send(method: string, path: string, body?: object, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   close(): void;
 }
 
-/** Above every time-out of the server itself. */
+/** Longer than every time-out of the server itself. */
 const timeoutMs = 10_000;
 
 export function openHttpClient(port: number, token: string): HttpClient {

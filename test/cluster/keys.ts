@@ -9,7 +9,7 @@ export interface IssuedKey {
 
 export const issuedPath = "/v2alpha1/admin/issuedApiKeys";
 
-/** Requests of which each test wants to see the answer, whatever it is. */
+/** Requests whose responses each test checks itself. */
 export const keyRequests = {
   issue: (http: HttpClient) => http.send("POST", issuedPath, {}),
   rotate: (http: HttpClient, { keyId }: IssuedKey) => http.send("POST", `${issuedPath}/${keyId}:rotate`, {}),
@@ -20,7 +20,7 @@ export const keyRequests = {
     http.send("POST", verifyPath, { credential: secret }, cacheControl === undefined ? {} : { "cache-control": cacheControl }),
 };
 
-/** Of an answer to issue or rotate. */
+/** Reads the response of issue or rotate. */
 export function issuedKeyOf({ body }: Answer): IssuedKey {
   const { issued_api_key, secret } = body as { issued_api_key: { key_id: string }; secret: string };
   return { keyId: issued_api_key.key_id, secret };
@@ -32,14 +32,14 @@ export async function issueKey(http: HttpClient): Promise<IssuedKey> {
   return issuedKeyOf(answer);
 }
 
-/** VALID, the error code of a refused credential, or the status of an answer that is no verdict. */
+/** VALID, the error code of a refused credential, or the status of a response that is not a verdict. */
 export function verdictOf({ status, body }: Answer): string {
   if (status !== 200) return String(status);
   const { is_valid, error_code } = body as { is_valid: boolean; error_code?: string };
   return is_valid ? "VALID" : String(error_code).replace("VERIFICATION_ERROR_", "");
 }
 
-/** Verifies a valid key until it comes out of a cache. */
+/** Verifies a valid key until it comes from a cache. */
 export async function untilCached(http: HttpClient, key: IssuedKey): Promise<void> {
   const deadlineMs = performance.now() + 20_000;
   for (;;) {

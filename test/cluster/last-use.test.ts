@@ -5,13 +5,13 @@ import { describeOnCluster } from "./describe-on-cluster.ts";
 import { type IssuedKey, issueKey, keyRequests, untilCached, verdictOf } from "./keys.ts";
 
 const visibleWithinMs = 5000;
-/** After this long earlier uses have been written. */
+/** After this time earlier uses have been written. */
 const flushedMs = 2500;
 
 await describeOnCluster("last_used_time over several servers", { mongoMembers: 1 }, (cluster) => {
   const node = (index: number) => cluster().nodes[index] as Node;
 
-  test("is visible within 5 s, uses found in a cache included, and the newest one wins", async () => {
+  test("is visible within 5 s, including uses from a cache, and the newest wins", async () => {
     const key = await issueKey(node(0).http);
     for (const { http } of cluster().nodes) await untilCached(http, key);
     await sleep(flushedMs);
@@ -22,12 +22,12 @@ await describeOnCluster("last_used_time over several servers", { mongoMembers: 1
     console.info(`a use showed ${Date.now() - usedMs} ms later`);
   });
 
-  test("an older use that is written later does not take back a newer one", async () => {
+  test("an older use that is written later does not overwrite a newer one", async () => {
     const key = await issueKey(node(0).http);
     for (const { http } of cluster().nodes) await untilCached(http, key);
     await sleep(flushedMs);
     await use(node(0), key);
-    // Its buffered use is held back, while another server writes a newer one.
+    // Its buffered use is held back while another server writes a newer one.
     node(0).setMongo("cut");
     await sleep(1500);
     const newerMs = Date.now();
@@ -62,7 +62,7 @@ async function untilUsedAt(key: IssuedKey, node: Node, sinceMs: number): Promise
   }
 }
 
-/** 0: never. */
+/** Returns 0 if the key was never used. */
 async function lastUseMs(key: IssuedKey, { http }: Node): Promise<number> {
   const { last_used_time } = (await keyRequests.get(http, key)).body as { last_used_time?: string };
   return last_used_time === undefined ? 0 : Date.parse(last_used_time);

@@ -10,7 +10,7 @@ const limitMs = 10_000;
 await describeOnCluster("metrics over two servers", { nodeCount: 2, mongoMembers: 1, env: { KEYWRIGHT_METRICS_PORT: "0" } }, (cluster) => {
   const node = (index: number) => cluster().nodes[index] as Node;
 
-  test("Redis, its messages and the generation show; a change made at one server is heard at the other", async () => {
+  test("show Redis, its messages and the generation; the other server receives a change", async () => {
     const key = await issueKey(node(0).http);
     for (const { http } of cluster().nodes) await untilCached(http, key);
     const before = await scrape(node(1).server);
@@ -30,7 +30,7 @@ await describeOnCluster("metrics over two servers", { nodeCount: 2, mongoMembers
     await until(node(1), (now) => heard(now) > heard(before));
   });
 
-  test("a server cut off from Redis says so, and that it is back", async () => {
+  test("show when a server loses Redis and when it is back", async () => {
     node(1).setRedis("cut");
     const cut = await until(node(1), ({ value }) => value("keywright_redis_connected") === 0);
     expect(cut.value("keywright_cache_gaps_total")).toBeGreaterThan(0);

@@ -8,16 +8,16 @@ import { type IssuedKey, issuedKeyOf, issueKey, keyRequests, verdictOf } from ".
 
 const kills = 2;
 const writersPerNode = 3;
-/** A set that elects nobody for so long, on however busy a machine, is broken. */
+/** A set that elects no primary for this long is broken, even on a busy machine. */
 const maxWithoutWritesMs = 60_000;
-/** Longer than a lease: a process that stands still for so long can prove nothing when it goes on. */
+/** Longer than a lease: a process that was paused for this long can prove nothing when it continues. */
 const stallMs = 1200;
 
-await describeOnCluster("the primary mongod is killed under load, while a process stands still", { nodeCount: 2 }, (cluster) => {
+await describeOnCluster("the primary mongod is killed under load, while a process is paused", { nodeCount: 2 }, (cluster) => {
   test("no acknowledged issue, rotation or revocation is lost, and cached keys verify all the time", { timeout: 300_000 }, async () => {
     const { nodes, mongo } = cluster();
     const cached = await Promise.all(Array.from({ length: 5 }, () => issueKey((nodes[0] as Node).http)));
-    /** By secret: what a verification must find. Undefined: a change had no success for an answer, so either is right. */
+    /** What a verification must find, by secret. Undefined if a change did not succeed, so that either is correct. */
     const expected = new Map<string, "VALID" | "REVOKED" | undefined>();
     const acknowledgedMs: number[] = [];
     const verdicts = new Map<string, number>();
@@ -45,7 +45,7 @@ await describeOnCluster("the primary mongod is killed under load, while a proces
         acknowledgedMs.push(performance.now());
         expected.set(key.secret, "REVOKED");
         key = issuedKeyOf(rotated);
-        // Every other key lives on.
+        // Every other key stays valid.
         expected.set(key.secret, "VALID");
         if (expected.size % 4 < 2) continue;
         expected.set(key.secret, undefined);
@@ -62,7 +62,7 @@ await describeOnCluster("the primary mongod is killed under load, while a proces
       await sleep(1500);
       const primary = await primaryOf(mongo);
       const killedMs = performance.now();
-      // What a busy machine does to a process now and then happens here each time.
+      // A busy machine sometimes pauses a process; here it always happens.
       const { pid } = (nodes[kill % nodes.length] as Node).server;
       process.kill(pid, "SIGSTOP");
       await primary.kill("SIGKILL");
@@ -95,7 +95,7 @@ await describeOnCluster("the primary mongod is killed under load, while a proces
   });
 });
 
-/** The longest time between two acknowledgements around and after a moment; null while none came after it. */
+/** Returns the longest time between two acknowledgements around and after a moment, or null while none has come after it. */
 function gapSince(acknowledgedMs: readonly number[], momentMs: number): number | null {
   const sorted = acknowledgedMs.toSorted((a, b) => a - b);
   const first = sorted.findIndex((ms) => ms > momentMs);
@@ -107,14 +107,14 @@ async function primaryOf({ uri, members }: MongoServer): Promise<MongoMember> {
   await using client = new MongoClient(uri);
   const { me } = await client.db("admin").command({ hello: 1 });
   const primary = members.find(({ port }) => String(me).endsWith(`:${port}`));
-  if (primary === undefined) throw new Error(`${me} is no member of the set`);
+  if (primary === undefined) throw new Error(`${me} is not a member of the set`);
   return primary;
 }
 
 async function until(isSo: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + maxWithoutWritesMs;
   while (!isSo()) {
-    if (performance.now() > deadlineMs) throw new Error("no write was acknowledged any more");
+    if (performance.now() > deadlineMs) throw new Error("no further write was acknowledged");
     await sleep(20);
   }
 }

@@ -5,7 +5,7 @@ import type { Node } from "./cluster.ts";
 import { describeOnCluster } from "./describe-on-cluster.ts";
 import { type IssuedKey, issuedKeyOf, issuedPath, issueKey, keyRequests, untilCached, verdictOf } from "./keys.ts";
 
-/** `KEYWRIGHT_TEST_RATE_LIMIT_RUNS=20` is what the guarantee was measured with; then the quota is the larger one as well. */
+/** The guarantee was measured with `KEYWRIGHT_TEST_RATE_LIMIT_RUNS=20`, which also uses a larger quota. */
 const givenRuns = process.env.KEYWRIGHT_TEST_RATE_LIMIT_RUNS;
 const runs = Number(givenRuns ?? 2);
 const hammeredQuota = givenRuns === undefined ? 300 : 1000;
@@ -16,7 +16,7 @@ const options = { mongoMembers: 1, nodeEnv: [{}, {}, { KEYWRIGHT_RATE_LIMIT_OUTA
 
 await describeOnCluster("one rate limit over several servers", options, (cluster) => {
   test(
-    `of ten times the quota from three servers at once exactly the quota is admitted, and what time owes (${runs} runs)`,
+    `of ten times the quota at three servers at once, exactly the quota and its refill are admitted (${runs} runs)`,
     async () => {
       const quota = hammeredQuota;
       const { nodes } = cluster();
@@ -30,7 +30,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
         const all = await Promise.all(nodes.map((node) => hammer(node, key, (10 * quota) / 3)));
         const admitted = sum(all.map((one) => one.admitted));
         const spanMs = Math.max(...all.map((one) => one.endMs)) - Math.min(...all.map((one) => one.startMs));
-        // The refill counts from the first take to the last one, each of which was at some moment between its request and its answer.
+        // The refill counts from the first take to the last; each happened at some moment between its request and its response.
         const leastMs = Math.max(0, spanMs - 2 * Math.max(...all.map((one) => one.slowestMs)));
         const owedFor = (ms: number) => Math.floor((ms / 1000) * (quota / windowSeconds));
         // Until what they wrote has come through the pipe.
@@ -42,7 +42,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
         );
         for (const one of all) expect(one.admitted).toBeLessThanOrEqual(quota + owedFor(spanMs));
         if (isDisturbed) {
-          // Redis did not answer one of them in time, which is an outage and the next test's. A machine so busy tells nothing more here.
+          // Redis did not answer one of them in time: an outage, which the next test covers. On a machine this busy the run shows nothing.
           disturbed += 1;
           expect(disturbed).toBeLessThanOrEqual(5 + runs);
           continue;
@@ -55,7 +55,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
     60_000 + runs * 10_000,
   );
 
-  test("while Redis is killed and comes back empty, no server admits more than the quota on its own, and `closed` none meanwhile", async () => {
+  test("while Redis is killed and restarts empty, no server admits more than the quota on its own, and `closed` admits none", async () => {
     const quota = 200;
     const { nodes, redis } = cluster();
     const key = await issueLimited(quota);
@@ -78,7 +78,7 @@ await describeOnCluster("one rate limit over several servers", options, (cluster
     console.info([before, meanwhile, after].map((phase) => phase.map(({ admitted }) => admitted)));
     expect(sum(before.map(({ admitted }) => admitted))).toBeGreaterThanOrEqual(100);
     expect(meanwhile.map(({ admitted }) => admitted > 0)).toEqual([true, true, false]);
-    // What the servers spent on their own is known again, or the third one would have its quota still.
+    // What the servers spent on their own is known again; otherwise the third one would still have its whole quota.
     expect(sum(after.map(({ admitted }) => admitted))).toBeLessThanOrEqual(quota / 2);
   });
 
@@ -96,7 +96,7 @@ interface Hammering {
   slowestMs: number;
 }
 
-/** So many verifications, several at a time; each must be admitted or refused by the limit. */
+/** Sends this many verifications, several at a time. Each must be admitted, or refused by the limit. */
 async function hammer({ http }: Node, key: IssuedKey, count: number): Promise<Hammering> {
   const done: Hammering = { asked: 0, admitted: 0, startMs: performance.now(), endMs: 0, slowestMs: 0 };
   const loop = async () => {
@@ -114,7 +114,7 @@ async function hammer({ http }: Node, key: IssuedKey, count: number): Promise<Ha
   return done;
 }
 
-/** How often the servers found Redis gone. */
+/** Returns how often the servers lost Redis. */
 function lossesOf(nodes: readonly Node[]): number {
   return sum(nodes.map((node) => countOf(node, "lost the Redis cache")));
 }

@@ -1,6 +1,6 @@
 import type { Outcome } from "./episode.ts";
 
-/** Several episodes of one situation as one. */
+/** Several episodes of one situation, combined. */
 export interface Summary {
   readonly count: number;
   readonly p50Ms: number;
@@ -8,12 +8,12 @@ export interface Summary {
   readonly maxMs: number;
   /** Median time from an acknowledgement to the next verification of that key at another node. */
   readonly lookMs: number;
-  /** At the node that took the changes. */
+  /** At the node that made the changes. */
   readonly ownMaxMs: number;
   readonly verifications: number;
   readonly hitShare: number;
   readonly slowestMs: number;
-  /** Verifications not answered with 200, by what came instead. */
+  /** Verifications with a status other than 200, by what came instead. */
   readonly others: ReadonlyMap<string, number>;
   readonly refusedChanges: number;
 }
@@ -46,12 +46,12 @@ export const tableHead =
 
 /**
  * Times in ms, from the acknowledgement to the start of the last verification that was accepted elsewhere (own: at the changing server).
- * look: to the next verification of any outcome (median).
+ * look: to the next verification with any outcome (median).
  */
 export function tableRow(name: string, summary: Summary): string {
   const ms = (value: number, width: number) => value.toFixed(0).padStart(width);
   const others = Array.from(summary.others, ([label, count]) => `${count} x ${label}`).join(", ");
-  const changes = summary.refusedChanges === 0 ? "" : `; ${summary.refusedChanges} changes asked for again`;
+  const changes = summary.refusedChanges === 0 ? "" : `; ${summary.refusedChanges} changes retried`;
   return (
     `${name.padEnd(68)}${String(summary.count).padStart(5)}${ms(summary.p50Ms, 7)}${ms(summary.p99Ms, 7)}${ms(summary.maxMs, 7)}` +
     `${ms(summary.ownMaxMs, 6)}${ms(summary.lookMs, 6)}${String(summary.verifications).padStart(10)}${`${(summary.hitShare * 100).toFixed(0)}%`.padStart(6)}` +

@@ -5,24 +5,43 @@ import { MongoClient } from "mongodb";
 import type { Cluster, Node } from "./cluster.ts";
 import type { Fault } from "./episode.ts";
 
-/** One row of the table of bounds in docs/guarantees.md, made to happen. */
+/** One row of the table of bounds in docs/guarantees.md, as a situation. */
 export interface Situation {
   readonly name: string;
-  /** Within which a change must hold at the other nodes. */
+  /** A change must hold at the other nodes within this time. */
   readonly boundMs: number;
-  /** True where only the cache is in trouble, so that every verification must be answered with 200. */
+  /** True if only the cache has a fault, so that every verification must return 200. */
   readonly storeIsWell: boolean;
-  /** Null: all is well. */
+  /** Null: no fault. */
   readonly fault: ((cluster: Cluster) => Fault) | null;
 }
 
 const healthyMs = 100;
 const faultMs = 2000;
 
-/** The node that takes the changes is the first one. */
+/** The first node makes the changes. */
 export const healthy: Situation = { name: "healthy", boundMs: healthyMs, storeIsWell: true, fault: null };
 
 export const changerCutFromRedis: Situation = cutFromRedis("the changing server cut off from Redis, silently", 0, "silent");
+
+export const secondCutFromRedis: Situation = cutFromRedis("second server cut off from Redis, silently", 1, "silent");
+
+export const primarySteppedDown: Situation = {
+  name: "primary mongod stepped down",
+  boundMs: healthyMs,
+  storeIsWell: false,
+  fault: ({ mongo }) => ({ begin: () => stepDown(mongo.uri), end: async () => {} }),
+};
+
+export const secondCutFromMongo: Situation = {
+  name: "second server cut off from MongoDB, silently",
+  boundMs: healthyMs,
+  storeIsWell: false,
+  fault: ({ nodes }) => {
+    const cut = nodes[1] as Node;
+    return { begin: async () => cut.setMongo("silent"), end: async () => cut.setMongo("pass") };
+  },
+};
 
 export const situations: readonly Situation[] = [
   healthy,
@@ -51,25 +70,12 @@ export const situations: readonly Situation[] = [
     fault: ({ redis }) => ({ prepare: () => saveSnapshot(redis.port), begin: () => restart(redis), end: () => dropSnapshot(redis.dir) }),
   },
   changerCutFromRedis,
-  cutFromRedis("second server cut off from Redis, silently", 1, "silent"),
+  secondCutFromRedis,
   cutFromRedis("third server cut off from Redis, silently", 2, "silent"),
   cutFromRedis("the changing server cut off from Redis, loudly", 0, "cut"),
   cutFromRedis("second server cut off from Redis, loudly", 1, "cut"),
-  {
-    name: "primary mongod stepped down",
-    boundMs: healthyMs,
-    storeIsWell: false,
-    fault: ({ mongo }) => ({ begin: () => stepDown(mongo.uri), end: async () => {} }),
-  },
-  {
-    name: "second server cut off from MongoDB, silently",
-    boundMs: healthyMs,
-    storeIsWell: false,
-    fault: ({ nodes }) => {
-      const cut = nodes[1] as Node;
-      return { begin: async () => cut.setMongo("silent"), end: async () => cut.setMongo("pass") };
-    },
-  },
+  primarySteppedDown,
+  secondCutFromMongo,
 ];
 
 function cutFromRedis(name: string, index: number, mode: "silent" | "cut"): Situation {

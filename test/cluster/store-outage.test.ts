@@ -12,7 +12,7 @@ const options = {
   nodeEnv: [{ KEYWRIGHT_STORE_OUTAGE: "serve" }, { KEYWRIGHT_STORE_OUTAGE: "refuse" }],
 } as const;
 
-await describeOnCluster("the store is gone altogether", options, (cluster) => {
+await describeOnCluster("the whole store is gone", options, (cluster) => {
   test.each([
     ["killed", "SIGKILL"],
     ["hung", "SIGSTOP"],
@@ -38,7 +38,7 @@ await describeOnCluster("the store is gone altogether", options, (cluster) => {
     expect(servedCached.cacheStatus).toBe("keywright; hit");
     expect(verdictOf(servedUnknown)).toBe("503");
     expect(verdictOf(refused)).toBe("503");
-    // Not after another two seconds of waiting: that the store is away is known by now.
+    // Without another two seconds of waiting, because the outage is already known.
     for (const { tookMs } of [refused, servedUnknown]) expect(tookMs).toBeLessThan(1000);
 
     const backMs = performance.now();
@@ -54,7 +54,9 @@ await describeOnCluster("the store is gone altogether", options, (cluster) => {
   });
 });
 
-/** Verifies a key until the answer is 503 for a second; the start of the last verification that accepted it, in ms after the moment. */
+/**
+ * Verifies a key until the answer has been 503 for a second. Returns the start of the last accepted verification, in ms after the moment.
+ */
 async function watchUntilRefused(http: HttpClient, key: IssuedKey, momentMs: number): Promise<number> {
   let lastAcceptedMs = 0;
   let refusedSinceMs: number | null = null;

@@ -27,7 +27,7 @@ function complete(environment: Record<string, string> = {}) {
 const read = async (name: string) => (await readFile(join(dataDir, name), "utf8")).trim();
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
-test("the first start makes three files for the owner only, and says so without their values", async () => {
+test("the first start creates three files for the owner only, and reports them without their values", async () => {
   const { secrets, notes } = await complete();
   expect((await readdir(dataDir)).sort()).toEqual(["admin-token", "server-secret", "signing-keys.json"]);
   expect(await modeOf(dataDir)).toBe("700");
@@ -60,14 +60,14 @@ test("later starts use the files", async () => {
   expect(second.notes).toEqual([]);
 });
 
-test("starts at the same time agree", async () => {
+test("concurrent starts agree", async () => {
   const outcomes = await Promise.all(Array.from({ length: 8 }, () => complete()));
   for (const { secrets } of outcomes) expect(secrets).toEqual(outcomes[0]?.secrets);
   expect(outcomes.flatMap(({ notes }) => notes)).toHaveLength(3);
   expect(await readdir(dataDir)).toHaveLength(3);
 });
 
-test("what is configured is not generated", async () => {
+test("secrets that are configured are not generated", async () => {
   const { secrets } = await complete({
     KEYWRIGHT_SECRET: "s".repeat(32),
     KEYWRIGHT_ADMIN_TOKEN: "t".repeat(32),
@@ -87,11 +87,11 @@ async function problemsOf(starting: Promise<unknown>): Promise<readonly string[]
   return (error as { problems: readonly string[] }).problems;
 }
 
-/** Runs the command that a problem names. */
+/** Runs the command in a problem's text. */
 const mend = (problem: string) => execFileSync("sh", ["-c", problem.slice(problem.indexOf("run: ") + "run: ".length)]);
 
-describe.skipIf(process.getuid === undefined)("what other users of the machine may do", () => {
-  test.each([0o770, 0o707, 0o777, 0o2775, 0o720])("a data folder of mode %o is refused before anything is made in it", async (mode) => {
+describe.skipIf(process.getuid === undefined)("permissions of other users of the machine", () => {
+  test.each([0o770, 0o707, 0o777, 0o2775, 0o720])("a data folder of mode %o is refused before anything is created in it", async (mode) => {
     await mkdir(dataDir);
     await chmod(dataDir, mode);
     const problems = await problemsOf(complete());
@@ -101,13 +101,13 @@ describe.skipIf(process.getuid === undefined)("what other users of the machine m
     await complete();
   });
 
-  test("a folder that is everybody's, such as /tmp, is refused without advice to close it", async () => {
+  test("a folder for everybody, such as /tmp, is refused without advice to change its mode", async () => {
     await mkdir(dataDir);
     await chmod(dataDir, 0o1777);
     expect(await problemsOf(complete())).toEqual([`${dataDir}: other users may write to this folder; use a folder of its own`]);
   });
 
-  test("all files that others may read, and the folder, are named at once with commands that mend them", async () => {
+  test("all readable files, and the folder, are reported at once with commands that fix them", async () => {
     dataDir = join(root, "it's a folder");
     await complete();
     const names = ["admin-token", "keywright.db", "keywright.db-wal", "server-secret", "signing-keys.json"];
@@ -124,7 +124,7 @@ describe.skipIf(process.getuid === undefined)("what other users of the machine m
     await complete();
   });
 
-  test("a store elsewhere is held to the same, other files in its folder are not", async () => {
+  test("a store elsewhere is checked too, but not other files in its folder", async () => {
     const elsewhere = join(root, "elsewhere");
     await mkdir(elsewhere, { mode: 0o700 });
     for (const name of ["keys.db", "keys.db-wal", "keys.db-journal", "other"]) {
@@ -155,7 +155,7 @@ describe.skipIf(process.getuid === undefined)("what other users of the machine m
     await complete();
   });
 
-  test("a data folder that nothing is read from may be anybody's", async () => {
+  test("a data folder that is not read may belong to anybody", async () => {
     await mkdir(dataDir);
     await chmod(dataDir, 0o777);
     await complete({
@@ -175,7 +175,7 @@ test.each([
   ["signing-keys.json", '{"keys": []}'],
   ["signing-keys.json", '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "hunter2", "d": "hunter2", "kid": "a", "alg": "EdDSA"}]}'],
   ["signing-keys.json", '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "hunter2", "kid": "a", "alg": "EdDSA"}]}'],
-])("a malformed %s is an error that names the file and quotes nothing (%j)", async (name, text) => {
+])("a malformed %s causes an error that names the file and quotes nothing (%j)", async (name, text) => {
   await mkdir(dataDir);
   await writeFile(join(dataDir, name), text, { mode: 0o600 });
   const error = await complete().then(
@@ -186,7 +186,7 @@ test.each([
   expect(String(error)).not.toContain("hunter2");
 });
 
-test("a store whose server secret is gone is refused, as a new secret would refuse all its keys", async () => {
+test("a store whose server secret is missing is refused, because all its keys would be invalid under a new one", async () => {
   await complete();
   await writeFile(join(dataDir, "keywright.db"), "", { mode: 0o600 });
   await rm(join(dataDir, "server-secret"));
@@ -194,7 +194,7 @@ test("a store whose server secret is gone is refused, as a new secret would refu
   await expect(readFile(join(dataDir, "server-secret"))).rejects.toThrow("ENOENT");
 });
 
-test("a data folder that cannot be made is an error that names it", async () => {
+test("a data folder that cannot be created causes an error that names it", async () => {
   await writeFile(dataDir, "a file");
   await expect(complete()).rejects.toMatchObject({
     name: "ConfigError",

@@ -31,10 +31,12 @@ test("without settings, everything has its default", () => {
     workers: 1,
     roles: {},
     adminIssuers: [],
+    adminCertificates: [],
     adminIssuersPrivateAddresses: "refuse",
     maxConnections: 10_000,
     maxConnectionsPerAddress: 1000,
     reflection: "on",
+    docs: "on",
     dataDir: resolve("data"),
     store: { kind: "sqlite", path: resolve("data/keywright.db") },
     cache: { kind: "memory" },
@@ -72,7 +74,7 @@ test("without settings, everything has its default", () => {
   });
 });
 
-test("the environment says it all", () => {
+test("the environment can set everything", () => {
   const { config, given } = loadConfig({
     KEYWRIGHT_HOST: "::1",
     KEYWRIGHT_PORT: "0",
@@ -89,6 +91,7 @@ test("the environment says it all", () => {
     KEYWRIGHT_SIGNING_KEYS: "file:///keys.json,https://keys.example/jwks",
     KEYWRIGHT_TLS_CERT_FILE: "/tls/cert.pem",
     KEYWRIGHT_TLS_KEY_FILE: "/tls/key.pem",
+    KEYWRIGHT_TLS_CLIENT_CA_FILE: "/tls/ca.pem",
     KEYWRIGHT_TEST_ANYTHING: "is left alone",
     PATH: "/bin",
   });
@@ -99,7 +102,7 @@ test("the environment says it all", () => {
   expect(config.corsOrigins).toEqual(["https://a.example", "http://localhost:3000"]);
   expect(config.defaultKeyTtlMs).toBe(5_400_000);
   expect(config.cacheTtlMs).toBe(3_600_000);
-  expect(config.tls).toEqual({ certFile: "/tls/cert.pem", keyFile: "/tls/key.pem" });
+  expect(config.tls).toEqual({ certFile: "/tls/cert.pem", keyFile: "/tls/key.pem", clientCaFile: "/tls/ca.pem" });
   expect(given.serverSecrets).toEqual({
     current: secret,
     retired: [
@@ -113,7 +116,7 @@ test("the environment says it all", () => {
 });
 
 describe("the address of a store and a cache", () => {
-  // A new kind does not compile until it has its line here.
+  // A new kind does not compile until it has a line here.
   const stores = {
     sqlite: "sqlite:///var/lib/hunter2.db",
     mongodb: "mongodb://u:hunter2@db.example/keys?password=hunter2",
@@ -125,16 +128,16 @@ describe("the address of a store and a cache", () => {
   } satisfies Record<CacheAddress["kind"], string>;
   const shared = { KEYWRIGHT_SECRET: secret, KEYWRIGHT_ADMIN_TOKEN: "t".repeat(32), KEYWRIGHT_SIGNING_KEYS: "file:///keys.json" };
 
-  test.each(Object.entries(stores))("%s: all of it is in the secrets, its kind in the config, and no password", (kind, address) => {
+  test.each(Object.entries(stores))("%s: the secrets contain all of it, the config contains its kind and no password", (kind, address) => {
     const { config, given } = loadConfig({ ...shared, KEYWRIGHT_STORE: address });
     expect([config.store.kind, given.store.kind]).toEqual([kind, kind]);
-    // A path is no secret.
+    // A path is not a secret.
     if (config.store.kind === "sqlite") expect(config.store).toEqual(given.store);
     else expect(inspect(config, { depth: null })).not.toContain("hunter2");
     expect(JSON.stringify(given.store)).toContain("hunter2");
   });
 
-  test.each(Object.entries(caches))("%s: all of it is in the secrets, its kind in the config, and no password", (kind, address) => {
+  test.each(Object.entries(caches))("%s: the secrets contain all of it, the config contains its kind and no password", (kind, address) => {
     const { config, given } = loadConfig({ ...shared, KEYWRIGHT_STORE: stores.mongodb, KEYWRIGHT_CACHE: address });
     expect([config.cache.kind, given.cache.kind]).toEqual([kind, kind]);
     expect(inspect(config, { depth: null })).not.toContain("hunter2");
@@ -147,13 +150,13 @@ test.each([
   ["10.0.0.1/8", '"10.0.0.0/8"'],
   ["2001:db8::1", '"2001:db8::1/128"'],
   ["2001:db8::1/32", '"2001:db8::/32"'],
-])("trusted proxy %s: the problem says what to write", (range, expected) => {
+])("trusted proxy %s: the problem names the correct form", (range, expected) => {
   expect(problemsOf({ KEYWRIGHT_TRUSTED_PROXIES: range })).toEqual([expect.stringContaining(expected)]);
   expect(problemsOf({}, `trusted_proxies: ["192.0.2.0/24", "${range}"]\n`)).toEqual([expect.stringContaining(expected)]);
 });
 
 describe("the YAML file", () => {
-  test("holds the same settings, its scalars read as in the environment, which wins", () => {
+  test("has the same settings with scalars as in the environment, which overrides it", () => {
     const { config } = fromYaml("port: 8080\nhost: 0.0.0.0\ncache: none\ncors_origins: [https://a.example]\n", { KEYWRIGHT_PORT: "9090" });
     expect(config).toMatchObject({ port: 9090, host: "0.0.0.0", cache: { kind: "none" }, corsOrigins: ["https://a.example"] });
   });
@@ -176,7 +179,7 @@ describe("the YAML file", () => {
     ]);
   });
 
-  test("lists admin tokens with all that they can have, and roles of their own", () => {
+  test("lists admin tokens with all their members, and custom roles", () => {
     const token = `{ name: a, sha256: ${"0a".repeat(32)}, roles: [importer], tenants: ["*"], expires: 2026-01-31T00:00:00Z, scope_ceiling: [a, b] }`;
     const { given, config } = fromYaml(`roles: { importer: [AdminImportApiKey] }\nadmin_tokens: [${token}]\n`);
     expect(given.adminTokens).toMatchObject([
@@ -190,7 +193,7 @@ describe("the YAML file", () => {
     ["{ importer: [] }", "roles.importer: must have at least one method"],
     ["{ importer: ['*'] }", "roles.importer: item 1 must be the name of a method such as AdminVerifyApiKey"],
     ["[importer]", "roles: must be a mapping of names to lists of methods"],
-  ])("names the place of what is wrong with a role (%#)", (roles, problem) => {
+  ])("names the place of a problem with a role (%#)", (roles, problem) => {
     expect(problemsOf({}, `roles: ${roles}\n`)).toEqual([problem]);
   });
 
@@ -203,7 +206,7 @@ describe("the YAML file", () => {
     [`- name: a\n    sha256: ${"00".repeat(32)}`, "admin_tokens[0].roles: must have at least one role"],
     [`- name: a\n    token: abc`, "admin_tokens[0].token: unknown member; must be name, sha256, roles, tenants, expires, scope_ceiling"],
     [`- just text`, "admin_tokens[0]: must be a mapping of name, sha256, roles, tenants, expires, scope_ceiling"],
-  ])("names the place of what is wrong with a token (%#)", (item, problem) => {
+  ])("names the place of a problem with a token (%#)", (item, problem) => {
     expect(problemsOf({}, `admin_tokens:\n  ${item}\n`)).toEqual([problem]);
   });
 
@@ -223,7 +226,7 @@ describe("the YAML file", () => {
 });
 
 describe("problems", () => {
-  test("come all at once, each named as it was given", () => {
+  test("are reported all at once, each by the name that was given", () => {
     expect(
       problemsOf({ KEYWRIGHT_PORT: "eighty", KEYWRIGHT_HOTS: "x", KEYWRIGHT_CACHE: "memroy" }, "log_level: loud\ndata_dri: x\n"),
     ).toEqual([
@@ -277,24 +280,41 @@ describe("problems", () => {
     ["KEYWRIGHT_CORS_ORIGINS", "https://a.example/"],
     ["KEYWRIGHT_CORS_ORIGINS", "*"],
     ["KEYWRIGHT_ADMIN_TOKENS", "[]"],
-  ])("%s=%j is refused, by name", (name, value) => {
+  ])("%s=%j is refused, and the error names the setting", (name, value) => {
     const problems = problemsOf({ [name]: value });
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(new RegExp(`^${name}: `));
   });
 
-  test("one TLS file without the other", () => {
+  test("name one TLS file without the other", () => {
     expect(problemsOf({ KEYWRIGHT_TLS_CERT_FILE: "/c" })).toEqual(["KEYWRIGHT_TLS_KEY_FILE: required with KEYWRIGHT_TLS_CERT_FILE"]);
     expect(problemsOf({}, "tls_key_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_key_file"]);
+    expect(problemsOf({}, "tls_client_ca_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_client_ca_file"]);
   });
 
-  test("retired secrets must differ from the current one", () => {
+  test.each([
+    ["no file of authorities", "dns, equals: a", "admin", "KEYWRIGHT_TLS_CLIENT_CA_FILE: required with admin_certificates"],
+    ["a claim that certificates do not have", "sub, equals: a", "admin", "admin_certificates[0]: claims must be uri, dns, or subject and"],
+    ["an unknown role", "subject.CN, equals: a", "nobody", "admin_certificates[0].roles: item 1 must be admin or"],
+  ])("rules for certificates with %s", (_, condition, role, problem) => {
+    const rules = `admin_certificates:\n  - { when: [{ claim: ${condition} }], roles: [${role}] }\n`;
+    const files = `tls_cert_file: /c\ntls_key_file: /k\n${problem.startsWith("KEYWRIGHT") ? "" : "tls_client_ca_file: /a\n"}`;
+    expect(problemsOf({}, rules + files)).toEqual([expect.stringContaining(problem)]);
+  });
+
+  test("an issuer named certificate, as the names of callers by certificate begin", () => {
+    const rule = "{ when: [{ claim: sub, equals: a }], roles: [admin] }";
+    const issuer = `{ name: certificate, issuer: "https://a.example", audience: a, rules: [${rule}] }`;
+    expect(problemsOf({}, `admin_issuers: [${issuer}]\n`)).toEqual([expect.stringContaining("no issuer may be named certificate")]);
+  });
+
+  test("name retired secrets that equal the current one", () => {
     expect(problemsOf({ KEYWRIGHT_SECRET: secret, KEYWRIGHT_SECRETS_RETIRED: secret })).toEqual([
       "KEYWRIGHT_SECRETS_RETIRED: must differ from KEYWRIGHT_SECRET and from each other",
     ]);
   });
 
-  test("MongoDB needs what would be generated for SQLite, and Redis needs MongoDB", () => {
+  test("name secrets missing with MongoDB, and Redis without MongoDB", () => {
     expect(problemsOf({ KEYWRIGHT_STORE: "mongodb://u:hunter2@db/keys", KEYWRIGHT_CACHE: "rediss://:hunter2@cache" })).toEqual([
       "KEYWRIGHT_SECRET: required with MongoDB, because all processes must have the same",
       "KEYWRIGHT_SIGNING_KEYS: required with MongoDB, because all processes must have the same",

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { environmentName, settingNames, settings } from "../../src/config/settings.ts";
+import { groupOfSetting } from "../../src/config/settings-groups.ts";
 import { helpText, settingsTable } from "../../src/config/settings-text.ts";
 import { pageText } from "../support/docs.ts";
 
@@ -8,6 +9,12 @@ test("docs/configuration.md has the table of settings (npm run settings-table --
   expect(settingsTable().match(/^\| `KEYWRIGHT_/gm)).toHaveLength(settingNames.filter((name) => !("yamlOnly" in settings[name])).length);
 });
 
-test("--help names every setting", () => {
-  for (const name of settingNames) expect(helpText()).toContain("yamlOnly" in settings[name] ? name : environmentName(name));
+test("--help names every setting once, below what one wants to do", () => {
+  const lines = helpText().split("\n");
+  for (const name of settingNames) {
+    const shown = "yamlOnly" in settings[name] ? name : environmentName(name);
+    const found = lines.flatMap((line, at) => (line.startsWith(`  ${shown} (default: `) ? [at] : []));
+    const heading = lines.slice(0, found[0]).findLast((line) => /^[A-Z][a-z ]+:$/.test(line));
+    expect([name, found.length, heading]).toEqual([name, 1, `${groupOfSetting[name]}:`]);
+  }
 });

@@ -7,7 +7,7 @@ import type { HttpHandler, StreamHandler } from "../../src/http/message.ts";
 import { targetOf } from "../../src/http/target.ts";
 import type { HeaderLine, Suite } from "./messages.ts";
 
-/** What the suite wants to hear of a request, and methods do not see by themselves: all headers, the deadline, the query. */
+/** Facts about a request that the suite asks for and methods do not see: all headers, the deadline, the query. */
 interface Seen {
   readonly headers: IncomingHttpHeaders;
   readonly query: URLSearchParams | undefined;
@@ -27,7 +27,7 @@ export function noteStreams(handler: StreamHandler): StreamHandler {
   return (stream, headers, rawHeaders) => current.run({ headers, query: undefined }, handler, stream, headers, rawHeaders);
 }
 
-/** The suite's RequestInfo of the request that is being served. */
+/** Returns the suite's RequestInfo of the current request. */
 export function requestInfo(suite: Suite, requests: readonly Message[]): Message {
   const { headers, query } = current.getStore() as Seen;
   const queryParams = query && [...query].map(([name, value]): HeaderLine => ({ name, value: [value] }));

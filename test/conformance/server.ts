@@ -1,6 +1,7 @@
 /**
  * The server under test: our listener, dispatcher, lanes and stream adapter with the suite's service. The suite starts one process for each
- * combination of protocol, HTTP version and TLS, says on standard input what it needs, and reads from standard output where to call.
+ * combination of protocol, HTTP version and TLS. It sends its requirements on standard input, and reads the address to call from standard
+ * output.
  */
 import { create, fromBinary, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import { createRpcHandler } from "../../src/connect/rpc.ts";
@@ -25,12 +26,12 @@ writeDelimited(toBinary(suite.message("ServerCompatResponse"), answer));
 function start(suite: Suite, { messageReceiveLimit }: ServerRequest): Promise<{ port: number }> {
   const { methods, streams } = conformanceService(suite);
   const { registry } = suite;
-  // Our reader knows no google.protobuf.Any, which the suite's messages have.
+  // Our reader does not support google.protobuf.Any, which the suite's messages contain.
   const read: JsonReader["read"] = (schema, json) => fromJson(schema, json as JsonValue, { registry });
   const json: JsonReader = { ...createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }), read };
   const reportError = (error: unknown): void => console.error(error);
   const maxBytes = (): number => messageReceiveLimit;
-  // The suite sends messages of one byte over and over, compressed.
+  // The suite sends messages of one repeated byte, compressed.
   const bodies = createBodyBudget({ maxBytes: 2 ** 30, maxAnonymousBytes: 2 ** 30, maxInflations: 2, maxInflationRatio: 2 ** 20 });
   const shared = { methods, admit: () => {}, json, bodies, trustedProxies: [], maxBytes, reportError };
   const rpc = createRpcHandler({
@@ -46,7 +47,7 @@ function start(suite: Suite, { messageReceiveLimit }: ServerRequest): Promise<{ 
     handler: createDispatcher({
       rpc: noteRequests(rpc.handler),
       isRpc: rpc.isRpc,
-      health: (_request, response) => sendError(response, { httpStatus: 404, code: "NOT_FOUND", message: "there is no health here" }),
+      health: (_request, response) => sendError(response, { httpStatus: 404, code: "NOT_FOUND", message: "no health checks here" }),
       transcoder: createTranscoder({ ...shared, rest: new Map() }),
     }),
     streamHandler: noteStreams(rpc.streamHandler),
@@ -57,7 +58,7 @@ function start(suite: Suite, { messageReceiveLimit }: ServerRequest): Promise<{ 
   return listener.listen("127.0.0.1", 0);
 }
 
-/** A message after four bytes of length, big-endian. */
+/** Reads a message that follows four bytes of length, big-endian. */
 async function readDelimited(): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {

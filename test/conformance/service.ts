@@ -18,7 +18,7 @@ import { Failure } from "../../src/error/failure.ts";
 import type { HeaderLine, StreamDefinition, StreamMessage, Suite, UnaryDefinition, UnaryMessage, WantedError } from "./messages.ts";
 import { requestInfo } from "./request-info.ts";
 
-/** An error that the suite asks for, exactly as it wants it. */
+/** An error that the suite requests, exactly as requested. */
 class WantedFailure extends Failure {
   readonly status: Status;
 
@@ -28,12 +28,12 @@ class WantedFailure extends Failure {
   }
 }
 
-/** Our own failures without their details: the suite counts an error's details, and has none for those. */
+/** Returns our own failures without their details: the suite counts an error's details and expects none here. */
 export function statusOf(failure: Failure, requestId: string): Status {
   return failure instanceof WantedFailure ? failure.status : { ...failureStatus(failure, requestId), details: [] };
 }
 
-/** ConformanceService as its proto file describes it: unary methods as the lanes take them, methods with streams for Connect's router. */
+/** ConformanceService as its proto file describes it: unary methods for the lanes, streaming methods for Connect's router. */
 export function conformanceService(suite: Suite): { methods: MethodTable; streams: RegisterStreams } {
   const method = (name: string) => suite.service.methods.find((it) => it.name === name);
   const unary = unaryHandler(suite);
@@ -113,7 +113,7 @@ function bidiStream(suite: Suite) {
   };
 }
 
-/** The answers of a stream from `sent` on, then its error. */
+/** The responses of a stream after `sent`, then its error. */
 async function* answers(
   suite: Suite,
   output: string,
@@ -135,7 +135,7 @@ function payload(suite: Suite, data: Uint8Array, requests: readonly Message[]): 
   return create(suite.message("ConformancePayload"), { data, requestInfo: requestInfo(suite, requests) });
 }
 
-/** `requests` are those to tell of in the error's details; undefined where they were told before. */
+/** `requests` are those to include in the error's details; undefined if they were sent before. */
 function wanted(suite: Suite, { code, message, details }: WantedError, requests: readonly Message[] | undefined): WantedFailure {
   const info = requests && anyPack(suite.message("ConformancePayload.RequestInfo"), requestInfo(suite, requests));
   return new WantedFailure(create(StatusSchema, { code, message: message ?? "", details: info ? [...details, info] : details }));

@@ -58,7 +58,7 @@ for (const useBinaryFormat of [true, false]) {
 }
 
 describe.each(transports)("%s", (_, protocol, open) => {
-  it("answers, with headers", async () => {
+  it("responds, with headers", async () => {
     const client = createClient(ApiKeysService, open());
     let received = new Headers();
     const onHeader = (sent: Headers): void => {
@@ -72,7 +72,7 @@ describe.each(transports)("%s", (_, protocol, open) => {
   it("fails with code, details and headers", async () => {
     const client = createClient(ApiKeysService, open());
     const error = await client.adminVerifyApiKey({ credential: "violation" }, { headers }).catch(ConnectError.from);
-    if (!(error instanceof ConnectError)) throw new Error("it must fail");
+    if (!(error instanceof ConnectError)) throw new Error("the call must fail");
     expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, "credential: must be 100 % printable – and é"]);
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "INVALID_REQUEST", domain: "keywright" }]);
     expect(error.findDetails(RequestInfoSchema)).toMatchObject([{ requestId: "id-1" }]);
@@ -80,15 +80,15 @@ describe.each(transports)("%s", (_, protocol, open) => {
     expect([error.metadata.get("x-request-id"), error.metadata.get("cache-status")]).toEqual(["id-1", "keywright; hit"]);
   });
 
-  it("is refused without credentials", async () => {
+  it("refuses a call without credentials", async () => {
     const error = await createClient(ApiKeysService, open()).adminVerifyApiKey({ credential: "k1" }).catch(ConnectError.from);
     expect(error).toMatchObject({ code: Code.Unauthenticated });
     expect((error as ConnectError).metadata.get("www-authenticate")).toBe("Bearer");
   });
 
-  it("is told that a message is too large", async () => {
+  it("reports that a message is too large", async () => {
     const client = createClient(ApiKeysService, open());
-    // Random, so that it is too large compressed, too.
+    // Random, so that it is also too large when compressed.
     const credential = Buffer.from(crypto.getRandomValues(new Uint8Array(65_536)))
       .toString("hex")
       .repeat(9);
@@ -143,7 +143,7 @@ describe("grpc-js", () => {
     });
   }
 
-  it("answers, with headers", async () => {
+  it("responds, with headers", async () => {
     const { answer, header } = await call({ credential: "k1" });
     expect(answer).toMatchObject({ isValid: true, keyId: "k1", actorId: "grpc" });
     expect([header.get("x-request-id"), header.get("cache-status")]).toEqual([["id-1"], ["keywright; hit"]]);
@@ -161,11 +161,11 @@ describe("grpc-js", () => {
     ]);
   });
 
-  it("is told that a message is too large", async () => {
+  it("reports that a message is too large", async () => {
     await expect(call({ credential: "x".repeat(3_000_000) })).rejects.toMatchObject({ code: 8 });
   });
 
-  it("has its deadline kept", async () => {
+  it("respects the deadline", async () => {
     await expect(call({ credential: "slow" }, 50)).rejects.toMatchObject({ code: 4 });
   });
 });

@@ -17,7 +17,7 @@ function openLease(maxBytes = 64 * mebibyte) {
   return { budget, lease: budget.open(true) };
 }
 
-/** An import of keys, as a client writes it: what the bound must let through. */
+/** Returns an import of keys as a client writes it, which the bound must allow. */
 function importBody(count: number): Buffer {
   const requests = Array.from({ length: count }, (_, index) => ({
     raw_key_sha256: randomBytes(32).toString("hex"),
@@ -30,7 +30,7 @@ function importBody(count: number): Buffer {
   return Buffer.from(JSON.stringify({ requests }));
 }
 
-test.each(encodings)("inflates what clients send: one key, and an import of 1,000 (%s)", async (encoding) => {
+test.each(encodings)("inflates one key and an import of 1,000 keys, as clients send them (%s)", async (encoding) => {
   for (const body of [importBody(1), importBody(1000), randomBytes(mebibyte), Buffer.from("a".repeat(10_000))]) {
     const { budget, lease } = openLease();
     const inflated = await inflate(compress[encoding](body), encoding, 16 * mebibyte, lease);
@@ -40,7 +40,7 @@ test.each(encodings)("inflates what clients send: one key, and an import of 1,00
   }
 });
 
-test.each(encodings)("inflates at most to 16 KiB and 32 times the size (%s)", async (encoding) => {
+test.each(encodings)("inflates to at most 16 KiB plus 32 times the size (%s)", async (encoding) => {
   for (const size of [16 * 1024 + 4000, mebibyte, 16 * mebibyte]) {
     const bytes = compress[encoding](Buffer.alloc(size));
     const { lease } = openLease();
@@ -52,7 +52,7 @@ test.each(encodings)("inflates at most to 16 KiB and 32 times the size (%s)", as
   }
 });
 
-test.each(encodings)("refuses what is no such data, and what the budget has no room for (%s)", async (encoding) => {
+test.each(encodings)("refuses invalid data, and data beyond the budget (%s)", async (encoding) => {
   const bad = Buffer.from("this is not compressed at all");
   await expect(inflate(bad, encoding, mebibyte, openLease().lease)).rejects.toMatchObject({ reason: "MALFORMED_BODY" });
   const { budget, lease } = openLease(100_000);
@@ -62,7 +62,7 @@ test.each(encodings)("refuses what is no such data, and what the budget has no r
   expect(budget.heldBytes()).toBe(0);
 });
 
-test("a brotli window that is no larger than its output changes nothing in it", () => {
+test("a brotli window no larger than its output does not change the output", () => {
   const text = fc.string({ maxLength: 200 });
   fc.assert(
     fc.property(fc.array(text, { maxLength: 50 }), fc.nat(3000), fc.integer({ min: 10, max: 24 }), (words, repeats, windowBits) => {
@@ -76,7 +76,7 @@ test("a brotli window that is no larger than its output changes nothing in it", 
   );
 });
 
-test("a brotli window is as large as its output may be, and what is larger is seen to be so", async () => {
+test("a brotli window is as large as the maximum output, and larger output is detected", async () => {
   const far = Buffer.concat([randomBytes(1000), Buffer.alloc(300_000), randomBytes(10)]);
   far.copy(far, 301_010 - 1000, 0, 1000);
   const bytes = brotliCompressSync(far, { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } });

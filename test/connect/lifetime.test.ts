@@ -32,7 +32,7 @@ async function start(options: Parameters<typeof startServer>[0] = {}): Promise<T
 }
 
 describe("unary calls", () => {
-  it("aborts the signal of a call whose HTTP/1.1 caller goes away, and says nothing more", async () => {
+  it("aborts the signal of a call whose HTTP/1.1 caller disconnects, and sends nothing more", async () => {
     const server = await start();
     const headers = { authorization, "content-type": "application/json" };
     const request = httpRequest({ port: server.http1Port, host: "127.0.0.1", method: "POST", path: verifyPath, headers });
@@ -60,7 +60,7 @@ describe("unary calls", () => {
     session.close();
   });
 
-  it("writes nothing to a stream that was reset while a call that does not listen went on", async () => {
+  it("writes nothing to a stream that was reset while a call ignored its signal", async () => {
     const server = await start();
     for (const type of ["application/grpc", "application/grpc-web"]) {
       const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
@@ -76,7 +76,7 @@ describe("unary calls", () => {
     }
   });
 
-  it("runs nothing for a caller that goes away before its message is complete", async () => {
+  it("runs nothing for a caller that disconnects before its message is complete", async () => {
     const server = await start();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
     const stream = session.request(grpcHeaders);
@@ -102,7 +102,7 @@ describe("unary calls", () => {
     expect(server.seen.reported).toEqual([]);
   });
 
-  it("reports a fault of ours that comes to light after the deadline", async () => {
+  it("reports our own fault that occurs after the deadline", async () => {
     const server = await start();
     const headers = { authorization, "content-type": "application/json", "connect-timeout-ms": "30", "x-request-id": "id-7" };
     const answer = await send(server, "http1", { headers, body: '{"credential":"late bug"}' });
@@ -114,7 +114,7 @@ describe("unary calls", () => {
     });
   });
 
-  it("keeps the deadline while the body is awaited", async () => {
+  it("respects the deadline while it waits for the body", async () => {
     const server = await start();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
     const stream = session.request({ ...grpcHeaders, "grpc-timeout": "30m" });
@@ -136,7 +136,7 @@ describe("unary calls", () => {
     socket.write(first);
     await vi.waitFor(() => expect(socket.bytesRead).toBeGreaterThan(0));
     socket.write(rest);
-    // The next request on the connection is answered after the first was read to its end.
+    // The next request on the connection is answered after the first was read completely.
     const verify = `${lines.replace("30", "9000")}\r\nContent-Length: ${first.length}\r\nConnection: close`;
     socket.write(`POST ${verifyPath} HTTP/1.1\r\n${verify}\r\n\r\n`);
     socket.write(first);
@@ -144,7 +144,7 @@ describe("unary calls", () => {
     expect(server.seen.calls.length).toBe(1);
   });
 
-  it("survives hosts that are none", async () => {
+  it("survives invalid hosts", async () => {
     const server = await start();
     for (const head of ["HTTP/1.1\r\nHost: a b[", "HTTP/1.0", "HTTP/1.1\r\nHost:"]) {
       for (const type of ["application/json", "application/grpc-web+json"]) {
@@ -156,7 +156,7 @@ describe("unary calls", () => {
     }
   });
 
-  it("blames the caller for whatever frames it makes up", async () => {
+  it("reports invalid frames as the caller's error", async () => {
     const server = await start();
     const bytes = fc.uint8Array({ maxLength: 40 });
     const length = fc.oneof(fc.nat(50), fc.integer({ min: 0, max: 0xffffffff }));
@@ -242,7 +242,7 @@ describe("streams", () => {
   const startStreams = (): Promise<TestServer> => start({ openMethods, streams, shutdownSignal: shutdown.signal });
   const reasonsOf = (error: unknown): string[] => (error as ConnectError).findDetails(ErrorInfoSchema).map(({ reason }) => reason);
 
-  it("end in errors with a reason, also in services written against Connect", async () => {
+  it("end in errors with a reason, also in services written for Connect", async () => {
     const server = await startStreams();
     const transports = [
       createGrpcTransport({ baseUrl: `http://127.0.0.1:${server.http2Port}` }),
@@ -269,7 +269,7 @@ describe("streams", () => {
       const bug = await client.check({ service: "bug" }).catch((error) => error);
       expect([bug.code, bug.rawMessage, reasonsOf(bug)]).toEqual([Code.Internal, "internal error", ["INTERNAL"]]);
     }
-    // Of each transport: the store's outage and two bugs.
+    // Per transport: the store's outage and two bugs.
     const texts = server.seen.reported.map(String).sort();
     expect(texts).toEqual([...Array.from({ length: 4 }, () => "Error: secret"), ...Array.from({ length: 2 }, () => outage)]);
   });
@@ -277,14 +277,14 @@ describe("streams", () => {
   const watchPath = "/grpc.health.v1.Health/Watch";
   const failingWatch = envelope(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service: "failure" })));
 
-  it.each(["application/grpc", "application/grpc-web"])("encode of a message what gRPC says, and no more: %s", async (type) => {
+  it.each(["application/grpc", "application/grpc-web"])("encode exactly what gRPC requires of a message: %s", async (type) => {
     const server = await startStreams();
     const answer = await send(server, "http2", { path: watchPath, headers: { "content-type": type }, body: failingWatch });
     const text = answer.trailers["grpc-message"] ?? /grpc-message: (.*)\r\n/.exec(answer.body.toString("latin1"))?.[1];
     expect(text).toBe("100 %25: the store; a, b %E2%80%93 %C3%A9");
   });
 
-  it("work in the text form of gRPC-Web, each message in base64 of its own", async () => {
+  it("work in the text form of gRPC-Web, with each message in separate base64", async () => {
     const server = await startStreams();
     const headers = { "content-type": "application/grpc-web-text", accept: "application/grpc-web-text" };
     const answer = await send(server, "http1", { path: watchPath, headers, body: failingWatch.toString("base64") });
@@ -295,7 +295,7 @@ describe("streams", () => {
     expect(Buffer.from(text.slice(12), "base64").toString("latin1")).toContain("grpc-status: 14");
   });
 
-  it("read the text form of gRPC-Web in pieces of any size, and refuse what is cut off", async () => {
+  it("read the text form of gRPC-Web in pieces of any size, and refuse truncated text", async () => {
     const server = await startStreams();
     const text = failingWatch.toString("base64");
     for (const [body, status] of [
@@ -312,7 +312,7 @@ describe("streams", () => {
     }
   });
 
-  it("blame the caller for what is wrong with its messages", async () => {
+  it("report invalid messages as the caller's error", async () => {
     const server = await startStreams();
     for (const [body, headers, status] of [
       [envelope(Buffer.from([0x0a, 0xff])), {}, "3"],
@@ -332,7 +332,7 @@ describe("streams", () => {
     expect(server.seen.reported).toEqual([]);
   });
 
-  it("take deadlines beyond what a timer can hold", async () => {
+  it("accept deadlines longer than the maximum of a timer", async () => {
     const server = await startStreams();
     const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
     const stream = session.request({ ...grpcHeaders, ":path": "/grpc.health.v1.Health/Watch", "grpc-timeout": "99999999H" });
@@ -358,7 +358,7 @@ describe("streams", () => {
     expect([answer.status, answer.headers.upgrade]).toEqual([426, "h2c"]);
   });
 
-  it("end with a shutdown: those that wait for requests at once, others after their last words", async () => {
+  it("end at a shutdown: at once if they wait for requests, others after their last message", async () => {
     const server = await startStreams();
     const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${server.http2Port}` });
     async function* idle() {

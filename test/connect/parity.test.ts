@@ -28,7 +28,7 @@ const tooLarge = proto("x".repeat(mebibyte));
 const bomb = gzipSync(Buffer.alloc(20 * mebibyte));
 const deep = `{"credential":${"[".repeat(50_000)}${"]".repeat(50_000)}}`;
 
-/** What the request is about, its body, more headers, and the reason the answer must name ("" for success). */
+/** Name, body, additional headers, and the reason that the response must contain ("" for success). */
 type Case = readonly [name: string, body: Uint8Array | string, headers: Record<string, string>, reason: string];
 
 const connectJson: readonly Case[] = [
@@ -51,9 +51,9 @@ const connectJson: readonly Case[] = [
   ["own failure", '{"credential":"unknown"}', {}, "KEY_NOT_FOUND"],
   ["own failure with violations", '{"credential":"violation"}', {}, "INVALID_REQUEST"],
   ["bug", '{"credential":"bug"}', {}, "INTERNAL"],
-  ["answer that cannot be written", '{"credential":"unwritable"}', {}, "INTERNAL"],
+  ["response that cannot be written", '{"credential":"unwritable"}', {}, "INTERNAL"],
   ["unknown field", '{"credential":"k1","sekret":"hunter2"}', {}, "INVALID_REQUEST"],
-  ["unknown field that is no text", '{"credential":"k1","\\ud800":1}', {}, "INVALID_REQUEST"],
+  ["unknown field that is not valid text", '{"credential":"k1","\\ud800":1}', {}, "INVALID_REQUEST"],
   ["wrong type", '{"credential":{"hunter2":1}}', {}, "INVALID_REQUEST"],
   [
     "many problems",
@@ -87,7 +87,7 @@ const connectProto: readonly Case[] = [
   ["malformed", Buffer.from([0x0a, 0xff]), {}, "MALFORMED_BODY"],
   ["not UTF-8", Buffer.from([0x0a, 0x01, 0xff]), {}, "MALFORMED_BODY"],
   ["too large", tooLarge, {}, "BODY_TOO_LARGE"],
-  ["answer that cannot be written", proto("unwritable"), {}, "INTERNAL"],
+  ["response that cannot be written", proto("unwritable"), {}, "INTERNAL"],
 ];
 
 const grpc: readonly Case[] = [
@@ -102,7 +102,7 @@ const grpc: readonly Case[] = [
   ["own failure", envelope(proto("unknown")), {}, "KEY_NOT_FOUND"],
   ["own failure with violations", envelope(proto("violation")), {}, "INVALID_REQUEST"],
   ["bug", envelope(proto("bug")), {}, "INTERNAL"],
-  ["answer that cannot be written", envelope(proto("unwritable")), {}, "INTERNAL"],
+  ["response that cannot be written", envelope(proto("unwritable")), {}, "INTERNAL"],
   ["no credentials", envelope(proto("k1")), { authorization: "" }, "UNAUTHENTICATED"],
   ["malformed message", envelope(Buffer.from([0x0a, 0xff])), {}, "MALFORMED_BODY"],
   ["no message", "", {}, "UNIMPLEMENTED"],
@@ -110,7 +110,7 @@ const grpc: readonly Case[] = [
   ["bytes after the message", Buffer.concat([envelope(proto("k1")), Buffer.from([0])]), {}, "UNIMPLEMENTED"],
   ["envelope cut off", Buffer.from([0, 0, 0]), {}, "MALFORMED_BODY"],
   ["message cut off", envelope(proto("k1"), 0, 100), {}, "MALFORMED_BODY"],
-  ["length beyond all bounds", envelope(proto("k1"), 0, 0xffffffff), {}, "BODY_TOO_LARGE"],
+  ["length beyond the maximum", envelope(proto("k1"), 0, 0xffffffff), {}, "BODY_TOO_LARGE"],
   ["too large", envelope(tooLarge), {}, "BODY_TOO_LARGE"],
   ["too large when inflated", envelope(bomb, 1), { "grpc-encoding": "gzip" }, "BODY_TOO_LARGE"],
   ["compressed without an encoding", envelope(gzipSync(proto("k1")), 1), {}, "UNDECLARED_COMPRESSION"],
@@ -124,7 +124,7 @@ const grpc: readonly Case[] = [
   ["too little time", envelope(proto("late")), { "grpc-timeout": "20m" }, "DEADLINE_EXCEEDED"],
 ];
 
-/** Errors of these reasons are ours; everything else in the tables is the caller's doing and must not look like a fault of the server. */
+/** Errors of these reasons are ours. All others in the tables are the caller's errors and must not look like a fault of the server. */
 const serverFaults = new Set(["INTERNAL", "DEADLINE_EXCEEDED"]);
 
 function request(contentType: string, [, body, headers]: Case): RawRequest {
@@ -174,7 +174,7 @@ describe.each(["http1", "http2"] as const)("gRPC over %s", (version) => {
       const message = fromBinary(VerifyApiKeyResponseSchema, answer.body.subarray(5));
       expect(message).toMatchObject({ isValid: true, actorId: "grpc", issuer: "127.0.0.1" });
     } else {
-      // Trailers-Only: everything is in the first frame.
+      // Trailers-Only: the first frame contains everything.
       expectGrpcError(answer.headers, it[3]);
       expect(["2", "4"].includes(answer.headers["grpc-status"] ?? "") || it[3] === "INTERNAL").toBe(serverFaults.has(it[3]));
       expect([answer.body.length, answer.trailers]).toEqual([0, {}]);
@@ -182,7 +182,7 @@ describe.each(["http1", "http2"] as const)("gRPC over %s", (version) => {
     expectNoEcho(answer);
   });
 
-  it("keeps a thousand violations within what clients take as trailers", async () => {
+  it("keeps a thousand violations within the size of trailers that clients accept", async () => {
     const body = envelope(Buffer.from(connectJson.find(([name]) => name === "many problems")?.[1] as string));
     const answer = await send(server, version, request("application/grpc+json", ["", body, {}, ""]));
     expectGrpcError(answer.headers, "INVALID_REQUEST");
@@ -227,7 +227,7 @@ describe("gRPC-Web's text form", () => {
     return send(server, "http1", { headers: { "content-type": "application/grpc-web-text", authorization: "Bearer test" }, body });
   };
 
-  it("takes a body in several parts, each padded", async () => {
+  it("accepts a body in several parts, each padded", async () => {
     const frame = envelope(proto("k1"));
     const parts = [frame.subarray(0, 4), frame.subarray(4, 5), frame.subarray(5)].map((part) => part.toString("base64"));
     const frames = splitFrames(Buffer.from((await call(parts.join(""))).body.toString(), "base64"));
@@ -247,7 +247,7 @@ function trailersOf(frame: Buffer | undefined): Record<string, string> {
   );
 }
 
-/** What one request comes to, whichever lane serves it. */
+/** The outcome of one request, whichever lane serves it. */
 describe("on every lane", () => {
   const askAll = async (credential: string, headers: Record<string, string> = {}): Promise<Record<string, string | undefined>[]> => {
     const common = { authorization: "Bearer test", "x-request-id": "id-1", ...headers };
@@ -277,7 +277,7 @@ describe("on every lane", () => {
     ["bug", {}],
     ["unwritable", {}],
     ["k1", { authorization: "" }],
-  ] as const)("the failure of %s has the same words and headers", async (credential, headers) => {
+  ] as const)("the failure of %s has the same text and headers", async (credential, headers) => {
     const [first, ...others] = await askAll(credential, headers);
     expect(first?.message).not.toBe("");
     for (const other of others) {
@@ -297,9 +297,9 @@ function splitFrames(body: Buffer): { flags: number; data: Buffer }[] {
   return frames;
 }
 
-describe.each(["http1", "http2"] as const)("what is no call, over %s", (version) => {
+describe.each(["http1", "http2"] as const)("requests that are not calls, over %s", (version) => {
   const path = "/keywright.v2alpha1.ApiKeysService/Nothing";
-  it("is UNIMPLEMENTED in the caller's protocol for a method that does not exist", async () => {
+  it("return UNIMPLEMENTED in the caller's protocol for an unknown method", async () => {
     const json = await send(server, version, { path, headers: { "content-type": "application/json", "x-request-id": "id-1" }, body: "{}" });
     expect(json.status).toBe(501);
     expectConnectError(JSON.parse(json.body.toString()), "UNIMPLEMENTED");
@@ -328,7 +328,7 @@ describe.each(["http1", "http2"] as const)("what is no call, over %s", (version)
     ["PUT", 405, "POST"],
     ["OPTIONS", 405, "POST"],
     ["HEAD", 405, "POST"],
-  ])("%s on a method with side effects is %i", async (method, status, allow) => {
+  ])("%s on a method with side effects returns %i", async (method, status, allow) => {
     const answer = await send(server, version, { method, headers: { "x-request-id": "id-1" } });
     expect(answer.status).toBe(status);
     expect(answer.headers.allow).toBe(allow);
@@ -336,7 +336,7 @@ describe.each(["http1", "http2"] as const)("what is no call, over %s", (version)
     else expectConnectError(JSON.parse(answer.body.toString()), "METHOD_NOT_ALLOWED");
   });
 
-  it("serves Connect GET for methods without side effects, and no others", async () => {
+  it("Connect GET works only for methods without side effects", async () => {
     const get = (query: string) =>
       send(server, version, {
         method: "GET",
@@ -363,7 +363,7 @@ describe.each(["http1", "http2"] as const)("what is no call, over %s", (version)
     }
   });
 
-  it("takes bodies up to 16 MiB for a batch import, and one of 1 MiB and a byte nowhere else", async () => {
+  it("bodies may have 16 MiB for a batch import, and 1 MiB elsewhere", async () => {
     const path = "/keywright.v2alpha1.ApiKeysService/AdminBatchImportApiKeys";
     const raw = { path, headers: { "content-type": "application/json", authorization: "Bearer test" } };
     const padded = `{}${" ".repeat(16 * mebibyte - 2)}`;
@@ -373,7 +373,7 @@ describe.each(["http1", "http2"] as const)("what is no call, over %s", (version)
   });
 });
 
-it("knows its requests: by the path, or because they can only be calls", () => {
+it("recognises its requests by the path, or because they can only be calls", () => {
   const isRpc = (path: string, headers: Record<string, string> = {}): boolean => server.rpc.isRpc(path, { headers });
   expect(isRpc(verifyPath)).toBe(true);
   expect(isRpc("/keywright.v2alpha1.ApiKeysService/Nothing?x=/y")).toBe(true);
@@ -384,7 +384,7 @@ it("knows its requests: by the path, or because they can only be calls", () => {
   }
 });
 
-it("reports our own faults, with their cause, and nothing else", () => {
+it("only our own faults are reported, with their cause", () => {
   const texts = server.seen.reported.map(String);
   expect(texts.filter((text) => text.includes("secret value")).length).toBeGreaterThan(0);
   expect(texts.filter((text) => /rate_limit_remaining|cannot encode/.test(text)).length).toBeGreaterThan(0);

@@ -15,7 +15,7 @@ import { takeStreams } from "../../src/server/http2-streams.ts";
 export const mebibyte = 2 ** 20;
 export const verifyPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 
-/** What the last calls saw, for tests that look behind the wire. */
+/** What the last calls saw, for tests that check what a client cannot see. */
 export interface Seen {
   readonly calls: Call[];
   readonly reported: unknown[];
@@ -44,7 +44,7 @@ function implementations(seen: Seen): Implementations<typeof ApiKeysService> {
         case "bug":
           throw new Error("secret value of the request");
         case "unwritable":
-          // The one has no binary form, the other no JSON.
+          // The number has no binary form, the time has no JSON form.
           return { isValid: true, rateLimitRemaining: 1n << 80n, expireTime: { seconds: 1n << 40n } };
         case "slow":
           await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
@@ -86,7 +86,7 @@ export interface TestServer extends AsyncDisposable {
   readonly rpc: RpcHandler;
 }
 
-/** The handler on one HTTP/1.1 and one cleartext HTTP/2 server. */
+/** Serves the handler on an HTTP/1.1 and a cleartext HTTP/2 server. */
 export async function startServer(options: Partial<RpcOptions> = {}): Promise<TestServer> {
   const seen: Seen = { calls: [], reported: [] };
   const rpc = createRpcHandler({
@@ -151,7 +151,7 @@ export interface RawAnswer {
 
 export type HttpVersion = "http1" | "http2";
 
-/** Sends bytes as they are and collects all that comes back. */
+/** Sends bytes unchanged and collects the whole response. */
 export function send(server: TestServer, version: HttpVersion, request: RawRequest): Promise<RawAnswer> {
   return version === "http1" ? sendHttp1(server.http1Port, request) : sendHttp2(server.http2Port, request);
 }
@@ -196,7 +196,7 @@ function sendHttp2(port: number, { method = "POST", path = verifyPath, headers, 
   });
 }
 
-/** What an answer means, without what belongs to one connection or moment. */
+/** The headers of a response, without those that depend on the connection or the time. */
 function plain(headers: object): Record<string, string> {
   const left = Object.entries(headers).filter(
     ([name]) => !["date", ":status", "connection", "keep-alive", "transfer-encoding"].includes(name),
@@ -204,7 +204,7 @@ function plain(headers: object): Record<string, string> {
   return Object.fromEntries(left.map(([name, value]) => [name, String(value)]));
 }
 
-/** A gRPC message in its envelope. `byteLength` is what the envelope claims. */
+/** A gRPC message in its envelope. `byteLength` is the length that the envelope states. */
 export function envelope(message: Uint8Array, flags = 0, byteLength = message.length): Buffer {
   const head = Buffer.alloc(5);
   head[0] = flags;

@@ -9,7 +9,7 @@ import { BatchVerifyApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/ve
 import { checkWire } from "../../src/connect/wire-check.ts";
 import { Failure } from "../../src/error/failure.ts";
 
-/** Makes a message long enough to be looked at: an unknown field. */
+/** Makes a message long enough to be checked: an unknown field. */
 const padding = Buffer.concat([Buffer.from("fa7f8010", "hex"), Buffer.alloc(2048)]);
 
 function failureOf(schema: DescMessage, bytes: Uint8Array, wireBytes = bytes.length): Failure | undefined {
@@ -22,7 +22,7 @@ function failureOf(schema: DescMessage, bytes: Uint8Array, wireBytes = bytes.len
   return undefined;
 }
 
-/** A field of bytes, by hand. */
+/** Writes a field of bytes by hand. */
 function field(number: number, bytes: Uint8Array): Uint8Array {
   return new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();
 }
@@ -30,7 +30,7 @@ function field(number: number, bytes: Uint8Array): Uint8Array {
 const join = (...parts: readonly Uint8Array[]) => Buffer.concat(parts);
 const times = (count: number, bytes: Uint8Array) => Buffer.concat(Array.from({ length: count }, () => bytes));
 
-test("counts the items of lists, on every level, without decoding them", () => {
+test("counts the items of lists at every level without decoding them", () => {
   const empty = field(1, new Uint8Array());
   expect(failureOf(BatchVerifyApiKeysRequestSchema, join(times(100, empty), padding))).toBeUndefined();
   const batch = failureOf(BatchVerifyApiKeysRequestSchema, times(524_280, empty));
@@ -40,7 +40,7 @@ test("counts the items of lists, on every level, without decoding them", () => {
   const nested = failureOf(BatchVerifyApiKeysRequestSchema, join(empty, empty, field(1, scopes), padding));
   expect(nested?.violations).toEqual([{ field: "requests[2].required_scopes", description: "must contain no more than 100 item(s)" }]);
 
-  // A single message that comes twice is merged, and its lists with it.
+  // A single message that occurs twice is merged, together with its lists.
   const ranges = toBinary(
     IpRestrictionSchema,
     create(IpRestrictionSchema, { allowedCidrs: Array.from({ length: 60 }, () => "10.0.0.0/8") }),
@@ -51,19 +51,19 @@ test("counts the items of lists, on every level, without decoding them", () => {
   expect(failureOf(BatchImportApiKeysRequestSchema, two)).toBeUndefined();
 });
 
-test("allows as many fields as the request weighs", () => {
+test("allows as many fields as the size of the request permits", () => {
   const fields = Buffer.from("f801".repeat(30_000), "hex");
   expect(failureOf(ImportApiKeyRequestSchema, fields)).toBeUndefined();
   expect(failureOf(ImportApiKeyRequestSchema, fields, 1000)?.reason).toBe("MALFORMED_BODY");
-  // Also where they stand in fields that have no bound of their own.
+  // Also inside fields that have no bound of their own.
   const value = field(6, field(1, times(30_000, Buffer.from([0x12, 0]))));
   expect(failureOf(ImportApiKeyRequestSchema, value, value.length)).toBeUndefined();
   expect(failureOf(ImportApiKeyRequestSchema, value, 1000)?.reason).toBe("MALFORMED_BODY");
 });
 
-test("refuses what is nested too deep, in fields, unknown ones and groups", () => {
+test("refuses excessive nesting, in fields, unknown fields and groups", () => {
   let value: Uint8Array = toBinary(ValueSchema, create(ValueSchema, { kind: { case: "numberValue", value: 1 } }));
-  // A Value that holds a ListValue that holds it.
+  // A Value that contains a ListValue that contains it.
   for (let depth = 0; depth < 60; depth++) value = field(6, field(1, value));
   const nested = field(6, field(1, join(field(1, Buffer.from("k")), field(2, value))));
   expect(failureOf(ImportApiKeyRequestSchema, join(nested, padding))?.message).toContain("nested more than 100 deep");
@@ -73,9 +73,9 @@ test("refuses what is nested too deep, in fields, unknown ones and groups", () =
   expect(failureOf(ImportApiKeyRequestSchema, few)).toBeUndefined();
 });
 
-test("refuses a length that leads out of its message, and a type that the decoder would read as another", () => {
+test("refuses a length beyond its message, and a type that the decoder would read as another", () => {
   const list = field(1, Buffer.alloc(0));
-  // `requests` as a number: the decoder takes the number for a length.
+  // `requests` as a number: the decoder would read the number as a length.
   const asNumber = Buffer.from([0x08, 2, 0x0a, 0]);
   for (const bytes of [
     Buffer.from([0x0a, 0xff, 0xff, 0x7f]),
@@ -88,7 +88,7 @@ test("refuses a length that leads out of its message, and a type that the decode
   }
 });
 
-test("lets through what the encoder writes, a full import among it", () => {
+test("accepts what the encoder writes, including a full import", () => {
   const metadata = { a: [1, "x", null, { b: true, c: [[], {}] }] };
   const message = create(BatchImportApiKeysRequestSchema, {
     requests: Array.from({ length: 1000 }, (_, index) => ({
@@ -107,7 +107,7 @@ test("lets through what the encoder writes, a full import among it", () => {
   expect(failureOf(BatchImportApiKeysRequestSchema, bytes)).toBeUndefined();
 });
 
-test("whatever it lets through, the decoder makes no longer lists of it than the rules allow", () => {
+test("no accepted message decodes to lists longer than the rules allow", () => {
   const number = fc.nat(4);
   const anyField = fc.tuple(fc.constantFrom(1, 100, 101, 102, 15), fc.nat(7), fc.uint8Array({ maxLength: 6 }));
   const record = fc.oneof(
@@ -123,7 +123,7 @@ test("whatever it lets through, the decoder makes no longer lists of it than the
       try {
         ({ requests } = fromBinary(BatchVerifyApiKeysRequestSchema, bytes, { readUnknownFields: false }));
       } catch {
-        // Refused later, by the decoder.
+        // The decoder refuses it later.
       }
       expect(requests.length).toBeLessThanOrEqual(100);
       for (const { requiredScopes } of requests) expect(requiredScopes.length).toBeLessThanOrEqual(100);

@@ -1,21 +1,21 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { CacheGenerationStore } from "../../src/ports/cache-generation.ts";
 
-/** One process's way to the generation. */
+/** The generation as one process sees it. */
 export interface OpenGenerations {
   readonly generations: CacheGenerationStore;
-  /** From now on this process cannot reach the store. */
+  /** Prevents this process from reaching the store from now on. */
   cutOff(): Promise<void>;
 }
 
 export interface GenerationWorld {
-  /** The same store as one more process sees it. */
+  /** Opens the same store as another process. */
   open(): Promise<OpenGenerations>;
-  /** Closes what is open and removes what the store kept. */
+  /** Closes everything and removes what the store kept. */
   dispose(): Promise<void>;
 }
 
-/** What every store of the cache generation must do: the doc comments of src/ports/cache-generation.ts as tests. */
+/** The contract of every store of the cache generation: the doc comments of src/ports/cache-generation.ts as tests. */
 export function describeCacheGeneration(name: string, createWorld: () => Promise<GenerationWorld>): void {
   describe(`cache generation: ${name}`, () => {
     const worlds: GenerationWorld[] = [];
@@ -24,7 +24,7 @@ export function describeCacheGeneration(name: string, createWorld: () => Promise
       worlds.push(world);
       return world;
     };
-    /** The stores of two processes, with nothing in them. */
+    /** Opens an empty store from two processes. */
     const openTwo = async () => {
       const world = await newWorld();
       const [one, other] = [await world.open(), await world.open()];
@@ -47,7 +47,7 @@ export function describeCacheGeneration(name: string, createWorld: () => Promise
       expect(await one.read()).toEqual({ number: 2, cacheId: "b" });
     });
 
-    test("a read sees every advance that another process was acknowledged before it", async () => {
+    test("a read sees every advance that was acknowledged to another process before", async () => {
       const { one, other } = await openTwo();
       for (let number = 0; number < 20; number += 1) {
         const [writer, reader] = number % 2 === 0 ? [one, other] : [other, one];
@@ -57,7 +57,7 @@ export function describeCacheGeneration(name: string, createWorld: () => Promise
       }
     });
 
-    test.each([0, 1, 3])("an advance from %i, which is not in force, changes nothing and returns what is", async (from) => {
+    test.each([0, 1, 3])("an advance from %i, which is not in force, changes nothing and returns the current generation", async (from) => {
       const { one, other } = await openTwo();
       await one.advance(0, "a");
       await one.advance(1, "b");
@@ -77,13 +77,13 @@ export function describeCacheGeneration(name: string, createWorld: () => Promise
       expect(await one.advance(1, "a")).toEqual({ number: 2, cacheId: "a" });
     });
 
-    test.each(["", "Ключ 'a' \"b\" \\ $set a.b", "x".repeat(200)])("keeps the cache id %j as it is", async (cacheId) => {
+    test.each(["", "Ключ 'a' \"b\" \\ $set a.b", "x".repeat(200)])("keeps the cache id %j unchanged", async (cacheId) => {
       const { one, other } = await openTwo();
       await one.advance(0, cacheId);
       expect(await other.read()).toEqual({ number: 1, cacheId });
     });
 
-    test.each([0, 1])("of 20 concurrent advances from %i one happens, and all return it", async (from) => {
+    test.each([0, 1])("of 20 concurrent advances from %i one succeeds, and all return it", async (from) => {
       const { one, other } = await openTwo();
       if (from === 1) await one.advance(0, "first");
       const answers = await Promise.all(
@@ -94,13 +94,13 @@ export function describeCacheGeneration(name: string, createWorld: () => Promise
       expect(answers[0]?.number).toBe(from + 1);
     });
 
-    test("is there for a process that starts later", async () => {
+    test("is visible to a process that starts later", async () => {
       const { world, one } = await openTwo();
       await one.advance(0, "a");
       expect(await (await world.open()).generations.read()).toEqual({ number: 1, cacheId: "a" });
     });
 
-    test("a process that cannot reach the store is refused with STORE_UNAVAILABLE, and the others go on", async () => {
+    test("a process that cannot reach the store gets STORE_UNAVAILABLE, and the others continue", async () => {
       const world = await newWorld();
       const [one, other] = [await world.open(), await world.open()];
       await one.generations.advance(0, "a");

@@ -5,7 +5,10 @@ import { keyRecord } from "../support/key-record.ts";
 import { type StoreWithEvents, withEvents } from "../support/with-events.ts";
 
 export interface OpenQuotaStores {
-  /** Handles on one store, as many as it takes at once, that allow so many keys; null: any number. One that takes only one is opened anew. */
+  /**
+   * Opens one store with this quota (null: unlimited) as often as it can be open at once. A store that can be open only once is opened
+   * anew.
+   */
   open(maxKeys: number | null): Promise<readonly KeyStore[]>;
   dispose(): Promise<void>;
 }
@@ -16,7 +19,7 @@ const full = { outcome: "quota_exhausted", limit: maxKeys, used: maxKeys };
 const count = (outcomes: readonly InsertOutcome[], outcome: InsertOutcome["outcome"]) =>
   outcomes.filter((one) => one.outcome === outcome).length;
 
-/** What `maxKeys` of a key store must do: the part of the doc comment of KeyStore that is about quotas. */
+/** The contract of `maxKeys` of a key store: the part of KeyStore's doc comment about quotas. */
 export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaStores>): void {
   describe(`key quota: ${name}`, () => {
     let opened: OpenQuotaStores;
@@ -40,7 +43,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
     const isFull = async (tenant: string) =>
       (await store().insert(tenant, keyRecord({ keyId: "ONE-MORE" }), null)).outcome === "quota_exhausted";
 
-    test("of inserts and batches on all handles at once exactly as many succeed as there is room for", async () => {
+    test("of concurrent inserts and batches on all handles exactly as many succeed as the quota allows", async () => {
       const tenant = newTenant();
       const request = (index: number) => (index % 2 === 0 ? null : { requestId: `r${index}`, payloadDigest: "d" });
       const singles = Array.from({ length: 30 }, (_, index) =>
@@ -61,7 +64,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await store().list(tenant, { kind: "issued", nowMs: 0, limit: 100 })).toHaveLength(maxKeys);
     });
 
-    test("a batch gets what room there is, in its order; ids that are used are told apart from a full quota", async () => {
+    test("a batch fills the remaining quota in order, and distinguishes used ids from a full quota", async () => {
       const tenant = newTenant();
       await fill(tenant, maxKeys - 2);
       const item = (id: string) => ({ record: keyRecord({ keyId: id }), request: null });
@@ -78,7 +81,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await store().get(tenant, "C")).toBeNull();
     });
 
-    test("a replay is answered and a rotation made where the quota is full", async () => {
+    test("a replay and a rotation succeed if the quota is full", async () => {
       const tenant = newTenant();
       await fill(tenant, maxKeys - 1);
       const request = { requestId: "r", payloadDigest: "d" };
@@ -92,7 +95,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await isFull(tenant)).toBe(true);
     });
 
-    test("revoking makes room once, deleting too where the key was not revoked; other changes make none", async () => {
+    test("revoking makes room once, and so does deleting a key that was not revoked; other changes make none", async () => {
       const tenant = newTenant();
       await fill(tenant);
       const record = (revision: number, name: string) => keyRecord({ keyId: keyId(0), kind: "imported", revision, name });
@@ -109,7 +112,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await isFull(tenant)).toBe(true);
     });
 
-    test("counts revocations, deletions and inserts of one moment right", async () => {
+    test("counts concurrent revocations, deletions and inserts correctly", async () => {
       const tenant = newTenant();
       await fill(tenant);
       const changes = Array.from({ length: 10 }, (_, index) =>
@@ -131,7 +134,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(count(await fill(newTenant(), maxKeys + 1), "inserted")).toBe(maxKeys);
     });
 
-    test("a quota that is set later counts what is there, also where keys came and went without it in between", async () => {
+    test("a quota that is set later counts existing keys, even if keys changed without it in between", async () => {
       const tenant = newTenant();
       await fill(tenant, 10);
       await open(null);

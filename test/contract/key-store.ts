@@ -4,6 +4,7 @@ import type { KeyStore } from "../../src/ports/key-store.ts";
 import { type StoreWithEvents, withEvents } from "../support/with-events.ts";
 import { describeAudit } from "./key-store/audit.ts";
 import { describeChanges } from "./key-store/changes.ts";
+import { describeClaims } from "./key-store/claims.ts";
 import { describeDeletes } from "./key-store/deletes.ts";
 import { describeFilters } from "./key-store/filters.ts";
 import { describeInserts } from "./key-store/inserts.ts";
@@ -14,23 +15,23 @@ import { describeRecords } from "./key-store/records.ts";
 export interface OpenKeyStore {
   /** A new, empty store. */
   readonly store: KeyStore;
-  /** A second handle on what `store` held, once that was closed. */
+  /** Opens what `store` held again, after it was closed. */
   reopen?(): Promise<KeyStore>;
-  /** Closes what is open and removes what the store kept. */
+  /** Closes everything and removes what the store kept. */
   dispose(): Promise<void>;
 }
 
 export interface KeyStoreContext {
   readonly store: StoreWithEvents;
-  /** One part of a list, as the store gives it. */
+  /** One part of a list, as the store returns it. */
   listPart: KeyStore["list"];
-  /** A tenant that no other test uses: the tests of a suite share one store. */
+  /** Returns a tenant that no other test uses, because the tests of a suite share one store. */
   newTenant(): string;
-  /** A store of its own, for tests that close it; disposed at the end. */
+  /** Opens another store, for tests that close it. It is disposed at the end. */
   openAnother(): Promise<{ readonly store: StoreWithEvents; reopen?(): Promise<StoreWithEvents> }>;
 }
 
-/** What every key store must do: the doc comments of src/ports/key-store.ts as tests. */
+/** The contract of every key store: the doc comments of src/ports/key-store.ts as tests. */
 export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>): void {
   describe(`key store: ${name}`, () => {
     const opened: OpenKeyStore[] = [];
@@ -64,6 +65,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>
     describeFilters(context);
     describeChanges(context);
     describeDeletes(context);
+    describeClaims(context);
     describeAudit(context);
     describeLifetime(context);
   });

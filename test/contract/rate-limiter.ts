@@ -4,12 +4,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RateLimitPolicy } from "../../src/core/key.ts";
 import type { Taken } from "../../src/core/rate-limit.ts";
-import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
+import type { Limit, RateLimiter } from "../../src/ports/rate-limiter.ts";
 
 export interface OpenRateLimiters {
-  /** The limit as one more process sees it. */
+  /** Opens the limit as another process. */
   open(): Promise<RateLimiter>;
-  /** Ends the servers and all that was opened. */
+  /** Stops the servers and closes everything that was opened. */
   dispose(): Promise<void>;
 }
 
@@ -19,7 +19,7 @@ export function policyOf(quota: bigint, windowMs: number): RateLimitPolicy {
 
 const hourMs = 3_600_000;
 
-/** What every rate limiter must do: the doc comments of src/ports/rate-limiter.ts as tests, on a clock that cannot be moved. */
+/** The contract of every rate limiter: the doc comments of src/ports/rate-limiter.ts as tests, on a clock that cannot be moved. */
 export function describeRateLimiter(name: string, start: () => Promise<OpenRateLimiters>): void {
   describe(`rate limiter: ${name}`, () => {
     const tenant = "default";
@@ -37,7 +37,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       Promise.all(Array.from({ length: count }, (_, index) => limiters[index % limiters.length]?.take(tenant, keyId, policy, 1) as Taken));
     const admittedOf = (answers: readonly Taken[]) => answers.filter(({ admitted }) => admitted).length;
 
-    test("a new key has its whole quota, and each take says what is left", async () => {
+    test("a new key has its whole quota, and each take returns what is left", async () => {
       const [keyId, policy] = [randomUUID(), policyOf(10n, hourMs)];
       expect(await ours.take(tenant, keyId, policy, 0)).toEqual({ admitted: true, remaining: 10n, resetAfterMs: 0, retryAfterMs: 0 });
       expect(await ours.take(tenant, keyId, policy, 1)).toEqual({ admitted: true, remaining: 9n, resetAfterMs: 360_000, retryAfterMs: 0 });
@@ -46,7 +46,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(four.resetAfterMs / 5).toBeCloseTo(360_000, -4);
     });
 
-    test("what is above the rest is refused whole, takes nothing, and is told when to come again", async () => {
+    test("a cost above the rest is refused completely, takes nothing, and is told when to retry", async () => {
       const [keyId, policy] = [randomUUID(), policyOf(10n, hourMs)];
       await ours.take(tenant, keyId, policy, 8);
       const refused = await ours.take(tenant, keyId, policy, 3);
@@ -58,7 +58,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(await ours.take(tenant, keyId, policy, 0)).toMatchObject({ admitted: true, remaining: 0n });
     });
 
-    test("of takes in a race exactly the quota is admitted, and those begun first come first", async () => {
+    test("concurrent takes are admitted up to exactly the quota, in the order in which they began", async () => {
       const [keyId, policy] = [randomUUID(), policyOf(100n, 10 * hourMs)];
       const answers = await takeAll(300, policy, keyId, [ours, other]);
       expect(admittedOf(answers)).toBe(100);
@@ -66,8 +66,8 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(mine).toEqual([4n, 3n, 2n, 1n, 0n, 0n, 0n, 0n, 0n, 0n].map((left, index) => [index < 5, left]));
     });
 
-    test("costs of all sizes are counted to the unit, whatever a unit's time is", async () => {
-      // Units of more than an hour, so that none comes back while the test runs.
+    test("costs of all sizes are counted exactly, whatever a unit's time is", async () => {
+      // Units of more than an hour, so that none is refilled while the test runs.
       const policies = fc
         .integer({ min: 1, max: 80_000 })
         .chain((quota) => fc.integer({ min: quota * hourMs, max: 315_360_000_000 }).map((windowMs) => policyOf(BigInt(quota), windowMs)));
@@ -88,7 +88,59 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       );
     });
 
-    test("what was spent comes back at the rate", async () => {
+    describe("limits that are taken together", () => {
+      const pair = (small: bigint, large: bigint) => {
+        const tag = `{${randomUUID()}}`;
+        return [
+          { id: `${tag}small`, policy: policyOf(small, 10 * hourMs) },
+          { id: `${tag}large`, policy: policyOf(large, 10 * hourMs) },
+        ] as const;
+      };
+      const leftOf = async (limits: readonly Limit[]) => (await other.takeAll(tenant, limits, 0)).map(({ remaining }) => remaining);
+
+      test("all have room, or nothing is taken from any, and the answers say which refused", async () => {
+        const limits = pair(3n, 5n);
+        expect(await ours.takeAll(tenant, limits, 2)).toMatchObject([
+          { admitted: true, remaining: 1n, retryAfterMs: 0 },
+          { admitted: true, remaining: 3n, retryAfterMs: 0 },
+        ]);
+        const refused = await other.takeAll(tenant, limits, 2);
+        expect(refused).toMatchObject([
+          { admitted: false, remaining: 1n },
+          { admitted: true, remaining: 3n },
+        ]);
+        expect(refused[0]?.retryAfterMs).toBeGreaterThan(0);
+        expect(await ours.takeAll(tenant, limits, 6)).toMatchObject([
+          { admitted: false, retryAfterMs: null },
+          { admitted: false, retryAfterMs: null },
+        ]);
+        expect(await leftOf(limits)).toEqual([1n, 3n]);
+      });
+
+      test("each is the same limit when it is taken alone", async () => {
+        const [small, large] = pair(3n, 5n);
+        await ours.take(tenant, large.id, large.policy, 4);
+        expect((await other.takeAll(tenant, [small, large], 2)).map(({ admitted }) => admitted)).toEqual([true, false]);
+        expect(await ours.take(tenant, small.id, small.policy, 3)).toMatchObject({ admitted: true, remaining: 0n });
+        expect(await leftOf([small, large])).toEqual([0n, 1n]);
+      });
+
+      test("in a race, of twenty keys with one shared limit exactly its quota is admitted, and the keys paid for that and no more", async () => {
+        const tag = `{${randomUUID()}}`;
+        const shared = { id: tag, policy: policyOf(100n, 10 * hourMs) };
+        const keys = Array.from({ length: 20 }, (_, key) => ({ id: `${tag}key ${key}`, policy: policyOf(7n, 10 * hourMs) }));
+        const rounds = Array.from({ length: 200 }, (_, take) =>
+          [ours, other][take % 2]?.takeAll(tenant, [keys[take % 20] as Limit, shared], 1),
+        );
+        const answers = (await Promise.all(rounds)) as (readonly Taken[])[];
+        expect(answers.filter((both) => both.every(({ admitted }) => admitted))).toHaveLength(100);
+        const left = await Promise.all(keys.map(async (key) => Number((await leftOf([key]))[0])));
+        expect(left.reduce((sum, each) => sum + 7 - each, 0)).toBe(100);
+        expect(await leftOf([shared])).toEqual([0n]);
+      });
+    });
+
+    test("spent units are refilled at the rate", async () => {
       const [keyId, policy] = [randomUUID(), policyOf(50n, 1000)];
       const begunMs = performance.now();
       let admitted = admittedOf(await takeAll(60, policy, keyId));
@@ -103,7 +155,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(await ours.take(tenant, keyId, policy, 0)).toMatchObject({ remaining: 50n, resetAfterMs: 0 });
     });
 
-    test("keys and tenants have their own", async () => {
+    test("keys and tenants have separate limits", async () => {
       const [keyId, policy] = [randomUUID(), policyOf(1n, hourMs)];
       await ours.take(tenant, keyId, policy, 1);
       expect(await ours.take(tenant, keyId, policy, 1)).toMatchObject({ admitted: false });
@@ -111,7 +163,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(await ours.take(tenant, randomUUID(), policy, 1)).toMatchObject({ admitted: true });
     });
 
-    test("under a new policy what was spent stays spent, as far as the new quota reaches", async () => {
+    test("under a new policy spent units stay spent, up to the new quota", async () => {
       const keyId = randomUUID();
       await ours.take(tenant, keyId, policyOf(1000n, 10 * hourMs), 300);
       const left = async (quota: bigint, windowMs: number) =>
@@ -119,7 +171,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect(await left(2000n, 10 * hourMs)).toBeCloseTo(1700, -1);
       expect(await left(400n, hourMs)).toBeCloseTo(100, -1);
       expect(await left(100n, 10 * hourMs)).toBe(0);
-      // It owes one window of the last policy now, not three.
+      // It now owes one window of the last policy, not three.
       expect((await ours.take(tenant, keyId, policyOf(100n, 10 * hourMs), 1)).retryAfterMs).toBeLessThanOrEqual(hourMs / 10);
     });
 
@@ -131,13 +183,13 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       [2n ** 53n + 1n, 315_360_000_000],
       [2n ** 63n - 1n, 1000],
       [2n ** 63n - 1n, 315_360_000_000],
-    ])("exact at the ends of what a policy may say: %s in %i ms", async (quota, windowMs) => {
+    ])("exact at the limits of a policy: %s in %i ms", async (quota, windowMs) => {
       const [keyId, policy] = [randomUUID(), policyOf(quota, windowMs)];
       const before = await ours.take(tenant, keyId, policy, 0);
       expect(before.remaining).toBe(quota);
       const first = await ours.take(tenant, keyId, policy, 1);
       expect(first.admitted).toBe(true);
-      // Huge quotas are whole again within the microsecond, or round by one.
+      // Huge quotas are complete again within a microsecond, or are rounded by one.
       expect(quota - first.remaining).toBeLessThanOrEqual(2n);
       expect(first.resetAfterMs).toBe(Math.ceil(windowMs / Number(quota)));
       if (quota === 1n) expect(await ours.take(tenant, keyId, policy, 1)).toMatchObject({ admitted: false, remaining: 0n });

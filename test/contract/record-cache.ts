@@ -5,7 +5,7 @@ import { keyRecord } from "../support/key-record.ts";
 
 const keyId = keyRecord().keyId;
 
-/** What every cache must do: the doc comments of src/ports/record-cache.ts as tests. `open` makes a cache with room for all of them. */
+/** The contract of every cache: the doc comments of src/ports/record-cache.ts as tests. `open` makes a cache with room for all entries. */
 export function describeRecordCache(name: string, open: () => RecordCache): void {
   describe(`record cache: ${name}`, () => {
     const nowMs = Date.now();
@@ -29,12 +29,12 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
     const get = (atMs = nowMs) => cache.get(tenant, keyId, atMs);
 
     describe("get", () => {
-      test("misses what was never put", () => {
+      test("misses an entry that was never put", () => {
         useNewTenant();
         expect(get()).toBeUndefined();
       });
 
-      test("answers the entry with every field of its record", () => {
+      test("returns the entry with every field of its record", () => {
         useNewTenant();
         const record = keyRecord({
           kind: "imported",
@@ -57,13 +57,13 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
         expect(get()).toEqual(entry(3, { record }));
       });
 
-      test("answers negative entries, which are no misses", () => {
+      test("returns negative entries, which are not misses", () => {
         useNewTenant();
         put(negative());
         expect(get()).toEqual(negative());
       });
 
-      test("serves an entry until its deadline, not at it and not after it", () => {
+      test("serves an entry before its deadline, not at it and not after it", () => {
         useNewTenant();
         put(entry(1));
         expect(get(deadlineMs - 1)).toEqual(entry(1));
@@ -71,7 +71,7 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
         expect(get(deadlineMs + 1)).toBeUndefined();
       });
 
-      test("never serves an entry whose deadline was past when it was put", () => {
+      test("never serves an entry whose deadline had passed when it was put", () => {
         for (const past of [nowMs, nowMs - 1, 0]) {
           useNewTenant();
           put(entry(1, { deadlineMs: past }));
@@ -87,13 +87,13 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
         expect(get()).toEqual(entry(2));
       });
 
-      test("keeps a higher one: a fill that was read before a change never replaces the change", () => {
+      test("keeps a higher revision: a fill that was read before a change never replaces the change", () => {
         useNewTenant();
         put(entry(2), entry(1, { deadlineMs: deadlineMs + 1 }));
         expect(get()).toEqual(entry(2));
       });
 
-      test("keeps the same one, and its deadline", () => {
+      test("keeps an equal revision, and its deadline", () => {
         useNewTenant();
         put(entry(2), entry(2, { deadlineMs: deadlineMs + 1000, record: keyRecord({ revision: 2, name: "another" }) }));
         expect(get()).toEqual(entry(2));
@@ -122,7 +122,7 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
         expect(get(deadlineMs)).toBeUndefined();
       });
 
-      test("treats an entry at its deadline as not there: any revision replaces it", () => {
+      test("treats an entry at its deadline as absent: any revision replaces it", () => {
         const shortMs = nowMs + 20;
         for (const next of [entry(3), entry(5), negative()]) {
           useNewTenant();
@@ -132,7 +132,7 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
         }
       });
 
-      test("ends an older entry also where the newer one is past its deadline already", () => {
+      test("removes an older entry even if the newer one is past its deadline", () => {
         useNewTenant();
         put(entry(1), entry(2, { deadlineMs: nowMs }));
         expect(get()).toBeUndefined();
@@ -146,7 +146,7 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
       });
     });
 
-    test("tells keys and tenants apart, also where their names joined are the same", () => {
+    test("keeps keys and tenants apart, even if their concatenated names are the same", () => {
       useNewTenant();
       const pairs = [
         [tenant, "A"],
@@ -165,7 +165,7 @@ export function describeRecordCache(name: string, open: () => RecordCache): void
     });
 
     describe("dropOlder", () => {
-      test("drops what is below the revision, negative entries too, and nothing else", () => {
+      test("drops only entries below the revision, including negative ones", () => {
         useNewTenant();
         put(entry(2));
         cache.dropOlder(tenant, keyId, 2);

@@ -6,13 +6,13 @@ import { connected, recordingListener, until } from "../support/cache-listener.t
 import { keyRecord } from "../support/key-record.ts";
 
 export interface OpenSharedCaches {
-  /** The cache as one more process sees it; all of them share the same servers. */
+  /** Opens the cache as another process; all of them share the same servers. */
   open(): Promise<SharedCache>;
-  /** Ends the servers. */
+  /** Stops the servers. */
   dispose(): Promise<void>;
 }
 
-/** What every shared cache must do: the doc comments of src/ports/shared-cache.ts as tests. */
+/** The contract of every shared cache: the doc comments of src/ports/shared-cache.ts as tests. */
 export function describeSharedCache(name: string, start: () => Promise<OpenSharedCaches>): void {
   describe(`shared cache: ${name}`, () => {
     const generation = 7;
@@ -50,12 +50,12 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
       expect(answer).not.toBeNull();
       return answer?.entries[0];
     };
-    /** Fills in this order; the read that follows on the same cache comes behind them. */
+    /** Fills in this order. The next read on the same cache follows the fills. */
     const fill = (tenant: string, ...entries: readonly CacheEntry[]) => {
       for (const one of entries) ours.fill(generation, tenant, keyId, one);
     };
 
-    test("two processes know the servers by one name, which every answer carries", async () => {
+    test("two processes see the same cache id, and every answer contains it", async () => {
       expect(ours.cacheId).toBe(other.cacheId);
       expect((await ours.read(generation, newTenant(), [keyId]))?.cacheId).toBe(ours.cacheId);
       expect(await ours.announce(generation, newTenant(), [[keyId, entry(1)]])).toBe(ours.cacheId);
@@ -67,12 +67,12 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
     });
 
     describe("read", () => {
-      test("misses what was never put, and answers no entries for no keys", async () => {
+      test("misses an entry that was never put, and returns no entries for no keys", async () => {
         expect(await read(newTenant())).toBeUndefined();
         expect((await ours.read(generation, newTenant(), []))?.entries).toEqual([]);
       });
 
-      test("answers every field of a record", async () => {
+      test("returns every field of a record", async () => {
         const tenant = newTenant();
         const full = entry(3, {
           record: keyRecord({
@@ -94,7 +94,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect(await read(tenant, other)).toEqual(full);
       });
 
-      test("answers a batch in the order asked, with misses and repetitions", async () => {
+      test("returns a batch in the requested order, with misses and repetitions", async () => {
         const tenant = newTenant();
         const keyIds = Array.from({ length: 200 }, () => randomUUID());
         const entries = keyIds.map((id, index) => (index % 3 === 0 ? undefined : entry(1, { record: keyRecord({ keyId: id }) })));
@@ -103,7 +103,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect((await ours.read(generation, tenant, again))?.entries).toEqual([...entries, entries[1]]);
       });
 
-      test("many at once get each their own", async () => {
+      test("concurrent reads each get their own entry", async () => {
         const tenant = newTenant();
         const keyIds = Array.from({ length: 300 }, () => randomUUID());
         for (const id of keyIds) ours.fill(generation, tenant, id, entry(1, { record: keyRecord({ keyId: id }) }));
@@ -120,7 +120,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect((await ours.read(generation, "a", ["b:c"]))?.entries[0]).toBeUndefined();
       });
 
-      test("answers an entry past its deadline, which others judge", async () => {
+      test("returns an entry past its deadline, for the caller to judge", async () => {
         const tenant = newTenant();
         const short = entry(1, { deadlineMs: Date.now() + 20 });
         fill(tenant, short);
@@ -130,7 +130,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
     });
 
     describe("fill", () => {
-      test("the higher revision stays, whichever came first", async () => {
+      test("the higher revision stays, in either order", async () => {
         for (const revisions of [
           [1, 2],
           [2, 1],
@@ -143,7 +143,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         }
       });
 
-      test("the same revision replaces only to live longer", async () => {
+      test("the same revision replaces only if its deadline is later", async () => {
         const tenant = newTenant();
         const first = entry(1);
         const longer = entry(1, { deadlineMs: first.deadlineMs + 5000 });
@@ -151,7 +151,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect(await read(tenant)).toEqual(longer);
       });
 
-      test("a negative entry replaces no record and no tombstone, and is replaced by any", async () => {
+      test("a negative entry replaces no record and no tombstone, and any of them replaces it", async () => {
         const [record, tombstone, negative] = [newTenant(), newTenant(), newTenant()];
         const late = { deadlineMs: Date.now() + 3_600_000 };
         fill(record, entry(1), absent(0, late));
@@ -162,7 +162,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect((await read(negative))?.revision).toBe(1);
       });
 
-      test("a deadline that is past keeps nothing", async () => {
+      test("an entry past its deadline is not stored", async () => {
         const tenant = newTenant();
         fill(tenant, entry(1, { deadlineMs: Date.now() - 1 }));
         expect(await read(tenant)).toBeUndefined();
@@ -170,7 +170,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
     });
 
     describe("announce", () => {
-      test("keeps the entry, and announces it to every process", async () => {
+      test("stores the entry, and announces it to every process", async () => {
         const tenant = newTenant();
         expect(await ours.announce(generation, tenant, [[keyId, entry(4)]])).toBe(ours.cacheId);
         expect((await read(tenant, other))?.revision).toBe(4);
@@ -180,7 +180,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect(theirs.heard).toContainEqual(change);
       });
 
-      test("a tombstone keeps out what was read before it, and gives way to the key imported again", async () => {
+      test("a tombstone keeps out older reads, and a key imported again replaces it", async () => {
         const tenant = newTenant();
         fill(tenant, entry(4));
         await ours.announce(generation, tenant, [[keyId, absent(5)]]);
@@ -190,7 +190,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         expect(await read(tenant)).toMatchObject({ revision: 6 });
       });
 
-      test("an older change is published, and replaces nothing", async () => {
+      test("publishes an older change, which replaces nothing", async () => {
         const tenant = newTenant();
         await ours.announce(generation, tenant, [[keyId, entry(9)]]);
         await other.announce(generation, tenant, [[keyId, entry(8)]]);
@@ -198,7 +198,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         await until(() => mine.heard.some((event) => event.kind === "change" && event.tenant === tenant && event.revision === 8), "heard");
       });
 
-      test("with a deadline that is past it removes what is older, and is published", async () => {
+      test("removes older entries for a change past its deadline, and publishes it", async () => {
         const tenant = newTenant();
         fill(tenant, entry(1));
         expect(await ours.announce(generation, tenant, [[keyId, entry(2, { deadlineMs: Date.now() - 1 })]])).not.toBeNull();
@@ -206,7 +206,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         await until(() => theirs.heard.some((event) => event.kind === "change" && event.tenant === tenant), "heard");
       });
 
-      test("1000 changes at once are all kept and published, unless something newer is there", async () => {
+      test("stores and publishes 1000 changes at once, except those older than their entries", async () => {
         const tenant = newTenant();
         const keyIds = Array.from({ length: 1000 }, () => randomUUID());
         const metadata = { text: "x".repeat(1000) };
@@ -222,7 +222,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         await until(() => heard().length === 1000, "all heard");
       });
 
-      test("whoever hears of a change finds it in place", async () => {
+      test("a process that receives a change finds it in place", async () => {
         const tenant = newTenant();
         const keyIds = Array.from({ length: 50 }, () => randomUUID());
         const third = await servers.open();
@@ -242,7 +242,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         await third.close();
       });
 
-      test("of changes and fills in a race the highest revision stays", async () => {
+      test("after concurrent changes and fills the highest revision stays", async () => {
         const tenant = newTenant();
         const revisions = Array.from({ length: 60 }, (_, index) => ((index * 37) % 60) + 1);
         await Promise.all(
@@ -258,7 +258,7 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
     });
 
     describe("messages", () => {
-      test("a heartbeat comes round after every change acknowledged before it was sent, to every process", async () => {
+      test("a heartbeat reaches every process after all changes that were acknowledged before it was sent", async () => {
         const tenant = newTenant();
         for (let round = 1; round <= 30; round += 1) {
           await Promise.all([1, 2, 3].map((number) => ours.announce(generation, tenant, [[`${round}-${number}`, absent(round)]])));
@@ -270,8 +270,8 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
             return event.kind === "beat" && event.beatId.startsWith(tenant) ? [Number(event.beatId.slice(tenant.length + 1)) + 0.5] : [];
           });
         for (const listener of [mine, theirs]) {
-          await until(() => roundsOf(listener).at(-1) === 30.5, "the last heartbeat came round");
-          // A heartbeat may lag behind later changes, but no change behind a heartbeat that was sent after it.
+          await until(() => roundsOf(listener).at(-1) === 30.5, "the last heartbeat returned");
+          // A heartbeat may be later than subsequent changes, but no change is later than a heartbeat that was sent after it.
           let beatsSeen = 0;
           for (const round of roundsOf(listener)) {
             if (Number.isInteger(round)) expect(round).toBeGreaterThan(beatsSeen);
@@ -281,20 +281,20 @@ export function describeSharedCache(name: string, start: () => Promise<OpenShare
         }
       });
 
-      test("a heartbeat names the server it came by", async () => {
+      test("a heartbeat names the server that it came through", async () => {
         const beatId = randomUUID();
         ours.beat(beatId);
-        await until(() => theirs.heard.some((event) => event.kind === "beat" && event.beatId === beatId), "the heartbeat came round");
+        await until(() => theirs.heard.some((event) => event.kind === "beat" && event.beatId === beatId), "the heartbeat returned");
         expect(theirs.heard).toContainEqual({ kind: "beat", beatId, cacheId: ours.cacheId });
       });
 
-      test("nothing was missed on the way", () => {
+      test("nothing was missed", () => {
         expect(mine.heard.filter(({ kind }) => kind === "gap")).toHaveLength(1);
         expect(theirs.heard.filter(({ kind }) => kind === "gap")).toHaveLength(1);
       });
     });
 
-    test("a closed cache answers that it cannot tell", async () => {
+    test("a closed cache returns that the outcome is unknown", async () => {
       const cache = await servers.open();
       await connected(cache);
       await cache.close();

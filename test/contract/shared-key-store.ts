@@ -3,16 +3,16 @@ import type { SharedKeyStore } from "../../src/ports/shared-key-store.ts";
 import { describeCacheGeneration } from "./cache-generation.ts";
 
 export interface SharedStoreWorld {
-  /** The same store as one more process sees it. */
+  /** Opens the same store as another process. */
   open(): Promise<SharedKeyStore>;
-  /** Removes what the store kept, once all its processes have closed it. */
+  /** Removes what the store kept, after all its processes have closed it. */
   dispose(): Promise<void>;
 }
 
-/** What every store that processes share must do beside being a key store: src/ports/shared-key-store.ts as tests. */
+/** The contract of every shared key store beyond that of a key store: src/ports/shared-key-store.ts as tests. */
 export function describeSharedKeyStore(name: string, createWorld: () => Promise<SharedStoreWorld>): void {
   describe(`store that processes share: ${name}`, () => {
-    test("its id and salt are the same for all processes that make it at once, and others for another store", async () => {
+    test("its id and salt are the same for all processes that create it at once, and differ for another store", async () => {
       const [world, elsewhere] = [await createWorld(), await createWorld()];
       const stores = await Promise.all([world.open(), world.open(), world.open(), elsewhere.open()]);
       const ids = stores.map(({ storeId }) => storeId);

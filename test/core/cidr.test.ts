@@ -28,14 +28,14 @@ describe("parseRange", () => {
     ["2001:db8::1/32", '"2001:db8::1/128"'],
     ["::ffff:10.0.0.1/104", '"10.0.0.0/8"'],
     ["::ffff:10.0.0.1/8", '"10.0.0.0/8"'],
-  ])("of %s it says to write %s", (text, suggestion) => {
+  ])("for %s it suggests %s", (text, suggestion) => {
     expect(parseRange(text)).toContain(suggestion);
   });
 
   test.each([
     ...["", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.0/8 ", "10/8", "010.0.0.0/8"],
     ...["::/129", "fe80::%eth0/64", "::ffff:10.0.0.0/136", "167772160/8", "0x0a.0.0.0/8", `::/${"0".repeat(1_000_000)}`],
-  ])("%j is no range", (text) => {
+  ])("%j is not a range", (text) => {
     expect(parseRange(text)).toMatch(/^must be a range in CIDR notation/);
   });
 });
@@ -60,7 +60,7 @@ describe("inAnyRange", () => {
     expect(inAnyRange(parseAddress(text), ranges)).toBe(expected);
   });
 
-  test("parses a list once, however often it is asked", () => {
+  test("parses a list once, however often it is used", () => {
     let reads = 0;
     const list = new Proxy(["10.0.0.0/8", "2001:db8::/32"], {
       get(target, name, receiver) {
@@ -79,7 +79,7 @@ describe("inAnyRange", () => {
     const pair = fc.constantFrom(4, 16).chain((length) => fc.tuple(bytes(length), bytes(length), fc.integer({ min: 0, max: 8 * length })));
     fc.assert(
       fc.property(pair, fc.boolean(), ([first, second, bits], isNear) => {
-        // Two addresses drawn at random share few bits: mostly they would only show what lies outside.
+        // Two random addresses share few bits, so they would mostly test addresses outside the range.
         const inside = isNear ? first.map((byte, index) => (index < bits / 8 - 1 ? byte : (second[index] as number))) : second;
         const network = ipaddr.fromByteArray(first);
         const address = ipaddr.fromByteArray(inside);

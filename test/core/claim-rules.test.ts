@@ -1,27 +1,31 @@
 import { expect, test } from "vitest";
-import { type ClaimRule, grantOf } from "../../src/core/claim-rules.ts";
+import { type ClaimRule, grantsOf } from "../../src/core/claim-rules.ts";
 
 const when = [{ claim: "sub", test: "equals", values: ["a"] }] as const;
 const rule: ClaimRule = { when, roles: ["auditor"], tenants: null, scopeCeiling: null };
 
-test("rules that match add up; without tenants it is the default one", () => {
-  expect(grantOf([rule], { sub: "a" }, "default")).toEqual({ roles: ["auditor"], tenants: ["default"], scopeCeiling: null });
+test("each rule that matches gives its roles for its own tenants; without tenants it is the default one", () => {
+  const own = { roles: ["auditor"], tenants: ["default"], scopeCeiling: null };
+  expect(grantsOf([rule], { sub: "a" }, "default")).toEqual([own]);
   const other: ClaimRule = { ...rule, roles: ["issuer"], tenants: ["x"], scopeCeiling: ["read"] };
-  expect(grantOf([rule, other], { sub: "a" }, "default")).toEqual({ roles: ["auditor", "issuer"], tenants: ["x"], scopeCeiling: ["read"] });
-  expect(grantOf([rule, other, { ...rule, tenants: "*" }], { sub: "a" }, "default")?.tenants).toBe("*");
+  const unmatched: ClaimRule = { ...rule, when: [{ claim: "sub", test: "equals", values: ["b"] }], tenants: "*" };
+  const expected = [own, { roles: ["issuer"], tenants: ["x"], scopeCeiling: ["read"] }];
+  expect(grantsOf([rule, unmatched, other], { sub: "a" }, "default")).toEqual(expected);
 });
 
-test("nothing matches: no grant", () => {
-  expect(grantOf([rule], { sub: "b" }, "default")).toBeNull();
-  expect(grantOf([rule], {}, "default")).toBeNull();
-  expect(grantOf([{ ...rule, when: [...when, { claim: "x", test: "equals", values: ["y"] }] }], { sub: "a" }, "default")).toBeNull();
+test("nothing matches: no grants", () => {
+  expect(grantsOf([rule], { sub: "b" }, "default")).toEqual([]);
+  expect(grantsOf([rule], {}, "default")).toEqual([]);
+  expect(grantsOf([{ ...rule, when: [...when, { claim: "x", test: "equals", values: ["y"] }] }], { sub: "a" }, "default")).toEqual([]);
 });
 
-test("tenants of a claim: names only, and a rule without any does not match", () => {
+test("tenants of a claim must be names, and a rule without any does not match", () => {
   const byClaim: ClaimRule = { ...rule, tenants: { claim: "org" } };
-  expect(grantOf([byClaim], { sub: "a", org: ["acme", "*", "NO"] }, "default")?.tenants).toEqual(["acme"]);
-  expect(grantOf([byClaim], { sub: "a", org: "*" }, "default")).toBeNull();
-  expect(grantOf([byClaim], { sub: "a" }, "default")).toBeNull();
+  expect(grantsOf([byClaim], { sub: "a", org: ["acme", "*", "NO"] }, "default")).toEqual([
+    { roles: ["auditor"], tenants: ["acme"], scopeCeiling: null },
+  ]);
+  expect(grantsOf([byClaim], { sub: "a", org: "*" }, "default")).toEqual([]);
+  expect(grantsOf([byClaim], { sub: "a" }, "default")).toEqual([]);
 });
 
 test.each([
@@ -36,6 +40,6 @@ test.each([
   ["equals", "__proto__", {}, "y", false],
   ["equals", "g", { g: { y: 1 } }, "y", false],
 ] as const)("%s of %s (%#)", (kind, claim, claims, value, expected) => {
-  const grant = grantOf([{ ...rule, when: [{ claim, test: kind, values: [value] }] }], claims as never, "default");
-  expect(grant !== null).toBe(expected);
+  const grants = grantsOf([{ ...rule, when: [{ claim, test: kind, values: [value] }] }], claims as never, "default");
+  expect(grants.length > 0).toBe(expected);
 });

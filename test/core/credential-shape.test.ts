@@ -46,7 +46,7 @@ async function generatedAdminToken(): Promise<string> {
   return readFileSync(join(dataDir, "admin-token"), "utf8").trim();
 }
 
-/** The secret part of every kind is its end. */
+/** The end of every credential is secret. */
 const tailChars = 17;
 
 describe.each(kinds)("a %s that this service made", (kind) => {
@@ -74,17 +74,17 @@ test.each([
   ["public key", "issued"],
   ["jwt", "jwt"],
   ["macaroon", "macaroon"],
-] as const)("a %s is read as what it was made as", (kind, type) => {
+] as const)("a %s is parsed as the kind that it is", (kind, type) => {
   expect(credentials.parse("default", made.get(kind) as string, nowMs).type).toBe(type);
 });
 
-test("of two credentials without a gap neither reaches a log", () => {
+test("neither of two credentials without a gap reaches a log", () => {
   const tail = "c2VjcmV0LXRhaWwtb2YtYS10b2tlbg";
   expect(redactText(`eyJhbGciOiJub25lIn0.mc_v1_AgJ+${tail}`)).not.toContain(tail);
   expect(redactText(`eyJhbGciOiJub25lIn0.e30.mc_v1_AgJ+${tail}`)).not.toContain(tail);
 });
 
-test("a text without a credential is logged as it is", () => {
+test("a text without a credential is logged unchanged", () => {
   for (const text of ["no key found", "tenant_v1", "kwadm", "https://example.com/v1/eye"]) expect(redactText(text)).toBe(text);
 });
 
@@ -93,7 +93,7 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
   .map((name) => `src/${name.replaceAll("\\", "/")}`)
   .filter((name) => name.endsWith(".ts") && name !== "src/core/credential-shape.ts");
 
-test("only core/credential-shape.ts spells what credentials look like", () => {
+test("only core/credential-shape.ts defines the shapes of credentials", () => {
   expect(sources.length).toBeGreaterThan(200);
   const spelled = sources.filter((name) => /_v1_|kwadm_|eyJ|[}"]_pub/.test(codeOf(readFileSync(join(root, name), "utf8"))));
   expect(spelled).toEqual([]);

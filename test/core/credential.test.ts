@@ -12,7 +12,7 @@ const nowMs = Date.UTC(2026, 0, 1);
 const keyId = createUlid(nowMs, randomBytes);
 
 describe("issued keys", () => {
-  test("have the published shape and are told by it, with the digest of the whole string", () => {
+  test("have the published shape, are recognised by it, and have the digest of the whole string", () => {
     const key = credentials.mint("default", keyId, "secret");
     expect(key).toMatch(/^kw_v1_[0-9A-HJKMNP-TV-Z]{26}_[0-9A-Za-z]{49}$/);
     expect(credentials.parse("default", key, nowMs)).toEqual({ type: "issued", keyIds: [keyId], digest: digestOf(key) });
@@ -20,7 +20,7 @@ describe("issued keys", () => {
     expect(credentials.mint("default", keyId, "public")).toMatch(/^kw_pub_v1_/);
   });
 
-  test("with any one character changed are forged, or no issued keys at all", () => {
+  test("with any character changed are forged, or are not issued keys", () => {
     const key = credentials.mint("default", keyId, "secret");
     fc.assert(
       fc.property(fc.nat(key.length - 1), fc.constantFrom(..."0123456789ABCXYZabcxyz_-. "), (index, character) => {
@@ -32,7 +32,7 @@ describe("issued keys", () => {
     );
   });
 
-  test("of another installation, whose checksum is right, can be imported keys", () => {
+  test("of another installation, with a correct checksum, can be imported keys", () => {
     const stranger = createCredentials({ current: "another-secret-0123456789-0123456789", retired: [] }, prefixes, randomBytes);
     const key = stranger.mint("default", keyId, "secret");
     const keyIds = credentials.importedKeyIds("default", createHash("sha256").update(key).digest());
@@ -42,14 +42,14 @@ describe("issued keys", () => {
     expect(credentials.parse("default", key.slice(0, -1) + last, nowMs)).toEqual({ type: "forged" });
   });
 
-  test("of one tenant are no issued keys of another, also once they were seen", () => {
+  test("of one tenant are not issued keys of another, even after they were seen", () => {
     const key = credentials.mint("default", keyId, "secret");
     expect(credentials.parse("default", key, nowMs).type).toBe("issued");
     expect(credentials.parse("default", key, nowMs).type).toBe("issued");
     expect(credentials.parse("other", key, nowMs).type).toBe("imported");
   });
 
-  test("with a prefix that is not ours could be imported ones; with a retired prefix they are ours", () => {
+  test("with a foreign prefix can be imported keys; with a retired prefix they are ours", () => {
     const asOld = createCredentials(
       { current: currentSecret, retired: [] },
       { secret: "old", public: "old_pub", retired: [] },
@@ -59,7 +59,7 @@ describe("issued keys", () => {
     expect(credentials.parse("default", asOld.mint("default", keyId, "public"), nowMs).type).toBe("imported");
   });
 
-  test("of a retired secret hold until its expiry, and for good where it has none", () => {
+  test("of a retired secret are valid until it expires, or permanently if it has no expiry", () => {
     const before = createCredentials({ current: retiredSecret, retired: [] }, prefixes, randomBytes);
     const key = before.mint("default", keyId, "secret");
     const withRetired = (expireTimeMs: number | null) =>
@@ -90,7 +90,7 @@ describe("other strings", () => {
     expect(credentials.parse("default", text, nowMs).type).toBe(type);
   });
 
-  test("an imported key's id is HMAC-SHA-512/256 over tenant, zero byte and SHA-256 of the raw key, under a subkey of its own", () => {
+  test("an imported key's id is HMAC-SHA-512/256 over tenant, zero byte and SHA-256 of the raw key, with a separate subkey", () => {
     const subkey = Buffer.from(hkdfSync("sha256", currentSecret, "", "keywright/v1/import", 32));
     const digest = createHash("sha256").update("sk_live_abc").digest();
     const expected = createHmac("sha512-256", subkey)
@@ -99,7 +99,7 @@ describe("other strings", () => {
     expect(credentials.parse("default", "sk_live_abc", nowMs)).toEqual({ type: "imported", keyIds: [expected] });
   });
 
-  test("are looked up under every listed secret, the current one first, also after a retired one's expiry", () => {
+  test("are looked up under every listed secret, the current one first, even after a retired one expired", () => {
     const both = createCredentials(
       { current: currentSecret, retired: [{ secret: retiredSecret, expireTimeMs: 0 }] },
       prefixes,
@@ -123,14 +123,14 @@ describe("other strings", () => {
   });
 });
 
-test("rawKeyProblem takes 1 to 4096 bytes without white space or control characters at the ends", () => {
+test("rawKeyProblem accepts 1 to 4096 bytes without white space or control characters at the ends", () => {
   expect(rawKeyProblem("a b")).toBeNull();
   expect(rawKeyProblem("x".repeat(4096))).toBeNull();
   expect(rawKeyProblem("")).toBe("must not be empty");
   expect(rawKeyProblem("\u2003x")).toMatch(/white space/);
 });
 
-test("parseSha256 reads hex and base64 of either alphabet, padded or not, and nothing else", () => {
+test("parseSha256 reads only hex and base64 of either alphabet, padded or not", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (sha256) => {
       const bytes = Buffer.from(sha256);

@@ -9,7 +9,7 @@ const scope: ListScope = { tenant: "default", kind: "issued", filter: { actorId:
 const nowMs = 1000;
 
 describe("page tokens", () => {
-  test("say what they were given, to nobody but us", () => {
+  test("contain an id that only we can read", () => {
     const token = tokens.seal(scope, "01HQZX9VYQKJB8XQZQXQZQXQXQ");
     expect(tokens.open(scope, token, nowMs)).toBe("01HQZX9VYQKJB8XQZQXQZQXQXQ");
     expect(token).toMatch(/^[\w-]+$/);
@@ -38,7 +38,7 @@ describe("page tokens", () => {
     }
   });
 
-  test("of a retired secret hold until it expires", () => {
+  test("of a retired secret are valid until it expires", () => {
     const token = createPageTokens({ current: retired, retired: [] }, randomBytes).seal(scope, "x");
     const later = createPageTokens({ current, retired: [{ secret: retired, expireTimeMs: 2000 }] }, randomBytes);
     expect(later.open(scope, token, 1999)).toBe("x");

@@ -10,7 +10,7 @@ const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const decode = (text: string) => [...text].reduce((sum, digit) => sum * 62n + BigInt(digits.indexOf(digit)), 0n);
 
 describe("base62", () => {
-  test("reads back", () => {
+  test("encodes numbers reversibly", () => {
     fc.assert(fc.property(fc.nat(0xffffffff), (value) => void expect(decode(encodeBase62(value, 6))).toBe(BigInt(value))));
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (value) => {
@@ -31,7 +31,7 @@ describe("base62", () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(250);
   });
 
-  test("throws away bytes that would favour the first digits", () => {
+  test("discards bytes that would favour the first digits", () => {
     let round = 0;
     const bytes = () => Uint8Array.from(round++ === 0 ? [255, 248, 61] : [0, 1, 62]);
     expect(randomBase62(3, bytes)).toBe("z01");
@@ -46,7 +46,7 @@ test("ULIDs have 26 characters and sort by time", () => {
 });
 
 describe("metadata", () => {
-  test("may take 4096 bytes of JSON and no more", () => {
+  test("may have at most 4096 bytes of JSON", () => {
     const ofBytes = (byteLength: number) => ({ a: "x".repeat(byteLength - '{"a":""}'.length) });
     expect(checkMetadata(ofBytes(4096))).toEqual(ofBytes(4096));
     expect(() => checkMetadata(ofBytes(4097))).toThrow(/4096 bytes/);
@@ -74,7 +74,7 @@ describe("the bounded memory", () => {
     expect(remembered.length).toBeLessThanOrEqual(20);
   });
 
-  test("keeps what is used again and again", () => {
+  test("keeps an entry that is used again and again", () => {
     const memory = createBoundedMemory<string>(5);
     memory.set("used", "still here");
     for (let index = 0; index < 100; index += 1) {
@@ -84,7 +84,7 @@ describe("the bounded memory", () => {
   });
 });
 
-test("a ULID can be made at any time that a clock may tell, and ids sort by it", () => {
+test("a ULID can be made at any clock time, and ids sort by it", () => {
   const times = [Number.NEGATIVE_INFINITY, -1, 0, 0.5, 1, Date.UTC(2026, 0, 1), 2 ** 48, 2 ** 53, Number.POSITIVE_INFINITY].map(ulidTime);
   for (const time of [...times, ulidTime(Number.NaN)]) expect(time).toMatch(/^[0-9A-HJKMNP-TV-Z]{10}$/);
   expect(times).toEqual(times.toSorted());

@@ -8,7 +8,7 @@ interface Policy {
   readonly windowMs: number;
 }
 
-/** A key's limit as the adapters keep it, driven by hand. */
+/** A key's limit as the adapters compute it, step by step. */
 function limitOf(policy: Policy) {
   const rate = rateOf({ ...policy, unit: "requests" });
   let end: Debt = noDebt;
@@ -22,7 +22,7 @@ function limitOf(policy: Policy) {
   };
 }
 
-/** The naive model: a bucket of `quota` units that fills at quota / window, in exact fractions (units times window). */
+/** The naive model: a bucket of `quota` units that refills at quota / window, in exact fractions (units times window). */
 function bucketOf({ quota, windowMs }: Policy) {
   const windowUs = BigInt(windowMs) * 1000n;
   const full = quota * windowUs;
@@ -55,7 +55,7 @@ const smallQuotas = fc.oneof(
 );
 const hugeQuotas = fc.oneof(fc.bigInt(2n ** 52n + 1n, 2n ** 63n - 1n), fc.constantFrom(2n ** 52n + 1n, 2n ** 53n + 1n, 2n ** 63n - 1n));
 
-/** Costs and waits on the scale of the policy, so that runs are about the edge between admitted and refused. */
+/** Costs and waits on the scale of the policy, so that runs are near the boundary between admitted and refused. */
 function runs(quotas: fc.Arbitrary<bigint>) {
   const fractions = fc.oneof(fc.constantFrom(0, 0.1, 1 / 3, 0.5, 0.999, 1, 1.001), fc.double({ min: 0, max: 1.2, noNaN: true }));
   const waits = fc.oneof(fc.constantFrom(0, 1, 2, 1000), fc.double({ min: 0, max: 1.5, noNaN: true }));
@@ -84,7 +84,7 @@ describe("against a bucket in exact fractions", () => {
     );
   });
 
-  test("above 2^52 a window it admits never more, and is short by less than one part in 2^51 for each take", () => {
+  test("above 2^52 units per window it never admits more, and at most one part in 2^51 less per take", () => {
     fc.assert(
       fc.property(runs(hugeQuotas), ({ policy, takes }) => {
         const [limit, bucket] = [limitOf(policy), bucketOf(policy)];
@@ -124,7 +124,7 @@ test("any span t admits at most quota + t x quota / window", () => {
   );
 });
 
-test("a caller that keeps to the rate is never refused, however long", () => {
+test("a caller that respects the rate is never refused, however long it runs", () => {
   // Three units in 1 s: 333333 1/3 us each. Whole microseconds alone would drift.
   const limit = limitOf({ quota: 3n, windowMs: 1000 });
   for (let taken = 0; taken < 3; taken += 1) expect(limit.take(0, 1).admitted).toBe(true);
@@ -135,7 +135,7 @@ test("a caller that keeps to the rate is never refused, however long", () => {
   }
 });
 
-test("nothing costs nothing, and more than the quota is never to be had", () => {
+test("a cost of 0 takes nothing, and more than the quota is never admitted", () => {
   const limit = limitOf({ quota: 5n, windowMs: 60_000 });
   expect(limit.take(0, 6)).toEqual({ admitted: false, remaining: 5n, resetAfterMs: 0, retryAfterMs: null });
   expect(limit.take(0, 5)).toEqual({ admitted: true, remaining: 0n, resetAfterMs: 60_000, retryAfterMs: 0 });
@@ -144,14 +144,14 @@ test("nothing costs nothing, and more than the quota is never to be had", () => 
   expect(limit.take(12_000_000, 2)).toEqual({ admitted: false, remaining: 1n, resetAfterMs: 48_000, retryAfterMs: 12_000 });
 });
 
-test("a clock that was set back owes one window, not more", () => {
+test("after a clock was set back, the debt is at most one window", () => {
   const limit = limitOf({ quota: 5n, windowMs: 60_000 });
   limit.take(3_600_000_000, 5);
   expect(limit.take(0, 1)).toMatchObject({ admitted: false, resetAfterMs: 60_000 });
   expect(limit.take(12_000_000, 1)).toMatchObject({ admitted: false, retryAfterMs: 12_000 });
 });
 
-test("under another policy what was spent stays spent", () => {
+test("under another policy spent units stay spent", () => {
   const rateWith = (quota: bigint, windowMs: number) => rateOf({ quota, windowMs, unit: "requests" });
   const hourly = rateWith(1000n, 3_600_000);
   const left = (quota: bigint, windowMs: number) => {

@@ -16,7 +16,7 @@ const keys = (["secret", "public"] as const).map((visibility) =>
   credentials.mint("default", createUlid(1_800_000_000_000, randomBytes), visibility),
 );
 
-/** The documents, wherever the pattern is printed. */
+/** The documents that print the pattern. */
 function documents(): string {
   const docs = join(root, "docs");
   const pages = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".md")) : [];
@@ -34,7 +34,7 @@ function hasRightChecksum(key: string): boolean {
   return checksum === crc32(key.slice(0, -6));
 }
 
-test("the documents print the pattern of the code, and no other", () => {
+test("the documents print only the pattern of the code", () => {
   const printed = documents()
     .split("\n")
     .filter((line) => line.includes("_v1_[0-9A-HJKMNP-TV-Z]"))
@@ -42,7 +42,7 @@ test("the documents print the pattern of the code, and no other", () => {
   expect(new Set(printed)).toEqual(new Set([published]));
 });
 
-/** Before and after the key. */
+/** Text before and after the key. */
 const surroundings: readonly [string, string][] = [
   ["", ""],
   ['{"text":"line\\n', '\\nnext"}'],
@@ -74,12 +74,12 @@ describe.each(surroundings)("between %j and %j", (before, after) => {
   });
 });
 
-test("several keys in one text are found, also one right behind the other", () => {
+test("several keys in one text are found, even without a gap", () => {
   expect(scan(keys.join(""))).toEqual(keys);
   expect(scan(JSON.stringify(keys.join("\n")))).toEqual(keys);
 });
 
-test("JWTs, macaroons and admin tokens behind an escape do not reach a log either", () => {
+test("JWTs, macaroons and admin tokens after an escape do not reach a log either", () => {
   const tail = "c2VjcmV0LXRhaWwtb2YtYS10b2tlbg";
   for (const token of [`eyJhbGciOiJFZERTQSJ9.e30.${tail}`, `mc_v1_AgJ+/${tail}+/${tail}==`, `kwadm_${tail}`]) {
     for (const before of ["", "\\n", "%0A", "abc"]) expect(redactText(`${before}${token}`)).not.toContain(tail);

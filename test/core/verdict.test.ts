@@ -21,7 +21,7 @@ describe("decide", () => {
     ["an unknown address and ranges", { allowedCidrs: ["0.0.0.0/0"] }, { endUserAddress: () => null }, "ip_not_allowed"],
     ["all required scopes", { scopes: ["a", "b", "c"] }, { requiredScopes: ["c", "a"] }, "valid"],
     ["one required scope missing", { scopes: ["a"] }, { requiredScopes: ["a", "b"] }, "insufficient_scope"],
-    ["an expired key asks no address", { expireTimeMs: 1, allowedCidrs: ["192.0.2.0/24"] }, {}, "expired"],
+    ["an expired key, without reading the address", { expireTimeMs: 1, allowedCidrs: ["192.0.2.0/24"] }, {}, "expired"],
   ])("%s: %s", (_what, record, extra, expected) => {
     const verdict = decide(keyRecord(record), { ...circumstances, ...extra });
     expect(verdict.isValid ? "valid" : verdict.code).toBe(expected);

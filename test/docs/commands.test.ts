@@ -10,9 +10,9 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 const run = promisify(execFile);
 
 interface Expectation {
-  /** What the commands of the page print. */
+  /** Output of the page's commands. */
   readonly output: readonly RegExp[];
-  /** What each TypeScript program prints. */
+  /** Output of each TypeScript program. */
   readonly programs?: readonly RegExp[];
   /** Calls that the page shows as refused. All others must succeed. */
   readonly refused?: readonly string[];
@@ -37,6 +37,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "docs/import.md": { output: [/^2 keys are ready to be imported, 0 failed/m, /^2 keys imported, 0 failed/m] },
   "docs/configuration.md": { output: [/KEYWRIGHT_HOST/, /^[0-9a-f]{64} {2}-$/m] },
   "docs/callers.md": { output: [/"active":true,"scope":"read","sub":"user_9"/] },
+  "docs/gateways.md": { output: [/^HTTP\/1.1 200[\s\S]*^x-keywright-actor: user_7\r?$/m, /^x-keywright-scopes: orders\r?$/m] },
   "docs/operations.md": { output: [/"status":"ok"/, /"crv":"Ed25519"/, /^keywright_rpc_calls_total/m, /"audit_events":\[/] },
   "docs/guarantees.md": { output: [/"is_valid":true[\s\S]*"is_valid":true[\s\S]*^retry-after: \d+[\s\S]*RATE_LIMITED/im] },
   "docs/http-and-errors.md": {
@@ -65,7 +66,7 @@ test.each(Object.entries(expectations))(
   async (page, { output, programs = [], refused = [] }) => {
     const folder = linkCheckout(join(server.dataDir, "checkout", page.replace("/", "-")));
     symlinkSync(server.dataDir, join(folder, "data"));
-    // Replaces the curlrc of whoever runs the tests, and makes curl report the status of each call.
+    // Replaces the user's own curlrc, and makes curl report the status of each call.
     writeFileSync(join(folder, ".curlrc"), 'write-out = "\\n%{stderr}%{http_code} %{method} %{url}\\n"\n');
     const path = `${join(root, "node_modules/.bin")}:${process.env.PATH}`;
     const env = { ...process.env, PATH: path, CURL_HOME: folder };

@@ -15,7 +15,7 @@ test("README and docs/guarantees.md state the same bounds", () => {
   expect(boundsOf("README.md")).toBe(boundsOf("docs/guarantees.md"));
 });
 
-test("every link to a file or heading of the repository leads somewhere", () => {
+test("every link to a file or heading of the repository has a target", () => {
   const pages = [...commandPages, "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "test/README.md"];
   const broken = pages.flatMap((page) =>
     [...pageText(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)].flatMap(([link, path = "", anchor]) => {
@@ -27,7 +27,7 @@ test("every link to a file or heading of the repository leads somewhere", () => 
   expect(broken).toEqual([]);
 });
 
-/** The anchors that GitHub gives to the headings of a page. */
+/** The anchors that GitHub generates for a page's headings. */
 function anchorsOf(page: string): string[] {
   const headings = [...pageText(page).matchAll(/^#+ (.+)$/gm)].map((match) => match[1] as string);
   return headings.map((heading) =>
@@ -39,7 +39,7 @@ function anchorsOf(page: string): string[] {
 }
 
 describe("errors", () => {
-  test("docs/http-and-errors.md lists every error reason as the table has it, and no other", () => {
+  test("docs/http-and-errors.md lists exactly the error reasons of the table", () => {
     const page = pageText("docs/http-and-errors.md");
     const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| ([A-Z_]+) \| (\d+) \| (.*) \|$/gm)].map(([, reason, code, httpStatus, text]) => [
       reason,

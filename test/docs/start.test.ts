@@ -17,7 +17,7 @@ async function startByCommands(script: string) {
   const env = { ...Object.fromEntries(inherited), PATH: path, KEYWRIGHT_PORT: "0" };
   const child = spawn("bash", ["-euo", "pipefail", "-c", script], { cwd: checkout, env, detached: true });
   const ended = once(child, "close");
-  // The whole group: the shell does not pass signals on to npm and node.
+  // Signals the whole group, because the shell does not pass signals on to npm and node.
   const signalAll = (signal: NodeJS.Signals) => process.kill(-(child.pid as number), signal);
   let output = "";
   const url = await new Promise<string>((resolve, reject) => {
@@ -44,7 +44,7 @@ async function startByCommands(script: string) {
   };
 }
 
-test("README's commands start a server that makes its own secrets", async () => {
+test("README's commands start a server that generates its own secrets", async () => {
   const [install, start] = (blocksOf("README.md", "")[0] as string).trim().split("\n");
   expect(install).toBe("npm ci");
   await using server = await startByCommands(start as string);

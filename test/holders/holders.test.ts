@@ -12,7 +12,10 @@ import { blocksOf } from "../support/docs.ts";
 import { describeWithPython } from "../support/python.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** Libraries of others narrow a macaroon of the server offline, and the server honours it. More caveats than js-macaroon can write as binary. */
+/**
+ * Third-party libraries narrow a macaroon of the server offline, and the server accepts the result. There are more caveats than js-macaroon
+ * can write as binary.
+ */
 const caveats = ["scope = read", "ip in 10.0.0.0/8 2001:db8::/32", "ip in 10.1.0.0/16", "actor_id = Zoë", "time < 2100-01-01T00:00:00Z"];
 
 const run = promisify(execFile);
@@ -22,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 
-/** Without the prefix, as libraries take it. */
+/** Without the prefix, as libraries expect it. */
 async function macaroon(): Promise<string> {
   const { secret } = await api.issue({ actor_id: "Zoë", scopes: ["read", "write"] });
   return (await derive(api, secret, { algorithm: "TOKEN_ALGORITHM_MACAROON" })).token.replace("mc_v1_", "");
@@ -44,16 +47,16 @@ for caveat in sys.argv[2:]: macaroon.add_first_party_caveat(caveat)
 print(macaroon.serialize())
 `;
 
-  test("narrows, and the server honours it", async () => {
+  test("narrows, and the server accepts the result", async () => {
     await expectHonoured(await runPython(program, [await macaroon(), ...caveats]));
   });
 
-  test("adds what the server does not know: refused", async () => {
+  test("adds an unknown caveat, and the server refuses it", async () => {
     const credential = `mc_v1_${await runPython(program, [await macaroon(), "scope = read", "role = admin"])}`;
     expect(await api.verify({ credential })).toMatchObject({ error_code: "VERIFICATION_ERROR_INVALID_FORMAT" });
   });
 
-  test("adds a third-party caveat: refused", async () => {
+  test("adds a third-party caveat, and the server refuses it", async () => {
     const thirdParty = program.replace(
       "for caveat",
       'macaroon.add_third_party_caveat("https://auth.example", "a key", "an id")\nfor caveat',
@@ -63,7 +66,7 @@ print(macaroon.serialize())
   });
 });
 
-/** What js-macaroon (npm's `macaroon`) has; it comes without types. */
+/** The API of js-macaroon (npm's `macaroon`), which has no types. */
 interface JsMacaroon {
   addFirstPartyCaveat(caveat: string): void;
   exportBinary(): Uint8Array;
@@ -80,7 +83,7 @@ describe("js-macaroon", () => {
     expect(await api.verify({ credential })).toMatchObject({ is_valid: true, scopes: ["read"] });
   });
 
-  test("narrows with many, as the JSON format has them, since its binary writer fails with five", async () => {
+  test("narrows with many in the JSON format, because its binary writer fails with five", async () => {
     const held = importMacaroon(await macaroon());
     for (const caveat of caveats) held.addFirstPartyCaveat(caveat);
     expect(() => held.exportBinary()).toThrow();
@@ -95,7 +98,7 @@ describe("js-macaroon", () => {
 });
 
 describe("the TypeScript in docs/tokens.md", () => {
-  test("narrows with nothing but node:crypto", async () => {
+  test("narrows with only node:crypto", async () => {
     using folder = await folderWithMacaroon();
     const program = blocksOf("docs/tokens.md", "ts").find((block) => block.includes("function narrow"));
     writeFileSync(join(folder.path, "narrow.ts"), program as string);
@@ -111,7 +114,7 @@ await describeWithPython("the Python in docs/tokens.md", (runPython) => {
   });
 });
 
-/** As the commands of docs/tokens.md leave it: the answer to a derivation is in macaroon.json. */
+/** The folder after the commands of docs/tokens.md: the response to a derivation is in macaroon.json. */
 async function folderWithMacaroon() {
   const folder = temporaryFolder();
   writeFileSync(join(folder.path, "macaroon.json"), JSON.stringify({ token: { token: `mc_v1_${await macaroon()}` } }));
@@ -125,7 +128,7 @@ async function expectBrief(credential: string): Promise<void> {
 }
 
 describe("go-macaroon", () => {
-  test("narrows, and the server honours it", async ({ skip }) => {
+  test("narrows, and the server accepts the result", async ({ skip }) => {
     const go = findExecutable("go", "/usr/local/go/bin/go");
     if (go === undefined) return skip("Go is neither on the PATH nor in /usr/local/go");
     using folder = temporaryFolder();
@@ -133,7 +136,7 @@ describe("go-macaroon", () => {
     const built = await run(go, ["build", "-C", join(import.meta.dirname, "go-macaroon"), "-o", holder, "."], { timeout: 240_000 }).catch(
       String,
     );
-    if (typeof built === "string") return skip(`its holder cannot be built here: ${built}`);
+    if (typeof built === "string") return skip(`the holder cannot be built here: ${built}`);
     await expectHonoured((await run(holder, [await macaroon(), ...caveats])).stdout.trim());
   }, 300_000);
 });

@@ -8,7 +8,7 @@ await describeWithPython("pymacaroons", (runPython) => {
   const secret = "this is the key";
   const rootKey = createSecretKey(createHmac("sha256", "macaroons-key-generator".padEnd(32, "\0")).update(secret).digest());
 
-  test("reads what we write, to the same signature, and we read what it writes", async () => {
+  test("reads what we write, with the same signature, and we read what it writes", async () => {
     const ours = addCaveat(signIdentifier(rootKey, Buffer.from("é".repeat(100))), Buffer.from("scope = read"));
     const theirs = await runPython(
       `

@@ -5,7 +5,7 @@ import { httpSender, type Send } from "../support/http.ts";
 import type { ServerProcess } from "../support/server-process.ts";
 import { attackBesideCustomer } from "./beside-customer.ts";
 
-/** Each takes part of the memory of the server: those that come at the same time are as many as a gateway might send. */
+/** Each request uses memory of the server. This many at the same time are what a gateway might send. */
 const atOnce = 8;
 
 test("200 client addresses with a zone of 1 MB each are refused and leave nothing behind", { timeout: 120_000 }, async () => {
@@ -22,12 +22,12 @@ test("200 client addresses with a zone of 1 MB each are refused and leave nothin
   expect(outcome.customerErrors).toEqual([]);
 });
 
-test("a guesser from ever new addresses of one /64, and one with ever new forms of one address, meet the limit", {
+test("a guesser with changing addresses of one /64, and one with changing forms of one address, reach the limit", {
   timeout: 120_000,
 }, async () => {
   const codes = new Map<unknown, number>();
   const env = { KEYWRIGHT_FAILED_VERIFY_LIMIT: "10/1h" };
-  const outcome = await attackBesideCustomer("ever new addresses", { env }, async (server) => {
+  const outcome = await attackBesideCustomer("changing addresses", { env }, async (server) => {
     const send = adminSender(server);
     const v4 = ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201", "0:0:0:0:0:FFFF:192.0.2.1"];
     await inTurns(20, async (turn) => {

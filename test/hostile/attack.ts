@@ -2,7 +2,7 @@ import type { WireClient, WireRequest } from "./clients.ts";
 import type { Random } from "./random.ts";
 import type { Excuse, Report } from "./report.ts";
 
-/** What an attack may use. One of each for every worker, apart from the report. */
+/** What an attack may use. Every worker has its own, except for the report. */
 export interface Arena {
   readonly port: number;
   readonly url: string;
@@ -17,13 +17,13 @@ export interface Arena {
 
 export interface Attack {
   readonly name: string;
-  /** How often it comes, beside the others. */
+  /** How often it runs, relative to the others. */
   readonly weight: number;
-  /** Carries out the attack once, judges what comes back, and counts its requests. Rejects only for a fault of its own. */
+  /** Runs the attack once, judges the response, and counts its requests. Rejects only because of a fault of its own. */
   run(arena: Arena): Promise<void>;
 }
 
-/** Sends a request by one of the clients, counts it and judges the answer. */
+/** Sends a request with one of the clients, counts it and judges the response. */
 export async function sendAndJudge(
   arena: Arena,
   attack: string,
@@ -40,7 +40,7 @@ export async function sendAndJudge(
   else if (outcome !== "closed") report.fault(attack, outcome, textOf(request));
 }
 
-/** What HTTP/2 cannot carry goes over HTTP/1.1. */
+/** Requests that HTTP/2 cannot carry use HTTP/1.1. */
 function sendHttp2(arena: Arena, request: WireRequest) {
   try {
     return arena.http2.send(request);
@@ -49,7 +49,7 @@ function sendHttp2(arena: Arena, request: WireRequest) {
   }
 }
 
-/** A valid bearer token in most cases, else none or one of the wrong shape. */
+/** Usually a valid bearer token, sometimes none or one of the wrong shape. */
 export function authorization({ random, adminToken, key }: Arena): [string, string][] {
   if (random.chance(0.65)) return [["authorization", `Bearer ${adminToken}`]];
   if (random.chance(0.3)) return [];

@@ -3,23 +3,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ServerOptions, type ServerProcess, startServer } from "../support/server-process.ts";
 import { startWellBehavedClient } from "./well-behaved.ts";
 
-/** What an attack did to the server and to a customer beside it. */
+/** The effects of an attack on the server and on a customer who uses it at the same time. */
 export interface AttackOutcome {
-  /** Failed verifications of the customer, in words. */
+  /** The customer's failed verifications, as texts. */
   readonly customerErrors: readonly string[];
   readonly customerAnswers: number;
   readonly customerP50Ms: number;
   readonly customerP99Ms: number;
   /** CPU time of the server while the attack ran. */
   readonly cpuMs: number;
-  /** Private memory of the server (RssAnon) before the attack, and the most that was seen during it. */
+  /** Private memory of the server (RssAnon) before the attack, and its maximum during the attack. */
   readonly memoryBeforeMiB: number;
   readonly memoryPeakMiB: number;
 }
 
 const sampleIntervalMs = 50;
 const customerIntervalMs = 20;
-/** The customer is heard before the attack begins and after it ends. */
+/** The customer is measured for this long before the attack begins and after it ends. */
 const quietMs = 300;
 
 /** A server with a 512 MB heap. */
@@ -27,18 +27,18 @@ export function startTarget(options: ServerOptions = {}): Promise<ServerProcess>
   return startServer({ ...options, env: { NODE_OPTIONS: "--max-old-space-size=512", ...options.env } });
 }
 
-/** Attacks a server of its own. */
+/** Attacks a server started for this attack. */
 export async function attackBesideCustomer(
   name: string,
   options: ServerOptions,
   attack: (server: ServerProcess) => Promise<void>,
 ): Promise<AttackOutcome> {
   await using server = await startTarget(options);
-  // Awaited here: the server is stopped on return.
+  // Awaited here, because the server is stopped on return.
   return await attackOn(server, name, attack);
 }
 
-/** Runs the attack beside a customer who verifies every 20 ms, and prints what the attack cost. */
+/** Runs the attack while a customer verifies every 20 ms, and prints what the attack cost. */
 export async function attackOn(
   server: ServerProcess,
   name: string,
@@ -96,7 +96,7 @@ async function privateMemoryMiB(pid: number): Promise<number> {
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
 }
 
-/** User and system time, in ms. The kernel counts in ticks of 10 ms (proc_pid_stat(5), fields 14 and 15). */
+/** Returns user and system time, in ms. The kernel counts in ticks of 10 ms (proc_pid_stat(5), fields 14 and 15). */
 async function cpuTimeMs(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -7,12 +7,12 @@ import { type AttackOutcome, attackBesideCustomer, attackOn, startTarget } from 
 import { http1Client, http2Client, type WireClient } from "./clients.ts";
 import { flags, frame, frameTypes, headerBlock, preface } from "./http2-wire.ts";
 
-/** What nobody needs a token for, and what a caller with one sends, in bodies. */
+/** Requests with bodies that need no token, and requests of callers with one. */
 const service = "/keywright.v2alpha1.ApiKeysService";
 const jsonPath = "/v2alpha1/apiKeys:selfRevoke";
 const rpcPath = `${service}/RevokeApiKey`;
 const timeout = 120_000;
-/** For the garbage of an attack, and for what the customer costs. */
+/** Allowance for the attack's garbage and for the customer. */
 const slackMiB = 60;
 
 function expectNoHarm(outcome: AttackOutcome, maxGrowthMiB = slackMiB): void {
@@ -21,7 +21,7 @@ function expectNoHarm(outcome: AttackOutcome, maxGrowthMiB = slackMiB): void {
   expect(outcome.memoryPeakMiB - outcome.memoryBeforeMiB).toBeLessThan(maxGrowthMiB);
 }
 
-/** Opens connections, sends each the same bytes, and leaves them open until all that the server takes is taken. */
+/** Opens connections, sends each the same bytes, and leaves them open until the server accepts no more. */
 async function sendUnfinished(port: number, connections: number, parts: readonly Buffer[]): Promise<void> {
   const sockets = Array.from({ length: connections }, () => connect(port, "127.0.0.1"));
   await Promise.all(
@@ -59,7 +59,7 @@ test("unfinished bodies within the bound in chunks of one byte", { timeout }, as
 });
 
 test.each([rpcPath, "/nothing/at/all"])(
-  "streams with DATA frames of one byte, whose answers nobody reads (%s)",
+  "streams with DATA frames of one byte, whose responses nobody reads (%s)",
   { timeout },
   async (path) => {
     const data = Buffer.concat(Array.from({ length: 100 }, (_, i) => frame(frameTypes.data, 0, 2 * i + 1, Buffer.from("a"))));
@@ -94,7 +94,7 @@ test("1,500 unfinished bodies within the bound leave room for probes and for cal
   const body = Buffer.alloc(16 * 1024 - 1, 32);
   const answers: unknown[] = [];
   const outcome = await attackBesideCustomer("1,500 bodies of 16 KiB", {}, async ({ port, url, adminToken }) => {
-    // From two addresses, as one may hold 1,000 anonymous connections.
+    // From two addresses, because one may have 1,000 anonymous connections.
     const sockets = Array.from({ length: 1500 }, (_, index) =>
       connect({ port, host: "127.0.0.1", localAddress: `127.0.0.${2 + (index % 2)}` }).on("error", () => {}),
     );
@@ -123,12 +123,12 @@ test("1,500 unfinished bodies within the bound leave room for probes and for cal
     grpc.close();
     for (const socket of sockets) socket.destroy();
   });
-  // 16 MiB of bodies, 1,500 connections, and what was refused and is not collected yet.
+  // 16 MiB of bodies, 1,500 connections, and refused requests that are not collected yet.
   expectNoHarm(outcome, 3 * slackMiB);
   expect(answers).toEqual(["TOO_MANY_BODIES", 200, 400]);
 });
 
-/** Unknown fields of protobuf, two bytes each, and a million empty lists of JSON. */
+/** Unknown fields of protobuf, two bytes each, and a million empty JSON arrays. */
 const unknownFields = Buffer.from("f801".repeat(2 ** 19), "hex");
 const emptyLists = Buffer.from(`{"x":[${"[],".repeat(340_000)}[]]}`);
 const compressed = {
@@ -191,7 +191,7 @@ describe("small requests that inflate", () => {
       client.close();
     });
     expectNoHarm(outcome);
-    // A start-up that is not quite over and the customer's own calls are in it; each request alone took 80 to 130 ms.
+    // Includes the end of the start-up and the customer's own calls. Each request alone took 80 to 130 ms.
     expect(outcome.cpuMs).toBeLessThan(count * 25);
   });
 });

@@ -3,7 +3,7 @@ import { type Arena, type Attack, authorization, sendAndJudge } from "./attack.t
 import type { WireRequest } from "./clients.ts";
 import { targets } from "./targets.ts";
 
-/** Bodies in tiny pieces, bodies that inflate, and bodies of many small things: little to send, much to hold or to decode. */
+/** Bodies in tiny pieces, bodies that inflate, and bodies of many small values: little to send, much to store or decode. */
 export const bodyAttacks: readonly Attack[] = [
   { name: "bodies: tiny chunks", weight: 2, run: tinyChunks },
   { name: "bodies: small ones that inflate", weight: 4, run: inflating },

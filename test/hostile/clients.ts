@@ -5,16 +5,16 @@ import type { Answer } from "./report.ts";
 
 export interface WireRequest {
   readonly method: string;
-  /** As it goes onto the wire. */
+  /** As sent on the wire. */
   readonly path: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: Buffer;
 }
 
-/** The answer, or how it failed to come. */
+/** The response, or why there was none. */
 export type Outcome = Answer | "closed" | "timeout" | "reset with INTERNAL_ERROR";
 
-/** Sends requests one after the other on a connection that is kept for as long as the server keeps it. */
+/** Sends requests one after the other on one connection, for as long as the server keeps it open. */
 export interface WireClient {
   send(request: WireRequest): Promise<Outcome>;
   close(): void;
@@ -66,14 +66,14 @@ function answerOf({ httpStatus, headers, body }: WireResponse): Answer {
   return { httpStatus, grpcStatus: headers.get("grpc-status"), grpcMessage: headers.get("grpc-message"), body };
 }
 
-/** Over HTTP/2. Throws where Node's client refuses to send the request. */
+/** Uses HTTP/2. Throws if Node's client refuses to send the request. */
 export function http2Client(url: string): WireClient {
   let session: ClientHttp2Session | undefined;
   let sent = 0;
   return {
     send({ method, path, headers, body }) {
       sent += 1;
-      // A new session now and then, so that their coming and going is part of the attack.
+      // Opens a new session at intervals, so that opening and closing sessions is part of the attack.
       if (sent % 200 === 0) session?.close();
       if (session === undefined || session.closed || session.destroyed) session = connectHttp2(url).on("error", () => {});
       const fields: OutgoingHttpHeaders = { ":method": method, ":path": path };
@@ -112,7 +112,7 @@ function outcomeOf(stream: ClientHttp2Stream): Promise<Outcome> {
       if (httpStatus > 0) resolve({ httpStatus, grpcStatus, grpcMessage, body: Buffer.concat(chunks) });
       else resolve(stream.rstCode === constants.NGHTTP2_INTERNAL_ERROR ? "reset with INTERNAL_ERROR" : "closed");
     };
-    // Node's client says `close` only once its own body is sent, which a server that answered early need not take.
+    // Node's client emits `close` only after it has sent its own body, which a server that answered early need not read.
     stream.on("end", () => {
       finish();
       if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);

@@ -9,7 +9,7 @@ const watchHeaders = { ":path": "/grpc.health.v1.Health/Watch", "content-type": 
 const emptyMessage = Buffer.alloc(5);
 const startHttp2 = Buffer.concat([preface, frame(frameTypes.settings, 0, 0)]).toString("latin1");
 
-/** Health probes of another address, while and after the attack: their HTTP statuses. */
+/** Sends health probes from another address, during and after the attack. Returns their HTTP statuses. */
 async function probes(port: number): Promise<number[]> {
   const statuses: number[] = [];
   for (let count = 0; count < 10; count += 1) {
@@ -22,11 +22,11 @@ async function probes(port: number): Promise<number[]> {
 const allOk = Array.from({ length: 10 }, () => 200);
 
 test.each([
-  ["that say nothing", ""],
+  ["that send nothing", ""],
   ["with the start of a request", "GET / HTTP/1.1\r\n"],
-  ["with an answer to GET /health/alive", "GET /health/alive HTTP/1.1\r\nHost: a\r\n\r\n"],
+  ["with a response to GET /health/alive", "GET /health/alive HTTP/1.1\r\nHost: a\r\n\r\n"],
   ["of HTTP/2 without streams", startHttp2],
-])("10,000 connections of one address, %s, lock nobody else out", { timeout: 120_000 }, async (name, bytes) => {
+])("10,000 connections of one address, %s, lock out nobody else", { timeout: 120_000 }, async (name, bytes) => {
   let statuses: number[] = [];
   let log = "";
   const outcome = await attackBesideCustomer(`10,000 connections ${name}`, {}, async (server) => {
@@ -61,7 +61,7 @@ test("100 Watch streams on each of 150 connections cost little, and health answe
   expect(outcome.memoryPeakMiB - outcome.memoryBeforeMiB).toBeLessThan(150);
 });
 
-test("100 calls without a body on each of 60 connections hold little, and others are answered", { timeout: 120_000 }, async () => {
+test("100 calls without a body on each of 60 connections use little memory, and others are answered", { timeout: 120_000 }, async () => {
   const headers = { ":path": "/keywright.v2alpha1.ApiKeysService/GetJwks", "content-type": "application/grpc" };
   let statuses: number[] = [];
   const outcome = await attackBesideCustomer("6,000 calls without a body", {}, async (server) => {
@@ -75,7 +75,7 @@ test("100 calls without a body on each of 60 connections hold little, and others
   expect(outcome.memoryPeakMiB - outcome.memoryBeforeMiB).toBeLessThan(100);
 });
 
-test("a flood of resets on many connections is ended, and the customer does not notice", { timeout: 120_000 }, async () => {
+test("a flood of resets on many connections is stopped, and the customer is not affected", { timeout: 120_000 }, async () => {
   const block = headerBlock([
     [":method", "POST"],
     [":scheme", "http"],

@@ -3,7 +3,7 @@ import { oddText } from "./values.ts";
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** A credential that is none: a genuine one damaged in each of its parts, other kinds of tokens, or any text. Never the genuine one. */
+/** An invalid credential: a genuine one damaged in one of its parts, another kind of token, or any text. Never the genuine one. */
 export function damagedCredential(random: Random, genuine: string): string {
   const [prefix = "", version = "", keyId = "", tail = ""] = genuine.split("_");
   const made = random.pick<() => string>([

@@ -1,10 +1,10 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 
-/** Where attackers come from, while the customer comes from 127.0.0.1. */
+/** Address of the attackers; the customer's is 127.0.0.1. */
 export const attackerAddress = "127.0.0.2";
 
-/** Opens connections that send `bytes` and nothing more, some hundred at a time; resolves when each is open or refused. */
+/** Opens connections that send `bytes` and nothing more, some hundred at a time. Resolves when each is open or refused. */
 export async function openConnections(port: number, count: number, localAddress: string, bytes: string): Promise<Socket[]> {
   const sockets: Socket[] = [];
   while (sockets.length < count) {
@@ -26,13 +26,16 @@ function opened(socket: Socket, bytes: string): Promise<void> {
   });
 }
 
-/** An HTTP/2 session from an address of this machine. */
+/** Opens an HTTP/2 session from an address of this machine. */
 export function openSession(port: number, localAddress: string): ClientHttp2Session {
   const createConnection = () => connect({ port, host: "127.0.0.1", localAddress });
   return connectHttp2(`http://127.0.0.1:${port}`, { createConnection }).on("error", () => {});
 }
 
-/** Opens streams that get `body` and, unless `isEnded`, no end; resolves with how many have an answer that goes on, when each was answered or ended. */
+/**
+ * Opens streams that get `body` and, unless `isEnded`, no end. Resolves when each was answered or ended, with the number of responses that
+ * continue.
+ */
 export async function openStreams(
   session: ClientHttp2Session,
   count: number,
@@ -63,7 +66,7 @@ export async function openStreams(
   return open;
 }
 
-/** GET from an address of its own, on a new connection: the HTTP status, or 0 if there was no answer within two seconds. */
+/** Sends a GET from the given address on a new connection. Returns the HTTP status, or 0 if there was no response within two seconds. */
 export function probe(port: number, path: string, localAddress: string): Promise<number> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: "127.0.0.1", localAddress }, () => {

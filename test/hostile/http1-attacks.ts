@@ -30,7 +30,7 @@ async function oddRequest(arena: Arena, attack: string, method: string, path: st
   const contentType: [string, string][] = body === undefined ? [] : [["content-type", "application/json"]];
   const sent = [...headers, ...contentType] as const;
   const request = { method, path, headers: sent, ...(body && { body }) };
-  // Connect answers a method that a service does not have with `unimplemented`, which is 501.
+  // Connect answers an unknown method of a service with `unimplemented`, which is 501.
   const isUnknownRpc = /^(https?:\/\/[^/]*)?\/(grpc|keywright)\.[\w.]+\//.test(path);
   const isTunnel = method === "CONNECT" || method === "PRI";
   await sendAndJudge(arena, attack, request, { unimplemented: isUnknownRpc }, isTunnel ? "http1" : undefined);
@@ -121,7 +121,7 @@ function oddMethod(random: Random): string {
   ]);
 }
 
-/** Raw header blocks in a request that is otherwise right. */
+/** Raw header blocks in an otherwise valid request. */
 async function oddHeaders(arena: Arena): Promise<void> {
   const { random, adminToken } = arena;
   const lines = random.pick<() => string>([
@@ -165,7 +165,7 @@ async function oddHeaders(arena: Arena): Promise<void> {
   await raw(arena, "http1: odd headers", [text], { answers: 1, timeoutMs: 3000 });
 }
 
-/** Good requests and then garbage: no more answers than good requests and one refusal. */
+/** Valid requests followed by garbage: no more responses than one per valid request and one refusal. */
 async function pipelinedGarbage(arena: Arena): Promise<void> {
   const { random } = arena;
   const good = random.below(4);
@@ -189,7 +189,7 @@ async function pipelinedGarbage(arena: Arena): Promise<void> {
   if (responses.length > good + 1) arena.report.fault("http1: pipelined garbage", `${responses.length} answers to ${good} requests`);
 }
 
-/** The client says it is done, in the middle of a request or behind it. */
+/** The client closes its side in the middle of a request or after it. */
 async function halfClosed(arena: Arena): Promise<void> {
   const { random } = arena;
   const whole = `POST ${verifyPath} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${arena.adminToken}\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{"credential":"x"}`;

@@ -1,34 +1,34 @@
 import { connect, type Socket } from "node:net";
 
-/** An HTTP/1.1 response, read off the wire by hand: a client library would refuse to send, or hide, what the attacks are about. */
+/** An HTTP/1.1 response, parsed from the raw bytes: a client library would refuse to send, or hide, what the attacks test. */
 export interface WireResponse {
   readonly httpStatus: number;
-  /** Names in lower case; of repeated ones the last. */
+  /** Names in lower case; the last value of repeated ones. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Buffer;
 }
 
 export interface Exchange {
-  /** Final responses, whole ones only. */
+  /** Final responses, only complete ones. */
   readonly responses: readonly WireResponse[];
-  /** Everything that came. */
+  /** All received bytes. */
   readonly bytes: Buffer;
-  /** How the connection was when the exchange ended. */
+  /** State of the connection when the exchange ended. */
   readonly end: "open" | "closed" | "reset" | "timeout";
 }
 
 export interface ExchangeOptions {
-  /** The answers to wait for before the connection is closed from here. */
+  /** Number of responses to wait for before this side closes the connection. */
   readonly answers: number;
-  /** How long to go on listening after the last of them, to see that nothing more comes. */
+  /** How long to keep listening after the last response, to see that nothing more arrives. */
   readonly lingerMs?: number;
   readonly timeoutMs: number;
   readonly isHead?: boolean;
-  /** Sends FIN behind the last byte. */
+  /** Sends FIN after the last byte. */
   readonly halfClose?: boolean;
 }
 
-/** Opens a connection, sends the chunks (a number is a pause in ms), and reads until the answers are there or the server closes. */
+/** Opens a connection, sends the chunks (a number is a pause in ms), and reads until the responses have arrived or the server closes. */
 export function exchange(port: number, chunks: readonly (string | Buffer | number)[], options: ExchangeOptions): Promise<Exchange> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
@@ -65,7 +65,7 @@ async function sendAll(socket: Socket, chunks: readonly (string | Buffer | numbe
   if (halfClose) socket.end();
 }
 
-/** The whole final responses at the beginning of the bytes, and where the rest begins. */
+/** Returns the complete final responses at the beginning of the bytes, and where the rest begins. */
 export function parseResponses(bytes: Buffer, isHead: boolean): { responses: WireResponse[]; offset: number } {
   const responses: WireResponse[] = [];
   let offset = 0;

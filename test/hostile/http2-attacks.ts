@@ -6,7 +6,7 @@ const { data, headers, priority, reset, settings, pushPromise, ping, goaway, win
 const noSettings = frame(settings, 0, 0);
 const start = Buffer.concat([preface, noSettings]);
 
-/** HTTP/2 frames on raw sockets: broken ones, and floods of right ones. */
+/** HTTP/2 frames on raw sockets: invalid ones, and floods of valid ones. */
 export const http2Attacks: readonly Attack[] = [
   { name: "http2: broken frames", weight: 14, run: (arena) => send(arena, "http2: broken frames", brokenFrames(arena)) },
   { name: "http2: broken headers", weight: 8, run: (arena) => send(arena, "http2: broken headers", brokenHeaders(arena)) },
@@ -17,7 +17,7 @@ export const http2Attacks: readonly Attack[] = [
   { name: "http2: control floods", weight: 3, run: (arena) => send(arena, "http2: control floods", controlFlood(arena.random)) },
 ];
 
-/** Anything from the list behind a preface; now and then with a good request before it. */
+/** Sends one of the list's attacks after a preface, sometimes with a valid request before it. */
 async function send(arena: Arena, attack: string, bytes: Buffer): Promise<void> {
   arena.report.count(attack, 1);
   const { frames } = await http2Exchange(arena.port, bytes);
@@ -173,7 +173,7 @@ function hpackBomb(arena: Arena): Buffer {
   const { random } = arena;
   const literal = Buffer.concat([Buffer.from([0x40, 1, 0x61]), hpackInteger(4000, 7, 0), Buffer.alloc(4000, "b")]);
   const block = random.pick<() => Buffer>([
-    // One large entry into the table, then thousands of references to it.
+    // One large entry in the table, then thousands of references to it.
     () => Buffer.concat([request(arena), literal, Buffer.alloc(10_000, 0xbe)]),
     () => Buffer.concat([request(arena), hpackInteger(2 ** 31, 5, 0x20)]),
     () => Buffer.concat([request(arena), hpackInteger(70_000, 7, 0x80)]),
@@ -195,7 +195,7 @@ function hpackBomb(arena: Arena): Buffer {
   ]);
 }
 
-/** CVE-2023-44487: a hundred streams, each cancelled as soon as it is open; sometimes in the middle of its body. */
+/** CVE-2023-44487: a hundred streams, each cancelled as soon as it is open, sometimes in the middle of its body. */
 function rapidReset(arena: Arena): Buffer {
   const { random } = arena;
   const withBody = random.chance(0.5);
@@ -218,7 +218,7 @@ function rapidReset(arena: Arena): Buffer {
   return Buffer.concat([start, ...streams.flat()]);
 }
 
-/** CVE-2025-8671: streams that the server itself has to reset, because the client breaks a rule on each. */
+/** CVE-2025-8671: streams that the server itself must reset, because the client breaks a rule on each. */
 function madeReset(arena: Arena): Buffer {
   const { random } = arena;
   const block = request(arena);
@@ -234,7 +234,7 @@ function madeReset(arena: Arena): Buffer {
   return Buffer.concat([start, ...streams.flat()]);
 }
 
-/** A hundred streams that stay open: watches of health, reflection that asks for much or for nothing, calls whose body does not come. */
+/** A hundred streams that stay open: health watches, reflection with large or empty requests, calls whose body does not arrive. */
 function openStreams({ random }: Arena): Buffer {
   const path = random.pick([
     "/grpc.health.v1.Health/Watch",

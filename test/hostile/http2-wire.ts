@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** HTTP/2 frames by hand (RFC 9113), for what no client library would send. */
+/** HTTP/2 frames written by hand (RFC 9113), because no client library would send them. */
 
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
@@ -19,7 +19,7 @@ export const frameTypes = {
 
 export const flags = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
-/** A frame; `byteLength` is what its header claims, by default the truth. */
+/** A frame. `byteLength` is the length that its header states; by default the real one. */
 export function frame(
   type: number,
   flag: number,
@@ -45,7 +45,7 @@ function hpackText(text: string): Buffer {
   return Buffer.concat([hpackInteger(bytes.length, 7, 0), bytes]);
 }
 
-/** An integer with a prefix of so many bits (RFC 7541, section 5.1). */
+/** An integer with a prefix of this many bits (RFC 7541, section 5.1). */
 export function hpackInteger(value: number, prefixBits: number, highBits: number): Buffer {
   const limit = 2 ** prefixBits - 1;
   if (value < limit) return Buffer.from([highBits | value]);
@@ -57,7 +57,7 @@ export function hpackInteger(value: number, prefixBits: number, highBits: number
 }
 
 export interface Http2Exchange {
-  /** Frames of the server by type; of RST_STREAM and GOAWAY the error codes as well. */
+  /** Frames of the server by type; for RST_STREAM and GOAWAY also the error codes. */
   readonly frames: readonly { readonly type: number; readonly flag: number; readonly streamId: number; readonly payload: Buffer }[];
   readonly end: "barrier" | "closed" | "timeout";
 }
@@ -65,8 +65,8 @@ export interface Http2Exchange {
 const barrier = Buffer.from("hostile!");
 
 /**
- * Opens a connection, sends the bytes and behind them a PING of our own, and reads until the server answers that PING (it took everything
- * before it), closes the connection, or says nothing for so long.
+ * Opens a connection, sends the bytes and then a PING of our own. Reads until the server answers that PING (it then has read everything
+ * before it), closes the connection, or sends nothing for `timeoutMs`.
  */
 export function http2Exchange(port: number, bytes: Buffer, timeoutMs = 400): Promise<Http2Exchange> {
   return new Promise((resolve) => {
@@ -104,7 +104,7 @@ export function http2Exchange(port: number, bytes: Buffer, timeoutMs = 400): Pro
   });
 }
 
-/** Whether a HEADERS frame says `:status: 5xx`, as far as that can be told without a decoder: by index 14, or as a literal. */
+/** Returns whether a HEADERS frame has `:status: 5xx`, as far as that shows without a decoder: by index 14, or as a literal. */
 export function isServerError({ type, payload }: Http2Exchange["frames"][number]): boolean {
   if (type !== frameTypes.headers) return false;
   const isLiteral = payload[0] === 0x48 && payload[1] === 3 && payload[2] === 0x35;

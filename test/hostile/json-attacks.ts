@@ -131,11 +131,11 @@ function malformedBody(random: Random): Buffer {
     () => JSON.stringify(oddText(random)),
   ]);
   const body = build();
-  // Megabytes now and then only: the run is about variety, not about bandwidth.
+  // Only sometimes megabytes: the run is about variety, not bandwidth.
   return Buffer.from(body.length > 100_000 && random.chance(0.8) ? body.slice(0, 5000) : body);
 }
 
-/** A JSON object with one to three of the request's members, at any depth, each of some odd type. */
+/** A JSON object with one to three of the request's members, at any depth, each with a wrong type. */
 function bodyWithWrongTypes(random: Random, target: Target): string {
   const members = Array.from({ length: 1 + random.below(3) }, () => {
     const { path } = random.pick(target.fields);

@@ -1,7 +1,7 @@
 import { startServer } from "../support/server-process.ts";
 import { problemsOf, runHostile, summaryOf } from "./run-hostile.ts";
 
-/** `node test/hostile/main.ts [requests] [seed]`: the long run, against a server of its own with a heap of 512 MB. */
+/** `node test/hostile/main.ts [requests] [seed]` is the long run, against its own server with a heap of 512 MB. */
 const count = Number(process.argv[2] ?? 200_000);
 const seed = Number(process.argv[3] ?? 1);
 

@@ -1,7 +1,7 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What the run may leave behind: RssAnon after it against RssAnon early in it. */
+/** Memory growth of the run: RssAnon late in it compared with RssAnon early in it. */
 export interface MemoryUse {
   /** Median of the second fifth of the samples, when everything has been used once. */
   readonly earlyMiB: number;
@@ -12,12 +12,12 @@ export interface MemoryUse {
 }
 
 export interface MemoryWatch {
-  /** Takes a sample; to be called at equal steps of the run, counted in requests. */
+  /** Takes a sample. Call it at regular intervals of the run, counted in requests. */
   sample(): Promise<void>;
   result(): MemoryUse;
 }
 
-/** Private memory of a process, from /proc; anonymous memory only, as file mappings come and go. */
+/** Private memory of a process, from /proc. Only anonymous memory, because file mappings come and go. */
 export function watchMemory(pid: number, allowedGrowthMiB: number): MemoryWatch {
   const samples: number[] = [];
   return {
@@ -42,14 +42,14 @@ async function anonymousMiB(pid: number): Promise<number> {
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
 }
 
-/** The sockets that a process has open. */
+/** Returns the number of sockets that a process has open. */
 export async function socketCount(pid: number): Promise<number> {
   const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
   const links = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => "")));
   return links.filter((link) => link.startsWith("socket:")).length;
 }
 
-/** Waits until the process has at most so many sockets; answers how many it has in the end. */
+/** Waits until the process has at most this many sockets. Returns how many it has in the end. */
 export async function settledSocketCount(pid: number, wanted: number, timeoutMs: number): Promise<number> {
   for (const deadlineMs = Date.now() + timeoutMs; ; await sleep(100)) {
     const count = await socketCount(pid);

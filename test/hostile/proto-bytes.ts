@@ -2,7 +2,7 @@ import { create, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import type { Random } from "./random.ts";
 import { invalidUtf8 } from "./values.ts";
 
-/** Protobuf bytes that are wrong in some way, for a message of this type. `credential` must be harmless. */
+/** Invalid protobuf bytes for a message of this type. `credential` must be harmless. */
 export function oddProtobuf(random: Random, schema: DescMessage, credential: string): Buffer {
   const valid = validBytes(random, schema, credential);
   return random.pick<() => Buffer>([
@@ -12,16 +12,16 @@ export function oddProtobuf(random: Random, schema: DescMessage, credential: str
     () => Buffer.concat([valid, random.bytes(1 + random.below(20))]),
     () => flipped(random, valid),
     () => random.bytes(random.below(300)),
-    // A length beyond the end, one beyond 2^31, a varint that never ends.
+    // A length beyond the end, one beyond 2^31, a varint without end.
     () => Buffer.concat([valid, Buffer.from("0affffffff07", "hex")]),
     () => Buffer.concat([valid, Buffer.from("0affffffffffffffffff01", "hex")]),
     () => Buffer.concat([valid, Buffer.alloc(200, 0xff)]),
-    // Field number 0, wire types 6 and 7, a group that is closed and not opened, groups in groups.
+    // Field number 0, wire types 6 and 7, a group that is closed but not opened, groups in groups.
     () => Buffer.concat([valid, Buffer.from("0000", "hex")]),
     () => Buffer.concat([valid, Buffer.from([random.pick([0x0e, 0x0f, 0x0c])])]),
     () => Buffer.concat([valid, Buffer.alloc(random.pick([10, 200, 20_000]), 0x0b)]),
     () => Buffer.concat([valid, Buffer.alloc(20_000, 0x0b), Buffer.alloc(20_000, 0x0c)]),
-    // Every field as a varint, then every field as a string that is no UTF-8.
+    // Every field as a varint, then every field as a string that is not UTF-8.
     () => Buffer.concat(schema.fields.map(({ number }) => Buffer.concat([tag(number, 0), Buffer.from("ffffffffffffffffff01", "hex")]))),
     () => Buffer.concat(schema.fields.map(({ number }) => delimited(number, random.pick(invalidUtf8)))),
     () => Buffer.concat(Array.from({ length: 3000 }, () => delimited(1 + random.below(12), Buffer.from("a")))),
@@ -43,7 +43,7 @@ function validBytes(random: Random, schema: DescMessage, credential: string): Bu
 const structDepths = [20, 99, 101, 1000, 4000];
 const nestedStructs = new Map<number, Buffer>();
 
-/** google.protobuf.Struct in Struct, as deep as a stack might not be. */
+/** google.protobuf.Struct in Struct, deeper than a stack may allow. */
 function nestedStruct(random: Random, schema: DescMessage): Buffer {
   const field = schema.fields.find(({ message }) => message?.typeName === "google.protobuf.Struct") ?? schema.fields[0];
   const depth = random.pick(structDepths);

@@ -1,17 +1,17 @@
-/** Repeatable random choices: the same seed makes the same attacks. */
+/** Repeatable random choices: the same seed produces the same attacks. */
 export interface Random {
-  /** 0 inclusive to `limit` exclusive. */
+  /** From 0 up to but not including `limit`. */
   below(limit: number): number;
   chance(probability: number): boolean;
   pick<T>(items: readonly T[]): T;
   bytes(byteLength: number): Buffer;
-  /** Of letters and digits. */
+  /** Consists of letters and digits. */
   word(length: number): string;
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-/** mulberry32: 32 bits of state are plenty for choices that only have to vary. */
+/** mulberry32: 32 bits of state are enough for choices that only have to vary. */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {

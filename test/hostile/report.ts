@@ -1,40 +1,40 @@
 import { errorTable } from "../../src/error/table.ts";
 
-/** An answer to an attack, as far as it came. */
+/** A response to an attack, as far as it arrived. */
 export interface Answer {
   readonly httpStatus: number;
-  /** `grpc-status` of headers or trailers, where there is one. */
+  /** `grpc-status` of headers or trailers, if there is one. */
   readonly grpcStatus?: string | undefined;
-  /** `grpc-message` beside it. */
+  /** The `grpc-message` that belongs to it. */
   readonly grpcMessage?: string | undefined;
   readonly body: Buffer;
 }
 
-/** What an attack may rightly be answered that is otherwise a fault. */
+/** Responses that are correct for this attack and otherwise a fault. */
 export interface Excuse {
-  /** It reached, with a valid token, an operation that is not implemented yet. */
+  /** With a valid token, it reached an operation that is not implemented yet. */
   readonly unimplemented?: boolean;
   /** It set a deadline itself. */
   readonly deadline?: boolean;
 }
 
-/** What the run saw: counts by attack and status, and every fault of the server. */
+/** Results of the run: counts by attack and status, and every fault of the server. */
 export interface Report {
   count(attack: string, requests: number): void;
-  /** `request` says what was sent, for the example of a fault. */
+  /** `request` describes what was sent, for the example of a fault. */
   judge(attack: string, answer: Answer, excuse?: Excuse, request?: string): void;
   fault(attack: string, text: string, example?: string): void;
   readonly requests: number;
   readonly requestsByAttack: ReadonlyMap<string, number>;
   readonly answersByStatus: ReadonlyMap<string, number>;
-  /** Each kind of fault once, with how often and one example. */
+  /** Each kind of fault once, with its count and one example. */
   readonly faults: ReadonlyMap<string, { count: number; readonly example: string }>;
 }
 
 /** UNKNOWN, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const grpcFaults = new Set(["2", "13", "14", "15"]);
 const grpcTrailerInBody = /grpc-status: ?(\d+)/;
-/** The specifications of gRPC and Connect ask for INTERNAL here. */
+/** The specifications of gRPC and Connect require INTERNAL here. */
 const undeclaredCompression = errorTable.UNDECLARED_COMPRESSION.text;
 
 export function createReport(): Report {
@@ -63,7 +63,7 @@ export function createReport(): Report {
       add(answersByStatus, grpcStatus === undefined ? `HTTP ${httpStatus}` : `gRPC ${grpcStatus}`, 1);
       const isExcused = (httpStatus === 501 && excuse.unimplemented === true) || (httpStatus === 504 && excuse.deadline === true);
       if (httpStatus >= 500 && !isExcused) fault(attack, `answered HTTP ${httpStatus}`, `${text.slice(0, 300)} ${request}`);
-      // A request that is not a call is refused by its HTTP status, which gRPC maps to UNKNOWN.
+      // A request that is not a call is refused with an HTTP status, which gRPC maps to UNKNOWN.
       const isRefusal = httpStatus >= 400 && httpStatus < 500 && grpcStatus === "2";
       const isUndeclared = grpcStatus === "13" && (answer.grpcMessage ?? plainText).includes(undeclaredCompression);
       if (grpcStatus !== undefined && grpcFaults.has(grpcStatus) && !isRefusal && !isUndeclared)

@@ -88,8 +88,8 @@ async function callRpc(arena: Arena, attack: string, family: "application/grpc" 
   await sendAndJudge(arena, attack, { method, path, headers: [...headers, ...more], body }, excuseOf(target, path), over);
 }
 
-/** A gRPC server that is asked by GET or with an odd type may see JSON/HTTP in it, or another method. */
-/** A method that a service does not have is `unimplemented` in Connect, which is 501. */
+/** A gRPC server that receives a GET or an odd type may treat it as JSON/HTTP, or as another method. */
+/** In Connect an unknown method of a service is `unimplemented`, which is 501. */
 function excuseOf(target: (typeof targets)[number], path: string): Excuse {
   return { unimplemented: path !== target.rpcPath, deadline: true };
 }
@@ -180,7 +180,7 @@ async function connectPost(arena: Arena): Promise<void> {
   if (random.chance(0.3))
     more.push(["connect-timeout-ms", random.pick(["1", "0", "-1", "x", "10000000000", "9".repeat(50), "", "5000", "1.5"])]);
   if (random.chance(0.2)) more.push(["connect-accept-encoding", random.pick(["gzip", ",", "br"])]);
-  // Connect answers a compression that it does not know with `unimplemented`, which is 501.
+  // Connect answers an unknown compression with `unimplemented`, which is 501.
   const isUnknownEncoding = more.some(([name, value]) => name === "content-encoding" && !["gzip", "br", "identity"].includes(value));
   await sendAndJudge(
     arena,
@@ -228,7 +228,7 @@ async function connectGet(arena: Arena): Promise<void> {
   );
 }
 
-/** Health and reflection have streams, which the other methods do not. */
+/** Health and reflection have streams, unlike the other methods. */
 async function standardServices(arena: Arena): Promise<void> {
   const { random } = arena;
   const path = random.pick([

@@ -16,10 +16,10 @@ import { startWellBehavedClient, type WellBehavedClient } from "./well-behaved.t
 
 export interface HostileOptions {
   readonly server: Pick<ServerProcess, "url" | "port" | "adminToken" | "pid" | "output">;
-  /** Requests to send; a hundred frames of a flood count as one. */
+  /** Number of requests to send; a hundred frames of a flood count as one. */
   readonly count: number;
   readonly seed: number;
-  /** Told now and then how far the run is. */
+  /** Called at intervals with the progress of the run. */
   readonly log: (text: string) => void;
 }
 
@@ -27,9 +27,9 @@ export interface HostileResult {
   readonly report: Report;
   readonly wellBehaved: WellBehavedClient;
   readonly memory: MemoryUse;
-  /** More than before the run, when everything has had time to end. */
+  /** Sockets beyond those before the run, after everything has had time to end. */
   readonly socketsLeft: number;
-  /** Lines of the server's output of level error or fatal, and those that are no log lines at all. */
+  /** Lines of the server's output at level error or fatal, and lines that are not log lines. */
   readonly badLogLines: readonly string[];
   readonly seconds: number;
 }
@@ -40,7 +40,7 @@ const slowWorkerCount = 6;
 const progressEvery = 10_000;
 const settleMs = 15_000;
 
-/** Sends hostile requests of every kind to a server while a well-behaved client uses it, and tells what went wrong. */
+/** Sends hostile requests of every kind to a server while a well-behaved client uses it. Returns what went wrong. */
 export async function runHostile({ server, count, seed, log }: HostileOptions): Promise<HostileResult> {
   const report = createReport();
   const [attackedKey, usedKey] = [await issueKey(server), await issueKey(server)];
@@ -84,7 +84,7 @@ export async function runHostile({ server, count, seed, log }: HostileOptions): 
   return { report, wellBehaved, memory: memoryUse, socketsLeft, badLogLines: badLinesOf(server.output()), seconds };
 }
 
-/** Everything that a run must not show, in words; empty where the server held. */
+/** Describes everything that must not happen in a run. Empty if the server passed. */
 export function problemsOf({ report, wellBehaved, memory, socketsLeft, badLogLines }: HostileResult): string[] {
   const problems = [...report.faults].map(([name, { count, example }]) => `${count} x ${name} ${example}`);
   if (wellBehaved.errors.length > 0)
@@ -110,8 +110,8 @@ export function summaryOf({ report, wellBehaved, memory, seconds }: HostileResul
 }
 
 /**
- * V8's heap and the allocator's arenas reach their size within some tens of thousands of requests: a rapid reset alone takes 100 MiB once,
- * and none after that. So a short run can only show a leak of 30 KB a request; in a run of 200,000 it is 400 bytes.
+ * V8's heap and the allocator's arenas reach their full size within some tens of thousands of requests: a rapid reset alone takes 100 MiB
+ * once, and none after that. So a short run can only show a leak of 30 KB per request; a run of 200,000 shows one of 400 bytes.
  */
 function allowedGrowthMiB(count: number): number {
   return count < 100_000 ? 192 : 48;

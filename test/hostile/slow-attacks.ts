@@ -4,7 +4,7 @@ import { exchange } from "./http1-wire.ts";
 const head =
   "POST /v2alpha1/admin/apiKeys:verify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n";
 
-/** Clients that take their time. Few at once, in workers of their own: each holds its connection for a second or two. */
+/** Slow clients. Only a few at once, in separate workers: each holds its connection for a second or two. */
 export const slowAttacks: readonly Attack[] = [
   { name: "slow: headers", weight: 3, run: (arena) => drip(arena, "slow: headers", "GET /health/alive HTTP/1.1\r\nX-Slow: ", "a") },
   { name: "slow: body", weight: 3, run: (arena) => drip(arena, "slow: body", `${head}\r\n`, " ") },

@@ -3,8 +3,8 @@ import { exchange } from "./http1-wire.ts";
 import type { Random } from "./random.ts";
 
 /**
- * Request smuggling: messages whose end two parsers could see in different places. Behind that end stands a second request, which no
- * reading that RFC 9112 allows may answer. It carries an X-Request-Id that the server would repeat.
+ * Request smuggling: messages whose end two parsers could see in different places. After that end follows a second request, which must not
+ * be answered in any reading that RFC 9112 allows. It carries an X-Request-Id that the server would repeat.
  */
 export const smugglingAttacks: readonly Attack[] = [{ name: "http1: smuggling", weight: 10, run: smuggle }];
 
@@ -25,7 +25,7 @@ async function smuggle(arena: Arena): Promise<void> {
 
 type Shape = (random: Random, hidden: string) => { name: string; text: string };
 
-/** A length header that is none, with the hidden request as the body it might mean. */
+/** An invalid length header, with the hidden request as the body that it might mean. */
 const badLength: Shape = (random, hidden) => {
   const value = random.pick(["+5", "-1", "0x5", "5 5", "5,6", "1e1", "", " ", "5;", "18446744073709551617", "9".repeat(400), "٥", "\x005"]);
   return { name: `Content-Length "${value.slice(0, 24)}"`, text: `Content-Length: ${value}\r\n\r\n${hidden}` };
@@ -45,7 +45,7 @@ const lengthAndChunked: Shape = (random, hidden) => {
   return { name: "length and chunked", text: `${random.chance(0.5) ? a + b : b + a}\r\n0\r\n\r\n${hidden}` };
 };
 
-/** A transfer coding that is not plainly chunked; the hidden request is what the length covers. */
+/** A transfer coding that is not plain chunked; the length covers the hidden request. */
 const oddCoding: Shape = (random, hidden) => {
   const body = `0\r\n\r\n${hidden}`;
   const line = random.pick([
@@ -92,13 +92,13 @@ const oddChunk: Shape = (random, hidden) => {
   return { name: `chunk ${JSON.stringify(start.slice(0, 24))}`, text: `Transfer-Encoding: chunked\r\n\r\n${start}${hidden}` };
 };
 
-/** What stands in the trailers is no request and no header. */
+/** Text in the trailers is neither a request nor a header. */
 const trailerRequest: Shape = (_, hidden) => ({
   name: "request in the trailers",
   text: `Transfer-Encoding: chunked\r\n\r\n0\r\nX: ${hidden.replaceAll("\r\n", "\n")}\r\n\r\n`,
 });
 
-/** A header block that ends early for whoever takes other characters for a line end. */
+/** A header block that ends early for a parser that accepts other characters as a line end. */
 const bareLineEnds: Shape = (random, hidden) => {
   const lineEnd = random.pick(["\r", "\n\r", "\0\r\n"]);
   return { name: `header ended by ${JSON.stringify(lineEnd)}`, text: `X: a${lineEnd}${lineEnd}${hidden}` };

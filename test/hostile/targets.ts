@@ -2,13 +2,13 @@ import { type DescField, type DescMethod, type DescMethodUnary, getOption } from
 import { http } from "../../gen/google/api/annotations_pb.ts";
 import { services } from "../../src/rpc/methods.ts";
 
-/** A method of the service and where it is reached. */
+/** A method of the service, and its paths. */
 export interface Target {
   readonly method: DescMethodUnary;
   /** HTTP method and path of JSON/HTTP; `{...}` in the path stands for a key id. */
   readonly httpMethod: string;
   readonly path: string;
-  /** Whether JSON/HTTP takes a body. */
+  /** Whether JSON/HTTP accepts a body. */
   readonly hasBody: boolean;
   /** Path of gRPC and Connect. */
   readonly rpcPath: string;
@@ -34,7 +34,7 @@ export const targets: readonly Target[] = services
 
 export function targetNamed(name: string): Target {
   const target = targets.find(({ method }) => method.name === name);
-  if (target === undefined) throw new Error(`there is no method ${name}`);
+  if (target === undefined) throw new Error(`no method ${name} found`);
   return target;
 }
 

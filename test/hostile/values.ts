@@ -44,7 +44,7 @@ const oddTexts = [
   "KEY_STATUS_",
 ] as const;
 
-/** A text that somebody might have forgotten. */
+/** A text that may have been forgotten. */
 export function oddText(random: Random): string {
   if (random.chance(0.6)) return random.pick(oddTexts);
   if (random.chance(0.5)) return random.word(random.pick([1, 36, 37, 255, 256, 257, 1025, 4097]));
@@ -114,7 +114,7 @@ const notJson = [
   "/* */1",
 ] as const;
 
-/** The text of a JSON value of any type, mostly not the one that is asked for. */
+/** The text of a JSON value of any type, mostly the wrong one. */
 export function oddJsonValue(random: Random): string {
   if (random.chance(0.55)) return random.pick(oddJson);
   if (random.chance(0.25)) return random.pick(notJson);
@@ -124,7 +124,7 @@ export function oddJsonValue(random: Random): string {
   return JSON.stringify(oddText(random));
 }
 
-/** Arrays, objects or Struct-like objects in each other, closed or not. */
+/** Nested arrays, objects or Struct-like objects, closed or not. */
 export function nestedJson(random: Random): string {
   const depth = random.pick([50, 101, 1000, 10_000, 100_000]);
   const [open, close] = random.pick([
@@ -136,7 +136,7 @@ export function nestedJson(random: Random): string {
   return open.repeat(depth) + (random.chance(0.5) ? `1${close.repeat(depth)}` : "");
 }
 
-/** Bytes that are no UTF-8: a lone continuation byte, overlong forms, surrogates, beyond U+10FFFF, cut off. */
+/** Bytes that are not UTF-8: a lone continuation byte, overlong forms, surrogates, beyond U+10FFFF, truncated. */
 export const invalidUtf8: readonly Buffer[] = [
   "80",
   "c080",

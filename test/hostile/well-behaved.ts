@@ -6,14 +6,14 @@ import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../../gen
 export interface WellBehavedClient {
   readonly answers: number;
   readonly errors: readonly string[];
-  /** Of all answers, in milliseconds. */
+  /** Latency of all responses, in milliseconds. */
   latencyMs(quantile: number): number;
   stop(): Promise<void>;
 }
 
 const timeoutMs = 10_000;
 
-/** Verifies one key over JSON/HTTP on a connection that is kept, and over gRPC, each every `intervalMs`. */
+/** Verifies one key over JSON/HTTP on a kept connection, and over gRPC, each every `intervalMs`. */
 export function startWellBehavedClient(
   target: { url: string; port: number; adminToken: string },
   secret: string,

@@ -9,7 +9,7 @@ function responses() {
   return { ended, response };
 }
 
-it("sends the answers of one turn together, in their order", async () => {
+it("sends the responses of one turn together, in order", async () => {
   const { ended, response } = responses();
   const answers = createAnswerQueue();
   for (const body of ["a", "b", "c"]) {
@@ -24,7 +24,7 @@ it("sends the answers of one turn together, in their order", async () => {
   expect(ended).toEqual(["a", "b", "c", "d"]);
 });
 
-it("lets no more than 64 answers wait", async () => {
+it("lets at most 64 responses wait", async () => {
   const { ended, response } = responses();
   const answers = createAnswerQueue();
   for (let i = 0; i < 100; i += 1) answers.end(response, String(i));

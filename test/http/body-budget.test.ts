@@ -14,7 +14,7 @@ const reasonOf = (act: () => void): string | undefined => {
   return undefined;
 };
 
-test("refuses the newest body of callers without a token, and not those of others", () => {
+test("refuses the newest body of callers without a token, but not those of others", () => {
   const budget = createBodyBudget(options);
   const first = budget.open(false);
   first.hold(15 * kibibyte);
@@ -36,7 +36,7 @@ test("always has room for the first KiB of a body", () => {
   expect(reasonOf(() => budget.open(true).hold(kibibyte + 1))).toBe("TOO_MANY_BODIES");
 });
 
-test("takes a body's bytes back once, whatever was refused", () => {
+test("releases a body's bytes once, whatever was refused", () => {
   const budget = createBodyBudget(options);
   const [one, two] = [budget.open(false), budget.open(false)];
   one.hold(10 * kibibyte);
@@ -52,7 +52,7 @@ test("takes a body's bytes back once, whatever was refused", () => {
   expect(budget.heldBytes()).toBe(0);
 });
 
-test("runs so many inflations at once, in their order, and passes over those whose call is over", async () => {
+test("runs a maximum of inflations at once, in order, and skips those whose call has ended", async () => {
   const budget = createBodyBudget(options);
   const lease = budget.open(true);
   const ends: (() => void)[] = [];

@@ -4,7 +4,7 @@ import { createByteCollector } from "../../src/http/byte-collector.ts";
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 700 }), { maxLength: 30 });
 
-test("puts pieces together, and holds at most twice their bytes", () => {
+test("joins pieces, and uses at most twice their size", () => {
   fc.assert(
     fc.property(pieces, fc.nat(2000), (all, more) => {
       const whole = Buffer.concat(all);
@@ -22,7 +22,7 @@ test("puts pieces together, and holds at most twice their bytes", () => {
   );
 });
 
-test("can be used anew after its bytes were taken", () => {
+test("can be reused after its bytes were taken", () => {
   const collector = createByteCollector(100);
   collector.add(Buffer.from("first"));
   collector.add(Buffer.from(" piece"));
@@ -32,19 +32,19 @@ test("can be used anew after its bytes were taken", () => {
   expect(collector.take().length).toBe(0);
 });
 
-test("holds many pieces in one buffer of no more than the bound", () => {
+test("keeps many pieces in one buffer of at most the maximum", () => {
   const collector = createByteCollector(100_000);
   for (let i = 0; i < 100_000; i++) collector.add(Buffer.from([i]));
   expect(collector.take().buffer.byteLength).toBe(100_000);
 });
 
-test("does not keep a large read alive for a small piece of it", () => {
+test("does not retain a large read for a small piece of it", () => {
   const collector = createByteCollector(100_000);
   collector.add(Buffer.alloc(65_536).subarray(0, 10));
   expect(collector.take().buffer.byteLength).toBe(10);
 });
 
-test("does not copy a body that comes in one piece", () => {
+test("does not copy a body that arrives in one piece", () => {
   const piece = Buffer.from(new Uint8Array(500).buffer);
   const collector = createByteCollector(1000);
   collector.add(piece);

@@ -9,15 +9,15 @@ const request = (remoteAddress: string | undefined, forwardedFor?: string) =>
 describe("the client's address", () => {
   test.each<[string, string | undefined, string | undefined, string]>([
     ["is the peer's", "192.0.2.1", undefined, "192.0.2.1"],
-    ["is the peer's whatever a stranger writes", "192.0.2.1", "198.51.100.9", "192.0.2.1"],
-    ["is what a trusted proxy saw", "10.0.0.1", "198.51.100.9", "198.51.100.9"],
-    ["is the rightmost that no trusted proxy has", "10.0.0.1", "1.1.1.1, 198.51.100.9, 10.9.9.9", "198.51.100.9"],
+    ["is the peer's, whatever an untrusted peer sends", "192.0.2.1", "198.51.100.9", "192.0.2.1"],
+    ["is the address that a trusted proxy saw", "10.0.0.1", "198.51.100.9", "198.51.100.9"],
+    ["is the rightmost that is not a trusted proxy", "10.0.0.1", "1.1.1.1, 198.51.100.9, 10.9.9.9", "198.51.100.9"],
     ["is the last proxy's if all are trusted", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"],
     ["is the peer's if there is no header", "10.0.0.1", undefined, "10.0.0.1"],
     ["is IPv4 if it is mapped into IPv6", "::ffff:192.0.2.1", undefined, "192.0.2.1"],
     ["trusts mapped proxies too", "::ffff:10.0.0.1", "::ffff:198.51.100.9", "198.51.100.9"],
     ["walks IPv6 proxies", "2001:db8::5", "2001:DB9::7", "2001:db9::7"],
-    ["is unknown if the connection is gone", undefined, "198.51.100.9", ""],
+    ["is unknown if the connection is closed", undefined, "198.51.100.9", ""],
     ["has no zone", "fe80::1%eth0", undefined, "fe80::1"],
     ["is read without its port", "10.0.0.1", "198.51.100.9:4242, 10.1.2.3", "198.51.100.9"],
     ["is read without its port, in IPv6", "10.0.0.1", "[2001:db9::7]:65535, 10.1.2.3:1", "2001:db9::7"],
@@ -49,7 +49,7 @@ describe("the client's address", () => {
     expect(clientAddress(request("10.0.0.1", `${hop}, 198.51.100.9`), trusted)).toBe("198.51.100.9");
   });
 
-  test("is unknown if a hop in the middle is empty: what stands left of it may be the client's own words", () => {
+  test("is unknown if a hop in the middle is empty, because the client may have written what is left of it", () => {
     expect(clientAddress(request("10.0.0.1", "198.51.100.9,,10.1.2.3"), trusted)).toBe("");
     expect(clientAddress(request("10.0.0.1", "198.51.100.9,"), trusted)).toBe("");
   });

@@ -10,7 +10,7 @@ import { ownRedis } from "../support/redis-groups.ts";
 import { openRedisLimiter } from "../support/redis-limiter.ts";
 import type { RedisServer } from "../support/redis-server.ts";
 
-await describeOnRedis("rate limits over an outage of Redis", () => {
+await describeOnRedis("rate limits during an outage of Redis", () => {
   interface Process {
     readonly limiter: RateLimiter;
     readonly cache: SharedCache;
@@ -31,14 +31,14 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
     cleanups.push(() => process.cache.close());
     return process;
   };
-  /** How many of so many are admitted. */
+  /** Returns how many of `count` are admitted. */
   const spend = async ({ limiter }: Process, count: number, policy: RateLimitPolicy = hourly): Promise<number> => {
     const answers = await Promise.all(Array.from({ length: count }, () => limiter.take("default", "key", policy, 1)));
     return answers.filter(({ admitted }) => admitted).length;
   };
   const lose = async (signal: "SIGKILL" | "SIGSTOP", processes: readonly Process[]) => {
     await redis.kill(signal);
-    await until(() => processes.every(({ cache }) => cache.cacheId === null), "all found it gone");
+    await until(() => processes.every(({ cache }) => cache.cacheId === null), "all noticed the outage");
   };
   const recover = async (signal: "SIGKILL" | "SIGSTOP", processes: readonly Process[]) => {
     await (signal === "SIGKILL" ? redis.restart() : redis.kill("SIGCONT"));
@@ -46,7 +46,7 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
   };
 
   test.each(["SIGKILL", "SIGSTOP"] as const)(
-    "open: each process goes on by itself from what it knows, and Redis is told (%s)",
+    "open: each process continues on its own from what it knows, and reports to Redis later (%s)",
     async (signal) => {
       const [a, b] = [await openProcess("open"), await openProcess("open")];
       expect(await spend(a, 40)).toBe(40);
@@ -56,12 +56,12 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
       expect(performance.now() - startedMs).toBeLessThan(100);
       await recover(signal, [a, b]);
       expect([await spend(a, 200), await spend(b, 200)]).toEqual([0, 0]);
-      // One that never knew of anything hears it from Redis.
+      // A process that knew nothing learns it from Redis.
       expect(await spend(await openProcess("open"), 200)).toBe(0);
     },
   );
 
-  test("after a short outage Redis is told what each process spent on its own", async () => {
+  test("after a short outage each process reports to Redis what it spent on its own", async () => {
     const [a, b] = [await openProcess("open"), await openProcess("open")];
     expect([await spend(a, 30), await spend(b, 20)]).toEqual([30, 20]);
     await lose("SIGSTOP", [a, b]);
@@ -71,22 +71,22 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
     expect([await spend(a, 200), await spend(b, 200)]).toEqual([30, 0]);
   });
 
-  test.each(["SIGKILL", "SIGSTOP"] as const)("closed: nothing is admitted meanwhile, nor forgotten (%s)", async (signal) => {
+  test.each(["SIGKILL", "SIGSTOP"] as const)("closed: nothing is admitted meanwhile, and nothing is forgotten (%s)", async (signal) => {
     const [a, b] = [await openProcess("closed"), await openProcess("closed")];
     expect([await spend(a, 40), await spend(b, 10)]).toEqual([40, 10]);
     await lose(signal, [a, b]);
     expect([await spend(a, 200), await spend(b, 200)]).toEqual([0, 0]);
     expect(await a.limiter.take("default", "key", hourly, 1)).toMatchObject({ admitted: false, remaining: 0n, retryAfterMs: 1000 });
-    // More than the whole quota will never be admitted.
+    // More than the whole quota is never admitted.
     expect(await a.limiter.take("default", "key", hourly, 1000)).toMatchObject({ admitted: false, retryAfterMs: null });
     expect(await a.limiter.take("default", "key", hourly, 0)).toMatchObject({ admitted: true });
     await recover(signal, [a, b]);
-    // The last to hear of it knows all of it.
+    // The last one to reach Redis knows everything.
     expect(await spend(b, 200)).toBe(50);
     expect(await spend(a, 200)).toBe(0);
   });
 
-  test("while it comes and goes, no process admits more than quota + t x quota / window over any span t", async () => {
+  test("while Redis comes and goes, no process admits more than quota + t x quota / window over any span t", async () => {
     const policy = policyOf(60n, 3000);
     const processes = await Promise.all(Array.from({ length: 3 }, () => openProcess("open")));
     const admittedMs: number[][] = processes.map(() => []);
@@ -113,7 +113,7 @@ await describeOnRedis("rate limits over an outage of Redis", () => {
       expect(times.length).toBeGreaterThan(60);
       for (const [first, fromMs] of times.entries()) {
         for (const [later, toMs] of times.slice(first).entries()) {
-          // An admission may be noted a moment after it was decided.
+          // An admission may be recorded a moment after it was decided.
           expect(later + 1).toBeLessThanOrEqual(60 + ((toMs - fromMs + 20) * 60) / 3000);
         }
       }

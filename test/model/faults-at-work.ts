@@ -10,7 +10,7 @@ export interface Machine {
   readonly host: Host;
   readonly links: { readonly store: Link; readonly commands: Link; readonly subscriber: Link };
   readonly shared: () => ConnectedSharedCache | null;
-  /** Starts the process anew. */
+  /** Starts the process again. */
   readonly start: () => void;
 }
 
@@ -22,11 +22,11 @@ const paths = {
   all: ["store", "commands", "subscriber"],
 } as const;
 
-/** Lets faults happen, and answers how to end each. A fault does not end another one of the same place: the later one is passed over. */
+/** Creates faults. Each returns a function that ends it. A fault does not end another in the same place: the later one is skipped. */
 export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis | null) {
   const busy = new Set<unknown>();
 
-  /** Runs `begin` unless something of the kind is under way; answers what ends it. */
+  /** Runs `begin` unless a fault of this kind is in progress. Returns a function that ends it. */
   const once = (place: unknown, begin: () => () => void): (() => void) => {
     if (busy.has(place)) return () => {};
     busy.add(place);
@@ -36,7 +36,7 @@ export function createSaboteur(scheduler: Scheduler, log: FaultLog, redis: Redis
     };
   };
 
-  /** `feltForMs`: how much longer than the fault lasts what was sent during it is under way. */
+  /** `feltForMs`: how much longer than the fault its effects on messages last. */
   const onLinks = (machine: Machine, path: keyof typeof paths, feltForMs: number, apply: (link: Link) => () => void) =>
     paths[path].map((name) =>
       once(machine.links[name], () => {

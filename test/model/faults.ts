@@ -4,22 +4,22 @@ type Area = "store" | "redis" | "process";
 
 interface Trouble {
   readonly area: Area;
-  /** Null: all of them. */
+  /** Null: all processes. */
   readonly process: number | null;
   readonly fromMs: number;
   untilMs: number;
 }
 
-/** What went wrong when and where. */
+/** Records which faults happened, when and where. */
 export interface FaultLog {
   begin(area: Area, process: number | null): () => void;
-  /** Whether there was such trouble between two moments, or had been until so shortly before that it may be felt. */
+  /** Whether there was such a fault between two moments, or one that ended so shortly before that its effects remain. */
   felt(area: Area, process: number, fromMs: number, untilMs: number): boolean;
 }
 
-/** How long trouble is felt after its end: calls that wait for their time-out, reconnecting. */
+/** How long the effects of a fault last after its end: calls that wait for their time-out, reconnecting. */
 const aftermathMs = { store: 3500, redis: 1500, process: 1500 };
-/** The same for the cache server, which is another one then: the patience with it comes on top. */
+/** The same for the cache server, which is then another one: waiting for it is added. */
 const serverAftermathMs = 3500;
 
 export function createFaultLog(nowMs: () => number): FaultLog {
@@ -49,12 +49,12 @@ export interface BoundOptions {
   readonly hasSharedCache: boolean;
 }
 
-/** With cut off from the store, one grace from the change; the lease and one way through the network come on top. */
+/** If a process is cut off from the store: one grace period from the change. The lease and one network delay are added. */
 const slackMs = 50;
 
 /**
- * The table of bounds in docs/guarantees.md: for how long after a change was acknowledged a verification may start in a process and still be
- * answered with the older state.
+ * The table of bounds in docs/guarantees.md: how long after the acknowledgement of a change a verification may start in a process and still
+ * return the older state.
  */
 export function boundMs(
   log: FaultLog,
@@ -68,7 +68,7 @@ export function boundMs(
   const heardThroughRedis =
     hasSharedCache &&
     ![change.process, verifier.process].some((process) => felt("redis", process) || felt("process", process)) &&
-    // A process that began a moment ago has no subscription yet.
+    // A process that has just started has no subscription yet.
     change.begunMs > 1000;
   if (heardThroughRedis) return 100;
   if (!felt("store", verifier.process) || outage === "refuse") return 2000;

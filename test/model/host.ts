@@ -1,16 +1,16 @@
 import type { Scheduler } from "./scheduler.ts";
 
-/** The machine of one simulated process: what reaches the process goes through it, so that it can be stopped, and crash. */
+/** The machine of one simulated process. Everything that reaches the process goes through it, so that it can be paused and can crash. */
 export interface Host {
   readonly id: number;
-  /** Counts its starts; what was meant for an earlier one is lost. */
+  /** Counts the process's starts. Messages for an earlier start are lost. */
   readonly life: number;
   readonly isPaused: boolean;
-  /** Runs `work` in the process, now or when it goes on; never, where it crashed meanwhile. */
+  /** Runs `work` in the process, now or when it continues; never if it crashed meanwhile. */
   deliver(life: number, work: () => void): void;
   pause(): void;
   resume(): void;
-  /** What it knows is lost; nothing runs until `start`. */
+  /** Loses all state; nothing runs until `start`. */
   crash(): void;
   start(): void;
 }
@@ -18,11 +18,11 @@ export interface Host {
 export function createHost(id: number, { after, letSettle }: Scheduler): Host {
   let life = 0;
   let isStopped = false;
-  /** Also while it catches up. */
+  /** True also while it catches up. */
   let isPaused = false;
   let isDown = false;
   let inbox: (() => void)[] = [];
-  /** What waited comes one after the other, each with all that follows from it; what arrives meanwhile waits behind. */
+  /** Runs waiting work one by one, each with everything that follows from it. Work that arrives meanwhile is queued. */
   const catchUp = () => {
     if (isStopped) return;
     const work = inbox.shift();

@@ -1,19 +1,19 @@
 import type { Scheduler } from "./scheduler.ts";
 
-/** What the network between a process and a server does: carries, loses without a word, or refuses. */
+/** The state of the network between a process and a server: it delivers messages, loses them silently, or refuses them. */
 export type LinkState = "open" | "silent" | "refused";
 
-/** One way through the network between a process and a server, in both directions. */
+/** One network path between a process and a server, in both directions. */
 export interface Link {
   readonly state: LinkState;
-  /** Milliseconds that most messages take at most; some take up to 50 all the same. */
+  /** Maximum milliseconds that most messages take; some still take up to 50. */
   slownessMs: number;
-  /** Every message takes about that long. */
+  /** True if every message takes about that long. */
   isSteady: boolean;
   cut(state: "silent" | "refused"): void;
-  /** What was held back while it was silent goes on, or is lost. */
+  /** Messages held back while it was silent are delivered or lost. */
   heal(): void;
-  /** A message that arrives some time later, or when the network is back; `lost` runs where it never does. */
+  /** Sends a message that arrives some time later, or when the network is back. Runs `lost` if it never arrives. */
   carry(arrive: () => void, lost: () => void, lane?: Lane): void;
 }
 
@@ -22,7 +22,7 @@ export interface Lane {
   lastMs: number;
 }
 
-/** Where `isOrdered`, a silent time ends with all messages or with none, as TCP does it. */
+/** If `isOrdered`, all messages of a silent period arrive or none does, as with TCP. */
 export function createLink({ nowMs, after, between, chance }: Scheduler, { isOrdered }: { readonly isOrdered: boolean }): Link {
   let state: LinkState = "open";
   let held: { readonly arrive: () => void; readonly lost: () => void; readonly lane: Lane | undefined }[] = [];

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { createMemoryRecordCache } from "../../src/adapters/memory/record-cache.ts";
 import { type Protocol, realProtocol } from "./protocol.ts";
 
-/** One change of the source: `text` stands there exactly once. */
+/** One change of the source, in which `text` occurs exactly once. */
 export interface Mutation {
   readonly file: `src/cache/${string}` | `src/service/${string}`;
   readonly text: string;
@@ -15,7 +15,7 @@ export interface Mutation {
 const root = resolve(import.meta.dirname, "../..");
 const copied = ["cache", "service"];
 
-/** Runs `use` with a copy of the protocol code in which the source is changed; the rest of src is the same for both. */
+/** Runs `use` with a copy of the protocol code with a changed source; the rest of src is shared. */
 export async function withMutant<T>(mutations: readonly Mutation[], use: (protocol: Protocol) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "keywright-mutant-"));
   try {
@@ -35,18 +35,22 @@ export async function withMutant<T>(mutations: readonly Mutation[], use: (protoc
         "cache/current-store",
         "cache/trust",
         "cache/verifier-cache",
+        "service/change-tenant",
         "service/delete",
         "service/disable",
         "service/import",
         "service/issue",
         "service/revoke",
         "service/rotate",
+        "service/suspension",
+        "service/tenant-directory",
+        "service/tenant-settings",
         "service/update",
         "service/verify",
       ].map((name) => load(`${name}.ts`)),
     );
     const mutant: Readonly<Record<string, unknown>> = { createMemoryRecordCache, ...Object.assign({}, ...modules) };
-    // Every history would fail without one, and every bug count as found.
+    // Otherwise every history would fail, and every bug would count as found.
     const missing = Object.keys(realProtocol).filter((name) => typeof mutant[name] !== "function");
     if (missing.length > 0) throw new Error(`the mutant lacks ${missing.join(", ")}`);
     return await use(mutant as Protocol);

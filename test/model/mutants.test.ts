@@ -9,7 +9,7 @@ import { type Scenario, scenarios } from "./scenario.ts";
 const maxRuns = Number(process.env.MODEL_MUTANT_RUNS ?? 600);
 const seed = 20_261_123;
 
-/** In how many runs a bug is found, and as what. */
+/** Returns after how many runs a bug is found, and as what. */
 async function find(
   protocol: Protocol,
   options: RunOptions = {},

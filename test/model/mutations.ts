@@ -2,9 +2,9 @@ import fc from "fast-check";
 import type { Mutation } from "./mutant.ts";
 import { type Fault, type Operation, type Path, type Scenario, type Step, scenariosOf } from "./scenario.ts";
 
-/** Bugs by what they are, each made by a few words of the source. */
+/** Bugs by description, each made by small changes of the source. */
 export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
-  "the generation rule is removed: a change is settled whatever the shared cache was told": [
+  "the generation rule is removed: a change counts as guaranteed whatever the shared cache was told": [
     { file: "src/cache/settlement.ts", text: "await advance(current.number, current.cacheId);", becomes: "" },
   ],
   "the proven-alive rule is removed: in-process entries are served without a heartbeat": [
@@ -24,10 +24,10 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       becomes: "confirm(generation, contact.ask().atMs)",
     },
   ],
-  "the store is taken for lost because it is long ago that it answered": [
+  "the store is treated as lost only because its last answer is old": [
     { file: "src/cache/store-contact.ts", text: "ticks - answeredTick >= ticksUntilLost", becomes: "true" },
   ],
-  "the heartbeat's lease counts from when it came round": [
+  "the heartbeat's lease counts from its return": [
     { file: "src/cache/heartbeats.ts", text: "Math.max(provenSinceMs, sentMs)", becomes: "monotonicMs()" },
     {
       file: "src/cache/heartbeats.ts",
@@ -35,7 +35,7 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       becomes: "void [beatId, sentMs]",
     },
   ],
-  "another run of the cache server is believed": [
+  "another run of the cache server is trusted": [
     { file: "src/cache/trust.ts", text: "&& cacheId !== null && cacheId === known.current.cacheId ?", becomes: "&& cacheId !== null ?" },
     { file: "src/cache/settlement.ts", text: "|| announced.cacheId !== current.cacheId", becomes: "" },
   ],
@@ -57,14 +57,24 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "a second revocation that finds the key revoked is not announced": [
     { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
   ],
-  "what a superseded flight brings back is kept": [
+  "a suspension of a tenant is not announced": [
+    { file: "src/service/change-tenant.ts", text: "await announce(changed, changed.revision);", becomes: "" },
+  ],
+  "a call takes what the process knows of its tenant for current": [
+    {
+      file: "src/service/tenant-directory.ts",
+      text: "const entry = cache.peek(defaultTenant, recordId);",
+      becomes: "if (index.has(tenantId)) return settings.of(tenantId);\n      const entry = cache.peek(defaultTenant, recordId);",
+    },
+  ],
+  "the result of a superseded flight is kept": [
     {
       file: "src/cache/flights.ts",
       text: "!flight.superseded && flight.epoch === trust.epoch;",
       becomes: "flight.epoch === trust.epoch;",
     },
   ],
-  "what a flight of another epoch brings back is kept": [
+  "the result of a flight of another epoch is kept": [
     { file: "src/cache/flights.ts", text: "!flight.superseded && flight.epoch === trust.epoch;", becomes: "!flight.superseded;" },
   ],
   "superseded flights are joined": [
@@ -84,17 +94,17 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       becomes: "announceToOthers(generationNow(), tenant,",
     },
   ],
-  "what the store cannot answer is not looked for again": [
+  "a read that the store cannot answer is not tried again in the cache": [
     {
       file: "src/cache/look-up.ts",
       text: "answerWithoutStore(tenant, missing, error));",
       becomes: "{ for (const flight of missing) flight.fail(error); });",
     },
   ],
-  "a reader does not wait to know what an outage means": [
+  "a reader does not wait until an outage is confirmed": [
     { file: "src/cache/look-up.ts", text: "await trust.judgeOutage();", becomes: "" },
   ],
-  "heartbeats tell nobody of a new generation": [
+  "heartbeats do not announce a new generation": [
     { file: "src/cache/trust.ts", text: "if (heard !== null && known.current !== null) known.moveTo(heard);", becomes: "" },
   ],
 };
@@ -126,13 +136,13 @@ const slow = (path: Path, leastMs: number, mostMs: number) =>
 const stall = fc.record({ kind: fc.constant("stall" as const), stillMs: gapUpTo(2500, 1100), loud: fc.boolean() });
 const pause = fc.constant({ kind: "pause" as const });
 
-/** What shows beyond the 2 s would hide behind the grace, and an entry that goes by its deadline shows nothing. */
+/** Effects after 2 s would be hidden by the grace period, and an entry that ends at its deadline shows nothing. */
 const focus = (...steps: fc.Arbitrary<Step>[]) =>
   scenariosOf(fc.tuple(...steps), { outage: "refuse", cacheTtlMs: 60_000, storeTimeoutMs: 2500, hasSharedCache: true });
 
 const focusInGrace = (...steps: fc.Arbitrary<Step>[]) => scenariosOf(fc.tuple(...steps), { outage: "serve", hasSharedCache: true });
 
-/** Without a shared cache, which would have the answer all the same. */
+/** Without a shared cache, which would have the answer anyway. */
 const focusOnStall = scenariosOf(
   fc.tuple(fail(stall, 1, gapUpTo(1000), gapUpTo(5000, 3000)), fail(stall, 0, gapUpTo(1000), gapUpTo(5000, 3000))),
   {
@@ -143,8 +153,8 @@ const focusOnStall = scenariosOf(
 );
 
 /**
- * Where a bug takes several things at once that seldom meet by chance, the kind of history in which it shows; everything else in these is as
- * random as in the others.
+ * If a bug needs several conditions that seldom occur together, this is the kind of history in which it shows. Everything else in these
+ * histories is as random as in the others.
  */
 export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
   "the proven-alive rule is removed: in-process entries are served without a heartbeat": focus(
@@ -159,19 +169,19 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     fail(slow("store", 10, 100), 0, gapUpTo(100), gapUpTo(6000, 4000)),
     ...[0, 2, 0, 2].flatMap((slot) => [operate("narrow", 0, slot, gapUpTo(900, 500)), operate("narrow", 1, slot, gapUpTo(120))]),
   ),
-  // With a third process, or with its own cache server, the other would say in time that there is a new generation.
+  // A third process, or its own cache server, would announce the new generation in time.
   "the generation's lease counts from the answer": focus(
     fail(slow("store", 100, 500), 1, gapUpTo(100), gapUpTo(8000, 6000)),
     fail(pause, 1, gapUpTo(1000, 300), gapUpTo(4500, 2500)),
     fail(cut("redis"), 0, gapUpTo(300), gapUpTo(8000, 6000)),
     operate("narrow", 0, 0, gapUpTo(200)),
   ).map((scenario) => ({ ...scenario, processes: 2 })),
-  "the store is taken for lost because it is long ago that it answered": focusInGrace(
+  "the store is treated as lost only because its last answer is old": focusInGrace(
     fail(cut("redis"), 1, gapUpTo(100), gapUpTo(4000, 2000)),
     fail(pause, 1, gapUpTo(50), gapUpTo(4000, 2200)),
     operate("narrow", 0, 0, gapUpTo(300)),
   ),
-  "the heartbeat's lease counts from when it came round": focus(
+  "the heartbeat's lease counts from its return": focus(
     fail(slow("subscriber", 2300, 3000), 1, gapUpTo(100), gapUpTo(9000, 8000)),
     operate("narrow", 0, 0, gapUpTo(4500, 3000)),
     operate("narrow", 0, 0, gapUpTo(1500)),
@@ -181,7 +191,7 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
     operate("revoke", 1, 0, gapUpTo(300)),
   ),
-  "what a flight of another epoch brings back is kept": focus(
+  "the result of a flight of another epoch is kept": focus(
     fail(slow("store", 300, 900), 1, gapUpTo(100), gapUpTo(6000, 4000)),
     ...[0, 2, 0, 2, 0, 2].flatMap((slot) => [
       fail(cut("subscriber"), 1, gapUpTo(900, 200), gapUpTo(300, 30)),
@@ -201,9 +211,9 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     operate("revoke", 2, 0, gapUpTo(1000)),
     operate("narrow", 1, 1, gapUpTo(100)),
   ),
-  "what the store cannot answer is not looked for again": focusOnStall,
-  "a reader does not wait to know what an outage means": focusOnStall,
-  "heartbeats tell nobody of a new generation": focusInGrace(
+  "a read that the store cannot answer is not tried again in the cache": focusOnStall,
+  "a reader does not wait until an outage is confirmed": focusOnStall,
+  "heartbeats do not announce a new generation": focusInGrace(
     fail(cut("store"), 2, gapUpTo(100), gapUpTo(7000, 6000)),
     fail(cut("commands"), 1, gapUpTo(300, 100), gapUpTo(500, 200)),
     operate("narrow", 1, 1, gapUpTo(20)),

@@ -12,15 +12,15 @@ interface Held {
 
 export type Data = ReadonlyMap<string, Held>;
 
-/** One run of a cache server: a restart makes another one, with another id. */
+/** One run of a cache server. A restart creates another one with another id. */
 export interface RedisServer {
   readonly cacheId: string;
-  /** Runs a command, later where the server hangs; `lost` where it is dead. */
+  /** Runs a command, later if the server hangs; runs `lost` if it is dead. */
   run(command: () => void, lost: () => void): void;
   get(key: string): CacheEntry | undefined;
   put(key: string, entry: CacheEntry, lifeMs: number): void;
   publish(message: Message): void;
-  /** Answers how to leave. */
+  /** Returns a function that unsubscribes. */
   subscribe(hear: (message: Message) => void): () => void;
   /** Runs `closed` when the server dies. */
   onDeath(closed: () => void): void;
@@ -32,9 +32,9 @@ export interface RedisServer {
 
 export interface RedisServerOptions {
   readonly data?: Data;
-  /** False: the mutant that overwrites whatever is there. */
+  /** False: the mutant that overwrites anything. */
   readonly putsIfNewer: boolean;
-  /** Called where an entry takes the place of one with a higher revision. */
+  /** Called if an entry replaces one with a higher revision. */
   readonly onRegress: (key: string) => void;
 }
 

@@ -1,14 +1,14 @@
 import { createRedisServer, type Data, type RedisServer, type RedisServerOptions } from "./redis-server.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** Whoever calls itself the cache at a moment. */
+/** The server that is the cache at a moment. */
 export interface Redis {
   serverOf(processId: number): RedisServer;
   hang(): void;
   goOn(): void;
-  /** Another run of the server: empty, or with what it held so many milliseconds ago. */
+  /** Starts another run of the server: empty, or with its data from this many milliseconds ago. */
   restart(ageMs: number | null): void;
-  /** A replica takes over with what it held a moment ago. `stay` go on with the old master, until `reunite`. */
+  /** A replica takes over with slightly older data. `stay` returns the processes that continue with the old master, until `reunite`. */
   failOver(stay: (processId: number) => boolean): void;
   reunite(): void;
 }

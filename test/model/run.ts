@@ -6,21 +6,22 @@ import { createHistory } from "./history.ts";
 import { createHost } from "./host.ts";
 import { createLink } from "./link.ts";
 import { type Node, startNode, tenant } from "./node.ts";
-import { createOperations, createSlots, credentialOf, importedSlot, keyIdOf } from "./operations.ts";
+import { createOperations, createSlots, credentialOf, importedSlot, keyIdOf, slotOf, tenantSlot } from "./operations.ts";
 import type { Protocol } from "./protocol.ts";
 import { createRedis } from "./redis.ts";
 import type { Operation, Scenario } from "./scenario.ts";
 import { createScheduler } from "./scheduler.ts";
 import { createStoreState } from "./store.ts";
+import { suspendableKeyId } from "./tenant.ts";
 
 export interface RunOptions {
-  /** False: the mutant whose shared cache overwrites whatever is there. */
+  /** False: the mutant whose shared cache overwrites anything. */
   readonly sharedPutsIfNewer?: boolean;
-  /** False: property (c) is left to the others. */
+  /** False: property (c) is checked by other runs. */
   readonly checksReplacement?: boolean;
 }
 
-/** What a run came to, so that a test can show that it tested something. */
+/** Totals of a run, so that a test can show that something was tested. */
 export interface RunSummary {
   readonly verifications: number;
   readonly acknowledged: number;
@@ -28,14 +29,14 @@ export interface RunSummary {
   readonly unavailable: number;
 }
 
-/** Of a grace of 60 s only the rule matters, and a short one leaves time for what comes after it. */
+/** Only the rule about the 60 s grace period matters, and a short one leaves time for what follows it. */
 const graceMs = { serve: 6000, refuse: 0 };
 const firstStepMs = 1500;
 const verifyIntervalMs = 200;
-/** Until after the last fault everything is as it was before. */
+/** This long after the last fault everything works as before. */
 const recoveryMs = 5000;
 
-/** Runs a scenario and throws where a property does not hold; the message says which, when and where. */
+/** Runs a scenario and throws if a property does not hold. The message says which one, when and where. */
 export async function run(protocol: Protocol, scenario: Scenario, options: RunOptions = {}): Promise<RunSummary> {
   const scheduler = createScheduler(scenario.seed);
   const { nowMs, after, between, chance } = scheduler;
@@ -85,18 +86,19 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
     return { host, links, start, node: () => node, shared: () => node.shared };
   });
 
-  /** Credentials by slot; the last ones are still asked for after a rotation. */
+  /** Credentials by slot. Replaced ones are still verified after a rotation. */
   const slots = createSlots();
   const performIn = createOperations(protocol, slots);
 
-  const operate = (machine: (typeof machines)[number], operation: Operation, slot: number) => {
+  const operate = (machine: (typeof machines)[number], operation: Operation, stepSlot: number) => {
+    const slot = slotOf(operation, stepSlot);
     const { host } = machine;
     host.deliver(host.life, () => {
       const { life } = host;
       const begunMs = nowMs();
       const announced: { keyId: string; revision: number }[] = [];
       const credential = slots[slot]?.at(-1);
-      const { service } = machine.node();
+      const { service, directory } = machine.node();
       const beginChange = (tenant: string, keyId: string): AnnounceChange => {
         const announce = service.announcer.beginChange(tenant, keyId);
         return (record, revision) => {
@@ -105,10 +107,10 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         };
       };
       const watched = { ...service, announcer: { ...service.announcer, beginChange } };
-      performIn(watched, operation, slot).then(
+      performIn(watched, directory, operation, slot).then(
         () => {
-          // What it announced; a revocation binds even if it was not announced.
-          const isRevocation = operation === "revoke" || operation === "supersede";
+          // The revision that it announced. A revocation is binding even if it was not announced.
+          const isRevocation = operation === "revoke" || operation === "supersede" || operation === "suspend";
           const revoked = isRevocation && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
           const last = announced.at(-1) ?? (revoked === null ? undefined : { keyId: keyIdOf(credential as string), revision: revoked });
           counts.acknowledged += 1;
@@ -142,11 +144,13 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
       const cacheDirective = onLocalHit === null && chance(bypassing) ? "no-cache" : "none";
       const node = machine.node();
       const verifyNow = onLocalHit === null ? node.verifySomehow : node.verify;
-      verifyNow(tenant, { credential, ...circumstances }, cacheDirective).then(
+      Promise.resolve(verifyNow(tenant, { credential, ...circumstances }, cacheDirective)).then(
         ({ verdict, cacheOutcome }) => {
           isSettled = true;
           if (cacheOutcome === "hit") counts.hits += 1;
-          const revision = history.newestFor(keyId, verdict.record);
+          const isAbsent = !verdict.isValid && verdict.code === "not_found";
+          const ofTenant = keyId === suspendableKeyId && !isAbsent;
+          const revision = ofTenant ? history.newestOfTenant(keyId, !verdict.isValid) : history.newestFor(keyId, verdict.record);
           for (const change of history.changesOf(keyId).slice(0, knownChanges)) {
             if (change.revision <= revision) continue;
             const bound = boundMs(log, bounds, change, { process: id, life }, startedMs);
@@ -163,9 +167,9 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
           counts.unavailable += 1;
           const hasReason = log.felt("store", id, startedMs, nowMs()) || log.felt("process", id, startedMs, nowMs());
           if (cacheDirective === "none" && bounds.outage === "serve" && host.life === life && node.mustAnswer(keyId)) {
-            violated(`(g) verification of a cached key rejected within the grace: ${where()}: ${String(error)}`);
+            violated(`(g) verification of a cached key rejected within the grace period: ${where()}: ${String(error)}`);
           }
-          if (!hasReason) violated(`(f) verification rejected though the store was there: ${where()}: ${String(error)}`);
+          if (!hasReason) violated(`(f) verification rejected although the store was available: ${where()}: ${String(error)}`);
         },
       );
     });
@@ -178,11 +182,12 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
     after(between(1, 2 * verifyIntervalMs), () => nowMs() < endMs && traffic(machine));
   };
 
-  // Calm beginnings: keys in every slot, and all of them known everywhere.
+  // A calm start: keys in every slot, and all of them cached everywhere.
   const [first] = machines as [(typeof machines)[number]];
   after(600, () => operate(first, "issue", 0));
   after(600, () => operate(first, "issue", 1));
   after(600, () => operate(first, "import", importedSlot));
+  after(600, () => operate(first, "resume", tenantSlot));
 
   let atMs = firstStepMs;
   let healedMs = atMs;
@@ -196,7 +201,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         const { process, gapMs } = step.again;
         after(atMs + gapMs, () => operate(machines[process % machines.length] as (typeof machines)[number], step.operation, step.slot));
       }
-      // Reads that race with the change, and some that find out what came of it.
+      // Reads that race with the change, and some that see its outcome.
       for (const other of machines) {
         for (const [low, high] of [
           [-20, 10],
@@ -206,7 +211,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
           [2000, 2600],
         ] as const) {
           after(Math.max(0, atMs + between(low, high)), () => {
-            const credential = slots[step.slot]?.at(-1);
+            const credential = slots[slotOf(step.operation, step.slot)]?.at(-1);
             if (credential !== undefined) verify(other, credential, null, high < 100 ? 0.3 : 0);
           });
         }
@@ -219,7 +224,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   }
   const endMs = healedMs + recoveryMs;
   for (const machine of machines) after(between(300, 900), () => traffic(machine));
-  // Of four in a row one finds what another left, whenever its deadline may be.
+  // Of four reads in a row one finds an entry of another, whatever its deadline is.
   const last = () => {
     for (const machine of machines) {
       for (const slot of slots) {

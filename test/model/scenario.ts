@@ -1,6 +1,17 @@
 import fc from "fast-check";
 
-export type Operation = "disable" | "enable" | "revoke" | "supersede" | "narrow" | "rotate" | "delete" | "import" | "issue";
+export type Operation =
+  | "disable"
+  | "enable"
+  | "revoke"
+  | "supersede"
+  | "narrow"
+  | "rotate"
+  | "delete"
+  | "import"
+  | "issue"
+  | "suspend"
+  | "resume";
 
 export type Path = "store" | "commands" | "subscriber" | "redis" | "all";
 
@@ -9,10 +20,10 @@ export type Fault =
   | { readonly kind: "cut"; readonly path: Path; readonly loud: boolean }
   | { readonly kind: "slow"; readonly path: Path; readonly slownessMs: number; readonly steady: boolean }
   | { readonly kind: "pause" }
-  /** A process stands still for a moment, and its store is away from then on. */
+  /** A process is paused for a moment, and its store is unavailable from then on. */
   | { readonly kind: "stall"; readonly stillMs: number; readonly loud: boolean }
   | { readonly kind: "crash" }
-  /** The cache server, whatever the processes. */
+  /** Affects the cache server for all processes. */
   | { readonly kind: "hang" }
   | { readonly kind: "restart"; readonly snapshotAgeMs: number | null }
   | { readonly kind: "failover" };
@@ -24,19 +35,19 @@ export type Step =
       readonly process: number;
       readonly slot: number;
       readonly operation: Operation;
-      /** The same once more, somewhere, a while later. */
+      /** The same fault again in a process, after a gap. */
       readonly again: { readonly process: number; readonly gapMs: number } | null;
     }
   | {
       readonly do: "fail";
       readonly gapMs: number;
       readonly fault: Fault;
-      /** One bit a process. */
+      /** One bit per process. */
       readonly processes: number;
       readonly durationMs: number;
     };
 
-/** Everything about a run that shrinking can take away; the rest follows from the seed. */
+/** Everything about a run that shrinking can remove; the rest follows from the seed. */
 export interface Scenario {
   readonly seed: number;
   readonly processes: number;
@@ -44,18 +55,30 @@ export interface Scenario {
   readonly hasSharedCache: boolean;
   readonly cacheTtlMs: number;
   readonly storeTimeoutMs: number;
-  /** How far the wall clock of each process is off. */
+  /** Clock error of each process. */
   readonly skewsMs: readonly number[];
   readonly steps: readonly Step[];
 }
 
-/** Moments that are close to each other are what races are made of. */
+/** Moments that are close to each other, which cause races. */
 const gap = fc.oneof({ weight: 3, arbitrary: fc.nat(6) }, { weight: 2, arbitrary: fc.nat(120) }, { weight: 3, arbitrary: fc.nat(1800) });
 const paths = ["store", "commands", "subscriber", "redis", "all"] as const;
-const operations = ["disable", "enable", "revoke", "supersede", "narrow", "rotate", "delete", "import", "issue"] as const;
+const operations = [
+  "disable",
+  "enable",
+  "revoke",
+  "supersede",
+  "narrow",
+  "rotate",
+  "delete",
+  "import",
+  "issue",
+  "suspend",
+  "resume",
+] as const;
 const faultKinds = ["cut", "cut", "slow", "slow", "pause", "stall", "crash", "hang", "restart", "failover"] as const;
 
-/** What one scenario is made of. A few kinds of things, many times each, meet in more ways than all kinds a few times. */
+/** The elements of one scenario. A few kinds of events, many times each, interact in more ways than all kinds a few times. */
 const themes = fc.record({
   paths: fc.subarray([...paths], { minLength: 1 }),
   faultKinds: fc.uniqueArray(fc.constantFrom(...faultKinds), { minLength: 1, maxLength: 4 }),
@@ -93,7 +116,7 @@ function stepOf(theme: Theme): fc.Arbitrary<Step> {
         gapMs: gap,
         process: fc.nat(3),
         slot: fc.constantFrom(...theme.slots),
-        // A key can be revoked once; without new ones there would be nothing left to do.
+        // A key can be revoked once; without new keys there would be nothing left to do.
         operation: fc.constantFrom<Operation>(...theme.operations, ...theme.operations, ...theme.operations, "narrow", "issue"),
         again: fc.option(fc.record({ process: fc.nat(3), gapMs: gap }), { nil: null, freq: 3 }),
       }),
@@ -113,7 +136,7 @@ function stepOf(theme: Theme): fc.Arbitrary<Step> {
 
 const randomSteps = themes.chain((theme) => fc.array(stepOf(theme), { minLength: 2, maxLength: 24 }));
 
-/** Scenarios of certain steps, and with certain settings. */
+/** Scenarios with certain steps and certain settings. */
 export function scenariosOf(steps: fc.Arbitrary<Step[]>, fixed: Partial<Scenario> = {}): fc.Arbitrary<Scenario> {
   const random = fc.record({
     seed: fc.nat(),

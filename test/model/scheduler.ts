@@ -1,15 +1,15 @@
-/** Virtual time and all the chance of a run. Events of one moment run in the order in which they were planned. */
+/** Virtual time and all randomness of a run. Events of one moment run in the order in which they were scheduled. */
 export interface Scheduler {
   readonly nowMs: () => number;
-  /** Runs `work` after so many milliseconds of virtual time. */
+  /** Runs `work` after this many milliseconds of virtual time. */
   after(delayMs: number, work: () => void): void;
-  /** From 0 up to, not including, 1. */
+  /** From 0 up to but not including 1. */
   readonly random: () => number;
   between(low: number, high: number): number;
   chance(probability: number): boolean;
-  /** To be called where code with promises runs: time stands still until it has got as far as it can. */
+  /** Call it while code with promises runs: time stops until that code can continue no further. */
   letSettle(): void;
-  /** Runs everything that is planned up to that moment. */
+  /** Runs everything scheduled up to that moment. */
   runUntil(endMs: number): Promise<void>;
 }
 

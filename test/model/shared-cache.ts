@@ -15,12 +15,12 @@ export interface SharedCacheOptions {
   readonly commandLink: Link;
   readonly subscriberLink: Link;
   readonly clock: () => number;
-  /** How long an entry stays beyond its deadline. */
+  /** How long an entry is kept beyond its deadline. */
   readonly retentionMs: number;
 }
 
 export interface ConnectedSharedCache extends SharedCache {
-  /** The network cuts what runs over this link. */
+  /** Breaks the connections over this link. */
   breakConnections(link: Link): void;
 }
 
@@ -32,14 +32,14 @@ interface Connection {
   isOpen: boolean;
 }
 
-/** The shared cache as one process sees it: one connection for commands and one for what others say, each with its own bad luck. */
+/** The shared cache as one process sees it: one connection for commands and one for messages, with independent faults. */
 export function connectSharedCache(options: SharedCacheOptions): ConnectedSharedCache {
   const { scheduler, redis, host, commandLink, subscriberLink, clock, retentionMs } = options;
   const { life } = host;
   let listener: SharedCacheListener | null = null;
   const current = new Map<Link, Connection>();
 
-  /** Nothing arrives by it any more; the process learns of it a moment later. */
+  /** Nothing arrives on it any more; the process notices a moment later. */
   const close = (connection: Connection) => {
     if (!connection.isOpen) return;
     connection.isOpen = false;
@@ -82,7 +82,7 @@ export function connectSharedCache(options: SharedCacheOptions): ConnectedShared
     const lane = () => ({ lastMs: 0 });
     const connection: Connection = { server: redis.serverOf(host.id), link, up: lane(), down: lane(), isOpen: true };
     let isUp = false;
-    // A dead server is noticed at once, or when nothing comes from it for a while.
+    // A dead server is noticed at once, or after a time without messages.
     connection.server.onDeath(() => scheduler.after(scheduler.chance(0.6) ? 1 : scheduler.between(1, 1500), () => close(connection)));
     scheduler.after(connectTimeoutMs, () => isUp || close(connection));
     send(connection, (server) => {
@@ -101,7 +101,7 @@ export function connectSharedCache(options: SharedCacheOptions): ConnectedShared
     });
   };
 
-  /** Null where no answer comes in time. */
+  /** Returns null if no answer arrives in time. */
   const ask = <T>(command: (server: RedisServer) => T): Promise<{ readonly cacheId: string; readonly result: T } | null> => {
     const connection = current.get(commandLink);
     if (connection === undefined) return Promise.resolve(null);

@@ -7,13 +7,13 @@ import { connectStore, createStoreState } from "./store.ts";
 
 const timeoutMs = 500;
 
-// What the model proves is worth no more than its store: it keeps the contract of the real one.
+// The model's proofs depend on its store, so it must meet the contract of the real one.
 describeCacheGeneration("the model's store", async () => {
   const scheduler = createScheduler(1);
   const state = createStoreState();
   let processes = 0;
 
-  /** Lets virtual time pass until the call must have ended. */
+  /** Advances virtual time until the call must have ended. */
   const settle = async (call: Promise<CacheGeneration>): Promise<CacheGeneration> => {
     const ended = Promise.allSettled([call]);
     await scheduler.runUntil(scheduler.nowMs() + 2 * timeoutMs);

@@ -6,12 +6,12 @@ import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** What the real store keeps of keys and generations, every operation in one step. */
+/** The keys and generations of the real store; every operation is one step. */
 export interface StoreState {
   readonly keys: Map<string, KeyRecord>;
   readonly tombstones: Map<string, number>;
   generation: CacheGeneration;
-  /** Called for every state of a key, in the order in which they came about; null: deleted. */
+  /** Called for every state of a key, in order; null: deleted. */
   onCommit: (keyId: string, revision: number, record: KeyRecord | null) => void;
 }
 
@@ -19,9 +19,9 @@ export function createStoreState(): StoreState {
   return { keys: new Map(), tombstones: new Map(), generation: { number: 0, cacheId: "" }, onCommit: () => {} };
 }
 
-type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete">;
+type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete" | "list">;
 
-/** The store as one process sees it, through a network: a call that fails may have been done, or be done later. */
+/** The store as one process sees it, through a network: a call that fails may have been done, or may be done later. */
 export function connectStore(
   state: StoreState,
   link: Link,
@@ -72,6 +72,8 @@ export function connectStore(
       insert: (_tenant, record) => call(() => add(record)),
       replace: (_tenant, record) => call(() => replace(record)),
       rotate: (_tenant, retired, successor) => call(() => replace(retired) && add(successor).outcome === "inserted"),
+      list: (_tenant, { kind }) =>
+        call(() => ({ records: [...state.keys.values()].filter((record) => record.kind === kind), lastKeyId: null })),
       delete: (_tenant, kind, keyId) =>
         call(() => {
           const record = state.keys.get(keyId);

@@ -3,25 +3,25 @@ import { connect } from "node:http2";
 import type { ServerProcess } from "../support/server-process.ts";
 import { grpcClient } from "./key-client.ts";
 
-/** What one kind of client saw until the server was gone. Each request issues a key whose `actor_id` is unique. */
+/** What one kind of client saw until the server was gone. Each request issues a key with a unique `actor_id`. */
 export interface LoadOutcome {
   readonly acknowledged: string[];
-  /** Answered, but with an error. */
+  /** Answered with an error. */
   readonly refused: string[];
-  /** Not answered: the connection was closed or could not be made. Must not have been accepted. */
+  /** Not answered: the connection was closed or could not be opened. Such a request must not have been accepted. */
   readonly unanswered: string[];
 }
 
 export interface Load {
   /** Grows until `done`. */
   readonly outcome: LoadOutcome;
-  /** Resolves once the clients can reach the server no more. */
+  /** Resolves once the clients can no longer reach the server. */
   readonly done: Promise<void>;
 }
 
 const issuePath = "/v2alpha1/admin/issuedApiKeys";
 
-/** Node's HTTP/1.1 client with connections that are kept alive. */
+/** Node's HTTP/1.1 client with kept-alive connections. */
 export function http1Load({ port, adminToken }: ServerProcess, connections: number): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const issue = (actorId: string) =>
@@ -42,7 +42,7 @@ export function http1Load({ port, adminToken }: ServerProcess, connections: numb
   );
 }
 
-/** JSON/HTTP over one HTTP/2 session. A client may open streams for as long as it has heard of no GOAWAY, and each must be answered. */
+/** JSON/HTTP over one HTTP/2 session. A client may open streams until it receives a GOAWAY, and each must be answered. */
 export function http2Load({ url, adminToken }: ServerProcess, streams: number): Load {
   const session = connect(url);
   session.on("error", () => {});
@@ -71,7 +71,7 @@ export function http2Load({ url, adminToken }: ServerProcess, streams: number): 
   return loop(streams, "http2", step, () => session.destroy());
 }
 
-/** A gRPC client library, which makes a new connection when it is told that the old one closes. */
+/** A gRPC client library, which opens a new connection when the server announces that it closes the old one. */
 export function grpcLoad(server: ServerProcess, streams: number): Load {
   const client = grpcClient(server);
   const step = async (actorId: string) => {
@@ -81,7 +81,7 @@ export function grpcLoad(server: ServerProcess, streams: number): Load {
   return loop(streams, "grpc", step, () => client.close());
 }
 
-/** Each of `width` callers asks one thing after the other until one is not answered. */
+/** Each of `width` callers sends one request after the other until one is not answered. */
 function loop(
   width: number,
   name: string,

@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
-test("SIGTERM under load: what was accepted is answered, and the exit code is 0", async () => {
+test("after SIGTERM under load accepted requests are answered, and the exit code is 0", async () => {
   await using server = await startServer({ dataDir });
   const loads = [http1Load(server, 4), http2Load(server, 4), grpcLoad(server, 4)];
   const watched = watchHealth(server);
@@ -32,7 +32,7 @@ test("SIGTERM under load: what was accepted is answered, and the exit code is 0"
   expect(await exitCode).toBe(0);
   // The default of KEYWRIGHT_DRAIN_TIMEOUT: nothing had to be cut.
   expect(performance.now() - begunMs).toBeLessThan(10_000);
-  // A load balancer that watches must hear of it, or it goes on sending.
+  // A load balancer that watches must be notified, or it keeps sending.
   expect(await watched).toEqual([HealthCheckResponse_ServingStatus.SERVING, HealthCheckResponse_ServingStatus.NOT_SERVING]);
 
   const stored = await actorsOf(dataDir);
@@ -43,12 +43,12 @@ test("SIGTERM under load: what was accepted is answered, and the exit code is 0"
     expect(unanswered.filter((actorId) => stored.has(actorId))).toEqual([]);
     return { acknowledged, unanswered };
   });
-  // HTTP/2 tells its clients first, so they stop by themselves.
+  // HTTP/2 notifies its clients first, so they stop by themselves.
   expect(http2?.unanswered).toEqual([]);
   console.info(`answered: HTTP/1.1 ${http1?.acknowledged.length}, HTTP/2 ${http2?.acknowledged.length}, gRPC ${grpc?.acknowledged.length}`);
 });
 
-/** A request whose body does not end, once the server has it: then it asks for the body. */
+/** A request whose body does not end. Resolves once the server has it and asks for the body. */
 async function hangingRequest(port: number): Promise<Socket> {
   const hanging = connectTcp(port, "127.0.0.1").on("error", () => {});
   const head = ["POST /v2alpha1/apiKeys:selfRevoke HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 100"];
@@ -58,7 +58,7 @@ async function hangingRequest(port: number): Promise<Socket> {
   return hanging;
 }
 
-test("while a request is under way new connections are refused, and after KEYWRIGHT_DRAIN_TIMEOUT it is cut", async () => {
+test("while a request is in progress new connections are refused, and after KEYWRIGHT_DRAIN_TIMEOUT it is cut", async () => {
   await using server = await startServer({ dataDir, env: { KEYWRIGHT_DRAIN_TIMEOUT: "2s" } });
   const hanging = await hangingRequest(server.port);
   const cut = once(hanging, "close");
@@ -112,7 +112,7 @@ test("a second server on the same data folder fails with a clear message and lea
   expect(await jsonHttpClient(first).issue()).toMatchObject({ keyId: expect.any(String) });
 });
 
-/** The statuses that a Watch stream tells until it ends. */
+/** The statuses that a Watch stream sends until it ends. */
 async function watchHealth({ url }: ServerProcess): Promise<HealthCheckResponse_ServingStatus[]> {
   const statuses: HealthCheckResponse_ServingStatus[] = [];
   const client = createClient(Health, createGrpcTransport({ baseUrl: url }));
@@ -120,7 +120,7 @@ async function watchHealth({ url }: ServerProcess): Promise<HealthCheckResponse_
   return statuses;
 }
 
-/** The `actor_id` of every key in the store, as a new process finds it. */
+/** The `actor_id` of every key in the store, as a new process finds them. */
 async function actorsOf(folder: string): Promise<Set<string>> {
   await using server = await startServer({ dataDir: folder });
   const actors = new Set<string>();

@@ -10,14 +10,14 @@ export interface NewKey {
   readonly secret: string;
 }
 
-/** What the tests of whole processes do with keys, the same on each protocol. Every method rejects where the server answers an error. */
+/** Operations on keys for tests of whole processes, the same on each protocol. Every method rejects if the server returns an error. */
 export interface KeyClient {
   readonly protocol: string;
   issue(actorId?: string): Promise<NewKey>;
   rotate(keyId: string): Promise<NewKey>;
   revoke(keyId: string): Promise<void>;
   selfRevoke(secret: string): Promise<void>;
-  /** VALID, or the error code. */
+  /** Returns VALID, or the error code. */
   verify(secret: string): Promise<string>;
   close(): void;
 }
@@ -62,7 +62,7 @@ export function grpcClient(target: Target): KeyClient {
   return rpcClient("grpc", target, createGrpcTransport({ baseUrl: target.url, sessionManager: sessions }), () => sessions.abort());
 }
 
-/** Connect with JSON over HTTP/2. */
+/** Uses Connect with JSON over HTTP/2. */
 export function connectClient(target: Target): KeyClient {
   const sessions = new Http2SessionManager(target.url);
   const transport = createConnectTransport({ baseUrl: target.url, httpVersion: "2", sessionManager: sessions });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
-/** SIGKILLs in one run; `KEYWRIGHT_TEST_ROTATION_KILLS=100` for the full count. */
+/** SIGKILLs per run; `KEYWRIGHT_TEST_ROTATION_KILLS=100` for the full count. */
 const rounds = Number(process.env.KEYWRIGHT_TEST_ROTATION_KILLS ?? 3);
 const keysPerRound = 12;
 const issuedPath = "/v2alpha1/admin/issuedApiKeys";
@@ -49,7 +49,7 @@ async function isValid(server: ServerProcess, credential: string): Promise<boole
   return (await send<{ is_valid: boolean }>(server, "/v2alpha1/admin/apiKeys:verify", { credential })).is_valid;
 }
 
-/** Rotates fresh keys at once, and kills the server at an acknowledgement, another one in each round. */
+/** Rotates new keys concurrently, and kills the server at an acknowledgement, a different one in each round. */
 async function rotateUntilKilled(round: number): Promise<Rotation[]> {
   await using server = await startServer({ dataDir });
   const actor_id = `round-${round}`;
@@ -71,7 +71,7 @@ async function rotateUntilKilled(round: number): Promise<Rotation[]> {
   return rotations;
 }
 
-/** Repeats every request: what was acknowledged is there, and no key was rotated twice. */
+/** Repeats every request: acknowledged rotations exist, and no key was rotated twice. */
 async function expectEachOnce(round: number, rotations: readonly Rotation[]): Promise<void> {
   await using server = await startServer({ dataDir });
   for (const rotation of rotations) {
@@ -92,7 +92,7 @@ async function expectEachOnce(round: number, rotations: readonly Rotation[]): Pr
   expect(issued_api_keys).toHaveLength(2 * rotations.length);
 }
 
-test(`${rounds} times SIGKILL during rotations with a request_id loses and doubles none`, {
+test(`${rounds} SIGKILLs during rotations with a request_id lose and repeat none`, {
   timeout: 30_000 + rounds * 20_000,
 }, async () => {
   for (let round = 0; round < rounds; round += 1) await expectEachOnce(round, await rotateUntilKilled(round));

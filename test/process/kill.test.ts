@@ -5,13 +5,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { grpcClient, jsonHttpClient, type KeyClient } from "./key-client.ts";
 
-/** SIGKILLs in one run; at least 20, so that each operation is the last one now and then. The full count of 100 takes minutes. */
+/** SIGKILLs per run; at least 20, so that each operation is sometimes the last one. The full count of 100 takes minutes. */
 const rounds = Number(process.env.KEYWRIGHT_TEST_KILLS ?? 20);
-/** Callers at the same moment, half of them over each protocol; every one waits for an answer before it asks again. */
+/** Concurrent callers, half of them over each protocol. Each waits for an answer before it sends again. */
 const callerCount = 4;
 const maxMs = 30_000 + rounds * 10_000;
 
-/** What the server has acknowledged of a key by its secret. "unknown": a change was under way when the server was killed. */
+/** What the server has acknowledged about a key, by its secret. "unknown": a change was in progress when the server was killed. */
 type Expected = "VALID" | "REVOKED" | "unknown";
 
 let dataDir = "";
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-test(`${rounds} times SIGKILL right after an acknowledged operation loses none`, { timeout: maxMs }, async () => {
+test(`${rounds} SIGKILLs right after an acknowledged operation lose none`, { timeout: maxMs }, async () => {
   const expected = new Map<string, Expected>();
   const lastAcknowledged: string[] = [];
   const startMs: number[] = [];
@@ -53,7 +53,7 @@ test(`${rounds} times SIGKILL right after an acknowledged operation loses none`,
   );
 });
 
-/** Kills as soon as one operation, another one in each round, is acknowledged, while the other callers' operations are under way. */
+/** Kills as soon as one operation, a different one in each round, is acknowledged, while the other callers' operations are in progress. */
 async function changeUntilKilled(
   server: ServerProcess,
   clients: readonly KeyClient[],
@@ -63,13 +63,13 @@ async function changeUntilKilled(
   let acknowledgements = 0;
   let isKilled = false;
   let last = "";
-  // Runs one operation. Between the answer and the kill there is no more than this function's own code.
+  // Runs one operation. Between the answer and the kill only this function's own code runs.
   const operation = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
     const answer = await run();
     if (isKilled) return answer;
     acknowledgements += 1;
     last = name;
-    // Four callers in step are through all five operations after 20.
+    // Four callers in step have finished all five operations after 20.
     if (acknowledgements > (round * 7) % 24) {
       isKilled = true;
       process.kill(server.pid, "SIGKILL");
@@ -108,7 +108,7 @@ async function changeUntilKilled(
   return last;
 }
 
-/** Of older keys each round looks at the newest only, so that rounds do not grow; the last look is at all of them. */
+/** Each round checks only the newest of the older keys, so that rounds do not grow. The last check covers all of them. */
 async function expectAll(
   clients: readonly KeyClient[],
   secrets: ReadonlySet<string>,

@@ -8,7 +8,7 @@ import { freePorts } from "../support/free-port.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const mainFile = resolve(import.meta.dirname, "../../src/main.ts");
-/** Throws on SIGUSR2 what nobody catches. */
+/** Throws an uncaught error on SIGUSR2. */
 const crashOnSignal = `data:text/javascript,process.on("SIGUSR2",()=>{throw new Error("crashed for the test")})`;
 
 interface Started {
@@ -60,7 +60,7 @@ async function droppedLines(metricsUrl: string): Promise<number> {
   return Number(/^keywright_log_lines_dropped_total (\d+)$/m.exec(await (await fetch(metricsUrl)).text())?.[1]);
 }
 
-test("a server whose log disk is full serves, counts the lines, says so once, and ends on SIGTERM", async () => {
+test("a server whose log disk is full keeps serving, counts the lines, reports once, and ends on SIGTERM", async () => {
   using folder = temporaryFolder();
   const full = openSync("/dev/full", "w");
   await withServer(full, folder.path, async ({ child, url, metricsUrl, stderr, ended }) => {
@@ -73,7 +73,7 @@ test("a server whose log disk is full serves, counts the lines, says so once, an
   closeSync(full);
 });
 
-test("a crash ends the process where the log disk is full, and standard error says why", async () => {
+test("a crash ends the process if the log disk is full, and standard error gives the reason", async () => {
   using folder = temporaryFolder();
   const full = openSync("/dev/full", "w");
   await withServer(full, folder.path, async ({ child, stderr, ended }) => {
@@ -112,7 +112,7 @@ function mountSmall(path: string): void {
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", path], { stdio: "ignore" });
 }
 
-test.runIf(canMount)("once a full file system has room again, the log goes on with whole lines", async () => {
+test.runIf(canMount)("once a full file system has room again, the log continues with complete lines", async () => {
   using folder = temporaryFolder();
   using disk = temporaryFolder();
   mountSmall(disk.path);
@@ -131,7 +131,7 @@ test.runIf(canMount)("once a full file system has room again, the log goes on wi
     });
     const lines = (await readFile(logFile, "utf8")).trimEnd().split("\n");
     expect(JSON.parse(lines.at(-1) as string)).toMatchObject({ message: "closed" });
-    // One line may have been cut off where the disk became full; it swallows no other one.
+    // One line may have been cut off when the disk became full. It must not damage another line.
     expect(lines.filter((line) => !line.endsWith("}")).length).toBeLessThanOrEqual(1);
     expect(lines.filter((line) => line.includes('}{"level"'))).toEqual([]);
   } finally {

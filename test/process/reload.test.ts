@@ -33,7 +33,7 @@ async function logged(text: string, count: number): Promise<void> {
   await expect.poll(() => server.output().split(text).length - 1, { timeout: 20_000 }).toBeGreaterThanOrEqual(count);
 }
 
-test("a changed file and SIGHUP take over tokens; a bad file changes nothing and names the setting without the secret", async () => {
+test("a changed file and SIGHUP reload tokens; an invalid file changes nothing, and the log names the setting without the secret", async () => {
   expect([await statusOf(first), await statusOf(second)]).toEqual([200, 401]);
   await replaceConfig(config(second));
   await logged("were read again", 1);

@@ -7,9 +7,9 @@ import { pathToFileURL } from "node:url";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Api, apiOf, startApi } from "../support/api.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { derive } from "../support/derive.ts";
 import { jwkSet, privateJwk, publicJwk } from "../support/jwks.ts";
-import { selfSigned } from "../support/self-signed.ts";
 import { startServer } from "../support/server-process.ts";
 
 let folder = "";
@@ -33,7 +33,7 @@ test("signing keys are rotated while the server runs, and tokens end with the ke
   const { token: oldToken } = await derive(api, secret);
   expect(kidOf(oldToken)).toBe(older.kid);
 
-  // As docs/operations.md describes: the new key is added behind the old one, takes its place, and is left alone.
+  // As docs/operations.md describes: the new key is added after the old one, then moved before it, then kept alone.
   await writeFile(file, jwkSet(older, newer));
   await expect.poll(published, { timeout: 5000 }).toEqual([older.kid, newer.kid]);
   expect(kidOf((await derive(api, secret)).token)).toBe(older.kid);
@@ -57,7 +57,7 @@ test("signing keys are rotated while the server runs, and tokens end with the ke
   for (const { d } of [older, newer]) expect(api.server.output()).not.toContain(d);
 });
 
-test("an https:// set comes from a server with a certificate, at a private address only where that is allowed, and outlives it", async () => {
+test("an https:// set comes from a server with a certificate, at a private address only if that is allowed, and its keys are kept when it is gone", async () => {
   const certificate = selfSigned("localhost");
   const caFile = join(folder, "ca.pem");
   await writeFile(caFile, certificate.cert);

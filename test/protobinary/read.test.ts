@@ -8,7 +8,7 @@ import { Everything } from "../protojson/sample.ts";
 import { runCount } from "../support/run-count.ts";
 import { schemas } from "./schemas.ts";
 
-/** Puts other bytes, or none, in place of some. */
+/** Replaces some bytes by others, or by none. */
 interface Damage {
   readonly at: number;
   readonly removed: number;
@@ -19,15 +19,18 @@ const damages = fc.array(fc.record({ at: fc.nat({ max: 60 }), removed: fc.nat({ 
   maxLength: 2,
 });
 
-test.each(schemas.map((schema) => [schema.name, schema] as const))("%s: what protobuf-es reads, whole or damaged", (_name, schema) => {
-  fc.assert(
-    fc.property(jsonOf(schema, 2), damages, fc.boolean(), (json, damaged, readUnknownFields) => {
-      const bytes = damaged.reduce(damage, Buffer.from(toBinary(schema, fromJson(schema, json))));
-      expectSame(schema, bytes, { readUnknownFields });
-    }),
-    { numRuns: runCount(schema === Everything ? 50 : 15) },
-  );
-});
+test.each(schemas.map((schema) => [schema.name, schema] as const))(
+  "%s: reads the same as protobuf-es, from intact and damaged bytes",
+  (_name, schema) => {
+    fc.assert(
+      fc.property(jsonOf(schema, 2), damages, fc.boolean(), (json, damaged, readUnknownFields) => {
+        const bytes = damaged.reduce(damage, Buffer.from(toBinary(schema, fromJson(schema, json))));
+        expectSame(schema, bytes, { readUnknownFields });
+      }),
+      { numRuns: runCount(schema === Everything ? 50 : 15) },
+    );
+  },
+);
 
 test.each([
   ["an empty message", ""],

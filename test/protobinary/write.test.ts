@@ -13,7 +13,7 @@ const writer = createBinaryWriter();
 const written = (schema: DescMessage, message: Message) => Buffer.from(writer.write(schema, message, 0)).toString("hex");
 const expected = (schema: DescMessage, message: Message) => Buffer.from(toBinary(schema, message)).toString("hex");
 
-test.each(schemas.map((schema) => [schema.name, schema] as const))("%s: the bytes that protobuf-es writes", (_name, schema) => {
+test.each(schemas.map((schema) => [schema.name, schema] as const))("%s: writes the same bytes as protobuf-es", (_name, schema) => {
   fc.assert(
     fc.property(jsonOf(schema, 2), (json) => {
       const message = fromJson(schema, json);
@@ -35,7 +35,7 @@ test("leaves room for a header, and grows for long messages", () => {
   expect(written(VerifyApiKeyResponseSchema, short)).toBe(expected(VerifyApiKeyResponseSchema, short));
 });
 
-test("writes the edges as protobuf-es does", () => {
+test("writes edge cases as protobuf-es does", () => {
   for (const seconds of [-1n, 0n, 127n, 128n, 2n ** 31n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n - 1n, -(2n ** 63n)]) {
     const time = create(TimestampSchema, { seconds, nanos: seconds < 0n ? -0 : 999_999_999 });
     expect(written(TimestampSchema, time)).toBe(expected(TimestampSchema, time));
@@ -50,7 +50,7 @@ test("writes the edges as protobuf-es does", () => {
   expect(written(StructSchema, struct)).toBe(expected(StructSchema, struct));
 });
 
-test("refuses what protobuf-es refuses, with its error", () => {
+test("refuses the messages that protobuf-es refuses, with the same error", () => {
   for (const wrong of [
     { errorCode: "x" },
     { errorCode: 2 ** 31 },

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
 
-/** AIP-211: whoever may not call learns nothing of what is wrong with the request, and its body is not even read. */
+/** AIP-211: a caller without permission learns nothing about problems of the request, and its body is not even read. */
 let server: RunningServer;
 beforeAll(async () => {
   server = await startServerHere();
@@ -21,13 +21,13 @@ describe("without a token", () => {
     ["Connect JSON", rpcPath, "application/json"],
     ["Connect proto", rpcPath, "application/proto"],
     ["gRPC-Web", rpcPath, "application/grpc-web+proto"],
-  ])("a malformed body is 401 all the same over %s", async (_name, path, contentType) => {
+  ])("a malformed body still returns 401 over %s", async (_name, path, contentType) => {
     const response = await fetch(server.url + path, { method: "POST", headers: { "content-type": contentType }, body: "{ malformed" });
     if (contentType.startsWith("application/grpc")) expect(response.headers.get("grpc-status") ?? (await response.text())).toContain("16");
     else expect(response.status).toBe(401);
   });
 
-  test("the answer comes before the body, over HTTP/1.1", async () => {
+  test("the response arrives before the body, over HTTP/1.1", async () => {
     const call = request(server.url + jsonPath, {
       method: "POST",
       headers: { "content-type": "application/json", "content-length": "900000" },
@@ -42,7 +42,7 @@ describe("without a token", () => {
   test.each([
     ["JSON", jsonPath, "application/json", ":status", "401"],
     ["gRPC", rpcPath, "application/grpc", "grpc-status", "16"],
-  ])("the answer comes before the body, over HTTP/2 %s", async (_name, path, contentType, header, expected) => {
+  ])("the response arrives before the body, over HTTP/2 %s", async (_name, path, contentType, header, expected) => {
     const session = connect(server.url);
     const stream = session.request({ ":method": "POST", ":path": path, "content-type": contentType });
     stream.on("error", () => {});

@@ -48,7 +48,7 @@ const checkOf = (byteLength: number) =>
   Buffer.from(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service: credentialOf(byteLength) })));
 const type = (contentType: string): Headers => [["content-type", contentType]];
 
-/** Each way to send a message to a public method, and how it says that a message is too large. */
+/** Each way to send a message to a public method, and how it reports that a message is too large. */
 const ways: [string, (byteLength: number) => ReturnType<typeof send>, (answer: Awaited<ReturnType<typeof send>>) => boolean][] = [
   ["JSON/HTTP", (n) => send(1, "POST", "/v2alpha1/apiKeys:selfRevoke", type("application/json"), jsonOf(n)), is("BODY_TOO_LARGE")],
   ["JSON/HTTP, HTTP/2", (n) => send(2, "POST", "/v2alpha1/apiKeys:selfRevoke", type("application/json"), jsonOf(n)), is("BODY_TOO_LARGE")],
@@ -87,7 +87,7 @@ const ways: [string, (byteLength: number) => ReturnType<typeof send>, (answer: A
   ],
   [
     "gRPC reflection, a stream",
-    // The answer to a request keeps the stream open, so what is sent is not a message.
+    // The response keeps the stream open, so what is sent is not a message.
     (n) => {
       const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
       return send(2, "POST", path, type("application/grpc"), envelope(Buffer.alloc(n, 0xff)));
@@ -114,12 +114,12 @@ function isWeb(code: string) {
     grpcStatus === code || body.toString("latin1").includes(`grpc-status: ${code}`);
 }
 
-test.each(ways)("public methods take 16 KiB and no more over %s", async (_name, sendBytes, isTooLarge) => {
+test.each(ways)("public methods accept at most 16 KiB over %s", async (_name, sendBytes, isTooLarge) => {
   expect(isTooLarge(await sendBytes(15 * 1024))).toBe(false);
   expect(isTooLarge(await sendBytes(16 * 1024 + 300))).toBe(true);
 });
 
-test.each(["JSON/HTTP", "gRPC"])("a batch verification holds 100 credentials of the largest size over %s", async (protocol) => {
+test.each(["JSON/HTTP", "gRPC"])("a batch verification may have 100 credentials of the maximum size over %s", async (protocol) => {
   const item = { credential: credentialOf(65_536), requiredScopes: Array.from({ length: 100 }, () => "s".repeat(256)) };
   const requests = Array.from({ length: 100 }, () => item);
   const authorized: Headers = [["authorization", `Bearer ${server.adminToken}`]];
@@ -142,7 +142,7 @@ test.each(["JSON/HTTP", "gRPC"])("a batch verification holds 100 credentials of 
   expect(JSON.parse(answer.body.toString()).results.length).toBe(100);
 });
 
-describe("an HTTP/1.1 client that looks for an answer only after its last byte finds one", () => {
+describe("an HTTP/1.1 client that reads the response only after its last byte gets one", () => {
   const mebibytes = 24;
   const verify = "/v2alpha1/admin/apiKeys:verify";
   const cases: [string, string, string, string, boolean, RegExp][] = [

@@ -9,7 +9,7 @@ import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb
 import { findTool } from "../../scripts/test-tools.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
-/** The tools people debug with, which know of the API only what reflection tells them. */
+/** Debugging tools, which know the API only through reflection. */
 const run = promisify(execFile);
 const bufFile = resolve(import.meta.dirname, "../../node_modules/.bin/buf");
 const service = ApiKeysService.typeName;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-/** Elsewhere than in the checkout, so that no schema is found by accident. */
+/** Outside the checkout, so that no schema is found by accident. */
 const cwd = tmpdir();
 
 interface ToolError {
@@ -66,14 +66,14 @@ describe("buf curl", () => {
     expect([code, reason]).toEqual(["unauthenticated", "UNAUTHENTICATED"]);
   });
 
-  test("asks for the health", async () => {
+  test("calls the health service", async () => {
     const url = `${server.url}/grpc.health.v1.Health/Check`;
     expect(JSON.parse(await bufCurl("--protocol", "grpc", "--data", JSON.stringify({ service }), url))).toEqual({ status: "SERVING" });
   });
 });
 
 const grpcurlFile = findTool("grpcurl");
-const title = `grpcurl${grpcurlFile === undefined ? " (skipped: it is neither on the PATH nor built by npm run test:tools)" : ""}`;
+const title = `grpcurl${grpcurlFile === undefined ? " (skipped: neither on the PATH nor built by npm run test:tools)" : ""}`;
 
 describe.skipIf(grpcurlFile === undefined)(title, () => {
   const grpcurl = async (...args: string[]) => {

@@ -23,7 +23,7 @@ const emptyFrame = Buffer.alloc(5);
 
 interface Frames {
   readonly headers: IncomingHttpHeaders & { ":status"?: number };
-  /** The first HEADERS frame was the last frame, too. */
+  /** True if the first HEADERS frame was also the last frame. */
   readonly isSingle: boolean;
   readonly body: string;
 }
@@ -55,20 +55,20 @@ function reasonOf({ headers }: Frames): string | undefined {
   return status.details[0] && anyUnpack(status.details[0], ErrorInfoSchema)?.reason;
 }
 
-describe("a gRPC call of something that is not there", () => {
+describe("a gRPC call of an unknown service or method", () => {
   const types = ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc;x=y", "application/grpc+thrift"];
   test.each([unknownService, unknownMethod, "/", "/v2alpha1/admin/apiKeys:verify"].flatMap((path) => types.map((type) => [path, type])))(
-    "%s as %s is UNIMPLEMENTED, with its reason, in one HEADERS frame",
+    "%s as %s returns UNIMPLEMENTED, with its reason, in one HEADERS frame",
     async (path, type) => {
       const answer = await ask(path as string, { "content-type": type as string }, emptyFrame);
-      // The service is there, so the content type is what is wrong.
+      // The service exists, so only the content type is wrong.
       expect(answer.headers).toMatchObject({ ":status": 200, "grpc-status": "12" });
       expect(answer.headers["content-type"]).toMatch(/^application\/grpc/);
       expect([answer.isSingle, answer.body, reasonOf(answer)]).toEqual([true, "", "UNIMPLEMENTED"]);
     },
   );
 
-  test.each([unknownService, unknownMethod])("%s is UNIMPLEMENTED to grpc-js", async (path) => {
+  test.each([unknownService, unknownMethod])("%s returns UNIMPLEMENTED to grpc-js", async (path) => {
     const Client = makeGenericClientConstructor({}, "client");
     const client = new Client(new URL(server.url).host, credentials.createInsecure());
     const error = await new Promise<ServiceError | null>((resolve) => {
@@ -85,7 +85,7 @@ describe("a gRPC call of something that is not there", () => {
   });
 });
 
-describe("other refusals carry a grpc-status and no JSON for callers of gRPC", () => {
+describe("other refusals have a grpc-status and no JSON for gRPC callers", () => {
   const big = "x".repeat(20_000);
   test.each([
     ["405", { ":method": "PUT" }, "2"],
@@ -112,7 +112,7 @@ test("a Connect call of an unknown service gets a Connect error", async () => {
   expect([answer.headers[":status"], JSON.parse(answer.body).code]).toEqual([404, "unimplemented"]);
 });
 
-test("streams that are reset before they are refused get no answer, and no error is logged", async () => {
+test("streams that are reset before they are refused get no response, and no error is logged", async () => {
   const refusals = [
     ["POST", knownMethod, "text/plain"],
     ["PUT", knownMethod, "application/grpc"],
@@ -120,7 +120,7 @@ test("streams that are reset before they are refused get no answer, and no error
     ["POST", unknownMethod, "application/json"],
     ["POST", "/grpc.health.v1.Health/Watch", "application/json"],
   ] as const;
-  /** Node destroys a stream that is reset by any other code before it tells of it. */
+  /** Node destroys a stream that is reset with any other code before it reports the stream. */
   const noError = Buffer.alloc(4);
   const frames = refusals.map(([method, path, type], index) => {
     const id = 2 * index + 1;
@@ -128,11 +128,11 @@ test("streams that are reset before they are refused get no answer, and no error
     const head = frame(frameTypes.headers, flags.endHeaders, id, headerBlock(Object.entries(lines)));
     return Buffer.concat([head, frame(frameTypes.data, 0, id, Buffer.from("{")), frame(frameTypes.reset, 0, id, noError)]);
   });
-  // In one piece with the preface, so that Node reads the resets before it tells of the streams.
+  // In one piece with the preface, so that Node reads the resets before it reports the streams.
   const bytes = Buffer.concat([preface, frame(frameTypes.settings, 0, 0), ...frames]);
   await using own = await startServerHere();
   expect((await http2Exchange(own.port, bytes, 10_000)).end).toBe("barrier");
-  // All output is there once it has ended.
+  // All output has arrived once it has ended.
   expect(await own.stop()).toBe(0);
   expect(own.output()).not.toContain('"level":"error"');
 });

@@ -6,7 +6,7 @@ import { httpSender } from "../support/http.ts";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
 
-/** JSON as text, which no client library would send: JSON/HTTP and Connect read it alike. */
+/** JSON as text that no client library would send. JSON/HTTP and Connect read it in the same way. */
 let server: RunningServer;
 let send: Send;
 
@@ -27,7 +27,7 @@ interface Violation {
   readonly description: string;
 }
 
-/** The field violations of an error; JSON/HTTP has them as JSON, Connect beside their bytes. */
+/** The field violations of an error. JSON/HTTP has them as JSON, Connect beside their bytes. */
 function violationsOf({ json }: HttpAnswer): Violation[] {
   const details = json.details as unknown as { field_violations?: Violation[]; debug?: { fieldViolations?: Violation[] } }[];
   return details.flatMap(({ field_violations, debug }) => field_violations ?? debug?.fieldViolations ?? []);
@@ -45,13 +45,13 @@ describe.each(protocols)("%s", (protocol) => {
     ['{"rateLimitPolicy":{"quota":"1","quota":"2","window":"1s"}}', "rateLimitPolicy.quota"],
     ['{"actor_id":"a","actorId":"a"}', "actor_id"],
     ['{"actor_id":null,"actorId":"a"}', "actor_id"],
-  ])("%s stands twice", async (body, field) => {
+  ])("%s: a member that is given twice is refused", async (body, field) => {
     const answer = await post(issuePaths, body);
     expect(fieldsOf(answer)).toEqual([400, field]);
     expect(violationsOf(answer)[0]?.description).toMatch(/^is given twice/);
   });
 
-  test("a claim and a member of an item that stand twice", async () => {
+  test("refuses a claim and a member of an item given twice", async () => {
     expect(fieldsOf(await post(derivePaths, '{"credential":"x","custom_claims":{"a":1,"a":2}}'))).toEqual([400, "custom_claims.a"]);
     const requests = '{"requests":[{"name":"a"},{"raw_key":"a","raw_key":"b"}]}';
     expect(fieldsOf(await post(batchPaths, requests))).toEqual([400, "requests[1].raw_key"]);
@@ -67,7 +67,7 @@ describe.each(protocols)("%s", (protocol) => {
     ['{"metadata":{"a":[9007199254740993]}}', "metadata.a[0]"],
     ['{"metadata":{"a":[9007199254740992]}}', "metadata"],
     ['{"metadata":{"a":-1e16}}', "metadata"],
-  ])("%s is no number that arrives as it is", async (body, field) => {
+  ])("refuses %s, which would not be read exactly", async (body, field) => {
     const answer = await post(issuePaths, body);
     expect(fieldsOf(answer)).toEqual([400, field]);
     expect(violationsOf(answer)[0]?.description).toMatch(/use a string$|must be an integer of 64 bits/);
@@ -79,7 +79,7 @@ describe.each(protocols)("%s", (protocol) => {
     ['"1e3"', "1000"],
     ["1e3", "1000"],
     ["5.0", "5"],
-  ])("a quota of %s is kept exactly", async (quota, expected) => {
+  ])("a quota of %s is stored exactly", async (quota, expected) => {
     const answer = await post(
       issuePaths,
       `{"rate_limit_policy":{"quota":${quota},"window":"1s"},"metadata":{"a":[1e300,0.1,9007199254740991]}}`,
@@ -95,7 +95,7 @@ describe.each(protocols)("%s", (protocol) => {
     expect(answer.text).toContain('"marked"');
   });
 
-  test("text that is not JSON is refused with its place", async () => {
+  test("text that is not JSON is refused with its position", async () => {
     const answer = await post(issuePaths, '{"name":"secret",}');
     expect([answer.status, answer.json.message]).toEqual([
       400,
@@ -114,7 +114,7 @@ describe.each(protocols)("%s", (protocol) => {
 });
 
 test("a million empty arrays in a compressed body", async () => {
-  // The random bytes are there because a body may inflate to 32 times its size.
+  // The random bytes are needed because a body may inflate to at most 32 times its size.
   const padding = randomBytes(32 * 1024).toString("hex");
   const body = gzipSync(`{"requests":["${padding}",${"[],".repeat(300_000)}[]]}`);
   const answer = await fetch(`${server.url}${rpc("AdminBatchVerifyApiKeys")}`, {
@@ -158,7 +158,7 @@ describe("an encoded colon before a verb", () => {
     expect(verified.json).toMatchObject({ is_valid: false, key_id, scopes: [] });
   });
 
-  test("another method is a 405 that says what the verb takes", async () => {
+  test("another method returns 405 and names the allowed one", async () => {
     const answer = await send("PUT", "/v2alpha1/admin/issuedApiKeys/x%3Arotate");
     expect([answer.status, answer.headers.get("allow")]).toEqual([405, "OPTIONS, POST"]);
     const key = await send("PUT", "/v2alpha1/admin/issuedApiKeys/x%3Ay");

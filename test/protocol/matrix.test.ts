@@ -8,7 +8,7 @@ import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
 import { observeWire } from "../support/wire.ts";
 
-/** One scenario table over every protocol, HTTP version and codec, on one port. */
+/** One table of scenarios for every protocol, HTTP version and codec, on one port. */
 const roles = createRoleTokens();
 const absentKeyId = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 let server: RunningServer;
@@ -43,7 +43,7 @@ async function get(client: Client, keyId: string): Promise<JsonObject> {
 }
 
 describe.each(clientKinds)("$name", (kind) => {
-  test("is what goes over the wire", async () => {
+  test("is the protocol on the wire", async () => {
     const client = clientOf(kind);
     const { result: key, exchanges: writes } = await observeWire(() => issue(client));
     const { exchanges: reads } = await observeWire(() => get(client, key.keyId));
@@ -87,7 +87,7 @@ describe.each(clientKinds)("$name", (kind) => {
     ]);
   });
 
-  test("get answers what issue answered, over every protocol alike", async () => {
+  test("get returns what issue returned, the same over every protocol", async () => {
     const issued = asObject(
       (
         await succeed(clientOf(kind), "AdminIssueApiKey", {
@@ -131,7 +131,7 @@ describe.each(clientKinds)("$name", (kind) => {
     expect(pages.flat()).toEqual(keyIds.toSorted());
   });
 
-  test("updates what the mask names and nothing else", async () => {
+  test("updates only what the mask names", async () => {
     const client = clientOf(kind);
     const { keyId, secret } = await issue(client, { name: "before", scopes: ["old"], metadata: { kept: true } });
     const updated = await succeed(client, "AdminUpdateIssuedApiKey", {
@@ -176,7 +176,7 @@ describe.each(clientKinds)("$name", (kind) => {
     expect(await get(clientOf(kind), keyId)).toMatchObject({ revocation_reason: reason, revocation_description: description });
   });
 
-  test("the holder revokes by the secret alone, without any bearer token", async () => {
+  test("the holder revokes with only the secret, without a bearer token", async () => {
     const client = clientOf(kind);
     const { keyId, secret } = await issue(client);
     const request = { credential: secret, reason: "REVOCATION_REASON_KEY_COMPROMISE" };
@@ -201,7 +201,7 @@ describe.each(clientKinds)("$name", (kind) => {
     expect(payload).toEqual(derived.claims);
   });
 
-  test("tells how the cache took part", async () => {
+  test("reports how the cache was used", async () => {
     const client = clientOf(kind);
     const { secret } = await issue(client);
     const outcomes: (string | null)[] = [];
@@ -212,7 +212,7 @@ describe.each(clientKinds)("$name", (kind) => {
     expect(outcomes).toEqual(["keywright; fwd=miss", "keywright; hit", "keywright; fwd=bypass", "keywright; fwd=bypass"]);
   });
 
-  test("takes X-Request-Id over and echoes it, on errors too", async () => {
+  test("accepts X-Request-Id and returns it, on errors too", async () => {
     const headers = { "x-request-id": `id-of:${kind.wire.httpVersion}/~` };
     for (const keyId of [(await issue(clientOf(kind))).keyId, absentKeyId]) {
       const reply = await clientOf(kind).call("AdminGetIssuedApiKey", { key_id: keyId }, { headers });
@@ -224,11 +224,11 @@ describe.each(clientKinds)("$name", (kind) => {
 interface ErrorCase {
   readonly title: string;
   readonly method: string;
-  /** The request, or how it is made from a key that was rotated away. */
+  /** The request, or a function that makes it from a key that was rotated. */
   readonly request: JsonObject | ((revokedKeyId: string) => JsonObject);
-  /** The admin's where absent, null: none. */
+  /** The admin's if absent; null: none. */
   readonly token?: string | null;
-  /** What protobuf clients cannot even send. */
+  /** True if protobuf clients cannot send it. */
   readonly jsonOnly?: true;
   readonly code: string;
   readonly reason: string;
@@ -246,7 +246,7 @@ const errorCases: readonly ErrorCase[] = [
   { title: "an auditor who issues", method: "AdminIssueApiKey", request: {}, token: roles.auditor, ...denied },
   { title: "an auditor who verifies", method: "AdminVerifyApiKey", request: { credential: "x" }, token: roles.auditor, ...denied },
   { title: "a verifier who lists", method: "AdminListIssuedApiKeys", request: {}, token: roles.verifier, ...denied },
-  // AIP-211: the request is not looked at before the caller.
+  // AIP-211: the caller is checked before the request.
   { title: "a verifier with an invalid request", method: "AdminRevokeApiKey", request: { key_id: "x" }, token: roles.verifier, ...denied },
   { title: "a missing field", method: "AdminVerifyApiKey", request: {}, ...invalid, fields: ["credential"] },
   { title: "two missing fields", method: "RevokeApiKey", request: {}, token: null, ...invalid, fields: ["credential", "reason"] },
@@ -292,13 +292,19 @@ const errorCases: readonly ErrorCase[] = [
   },
   { title: "a negative page size", method: "AdminListIssuedApiKeys", request: { page_size: -1 }, ...invalid, fields: ["page_size"] },
   {
-    title: "a filter it cannot serve",
+    title: "an unsupported filter",
     method: "AdminListIssuedApiKeys",
     request: { filter: 'visibility="x"' },
     ...invalid,
     fields: ["filter"],
   },
-  { title: "a made-up page token", method: "AdminListIssuedApiKeys", request: { page_token: "AAAA" }, ...invalid, fields: ["page_token"] },
+  {
+    title: "an invented page token",
+    method: "AdminListIssuedApiKeys",
+    request: { page_token: "AAAA" },
+    ...invalid,
+    fields: ["page_token"],
+  },
   {
     title: "a mask that names an output-only field",
     method: "AdminUpdateIssuedApiKey",
@@ -306,15 +312,15 @@ const errorCases: readonly ErrorCase[] = [
     ...invalid,
     fields: ["update_mask"],
   },
-  { title: "a key that is not there", method: "AdminGetIssuedApiKey", request: { key_id: absentKeyId }, ...notFound },
+  { title: "an unknown key", method: "AdminGetIssuedApiKey", request: { key_id: absentKeyId }, ...notFound },
   {
-    title: "a credential that is nobody's",
+    title: "an unknown credential",
     method: "RevokeApiKey",
     request: { credential: "nobodys", reason: 1 },
     token: null,
     ...notFound,
   },
-  { title: "deriving from a credential that is nobody's", method: "AdminDeriveToken", request: { credential: "nobodys" }, ...notFound },
+  { title: "deriving from an unknown credential", method: "AdminDeriveToken", request: { credential: "nobodys" }, ...notFound },
   {
     title: "rotating a revoked key",
     method: "AdminRotateIssuedApiKey",

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => server?.[Symbol.asyncDispose]());
 
 describe.each(clientKinds)("over $name", ({ open }) => {
-  test("no cache may keep an answer with a secret or a token in it", async () => {
+  test("no cache may store a response that contains a secret or a token", async () => {
     await using client = open(server.url, server.adminToken);
     const ask = async (methodName: string, request: Parameters<typeof client.call>[1]) => {
       const reply = await client.call(methodName, request);
@@ -28,13 +28,13 @@ describe.each(clientKinds)("over $name", ({ open }) => {
     await ask("AdminRotateIssuedApiKey", { key_id: String(asObject(issued.issued_api_key).key_id) });
   });
 
-  test("the signing keys may be kept", async () => {
+  test("the signing keys may be stored", async () => {
     await using client = open(server.url, server.adminToken);
     expect((await client.call("GetJwks", {})).headers.get("cache-control")).toMatch(/max-age/);
   });
 });
 
-test("the contract marks every secret of an answer, so that a new one is not forgotten", () => {
+test("the contract marks every secret in a response, so that a new one is not forgotten", () => {
   const secretName = /^(secret|token|credential|raw_key)$/;
   const unmarked = ApiKeysService.methods.flatMap(({ output }) =>
     output.fields.filter(({ name, message, proto }) => secretName.test(name) && !message && proto.options?.debugRedact !== true),

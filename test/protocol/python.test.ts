@@ -4,7 +4,7 @@ import { derive } from "../support/derive.ts";
 import { describeWithPython } from "../support/python.ts";
 
 await describeWithPython("Python", (runPython) => {
-  test("PyJWT checks a JWT with nothing but the URL of the keys", async () => {
+  test("PyJWT checks a JWT with only the URL of the keys", async () => {
     await using api = await startApi("json-http", { env: { KEYWRIGHT_ISSUER: "https://keys.example" } });
     const { token, claims } = await derive(api, (await api.issue({ actor_id: "user_1", scopes: ["read"] })).secret);
     const program = `

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-test("the body is google.rpc.Status, and the same again as AIP-193 has it", async () => {
+test("the body is google.rpc.Status, and again the same in the form of AIP-193", async () => {
   const { status, headers, json } = await send("POST", keysPath, { body: { scopes: ["a b"] }, headers: { "x-request-id": "me" } });
   expect([status, headers.get("content-type")]).toEqual([400, "application/json"]);
   const details = [
@@ -71,20 +71,20 @@ const errorCases: readonly ErrorCase[] = [
   { title: "protobuf", ...post, options: typed("application/x-protobuf"), ...badType },
   { title: "a wrong type", ...post, options: { body: { name: 5 } }, ...invalid },
   { title: "an unknown query parameter", httpMethod: "GET", path: `${keysPath}?page_sise=5`, ...invalid },
-  { title: "a query parameter that is no number", httpMethod: "GET", path: `${keysPath}?page_size=many`, ...invalid },
-  { title: "a query beside a whole body", httpMethod: "POST", path: `${keysPath}?name=x`, options: { body: {} }, ...invalid },
+  { title: "a query parameter that is not a number", httpMethod: "GET", path: `${keysPath}?page_size=many`, ...invalid },
+  { title: "a query in addition to a whole body", httpMethod: "POST", path: `${keysPath}?name=x`, options: { body: {} }, ...invalid },
   { title: "no token", httpMethod: "GET", path: keysPath, options: { token: null }, ...unauthenticated },
   { title: "an unknown token", httpMethod: "GET", path: keysPath, options: { token: token() }, ...unauthenticated },
   { title: "Basic", httpMethod: "GET", path: keysPath, options: { headers: { authorization: "Basic YTpi" } }, ...unauthenticated },
   {
-    title: "a role too small",
+    title: "a role without the permission",
     ...post,
     options: { body: {}, token: roles.auditor },
     status: 403,
     code: "PERMISSION_DENIED",
     reason: "PERMISSION_DENIED",
   },
-  { title: "no such key", httpMethod: "GET", path: absentPath, status: 404, code: "NOT_FOUND", reason: "KEY_NOT_FOUND" },
+  { title: "an unknown key", httpMethod: "GET", path: absentPath, status: 404, code: "NOT_FOUND", reason: "KEY_NOT_FOUND" },
   { title: "a slash in a key id", httpMethod: "GET", path: `${keysPath}/a%2Fb`, status: 404, code: "NOT_FOUND", reason: "KEY_NOT_FOUND" },
 ];
 
@@ -98,7 +98,7 @@ describe("every error has status, code and reason", () => {
   });
 });
 
-test("a body over 1 MiB is 413, one of nearly 1 MiB is read", async () => {
+test("a body over 1 MiB returns 413, and one of nearly 1 MiB is read", async () => {
   const body = (nameLength: number) => ({ name: "x".repeat(nameLength) });
   const tooLarge = await send("POST", keysPath, { body: body(1024 * 1024) });
   expect([tooLarge.status, reasonOf(tooLarge.json)]).toEqual([413, "BODY_TOO_LARGE"]);
@@ -110,7 +110,7 @@ test("JSON with a charset is JSON", async () => {
   expect((await send("POST", keysPath, typed("application/json; charset=UTF-8"))).status).toBe(201);
 });
 
-describe("405 says what the path takes", () => {
+describe("405 lists the allowed methods", () => {
   test.each([
     ["DELETE", keysPath, ["GET", "HEAD", "OPTIONS", "POST"]],
     ["PUT", absentPath, ["GET", "HEAD", "OPTIONS", "PATCH"]],
@@ -140,7 +140,7 @@ describe("unknown members are named", () => {
     }
   });
 
-  test("ignored where the setting says so", async () => {
+  test("ignored if the setting says so", async () => {
     await using lenient = await startServerHere({ env: { KEYWRIGHT_UNKNOWN_FIELDS: "ignore" } });
     const answer = await httpSender(lenient.url, lenient.adminToken)("POST", keysPath, { body: { name: "x", from_the_future: [{}] } });
     expect([answer.status, at(answer.json, "issued_api_key", "name")]).toEqual([201, "x"]);
@@ -151,13 +151,13 @@ describe("401 and 403 challenge (RFC 6750)", () => {
   test.each<[string, HttpOptions, RegExp]>([
     ["nothing sent", { token: null }, /^Bearer realm="keywright"$/],
     ["a wrong token", { token: token() }, /^Bearer .*error="invalid_token"/],
-    ["a role too small", { token: roles.verifier }, /^Bearer .*error="insufficient_scope"/],
+    ["a role without the permission", { token: roles.verifier }, /^Bearer .*error="insufficient_scope"/],
   ])("%s", async (_title, options, challenge) => {
     expect((await send("GET", keysPath, options)).headers.get("www-authenticate")).toMatch(challenge);
   });
 });
 
-test("a caller nobody knows learns nothing of the request", async () => {
+test("an unknown caller learns nothing about the request", async () => {
   const answers = [
     await send("GET", absentPath, { token: null }),
     await send("GET", `${keysPath}?page_size=-1`, { token: null }),

@@ -21,18 +21,18 @@ afterAll(() => server?.[Symbol.asyncDispose]());
 describe("X-Request-Id", () => {
   const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-  test.each(["a", "~!{}", "x".repeat(128)])("takes %s over", async (requestId) => {
+  test.each(["a", "~!{}", "x".repeat(128)])("accepts %s", async (requestId) => {
     for (const path of [keysPath, "/nothing/here"]) {
       expect((await send("GET", path, { headers: { "x-request-id": requestId } })).headers.get("x-request-id")).toBe(requestId);
     }
   });
 
-  test.each([undefined, "with space", "x".repeat(129), "ümlaut"])("makes one instead of %s", async (requestId) => {
+  test.each([undefined, "with space", "x".repeat(129), "ümlaut"])("generates one instead of %s", async (requestId) => {
     const headers: Record<string, string> = requestId === undefined ? {} : { "x-request-id": requestId };
     expect((await send("GET", keysPath, { headers })).headers.get("x-request-id")).toMatch(uuid);
   });
 
-  test("stands in the error and in the log", async () => {
+  test("is part of the error and the log", async () => {
     const requestId = "find-me-in-the-log";
     await send("POST", keysPath, { body: {}, headers: { "x-request-id": requestId } });
     const { text } = await send("GET", `${keysPath}/absent`, { headers: { "x-request-id": requestId } });
@@ -42,8 +42,8 @@ describe("X-Request-Id", () => {
 });
 
 describe("the cache", () => {
-  // A process that has just begun trusts no entry before its heartbeat has come round.
-  test("answers hits once it is warm", async () => {
+  // A process that has just started trusts no entry before its heartbeat has returned.
+  test("serves hits once it is warm", async () => {
     const body = { credential: String((await send("POST", keysPath, { body: {} })).json.secret) };
     const cacheStatus = async () => (await send("POST", verifyPath, { body })).headers.get("cache-status");
     await expect.poll(cacheStatus, { timeout: 10_000 }).toBe("keywright; hit");
@@ -62,7 +62,7 @@ describe("the cache", () => {
     expect((await send("POST", verifyPath, { body, headers })).headers.get("cache-status")).toBe(outcome);
   });
 
-  test("no-store leaves the cache as it is, no-cache fills it", async () => {
+  test("no-store leaves the cache unchanged, no-cache fills it", async () => {
     for (const [directive, next] of [
       ["no-store", "keywright; fwd=miss"],
       ["no-cache", "keywright; hit"],
@@ -82,11 +82,11 @@ describe("HEAD and OPTIONS", () => {
     expect((await send("HEAD", keysPath, { token: null })).status).toBe(401);
   });
 
-  test("HEAD where there is no GET is 405", async () => {
+  test("HEAD returns 405 if there is no GET", async () => {
     expect((await send("HEAD", verifyPath)).status).toBe(405);
   });
 
-  test("OPTIONS says what a path takes, to anyone", async () => {
+  test("OPTIONS lists a path's methods, for anyone", async () => {
     const answer = await send("OPTIONS", keysPath, { token: null });
     expect([answer.status, answer.text]).toEqual([204, ""]);
     expect(answer.headers.get("allow")?.split(/, */).toSorted()).toEqual(["GET", "HEAD", "OPTIONS", "POST"]);
@@ -130,7 +130,7 @@ describe("CORS", () => {
       expect(listOf(answer.vary)).toContain("origin");
     });
 
-    test("a call may be read, errors and their headers too", async () => {
+    test("pages may read responses, including errors and their headers", async () => {
       for (const path of [verifyPath, webRpcPath]) {
         const answer = await plain(open, "POST", path, { origin, "content-type": "application/json" });
         expect(answer["access-control-allow-origin"], path).toBe(origin);
@@ -148,7 +148,7 @@ describe("CORS", () => {
   });
 });
 
-/** Response headers. By node:http, as fetch keeps Origin to itself. */
+/** Returns response headers. Uses node:http, because fetch hides Origin. */
 async function plain({ url }: RunningServer, method: string, path: string, headers: Record<string, string>) {
   const outgoing = request(`${url}${path}`, { method, headers });
   outgoing.end(method === "POST" ? "{}" : undefined);

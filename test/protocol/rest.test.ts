@@ -4,7 +4,7 @@ import { at, httpSender, type Send } from "../support/http.ts";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
 
-/** What is special in JSON/HTTP when all goes well; errors and headers have files of their own. */
+/** What is special about JSON/HTTP in successful calls; errors and headers have their own files. */
 const keysPath = "/v2alpha1/admin/issuedApiKeys";
 let server: RunningServer;
 let send: Send;
@@ -23,7 +23,7 @@ async function issue(body: JsonObject = {}): Promise<{ keyId: string; secret: st
 }
 
 describe("statuses", () => {
-  test("issue is 201 with a Location that can be fetched", async () => {
+  test("issue returns 201 with a Location that can be fetched", async () => {
     const answer = await send("POST", keysPath, { body: { name: "located" } });
     expect(answer.status).toBe(201);
     const fetched = await send("GET", String(answer.headers.get("location")));
@@ -31,7 +31,7 @@ describe("statuses", () => {
     expect(fetched.json).toEqual(answer.json.issued_api_key);
   });
 
-  test("rotate is 201 with the Location of the new key", async () => {
+  test("rotate returns 201 with the Location of the new key", async () => {
     const { keyId } = await issue();
     const answer = await send("POST", `${keysPath}/${keyId}:rotate`, { body: {} });
     expect(answer.status).toBe(201);
@@ -40,7 +40,7 @@ describe("statuses", () => {
     expect(fetched.json.key_id).not.toBe(keyId);
   });
 
-  test("revoke is 204 without a body, and again", async () => {
+  test("revoke returns 204 without a body, also when repeated", async () => {
     const { keyId } = await issue();
     for (const reason of ["REVOCATION_REASON_SUPERSEDED", "REVOCATION_REASON_KEY_COMPROMISE"]) {
       const answer = await send("POST", `/v2alpha1/admin/apiKeys/${keyId}:revoke`, { body: { reason } });
@@ -48,7 +48,7 @@ describe("statuses", () => {
     }
   });
 
-  test("everything else is 200 with JSON", async () => {
+  test("everything else returns 200 with JSON", async () => {
     const { keyId, secret } = await issue();
     const answers = [
       await send("GET", keysPath),
@@ -70,7 +70,7 @@ describe("JSON", () => {
   test.each([
     ["snake_case", { actor_id: "u", rate_limit_policy: { quota: "5", window: "60s" }, ip_restriction: { allowed_cidrs: ["::/0"] } }],
     ["camelCase", { actorId: "u", rateLimitPolicy: { quota: 5, window: "1m" }, ipRestriction: { allowedCidrs: ["::/0"] } }],
-  ])("%s goes in, snake_case comes out, int64 as text", async (_casing, body) => {
+  ])("%s is accepted, snake_case is returned, with int64 as text", async (_casing, body) => {
     const { key } = await issue(body as JsonObject);
     expect(key).toMatchObject({
       actor_id: "u",
@@ -79,12 +79,12 @@ describe("JSON", () => {
     });
   });
 
-  test("is_valid is there when it is false", async () => {
+  test("is_valid is present when it is false", async () => {
     const { json } = await send("POST", "/v2alpha1/admin/apiKeys:verify", { body: { credential: "nobodys" } });
     expect(json).toEqual({ is_valid: false, error_code: "VERIFICATION_ERROR_NOT_FOUND", error_message: expect.any(String), scopes: [] });
   });
 
-  test("an empty list is a list", async () => {
+  test("an empty list is present", async () => {
     const { status, json } = await send("GET", `${keysPath}?filter=${encodeURIComponent('actor_id="nobody at all"')}`);
     expect(status).toBe(200);
     expect(json).toEqual({ issued_api_keys: [], next_page_token: "" });
@@ -121,11 +121,14 @@ describe("ttl", () => {
     expect(key.expire_time).toBeUndefined();
   });
 
-  test.each(["0.5s", "-1s", "315360001s", "11y", "1 h", "1x", "h", "soon", 60])("%s is refused by name", async (ttl) => {
-    const { status, json } = await send("POST", keysPath, { body: { ttl } });
-    expect(status).toBe(400);
-    expect(fieldsAtFault(json)).toEqual(["ttl"]);
-  });
+  test.each(["0.5s", "-1s", "315360001s", "11y", "1 h", "1x", "h", "soon", 60])(
+    "%s is refused, and the error names the field",
+    async (ttl) => {
+      const { status, json } = await send("POST", keysPath, { body: { ttl } });
+      expect(status).toBe(400);
+      expect(fieldsAtFault(json)).toEqual(["ttl"]);
+    },
+  );
 });
 
 describe("PATCH", () => {
@@ -150,7 +153,7 @@ describe("PATCH", () => {
     expect(answer.json).toEqual({ ...key, name: "new", update_time: expect.any(String) });
   });
 
-  test.each(["rate_limit_policy,ip_restriction", "rateLimitPolicy,ipRestriction"])("a mask %s clears what is absent", async (mask) => {
+  test.each(["rate_limit_policy,ip_restriction", "rateLimitPolicy,ipRestriction"])("a mask %s clears absent fields", async (mask) => {
     const policies = { rate_limit_policy: { quota: "1", window: "1s" }, ip_restriction: { allowed_cidrs: ["::1/128"] } };
     const { keyId } = await issue({ name: "kept", ...policies });
     const { json } = await send("PATCH", `${keysPath}/${keyId}?update_mask=${mask}`, { body: {} });
@@ -172,7 +175,7 @@ describe("PATCH", () => {
     expect(json).toEqual({ ...key, update_time: expect.any(String) });
   });
 
-  test.each(["status", "key_id", "nonsense", "metadata.a"])("a mask that names %s is refused by name", async (path) => {
+  test.each(["status", "key_id", "nonsense", "metadata.a"])("a mask that names %s is refused, and the error names it", async (path) => {
     const { keyId } = await issue();
     const { status, json } = await send("PATCH", `${keysPath}/${keyId}?update_mask=name,${path}`, { body: { name: "x" } });
     expect(status).toBe(400);
@@ -187,7 +190,7 @@ describe("rotate", () => {
     [{ scopes: [] }, [], "old"],
     [{ name: "" }, ["a", "b"], ""],
     [{ scopes: ["a"], name: "new" }, ["a"], "new"],
-  ])("%j overrides what is present, also when empty", async (body, scopes, name) => {
+  ])("%j overrides fields that are present, even if they are empty", async (body, scopes, name) => {
     const { keyId } = await issue({ name: "old", scopes: ["a", "b"] });
     const { json } = await send("POST", `${keysPath}/${keyId}:rotate`, { body });
     expect([at(json, "issued_api_key", "scopes") ?? [], at(json, "issued_api_key", "name") ?? ""]).toEqual([scopes, name]);
@@ -195,13 +198,13 @@ describe("rotate", () => {
 });
 
 describe("lists", () => {
-  test("a page token is good for its own list only", async () => {
+  test("a page token is valid only for its own list", async () => {
     for (let count = 0; count < 3; count += 1) await issue({ actor_id: "pager" });
     const list = (query: Record<string, string>) => send("GET", `${keysPath}?${new URLSearchParams({ page_size: "2", ...query })}`);
     const filter = 'actor_id="pager"';
     const token = String((await list({ filter })).json.next_page_token);
     expect((await list({ filter, page_token: token })).json.issued_api_keys).toHaveLength(1);
-    // The same filter in other words.
+    // The same filter, written differently.
     expect((await list({ filter: "actor_id = 'pager'", pageToken: token })).status).toBe(200);
 
     const flipped = `${token.slice(0, -4)}${token.at(-4) === "A" ? "B" : "A"}${token.slice(-3)}`;
@@ -222,7 +225,7 @@ describe("lists", () => {
 });
 
 describe("request_id", () => {
-  test("a replay answers the same key without its secret, another payload is refused", async () => {
+  test("a replay returns the same key without its secret, and another payload is refused", async () => {
     const body = { request_id: "11111111-2222-3333-4444-555555555555", name: "once", metadata: { a: 1, b: 2 } };
     const { keyId, secret } = await issue(body);
     expect(secret).not.toBe("");
@@ -232,7 +235,7 @@ describe("request_id", () => {
     expect([reuse.status, at(reuse.json, "error", "status")]).toEqual([409, "ALREADY_EXISTS"]);
   });
 
-  test("over 36 characters it is refused", async () => {
+  test("more than 36 characters are refused", async () => {
     const { status, json } = await send("POST", keysPath, { body: { request_id: "x".repeat(37) } });
     expect([status, ...fieldsAtFault(json)]).toEqual([400, "request_id"]);
   });

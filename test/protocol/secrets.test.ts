@@ -15,23 +15,23 @@ import { createRoleTokens } from "../support/role-tokens.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 /**
- * A session over every protocol with the secrets where they belong and where they do not, at log level trace; then everything that the
- * server wrote is searched for them.
+ * A session over every protocol with secrets in their places and in wrong places, at log level trace. Afterwards everything that the server
+ * wrote is searched for the secrets.
  */
 const roles = createRoleTokens();
 const compromised = "REVOCATION_REASON_KEY_COMPROMISE";
 let dataDir: string;
-/** The one that runs. */
+/** The running server. */
 let server: ServerProcess;
-/** All that the servers wrote. */
+/** All output of the servers. */
 let log = "";
-/** By what they are. */
+/** Secrets by description. */
 const secrets = new Map<string, string>();
-/** Everything that was answered but the responses of issue and rotate, each with where it came from. */
+/** All responses except those of issue and rotate, with their origin. */
 const answers: { readonly from: string; readonly text: string }[] = [];
 const storeFiles: { readonly name: string; readonly text: string }[] = [];
 
-/** What the servers told Prometheus and the trace collector. */
+/** What the servers sent to Prometheus and the trace collector. */
 const observed: { readonly name: string; readonly text: string }[] = [];
 
 beforeAll(async () => {
@@ -79,7 +79,7 @@ async function knowSecrets(): Promise<void> {
   for (const { d } of keys) secrets.set("the signing key", d);
 }
 
-/** Issue to revocation, with what is refused on the way. */
+/** A key from issue to revocation, with refused calls in between. */
 async function lifeOfKeys(kind: ClientKind): Promise<void> {
   await using client = kind.open(server.url, roles.admin);
   const keep = async (methodName: string, request: JsonObject, token?: string | null) => {
@@ -117,7 +117,7 @@ async function lifeOfKeys(kind: ClientKind): Promise<void> {
 
 type Keep = (methodName: string, request: JsonObject, token?: string | null) => Promise<void>;
 
-/** A derived token where it belongs and where it does not; only the response of derive may hold it. */
+/** A derived token in its place and in wrong places; only the response of derive may contain it. */
 async function lifeOfToken(name: string, client: Client, credential: string, algorithm: string, keep: Keep): Promise<void> {
   const { token } = asObject((await succeed(client, "AdminDeriveToken", { credential, algorithm })).token);
   const derived = String(token);
@@ -176,7 +176,7 @@ async function newKey(client: Client, methodName: string, request: JsonObject): 
   return key;
 }
 
-/** Over HTTP, where nothing holds a client back. */
+/** Uses plain HTTP, where nothing restricts the client. */
 async function secretsInOddPlaces(): Promise<void> {
   const send = httpSender(server.url, roles.admin);
   const issued = await send("POST", "/v2alpha1/admin/issuedApiKeys", { body: {} });
@@ -237,12 +237,12 @@ async function secretsInOddPlaces(): Promise<void> {
     const from = `${method} ${path} ${JSON.stringify(body)} ${JSON.stringify(headers)}`;
     answers.push({ from, text: JSON.stringify([answer.text, [...answer.headers]]) });
   }
-  // A request id is sent back, as it must be; what counts is the log.
+  // A request id must be returned; only the log matters here.
   await send("GET", keys, { headers: { "x-request-id": secret } });
   await send("POST", keys, { body: {}, headers: { "x-request-id": secret } });
 }
 
-/** What is no HTTP at all. */
+/** Sends bytes that are not HTTP. */
 async function brokenRequests(): Promise<void> {
   const [secret = ""] = [...secrets.values()].slice(-1);
   for (const bytes of [
@@ -269,10 +269,10 @@ async function readStoreFiles(): Promise<void> {
   }
 }
 
-/** Makes the next server fail by itself: records that cannot be read, and a table that takes no more. */
+/** Makes the next server fail on its own: unreadable records, and a table that accepts no rows. */
 function breakStore(): void {
   const database = new DatabaseSync(join(dataDir, "keywright.db"));
-  // Its triggers would refuse what cannot be read.
+  // Its triggers would refuse unreadable records.
   database.exec("DROP TRIGGER IF EXISTS key_terms_anew");
   database.exec("UPDATE keys SET scopes = '[broken'");
   database.exec("CREATE TRIGGER full BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'no more'); END");
@@ -294,19 +294,19 @@ async function callsThatFail(): Promise<void> {
   }
 }
 
-/** Which secrets stand in a text. A part that is long enough to be of use counts as the whole. */
+/** Returns the secrets that a text contains. A part that is long enough to be useful counts as the whole. */
 function leaksIn(text: string): string[] {
   return [...secrets].filter(([, secret]) => text.includes(tellingPart(secret))).map(([title]) => title);
 }
 
-/** 24 characters of what is random: of a key, behind its id; of a derived token, in its signature. */
+/** 24 random characters: of a key after its id, of a derived token in its signature. */
 function tellingPart(secret: string): string {
   if (/^(eyJ|mc_v1_)/.test(secret)) return secret.slice(-24);
   const start = secret.lastIndexOf("_") + 1;
   return secret.slice(start).length >= 24 ? secret.slice(start, start + 24) : secret.slice(0, 24);
 }
 
-test("the session was what it should be", () => {
+test("the session ran as intended", () => {
   expect(secrets.size).toBeGreaterThan(2 * clientKinds.length);
   expect([...secrets.values()].flatMap((secret) => leaksIn(`so "${secret}" shows`))).toEqual([...secrets.keys()]);
   expect(answers.filter(({ text }) => /INVALID_ARGUMENT|invalid_argument/.test(text)).length).toBeGreaterThan(50);
@@ -320,7 +320,7 @@ test("the session was what it should be", () => {
 });
 
 describe("no secret is", () => {
-  test("in an answer, but where it was issued", () => {
+  test("in a response, except where it was issued", () => {
     expect(answers.filter(({ text }) => leaksIn(text).length > 0)).toEqual([]);
   });
 

@@ -15,14 +15,14 @@ import { describeWithPython } from "../support/python.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { auditEvent } from "../support/with-events.ts";
 
-/** Clients of gRPC refuse answers of more than 4 MiB and of more than 100 levels. grpc-js and Python have these limits here. */
+/** gRPC clients refuse responses of more than 4 MiB and of more than 100 levels. grpc-js and Python have these limits here. */
 let api: Api;
 beforeAll(async () => {
   api = await startApi();
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 
-/** An object of so many levels, each in an array or an object. */
+/** An object of this many levels, each in an array or an object. */
 function nested(levels: number): JsonObject {
   return levels === 1 ? { end: "end" } : { a: nested(levels - 1) };
 }
@@ -30,7 +30,7 @@ function nested(levels: number): JsonObject {
 /** Some 4 KB of JSON that are 22 KB as protobuf. */
 const numbers = { a: Array.from({ length: 2000 }, () => 0) };
 
-/** Imports through JSON, whose body stays below what a batch may have, and without the keys in the answer. */
+/** Imports over JSON. The body stays below the limit of a batch, and the response omits the keys. */
 async function importMany(prefix: string, count: number, more: JsonObject): Promise<string[]> {
   const send = httpSender(api.server.url, api.server.adminToken);
   const rawKeys = Array.from({ length: count }, (_, index) => `${prefix}_${index}`);
@@ -42,7 +42,7 @@ async function importMany(prefix: string, count: number, more: JsonObject): Prom
   return rawKeys;
 }
 
-describe("answers below 4 MiB", () => {
+describe("responses below 4 MiB", () => {
   test("a page of keys ends early, and the pages hold every key once", async () => {
     await importMany("sk_page", 300, { metadata: numbers });
     const pages: string[][] = [];
@@ -57,7 +57,7 @@ describe("answers below 4 MiB", () => {
     expect(pages.flat()).toHaveLength(300);
   });
 
-  test("a batch import answers without the keys if these do not fit", async () => {
+  test("a batch import omits the keys from the response if they do not fit", async () => {
     const requests = Array.from({ length: 1000 }, (_, index) => ({
       ...{ raw_key: `sk_large_${index}`, name: "n", actor_id: "large" },
       metadata: { note: "x".repeat(4070) },
@@ -68,7 +68,7 @@ describe("answers below 4 MiB", () => {
     expect(await api.verify({ credential: "sk_large_999" })).toMatchObject({ is_valid: true });
   });
 
-  test("a batch of verifications answers those that fit", async () => {
+  test("a batch of verifications returns those that fit", async () => {
     const scopes = manyScopes(100).map((scope) => scope.padEnd(256, "x"));
     const credentials = await importMany("sk_verify", 100, { metadata: numbers, scopes });
     const requests = [...credentials, "nobodys"].slice(-100).map((credential) => ({ credential }));
@@ -103,7 +103,7 @@ describe("answers below 4 MiB", () => {
 describe("depth", () => {
   const tooDeep = (field: string) => [{ field, description: "must not be nested more than 20 levels deep" }];
 
-  test.each(clientKinds)("metadata and claims of 21 to 34 levels are refused in the same words: $name", async (kind) => {
+  test.each(clientKinds)("metadata and claims of 21 to 34 levels are refused with the same text: $name", async (kind) => {
     await using client = kind.open(api.server.url, api.server.adminToken);
     const { keyId, secret } = await api.issue();
     for (const levels of [21, 34]) {
@@ -122,7 +122,7 @@ describe("depth", () => {
     }
   });
 
-  test("beyond 100 levels nothing is read, in the same words", async () => {
+  test("beyond 100 levels nothing is read, with the same text", async () => {
     const send = httpSender(api.server.url, api.server.adminToken);
     const body = `{"metadata":${'{"a":'.repeat(150)}1${"}".repeat(150)}}`;
     for (const path of ["/v2alpha1/admin/issuedApiKeys", "/keywright.v2alpha1.ApiKeysService/AdminIssueApiKey"]) {
@@ -131,7 +131,7 @@ describe("depth", () => {
     }
   });
 
-  test("what may be stored can be read wherever it stands", async () => {
+  test("metadata that may be stored can be read in every response", async () => {
     const metadata = nested(20);
     const { keyId, secret } = await api.issue({ metadata, actor_id: "deep" });
     expect((await api.get(keyId)).metadata).toEqual(metadata);
@@ -145,7 +145,7 @@ describe("depth", () => {
     expect((await api.call("AdminBatchImportApiKeys", { requests: imports })).results).toMatchObject([{ imported_api_key: { metadata } }]);
   });
 
-  test("a key that was stored deeper before does not break anything it is part of", async () => {
+  test("a key that was stored with deeper metadata does not break responses that contain it", async () => {
     using folder = temporaryFolder();
     const { keyId, secret } = await startAndStop(folder.path);
     const stored = nested(34);
@@ -169,13 +169,13 @@ describe("depth", () => {
   });
 });
 
-/** Makes a folder one that a server ran on, which has a key. */
+/** Starts and stops a server on a folder, and leaves a key in it. */
 async function startAndStop(dataDir: string): Promise<IssuedKey> {
   await using first = await startApi("grpc", { dataDir });
   return await first.issue();
 }
 
-/** Python's own implementation of protobuf and gRPC, with the limits that they come with. */
+/** Python's own implementation of protobuf and gRPC, with its default limits. */
 const pythonClient = `
 import base64, json, sys, grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
@@ -211,7 +211,7 @@ function descriptorSet(): string {
 }
 
 await describeWithPython("Python's gRPC", (runPython) => {
-  test("reads the deepest metadata and the largest page, and an empty mask is none", async () => {
+  test("reads the deepest metadata and the largest page, and treats an empty mask as absent", async () => {
     await importMany("sk_python", 250, { metadata: numbers });
     const { keyId, secret } = await api.issue({ metadata: nested(20), actor_id: "python", name: "old" });
     const calls = [

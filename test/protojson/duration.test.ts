@@ -68,7 +68,7 @@ describe("parseDurationNanos", () => {
   });
 });
 
-test("protobufDuration answers the JSON form of google.protobuf.Duration", () => {
+test("protobufDuration returns the JSON form of google.protobuf.Duration", () => {
   const given = ["3600s", "1.5s", "-0.25s", "1h30m", "1.5s500ms", "300ms", "-90ms", "1ns", "1mo", "nothing"];
   expect(given.map(protobufDuration)).toEqual([
     "3600s",

@@ -2,7 +2,7 @@ import { create, type DescMessage, type JsonValue, toJson } from "@bufbuild/prot
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 
-/** JSON that any message of the schema may have, in protobuf JSON. */
+/** Any JSON that a message of the schema may have, in protobuf JSON. */
 export function jsonOf(schema: DescMessage, depth: number): fc.Arbitrary<JsonValue> {
   const special = specialJson[schema.typeName];
   if (special !== undefined) return special;

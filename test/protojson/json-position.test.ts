@@ -32,7 +32,7 @@ describe("jsonErrorOffset", () => {
     expect(jsonErrorOffset(text)).toBe(offset);
   });
 
-  test("agrees with JSON.parse on what is JSON", () => {
+  test("agrees with JSON.parse on whether a text is JSON", () => {
     const piece = fc.constantFrom(...'{}[]:,"\\ \n0123456789.eE+-truefalsn\u0000é'.split(""), '"a"', "null", '{"a":', "1", "[", "\\u00e9");
     const mutated = fc.tuple(fc.json(), fc.nat(), piece).map(([json, at, text]) => {
       const offset = at % (json.length + 1);
@@ -58,7 +58,7 @@ describe("jsonErrorOffset", () => {
     );
   });
 
-  test("a long text and a deep one cost no stack", () => {
+  test("long and deep texts do not use the stack", () => {
     expect(jsonErrorOffset("[".repeat(1_000_000))).toBe(1_000_000);
     expect(jsonErrorOffset(`"${"a".repeat(1_000_000)}`)).toBe(1_000_001);
   });

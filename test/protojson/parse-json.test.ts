@@ -19,7 +19,7 @@ function refusalOf(text: string): Failure {
 const fieldsOf = (text: string): string[] => refusalOf(text).violations.map(({ field }) => field);
 const descriptionsOf = (text: string): string[] => refusalOf(text).violations.map(({ description }) => description);
 
-/** JSON.stringify writes large doubles with the shortest digits that lead back to them, which need not be their value. */
+/** JSON.stringify writes large doubles with the shortest digits that identify them, which need not be their value. */
 const anyJson = fc.json().filter((text) => !/(?<![.\d])\d{16,}(?![.\d])/.test(text));
 
 test("JSON without duplicates is parsed as JSON.parse does", () => {
@@ -31,12 +31,12 @@ test("JSON without duplicates is parsed as JSON.parse does", () => {
   );
 });
 
-test("one byte order mark is skipped, a second one is not JSON", () => {
+test("one byte order mark is skipped, and a second one is not JSON", () => {
   expect(parse('\ufeff{"a":1}')).toEqual({ a: 1 });
   expect(refusalOf("\ufeff\ufeff{}").reason).toBe("MALFORMED_BODY");
 });
 
-describe("a member that stands twice", () => {
+describe("a member that is given twice", () => {
   test.each([
     ['{"a":1,"a":1}', ["a"]],
     ['{"a":1,"\\u0061":2}', ["a"]],
@@ -51,11 +51,11 @@ describe("a member that stands twice", () => {
   });
 
   test.each(['{"a":{"b":1},"c":{"b":1}}', '[{"a":1},{"a":1}]', '{"a":"\\"a\\":1","b":["a","a"]}', '{"a":[],"b":{},"":1}'])(
-    "%s is fine",
+    "%s is accepted",
     (text) => expect(parse(text)).toEqual(JSON.parse(text)),
   );
 
-  test("found in any JSON whose members are written twice", () => {
+  test("is found in any JSON with repeated members", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), anyJson, { minKeys: 1, maxKeys: 30 }), fc.nat(), (object, pick) => {
         const members = Object.entries(object).map(([name, value]) => `${JSON.stringify(name)}:${value}`);
@@ -98,9 +98,9 @@ describe("a number that a double cannot hold", () => {
     "-0.0",
     "1.50",
     "1e300",
-  ])("%s is read as it is", (numeral) => expect(parse(`{"a":${numeral}}`)).toEqual({ a: Number(numeral) }));
+  ])("%s is read exactly", (numeral) => expect(parse(`{"a":${numeral}}`)).toEqual({ a: Number(numeral) }));
 
-  test("digits inside strings and names are no numbers", () => {
+  test("digits inside strings and names are not numbers", () => {
     expect(parse('{"9007199254740993":"9007199254740993"}')).toEqual({ "9007199254740993": "9007199254740993" });
   });
 });
@@ -124,7 +124,7 @@ describe("bounds", () => {
     expect(descriptionsOf(`${'{"a":'.repeat(101)}1`)).toEqual(["must not be nested more than 100 levels deep"]);
   });
 
-  test("what is no JSON is said with its place, whatever else is wrong", () => {
+  test("text that is not JSON is reported with its position, whatever else is wrong", () => {
     expect(refusalOf('{"a":1,"a":9007199254740993').message).toBe(
       "the request body cannot be read: it is not valid JSON at line 1, column 28",
     );

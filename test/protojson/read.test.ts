@@ -57,7 +57,7 @@ describe("what is read", () => {
     expect(back(Everything, { numbers: ["1e3"], counts: { a: text } })).toMatchObject({ counts: { a: digits } });
   });
 
-  test("a mask that is empty, in each of its forms", () => {
+  test("an empty mask, in each of its forms", () => {
     for (const mask of ["", {}, { paths: [] }]) expect(strict.read(Everything, { mask })).toMatchObject({ mask: { paths: [] } });
   });
 
@@ -65,7 +65,7 @@ describe("what is read", () => {
     expect(back(Everything, {})).toEqual({});
   });
 
-  test("durations as people write them: alone, repeated, in maps, in nested messages", () => {
+  test("durations in short form: alone, repeated, in maps, in nested messages", () => {
     const json = {
       lasts: "1h30m",
       pauses: ["1d", "2s"],
@@ -97,7 +97,7 @@ describe("what is read", () => {
     expect(JSON.stringify(back(Everything, json))).toBe('{"named_pauses":{"__proto__":"3600s"},"tags":{"__proto__":{"a":1}}}');
   });
 
-  test("unknown members are passed over where they are ignored, unknown enum names with them", () => {
+  test("unknown members and unknown enum names are skipped if they are ignored", () => {
     expect(back(Everything, { text: "a", colour: 1, child: { x: {} }, color: "COLOR_GREEN" }, lenient)).toEqual({ text: "a", child: {} });
   });
 });
@@ -139,7 +139,7 @@ describe("what is refused, and where", () => {
     ["duration out of bounds", { lasts: "999999999999s" }, [["lasts", "must be a duration such as 3600s, 1h30m or 30d"]]],
     ["duration number", { lasts: 60 }, [["lasts", "must be a duration such as 3600s, 1h30m or 30d"]]],
     ["mask", { mask: ["name"] }, [["mask", "must be a string of field names separated by commas"]]],
-    ["mask that does not come back", { mask: "a_1" }, [["mask", "must be a string of field names separated by commas"]]],
+    ["mask that is not reversible", { mask: "a_1" }, [["mask", "must be a string of field names separated by commas"]]],
     ["struct", { tags: [] }, [["tags", "must be a JSON object"]]],
     ["struct number", JSON.parse('{"tags":{"a":[1e999]}}'), [["tags.a[0]", "must be a number that fits 64 bits"]]],
     ["struct string", { tags: { a: "\udc00" } }, [["tags.a", "must be valid Unicode"]]],
@@ -151,31 +151,31 @@ describe("what is refused, and where", () => {
     ["unknown", { colour: 1, child: { x: 1 } }, [["colour", "is not a field of Everything"], ["child.x", "is not a field of Everything"]]], // biome-ignore format: a row
     ["inherited", { toString: 1 }, [["toString", "is not a field of Everything"]]],
     ["everything at once", { text: 1, flag: 1, child: { at: 1 } }, [["text", "must be a string"], ["flag", "must be true or false"], ["child.at", "must be an RFC 3339 timestamp"]]], // biome-ignore format: a row
-    ["no object", [], [["", "must be a JSON object"]]],
+    ["not an object", [], [["", "must be a JSON object"]]],
     ["null", null, [["", "must be a JSON object"]]],
   ])("%s", (_name, json, expected) => {
     const found = violationsOf(() => strict.read(Everything, json));
     expect(found.map((v) => [v.field, v.description])).toEqual(expected);
   });
 
-  test("the path given stands before every field, and the text names the first few", () => {
+  test("the given path precedes every field, and the text names the first few", () => {
     const read = () => strict.read(Plain, { size: "x", a: 1, b: 1, c: 1, d: 1, e: 1, f: 1 }, "requests[2]");
     expect(violationsOf(read)[0]).toEqual({ field: "requests[2].size", description: "must be an integer from -2147483648 to 2147483647" });
     expect(read).toThrow(/^requests\[2\]\.size: must .*; requests\[2\]\.d: is not a field of Plain; and 2 more$/);
   });
 
-  test("google.protobuf.Any is not read", () => {
+  test("google.protobuf.Any is refused", () => {
     const json = { any: { "@type": "type.googleapis.com/google.protobuf.Duration", value: "1s" } };
     expect(violationsOf(() => strict.read(sampleMessage("Packed"), json))).toEqual([
       { field: "any", description: "cannot be given as JSON here" },
     ]);
   });
 
-  test("at most 100 problems are told", () => {
+  test("at most 100 problems are reported", () => {
     expect(violationsOf(() => strict.read(Everything, { numbers: new Array(500_000).fill("x") }))).toHaveLength(100);
   });
 
-  test("names of members are cut", () => {
+  test("long names of members are cut", () => {
     const [violation] = violationsOf(() => strict.read(Plain, { ["x".repeat(100_000)]: 1 }));
     expect(violation?.field).toBe(`${"x".repeat(24)}…`);
   });
@@ -188,14 +188,17 @@ describe("nesting", () => {
     ["maps of messages", (inner) => ({ by_number: { 1: inner } }), {}],
     ["unknown members", (inner) => ({ unknown: inner }), {}],
   ];
-  test.each(levels)("%s: 90 levels are read or refused by name, 300 and 200000 never overflow the stack", (name, wrap, innermost) => {
-    const attempt = (depth: number) => () => lenient.read(Everything, nested(depth, wrap, innermost));
-    expect(attempt(90)).not.toThrow();
-    if (name === "unknown members") return;
-    for (const depth of [300, 200_000]) {
-      expect(violationsOf(attempt(depth))).toMatchObject([{ description: "must not be nested more than 100 levels deep" }]);
-    }
-  });
+  test.each(levels)(
+    "%s: 90 levels are read or refused with the field's name, and 300 and 200000 never overflow the stack",
+    (name, wrap, innermost) => {
+      const attempt = (depth: number) => () => lenient.read(Everything, nested(depth, wrap, innermost));
+      expect(attempt(90)).not.toThrow();
+      if (name === "unknown members") return;
+      for (const depth of [300, 200_000]) {
+        expect(violationsOf(attempt(depth))).toMatchObject([{ description: "must not be nested more than 100 levels deep" }]);
+      }
+    },
+  );
 
   test.each(["tags", "anything", "list"])("%s: arrays and objects", (field) => {
     for (const wrap of [(inner: unknown) => [inner], (inner: unknown) => ({ a: inner })]) {
@@ -247,18 +250,18 @@ describe("presence masks", () => {
     expect(maskOf(json, ["id"])).toMatchObject({ override_mask: mask });
   });
 
-  test("what is not bound counts", () => {
+  test("only fields that are not bound count", () => {
     expect(maskOf({ id: "1" })).toMatchObject({ override_mask: "id" });
   });
 
-  test("also inside other messages, and without changing the JSON", () => {
+  test("apply inside other messages too, without changing the JSON", () => {
     const json = { items: [{ scopes: [] }, { plain: {} }] };
     const message = reader.read(sampleMessage("MaskedList"), json);
     expect(message).toMatchObject({ items: [{ overrideMask: { paths: ["scopes"] } }, { overrideMask: { paths: ["plain"] } }] });
     expect(json).toEqual({ items: [{ scopes: [] }, { plain: {} }] });
   });
 
-  test("a rotation's mask names only what overrides", () => {
+  test("a rotation's mask names only overriding fields", () => {
     const schema = RotateIssuedApiKeyRequestSchema;
     const masks = new Map([[schema as DescMessage, overridesPresent]]);
     const json = { key_id: "a", scopes: [], name: "b", grace_period: "1h", request_id: "c", ttl: "2h" };
@@ -266,13 +269,13 @@ describe("presence masks", () => {
     expect(rotate.overrideMask?.paths).toEqual(["name", "scopes"]);
   });
 
-  test("a mask that is none is refused at the start", () => {
+  test("an invalid mask is refused at the start", () => {
     const wrong = new Map([[Masked, maskOfAll(Masked.field.plain as DescField)]]);
     expect(() => createJsonReader({ unknownFields: "reject", presenceMasks: wrong })).toThrow(/is not a google.protobuf.FieldMask/);
   });
 });
 
-describe("beside protobuf-es", () => {
+describe("compared with protobuf-es", () => {
   const names = [...Everything.fields.flatMap((field) => [field.name, field.jsonName]), "unknown"];
   const odd = [NaN, Infinity, 1e300, 2 ** 31, -1, 1.5, "", " 1", "1e3", "0x10", "-9223372036854775808", "NaN", "AQI=", "_-8", "COLOR_RED"];
   const written = ["2024-01-02T03:04:05Z", "1.5s", "1h", "-1s", "a,bC", "a_b", "\ud800", "18446744073709551615", "true"];
@@ -297,7 +300,7 @@ describe("beside protobuf-es", () => {
   test.each([
     ["reject", strict],
     ["ignore", lenient],
-  ] as const)("what it reads is read the same, and every refusal has a field (%s)", (unknownFields, reader) => {
+  ] as const)("the same JSON is read in the same way, and every refusal names a field (%s)", (unknownFields, reader) => {
     fc.assert(
       fc.property(request, (given) => {
         const before = structuredClone(given);
@@ -316,7 +319,7 @@ describe("beside protobuf-es", () => {
         try {
           native = fromJson(Everything, given as JsonValue, { ignoreUnknownFields: unknownFields === "ignore" });
         } catch {
-          // Durations, masks and integers that only this reader takes.
+          // Durations, masks and integers that only this reader accepts.
           expect(JSON.stringify(given)).toMatch(/"1h"|"a_b"|"\d+[a-z]"|"1e3"|"mask":\{/);
           return;
         }
@@ -326,7 +329,7 @@ describe("beside protobuf-es", () => {
     );
   });
 
-  test("a message written by protobuf-es is read back", () => {
+  test("a message written by protobuf-es is read unchanged", () => {
     const message = create(Plain, { displayName: "a", inner: { size: 3 } } as never);
     expect(equals(Plain, strict.read(Plain, toJson(Plain, message)), message)).toBe(true);
   });

@@ -12,7 +12,7 @@ export function sampleMessage(name: string): DescMessage {
 
 export const Everything = sampleMessage("Everything");
 
-/** The names of all fields of a message but this one. */
+/** Returns the names of all other fields of a message. */
 export function namesBeside(field: DescField): string[] {
   return field.parent.fields.filter((other) => other !== field).map(({ name }) => name);
 }

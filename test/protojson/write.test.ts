@@ -9,7 +9,7 @@ import { runCount } from "../support/run-count.ts";
 import { jsonOf, specialJson } from "./json-of.ts";
 import { Everything } from "./sample.ts";
 
-/** What protobuf-es writes, with the lists, maps and page tokens that are empty. */
+/** The JSON that protobuf-es writes, with empty lists, maps and page tokens added. */
 function completed(schema: DescMessage, given: JsonValue): JsonValue {
   if (specialJson[schema.typeName] !== undefined) return given;
   const members = given as { [name: string]: JsonValue };
@@ -31,7 +31,7 @@ function completed(schema: DescMessage, given: JsonValue): JsonValue {
 describe("writeJson", () => {
   const schemas = new Set([Everything, ...ApiKeysService.methods.flatMap((method) => [method.input, method.output] as DescMessage[])]);
   test.each([...schemas].map((schema) => [schema.name, schema] as const))(
-    "%s: as protobuf-es writes it, and every list",
+    "%s: writes the same as protobuf-es, and every list",
     (_name, schema) => {
       fc.assert(
         fc.property(jsonOf(schema, 2), (given) => {
@@ -44,7 +44,7 @@ describe("writeJson", () => {
     },
   );
 
-  test("values of other types than their fields' are refused", () => {
+  test("values of the wrong type are refused", () => {
     for (const wrong of [
       { text: 1 },
       { text: null },
@@ -60,7 +60,7 @@ describe("writeJson", () => {
   });
 });
 
-test("timestampText: as Date writes it, over all years", () => {
+test("timestampText writes the same as Date, for all years", () => {
   fc.assert(
     fc.property(fc.integer({ min: -62_135_596_800, max: 253_402_300_799 }), (seconds) => {
       expect(timestampText(seconds, 0)).toBe(new Date(seconds * 1000).toISOString().replace(".000Z", "Z"));

@@ -29,7 +29,7 @@ const badRanges = [
   ["0x0a.0.0.0/8", "10.0.0.0/8"],
 ] as const;
 
-describe.each(badRanges)("the range %s is refused with what to write", (range, suggestion) => {
+describe.each(badRanges)("the range %s is refused with the correct form", (range, suggestion) => {
   const ip_restriction = { allowed_cidrs: ["192.0.2.0/24", range] };
 
   test("in issue, update, rotate and import", async () => {
@@ -56,7 +56,7 @@ describe.each(badRanges)("the range %s is refused with what to write", (range, s
     expect(asObject(good)).toHaveProperty("imported_api_key");
   });
 
-  test("in a caveat, and nobody's neighbour suffers", async () => {
+  test("in a caveat, without an effect on other items", async () => {
     const { secret } = await api.issue();
     const { token } = await api.call("AdminDeriveToken", { credential: secret, algorithm: "TOKEN_ALGORITHM_MACAROON" });
     const narrowed = narrowMacaroon(String(asObject(token).token), [`ip in 192.0.2.0/24 ${range}`]) as string;
@@ -64,7 +64,7 @@ describe.each(badRanges)("the range %s is refused with what to write", (range, s
   });
 });
 
-test("an IPv4 range in IPv6 notation holds IPv4 addresses, in keys and in caveats", async () => {
+test("an IPv4 range in IPv6 notation contains IPv4 addresses, in keys and in caveats", async () => {
   const secret = await issueFor("::ffff:10.0.0.0/104");
   const { token } = await api.call("AdminDeriveToken", {
     credential: (await api.issue()).secret,
@@ -92,7 +92,7 @@ test.each([
   expect(bad.error_message).toMatch(/^client_ip: /);
 });
 
-describe("X-Forwarded-For behind trusted proxies", () => {
+describe("X-Forwarded-For from trusted proxies", () => {
   test("is read with ports", async () => {
     const secret = await issueFor("198.51.100.0/24", "2001:db9::/32");
     for (const header of ["198.51.100.9:4242, 10.1.2.3", "[2001:db9::7]:4242, 10.1.2.3:80", "[2001:db9::7], [2001:db8::1]:80"]) {
@@ -100,7 +100,7 @@ describe("X-Forwarded-For behind trusted proxies", () => {
     }
   });
 
-  test("never makes the proxy the client", async () => {
+  test("never identifies the proxy as the client", async () => {
     const secret = await issueFor("127.0.0.0/8", "10.0.0.0/8", "2001:db8::/32", "0.0.0.0/0", "::/0");
     for (const hop of ["unknown", "_x", '"198.51.100.9"', "198.51.100.9:x", "3405803783", "0xcb007107", "10.1", "fe80::1%1", ""]) {
       for (const header of [hop, `10.9.9.9, ${hop}`, `10.9.9.9, ${hop}, 10.1.2.3`].map((value) => value.trim())) {
@@ -119,7 +119,7 @@ describe("X-Forwarded-For behind trusted proxies", () => {
     }
   });
 
-  test("never makes the proxy the client by white space or an empty hop, over HTTP/1.1 and HTTP/2", async () => {
+  test("never identifies the proxy as the client because of white space or an empty hop, over HTTP/1.1 and HTTP/2", async () => {
     const credential = await issueFor("127.0.0.0/8", "10.0.0.0/8");
     for (const over of [verifyOverHttp1, verifyOverHttp2]) {
       for (const lines of [[""], [" "], ["10.9.9.9, "], [" ,10.1.2.3"], ["10.9.9.9", ""], ["198.51.100.9 "], ["unknown\t"]]) {
@@ -129,7 +129,7 @@ describe("X-Forwarded-For behind trusted proxies", () => {
     }
   });
 
-  test("leaves no address in the audit trail if that is unknown", async () => {
+  test("leaves no address in the audit trail if it is unknown", async () => {
     const { keyId } = await api.issue();
     const revoke = { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" };
     await api.call("AdminRevokeApiKey", revoke, { headers: { "x-forwarded-for": "unknown, 10.1.2.3" } });

@@ -7,10 +7,10 @@ import { keyToMessage } from "../../src/rpc/message.ts";
 import { fullRecord } from "../support/key-record.ts";
 
 const longText = "€".repeat(2000);
-/** Fields whose values come from a short list. */
+/** Fields with a fixed set of values. */
 const listed: ReadonlySet<string> = new Set(["kind", "visibility", "unit", "reason"]);
 
-/** Makes texts long and integers large, however deep they stand. */
+/** Makes texts long and integers large, at any depth. */
 function enlarge(value: unknown): unknown {
   if (typeof value === "string") return longText;
   if (typeof value === "bigint") return 2n ** 63n - 1n;

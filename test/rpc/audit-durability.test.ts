@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-test("SIGKILL right after an answer loses no event, and leaves none without its change", async () => {
+test("SIGKILL right after a response loses no event, and leaves no event without its change", async () => {
   const acknowledged: string[] = [];
   for (let round = 0; round < rounds; round += 1) {
     await using api = await apiOf(await startServer({ dataDir }), "grpc");
@@ -31,7 +31,10 @@ test("SIGKILL right after an answer loses no event, and leaves none without its 
   expect(faults.filter(Boolean)).toEqual([]);
 });
 
-/** Kills as soon as some changes are acknowledged, while others are under way. Answers those: method and key id. */
+/**
+ * Kills the server as soon as some changes are acknowledged, while others are in progress. Returns method and key id of the acknowledged
+ * ones.
+ */
 async function changeUntilKilled(api: Api<ServerProcess>, round: number): Promise<string[]> {
   const acknowledged: string[] = [];
   let isKilled = false;
@@ -79,11 +82,11 @@ async function allEvents(api: Api): Promise<JsonObject[]> {
   return events;
 }
 
-/** What is wrong with a key that an event tells of; empty: nothing. */
+/** Describes what is wrong with a key that an event names; empty if nothing is. */
 async function faultOf(api: Api, method = "", keyId = ""): Promise<string> {
   const kind = keyId.length === 26 ? "Issued" : "Imported";
   const key = await api.call(`AdminGet${kind}ApiKey`, { key_id: keyId }).catch(() => null);
-  if (method === "AdminDeleteImportedApiKey") return key === null ? "" : `${keyId} is still there`;
-  if (key === null) return kind === "Issued" ? `${keyId} is not there` : "";
+  if (method === "AdminDeleteImportedApiKey") return key === null ? "" : `${keyId} still exists`;
+  if (key === null) return kind === "Issued" ? `${keyId} does not exist` : "";
   return method === "RevokeApiKey" && key.status !== "KEY_STATUS_REVOKED" ? `${keyId} is not revoked` : "";
 }

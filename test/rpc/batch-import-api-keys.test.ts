@@ -8,7 +8,7 @@ import { type Api, delay, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { clientKinds, refused, succeed } from "../support/clients.ts";
 
-/** Within which a change holds in another process (docs/guarantees.md). */
+/** A change holds in another process within this time (docs/guarantees.md). */
 const boundMs = 100;
 let api: Api;
 beforeAll(async () => {
@@ -25,7 +25,7 @@ interface Outcome {
   readonly error_message?: string;
 }
 
-/** Results of a batch: the key id of a success, the code and message of a failure. */
+/** Returns the results of a batch: the key id of a success, the code and message of a failure. */
 async function importAll(requests: readonly JsonObject[], on = api): Promise<string[]> {
   const { results, success_count, failure_count } = await on.call("AdminBatchImportApiKeys", { requests: [...requests] });
   const outcomes = results as unknown as Outcome[];
@@ -42,7 +42,7 @@ function textOf({ imported_api_key, error_code = "", error_message }: Outcome): 
 const keyId = expect.stringMatching(/^[0-9a-f]{64}$/);
 const prefixed = (text: string) => expect.stringMatching(new RegExp(`^${text.replaceAll(/[[\]()]/g, "\\$&")}`));
 
-test("each item stands for itself, and a bad one costs only itself", async () => {
+test("items are independent, and an invalid one fails alone", async () => {
   const { secret } = await api.issue();
   const requests = [
     item("sk_batch_first", { scopes: ["read"], metadata: { source: "stripe" } }),
@@ -80,13 +80,13 @@ test("of one key in several items the first is imported, and the others name its
   expect(await api.call("AdminGetImportedApiKey", { key_id: String(results[1]) })).toMatchObject({ name: "first" });
 });
 
-test("a key that is there already is ALREADY_EXISTS, whoever imported it", async () => {
+test("an existing key returns ALREADY_EXISTS, whoever imported it", async () => {
   await api.call("AdminImportApiKey", item("sk_there"));
   const results = await importAll([item("sk_there"), item("sk_there", { request_id: randomUUID() }), item("sk_fresh")]);
   expect(results).toEqual([prefixed("ALREADY_EXISTS the key already exists"), "ALREADY_EXISTS requests[0] has the same key", keyId]);
 });
 
-test("a request_id answers as for a single import, in the batch and across batches", async () => {
+test("a request_id works as for a single import, in the batch and across batches", async () => {
   const [a, b, c] = [randomUUID(), randomUUID(), randomUUID()];
   const single = await api.call("AdminImportApiKey", item("sk_id_a", { request_id: a }));
   const batch = [
@@ -107,7 +107,7 @@ test("a request_id answers as for a single import, in the batch and across batch
   ]);
 });
 
-test("a batch's own request_id makes its keys count as imported again, and no others", async () => {
+test("with a batch's own request_id, its keys and no others count as imported when repeated", async () => {
   const request_id = randomUUID();
   const send = async (requests: JsonObject[], id = request_id) => {
     const { results } = await api.call("AdminBatchImportApiKeys", { requests, request_id: id });
@@ -125,7 +125,7 @@ test("a batch's own request_id makes its keys count as imported again, and no ot
   expect(await importAll([item("sk_retry_1"), item("sk_retry_5")])).toEqual([exists, keyId]);
 });
 
-test("keys verify at once that verifiers know as absent or deleted", async () => {
+test("keys verify at once even if verifiers cached them as absent or deleted", async () => {
   const rawKeys = ["sk_late_1", "sk_late_2", "sk_late_3"];
   for (const credential of rawKeys) expect(await api.verify({ credential })).toMatchObject({ is_valid: false });
   const [first = ""] = await importAll(rawKeys.map((raw_key) => item(raw_key)));
@@ -154,7 +154,7 @@ test.skipIf(!isOnMongo)("in another process too (skipped on SQLite, which has on
     const keyIds = (await importAll(batch, one)).slice(-rawKeys.length);
     await delay(boundMs);
     expect(await validCount()).toBe(rawKeys.length);
-    // As deleted keys are remembered for longer than absent ones.
+    // Deleted keys are remembered for longer than absent ones.
     await Promise.all(keyIds.map((key_id) => one.call("AdminDeleteImportedApiKey", { key_id })));
     await delay(boundMs);
     expect(await validCount()).toBe(0);
@@ -166,7 +166,7 @@ test.skipIf(!isOnMongo)("in another process too (skipped on SQLite, which has on
   }
 });
 
-test("a key imported under a retired server secret is known", async () => {
+test("a key imported under a retired server secret is recognised", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "keywright-test-"));
   const [former, current] = [`former-${randomUUID()}`, `current-${randomUUID()}`];
   try {
@@ -182,7 +182,7 @@ test("a key imported under a retired server secret is known", async () => {
   }
 });
 
-test("1000 keys go in one call, 1001 and none do not", async () => {
+test("one call accepts 1000 keys, but not 1001 and not none", async () => {
   const requests = Array.from({ length: 1000 }, (_, index) => item(`sk_many_${index}`, { request_id: `many ${index}` }));
   const results = await importAll(requests);
   expect(new Set(results).size).toBe(1000);
@@ -195,14 +195,14 @@ test("1000 keys go in one call, 1001 and none do not", async () => {
   }
 });
 
-test("lists that are too long are refused by their length, and not item by item", async () => {
+test("lists that are too long are refused because of their length, not item by item", async () => {
   const [scopes, allowed_cidrs] = [Array.from({ length: 2000 }, () => " "), Array.from({ length: 101 }, () => "x")];
   const [result] = await importAll([item("sk_long", { scopes, ip_restriction: { allowed_cidrs } }), item("sk_short")]);
   const tooMany = "must contain no more than 100 item(s)";
   expect(result).toBe(`INVALID_ARGUMENT scopes: ${tooMany}; ip_restriction.allowed_cidrs: ${tooMany}`);
 });
 
-test("batchCreate is the same under its own names", async () => {
+test("batchCreate does the same with its own names", async () => {
   const requests = [item("sk_create"), item("sk_create"), item("sk_create_2", { name: "" })];
   expect(await api.call("AdminBatchCreateImportedApiKeys", { requests })).toEqual({
     results: [
@@ -220,7 +220,7 @@ test("batchCreate is the same under its own names", async () => {
   });
 });
 
-test("compact results hold the index alone, and are an answer also where no key was imported", async () => {
+test("compact results contain only the index, and are a response even if no key was imported", async () => {
   const requests = [item("sk_compact"), item("sk_compact_2", { name: "" })];
   const compact = { requests, compact_results: true };
   const invalid = { index: 1, error_code: "BATCH_IMPORT_ERROR_INVALID_ARGUMENT", error_message: expect.stringMatching(/^name: /) };
@@ -239,7 +239,7 @@ test("compact results hold the index alone, and are an answer also where no key 
 describe("a batch without any success", () => {
   const noName = (raw_key: string) => item(raw_key, { name: "" });
 
-  test.each(clientKinds)("fails with the code most items had and names the items ($name)", async (kind) => {
+  test.each(clientKinds)("fails with the most frequent code and names the items ($name)", async (kind) => {
     await using client = kind.open(api.server.url, api.server.adminToken);
     const rawKey = `sk of ${kind.name}`;
     expect(await succeed(client, "AdminBatchImportApiKeys", { requests: [item(rawKey)] })).toMatchObject({ success_count: 1 });
@@ -256,16 +256,16 @@ describe("a batch without any success", () => {
     ]);
   });
 
-  test("of codes as frequent as each other the first counts", async () => {
+  test("fails with the first of equally frequent codes", async () => {
     await api.call("AdminImportApiKey", item("sk_tie"));
     const requests = [item("sk_tie"), noName("a")];
     expect(await api.refused("AdminBatchImportApiKeys", { requests })).toMatchObject({ reason: "KEY_ALREADY_EXISTS", violations: [] });
     expect(await api.refused("AdminBatchImportApiKeys", { requests: requests.reverse() })).toMatchObject({ reason: "INVALID_REQUEST" });
   });
 
-  test("of 1000 items fits the trailers of gRPC, and says what was cut", async () => {
+  test("of 1000 items fits into the trailers of gRPC, and reports what was cut", async () => {
     await using grpc = clientKinds[0]?.open(api.server.url, api.server.adminToken);
-    if (grpc === undefined) throw new Error("there is no gRPC client");
+    if (grpc === undefined) throw new Error("no gRPC client found");
     const bad = { raw_key: "é".repeat(9), scopes: Array.from({ length: 100 }, () => 'no "scope"') };
     for (const requests of [Array.from({ length: 1000 }, () => noName("é")), Array.from({ length: 1000 }, () => bad)]) {
       const refusal = await refused(grpc, "AdminBatchImportApiKeys", { requests });

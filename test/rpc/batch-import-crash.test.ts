@@ -18,11 +18,11 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 interface Batch {
   readonly requests: JsonObject[];
-  /** Of the batch, where its items have none. */
+  /** The batch's id, if its items have none. */
   readonly request_id?: string;
 }
 
-/** One with a request id for each item, one with a request id of its own. */
+/** One batch with a request id per item, one with its own request id. */
 function batchesOf(round: number): Batch[] {
   const item = (rawKey: string): JsonObject => ({
     raw_key: rawKey,
@@ -41,7 +41,7 @@ const importBatch = async (api: Api, batch: Batch): Promise<number> => {
   return Number(success_count);
 };
 
-/** MongoDB keeps a transaction that the kill left open for a while, and with it others from its keys. */
+/** For a while, MongoDB keeps a transaction that the kill left open, and with it blocks other transactions on its keys. */
 async function retry(api: Api, batch: Batch): Promise<number> {
   for (const begunMs = performance.now(); ; ) {
     try {
@@ -62,7 +62,7 @@ async function importedKeys(api: Api): Promise<JsonObject[]> {
   }
 }
 
-test(`${rounds} times SIGKILL in the middle of batch imports leaves whole keys only, and a retry makes the batches whole`, async () => {
+test(`${rounds} SIGKILLs in the middle of batch imports leave only complete keys, and a retry completes the batches`, async () => {
   const partly: number[] = [];
   let batches: Batch[] = [];
   let acknowledged: Batch[] = [];
@@ -80,7 +80,7 @@ test(`${rounds} times SIGKILL in the middle of batch imports leaves whole keys o
       const there = batch.requests.filter(({ name }) => names.has(String(name))).length;
       if (acknowledged.includes(batch)) expect(there).toBe(batchSize);
       else partly.push(there / batchSize);
-      // Whatever was there counts as imported by the same request, whatever was not is imported now.
+      // Existing keys count as imported by the same request; the others are imported now.
       expect(await retry(api, batch)).toBe(batchSize);
     }
     expect((await importedKeys(api)).length).toBe(round * 2 * batchSize);
@@ -96,7 +96,7 @@ test(`${rounds} times SIGKILL in the middle of batch imports leaves whole keys o
         longestMs = Math.max(longestMs, performance.now() - begunMs);
       }),
     );
-    // The first round shows how long it takes.
+    // The first round shows how long a batch takes.
     await (round === 0 ? sent : delay((longestMs * round) / (rounds + 1)));
     if (round === 0) expect(acknowledged).toHaveLength(2);
     await api.server.kill();
@@ -104,6 +104,6 @@ test(`${rounds} times SIGKILL in the middle of batch imports leaves whole keys o
   }
   expect(partly.length).toBeGreaterThan(0);
   console.info(
-    `batches that were under way, by what was there after the kill: ${partly.map((part) => `${Math.round(part * 100)} %`).join(", ")}`,
+    `batches in progress, by their share of keys after the kill: ${partly.map((part) => `${Math.round(part * 100)} %`).join(", ")}`,
   );
 });

@@ -18,7 +18,7 @@ async function importKey(raw_key: string): Promise<string> {
   return String((await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "importer" })).key_id);
 }
 
-test("each credential gets the answer it would get alone, in order", async () => {
+test("each credential gets the same result as alone, in order", async () => {
   const issued = await api.issue({ actor_id: "user_1", scopes: ["a"], metadata: { plan: "gold" } });
   const revoked = await api.issue();
   await api.call("AdminRevokeApiKey", { key_id: revoked.keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
@@ -52,7 +52,7 @@ test("each credential gets the answer it would get alone, in order", async () =>
   for (const [index, request] of requests.entries()) expect(results[index], String(index)).toEqual(await api.verify(request));
 });
 
-test("an item that is not valid names its fields and touches no neighbour", async () => {
+test("an invalid item names its fields and does not affect others", async () => {
   const { secret } = await api.issue();
   const results = await verifyAll([
     { credential: secret },
@@ -65,7 +65,7 @@ test("an item that is not valid names its fields and touches no neighbour", asyn
   expect(results[2]?.error_message).toMatch(/client_ip: .*required_scopes\[0\]: /);
 });
 
-test("a batch holds 1 to 100 credentials", async () => {
+test("a batch may have 1 to 100 credentials", async () => {
   const { secret } = await api.issue();
   for (const count of [0, 101]) {
     const requests = Array.from({ length: count }, () => ({ credential: secret }));
@@ -76,7 +76,7 @@ test("a batch holds 1 to 100 credentials", async () => {
   expect(results.map(({ key_id, is_valid }) => [key_id, is_valid])).toEqual(keys.map(({ keyId }) => [keyId, true]));
 });
 
-test("cache directives hold for all, and Cache-Status tells the farthest way", async () => {
+test("cache directives apply to all, and Cache-Status reports the most distant level", async () => {
   const keys = [await api.issue(), await api.issue()];
   const requests = keys.map(({ secret }) => ({ credential: secret }));
   const statusOf = async (cacheControl?: string) => {
@@ -101,7 +101,7 @@ test("cache directives hold for all, and Cache-Status tells the farthest way", a
   expect(await statusOf()).toBe("keywright; fwd=miss");
 });
 
-test("every key that was valid was used", async () => {
+test("every valid key counts as used", async () => {
   const keys = [await api.issue(), await api.issue()];
   const unused = await api.issue();
   await verifyAll([...keys.map(({ secret }) => ({ credential: secret })), { credential: unused.secret, required_scopes: ["none"] }]);

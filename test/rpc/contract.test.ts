@@ -9,7 +9,7 @@ import { services } from "../../src/rpc/methods.ts";
 
 const root = new URL("../../", import.meta.url);
 
-/** Fields that callers write, of all requests and of our own messages in them. */
+/** Fields that callers write, in all requests and in our own messages inside them. */
 function inputFields(schema: DescMessage, seen: Set<DescMessage>): readonly DescField[] {
   if (seen.has(schema) || !schema.typeName.startsWith("keywright.")) return [];
   seen.add(schema);
@@ -25,7 +25,7 @@ function isText(field: DescField): boolean {
   return field.fieldKind === "scalar" && (field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES);
 }
 
-/** The `buf.validate` rules of a field's own kind. */
+/** The `buf.validate` rules for a field's kind. */
 function rulesOf(field: DescField): { readonly [name: string]: unknown; readonly in?: readonly unknown[] } {
   return { ...getOption(field, fieldRules).type?.value };
 }
@@ -33,9 +33,9 @@ function rulesOf(field: DescField): { readonly [name: string]: unknown; readonly
 function isBounded(field: DescField): boolean {
   const rules = rulesOf(field);
   if (field.fieldKind === "list") return rules.maxItems !== undefined;
-  // What cannot be changed is compared, never stored.
+  // Values that cannot be changed are compared, never stored.
   if (field.fieldKind === "enum") return rules.definedOnly === true || getOption(field, field_behavior).includes(FieldBehavior.IMMUTABLE);
-  // How long a credential is read is for its parser to say.
+  // The parser limits the length of a credential.
   return field.name === "credential" || (rules.maxLen ?? rules.maxBytes) !== undefined || (rules.in?.length ?? 0) > 0;
 }
 
@@ -43,20 +43,20 @@ test("the fields of requests are found", () => {
   expect(fields.length).toBeGreaterThan(50);
 });
 
-test("every text, list and enum of a request has a bound in the contract", () => {
+test("every text, list and enum in a request has a bound in the contract", () => {
   const unbounded = fields
     .filter((field) => field.fieldKind === "list" || field.fieldKind === "enum" || isText(field))
     .filter((field) => !isBounded(field));
   expect(unbounded.map(String)).toEqual([]);
 });
 
-test("every required text of a request is refused if it is empty", () => {
+test("every required text in a request is refused if it is empty", () => {
   const required = fields.filter((field) => isText(field) && getOption(field, field_behavior).includes(FieldBehavior.REQUIRED));
   const open = required.filter((field) => !(Number(rulesOf(field).minLen ?? 0) > 0));
   expect(open.map(String)).toEqual([]);
 });
 
-test("CHANGELOG.md names every method that the last release does not have", () => {
+test("CHANGELOG.md names every method that is not in the last release", () => {
   const released = fromBinary(FileDescriptorSetSchema, readFileSync(new URL("proto/released.binpb", root)));
   const service = released.file.flatMap((file) => file.service).find(({ name }) => name === ApiKeysService.name);
   const old = new Set(service?.method.map(({ name }) => name));

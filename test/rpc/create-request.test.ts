@@ -17,10 +17,10 @@ const full: MessageInitShape<typeof IssueApiKeyRequestSchema> = {
   requestId: "r",
 };
 
-/** Never change a digest here: stores keep them for a week, and a replay would be refused after an upgrade. */
+/** Never change a digest here: stores keep digests for a week, and after an upgrade a replay would be refused. */
 test.each([
   ["all fields of the first release", full, "subject", "FiXpO76Akr8zerx_pSDWkiX7l6YLcLJocT2SqTZ-iBU"],
   ["no field", {}, null, "3kcJ-T2rLq1dsHNk2m3QJwXWfVfVjfr23l_UzPMUCno"],
-])("a request with %s has the payload digest that it had in that release", (_name, init, subject, digest) => {
+])("a request with %s has the same payload digest as in that release", (_name, init, subject, digest) => {
   expect(payloadDigestOf(newKeyFromMessage(create(IssueApiKeyRequestSchema, init)), subject)).toBe(digest);
 });

@@ -9,7 +9,7 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 
 const importKey = async (raw_key: string) => String((await api.call("AdminImportApiKey", { raw_key, name: "n", actor_id: "a" })).key_id);
 
-test("a deleted key is gone at once, also for verifiers that know it", async () => {
+test("a deleted key is refused at once, even by verifiers that cached it", async () => {
   const keyId = await importKey("sk_gone");
   expect(await api.verify({ credential: "sk_gone" })).toMatchObject({ is_valid: true });
   await api.call("AdminDeleteImportedApiKey", { key_id: keyId });
@@ -19,7 +19,7 @@ test("a deleted key is gone at once, also for verifiers that know it", async () 
   }
 });
 
-test("imported again it has the same id and verifies at once, time and again", async () => {
+test("a key that is imported again has the same id and verifies at once, every time", async () => {
   const keyId = await importKey("sk_back");
   for (let round = 0; round < 5; round += 1) {
     expect(await api.verify({ credential: "sk_back" })).toMatchObject({ is_valid: true });
@@ -30,7 +30,7 @@ test("imported again it has the same id and verifies at once, time and again", a
   expect(await api.verify({ credential: "sk_back" })).toMatchObject({ is_valid: true });
 });
 
-test("issued keys are not deleted", async () => {
+test("issued keys cannot be deleted", async () => {
   const { keyId } = await api.issue();
   expect(await api.refused("AdminDeleteImportedApiKey", { key_id: keyId })).toMatchObject({ reason: "KEY_NOT_FOUND" });
   expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });

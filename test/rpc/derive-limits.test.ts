@@ -16,7 +16,7 @@ const policy = (quota: number) => ({ rate_limit_policy: { quota: String(quota), 
 const refusal = { code: "RESOURCE_EXHAUSTED", reason: "RATE_LIMITED" };
 const left = async (credential: string) => (await api.verify({ credential, cost: 0 })).rate_limit_remaining;
 
-test("a derivation takes one unit of the key's limit, and is refused where none is left", async () => {
+test("a derivation takes one unit of the key's limit, and is refused if none is left", async () => {
   const { secret } = await api.issue(policy(3));
   await derive(api, secret);
   expect(await left(secret)).toBe("2");
@@ -26,23 +26,26 @@ test("a derivation takes one unit of the key's limit, and is refused where none 
   expect(await left(secret)).toBe("0");
 });
 
-test.each(["TOKEN_ALGORITHM_JWT", "TOKEN_ALGORITHM_MACAROON"])("so does one from a token, %s: its key pays", async (algorithm) => {
-  const { secret } = await api.issue(policy(3));
-  const { token } = await derive(api, secret, { algorithm });
-  const second = await derive(api, token);
-  expect(await left(secret)).toBe("1");
-  await derive(api, second.token);
-  expect(await api.refused("AdminDeriveToken", { credential: token })).toMatchObject(refusal);
-});
+test.each(["TOKEN_ALGORITHM_JWT", "TOKEN_ALGORITHM_MACAROON"])(
+  "a derivation from a token takes one unit of its key's limit, %s",
+  async (algorithm) => {
+    const { secret } = await api.issue(policy(3));
+    const { token } = await derive(api, secret, { algorithm });
+    const second = await derive(api, token);
+    expect(await left(secret)).toBe("1");
+    await derive(api, second.token);
+    expect(await api.refused("AdminDeriveToken", { credential: token })).toMatchObject(refusal);
+  },
+);
 
-test("an imported key pays too", async () => {
+test("imported keys have limits on derivations too", async () => {
   const raw_key = `sk_${crypto.randomUUID()}`;
   await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "x", ...policy(1) });
   await derive(api, raw_key);
   expect(await api.refused("AdminDeriveToken", { credential: raw_key })).toMatchObject(refusal);
 });
 
-test("cost is what the call says: all of it or nothing, and never nothing at all", async () => {
+test("the call's cost is taken completely or not at all, and must not be 0", async () => {
   const { secret } = await api.issue(policy(5));
   await derive(api, secret, { cost: 4 });
   expect(await api.refused("AdminDeriveToken", { credential: secret, cost: 2 })).toMatchObject(refusal);
@@ -52,7 +55,7 @@ test("cost is what the call says: all of it or nothing, and never nothing at all
   }
 });
 
-test("a request that is refused on other grounds costs nothing, and one that the limit refuses is not in the audit trail", async () => {
+test("a request that is refused for other reasons costs nothing, and one that the limit refuses is not in the audit trail", async () => {
   const { keyId, secret } = await api.issue({ ...policy(1), scopes: ["a"] });
   const refused: JsonObject[] = [
     { scopes: ["b"] },
@@ -70,7 +73,7 @@ test("a request that is refused on other grounds costs nothing, and one that the
   expect((await api.call("AdminListAuditEvents", { filter })).audit_events).toHaveLength(1);
 });
 
-test("of many at once exactly as many get a token as the quota allows", async () => {
+test("of concurrent derivations exactly as many succeed as the quota allows", async () => {
   const { secret } = await api.issue(policy(7));
   const answers = await Promise.allSettled(Array.from({ length: 30 }, () => derive(api, secret)));
   expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(7);
@@ -82,7 +85,7 @@ test("a derivation is a use of its key", async () => {
   await expect.poll(async () => (await api.get(keyId)).last_used_time, { timeout: 5000, interval: 100 }).toBeDefined();
 });
 
-test("the headers of the limit come with the token and with the refusal, Retry-After with that alone", async () => {
+test("the limit's headers are on successes and refusals, and Retry-After only on refusals", async () => {
   const { secret } = await api.issue(policy(1));
   const send = httpSender(api.server.url, api.server.adminToken);
   const ask = (body: JsonObject) => send("POST", "/v2alpha1/admin/apiKeys:derive", { body });
@@ -95,7 +98,7 @@ test("the headers of the limit come with the token and with the refusal, Retry-A
   expect(refused.status).toBe(429);
   expect(refused.headers.get("ratelimit")).toMatch(/^"key";r=0;t=3(600|59\d)$/);
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(3500);
-  // More than there ever is: no waiting helps.
+  // More than the whole quota: waiting does not help.
   const tooMuch = await ask({ credential: secret, cost: 2 });
   expect([tooMuch.status, tooMuch.headers.get("retry-after")]).toEqual([429, null]);
 });
@@ -128,17 +131,17 @@ test("exp - iat is the ttl, in whole seconds", async () => {
 });
 
 test.each(["TOKEN_ALGORITHM_JWT", "TOKEN_ALGORITHM_MACAROON"])(
-  "a token of a deleted imported key stays dead when the key is imported again in the same second, %s",
+  "a token of a deleted imported key stays invalid when the key is imported again in the same second, %s",
   async (algorithm) => {
     const raw_key = `sk_${crypto.randomUUID()}`;
     const imported = { raw_key_sha256: createHash("sha256").update(raw_key).digest("hex"), name: "x", actor_id: "user_1" };
     const dead: string[] = [];
-    // Some of these stand within one second.
+    // Some of these occur within one second.
     for (let life = 0; life < 4; life += 1) {
       const { key_id } = await api.call("AdminImportApiKey", imported);
       const { token } = await derive(api, raw_key, { algorithm });
       const grandchild = await derive(api, token, { algorithm });
-      // A change of the key is no new life.
+      // A change of the key does not make it another key.
       await api.call("AdminUpdateImportedApiKey", { imported_api_key: { key_id: String(key_id), name: "changed" }, update_mask: "name" });
       for (const credential of [token, grandchild.token]) expect(await api.verify({ credential })).toMatchObject({ is_valid: true });
       for (const credential of dead) {

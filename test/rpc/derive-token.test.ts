@@ -15,12 +15,12 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 
 const key = { actor_id: "user_1", scopes: ["read", "write"], metadata: { plan: "gold", limits: [1, null] } };
 
-/** The macaroon as its holder narrowed it. */
+/** Returns the macaroon as narrowed by its holder. */
 function held(token: string, ...caveats: string[]): string {
   return narrowMacaroon(token, caveats) as string;
 }
 
-test.each(jwtAlgorithms)("jose checks a JWT of %s offline, with nothing but the URL of the keys", async (algorithm) => {
+test.each(jwtAlgorithms)("jose checks a JWT of %s offline, with only the URL of the keys", async (algorithm) => {
   const jwk = await privateJwk(algorithm);
   await using own = await startApi("grpc", { env: { KEYWRIGHT_SIGNING_KEYS: base64Uri(jwkSet(jwk)), KEYWRIGHT_ISSUER: issuer } });
   const { token, claims } = await derive(own, (await own.issue(key)).secret);
@@ -30,7 +30,7 @@ test.each(jwtAlgorithms)("jose checks a JWT of %s offline, with nothing but the 
   expect(payload).toEqual(claims);
 });
 
-test("a JWT says what its key is and may do, for an hour, and an id of its own", async () => {
+test("a JWT contains its key's attributes, expires after an hour, and has its own id", async () => {
   const { keyId, secret } = await api.issue(key);
   const beforeMs = Date.now();
   const [{ token, claims, expireTimeMs, scopes }, other] = [await derive(api, secret), await derive(api, secret)];
@@ -55,7 +55,7 @@ test("a JWT says what its key is and may do, for an hour, and an id of its own",
   expect(other.claims.jti).not.toBe(claims.jti);
 });
 
-test("an imported key gives tokens as well; its subject is the key where it has no actor", async () => {
+test("tokens can be derived from an imported key; their subject is the key if it has no actor", async () => {
   const raw_key = "sk_live_4eC39HqLyjWDarjtT1zdp7dc";
   const { key_id } = await api.call("AdminImportApiKey", { raw_key, name: "x", actor_id: "user_1", scopes: ["read"] });
   const { token, claims } = await derive(api, raw_key);
@@ -64,13 +64,13 @@ test("an imported key gives tokens as well; its subject is the key where it has 
   expect((await derive(api, (await api.issue()).secret)).claims).toMatchObject({ sub: expect.stringMatching(/^[0-9A-Z]{26}$/) });
 });
 
-test("custom claims stand beside the others", async () => {
+test("custom claims are added to the others", async () => {
   const custom_claims = { team: { id: 7 }, role: "viewer" };
   expect((await derive(api, (await api.issue(key)).secret, { custom_claims })).claims).toMatchObject({ ...custom_claims, sub: "user_1" });
 });
 
 describe("a token from a token", () => {
-  test("names the same key, the way it came, and may do less", async () => {
+  test("names the same key and its chain, and has fewer permissions", async () => {
     const { keyId, secret } = await api.issue(key);
     const first = await derive(api, secret, { ttl: "600s", custom_claims: { role: "viewer" } });
     const second = await derive(api, first.token, { scopes: ["read"], custom_claims: { team: "blue" } });
@@ -86,7 +86,7 @@ describe("a token from a token", () => {
     expect(third.expireTimeMs).toBeLessThan(first.expireTimeMs);
   });
 
-  test("gets neither scopes, nor time, nor other claims than its parent has", async () => {
+  test("cannot get scopes, time or claims that its parent does not have", async () => {
     const { secret } = await api.issue({ ...key, scopes: ["read", "write"] });
     const { token: credential } = await derive(api, secret, { ttl: "600s", scopes: ["read"], custom_claims: { role: "viewer" } });
     const refused = (request: object) => api.refused("AdminDeriveToken", { credential, ...request });
@@ -95,13 +95,13 @@ describe("a token from a token", () => {
     expect(faults(await refused({ custom_claims: { role: "admin" } }))).toEqual(["PERMISSION_DENIED"]);
   });
 
-  test("ends after eight", async () => {
+  test("has at most eight ancestors", async () => {
     let { token } = await derive(api, (await api.issue(key)).secret);
     for (let count = 0; count < 8; count += 1) ({ token } = await derive(api, token));
     expect(faults(await api.refused("AdminDeriveToken", { credential: token }))).toEqual(["INVALID_ARGUMENT", "credential"]);
   });
 
-  test("needs its key to be active now, and gets what the key has now", async () => {
+  test("needs a key that is active now, and gets the key's current attributes", async () => {
     const { keyId, secret } = await api.issue(key);
     const { token } = await derive(api, secret);
     await api.call("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, scopes: ["read"] }, update_mask: "scopes" });
@@ -120,7 +120,7 @@ describe("a token from a token", () => {
 describe("a macaroon", () => {
   const algorithm = "TOKEN_ALGORITHM_MACAROON";
 
-  test("says what a JWT would say, and starts without caveats", async () => {
+  test("contains what a JWT would, and starts without caveats", async () => {
     const { keyId, secret } = await api.issue(key);
     const { token, claims, scopes } = await derive(api, secret, { algorithm, custom_claims: { team: "blue" } });
     expect(token).toMatch(/^mc_v1_[\w-]+$/);
@@ -128,7 +128,7 @@ describe("a macaroon", () => {
     expect(scopes).toEqual(key.scopes);
   });
 
-  test("gives JWTs, and the other way round, with nothing of the narrowing lost", async () => {
+  test("can be derived to a JWT and back, and keeps its narrowing", async () => {
     const { secret } = await api.issue(key);
     const { token } = await derive(api, secret, { algorithm, ttl: "600s" });
     const endMs = Math.floor(Date.now() / 1000) * 1000 + 60_000;
@@ -141,7 +141,7 @@ describe("a macaroon", () => {
     expect(faults(await api.refused("AdminDeriveToken", { credential: narrowed, scopes: ["write"] }))).toEqual(["PERMISSION_DENIED"]);
   });
 
-  test("that is bound to clients or audiences gives no JWTs, and macaroons that are bound to the same", async () => {
+  test("that is bound to clients or audiences cannot be derived to a JWT, and derived macaroons have the same binding", async () => {
     const { secret } = await api.issue(key);
     const { token } = await derive(api, secret, { algorithm });
     const bound = held(token, "ip in 10.0.0.0/8", "ip in 10.1.0.0/16 10.2.0.0/16", "audience = files");
@@ -173,7 +173,7 @@ describe("a macaroon", () => {
 });
 
 describe("expiry", () => {
-  test("is that of the key where the key has less than an hour", async () => {
+  test("is that of the key if the key has less than an hour left", async () => {
     const { secret, key: resource } = await api.issue({ ...key, ttl: "100s" });
     const { expireTimeMs } = await derive(api, secret);
     const keyExpireTimeMs = Date.parse(String(resource.expire_time));
@@ -181,12 +181,12 @@ describe("expiry", () => {
     expect(expireTimeMs).toBeGreaterThan(keyExpireTimeMs - 1000);
   });
 
-  test("asked for beyond that of the key is refused", async () => {
+  test("beyond that of the key is refused", async () => {
     const { secret } = await api.issue({ ...key, ttl: "100s" });
     expect(faults(await api.refused("AdminDeriveToken", { credential: secret, ttl: "101s" }))).toEqual(["INVALID_ARGUMENT", "ttl"]);
   });
 
-  test("of an expired key or token: there is nothing to derive from", async () => {
+  test("in the past: nothing can be derived from an expired key or token", async () => {
     const { secret } = await api.issue({ ...key, ttl: "1s" });
     const { token } = await derive(api, (await api.issue(key)).secret, { ttl: "1s" });
     await delay(2050);
@@ -199,7 +199,7 @@ describe("expiry", () => {
   });
 });
 
-describe("what is refused", () => {
+describe("derivation refuses", () => {
   const reserved = [
     "iss",
     "sub",
@@ -223,10 +223,10 @@ describe("what is refused", () => {
     expect(refusal.message).toContain(name);
   });
 
-  // Capitals, the dotless i, the Kelvin sign, the long s; white space of Unicode; what a reader may not see; wide letters.
+  // Upper case, the dotless i, the Kelvin sign, the long s; Unicode white space; invisible characters; wide letters.
   const disguised = ["ISS", "Sub", "\u0131ss", "\u212aey_id", "i\u017fs", " exp", "iat\u00a0", "\u2003nbf\u2028", "\u0085jti", "\ufeffaud"];
   test.each([...disguised, "\tscope\n", "\u200bmetadata", "Tenant\u3000", "\uff49\uff53\uff53", "KEY_First_Revision"])(
-    "the claim %j, which a reader could take for a reserved one",
+    "the claim %j, which a reader could treat as a reserved one",
     async (name) => {
       const { secret } = await api.issue(key);
       const refusal = await api.refused("AdminDeriveToken", { credential: secret, custom_claims: { [name]: "x" } });
@@ -234,7 +234,7 @@ describe("what is refused", () => {
     },
   );
 
-  test("but names that only hold a reserved one are not", async () => {
+  test("no claim whose name only contains a reserved one", async () => {
     const { secret } = await api.issue(key);
     const custom_claims = { issuer: "x", "my exp": 1, sub_id: "y", "key id": "z" };
     expect((await derive(api, secret, { custom_claims })).claims).toMatchObject(custom_claims);
@@ -256,21 +256,21 @@ describe("what is refused", () => {
     expect(refusal.message).toBe("scopes[1]: the credential does not have this scope");
   });
 
-  test("an address that the key is not for", async () => {
+  test("an address that the key does not allow", async () => {
     const { secret } = await api.issue({ ...key, ip_restriction: { allowed_cidrs: ["10.0.0.0/8"] } });
     expect(faults(await api.refused("AdminDeriveToken", { credential: secret }))).toEqual(["PERMISSION_DENIED"]);
     const { token } = await derive(api, secret, { client_ip: "10.0.0.1" });
-    // As the contract has it: the token itself is bound to no address.
+    // As in the contract: the token itself is not bound to addresses.
     expect(await api.verify({ credential: token, client_ip: "192.0.2.1" })).toMatchObject({ is_valid: true });
     await derive(api, token, { client_ip: "192.0.2.1" });
   });
 
   test.each([
     ["nobody's", "sk_nobodys", "KEY_NOT_FOUND"],
-    ["a key that is forged", `kw_v1_01KAS4D9N4XJ8M2V6T0QZ3R7YB_${"a".repeat(49)}`, "KEY_NOT_FOUND"],
-    ["a token that somebody else signed", "eyJhbGciOiJub25lIn0.e30.", "KEY_NOT_FOUND"],
-    ["no credential at all", " ", "INVALID_REQUEST"],
-  ])("a credential that is %s", async (_, credential, reason) => {
+    ["a forged key", `kw_v1_01KAS4D9N4XJ8M2V6T0QZ3R7YB_${"a".repeat(49)}`, "KEY_NOT_FOUND"],
+    ["a token that is signed by another issuer", "eyJhbGciOiJub25lIn0.e30.", "KEY_NOT_FOUND"],
+    ["not a credential", " ", "INVALID_REQUEST"],
+  ])("%s as the credential", async (_, credential, reason) => {
     expect(await api.refused("AdminDeriveToken", { credential })).toMatchObject({ reason });
   });
 });

@@ -44,7 +44,7 @@ test("a disabled issued key and its tokens are refused until it is enabled", asy
   }
 });
 
-test("an imported key is disabled and enabled likewise, and deleted while it is disabled", async () => {
+test("an imported key can be disabled and enabled too, and deleted while it is disabled", async () => {
   const key = await api.call("AdminImportApiKey", { raw_key: "disable-me", name: "n", actor_id: "a" });
   const keyId = String(key.key_id);
   await disable(keyId);
@@ -58,7 +58,7 @@ test("an imported key is disabled and enabled likewise, and deleted while it is 
   expect(await api.verify({ credential: "disable-me" })).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
 });
 
-test("a disabled key cannot be rotated or derived from, but revoked by its holder; a revoked one stays revoked", async () => {
+test("a disabled key cannot be rotated or derived from, but its holder can revoke it; a revoked key stays revoked", async () => {
   const { keyId, secret } = await api.issue();
   await disable(keyId);
   const refusals = [

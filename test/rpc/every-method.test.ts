@@ -7,7 +7,7 @@ import { clientKinds, succeed } from "../support/clients.ts";
 import { createRoleTokens } from "../support/role-tokens.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
-/** The ground that every method stands on: it is served over every protocol, to whom its row says, and what it changes is in the audit trail. */
+/** What every method must do: it is served over every protocol, to the callers in its row, and its changes are in the audit trail. */
 const roles = createRoleTokens();
 const reason = "REVOCATION_REASON_PRIVILEGE_WITHDRAWN";
 let server: ServerProcess;
@@ -22,9 +22,10 @@ interface Keys {
   readonly secret: string;
   readonly importedId: string;
   readonly disabledId: string;
-  /** Tenants are made for the methods that change one. */
+  /** Tenants are created for the methods that change one. */
   readonly tenantId: string;
   readonly suspendedId: string;
+  readonly actorId: string;
 }
 
 function newTenantId(): string {
@@ -45,6 +46,17 @@ function anImport(): JsonObject {
   return { raw_key: crypto.randomUUID(), name: "imported", actor_id: "actor" };
 }
 
+const aPolicy = { quota: "1000", window: "60s" };
+
+/** An actor with a limit, so that the next one changes nothing but the limit. */
+async function freshActor(client: Client, method: string): Promise<string> {
+  const actorId = crypto.randomUUID();
+  if (/(Set|Remove)ActorLimit$/.test(method)) {
+    await succeed(client, "AdminSetActorLimit", { actor_id: actorId, rate_limit_policy: aPolicy });
+  }
+  return actorId;
+}
+
 async function freshKeys(client: Client, method: string): Promise<Keys> {
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", {});
   const { key_id } = await succeed(client, "AdminImportApiKey", anImport());
@@ -56,10 +68,11 @@ async function freshKeys(client: Client, method: string): Promise<Keys> {
     importedId: String(key_id),
     disabledId: String(disabled.key_id),
     ...(await freshTenants(client, method)),
+    actorId: await freshActor(client, method),
   };
 }
 
-/** A request of each method that succeeds. */
+/** A successful request of each method. */
 const requests = {
   adminIssueApiKey: () => ({}),
   adminGetIssuedApiKey: ({ issuedId }) => ({ key_id: issuedId }),
@@ -84,8 +97,12 @@ const requests = {
   getJwks: () => ({}),
   revokeApiKey: ({ secret }) => ({ credential: secret, reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
   adminListAuditEvents: () => ({}),
+  adminSetActorLimit: ({ actorId }) => ({ actor_id: actorId, rate_limit_policy: aPolicy }),
+  adminRemoveActorLimit: ({ actorId }) => ({ actor_id: actorId }),
+  adminListActorLimits: () => ({}),
   selfInspect: ({ secret }) => ({ credential: secret }),
   batchSelfRevoke: ({ secret }) => ({ credentials: [secret], reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
+  adminWhoAmI: () => ({}),
   adminCreateTenant: () => ({ tenant_id: newTenantId(), tenant: { display_name: "new" } }),
   adminGetTenant: () => ({ tenant_id: "default" }),
   adminListTenants: () => ({}),
@@ -127,7 +144,7 @@ test.each(methods)("$name is in the audit trail if and only if it is a change", 
 const importerMethods = ["AdminImportApiKey", "AdminGetImportedApiKey"];
 
 test.each(["admin", "issuer", "auditor", "verifier", "importer", null] as const)(
-  "the caller with the role %s may call what the rows say",
+  "the caller with the role %s may call exactly the methods that the rows allow",
   async (role) => {
     await using client = grpcJs.open(server.url, server.adminToken);
     for (const { name, row } of methods) {
@@ -138,8 +155,9 @@ test.each(["admin", "issuer", "auditor", "verifier", "importer", null] as const)
   },
 );
 
-/** The role `importer` is one of the configuration, which no row names. */
+/** The role `importer` comes from the configuration, so no row names it. */
 function mayCall(role: Exclude<keyof typeof roles, "config"> | null, name: string, { access }: MethodRow<never>): boolean {
+  if (access === "caller") return role !== null;
   if (role === "importer") return importerMethods.includes(name);
   return role !== null && access.includes(role);
 }

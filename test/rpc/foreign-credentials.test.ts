@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 
-/** Another installation, or another system: it shares no secret with the server. */
+/** Another installation, or another system, which shares no secret with the server. */
 const secrets = { current: randomBytes(32).toString("hex"), retired: [] };
 const others = createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 const macaroonKeys = deriveSubkeys(secrets, "macaroon-root");
@@ -28,7 +28,7 @@ function jwtOf(header: JsonObject): string {
 }
 
 const foreign: readonly [name: string, make: () => string, unknownCode: string][] = [
-  ["a JWT with a key of its own", () => jwtOf({ alg: "EdDSA", typ: "JWT", kid: "theirs" }), "SIGNATURE_INVALID"],
+  ["a JWT with a foreign key", () => jwtOf({ alg: "EdDSA", typ: "JWT", kid: "theirs" }), "SIGNATURE_INVALID"],
   ["a JWT without a kid", () => jwtOf({ alg: "HS256", typ: "JWT" }), "SIGNATURE_INVALID"],
   ["a JWT whose kid is a number", () => jwtOf({ alg: "EdDSA", kid: 7 }), "SIGNATURE_INVALID"],
   ["a JWT without a signature", () => `${jwtOf({ alg: "none" }).replace(/[^.]*$/, "")}`, "SIGNATURE_INVALID"],
@@ -43,16 +43,16 @@ const errorCode = async (credential: string) =>
   String((await api.verify({ credential })).error_code ?? "valid").replace("VERIFICATION_ERROR_", "");
 
 describe.each(foreign)("%s", (_name, make, unknownCode) => {
-  test("is refused as what it looks like until it is imported", async () => {
+  test("is refused as the kind that it looks like until it is imported", async () => {
     expect(await errorCode(make())).toBe(unknownCode);
     const { results } = await api.call("AdminBatchVerifyApiKeys", { requests: [{ credential: make() }] });
     expect(results).toMatchObject([{ error_code: `VERIFICATION_ERROR_${unknownCode}` }]);
   });
 
-  test.each(["raw_key", "raw_key_sha256"])("imported by %s is a key like any other", async (way) => {
+  test.each(["raw_key", "raw_key_sha256"])("is a normal key after an import by %s", async (way) => {
     const credential = make();
     const key = way === "raw_key" ? credential : createHash("sha256").update(credential).digest("hex");
-    // Nobody's yet, and remembered so.
+    // Unknown, and cached as unknown.
     await errorCode(credential);
     const { key_id } = await api.call("AdminImportApiKey", { ...named, [way]: key });
     expect(await api.verify({ credential })).toMatchObject({ is_valid: true, key_id, scopes: ["read"] });
@@ -65,7 +65,7 @@ describe.each(foreign)("%s", (_name, make, unknownCode) => {
     expect(await errorCode(token)).toBe("REVOKED");
   });
 
-  test("changed by one character it is not that key", async () => {
+  test("is not that key with one character changed", async () => {
     const credential = make();
     await api.call("AdminImportApiKey", { ...named, raw_key: credential });
     const at = credential.length - 3;
@@ -74,25 +74,25 @@ describe.each(foreign)("%s", (_name, make, unknownCode) => {
   });
 });
 
-describe("what this installation made cannot be imported", () => {
+describe("credentials of this installation cannot be imported", () => {
   const refused = async (raw_key: string) => faults(await api.refused("AdminImportApiKey", { ...named, raw_key }));
   const onKey = ["INVALID_ARGUMENT", "raw_key"];
 
-  test("issued keys, damaged ones too", async () => {
+  test("issued keys, including damaged ones", async () => {
     const { secret } = await api.issue();
     const { secret: publicKey } = await api.issue({ visibility: "KEY_VISIBILITY_PUBLIC" });
     const last = secret.endsWith("0") ? "1" : "0";
     for (const key of [secret, publicKey, secret.slice(0, -1) + last]) expect(await refused(key)).toEqual(onKey);
   });
 
-  test("JWTs, and what names one of our signing keys", async () => {
+  test("JWTs, and texts that name one of our signing keys", async () => {
     const { secret } = await api.issue();
     const { token } = await derive(api, secret);
     const [header, payload] = token.split(".");
     for (const key of [token, `${header}.${payload}.${"A".repeat(86)}`]) expect(await refused(key)).toEqual(onKey);
   });
 
-  test("macaroons in every text, as they were made or as a holder narrowed them", async () => {
+  test("macaroons in every text form, as issued or as narrowed by a holder", async () => {
     const { secret } = await api.issue();
     const { token } = await derive(api, secret, { algorithm: "TOKEN_ALGORITHM_MACAROON" });
     const padded = `mc_v1_${Buffer.from(token.slice(6), "base64url").toString("base64")}`;
@@ -101,7 +101,7 @@ describe("what this installation made cannot be imported", () => {
   });
 });
 
-test("a macaroon verifies in every text in which libraries write it, and in each spends the same limit", async () => {
+test("a macaroon verifies in the text forms of all libraries, and each spends the same limit", async () => {
   const { secret } = await api.issue({ rate_limit_policy: { quota: "5", window: "3600s" } });
   const { token } = await derive(api, secret, { algorithm: "TOKEN_ALGORITHM_MACAROON" });
   const padded = Buffer.from(token.slice(6), "base64url").toString("base64");

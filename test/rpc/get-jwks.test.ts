@@ -6,7 +6,7 @@ import { startApi } from "../support/api.ts";
 import { httpSender } from "../support/http.ts";
 import { base64Uri, jwkSet, privateJwk, publicJwk } from "../support/jwks.ts";
 
-test("anybody gets the public keys, at both paths, as JOSE libraries and the official clients read them", async () => {
+test("anybody can read the public keys at both paths, with JOSE libraries and the official clients", async () => {
   const jwks = await Promise.all(jwtAlgorithms.map(privateJwk));
   await using api = await startApi("grpc", { env: { KEYWRIGHT_SIGNING_KEYS: base64Uri(jwkSet(...jwks)) } });
   const keys = jwks.map((jwk) => ({ ...publicJwk(jwk), alg: jwk.alg, use: "sig" }));
@@ -30,7 +30,7 @@ test("anybody gets the public keys, at both paths, as JOSE libraries and the off
 test.each([
   ["a symmetric key", jwkSet({ kty: "oct", k: "aHVudGVyMg" }), "key 1 must not be a symmetric key"],
   ["a public key alone", jwkSet(publicJwk(await privateJwk())), "has no private key"],
-])("%s ends the start with the name of the setting", async (_, text, problem) => {
+])("%s ends the start with an error that names the setting", async (_, text, problem) => {
   const env = { KEYWRIGHT_SIGNING_KEYS: base64Uri(text) };
   await expect(startApi("grpc", { env })).rejects.toThrow(`KEYWRIGHT_SIGNING_KEYS: ${problem}`);
 });

@@ -34,7 +34,7 @@ const deriveFrom = async (credential: string, algorithm: string) =>
 const forgedFrom = (secret: string) => `${secret.slice(0, -7)}${secret.at(-7) === "0" ? "1" : "0"}${secret.slice(-6)}`;
 const unsigned = (token: string) => `${token.slice(0, -10)}${token.at(-10) === "A" ? "B" : "A"}${token.slice(-9)}`;
 
-test("a client that guesses too often is refused, and no other is", async () => {
+test("only a client that guesses too often is refused", async () => {
   const imported = await importKey("imported by somebody");
   expect(await codesOf(4, "a guess", "192.0.2.1")).toEqual(["NOT_FOUND", "NOT_FOUND", "NOT_FOUND", "RATE_LIMITED"]);
   for (const clientIp of ["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:c000:0201"]) {
@@ -44,7 +44,7 @@ test("a client that guesses too often is refused, and no other is", async () => 
   expect(await codeOf(imported)).toBe("valid");
 });
 
-test("a genuine tag or signature is never refused for the guesses of others behind the same address", async () => {
+test("a valid tag or signature is never refused because of other clients' guesses from the same address", async () => {
   const { keyId, secret } = await api.issue({ scopes: ["read"] });
   const jwt = await deriveFrom(secret, "JWT");
   const macaroon = await deriveFrom(secret, "MACAROON");
@@ -81,7 +81,7 @@ test("forged keys and invalid signatures are guesses, over verify, batch and der
   }
 });
 
-/** Of another installation, or of none: each can be an imported key here, whatever it looks like. */
+/** Credentials of another installation, or of none: each can be an imported key here, whatever it looks like. */
 const others = createCredentials({ current: "o".repeat(32), retired: [] }, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 const lookalikes: readonly [name: string, make: () => string][] = [
   ["an issued key", () => others.mint("default", createUlid(Date.now(), randomBytes), "secret")],
@@ -89,7 +89,7 @@ const lookalikes: readonly [name: string, make: () => string][] = [
   ["a macaroon", () => `mc_v1_${randomBytes(16).toString("hex")}!`],
 ];
 
-test.each(lookalikes)("what looks like %s of another installation is a guess until it is imported", async (name, make) => {
+test.each(lookalikes)("a credential that looks like %s of another installation is a guess until it is imported", async (name, make) => {
   const address = (index: number) => `2001:db8:${index}:${lookalikes.findIndex(([other]) => other === name)}::1`;
   for (let call = 0; call < 3; call += 1) expect(await codeOf(make(), address(1))).not.toBe("RATE_LIMITED");
   expect(await codeOf(make(), address(1))).toBe("RATE_LIMITED");
@@ -108,7 +108,7 @@ test.each(lookalikes)("what looks like %s of another installation is a guess unt
   expect(await codeOf(imported, address(1))).toBe("RATE_LIMITED");
 });
 
-test("at self-revocation what looks like a credential of another installation counts by address", async () => {
+test("at self-revocation a credential that looks like one of another installation counts by address", async () => {
   const env = { KEYWRIGHT_SELF_REVOKE_LIMIT: "2/1h", KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.0/8" };
   await using behind = await startApi("json-http", { env });
   const { secret } = await behind.issue();
@@ -122,14 +122,14 @@ test("at self-revocation what looks like a credential of another installation co
   await behind.call("RevokeApiKey", { ...superseded, credential: secret }, options);
 });
 
-test("a refusal at self-revocation says what was too much", async () => {
+test("a refusal at self-revocation names the exceeded limit", async () => {
   const { secret } = await api.issue();
   const request = { ...superseded, credential: secret };
   for (let call = 0; call < 2; call += 1) await api.call("RevokeApiKey", request, { token: null });
   expect((await api.refused("RevokeApiKey", request, { token: null })).message).toContain("with this key");
 });
 
-test("what can be no key is no guess", async () => {
+test("a text that cannot be a key is not a guess", async () => {
   const { secret } = await api.issue();
   const jwt = await deriveFrom(secret, "JWT");
   const noKeys = [` ${secret}`, `${secret}\n`, `\t${jwt}`, "x".repeat(5000), "\u0000"];
@@ -139,35 +139,35 @@ test("what can be no key is no guess", async () => {
   for (const noKey of noKeys) await api.refused("AdminDeriveToken", { credential: noKey, client_ip: "192.0.2.8" });
   expect(await codeOf("a guess", "192.0.2.8")).toBe("NOT_FOUND");
   expect(await codesOf(3, "a guess", "192.0.2.8")).toContain("RATE_LIMITED");
-  // Nor is it refused for the guesses of others: nothing is looked up for it.
+  // Nor is it refused because of others' guesses: it causes no look-up.
   for (const noKey of noKeys) expect(await codeOf(noKey, "192.0.2.8")).toBe("INVALID_FORMAT");
 });
 
-test("of an IPv6 address its /64 counts, however it is written", async () => {
+test("an IPv6 address counts by its /64, in any notation", async () => {
   const imported = await importKey("imported for IPv6");
   for (const client of ["2001:db8:0:7::1", "2001:DB8::7:0:0:0:2", "2001:0db8:0000:0007::192.0.2.1"]) await codeOf("a guess", client);
   expect(await codeOf(imported, "2001:db8:0:7:1:2:3:4")).toBe("RATE_LIMITED");
   expect(await codeOf(imported, "2001:db8:0:8::1")).toBe("valid");
 });
 
-test("without client_ip nobody can be told apart, so nobody is locked out", async () => {
+test("without client_ip clients cannot be distinguished, so nobody is locked out", async () => {
   expect(new Set(await codesOf(10, "a guess"))).toEqual(new Set(["NOT_FOUND"]));
 });
 
-test("what is refused for the key's own sake is no guess", async () => {
+test("a refusal because of the key's own state is not a guess", async () => {
   const { keyId, secret } = await api.issue();
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
   expect(new Set(await codesOf(10, secret, "192.0.2.3"))).toEqual(new Set(["REVOKED"]));
 });
 
-test("a genuine macaroon that is for another audience is no guess", async () => {
+test("a genuine macaroon for another audience is not a guess", async () => {
   const { secret } = await api.issue();
   const { token } = await api.call("AdminDeriveToken", { credential: secret, algorithm: "TOKEN_ALGORITHM_MACAROON" });
   const forFiles = narrowMacaroon(String(asObject(token).token), ["audience = files"]) as string;
   expect(new Set(await codesOf(10, forFiles, "192.0.2.7"))).toEqual(new Set(["NOT_FOUND"]));
 });
 
-test("in a batch too, and the answer says when to come again", async () => {
+test("limits apply in a batch too, and the response says when to retry", async () => {
   const imported = await importKey("imported for a batch");
   const requests = ["a", "b", "c", imported].map((credential) => ({ credential, client_ip: "192.0.2.4" }));
   const { results } = await api.call("AdminBatchVerifyApiKeys", { requests });
@@ -181,7 +181,7 @@ test("in a batch too, and the answer says when to come again", async () => {
   expect([answer.headers.get("retry-after"), answer.headers.get("ratelimit")]).toEqual(["1200", null]);
 });
 
-test("guesses at verify and at derive count together", async () => {
+test("guesses at verify and derive count together", async () => {
   const secret = await importKey("imported to derive from");
   const derive = { client_ip: "192.0.2.5", credential: "a guess" };
   for (let call = 0; call < 2; call += 1) expect(await api.refused("AdminDeriveToken", derive)).toMatchObject({ reason: "KEY_NOT_FOUND" });
@@ -203,7 +203,7 @@ test("guesses at self-revocation are limited by the caller's address, on every p
   expect(await codeOf(imported)).toBe("valid");
 });
 
-test("guesses at self-revocation keep nobody from revoking a leaked key, and one key cannot be revoked without end", async () => {
+test("guesses at self-revocation do not prevent the revocation of a leaked key, and one key cannot be revoked without limit", async () => {
   const [mine, another] = [await api.issue(), await api.issue()];
   for (let call = 0; call < 3; call += 1) await api.refused("RevokeApiKey", { ...superseded, credential: "a guess" }, { token: null });
   for (let call = 0; call < 3; call += 1) {
@@ -219,7 +219,7 @@ test("guesses at self-revocation keep nobody from revoking a leaked key, and one
   expect([await codeOf(mine.secret), await codeOf(another.secret)]).toEqual(["REVOKED", "REVOKED"]);
 });
 
-test("clients whose address is unknown share one count, apart from all others", async () => {
+test("clients with an unknown address share one separate count", async () => {
   await using behind = await startApi("json-http", {
     env: { KEYWRIGHT_SELF_REVOKE_LIMIT: "2/1h", KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.0/8" },
   });

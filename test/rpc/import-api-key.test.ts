@@ -10,7 +10,7 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 
 const request = (raw_key: string) => ({ raw_key, name: "Stripe", actor_id: "payments" });
 
-test("an imported key verifies by its raw key, and nothing answers the raw key", async () => {
+test("an imported key verifies by its raw key, and no response contains the raw key", async () => {
   const imported = await api.call("AdminImportApiKey", {
     ...request("sk_live_first"),
     scopes: ["read"],
@@ -40,7 +40,7 @@ test("a key that was just refused as unknown verifies as soon as it is imported"
   expect(await api.verify({ credential: "sk_late" })).toMatchObject({ is_valid: true });
 });
 
-test("the same raw key twice is ALREADY_EXISTS; the same request_id is a replay", async () => {
+test("the same raw key twice returns ALREADY_EXISTS; the same request_id is a replay", async () => {
   const first = await api.call("AdminImportApiKey", { ...request("sk_twice"), request_id: "r1" });
   expect(await api.refused("AdminImportApiKey", request("sk_twice"))).toMatchObject({
     code: "ALREADY_EXISTS",
@@ -63,14 +63,14 @@ describe("by the SHA-256 of the raw key", () => {
     expect(await api.verify({ credential: rawKey })).toMatchObject({ is_valid: true, key_id: imported.key_id });
     expect(await api.verify({ credential: digest })).toMatchObject({ is_valid: false });
     expect(await api.refused("AdminImportApiKey", request(rawKey))).toMatchObject({ reason: "KEY_ALREADY_EXISTS" });
-    // The key as it is now: its last use may have reached the store by then.
+    // The current key: its last use may have reached the store by then.
     const { last_used_time: _, ...replayed } = await api.call("AdminImportApiKey", { ...request(rawKey), request_id: encoding });
     expect(replayed).toEqual(imported);
     await api.call("RevokeApiKey", { credential: rawKey, reason: "REVOCATION_REASON_SUPERSEDED" }, { token: null });
     expect(await api.verify({ credential: rawKey })).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
   });
 
-  test("the digest of an issued key gives nobody power over it", async () => {
+  test("the digest of an issued key gives no control over it", async () => {
     const { keyId, secret } = await api.issue({ scopes: ["own"] });
     await api.call("AdminImportApiKey", { ...named, raw_key_sha256: sha256(secret, "hex"), scopes: ["all"] });
     expect(await api.verify({ credential: secret })).toMatchObject({ is_valid: true, key_id: keyId, scopes: ["own"] });
@@ -81,7 +81,7 @@ describe("by the SHA-256 of the raw key", () => {
   test.each([
     ["both", { ...request("sk_both"), raw_key_sha256: sha256("sk_both", "hex") }, "raw_key_sha256"],
     ["neither", named, "raw_key"],
-    ["too short a digest", { ...named, raw_key_sha256: "abc123" }, "raw_key_sha256"],
+    ["a digest that is too short", { ...named, raw_key_sha256: "abc123" }, "raw_key_sha256"],
     ["the digest of SHA-512", { ...named, raw_key_sha256: createHash("sha512").update("x").digest("hex") }, "raw_key_sha256"],
   ])("%s is refused", async (_what, body, field) => {
     expect(faults(await api.refused("AdminImportApiKey", body))).toEqual(["INVALID_ARGUMENT", field]);
@@ -105,7 +105,7 @@ describe("refuses", () => {
   });
 });
 
-test("a raw key of 4096 bytes, of any characters between its ends, is taken", async () => {
+test("a raw key of 4096 bytes, with any characters between its ends, is accepted", async () => {
   for (const rawKey of ["k".repeat(4096), "a b\tc", "ключ 🔑 1", "a.b.c"]) {
     await api.call("AdminImportApiKey", request(rawKey));
     expect(await api.verify({ credential: rawKey })).toMatchObject({ is_valid: true });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Api, faults, startApi } from "../support/api.ts";
 
-/** Get, list, update, revoke and self-revoke of imported keys: what differs from issued ones, which have tests of their own. */
+/** Get, list, update, revoke and self-revoke of imported keys: the differences from issued keys, which have their own tests. */
 let api: Api;
 beforeAll(async () => {
   api = await startApi();
@@ -40,7 +40,7 @@ test("list pages through all of them by filter", async () => {
   expect(seen).toEqual([...ids].sort());
 });
 
-test("an update holds for the next verification; what cannot change is refused by name", async () => {
+test("an update applies to the next verification; fields that cannot change are refused with their name", async () => {
   const key_id = await importKey("sk_update", { scopes: ["read", "write"] });
   await api.verify({ credential: "sk_update" });
   await api.call("AdminUpdateImportedApiKey", { imported_api_key: { key_id, scopes: ["read"] } });
@@ -51,7 +51,7 @@ test("an update holds for the next verification; what cannot change is refused b
   ]);
 });
 
-test("revoke and self-revoke reach imported keys", async () => {
+test("revoke and self-revoke work for imported keys", async () => {
   const key_id = await importKey("sk_revoke");
   await api.call("AdminRevokeApiKey", { key_id, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
   expect(await api.verify({ credential: "sk_revoke" })).toMatchObject({

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-/** As an OAuth client library asks. */
+/** Introspects with an OAuth client library. */
 async function introspect(credential: string): Promise<oauth.IntrospectionResponse> {
   const as = { issuer: server.url, introspection_endpoint: `${server.url}/v2alpha1/oauth2/introspect` };
   const client = { client_id: "gateway" };
@@ -32,14 +32,14 @@ function post(body: string, headers: Readonly<Record<string, string>> = {}): Pro
   });
 }
 
-test("a client library learns what a key and a JWT of it may do, and nothing of others", async () => {
+test("a client library learns what a key and its JWT may do, and nothing about others", async () => {
   await using client = connectJson.open(server.url, roles.admin);
   const request = { actor_id: "someone", scopes: ["read", "write"], ttl: "3600s", rate_limit_policy: { quota: "1", window: "60s" } };
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", request);
   const { key_id, expire_time } = asObject(issued_api_key);
   const exp = Math.floor(Date.parse(String(expire_time)) / 1000);
   const expected = { active: true, scope: "read write", sub: "someone", client_id: key_id, jti: key_id, exp, token_type: "Bearer" };
-  // Twice, although the rate limit admits one verification.
+  // Twice, although the rate limit allows one verification.
   for (const _ of [1, 2]) expect(await introspect(String(secret))).toMatchObject(expected);
 
   const { token } = await succeed(client, "AdminDeriveToken", { credential: String(secret), scopes: ["read"] });
@@ -52,7 +52,7 @@ test("a client library learns what a key and a JWT of it may do, and nothing of 
   expect(await (await post("token=unknown")).text()).toBe('{"active":false}');
 });
 
-test("an imported key in the shape of a JWT says nothing of itself", async () => {
+test("an imported key in the shape of a JWT has no claims", async () => {
   await using client = connectJson.open(server.url, roles.admin);
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const raw_key = `${part({ alg: "none" })}.${part({ jti: "made up", aud: "anyone", iat: 1 })}.AAAA`;
@@ -63,7 +63,7 @@ test("an imported key in the shape of a JWT says nothing of itself", async () =>
   expect(introspection).not.toHaveProperty("iat");
 });
 
-test("it is for callers who may verify", async () => {
+test("only callers who may verify may introspect", async () => {
   const anonymous = await post("token=a", { authorization: "" });
   expect([anonymous.status, anonymous.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="keywright"']);
   expect((await post("token=a", { authorization: `Bearer ${roles.auditor}` })).status).toBe(403);
@@ -73,7 +73,7 @@ test.each([
   ["a request without a token", "", {}, 400],
   ["two tokens", "token=a&token=b", {}, 400],
   ["JSON", '{"token":"a"}', { "content-type": "application/json" }, 415],
-  ["a body over the bound of verify", `token=${"a".repeat(1_048_577)}`, {}, 413],
+  ["a body beyond the limit of verify", `token=${"a".repeat(1_048_577)}`, {}, 413],
 ])("%s is refused", async (_, body, headers, status) => {
   expect((await post(body, headers)).status).toBe(status);
 });

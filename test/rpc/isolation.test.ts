@@ -5,7 +5,7 @@ import { type MethodName, services } from "../../src/rpc/methods.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 
-/** What one tenant has and another must not reach. */
+/** Objects of one tenant that another must not reach. */
 interface Belongings {
   readonly issuedId: string;
   readonly secret: string;
@@ -45,7 +45,7 @@ async function belongings(): Promise<Belongings> {
     return String(asObject(token).token);
   };
   const pageToken = async (method: string) => String((await api.call(method, { page_size: 1 }, ownTenant)).next_page_token);
-  // In the caches, of the process and of Redis.
+  // In the caches of the process and of Redis.
   await api.verify({ credential: String(secret) }, ownTenant);
   return {
     issuedId: String(asObject(issued_api_key).key_id),
@@ -92,7 +92,7 @@ async function importsAnew(method: string, field: string): Promise<void> {
   pairs += 2;
 }
 
-/** What each method does with the belongings of another tenant. The test fails for a method without a case. */
+/** What each method does with the objects of another tenant. The test fails for a method without a case. */
 const cases = {
   adminIssueApiKey: async () => {
     const { issued_api_key, secret } = await api.call("AdminIssueApiKey", { name: "other", request_id: "r1" }, otherTenant);
@@ -145,14 +145,26 @@ const cases = {
     for (const credential of credentials()) await isNotFound("AdminDeriveToken", { credential, algorithm: "TOKEN_ALGORITHM_JWT" });
   },
   getJwks: async () => {
-    // One set of signing keys is the installation's.
+    // The whole installation has one set of signing keys.
     expect(await api.call("GetJwks", {}, otherTenant)).toEqual(await api.call("GetJwks", {}, ownTenant));
     pairs += 1;
   },
   revokeApiKey: async () => {
-    // Without a prefix and a host of its own, a credential of acme is taken for one of `default`.
+    // Without its own prefix and host, a credential of acme is treated as one of `default`.
     expect((await api.refused("RevokeApiKey", { credential: acme.secret, reason: compromise }, { token: null })).code).toBe("NOT_FOUND");
     pairs += 1;
+  },
+  batchSelfRevoke: async () => {
+    const request = { credentials: credentials(), reason: compromise };
+    const { results } = await api.call("BatchSelfRevoke", request, { token: null });
+    expect((results as JsonObject[]).map(({ revoked }) => revoked ?? false)).toEqual([false, false, false, false]);
+    pairs += 4;
+  },
+  selfInspect: async () => {
+    for (const credential of credentials()) {
+      expect((await api.refused("SelfInspect", { credential }, { token: null })).code).toBe("NOT_FOUND");
+      pairs += 1;
+    }
   },
   adminListAuditEvents: async () => {
     await isOtherList("AdminListAuditEvents", acme.eventsToken);
@@ -160,7 +172,7 @@ const cases = {
   },
 } satisfies Partial<Record<MethodName, () => Promise<unknown>>>;
 
-test("no method reaches what belongs to another tenant", async () => {
+test("no method reaches objects of another tenant", async () => {
   const methods = services.flatMap(({ methods }) => methods as readonly DescMethod[]).filter((method) => !isOfInstallation(method));
   expect(Object.keys(cases).toSorted()).toEqual(methods.map(({ localName }) => localName).toSorted());
   for (const run of Object.values(cases)) await run();
@@ -168,10 +180,10 @@ test("no method reaches what belongs to another tenant", async () => {
   for (const credential of credentials()) {
     await expect(api.verify({ credential }, ownTenant)).resolves.toMatchObject({ is_valid: true });
   }
-  expect(pairs).toBe(46);
+  expect(pairs).toBe(54);
 });
 
-test("a suspension is a verdict as for a revoked key, refuses changes, and ends", async () => {
+test("a suspension refuses keys like a revocation, refuses changes, and can end", async () => {
   await api.call("AdminSuspendTenant", { tenant_id: "acme" });
   for (const credential of credentials()) {
     const verdict = await api.verify({ credential }, ownTenant);
@@ -184,7 +196,7 @@ test("a suspension is a verdict as for a revoked key, refuses changes, and ends"
   await expect(api.verify({ credential: acme.secret }, ownTenant)).resolves.toMatchObject({ is_valid: true });
 });
 
-test("limits of a tenant hold for it alone, from the moment they are set", async () => {
+test("limits of a tenant apply only to that tenant, from the moment they are set", async () => {
   const tenant = { tenant_id: "globex", max_ttl: "3600s", max_keys: "1", key_prefix: "glob", issuer: "https://globex.example" };
   await api.call("AdminCreateTenant", { tenant_id: "limited", tenant: { ...tenant, tenant_id: "limited" } });
   const limited = { headers: { "keywright-tenant": "limited" } };

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 
-test("an empty request makes a secret key without limits", async () => {
+test("an empty request creates a secret key without limits", async () => {
   const { key, secret } = await api.issue();
   expect(key).toEqual({
     key_id: expect.stringMatching(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/),
@@ -23,12 +23,12 @@ test("an empty request makes a secret key without limits", async () => {
   expect(secret).toMatch(new RegExp(`^kw_v1_${key.key_id}_[0-9A-Za-z]{49}$`));
 });
 
-test("a public key shows it in its prefix", async () => {
+test("a public key is recognisable by its prefix", async () => {
   const { key, secret } = await api.issue({ visibility: "KEY_VISIBILITY_PUBLIC" });
   expect([key.visibility, secret.startsWith(`kw_pub_v1_${key.key_id}_`)]).toEqual(["KEY_VISIBILITY_PUBLIC", true]);
 });
 
-test("a scope that is given twice counts once, for a retry too", async () => {
+test("a scope that is given twice counts once, also in a retry", async () => {
   const { key } = await api.issue({ scopes: ["b", "a", "b"], request_id: "scopes" });
   expect(key.scopes).toEqual(["b", "a"]);
   expect((await api.issue({ scopes: ["b", "a", "a", "b"], request_id: "scopes" })).keyId).toBe(key.key_id);
@@ -45,7 +45,7 @@ test("prefix and default ttl are settings", async () => {
 });
 
 describe("limits", () => {
-  /** Metadata of exactly so many bytes of JSON. */
+  /** Metadata of exactly this many bytes of JSON. */
   const metadata = (byteLength: number, filler = "x") => ({
     metadata: { m: filler.repeat((byteLength - '{"m":""}'.length) / Buffer.byteLength(filler)) },
   });
@@ -58,7 +58,7 @@ describe("limits", () => {
     ["100 scopes", { scopes: manyScopes(100) }],
     ["a scope of 256 characters", { scopes: ["x".repeat(256)] }],
     ["metadata of 20 levels", { metadata: nested(20) }],
-    ["numbers that every client reads", { metadata: { a: [2 ** 53 - 1, -0.1, 1e300] } }],
+    ["numbers that every client can read", { metadata: { a: [2 ** 53 - 1, -0.1, 1e300] } }],
     ["metadata of 4096 bytes", metadata(4096)],
     ["metadata of 4096 bytes of UTF-8", metadata(4096, "\u{1f5dd}")],
     ["100 ranges", { ip_restriction: { allowed_cidrs: Array.from({ length: 100 }, (_, index) => `10.0.${index}.0/24`) } }],
@@ -82,9 +82,9 @@ describe("limits", () => {
     ["101 ranges", { ip_restriction: { allowed_cidrs: Array(101).fill("10.0.0.0/8") } }, "ip_restriction.allowed_cidrs"],
     ["a range with host bits", { ip_restriction: { allowed_cidrs: ["10.0.0.1/8"] } }, "ip_restriction.allowed_cidrs[0]"],
     ["a request_id of 37 characters", { request_id: "x".repeat(37) }, "request_id"],
-    ["a ttl too long", { ttl: "315360001s" }, "ttl"],
+    ["a ttl above the maximum", { ttl: "315360001s" }, "ttl"],
     ["a ttl below a second", { ttl: "0.999s" }, "ttl"],
-    ["a quota of nothing", { rate_limit_policy: { window: "1s" } }, "rate_limit_policy.quota"],
+    ["an empty quota", { rate_limit_policy: { window: "1s" } }, "rate_limit_policy.quota"],
     ["a limit without a window", { rate_limit_policy: { quota: "1" } }, "rate_limit_policy.window"],
     ["an unknown unit", { rate_limit_policy: { quota: "1", window: "1s", unit: "moons" } }, "rate_limit_policy.unit"],
     ["an unknown visibility", { visibility: 7 }, "visibility"],
@@ -94,14 +94,14 @@ describe("limits", () => {
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %d in metadata, which only protobuf can carry", async (number) => {
     const struct = toBinary(StructSchema, create(StructSchema, { fields: { n: { kind: { case: "numberValue", value: number } } } }));
-    // Field 5 of IssueApiKeyRequest, by hand: the library's own JSON objects hold no such numbers.
+    // Field 5 of IssueApiKeyRequest, written by hand: the library's own JSON objects cannot contain such numbers.
     const error = await issueBytes(Buffer.from([(5 << 3) | 2, struct.length, ...struct]));
     expect([error?.code, error?.details]).toEqual([3, expect.stringContaining("metadata")]);
   });
 });
 
 describe("request_id", () => {
-  test("of 20 requests at once with one id, one makes the key and has its secret", async () => {
+  test("of 20 concurrent requests with one id, one creates the key and gets its secret", async () => {
     const request = { name: "once", request_id: "at-once" };
     const issued = await Promise.all(Array.from({ length: 20 }, () => api.issue(request)));
     expect(new Set(issued.map(({ keyId }) => keyId)).size).toBe(1);
@@ -111,7 +111,7 @@ describe("request_id", () => {
     );
   });
 
-  test("a replay answers the key as it is now", async () => {
+  test("a replay returns the current key", async () => {
     const request = { name: "replayed", request_id: "later" };
     const { keyId } = await api.issue(request);
     await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
@@ -124,7 +124,7 @@ describe("request_id", () => {
     { ttl: "2s" },
     { visibility: "KEY_VISIBILITY_PUBLIC" },
     { metadata: { a: "1" } },
-  ])("another payload %j under the same id is refused", async (change) => {
+  ])("another payload %j with the same id is refused", async (change) => {
     const first = { name: "x", scopes: ["a", "b"], ttl: "3600s", metadata: { a: 1 }, request_id: `reuse-${Object.keys(change)[0]}` };
     await api.issue(first);
     expect(await api.refused("AdminIssueApiKey", { ...first, ...change })).toMatchObject({

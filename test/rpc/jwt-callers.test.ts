@@ -42,7 +42,7 @@ afterAll(async () => {
 const nowS = () => Math.floor(Date.now() / 1000);
 const subject = "repo:acme/tool:ref:refs/heads/main";
 
-/** The claims of a token that the second rule gives the role `verifier`. */
+/** Claims of a token to which the second rule gives the role `verifier`. */
 function claims(others: Readonly<Record<string, unknown>> = {}) {
   return { iss: provider.issuer, aud: audience, sub: subject, repository_owner: "acme", iat: nowS(), exp: nowS() + 300, ...others };
 }
@@ -71,7 +71,7 @@ test.each([
     "AdminListIssuedApiKeys",
   ],
   ["SPIFFE", { sub: "spiffe://acme.example/gateway", aud: [audience], repository_owner: undefined }, { typ: "JOSE" }, "AdminVerifyApiKey"],
-])("a token of the shape of %s is accepted", async (_, shape, header, method) => {
+])("a token in the shape of %s is accepted", async (_, shape, header, method) => {
   await using client = restHttp1.open(server.url, await provider.sign(claims(shape), header));
   await succeed(client, method, method === "AdminVerifyApiKey" ? { credential: "kw_v1_unknown" } : {});
 });
@@ -83,8 +83,8 @@ const invalid: Readonly<Record<string, () => Promise<string> | string>> = {
   "of another issuer": () => provider.sign(claims({ iss: "https://other.example" })),
   expired: () => provider.sign(claims({ iat: nowS() - 300, exp: nowS() - 31 })),
   "that is not valid yet": () => provider.sign(claims({ nbf: nowS() + 60 })),
-  "that lives too long": () => provider.sign(claims({ exp: nowS() + 3700 })),
-  "without an end": () => provider.sign(claims({ exp: undefined })),
+  "with too long a life": () => provider.sign(claims({ exp: nowS() + 3700 })),
+  "without an expiry": () => provider.sign(claims({ exp: undefined })),
   "without a subject": () => provider.sign(claims({ sub: undefined })),
   "of another type": () => provider.sign(claims(), { typ: "logout+jwt" }),
   "with a critical extension": () => provider.sign(claims(), { crit: ["ext"], ext: 1 }),
@@ -98,7 +98,7 @@ const invalid: Readonly<Record<string, () => Promise<string> | string>> = {
 };
 
 describe.each(clientKinds)("over $name", ({ open }) => {
-  test("a token that does not hold is UNAUTHENTICATED, and one without a matching rule PERMISSION_DENIED, as RFC 6750 says", async () => {
+  test("an invalid token returns UNAUTHENTICATED, and one without a matching rule PERMISSION_DENIED, as in RFC 6750", async () => {
     await using client = open(server.url, server.adminToken);
     for (const [title, make] of Object.entries(invalid)) {
       const reply = await refused(client, "AdminVerifyApiKey", { credential: "a" }, { token: await make() });
@@ -134,7 +134,7 @@ test("keys rotate while calls run, and none is refused", async () => {
   expect((await Promise.all(running)).reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(80);
 });
 
-test("many invented key ids cost one fetch in two seconds, and an issuer that is down shuts out nobody whose key is known", async () => {
+test("many invented key ids cost one fetch per two seconds, and callers with a known key may call while the issuer is down", async () => {
   await using client = restHttp1.open(server.url, server.adminToken);
   const fetchesBefore = provider.fetchCount();
   const startMs = performance.now();
@@ -142,7 +142,7 @@ test("many invented key ids cost one fetch in two seconds, and an issuer that is
   const call = (bearer: string) => client.call("AdminVerifyApiKey", { credential: "a" }, { token: bearer });
   const replies = await Promise.all(invented.map(async (bearer) => call(await bearer)));
   expect(new Set(replies.map((reply) => reply.ok || reply.code))).toEqual(new Set(["UNAUTHENTICATED"]));
-  // Fetches begin at least two seconds apart, so that a slow machine may see more of them, but never more than this.
+  // Fetches start at least two seconds apart, so a slow machine may make more of them, but never more than this.
   const allowed = 1 + Math.floor((performance.now() - startMs) / 2000);
   const fetchCount = provider.fetchCount() - fetchesBefore;
   expect(fetchCount).toBeGreaterThanOrEqual(1);

@@ -14,11 +14,11 @@ import { type Api, faults, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 
 /*
- * Takes every field of the key resources that is not OUTPUT_ONLY through the whole API. A new field of proto is tested without a line here, if
- * it is a text of any kind; else it needs two values in `samples`.
+ * Tests every field of the key resources that is not OUTPUT_ONLY through the whole API. A new field in proto is tested without a change
+ * here if it is a text; otherwise it needs two values in `samples`.
  */
 
-/** Two values of a field that differ, neither of them empty. */
+/** Two different values of a field, neither of them empty. */
 type Sample = readonly [JsonValue, JsonValue];
 
 const samples: Readonly<Record<string, Sample>> = {
@@ -47,7 +47,7 @@ function namesOf(fields: readonly DescField[]): string[] {
   return fields.map(({ name }) => name).sort();
 }
 
-/** What callers give. */
+/** The fields that callers may set. */
 function inputsOf(resource: DescMessage): DescField[] {
   return resource.fields.filter((field) => !has(field, FieldBehavior.OUTPUT_ONLY) && !has(field, FieldBehavior.IDENTIFIER));
 }
@@ -62,7 +62,7 @@ interface Kind {
   readonly name: string;
   readonly resource: DescMessage;
   readonly createRequest: DescMessage;
-  /** Fields of the request to create a key that are not fields of a key. */
+  /** Fields of the create request that are not fields of a key. */
   readonly createOnly: readonly string[];
   readonly create: string;
   readonly get: string;
@@ -70,7 +70,7 @@ interface Kind {
   readonly listed: string;
   readonly update: string;
   readonly updated: string;
-  /** A request that any field can be added to. */
+  /** A request to which any field can be added. */
   base(): JsonObject;
   created(answer: JsonObject, request: JsonObject): Created;
 }
@@ -134,7 +134,7 @@ describe.each(kinds)("$name keys", (kind) => {
       ...(mask !== undefined && { update_mask: mask }),
     });
 
-  test("the request to create one takes every field of a key", () => {
+  test("the create request accepts every field of a key", () => {
     expect(namesOf(kind.createRequest.fields)).toEqual([...namesOf(inputs), ...kind.createOnly].sort());
   });
 
@@ -153,12 +153,12 @@ describe.each(kinds)("$name keys", (kind) => {
       const page = await api.call(kind.list, { filter: `actor_id="${key.actor_id}"`, page_size: 1000 });
       expect(page[kind.listed]).toContainEqual(key);
       if (VerifyApiKeyResponseSchema.fields.some((shown) => shown.name === name)) {
-        // The second answer comes from the cache.
+        // The second response comes from the cache.
         for (let times = 0; times < 2; times += 1) expect(await api.verify({ credential })).toMatchObject({ is_valid: true, [name]: one });
       }
     });
 
-    test("is a part of what a request id stands for", async () => {
+    test("is part of the payload of a request id", async () => {
       const base = { ...kind.base(), request_id: unique("request") };
       const first = await create({ ...base, [name]: one });
       expect((await create({ ...base, [name]: one })).key).toEqual(first.key);
@@ -172,7 +172,7 @@ describe.each(kinds)("$name keys", (kind) => {
   describe.each(writable.map((field) => [field.name, field] as const))("an update of %s", (name, field) => {
     const [one, another] = sampleOf(field);
 
-    test("writes it, with and without a mask, and is audited by its name", async () => {
+    test("writes it, with and without a mask, and the audit trail names it", async () => {
       const { key } = await create({ ...kind.base(), [name]: one });
       for (const [value, mask] of [
         [another, undefined],
@@ -186,7 +186,7 @@ describe.each(kinds)("$name keys", (kind) => {
       }
     });
 
-    test("leaves it alone if the mask does not name it, and clears it if the mask does and the key has no value", async () => {
+    test("does not change it if the mask does not name it, and clears it if the mask names it and the key has no value", async () => {
       const other = writable.find((each) => each !== field) as DescField;
       const { key } = await create({ ...kind.base(), [name]: one });
       expect(await update(key, { [name]: another }, other.jsonName)).toMatchObject({ [name]: one });
@@ -212,7 +212,7 @@ describe("a rotation", () => {
   const inputs = inputsOf(IssuedApiKeySchema);
   const overridable = inputs.filter(({ name }) => RotateIssuedApiKeyRequestSchema.fields.some((field) => field.name === name));
 
-  test("takes every field that an update may write; overridableFields names what it takes", () => {
+  test("accepts every field that an update may write; overridableFields names the fields that it accepts", () => {
     expect(namesOf(RotateIssuedApiKeyRequestSchema.fields)).toEqual(
       [...namesOf(overridable), "grace_period", "key_id", "override_mask", "request_id", "ttl"].sort(),
     );
@@ -229,7 +229,7 @@ describe("a rotation", () => {
     expect(await changedFields("AdminRotateIssuedApiKey", key.key_id)).toEqual([]);
   });
 
-  test.each(overridable.map((field) => [field.name, field] as const))("overrides %s, and is audited by its name", async (name, field) => {
+  test.each(overridable.map((field) => [field.name, field] as const))("overrides %s, and the audit trail names it", async (name, field) => {
     const [one, another] = sampleOf(field);
     for (const mask of [undefined, field.jsonName]) {
       const { key } = await api.issue({ [name]: one });
@@ -247,7 +247,7 @@ describe("a rotation", () => {
   });
 });
 
-/** The comment of a field in a proto file, in one line. */
+/** The comment of a field in a proto file, as one line. */
 function commentOf(file: string, fieldName: string): string {
   const lines = readFileSync(`proto/keywright/v2alpha1/${file}`, "utf8")
     .split("\n")
@@ -261,13 +261,13 @@ test.each([
   ["issued_api_key.proto", "update_mask", attributeFields],
   ["imported_api_key.proto", "update_mask", attributeFields],
   ["issued_api_key.proto", "override_mask", overridableFields],
-] as const)("in %s the comment of %s names the fields it may name", (file, mask, fields) => {
+] as const)("in %s the comment of %s lists the fields that it may name", (file, mask, fields) => {
   const words = commentOf(file, mask).match(/\w+/g) ?? [];
   expect(words).toEqual(expect.arrayContaining(Object.values(fields)));
 });
 
 test.each(inputsOf(ImportedApiKeySchema).map((field) => [field.name, field] as const))(
-  "the request id of a batch stands for %s too",
+  "%s is part of the payload of a batch's request id",
   async (name, field) => {
     const [one, another] = sampleOf(field);
     const base = { raw_key: unique("raw"), name: "n", actor_id: "a" };

@@ -15,7 +15,7 @@ let api: Api;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "keywright-quota-"));
   const start = () => startApi("grpc", { dataDir, env: { KEYWRIGHT_MAX_KEYS: String(maxKeys) } });
-  // An SQLite file is one process's own.
+  // Only one process can use an SQLite file.
   apis = isOnMongo ? [await start(), await start()] : [await start()];
   api = apis[0] as Api;
 });
@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test("many issues and imports at once, in every process: exactly as many keys as there may be", async () => {
+test("concurrent issues and imports in all processes create exactly as many keys as the quota allows", async () => {
   for (const name of ["one", "two", "three"]) await api.issue({ name });
   const outcomes = await Promise.allSettled(
     Array.from({ length: 30 }, async (_, index) => {
@@ -38,7 +38,7 @@ test("many issues and imports at once, in every process: exactly as many keys as
   expect(made.reduce((sum, count) => sum + count, 0)).toBe(maxKeys - 3);
 });
 
-test("one more is refused with the limit and the use; in a batch each item for itself", async () => {
+test("one more is refused with the limit and the use; in a batch, per item", async () => {
   const refusal = await api.refused("AdminIssueApiKey", {});
   expect(refusal).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "KEY_QUOTA_EXHAUSTED" });
   expect(refusal.details).toContainEqual({

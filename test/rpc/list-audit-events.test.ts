@@ -17,11 +17,11 @@ async function events(filter: string, more: JsonObject = {}): Promise<JsonObject
   return (audit_events ?? []) as JsonObject[];
 }
 
-/** Method, and what else an event says beside who and when. */
+/** The content of an event apart from who and when. */
 const gist = ({ method, key_ids, changed_fields, revocation_reason, error_reason }: JsonObject) =>
   JSON.parse(JSON.stringify({ method, key_ids, changed_fields, revocation_reason, error_reason }));
 
-test("each kind of change of an issued key has its event, the newest first", async () => {
+test("each kind of change of an issued key has its event, newest first", async () => {
   const issued = await api.issue({ name: "one", scopes: ["read"] });
   const { keyId } = issued;
   const resource = { key_id: keyId, name: "two", scopes: ["read"] };
@@ -29,7 +29,7 @@ test("each kind of change of an issued key has its event, the newest first", asy
   const rotated = await api.call("AdminRotateIssuedApiKey", { key_id: keyId, scopes: [] });
   const successor = String((rotated.issued_api_key as JsonObject).key_id);
   await api.call("RevokeApiKey", { credential: rotated.secret as string, reason: compromised }, { token: null });
-  // Nothing is changed any more.
+  // This changes nothing any more.
   await api.call("AdminRevokeApiKey", { key_id: successor, reason: "REVOCATION_REASON_SUPERSEDED" });
 
   const rotation = { method: "AdminRotateIssuedApiKey", key_ids: [keyId, successor], changed_fields: ["scopes"] };
@@ -48,7 +48,7 @@ test("each kind of change of an issued key has its event, the newest first", asy
   expect(JSON.stringify(found)).not.toContain(issued.secret);
 });
 
-test("and of imported keys; a batch has one event for all that it added", async () => {
+test("so does each kind of change of imported keys; a batch has one event for all added keys", async () => {
   const item = (raw_key: string) => ({ raw_key, name: "n", actor_id: "a" });
   const { key_id: one } = await api.call("AdminImportApiKey", { ...item("raw-1"), metadata: { note: "private-note" } });
   const batch = await api.call("AdminBatchImportApiKeys", { requests: [item("raw-1"), item("raw-2"), item("raw-3")] });
@@ -73,7 +73,7 @@ test("and of imported keys; a batch has one event for all that it added", async 
   expect(JSON.stringify(found)).not.toMatch(/raw-|-note|why-it-was/);
 });
 
-test("a call is found by its request id and time; a credential sent as a request id is not kept", async () => {
+test("a call is found by its request id and time; a credential sent as a request id is not stored", async () => {
   const before = new Date().toISOString();
   await sleep(5);
   const { keyId, secret } = await api.issue();
@@ -84,7 +84,7 @@ test("a call is found by its request id and time; a credential sent as a request
   expect(await events(`key_id=${keyId} AND event_time<"${before}"`)).toEqual([]);
 });
 
-test("pages hold for one filter and hold every event once", async () => {
+test("page tokens are valid for one filter, and the pages contain every event once", async () => {
   const { keyId } = await api.issue();
   for (let index = 0; index < 6; index += 1) {
     await api.call("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, name: `name ${index}` }, update_mask: "name" });
@@ -103,7 +103,7 @@ test("pages hold for one filter and hold every event once", async () => {
   expect(ids).toEqual((await events(filter)).map(({ event_id }) => event_id));
 });
 
-test("auditors read it, verifiers do not, and are found in it with strangers: who was refused, and for what", async () => {
+test("auditors may read it and verifiers may not; it lists refused callers, known or not, with the reason", async () => {
   await api.call("AdminListAuditEvents", {}, { token: tokens.auditor });
   for (const token of [tokens.verifier, null, "not-a-token"]) await api.refused("AdminListAuditEvents", {}, { token });
   const refusals = () => events("method=AdminListAuditEvents");

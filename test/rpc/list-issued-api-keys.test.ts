@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, delay, faults, startApi } from "../support/api.ts";
 
 let api: Api;
-/** Ids by what became of the key; all of one actor. */
+/** Ids by the status of the key; all of one actor. */
 const keys: Record<"ACTIVE" | "REVOKED" | "EXPIRED", string[]> = { ACTIVE: [], REVOKED: [], EXPIRED: [] };
 
 beforeAll(async () => {
@@ -24,7 +24,7 @@ async function list(request: JsonObject): Promise<{ keyIds: string[]; keys: Json
   return { keyIds: listed.map(({ key_id }) => String(key_id)), keys: listed, nextPageToken: String(next_page_token) };
 }
 
-test("is in the order of ids, which is that of creation", async () => {
+test("is in the order of ids, which is the order of creation", async () => {
   const { keyIds } = await list({ page_size: 1000 });
   expect(keyIds).toEqual(keyIds.toSorted());
   expect(keyIds).toHaveLength(60);
@@ -40,7 +40,7 @@ test.each([
   expect([keyIds.length, nextPageToken !== ""]).toEqual([shown, shown < 60]);
 });
 
-test("order_by runs through the pages in both directions, and a page token belongs to its order", async () => {
+test("order_by works across pages in both directions, and a page token belongs to its order", async () => {
   const upwards = await list({ page_size: 1000, order_by: "create_time" });
   expect(upwards.keyIds.toSorted()).toEqual(upwards.keyIds);
   const joined: string[] = [];
@@ -55,16 +55,19 @@ test("order_by runs through the pages in both directions, and a page token belon
   expect(faults(await api.refused("AdminListIssuedApiKeys", other))).toEqual(["INVALID_ARGUMENT", "page_token"]);
 });
 
-test.each(["key_id", "create_time down", "create_time, expire_time"])("order_by %s is refused by name", async (order_by) => {
-  expect(faults(await api.refused("AdminListIssuedApiKeys", { order_by }))).toEqual(["INVALID_ARGUMENT", "order_by"]);
-});
+test.each(["key_id", "create_time down", "create_time, expire_time"])(
+  "order_by %s is refused, and the error names the field",
+  async (order_by) => {
+    expect(faults(await api.refused("AdminListIssuedApiKeys", { order_by }))).toEqual(["INVALID_ARGUMENT", "order_by"]);
+  },
+);
 
-test("order_by is refused with a filter that its index does not serve", async () => {
+test("order_by is refused with a filter that its index cannot serve", async () => {
   const request = { order_by: "create_time", filter: 'name="x"' };
   expect(faults(await api.refused("AdminListIssuedApiKeys", request))).toEqual(["INVALID_ARGUMENT", "order_by"]);
 });
 
-test("total_size counts the keys of all pages, where it was asked for", async () => {
+test("total_size counts the keys of all pages if it is requested", async () => {
   const filter = 'actor_id="one" AND status=KEY_STATUS_ACTIVE';
   expect((await api.call("AdminListIssuedApiKeys", { filter, page_size: 3, include_total_size: true })).total_size).toBe(10);
   expect(await api.call("AdminListIssuedApiKeys", { filter, page_size: 3 })).not.toHaveProperty("total_size");
@@ -112,11 +115,11 @@ describe("filters", () => {
     'metadata="x"',
     "actor_id=one)",
     "constructor=x",
-  ])("%s is refused by name", async (filter) => {
+  ])("%s is refused, and the error names the filter", async (filter) => {
     expect(faults(await api.refused("AdminListIssuedApiKeys", { filter }))).toEqual(["INVALID_ARGUMENT", "filter"]);
   });
 
-  test("a filter walks over all pages", async () => {
+  test("a filter applies to all pages", async () => {
     const found: string[] = [];
     let page_token = "";
     do {
@@ -128,14 +131,14 @@ describe("filters", () => {
   });
 });
 
-test("a page token outlives a key that was added meanwhile", async () => {
+test("a page token stays valid when a key is added", async () => {
   const first = await list({ page_size: 59 });
   const { keyId } = await api.issue({ actor_id: "late" });
   expect((await list({ page_size: 59, page_token: first.nextPageToken })).keyIds.at(-1)).toBe(keyId);
 });
 
-// Last, as it adds a key.
-test("keys that expire soon, and keys that were unused for long, are found in one call", async () => {
+// Last, because it adds a key.
+test("keys that expire soon, and keys that were not used for long, are found in one call", async () => {
   const soon = new Date(Date.now() + 7 * 86_400_000).toISOString();
   const { keyId } = await api.issue({
     actor_id: "finder",

@@ -7,12 +7,12 @@ import { parseKeyFilter } from "../../src/core/key-filter.ts";
 import { reasonFromMessage, reasonToMessage, statusToMessage, visibilityFromMessage, visibilityToMessage } from "../../src/rpc/message.ts";
 import { refusals } from "../../src/rpc/verified.ts";
 
-/** The values of an enum beside UNSPECIFIED, by their names. */
+/** The values of an enum except UNSPECIFIED, by name. */
 function valuesOf(schema: DescEnum): [name: string, value: number][] {
   return schema.values.filter(({ number }) => number !== 0).map(({ name, number }) => [name, number]);
 }
 
-test.each(valuesOf(KeyStatusSchema))("%s can be filtered on, and is shown for the keys that the filter leaves", (name, value) => {
+test.each(valuesOf(KeyStatusSchema))("%s can be filtered on, and is shown for the matching keys", (name, value) => {
   const { status } = parseKeyFilter(`status=${name}`);
   expect(status === undefined ? undefined : statusToMessage[status]).toBe(value);
 });
@@ -25,6 +25,6 @@ test.each(valuesOf(RevocationReasonSchema))("%s is read and shown", (_name, valu
   expect(reasonToMessage(reasonFromMessage(value as RevocationReason))).toBe(value);
 });
 
-test.each(valuesOf(VerificationErrorCodeSchema))("%s is the error of some refusal", (_name, value) => {
+test.each(valuesOf(VerificationErrorCodeSchema))("%s is the error of a refusal", (_name, value) => {
   expect(Object.values(refusals).map(([errorCode]) => errorCode)).toContain(value);
 });

@@ -22,7 +22,7 @@ const objects = [
 describe.each(objects)("%s", (object) => {
   const problem = (field: string) => expect.stringContaining(`${field}: must not have a member named __proto__`);
 
-  test("is no metadata of a new, imported, updated or rotated key", async () => {
+  test("is refused as metadata of a new, imported, updated or rotated key", async () => {
     const { keyId } = await api.issue();
     const requests: [string, string, string][] = [
       ["POST", `${admin}/issuedApiKeys`, `{"metadata":${object}}`],
@@ -37,13 +37,13 @@ describe.each(objects)("%s", (object) => {
     expect(await api.get(keyId)).not.toHaveProperty("metadata");
   });
 
-  test("is no custom claim", async () => {
+  test("is refused as a custom claim", async () => {
     const { secret } = await api.issue();
     const answer = await send("POST", `${admin}/apiKeys:derive`, { body: `{"credential":"${secret}","custom_claims":${object}}` });
     expect([answer.status, answer.json.message]).toEqual([400, problem("custom_claims")]);
   });
 
-  test("over Connect and gRPC neither", async () => {
+  test("is refused over Connect and gRPC too", async () => {
     const path = "/keywright.v2alpha1.ApiKeysService/AdminIssueApiKey";
     const answer = await send("POST", path, { body: `{"metadata":${object}}` });
     expect([answer.status, answer.json.message]).toEqual([400, problem("metadata")]);

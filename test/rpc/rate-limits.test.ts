@@ -16,7 +16,7 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 const limited = "VERIFICATION_ERROR_RATE_LIMITED";
 const policy = (quota: number, window = "3600s", unit = "requests") => ({ rate_limit_policy: { quota: String(quota), window, unit } });
 
-/** What verify says of the limit: valid or the error code, and the units left. */
+/** The limit's result in verify: valid or the error code, and the remaining units. */
 const outcome = async (request: JsonObject) => outcomeOf(await api.verify(request));
 const outcomeOf = ({ error_code, rate_limit_remaining }: JsonObject) => [error_code ?? "valid", rate_limit_remaining ?? null];
 const outcomes = async (...requests: JsonObject[]) => {
@@ -26,7 +26,7 @@ const outcomes = async (...requests: JsonObject[]) => {
 };
 
 describe("a key with a policy", () => {
-  test("verifies as often as its quota, then is refused and told when it will be whole", async () => {
+  test("verifies as often as its quota allows, then is refused and told when the quota is complete again", async () => {
     const { keyId, secret } = await api.issue({ ...policy(2), actor_id: "user_1", scopes: ["a"] });
     expect(await outcomes({ credential: secret }, { credential: secret })).toEqual([
       ["valid", "1"],
@@ -49,7 +49,7 @@ describe("a key with a policy", () => {
     expect(untilWholeMs).toBeLessThan(3_601_000);
   });
 
-  test("recovers at the rate", async () => {
+  test("is refilled at the rate", async () => {
     const { secret } = await api.issue(policy(5, "1s"));
     await outcome({ credential: secret, cost: 5 });
     expect((await outcome({ credential: secret, cost: 5 }))[0]).toBe(limited);
@@ -57,7 +57,7 @@ describe("a key with a policy", () => {
     expect(await outcome({ credential: secret, cost: 5 })).toEqual(["valid", "0"]);
   });
 
-  test("pays what the call costs, nothing for a look, and never half", async () => {
+  test("pays the cost of the call, nothing for a cost of 0, and never a part", async () => {
     const { secret } = await api.issue(policy(10));
     const credential = secret;
     expect(
@@ -79,7 +79,7 @@ describe("a key with a policy", () => {
     expect((await api.refused("AdminVerifyApiKey", { credential, cost: -1 })).violations.map(({ field }) => field)).toEqual(["cost"]);
   });
 
-  test("pays nothing for what is refused on other grounds", async () => {
+  test("pays nothing for calls that are refused for other reasons", async () => {
     const { keyId, secret } = await api.issue({ ...policy(3), scopes: ["a"], ip_restriction: { allowed_cidrs: ["192.0.2.0/24"] } });
     const mine = { credential: secret, client_ip: "192.0.2.1" };
     await outcomes(
@@ -93,7 +93,7 @@ describe("a key with a policy", () => {
     expect(await outcome(mine)).toEqual(["VERIFICATION_ERROR_REVOKED", null]);
   });
 
-  test("counts from the cache and past it alike", async () => {
+  test("counts the same with and without the cache", async () => {
     const { secret } = await api.issue(policy(4));
     const left: unknown[] = [];
     for (const cacheControl of ["no-store", "max-age=0", "no-cache", "max-age=0", "no-store"]) {
@@ -102,7 +102,7 @@ describe("a key with a policy", () => {
     expect(left).toEqual(["3", "2", "1", "0", "0"]);
   });
 
-  test("keeps what it spent when its policy changes, and is free without one", async () => {
+  test("keeps spent units when its policy changes, and has no limit without one", async () => {
     const { keyId, secret } = await api.issue(policy(10, "86400s"));
     await outcome({ credential: secret, cost: 6 });
     const change = (issued_api_key: JsonObject) =>
@@ -138,7 +138,7 @@ test("derived tokens count against their root key", async () => {
   ]);
 });
 
-test("other units are kept and returned, not enforced", async () => {
+test("other units are stored and returned, but not enforced", async () => {
   const { secret, key } = await api.issue(policy(1, "60s", "content-bytes"));
   expect(key.rate_limit_policy).toEqual({ quota: "1", window: "60s", unit: "content-bytes" });
   expect(await outcomes({ credential: secret }, { credential: secret })).toEqual([
@@ -147,7 +147,7 @@ test("other units are kept and returned, not enforced", async () => {
   ]);
 });
 
-test("in a batch each item pays, in order", async () => {
+test("each item of a batch pays, in order", async () => {
   const [one, two] = [await api.issue(policy(3)), await api.issue(policy(1))];
   const batch = async (...requests: JsonObject[]) =>
     ((await api.call("AdminBatchVerifyApiKeys", { requests })).results as JsonObject[]).map(outcomeOf);
@@ -165,7 +165,7 @@ test("in a batch each item pays, in order", async () => {
   ]);
 });
 
-test("headers say the same, without naming the key", async () => {
+test("headers contain the same, without naming the key", async () => {
   const { secret } = await api.issue(policy(2, "60s"));
   const headers = async () => {
     const answer = await send("POST", "/v2alpha1/admin/apiKeys:verify", { body: { credential: secret } });
@@ -184,7 +184,7 @@ test("headers say the same, without naming the key", async () => {
   expect([none.headers.get("ratelimit-policy"), none.headers.get("ratelimit")]).toEqual([null, null]);
 });
 
-test("a refused verification is no use of the key", async () => {
+test("a refused verification is not a use of the key", async () => {
   const { keyId, secret } = await api.issue(policy(1));
   await api.verify({ credential: secret });
   const usedBy = async () => asObject(await api.get(keyId)).last_used_time;

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => api?.[Symbol.asyncDispose]());
 
 test.each(["REVOCATION_REASON_KEY_COMPROMISE", "REVOCATION_REASON_AFFILIATION_CHANGED", "REVOCATION_REASON_SUPERSEDED", withdrawn])(
-  "%s is kept",
+  "%s is stored",
   async (reason) => {
     const { keyId, secret } = await api.issue();
     await api.call("AdminRevokeApiKey", { key_id: keyId, reason });
@@ -48,7 +48,7 @@ describe("the reason of a revoked key", () => {
     [withdrawn, reasons.affiliation],
     [reasons.affiliation, withdrawn],
     [withdrawn, withdrawn],
-  ])("does not sink from %s to %s", async (first, second) => {
+  ])("is not lowered from %s to %s", async (first, second) => {
     const { keyId } = await api.issue();
     await api.call("AdminRevokeApiKey", { key_id: keyId, reason: first, ...(first === withdrawn && { description: "first" }) });
     const before = await api.get(keyId);
@@ -56,7 +56,7 @@ describe("the reason of a revoked key", () => {
     expect(await api.get(keyId)).toEqual(before);
   });
 
-  test("rises for the old key of a rotation, and the description goes with the reason that it explained", async () => {
+  test("is raised for the old key of a rotation, and a description is removed with the reason that it explained", async () => {
     const { keyId } = await api.issue();
     await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
     expect(await api.get(keyId)).toMatchObject({ revocation_reason: reasons.superseded });
@@ -67,19 +67,19 @@ describe("the reason of a revoked key", () => {
     expect([revocation_reason, revocation_description]).toEqual([reasons.compromise, ""]);
   });
 
-  test("each call that raises it, and each report of a compromise, is in the audit trail", async () => {
+  test("is in the audit trail for each call that raises it, and for each report of a compromise", async () => {
     const { keyId } = await api.issue();
     for (const reason of [reasons.superseded, reasons.compromise, reasons.superseded, reasons.compromise]) {
       await api.call("AdminRevokeApiKey", { key_id: keyId, reason });
     }
     const filter = `key_id="${keyId}" AND method="AdminRevokeApiKey"`;
     const { audit_events } = await api.call("AdminListAuditEvents", { filter });
-    // The newest first.
+    // Newest first.
     const seen = (audit_events as JsonObject[]).map(({ revocation_reason }) => revocation_reason);
     expect(seen).toEqual([reasons.compromise, reasons.compromise, reasons.superseded]);
   });
 
-  test("20 that rise at once: all succeed and are in the audit trail, and one of them changes it", async () => {
+  test("is raised by 20 concurrent calls: all succeed and are in the audit trail, and one of them changes it", async () => {
     const { keyId } = await api.issue();
     await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
     const before = await api.get(keyId);
@@ -94,7 +94,7 @@ describe("the reason of a revoked key", () => {
   });
 });
 
-test("20 revocations at once all succeed with one reason", async () => {
+test("20 concurrent revocations all succeed with one reason", async () => {
   const { keyId } = await api.issue();
   const descriptions = Array.from({ length: 20 }, (_, index) => `number ${index}`);
   await Promise.all(descriptions.map((description) => api.call("AdminRevokeApiKey", { key_id: keyId, reason: withdrawn, description })));
@@ -121,19 +121,19 @@ describe("refused", () => {
     expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });
   });
 
-  test("an absent key", async () => {
+  test("an unknown key", async () => {
     expect(faults(await api.refused("AdminRevokeApiKey", { key_id: "absent", reason: withdrawn }))).toEqual(["NOT_FOUND"]);
   });
 });
 
-test("a description of 1024 characters is kept", async () => {
+test("a description of 1024 characters is stored", async () => {
   const { keyId } = await api.issue();
   const description = "ü".repeat(1024);
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason: withdrawn, description });
   expect((await api.get(keyId)).revocation_description).toBe(description);
 });
 
-test.each(["Issued", "Imported"] as const)("AdminRevoke%sApiKey revokes its own kind and does not find the other", async (kind) => {
+test.each(["Issued", "Imported"] as const)("AdminRevoke%sApiKey revokes only keys of its own kind", async (kind) => {
   const method = `AdminRevoke${kind}ApiKey`;
   const { keyId: issued, secret } = await api.issue();
   const raw_key = `sk of ${kind}`;

@@ -25,7 +25,7 @@ const everything = {
   visibility: "KEY_VISIBILITY_PUBLIC",
 };
 
-test("the new key has all that the old one had, its expiry too, but not its use", async () => {
+test("the new key has everything that the old one had, including its expiry, but not its last use", async () => {
   const { keyId, key, secret } = await api.issue(everything);
   await api.verify({ credential: secret });
   const rotated = await rotate(keyId);
@@ -59,13 +59,13 @@ describe("overrides", () => {
     expect((await rotate(keyId, overrides)).key).toMatchObject(expected);
   });
 
-  test("override_mask takes away what protobuf cannot show as present", async () => {
+  test("override_mask clears fields that protobuf cannot show as present", async () => {
     const { keyId } = await api.issue(everything);
     const { key } = await rotate(keyId, { override_mask: "scopes,ipRestriction", name: "not in the mask" });
     expect([key.name, key.scopes, key.ip_restriction, key.metadata]).toEqual(["whole", undefined, undefined, { a: 1 }]);
   });
 
-  test("override_mask names what may be overridden only", async () => {
+  test("override_mask may name only fields that may be overridden", async () => {
     const { keyId } = await api.issue();
     const refusal = await api.refused("AdminRotateIssuedApiKey", { key_id: keyId, override_mask: "name,actorId" });
     expect(faults(refusal)).toEqual(["INVALID_ARGUMENT", "override_mask"]);
@@ -74,25 +74,25 @@ describe("overrides", () => {
 });
 
 describe("only an active key", () => {
-  test("not a revoked one", async () => {
+  test("is rotated, not a revoked one", async () => {
     const { keyId } = await api.issue();
     await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
     expect(faults(await api.refused("AdminRotateIssuedApiKey", { key_id: keyId }))).toEqual(["FAILED_PRECONDITION"]);
     expect(await api.get(keyId)).toMatchObject({ revocation_reason: "REVOCATION_REASON_KEY_COMPROMISE" });
   });
 
-  test("not an expired one", async () => {
+  test("is rotated, not an expired one", async () => {
     const { keyId } = await api.issue({ ttl: "1s" });
     await delay(1050);
     expect(faults(await api.refused("AdminRotateIssuedApiKey", { key_id: keyId }))).toEqual(["FAILED_PRECONDITION"]);
   });
 
-  test("not an absent one", async () => {
+  test("is rotated, not an unknown one", async () => {
     expect(faults(await api.refused("AdminRotateIssuedApiKey", { key_id: "absent" }))).toEqual(["NOT_FOUND"]);
   });
 });
 
-test("of 20 rotations at once exactly one wins, and one new key is there", async () => {
+test("of 20 concurrent rotations exactly one succeeds, and there is one new key", async () => {
   const { keyId, secret } = await api.issue({ actor_id: "contended" });
   await api.verify({ credential: secret });
   const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => rotate(keyId)));

@@ -28,7 +28,7 @@ const derive = async (credential: string, more: JsonObject = {}): Promise<JsonOb
 };
 const secondsBetween = (from: unknown, to: unknown) => (Date.parse(String(to)) - Date.parse(String(from))) / 1000;
 
-test("within the grace both keys verify; the old one says who replaced it and when it ends", async () => {
+test("within the grace period both keys verify; the old one shows its successor and its expiry", async () => {
   const first = await api.issue();
   expect(first.key).toMatchObject({ lineage_id: first.keyId });
   const rotated = await rotate(first.keyId, { grace_period: "3600s" });
@@ -50,7 +50,7 @@ test("within the grace both keys verify; the old one says who replaced it and wh
   expect([await stateOf(first.secret), await stateOf(rotated.secret)]).toEqual(["VALID", revoked]);
 });
 
-test("at the end of the grace the old key and its tokens are expired, and no update prolongs its life", async () => {
+test("at the end of the grace period the old key and its tokens are expired, and no update prolongs its life", async () => {
   const first = await api.issue();
   const rotated = await rotate(first.keyId, { grace_period: "2s" });
   const { token, claims } = await derive(first.secret);
@@ -67,14 +67,14 @@ test("at the end of the grace the old key and its tokens are expired, and no upd
   expect(await stateOf(rotated.secret)).toBe("VALID");
 });
 
-test("the grace never prolongs the life of the old key; ttl gives the new key a life of its own", async () => {
+test("the grace period never prolongs the life of the old key; ttl gives the new key its own life", async () => {
   const first = await api.issue({ ttl: "60s" });
   const rotated = await rotate(first.keyId, { grace_period: "3600s", ttl: "7200s" });
   expect(rotated.old.expire_time).toBe(first.key.expire_time);
   expect(secondsBetween(rotated.key.create_time, rotated.key.expire_time)).toBe(7200);
 });
 
-test("revoking the new key leaves the old one its grace, and revoking the old one ends just that", async () => {
+test("revoking the new key does not end the old one's grace period, and revoking the old one ends only that one", async () => {
   const first = await api.issue();
   const rotated = await rotate(first.keyId, { grace_period: "3600s" });
   await revoke(rotated.keyId);
@@ -87,7 +87,7 @@ test("revoking the new key leaves the old one its grace, and revoking the old on
   expect([await stateOf(other.secret), await stateOf(next.secret)]).toEqual([revoked, "VALID"]);
 });
 
-test("a repeated request_id answers the same keys without the secret and rotates once", async () => {
+test("a repeated request_id returns the same keys without the secret and rotates once", async () => {
   const first = await api.issue({ rate_limit_policy: { quota: "5", window: "60s" } });
   const request = { grace_period: "3600s", request_id: `r-${first.keyId}`, rate_limit_policy: { quota: "7", window: "60s" } };
   const all = await Promise.all(Array.from({ length: 8 }, () => rotate(first.keyId, request)));
@@ -106,7 +106,7 @@ test("a repeated request_id answers the same keys without the secret and rotates
   expect((audit_events as JsonObject[]).filter(({ error_reason }) => error_reason === undefined)).toHaveLength(1);
 });
 
-test("bounds of the new fields", async () => {
+test("the new fields have bounds", async () => {
   const { keyId } = await api.issue();
   for (const [field, value] of [
     ["grace_period", "2592001s"],
@@ -128,7 +128,7 @@ test("a chain of rotations shares one rate limit", async () => {
   expect(await stateOf(last.secret)).toBe("RATE_LIMITED: the key's rate limit is exhausted");
 });
 
-test("a chain counts once in the quota for as long as one of its keys verifies", async () => {
+test("a chain counts once in the quota as long as one of its keys verifies", async () => {
   const first = await api.issue();
   let made = 0;
   const exhausted = async (): Promise<string> => {

@@ -10,7 +10,7 @@ import type { RunningServer } from "../support/server-process.ts";
 
 const [admin, bounded, expired, elsewhere] = [token(), token(), token(), token()];
 let server: RunningServer;
-/** With the role `admin`, and the ceiling `[read, write]`. */
+/** A client with the role `admin` and the ceiling `[read, write]`. */
 let client: Client;
 
 beforeAll(async () => {
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 const limit = { quota: "10", window: "60s" };
 
-/** A key that an administrator without a ceiling issued. */
+/** A key issued by an administrator without a ceiling. */
 async function keyOf(key: JsonObject): Promise<{ key_id: string; secret: string }> {
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", key, { token: admin });
   return { key_id: String(asObject(issued_api_key).key_id), secret: String(secret) };
@@ -42,7 +42,7 @@ async function expectBeyond(methodName: string, request: JsonObject, field: stri
   expect(reply, methodName).toMatchObject({ code: "PERMISSION_DENIED", reason: "PERMISSION_DENIED", violations: [{ field }] });
 }
 
-test("scopes beyond the ceiling are refused wherever scopes are given", async () => {
+test("scopes beyond the ceiling are refused in every method that accepts scopes", async () => {
   const { key_id, secret } = await keyOf({ scopes: ["read", "root"] });
   const beyond = ["read", "root"];
   await expectBeyond("AdminIssueApiKey", { scopes: beyond }, "scopes[1]");
@@ -68,7 +68,7 @@ test("an item of a batch beyond the ceiling fails alone", async () => {
   }
 });
 
-test("what lies within the ceiling goes through, and so does what gives no scopes", async () => {
+test("calls within the ceiling succeed, and so do calls that grant no scopes", async () => {
   await succeed(client, "AdminIssueApiKey", { scopes: ["read", "write"] });
   const { key_id, secret } = await keyOf({ scopes: ["read", "root"] });
   await succeed(client, "AdminDeriveToken", { credential: secret, scopes: ["read"] });
@@ -102,7 +102,7 @@ test("a token that has expired is UNAUTHENTICATED, with the challenge of RFC 675
   expect(reply.headers.get("www-authenticate")).toBe('Bearer realm="keywright", error="invalid_token"');
 });
 
-test("a token whose tenants leave out the tenant of the call is refused", async () => {
+test("a token whose tenants do not include the tenant of the call is refused", async () => {
   for (const method of ["AdminIssueApiKey", "AdminListIssuedApiKeys"]) {
     const reply = await refused(client, method, {}, { token: elsewhere, headers: { "keywright-tenant": "default" } });
     expect(reply).toMatchObject({ code: "PERMISSION_DENIED", reason: "TENANT_DENIED" });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 
-test.each([compromised, "REVOCATION_REASON_AFFILIATION_CHANGED", "REVOCATION_REASON_SUPERSEDED"])("%s is taken", async (reason) => {
+test.each([compromised, "REVOCATION_REASON_AFFILIATION_CHANGED", "REVOCATION_REASON_SUPERSEDED"])("%s is accepted", async (reason) => {
   const { keyId, secret } = await api.issue();
   await api.verify({ credential: secret });
   await api.call("RevokeApiKey", { credential: secret, reason }, anonymous);
@@ -21,20 +21,20 @@ test.each([compromised, "REVOCATION_REASON_AFFILIATION_CHANGED", "REVOCATION_REA
   expect(await api.verify({ credential: secret })).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
 });
 
-test.each(["REVOCATION_REASON_PRIVILEGE_WITHDRAWN", "REVOCATION_REASON_UNSPECIFIED"])("%s is not", async (reason) => {
+test.each(["REVOCATION_REASON_PRIVILEGE_WITHDRAWN", "REVOCATION_REASON_UNSPECIFIED"])("%s is refused", async (reason) => {
   const { keyId, secret } = await api.issue();
   expect(faults(await api.refused("RevokeApiKey", { credential: secret, reason }, anonymous))).toEqual(["INVALID_ARGUMENT", "reason"]);
   expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });
 });
 
-test("a second time succeeds and keeps the first reason", async () => {
+test("a second revocation succeeds and keeps the first reason", async () => {
   const { keyId, secret } = await api.issue();
   for (const reason of [compromised, "REVOCATION_REASON_SUPERSEDED"])
     await api.call("RevokeApiKey", { credential: secret, reason }, anonymous);
   expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
 });
 
-test("the reason rises afterwards, and who raised it is in the audit trail", async () => {
+test("the reason can be raised afterwards, and the audit trail shows who raised it", async () => {
   const { keyId, secret } = await api.issue();
   await api.call("AdminRotateIssuedApiKey", { key_id: keyId });
   for (const reason of [compromised, "REVOCATION_REASON_AFFILIATION_CHANGED"])
@@ -44,7 +44,7 @@ test("the reason rises afterwards, and who raised it is in the audit trail", asy
   expect((audit_events as JsonObject[]).map(({ revocation_reason }) => revocation_reason)).toEqual([compromised]);
 });
 
-test("the compromise of one key cannot be reported again and again, so that nobody fills the audit trail with it", async () => {
+test("the compromise of one key cannot be reported without limit, so that nobody can fill the audit trail", async () => {
   const { keyId, secret } = await api.issue();
   const revoke = () => api.call("RevokeApiKey", { credential: secret, reason: compromised }, anonymous);
   for (let call = 0; call <= 10; call += 1) await revoke();
@@ -71,7 +71,7 @@ describe("a public key proves nothing", () => {
     expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });
   });
 
-  test("one that a rotation made public", async () => {
+  test("one made public by a rotation", async () => {
     const { keyId } = await api.issue();
     const { secret } = await api.call("AdminRotateIssuedApiKey", { key_id: keyId, visibility });
     const request = { credential: String(secret), reason: compromised };
@@ -88,7 +88,7 @@ describe("a public key proves nothing", () => {
     }
   });
 
-  test("nor raises it the reason of one that is revoked; an administrator can do both", async () => {
+  test("also not to raise the reason of a revoked one; an administrator can do both", async () => {
     const { keyId, secret } = await api.issue({ visibility });
     await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
     expect(await api.refused("RevokeApiKey", { credential: secret, reason: compromised }, anonymous)).toMatchObject(refusal);
@@ -97,7 +97,7 @@ describe("a public key proves nothing", () => {
     expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
   });
 
-  test("a token that was derived from one proves no more", async () => {
+  test("a token derived from one proves nothing either", async () => {
     const { secret } = await api.issue({ visibility });
     for (const algorithm of ["TOKEN_ALGORITHM_JWT", "TOKEN_ALGORITHM_MACAROON"]) {
       const { token } = await derive(api, secret, { algorithm });
@@ -109,7 +109,7 @@ describe("a public key proves nothing", () => {
 });
 
 describe("only the whole secret proves possession", () => {
-  test("not the key id, not a damaged secret, not one with another's id; all are refused alike", async () => {
+  test("not the key id, not a damaged secret, not one with another key's id; all are refused in the same way", async () => {
     const { keyId, secret } = await api.issue();
     const other = await api.issue();
     const last = secret.at(-1) === "0" ? "1" : "0";
@@ -124,7 +124,7 @@ describe("only the whole secret proves possession", () => {
     expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_ACTIVE" });
   });
 
-  test("and no derived token", async () => {
+  test("not a derived token", async () => {
     const jwt = `${base64url('{"alg":"EdDSA"}')}.${base64url('{"sub":"x"}')}.${base64url("signature")}`;
     for (const credential of [jwt, `mc_v1_${base64url("macaroon")}`]) {
       const refusal = await api.refused("RevokeApiKey", { credential, reason: compromised }, anonymous);

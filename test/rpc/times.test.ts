@@ -19,7 +19,7 @@ describe.each(["json-http", "grpc"] as const)("over %s", (over) => {
   });
   afterAll(() => api?.[Symbol.asyncDispose]());
 
-  test("a caveat with a time outside the years 1 to 9999 is INVALID_FORMAT and breaks nobody's batch", async () => {
+  test("a caveat with a time outside the years 1 to 9999 returns INVALID_FORMAT and does not affect others in the batch", async () => {
     const { secret } = await api.issue();
     const { token } = await api.call("AdminDeriveToken", { credential: secret, algorithm: "TOKEN_ALGORITHM_MACAROON" });
     const caveats = outside.flatMap((time) => [`time < ${time}`, `time > ${time}`]);
@@ -33,7 +33,7 @@ describe.each(["json-http", "grpc"] as const)("over %s", (over) => {
     ]);
   });
 
-  test("so is a time in a filter", async () => {
+  test("such a time in a filter is refused", async () => {
     for (const time of outside) {
       const refused = await api.refused("AdminListAuditEvents", { filter: `event_time < "${time}"` });
       expect(faults(refused)).toEqual(["INVALID_ARGUMENT", "filter"]);
@@ -41,7 +41,7 @@ describe.each(["json-http", "grpc"] as const)("over %s", (over) => {
   });
 });
 
-test("a time in a body outside the years 1 to 9999 is refused, also in a field that is read only, in JSON and in binary", async () => {
+test("a time in a body outside the years 1 to 9999 is refused, also in a read-only field, in JSON and in binary", async () => {
   await using api = await startApi("json-http");
   const { keyId } = await api.issue();
   const send = async (contentType: string, body: string | Uint8Array<ArrayBuffer>) => {
@@ -65,7 +65,7 @@ test("a time in a body outside the years 1 to 9999 is refused, also in a field t
   }
 });
 
-test("an item whose answer cannot be written is INTERNAL and breaks nobody's batch", async () => {
+test("an item whose result cannot be written returns INTERNAL and does not affect others in the batch", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "keywright-test-"));
   const file = join(dataDir, "keys.db");
   const options = { dataDir, env: { KEYWRIGHT_STORE: `sqlite://${file}`, KEYWRIGHT_CACHE: "none" } };

@@ -13,12 +13,12 @@ function update(keyId: string, key: JsonObject, updateMask?: string): Promise<Js
   return api.call("AdminUpdateIssuedApiKey", request);
 }
 
-test("without a mask it writes what is populated", async () => {
+test("without a mask it writes the populated fields", async () => {
   const { keyId, key } = await api.issue({ name: "old", scopes: ["a"], metadata: { a: 1 } });
   expect(await update(keyId, { name: "new", scopes: [] })).toEqual({ ...key, name: "new", update_time: expect.any(String) });
 });
 
-test("a mask that names nothing is none", async () => {
+test("an empty mask counts as absent", async () => {
   const { keyId, key } = await api.issue({ name: "old", metadata: { a: 1 } });
   expect(await update(keyId, { name: "new" }, "")).toEqual({ ...key, name: "new", update_time: expect.any(String) });
 });
@@ -29,7 +29,7 @@ test("a scope that is given twice counts once", async () => {
   expect((await api.get(keyId)).scopes).toEqual(["b", "a"]);
 });
 
-test("what it answers is what is stored", async () => {
+test("it returns the stored key", async () => {
   const { keyId } = await api.issue();
   const change = {
     name: "new",
@@ -43,7 +43,7 @@ test("what it answers is what is stored", async () => {
   expect(await api.get(keyId)).toEqual(updated);
 });
 
-test("verify sees a change at once, though the key is cached", async () => {
+test("verify sees a change at once, although the key is cached", async () => {
   const { keyId, secret } = await api.issue({ scopes: ["old"] });
   expect(await api.verify({ credential: secret })).toMatchObject({ scopes: ["old"] });
   await update(keyId, { scopes: ["new"] });
@@ -69,14 +69,14 @@ describe("what cannot change", () => {
   test.each<[JsonObject, string]>([
     [{ actor_id: "another" }, "issued_api_key.actor_id"],
     [{ visibility: "KEY_VISIBILITY_PUBLIC" }, "issued_api_key.visibility"],
-  ])("%j is refused, not dropped", async (change, field) => {
+  ])("%j is refused, not ignored", async (change, field) => {
     const { keyId, key } = await api.issue({ actor_id: "one" });
     const refusal = await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, name: "x", ...change } });
     expect(faults(refusal)).toEqual(["INVALID_ARGUMENT", field]);
     expect(await api.get(keyId)).toEqual(key);
   });
 
-  test("may be sent as it is", async () => {
+  test("may be sent unchanged", async () => {
     const { keyId, key } = await api.issue({ actor_id: "one" });
     expect(await update(keyId, { ...key, name: "x" })).toMatchObject({ name: "x" });
   });
@@ -91,11 +91,11 @@ test.each<[JsonObject, string]>([
   expect(faults(await api.refused("AdminUpdateIssuedApiKey", request))).toEqual(["INVALID_ARGUMENT", field]);
 });
 
-test("an absent key is NOT_FOUND", async () => {
+test("an unknown key returns NOT_FOUND", async () => {
   expect(faults(await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: "absent", name: "x" } }))).toEqual(["NOT_FOUND"]);
 });
 
-test("10 updates at once all take effect", async () => {
+test("10 concurrent updates all take effect", async () => {
   const { keyId } = await api.issue();
   const scopes = Array.from({ length: 10 }, (_, index) => [`s${index}`]);
   const updated = await Promise.all(scopes.map((each) => update(keyId, { scopes: each })));

@@ -14,7 +14,7 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 const errorCode = async (request: JsonObject, on = api, headers: Record<string, string> = {}) =>
   (await on.verify(request, { headers })).error_code ?? "valid";
 
-test("a valid key comes with all that its holder may do", async () => {
+test("a valid key is returned with all permissions of its holder", async () => {
   const { keyId, key, secret } = await api.issue({
     actor_id: "user_1",
     scopes: ["a", "b"],
@@ -39,7 +39,7 @@ test("a valid key comes with all that its holder may do", async () => {
   });
 });
 
-test("a key expires at its moment, in the cache too", async () => {
+test("a key expires on time, in the cache too", async () => {
   const { keyId, secret } = await api.issue({ ttl: "1s", actor_id: "user_1", scopes: ["a"] });
   expect(await errorCode({ credential: secret })).toBe("valid");
   await delay(1050);
@@ -54,7 +54,7 @@ test("a key expires at its moment, in the cache too", async () => {
   expect([reply.scopes, reply.metadata]).toEqual([undefined, undefined]);
 });
 
-test("damaged, forged and unknown keys are NOT_FOUND with one message", async () => {
+test("damaged, forged and unknown keys return NOT_FOUND with the same message", async () => {
   const { keyId, secret } = await api.issue();
   const other = await api.issue();
   const swapped = (at: number) => `${secret.slice(0, at)}${secret[at] === "0" ? "1" : "0"}${secret.slice(at + 1)}`;
@@ -76,7 +76,7 @@ test("damaged, forged and unknown keys are NOT_FOUND with one message", async ()
   ]);
 });
 
-test("a credential is not taken with white space around it", async () => {
+test("a credential with white space around it is refused", async () => {
   const { secret } = await api.issue();
   for (const credential of [` ${secret}`, `${secret}\n`]) expect(await errorCode({ credential })).not.toBe("valid");
 });
@@ -95,7 +95,7 @@ describe("required_scopes", () => {
     expect(await errorCode({ credential: secret, required_scopes })).toBe(expected);
   });
 
-  test("a revoked key is revoked, whatever is required", async () => {
+  test("a revoked key returns REVOKED, whatever scopes are required", async () => {
     const { keyId, secret } = await api.issue();
     await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
     expect(await errorCode({ credential: secret, required_scopes: ["a"] })).toBe("VERIFICATION_ERROR_REVOKED");
@@ -127,7 +127,7 @@ describe("IP restriction", () => {
     expect(await errorCode({ credential: secret, client_ip: "192.0.2.9" })).toBe("valid");
   });
 
-  test("without client_ip it is the caller's own address", async () => {
+  test("without client_ip the caller's own address counts", async () => {
     expect(await errorCode({ credential: (await bound("127.0.0.0/8")).secret })).toBe("valid");
     expect(await errorCode({ credential: (await bound("10.0.0.0/8")).secret })).toBe(denied);
   });
@@ -138,19 +138,19 @@ describe("IP restriction", () => {
     }
   });
 
-  test("X-Forwarded-For counts for nothing from a peer nobody trusts", async () => {
+  test("X-Forwarded-For is ignored from an untrusted peer", async () => {
     const { secret } = await bound("10.0.0.0/8");
     expect(await errorCode({ credential: secret }, api, { "x-forwarded-for": "10.0.0.1" })).toBe(denied);
   });
 
-  test.each(["grpc", "json-http"] as const)("X-Forwarded-For is walked from the right past trusted proxies, over %s", async (over) => {
+  test.each(["grpc", "json-http"] as const)("X-Forwarded-For is read from the right, past trusted proxies, over %s", async (over) => {
     await using behind = await startApi(over, { env: { KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.0/8,192.0.2.0/24" } });
     const { secret } = await behind.issue({ ip_restriction: { allowed_cidrs: ["10.0.0.0/8"] } });
     const cases = [
       ["10.0.0.1", "valid"],
       ["10.0.0.1, 192.0.2.1", "valid"],
       ["198.51.100.1,10.0.0.1 , 192.0.2.1,192.0.2.2", "valid"],
-      // Whatever a client writes itself stands to the left of its address.
+      // Entries that a client writes itself are to the left of its address.
       ["10.0.0.1, 198.51.100.1", denied],
       ["10.0.0.1, 198.51.100.1, 192.0.2.1", denied],
       ["10.0.0.1, nonsense, 192.0.2.1", denied],
@@ -165,7 +165,7 @@ describe("IP restriction", () => {
 });
 
 describe("last_used_time", () => {
-  test("shows within 5 s, on cache hits too, and only for what was valid", async () => {
+  test("is visible within 5 s, also after cache hits, and only for valid verifications", async () => {
     const used = await api.issue();
     const refusedKey = await api.issue({ ip_restriction: { allowed_cidrs: ["10.0.0.0/8"] } });
     await api.verify({ credential: used.secret });

@@ -22,7 +22,7 @@ const narrow = (on: Api, keyId: string) =>
 const errorCode = async (on: Api, request: JsonObject) =>
   String((await on.verify(request)).error_code ?? "valid").replace("VERIFICATION_ERROR_", "");
 
-/** What the server's own signing key makes of other claims. */
+/** Signs other claims with the server's own signing key. */
 async function forged(on: Api, token: string, claims: JsonObject): Promise<string> {
   const { keys } = JSON.parse(await readFile(join(on.server.dataDir, "signing-keys.json"), "utf8")) as { keys: [JsonWebKey] };
   const [header, payload] = token.split(".") as [string, string];
@@ -31,10 +31,10 @@ async function forged(on: Api, token: string, claims: JsonObject): Promise<strin
   return `${input}.${sign(null, Buffer.from(input), createPrivateKey({ key: keys[0], format: "jwk" })).toString("base64url")}`;
 }
 
-test("a valid token comes with what it says, and with what its key is", async () => {
+test("a valid token is returned with its claims and its key's attributes", async () => {
   const { keyId, secret } = await api.issue({ ...key, rate_limit_policy: { quota: "5", window: "60s" } });
   const { token, expireTimeMs } = await derive(api, secret, { scopes: ["read"], custom_claims: { team: "blue" } });
-  // Twice: the second time the signature is known.
+  // Twice: the second time the signature is remembered.
   for (let count = 0; count < 2; count += 1) {
     expect(await api.verify({ credential: token })).toMatchObject({
       is_valid: true,
@@ -54,7 +54,7 @@ test("a valid token comes with what it says, and with what its key is", async ()
   }
 });
 
-test("an expired token is EXPIRED, also when its signature is known", async () => {
+test("an expired token returns EXPIRED, even if its signature is remembered", async () => {
   const { token } = await derive(api, (await api.issue(key)).secret, { ttl: "1s" });
   expect(await errorCode(api, { credential: token })).toBe("valid");
   await delay(2050);
@@ -65,7 +65,7 @@ test("an expired token is EXPIRED, also when its signature is known", async () =
   });
 });
 
-test("what is damaged, foreign or for somebody else is refused with its code", async () => {
+test("damaged tokens, foreign tokens and tokens for another audience are refused with their codes", async () => {
   const { token } = await derive(api, (await api.issue(key)).secret);
   const [header, payload, signature] = token.split(".");
   const foreign = await startApi("json-http");
@@ -90,7 +90,7 @@ test("what is damaged, foreign or for somebody else is refused with its code", a
   }
 });
 
-test("a batch judges tokens like keys, each for itself", async () => {
+test("a batch judges tokens like keys, independently", async () => {
   const { secret, keyId } = await api.issue(key);
   const { token } = await derive(api, secret, { scopes: ["read"] });
   const requests: JsonObject[] = [
@@ -129,7 +129,7 @@ test("a token cannot be self-revoked", async () => {
   expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT" });
 });
 
-test("a macaroon that its holder narrowed", async () => {
+test("a macaroon narrowed by its holder", async () => {
   const { keyId, secret } = await api.issue(key);
   const { token } = await derive(api, secret, { algorithm: macaroon });
   const narrowed = (...caveats: string[]) => narrowMacaroon(token, caveats) as string;
@@ -158,7 +158,7 @@ test("a macaroon that its holder narrowed", async () => {
 });
 
 describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
-  test("a revoked key takes its tokens with it, and the tokens of those", async () => {
+  test("revoking a key ends its tokens and their tokens", async () => {
     const { keyId, secret } = await api.issue(key);
     const first = await derive(api, secret, { algorithm });
     const second = await derive(api, first.token, { algorithm });
@@ -167,7 +167,7 @@ describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
     for (const { token } of [first, second]) expect(await errorCode(api, { credential: token })).toBe("REVOKED");
   });
 
-  test("a key that is narrowed narrows its tokens", async () => {
+  test("narrowing a key narrows its tokens", async () => {
     const { keyId, secret } = await api.issue(key);
     const { token } = await derive(api, secret, { algorithm });
     await api.verify({ credential: token });
@@ -176,7 +176,7 @@ describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
     expect(await errorCode(api, { credential: token, required_scopes: ["write"] })).toBe("INSUFFICIENT_SCOPE");
   });
 
-  test("a deleted key takes its tokens with it, for good", async () => {
+  test("deleting a key ends its tokens permanently", async () => {
     const raw_key = `sk_live_${crypto.randomUUID()}`;
     const imported = { raw_key, name: "x", actor_id: "user_1", scopes: ["read"] };
     const { key_id } = await api.call("AdminImportApiKey", imported);
@@ -184,7 +184,7 @@ describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
     await api.call("AdminDeleteImportedApiKey", { key_id: String(key_id) });
     expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
     await delay(1050);
-    // It has the same id, and another life.
+    // It has the same id but is another key.
     expect((await api.call("AdminImportApiKey", imported)).key_id).toBe(key_id);
     expect(await errorCode(api, { credential: raw_key })).toBe("valid");
     expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
@@ -192,7 +192,7 @@ describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
   });
 });
 
-test("stateless: a token lives to its own expiry, whatever becomes of its key; but nothing more is derived from it", async () => {
+test("stateless: a token is valid until its own expiry, whatever happens to its key; but nothing more can be derived from it", async () => {
   await using own = await startApi("json-http", { env: { KEYWRIGHT_DERIVED_TOKENS: "stateless" } });
   const { keyId, secret } = await own.issue(key);
   const { token } = await derive(own, secret, { custom_claims: { team: "blue" } });

@@ -23,7 +23,7 @@ const endHeaders = 4;
 let server: TestServer;
 let listener: Listener;
 let port: number;
-/** Closes nothing because of a time limit. */
+/** This server closes nothing because of a time limit. */
 let patient: TestServer;
 let handled = 0;
 
@@ -49,7 +49,7 @@ afterEach(async () => {
 const errorJson = (httpStatus: number, code: number, status: string) =>
   expect.objectContaining({ code, details: [], error: expect.objectContaining({ code: httpStatus, status, details: [] }) });
 
-/** What a raw answer says: its status, and its body as JSON. */
+/** Parses a raw response: its status, and its body as JSON. */
 function parse(answer: Buffer): { status: number; connection: string | undefined; json: unknown } {
   const text = answer.toString("latin1");
   const [head = "", body = ""] = text.split("\r\n\r\n", 2);
@@ -63,7 +63,7 @@ function parse(answer: Buffer): { status: number; connection: string | undefined
 describe("HTTP/1.1 that is refused with 400", () => {
   const shapes: Record<string, string> = {
     "garbage bytes": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    "a bare word": "hello\r\n\r\n",
+    "a single word": "hello\r\n\r\n",
     "Content-Length beside Transfer-Encoding":
       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "Transfer-Encoding beside Content-Length":
@@ -81,13 +81,13 @@ describe("HTTP/1.1 that is refused with 400", () => {
     "bare LF at the end": "GET / HTTP/1.1\r\nHost: a\r\n\n",
     "bare CR in a header": "GET / HTTP/1.1\r\nHost: a\r\nX-One: a\rX-Two: b\r\n\r\n",
     "a NUL in a header": "GET / HTTP/1.1\r\nHost: a\r\nX-One: a\0b\r\n\r\n",
-    "a chunk size that is no number": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a chunk size that is not a number": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     "bare LF after a chunk size": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
-    "a chunk longer than it says": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+    "a chunk longer than its stated size": "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
     "no Host": "GET / HTTP/1.1\r\n\r\n",
     "two Hosts": "GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
-    "a Host that is none": "GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n",
-    "a version that is none": "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    "an invalid Host": "GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n",
+    "an invalid version": "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
   };
   for (const [name, bytes] of Object.entries(shapes)) {
     it(name, async () => {
@@ -100,37 +100,37 @@ describe("HTTP/1.1 that is refused with 400", () => {
 });
 
 describe("HTTP/1.1 that is refused in other ways", () => {
-  it("answers 431 to headers past 16 KiB, also where they go on", async () => {
+  it("returns 431 for headers beyond 16 KiB, even if they continue", async () => {
     const client = raw(port, `GET / HTTP/1.1\r\nHost: a\r\nX-One: ${"a".repeat(20_000)}`, "b".repeat(200_000));
     expect(parse(await client.closed())).toMatchObject({ status: 431, json: errorJson(431, 8, "RESOURCE_EXHAUSTED") });
   });
-  it("answers 431 to more headers than allowed, instead of dropping some", async () => {
+  it("returns 431 for more headers than allowed, instead of dropping some", async () => {
     const client = raw(port, `GET / HTTP/1.1\r\nHost: a\r\n${"x: y\r\n".repeat(100)}\r\n`);
     expect(parse(await client.closed())).toMatchObject({ status: 431, json: errorJson(431, 8, "RESOURCE_EXHAUSTED") });
   });
-  it("answers 413 to chunk extensions without end", async () => {
+  it("returns 413 for chunk extensions without end", async () => {
     const client = raw(port, `POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;${"a".repeat(30_000)}`);
     expect(parse(await client.closed()).status).toBe(413);
   });
-  it("answers 408 to headers that come too slowly", async () => {
+  it("returns 408 for headers that arrive too slowly", async () => {
     const client = raw(port, "GET / HTTP/1.1\r\n");
     const dribble = setInterval(() => client.socket.write("X: y\r\n"), 20);
     const answer = parse(await client.closed());
     clearInterval(dribble);
     expect(answer).toMatchObject({ status: 408, json: errorJson(408, 4, "DEADLINE_EXCEEDED") });
   });
-  it("answers 408 to a body that comes too slowly", async () => {
+  it("returns 408 for a body that arrives too slowly", async () => {
     const client = raw(port, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
     const dribble = setInterval(() => client.socket.write("a"), 20);
     const answer = parse(await client.closed());
     clearInterval(dribble);
     expect(answer.status).toBe(408);
   });
-  it("answers 405 to CONNECT", async () => {
+  it("returns 405 for CONNECT", async () => {
     const client = raw(port, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
     expect(parse(await client.closed())).toMatchObject({ status: 405, json: errorJson(405, 12, "UNIMPLEMENTED") });
   });
-  it("answers 417 to an unknown expectation", async () => {
+  it("returns 417 for an unknown expectation", async () => {
     const client = raw(port, "GET / HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\n\r\n");
     expect(parse(await client.closed())).toMatchObject({ status: 417, json: errorJson(417, 3, "INVALID_ARGUMENT") });
   });
@@ -143,7 +143,7 @@ describe("HTTP/1.1 that is served", () => {
     client.socket.write("a");
     expect((await client.closed()).toString()).toContain("\r\n\r\ndone");
   });
-  it("passes over an upgrade to h2c", async () => {
+  it("ignores an upgrade to h2c", async () => {
     const head =
       "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
     expect((await raw(port, head).closed()).toString()).toMatch(/^HTTP\/1.1 200 /);
@@ -151,7 +151,7 @@ describe("HTTP/1.1 that is served", () => {
   it("answers HTTP/1.0 without Host, and closes", async () => {
     expect((await raw(port, "GET / HTTP/1.0\r\n\r\n").closed()).toString()).toMatch(/^HTTP\/1.1 200 /);
   });
-  it("answers pipelined requests, and 400 to nonsense after them", async () => {
+  it("answers pipelined requests, and returns 400 for garbage after them", async () => {
     const one = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const client = raw(port, `${one}${one}`);
     await until(() => client.received().toString().split("\r\n\r\nok").length === 3);
@@ -160,12 +160,12 @@ describe("HTTP/1.1 that is served", () => {
   });
 });
 
-describe("connections that say too little", () => {
-  it("closes one that says nothing", async () => {
+describe("connections that send too little", () => {
+  it("closes one that sends nothing", async () => {
     await using strict = await serve(() => {}, { ...longTimes, headersTimeoutMs: 300 });
     expect(await raw(strict.port).closed()).toHaveLength(0);
   });
-  it("closes one that dribbles an HTTP/2 preface", async () => {
+  it("closes one that sends an HTTP/2 preface too slowly", async () => {
     await using strict = await serve(() => {}, { ...longTimes, headersTimeoutMs: 300 });
     const client = raw(strict.port);
     let at = 0;
@@ -220,7 +220,7 @@ describe("HTTP/2 floods", () => {
     await client.closed();
   };
 
-  it("takes a preface in single bytes", async () => {
+  it("accepts a preface in single bytes", async () => {
     const client = raw(patient.port);
     client.socket.setNoDelay(true);
     for (const byte of http2Preface) {
@@ -231,7 +231,7 @@ describe("HTTP/2 floods", () => {
     await until(() => frameTypes(client.received()).includes(frameType.data));
     client.socket.destroy();
   });
-  it("takes a first request in the same packet as the preface", async () => {
+  it("accepts a first request in the same packet as the preface", async () => {
     const client = raw(port, Buffer.concat([http2Preface, settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock)]));
     await until(() => frameTypes(client.received()).includes(frameType.data));
     client.socket.destroy();
@@ -282,7 +282,7 @@ describe("HTTP/2 floods", () => {
     await goesAway(frame(frameType.headers, endStream | endHeaders, 1, Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff])));
     await goesAway(frame(frameType.headers, endStream | endHeaders, 2, getHeaderBlock));
   });
-  it("resets a stream whose body does not come in time", async () => {
+  it("resets a stream whose body does not arrive in time", async () => {
     const client = raw(
       port,
       ...start,

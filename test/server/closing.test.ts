@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { closeAll } from "../../src/server/closing.ts";
 
-/** A stack of parts that are closed by name; those in `failing` throw, at once or later. */
+/** A stack of parts that are closed by name. Those in `failing` throw, at once or later. */
 function stackOf(failing: Readonly<Record<string, "at once" | "later">>) {
   const closed: string[] = [];
   const stack = new AsyncDisposableStack();
@@ -17,14 +17,14 @@ function stackOf(failing: Readonly<Record<string, "at once" | "later">>) {
 
 const lastFirst = ["fourth", "third", "second", "first"];
 
-test("closes the last first, and once", async () => {
+test("closes the last part first, and each part once", async () => {
   const { stack, closed } = stackOf({});
   await closeAll(stack);
   await closeAll(stack);
   expect(closed).toEqual(lastFirst);
 });
 
-test("one part that fails keeps no other from being closed, and its error is the error", async () => {
+test("if one part fails, the others are closed, and its error is reported", async () => {
   for (const when of ["at once", "later"] as const) {
     const { stack, closed } = stackOf({ third: when });
     await expect(closeAll(stack)).rejects.toThrow(/^third failed$/);
@@ -32,7 +32,7 @@ test("one part that fails keeps no other from being closed, and its error is the
   }
 });
 
-test("the errors of all parts that fail are reported, in their order", async () => {
+test("the errors of all parts that fail are reported, in order", async () => {
   const { stack, closed } = stackOf({ fourth: "later", second: "at once", first: "later" });
   const error = await closeAll(stack).then(
     () => null,

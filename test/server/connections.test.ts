@@ -11,20 +11,20 @@ import { connectionOf } from "../../src/http/message.ts";
 import { createAppConnections } from "../../src/server/app-connections.ts";
 import { createConnections, type RefusedConnections } from "../../src/server/connections.ts";
 import { createListener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { quickLimits, raw, serve, until } from "./support.ts";
 
 const settings = { maxConnections: 100, maxConnectionsPerAddress: 10, trustedProxies: [] };
 let nextPort = 1;
 
-/** What the places look at: a socket's addresses, and its `close`. */
+/** The parts of a socket that the limits use: its addresses, and `close`. */
 function socketFrom(remoteAddress: string): Socket {
   return Object.assign(new EventEmitter(), { remoteAddress, remotePort: nextPort++, localAddress: "192.0.2.1" }) as unknown as Socket;
 }
 
 const ignore = (): void => {};
 
-it("gives an IPv4 address and an IPv6 /64 their share", () => {
+it("gives each IPv4 address and each IPv6 /64 its share", () => {
   const { connections } = createAppConnections(settings, ignore);
   const taken = (address: string): boolean => connections.take(socketFrom(address));
   expect(Array.from({ length: 11 }, () => taken("192.0.2.7"))).toEqual([...Array.from({ length: 10 }, () => true), false]);
@@ -37,7 +37,7 @@ it("gives an IPv4 address and an IPv6 /64 their share", () => {
   expect(connections.refusedCount).toEqual({ address: 4, process: 0 });
 });
 
-it("gives places back", () => {
+it("releases places", () => {
   const { connections } = createAppConnections(settings, ignore);
   const sockets = Array.from({ length: 10 }, () => socketFrom("192.0.2.7"));
   for (const socket of sockets) connections.take(socket);
@@ -54,7 +54,7 @@ it("counts no share for trusted proxies", () => {
   expect(takes.every(Boolean)).toBe(true);
 });
 
-it("counts connections with a valid token no more, up to half of all", () => {
+it("no longer counts connections with a valid token, up to half of all", () => {
   const { connections } = createAppConnections(settings, ignore);
   for (let count = 0; count < 50; count += 1) {
     const socket = socketFrom("192.0.2.7");
@@ -66,7 +66,7 @@ it("counts connections with a valid token no more, up to half of all", () => {
   expect(connections.take(socketFrom("192.0.2.7"))).toBe(false);
 });
 
-it("keeps the last places for addresses with few connections", () => {
+it("reserves the last places for addresses with few connections", () => {
   const { limits } = createAppConnections(settings, ignore);
   const connections = createConnections({
     limits: { ...limits, reservedConnections: 20, reservedPerAddress: 2 },
@@ -82,7 +82,7 @@ it("keeps the last places for addresses with few connections", () => {
   expect(connections.refusedCount).toEqual({ address: 0, process: 2 });
 });
 
-it("reports refusals once in a while, with how many there were", () => {
+it("reports refusals at intervals, with their number", () => {
   const reports: RefusedConnections[] = [];
   const { connections } = createAppConnections(settings, (refused) => reports.push(refused));
   connections.check();
@@ -94,7 +94,7 @@ it("reports refusals once in a while, with how many there were", () => {
   expect(reports).toHaveLength(2);
 });
 
-it("bounds the requests under way on connections without a valid token", () => {
+it("limits the requests in progress on connections without a valid token", () => {
   const { connections, limits } = createAppConnections(settings, ignore);
   const socket = socketFrom("192.0.2.7");
   connections.take(socket);
@@ -134,7 +134,7 @@ it.each([
   ["HTTP/2", false, true],
   ["HTTP/1.1 over TLS", true, false],
   ["HTTP/2 over TLS", true, true],
-])("knows the connection of a call with a valid token again: %s", async (_name, isTls, isHttp2) => {
+])("recognises the connection of a call with a valid token: %s", async (_name, isTls, isHttp2) => {
   const tls = selfSigned("localhost");
   const limits = { ...quickLimits, anonymousIdleMs: 300, sessionIdleMs: 60_000, keepAliveIdleMs: 60_000 };
   const connections = createConnections({ limits, shareOf: (address) => address, onRefused: ignore });

@@ -18,7 +18,7 @@ const parts = {
   isRpc: (path: string) => path === "/a.B/C",
 };
 
-it("picks by the raw path without the query", async () => {
+it("picks the handler by the raw path without the query", async () => {
   await using server = await serve(createDispatcher(parts));
   const picked: Record<string, string> = {
     "/a.B/C": "rpc /a.B/C",
@@ -38,7 +38,7 @@ it("picks by the raw path without the query", async () => {
   }
 });
 
-it("takes targets in absolute form, and leaves others to the transcoder", async () => {
+it("accepts targets in absolute form, and leaves others to the transcoder", async () => {
   await using server = await serve(createDispatcher(parts));
   const ask = async (target: string, method = "GET"): Promise<string> =>
     (await raw(server.port, `${method} ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`).closed())
@@ -51,7 +51,7 @@ it("takes targets in absolute form, and leaves others to the transcoder", async 
   expect(await ask("*", "OPTIONS")).toContain("transcoder *");
 });
 
-it("sends no CORS headers where no origin is configured", async () => {
+it("sends no CORS headers if no origin is configured", async () => {
   expect(createCors([])).toBeUndefined();
   await using server = await serve(createDispatcher(parts));
   const answer = await askHttp1(server.port, "/a.B/C", "OPTIONS", { origin: "https://a.example", "access-control-request-method": "POST" });
@@ -59,7 +59,7 @@ it("sends no CORS headers where no origin is configured", async () => {
   expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
 });
 
-it("answers the preflights of the configured origins, and no others", async () => {
+it("answers only the preflights of the configured origins", async () => {
   await using server = await serve(createDispatcher({ ...parts, cors: createCors(["https://a.example", "https://b.example:8443"]) }));
   const preflight = (origin: string) =>
     askHttp1(server.port, "/v2alpha1/x", "OPTIONS", { origin, "access-control-request-method": "PATCH" });
@@ -89,7 +89,7 @@ it("answers the preflights of the configured origins, and no others", async () =
   }
 });
 
-it("exposes the headers of an answer, never allows credentials, and varies by origin", async () => {
+it("exposes the headers of a response, never allows credentials, and varies by origin", async () => {
   await using exact = await serve(createDispatcher({ ...parts, cors: createCors(["https://a.example"]) }));
   const { headers, body } = await askHttp1(exact.port, "/a.B/C", "GET", { origin: "https://a.example" });
   expect(body).toBe("rpc /a.B/C");
@@ -115,7 +115,7 @@ it("exposes the headers of an answer, never allows credentials, and varies by or
   expect(open.headers["access-control-allow-credentials"]).toBeUndefined();
 });
 
-it("leaves OPTIONS that are no preflight to the route", async () => {
+it("leaves OPTIONS that are not a preflight to the route", async () => {
   await using server = await serve(createDispatcher({ ...parts, cors: createCors(["*"]) }));
   expect((await askHttp1(server.port, "/x", "OPTIONS", { origin: "https://a.example" })).body).toBe("transcoder /x");
 });

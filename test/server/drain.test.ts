@@ -36,13 +36,13 @@ function stream(session: ClientHttp2Session): Promise<string> {
   });
 }
 
-/** Answers when told to. */
+/** A handler that responds when told to. */
 function held(): { handler: HttpHandler; waiting: HttpResponse[] } {
   const waiting: HttpResponse[] = [];
   return { handler: (_request, response) => void waiting.push(response), waiting };
 }
 
-it("finishes what runs on both versions, closes what is idle, takes no new connections", async () => {
+it("finishes calls on both versions, closes idle connections, and accepts no new ones", async () => {
   const { handler, waiting } = held();
   await using server = await serve(handler);
   const agent = new Agent({ keepAlive: true });
@@ -74,7 +74,7 @@ it("finishes what runs on both versions, closes what is idle, takes no new conne
   agent.destroy();
 });
 
-it("closes kept connections whose answer had begun before, once it ends", async () => {
+it("closes kept connections after a response that began before", async () => {
   const { handler, waiting } = held();
   await using server = await serve(handler);
   const agent = new Agent({ keepAlive: true });
@@ -89,7 +89,7 @@ it("closes kept connections whose answer had begun before, once it ends", async 
   agent.destroy();
 });
 
-it("answers the HTTP/2 requests that were on their way when it began", async () => {
+it("answers the HTTP/2 requests in transit when it began", async () => {
   await using server = await serve((_request, response) => response.end("ok"));
   const session = connectHttp2(`http://127.0.0.1:${server.port}`);
   expect(await stream(session)).toBe("ok");
@@ -119,7 +119,7 @@ it("destroys what is left after the limit", async () => {
   const agent = new Agent();
   const session = connectHttp2(`http://127.0.0.1:${server.port}`).on("error", () => {});
   const overHttp1 = expect(get(server.port, agent)).rejects.toMatchObject({ code: "ECONNRESET" });
-  // Node's client tells of a connection that is cut by an end without answer.
+  // Node's client reports a cut connection as an end without a response.
   const overHttp2 = expect(stream(session)).resolves.toBe("");
   const slow = raw(server.port, "GET / HTTP/1.1\r\n");
   await until(() => waiting.length === 2);
@@ -132,7 +132,7 @@ it("destroys what is left after the limit", async () => {
   await Promise.all([overHttp1, overHttp2, slow.closed()]);
 });
 
-it("ends streams without end by its signal", async () => {
+it("ends endless streams through its signal", async () => {
   let watching = 0;
   await using server = await serve((_request, response) => {
     watching += 1;

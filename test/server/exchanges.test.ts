@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { createExchanges } from "../../src/server/exchanges.ts";
 import { quickLimits, raw, until } from "./support.ts";
 
-it("forgets all of a client's pipelined requests when it is gone, and answered ones at once", async () => {
+it("forgets all of a client's pipelined requests when it disconnects, and answered ones at once", async () => {
   const exchanges = createExchanges(quickLimits);
   const waiting: ServerResponse[] = [];
   const server = createServer((_request, response) => {

@@ -108,7 +108,7 @@ it("sends every change to all watches, and ends them on a drain", async () => {
   session.close();
 });
 
-it("ends a watch at its age with UNAVAILABLE, and not the younger ones", async () => {
+it("ends a watch at its maximum age with UNAVAILABLE, but not younger ones", async () => {
   await using server = await serveWatches({ maxAgeMs: 1_000 });
   const session = connectHttp2(`http://127.0.0.1:${server.port}`);
   const old = watch(session);
@@ -124,7 +124,7 @@ it("ends a watch at its age with UNAVAILABLE, and not the younger ones", async (
   session.close();
 });
 
-it("bounds the watches of a session and of the process, and gives places back", async () => {
+it("limits the watches of a session and of the process, and releases places", async () => {
   await using server = await serveWatches({ maxWatches: 3, maxWatchesPerSession: 2 });
   const sessions = [0, 1].map(() => connectHttp2(`http://127.0.0.1:${server.port}`));
   const [one, other] = sessions as [ClientHttp2Session, ClientHttp2Session];
@@ -146,7 +146,7 @@ it("bounds the watches of a session and of the process, and gives places back", 
   for (const session of sessions) session.close();
 });
 
-it("answers requests that are none with their status", async () => {
+it("answers invalid requests with their status", async () => {
   await using server = await serveWatches();
   const session = connectHttp2(`http://127.0.0.1:${server.port}`);
   const cases = [
@@ -154,7 +154,7 @@ it("answers requests that are none with their status", async () => {
     { seen: watch(session, Buffer.alloc(10)), status: "12" },
     { seen: watch(session, Buffer.from([0, 0, 0, 0, 3, 0x0a])), status: "3" },
     { seen: watch(session, Buffer.from([0, 0, 0, 0, 1, 0xff])), status: "3" },
-    // A compressed message without a named encoding: the specification of gRPC asks for INTERNAL.
+    // A compressed message without a named encoding: the specification of gRPC requires INTERNAL.
     { seen: watch(session, Buffer.from([1, 0, 0, 0, 0])), status: "13" },
     { seen: watch(session, Buffer.alloc(5_000)), status: "8" },
   ];

@@ -86,7 +86,7 @@ it("asks the store for readiness, with a short time-out and one ping for many pr
   expect(store.pings - before).toBe(1);
 });
 
-it("answers HEAD without a body, and 405 to other methods", async () => {
+it("answers HEAD without a body, and returns 405 for other methods", async () => {
   const state = createHealthState({ ping: switchableStore().ping, timer: systemTimer, intervalMs: 60_000, timeoutMs: 100 });
   await using server = await serveHealth(state);
   for (const path of ["/health/alive", "/health/ready"]) {
@@ -197,7 +197,7 @@ it("streams every change to a watch, and ends it on a drain after NOT_SERVING", 
   expect(unknownSeen).toEqual([Status.SERVICE_UNKNOWN]);
 });
 
-it("forgets a watch whose client went away", async () => {
+it("forgets a watch whose client disconnected", async () => {
   let subscribed = 0;
   const plain = createHealthState({ ping: switchableStore().ping, timer: systemTimer, intervalMs: 60_000, timeoutMs: 100 });
   const counted: HealthState = Object.create(plain, {

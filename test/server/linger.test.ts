@@ -5,7 +5,7 @@ import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultLimits } from "../../src/server/limits.ts";
 import { createListener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { serve, type TestServer } from "./support.ts";
 
 const long = 60_000;
@@ -17,7 +17,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-/** Answers before it reads: `/close` as the last answer of its connection. Counts what it is asked. */
+/** A server that answers before it reads; `/close` closes the connection after the response. Counts the requests. */
 async function startRefusing(limits: { lingerMs: number }): Promise<{ port: number; asked: string[] }> {
   const asked: string[] = [];
   server = await serve(
@@ -36,7 +36,7 @@ async function startRefusing(limits: { lingerMs: number }): Promise<{ port: numb
 
 const head = (path: string, byteLength: number) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${byteLength}\r\n\r\n`;
 
-/** Sends so many bytes, in pieces, and waits each time until the socket takes more. */
+/** Sends this many bytes, in pieces, and waits each time until the socket accepts more. */
 async function sendBytes(socket: Socket, byteLength: number): Promise<void> {
   const piece = Buffer.alloc(64 * 1024);
   for (let sent = 0; sent < byteLength; sent += piece.length) {
@@ -44,7 +44,7 @@ async function sendBytes(socket: Socket, byteLength: number): Promise<void> {
   }
 }
 
-/** What came until the text is there or the connection is closed. */
+/** Returns what arrived until the text is there or the connection is closed. */
 async function readUntil(socket: Socket, text: string): Promise<string> {
   let received = "";
   socket.setEncoding("latin1");
@@ -57,18 +57,18 @@ async function readUntil(socket: Socket, text: string): Promise<string> {
 
 describe("an HTTP/1.1 client that is still sending when it is answered", () => {
   for (const path of ["/keep", "/close"]) {
-    it(`can send everything and read the answer after that (${path})`, async () => {
+    it(`can send everything and then read the response (${path})`, async () => {
       const { port } = await startRefusing({ lingerMs: long });
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
       socket.write(head(path, 32 * mebibyte));
-      // Like Python's http.client, it does not look for an answer before the end.
+      // Like Python's http.client, it does not read the response before it has sent everything.
       await sendBytes(socket, 32 * mebibyte);
       expect(await readUntil(socket, "refused")).toContain(" 413 ");
       socket.destroy();
     });
   }
 
-  it("can send everything and read the answer after that over TLS", async () => {
+  it("can send everything and then read the response over TLS", async () => {
     const tls = selfSigned("localhost");
     const listener = createListener({
       handler: (_request, response) => {
@@ -89,7 +89,7 @@ describe("an HTTP/1.1 client that is still sending when it is answered", () => {
     await listener.drain(0);
   });
 
-  it("keeps its connection where the rest of the request comes in time", async () => {
+  it("keeps its connection if the rest of the request arrives in time", async () => {
     const { port, asked } = await startRefusing({ lingerMs: long });
     const socket = connect(port, "127.0.0.1");
     for (const path of ["/keep?1", "/keep?2", "/keep?3"]) {
@@ -104,7 +104,7 @@ describe("an HTTP/1.1 client that is still sending when it is answered", () => {
     expect(asked).toEqual(["/keep?1", "/keep?2", "/keep?3", "/close"]);
   });
 
-  it("is asked nothing more after the last answer", async () => {
+  it("gets no further response after the last one", async () => {
     const { port, asked } = await startRefusing({ lingerMs: long });
     const socket = connect(port, "127.0.0.1");
     socket.write(head("/close", 1000));
@@ -115,7 +115,7 @@ describe("an HTTP/1.1 client that is still sending when it is answered", () => {
   });
 
   for (const path of ["/keep", "/close"]) {
-    it(`is cut off where it goes on and on (${path})`, async () => {
+    it(`is cut off if it sends too long (${path})`, async () => {
       const { port } = await startRefusing({ lingerMs: 200 });
       const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).on("error", () => {});
       socket.resume();

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { expect, it } from "vitest";
 import { createListener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { askHttp1, askHttp2, quickLimits, raw, serve, until } from "./support.ts";
 
 const echoVersion = (request: { httpVersion: string }, response: { end(text: string): void }): void => response.end(request.httpVersion);
@@ -18,7 +18,7 @@ it("serves HTTP/1.1, fetch and HTTP/2 on one port", async () => {
   expect((await askHttp2(server.port)).body).toBe("2.0");
 });
 
-it("keeps HTTP/1.1 connections for further requests, and says for how long", async () => {
+it("keeps HTTP/1.1 connections for further requests, and announces for how long", async () => {
   await using server = await serve((request, response) => response.end(String(request.socket.remotePort)), { anonymousIdleMs: 5_000 });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const ports = new Set<string>();
@@ -37,7 +37,7 @@ it("keeps HTTP/1.1 connections for further requests, and says for how long", asy
   agent.destroy();
 });
 
-it("takes bodies whole, however the first packet is cut", async () => {
+it("reads bodies completely, however the first packet is split", async () => {
   await using server = await serve((request, response) => {
     let length = 0;
     request.on("data", (chunk: Buffer) => {
@@ -54,7 +54,7 @@ it("takes bodies whole, however the first packet is cut", async () => {
   }
 });
 
-it("answers 500 and goes on where a handler throws, and reports it", async () => {
+it("returns 500, continues and reports the error if a handler throws", async () => {
   const reported: unknown[] = [];
   const failure = new Error("a bug");
   const listener = createListener({
@@ -74,14 +74,14 @@ it("answers 500 and goes on where a handler throws, and reports it", async () =>
   await listener.drain(1_000);
 });
 
-it("rejects where the address is taken, and can be drained without having listened", async () => {
+it("rejects if the address is in use, and can be drained without having listened", async () => {
   await using server = await serve(echoVersion);
   const second = createListener({ handler: echoVersion as never, limits: quickLimits });
   await expect(second.listen("127.0.0.1", server.port)).rejects.toMatchObject({ code: "EADDRINUSE" });
   await second.drain(1_000);
 });
 
-it("survives writes to clients that are gone, on both versions", async () => {
+it("survives writes to clients that disconnected, on both versions", async () => {
   let asked = 0;
   let wrote = 0;
   await using server = await serve((_request, response) => {
@@ -102,7 +102,7 @@ it("survives writes to clients that are gone, on both versions", async () => {
   await until(() => server.listener.connectionCount() === 0);
 });
 
-it("ends answers that the client does not read", async () => {
+it("ends responses that the client does not read", async () => {
   const large = Buffer.alloc(32 * 1024 * 1024);
   await using server = await serve((_request, response) => response.end(large));
   const http1 = raw(server.port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -119,7 +119,7 @@ it("ends answers that the client does not read", async () => {
   http2.close();
 });
 
-it("leaves streams open that answer now and then", async () => {
+it("leaves streams open that send at intervals", async () => {
   await using server = await serve(
     (_request, response) => {
       (response as ServerResponse).write("first ");
@@ -171,7 +171,7 @@ it("serves both versions over TLS by ALPN, and drains them", async () => {
   });
   expect(overHttp2).toBe("2.0");
 
-  // Neither clear text nor a broken handshake nor one that stalls disturbs it.
+  // Clear text, a broken handshake and a handshake that stalls do not affect it.
   await raw(port, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").closed();
   await raw(port, Buffer.from([0x16, 3, 1, 0, 2, 9, 9])).closed();
   await raw(port, Buffer.from([0x16])).closed();

@@ -12,7 +12,7 @@ const transports = {
   Connect: (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" }),
 };
 
-/** Asks for the list of services so many times on one stream; returns the number of answers. */
+/** Requests the list of services this many times on one stream. Returns the number of responses. */
 async function ask(server: RunningServer, over: keyof typeof transports, token?: string, count = 1): Promise<number> {
   const client = createClient(ServerReflection, transports[over](server.url));
   const questions = (async function* () {
@@ -24,7 +24,7 @@ async function ask(server: RunningServer, over: keyof typeof transports, token?:
   return answers;
 }
 
-test("`admin` answers nothing without a token of the role admin", async () => {
+test("`admin` requires a token of the role admin", async () => {
   const tokens = createRoleTokens();
   const env = { KEYWRIGHT_REFLECTION: "admin", KEYWRIGHT_ADMIN_TOKEN: tokens.admin };
   await using server = await startServerHere({ env, config: tokens.config });
@@ -36,7 +36,7 @@ test("`admin` answers nothing without a token of the role admin", async () => {
   }
 });
 
-test("a listener that others can reach asks for it by default, one on loopback does not", async () => {
+test("a listener that others can reach requires it by default, and one on loopback does not", async () => {
   await using open = await startServerHere({ env: { KEYWRIGHT_HOST: "0.0.0.0", KEYWRIGHT_ISSUER: "http://127.0.0.1" } });
   const reachable = { ...open, url: `http://127.0.0.1:${open.port}` };
   await expect(ask(reachable, "gRPC")).rejects.toMatchObject({ code: Code.Unauthenticated });

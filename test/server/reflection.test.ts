@@ -71,14 +71,14 @@ const service = "keywright/v2alpha1/api_keys_service.proto";
 const issued = "keywright/v2alpha1/issued_api_key.proto";
 
 describe("server reflection", () => {
-  it("lists the services and itself, and echoes the request", async () => {
+  it("lists the services and itself, and returns the request", async () => {
     const request = { host: "keys.example", messageRequest: { case: "listServices", value: "*" } } as const;
     const [answer] = await askAll([request]);
     expect(answer).toMatchObject({ validHost: "keys.example", originalRequest: request });
     expect(answer?.messageResponse).toMatchObject({ case: "listServicesResponse", value: { service: names.map((name) => ({ name })) } });
   });
 
-  it("answers a file with everything it depends on, each once and before its own dependencies", async () => {
+  it("returns a file with all its dependencies, each once and before its own dependencies", async () => {
     const files = filesOf(await ask({ case: "fileByFilename", value: service }));
     const fileNames = files.map(({ name }) => name);
     expect(fileNames[0]).toBe(service);
@@ -125,7 +125,7 @@ describe("server reflection", () => {
     expect(none.case === "allExtensionNumbersResponse" && none.value.extensionNumber).toEqual([]);
   });
 
-  it("answers NOT_FOUND on a stream that goes on", async () => {
+  it("returns NOT_FOUND on a stream that continues", async () => {
     const answers = await askAll([
       { messageRequest: { case: "fileByFilename", value: "no/such.proto" } },
       { messageRequest: { case: "fileContainingSymbol", value: "no.Such" } },
@@ -167,7 +167,7 @@ describe("server reflection", () => {
     ).toEqual(names.flat().sort());
   });
 
-  it("speaks v1alpha alike", async () => {
+  it("supports v1alpha in the same way", async () => {
     const request = { messageRequest: { case: "fileContainingSymbol", value: "keywright.v2alpha1.IssuedApiKey" } } as const;
     const alpha = createClient(AlphaServerReflection, createGrpcTransport({ baseUrl: base }));
     const questions = (async function* () {
@@ -184,7 +184,7 @@ describe("buf curl, with no schema given", () => {
   const run = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)(buf, ["curl", "--http2-prior-knowledge", ...args])).stdout;
 
-  it("lists methods by v1 and v1alpha", async () => {
+  it("lists methods with v1 and v1alpha", async () => {
     for (const protocol of ["grpc-v1", "grpc-v1alpha"]) {
       const methods = await run("--reflect", "--reflect-protocol", protocol, "--list-methods", base);
       expect(methods).toContain("keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey");

@@ -7,7 +7,7 @@ const endStream = 1;
 const endHeaders = 4;
 const limits = { maxUnansweredStreams: 100, unansweredStreamsPerSecond: 10 };
 
-/** Answers at once, but for `/never`. */
+/** A server that responds at once, except for `/never`. */
 function serveSome(): Promise<TestServer> {
   return serve((request, response) => {
     if (request.url !== "/never") response.end("ok");
@@ -23,7 +23,7 @@ function call(session: ClientHttp2Session, path: string): Promise<number> {
   });
 }
 
-/** Error codes of the GOAWAY frames that a server sent. */
+/** Returns the error codes of the GOAWAY frames that a server sent. */
 function goawayCodes(bytes: Buffer): number[] {
   const codes: number[] = [];
   for (let at = 0; at + 17 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
@@ -32,7 +32,7 @@ function goawayCodes(bytes: Buffer): number[] {
   return codes;
 }
 
-/** Runs calls of which a share is cancelled; returns how many were answered, and whether the session is still open. */
+/** Runs calls of which a share is cancelled. Returns how many were answered, and whether the session is still open. */
 async function mixed(total: number, isCancelled: (index: number) => boolean): Promise<{ answered: number; isOpen: boolean }> {
   await using server = await serveSome();
   const session = connectHttp2(`http://127.0.0.1:${server.port}`).on("error", () => {});
@@ -58,7 +58,7 @@ it("leaves a session open whose client cancels nearly half of its calls", async 
   expect(await mixed(2_000, (index) => index % 20 < 9)).toEqual({ answered: 1_100, isOpen: true });
 });
 
-it("leaves a session open whose client completes its calls and then lets a hundred in a row time out", async () => {
+it("leaves a session open whose client completes its calls and then has a hundred time-outs in a row", async () => {
   expect(await mixed(600, (index) => index >= 450)).toEqual({ answered: 450, isOpen: true });
 });
 
@@ -73,7 +73,7 @@ it("ends a rapid reset with ENHANCE_YOUR_CALM", async () => {
   expect(goawayCodes(received)).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
 });
 
-it("ends a slow reset flood, each reset in a packet of its own", async () => {
+it("ends a slow reset flood with each reset in its own packet", async () => {
   await using server = await serveSome();
   const client = raw(server.port, start);
   client.socket.setNoDelay(true);
@@ -85,11 +85,11 @@ it("ends a slow reset flood, each reset in a packet of its own", async () => {
       client.socket.write(frame(frameType.rstStream, 0, stream, Buffer.from([0, 0, 0, 8])));
     }
   }, 5);
-  // What the client goes on sending makes TCP drop the GOAWAY now and then.
+  // What the client keeps sending sometimes makes TCP drop the GOAWAY.
   await client.closed(10_000).finally(() => clearInterval(flood));
 });
 
-it("ends a flood of streams that the server is made to reset", async () => {
+it("ends a flood of streams that the server must reset", async () => {
   await using server = await serveSome();
   const never = Buffer.concat([Buffer.from([0x83, 0x86, 0x44, 6]), Buffer.from("/never"), Buffer.from([0x41, 1, 0x61])]);
   const pairs: Buffer[] = [];

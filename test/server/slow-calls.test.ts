@@ -36,7 +36,7 @@ const { handler, streamHandler } = createRpcHandler({
   },
 });
 
-/** The time-out of requests is for requests that do not come to their end, not for methods that take their time. */
+/** The time-out of requests applies to incomplete requests, not to slow methods. */
 describe("a call that takes longer than a request may take to arrive", () => {
   test.each([
     ["gRPC", (baseUrl: string) => createGrpcTransport({ baseUrl })],

@@ -21,7 +21,7 @@ export const quickLimits: ListenerLimits = {
   unansweredStreamsPerSecond: 10,
 };
 
-/** No limit of these ends a connection while a test runs: what ends, ends for another reason. */
+/** No limit here ends a connection while a test runs, so a connection that ends does so for another reason. */
 export const longTimes = {
   ...{ headersTimeoutMs: 120_000, requestTimeoutMs: 120_000, responseTimeoutMs: 120_000 },
   ...{ keepAliveIdleMs: 120_000, sessionIdleMs: 120_000, anonymousIdleMs: 120_000 },
@@ -48,7 +48,7 @@ export interface Answer {
   readonly body: string;
 }
 
-/** One HTTP/1.1 request on a connection of its own. */
+/** Sends one HTTP/1.1 request on its own connection. */
 export function askHttp1(port: number, path = "/", method = "GET", headers: Record<string, string> = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = http1Request({ host: "127.0.0.1", port, path, method, headers, agent: false }, (response) => {
@@ -62,7 +62,7 @@ export function askHttp1(port: number, path = "/", method = "GET", headers: Reco
   });
 }
 
-/** One HTTP/2 request on a connection of its own. */
+/** Sends one HTTP/2 request on its own connection. */
 export function askHttp2(port: number, path = "/", headers: Record<string, string> = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const session = connectHttp2(`http://127.0.0.1:${port}`).on("error", reject);
@@ -85,13 +85,13 @@ export function askHttp2(port: number, path = "/", headers: Record<string, strin
 
 export interface RawClient {
   readonly socket: Socket;
-  /** What came so far. */
+  /** Returns what has arrived so far. */
   received(): Buffer;
-  /** All that came, once the server has closed. Rejects after `withinMs`. */
+  /** Resolves with all that arrived once the server has closed. Rejects after `withinMs`. */
   closed(withinMs?: number): Promise<Buffer>;
 }
 
-/** A bare connection that sends what it is given. */
+/** A raw connection that sends the given pieces. */
 export function raw(port: number, ...pieces: readonly (string | Buffer)[]): RawClient {
   const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
   const chunks: Buffer[] = [];
@@ -121,7 +121,7 @@ export function raw(port: number, ...pieces: readonly (string | Buffer)[]): RawC
 export async function until(condition: () => boolean, withinMs = 20_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error("not within time");
+    if (Date.now() > deadline) throw new Error("not in time");
     await sleep(10);
   }
 }

@@ -3,10 +3,10 @@ import { Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, it } from "vitest";
 import { createListener, type Listener } from "../../src/server/listener.ts";
-import { selfSigned } from "../support/self-signed.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { quickLimits, until } from "./support.ts";
 
-/** More than the buffers of the system take. */
+/** More than the buffers of the system hold. */
 const large = Buffer.alloc(16 * 1024 * 1024, "a");
 const getLarge = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const postSmall = "POST /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n";
@@ -36,11 +36,11 @@ async function serveTls(): Promise<SmallServer> {
   return { listener, port, cert: tls.cert, handled, [Symbol.asyncDispose]: () => listener.drain(0) };
 }
 
-/** A TLS client whose records can be held back and sent in one piece. */
+/** A TLS client whose records can be held back and sent together. */
 interface RecordClient {
   readonly tls: TLSSocket;
   readonly tcp: Socket;
-  /** Sends in one piece what `write` makes TLS write. */
+  /** Sends everything that TLS writes during `write` in one piece. */
   together(write: () => void, recordCount: number): Promise<void>;
 }
 
@@ -74,11 +74,11 @@ function connectByRecords({ port, cert }: SmallServer): RecordClient {
   };
 }
 
-it("takes a request whose head and body TLS decrypts at once while a large answer waits for its reader", async () => {
+it("accepts a request whose head and body TLS decrypts at once while a large response waits for its reader", async () => {
   await using server = await serveTls();
   const client = connectByRecords(server);
   client.tls.write(getLarge);
-  // The client does not read, so most of the answer stays with the server.
+  // The client does not read, so most of the response stays with the server.
   await until(() => server.handled.length === 1);
   await client.together(() => {
     client.tls.write(postSmall);

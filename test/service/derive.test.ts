@@ -38,14 +38,14 @@ async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, 
     origin,
     { credential: secret, algorithm, ttlMs: null, scopes: [], customClaims: {}, ceiling: null, endUserAddress: () => null, guard, cost: 1 },
   );
-  if (derived === null) throw new Error("there is no limit");
+  if (derived === null) throw new Error("no limit expected");
   return derived;
 }
 
 const guard = { admit() {}, count() {} };
 
 test.each(["jwt", "macaroon"] as const)(
-  "a %s is in the audit trail before anybody has it, by its key and without itself",
+  "a %s is in the audit trail before anybody has it, with its key and without the token",
   async (algorithm) => {
     const events: AuditEvent[] = [];
     const { token } = await derive(async (more) => void events.push(...more), algorithm);
@@ -55,7 +55,7 @@ test.each(["jwt", "macaroon"] as const)(
   },
 );
 
-test("a token is no older than its key, whose maker's clock may be ahead", async () => {
+test("a token is not older than its key, even if the clock that made the key is ahead", async () => {
   const { facts } = await derive(async () => {}, "jwt", nowMs - 5000);
   expect(facts.issueTimeMs).toBe(Math.floor(nowMs / 1000) * 1000);
 });

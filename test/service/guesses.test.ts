@@ -18,7 +18,7 @@ const credentials = createCredentials(
   { secret: "kw", public: "kw_pub", retired: [] },
   randomBytes,
 );
-/** Another installation with the same prefixes: its keys can have been imported here. */
+/** Another installation with the same prefixes. Its keys may have been imported here. */
 const others = createCredentials({ current: "o".repeat(32), retired: [] }, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 const keyId = createUlid(nowMs, randomBytes);
 const genuine = credentials.mint("default", keyId, "secret");
@@ -36,6 +36,7 @@ beforeEach(() => {
   options = {
     ...noTokens,
     rateLimiter: noLimits.rateLimiter,
+    actorLimits: noLimits.actorLimits,
     guesses: createGuessLimit(createMemoryLedger({ maxEntries: 10, monotonicMs: () => 0 }), "test", policy),
     credentials,
     reader: {
@@ -59,7 +60,7 @@ function from(client: string, credential: string): Verification {
   return { credential, statedAddress, endUserAddress: () => statedAddress, requiredScopes: [], audience: "", cost: 1 };
 }
 
-test("a guesser over its limit causes no look-up, alone or in a batch, and a genuine key from there is looked up", async () => {
+test("a guesser above its limit causes no look-up, alone or in a batch, but a genuine key from there is looked up", async () => {
   const verify = createVerify(options);
   for (let count = 0; count < guessesAMinute; count += 1) await verify("default", from("192.0.2.1", `guess ${count}`), "none");
   expect(lookedUp).toHaveLength(guessesAMinute);
@@ -74,7 +75,7 @@ test("a guesser over its limit causes no look-up, alone or in a batch, and a gen
   expect(lookedUp).toEqual([keyId]);
 });
 
-test("an item of a batch that cannot be judged is internal, whatever the reason, and the others are answered", async () => {
+test("an item of a batch that cannot be judged is `internal`, whatever the reason, and the others are answered", async () => {
   const broken: Verification = {
     ...from("192.0.2.2", genuine),
     get requiredScopes(): readonly string[] {
@@ -86,9 +87,10 @@ test("an item of a batch that cannot be judged is internal, whatever the reason,
   expect(reported).toEqual([new Error("out of order")]);
 });
 
-test("an item of a batch whose limit cannot be asked is internal, and the others are answered", async () => {
+test("an item of a batch whose limit cannot be checked is `internal`, and the others are answered", async () => {
   const limited = keyRecord({ ...record, rateLimitPolicy: { quota: 5n, windowMs: 1000, unit: "requests" } });
-  const rateLimiter = { take: () => Promise.reject(new Error("lost")) };
+  const lost = () => Promise.reject(new Error("lost"));
+  const rateLimiter = { take: lost, takeAll: lost };
   const reader = { readMany: async () => [{ status: "fulfilled" as const, value: { record: limited, outcome: "hit" as const } }] };
   const verifyMany = createVerifyMany({ ...options, rateLimiter, reader });
   const verified = await verifyMany("default", [from("192.0.2.3", genuine), from("192.0.2.3", " ")], "none");

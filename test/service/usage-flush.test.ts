@@ -15,7 +15,7 @@ function setup() {
   return { usage, flush, touches, logged };
 }
 
-test("says how many uses were dropped since it last said so", async () => {
+test("reports how many uses were dropped since the last report", async () => {
   const { usage, flush, touches, logged } = setup();
   for (const keyId of ["a", "b", "c"]) usage.record("t", keyId, 1);
   const flushing = flush();
@@ -26,7 +26,7 @@ test("says how many uses were dropped since it last said so", async () => {
   expect(logged).toEqual([["dropped last uses of keys because the buffer was full", 2]]);
 });
 
-test("a flush waits for the one before it, and writes what that one could not", async () => {
+test("a flush waits for the previous one, and writes what that one could not", async () => {
   const { usage, flush, touches, logged } = setup();
   usage.record("t", "a", 1);
   const first = flush();

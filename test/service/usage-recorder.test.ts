@@ -31,7 +31,7 @@ test("writes the newest use of each key, once", async () => {
   ]);
 });
 
-test("keeps what could not be written, without taking back newer uses", async () => {
+test("keeps uses that could not be written, without overwriting newer ones", async () => {
   const { usage, written, fail } = setup();
   usage.record("t", "a", 1);
   fail(true);
@@ -43,7 +43,7 @@ test("keeps what could not be written, without taking back newer uses", async ()
   expect(written).toEqual([["t", [{ keyId: "a", lastUsedTimeMs: 5 }]]]);
 });
 
-test("is bounded, and counts what it drops", async () => {
+test("is bounded, and counts dropped uses", async () => {
   const { usage, written } = setup(1);
   usage.record("t", "a", 1);
   usage.record("t", "b", 1);

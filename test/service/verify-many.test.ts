@@ -14,7 +14,7 @@ const nowMs = 1_800_000_000_000;
 const secrets = { current: "s".repeat(32), retired: [{ secret: "r".repeat(32), expireTimeMs: null }] };
 const credentials = createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 
-/** A reader over some records, which cannot tell of the ids in `lost`. */
+/** A reader of some records, whose answer for the ids in `lost` is unknown. */
 function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Set()) {
   const asked: (readonly string[])[] = [];
   const reported: unknown[] = [];
@@ -68,12 +68,12 @@ function mint(): { text: string; record: KeyRecord } {
 }
 
 describe("a batch", () => {
-  test("asks once for all keys of both kinds, and for a repeated one once", async () => {
+  test("asks once for all keys of both kinds, and once for a repeated key", async () => {
     const [a, b] = [mint(), mint()];
     const raw = "raw-key";
     const parsed = credentials.parse("default", raw, nowMs);
     if (parsed.type !== "imported") throw new Error("not an imported key");
-    // Known under the retired secret only.
+    // Stored under the retired secret only.
     const imported = keyRecord({ kind: "imported", keyId: parsed.keyIds[1] as string });
     const { verdicts, asked, used, parsedCount } = setup([a.record, b.record, imported]);
     expect(await verdicts(a.text, raw, b.text, a.text, "kw_v1_broken", raw)).toEqual([
@@ -91,14 +91,14 @@ describe("a batch", () => {
     expect(used).toEqual([a.record.keyId, imported.keyId, b.record.keyId, a.record.keyId, imported.keyId]);
   });
 
-  test("where the store cannot tell of a key, only that one is unanswered, and it is reported once", async () => {
+  test("if the store fails for a key, only that one is unanswered, and this is reported once", async () => {
     const [a, b, c] = [mint(), mint(), mint()];
     const { verdicts, reported } = setup([a.record, b.record, c.record], new Set([b.record.keyId, c.record.keyId]));
     expect(await verdicts(a.text, b.text, c.text)).toEqual([a.record.keyId, "internal", "internal"]);
     expect(reported).toEqual([new Failure("STORE_UNAVAILABLE")]);
   });
 
-  test("never takes a key for unknown while one of its ids is unanswered", async () => {
+  test("never treats a key as unknown while one of its ids is unanswered", async () => {
     const parsed = credentials.parse("default", "raw-key", nowMs);
     if (parsed.type !== "imported") throw new Error("not an imported key");
     const [current, retired] = parsed.keyIds as [string, string];

@@ -1,4 +1,5 @@
 import type { JsonObject } from "@bufbuild/protobuf";
+import type { Parts } from "../../src/composition/given.ts";
 import { asObject, type CallOptions, type Refusal } from "./clients/client.ts";
 import { grpcJs } from "./clients/grpc-js.ts";
 import { restHttp1 } from "./clients/rest.ts";
@@ -13,12 +14,12 @@ export interface IssuedKey {
   readonly key: JsonObject;
 }
 
-/** A server with a client, for tests of what a method does; how it travels is the matrix's. */
+/** A server with a client, for tests of methods. The matrix tests the protocols. */
 export interface Api<Server extends RunningServer = RunningServer> extends AsyncDisposable {
   readonly server: Server;
   /** The response; rejects on an error. */
   call(methodName: string, request: JsonObject, options?: CallOptions): Promise<JsonObject>;
-  /** The error; rejects where there is none. */
+  /** Returns the error; rejects if there is none. */
   refused(methodName: string, request: JsonObject, options?: CallOptions): Promise<Refusal>;
   issue(request?: JsonObject): Promise<IssuedKey>;
   get(keyId: string): Promise<JsonObject>;
@@ -28,11 +29,11 @@ export interface Api<Server extends RunningServer = RunningServer> extends Async
 type Over = "json-http" | "grpc";
 
 /** `over`: JSON/HTTP tells an empty list from none, protobuf does not. */
-export async function startApi(over: Over = "grpc", options: ServerOptions = {}): Promise<Api> {
-  return apiOf(await startServerHere(options), over);
+export async function startApi(over: Over = "grpc", options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<Api> {
+  return apiOf(await startServerHere(options, parts), over);
 }
 
-/** Disposes of the server as well. */
+/** Also disposes of the server. */
 export function apiOf<Server extends RunningServer>(server: Server, over: Over): Api<Server> {
   const client = (over === "grpc" ? grpcJs : restHttp1).open(server.url, server.adminToken);
   const call: Api["call"] = (methodName, request, callOptions) => succeed(client, methodName, request, callOptions);
@@ -54,7 +55,7 @@ export function apiOf<Server extends RunningServer>(server: Server, over: Over):
   };
 }
 
-/** Code and fields at fault of an error. */
+/** Code and invalid fields of an error. */
 export function faults({ code, violations }: Refusal): readonly string[] {
   return [code, ...violations.map(({ field }) => field)];
 }
@@ -63,7 +64,7 @@ export function delay(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs));
 }
 
-/** Scopes that differ. */
+/** Returns different scopes. */
 export function manyScopes(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `scope:${index}`);
 }

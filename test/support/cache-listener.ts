@@ -6,7 +6,7 @@ export type HeardEvent =
   | { readonly kind: "beat"; readonly beatId: string; readonly cacheId: string }
   | { readonly kind: "gap" };
 
-/** Writes down what a shared cache says, in order. */
+/** Records what a shared cache reports, in order. */
 export function recordingListener(): SharedCacheListener & { readonly heard: HeardEvent[] } {
   const heard: HeardEvent[] = [];
   return {
@@ -17,7 +17,7 @@ export function recordingListener(): SharedCacheListener & { readonly heard: Hea
   };
 }
 
-/** Waits until it holds; rejects after `timeoutMs`. */
+/** Waits until the condition holds. Rejects after `timeoutMs`. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = 30_000): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   while (!(await holds())) {
@@ -26,7 +26,7 @@ export async function until(holds: () => boolean | Promise<boolean>, what: strin
   }
 }
 
-/** The cache's id, once it has one that is not `other`. */
+/** Returns the cache's id, once it has one that is not `other`. */
 export async function connected(cache: SharedCache, other: string | null = null, timeoutMs = 40_000): Promise<string> {
   await until(() => cache.cacheId !== null && cache.cacheId !== other, "connected to another server", timeoutMs);
   return cache.cacheId as string;

@@ -1,8 +1,8 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /**
- * Names the tests that were skipped and those that passed only when tried again, and prints the closing line that CI reads: `N passed, N failed,
- * N skipped`. A file that fails to load counts as one failure.
+ * Lists skipped tests and tests that passed only in a retry, and prints the closing line that CI reads: `N passed, N failed, N skipped`. A
+ * file that fails to load counts as one failure.
  */
 export default class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {

@@ -9,7 +9,7 @@ export interface DerivedToken {
   readonly scopes: readonly string[];
 }
 
-/** A token from an API key, or from another token. */
+/** Derives a token from an API key, or from another token. */
 export async function derive(api: Pick<Api, "call">, credential: string, request: JsonObject = {}): Promise<DerivedToken> {
   const { token, claims, expire_time, scopes = [] } = asObject((await api.call("AdminDeriveToken", { credential, ...request })).token);
   return { token: String(token), claims: asObject(claims), expireTimeMs: Date.parse(String(expire_time)), scopes: scopes as string[] };

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, test } from "vitest";
 import { type MongoOptions, type MongoServer, startMongo, whyUnavailable } from "./mongo-server.ts";
 
 /**
- * `describe` with a MongoDB, which is there from the first hook or test on, not yet while tests are collected. One skipped test says why where
- * there can be none. To be awaited at the top of a test file.
+ * `describe` with a MongoDB, which exists from the first hook or test on, but not while tests are collected. If it cannot be started, one
+ * skipped test gives the reason. Await it at the top of a test file.
  */
 export async function describeOnMongo(name: string, options: MongoOptions, body: (mongo: () => MongoServer) => void): Promise<void> {
   const unavailable = await whyUnavailable(options);
@@ -13,7 +13,7 @@ export async function describeOnMongo(name: string, options: MongoOptions, body:
       return;
     }
     let started: MongoServer | undefined;
-    // Not before: where a filter skips all tests, no hook would stop the server again.
+    // Not before: if a filter skips all tests, no hook would stop the server again.
     beforeAll(async () => {
       const mongo = await startMongo(options);
       if ("unavailable" in mongo) throw new Error(mongo.unavailable);

@@ -2,8 +2,8 @@ import { describe, test } from "vitest";
 import { serverBinary } from "../../scripts/test-servers.ts";
 
 /**
- * `describe` for tests that start redis-servers of their own. Where there can be none, one skipped test says why; where the environment says
- * CI, that is an error. To be awaited at the top of a test file.
+ * `describe` for tests that start their own redis-servers. If none can be started, one skipped test gives the reason; in CI that is an
+ * error. Await it at the top of a test file.
  */
 export async function describeOnRedis(name: string, body: () => void): Promise<void> {
   const unavailable = await serverBinary("redis-server").then(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 export const root = join(import.meta.dirname, "../..");
 
-/** The pages whose commands are run, by their paths from the root of the checkout. */
+/** The pages whose commands are run, by path from the root of the checkout. */
 export const commandPages: readonly string[] = [
   "README.md",
   ...readdirSync(join(root, "docs"))
@@ -15,7 +15,7 @@ export function pageText(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
 
-/** The fenced blocks of one language in a page, in their order. */
+/** Returns a page's fenced blocks of one language, in order. */
 export function blocksOf(path: string, language: string): string[] {
   return [...pageText(path).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1] as string);
 }

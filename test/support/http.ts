@@ -10,14 +10,14 @@ export interface HttpAnswer {
 }
 
 export interface HttpOptions {
-  /** Sent as it is where it is a text, else as JSON. */
+  /** A text is sent unchanged, anything else as JSON. */
   readonly body?: JsonValue;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bearer token; by default the sender's, with null none at all. */
+  /** Bearer token. Default: the sender's; null: none. */
   readonly token?: string | null;
 }
 
-/** `send("GET", "/path")`, without any knowledge of the API. */
+/** `send("GET", "/path")`, independent of the API. */
 export type Send = (httpMethod: string, path: string, options?: HttpOptions) => Promise<HttpAnswer>;
 
 export function httpSender(baseUrl: string, defaultToken: string): Send {
@@ -43,7 +43,7 @@ export function httpSender(baseUrl: string, defaultToken: string): Send {
   };
 }
 
-/** A member deep inside a JSON object: `at(json, "issued_api_key", "key_id")`. Undefined where there is none. */
+/** Returns a member deep inside a JSON object: `at(json, "issued_api_key", "key_id")`. Undefined if there is none. */
 export function at(json: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
   return path.reduce<JsonValue | undefined>((value, name) => (value === undefined ? undefined : asObject(value)[name]), json);
 }

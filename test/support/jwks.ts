@@ -2,13 +2,13 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { generateJwkSet } from "../../src/config/signing-key.ts";
 import type { JwtAlgorithm } from "../../src/core/token/signature.ts";
 
-/** A fresh private JWK. */
+/** Makes a new private JWK. */
 export async function privateJwk(algorithm?: JwtAlgorithm): Promise<JsonObject> {
   const { keys } = JSON.parse(await generateJwkSet(algorithm)) as { keys: JsonObject[] };
   return keys[0] as JsonObject;
 }
 
-/** The same without what makes it private. */
+/** The public part of a JWK. */
 export function publicJwk({ kty, crv, x, y, n, e, kid }: JsonObject): JsonObject {
   return JSON.parse(JSON.stringify({ kty, crv, x, y, n, e, kid })) as JsonObject;
 }
@@ -17,7 +17,7 @@ export function jwkSet(...keys: readonly JsonObject[]): string {
   return JSON.stringify({ keys });
 }
 
-/** For KEYWRIGHT_SIGNING_KEYS. */
+/** Value for KEYWRIGHT_SIGNING_KEYS. */
 export function base64Uri(jwkSetText: string): string {
   return `base64://${Buffer.from(jwkSetText).toString("base64url")}`;
 }

@@ -1,6 +1,6 @@
 import type { KeyRecord } from "../../src/core/key.ts";
 
-/** A key with every field set, none as in `keyRecord()`. */
+/** A key with every field set, each different from `keyRecord()`. */
 export const fullRecord: KeyRecord = {
   kind: "imported",
   keyId: "0123456789abcdef".repeat(4),
@@ -24,7 +24,7 @@ export const fullRecord: KeyRecord = {
   lastUsedTimeMs: 1_700_000_000_004,
 };
 
-/** A plain active issued key, with whatever a test needs to be different. */
+/** A plain active issued key, with a test's changes. */
 export function keyRecord(overrides: Partial<KeyRecord> = {}): KeyRecord {
   const { keyId = "01HQZX9VYQKJB8XQZQXQZQXQXQ" } = overrides;
   return {

@@ -4,11 +4,11 @@ export interface Scrape {
   readonly text: string;
   /** Names of HELP and TYPE lines, with the type. */
   readonly types: ReadonlyMap<string, string>;
-  /** The value of a line by its name and labels as they are written: `keywright_connections`, `x_total{a="b"}`; undefined where there is none. */
+  /** The value of a line, by name and labels as written: `keywright_connections`, `x_total{a="b"}`; undefined if there is none. */
   value(series: string): number | undefined;
 }
 
-/** Where a server that was started with KEYWRIGHT_METRICS_PORT=0 says that its metrics are. */
+/** The URL of the metrics, as logged by a server that was started with KEYWRIGHT_METRICS_PORT=0. */
 export function metricsUrl(server: RunningServer): string {
   const url = /"metricsUrl":"([^"]+)"/.exec(server.output())?.[1];
   if (url === undefined) throw new Error(`the server has no metrics:\n${server.output()}`);
@@ -17,11 +17,11 @@ export function metricsUrl(server: RunningServer): string {
 
 export async function scrape(server: RunningServer): Promise<Scrape> {
   const answer = await fetch(metricsUrl(server));
-  if (!answer.ok) throw new Error(`the scrape answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`the scrape returned ${answer.status}`);
   return parseScrape(await answer.text());
 }
 
-/** Throws for a line that is not of the text format 0.0.4, for a series before its HELP and TYPE, and for one that comes twice. */
+/** Throws for a line that is not in text format 0.0.4, for a series before its HELP and TYPE, and for a duplicate series. */
 export function parseScrape(text: string): Scrape {
   const types = new Map<string, string>();
   const values = new Map<string, number>();

@@ -8,29 +8,29 @@ import { freePorts } from "./free-port.ts";
 import { type ServerChild, startServerChild } from "./server-child.ts";
 
 export interface MongoOptions {
-  /** Members of a replica set of one's own. Without any option every replica set will do, one that a setting names as well. */
+  /** Members of a separate replica set. Without any option, any replica set is used, including one named by a setting. */
   readonly members?: 1 | 3;
-  /** Alone and in no replica set. */
+  /** A single server without a replica set. */
   readonly standalone?: boolean;
-  /** Memory for data, in GiB; 0.25 where absent. */
+  /** Memory for data, in GiB. Default: 0.25. */
   readonly cacheGb?: number;
-  /** Allows `configureFailPoint`, by which a test makes the server answer commands with errors. */
+  /** Allows `configureFailPoint`, with which a test makes the server answer commands with errors. */
   readonly failPoints?: boolean;
 }
 
 export interface MongoMember {
   readonly port: number;
   readonly pid: number;
-  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when the process stands still or is gone. */
+  /** SIGSTOP, SIGCONT, or a signal that ends the process. Resolves when the process is stopped or gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** After a kill, on the same port and data. */
+  /** Starts it again after a kill, on the same port and data. */
   restart(): Promise<void>;
 }
 
 export interface MongoServer {
   /** Without a database name. */
   readonly uri: string;
-  /** Empty where the server is not our own. */
+  /** Empty if the server is not our own. */
   readonly members: readonly MongoMember[];
   stop(): Promise<void>;
 }
@@ -39,8 +39,8 @@ const electionTimeoutMs = 1000;
 const electedWithinMs = 30_000;
 
 /**
- * A real mongod replica set with an elected primary, or why there can be none. One member takes about a second, three take three to
- * five. Where the environment says CI, a missing server is an error.
+ * Starts a real mongod replica set with an elected primary, or returns why it cannot. One member takes about a second, three take three to
+ * five. In CI, a missing server is an error.
  */
 export async function startMongo(options: MongoOptions = {}): Promise<MongoServer | { unavailable: string }> {
   if (isAnyServerGood(options))
@@ -60,7 +60,7 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
   }
 }
 
-/** Why `startMongo` would answer that there is no server; null where there is one. Starts nothing. */
+/** Returns why `startMongo` cannot start a server, or null if it can. Starts nothing. */
 export async function whyUnavailable(options: MongoOptions): Promise<string | null> {
   if (isAnyServerGood(options)) return null;
   try {
@@ -76,7 +76,7 @@ function isAnyServerGood(options: MongoOptions): boolean {
   return process.env[urlSetting("mongod")] !== undefined && Object.keys(options).length === 0;
 }
 
-/** Each test file has a database of its own. */
+/** Each test file has its own database. */
 function withoutDatabase(uri: string): string {
   return uri.replace(/^([a-z+]+:\/\/[^/?]*)(\/[^?]*)?/, "$1/");
 }
@@ -121,7 +121,7 @@ async function startMember(binary: string, dbPath: string, port: number, moreArg
   };
 }
 
-/** Makes the members one set and waits until one of them is primary and the others can take over. */
+/** Joins the members into one set and waits until one of them is primary and the others can take over. */
 async function formSet(ports: readonly number[]): Promise<void> {
   await using client = new MongoClient(`mongodb://127.0.0.1:${ports[0]}/?directConnection=true`, { serverSelectionTimeoutMS: 5000 });
   const admin = client.db("admin");

@@ -1,7 +1,10 @@
 import { startMongo } from "./mongo-server.ts";
 import { startRedis } from "./redis-server.ts";
 
-/** One mongod and one redis-server for all files of the vitest project `servers-mongodb`, whose servers under test share them (test-backend.ts). */
+/**
+ * Starts one mongod and one redis-server for all files of the vitest project `servers-mongodb`, whose servers under test share them
+ * (test-backend.ts).
+ */
 export default async function setup(): Promise<() => Promise<void>> {
   const [mongo, redis] = await Promise.all([startMongo(), startRedis()]);
   if ("unavailable" in mongo || "unavailable" in redis) {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SignJWT } from "jose";
-// @ts-expect-error The package has no types of its own.
+// @ts-expect-error The package has no types.
 import Provider from "oidc-provider";
 
 /** The audience of its tokens. */
@@ -11,15 +11,15 @@ export const audience = "https://keywright.example";
 
 export interface TestProvider extends AsyncDisposable {
   readonly issuer: string;
-  /** How often its key set was asked for. */
+  /** Returns how often its key set was fetched. */
   readonly fetchCount: () => number;
-  /** An access token of the client `deployer`, by the grant client_credentials. */
+  /** Returns an access token of the client `deployer`, with the grant client_credentials. */
   accessToken(): Promise<string>;
-  /** From now on it signs with a new key. Its set has the former one too. */
+  /** Signs with a new key from now on. Its set also contains the former one. */
   rotate(): void;
-  /** Its set is not served. */
+  /** While it is down, its set is not served. */
   setDown(isDown: boolean): void;
-  /** A JWT that another program signed with the key of the provider. */
+  /** A JWT that another program signed with the provider's key. */
   sign(claims: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
@@ -36,7 +36,7 @@ const client = {
   response_types: [],
 };
 
-/** An OpenID provider on loopback: the npm package `oidc-provider`. */
+/** Starts an OpenID provider on loopback: the npm package `oidc-provider`. */
 export async function startProvider(): Promise<TestProvider> {
   let keys = [newKey(1)];
   let fetchCount = 0;
@@ -94,7 +94,7 @@ function providerOf(issuer: string, keys: readonly SigningKey[]): { callback(): 
   return new Provider(issuer, {
     clients: [client],
     jwks: { keys: jwks },
-    // The key of the first in the list signs.
+    // The first key in the list signs.
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     features: {
       devInteractions: { enabled: false },

@@ -8,7 +8,7 @@ import { compileProto } from "../protojson/compile-proto.ts";
 
 export interface SunkSpan {
   readonly name: string;
-  /** In hex; `parentSpanId` is empty for a root. */
+  /** In hex; `parentSpanId` is empty for a root span. */
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
@@ -17,19 +17,19 @@ export interface SunkSpan {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** A trace collector: takes OTLP over HTTP as protobuf and keeps what it was sent. */
+/** A trace collector: accepts OTLP over HTTP as protobuf and keeps what it receives. */
 export interface OtlpSink extends AsyncDisposable {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** Value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly url: string;
   readonly spans: readonly SunkSpan[];
   /** Attributes of the resource that sent last. */
   readonly resource: Readonly<Record<string, string>>;
-  /** Everything it was sent, as JSON. */
+  /** Everything it received, as JSON. */
   text(): string;
-  /** From now on: answers 200, answers 503, or does not answer. */
+  /** Sets its behaviour: `take` returns 200, `refuse` returns 503, `hang` does not answer. */
   set(mode: "take" | "refuse" | "hang"): void;
   readonly requestCount: number;
-  /** Waits until a span like this has come. */
+  /** Waits until a matching span has arrived. */
   until(isWanted: (span: SunkSpan) => boolean): Promise<SunkSpan>;
 }
 

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, test } from "vitest";
 
-/** Runs a Python program with the packages below; answers what it wrote to standard output, and rejects with all it wrote where it fails. */
+/** Runs a Python program with the packages below. Returns its standard output; rejects with all its output if it fails. */
 export type RunPython = (program: string, args?: readonly string[], options?: { readonly cwd?: string }) => Promise<string>;
 
 const packages = [
@@ -18,8 +18,8 @@ const installTimeoutMs = 300_000;
 const run = promisify(execFile);
 
 /**
- * `describe` for tests that run Python programs with pymacaroons, PyJWT and grpcio. Where there is no Python, or its packages cannot be installed, one
- * skipped test says why; where the environment says CI, that is an error. To be awaited at the top of a test file.
+ * `describe` for tests that run Python programs with pymacaroons, PyJWT and grpcio. If there is no Python, or its packages cannot be
+ * installed, one skipped test gives the reason; in CI that is an error. Await it at the top of a test file.
  */
 export async function describeWithPython(name: string, body: (runPython: RunPython) => void): Promise<void> {
   const found = await installPackages().catch((error: Error) => {
@@ -41,8 +41,8 @@ function runWith(folder: string): RunPython {
 }
 
 /**
- * The folder with the packages, filled once for each version of Python and of the packages. The work is done in a folder of its own that is then
- * renamed: who comes second at the same time finds the name taken, and uses what is there.
+ * The folder with the packages, filled once per version of Python and of the packages. It is prepared under a temporary name and then
+ * renamed. A concurrent process that comes second finds the name in use, and uses the existing folder.
  */
 async function installPackages(): Promise<string> {
   const { stdout: version } = await run("python3", ["-c", "import sys, platform; print(sys.version, platform.machine())"]);

@@ -8,14 +8,14 @@ import { freePorts } from "./free-port.ts";
 import { type RedisServer, startRedis } from "./redis-server.ts";
 import { startServerChild } from "./server-child.ts";
 
-/** A server of our own, which can be killed; throws where there can be none. */
+/** Starts our own server, which can be killed. Throws if that is not possible. */
 export async function ownRedis(args: readonly string[] = [], port?: number): Promise<RedisServer> {
   const server = await startRedis({ own: true, args, ...(port === undefined ? {} : { port }) });
   if ("unavailable" in server) throw new Error(server.unavailable);
   return server;
 }
 
-/** Runs commands on a server with a connection of their own. */
+/** Runs commands on a server over a separate connection. */
 export async function withRedis<T>(port: number, use: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => null, enableReadyCheck: false });
   client.on("error", () => {});
@@ -33,13 +33,13 @@ export interface SentinelGroup {
   stop(): Promise<void>;
 }
 
-/** A master, a replica in step with it, and three sentinels that promote the replica half a second after the master went silent. */
+/** A master, a replica in sync with it, and three sentinels that promote the replica half a second after the master stops answering. */
 export async function startSentinelGroup(): Promise<SentinelGroup> {
   const settings = ["--repl-diskless-sync-delay", "0"];
   const master = await ownRedis(settings);
   const replica = await ownRedis([...settings, "--replicaof", "127.0.0.1", String(master.port)]);
   await withRedis(replica.port, (client) =>
-    until(async () => (await client.info("replication")).includes("master_link_status:up"), "replica in step"),
+    until(async () => (await client.info("replication")).includes("master_link_status:up"), "replica in sync"),
   );
   const dir = await mkdtemp(join(tmpdir(), "keywright-sentinels-"));
   const binary = await serverBinary("redis-server");
@@ -88,7 +88,7 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Three masters with a third of the slots each. */
+/** Three masters, each with a third of the slots. */
 export async function startRedisCluster(): Promise<RedisCluster> {
   const busPorts = await freePorts(3);
   const nodes = await Promise.all(

@@ -7,19 +7,19 @@ import type { SharedCache } from "../../src/ports/shared-cache.ts";
 import type { OpenRateLimiters } from "../contract/rate-limiter.ts";
 import { connected } from "./cache-listener.ts";
 
-/** The limit of one process that is connected to Redis; `closed` unless said otherwise, so that nothing but Redis admits. */
+/** The limiter of one process that is connected to Redis. Default: `closed`, so that only Redis admits. */
 export async function openRedisLimiter(
   uri: string,
   { outage = "closed", ...options }: Partial<RedisOptions> & { readonly outage?: "open" | "closed" } = {},
 ): Promise<{ readonly limiter: RateLimiter; readonly cache: SharedCache }> {
-  // The time-out is long where time is not what is tested: the machine may be busy.
+  // A long time-out if time is not what is tested, because the machine may be busy.
   const { sharedCache, ledger } = await openRedis({ namespace: "test", uri, timeoutMs: 2000, ...options });
   await connected(sharedCache);
   const local = createMemoryLedger({ maxEntries: 1000, monotonicMs: () => performance.now(), isFollower: true });
   return { limiter: createSharedRateLimiter({ local, shared: ledger, outage }), cache: sharedCache };
 }
 
-/** For the contract. */
+/** Limiters for the contract tests. */
 export function redisLimiters(uri: string, stopServers: () => Promise<unknown>): OpenRateLimiters {
   const caches: SharedCache[] = [];
   return {

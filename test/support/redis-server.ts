@@ -6,31 +6,30 @@ import { freePorts } from "./free-port.ts";
 import { type ServerChild, startServerChild } from "./server-child.ts";
 
 export interface RedisOptions {
-  /** A server of one's own, which can be killed. Without any option every server will do, one that a setting names as well. */
+  /** A separate server, which can be killed. Without any option, any server is used, including one named by a setting. */
   readonly own?: boolean;
-  /** A free one where absent. */
+  /** Default: a free port. */
   readonly port?: number;
-  /** Where it keeps its files. Absent: a new folder, removed by `stop`. */
+  /** The folder of its files. Default: a new folder, removed by `stop`. */
   readonly dir?: string;
-  /** More settings, one word each: `["--appendonly", "yes", "--user", "app", "on", ">secret", "~*", "&*", "+@all"]`. */
+  /** Additional settings, one word each: `["--appendonly", "yes", "--user", "app", "on", ">secret", "~*", "&*", "+@all"]`. */
   readonly args?: readonly string[];
 }
 
 export interface RedisServer {
   readonly uri: string;
-  /** 0 where the server is not our own, which then can be neither killed nor restarted. */
+  /** 0 if the server is not our own; then it cannot be killed or restarted. */
   readonly port: number;
   readonly dir: string;
-  /** SIGSTOP, SIGCONT, or one that ends the process; resolves when the process stands still or is gone. */
+  /** SIGSTOP, SIGCONT, or a signal that ends the process. Resolves when the process is stopped or gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** After a kill, on the same port and folder; without saved data it comes back empty. */
+  /** Starts it again after a kill, on the same port and folder. Without saved data it is empty. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * A real redis-server that saves nothing by itself, or why there can be none; takes some 50 ms. Where the environment says CI, a missing
- * server is an error.
+ * Starts a real redis-server that saves nothing by itself, or returns why it cannot. Takes some 50 ms. In CI, a missing server is an error.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer | { unavailable: string }> {
   const givenUri = process.env[urlSetting("redis-server")];

@@ -1,18 +1,18 @@
 import { hash, randomBytes } from "node:crypto";
 
 export interface RoleTokens {
-  /** For KEYWRIGHT_ADMIN_TOKEN. */
+  /** Value for KEYWRIGHT_ADMIN_TOKEN. */
   readonly admin: string;
   readonly auditor: string;
   readonly verifier: string;
   readonly issuer: string;
-  /** Of the role `importer`, which the configuration adds: AdminImportApiKey and AdminGetImportedApiKey. */
+  /** A token of the configured role `importer`: AdminImportApiKey and AdminGetImportedApiKey. */
   readonly importer: string;
-  /** Text for `startServer`'s `config`: all roles but `admin`. */
+  /** Text for `startServer`'s `config`: all roles except `admin`. */
   readonly config: string;
 }
 
-/** Fresh bearer tokens, one for each role. */
+/** New bearer tokens, one per role. */
 export function createRoleTokens(): RoleTokens {
   const [auditor, verifier, issuer, importer] = [token(), token(), token(), token()];
   return {

@@ -1,4 +1,4 @@
-/** How many cases a property is tried with: by default, or as many times more as KEYWRIGHT_TEST_RUNS says. */
+/** Number of cases for a property: the default, multiplied by KEYWRIGHT_TEST_RUNS if set. */
 export function runCount(byDefault: number): number {
   return byDefault * Number(process.env.KEYWRIGHT_TEST_RUNS ?? 1);
 }

@@ -4,17 +4,17 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A database server as a child of the test process, which does not outlive it. */
+/** A database server as a child of the test process, which ends with it. */
 export interface ServerChild {
   readonly port: number;
   readonly pid: number;
-  /** Sends the signal and resolves once it has had its effect: the process stands still, or is gone. */
+  /** Sends the signal and resolves once it has taken effect: the process is stopped, or gone. */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
 const startTimeoutMs = 30_000;
 
-/** Starts the server and waits until it takes connections on its port. Rejects with its output where it ends before. */
+/** Starts the server and waits until it accepts connections on its port. Rejects with its output if it exits first. */
 export async function startServerChild(binary: string, args: readonly string[], port: number): Promise<ServerChild> {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
   const output: string[] = [];
@@ -42,18 +42,18 @@ export async function startServerChild(binary: string, args: readonly string[], 
       child.kill(signal);
       if (signal === "SIGSTOP") await stopped(child.pid ?? -1);
       if (signal === "SIGSTOP" || signal === "SIGCONT") return;
-      // A stopped process takes no signal but this one until it goes on.
+      // A stopped process handles only this signal until it continues.
       if (signal !== "SIGKILL") child.kill("SIGCONT");
       await ended;
     },
   };
 }
 
-/** On a busy machine a process goes on for a while after it was told to stop. */
+/** On a busy machine a process runs on for a while after it was told to stop. */
 async function stopped(pid: number): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-    // The state is what follows the name in parentheses (proc_pid_stat(5)).
+    // The state follows the name in parentheses (proc_pid_stat(5)).
     if (/\) [Tt] /.test(stat)) return;
     await sleep(10);
   }

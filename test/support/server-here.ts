@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApp } from "../../src/app.ts";
+import type { Parts } from "../../src/composition/given.ts";
 import { completeSecrets } from "../../src/config/bootstrap.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -11,11 +12,12 @@ import { backendSettings } from "./test-backend.ts";
 
 /**
  * The server that `startServer` starts, in the process of the test: real sockets and databases, but no second or two of processor time for a
- * process of its own. For tests that neither kill the process nor ask about it, and that do not block this one while they wait for an answer.
+ * process of its own. `parts` replaces some of the app's. For tests that neither kill the process nor ask about it, and that do not block this one while they wait for an answer.
  */
-export async function startServerHere({ env = {}, dataDir: givenDataDir, config: configText }: ServerOptions = {}): Promise<RunningServer> {
+export async function startServerHere(options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<RunningServer> {
+  const { env = {}, dataDir: givenDataDir, config: configText } = options;
   const others = Object.keys(env).filter((name) => !name.startsWith("KEYWRIGHT_"));
-  if (others.length > 0) throw new Error(`${others.join(", ")}: only a process of its own has an environment: use startServer`);
+  if (others.length > 0) throw new Error(`${others.join(", ")}: only a separate process has an environment; use startServer`);
   const dataDir = givenDataDir ?? (await mkdtemp(join(tmpdir(), "keywright-test-")));
   const removeOurs = async () => {
     if (givenDataDir === undefined) await rm(dataDir, { recursive: true, force: true });
@@ -32,7 +34,7 @@ export async function startServerHere({ env = {}, dataDir: givenDataDir, config:
     const { config, given } = loadConfig(environment, file);
     const { secrets } = await completeSecrets(config, given, randomBytes);
     const log = createLog(config.logLevel, { write: (line) => void lines.push(line) });
-    const app = await createApp(config, secrets, log, "0.0.0");
+    const app = await createApp(config, secrets, log, "0.0.0", parts);
     const { url, metricsUrl } = await app.listen(config.metrics).catch(async (error: unknown) => {
       await app.close();
       throw error;

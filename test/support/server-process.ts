@@ -6,11 +6,11 @@ import { join, resolve } from "node:path";
 import { backendSettings } from "./test-backend.ts";
 
 export interface ServerOptions {
-  /** Settings on top of a free port and the data folder. */
+  /** Settings in addition to a free port and the data folder. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A folder to start on, which is left alone afterwards; by default a new one that is removed with the server. */
+  /** A folder to start on, which is kept afterwards. Default: a new one, removed with the server. */
   readonly dataDir?: string;
-  /** Text of a configuration file, given with `--config`. */
+  /** Text of a configuration file, passed with `--config`. */
   readonly config?: string;
 }
 
@@ -18,19 +18,21 @@ export interface RunningServer extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string;
   readonly port: number;
-  /** Empty where the configuration lists tokens, so that none was made. */
+  /** Empty if the configuration lists tokens, because then none is generated. */
   readonly adminToken: string;
   readonly dataDir: string;
-  /** Everything it logged so far; of a process, standard output and error. */
+  /** Everything logged so far; for a process, standard output and error. */
   output(): string;
-  /** Drains. Returns the exit code. A process gets SIGTERM, and SIGKILL if that does not end it within 20 s; the exit code after a signal is -1. */
+  /**
+   * Drains. Returns the exit code. A process gets SIGTERM, and SIGKILL if it has not ended within 20 s; the exit code after a signal is -1.
+   */
   stop(): Promise<number>;
 }
 
-/** A server as users run it: a process of its own. */
+/** A server as users run it, in a separate process. */
 export interface ServerProcess extends RunningServer {
   readonly pid: number;
-  /** SIGKILL; resolves once the process is gone. */
+  /** Sends SIGKILL. Resolves once the process is gone. */
   kill(): Promise<void>;
 }
 
@@ -38,7 +40,7 @@ const mainFile = resolve(import.meta.dirname, "../../src/main.ts");
 const startTimeoutMs = 45_000;
 const stopTimeoutMs = 20_000;
 
-/** Starts a server on a free port and waits until it listens. Rejects with all its output where it ends or hangs before. */
+/** Starts a server on a free port and waits until it listens. Rejects with all its output if it exits or hangs first. */
 export async function startServer({ env: givenEnv, dataDir: givenDataDir, config }: ServerOptions = {}): Promise<ServerProcess> {
   const dataDir = givenDataDir ?? (await mkdtemp(join(tmpdir(), "keywright-test-")));
   const configFile = join(dataDir, "keywright.yaml");
@@ -52,7 +54,7 @@ export async function startServer({ env: givenEnv, dataDir: givenDataDir, config
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => chunks.push(text));
   const output = () => chunks.join("");
-  // `close` and not `exit`: only then all output has been read.
+  // `close` instead of `exit`, because only then all output has been read.
   const closed = once(child, "close") as Promise<[number | null]>;
   const killWithUs = () => child.kill("SIGKILL");
   process.once("exit", killWithUs);
@@ -89,12 +91,12 @@ export async function startServer({ env: givenEnv, dataDir: givenDataDir, config
   };
 }
 
-/** Settings of whoever runs the tests must not reach the server under test. */
+/** Settings of the person who runs the tests must not reach the server under test. */
 function inheritedEnv(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("KEYWRIGHT_")));
 }
 
-/** Empty where the configuration lists tokens, so that none was made. */
+/** Empty if the configuration lists tokens, because then none is generated. */
 export async function readIfThere(path: string): Promise<string> {
   return (await readFile(path, "utf8").catch(() => "")).trim();
 }
@@ -104,7 +106,7 @@ async function urlOnceListening(child: ChildProcess, output: () => string): Prom
   for (;;) {
     const url = listeningUrl(output());
     if (url !== undefined) return url;
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server ended before it listened:\n${output()}`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the server exited before it was listening:\n${output()}`);
     if (Date.now() > deadlineMs) {
       child.kill("SIGKILL");
       throw new Error(`the server did not listen within ${startTimeoutMs} ms:\n${output()}`);
@@ -113,7 +115,7 @@ async function urlOnceListening(child: ChildProcess, output: () => string): Prom
   }
 }
 
-/** `url` of the log line that says "listening". */
+/** The `url` in the log line that contains "listening". */
 function listeningUrl(text: string): string | undefined {
   const line = text.split("\n").find((candidate) => candidate.endsWith("}") && /"(msg|message)":"listening"/.test(candidate));
   if (line === undefined) return undefined;

@@ -1,7 +1,7 @@
 /**
- * A process of its own on a SQLite key store, for what only another process can show. Arguments: the database file, and a tag for
- * the ids of its keys. Inserts, replaces and rotates keys for as long as it lives, four at a time, and prints one line for each thing the store
- * acknowledged: `<key id> <revision>`. Prints the reason and ends with exit code 3 where the store refuses.
+ * A separate process on an SQLite key store, for what only another process can show. Arguments: the database file, and a tag for the ids of
+ * its keys. Inserts, replaces and rotates keys until it ends, four at a time, and prints one line per acknowledgement of the store: `<key
+ * id> <revision>`. If the store refuses, prints the reason and exits with code 3.
  */
 import { writeSync } from "node:fs";
 import { openSqliteKeyStore } from "../../src/adapters/sqlite/key-store.ts";

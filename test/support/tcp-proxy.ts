@@ -2,25 +2,25 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /**
- * - `pass`: bytes go through;
- * - `silent`: connections are taken and stay open, but no byte comes through until the mode changes; then all come, late;
- * - `cut`: connections are reset, new ones too.
+ * - `pass`: bytes are forwarded;
+ * - `silent`: connections are accepted and stay open, but no byte is forwarded until the mode changes; then all are forwarded late;
+ * - `cut`: connections are reset, including new ones.
  */
 export type ProxyMode = "pass" | "silent" | "cut";
 
-/** A TCP proxy on a free port of 127.0.0.1, by which tests cut the network between two processes. */
+/** A TCP proxy on a free port of 127.0.0.1, with which tests cut the network between two processes. */
 export interface TcpProxy {
   readonly port: number;
   set(mode: ProxyMode): void;
   close(): Promise<void>;
 }
 
-/** `delayMs`: how much later every chunk arrives, in each direction. */
+/** `delayMs` is the delay of every chunk, in each direction. */
 export async function startTcpProxy(targetPort: number, { delayMs = 0 } = {}): Promise<TcpProxy> {
   let mode: ProxyMode = "pass";
   const peers = new Map<Socket, Socket>();
 
-  // No back-pressure: what passes in a test fits into memory.
+  // No back-pressure, because everything in a test fits into memory.
   const forward = (from: Socket, to: Socket) => {
     peers.set(from, to);
     from.setNoDelay(true);
@@ -32,7 +32,7 @@ export async function startTcpProxy(targetPort: number, { delayMs = 0 } = {}): P
     from.on("end", () => to.end());
     from.on("close", () => {
       peers.delete(from);
-      // Nothing tells the other side of it while nothing comes through.
+      // While nothing is forwarded, the other side must not notice.
       if (mode !== "silent") to.destroySoon();
     });
     if (mode === "silent") from.pause();

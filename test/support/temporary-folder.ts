@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A new folder that is removed, with what is in it, at the end of the block (`using`) or by `remove`. */
+/** Makes a folder that is removed, with its content, at the end of the block (`using`) or by `remove`. */
 export function temporaryFolder(): Disposable & { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "keywright-test-"));
   const remove = () => rmSync(path, { recursive: true, force: true });

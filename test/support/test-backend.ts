@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 import { generateJwkSet } from "../../src/config/signing-key.ts";
 
 /**
- * Settings that put a server of the vitest project `servers-mongodb` on MongoDB and Redis; none in the others. They follow from the data folder, so
- * that a server started again on the same folder finds its keys.
+ * Settings that put a server of the vitest project `servers-mongodb` on MongoDB and Redis; empty in other projects. They depend on the data
+ * folder, so that a server that is started again on the same folder finds its keys.
  */
 export async function backendSettings(dataDir: string, listsTokens: boolean): Promise<Record<string, string>> {
   if (process.env.KEYWRIGHT_TEST_PROJECT !== "servers-mongodb") return {};

@@ -1,6 +1,6 @@
 import type { TokenFacts } from "../../src/core/token/facts.ts";
 
-/** What a token says, with what a test asks for. */
+/** The content of a token, with a test's changes. */
 export function tokenFacts(facts: Partial<TokenFacts> = {}): TokenFacts {
   return {
     tokenId: "01KAS4D9N4XJ8M2V6T0QZ3R7YA",

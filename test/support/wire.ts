@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
 
-/** One HTTP request that left this process, and the start of its answer. */
+/** One HTTP request that left this process, and the start of its response. */
 export interface Exchange {
   readonly httpVersion: string;
   readonly httpMethod: string;
@@ -18,8 +18,8 @@ interface FetchRequest {
 }
 
 /**
- * What really went over the wire while `action` ran, as Node's own HTTP clients tell it on their diagnostics channels, so that no
- * library has to be believed. Only for actions with nothing else running beside them. Node's fetch speaks HTTP/1.1 only.
+ * Returns what was really sent while `action` ran, from the diagnostics channels of Node's own HTTP clients, so that no library has to be
+ * trusted. Nothing else may run at the same time. Node's fetch supports only HTTP/1.1.
  */
 export async function observeWire<T>(action: () => Promise<T>): Promise<{ result: T; exchanges: readonly Exchange[] }> {
   const exchanges: Exchange[] = [];
@@ -64,7 +64,7 @@ export async function observeWire<T>(action: () => Promise<T>): Promise<{ result
   }
 }
 
-/** `content-type` in undici's lists of alternating names and values. */
+/** Finds `content-type` in undici's lists of alternating names and values. */
 function headerIn(list: string | readonly string[]): string | undefined {
   const index = Array.isArray(list) ? list.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === "content-type") : -1;
   return index < 0 ? undefined : list[index + 1];

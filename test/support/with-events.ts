@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { AuditEvent } from "../../src/core/audit.ts";
-import type { KeyRecord } from "../../src/core/key.ts";
+import type { KeyKind, KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import type { AuditPart, AuditQuery, AuditTrail } from "../../src/ports/audit-trail.ts";
 import type { KeyStore, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
@@ -8,19 +8,19 @@ import type { KeyStore, ListPart, ListQuery, RequestMark } from "../../src/ports
 type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
 type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
 
-/** A store whose changes make their audit events themselves where a test has nothing to say about them. */
+/** A store whose changes create their audit events themselves, for tests that do not care about them. */
 export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
   S,
   "insert" | "insertMany" | "replace" | "rotate" | "delete" | "list" | "audit"
 > & {
-  /** All that the query asks for, in however many parts it comes. */
+  /** Returns all keys of the query, from any number of parts. */
   list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
   readonly audit: Pick<AuditTrail, "append"> & { list(tenant: string, query: AuditQuery): Promise<AuditEvent[]> };
   insert(...args: [...First<Args<"insert">>, event?: AuditEvent]): Result<"insert">;
   insertMany(...args: [...First<Args<"insertMany">>, eventOf?: (keyIds: readonly string[]) => AuditEvent]): Result<"insertMany">;
   replace(...args: [...First<Args<"replace">>, event?: AuditEvent]): Result<"replace">;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event?: AuditEvent, request?: RequestMark | null): Result<"rotate">;
-  delete(...args: [...First<Args<"delete">>, event?: AuditEvent]): Result<"delete">;
+  delete(tenant: string, kind: KeyKind, keyId: string, event?: AuditEvent, revision?: number): Result<"delete">;
 };
 
 type First<A extends readonly unknown[]> = A extends readonly [...infer Head, unknown] ? Head : never;
@@ -45,11 +45,12 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
     replace: (tenant, record, event = auditEvent({ keyIds: [record.keyId] })) => store.replace(tenant, record, event),
     rotate: (tenant, retired, successor, event = auditEvent({ keyIds: [retired.keyId, successor.keyId] }), request = null) =>
       store.rotate(tenant, retired, successor, event, request),
-    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] })) => store.delete(tenant, kind, keyId, event),
+    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] }), revision = undefined) =>
+      store.delete(tenant, kind, keyId, event, revision),
   };
 }
 
-/** All events that a query asks for, in however many parts they come. */
+/** Returns all events of a query, from any number of parts. */
 export async function allEvents(store: Pick<KeyStore, "audit">, tenant: string, query: AuditQuery): Promise<AuditEvent[]> {
   const events: AuditEvent[] = [];
   for (let beforeEventId: string | null | undefined = query.beforeEventId; beforeEventId !== null && events.length < query.limit; ) {

@@ -33,13 +33,13 @@ beforeAll(async () => {
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-/** Names that an expression or a text speaks of, as HELP and TYPE lines have them. */
+/** Metric names in an expression or a text, as in HELP and TYPE lines. */
 function metricsIn(text: string): string[] {
   const names = [...text.matchAll(/\b(?:keywright|process|nodejs)_[a-z0-9_]+/g)].map(([name]) => name);
   return [...new Set(names.map((name) => (scraped.types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ""))))];
 }
 
-describe("names only metrics that there are, and bucket, sum and count only of histograms", () => {
+describe("names only existing metrics, and bucket, sum and count only of histograms", () => {
   test("every alert rule", () => {
     expect(rules.length).toBeGreaterThan(5);
     for (const { alert, expr, annotations } of rules) {

@@ -24,7 +24,7 @@ async function linesOf(sampling: string): Promise<Line[]> {
   return lines.filter(({ rpc }) => rpc !== undefined);
 }
 
-test("a share of the reads is logged, with the caller's trace though nothing is traced; changes always", async () => {
+test("a share of the reads is logged, with the caller's trace although tracing is off; changes are always logged", async () => {
   const lines = await linesOf("0.5");
   const verifies = lines.filter(({ rpc }) => rpc === "AdminVerifyApiKey");
   // Of 200 at one half: 12 standard deviations on either side.
@@ -45,7 +45,7 @@ test("a share of the reads is logged, with the caller's trace though nothing is 
   expect(lines.map(({ rpc }) => rpc)).toEqual(expect.arrayContaining(["AdminIssueApiKey", "AdminRevokeApiKey"]));
 });
 
-test("by default no read is logged, and with 1 every one", async () => {
+test("by default no read is logged, and with 1 every read", async () => {
   expect((await linesOf("0")).map(({ rpc }) => rpc)).toEqual(["AdminIssueApiKey", "AdminRevokeApiKey"]);
   expect((await linesOf("1")).filter(({ rpc }) => rpc === "AdminVerifyApiKey")).toHaveLength(200);
 });

@@ -18,7 +18,7 @@ function linesOf(write: (log: Log) => void): Record<string, unknown>[] {
 
 const logged = (fields: LogFields, message = "m") => linesOf((log) => log.info(fields, message))[0];
 
-test("lines are JSON with level, ISO time, message and fields, and nothing else", () => {
+test("lines are JSON with only level, ISO time, message and fields", () => {
   const [line] = linesOf((log) => log.child({ requestId: "r1" }).warn({ durationMs: 1.5, keyId: "k", count: 3n, none: null }, "slow"));
   expect(line).toEqual({
     level: "warn",
@@ -96,7 +96,7 @@ test("private JWK members are not written, public ones are", () => {
   });
 });
 
-test("errors are written with reason, message, stack and causes, but not with what they carry along", () => {
+test("errors are written with reason, message, stack and causes, but not with other properties", () => {
   const cause = Object.assign(new Error("disk full"), { code: "ENOSPC", request: { body: marker } });
   const failure = new Failure("STORE_UNAVAILABLE", { cause });
   expect(logged({ error: failure })?.error).toEqual({
@@ -116,7 +116,7 @@ test("request messages and bytes are not written out", () => {
   });
 });
 
-test("what cannot be written in JSON breaks nothing", () => {
+test("values that cannot be written as JSON cause no error", () => {
   const circle: Record<string, unknown> = { url: new URL("https://u:hunter2@h/"), date: new Date(Number.NaN), at: new Date(0) };
   circle.self = circle;
   const line = logged({ circle, set: new Set([1]), run: () => 1, long: "x".repeat(100_000) });
@@ -135,7 +135,7 @@ test.each([
   ["process.exit", "await log.flush(60_000); process.exit(0)", 0],
   ["process.exit after a fatal line", "log.fatal({ i: -1 }, 'fatal'); await log.flush(60_000); process.exit(3)", 3],
   ["the end of all work", "", 0],
-])("every line is written, in order, before %s ends the process, also where the reader is slow", async (_, ending, exitCode) => {
+])("every line is written, in order, before %s ends the process, even if the reader is slow", async (_, ending, exitCode) => {
   const child = spawn(process.execPath, ["--input-type=module", "-e", writeLines + ending], { stdio: ["ignore", "pipe", "ignore"] });
   const closed = once(child, "close");
   await delay(300);

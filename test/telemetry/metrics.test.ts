@@ -26,7 +26,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-/** How much the series rose while `action` ran. */
+/** Returns how much the series rose while `action` ran. */
 async function rise(series: readonly string[], action: () => Promise<unknown>): Promise<number[]> {
   const before = await scrape(server);
   await action();
@@ -37,7 +37,7 @@ async function rise(series: readonly string[], action: () => Promise<unknown>): 
 const calls = (rpc: string, protocol: string, code: string) =>
   `keywright_rpc_calls_total{rpc="${rpc}",protocol="${protocol}",code="${code}"}`;
 
-/** A call whose deadline passes while its body is read. */
+/** Makes a call whose deadline passes while its body is read. */
 async function bodyThatNeverComes(headers: Record<string, string>): Promise<void> {
   const call = request(`${server.url}${rpcPath}/AdminVerifyApiKey`, {
     method: "POST",
@@ -82,7 +82,7 @@ describe("calls are counted by RPC, protocol and code", () => {
     expect(rises).toEqual([1, 1, 1, 1, 1, 0, 0]);
   });
 
-  test("those whose body cannot be read count as well, and none stays in flight", async () => {
+  test("calls whose body cannot be read count too, and none stays in flight", async () => {
     const send = httpSender(server.url, server.adminToken);
     const rises = await rise(
       [
@@ -102,7 +102,7 @@ describe("calls are counted by RPC, protocol and code", () => {
   });
 });
 
-test("verifications are counted by what was presented and what came of it", async () => {
+test("verifications are counted by the presented kind and the outcome", async () => {
   const client = clients[0] as Client;
   const verify = (credential: string) => succeed(client, "AdminVerifyApiKey", { credential });
   const of = (credential: string, outcome: string) => `keywright_verifications_total{credential="${credential}",outcome="${outcome}"}`;
@@ -126,7 +126,7 @@ test("verifications are counted by what was presented and what came of it", asyn
   expect(rises).toEqual([3, 1, 1, 1, 1]);
 });
 
-test("signatures of derived tokens are counted: checked once, remembered then", async () => {
+test("signatures of derived tokens are counted: checked once, then remembered", async () => {
   const client = clients[0] as Client;
   const derived = await succeed(client, "AdminDeriveToken", { credential: secret, algorithm: "TOKEN_ALGORITHM_JWT" });
   const token = String(asObject(derived.token).token);
@@ -164,14 +164,14 @@ test("reads are counted at the level that answered them", async () => {
   expect(rises).toEqual([1, 2, 2, 3, 3]);
 });
 
-test("a scrape names no key, actor, caller or address, and holds no secret", async () => {
+test("a scrape names no key, actor, caller or address, and contains no secret", async () => {
   const { text, types } = await scrape(server);
   for (const unwanted of [secret, keyId, "actor-of-metrics", server.adminToken, "127.0.0.1"]) expect(text).not.toContain(unwanted);
-  // Names as Prometheus wants them: base units, and _total on counters only.
+  // Names as Prometheus recommends: base units, and _total only on counters.
   for (const [name, type] of types) expect(name.endsWith("_total"), name).toBe(type === "counter");
 });
 
-test("the process shows: CPU, memory, event loop, collections", async () => {
+test("process metrics are present: CPU, memory, event loop, garbage collections", async () => {
   const { value }: Scrape = await scrape(server);
   expect(value("process_cpu_seconds_total")).toBeGreaterThan(0.1);
   expect(value("process_resident_memory_bytes")).toBeGreaterThan(10_000_000);
@@ -182,7 +182,7 @@ test("the process shows: CPU, memory, event loop, collections", async () => {
 });
 
 describe("the metrics port", () => {
-  test("answers GET and HEAD of /metrics and nothing else, and the API's port has no metrics", async () => {
+  test("answers only GET and HEAD of /metrics, and the API's port has no metrics", async () => {
     const url = metricsUrl(server);
     const { origin } = new URL(url);
     const got = await fetch(url);
@@ -197,7 +197,7 @@ describe("the metrics port", () => {
     expect((await fetch(`${server.url}/metrics`)).status).toBe(404);
   });
 
-  test("is not opened where no setting asks for it", async () => {
+  test("is not opened unless it is configured", async () => {
     await using plain = await startServerHere();
     expect(plain.output()).not.toContain("metricsUrl");
   });

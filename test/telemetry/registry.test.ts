@@ -36,7 +36,7 @@ looked_up 1
   expect(parseScrape(registry.scrape()).value("looked_up")).toBe(2);
 });
 
-test("the series of the same labels is one, and labels must be as many as were declared", () => {
+test("equal labels share one series, and the number of labels must be as declared", () => {
   const family = createRegistry().counter({ name: "x_total", help: "X.", labels: ["a", "b"] });
   expect(family.of("1", "2")).toBe(family.of("1", "2"));
   expect(() => family.of("1")).toThrow("labels wanted: a, b");

@@ -14,11 +14,11 @@ const settings = (sink: OtlpSink, more: Record<string, string> = {}) => ({
   OTEL_BSP_SCHEDULE_DELAY: "50",
   ...more,
 });
-/** A process, since its environment has the settings of OpenTelemetry. */
+/** A separate process, because OpenTelemetry reads its settings from the environment. */
 const startTraced = async (over: "grpc" | "json-http", env: Record<string, string>) => apiOf(await startServer({ env }), over);
 
 test.each(["grpc", "json-http"] as const)(
-  "a verify over %s is a span of its caller's trace, with those of cache and store in it",
+  "a verify over %s is a span of its caller's trace and contains those of cache and store",
   async (over) => {
     await using sink = await startOtlpSink();
     await using api = await startTraced(over, settings(sink, { OTEL_SERVICE_NAME: "keys-test" }));
@@ -43,7 +43,7 @@ test.each(["grpc", "json-http"] as const)(
     expect(cache).toMatchObject({ name: "cache read", traceId, attributes: { "keywright.cache.outcome": "miss" } });
     const store = await sink.until((span) => span.parentSpanId === cache.spanId);
     expect(store).toMatchObject({ traceId, attributes: { "db.operation.name": "get" } });
-    // The second one, with no caller's trace, has its own, and finds the key in the cache.
+    // The second one has no caller's trace, so it starts its own. It finds the key in the cache.
     const second = await sink.until((span) => span.name === `${rpc}/AdminVerifyApiKey` && span.parentSpanId === "");
     expect(second.traceId).not.toBe(traceId);
     const hit = await sink.until((span) => span.parentSpanId === second.spanId);
@@ -54,7 +54,7 @@ test.each(["grpc", "json-http"] as const)(
   },
 );
 
-test("docs/operations.md shows the trace of one verify as it is", async () => {
+test("docs/operations.md shows the real trace of one verify", async () => {
   await using sink = await startOtlpSink();
   await using api = await startTraced("json-http", settings(sink));
   const { secret } = await api.issue();
@@ -69,7 +69,7 @@ function treeOf(spans: readonly SunkSpan[], root: SunkSpan, indent = ""): string
   return [`${indent}${root.name}: ${attributes.join(" ")}`, ...parts.flatMap((part) => treeOf(spans, part, `${indent}  `))];
 }
 
-test("refused calls are no errors, calls that fail are; whoever asks with an id may ask for it in vain", async () => {
+test("refused calls are not errors, failed calls are", async () => {
   await using sink = await startOtlpSink();
   await using api = await startTraced("json-http", settings(sink));
   const { secret } = await api.issue();
@@ -97,13 +97,13 @@ test("sampling follows the caller, then the ratio", async () => {
   expect(new Set(sink.spans.map((span) => span.traceId))).toEqual(new Set([traceId]));
 });
 
-test("a ratio without the caller's say traces that share of the calls, whatever the caller asks for", async () => {
+test("a ratio that ignores the caller traces that share of the calls", async () => {
   await using sink = await startOtlpSink();
   const sampling = { OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.5" };
   await using api = await startTraced("grpc", settings(sink, sampling));
   const { secret } = await api.issue();
   for (let round = 0; round < 200; round += 1) await api.verify({ credential: secret });
-  // Of trace ids the SDK decides: the lower one is below the ratio.
+  // The SDK decides by the trace id: the lower one is below the ratio.
   for (const [id, flags] of [
     [`${"0".repeat(24)}ffffffff`, "01"],
     [`${"0".repeat(31)}1`, "00"],
@@ -118,7 +118,7 @@ test("a ratio without the caller's say traces that share of the calls, whatever 
   expect(own).toBeLessThan(185);
 });
 
-test("what was not sent yet is sent before the server ends", async () => {
+test("spans that were not sent yet are sent before the server exits", async () => {
   await using sink = await startOtlpSink();
   await using api = await startTraced("grpc", settings(sink, { OTEL_BSP_SCHEDULE_DELAY: "60000" }));
   await api.issue();
@@ -127,7 +127,7 @@ test("what was not sent yet is sent before the server ends", async () => {
   expect(sink.spans.map(({ name }: SunkSpan) => name)).toContain(`${rpc}/AdminIssueApiKey`);
 });
 
-test.each(["refuse", "hang"] as const)("a collector that does %s costs spans, one line in the log, and nothing else", async (mode) => {
+test.each(["refuse", "hang"] as const)("a collector with the behaviour `%s` costs only spans and one log line", async (mode) => {
   await using sink = await startOtlpSink();
   sink.set(mode);
   const env = settings(sink, { OTEL_EXPORTER_OTLP_TIMEOUT: "200", OTEL_BSP_MAX_QUEUE_SIZE: "16", OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "8" });
@@ -142,7 +142,7 @@ test.each(["refuse", "hang"] as const)("a collector that does %s costs spans, on
   expect(api.server.output().match(/trace collector does not accept spans/g)).toHaveLength(1);
 });
 
-test("settings of OpenTelemetry that are not understood are told of and passed over, and without an endpoint nothing is loaded", async () => {
+test("unsupported settings of OpenTelemetry are reported and ignored, and without an endpoint nothing is loaded", async () => {
   await using sink = await startOtlpSink();
   const env = settings(sink, { OTEL_TRACES_SAMPLER: "jaeger_remote", OTEL_BSP_MAX_QUEUE_SIZE: "-1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" });
   await using api = await startTraced("grpc", env);

@@ -30,7 +30,10 @@ export function serviceNamed(name: string): DescService {
 const library = serviceNamed("library.v1.Library");
 export const maxBytes = 100_000;
 
-/** Answers the request; a text or name `fail:REASON` fails so, `crash` throws what is no Failure, and `header` sets a Cache-Control. */
+/**
+ * Returns the request. The text or name `fail:REASON` fails with that reason, `crash` throws an error that is not a Failure, and `header`
+ * sets a Cache-Control.
+ */
 async function echo(request: Message, call: Call): Promise<Message> {
   const { text, displayName } = request as unknown as { text?: string; displayName?: string };
   const wish = text ?? displayName ?? "";
@@ -55,7 +58,7 @@ const rest = new Map<DescMethodUnary, Success>([
 
 export const testBodies = createBodyBudget({ maxBytes: 2 ** 27, maxAnonymousBytes: 2 ** 27, maxInflations: 2 });
 
-/** What transcoders reported, of all tests of a file. */
+/** Errors that transcoders reported, from all tests of a file. */
 export const reported: unknown[] = [];
 
 export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject"): HttpHandler {
@@ -94,15 +97,15 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   /** Undefined for an empty body. Without empty lists and maps, of which the sample message has many. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into it at will
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any member
   readonly json: any;
 }
 
-/** One request with the path exactly as given. A `body` that is no string and no bytes is sent as JSON. */
+/** Sends one request with the path unchanged. A `body` that is neither a string nor bytes is sent as JSON. */
 export function send(port: number, method: string, path: string, body?: unknown, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
   const payload = body === undefined || typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   return new Promise((resolve, reject) => {
-    // Node sends the body of a GET or DELETE without any framing unless told its length.
+    // Node sends the body of a GET or DELETE without framing unless its length is given.
     const framing = payload === undefined || "transfer-encoding" in headers ? {} : { "content-length": Buffer.byteLength(payload) };
     const defaults = payload === undefined ? {} : { "content-type": "application/json" };
     const outgoing = httpRequest({ port, method, path, headers: { ...defaults, ...framing, ...headers } });

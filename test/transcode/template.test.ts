@@ -126,13 +126,13 @@ describe("trie", () => {
     expect(trie.find(path, method)).toBe(expected);
   });
 
-  test("methodsAt collects the methods of every template that has the path", () => {
+  test("methodsAt collects the methods of every template that matches the path", () => {
     expect([...trie.methodsAt("/v1/a")].sort()).toEqual(["GET", "POST"]);
     expect([...trie.methodsAt("/v1/a/x/d")].sort()).toEqual(["DELETE", "GET"]);
     expect([...trie.methodsAt("/v2")]).toEqual([]);
   });
 
-  test("the same shape twice is refused, whatever its variables are called", () => {
+  test("the same shape twice is refused, whatever the names of its variables", () => {
     expect(trie.insert(parseTemplate("/v1/{x}"), "GET", "again")).toBe(false);
     expect(trie.insert(parseTemplate("/v1/{x}"), "PUT", "new")).toBe(true);
   });

@@ -82,7 +82,7 @@ describe("path variables", () => {
       ["data", "must be a base64 string"],
       ["small_float", "must be a number that fits 32 bits"],
     ]], // biome-ignore format: a row
-  ])("%s is a 400", async (path, violations) => {
+  ])("%s returns 400", async (path, violations) => {
     const answer = await get(path);
     expect(answer.status).toBe(400);
     expect(violationsOf(answer)).toEqual(violations);
@@ -104,7 +104,7 @@ describe("path variables", () => {
     "/v1/query:",
     "/v1/%71uery",
     "/",
-  ])("%s is a 404", async (path) => {
+  ])("%s returns 404", async (path) => {
     expect((await get(path)).status).toBe(404);
   });
 
@@ -115,7 +115,7 @@ describe("path variables", () => {
     expect((await post("/v1/texts/a:turn", {})).status).toBe(404);
   });
 
-  test("absolute-form targets lose their authority and nothing else", async () => {
+  test("absolute-form targets lose only their authority", async () => {
     expect((await get("http://example.test/v1/texts/a?flag=true")).json).toEqual({ text: "a", flag: true });
     expect((await get("http://example.test")).status).toBe(404);
   });
@@ -173,13 +173,13 @@ describe("query parameters", () => {
       ["mask", "must be a string of field names separated by commas"],
     ]],
     ["by_name=a&by_id=1", [["by_id", "cannot be given together with by_name"]]],
-  ])("%s is a 400", async (query, violations) => {
+  ])("%s returns 400", async (query, violations) => {
     const answer = await get(`/v1/query?${query}`);
     expect(answer.status).toBe(400);
     expect(violationsOf(answer)).toEqual(violations);
   }); // biome-ignore format: rows
 
-  test("fields of the path and of the body are no parameters", async () => {
+  test("fields of the path and of the body are not parameters", async () => {
     expect(violationsOf(await get("/v1/texts/a?text=b"))).toEqual([["text", "is taken from the path and cannot be a query parameter"]]);
     expect(violationsOf(await send(server.port, "PATCH", "/v1/shelves/a?shelf.theme=b", {}))).toEqual([
       ["shelf.theme", "is taken from the body and cannot be a query parameter"],
@@ -206,7 +206,7 @@ describe("query parameters", () => {
 describe("bodies", () => {
   const patch = (path: string, body?: unknown) => send(server.port, "PATCH", path, body);
 
-  test("the field alone, and the whole request, with the mask in the query or the body", async () => {
+  test("can be the field alone or the whole request, with the mask in the query or the body", async () => {
     const expected = { shelf: { shelf_id: "a", theme: "t" }, update_mask: "theme" };
     expect((await patch("/v1/shelves/a?update_mask=theme", { theme: "t" })).json).toEqual(expected);
     expect((await patch("/v1/shelves/a?updateMask=theme", { shelf: { theme: "t" } })).json).toEqual(expected);
@@ -220,7 +220,7 @@ describe("bodies", () => {
     ]);
   });
 
-  test("a field that has a member of its own name is never taken for the whole request", async () => {
+  test("a field that has a member of its own name is never treated as the whole request", async () => {
     expect((await patch("/v1/books/a", { big_book: "x" })).json).toEqual({ big_book: { book_id: "a", big_book: "x" } });
     expect((await patch("/v1/books/a", { bigBook: "x" })).json).toEqual({ big_book: { book_id: "a", big_book: "x" } });
   });
@@ -231,7 +231,7 @@ describe("bodies", () => {
     expect((await post("/v1/query", "")).json).toEqual({});
   });
 
-  test("another value in the body than in the path is refused, the same is not", async () => {
+  test("a value in the body that differs from the path is refused, and the same value is accepted", async () => {
     const differs = "has another value in the body than in the path";
     expect(violationsOf(await patch("/v1/shelves/a", { shelf_id: "b" }))).toEqual([["shelf.shelf_id", differs]]);
     expect(violationsOf(await patch("/v1/shelves/a", { shelf: { shelfId: "b" } }))).toEqual([["shelf.shelf_id", differs]]);
@@ -242,7 +242,7 @@ describe("bodies", () => {
     expect(violationsOf(await post("/v1/named/a", { by_id: 1 }))).toEqual([["by_name", "cannot be given together with what the body has"]]);
   });
 
-  test("problems are named from the request message on", async () => {
+  test("problems have paths from the request message", async () => {
     expect(violationsOf(await patch("/v1/shelves/a", { theme: 1, x: 1 }))).toEqual([
       ["shelf.theme", "must be a string"],
       ["shelf.x", "is not a field of Shelf"],
@@ -260,7 +260,7 @@ describe("bodies", () => {
     expect((await post("/v1/plains", "null")).json).toEqual({});
   });
 
-  test("presence masks leave out what the path binds", async () => {
+  test("presence masks omit fields that the path binds", async () => {
     expect((await post("/v1/masked/1:rotate", { id: "1", scopes: [], plain: null })).json).toEqual({ id: "1", override_mask: "scopes" });
     expect((await post("/v1/masked/1:rotate")).json).toEqual({ id: "1", override_mask: "" });
   });
@@ -277,7 +277,7 @@ describe("bodies", () => {
     else expect(["EPIPE", "ECONNRESET"]).toContain(answer);
   });
 
-  test("chunked bodies where none is taken: refused, unless they are empty", async () => {
+  test("chunked bodies are refused if none is accepted, unless they are empty", async () => {
     const chunked = (chunks: string) => rawRequest(`GET /v1/query HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${chunks}`);
     expect(await chunked("2\r\n{}\r\n0\r\n\r\n")).toMatch(/^HTTP\/1.1 400 [\s\S]*this method does not accept a request body/);
     const empty = `0\r\n\r\nGET /v1/texts/next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`;
@@ -331,7 +331,7 @@ describe("bodies", () => {
     expect(answer.body).not.toContain("sec");
   });
 
-  test("deep nesting is a 400", async () => {
+  test("deep nesting returns 400", async () => {
     for (const [open, close] of [
       ["[", "]"],
       ['{"a":', "}"],
@@ -427,7 +427,7 @@ describe("headers and errors", () => {
     expect(answer.headers).toMatchObject({ "content-type": "application/json", "cache-control": "no-store", "x-request-id": "abc" });
   });
 
-  test("what is no Failure says nothing", async () => {
+  test("an error that is not a Failure reveals nothing", async () => {
     const answer = await get("/v1/texts/crash");
     expect(answer.status).toBe(500);
     expect(answer.json).toMatchObject({ code: 13, message: "internal error", error: { code: 500, status: "INTERNAL" } });
@@ -455,8 +455,8 @@ describe("HTTP/2", () => {
   });
 });
 
-describe("callers that go away", () => {
-  test("before the body is whole, and before the answer is ready: nothing breaks", async () => {
+describe("callers that disconnect", () => {
+  test("before the body is complete, or before the response is ready, break nothing", async () => {
     const gone = async (text: string) => {
       const socket = tcpConnect(server.port, "127.0.0.1");
       await new Promise((resolve) => socket.write(text, resolve));
@@ -469,7 +469,7 @@ describe("callers that go away", () => {
     expect((await get("/v1/texts/a")).status).toBe(200);
   });
 
-  test("keep-alive goes on after a refused request", async () => {
+  test("a kept connection continues after a refused request", async () => {
     const refused = "POST /v1/nothing HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nabcde";
     const text = await rawRequest(`${refused}GET /v1/texts/next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
     expect(text).toMatch(/^HTTP\/1.1 404 [\s\S]*HTTP\/1.1 200 [\s\S]*"next"/);
@@ -506,15 +506,15 @@ describe("start-up", () => {
       `${rpc("Unknown")}sample.v1.Everything has no field "nope" for the path`,
       `${rpc("UnknownNested")}sample.v1.Everything has no field "child.nope" for the path`,
       `${rpc("CamelCase")}sample.v1.Everything has no field "smallInt" for the path`,
-      `${rpc("Repeated")}"texts" is no scalar and cannot be in the path`,
-      `${rpc("MessageVariable")}"child" is no scalar and cannot be in the path`,
+      `${rpc("Repeated")}"texts" is not a scalar and cannot be in the path`,
+      `${rpc("MessageVariable")}"child" is not a scalar and cannot be in the path`,
       `${rpc("ThroughList")}sample.v1.Everything has no field "children.text" for the path`,
       `${rpc("BoundTwice")}"text" is bound twice at column 13 of "/v1/{text}/{text}"`,
-      `${rpc("NoBody")}body: there is no field "nope"`,
-      `${rpc("NestedBody")}body: there is no field "child.text"`,
+      `${rpc("NoBody")}body: no field "nope" found`,
+      `${rpc("NestedBody")}body: no field "child.text" found`,
       `${rpc("BodyInPath")}"text" is in the path and the body`,
       `${rpc("GetBody")}GET /v1/getbody: GET has no body`,
-      `${rpc("ResponseBody")}response_body: there is no field "nope"`,
+      `${rpc("ResponseBody")}response_body: no field "nope" found`,
       `${rpc("Second")}GET /v1/twice/{by_name}: another rule has this path`,
       `${rpc("Empty")}a rule without a path`,
       `${rpc("Kind")}"NOT A TOKEN" is not an HTTP method`,
@@ -526,7 +526,7 @@ describe("start-up", () => {
   });
 });
 
-/** Sends bytes as they are and answers all that comes back until the server ends the connection. */
+/** Sends bytes unchanged and returns everything until the server ends the connection. */
 function rawRequest(text: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = tcpConnect(server.port, "127.0.0.1");

@@ -9,13 +9,13 @@ const contract = readdirSync(folder)
   .join("\n");
 const patterns = [...contract.matchAll(/pattern: ("(?:[^"\\]|\\.)*")/g)].map(([, text]) => JSON.parse(text as string) as string);
 
-test("the contract's patterns are one repeated class each, so that no text makes them backtrack", () => {
+test("each pattern of the contract is one repeated class, so that no text makes it backtrack", () => {
   expect(patterns.length).toBeGreaterThan(0);
   for (const pattern of patterns) expect(pattern).toMatch(/^\^\[[^[\]]+\]\+\$$/);
   expect(contract).not.toMatch(/\.matches\(/);
 });
 
-test("scopes are matched to their end", () => {
+test("scopes are matched completely", () => {
   const matches = createPatternMatcher();
   const [scope] = patterns as [string];
   expect(["read", "invoices:read", "~!"].every((text) => matches(scope, text))).toBe(true);

@@ -12,7 +12,7 @@ const requests = [...new Set(ApiKeysService.methods.map(({ input }) => input as 
   isQuick: compileQuickCheck(schema),
 }));
 
-/** Texts on both sides of every length in the contract, half of them of characters outside the basic plane. */
+/** Texts on both sides of every length in the contract, half of them with characters outside the basic plane. */
 const text = fc
   .tuple(fc.constantFrom(0, 1, 2, 255, 256, 257, 512, 1024, 1025, 2048, 4097), fc.constantFrom("a", "\u{1f511}", "."))
   .map(([length, character]) => character.repeat(length));
@@ -29,7 +29,7 @@ function messageOf(schema: DescMessage): fc.Arbitrary<Message> {
   return fc.record(members, { requiredKeys: [] }).map((init) => create(schema, init as never));
 }
 
-it.each(requests)("lets nothing pass that the validator would refuse: $schema.name", ({ schema, isQuick }) => {
+it.each(requests)("accepts nothing that the validator would refuse: $schema.name", ({ schema, isQuick }) => {
   fc.assert(
     fc.property(messageOf(schema), (message) => {
       if (isQuick(message)) expect(validator.validate(schema, message).kind).toBe("valid");
@@ -38,7 +38,7 @@ it.each(requests)("lets nothing pass that the validator would refuse: $schema.na
   );
 });
 
-it("knows the usual verification without the validator, and leaves what breaks a rule to it", () => {
+it("accepts the usual verification without the validator, and leaves invalid requests to it", () => {
   const isQuick = compileQuickCheck(VerifyApiKeyRequestSchema);
   for (const request of [{ requiredScopes: ["read"] }, { clientIp: "2001:db8::1" }]) {
     expect(isQuick(create(VerifyApiKeyRequestSchema, { credential: "k", ...request }))).toBe(true);

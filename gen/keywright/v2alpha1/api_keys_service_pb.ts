@@ -56,9 +56,9 @@ export const ApiKeysService: GenService<{
    *
    * The secret is in this response only and cannot be read again. A request
    * that repeats a `request_id` returns the key of the first one without its
-   * secret; the same `request_id` with another payload is ALREADY_EXISTS. If
-   * there are as many keys as the installation allows, the method is
-   * RESOURCE_EXHAUSTED.
+   * secret; the same `request_id` with another payload is ALREADY_EXISTS
+   * (REQUEST_ID_REUSED). If there are as many keys as the installation allows,
+   * the method is RESOURCE_EXHAUSTED (KEY_QUOTA_EXHAUSTED).
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminIssueApiKey
    */
@@ -187,9 +187,10 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Imports an API key that another system issued. The raw key is not kept.
-   * ALREADY_EXISTS if the key was imported before. If there are as many keys as
-   * the installation allows, the method is RESOURCE_EXHAUSTED. Roles: admin, issuer.
-   * HTTP status: 201 with `Location`.
+   * ALREADY_EXISTS (KEY_ALREADY_EXISTS) if the key was imported before. If there
+   * are as many keys as the installation allows, the method is
+   * RESOURCE_EXHAUSTED (KEY_QUOTA_EXHAUSTED). Roles: admin, issuer. HTTP status:
+   * 201 with `Location`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminImportApiKey
    */
@@ -200,8 +201,10 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Imports up to 1000 API keys. Each succeeds or fails on its own. If every
-   * key fails, the call fails with the code that most of them had, and holds
-   * the response in its details. A request body may have 16 MiB. Roles: admin, issuer.
+   * key fails, the call fails with the code that most of them had
+   * (INVALID_REQUEST, KEY_ALREADY_EXISTS, REQUEST_ID_REUSED, KEY_QUOTA_EXHAUSTED),
+   * and holds the response in its details. A request body may have 16 MiB. Roles:
+   * admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchImportApiKeys
    */
@@ -212,7 +215,8 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminBatchImportApiKeys under the names of version 1.22.66 of the
-   * reference. Roles: admin, issuer.
+   * reference. Its failures are the same (INVALID_REQUEST, KEY_ALREADY_EXISTS,
+   * REQUEST_ID_REUSED, KEY_QUOTA_EXHAUSTED). Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchCreateImportedApiKeys
    */
@@ -244,7 +248,8 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an imported
-   * key, as AdminUpdateIssuedApiKey does for issued keys. Roles: admin, issuer.
+   * key, as AdminUpdateIssuedApiKey does for issued keys. NOT_FOUND if no
+   * imported key has this id. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminUpdateImportedApiKey
    */
@@ -302,7 +307,8 @@ export const ApiKeysService: GenService<{
    * NOT_FOUND if the credential is unknown; FAILED_PRECONDITION if it is
    * revoked or expired; PERMISSION_DENIED for scopes that it does not have, for
    * changed claims of a token, and for an address that the key does not allow;
-   * RESOURCE_EXHAUSTED if too many unknown credentials came from `client_ip`.
+   * RESOURCE_EXHAUSTED (RATE_LIMITED) if too many unknown credentials came from
+   * `client_ip`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminDeriveToken
    */
@@ -327,7 +333,8 @@ export const ApiKeysService: GenService<{
    * possession. Public. Derived tokens are INVALID_ARGUMENT. An unknown
    * credential is NOT_FOUND. Revoking a revoked key succeeds and keeps the
    * first reason. Calls are limited per client address
-   * (KEYWRIGHT_SELF_REVOKE_LIMIT): RESOURCE_EXHAUSTED with `Retry-After`.
+   * (KEYWRIGHT_SELF_REVOKE_LIMIT): RESOURCE_EXHAUSTED (TOO_MANY_CALLS) with
+   * `Retry-After`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.RevokeApiKey
    */

@@ -186,8 +186,8 @@ export type GetJwksResponse = Message<"keywright.v2alpha1.GetJwksResponse"> & {
   jwks?: JsonObject | undefined;
 
   /**
-   * The same keys at the top level, so that this response read as JSON is
-   * itself a JSON Web Key Set.
+   * Extension: the same keys at the top level, so that this response read as
+   * JSON is itself a JSON Web Key Set.
    *
    * @generated from field: repeated google.protobuf.Struct keys = 2;
    */

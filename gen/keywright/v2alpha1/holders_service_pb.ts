@@ -19,8 +19,8 @@ export const file_keywright_v2alpha1_holders_service: GenFile = /*@__PURE__*/
  * credential stands in the body, never in a URL. A request has at most 16 KiB.
  *
  * Calls are limited as those of RevokeApiKey are (KEYWRIGHT_SELF_REVOKE_LIMIT):
- * RESOURCE_EXHAUSTED with `Retry-After`. All three methods count guesses
- * together.
+ * RESOURCE_EXHAUSTED (TOO_MANY_CALLS) with `Retry-After`. All three methods
+ * count guesses together.
  *
  * @generated from service keywright.v2alpha1.HoldersService
  */

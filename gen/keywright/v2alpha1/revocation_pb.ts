@@ -61,8 +61,8 @@ export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__P
 export type SelfRevokeApiKeyRequest = Message<"keywright.v2alpha1.SelfRevokeApiKeyRequest"> & {
   /**
    * The full secret of an issued key, or the raw key of an imported one. At
-   * least 1 character. A public key is PERMISSION_DENIED, because everybody who
-   * sees it could present it.
+   * least 1 character. A public key is PERMISSION_DENIED (PUBLIC_KEY_NOT_PROOF),
+   * because everybody who sees it could present it.
    *
    * @generated from field: string credential = 1;
    */

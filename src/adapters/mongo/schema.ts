@@ -1,5 +1,6 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
 import { markLifeMs } from "../../ports/key-store.ts";
+import type { ClaimDocument } from "./claims.ts";
 import type { AuditEventDocument, KeyCountDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 import { addFilterFields } from "./filter-fields.ts";
 
@@ -31,6 +32,8 @@ const markIndexes = [
   { name: "marks_by_create_time", key: { createTime: 1 }, expireAfterSeconds: markLifeSeconds },
 ] as const satisfies IndexDescription[];
 
+const claimIndexes = [{ name: "claims_by_owner", key: { owner: 1 } }] as const satisfies IndexDescription[];
+
 /** Events sort by id, and so by time. The last index removes them at a configured age. */
 export const auditIndexes = [
   { name: "events_by_key", key: { keyIds: 1, _id: 1 } },
@@ -46,6 +49,7 @@ export interface Collections {
   readonly marks: Collection<RequestMarkDocument>;
   readonly auditEvents: Collection<AuditEventDocument>;
   readonly keyCounts: Collection<KeyCountDocument>;
+  readonly claims: Collection<ClaimDocument>;
 }
 
 export function collectionsOf(db: Db): Collections {
@@ -57,6 +61,7 @@ export function collectionsOf(db: Db): Collections {
     marks: db.collection<RequestMarkDocument>("request_marks"),
     auditEvents: db.collection<AuditEventDocument>("audit_events"),
     keyCounts: db.collection<KeyCountDocument>("key_counts"),
+    claims: db.collection<ClaimDocument>("claims"),
   };
 }
 
@@ -66,10 +71,12 @@ export function collectionsOf(db: Db): Collections {
  */
 export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<void> {
   // A transaction can create a collection too, but two transactions cannot at the same time.
-  for (const name of ["keys", "request_marks", "audit_events", "key_counts", "cache_generation"]) await ensureCollection(db, name);
+  for (const name of ["keys", "request_marks", "audit_events", "key_counts", "claims", "cache_generation"])
+    await ensureCollection(db, name);
   await ensureIndexes(db, "keys", keyIndexes);
   await addFilterFields(db);
   await ensureIndexes(db, "request_marks", markIndexes);
+  await ensureIndexes(db, "claims", claimIndexes);
   const expireAfterSeconds = Math.ceil(auditRetentionMs / 1000);
   await setExpiry(db, "audit_events", "events_by_time", expireAfterSeconds);
   await ensureIndexes(

@@ -197,6 +197,11 @@ export const migrations: readonly string[] = [
   `
   CREATE INDEX keys_disabled ON keys (tenant, kind, key_id) WHERE revocation_reason = 'disabled';
   `,
+  `
+  -- What no two records have in common: hosts and prefixes of tenants.
+  CREATE TABLE claims (claim TEXT PRIMARY KEY, tenant TEXT NOT NULL, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX claims_by_record ON claims (tenant, key_id);
+  `,
 ];
 
 /** Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema. */

@@ -1,25 +1,31 @@
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { JwtCallers, JwtRefusal } from "./jwt-callers.ts";
+import type { CertificateCallers } from "./certificate-callers.ts";
+import { withRole } from "./grants.ts";
+import type { JwtCallers } from "./jwt-callers.ts";
 import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
 import type { AccessOf } from "./permissions.ts";
+import type { Refusal } from "./refusal.ts";
 
-/** Who may call, as the configuration says it at this moment. */
+/** The callers of the current configuration. */
 export interface Callers {
   readonly tokens: readonly KnownToken[];
   /** Null if no issuer is configured. */
   readonly jwts: JwtCallers | null;
+  /** Null if no rule is configured. */
+  readonly certificates: CertificateCallers | null;
   readonly accessOf: AccessOf;
 }
 
+const realm = 'Bearer realm="keywright"';
 /** The challenge to a caller that may not do what it asks for (RFC 6750, section 3.1). */
-export const insufficientScope = ["www-authenticate", 'Bearer realm="keywright", error="insufficient_scope"'] as const;
+export const insufficientScope = ["www-authenticate", `${realm}, error="insufficient_scope"`] as const;
 
-type Found = Caller | JwtRefusal;
+type Found = Caller | Refusal;
 
 /**
- * Authenticates the caller by `Authorization: Bearer` (RFC 6750) and refuses callers whose roles may not call the method. A method whose
+ * Authenticates the caller by `Authorization: Bearer` (RFC 6750), or, only without that header, by its client certificate. Refuses callers whose roles may not call the method. A method whose
  * access is undefined is refused to everyone. Only a JWT that was not seen before takes a promise.
  */
 export function authenticate(current: () => Callers, clock: Clock): Admission {
@@ -28,36 +34,46 @@ export function authenticate(current: () => Callers, clock: Clock): Admission {
     const allowed = callers.accessOf(call.method);
     if (allowed === "public") return;
 
-    const token = bearerTokenOf(call.requestHeader("authorization"));
-    if (token === undefined) throw unauthenticated(call, 'Bearer realm="keywright"');
-    const found = callerOf(callers, token, clock);
+    const authorization = call.requestHeader("authorization");
+    const found = authorization === undefined ? byCertificate(callers, call) : callerOf(callers, authorization, clock);
     if (found instanceof Promise) return found.then((outcome) => authorize(call, outcome, allowed));
     authorize(call, found, allowed);
   };
 }
 
-/** A token of the configuration, or else a JWT of an issuer. */
-function callerOf({ tokens, jwts }: Callers, token: string, clock: Clock): Found | Promise<Found> {
+/** Returns the caller of a configured token, or of an issuer's JWT. */
+function callerOf({ tokens, jwts }: Callers, authorization: string, clock: Clock): Found | Promise<Found> {
+  const token = bearerTokenOf(authorization);
+  if (token === undefined) return "missing";
   return callerOfToken(tokens, token, clock) ?? jwts?.callerOf(token) ?? "invalid";
 }
 
-function authorize(call: Call, found: Found, allowed: readonly string[] | undefined): void {
+function byCertificate({ certificates }: Callers, call: Call): Found {
+  return certificates?.callerOf(call) ?? "missing";
+}
+
+function authorize(call: Call, found: Found, allowed: "caller" | readonly string[] | undefined): void {
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
-  if (found === "invalid") throw unauthenticated(call, 'Bearer realm="keywright", error="invalid_token"');
+  if (found === "missing") throw unauthenticated(call, realm);
+  if (found === "invalid") throw unauthenticated(call, `${realm}, error="invalid_token"`);
+  if ("certificate" in found) throw unauthenticated(call, realm, `the client certificate is not accepted (${found.certificate})`);
   call.caller = "unmatched" in found ? { name: found.unmatched, roles: [], tenants: [], scopeCeiling: [] } : found;
-  if (allowed !== undefined && call.caller.roles.some((role) => allowed.includes(role))) return;
+  const admitted = allowed === undefined ? null : withRole(call.caller, allowed);
+  if (admitted !== null) {
+    call.caller = admitted;
+    return;
+  }
   call.setResponseHeader(...insufficientScope);
   throw new Failure("PERMISSION_DENIED");
 }
 
-function unauthenticated(call: Call, challenge: string): Failure {
+function unauthenticated(call: Call, challenge: string, message?: string): Failure {
   call.setResponseHeader("www-authenticate", challenge);
-  return new Failure("UNAUTHENTICATED");
+  return new Failure("UNAUTHENTICATED", message === undefined ? {} : { message });
 }
 
-/** Whether an Authorization header holds a token with the role `admin`. */
+/** Returns whether an Authorization header has a token with the role `admin`. */
 export async function isAdmin(callers: Callers, authorization: string | undefined, clock: Clock): Promise<boolean> {
-  const token = bearerTokenOf(authorization);
-  const found = token === undefined ? "invalid" : await callerOf(callers, token, clock);
+  const found = authorization === undefined ? "missing" : await callerOf(callers, authorization, clock);
   return typeof found !== "string" && "roles" in found && found.roles.includes("admin");
 }

@@ -4,21 +4,32 @@ import { defaultTenant } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
 import type { TenantDirectory } from "../../service/tenant-directory.ts";
 import { insufficientScope } from "./authenticate.ts";
+import { inTenant } from "./grants.ts";
 
 export const tenantHeader = "keywright-tenant";
+
+/** Resolves the tenant of each call that `admit` admits. */
+export function resolveTenant(resolve: (call: Call) => void, admit: Admission): Admission {
+  return (call) => {
+    const admitted = admit(call);
+    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
+    return resolve(call);
+  };
+}
 
 /**
  * Decides which tenant an admitted call is for: the caller's own if it is bound to one, else the header `keywright-tenant`, else the tenant
  * that has the call's host, else `default`. Refuses sources that disagree, and tenants that the caller may not act for, whether they exist or
- * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them.
+ * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them. `isOfCaller` tells methods
+ * that are about the caller: they have no tenant.
  */
-export function resolveTenant(
+export function createTenantResolver(
   directory: Pick<TenantDirectory, "hasHosts" | "tenantOfHost">,
-  isOfInstallation: (method: DescMethod) => boolean,
-  admit: Admission,
-): Admission {
-  const resolve = (call: Call): void => {
+  { isOfInstallation, isOfCaller }: Record<"isOfInstallation" | "isOfCaller", (method: DescMethod) => boolean>,
+): (call: Call) => void {
+  return (call) => {
     const { caller } = call;
+    if (isOfCaller(call.method)) return;
     if (caller !== undefined && isOfInstallation(call.method)) {
       if (caller.tenants !== "*") throw denied(call, "only a caller that acts for all tenants may call this method");
       return;
@@ -27,12 +38,10 @@ export function resolveTenant(
     const tenant = caller === undefined ? undefined : tenantOfCaller(call, caller, ofHost);
     call.isTenantOfHost = tenant === undefined && ofHost !== undefined;
     call.tenant = tenant ?? ofHost ?? defaultTenant;
-    if (caller !== undefined && !mayActFor(caller, call.tenant)) throw denied(call);
-  };
-  return (call) => {
-    const admitted = admit(call);
-    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
-    return resolve(call);
+    if (caller === undefined) return;
+    const admitted = inTenant(caller, call.tenant);
+    if (admitted === null) throw denied(call);
+    call.caller = admitted;
   };
 }
 
@@ -58,8 +67,4 @@ function tenantOfCaller(call: Call, { tenants }: Caller, ofHost: string | undefi
 function denied(call: Call, message?: string): Failure {
   call.setResponseHeader(...insufficientScope);
   return new Failure("TENANT_DENIED", message === undefined ? {} : { message });
-}
-
-function mayActFor({ tenants }: Caller, tenant: string): boolean {
-  return tenants === "*" || tenants.includes(tenant);
 }

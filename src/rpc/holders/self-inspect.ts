@@ -5,7 +5,7 @@ import { parseAddress } from "../../core/address.ts";
 import type { Inspection, SelfInspect } from "../../service/self-inspect.ts";
 import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityOfRecord } from "../message.ts";
 import { refuseFor } from "../rate-limit-headers.ts";
-import { limitsOfCall, type SelfServiceOptions, tenantOfCredential } from "../self-service.ts";
+import { limitsOfCall, refuseSuspended, type SelfServiceOptions, tenantOfCredential } from "../self-service.ts";
 
 export interface SelfInspectRpcOptions extends SelfServiceOptions {
   readonly inspect: SelfInspect;
@@ -17,7 +17,9 @@ export function selfInspect(options: SelfInspectRpcOptions): Implementation<type
     // Not the uses of self-revocation, so that whoever stole a key cannot prevent its revocation by looking at it.
     const takeUse = (keyId: string) => refuseFor(call, options.limits.takeLook(keyId), "too many calls with this key; try again later");
     const tenant = await tenantOfCredential(options, call, credential);
-    return inspectionToMessage(await options.inspect(tenant, credential, parseAddress(call.clientAddress), { takeGuess, takeUse }));
+    const inspection = await options.inspect(tenant, credential, parseAddress(call.clientAddress), { takeGuess, takeUse });
+    await refuseSuspended(options, tenant);
+    return inspectionToMessage(inspection);
   };
 }
 

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { isPublicAddress } from "../../../src/adapters/jwk-sets/address.ts";
 import { fetchText } from "../../../src/adapters/jwk-sets/https.ts";
 import { openTokenKeys, type TokenKeysOptions } from "../../../src/adapters/jwk-sets/token-keys.ts";
+import { selfSigned } from "../../support/certificates.ts";
 import { base64Uri, jwkSet, privateJwk } from "../../support/jwks.ts";
-import { selfSigned } from "../../support/self-signed.ts";
 
 const [first, second] = [await privateJwk(), await privateJwk("ES256")];
 let folder = "";
@@ -52,7 +52,7 @@ function open(options: Partial<TokenKeysOptions> & Pick<TokenKeysOptions, "uris"
   });
 }
 
-test("a file is read again; while it is malformed or gone the last keys stay", async () => {
+test("a file is read again; while it is malformed or missing, the last keys stay", async () => {
   const path = join(folder, "keys.json");
   await writeFile(path, jwkSet(first));
   const keys = await open({ uris: [pathToFileURL(path).href, base64Uri(jwkSet(await privateJwk()))] });
@@ -74,7 +74,7 @@ test("a file is read again; while it is malformed or gone the last keys stay", a
   for (const jwk of [first, second]) expect(JSON.stringify(logged)).not.toContain(jwk.d);
 });
 
-test("a server is asked again; while it fails the last keys stay", async () => {
+test("a server is asked again; while it fails, the last keys stay", async () => {
   answer = { status: 200, body: jwkSet(first) };
   const keys = await open({ uris: [url()] });
   answer = { status: 500, body: "" };
@@ -85,7 +85,7 @@ test("a server is asked again; while it fails the last keys stay", async () => {
   keys.close();
 });
 
-test("at the start a file that is not there is malformed configuration, a server that does not answer is not", async () => {
+test("at the start, a missing file is malformed configuration, but a server that does not answer is not", async () => {
   await expect(open({ uris: [pathToFileURL(join(folder, "none")).href] })).rejects.toMatchObject({
     problems: ["cannot be read (ENOENT)"],
   });
@@ -96,30 +96,33 @@ test("at the start a file that is not there is malformed configuration, a server
   await expect(open({ uris: [url()], allowsPrivateAddresses: false })).rejects.toHaveProperty("problems");
 });
 
-describe("what a server may not do", () => {
-  test("send elsewhere", async () => {
+describe("a server must not", () => {
+  test("redirect", async () => {
     answer = { status: 302, headers: { location: url() }, body: "" };
     await expect(fetchText(new URL(url()), limits)).rejects.toThrow("status 302");
   });
 
-  test("send more than there is room for", async () => {
+  test("send more than the maximum", async () => {
     answer = { status: 200, body: " ".repeat(10_001) };
     await expect(fetchText(new URL(url()), limits)).rejects.toThrow("more than 10000 bytes");
   });
 
-  test("take for ever, in the middle of its answer too", async () => {
+  test("exceed the time-out, even in the middle of its answer", async () => {
     answer = { status: 200, body: null };
     await expect(fetchText(new URL(url()), { ...limits, timeoutMs: 200 })).rejects.toThrow("no answer within 200 ms");
   });
 
-  test("have a certificate of nobody's, or of another name", async () => {
+  test("have an untrusted certificate, or one for another name", async () => {
     await expect(fetchText(new URL(url("127.0.0.1")), limits)).rejects.toThrow("ERR_TLS_CERT_ALTNAME_INVALID");
   });
 
-  test.each(["localhost", "127.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])("be at %s, unless that is allowed", async (host) => {
-    answer = { status: 200, body: jwkSet(first) };
-    await expect(fetchText(new URL(url(host)), { ...limits, allowsPrivateAddresses: false })).rejects.toThrow("private, loopback");
-  });
+  test.each(["localhost", "127.0.0.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]"])(
+    "be at %s, unless private addresses are allowed",
+    async (host) => {
+      answer = { status: 200, body: jwkSet(first) };
+      await expect(fetchText(new URL(url(host)), { ...limits, allowsPrivateAddresses: false })).rejects.toThrow("private, loopback");
+    },
+  );
 });
 
 test.each([

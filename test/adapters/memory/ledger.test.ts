@@ -9,7 +9,7 @@ describeRateLimiter("memory", async () => {
 
 const hourMs = 3_600_000;
 
-test("no more debts than the bound are remembered", () => {
+test("no more debts than the maximum are remembered", () => {
   const limiter = createMemoryLedger({ maxEntries: 100, monotonicMs: () => 0 });
   const keyIds = Array.from({ length: 10_000 }, (_, key) => `key ${key}`);
   for (const keyId of keyIds) limiter.take("default", keyId, policyOf(2n, hourMs), 1);
@@ -17,7 +17,7 @@ test("no more debts than the bound are remembered", () => {
   expect(remembered).toHaveLength(100);
 });
 
-test("debts that ended make room, so that none is forgotten before it ends", () => {
+test("debts that have ended make room, so that no debt is forgotten before it ends", () => {
   let nowMs = 0;
   const limiter = createMemoryLedger({ maxEntries: 2000, monotonicMs: () => nowMs });
   limiter.take("default", "long", policyOf(2n, hourMs), 1);

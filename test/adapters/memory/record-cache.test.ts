@@ -9,7 +9,7 @@ describe("the memory cache", () => {
   const put = (cache: ReturnType<typeof createMemoryRecordCache>, tenant: string, keyId: string) =>
     cache.putIfNewer(tenant, keyId, { record: keyRecord({ keyId }), revision: 1, deadlineMs: 10 }, 0);
 
-  test("holds at most maxEntries of all tenants together; the least recently got go first", () => {
+  test("holds at most maxEntries of all tenants together and evicts the least recently read", () => {
     const cache = createMemoryRecordCache({ maxEntries: 3 });
     for (const tenant of ["a", "b", "c"]) put(cache, tenant, "K");
     cache.get("a", "K", 0);
@@ -17,7 +17,7 @@ describe("the memory cache", () => {
     expect(["a", "b", "c", "d"].filter((tenant) => cache.get(tenant, "K", 0) !== undefined)).toEqual(["a", "c", "d"]);
   });
 
-  test("a refused entry does not count as a use of the one that stays", () => {
+  test("a refused entry does not count as a use of the existing one", () => {
     const cache = createMemoryRecordCache({ maxEntries: 2 });
     put(cache, "a", "K");
     put(cache, "b", "K");

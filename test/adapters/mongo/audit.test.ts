@@ -4,7 +4,7 @@ import { auditCursor } from "../../../src/adapters/mongo/audit.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
-import { auditEvent } from "../../support/with-events.ts";
+import { allEvents, auditEvent } from "../../support/with-events.ts";
 
 const database = "keywright-test-audit";
 const choices = [false, true];
@@ -26,29 +26,52 @@ await describeOnMongo("listing audit events", {}, (mongo) => {
     await client.close();
   });
 
-  test.each(filters)("by key: $byKey, method: $byMethod, caller: $byCaller: walks an index in order, a page and no further", async (by) => {
-    const { byKey, byMethod, byCaller } = by;
-    const query = {
-      ...(byKey && { keyId: "K1" }),
-      ...(byMethod && { method: "M1" }),
-      ...(byCaller && { caller: "C1" }),
-      fromMs: 0,
-      limit: 10,
-    };
-    const { queryPlanner, executionStats } = await auditCursor(collectionsOf(client.db(database)).auditEvents, "t", query).explain(
-      "executionStats",
-    );
-    const stages = stagesOf(queryPlanner.winningPlan);
-    expect(stages).toContain("IXSCAN");
-    expect(stages).not.toContain("SORT");
-    expect(stages).not.toContain("COLLSCAN");
-    expect(executionStats.nReturned).toBe(10);
-    // What else is asked thins out what the first filter yields: six-fold at most here.
-    expect(executionStats.totalKeysExamined).toBeLessThan(70);
+  test("a tenant whose retention time is shorter than that of the installation loses its events sooner, and no other does", async () => {
+    const hourMs = 3_600_000;
+    const limits = [
+      { tenantId: "short", maxKeys: null, auditRetentionMs: hourMs },
+      { tenantId: "long", maxKeys: null, auditRetentionMs: 900_000 * hourMs },
+    ];
+    const store = await openMongoKeyStore({
+      ...{ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000, retentionIntervalMs: 20 },
+      tenantLimits: { of: () => ({ maxKeys: null, auditRetentionMs: null }), all: () => limits },
+    });
+    for (const tenant of ["short", "long", "usual"]) {
+      const events = [0.9, 1.1, 2].map((hours) => auditEvent({ timeMs: Date.now() - hours * hourMs }));
+      await store.audit.append(tenant, events);
+    }
+    const count = async (tenant: string) => (await allEvents(store, tenant, { limit: 10 })).length;
+    await expect.poll(() => count("short")).toBe(1);
+    expect([await count("long"), await count("usual")]).toEqual([3, 3]);
+    await store.close();
   });
+
+  test.each(filters)(
+    "by key: $byKey, method: $byMethod, caller: $byCaller: walks an index in order, no further than the page",
+    async (by) => {
+      const { byKey, byMethod, byCaller } = by;
+      const query = {
+        ...(byKey && { keyId: "K1" }),
+        ...(byMethod && { method: "M1" }),
+        ...(byCaller && { caller: "C1" }),
+        fromMs: 0,
+        limit: 10,
+      };
+      const { queryPlanner, executionStats } = await auditCursor(collectionsOf(client.db(database)).auditEvents, "t", query).explain(
+        "executionStats",
+      );
+      const stages = stagesOf(queryPlanner.winningPlan);
+      expect(stages).toContain("IXSCAN");
+      expect(stages).not.toContain("SORT");
+      expect(stages).not.toContain("COLLSCAN");
+      expect(executionStats.nReturned).toBe(10);
+      // The other filters reduce what the first one finds, here at most six-fold.
+      expect(executionStats.totalKeysExamined).toBeLessThan(70);
+    },
+  );
 });
 
-/** The names of all stages of a plan. */
+/** Returns the names of all stages of a plan. */
 function stagesOf(plan: Document): string[] {
   return [plan.stage, ...(plan.inputStage === undefined ? [] : stagesOf(plan.inputStage))];
 }

@@ -11,7 +11,7 @@ const open = async (uri: string, timeoutMs = 1000) => withEvents(await openMongo
 
 type TestedStore = StoreWithEvents<SharedKeyStore>;
 
-/** Everything that a log could show of an error and its causes. */
+/** Returns everything that a log could show of an error and its causes. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return [error.message, error.stack, JSON.stringify(error), error.cause === undefined ? "" : textOf(error.cause)].join("\n");
@@ -36,7 +36,7 @@ await describeOnMongo("a standalone mongod", { standalone: true }, (mongo) => {
 });
 
 describe("a URI", () => {
-  test("of a server that is not there is refused within the time-out, by its host", async () => {
+  test("of an unreachable server is refused within the time-out, and the error names the host", async () => {
     const [port] = await freePorts(1);
     const startMs = performance.now();
     const error = await errorOf(open(`mongodb://user:pass-word-1@127.0.0.1:${port}/?replicaSet=rs`));
@@ -52,7 +52,7 @@ describe("a URI", () => {
     "mongodb://user:pass-word-1@host/?unknownOption=1",
     "mongodb://user:pass-word-1@/",
     "mongodb://user:pass-word-1@host/?tls=maybe",
-  ])("that is malformed is refused without a word of the password: %s", async (uri) => {
+  ])("that is malformed is refused, and the error does not contain the password: %s", async (uri) => {
     const error = await errorOf(open(uri));
     expect(error.message).toMatch(/^the MongoDB URI cannot be used: ./);
     expect(textOf(error)).not.toContain("pass-word-1");
@@ -60,7 +60,7 @@ describe("a URI", () => {
 });
 
 await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
-  test("refuses wrong credentials, and the error holds no password", async () => {
+  test("refuses wrong credentials, and the error does not contain the password", async () => {
     const error = await errorOf(open(mongo().uri.replace("mongodb://", "mongodb://app:pass%2Dword-1@")));
     expect(error.message).toMatch(/cannot be used as the key store: Authentication failed/);
     expect(textOf(error)).not.toMatch(/pass-word-1|pass%2Dword-1/);
@@ -92,7 +92,7 @@ await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
       "advancing the cache generation": (store) => store.cacheGeneration.advance(0, "a"),
     };
 
-    test("fails every call with STORE_UNAVAILABLE at its deadline, and serves again when it goes on", async () => {
+    test("fails every call with STORE_UNAVAILABLE at its deadline, and serves again when it continues", async () => {
       store = await open(mongo().uri);
       await store.insert("t", record, null);
       await mongo().members[0]?.kill("SIGSTOP");
@@ -110,7 +110,7 @@ await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
       await expect.poll(() => opened.get("t", record.keyId).catch(() => null), { timeout: 20_000 }).not.toBeNull();
     });
 
-    test("does not keep close from ending", async () => {
+    test("does not prevent close from ending", async () => {
       store = await open(mongo().uri);
       await mongo().members[0]?.kill("SIGSTOP");
       const reading = store.get("t", "A").catch((error: unknown) => error);
@@ -119,7 +119,7 @@ await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
     });
   });
 
-  test("refuses what is too large with an error of ours, not as an outage", async () => {
+  test("refuses data that is too large as our own error, not as an outage", async () => {
     const store = await open(mongo().uri, 10_000);
     const inserting = store.insert("t", keyRecord({ keyId: "HUGE", name: "x".repeat(17 * 1024 * 1024) }), null);
     await expect(inserting).rejects.toSatisfy((error) => error instanceof Error && !(error instanceof Failure));

@@ -10,8 +10,8 @@ import { type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 const superseded = { reason: "superseded", description: "" } as const;
 
 /**
- * Issues, replaces and rotates keys until the scenario, which is given how many keys were acknowledged, is over. Returns the last acknowledged
- * revision of each key, and how long nothing was acknowledged.
+ * Issues, replaces and rotates keys until the scenario ends. The scenario is given the number of acknowledged keys. Returns the last
+ * acknowledged revision of each key, and the longest time without an acknowledgement.
  */
 async function writeDuring(store: StoreWithEvents, tag: string, scenario: (acknowledgedCount: () => number) => Promise<void>) {
   const acknowledged = new Map<string, number>();
@@ -44,7 +44,7 @@ async function writeDuring(store: StoreWithEvents, tag: string, scenario: (ackno
   };
   const worker = async (name: string) => {
     for (let index = 0; !isOver; index += 1) {
-      // An outage is no fault here, as long as it is called one.
+      // An outage is not a fault here if it is reported as an outage.
       await live(`${name}-${index}`).catch((error: unknown) => {
         if (!(error instanceof Failure && error.reason === "STORE_UNAVAILABLE")) throw error;
       });
@@ -54,7 +54,7 @@ async function writeDuring(store: StoreWithEvents, tag: string, scenario: (ackno
   return { acknowledged, longestGapMs };
 }
 
-/** Waits until many more keys were acknowledged. */
+/** Waits until many more keys are acknowledged. */
 async function manyMore(count: () => number): Promise<void> {
   const before = count();
   await expect.poll(count, { timeout: 30_000 }).toBeGreaterThan(before + 200);
@@ -87,7 +87,7 @@ await describeOnMongo("a replica set of three under writes", { members: 3 }, (mo
   test.each([
     ["steps down", stepDown],
     ["is killed", kill],
-  ])("loses nothing that was acknowledged where the primary %s", async (name, fault) => {
+  ])("loses nothing that was acknowledged if the primary %s", async (name, fault) => {
     const { acknowledged, longestGapMs } = await writeDuring(store, name.replaceAll(" ", "-"), async (count) => {
       await manyMore(count);
       const killed = await fault();
@@ -97,7 +97,7 @@ await describeOnMongo("a replica set of three under writes", { members: 3 }, (mo
     });
     console.info(`the primary ${name}: ${acknowledged.size} keys acknowledged, no write for ${Math.round(longestGapMs)} ms`);
     expect(acknowledged.size).toBeGreaterThan(50);
-    // After the fault it went on.
+    // Writing continued after the fault.
     expect(longestGapMs).toBeLessThan(6000);
     const found = await Promise.all(Array.from(acknowledged.keys(), (keyId) => store.get("t", keyId)));
     const lost = Array.from(acknowledged, ([keyId, revision], index) => ({ keyId, revision, found: found[index]?.revision ?? 0 }));

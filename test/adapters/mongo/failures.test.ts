@@ -15,8 +15,8 @@ const superseded = { reason: "superseded", description: "" } as const;
 const event = (keyId: string) => auditEvent({ keyIds: [keyId] });
 
 /**
- * Each operation of a store on a key of its own: prepared, then ready to be made while the server fails. `check` is given the key, how many
- * events of the operation the trail has, and what the operation answered if it did; it tells whether key and trail agree.
+ * Each operation of a store on its own key: prepared first, then run while the server fails. `check` is given the key, the number of the
+ * operation's events in the audit trail, and the result if the operation succeeded. It returns whether key and trail agree.
  */
 interface Operation {
   readonly keyId: string;
@@ -99,7 +99,7 @@ function operationsOn(store: TestedStore): Record<string, () => Promise<Operatio
   };
 }
 
-/** Makes the operation and says how it ended; fails unless that was well, or with STORE_UNAVAILABLE. */
+/** Runs the operation and returns its outcome. Fails if the operation neither succeeds nor rejects with STORE_UNAVAILABLE. */
 async function outcomeOf(what: string, { run }: Operation): Promise<unknown> {
   try {
     return (await run()) ?? null;
@@ -109,7 +109,7 @@ async function outcomeOf(what: string, { run }: Operation): Promise<unknown> {
   }
 }
 
-/** What was acknowledged is there, once; what was not is there once or not at all, always together with its event. */
+/** Expects that an acknowledged change exists once, and that any other change exists once or not at all, always together with its event. */
 async function expectWhole(store: TestedStore, what: string, { keyId, check }: Operation, answer: unknown): Promise<void> {
   if (check === undefined) return;
   const events = await store.audit.list("t", { keyId, limit: 10 });
@@ -120,7 +120,7 @@ async function expectWhole(store: TestedStore, what: string, { keyId, check }: O
 const readingCommands = ["find", "ping"];
 const commands = ["find", "insert", "update", "findAndModify", "commitTransaction", "abortTransaction", "ping"];
 
-/** By https://www.mongodb.com/docs/manual/reference/error-codes/: what members answer that lose or look for a primary, or shut down. */
+/** Errors of members that lose or look for a primary, or shut down; from https://www.mongodb.com/docs/manual/reference/error-codes/. */
 const failoverCodes = [
   6, 7, 24, 43, 64, 89, 91, 94, 107, 112, 117, 133, 134, 189, 202, 217, 225, 237, 239, 244, 246, 251, 262, 279, 290, 317, 384, 9001, 10107,
   11600, 11601, 11602, 13388, 13435, 13436,
@@ -141,7 +141,7 @@ const faults: Readonly<Record<string, Document>> = {
   ),
   "a lost connection": { closeConnection: true },
 };
-/** Each operation is tried with its share of the errors, so that every command meets every error. For all of them: KEYWRIGHT_TEST_EVERY_FAULT=1. */
+/** Each operation is tried with some of the errors, so that every command gets every error. KEYWRIGHT_TEST_EVERY_FAULT=1 tries all. */
 const faultsOfOperation = process.env.KEYWRIGHT_TEST_EVERY_FAULT === undefined ? 8 : Object.keys(faults).length;
 
 await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (mongo) => {
@@ -160,10 +160,10 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
   });
 
   test.each(commands)(
-    "with every error of a failover at %s is an outage at most, and all is whole",
+    "with every error of a failover at %s causes an outage at most, and all data is complete",
     { timeout: 240_000 },
     async (command) => {
-      // What only reads has no write concern.
+      // Operations that only read have no write concern.
       const all = Object.entries(faults).filter(([, data]) => !readingCommands.includes(command) || data.writeConcernError === undefined);
       let failed = 0;
       while (failed < all.length) {
@@ -179,7 +179,7 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
             const isUsed = Number(after.count) > Number(before.count);
             failed += Number(isUsed);
             await expectWhole(store, what, operation, answer);
-            // An operation that does not use the command need not be tried with other errors.
+            // Other errors need not be tried if the operation does not use the command.
             if (!isUsed) break;
           }
         }
@@ -189,7 +189,7 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
     },
   );
 
-  test("with errors that do not end is an outage for every operation", { timeout: 60_000 }, async () => {
+  test("with endless errors is an outage for every operation", { timeout: 60_000 }, async () => {
     const hasty = withEvents(await openMongoKeyStore({ uri: mongo().uri, timeoutMs: 1500, clock: Date.now }));
     for (const data of [{ errorCode: 11602 }, { errorCode: 112, errorLabels: ["TransientTransactionError"] }, { closeConnection: true }]) {
       const operations = await Promise.all(
@@ -199,7 +199,7 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
       const answers = await Promise.all(operations.map(([name, operation]) => outcomeOf(name, operation)));
       await failPoint("off");
       expect(answers).toEqual(operations.map(() => undefined));
-      // What is under way beyond its deadline ends before anybody looks.
+      // Operations that exceed their deadline must end before the check.
       await hasty.ping();
       for (const [name, operation] of operations) await expectWhole(store, name, operation, undefined);
     }
@@ -207,11 +207,11 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
   });
 });
 
-await describeOnMongo("a server that is gone without a word", { members: 1 }, (mongo) => {
+await describeOnMongo("a server that vanishes silently", { members: 1 }, (mongo) => {
   let proxy: TcpProxy;
   let store: TestedStore;
   beforeAll(async () => {
-    // Through the proxy a member is taken as it is; here the driver waits until it is the primary.
+    // The proxy's connections treat a member as it is; here the driver waits until it is the primary.
     await using client = new MongoClient(mongo().uri);
     await client.db("admin").command({ ping: 1 }, { readPreference: "primary" });
     proxy = await startTcpProxy(mongo().members[0]?.port as number);
@@ -223,8 +223,8 @@ await describeOnMongo("a server that is gone without a word", { members: 1 }, (m
     await proxy.close();
   });
 
-  // The operating system knows that the connections are reset, Node does not yet: writing to one fails at once.
-  test("is an outage at most for the first operation on each lost connection", async () => {
+  // The operating system knows that the connections are reset, but Node does not yet: writing to one fails at once.
+  test("causes an outage at most for the first operation on each lost connection", async () => {
     for (const [name, prepare] of Object.entries(operationsOn(store))) {
       const operation = await prepare();
       proxy.set("cut");

@@ -6,8 +6,8 @@ import type { KeyRecord } from "../../../src/core/key.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
 
-await describeOnMongo("keys that were stored before the first revision was kept", {}, (mongo) => {
-  test("have 0 for as long as they live, and the next key with their id has another", async () => {
+await describeOnMongo("keys that were stored before first revisions existed", {}, (mongo) => {
+  test("have first revision 0 until they are deleted, and the next key with the same id has another", async () => {
     const database = `test-${randomUUID()}`;
     const store = await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now });
     await using client = new MongoClient(mongo().uri);

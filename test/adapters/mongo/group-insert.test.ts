@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createGroupInsert } from "../../../src/adapters/mongo/group-insert.ts";
-import type { Insertion } from "../../../src/adapters/mongo/inserts.ts";
+import type { Insertion } from "../../../src/adapters/mongo/insertion.ts";
 import { Failure } from "../../../src/error/failure.ts";
 import type { InsertOutcome } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
@@ -8,7 +8,7 @@ import { auditEvent } from "../../support/with-events.ts";
 
 const insertion = (keyId: string): Insertion => ({ record: keyRecord({ keyId }), request: null, eventOf: () => auditEvent() });
 
-/** Groups by the ids of their keys; each waits for `release`. */
+/** Groups are named by the ids of their keys; each waits for `release`. */
 function setup(maxGroups: number, fail: (keyIds: readonly string[]) => Error | null = () => null) {
   const groups: string[] = [];
   const releases: (() => void)[] = [];
@@ -32,7 +32,7 @@ function setup(maxGroups: number, fail: (keyIds: readonly string[]) => Error | n
   return { group, groups, insert, release };
 }
 
-test("inserts of one turn share a transaction, those that come meanwhile the next, each tenant's its own", async () => {
+test("inserts of one turn share a transaction, later ones share the next, and each tenant has its own", async () => {
   const { groups, insert, release } = setup(1);
   const first = Promise.all([insert("A"), insert("B")]);
   await expect.poll(() => groups).toEqual(["t: A B"]);
@@ -45,14 +45,14 @@ test("inserts of one turn share a transaction, those that come meanwhile the nex
   expect(groups).toEqual(["t: A B", "t: C E", "u: D"]);
 });
 
-test("one that the server refuses fails alone", async () => {
+test("an insert that the server refuses fails alone", async () => {
   const { insert, release } = setup(1, (keyIds) => (keyIds.includes("HUGE") ? new Error("refused") : null));
   const outcomes = Promise.all(["A", "HUGE", "B"].map((keyId) => insert(keyId)));
   for (let step = 0; step < 4; step += 1) await release();
   expect(await outcomes).toEqual(["A", "refused", "B"]);
 });
 
-test("an outage fails those that wait as well, and none that comes later", async () => {
+test("an outage also fails inserts that wait, but no later ones", async () => {
   let isDown = true;
   const { groups, insert, release } = setup(1, () => (isDown ? new Failure("STORE_UNAVAILABLE", { message: "down" }) : null));
   const first = insert("A");
@@ -67,7 +67,7 @@ test("an outage fails those that wait as well, and none that comes later", async
   expect(groups).toEqual(["t: A", "t: C"]);
 });
 
-test("is settled when nothing waits or is under way", async () => {
+test("is settled when nothing waits or is in progress", async () => {
   const { group, groups, insert, release } = setup(1);
   const all = Promise.all([insert("A"), insert("B", "u")]);
   let isSettled = false;

@@ -12,13 +12,13 @@ function recordingRead(maxKeys?: number) {
   return { groups, read };
 }
 
-test("reads of one turn share a round trip, and each gets its own", async () => {
+test("reads of one turn share a round trip, and each gets its own result", async () => {
   const { groups, read } = recordingRead();
   expect(await Promise.all([read("a"), read("absent"), read("b"), read("a")])).toEqual(["a!", undefined, "b!", "a!"]);
   expect(groups).toEqual([["a", "absent", "b", "a"]]);
 });
 
-test("a read that comes when another has begun is not answered by it", async () => {
+test("a read is not answered by another that began earlier", async () => {
   const { groups, read } = recordingRead();
   const first = read("a");
   await nextTurn();
@@ -27,13 +27,13 @@ test("a read that comes when another has begun is not answered by it", async () 
   expect(groups).toEqual([["a"], ["a"]]);
 });
 
-test("groups have a largest size", async () => {
+test("groups have a maximum size", async () => {
   const { groups, read } = recordingRead(2);
   await Promise.all(["a", "b", "c", "d", "e"].map(read));
   expect(groups).toEqual([["a", "b"], ["c", "d"], ["e"]]);
 });
 
-test("a failed read fails its group, and not the next", async () => {
+test("a failed read fails its group but not the next", async () => {
   const { read } = recordingRead(2);
   const settled = await Promise.allSettled(["a", "fail", "b"].map(read));
   expect(settled.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);

@@ -13,7 +13,7 @@ const statuses: readonly (KeyStatus | undefined)[] = [undefined, "active", "expi
 const filters = [undefined, "ann"].flatMap((actorId) => statuses.map((status) => ({ actorId, status })));
 const database = "keywright-test-list";
 
-/** The names of all stages of a plan. */
+/** Returns the names of all stages of a plan. */
 function stagesOf(plan: Document): string[] {
   return [plan.stage, ...[...(plan.inputStages ?? []), ...(plan.inputStage === undefined ? [] : [plan.inputStage])].flatMap(stagesOf)];
 }
@@ -52,7 +52,7 @@ await describeOnMongo("list", {}, (mongo) => {
     };
 
     test.each([undefined, "K0600"])(
-      "after %s: walks an index in order, and reads no more documents than it answers",
+      "after %s: walks an index in order, and reads no more documents than it returns",
       async (afterKeyId) => {
         const { queryPlanner, executionStats } = await explain(afterKeyId);
         const stages = stagesOf(queryPlanner.winningPlan);
@@ -61,7 +61,7 @@ await describeOnMongo("list", {}, (mongo) => {
         expect(stages).not.toContain("SORT");
         expect(executionStats.nReturned).toBe(10);
         expect(executionStats.totalDocsExamined).toBe(10);
-        // With an actor and a status there is one key in 5 to 30 that has the actor's or status' neighbours before it.
+        // With an actor and a status, one key in 5 to 30 matches; the keys before it match only one of the two.
         expect(executionStats.totalKeysExamined).toBeLessThan(60);
       },
     );

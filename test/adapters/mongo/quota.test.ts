@@ -5,10 +5,10 @@ import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
 await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
-  test("whoever waits for the keys to be counted does so no longer than its deadline, and those behind it no longer than theirs", async () => {
+  test("transactions that wait for the first count respect their deadlines", async () => {
     await using client = new MongoClient(mongo().uri);
     const quota = createTenantQuota(client, collectionsOf(client.db("quota")), () => 1);
-    // Connected, so that it is the answer that is waited for, which has no time-out of its own.
+    // Connects first, so that the wait is for the answer, which has no time-out of its own.
     await client.connect();
     await mongo().members[0]?.kill("SIGSTOP");
     try {

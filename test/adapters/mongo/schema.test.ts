@@ -23,7 +23,7 @@ await describeOnMongo("schema", {}, (mongo) => {
     await client.close();
   });
 
-  test("is made by many processes at the same time, and found by later ones", async () => {
+  test("is created by many processes at the same time, and found by later ones", async () => {
     const db = newDatabase();
     await Promise.all(Array.from({ length: 8 }, () => ensureSchema(db, dayMs)));
     await ensureSchema(db, dayMs);
@@ -43,14 +43,14 @@ await describeOnMongo("schema", {}, (mongo) => {
     ],
     ["a partial one", keyIndexes[0].key, { name: "keys_by_kind", partialFilterExpression: { revoked: true } }, "keys_by_kind"],
   ];
-  test.each(wrong)("an index with %s is refused, by its name", async (_case, key, options, name) => {
+  test.each(wrong)("an index with %s is refused, and the error names it", async (_case, key, options, name) => {
     const db = newDatabase();
     await db.collection("keys").createIndex(key, options);
     const opening = openMongoKeyStore({ uri: mongo().uri, database: db.databaseName, clock: Date.now });
     await expect(opening).rejects.toThrow(`the index ${name} of the collection keys differs`);
   });
 
-  test("another retention of audit events changes the index that is there", async () => {
+  test("another retention of audit events changes the existing index", async () => {
     const db = newDatabase();
     for (const days of [400, 30, 30]) {
       await ensureSchema(db, days * dayMs);
@@ -59,14 +59,14 @@ await describeOnMongo("schema", {}, (mongo) => {
     }
   });
 
-  test("further indexes are left alone", async () => {
+  test("additional indexes are left alone", async () => {
     const db = newDatabase();
     await db.collection("keys").createIndex({ name: 1 });
     await ensureSchema(db, dayMs);
     expect((await db.collection("keys").indexes()).map(({ name }) => name)).toContain("name_1");
   });
 
-  test("a collection with a collation is refused: ids that differ in case would be equal", async () => {
+  test("a collection with a collation is refused, because ids that differ in case would be equal", async () => {
     const db = newDatabase();
     await db.createCollection("keys", { collation: { locale: "en", strength: 2 } });
     await expect(ensureSchema(db, dayMs)).rejects.toThrow("the collection keys has a collation");

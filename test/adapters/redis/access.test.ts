@@ -7,16 +7,16 @@ import { afterEach, expect, test } from "vitest";
 import type { CacheEntry } from "../../../src/ports/record-cache.ts";
 import { describeSharedCache } from "../../contract/shared-cache.ts";
 import { connected } from "../../support/cache-listener.ts";
+import { selfSigned } from "../../support/certificates.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { openRedisSharedCache } from "../../support/redis-cache.ts";
 import { ownRedis, withRedis } from "../../support/redis-groups.ts";
-import { selfSigned } from "../../support/self-signed.ts";
 
 await describeOnRedis("access to Redis", () => {
-  /** The commands that docs/operations.md names. */
+  /** The commands that docs/operations.md lists. */
   const needed = ["+info", "+get", "+mget", "+getrange", "+set", "+del", "+eval", "+evalsha", "+subscribe", "+publish", "+ping"];
-  /** Long: the machine may be busy. */
+  /** Long, because the machine may be busy. */
   const timeoutMs = 2000;
   const password = "p@ss/hush:word";
   const login = `app:${encodeURIComponent(password)}@`;
@@ -27,7 +27,7 @@ await describeOnRedis("access to Redis", () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   });
 
-  describeSharedCache("an ACL user with the commands needed and no others", async () => {
+  describeSharedCache("an ACL user with only the required commands", async () => {
     const server = await ownRedis([...user, ...needed]);
     return {
       open: () => openRedisSharedCache({ namespace: "test", uri: `redis://${login}127.0.0.1:${server.port}`, timeoutMs }),
@@ -73,7 +73,7 @@ await describeOnRedis("access to Redis", () => {
   test.each([
     ["a wrong password", `redis://app:wrong-${encodeURIComponent(password)}@`, "WRONGPASS"],
     ["no password", "redis://", "NOAUTH"],
-  ])("with %s it is never connected, and the log holds no password", async (_, prefix, code) => {
+  ])("with %s it never connects, and the log does not contain the password", async (_, prefix, code) => {
     const server = await ownRedis([...user, "+@all"]);
     cleanups.push(() => server.stop());
     const lines: string[] = [];
@@ -92,7 +92,7 @@ await describeOnRedis("access to Redis", () => {
     expect(lines.join()).not.toContain("hush");
   });
 
-  test("a user who may read only has a cache that takes no changes", async () => {
+  test("the cache of a read-only user accepts no changes", async () => {
     const server = await ownRedis([...user, "+info", "+get", "+mget", "+subscribe", "+ping"]);
     cleanups.push(() => server.stop());
     const warnings: unknown[] = [];

@@ -47,13 +47,13 @@ await describeOnRedis("Redis Cluster", () => {
       await cluster?.stop();
     });
 
-    test("slots are computed as the servers do", async () => {
+    test("slots are computed as the servers compute them", async () => {
       for (const name of ["", "123456789", "kw1:changes", "kw1:1:default:x", "a{b}c", "a{}b", "{a", "}{a}", "ключ"]) {
         expect([name, slotOf(name)]).toEqual([name, await onNode(0, "CLUSTER", "KEYSLOT", name)]);
       }
     });
 
-    test("a change is announced only when it is in place, also where one node is slow", async () => {
+    test("a change is announced only after it is in place, even if one node is slow", async () => {
       const cacheId = await connected(cache);
       const channelNode = nodeOf("kw1:test:changes");
       const far =
@@ -69,7 +69,7 @@ await describeOnRedis("Redis Cluster", () => {
       await until(heard, "heard");
     });
 
-    test.each([0, 1, 2])("a master that restarted makes it another cache (node %i)", async (index) => {
+    test.each([0, 1, 2])("the restart of a master makes it another cache (node %i)", async (index) => {
       const before = await connected(cache);
       const gapsBefore = gaps();
       await cluster.nodes[index]?.kill("SIGKILL");
@@ -81,7 +81,7 @@ await describeOnRedis("Redis Cluster", () => {
       expect(await cache.announce(1, "default", [[keyId, entry(index + 1)]])).toBe(cache.cacheId);
     });
 
-    test("slots that move end the link, which is set up again with the new owners", async () => {
+    test("if slots move, the link ends and is set up again with the new owners", async () => {
       await connected(cache);
       const name = `kw1:test:1:default:${keyId}`;
       const slot = slotOf(name);
@@ -93,7 +93,7 @@ await describeOnRedis("Redis Cluster", () => {
       await onNode(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[owner] as string);
       await onNode(owner, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target] as string);
       await onNode(owner, "MIGRATE", "127.0.0.1", cluster.nodes[target]?.port ?? 0, name, 0, 5000);
-      // While the slot is on its way nobody can tell, and nothing wrong is said.
+      // While the slot moves the cache returns "unknown", never anything wrong.
       expect(await cache.read(1, "default", [keyId])).toBeNull();
       for (const index of [target, owner, 3 - owner - target])
         await onNode(index, "CLUSTER", "SETSLOT", slot, "NODE", ids[target] as string);

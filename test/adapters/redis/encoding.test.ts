@@ -19,7 +19,7 @@ const record: fc.Arbitrary<KeyRecord> = fc.record({
   name: text,
   actorId: text,
   scopes: fc.array(text),
-  // As it comes from JSON, where there is no minus zero.
+  // As parsed from JSON, which has no minus zero.
   metadata: fc.option(
     fc.dictionary(text, fc.jsonValue()).map((value) => JSON.parse(JSON.stringify(value)) as JsonObject),
     { nil: null },
@@ -50,7 +50,7 @@ const entry = fc.oneof(
 );
 const keyIdOf = (of: CacheEntry) => of.record?.keyId ?? "any";
 
-test("every entry comes back as it was", () => {
+test("every entry is decoded unchanged", () => {
   fc.assert(
     fc.property(entry, (of) => {
       expect(decodeEntry(encodeEntry(of), keyIdOf(of))).toEqual(of);
@@ -58,7 +58,7 @@ test("every entry comes back as it was", () => {
   );
 });
 
-test("an entry with any byte changed, cut or added is a miss", () => {
+test("an entry with any byte changed, removed or added is a miss", () => {
   fc.assert(
     fc.property(entry, fc.nat(), fc.integer({ min: 1, max: 255 }), (of, position, change) => {
       const bytes = encodeEntry(of);
@@ -72,7 +72,7 @@ test("an entry with any byte changed, cut or added is a miss", () => {
   );
 });
 
-test("an entry of a version that is not known is a miss, however sound it is", () => {
+test("an entry of an unknown version is a miss, even if it is intact", () => {
   const bytes = encodeEntry(entryOf(null, 7, 1));
   const seal = () => bytes.writeUInt32BE(crc32(bytes.subarray(17), crc32(bytes.subarray(0, 13))), 13);
   seal();
@@ -82,13 +82,13 @@ test("an entry of a version that is not known is a miss, however sound it is", (
   expect(decodeEntry(bytes, "any")).toBeUndefined();
 });
 
-/** Never change a body here: add the one of the next version. Releases with both versions share a Redis during an upgrade. */
+/** Never change a body here: add the body of the next version. Releases with both versions share a Redis during an upgrade. */
 const bodies: Readonly<Record<number, string>> = {
   2: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7]',
   3: '[1,"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","sha256","a name","an actor",1,1700000000001,1700000000002,4102444800003,1700000000004,["z","a","m:read"],["10.0.0.0/8","2001:db8::/32"],[3,"gone"],["100",60000,"requests"],{"team":"core"},7,false,"A","B"]',
 };
 
-test("a version of the body has one layout", () => {
+test("each version of the body has one layout", () => {
   const bytes = encodeEntry(entryOf(fullRecord, fullRecord.revision, 1));
   expect(bytes.toString("utf8", 17)).toBe(bodies[bytes[0] as number]);
 });
@@ -101,7 +101,7 @@ test("an entry of another key is a miss", () => {
   );
 });
 
-test("a record of the usual size takes little more than its texts", () => {
+test("a record of usual size takes little more than its texts", () => {
   const bytes = encodeEntry({
     record: {
       kind: "issued",

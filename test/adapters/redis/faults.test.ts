@@ -29,7 +29,7 @@ await describeOnRedis("faults of Redis", () => {
   }
 
   async function open(uri: string, options: Partial<RedisSharedCacheOptions> = {}) {
-    // Long, where time is not what is tested: the machine may be busy.
+    // A long time-out if time is not what is tested, because the machine may be busy.
     const cache = await openRedisSharedCache({ namespace: "test", uri, timeoutMs: 2000, ...options });
     cleanups.push(() => cache.close());
     const listener = recordingListener();
@@ -39,7 +39,7 @@ await describeOnRedis("faults of Redis", () => {
     return { cache, listener, gaps, read };
   }
 
-  test("it opens without a server, and connects when there is one", async () => {
+  test("opens without a server, and connects when one starts", async () => {
     const [port = 0] = await freePorts(1);
     const { cache, gaps } = await open(`redis://127.0.0.1:${port}`);
     expect(cache.cacheId).toBeNull();
@@ -51,7 +51,7 @@ await describeOnRedis("faults of Redis", () => {
     expect(gaps()).toBe(1);
   });
 
-  test("a server that hangs is dropped within one time-out, costs nothing from then on, and comes back as the same", async () => {
+  test("a server that hangs is dropped within one time-out, costs nothing from then on, and returns as the same server", async () => {
     const timeoutMs = 100;
     const redis = await server();
     const { cache, gaps, read } = await open(redis.uri, { timeoutMs });
@@ -78,7 +78,7 @@ await describeOnRedis("faults of Redis", () => {
     const perSecond = (calls / (performance.now() - cheapMs)) * 1000;
     console.info(`away: ${Math.round(perSecond)} reads a second`);
     expect(perSecond).toBeGreaterThan(20_000);
-    // Several tries on connections that are taken by the kernel and never answered.
+    // Several attempts, on connections that the kernel accepts and nobody answers.
     await sleep(2500);
     expect(cache.cacheId).toBeNull();
 
@@ -98,7 +98,7 @@ await describeOnRedis("faults of Redis", () => {
     expect(performance.now() - startedMs).toBeLessThan(1500);
   });
 
-  test("a server that restarted empty is another one, after a gap", async () => {
+  test("a server that restarts empty is another one, after a gap", async () => {
     const redis = await server();
     const { cache, gaps, read } = await open(redis.uri);
     const before = await connected(cache);
@@ -112,7 +112,7 @@ await describeOnRedis("faults of Redis", () => {
     expect(await read()).toBeUndefined();
   });
 
-  test("a server that restarted from an old snapshot is another one, and nothing is believed in between", async () => {
+  test("a server that restarts from an old snapshot is another one, and nothing is trusted in between", async () => {
     const redis = await server();
     const { cache, listener, read } = await open(redis.uri);
     const before = await connected(cache);
@@ -141,7 +141,7 @@ await describeOnRedis("faults of Redis", () => {
     expect(await connected(fresh.cache)).toBe(after);
   });
 
-  test("a master that became a replica is not used, and is another one when it is the master again", async () => {
+  test("a master that becomes a replica is not used, and is another server once it is the master again", async () => {
     const [redis, elsewhere] = [await server(), await server()];
     const { cache, gaps } = await open(redis.uri);
     const before = await connected(cache);
@@ -156,7 +156,7 @@ await describeOnRedis("faults of Redis", () => {
     await connected(cache, before);
   });
 
-  test("a server that is loading its data is not used", async () => {
+  test("a server that loads its data is not used", async () => {
     const slow = ["--key-load-delay", "3000", "--loading-process-events-interval-bytes", "1024"];
     const redis = await server(...slow);
     await withRedis(redis.port, async (client) => {
@@ -207,7 +207,7 @@ await describeOnRedis("faults of Redis", () => {
   });
 
   describe("the subscription", () => {
-    test("cut by the server, the whole link is set up again, with a gap before the next message", async () => {
+    test("if the server closes it, the whole link is set up again, with a gap before the next message", async () => {
       const redis = await server();
       const { cache, listener, gaps } = await open(redis.uri);
       const cacheId = await connected(cache);
@@ -215,11 +215,11 @@ await describeOnRedis("faults of Redis", () => {
       await until(() => gaps() === 3, "cut and set up again");
       await connected(cache);
       cache.beat("after");
-      await until(() => listener.heard.length === 4, "the heartbeat came round");
+      await until(() => listener.heard.length === 4, "the heartbeat returned");
       expect(listener.heard.at(-1)).toEqual({ kind: "beat", beatId: "after", cacheId });
     });
 
-    test("takes messages that it does not understand for a gap", async () => {
+    test("treats unknown messages as a gap", async () => {
       const redis = await server();
       const { cache, listener, gaps } = await open(redis.uri);
       await connected(cache);
@@ -232,7 +232,7 @@ await describeOnRedis("faults of Redis", () => {
   });
 
   describe("entries", () => {
-    test("that are damaged or of another release are misses, and make room for new ones", async () => {
+    test("that are damaged or from another release are misses and can be replaced", async () => {
       const redis = await server();
       const { cache, read } = await open(redis.uri);
       await connected(cache);
@@ -244,7 +244,7 @@ await describeOnRedis("faults of Redis", () => {
         await client.set(name, bytes);
       });
       expect(await read()).toBeUndefined();
-      // The revision of another release's entry still counts.
+      // The revision in another release's entry still counts.
       cache.fill(generation, tenant, keyId, entry(4));
       expect(await read()).toBeUndefined();
       cache.fill(generation, tenant, keyId, entry(6));
@@ -255,7 +255,7 @@ await describeOnRedis("faults of Redis", () => {
       expect(await read()).toBe(1);
     });
 
-    test("live until their deadline and the grace, in Redis as well", async () => {
+    test("exist until their deadline plus the grace period, in Redis too", async () => {
       const redis = await server();
       const { cache } = await open(redis.uri, { graceMs: 5000 });
       await connected(cache);
@@ -285,7 +285,7 @@ await describeOnRedis("faults of Redis", () => {
       expect(gaps()).toBe(1);
     });
 
-    test("out of memory it cannot take a change, and reads go on", async () => {
+    test("if it is out of memory, changes fail and reads continue", async () => {
       const redis = await server("--maxmemory-policy", "noeviction");
       const warnings: unknown[] = [];
       const { cache, gaps, read } = await open(redis.uri, { log: { info: () => {}, warn: (fields) => warnings.push(fields) } });

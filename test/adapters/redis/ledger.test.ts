@@ -30,7 +30,7 @@ await describeOnRedis("rate limits in Redis", () => {
     return { server, limiter };
   }
 
-  test("a debt expires when it ends, and one that was never made is not kept", async () => {
+  test("a debt expires when it ends, and a take that costs nothing stores none", async () => {
     const { server, limiter } = await start();
     await limiter.take("a tenant", "key", policyOf(100n, hourMs), 50);
     await limiter.take("a tenant", "seen", policyOf(100n, hourMs), 0);
@@ -42,7 +42,7 @@ await describeOnRedis("rate limits in Redis", () => {
     });
   });
 
-  test("many takes of one turn are one round trip", async () => {
+  test("the takes of one turn share a round trip", async () => {
     const { server, limiter } = await start();
     await limiter.take("default", "warm", policyOf(100n, hourMs), 1);
     const calls = async () => Number(/calls=(\d+)/.exec(await withRedis(server.port, (client) => client.info("commandstats")))?.[1]);
@@ -54,7 +54,7 @@ await describeOnRedis("rate limits in Redis", () => {
     expect(await calls()).toBeGreaterThan(0);
   });
 
-  test("text that is no debt counts as none, and forgotten scripts are sent again", async () => {
+  test("text that is not a debt counts as no debt, and flushed scripts are sent again", async () => {
     const { server, limiter } = await start();
     await limiter.take("default", "key", policyOf(10n, hourMs), 4);
     await withRedis(server.port, async (client) => {

@@ -31,13 +31,13 @@ await describeOnRedis("Redis with Sentinel", () => {
 
     const ids: string[] = [];
 
-    test("the replica promoted is another cache, and holds no write under the old name that it did not get", async () => {
+    test("the promoted replica is another cache and lacks, under the old name, writes that it did not receive", async () => {
       ids.push(await connected(cache));
       expect(await cache.announce(1, "default", [[keyId, entry(1)]])).toBe(ids[0]);
       const { port } = group.replica;
       const replicated = () => withRedis(port, (client) => client.exists(`kw1:test:1:default:${keyId}`));
       await until(async () => (await replicated()) === 1, "replicated");
-      // The replica hangs while the master takes one more write, and dies with it.
+      // The replica hangs while the master accepts one more write and then dies.
       await group.replica.kill("SIGSTOP");
       expect(await cache.announce(1, "default", [[keyId, entry(2)]])).toBe(ids[0]);
       await group.master.kill("SIGKILL");
@@ -50,9 +50,9 @@ await describeOnRedis("Redis with Sentinel", () => {
       expect(answer?.cacheId).toBe(ids[1]);
     });
 
-    test("the former master, back as a replica, is not used; promoted again it is a third cache", async () => {
+    test("the former master is not used as a replica; promoted again it is a third cache", async () => {
       await group.master.restart();
-      // The Sentinel disconnects the clients of a server that it makes a replica.
+      // Sentinel disconnects the clients of a server that it turns into a replica.
       const synced = () =>
         withRedis(group.master.port, async (client) => (await client.info("replication")).includes("master_link_status:up")).catch(
           () => false,

@@ -20,30 +20,27 @@ test("a second process on the file fails at open, with an error that names the f
   expect(second.status).toBe(1);
   expect(second.stderr).toContain(`${path}: another Keywright process is using this database`);
   await expect(openStore(path)).rejects.toThrow(`${path}: another Keywright process is using this database`);
-  // The first one is none the worse for it.
+  // The first process is unaffected.
   expect((await store.insert("t", keyRecord(), null)).outcome).toBe("inserted");
   await store.close();
   await (await openStore(path)).close();
 });
 
-test.skipIf(process.platform === "win32")(
-  "the database and its log are for their owner only, also where the file was not before",
-  async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "keys.db");
-    for (const round of ["new", "old"]) {
-      if (round === "old") chmodSync(path, 0o644);
-      const store = await openStore(path);
-      await store.insert("t", keyRecord({ keyId: round }), null);
-      const files = readdirSync(folder.path);
-      expect(files).toContain("keys.db-wal");
-      for (const file of files) expect(statSync(join(folder.path, file)).mode & 0o777, file).toBe(0o600);
-      await store.close();
-    }
-  },
-);
+test.skipIf(process.platform === "win32")("only the owner can access the database and its log, also if the file is new", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  for (const round of ["new", "old"]) {
+    if (round === "old") chmodSync(path, 0o644);
+    const store = await openStore(path);
+    await store.insert("t", keyRecord({ keyId: round }), null);
+    const files = readdirSync(folder.path);
+    expect(files).toContain("keys.db-wal");
+    for (const file of files) expect(statSync(join(folder.path, file)).mode & 0o777, file).toBe(0o600);
+    await store.close();
+  }
+});
 
-test("a file of a newer schema is refused and left as it is", async () => {
+test("a file with a newer schema is refused and left unchanged", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "keys.db");
   await (await openStore(path)).close();
@@ -54,7 +51,7 @@ test("a file of a newer schema is refused and left as it is", async () => {
   await expect(openStore(path)).rejects.toThrow(/schema version 1000/);
 });
 
-test("what is no database, or in no folder, is refused with an error that names it", async () => {
+test("a file that is not a database, or has no folder, is refused with an error that names it", async () => {
   using folder = temporaryFolder();
   const text = join(folder.path, "text.db");
   writeFileSync(text, "this is not a database, but long enough to be looked at".repeat(100));
@@ -63,7 +60,7 @@ test("what is no database, or in no folder, is refused with an error that names 
   await expect(openStore(nowhere)).rejects.toThrow(`${nowhere}: cannot be used as the key store: ENOENT`);
 });
 
-test("names that mean something to SQLite are plain files", async () => {
+test("names with a meaning for SQLite are plain files", async () => {
   using folder = temporaryFolder();
   for (const name of [":memory:", "file:keys.db?mode=memory"]) {
     const store = await openStore(join(folder.path, name));

@@ -10,7 +10,7 @@ import { type StoreWithEvents, withEvents } from "../../support/with-events.ts";
 
 const script = fileURLToPath(new URL("../../support/store-process.ts", import.meta.url));
 
-/** Every complete line of `<key id> <revision>`: the highest revision that was acknowledged of each key. */
+/** Reads all complete lines of `<key id> <revision>`. Returns the highest acknowledged revision of each key. */
 function acknowledged(output: string): Map<string, number> {
   const revisions = new Map<string, number>();
   for (const line of output.split("\n").slice(0, -1)) {
@@ -21,7 +21,7 @@ function acknowledged(output: string): Map<string, number> {
   return revisions;
 }
 
-/** What of `wanted` is not in the store, and which rotations are there by half. */
+/** Returns what of `wanted` is missing in the store, and which rotations are incomplete. */
 async function losses(store: StoreWithEvents, wanted: Map<string, number>): Promise<string[]> {
   const lost: string[] = [];
   for (const [keyId, revision] of wanted) {
@@ -39,11 +39,11 @@ async function losses(store: StoreWithEvents, wanted: Map<string, number>): Prom
   return lost;
 }
 
-test("20 times SIGKILL at a random moment: everything acknowledged is there, and nothing is there by half", async () => {
+test("after 20 SIGKILLs at random moments everything acknowledged exists, and nothing exists in part", async () => {
   using folder = temporaryFolder();
   let total = 0;
   for (let round = 0; round < 20; round += 1) {
-    // The same file four times, so that a process also starts on what a killed one left.
+    // Uses each file four times, so that a process also starts on what a killed one left.
     const path = join(folder.path, `keys-${Math.floor(round / 4)}.db`);
     const child = spawn(process.execPath, [script, path, `r${round}`], { stdio: ["ignore", "pipe", "inherit"] });
     let output = "";
@@ -67,11 +67,11 @@ test("20 times SIGKILL at a random moment: everything acknowledged is there, and
 });
 
 test.skipIf(process.platform === "win32")(
-  "a full disk: writes reject with STORE_UNAVAILABLE, and everything acknowledged before is there",
+  "on a full disk writes reject with STORE_UNAVAILABLE, and everything acknowledged before exists",
   async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "keys.db");
-    // A limit on the size of files (in blocks of 512 or 1024 bytes) stands in for the full disk.
+    // A limit on file size (in blocks of 512 or 1024 bytes) simulates the full disk.
     const child = spawn("sh", ["-c", 'ulimit -f 1800 && exec "$0" "$@"', process.execPath, script, path, "full"], {
       stdio: ["ignore", "pipe", "inherit"],
     });

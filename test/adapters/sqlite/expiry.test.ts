@@ -12,7 +12,7 @@ import { allEvents, auditEvent } from "../../support/with-events.ts";
 
 const dayMs = 86_400_000;
 
-test("audit events and request ids end at their age, those of every tenant, and nothing of them is left", async () => {
+test("audit events and request ids of every tenant are removed completely at their age", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "keys.db");
   let nowMs = Date.now();
@@ -42,12 +42,39 @@ test("audit events and request ids end at their age, those of every tenant, and 
   database.close();
 });
 
+test("a tenant whose retention time is shorter than that of the installation loses its events sooner, and no other does", async () => {
+  using folder = temporaryFolder();
+  const ownMs = { short: dayMs, long: 90 * dayMs };
+  const tenantLimits = {
+    of: (tenant: string) => ({ maxKeys: null, auditRetentionMs: ownMs[tenant as keyof typeof ownMs] ?? null }),
+    all: () => [],
+  };
+  let nowMs = Date.now();
+  const clock = () => nowMs;
+  const path = join(folder.path, "keys.db");
+  const store = await openSqliteKeyStore({
+    ...{ path, clock, monotonicMs: clock, auditRetentionMs: 30 * dayMs, expiryIntervalMs: 10 },
+    tenantLimits,
+  });
+  const tenants = ["short", "long", "usual"];
+  for (const tenant of tenants) await store.audit.append(tenant, [auditEvent({ timeMs: nowMs })]);
+  const counts = async () => Promise.all(tenants.map(async (tenant) => (await allEvents(store, tenant, { limit: 10 })).length));
+  nowMs += dayMs + 1;
+  await expect.poll(counts).toEqual([0, 1, 1]);
+  nowMs += 29 * dayMs;
+  await expect.poll(counts).toEqual([0, 0, 0]);
+  await store.close();
+});
+
 describe("a clock that is wrong", () => {
   const retentionMs = 30 * dayMs;
   const startMs = Date.UTC(2026, 0, 31);
   const halfDays = Array.from({ length: 60 }, (_, index) => auditEvent({ timeMs: startMs - (index * dayMs) / 2 }));
 
-  /** A database with an event for each of the last 30 days and nights, its two clocks, and what removes from it as a store does. */
+  /**
+   * Opens a database with an event for each of the last 30 days and nights. Returns its two clocks, and a function that removes as a store
+   * does.
+   */
   function opened(path: string, time = { wallMs: startMs, monotonicMs: 5000 }) {
     const database = openDatabase(path);
     const audit = prepareAudit(database);
@@ -98,7 +125,7 @@ describe("a clock that is wrong", () => {
     expect(trail.eventCount()).toBe(59);
   });
 
-  test("in a store of an earlier release the newest event tells the time", () => {
+  test("in a store of an earlier release the newest event sets the time", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "keys.db");
     {
@@ -110,7 +137,7 @@ describe("a clock that is wrong", () => {
     expect(trail.eventCount()).toBe(59);
   });
 
-  test("the retention is kept as the monotonic clock goes on", () => {
+  test("the retention follows the monotonic clock", () => {
     using folder = temporaryFolder();
     using trail = opened(join(folder.path, "keys.db"));
     trail.fill();
@@ -122,16 +149,19 @@ describe("a clock that is wrong", () => {
     }
   });
 
-  test.each([-1, -365 * dayMs, Number.MIN_SAFE_INTEGER, Number.NaN])("before 1970, or none at all (%i), removes nothing", (wallMs) => {
-    using folder = temporaryFolder();
-    using trail = opened(join(folder.path, "keys.db"));
-    trail.fill();
-    trail.time.wallMs = wallMs;
-    trail.removeAll();
-    expect(trail.eventCount()).toBe(60);
-  });
+  test.each([-1, -365 * dayMs, Number.MIN_SAFE_INTEGER, Number.NaN])(
+    "a clock before 1970, or not a number (%i), removes nothing",
+    (wallMs) => {
+      using folder = temporaryFolder();
+      using trail = opened(join(folder.path, "keys.db"));
+      trail.fill();
+      trail.time.wallMs = wallMs;
+      trail.removeAll();
+      expect(trail.eventCount()).toBe(60);
+    },
+  );
 
-  test("a clock that is set only after the start is believed from then on", () => {
+  test("a clock that is set only after the start is used from then on", () => {
     using folder = temporaryFolder();
     using trail = opened(join(folder.path, "keys.db"), { wallMs: 1000, monotonicMs: 0 });
     trail.removeAll();
@@ -142,7 +172,7 @@ describe("a clock that is wrong", () => {
     expect(trail.eventCount()).toBe(31);
   });
 
-  test("the store goes by that time, for request ids as well", async () => {
+  test("the store uses that time, also for request ids", async () => {
     using folder = temporaryFolder();
     const time = { wallMs: startMs, monotonicMs: 5000 };
     const store = await openSqliteKeyStore({

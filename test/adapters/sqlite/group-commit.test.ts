@@ -24,7 +24,7 @@ function setup() {
   };
 }
 
-test("a write that throws is undone and rejects alone; the others of its group stay", async () => {
+test("a write that throws is undone and rejects alone; the others in its group stay", async () => {
   using fixture = setup();
   const { groupCommit, insert, ids } = fixture;
   const outcomes = await Promise.allSettled([
@@ -41,13 +41,13 @@ test("a write that throws is undone and rejects alone; the others of its group s
   expect(ids()).toEqual(["a", "d"]);
 });
 
-test("writes of one turn share a transaction, and none resolves where its commit fails", async () => {
+test("writes of one turn share a transaction, and none resolves if its commit fails", async () => {
   using fixture = setup();
   const { database, groupCommit, insert, ids } = fixture;
   database.exec("CREATE TABLE parent (id PRIMARY KEY); CREATE TABLE child (id REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)");
   const outcomes = await Promise.allSettled([
     groupCommit.run(() => insert("a")),
-    // SQLite looks for the parent at the commit only.
+    // SQLite checks for the parent only at the commit.
     groupCommit.run(() => database.exec("INSERT INTO child VALUES ('orphan')")),
     groupCommit.run(() => insert("c")),
   ]);
@@ -56,13 +56,13 @@ test("writes of one turn share a transaction, and none resolves where its commit
   expect(ids()).toEqual([]);
 });
 
-test("where the transaction is lost, every write of the group rejects, none stays, and the next group goes well", async () => {
+test("if the transaction is lost, every write of the group rejects, none stays, and the next group succeeds", async () => {
   using fixture = setup();
   const { database, groupCommit, insert, ids } = fixture;
   const outcomes = await Promise.allSettled([
     groupCommit.run(() => insert("a")),
     groupCommit.run(() => {
-      // As SQLite does by itself on a full disk.
+      // As SQLite does on its own on a full disk.
       database.exec("ROLLBACK");
       throw new Error("the disk is full");
     }),
@@ -74,7 +74,7 @@ test("where the transaction is lost, every write of the group rejects, none stay
   expect(ids()).toEqual(["d"]);
 });
 
-test("more writes than a group takes are all written, in their order", async () => {
+test("more writes than fit into a group are all written, in order", async () => {
   using fixture = setup();
   const { groupCommit } = fixture;
   const order: number[] = [];
@@ -82,7 +82,7 @@ test("more writes than a group takes are all written, in their order", async () 
   expect(order).toEqual(Array.from({ length: 1000 }, (_, index) => index));
 });
 
-test("drain settles what waits before it returns", async () => {
+test("drain settles waiting writes before it returns", async () => {
   using fixture = setup();
   const { groupCommit, insert, ids } = fixture;
   const waiting = Promise.all(["a", "b"].map((id) => groupCommit.run(() => insert(id))));

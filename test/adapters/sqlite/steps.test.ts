@@ -16,7 +16,7 @@ import { auditEvent } from "../../support/with-events.ts";
 
 const tenant = "default";
 const nowMs = 1_700_000_000_000;
-/** More than the parts of one page look at together. */
+/** More keys than one page may check. */
 const keyCount = (maxKeyParts + 1) * maxKeysPerStep;
 const eventCount = (maxEventParts + 1) * maxEventsPerStep;
 
@@ -37,7 +37,7 @@ function multiply(path: string): void {
   database.close();
 }
 
-describe("a filter that leaves few of very many", () => {
+describe("a filter that few of very many match", () => {
   const folder = temporaryFolder();
   let store: KeyStore;
   beforeAll(async () => {
@@ -64,7 +64,7 @@ describe("a filter that leaves few of very many", () => {
     folder[Symbol.dispose]();
   });
 
-  test.each([undefined, "ann"])("the store looks at no more keys at once than a step has (actor %s)", async (actorId) => {
+  test.each([undefined, "ann"])("the store checks no more keys at once than a step allows (actor %s)", async (actorId) => {
     const query = { kind: "issued", status: "expired", actorId, nowMs, limit: 10 } as const;
     const first = await store.list(tenant, query);
     expect(first).toEqual({ records: [], lastKeyId: `B${String(maxKeysPerStep - 1).padStart(8, "0")}` });
@@ -78,12 +78,12 @@ describe("a filter that leaves few of very many", () => {
     { keyId: "A", method: "Few" },
     { method: "Many", caller: "few" },
     { keyId: "A", method: "Few", caller: "few" },
-  ])("the store looks at no more events at once than a step has: %j", async (filter) => {
+  ])("the store checks no more events at once than a step allows: %j", async (filter) => {
     const first = await store.audit.list(tenant, { ...filter, limit: 10 });
     expect(first).toEqual({ events: [], lastEventId: `B${String(eventCount - maxEventsPerStep + 1).padStart(8, "0")}` });
   });
 
-  test("the store reads no more than a step has where the filter leaves many", async () => {
+  test("the store reads no more than a step allows if many match the filter", async () => {
     const { records, lastKeyId } = await store.list(tenant, { kind: "issued", status: "active", nowMs, limit: 1001 });
     expect([records.length, lastKeyId]).toEqual([100, records.at(-1)?.keyId]);
     const { events, lastEventId } = await store.audit.list(tenant, { limit: 1001 });
@@ -95,7 +95,7 @@ describe("a filter that leaves few of very many", () => {
     return { store, pageTokens: createPageTokens(secrets, randomBytes), clock: () => nowMs } as unknown as KeyService;
   };
 
-  /** How often others had their turn while the promise was not settled. */
+  /** Returns how often other work ran while the promise was pending. */
   async function turnsDuring(work: Promise<unknown>): Promise<number> {
     let turns = 0;
     let isOver = false;
@@ -112,7 +112,7 @@ describe("a filter that leaves few of very many", () => {
   const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
   const anyKeys = { ...anySize, orderBy: "", hasTotalSize: false };
 
-  test("a page of keys ends early, empty too, and its token leads to the rest; others have their turns meanwhile", async () => {
+  test("a page of keys may end early, even empty, and its token leads to the rest; other work runs in between", async () => {
     const request = { kind: "issued", pageSize: 10, filter: "status=KEY_STATUS_EXPIRED", ...anyKeys } as const;
     const first = listKeys(service(), tenant, { ...request, pageToken: "" });
     expect(await turnsDuring(first)).toBeGreaterThanOrEqual(maxKeyParts - 1);
@@ -121,7 +121,7 @@ describe("a filter that leaves few of very many", () => {
     expect([records.map(({ keyId }) => keyId), nextPageToken]).toEqual([["Z"], ""]);
   });
 
-  test("a page of events likewise", async () => {
+  test("so does a page of events", async () => {
     const request = { pageSize: 10, filter: 'method="Many" AND caller="few"', ...anySize };
     const first = listAuditEvents(service(), tenant, { ...request, pageToken: "" });
     expect(await turnsDuring(first)).toBeGreaterThanOrEqual(maxEventParts - 1);
@@ -130,7 +130,7 @@ describe("a filter that leaves few of very many", () => {
     expect([events.map(({ eventId }) => eventId), nextPageToken]).toEqual([["0"], ""]);
   });
 
-  test("a full page is whole, in order, and has a token only if there are more", async () => {
+  test("a full page is complete and in order, and has a token only if there are more keys", async () => {
     const page = await listKeys(service(), tenant, {
       kind: "issued",
       pageSize: 1000,

@@ -7,7 +7,7 @@ import type { KeyStoreContext } from "../key-store.ts";
 
 const { keyId } = keyRecord();
 type Six = [AuditEvent, AuditEvent, AuditEvent, AuditEvent, AuditEvent, AuditEvent];
-/** Recent, so that nobody takes the events for expired. */
+/** Recent, so that the events count as not expired. */
 const baseMs = Date.now() - 3_600_000;
 const superseded = { reason: "superseded", description: "" } as const;
 
@@ -31,7 +31,7 @@ export function describeAudit(context: KeyStoreContext): void {
       expect(await list(context.newTenant())).toEqual([]);
     });
 
-    test("gets nothing where nothing was changed", async () => {
+    test("gets nothing if nothing was changed", async () => {
       const tenant = context.newTenant();
       const request = { requestId: "r", payloadDigest: "d" };
       const first = auditEvent();
@@ -47,7 +47,7 @@ export function describeAudit(context: KeyStoreContext): void {
       expect(idsOf(await list(tenant))).toEqual([first.eventId]);
     });
 
-    test("names the keys that a batch added, each once, also where three batches add the same ones at once", async () => {
+    test("names the keys that a batch added, each once, even if three batches add the same ones at once", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, keyRecord({ keyId: "K000" }), null);
       for (const isMarked of [false, true]) {
@@ -89,7 +89,7 @@ export function describeAudit(context: KeyStoreContext): void {
       for (const id of [full.keyIds[0], full.keyIds[999]]) expect(await list(tenant, { keyId: id })).toEqual([full]);
     });
 
-    test("lists by key, caller, method and time, and any of these together, the newest first and page by page", async () => {
+    test("lists by key, caller, method and time, and any of these together, newest first and page by page", async () => {
       const tenant = context.newTenant();
       const events = Array.from({ length: 120 }, (_, index) =>
         auditEvent({

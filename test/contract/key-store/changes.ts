@@ -23,7 +23,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, keyId)).toEqual({ ...bare, lastUsedTimeMs: 5 });
     });
 
-    test("answers false for any revision but the one before, and changes nothing", async () => {
+    test("returns false and changes nothing for any revision but the previous one", async () => {
       const tenant = await tenantWithKey({ revision: 4 });
       for (const revision of [1, 3, 4, 6]) {
         expect(await context.store.replace(tenant, keyRecord({ revision, name: "wrong" })), `revision ${revision}`).toBe(false);
@@ -31,7 +31,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, keyId)).toEqual(keyRecord({ revision: 4, firstRevision: 4 }));
     });
 
-    test("answers false for a key that is not there, or is another tenant's, and adds nothing", async () => {
+    test("returns false and adds nothing for an unknown key or another tenant's key", async () => {
       await tenantWithKey();
       const other = context.newTenant();
       expect(await context.store.replace(other, keyRecord({ revision: 2 }))).toBe(false);
@@ -51,7 +51,7 @@ export function describeChanges(context: KeyStoreContext): void {
   describe("rotate", () => {
     const retired = keyRecord({ revision: 2, revocation: superseded });
 
-    test("replaces the one and adds the other", async () => {
+    test("replaces one key and adds the other", async () => {
       const tenant = await tenantWithKey({ lastUsedTimeMs: 5 });
       const successor = keyRecord({ keyId: "SUCCESSOR", name: "new" });
       expect(await context.store.rotate(tenant, retired, successor)).toBe(true);
@@ -59,7 +59,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, "SUCCESSOR")).toEqual(successor);
     });
 
-    test("uses its request id, and changes nothing where that is used", async () => {
+    test("uses its request id, and changes nothing if that is used", async () => {
       const tenant = await tenantWithKey();
       const request = { requestId: "r", payloadDigest: "d" };
       expect(await context.store.findRequest(tenant, "issued", "r")).toBeNull();
@@ -76,7 +76,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, "OTHER")).toEqual(keyRecord({ keyId: "OTHER" }));
     });
 
-    test("changes nothing where the revision is stale or the key is not there", async () => {
+    test("changes nothing if the revision is outdated or the key is unknown", async () => {
       const tenant = await tenantWithKey({ revision: 2 });
       expect(await context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
       expect(await context.store.rotate(tenant, { ...retired, keyId: "UNKNOWN" }, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
@@ -85,7 +85,7 @@ export function describeChanges(context: KeyStoreContext): void {
       ]);
     });
 
-    test("changes nothing where the successor's id is taken, be it by the key itself", async () => {
+    test("changes nothing if the successor's id is used, even by the key itself", async () => {
       const tenant = await tenantWithKey();
       await context.store.insert(tenant, keyRecord({ keyId: "SUCCESSOR", name: "taken" }), null);
       expect(await context.store.rotate(tenant, retired, keyRecord({ keyId: "SUCCESSOR" }))).toBe(false);
@@ -103,7 +103,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(all).toEqual([retired, successors[won.indexOf(true)]]);
     });
 
-    test("and a concurrent replacement of the same revision: exactly one of the two", async () => {
+    test("of a rotation and a concurrent replacement of the same revision, exactly one succeeds", async () => {
       for (let round = 0; round < 10; round += 1) {
         const tenant = await tenantWithKey();
         const won = await Promise.all([
@@ -120,7 +120,7 @@ export function describeChanges(context: KeyStoreContext): void {
   describe("touch", () => {
     const lastUse = async (tenant: string, id = keyId) => (await context.store.get(tenant, id))?.lastUsedTimeMs;
 
-    test("keeps the newest stamp, whatever the order, also within one call", async () => {
+    test("keeps the newest use, in any order, also within one call", async () => {
       const tenant = await tenantWithKey();
       await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 10 }]);
       expect(await lastUse(tenant)).toBe(10);
@@ -133,7 +133,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await lastUse(tenant)).toBe(30);
     });
 
-    test("changes nothing else, the revision least of all", async () => {
+    test("changes nothing else, in particular not the revision", async () => {
       const tenant = await tenantWithKey({ revision: 3, name: "same" });
       await context.store.touch(tenant, [{ keyId, lastUsedTimeMs: 10 }]);
       expect(await context.store.get(tenant, keyId)).toEqual(
@@ -141,7 +141,7 @@ export function describeChanges(context: KeyStoreContext): void {
       );
     });
 
-    test("passes over unknown keys, those of other tenants and empty lists", async () => {
+    test("ignores unknown keys, keys of other tenants and empty lists", async () => {
       const other = await tenantWithKey({ keyId: "OTHER" });
       const tenant = await tenantWithKey();
       const uses = ["OTHER", "UNKNOWN", keyId].map((id) => ({ keyId: id, lastUsedTimeMs: 10 }));
@@ -152,7 +152,7 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, "UNKNOWN")).toBeNull();
     });
 
-    test("and concurrent replacements lose nothing of each other", async () => {
+    test("loses nothing in a race with replacements", async () => {
       const tenant = await tenantWithKey();
       const replacements = async () => {
         for (let revision = 2; revision <= 21; revision += 1) {

@@ -8,7 +8,7 @@ const { keyId } = record;
 
 export function describeDeletes(context: KeyStoreContext): void {
   describe("delete", () => {
-    test("removes the key and answers one above its revision; after that there is nothing to delete", async () => {
+    test("removes the key and returns one above its revision; a second delete finds nothing", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);
       expect(await context.store.delete(tenant, "imported", keyId)).toBe(4);
@@ -17,7 +17,7 @@ export function describeDeletes(context: KeyStoreContext): void {
       expect(await context.store.delete(tenant, "imported", keyId)).toBeNull();
     });
 
-    test("answers null and changes nothing for a key of the other kind, of another tenant or unknown", async () => {
+    test("returns null and changes nothing for an unknown key, or one of the other kind or another tenant", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);
       expect(await context.store.delete(tenant, "issued", keyId)).toBeNull();
@@ -26,7 +26,7 @@ export function describeDeletes(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, keyId)).toEqual(record);
     });
 
-    test("leaves nothing that replace, rotate or touch would find", async () => {
+    test("leaves nothing for replace, rotate or touch to find", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);
       await context.store.delete(tenant, "imported", keyId);
@@ -56,7 +56,7 @@ export function describeDeletes(context: KeyStoreContext): void {
       }
     });
 
-    test("and changes of the new key leave its first revision as it is", async () => {
+    test("is followed by a new key whose changes keep its first revision", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);
       await context.store.delete(tenant, "imported", keyId);
@@ -80,14 +80,14 @@ export function describeDeletes(context: KeyStoreContext): void {
       expect(await context.store.insert(tenant, record, request)).toEqual(used);
     });
 
-    test("of 50 concurrent deletes exactly one answers a revision", async () => {
+    test("of 50 concurrent deletes exactly one returns a revision", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);
       const revisions = await Promise.all(Array.from({ length: 50 }, () => context.store.delete(tenant, "imported", keyId)));
       expect(revisions.filter((revision) => revision !== null)).toEqual([4]);
     });
 
-    test("and a concurrent replacement: the tombstone is above whatever was written", async () => {
+    test("leaves a tombstone above a concurrent replacement", async () => {
       for (let round = 0; round < 10; round += 1) {
         const tenant = context.newTenant();
         await context.store.insert(tenant, record, null);

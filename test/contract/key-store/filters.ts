@@ -7,7 +7,9 @@ import type { KeyStoreContext } from "../key-store.ts";
 const nowMs = 1_700_000_000_000;
 const hourMs = 3_600_000;
 
-/** Keys that share names, times, scopes and metadata, so that every index holds equal values, and more than a store reads in one step. */
+/**
+ * Keys that share names, times, scopes and metadata, so that every index holds equal values. There are more than a store reads in one step.
+ */
 function estate(): KeyRecord[] {
   const names = ["billing", "billing-eu", "billing-us", "Billing", "bill", "\u{10ffff}x", "a\0b", ""];
   const teams = ["blue", "red", "b=lue", "x".repeat(256), "x".repeat(257), "", "a\0b"];
@@ -75,7 +77,7 @@ export function describeFilters(context: KeyStoreContext): void {
     const expected = (selection: KeySelection, kind: string) =>
       records.filter((record) => record.kind === kind && matchesFilter(record, selection, nowMs)).map(({ keyId }) => keyId);
 
-    test.each(selections)("%j: every key that matches, once, in whole and in pages", async (selection) => {
+    test.each(selections)("%j: every matching key once, in one list and in pages", async (selection) => {
       for (const kind of ["issued", "imported"] as const) {
         const wanted = expected(selection, kind).sort();
         for (const limit of [1000, 3]) {
@@ -92,7 +94,7 @@ export function describeFilters(context: KeyStoreContext): void {
       }
     });
 
-    test.each(ordered)("%j: in this order, those that never expire last", async (selection) => {
+    test.each(ordered)("%j: in this order, with keys that never expire last", async (selection) => {
       const { by, isDescending } = selection.order as NonNullable<KeySelection["order"]>;
       const timeOf = (record: KeyRecord) => (by === "createTime" ? record.createTimeMs : (record.expireTimeMs ?? Number.MAX_VALUE));
       const sorted = records

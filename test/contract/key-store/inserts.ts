@@ -8,14 +8,14 @@ const count = (outcomes: readonly InsertOutcome[], outcome: InsertOutcome["outco
 
 export function describeInserts(context: KeyStoreContext): void {
   describe("insert", () => {
-    test("adds a key, which can be got at once", async () => {
+    test("adds a key that can be read at once", async () => {
       const tenant = context.newTenant();
       const record = keyRecord();
       expect(await context.store.insert(tenant, record, null)).toEqual({ outcome: "inserted", record });
       expect(await context.store.get(tenant, record.keyId)).toEqual(record);
     });
 
-    test("refuses an id that is taken, by a key of either kind, and leaves that key as it was", async () => {
+    test("refuses an id that a key of either kind uses, and leaves that key unchanged", async () => {
       const tenant = context.newTenant();
       const record = keyRecord({ name: "first" });
       await context.store.insert(tenant, record, null);
@@ -34,7 +34,7 @@ export function describeInserts(context: KeyStoreContext): void {
       expect((await context.store.get(tenant, keyRecord().keyId))?.name).toBe(winner);
     });
 
-    test("keeps tenants apart: the same key id and request id are free in another", async () => {
+    test("keeps tenants apart: the same key id and request id are free in another tenant", async () => {
       const [one, other] = [context.newTenant(), context.newTenant()];
       const request = { requestId: "request", payloadDigest: "digest" };
       await context.store.insert(one, keyRecord({ name: "one" }), request);
@@ -48,7 +48,7 @@ export function describeInserts(context: KeyStoreContext): void {
   describe("insert with a request id", () => {
     const request = { requestId: "6f7a4a0e-3f2e-4d8c-9c49-0f6b6e1c2d3a", payloadDigest: "payload" };
 
-    test("answers a replay and a reuse alike, with the first payload's digest and the key as it is now", async () => {
+    test("returns the first payload's digest and the current key, for a replay and for a reuse", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, keyRecord({ keyId: "A" }), request);
       const changed = keyRecord({ keyId: "A", revision: 2, name: "changed" });
@@ -66,7 +66,7 @@ export function describeInserts(context: KeyStoreContext): void {
       expect((await context.store.insert(tenant, keyRecord({ keyId: "A" }), request)).outcome).toBe("request_id_used");
     });
 
-    test("does not use up the request id where the key id is taken", async () => {
+    test("does not use up the request id if the key id is used", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
       expect((await context.store.insert(tenant, keyRecord({ keyId: "A" }), request)).outcome).toBe("key_id_used");
@@ -79,7 +79,7 @@ export function describeInserts(context: KeyStoreContext): void {
       expect((await context.store.insert(tenant, keyRecord({ keyId: "B", kind: "imported" }), request)).outcome).toBe("inserted");
     });
 
-    test("takes any characters in a request id and tells them apart by case and to the last one", async () => {
+    test("accepts any characters in a request id and distinguishes case and every character", async () => {
       const tenant = context.newTenant();
       const requestIds = ["a", "A", "a ", "ä", "$a", "a.b", "x".repeat(36), `${"x".repeat(35)}y`];
       for (const [index, requestId] of requestIds.entries()) {
@@ -102,7 +102,7 @@ export function describeInserts(context: KeyStoreContext): void {
   });
 
   describe("insertMany", () => {
-    test("treats each item as insert would, in their order", async () => {
+    test("treats each item as insert would, in order", async () => {
       const tenant = context.newTenant();
       const request = { requestId: "r", payloadDigest: "d" };
       const a = keyRecord({ keyId: "A", kind: "imported" });
@@ -124,7 +124,7 @@ export function describeInserts(context: KeyStoreContext): void {
       expect(await context.store.insertMany(tenant, [])).toEqual([]);
     });
 
-    test("tells free ids, taken ones and those of deleted keys apart, with request ids and without", async () => {
+    test("distinguishes free ids, used ids and ids of deleted keys, with and without request ids", async () => {
       for (const isMarked of [false, true]) {
         const tenant = context.newTenant();
         const item = (keyId: string) => ({
@@ -150,7 +150,7 @@ export function describeInserts(context: KeyStoreContext): void {
       }
     });
 
-    test("lets the first of several items with one id win, also over a deleted key", async () => {
+    test("adds the first of several items with one id, also after a deleted key", async () => {
       for (const wasThere of [false, true]) {
         const tenant = context.newTenant();
         const items = ["first", "second"].map((name) => ({ record: keyRecord({ name }), request: null }));
@@ -171,7 +171,7 @@ export function describeInserts(context: KeyStoreContext): void {
       expect(outcomes.map(({ outcome }) => outcome)).toEqual(["inserted", "request_id_used"]);
     });
 
-    test("answers the replay of a batch with its keys, and adds what is new in it", async () => {
+    test("returns the keys of a replayed batch, and adds new items", async () => {
       const tenant = context.newTenant();
       const item = (keyId: string) => ({ record: keyRecord({ keyId }), request: { requestId: keyId, payloadDigest: `digest ${keyId}` } });
       const first = ["A", "B", "C"].map(item);
@@ -186,7 +186,7 @@ export function describeInserts(context: KeyStoreContext): void {
       ]);
     });
 
-    test("of concurrent batches with the same request ids, each key is added once", async () => {
+    test("adds each key once in concurrent batches with the same request ids", async () => {
       const tenant = context.newTenant();
       const batch = Array.from({ length: 200 }, (_, index) => ({
         record: keyRecord({ keyId: `K${String(index).padStart(4, "0")}`, kind: "imported" }),
@@ -198,7 +198,7 @@ export function describeInserts(context: KeyStoreContext): void {
       expect(await context.store.list(tenant, { kind: "imported", nowMs: 0, limit: 1000 })).toEqual(batch.map(({ record }) => record));
     });
 
-    test("knows the keys of a batch by its mark, also where it comes several times at once", async () => {
+    test("recognises the keys of a batch by its mark, even in concurrent repeats", async () => {
       const tenant = context.newTenant();
       const item = (keyId: string, batchMark: string | null) => ({
         record: keyRecord({ keyId, kind: "imported" }),
@@ -225,7 +225,7 @@ export function describeInserts(context: KeyStoreContext): void {
       ]);
     });
 
-    test("adds 1000 keys, each once where two calls add the same ones", async () => {
+    test("adds 1000 keys, each once if two calls add the same ones", async () => {
       const tenant = context.newTenant();
       const items = Array.from({ length: 1000 }, (_, index) => ({
         record: keyRecord({ keyId: `K${String(index).padStart(4, "0")}`, kind: "imported" }),

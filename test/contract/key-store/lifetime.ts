@@ -6,7 +6,7 @@ import type { KeyStoreContext } from "../key-store.ts";
 
 const request = { requestId: "r", payloadDigest: "d" };
 
-/** Every method once. */
+/** Calls every method once. */
 const calls: Record<string, (store: StoreWithEvents) => Promise<unknown>> = {
   insert: (store) => store.insert("t", keyRecord(), null),
   insertMany: (store) => store.insertMany("t", [{ record: keyRecord(), request: null }]),
@@ -26,13 +26,13 @@ export function describeLifetime(context: KeyStoreContext): void {
     await expect(context.store.ping()).resolves.toBeUndefined();
   });
 
-  test("every store has a salt of its own", async () => {
+  test("every store has its own salt", async () => {
     const { store } = await context.openAnother();
     expect(store.tokenSalt).toHaveLength(tokenSaltBytes);
     expect(store.tokenSalt).not.toEqual(context.store.tokenSalt);
   });
 
-  test("a store that is opened again holds everything it acknowledged", async () => {
+  test("a store that is opened again contains everything it acknowledged", async () => {
     const { store, reopen } = await context.openAnother();
     if (reopen === undefined) return;
     await store.insert("t", keyRecord({ keyId: "A" }), request);
@@ -58,7 +58,7 @@ export function describeLifetime(context: KeyStoreContext): void {
     expect(imported.outcome === "inserted" && imported.record.revision).toBeGreaterThan(2);
   });
 
-  test("close lets what is under way finish", async () => {
+  test("close lets calls in progress finish", async () => {
     const { store, reopen } = await context.openAnother();
     const inserts = Array.from({ length: 20 }, (_, index) => store.insert("t", keyRecord({ keyId: `K${index + 10}` }), null));
     await store.close();
@@ -74,7 +74,7 @@ export function describeLifetime(context: KeyStoreContext): void {
       await expect(call(store)).rejects.toMatchObject({ name: "Failure", reason: "STORE_UNAVAILABLE" });
     });
 
-    test("close resolves again", async () => {
+    test("close resolves a second time", async () => {
       const { store } = await context.openAnother();
       await store.close();
       await expect(store.close()).resolves.toBeUndefined();

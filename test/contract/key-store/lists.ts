@@ -10,14 +10,14 @@ const statuses = [undefined, ...(Object.keys(everyStatus) as KeyStatus[])];
 const actors: readonly (string | undefined)[] = [undefined, "ann", "bob", "", "nobody"];
 const filters = actors.flatMap((actorId) => statuses.map((status) => ({ actorId, status })));
 
-/** Keys of both kinds, of three actors, revoked or not, with every expiry around `nowMs`; shuffled, so that no order is an accident. */
+/** Keys of both kinds, of three actors, revoked or not, with every expiry around `nowMs`; shuffled, so that no order is accidental. */
 function estate(): KeyRecord[] {
   const records: KeyRecord[] = [];
   for (const kind of ["issued", "imported"] as const) {
     for (const actorId of ["ann", "bob", ""]) {
       for (const revocation of [null, { reason: "superseded", description: "" } as const]) {
         for (const expireTimeMs of [null, nowMs - 1, nowMs, nowMs + 1]) {
-          // 7 and 48 have no common divisor: every number from 0 to 47 comes once, in a mixed order.
+          // 7 and 48 have no common divisor, so every number from 0 to 47 occurs once, in a mixed order.
           const number = String((records.length * 7) % 48).padStart(2, "0");
           records.push(keyRecord({ kind, actorId, revocation, expireTimeMs, keyId: number.endsWith("5") ? `a${number}` : `Z${number}` }));
         }
@@ -34,7 +34,7 @@ export function describeLists(context: KeyStoreContext): void {
     beforeAll(async () => {
       tenant = context.newTenant();
       await Promise.all(records.map((record) => context.store.insert(tenant, record, null)));
-      // Must not turn up in the lists of `tenant`.
+      // Must not occur in the lists of `tenant`.
       await context.store.insert(context.newTenant(), keyRecord({ keyId: "Z00x", actorId: "ann" }), null);
     });
 
@@ -45,14 +45,17 @@ export function describeLists(context: KeyStoreContext): void {
         .filter((record) => status === undefined || statusAt(record, nowMs) === status)
         .sort((a, b) => (a.keyId < b.keyId ? -1 : 1));
 
-    test.each(filters)("actor $actorId, status $status: what core says, in ascending order of key ids", async ({ actorId, status }) => {
-      for (const kind of ["issued", "imported"] as const) {
-        const query = { kind, actorId, status, nowMs };
-        expect(await context.store.list(tenant, { ...query, limit: 100 })).toEqual(expected(query));
-      }
-    });
+    test.each(filters)(
+      "actor $actorId, status $status: the same keys as core selects, in ascending order of key ids",
+      async ({ actorId, status }) => {
+        for (const kind of ["issued", "imported"] as const) {
+          const query = { kind, actorId, status, nowMs };
+          expect(await context.store.list(tenant, { ...query, limit: 100 })).toEqual(expected(query));
+        }
+      },
+    );
 
-    test.each(filters)("actor $actorId, status $status: pages of three join to the whole, without gap or repetition", async (filter) => {
+    test.each(filters)("actor $actorId, status $status: pages of three add up to the list, without gaps or repetitions", async (filter) => {
       const query = { kind: "issued", ...filter, nowMs } as const;
       const joined: KeyRecord[] = [];
       for (let page: KeyRecord[] | undefined; page === undefined || page.length > 0; ) {
@@ -63,7 +66,7 @@ export function describeLists(context: KeyStoreContext): void {
       expect(joined).toEqual(expected(query));
     });
 
-    test("judges the status at the moment it is asked for", async () => {
+    test("judges the status at the requested time", async () => {
       for (const moment of [nowMs - 2, nowMs - 1, nowMs, nowMs + 1, nowMs + 2]) {
         for (const status of ["active", "expired"] as const) {
           const query = { kind: "issued", status, nowMs: moment } as const;
@@ -72,7 +75,7 @@ export function describeLists(context: KeyStoreContext): void {
       }
     });
 
-    test("starts after any key id, also one that is not there", async () => {
+    test("starts after any key id, even an unknown one", async () => {
       const query = { kind: "issued", nowMs } as const;
       for (const afterKeyId of ["", "Z", "Z20", "Z20x", "Zz", "a", "a35", "zz"]) {
         const rest = expected(query).filter((record) => record.keyId > afterKeyId);

@@ -11,19 +11,19 @@ const reasons: Readonly<Record<RevocationReason, string>> = {
   privilege_withdrawn: "текст\nwith 'quotes\" and \\",
 };
 
-/** Metadata by what is special about it; as JSON text, since some of it cannot be written as a literal. */
+/** Metadata by its special property; as JSON text, because some of it cannot be written as a literal. */
 const metadataCases: Record<string, string> = {
   empty: "{}",
   "every type": '{"string": "s", "number": 1.5, "true": true, "false": false, "null": null, "array": [1, "a", null], "object": {"a": 1}}',
   "empty values": '{"": "", "array": [], "object": {}, "nested": [[], [{}]]}',
   "numbers at the edges": '{"zero": 0, "big": 9007199254740991, "beyond": 1e300, "small": 5e-324, "negative": -1.25}',
   unicode: '{"ключ": "значение", "emoji": "👩‍👩‍👧", "zero": "a\\u0000b", "bom": "\\ufeff", "composed": "é", "decomposed": "e\\u0301"}',
-  "names that mean something elsewhere": '{"$set": 1, "a.b": 2, "__proto__": {"x": 1}, "constructor": 3, "_id": 4, "a\\u0000b": 5, "0": 6}',
+  "names with a meaning elsewhere": '{"$set": 1, "a.b": 2, "__proto__": {"x": 1}, "constructor": 3, "_id": 4, "a\\u0000b": 5, "0": 6}',
   "40 levels deep": `${'{"a":['.repeat(20)}1${"]}".repeat(20)}`,
   "4 KiB": JSON.stringify({ text: "x".repeat(4085) }),
 };
 
-/** As text with sorted names: comparing objects would miss what became of `__proto__`. */
+/** JSON text with sorted names: comparing objects would not notice a changed `__proto__`. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) =>
     typeof member === "object" && member !== null && !Array.isArray(member)
@@ -42,8 +42,8 @@ export function describeRecords(context: KeyStoreContext): void {
     return got;
   };
 
-  describe("records come back as they were given", () => {
-    test("no field of the full record is as in the bare one", () => {
+  describe("records are returned as given", () => {
+    test("the full record differs from the bare one in every field", () => {
       const bare = keyRecord();
       const alike = Object.entries(fullRecord).filter(([name, value]) => isDeepStrictEqual(value, bare[name as keyof KeyRecord]));
       // A revoked key is never disabled.
@@ -109,14 +109,14 @@ export function describeRecords(context: KeyStoreContext): void {
     });
   });
 
-  test("get answers null for a key that is not there", async () => {
+  test("get returns null for an unknown key", async () => {
     const tenant = context.newTenant();
     await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
     for (const keyId of ["", "a", "A ", "A\0", "AA", "%", "$ne", "B"]) expect(await context.store.get(tenant, keyId), keyId).toBeNull();
   });
 
   describe("getMany", () => {
-    test("answers in the order of the ids, null for what is not there, and the same twice where it is asked for twice", async () => {
+    test("returns records in the order of the ids, null for unknown ones, and repeats repeated ones", async () => {
       const tenant = context.newTenant();
       const records = ["A", "B", "C"].map((keyId) => keyRecord({ keyId, name: `name of ${keyId}` }));
       for (const record of records) await context.store.insert(tenant, record, null);
@@ -124,14 +124,14 @@ export function describeRecords(context: KeyStoreContext): void {
       expect(await context.store.getMany(tenant, ["C", "x", "A", "B", "A"])).toEqual([c, null, a, b, a]);
     });
 
-    test("answers nothing where nothing is asked for, and nothing of another tenant", async () => {
+    test("returns nothing for no ids, and nothing of another tenant", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, keyRecord({ keyId: "A" }), null);
       expect(await context.store.getMany(tenant, [])).toEqual([]);
       expect(await context.store.getMany(context.newTenant(), ["A"])).toEqual([null]);
     });
 
-    test("takes 1000 ids", async () => {
+    test("accepts 1000 ids", async () => {
       const tenant = context.newTenant();
       const keyIds = Array.from({ length: 1000 }, (_, index) => `K${index}`);
       await context.store.insertMany(

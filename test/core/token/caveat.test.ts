@@ -80,13 +80,13 @@ test.each([
     "actor_id != user 124",
   ],
   ...["sub = user 123", "metadata = {}", "constructor = x", "__proto__ = x", "email = a@b.example", "{}"],
-])("%j is no caveat, whatever stands beside it", (text) => {
+])("%j is not a caveat, whatever other caveats there are", (text) => {
   expect(readTexts(text)).toBeNull();
   expect(readTexts("scope = read", text)).toBeNull();
   expect(readTexts(text, "scope = read")).toBeNull();
 });
 
-test("100 ranges altogether are enough; lists that are gone through at every verification have an end", () => {
+test("all caveats together may have 100 ranges, because every verification checks them all", () => {
   const ranges = (count: number) => `ip in ${Array(count).fill("10.0.0.0/8").join(" ")}`;
   expect(readTexts(ranges(60), ranges(40))?.clientCidrs.flat()).toHaveLength(100);
   for (const texts of [[ranges(101)], [ranges(60), ranges(41)], [ranges(5000)]]) expect(readTexts(...texts)).toBeNull();
@@ -94,7 +94,7 @@ test("100 ranges altogether are enough; lists that are gone through at every ver
   expect(readTexts(manyScopes, manyScopes)?.scopes).toEqual(["read"]);
 });
 
-test("docs/tokens.md lists the caveats of the grammar, and each example is understood", () => {
+test("docs/tokens.md lists the caveats of the grammar, and each example can be parsed", () => {
   const rows = /\| caveat \| holds \|\n.*\n((?:\|.*\n)+)/.exec(pageText("docs/tokens.md"))?.[1] as string;
   const examples = rows
     .split("\n")
@@ -105,12 +105,12 @@ test("docs/tokens.md lists the caveats of the grammar, and each example is under
   for (const example of examples) expect(readCaveats([Buffer.from(example)], { ...facts, actorId: "user_123" }), example).not.toBeNull();
 });
 
-test("bytes that are not UTF-8 are no caveat", () => {
+test("bytes that are not UTF-8 are not a caveat", () => {
   expect(readCaveats([Buffer.from("audience = é")], facts)?.audiences).toEqual(["é"]);
   expect(readCaveats([Buffer.from("audience = é", "latin1")], facts)).toBeNull();
 });
 
-test("more caveats leave less, or nothing at all", () => {
+test("more caveats leave fewer permissions, or none", () => {
   const moments = fc
     .date({ noInvalidDate: true, min: new Date("1970-01-01"), max: new Date("2200-01-01") })
     .map((date) => date.toISOString());
@@ -133,7 +133,7 @@ test("more caveats leave less, or nothing at all", () => {
       if (scopes !== null) expect(scopes).toEqual(expect.arrayContaining([...(after.scopes as string[])]));
       expect(after.clientCidrs.slice(0, clientCidrs.length)).toEqual(clientCidrs);
       expect(after.audiences.slice(0, audiences.length)).toEqual(audiences);
-      // The order is of no account.
+      // The order does not matter.
       const reversed = readTexts(...added.toReversed(), ...held.toReversed());
       expect(reversed).toMatchObject({ expireTimeMs: after.expireTimeMs, notBeforeMs: after.notBeforeMs });
       expect(new Set(reversed?.scopes)).toEqual(new Set(after.scopes));

@@ -33,7 +33,7 @@ test("the first private key that is not marked as retired signs; all verify and 
   expect(keys.published.map(({ kid }) => kid)).toEqual(["1", "2", "3", "4"]);
 });
 
-test("the version changes with the keys, and with nothing else", async () => {
+test("the version changes only with the keys", async () => {
   const versionOf = async (...keys: JsonObject[]) => (await readJwkSets([jwkSet(...keys)])).version;
   const version = await versionOf(ed25519, p256);
   expect(await versionOf({ ...ed25519, comment: "x" }, p256)).toBe(version);
@@ -48,7 +48,7 @@ const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey.expor
 const otherEd25519 = await privateJwk();
 
 test.each<[string, string[], string[]]>([
-  ["no JSON", ["hunter2"], ["must be a JWK Set"]],
+  ["text that is not JSON", ["hunter2"], ["must be a JWK Set"]],
   ["no keys", [jwkSet()], ["must be a JWK Set"]],
   ["a public key alone", [jwkSet(publicJwk(ed25519))], ["has no private key"]],
   ["a second set of public keys", [jwkSet(ed25519), jwkSet(publicJwk(p256))], ["item 2 has no private key"]],
@@ -66,7 +66,7 @@ test.each<[string, string[], string[]]>([
   ["halves of two keys", [jwkSet({ ...ed25519, x: otherEd25519.x as string })], ["key 1 "]],
   ["a broken key", [jwkSet({ ...ed25519, d: "hunter2" })], ["key 1 is not a valid JSON Web Key"]],
   ["several faults", [jwkSet({ ...ed25519, use: "enc" }, { ...p256, kid: "" })], ["key 1 use must be sig", "key 2 kid must be"]],
-])("%s is refused, by its place and without a text of it", async (_, texts, problems) => {
+])("%s is refused with its place, and the error quotes nothing", async (_, texts, problems) => {
   const error = await readJwkSets(texts).catch((error: unknown) => error);
   expect(error).toBeInstanceOf(MalformedJwkSetsError);
   expect((error as MalformedJwkSetsError).problems).toEqual(problems.map((problem) => expect.stringContaining(problem)));

@@ -22,7 +22,7 @@ const facts = tokenFacts();
 describe.each(jwtAlgorithms)("%s", (algorithm) => {
   const itsKeys = keysOf[algorithm];
 
-  test("says to jose and to us what was meant", async () => {
+  test("has the same content for jose and for us", async () => {
     const token = await mintJwt(itsKeys, facts);
     expect(readJwt(itsKeys, token)).toMatchObject({ facts });
     const { payload, protectedHeader } = await jwtVerify(
@@ -37,13 +37,13 @@ describe.each(jwtAlgorithms)("%s", (algorithm) => {
     expect(protectedHeader).toEqual({ alg: algorithm, typ: "JWT", kid: itsKeys.signer.kid });
   });
 
-  test("no character of it can be another one", async () => {
+  test("no character of it can be changed", async () => {
     const token = await mintJwt(itsKeys, facts);
     for (let at = 0; at < token.length; at += 7) {
       const changed = `${token.slice(0, at)}${token[at] === "A" ? "B" : "A"}${token.slice(at + 1)}`;
       expect(readJwt(itsKeys, changed), `at ${at}`).toMatch(/^(signature_invalid|invalid_format)$/);
     }
-    // The last character of a signature holds bits that stand for nothing.
+    // The last character of a signature has unused bits.
     const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const readable = [...digits].filter((digit) => typeof readJwt(itsKeys, token.slice(0, -1) + digit) !== "string");
     expect(readable).toEqual([token.at(-1)]);
@@ -53,7 +53,7 @@ describe.each(jwtAlgorithms)("%s", (algorithm) => {
 test("an ES256 signature has one form: the one with the lower s", async () => {
   const { ES256: itsKeys } = keysOf;
   const order = BigInt("0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
-  // Half of the signatures of any library have the higher one.
+  // Half of any library's signatures have the higher s.
   for (let round = 0; round < 40; round += 1) {
     const token = await mintJwt(itsKeys, facts);
     const end = token.lastIndexOf(".") + 1;
@@ -63,7 +63,7 @@ test("an ES256 signature has one form: the one with the lower s", async () => {
     expect(readJwt(itsKeys, token)).toMatchObject({ facts });
     const other = Buffer.from((order - s).toString(16).padStart(64, "0"), "hex");
     const twin = token.slice(0, end) + Buffer.concat([signature.subarray(0, 32), other]).toString("base64url");
-    // Any other verifier takes both.
+    // Any other verifier accepts both.
     await jwtVerify(twin, itsKeys.signer.publicKey, { currentDate: new Date(facts.issueTimeMs) });
     expect(readJwt(itsKeys, twin)).toBe("signature_invalid");
   }
@@ -71,7 +71,7 @@ test("an ES256 signature has one form: the one with the lower s", async () => {
 
 const encode = (part: string | object) => Buffer.from(typeof part === "string" ? part : JSON.stringify(part)).toString("base64url");
 
-/** Signed with our key, whatever the header and payload are. */
+/** Signs any header and payload with our key. */
 function signed(header: string | object, payload: string | object = claimsOf(facts)): string {
   const input = `${encode(header)}.${encode(payload)}`;
   return `${input}.${sign(null, Buffer.from(input), privateKey).toString("base64url")}`;
@@ -79,7 +79,7 @@ function signed(header: string | object, payload: string | object = claimsOf(fac
 
 const header = { alg: "EdDSA", typ: "JWT", kid };
 
-test("what the next ones are made with is read", async () => {
+test("the starting point of the following tests is valid", async () => {
   expect(readJwt(keys, signed(header))).toMatchObject({ facts });
   expect(readJwt(keys, signed({ kid, typ: "JWT", alg: "EdDSA" }))).toMatchObject({ facts });
 });
@@ -105,20 +105,20 @@ describe("attacks of RFC 8725", () => {
     ["no type", () => signed({ alg: "EdDSA", kid })],
     ["no key id", () => signed({ alg: "EdDSA", typ: "JWT" })],
     ["an unknown key", () => signed({ ...header, kid: "other" })],
-    ["a key id that is no text", () => signed({ ...header, kid: [kid] })],
+    ["a key id that is not a text", () => signed({ ...header, kid: [kid] })],
     ["a key id of the prototype", () => signed({ ...header, kid: "__proto__" })],
     ["crit", () => signed({ ...header, crit: ["exp"] })],
-    ["crit with a header that we do not know", () => signed({ ...header, crit: ["b64"], b64: true })],
-    ["a key of its own", () => signed({ ...header, jwk: keys.published[0] as object })],
-    ["a place to get keys from", () => signed({ ...header, jku: "https://example.com/jwks.json" })],
-    ["a place to get certificates from", () => signed({ ...header, x5u: "https://example.com/cert.pem" })],
-    ["certificates of its own", () => signed({ ...header, x5c: ["MIIB"] })],
+    ["crit with an unknown header", () => signed({ ...header, crit: ["b64"], b64: true })],
+    ["a key in the header", () => signed({ ...header, jwk: keys.published[0] as object })],
+    ["a URL of keys", () => signed({ ...header, jku: "https://example.com/jwks.json" })],
+    ["a URL of certificates", () => signed({ ...header, x5u: "https://example.com/cert.pem" })],
+    ["certificates in the header", () => signed({ ...header, x5c: ["MIIB"] })],
     ["compression", () => signed({ ...header, zip: "DEF" })],
     [
       "a signature by a key that is not ours",
       async () => mintJwt({ ...(await readJwkSets([jwkSet({ ...(await privateJwk()), kid })])) }, facts),
     ],
-    ["a signature of nothing", () => `${encode(header)}.${payload}.`],
+    ["an empty signature", () => `${encode(header)}.${payload}.`],
     ["a signature of zeros", () => `${encode(header)}.${payload}.${Buffer.alloc(64).toString("base64url")}`],
     ["a signature that is too long", () => `${signed(header)}AAAA`],
   ])("%s: the signature is invalid", async (_, make) => {
@@ -135,20 +135,20 @@ describe("attacks of RFC 8725", () => {
     ["an audience, which we never write", () => signed(header, { ...claims, aud: "other" })],
     ["no expiry", () => signed(header, withoutExpiry)],
     ["an expiry that is a text", () => signed(header, { ...claims, exp: "4102444800" })],
-    ["an expiry beyond all time", () => signed(header, { ...claims, exp: 1e300 })],
-    ["an expiry that is no whole second", () => signed(header, { ...claims, exp: 4102444800.5 })],
-    ["another subject than its actor", () => signed(header, { ...claims, sub: "root" })],
+    ["an expiry beyond the maximum", () => signed(header, { ...claims, exp: 1e300 })],
+    ["an expiry that is not a whole second", () => signed(header, { ...claims, exp: 4102444800.5 })],
+    ["a subject that differs from its actor", () => signed(header, { ...claims, sub: "root" })],
     ["scopes that are a list", () => signed(header, { ...claims, scope: ["admin"] })],
     ["a payload that is a list", () => signed(header, "[]")],
-    ["a payload that is no JSON", () => signed(header, "hello")],
-    ["a payload that is no UTF-8", () => signed(header, Buffer.from([0x7b, 0xff, 0x7d]).toString("latin1"))],
-    ["a header that is no JSON", () => signed("alg=none")],
+    ["a payload that is not JSON", () => signed(header, "hello")],
+    ["a payload that is not UTF-8", () => signed(header, Buffer.from([0x7b, 0xff, 0x7d]).toString("latin1"))],
+    ["a header that is not JSON", () => signed("alg=none")],
     ["two parts", () => `${encode(header)}.${payload}`],
     ["four parts", () => `${signed(header)}.AAAA`],
-    ["base64 that is not for URLs", () => `${encode(header)}.${payload}.++//`],
+    ["base64 that is not base64url", () => `${encode(header)}.${payload}.++//`],
     ["padding", () => `${signed(header)}==`],
     ["white space", () => `${signed(header)}\n`],
-    ["more than there can be", () => signed(header, { ...claims, x: "x".repeat(50_000) })],
+    ["more than the maximum size", () => signed(header, { ...claims, x: "x".repeat(50_000) })],
   ])("%s: invalid format", async (_, make) => {
     expect(readJwt(keys, await make())).toBe("invalid_format");
   });
@@ -164,13 +164,13 @@ describe("attacks of RFC 8725", () => {
     );
   });
 
-  test("a JWS of something else with our key is no token", async () => {
+  test("a JWS of other content with our key is not a token", async () => {
     const jws = new CompactSign(Buffer.from('{"iss":"https://issuer.example"}')).setProtectedHeader({ alg: "EdDSA", typ: "JWT", kid });
     expect(readJwt(keys, await jws.sign(keys.signer.privateKey))).toBe("invalid_format");
   });
 });
 
-test("custom claims come back whole, whatever their names", async () => {
+test("custom claims are read unchanged, whatever their names", async () => {
   const customClaims: TokenFacts["customClaims"] = JSON.parse(
     '{"__proto__":{"a":1},"constructor":[null],"größe":"漢字 🗝","10":1,"2":-0.5}',
   );

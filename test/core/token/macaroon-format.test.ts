@@ -22,7 +22,7 @@ function read(bytes: Uint8Array): Macaroon | null {
   return macaroonFromText(`mc_v1_${Buffer.from(bytes).toString("base64url")}`);
 }
 
-/** What `macaroon_create` of libmacaroons makes of a text before it signs with it. */
+/** The root key that `macaroon_create` of libmacaroons derives from a text. */
 function rootKeyOf(secret: string) {
   return createSecretKey(
     createHmac("sha256", Buffer.from("macaroons-key-generator".padEnd(32, "\0")))
@@ -34,7 +34,7 @@ function rootKeyOf(secret: string) {
 const base64 = text.slice("mc_v1_".length);
 const wrongPadding = base64.length % 4 === 2 ? "=" : "==";
 
-/** A macaroon whose text differs between the alphabets, and needs padding. */
+/** A macaroon whose text differs between the alphabets and needs padding. */
 function awkwardMacaroon(): Macaroon {
   for (;;) {
     const made = signIdentifier(rootKey, randomBytes(40));
@@ -43,7 +43,7 @@ function awkwardMacaroon(): Macaroon {
   }
 }
 
-describe("one macaroon in all the texts of the libraries", () => {
+describe("one macaroon in the text forms of all libraries", () => {
   const made = awkwardMacaroon();
   const canonical = macaroonToText(made);
   const bytes = Buffer.from(canonical.slice("mc_v1_".length), "base64url");
@@ -65,7 +65,7 @@ describe("one macaroon in all the texts of the libraries", () => {
   });
 });
 
-/** From test/unit/*.vtest of libmacaroons, and the README that it shares with pymacaroons. */
+/** From test/unit/*.vtest of libmacaroons, and from the README that it shares with pymacaroons. */
 describe("the vectors of libmacaroons", () => {
   const one = "AgETaHR0cDovL2V4YW1wbGUub3JnLwIFa2V5aWQAAhRhY2NvdW50ID0gMzczNTkyODU1OQAABiD1SAf23G7fiL8PcwazgiVio2JTPb9zObphdl2kvSWdhw";
   const two =
@@ -84,7 +84,7 @@ describe("the vectors of libmacaroons", () => {
     expect(read.caveats.map((caveat) => Buffer.from(caveat).toString())).toEqual(expected);
     expect(isSignedBy(rootKeyOf("this is the key"), read)).toBe(true);
     expect(isSignedBy(rootKeyOf("this is another key"), read)).toBe(false);
-    // Ours is the same to the byte.
+    // Ours is identical.
     const made = expected.reduce<Macaroon>(
       (made, caveat) => addCaveat(made, Buffer.from(caveat)),
       signIdentifier(rootKeyOf("this is the key"), Buffer.from("keyid")),
@@ -107,7 +107,7 @@ describe("the vectors of libmacaroons", () => {
 });
 
 describe("the format", () => {
-  test("comes back as it went, with lengths on both sides of a second and a third byte", () => {
+  test("is decoded as it was encoded, with lengths below and above one and two bytes", () => {
     for (const length of [0, 1, 127, 128, 129, 16_383, 16_384]) {
       const made = addCaveat(signIdentifier(rootKey, randomBytes(length)), randomBytes(length));
       expect(macaroonFromText(macaroonToText(made))).toEqual(made);
@@ -124,10 +124,10 @@ describe("the format", () => {
       "the location after the identifier",
       (bytes) => Buffer.concat([bytes.subarray(0, bytes.indexOf(0)), Buffer.of(1, 0), bytes.subarray(bytes.indexOf(0))]),
     ],
-    ["a location, which nobody signed", (bytes) => Buffer.concat([Buffer.of(2, 1, 1, 65), bytes.subarray(1)])],
+    ["a location, which is not signed", (bytes) => Buffer.concat([Buffer.of(2, 1, 1, 65), bytes.subarray(1)])],
     ["two locations", (bytes) => Buffer.concat([Buffer.of(2, 1, 0, 1, 0), bytes.subarray(1)])],
     ["an unknown field", (bytes) => Buffer.concat([Buffer.of(2, 3, 0), bytes.subarray(1)])],
-    ["a length in more bytes than it takes", (bytes) => Buffer.concat([Buffer.of(2, 1, 0x80, 0), bytes.subarray(1)])],
+    ["a length in more bytes than it needs", (bytes) => Buffer.concat([Buffer.of(2, 1, 0x80, 0), bytes.subarray(1)])],
     [
       "a length without an end",
       (bytes) => Buffer.concat([Buffer.of(2, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1), bytes.subarray(1)]),
@@ -152,7 +152,7 @@ describe("the format", () => {
     expect(read(damage(bytes))).toBeNull();
   });
 
-  test("takes as many caveats as it says, and an empty location, as pymacaroons writes it", () => {
+  test("accepts the maximum number of caveats, and an empty location, as pymacaroons writes it", () => {
     const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
     expect(read(insertBeforeSignature(bytes, Buffer.alloc(4 * (maxCaveats - 2), Buffer.of(2, 1, 65, 0))))?.caveats).toHaveLength(
       maxCaveats,
@@ -173,13 +173,13 @@ describe("the format", () => {
     "",
   ])("refuses the text %j", (other) => expect(macaroonFromText(other)).toBeNull());
 
-  test("refuses texts that are too long, however they go on", () => {
+  test("refuses texts that are too long, whatever their content", () => {
     const long = signIdentifier(rootKey, Buffer.alloc(49_200));
     expect(macaroonToText(long).length).toBeGreaterThan(maxMacaroonLength);
     expect(macaroonFromText(macaroonToText(long))).toBeNull();
   });
 
-  test("reads no damaged text as what it was, and never throws", () => {
+  test("never reads a damaged text as the original, and never throws", () => {
     const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
     const damages = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
@@ -204,7 +204,7 @@ describe("the format", () => {
 });
 
 describe("the chain", () => {
-  test("breaks where a caveat is removed, edited, added without the signature or moved", () => {
+  test("breaks if a caveat is removed, edited, added without the signature or moved", () => {
     expect(isSignedBy(rootKey, macaroon)).toBe(true);
     const [first, second] = macaroon.caveats as [Uint8Array, Uint8Array];
     const edited = Buffer.from("time < 2027-01-01T00:00:00Z");
@@ -221,7 +221,7 @@ function insertBeforeSignature(bytes: Buffer, more: Uint8Array): Buffer {
   return Buffer.concat([bytes.subarray(0, -35), more, bytes.subarray(-35)]);
 }
 
-/** In three bytes. */
+/** Writes a number in three bytes. */
 function varint(value: number): number[] {
   return [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14];
 }

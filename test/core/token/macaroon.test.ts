@@ -32,12 +32,12 @@ const facts: TokenFacts = {
 const minted = mintMacaroon(rootKeys[0], facts);
 const read = (text: string) => readMacaroon(rootKeys, text);
 
-test("a macaroon tells all that its issuer said, and nothing else", () => {
+test("a macaroon contains exactly what its issuer stated", () => {
   expect(minted).toMatch(/^mc_v1_[\w-]+$/);
   expect(read(minted)).toEqual({ facts, narrowing: unnarrowed });
 });
 
-test("the largest token there is fits", () => {
+test("the largest possible token fits", () => {
   const scopes = Array.from({ length: 100 }, (_, index) => `${"s".repeat(253)}${100 + index}`);
   const large = { ...facts, scopes, metadata: { text: "m".repeat(4085) }, customClaims: { text: "c".repeat(4085) } };
   const text = mintMacaroon(rootKeys[0], large);
@@ -59,17 +59,17 @@ describe("who can sign", () => {
 describe("a holder", () => {
   const narrowed = narrowMacaroon(minted, ["scope = read", "time < 2026-01-01T00:05:00Z", "ip in 10.0.0.0/8"]) as string;
 
-  test("narrows without any secret, as this service does", () => {
+  test("narrows without a secret, as this service does", () => {
     const narrowing = { ...unnarrowed, scopes: ["read"], expireTimeMs: nowMs + 300_000, clientCidrs: [["10.0.0.0/8"]] };
     expect(read(narrowed)).toEqual({ facts, narrowing });
   });
 
   test.each(["is_admin = true", "scope = read\nscope = admin", "actor_id = root", "metadata = {}", ""])(
-    "who writes %j gets invalid_format",
+    "that adds %j gets invalid_format",
     (caveat) => expect(read(narrowMacaroon(minted, [caveat]) as string)).toBe("invalid_format"),
   );
 
-  test("caveats beyond the bounds are refused at once", () => {
+  test("cannot exceed the bounds on caveats", () => {
     expect(narrowMacaroon(minted, Array(maxCaveats).fill("scope = read"))).not.toBeNull();
     expect(narrowMacaroon(minted, Array(maxCaveats + 1).fill("scope = read"))).toBeNull();
     expect(narrowMacaroon(minted, ["x".repeat(maxCaveatBytes + 1)])).toBeNull();
@@ -77,7 +77,7 @@ describe("a holder", () => {
     expect(narrowMacaroon("mc_v1_", ["scope = read"])).toBeNull();
   });
 
-  test("who writes the issuer's own words as a caveat changes no fact", () => {
+  test("that adds the issuer's own statements as caveats changes no fact", () => {
     const macaroon = macaroonFromText(minted) as Macaroon;
     expect(read(macaroonToText(addCaveat(macaroon, macaroon.identifier)))).toBe("invalid_format");
     const promoted = { ...addCaveat(macaroon, macaroon.identifier), identifier: Buffer.from('{"scope":"admin"}') };
@@ -98,14 +98,14 @@ describe("a holder", () => {
   const words = fc.oneof(known, garbage);
   const sequences = fc.oneof(fc.array(known, { maxLength: 8 }), fc.array(words, { maxLength: 8 }));
 
-  test("changes no fact and widens nothing, whatever the caveats and their order", () => {
+  test("changes no fact and adds no permission, with any caveats in any order", () => {
     fc.assert(
       fc.property(sequences, (caveats) => {
         const found = read(narrowMacaroon(minted, caveats) as string);
         if (found === "invalid_format") return;
         const { facts: after, narrowing } = found as ReadToken;
         expect(after).toEqual(facts);
-        // What each caveat asks for is there, however many others stand beside it.
+        // Every caveat is enforced, whatever other caveats there are.
         for (const caveat of caveats) {
           if (caveat === "scope = read") expect(narrowing.scopes?.filter((scope) => scope !== "read")).toEqual([]);
           if (caveat === "time < 2026-01-01T00:05:00Z") expect(narrowing.expireTimeMs).toBeLessThanOrEqual(nowMs + 300_000);
@@ -118,7 +118,7 @@ describe("a holder", () => {
     );
   });
 
-  test("gets nothing by any caveats that the macaroon would not give without them", () => {
+  test("gains nothing with any caveats", () => {
     const circumstances = fc.record({
       nowMs: fc.constantFrom(nowMs - 1, nowMs, nowMs + 299_999, nowMs + 300_000, facts.expireTimeMs - 1, facts.expireTimeMs),
       endUserAddress: fc.constantFrom("10.0.0.1", "192.0.2.1", "::1", "").map((text) => () => parseAddress(text)),
@@ -146,7 +146,7 @@ describe("a holder", () => {
     expect(accepted).toBeGreaterThan(50);
   });
 
-  test("cannot take a caveat back, move it or edit it", () => {
+  test("cannot remove a caveat, move it or edit it", () => {
     const three = macaroonFromText(narrowed) as Macaroon;
     const others = fc.oneof(
       fc.subarray([...three.caveats], { maxLength: 2 }),

@@ -13,15 +13,15 @@ const token = (rootFirstRevision: number | null, issueTimeMs = 1_800_000_000_000
   narrowing: unnarrowed,
 });
 
-test("a token goes back to the life of the key that it was derived in, within one second too", () => {
+test("a token belongs to the key it was derived from, not to a later key with the same id, even within one second", () => {
   expect(isRootOf(token(1), record(1))).toBe(true);
   expect(isRootOf(token(1), record(3))).toBe(false);
   expect(isRootOf(token(3), record(1))).toBe(false);
-  // The store forgot that there was a key before.
+  // The store has forgotten the earlier key.
   expect(isRootOf(token(1, 1_799_999_999_000), record(1))).toBe(false);
 });
 
-test("keys and tokens of releases that did not say it still fit, and a key that comes after them does not", () => {
+test("keys and tokens of releases without first revisions still match, and a later key does not", () => {
   expect(isRootOf(token(null), record(1))).toBe(true);
   expect(isRootOf(token(null), record(0))).toBe(true);
   expect(isRootOf(token(0), record(0))).toBe(true);
@@ -29,7 +29,7 @@ test("keys and tokens of releases that did not say it still fit, and a key that 
   expect(isRootOf(token(null, 1_799_999_999_000), record(3))).toBe(false);
 });
 
-test("the claim comes back as it was written, and a token with another kind of value is none of ours", () => {
+test("the claim is read as written, and a token with another kind of value is not ours", () => {
   for (const rootFirstRevision of [null, 0, 1, 2 ** 40]) {
     const facts = tokenFacts({ rootFirstRevision });
     expect(factsOf(claimsOf(facts))).toEqual(facts);

@@ -20,11 +20,11 @@ function setup(options: { issuer?: string; macaroonKeys?: typeof macaroonKeys } 
   return { now, tokens };
 }
 
-test("a valid signature is not checked again while the keys stay the same, and no longer", async () => {
+test("a valid signature is not checked again as long as the keys stay the same", async () => {
   const { now, tokens } = setup();
   const jwt = await tokens.mintJwt(facts);
   expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ type: "jwt", keyIds: [facts.rootKeyId], token: { facts } });
-  // Nothing could be checked with these.
+  // No signature can be checked with these.
   now.keys = { ...keys, byKid: new Map() };
   expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
   expect(tokens.read("default", "jwt", `${jwt.slice(0, -4)}AAAA`, nowMs)).toBe("signature_invalid");
@@ -34,7 +34,7 @@ test("a valid signature is not checked again while the keys stay the same, and n
   expect(tokens.read("default", "jwt", jwt, nowMs)).toMatchObject({ token: { facts } });
 });
 
-test("a macaroon ends with the server secret that it was made under, known or not", () => {
+test("a macaroon ends with its server secret, whether it was seen before or not", () => {
   const expireTimeMs = nowMs + 1000;
   const retired = { current: "n".repeat(32), retired: [{ secret: secrets.current, expireTimeMs }] };
   const { tokens } = setup({ macaroonKeys: deriveSubkeys(retired, "macaroon-root") });
@@ -46,7 +46,7 @@ test("a macaroon ends with the server secret that it was made under, known or no
   expect(claim(current, expireTimeMs)).toMatchObject({ token: { facts } });
 });
 
-test("a macaroon has one identity in all its texts, and is checked once", () => {
+test("a macaroon has one identity in all its text forms, and is checked once", () => {
   const { tokens } = setup();
   const text = tokens.mintMacaroon(facts, unnarrowed) as string;
   const bytes = Buffer.from(text.slice("mc_v1_".length), "base64url");
@@ -60,7 +60,7 @@ test("a macaroon has one identity in all its texts, and is checked once", () => 
   expect(tokens.signatures).toEqual({ checked: 1, remembered: 3 });
 });
 
-test("what names none of the keys is foreign, and what names one is not, whatever its signature", async () => {
+test("a token that names none of the keys is foreign, and one that names a key is not, whatever its signature", async () => {
   const expired = { current: "n".repeat(32), retired: [{ secret: secrets.current, expireTimeMs: 0 }] };
   const { tokens } = setup({ macaroonKeys: deriveSubkeys(expired, "macaroon-root") });
   const { tokens: strangers } = setup({ macaroonKeys: deriveSubkeys({ current: "x".repeat(32), retired: [] }, "macaroon-root") });
@@ -68,14 +68,14 @@ test("what names none of the keys is foreign, and what names one is not, whateve
   expect(tokens.isForeign("jwt", `${jwt.slice(0, -4)}AAAA`)).toBe(false);
   const { tokens: bySecond } = { tokens: createTokens({ issuer: facts.issuer, macaroonKeys, keys: () => onlySecond }) };
   expect(bySecond.isForeign("jwt", jwt)).toBe(true);
-  // Made here under a secret that has ended since.
+  // Made here, under a secret that has expired since.
   const ended = setup().tokens.mintMacaroon(facts, unnarrowed) as string;
   expect(tokens.read("default", "macaroon", ended, nowMs)).toBe("signature_invalid");
   expect(tokens.isForeign("macaroon", ended)).toBe(false);
   expect(strangers.isForeign("macaroon", ended)).toBe(true);
 });
 
-test("a token of another tenant or issuer is nobody's, and none of one kind is one of the other", async () => {
+test("a token of another tenant or issuer is not found, and a token of one kind is never read as the other", async () => {
   const { tokens } = setup();
   const tokenTexts = { jwt: await tokens.mintJwt(facts), macaroon: tokens.mintMacaroon(facts, unnarrowed) as string };
   const { tokens: others } = setup({ issuer: "https://other.example" });

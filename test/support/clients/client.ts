@@ -12,7 +12,7 @@ import { isUnary } from "../../../src/call/methods.ts";
 import { services } from "../../../src/rpc/methods.ts";
 
 export interface CallOptions {
-  /** Bearer token; by default the one the client was opened with, with null none at all. */
+  /** Bearer token. Default: the one with which the client was opened; null: none. */
   readonly token?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -24,7 +24,7 @@ export interface Violation {
 
 export interface Success {
   readonly ok: true;
-  /** Protobuf JSON with snake_case names, whatever the wire had. */
+  /** Protobuf JSON with snake_case names, whatever the wire format is. */
   readonly response: JsonObject;
   readonly headers: Headers;
 }
@@ -33,11 +33,11 @@ export interface Refusal {
   readonly ok: false;
   /** Canonical name: INVALID_ARGUMENT. */
   readonly code: string;
-  /** `reason` of the ErrorInfo; empty where there is none. */
+  /** `reason` of the ErrorInfo; empty if there is none. */
   readonly reason: string;
-  /** Of the BadRequest. */
+  /** The violations of the BadRequest. */
   readonly violations: readonly Violation[];
-  /** All of them as protobuf JSON with snake_case names, each with its `@type`. */
+  /** All details as protobuf JSON with snake_case names, each with its `@type`. */
   readonly details: readonly JsonObject[];
   readonly message: string;
   readonly headers: Headers;
@@ -53,21 +53,29 @@ export interface Client extends AsyncDisposable {
   call(methodName: string, request: JsonObject, options?: CallOptions): Promise<Reply>;
 }
 
-/** What a wire protocol looks like from outside. */
+/** The wire protocol as seen from outside. */
 export interface WireProtocol {
   readonly httpVersion: "1.1" | "2";
-  /** Of requests that have one, and of answers. */
+  /** Content type of requests with a body, and of responses. */
   readonly contentType: RegExp;
-  /** True where reads go as GET. */
+  /** True if reads use GET. */
   readonly readsByGet: boolean;
+}
+
+/** What a client shows and trusts, in PEM. */
+export interface ClientTls {
+  readonly ca: Buffer;
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
 }
 
 export interface ClientKind {
   readonly name: string;
   readonly wire: WireProtocol;
-  /** True where a request is sent as it is, so that it may be no protobuf JSON of the contract. */
+  /** True if a request is sent unchanged, so that it may be invalid in the contract. */
   readonly sendsAnyJson: boolean;
-  open(url: string, token: string): Client;
+  /** `tls` is for https:// URLs. fetch knows none: clients that are made of it throw. With the token null, calls have none by default. */
+  open(url: string, token: string | null, tls?: ClientTls): Client;
 }
 
 const codeNames = [
@@ -96,7 +104,7 @@ export function codeName(code: number): string {
 
 const registry = createRegistry(...detailSchemas);
 
-/** An error by what its protocol carries, each detail as protobuf JSON with snake_case names. */
+/** An error from its protocol's parts, with each detail as protobuf JSON with snake_case names. */
 export function refusalFrom(error: Omit<Refusal, "ok" | "reason" | "violations">): Refusal {
   const detail = (typeName: string) => error.details.find((each) => each["@type"] === `type.googleapis.com/${typeName}`);
   const violations = (detail("google.rpc.BadRequest")?.field_violations ?? []) as unknown as Violation[];
@@ -108,10 +116,10 @@ export function refusalFrom(error: Omit<Refusal, "ok" | "reason" | "violations">
   };
 }
 
-/** A detail that came in protobuf. */
+/** A detail that arrived as protobuf. */
 export function detailJson(typeName: string, bytes: Uint8Array): JsonObject {
   const schema = registry.getMessage(typeName);
-  if (schema === undefined) throw new Error(`an error has a detail of the unknown type ${typeName}`);
+  if (schema === undefined) throw new Error(`an error has a detail of unknown type ${typeName}`);
   const json = asObject(toJson(schema, fromBinary(schema, bytes), { useProtoFieldName: true }));
   return { "@type": `type.googleapis.com/${typeName}`, ...json };
 }
@@ -121,7 +129,7 @@ export function methodNamed(name: string): DescMethodUnary {
     .flatMap(({ methods }) => methods as readonly DescMethod[])
     .filter(isUnary)
     .find((candidate) => candidate.name === name);
-  if (method === undefined) throw new Error(`there is no unary method ${name}`);
+  if (method === undefined) throw new Error(`no unary method ${name} found`);
   return method;
 }
 
@@ -130,7 +138,7 @@ export function pathOf(method: DescMethodUnary): string {
 }
 
 /** Request headers of a call, lower case. */
-export function headersOf(defaultToken: string, { token = defaultToken, headers = {} }: CallOptions): Record<string, string> {
+export function headersOf(defaultToken: string | null, { token = defaultToken, headers = {} }: CallOptions): Record<string, string> {
   return { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...headers };
 }
 

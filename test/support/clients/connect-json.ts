@@ -1,12 +1,13 @@
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { asObject, type ClientKind, detailJson, headersOf, methodNamed, pathOf, type Refusal, type Reply, refusalFrom } from "./client.ts";
 
-/** Connect as a program without any library speaks it: one JSON POST. */
+/** Connect without a library: one JSON POST. */
 export const connectJson: ClientKind = {
   name: "Connect JSON by fetch, HTTP/1.1",
   wire: { httpVersion: "1.1", contentType: /^application\/json$/, readsByGet: false },
   sendsAnyJson: true,
-  open(url, defaultToken) {
+  open(url, defaultToken, tls) {
+    if (tls !== undefined) throw new Error("fetch takes no certificates");
     return {
       name: connectJson.name,
       async call(methodName, request, options = {}): Promise<Reply> {

@@ -1,10 +1,12 @@
 import { Agent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import {
   asObject,
   type ClientKind,
+  type ClientTls,
   codeName,
   detailJson,
   headersOf,
@@ -36,7 +38,7 @@ const variants: readonly Variant[] = [
   { protocol: "Connect GET", httpVersion: "2", codec: "binary", contentType: /^application\/proto$/ },
 ];
 
-/** gRPC, gRPC-Web and Connect by connect-node. */
+/** gRPC, gRPC-Web and Connect with connect-node. */
 export const connectKinds: readonly ClientKind[] = variants.map(kindOf);
 
 function kindOf(variant: Variant): ClientKind {
@@ -46,8 +48,8 @@ function kindOf(variant: Variant): ClientKind {
     name,
     wire: { httpVersion, contentType, readsByGet: protocol === "Connect GET" },
     sendsAnyJson: false,
-    open(url, defaultToken) {
-      const { transport, close } = openTransport(variant, url);
+    open(url, defaultToken, tls) {
+      const { transport, close } = openTransport(variant, url, tls);
       return {
         name,
         async call(methodName, request, options = {}): Promise<Reply> {
@@ -69,9 +71,9 @@ function kindOf(variant: Variant): ClientKind {
   };
 }
 
-function openTransport({ protocol, httpVersion, codec }: Variant, baseUrl: string): { transport: Transport; close: () => void } {
-  const sessionManager = new Http2SessionManager(baseUrl);
-  const agent = new Agent({ keepAlive: true });
+function openTransport({ protocol, httpVersion, codec }: Variant, baseUrl: string, tls?: ClientTls) {
+  const sessionManager = new Http2SessionManager(baseUrl, undefined, tls);
+  const agent = tls === undefined ? new Agent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true, ...tls });
   const format = { baseUrl, useBinaryFormat: codec === "binary", jsonOptions: { ignoreUnknownFields: false } };
   const options = { ...format, ...(httpVersion === "2" ? { httpVersion, sessionManager } : { httpVersion, nodeOptions: { agent } }) };
   const transports: Record<Protocol, () => Transport> = {
@@ -92,7 +94,7 @@ function openTransport({ protocol, httpVersion, codec }: Variant, baseUrl: strin
 function refusalOf(error: unknown): Refusal {
   if (!(error instanceof ConnectError)) throw error;
   const details = error.details.map((detail) => {
-    if (!("type" in detail)) throw new Error("a detail that did not come from outside");
+    if (!("type" in detail)) throw new Error("a detail that did not come from the server");
     return detailJson(detail.type, detail.value);
   });
   return refusalFrom({ code: codeName(error.code), details, message: error.rawMessage, headers: error.metadata });

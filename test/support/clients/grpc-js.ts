@@ -14,13 +14,14 @@ import {
   refusalFrom,
 } from "./client.ts";
 
-/** gRPC by the library that most Node programs use. */
+/** gRPC with the library that most Node programs use. */
 export const grpcJs: ClientKind = {
   name: "gRPC, grpc-js",
   wire: { httpVersion: "2", contentType: /^application\/grpc(\+proto)?$/, readsByGet: false },
   sendsAnyJson: false,
-  open(url, defaultToken) {
-    const client = new GrpcClient(new URL(url).host, credentials.createInsecure());
+  open(url, defaultToken, tls) {
+    const { createSsl, createInsecure } = credentials;
+    const client = new GrpcClient(new URL(url).host, tls === undefined ? createInsecure() : createSsl(tls.ca, tls.key, tls.cert));
     return {
       name: grpcJs.name,
       call(methodName, request, options = {}) {

@@ -4,13 +4,15 @@ import { asObject } from "./client.ts";
 
 export interface RestRequest {
   readonly httpMethod: string;
-  /** With the query. */
+  /** Includes the query. */
   readonly path: string;
-  /** Undefined: none. */
+  /** Undefined: no body. */
   readonly body: string | undefined;
 }
 
-/** A request message as JSON/HTTP, by the method's `google.api.http`: what is not in the path goes into the body or the query. */
+/**
+ * A request message as JSON/HTTP, by the method's `google.api.http` rule: fields that are not in the path go into the body or the query.
+ */
 export function restRequest(method: DescMethodUnary, request: JsonObject): RestRequest {
   const rule = getOption(method, http);
   const { case: verb, value: template } = rule.pattern;
@@ -28,7 +30,7 @@ export function restRequest(method: DescMethodUnary, request: JsonObject): RestR
   return { httpMethod: verb.toUpperCase(), path, body };
 }
 
-/** Removes a member from nested objects and answers its value. */
+/** Removes a member from nested objects and returns its value. */
 function take(object: JsonObject, [name = "", ...inner]: readonly string[]): JsonValue | undefined {
   const value = object[name];
   if (inner.length > 0) return value === undefined ? undefined : take(asObject(value), inner);

@@ -1,7 +1,19 @@
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:http2";
+import { Agent, request as requestHttps } from "node:https";
 import { fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
-import { asObject, type Client, type ClientKind, codeName, headersOf, methodNamed, type Refusal, refusalFrom } from "./client.ts";
+import {
+  asObject,
+  type Client,
+  type ClientKind,
+  type ClientTls,
+  codeName,
+  headersOf,
+  methodNamed,
+  type Refusal,
+  refusalFrom,
+} from "./client.ts";
 import { type RestRequest, restRequest } from "./rest-request.ts";
 
 interface HttpAnswer {
@@ -12,12 +24,13 @@ interface HttpAnswer {
 
 type Send = (request: RestRequest, headers: Record<string, string>) => Promise<HttpAnswer>;
 
-/** JSON/HTTP by fetch. */
+/** JSON/HTTP by fetch, or over TLS by Node's client. */
 export const restHttp1: ClientKind = {
   name: "JSON/HTTP, HTTP/1.1",
   wire: { httpVersion: "1.1", contentType: /^application\/json$/, readsByGet: true },
   sendsAnyJson: true,
-  open(url, token) {
+  open(url, token, tls) {
+    if (tls !== undefined) return openHttps(url, token, tls);
     const send: Send = async ({ httpMethod, path, body }, headers) => {
       const answer = await fetch(`${url}${path}`, { method: httpMethod, headers, ...(body === undefined ? {} : { body }) });
       return { status: answer.status, headers: answer.headers, text: await answer.text() };
@@ -26,13 +39,26 @@ export const restHttp1: ClientKind = {
   },
 };
 
+function openHttps(url: string, token: string | null, tls: ClientTls): Client {
+  const agent = new Agent({ keepAlive: true, ...tls });
+  const send: Send = async ({ httpMethod, path, body }, headers) => {
+    const request = requestHttps(`${url}${path}`, { method: httpMethod, headers, agent });
+    request.end(body);
+    const [answer] = (await once(request, "response")) as [IncomingMessage];
+    let text = "";
+    for await (const chunk of answer.setEncoding("utf8")) text += chunk;
+    return { status: answer.statusCode ?? 0, headers: new Headers(answer.headers as Record<string, string>), text };
+  };
+  return restClient(restHttp1.name, send, token, () => agent.destroy());
+}
+
 /** JSON/HTTP by Node's HTTP/2 client, with prior knowledge. */
 export const restHttp2: ClientKind = {
   name: "JSON/HTTP, HTTP/2",
   wire: { httpVersion: "2", contentType: /^application\/json$/, readsByGet: true },
   sendsAnyJson: true,
-  open(url, token) {
-    const session = connect(url);
+  open(url, token, tls) {
+    const session = connect(url, tls);
     const send: Send = async ({ httpMethod, path, body }, headers) => {
       const stream = session.request({ ":method": httpMethod, ":path": path, ...headers });
       stream.end(body);
@@ -46,7 +72,7 @@ export const restHttp2: ClientKind = {
   },
 };
 
-function restClient(name: string, send: Send, defaultToken: string, close: () => void): Client {
+function restClient(name: string, send: Send, defaultToken: string | null, close: () => void): Client {
   return {
     name,
     async call(methodName, request, options = {}) {

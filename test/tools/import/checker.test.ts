@@ -8,7 +8,7 @@ test.each([
   ["10.0.0.1", '"10.0.0.1/32"'],
   ["10.0.0.1/8", '"10.0.0.0/8"'],
   ["2001:db8::1/32", '"2001:db8::/32"'],
-])("a dry run says what to write for the range %s", async (range, suggestion) => {
+])("a dry run suggests the correct form of the range %s", async (range, suggestion) => {
   const requestWith = (allowedCidrs: string[]) =>
     create(ImportApiKeyRequestSchema, { rawKey: "a raw key", name: "x", actorId: "a", ipRestriction: { allowedCidrs } });
   const requests = [requestWith(["::ffff:10.0.0.0/104"]), requestWith(["192.0.2.0/24", range])];

@@ -15,7 +15,7 @@ describe("CSV", () => {
     expect(rows.some((row) => row.split("|")[1]?.includes(`\`${name}\``))).toBe(true);
   });
 
-  test("all columns become the request they stand for; empty cells are absent", async () => {
+  test("all columns become fields of the request; empty cells are absent", async () => {
     const columns =
       "visibility,allowed_cidrs,rate_limit_unit,rate_limit_window,rate_limit_quota,metadata,ttl,scopes,raw_key,raw_key_sha256,actor_id,name";
     const full =
@@ -41,7 +41,7 @@ describe("CSV", () => {
     expect(second).not.toHaveProperty("request.metadata");
   });
 
-  test("line numbers and byte offsets are right behind quoted line ends, empty lines, CRLF and a byte order mark, however it is cut", async () => {
+  test("line numbers and byte offsets are correct after quoted line ends, empty lines, CRLF and a byte order mark, however the input is split", async () => {
     const text = '\ufeffname,actor_id,raw_key\r\n"two\r\nlines",u,k1\r\n\r\n"three\n\n""lines""",ü,k2\r\nlast,u,k3';
     for (const size of [1, 2, 3, 5, 8, 1000]) {
       const rows = await rowsOf(readCsv, text, size);
@@ -59,7 +59,7 @@ describe("CSV", () => {
     }
   });
 
-  test("rows that cannot be read say why, and those after them are read", async () => {
+  test("unreadable rows are reported with the reason, and later rows are read", async () => {
     const rows = await rowsOf(
       readCsv,
       Buffer.concat([
@@ -83,9 +83,9 @@ describe("CSV", () => {
     ["", "the input is empty"],
     ["name,actor_id,raw_key,colour,name\n", "column 4 is unknown; column 5 (name) is a duplicate"],
     ["name,scopes\na,b\n", "column actor_id is missing; column raw_key or raw_key_sha256 is missing"],
-    // A file whose header was forgotten: no key may be shown.
+    // A file without a header: no key may be shown.
     ["ci,u,sesame1\nci,u,sesame2\n", "column 1 is unknown; column 2 is unknown; column 3 is unknown"],
-  ])("a header that will not do is refused before any row: %j", async (text, problem) => {
+  ])("an invalid header is refused before any row: %j", async (text, problem) => {
     const error = await rowsOf(readCsv, text).then(
       () => undefined,
       (thrown: Error) => thrown,
@@ -101,7 +101,7 @@ describe("CSV", () => {
     [`a,u,"sesame\nb,u,sesame\n`, 3, "a quote is left open"],
     [`"a\r\nb",u,k\r\na,u,"sesame"x\r\n`, 5, "something follows a closing quote"],
     [`a,u,"${"sesame\n".repeat(60_000)}`, 3, "is longer than 262144 bytes"],
-  ])("quotes out of step end the reading, behind the rows before: %#", async (text, line, problem) => {
+  ])("mismatched quotes end the reading, after the previous rows: %#", async (text, line, problem) => {
     const seen: string[] = [];
     const reading = (async () => {
       for await (const rows of readCsv(pieces(`${header}first,u,k1\n${text}`, 100_000))) seen.push(...gist(rows).map(([, key]) => key));

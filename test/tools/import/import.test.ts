@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readState } from "../../../tools/import/state.ts";
-import { selfSigned } from "../../support/self-signed.ts";
+import { selfSigned } from "../../support/certificates.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { estateOf, startTool, type Tool, untilImported } from "./tool.ts";
@@ -13,7 +13,7 @@ const secret = "KEYWRIGHT_SECRET";
 const env = { [secret]: "one secret for all servers of this test" };
 const keyCount = 30_000;
 
-/** Every raw key holds the word sesame, which must not come out anywhere. */
+/** Every raw key contains the word sesame, which must not appear in any output. */
 const rawKey = (index: number) => `sesame_${String(index).padStart(32, "0")}`;
 const row = (index: number) => `key ${index},user-${index % 7},${rawKey(index)},read write,"{""number"": ${index}}"`;
 const header = "name,actor_id,raw_key,scopes,metadata";
@@ -41,7 +41,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** Writes a file and imports it; the name of the file must begin with "input". */
+/** Writes a file and imports it. The file's name must begin with "input". */
 function importFile(name: string, text: string, { url, adminToken }: ServerProcess, ...args: string[]): Tool {
   const path = join(folder.path, name);
   writeFileSync(path, text);
@@ -54,7 +54,7 @@ function failuresOf(path: string): string[] {
 }
 
 describe("npm run import", { timeout: 120_000 }, () => {
-  test("imports what it can and says of every other line why not, in a file of one's own", async () => {
+  test("imports valid lines and writes the reason for every other line to a file that only the owner can read", async () => {
     const path = join(folder.path, "failures");
     const digest = createHash("sha256").update(rawKey(90_003)).digest("base64");
     const lines = [
@@ -84,7 +84,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     expect(await finished(again)).toBe(2);
     expect(again.output()).toContain("this import is finished: 2 keys imported, 4 failed");
 
-    // Another import of the same keys: what was there before is a failure.
+    // Another import of the same keys: existing keys are failures.
     const other = importFile("input-2.ndjson", `${lines[0]}\n${lines[1]}\n`, server);
     expect(await finished(other)).toBe(1);
     expect(failuresOf(join(folder.path, "input-2.ndjson.failures.ndjson"))).toEqual([
@@ -103,11 +103,11 @@ describe("npm run import", { timeout: 120_000 }, () => {
     }
   });
 
-  test("kill -9 of the tool and of the server in the middle: the same command goes on, and the estate is the same", {
+  test("after kill -9 of the tool and of the server in the middle, the same command continues, and the result is the same", {
     timeout: 240_000,
   }, async () => {
     const text = csv(0, keyCount);
-    // Names of this attempt: the runner may make another.
+    // Names for this attempt, because the runner may make another.
     const names = { whole: `input-${randomUUID()}.csv`, torn: `input-${randomUUID()}.csv` };
     await using whole = await startServer({ env });
     expect(await finished(importFile(names.whole, text, whole))).toBe(0);
@@ -117,7 +117,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     using data = temporaryFolder();
     let torn = await startServer({ env, dataDir: data.path });
     const start = () => importFile(names.torn, text, torn, "--in-flight", "3");
-    // The tool's own state tells at once how far it is. The server would have to list its keys, and the import would be over by then.
+    // The tool's own state shows its progress at once. The server would have to list its keys, and the import would be over by then.
     const stateFile = join(folder.path, `${names.torn}.import-state.json`);
     const settledRows = () => readState(stateFile)?.done.rows ?? 0;
     const untilSettled = async (rows: number) => {
@@ -145,7 +145,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     await torn.stop();
   });
 
-  test("SIGINT lets what is under way finish and says how to resume", async () => {
+  test("SIGINT lets batches in progress finish and reports how to resume", async () => {
     const tool = importFile("input-int.csv", csv(100_000, 130_000), server);
     const before = (await estateOf(server)).length;
     await untilImported(server, before + 1000);
@@ -158,7 +158,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     expect((await estateOf(server)).length).toBe(before + 30_000);
   });
 
-  test("stops where the quota ends, and goes on once there is room", async () => {
+  test("stops when the quota is exhausted, and continues once there is room", async () => {
     using data = temporaryFolder();
     const name = `input-${randomUUID()}.csv`;
     const full = await startServer({ env: { ...env, KEYWRIGHT_MAX_KEYS: "2500" }, dataDir: data.path });
@@ -172,7 +172,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     expect(existsSync(join(folder.path, `${name}.failures.ndjson`))).toBe(false);
   });
 
-  test("standard input is read too, from a line on", async () => {
+  test("standard input can be read from a given line on", async () => {
     const before = (await estateOf(server)).length;
     const args = ["-", "--format", "csv", "--url", server.url, "--skip-lines", "101", "--failures", join(folder.path, "stdin")];
     const tool = startTool(args, { KEYWRIGHT_ADMIN_TOKEN: server.adminToken }, csv(200_000, 200_300));
@@ -197,9 +197,9 @@ describe("npm run import", { timeout: 120_000 }, () => {
 
   test.each([
     ["a header without the needed columns", "input-h.csv", "name,sesame\n", 2, "line 1 must name the columns"],
-    ["a token that the service does not know", "input-t.csv", csv(0, 1), 3, "the service refused a batch: [unauthenticated]"],
+    ["an unknown token", "input-t.csv", csv(0, 1), 3, "the service refused a batch: [unauthenticated]"],
     [
-      "quotes out of step",
+      "mismatched quotes",
       "input-q.csv",
       `${csv(300_000, 300_002)}key,u,"sesame"x,,\n`,
       3,
@@ -211,7 +211,7 @@ describe("npm run import", { timeout: 120_000 }, () => {
     expect(tool.output()).toContain(reason);
   });
 
-  test("https, with the authority that Node is told of", async () => {
+  test("https works with the certificate authority that Node is given", async () => {
     using certificates = temporaryFolder();
     const [certFile, keyFile] = [join(certificates.path, "cert.pem"), join(certificates.path, "key.pem")];
     const { cert, key } = selfSigned("localhost");

@@ -3,7 +3,7 @@ import { readNdjson } from "../../../tools/import/ndjson.ts";
 import { gist, rowsOf } from "./support.ts";
 
 describe("NDJSON", () => {
-  test("lines in both casings, with a byte order mark, empty lines and CRLF, however they are cut", async () => {
+  test("lines in both casings, with a byte order mark, empty lines and CRLF, are read however they are split", async () => {
     const lines = [
       '\ufeff{"name":"ä","actor_id":"u","raw_key":"k1","ttl":"1h30m"}\r',
       "",
@@ -22,7 +22,7 @@ describe("NDJSON", () => {
     }
   });
 
-  test("lines that cannot be read say why without quoting them", async () => {
+  test("unreadable lines are reported with the reason, without quoting them", async () => {
     const lines = ['{"raw_key":"sesame"', '["sesame"]', '{"raw_key":["sesame"]}', '{"raw_key":"k","scope":["a"]}', '{"raw_key":"k5"}'];
     const rows = await rowsOf(readNdjson, Buffer.concat([Buffer.from(lines.join("\n")), Buffer.from('\n{"raw_key":"\xe4"}', "latin1")]));
     expect(gist(rows)).toEqual([

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../support/temporary-folder.ts";
 const env = { KEYWRIGHT_ADMIN_TOKEN: "kwadm_sesame" };
 
 describe("the command line", () => {
-  test("needs no more than a file and a token", () => {
+  test("needs only a file and a token", () => {
     expect(parseOptions(["keys.csv"], env)).toEqual({
       path: "keys.csv",
       format: "csv",
@@ -24,7 +24,7 @@ describe("the command line", () => {
     expect(parseOptions(["--help"], {})).toBeNull();
   });
 
-  test("the token comes from a file before it comes from the environment", () => {
+  test("the token file takes precedence over the environment", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "token");
     writeFileSync(path, "kwadm_from_file\n");
@@ -47,14 +47,14 @@ describe("the command line", () => {
     expect(parse).not.toThrow(/sesame/);
   });
 
-  test("a missing token is named, an odd one not shown", () => {
+  test("a missing token is reported, and an invalid one is not shown", () => {
     expect(() => parseOptions(["keys.csv"], {})).toThrow("KEYWRIGHT_ADMIN_TOKEN");
     expect(() => parseOptions(["keys.csv"], { KEYWRIGHT_ADMIN_TOKEN: "open\nsesame" })).toThrow(
       /^the admin token contains invalid characters$/,
     );
   });
 
-  test("only http beyond this machine exposes keys", () => {
+  test("only http to another machine exposes keys", () => {
     expect(["http://10.0.0.1:4430", "http://keys.internal"].map(isExposed)).toEqual([true, true]);
     expect(["http://127.0.0.1:1", "http://localhost", "http://[::1]:1", "https://keys.example"].map(isExposed)).toEqual([
       false,

@@ -20,7 +20,7 @@ const figures = (rows: number, failed = 0, totalBytes: number | null = 400_000):
   totalBytes,
 });
 
-test("on a terminal a bar with rate and time left is drawn over itself", () => {
+test("on a terminal a bar with rate and remaining time is redrawn in place", () => {
   const text = shown(true, [
     [0, figures(0)],
     [1, figures(1000)],
@@ -41,7 +41,7 @@ test("elsewhere there is a plain line every ten seconds, and no total for standa
   expect(shown(false, steps)).toBe("500 keys, 50/s\n1,000 keys, 50/s\ndone\n");
 });
 
-test("rate and time left are those of the last seconds", () => {
+test("rate and remaining time are computed over the last seconds", () => {
   const slow = Array.from({ length: 60 }, (_, second) => [second, figures(second * 10)] as const);
   const fast = Array.from({ length: 30 }, (_, second) => [60 + second, figures(600 + second * 100)] as const);
   expect(shown(false, [...slow, ...fast])).toContain("65 %, 2,600 keys, 100/s, 14 s left\n");

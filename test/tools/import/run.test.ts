@@ -34,7 +34,7 @@ const fresh: ImportState = {
   finished: false,
 };
 
-/** A service that takes each key once, and again from the batch that it had it from; `before` runs before it answers. */
+/** A service that accepts each key once, and again from the same batch. `before` runs before it answers. */
 function service(before: (batchId: string) => void = () => {}) {
   const keys = new Map<string, string>();
   const sent: string[] = [];
@@ -98,7 +98,7 @@ async function run(folder: string, text: string, sender: Sender, state = fresh, 
 }
 
 describe("an import", () => {
-  test("sends all rows in batches of 1000, so many at a time, and says how far it is from the beginning on", async () => {
+  test("sends all rows in batches of 1000, several at a time, and reports its progress from the beginning", async () => {
     using folder = temporaryFolder();
     const { sender, keys, sent, most } = service();
     const { state, problem, saved } = await run(folder.path, csv(), sender);
@@ -110,9 +110,9 @@ describe("an import", () => {
     expect(saved[0]).toEqual({ ...fresh, failuresBytes: 0 });
   });
 
-  test("goes on from every state that it kept, and ends as if it had not been interrupted", async () => {
+  test("continues from every saved state, and ends as if it had not been interrupted", async () => {
     using folder = temporaryFolder();
-    // Some fail: keys that were there before, and two that stand in the file twice.
+    // Some fail: keys that existed before, and two that occur in the file twice.
     const text = `${csv()}key,u,live_7\nkey,u,live_4999\nkey,u\n`;
     const whole = service();
     for (const key of ["live_100", "live_3100"]) whole.keys.set(key, "others");
@@ -121,7 +121,7 @@ describe("an import", () => {
     expect(saved.length).toBeGreaterThan(6);
 
     for (const state of saved.slice(0, -1)) {
-      // The failures file is longer than the state knows, as after a kill.
+      // The failures file is longer than the state records, as after a kill.
       const again = await run(folder.path, text, whole.sender, state);
       expect(again.state).toEqual(expected);
       expect(again.lines).toEqual(lines);
@@ -129,7 +129,7 @@ describe("an import", () => {
     expect(whole.keys.size).toBe(rowCount);
   });
 
-  test("ends where the service refuses, settles nothing behind that, and takes it up there", async () => {
+  test("ends if the service refuses, settles nothing after that, and continues there", async () => {
     using folder = temporaryFolder();
     const text = csv();
     let isRefusing = true;
@@ -146,7 +146,7 @@ describe("an import", () => {
     expect(keys.size).toBe(rowCount);
   });
 
-  test("that is interrupted finishes what is under way", async () => {
+  test("that is interrupted finishes the batches in progress", async () => {
     using folder = temporaryFolder();
     const stop = new AbortController();
     const { sender } = service((batchId) => {
@@ -159,7 +159,7 @@ describe("an import", () => {
     expect(saved.at(-1)).toEqual(state);
   });
 
-  test("does not go on with another input", async () => {
+  test("does not continue with another input", async () => {
     using folder = temporaryFolder();
     const { sender, sent } = service();
     const { saved } = await run(folder.path, csv(), sender);
@@ -170,11 +170,11 @@ describe("an import", () => {
       expect(problem).toEqual(new UsageError("the first 2001 lines of the input differ from those that were imported before"));
     }
     expect(sent.length).toBe(before);
-    // What lies behind may be mended.
+    // What follows may be corrected.
     expect((await run(folder.path, csv(1, 4000), sender, state)).state).toMatchObject({ imported: 4000, finished: true });
   });
 
-  test("leaves out lines that it is told to", async () => {
+  test("skips the given lines", async () => {
     using folder = temporaryFolder();
     const { sender, keys } = service();
     const { state } = await run(folder.path, csv(), sender, { ...fresh, skipLines: 5001 });
@@ -183,7 +183,7 @@ describe("an import", () => {
     expect(keys.has("live_5001")).toBe(true);
   });
 
-  test("cuts batches by size where rows are long", async () => {
+  test("splits batches by size if rows are long", async () => {
     using folder = temporaryFolder();
     const long = Array.from({ length: 100 }, (_, index) => `key,u,${index}_${"x".repeat(60_000)}`).join("\n");
     const { sender, sent } = service();
@@ -193,7 +193,7 @@ describe("an import", () => {
 });
 
 describe("the state file", () => {
-  test("comes back as it was written, is its owner's alone, and is nothing else", () => {
+  test("is read as written, can be read only by its owner, and is not confused with other files", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "state.json");
     expect(readState(path)).toBeNull();

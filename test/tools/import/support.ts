@@ -1,6 +1,6 @@
 import type { Row, RowReader } from "../../../tools/import/rows.ts";
 
-/** The text in pieces of so many bytes. */
+/** Splits the text into pieces of this many bytes. */
 export async function* pieces(text: string | Buffer, size = 7): AsyncGenerator<Buffer> {
   const bytes = Buffer.from(text as string);
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);

@@ -7,7 +7,7 @@ import type { ServerProcess } from "../../support/server-process.ts";
 
 export interface Tool {
   readonly child: ChildProcess;
-  /** Everything it wrote so far, standard output and error. */
+  /** Everything it has written, standard output and error. */
   output(): string;
   /** Its exit code; -1 after a signal. */
   readonly ended: Promise<number>;
@@ -15,7 +15,7 @@ export interface Tool {
 
 const script = join(resolve(import.meta.dirname, "../../.."), "scripts/import.ts");
 
-/** The migration tool as users run it: a process of its own. `input` goes to its standard input. */
+/** Runs the migration tool as users do, in a separate process. `input` goes to its standard input. */
 export function startTool(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ""): Tool {
   const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [script, ...args], { env: { PATH, NODE_COMPILE_CACHE, ...env }, stdio: "pipe" });
@@ -27,7 +27,7 @@ export function startTool(args: readonly string[], env: Readonly<Record<string, 
   return { child, output: () => chunks.join(""), ended };
 }
 
-/** All imported keys of a server, in the order of their ids, without what tells when they were imported. */
+/** All imported keys of a server, in the order of their ids, without their times of import. */
 export async function estateOf(server: ServerProcess, limit = Number.POSITIVE_INFINITY): Promise<JsonObject[]> {
   const keys: JsonObject[] = [];
   for (let pageToken = ""; keys.length < limit; ) {
@@ -39,10 +39,10 @@ export async function estateOf(server: ServerProcess, limit = Number.POSITIVE_IN
   return keys;
 }
 
-/** Polling takes time of the server that imports. */
+/** Polling uses time of the server that imports. */
 const pollMs = 50;
 
-/** Resolves once there are so many keys. */
+/** Resolves once there are this many keys. */
 export async function untilImported(server: ServerProcess, count: number): Promise<void> {
   while ((await estateOf(server, count)).length < count) await sleep(pollMs);
 }

@@ -1,0 +1,85 @@
+import { create, type DescMethodUnary } from "@bufbuild/protobuf";
+import { VerifyApiKeyRequestSchema, type VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import type { Admission, Call, Handler, Interceptor } from "../call/call.ts";
+import { defaultTenant } from "../core/tenant.ts";
+import { Failure } from "../error/failure.ts";
+import { errorTable } from "../error/table.ts";
+import type { Demands } from "./demands.ts";
+import { EndUserCall } from "./end-user-call.ts";
+import { type IdentityHeaders, identityHeadersOf } from "./identity-headers.ts";
+import type { IdentityTokens } from "./identity-tokens.ts";
+import type { PresentedKey } from "./presented-key.ts";
+import { challenge, refusalOf } from "./refusal.ts";
+
+/** What a gateway asks about one request of an end user. */
+export interface Question {
+  readonly demands: Demands;
+  /** A Failure: the request shows no credential that can be verified. */
+  readonly key: PresentedKey | Failure;
+  /** The end user's address, as the gateway states it. Empty: unknown, and so in no range of a key. */
+  readonly clientIp: string;
+}
+
+export type Decision = Allowed | Denied;
+
+export interface Allowed {
+  readonly refusal: null;
+  readonly key: PresentedKey;
+  readonly verified: VerifyApiKeyResponse;
+  readonly identity: IdentityHeaders;
+  /** For the end user, by lower-case name. */
+  readonly answerHeaders: Readonly<Record<string, string>>;
+}
+
+export interface Denied {
+  readonly refusal: Failure;
+  readonly httpStatus: number;
+  readonly answerHeaders: Readonly<Record<string, string>>;
+}
+
+/** Rejects if there is no decision: what is demanded makes no sense, the tenant is not the gateway's, or the store does not answer. */
+export type Check = (question: Question, call: Call) => Promise<Decision>;
+
+export interface CheckOptions {
+  readonly verifyMethod: DescMethodUnary;
+  /** The handler of `verifyMethod`. */
+  readonly verify: Handler;
+  /** Decides about the tenant of a call whose caller is known. */
+  readonly resolveTenant: Admission;
+  readonly identityTokens: IdentityTokens;
+  /** Around each check, with the gateway's call. */
+  readonly outer: readonly Interceptor[];
+}
+
+/** A check is a verification: it has the callers, the log line, the metrics and the tenant of one. */
+export function createCheck({ verifyMethod, verify, resolveTenant, identityTokens, outer }: CheckOptions): Check {
+  const allow = async (verified: VerifyApiKeyResponse, key: PresentedKey, { audience, identity }: Demands, endUser: EndUserCall) => {
+    const { tenant = defaultTenant, answerHeaders } = endUser;
+    const token = identity === "jwt" ? await identityTokens.tokenFor(verified, tenant, audience) : "";
+    return { refusal: null, key, verified, identity: identityHeadersOf(verified, tenant, token), answerHeaders };
+  };
+
+  return async ({ demands, key, clientIp }, call) => {
+    const { tenant, scopes, cost, audience } = demands;
+    const endUser = new EndUserCall(call, verifyMethod, tenant === undefined ? {} : { "keywright-tenant": tenant });
+    await resolveTenant(endUser);
+    if (key instanceof Failure) return deny(key, demands, endUser);
+    const request = create(VerifyApiKeyRequestSchema, {
+      credential: key.credential,
+      requiredScopes: [...scopes],
+      cost,
+      audience,
+      clientIp,
+    });
+    const innermost: Handler = () => verify(request, endUser);
+    const run = outer.reduceRight((next, interceptor) => interceptor(next), innermost);
+    const verified = (await run(request, call)) as VerifyApiKeyResponse;
+    return verified.isValid === true ? allow(verified, key, demands, endUser) : deny(refusalOf(verified), demands, endUser);
+  };
+}
+
+function deny(refusal: Failure, { scopes, limitedStatus }: Demands, endUser: EndUserCall): Denied {
+  challenge(endUser, refusal, scopes);
+  const { httpStatus } = errorTable[refusal.reason];
+  return { refusal, httpStatus: httpStatus === 429 ? limitedStatus : httpStatus, answerHeaders: endUser.answerHeaders };
+}

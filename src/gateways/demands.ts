@@ -1,0 +1,85 @@
+import { isTenantId } from "../core/tenant.ts";
+import { Failure, invalidField } from "../error/failure.ts";
+
+/** What a route demands of a credential, as the configuration of the gateway says it. */
+export interface Demands {
+  readonly scopes: readonly string[];
+  readonly cost: number;
+  readonly audience: string;
+  /** Undefined: the tenant of the gateway's call. */
+  readonly tenant: string | undefined;
+  /** The header that holds the credential, in lower case. Undefined: Authorization or X-Api-Key. */
+  readonly header: string | undefined;
+  /** Whether the upstream gets a signed JWT about the key. */
+  readonly identity: "none" | "jwt";
+  /** The status for what would be 429. */
+  readonly limitedStatus: 429 | 403;
+}
+
+const noDemands: Demands = {
+  scopes: [],
+  cost: 1,
+  audience: "",
+  tenant: undefined,
+  header: undefined,
+  identity: "none",
+  limitedStatus: 429,
+};
+
+const maxScopes = 100;
+const scopeShape = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
+const maxAudienceChars = 255;
+const maxCost = 1_000_000;
+const headerShape = /^[a-z0-9-]{1,64}$/;
+
+/** A demand by its name. Reads the decoded items of its comma-separated value; returns what is wrong with them as a text. */
+type DemandReader = (items: readonly string[]) => Partial<Demands> | string;
+
+/** Every demand there is. A route with any other is refused. */
+const readers: ReadonlyMap<string, DemandReader> = new Map<string, DemandReader>([
+  [
+    "scopes",
+    (items) => (items.length <= maxScopes && items.every((item) => scopeShape.test(item)) ? { scopes: items } : "must be 1 to 100 scopes"),
+  ],
+  ["cost", single((text) => (/^\d{1,7}$/.test(text) && Number(text) <= maxCost ? { cost: Number(text) } : `must be 0 to ${maxCost}`))],
+  [
+    "audience",
+    single((text) => (text !== "" && text.length <= maxAudienceChars ? { audience: text } : `must be 1 to ${maxAudienceChars} characters`)),
+  ],
+  ["tenant", single((text) => (isTenantId(text) ? { tenant: text } : "must be the id of a tenant"))],
+  ["header", single((text) => (headerShape.test(text) ? { header: text } : "must be the name of a header in lower case"))],
+  ["identity", single((text) => (text === "jwt" ? { identity: "jwt" } : "must be jwt"))],
+  ["429", single((text) => (text === "403" ? { limitedStatus: 403 } : "must be 403"))],
+]);
+
+function single(read: (text: string) => Partial<Demands> | string): DemandReader {
+  return (items) => (items.length === 1 ? read(items[0] as string) : "must be one value");
+}
+
+/**
+ * Reads demands from their names and values. A value is a list with commas, each item percent-encoded. Throws INVALID_REQUEST for a name that
+ * is unknown or stands twice and for a value that is not one of its kind, because a demand that is passed over would open the route.
+ */
+export function readDemands(entries: Iterable<readonly [name: string, value: string]>): Demands {
+  let demands = noDemands;
+  const seen = new Set<string>();
+  for (const [name, value] of entries) {
+    const read = readers.get(name);
+    if (read === undefined) throw new Failure("INVALID_REQUEST", { message: `unknown demand; known: ${[...readers.keys()].join(", ")}` });
+    if (seen.has(name)) throw invalidField(name, "must not be given twice");
+    seen.add(name);
+    const found = read(itemsOf(name, value));
+    if (typeof found === "string") throw invalidField(name, found);
+    demands = { ...demands, ...found };
+  }
+  if (demands.identity === "jwt" && demands.audience === "") throw invalidField("identity", "needs an audience");
+  return demands;
+}
+
+function itemsOf(name: string, value: string): string[] {
+  try {
+    return value.split(",").map(decodeURIComponent);
+  } catch {
+    throw invalidField(name, "is not percent-encoded correctly");
+  }
+}

@@ -1,0 +1,58 @@
+import type { Call } from "../call/call.ts";
+
+/**
+ * A verification on behalf of an end user, as a part of the call of a gateway. The headers of the call may be the end user's, so that none of
+ * them counts here: not Cache-Control, which would open a way past the cache. The address of the call is the gateway's, so that it is not the
+ * end user's either.
+ */
+export class EndUserCall implements Call {
+  readonly method: Call["method"];
+  readonly clientAddress = "";
+  caller: Call["caller"];
+  observation: Call["observation"];
+  tenant: Call["tenant"] = undefined;
+  isTenantOfHost = false;
+  /** Headers for the end user's answer, by lower-case name. */
+  readonly answerHeaders: Record<string, string> = {};
+  readonly #call: Call;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  /** `headers` by lower-case name stand in for those of the call. */
+  constructor(call: Call, method: Call["method"], headers: Readonly<Record<string, string>>) {
+    this.method = method;
+    this.#call = call;
+    this.caller = call.caller;
+    this.observation = call.observation;
+    this.#headers = headers;
+  }
+
+  get protocol() {
+    return this.#call.protocol;
+  }
+
+  get requestId() {
+    return this.#call.requestId;
+  }
+
+  get connection() {
+    return this.#call.connection;
+  }
+
+  get signal() {
+    return this.#call.signal;
+  }
+
+  get host() {
+    return this.#call.host;
+  }
+
+  requestHeader(name: string): string | undefined {
+    return this.#headers[name];
+  }
+
+  setResponseHeader(name: string, value: string): void {
+    this.answerHeaders[name.toLowerCase()] = value;
+  }
+
+  setResponseTrailer(): void {}
+}

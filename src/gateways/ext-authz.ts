@@ -1,0 +1,39 @@
+import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { Authorization, type CheckRequest } from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
+import type { Admission, Call } from "../call/call.ts";
+import type { RpcRoute } from "../connect/lane.ts";
+import { Failure } from "../error/failure.ts";
+import type { Check } from "./check.ts";
+import { questionOf } from "./check-request.ts";
+import { allowedResponse, deniedResponse, failedResponse } from "./check-response.ts";
+
+export interface ExtAuthzOptions {
+  /** The method that verifies, whose callers may ask. */
+  readonly method: DescMethodUnary;
+  readonly check: Check;
+  /** Decides about the gateway, without its tenant. */
+  readonly admit: Admission;
+  readonly trustedProxies: readonly string[];
+}
+
+/** A request holds the headers of an end user's request, and its body if Envoy was told to send it. */
+const maxBytes = 1024 * 1024;
+
+/**
+ * Envoy's external authorization, `envoy.service.auth.v3.Authorization/Check`. The caller is the gateway, by the metadata or the certificate of
+ * its call: a gateway that may not ask gets an error, which Envoy answers with its `status_on_error`.
+ */
+export function createExtAuthz({ method, check, admit, trustedProxies }: ExtAuthzOptions): RpcRoute {
+  const handler = async (request: Message, call: Call): Promise<Message> => {
+    try {
+      const decision = await check(questionOf(request as CheckRequest, trustedProxies), call);
+      return decision.refusal === null ? allowedResponse(decision) : deniedResponse(decision, call.requestId);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      // Envoy would hide an error of the call from the end user. Logs and metrics get it nevertheless.
+      call.observation?.end(error);
+      return failedResponse(error, call.requestId);
+    }
+  };
+  return { method: Authorization.method.check, countsAs: method, handler, admit, maxBytes };
+}

@@ -1,0 +1,104 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { DescMethodUnary } from "@bufbuild/protobuf";
+import type { Admission } from "../call/call.ts";
+import { Failure } from "../error/failure.ts";
+import { forwardedAddress } from "../http/client-address.ts";
+import { HttpCall } from "../http/http-call.ts";
+import { exchangeOf, writeHeaders } from "../http/http-exchange.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type RequestHead } from "../http/message.ts";
+import { type ErrorReporter, failureOf } from "../http/run-call.ts";
+import { targetOf } from "../http/target.ts";
+import { sendFailure } from "../transcode/respond.ts";
+import type { Check, Decision } from "./check.ts";
+import { readDemands } from "./demands.ts";
+import { presentedKey } from "./presented-key.ts";
+import { demandsInPath } from "./verify-path.ts";
+
+export interface ForwardAuthOptions {
+  /** The method that verifies, whose callers may ask. */
+  readonly method: DescMethodUnary;
+  readonly check: Check;
+  /** Decides about the gateway, without its tenant. */
+  readonly admit: Admission;
+  readonly trustedProxies: readonly string[];
+  readonly reportError: ErrorReporter;
+}
+
+/** The header with the gateway's own token. Authorization is the end user's. */
+const tokenHeader = "x-keywright-token";
+
+/**
+ * Forward authorization over HTTP, for gateways that ask about each request and pass its headers on. Any method is answered, the query is
+ * ignored, and bodies are not read. Allowed: 200 without a body, because some gateways take no other status for a yes.
+ */
+export function createForwardAuth({ method, check, admit, trustedProxies, reportError }: ForwardAuthOptions): HttpHandler {
+  const decide = async (request: HttpRequest, call: HttpCall): Promise<Decision | Failure> => {
+    try {
+      await admit(call);
+      const demands = readDemands(demandsInPath(targetOf(request).path));
+      const key = presentedKey((name) => allLines(request, name), demands.header);
+      const decision = await check({ demands, key, clientIp: forwardedAddress(request, trustedProxies) }, call);
+      call.observation?.end(null);
+      return decision;
+    } catch (error) {
+      return ofGateway(failureOf(error, call, reportError));
+    }
+  };
+
+  async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const exchange = exchangeOf(request, response);
+    const call = new HttpCall(method, "json-http", gatewayHead(request), exchange.sink, trustedProxies);
+    const decision = await decide(request, call);
+    if (exchange.sink.destroyed) return;
+    call.setAnswered();
+    const headers = { "x-request-id": call.requestId };
+    if (decision instanceof Failure) {
+      sendFailure(request, response, decision, headers);
+    } else if (decision.refusal !== null) {
+      sendFailure(request, response, decision.refusal, { ...decision.answerHeaders, ...headers }, decision.httpStatus);
+    } else {
+      writeHeaders(exchange, 200, { "cache-control": "no-store", ...decision.answerHeaders, ...decision.identity, ...headers });
+      request.resume();
+    }
+  }
+
+  return (request, response) => {
+    serve(request, response).catch((error: unknown) => {
+      if (!response.destroyed) reportError(error);
+      response.destroy();
+    });
+  };
+}
+
+/** Headers of the request that are the gateway's, or that say nothing about permissions. */
+const gatewayHeaders = ["host", ":authority", "x-forwarded-host", "x-forwarded-for", "x-request-id", "traceparent"] as const;
+
+/** The head of the gateway's own call: with its token, and without the headers of the end user. */
+function gatewayHead(request: HttpRequest): RequestHead {
+  const headers: IncomingHttpHeaders = {};
+  for (const name of gatewayHeaders) {
+    const value = headerOf(request, name);
+    if (value !== undefined) headers[name] = value;
+  }
+  const token = request.headers[tokenHeader];
+  if (typeof token === "string") headers.authorization = `Bearer ${token}`;
+  const { socket } = request;
+  return "stream" in request ? { headers, socket, stream: request.stream } : { headers, socket };
+}
+
+/** Node keeps the first line of some headers and drops the others. The gateway's upstream may take another one. */
+function allLines({ headers, rawHeaders }: HttpRequest, name: string): string | undefined {
+  if (headers[name] === undefined) return undefined;
+  const lines: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const candidate = rawHeaders[index] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) lines.push(rawHeaders[index + 1] as string);
+  }
+  return lines.join(", ");
+}
+
+/** A 401 would tell end users that their own credential is wrong. */
+function ofGateway(failure: Failure): Failure {
+  if (failure.reason !== "UNAUTHENTICATED") return failure;
+  return new Failure("PERMISSION_DENIED", { message: `the gateway's own token (${tokenHeader}) is missing or not valid` });
+}

@@ -1,0 +1,51 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { createBoundedMemory } from "../core/bounded-memory.ts";
+import { signIdentity } from "../core/token/identity.ts";
+import type { TokenKeys } from "../core/token/jwk-set.ts";
+
+/** Signed statements about verified keys, for upstreams that do not trust the network. */
+export interface IdentityTokens {
+  /** A JWT for the audience, valid for 30 to 60 seconds more unless the credential expires before. */
+  tokenFor(verified: VerifyApiKeyResponse, tenant: string, audience: string): string | Promise<string>;
+}
+
+export interface IdentityTokensOptions {
+  readonly keys: () => TokenKeys;
+  readonly issuerOf: (tenant: string) => string;
+  readonly clock: () => number;
+}
+
+interface Made {
+  readonly token: string;
+  readonly issueTimeMs: number;
+}
+
+const lifeMs = 60_000;
+const reuseMs = 30_000;
+/** Characters of the tokens to remember: some ten thousand of usual size. */
+const rememberedChars = 8_388_608;
+
+/**
+ * A token is used again for as long as it would be signed with the same content by the same key. So it never says what a verification no
+ * longer says: each verification comes first, and its answer is the name under which the token is found.
+ */
+export function createIdentityTokens({ keys, issuerOf, clock }: IdentityTokensOptions): IdentityTokens {
+  const made = createBoundedMemory<Made>(rememberedChars, ({ token }) => token.length);
+
+  return {
+    tokenFor({ keyId, actorId, scopes, expireTime }, tenant, audience) {
+      const nowMs = clock();
+      const signing = keys();
+      const endMs = expireTime === undefined ? Number.POSITIVE_INFINITY : timestampMs(expireTime);
+      const identity = { issuer: issuerOf(tenant), audience, tenant, keyId, actorId, scopes };
+      const name = JSON.stringify([signing.version, signing.signer.kid, endMs, identity]);
+      const known = made.get(name);
+      if (known !== undefined && nowMs >= known.issueTimeMs && nowMs < known.issueTimeMs + reuseMs) return known.token;
+      return signIdentity(signing, identity, nowMs, Math.min(nowMs + lifeMs, endMs)).then((token) => {
+        made.set(name, { token, issueTimeMs: nowMs });
+        return token;
+      });
+    },
+  };
+}

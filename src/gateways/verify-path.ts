@@ -1,0 +1,24 @@
+/** Where forward authorization is served: here and at every path below. */
+export const verifyPath = "/gateway/verify";
+
+/** Ends the demands. Gateways that add the path of the end user to their own have it at the end of their own. */
+const endOfDemands = "-";
+
+/** Reports whether forward authorization is served at a raw path. */
+export function isVerifyPath(path: string): boolean {
+  return path.startsWith(verifyPath) && (path.length === verifyPath.length || path.charCodeAt(verifyPath.length) === 0x2f) /* / */;
+}
+
+/**
+ * The names and values of the demands in the raw path, `/gateway/verify/scopes=read,write/cost=2`. What follows a segment `-` is the end
+ * user's and says nothing. A segment without `=` is a name without a value.
+ */
+export function demandsInPath(path: string): [name: string, value: string][] {
+  if (path.length === verifyPath.length) return [];
+  const segments = path.slice(verifyPath.length + 1).split("/");
+  const end = segments.indexOf(endOfDemands);
+  return (end === -1 ? segments : segments.slice(0, end)).map((segment) => {
+    const at = segment.indexOf("=");
+    return at === -1 ? [segment, ""] : [segment.slice(0, at), segment.slice(at + 1)];
+  });
+}

@@ -1,0 +1,74 @@
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import type { CertificateOf, ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
+import { peerCertificate } from "./peer-certificate.ts";
+
+/** The certificates that the clients of open connections showed. They are read once for each connection. */
+export interface ClientCertificates {
+  /** Call when a TCP connection is accepted, because its TLS handshake uses the authorities of this moment. */
+  accept(socket: Socket): void;
+  /** `handle` stands for the connection of this TLS socket from now on: the socket itself, or the HTTP/2 session. */
+  identify(socket: Socket, handle: object): void;
+  readonly certificateOf: CertificateOf;
+  /**
+   * Tells that the authorities have changed. Returns true if one was removed: then the certificates that clients have shown do not hold any
+   * longer, and their connections are over.
+   */
+  replaceAuthorities(authorities: readonly string[]): boolean;
+  /** Whether the client should connect anew: its certificate does not hold any longer, or not for long. */
+  isOver(handle: object): boolean;
+}
+
+interface Shown {
+  readonly certificate: ClientCertificate | RefusedCertificate;
+  readonly generation: number;
+}
+
+/** Clients with a certificate that ends, and that have a newer one, get this time to connect anew before calls are refused. */
+const closeAheadMs = 5000;
+const stale: RefusedCertificate = { refusal: "AUTHORITIES_CHANGED" };
+
+/** `authorities` are PEM texts, one certificate each. */
+export function createClientCertificates(authorities: readonly string[], clock: () => number): ClientCertificates {
+  let trusted = new Set(authorities);
+  /** One more whenever an authority is removed. */
+  let generation = 0;
+  // A TLS socket does not expose the socket below it, but both have the same addresses and ports.
+  const accepted = new Map<string, { readonly generation: number }>();
+  const shown = new WeakMap<object, Shown>();
+
+  return {
+    accept(socket) {
+      const [key, entry] = [keyOf(socket), { generation }];
+      accepted.set(key, entry);
+      socket.once("close", () => {
+        if (accepted.get(key) === entry) accepted.delete(key);
+      });
+    },
+    identify(socket, handle) {
+      const certificate = socket instanceof TLSSocket ? peerCertificate(socket) : undefined;
+      if (certificate !== undefined) shown.set(handle, { certificate, generation: accepted.get(keyOf(socket))?.generation ?? -1 });
+    },
+    certificateOf(handle) {
+      const known = shown.get(handle);
+      return known === undefined || known.generation === generation ? known?.certificate : stale;
+    },
+    replaceAuthorities(newer) {
+      const next = new Set(newer);
+      const isRemoved = [...trusted].some((authority) => !next.has(authority));
+      trusted = next;
+      if (isRemoved) generation += 1;
+      return isRemoved;
+    },
+    isOver(handle) {
+      const known = shown.get(handle);
+      if (known === undefined) return false;
+      if (known.generation !== generation) return true;
+      return "expireTimeMs" in known.certificate && known.certificate.expireTimeMs - closeAheadMs <= clock();
+    },
+  };
+}
+
+function keyOf({ localAddress, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${remoteAddress} ${remotePort}`;
+}

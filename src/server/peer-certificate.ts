@@ -1,0 +1,56 @@
+import type { X509Certificate } from "node:crypto";
+import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
+
+const maxNameChars = 512;
+/** One item of a SAN as Node writes it. Values with special characters are JSON texts, so that none can pass for another item. */
+const sanItem = /([A-Za-z][A-Za-z ]*):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y;
+
+/** What the client of a TLS connection showed; undefined if it showed no certificate. */
+export function peerCertificate(socket: TLSSocket): ClientCertificate | RefusedCertificate | undefined {
+  const x509 = socket.getPeerX509Certificate();
+  if (x509 === undefined) return undefined;
+  // OpenSSL also calls a connection authorized that was resumed without any certificate: look at both.
+  if (!socket.authorized) return { refusal: String(socket.authorizationError ?? "UNVERIFIED") };
+  const names = namesOf(x509.subjectAltName ?? "");
+  const name = names?.uri[0] ?? names?.dns[0] ?? x509.subject?.replaceAll("\n", ",");
+  if (names === null || !isName(name)) return { refusal: "UNREADABLE_NAME" };
+  const claims = { ...names, subject: subjectOf(x509) };
+  return { name: `certificate:${name}`, claims, expireTimeMs: earliestEndMs(socket, x509) };
+}
+
+function isName(name: string | undefined): name is string {
+  return name !== undefined && name !== "" && name.length <= maxNameChars && !/[\p{Cc}\p{Cf}]/u.test(name);
+}
+
+/** Null if the SAN cannot be read whole. */
+function namesOf(subjectAltName: string): { readonly uri: string[]; readonly dns: string[] } | null {
+  const [uri, dns]: [string[], string[]] = [[], []];
+  for (let at = 0; at < subjectAltName.length; at = sanItem.lastIndex) {
+    sanItem.lastIndex = at;
+    const [, type, text] = sanItem.exec(subjectAltName) ?? [];
+    if (text === undefined) return null;
+    const list = type === "URI" ? uri : type === "DNS" ? dns : undefined;
+    list?.push(text.startsWith('"') ? JSON.parse(text) : text);
+  }
+  return { uri, dns };
+}
+
+/** The attributes of the subject, by their short names (`CN`, `O`, `OU`). */
+function subjectOf(x509: X509Certificate): Record<string, string[]> {
+  const { subject } = x509.toLegacyObject() as { subject?: Readonly<Record<string, string | string[]>> };
+  return Object.fromEntries(Object.entries(subject ?? {}).map(([name, value]) => [name, [value].flat()]));
+}
+
+/** The first end of a certificate in the chain: OpenSSL looks at the chain only while the connection begins. */
+function earliestEndMs(socket: TLSSocket, leaf: X509Certificate): number {
+  let endMs = leaf.validToDate.getTime();
+  let each: PeerCertificate | undefined = socket.getPeerCertificate(true);
+  const seen = new Set<PeerCertificate>();
+  while (each?.valid_to !== undefined && !seen.has(each)) {
+    seen.add(each);
+    endMs = Math.min(endMs, Date.parse(each.valid_to));
+    each = "issuerCertificate" in each ? (each.issuerCertificate as PeerCertificate) : undefined;
+  }
+  return endMs;
+}

@@ -1,0 +1,75 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
+
+/** What a TLS listener needs, in PEM. */
+export interface TlsMaterial {
+  /** The chain from the leaf on. */
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Authorities of client certificates, one certificate each. Undefined: clients are not asked for a certificate. */
+  readonly clientCa?: readonly string[] | undefined;
+}
+
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Null: clients are not asked for a certificate. */
+  readonly clientCaFile: string | null;
+}
+
+/** The texts of the files as they are now. A file that cannot be read is an Error that says so. */
+export type TlsTexts = readonly (Buffer | Error | null)[];
+
+export function readTlsTexts({ certFile, keyFile, clientCaFile }: TlsFiles): TlsTexts {
+  return [certFile, keyFile, clientCaFile].map((file) => {
+    try {
+      return file === null ? null : readFileSync(file);
+    } catch (error) {
+      return new Error((error as NodeJS.ErrnoException).code ?? "unreadable");
+    }
+  });
+}
+
+/** Checks that the texts fit together. Throws an Error that names the setting, and quotes nothing of a file. */
+export function tlsMaterialOf([certText, keyText, clientCaText]: TlsTexts): TlsMaterial {
+  const cert = bufferOf("tls_cert_file", certText);
+  const key = bufferOf("tls_key_file", keyText);
+  const leaf = parsed("tls_cert_file: holds no certificate in PEM", () => new X509Certificate(cert));
+  const privateKey = parsed("tls_key_file: holds no private key in PEM without a passphrase", () => createPrivateKey(key));
+  if (!leaf.checkPrivateKey(privateKey)) throw new Error("tls_key_file: does not belong to the certificate of tls_cert_file");
+  const clientCa = clientCaText === null ? undefined : authoritiesOf(bufferOf("tls_client_ca_file", clientCaText));
+  parsed("tls_cert_file: the chain cannot be used", () => createSecureContext({ cert, key, ...(clientCa && { ca: clientCa }) }));
+  return { cert, key, clientCa };
+}
+
+function bufferOf(setting: string, text: Buffer | Error | null | undefined): Buffer {
+  if (text instanceof Buffer) return text;
+  throw new Error(`${setting}: cannot be read (${text instanceof Error ? text.message : "missing"})`);
+}
+
+const pemCertificate = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;
+
+/** At least one: given none, Node would trust the authorities of the public web. */
+function authoritiesOf(text: Buffer): string[] {
+  const pems = text.toString("latin1").match(pemCertificate) ?? [];
+  if (pems.length === 0) throw new Error("tls_client_ca_file: holds no certificate in PEM");
+  const all = pems.map((pem, index) =>
+    parsed(`tls_client_ca_file: certificate ${index + 1} cannot be read`, () => new X509Certificate(pem)),
+  );
+  for (const [index, authority] of all.entries()) {
+    if (!authority.ca) throw new Error(`tls_client_ca_file: certificate ${index + 1} is not one of an authority (CA:TRUE)`);
+    if (!all.some((issuer) => authority.checkIssued(issuer) && authority.verify(issuer.publicKey)))
+      throw new Error(`tls_client_ca_file: the issuer of certificate ${index + 1} is missing; the file must lead to a root`);
+  }
+  return all.map((authority) => authority.toString());
+}
+
+function parsed<T>(problem: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch {
+    // The message of OpenSSL says less than ours.
+    throw new Error(problem);
+  }
+}

@@ -1,0 +1,45 @@
+import type { KeyRecord } from "../core/key.ts";
+import { prefixesOf, type Tenant, tenantOfRecord } from "../core/tenant.ts";
+
+/** The tenants that were read, by what leads to them. */
+export interface TenantIndex {
+  readonly hosts: ReadonlyMap<string, string>;
+  readonly prefixes: ReadonlyMap<string, string>;
+  has(tenantId: string): boolean;
+  /** Takes over a record, or null if the tenant was deleted. An older record than the one that is there changes nothing. */
+  note(tenantId: string, record: KeyRecord | null): void;
+}
+
+interface Entry {
+  readonly tenant: Tenant;
+  readonly revision: number;
+}
+
+export function createTenantIndex(): TenantIndex {
+  const entries = new Map<string, Entry>();
+  const hosts = new Map<string, string>();
+  const prefixes = new Map<string, string>();
+
+  function remove({ tenant }: Entry): void {
+    // What another tenant was given since is that one's.
+    for (const host of tenant.hosts) if (hosts.get(host) === tenant.tenantId) hosts.delete(host);
+    for (const prefix of prefixesOf(tenant)) if (prefixes.get(prefix) === tenant.tenantId) prefixes.delete(prefix);
+    entries.delete(tenant.tenantId);
+  }
+
+  return {
+    hosts,
+    prefixes,
+    has: (tenantId) => entries.has(tenantId),
+    note(tenantId, record) {
+      const known = entries.get(tenantId);
+      if (known !== undefined && record !== null && record.revision <= known.revision) return;
+      if (known !== undefined) remove(known);
+      if (record === null) return;
+      const tenant = tenantOfRecord(record);
+      entries.set(tenantId, { tenant, revision: record.revision });
+      for (const host of tenant.hosts) hosts.set(host, tenantId);
+      for (const prefix of prefixesOf(tenant)) prefixes.set(prefix, tenantId);
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Config } from "./config/config.ts";
+import { ConfigError } from "./config/problems.ts";
+import { type ClientCertificates, createClientCertificates } from "./server/client-certificates.ts";
+import { readTlsTexts, type TlsMaterial, type TlsTexts, tlsMaterialOf } from "./server/tls-material.ts";
+import type { Log } from "./telemetry/log.ts";
+
+/** Certificates of the server and of its clients. */
+export interface Tls {
+  /** Undefined: clear text. */
+  readonly material: TlsMaterial | undefined;
+  /** Undefined if clients are not asked for certificates. */
+  readonly certificates: ClientCertificates | undefined;
+  /** Looks at the files. If they have changed, `replace` is called; what cannot be used is logged once, and changes nothing. */
+  check(replace: (material: TlsMaterial) => void, log: Pick<Log, "info" | "error">): void;
+}
+
+const watchIntervalMs = 2000;
+
+/** Looks at the files again and again, until the function that is returned is called. */
+export function watchTls(tls: Tls, replace: (material: TlsMaterial) => void, log: Log): () => void {
+  const timer = setInterval(() => tls.check(replace, log), watchIntervalMs);
+  return () => clearInterval(timer);
+}
+
+/** Reads the files. Throws ConfigError if they cannot be used. */
+export function openTls(files: Config["tls"], clock: () => number): Tls {
+  if (files === null) return { material: undefined, certificates: undefined, check: () => {} };
+  let texts = readTlsTexts(files);
+  const material = firstMaterial(texts);
+  return {
+    material,
+    certificates: material.clientCa === undefined ? undefined : createClientCertificates(material.clientCa, clock),
+    check(replace, log) {
+      // By their texts, since Kubernetes replaces files by swapping a link, and times of files are coarse.
+      const newer = readTlsTexts(files);
+      if (isDeepStrictEqual(newer, texts)) return;
+      texts = newer;
+      try {
+        replace(tlsMaterialOf(newer));
+        log.info({}, "certificates were read again");
+      } catch (error) {
+        log.error({ problem: (error as Error).message }, "the certificates cannot be used; the previous ones stay");
+      }
+    },
+  };
+}
+
+function firstMaterial(texts: TlsTexts): TlsMaterial {
+  try {
+    return tlsMaterialOf(texts);
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
+}

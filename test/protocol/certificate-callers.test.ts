@@ -1,0 +1,248 @@
+import { writeFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
+import { join } from "node:path";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CertificateOptions, createAuthority } from "../support/certificates.ts";
+import type { ClientTls } from "../support/clients/client.ts";
+import { connectJson } from "../support/clients/connect-json.ts";
+import { restHttp1 } from "../support/clients/rest.ts";
+import { clientKinds, refused, succeed } from "../support/clients.ts";
+import { createRoleTokens } from "../support/role-tokens.ts";
+import { startServerHere } from "../support/server-here.ts";
+import type { RunningServer } from "../support/server-process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+const tokens = createRoleTokens();
+const servers = createAuthority("servers");
+const clients = createAuthority("clients");
+const folder = temporaryFolder();
+let server: RunningServer;
+
+const rules = `admin_certificates:
+  - when: [{ claim: uri, prefix: "spiffe://acme.example/deploy/" }]
+    roles: [issuer]
+    scope_ceiling: [read]
+  - when: [{ claim: dns, equals: gateway.acme.example }]
+    roles: [verifier]
+  - when: [{ claim: subject.O, equals: auditors }, { claim: subject.CN, equals: "ann" }]
+    roles: [auditor]
+  - when: [{ claim: dns, equals: elsewhere.acme.example }]
+    roles: [admin]
+    tenants: [elsewhere]
+  - when: [{ claim: dns, equals: everywhere.acme.example }]
+    roles: [verifier]
+    tenants: ["*"]
+`;
+
+beforeAll(async () => {
+  const { cert, key } = servers.issue({ ips: ["127.0.0.1"] });
+  const files = { KEYWRIGHT_TLS_CERT_FILE: cert, KEYWRIGHT_TLS_KEY_FILE: key, KEYWRIGHT_TLS_CLIENT_CA_FILE: clients.cert };
+  const env: Record<string, string> = { KEYWRIGHT_ADMIN_TOKEN: tokens.admin, KEYWRIGHT_LOG_LEVEL: "debug" };
+  for (const [name, pem] of Object.entries(files)) {
+    env[name] = join(folder.path, name);
+    await writeFile(env[name], pem);
+  }
+  server = await startServerHere({ config: `${tokens.config}\n${rules}`, env });
+});
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  folder.remove();
+});
+
+/** A client that shows a new certificate of the authority. */
+function showing(options: CertificateOptions, authority = clients): ClientTls {
+  return { ca: servers.cert, ...authority.issue(options) };
+}
+
+const verification = { credential: "kw_v1_unknown" };
+const deployer = { uris: ["spiffe://acme.example/deploy/web"], dns: ["web.acme.example"] };
+const gateway = { dns: ["gateway.acme.example"], subject: ["someone"] };
+
+/** Certificates that give no caller, each with the reason that the answer tells. */
+const invalid: readonly (readonly [reason: string, make: () => ClientTls])[] = [
+  ["CERT_HAS_EXPIRED", () => showing({ ...gateway, endsAt: new Date("2021-01-01") })],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", () => ({ ca: servers.cert, ...createAuthority("nobody") })],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", () => showing(gateway, createAuthority("others"))],
+  ["CERT_SIGNATURE_FAILURE", () => showing(gateway, createAuthority("clients"))],
+  ["INVALID_PURPOSE", () => showing({ ...gateway, usage: "server" })],
+  ["INVALID_PURPOSE", () => ({ ca: servers.cert, ...chainThroughLeaf() })],
+  ["UNREADABLE_NAME", () => showing({ ...gateway, uris: ["spiffe://acme.example/deploy/\u0007"] })],
+];
+
+/** A certificate that the holder of another certificate has signed, who is no authority. */
+function chainThroughLeaf() {
+  const pretender = clients.issueAuthority("pretender", false);
+  const { cert, key } = pretender.issue(gateway);
+  return { cert: Buffer.concat([cert, pretender.cert]), key };
+}
+
+describe.each(clientKinds.filter((kind) => kind !== connectJson))("over $name", ({ open }) => {
+  test("a certificate is a caller with the roles and the ceiling of its rules", async () => {
+    await using client = open(server.url, null, showing(deployer));
+    await succeed(client, "AdminIssueApiKey", { scopes: ["read"] });
+    expect(await refused(client, "AdminIssueApiKey", { scopes: ["root"] })).toMatchObject({ code: "PERMISSION_DENIED" });
+    expect(await refused(client, "AdminListIssuedApiKeys", {})).toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  test("a token is all that counts if there are both, and it works without a certificate", async () => {
+    await using client = open(server.url, null, showing(gateway));
+    await succeed(client, "AdminVerifyApiKey", verification);
+    await succeed(client, "AdminListIssuedApiKeys", {}, { token: tokens.auditor });
+    expect(await refused(client, "AdminVerifyApiKey", verification, { token: tokens.auditor })).toMatchObject({
+      code: "PERMISSION_DENIED",
+    });
+    expect(await refused(client, "AdminVerifyApiKey", verification, { token: "x".repeat(40) })).toMatchObject({ code: "UNAUTHENTICATED" });
+    const basic = { headers: { authorization: "Basic YTpi" } };
+    expect(await refused(client, "AdminVerifyApiKey", verification, { token: null, ...basic })).toMatchObject({ code: "UNAUTHENTICATED" });
+    await using bare = open(server.url, tokens.verifier, { ca: servers.cert });
+    await succeed(bare, "AdminVerifyApiKey", verification);
+    expect(await refused(bare, "AdminVerifyApiKey", verification, { token: null })).toMatchObject({ code: "UNAUTHENTICATED" });
+  });
+
+  test("a certificate without a matching rule is refused, and so is one for another tenant", async () => {
+    await using unmatched = open(server.url, null, showing({ uris: ["spiffe://acme.example/deployer"] }));
+    expect(await refused(unmatched, "AdminVerifyApiKey", verification)).toMatchObject({ code: "PERMISSION_DENIED" });
+    await using elsewhere = open(server.url, null, showing({ dns: ["elsewhere.acme.example"] }));
+    const headers = { "keywright-tenant": "default" };
+    expect(await refused(elsewhere, "AdminVerifyApiKey", verification, { headers })).toMatchObject({ code: "PERMISSION_DENIED" });
+  });
+
+  test("a certificate that does not hold is UNAUTHENTICATED", async () => {
+    for (const [reason, make] of invalid) {
+      await using client = open(server.url, null, make());
+      const reply = await refused(client, "AdminVerifyApiKey", verification);
+      expect([reply.code, reply.message]).toEqual(["UNAUTHENTICATED", `the client certificate is not accepted (${reason})`]);
+      expect(reply.headers.get("www-authenticate")).toBe('Bearer realm="keywright"');
+    }
+  });
+});
+
+test("conditions see attributes of the subject, and no value passes for another name", async () => {
+  await using auditor = restHttp1.open(server.url, null, showing({ subject: ["ann", "staff", "auditors"] }));
+  await succeed(auditor, "AdminListIssuedApiKeys", {});
+  const forged = [
+    { subject: ["ann\nO=auditors"] },
+    { subject: ["ann + O=auditors"] },
+    { uris: ["https://a.example, DNS:gateway.acme.example"] },
+    { uris: ['https://a.example", DNS:gateway.acme.example'] },
+    { dns: ["x, URI:spiffe://acme.example/deploy/web"] },
+  ];
+  for (const options of forged) {
+    await using client = restHttp1.open(server.url, null, showing(options));
+    expect(await refused(client, "AdminIssueApiKey", {}), JSON.stringify(options)).toMatchObject({ code: "PERMISSION_DENIED" });
+  }
+});
+
+test("roles of one rule hold neither for the tenants nor beyond the ceiling of another", async () => {
+  await using admin = restHttp1.open(server.url, tokens.admin, { ca: servers.cert });
+  for (const tenant_id of ["elsewhere", "third"]) await succeed(admin, "AdminCreateTenant", { tenant_id });
+  const names = { uris: ["spiffe://acme.example/deploy/all"], dns: ["elsewhere.acme.example", "everywhere.acme.example"] };
+  await using client = restHttp1.open(server.url, null, showing(names));
+  const at = (tenant: string) => ({ headers: { "keywright-tenant": tenant } });
+  for (const tenant of ["default", "elsewhere", "third"]) await succeed(client, "AdminVerifyApiKey", verification, at(tenant));
+
+  await succeed(client, "AdminIssueApiKey", { scopes: ["read"] }, at("default"));
+  await succeed(client, "AdminIssueApiKey", { scopes: ["write"] }, at("elsewhere"));
+  await succeed(client, "AdminListIssuedApiKeys", {}, at("elsewhere"));
+  const denied: [string, JsonObject, string][] = [
+    ["AdminIssueApiKey", { scopes: ["write"] }, "default"],
+    ["AdminIssueApiKey", { scopes: ["read"] }, "third"],
+    ["AdminListIssuedApiKeys", {}, "default"],
+    ["AdminListIssuedApiKeys", {}, "third"],
+    ["AdminCreateTenant", { tenant_id: "fourth" }, "elsewhere"],
+  ];
+  for (const [method, request, tenant] of denied) {
+    expect(await refused(client, method, request, at(tenant)), `${method} in ${tenant}`).toMatchObject({ code: "PERMISSION_DENIED" });
+  }
+});
+
+test("AdminWhoAmI says what each rule gives, and nothing to those whom no rule matches", async () => {
+  const names = { uris: ["spiffe://acme.example/deploy/all"], dns: ["elsewhere.acme.example"] };
+  await using client = restHttp1.open(server.url, null, showing(names));
+  const issuer = { roles: ["issuer"], tenants: ["default"], scope_ceiling: { scopes: ["read"] } };
+  // Proto's JSON leaves out what is empty.
+  expect(await succeed(client, "AdminWhoAmI", {})).toEqual({
+    name: "certificate:spiffe://acme.example/deploy/all",
+    roles: ["issuer", "admin"],
+    tenants: ["default", "elsewhere"],
+    scope_ceiling: { scopes: ["read"] },
+    grants: [issuer, { roles: ["admin"], tenants: ["elsewhere"] }],
+  });
+  const admin = { roles: ["admin"], tenants: ["*"] };
+  expect(await succeed(client, "AdminWhoAmI", {}, { token: tokens.admin })).toEqual({ name: "admin", ...admin, grants: [admin] });
+  await using stranger = restHttp1.open(server.url, null, showing({ dns: ["stranger.acme.example"] }));
+  expect(await refused(stranger, "AdminWhoAmI", {})).toMatchObject({ code: "PERMISSION_DENIED" });
+  expect(await refused(stranger, "AdminWhoAmI", {}, { token: "x".repeat(40) })).toMatchObject({ code: "UNAUTHENTICATED" });
+});
+
+test("the name of the caller stands in the log and in the audit trail", async () => {
+  // A name of its own, as only so many refusals of a name are recorded in a minute.
+  const caller = "certificate:spiffe://acme.example/deploy/audited";
+  await using client = restHttp1.open(server.url, null, showing({ uris: ["spiffe://acme.example/deploy/audited"] }));
+  await succeed(client, "AdminIssueApiKey", {});
+  await refused(client, "AdminListAuditEvents", {});
+  const { audit_events } = await succeed(client, "AdminListAuditEvents", {}, { token: tokens.admin });
+  expect(audit_events).toContainEqual(expect.objectContaining({ method: "AdminIssueApiKey", caller }));
+  expect(server.output()).toContain(`"caller":"${caller}"`);
+  await expect
+    .poll(async () => (await succeed(client, "AdminListAuditEvents", {}, { token: tokens.admin })).audit_events)
+    .toContainEqual(expect.objectContaining({ method: "AdminListAuditEvents", caller, error_reason: "PERMISSION_DENIED" }));
+});
+
+test("a page in a browser cannot call by the certificate of its user", async () => {
+  await using client = restHttp1.open(server.url, null, showing(gateway));
+  await succeed(client, "AdminVerifyApiKey", verification);
+  const reply = await refused(client, "AdminVerifyApiKey", verification, { headers: { origin: "https://evil.example" } });
+  expect(reply).toMatchObject({ code: "UNAUTHENTICATED" });
+});
+
+/** Whether a TLS session that a first connection got makes a second connection a resumed one. */
+async function isResumed(options: ConnectionOptions): Promise<boolean> {
+  const begin = (session?: Buffer) => {
+    const socket = connectTls({
+      host: "127.0.0.1",
+      port: server.port,
+      ca: servers.cert,
+      ALPNProtocols: ["http/1.1"],
+      ...options,
+      ...(session && { session }),
+    });
+    let newest = socket.getSession();
+    socket.on("session", (given) => {
+      newest = given;
+    });
+    socket.write("GET /health/alive HTTP/1.1\r\nHost: a\r\n\r\n");
+    return new Promise<{ session: Buffer | undefined; isReused: boolean }>((resolve, reject) => {
+      socket.on("error", reject).on("data", () => {
+        resolve({ session: newest ?? socket.getSession(), isReused: socket.isSessionReused() });
+        socket.destroy();
+      });
+    });
+  };
+  const { session } = await begin();
+  return (await begin(session)).isReused;
+}
+
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "%s sessions are not resumed, so that every connection shows its certificate anew",
+  async (version) => {
+    const { cert, key } = clients.issue(gateway);
+    expect(await isResumed({ cert, key, minVersion: version, maxVersion: version })).toBe(false);
+  },
+);
+
+test("introspection takes certificates too", async () => {
+  const session = connectHttp2(server.url, showing(gateway));
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/v2alpha1/oauth2/introspect",
+    "content-type": "application/x-www-form-urlencoded",
+  });
+  stream.end("token=kw_v1_unknown");
+  let text = "";
+  for await (const chunk of stream.setEncoding("utf8")) text += chunk;
+  session.close();
+  expect(text).toBe('{"active":false}');
+});

@@ -1,0 +1,273 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore } from "../../src/adapters/open.ts";
+import type { Parts } from "../../src/composition/given.ts";
+import { type Api, startApi } from "../support/api.ts";
+import { asObject } from "../support/clients/client.ts";
+import { restHttp2 } from "../support/clients/rest.ts";
+import { succeed } from "../support/clients.ts";
+
+/** Steps of the store that a test gets between; both with the real store underneath. */
+const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {} };
+const untouched = { ...between };
+const parts: Partial<Parts> = {
+  async openStore(...given) {
+    const { store, shareable } = await openStore(...given);
+    return {
+      shareable,
+      store: {
+        ...store,
+        async insert(tenant, ...rest) {
+          await between.insert(tenant);
+          return store.insert(tenant, ...rest);
+        },
+        async insertMany(tenant, ...rest) {
+          await between.insert(tenant);
+          return store.insertMany(tenant, ...rest);
+        },
+        async list(tenant, query) {
+          const part = await store.list(tenant, query);
+          if (query.kind === "imported") await between.look(tenant);
+          return part;
+        },
+      },
+    };
+  },
+};
+
+let api: Api;
+beforeAll(async () => {
+  api = await startApi("grpc", { env: { KEYWRIGHT_DEFAULT_TTL: "30d" } }, parts);
+});
+afterAll(() => api?.[Symbol.asyncDispose]());
+
+const reason = "REVOCATION_REASON_SUPERSEDED";
+let count = 0;
+const headersOf = (tenant: string) => ({ headers: { "keywright-tenant": tenant } });
+async function newTenant(tenant: JsonObject = {}): Promise<string> {
+  count += 1;
+  const tenant_id = `t-${count}`;
+  await api.call("AdminCreateTenant", { tenant_id, tenant });
+  return tenant_id;
+}
+async function outcomeOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => "done",
+    (error: Error) => /answered (\S+ \S+):/.exec(error.message)?.[1] ?? error.message,
+  );
+}
+
+test("a tenant is created, read, listed, updated, suspended, resumed and deleted; default is there from the start", async () => {
+  const first = await api.call("AdminListTenants", { page_size: 1000 });
+  expect(await api.call("AdminGetTenant", { tenant_id: "default" })).toEqual({ tenant_id: "default" });
+  const given = { display_name: "Acme", hosts: ["KEYS.acme.example"], issuer: "https://acme.example", max_keys: "5" };
+  const id = await newTenant(given);
+  const shown = { ...given, tenant_id: id, hosts: ["keys.acme.example"] };
+  expect(await api.call("AdminGetTenant", { tenant_id: id })).toMatchObject(shown);
+  expect(await api.call("AdminListTenants", { page_size: 1000 })).toMatchObject({ tenants: [...((first.tenants as []) ?? []), shown] });
+  const tenant = { tenant_id: id, display_name: "Acme Ltd" };
+  expect(await api.call("AdminUpdateTenant", { tenant, update_mask: "displayName" })).toMatchObject({ ...shown, ...tenant });
+  expect(await outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id }))).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  expect(await api.call("AdminSuspendTenant", { tenant_id: id })).toMatchObject({ suspended: true });
+  expect(await api.call("AdminResumeTenant", { tenant_id: id })).not.toHaveProperty("suspended");
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  await api.call("AdminDeleteTenant", { tenant_id: id });
+  expect(await outcomeOf(api.call("AdminGetTenant", { tenant_id: id }))).toBe("NOT_FOUND TENANT_NOT_FOUND");
+  for (const method of ["AdminSuspendTenant", "AdminDeleteTenant"]) {
+    expect(await outcomeOf(api.call(method, { tenant_id: "default" })), method).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  }
+  const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id=t${id.replaceAll("-", "Z")}` });
+  expect((audit_events as JsonObject[]).map(({ method, changed_fields }) => [method, changed_fields ?? []])).toEqual([
+    ["AdminDeleteTenant", []],
+    ["AdminSuspendTenant", ["suspended"]],
+    ["AdminResumeTenant", ["suspended"]],
+    ["AdminSuspendTenant", ["suspended"]],
+    ["AdminUpdateTenant", ["display_name"]],
+    ["AdminCreateTenant", []],
+  ]);
+});
+
+test("what a tenant cannot be is refused, and the field is named", async () => {
+  for (const [tenant, field] of [
+    [{ hosts: ["fine.example", "a host"] }, "tenant.hosts[1]"],
+    [{ hosts: ["acme.example:443"] }, "tenant.hosts[0]"],
+    [{ key_prefix: "Not_Lower" }, "tenant.key_prefix"],
+    [{ key_prefix: "kw" }, "tenant.key_prefix"],
+    [{ key_prefix: "kw_pub" }, "tenant.key_prefix"],
+    [{ issuer: "acme" }, "tenant.issuer"],
+    [{ default_ttl: "7200s", max_ttl: "3600s" }, "tenant.default_ttl"],
+    [{ tenant_id: "other" }, "tenant.tenant_id"],
+  ] as const) {
+    const request = { tenant_id: "refused", tenant: tenant as unknown as JsonObject };
+    expect((await api.refused("AdminCreateTenant", request)).violations, JSON.stringify(tenant)).toMatchObject([{ field }]);
+  }
+  for (const tenant_id of ["", "Acme", "a_b", "a/b", "a".repeat(64)]) {
+    expect((await api.refused("AdminCreateTenant", { tenant_id })).violations, tenant_id).toMatchObject([{ field: "tenant_id" }]);
+  }
+});
+
+test("default and longest ttl: of the tenant, else of the installation", async () => {
+  const hour = 3_600_000;
+  const lifeOf = async (tenant: string, request: JsonObject) => {
+    const { issued_api_key } = await api.call("AdminIssueApiKey", request, headersOf(tenant));
+    const { create_time, expire_time } = asObject(issued_api_key);
+    return (Date.parse(String(expire_time)) - Date.parse(String(create_time))) / hour;
+  };
+  const bounded = await newTenant({ max_ttl: "7200s" });
+  const usual = await newTenant({ default_ttl: "3600s", max_ttl: "7200s" });
+  const long = await newTenant({ default_ttl: "7776000s" });
+  expect(await lifeOf("default", {})).toBe(30 * 24);
+  expect(await lifeOf(bounded, {})).toBe(2);
+  expect(await lifeOf(usual, {})).toBe(1);
+  expect(await lifeOf(usual, { ttl: "7200s" })).toBe(2);
+  expect(await lifeOf(long, {})).toBe(90 * 24);
+  const item = { raw_key: crypto.randomUUID(), name: "a", actor_id: "b" };
+  const { issued_api_key } = await api.call("AdminIssueApiKey", {}, headersOf(usual));
+  for (const [method, request] of [
+    ["AdminIssueApiKey", {}],
+    ["AdminImportApiKey", item],
+    ["AdminRotateIssuedApiKey", { key_id: String(asObject(issued_api_key).key_id) }],
+  ] as const) {
+    const refusal = await api.refused(method, { ...request, ttl: "7201s" }, headersOf(usual));
+    expect(refusal.violations, method).toMatchObject([{ field: "ttl" }]);
+  }
+  const { results } = await api.call("AdminBatchImportApiKeys", { requests: [{ ...item, ttl: "7201s" }, item] }, headersOf(usual));
+  expect(results).toMatchObject([{ error_code: "BATCH_IMPORT_ERROR_INVALID_ARGUMENT" }, { imported_api_key: {} }]);
+});
+
+test("max keys: of the tenant alone, for issues and imports together, and until some are revoked", async () => {
+  const [full, other] = [await newTenant({ max_keys: "2" }), await newTenant()];
+  const { issued_api_key } = await api.call("AdminIssueApiKey", {}, headersOf(full));
+  await api.call("AdminImportApiKey", { raw_key: crypto.randomUUID(), name: "a", actor_id: "b" }, headersOf(full));
+  const refusal = await api.refused("AdminIssueApiKey", {}, headersOf(full));
+  expect(refusal.reason).toBe("KEY_QUOTA_EXHAUSTED");
+  expect(refusal.details).toContainEqual(expect.objectContaining({ violations: [expect.objectContaining({ subject: `tenant:${full}` })] }));
+  for (const tenant of [other, "default"]) await api.call("AdminIssueApiKey", {}, headersOf(tenant));
+  await api.call("AdminRevokeApiKey", { key_id: String(asObject(issued_api_key).key_id), reason }, headersOf(full));
+  await api.call("AdminIssueApiKey", {}, headersOf(full));
+  await api.call("AdminUpdateTenant", { tenant: { tenant_id: full, max_keys: "3" }, update_mask: "maxKeys" });
+  await api.call("AdminIssueApiKey", {}, headersOf(full));
+  expect(await outcomeOf(api.call("AdminIssueApiKey", {}, headersOf(full)))).toBe("RESOURCE_EXHAUSTED KEY_QUOTA_EXHAUSTED");
+});
+
+test("guesses are limited in the tenant that says so, and counted apart from those of others", async () => {
+  const limit = { quota: "2", window: "3600s" };
+  const [limited, alike, free] = [
+    await newTenant({ failed_verify_limit: limit }),
+    await newTenant({ failed_verify_limit: limit }),
+    await newTenant(),
+  ];
+  const guess = async (tenant: string) =>
+    (await api.verify({ credential: "a guess", client_ip: "192.0.2.9" }, headersOf(tenant))).error_code;
+  const codes = async (tenant: string) => [await guess(tenant), await guess(tenant), await guess(tenant)];
+  const [unknown, refused] = ["VERIFICATION_ERROR_NOT_FOUND", "VERIFICATION_ERROR_RATE_LIMITED"];
+  expect(await codes(limited)).toEqual([unknown, unknown, refused]);
+  for (const tenant of [free, "default"]) expect(await codes(tenant), tenant).toEqual([unknown, unknown, unknown]);
+  expect(await codes(alike)).toEqual([unknown, unknown, refused]);
+});
+
+test("the same imported key in two tenants is two keys, each with its own life", async () => {
+  const raw_key = crypto.randomUUID();
+  const [one, two] = [await newTenant(), await newTenant()];
+  const importTo = (tenant: string, scopes: string[]) =>
+    api.call("AdminImportApiKey", { raw_key, name: tenant, actor_id: tenant, scopes }, headersOf(tenant));
+  const [ofOne, ofTwo] = [await importTo(one, ["one"]), await importTo(two, ["two"])];
+  expect(ofOne.key_id).not.toBe(ofTwo.key_id);
+  const verify = (tenant: string) => api.verify({ credential: raw_key }, headersOf(tenant));
+  expect(await verify(one)).toMatchObject({ is_valid: true, key_id: ofOne.key_id, actor_id: one, scopes: ["one"] });
+  expect(await verify(two)).toMatchObject({ is_valid: true, key_id: ofTwo.key_id, actor_id: two, scopes: ["two"] });
+  expect(await verify("default")).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
+  await api.call("AdminRevokeApiKey", { key_id: String(ofOne.key_id), reason }, headersOf(one));
+  expect(await verify(one)).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
+  expect(await verify(two)).toMatchObject({ is_valid: true });
+  await api.call("AdminDeleteImportedApiKey", { key_id: String(ofTwo.key_id) }, headersOf(two));
+  expect(await verify(one)).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
+  expect(await verify(two)).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
+});
+
+test("of tenants that are made or changed at once, one has a host or a prefix", async () => {
+  const claims: JsonObject[] = [{ hosts: [`${crypto.randomUUID()}.example`] }, { key_prefix: "wanted" }];
+  for (const claim of claims) {
+    const created = await Promise.all(Array.from({ length: 8 }, () => outcomeOf(newTenant(claim))));
+    expect(created.toSorted()).toEqual([...new Array(7).fill("ALREADY_EXISTS TENANT_ALREADY_EXISTS"), "done"]);
+  }
+  const tenants = await Promise.all(Array.from({ length: 8 }, () => newTenant()));
+  const hosts = [`${crypto.randomUUID()}.example`];
+  const update = (tenant_id: string) => api.call("AdminUpdateTenant", { tenant: { tenant_id, hosts }, update_mask: "hosts" });
+  const updated = await Promise.all(tenants.map((tenant_id) => outcomeOf(update(tenant_id))));
+  expect(updated.toSorted()).toEqual([...new Array(7).fill("ALREADY_EXISTS TENANT_ALREADY_EXISTS"), "done"]);
+  const refusal = await api.refused("AdminCreateTenant", { tenant_id: "late", tenant: { hosts } });
+  expect(refusal.message).toContain(hosts[0]);
+  const winner = tenants[updated.indexOf("done")] as string;
+  await api.call("AdminUpdateTenant", { tenant: { tenant_id: winner, hosts: [] }, update_mask: "hosts" });
+  await newTenant({ hosts });
+});
+
+test("a call to the host of a tenant is for that tenant; what a stranger forwards counts for nothing", async () => {
+  const host = `${crypto.randomUUID()}.example`;
+  await newTenant({ hosts: [host], key_prefix: "hosted" });
+  await using client = restHttp2.open(api.server.url, api.server.adminToken);
+  const prefixFor = async (headers: Record<string, string>) =>
+    String((await succeed(client, "AdminIssueApiKey", {}, { headers })).secret).split("_v1_")[0];
+  expect(await prefixFor({ ":authority": `${host.toUpperCase()}:4430` })).toBe("hosted");
+  expect(await prefixFor({ "x-forwarded-host": host })).toBe("kw");
+});
+
+const newKeys = {
+  AdminIssueApiKey: {},
+  AdminImportApiKey: { raw_key: "raw", name: "a", actor_id: "b" },
+  AdminBatchImportApiKeys: { requests: [{ raw_key: "raw", name: "a", actor_id: "b" }] },
+};
+
+test.each(Object.entries(newKeys))(
+  "%s: a key that comes while its empty tenant is deleted is not acknowledged, and gone",
+  async (method, request) => {
+    const id = await newTenant();
+    const [arrived, looked, added] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    between.insert = async (tenant) => {
+      if (tenant !== id) return;
+      arrived.resolve();
+      await looked.promise;
+    };
+    between.look = async () => {
+      looked.resolve();
+      await added.promise;
+    };
+    const adding = outcomeOf(api.call(method, request, headersOf(id)));
+    await arrived.promise;
+    await api.call("AdminSuspendTenant", { tenant_id: id });
+    const deleting = outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id }));
+    expect(await adding).toBe("FAILED_PRECONDITION TENANT_SUSPENDED");
+    added.resolve();
+    expect(await deleting).toBe("done");
+    Object.assign(between, untouched);
+    await api.call("AdminCreateTenant", { tenant_id: id });
+    for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys"]) expect(await api.call(list, {}, headersOf(id))).toEqual({});
+  },
+);
+
+test("a tenant that is resumed while it is deleted keeps its key", async () => {
+  const id = await newTenant();
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  let secret = "";
+  between.look = async () => {
+    Object.assign(between, untouched);
+    await api.call("AdminResumeTenant", { tenant_id: id });
+    secret = String((await api.call("AdminIssueApiKey", {}, headersOf(id))).secret);
+  };
+  expect(await outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id }))).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  expect(await api.verify({ credential: secret }, headersOf(id))).toMatchObject({ is_valid: true });
+});
+
+test("of issues, suspensions and deletions at once, whatever was acknowledged holds", async () => {
+  const rounds = Array.from({ length: 6 }, async () => {
+    const id = await newTenant();
+    const issuing = Array.from({ length: 4 }, () => api.call("AdminIssueApiKey", {}, headersOf(id)).catch(() => null));
+    await api.call("AdminSuspendTenant", { tenant_id: id });
+    const deleted = await outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id }));
+    const issued = (await Promise.all(issuing)).filter((response) => response !== null);
+    if (deleted === "done") expect(issued).toEqual([]);
+    if (deleted !== "done") expect(await outcomeOf(api.call("AdminGetTenant", { tenant_id: id }))).toBe("done");
+  });
+  await Promise.all(rounds);
+});

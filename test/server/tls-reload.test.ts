@@ -1,0 +1,199 @@
+import { once } from "node:events";
+import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { connect as connectHttp2 } from "node:http2";
+import { Agent, request } from "node:https";
+import { connect as connectTcp } from "node:net";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { ConfigError } from "../../src/config/problems.ts";
+import { connectionOf, type RequestHead } from "../../src/http/message.ts";
+import { createListener, type Listener } from "../../src/server/listener.ts";
+import { openTls, type Tls } from "../../src/tls.ts";
+import { type Certificate, createAuthority } from "../support/certificates.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { longTimes, quickLimits, until } from "./support.ts";
+
+const servers = createAuthority("servers");
+const clients = createAuthority("clients");
+const laterClients = createAuthority("later clients");
+const leaf = servers.issue({ ips: ["127.0.0.1"] });
+
+let folder: ReturnType<typeof temporaryFolder>;
+let tls: Tls;
+let listener: Listener;
+let port: number;
+let nowMs: number;
+let logged: string[];
+let version = 0;
+
+/** Puts the files there as Kubernetes does: a link to a new folder takes the place of the link to the old one. */
+async function putFiles(pair: { cert: Buffer; key: Buffer }, ca: Buffer): Promise<void> {
+  version += 1;
+  await mkdir(join(folder.path, `v${version}`));
+  for (const [name, text] of Object.entries({ ...pair, ca })) await writeFile(join(folder.path, `v${version}`, name), text);
+  await symlink(`v${version}`, join(folder.path, "next"));
+  await rename(join(folder.path, "next"), join(folder.path, "data"));
+}
+
+function check(): void {
+  const write = (fields: Readonly<Record<string, unknown>>, message: string) =>
+    void logged.push(`${message} ${fields.problem ?? ""}`.trim());
+  tls.check(listener.replaceTls, { info: write, error: write });
+}
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  nowMs = Date.now();
+  logged = [];
+  await putFiles(leaf, clients.cert);
+  const [certFile, keyFile, clientCaFile] = ["cert", "key", "ca"].map((name) => join(folder.path, "data", name)) as [
+    string,
+    string,
+    string,
+  ];
+  tls = openTls({ certFile, keyFile, clientCaFile }, () => nowMs);
+  listener = createListener({
+    handler(message, response) {
+      const connection = connectionOf(message as RequestHead) as object;
+      response.end(JSON.stringify(tls.certificates?.certificateOf(connection) ?? null));
+    },
+    limits: { ...quickLimits, ...longTimes },
+    tls: tls.material,
+    certificates: tls.certificates,
+  });
+  ({ port } = await listener.listen("127.0.0.1", 0));
+});
+afterEach(async () => {
+  await listener.drain(0);
+  await rm(folder.path, { recursive: true });
+});
+
+const shown = (authority = clients, endsAt?: Date) => authority.issue({ dns: ["a.example"], ...(endsAt && { endsAt }) });
+const named = expect.objectContaining({ name: "certificate:a.example" });
+
+/** An HTTP/1.1 client with one connection. */
+function http1Client(certificate?: Certificate) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: servers.cert, ...certificate });
+  return {
+    close: () => agent.destroy(),
+    async get(): Promise<{ answer: unknown; connection: string | undefined }> {
+      const sent = request({ agent, host: "127.0.0.1", port }).end();
+      const [response] = await once(sent, "response");
+      let text = "";
+      for await (const chunk of response.setEncoding("utf8")) text += chunk;
+      return { answer: JSON.parse(text), connection: response.headers.connection };
+    },
+  };
+}
+
+function http2Client(certificate: Certificate) {
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: servers.cert, ...certificate });
+  return {
+    session,
+    async get(): Promise<unknown> {
+      let text = "";
+      for await (const chunk of session.request({ ":path": "/" }).setEncoding("utf8")) text += chunk;
+      return JSON.parse(text);
+    },
+  };
+}
+
+async function servedCertificate(): Promise<string> {
+  const socket = connectTls({ host: "127.0.0.1", port, ca: servers.cert });
+  await once(socket, "secureConnect");
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
+
+test("a new pair is used for new connections, and older connections go on", async () => {
+  const old = http2Client(shown());
+  expect(await old.get()).toEqual(named);
+  const before = await servedCertificate();
+  await putFiles(servers.issue({ ips: ["127.0.0.1"] }), clients.cert);
+  check();
+  expect(await servedCertificate()).not.toBe(before);
+  expect(await old.get()).toEqual(named);
+  expect(logged).toEqual(["certificates were read again"]);
+  old.session.close();
+});
+
+test.each<[string, () => Promise<void>, string]>([
+  ["a key of another certificate", () => putFiles({ ...leaf, key: shown().key }, clients.cert), "tls_key_file: does not belong"],
+  ["no certificate", () => putFiles({ ...leaf, cert: Buffer.from("none") }, clients.cert), "tls_cert_file: holds no certificate"],
+  ["an authority that is none", () => putFiles(leaf, shown().cert), "tls_client_ca_file: certificate 1 is not one of an authority"],
+  ["an empty file of authorities", () => putFiles(leaf, Buffer.from("")), "tls_client_ca_file: holds no certificate"],
+  [
+    "an authority without its root",
+    () => putFiles(leaf, clients.issueAuthority("below").cert),
+    "tls_client_ca_file: the issuer of certificate 1",
+  ],
+  ["a file that is gone", () => rm(join(folder.path, "data", "key")), "tls_key_file: cannot be read (ENOENT)"],
+])("%s is logged once, and the old files stay in force", async (_, put, problem) => {
+  const before = await servedCertificate();
+  await put();
+  check();
+  check();
+  expect(logged).toEqual([expect.stringContaining(problem)]);
+  expect(await servedCertificate()).toBe(before);
+  const client = http1Client(shown());
+  expect((await client.get()).answer).toEqual(named);
+  client.close();
+  await putFiles(servers.issue({ ips: ["127.0.0.1"] }), clients.cert);
+  check();
+  expect(await servedCertificate()).not.toBe(before);
+});
+
+test("a start with files that cannot be used fails with the name of the setting", () => {
+  const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null };
+  expect(() => openTls(missing, Date.now)).toThrow(new ConfigError(["tls_cert_file: cannot be read (ENOENT)"]));
+});
+
+test("an authority that is added lets in more, and breaks no connection", async () => {
+  const [old, later] = [http2Client(shown()), http1Client(shown(laterClients))];
+  expect(await old.get()).toEqual(named);
+  expect((await later.get()).answer).toHaveProperty("refusal");
+  later.close();
+  await putFiles(leaf, Buffer.concat([clients.cert, laterClients.cert]));
+  check();
+  const again = http1Client(shown(laterClients));
+  expect((await again.get()).answer).toEqual(named);
+  again.close();
+  expect(await old.get()).toEqual(named);
+  old.session.close();
+});
+
+test("an authority that is removed ends the connections of its certificates, those too that had not begun to speak", async () => {
+  const [old, idle, bare] = [http2Client(shown()), http1Client(shown()), http1Client()];
+  expect([await old.get(), (await idle.get()).answer, (await bare.get()).answer]).toEqual([named, named, null]);
+  const silent = connectTcp(port, "127.0.0.1");
+  await once(silent, "connect");
+  await until(() => listener.connectionCount() === 4);
+
+  const closed = once(old.session, "close");
+  await putFiles(leaf, laterClients.cert);
+  check();
+  await closed;
+  expect((await idle.get()).answer).toEqual({ refusal: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" });
+  expect((await bare.get()).answer).toBeNull();
+  // Its handshake asks the authorities of the time at which it connected.
+  const socket = connectTls({ socket: silent, ca: servers.cert, ...shown(), checkServerIdentity: () => undefined });
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  const [head] = await once(socket.setEncoding("latin1"), "data");
+  expect(head).toContain('{"refusal":"AUTHORITIES_CHANGED"}');
+  expect(head.toLowerCase()).toContain("connection: close");
+  idle.close();
+  bare.close();
+});
+
+test("a connection whose certificate ends soon is closed, so that the client comes with a newer one", async () => {
+  const endsAt = new Date(Math.ceil(nowMs / 1000) * 1000 + 60_000);
+  const [first, second] = [http2Client(shown(clients, endsAt)), http1Client(shown(clients, endsAt))];
+  expect([await first.get(), (await second.get()).connection]).toEqual([named, "keep-alive"]);
+  const closed = once(first.session, "close");
+  nowMs = endsAt.getTime() - 4000;
+  await closed;
+  expect(await second.get()).toMatchObject({ answer: named, connection: "close" });
+  second.close();
+});

@@ -1,0 +1,79 @@
+import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
+import { getOption } from "@bufbuild/protobuf";
+import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
+import { isRequired } from "./bounds.ts";
+import { commentOf, described } from "./comments.ts";
+import { fieldSchema } from "./fields.ts";
+import { type Json, schemaRef } from "./json-schema.ts";
+
+/** Collects the schemas of the document. */
+export interface Schemas {
+  /** Refers to the schema of a message or an enum. */
+  ref(desc: DescMessage | DescEnum): Json;
+  /** Refers to the schema of a request body: a message without the fields that the path has. */
+  bodyRef(name: string, desc: DescMessage, inPath: readonly DescField[]): Json;
+  /** The schema of one field, for a parameter. */
+  ofField(field: DescField): Json;
+  /** All of them by name, sorted. */
+  all(): Json;
+}
+
+/**
+ * `inRequests` has the messages that requests hold: these are closed, because the server refuses unknown members. Others are open, so that
+ * strict clients accept members that a later version adds.
+ */
+export function createSchemas(inRequests: ReadonlySet<DescMessage>): Schemas {
+  const found = new Map<string, Json>();
+
+  function ref(desc: DescMessage | DescEnum): Json {
+    const { name } = desc;
+    if (!found.has(name)) {
+      found.set(name, {});
+      found.set(name, desc.kind === "enum" ? enumSchema(desc) : messageSchema(desc, desc.fields));
+    }
+    return schemaRef(name);
+  }
+
+  function messageSchema(desc: DescMessage, fields: readonly DescField[], isBody = inRequests.has(desc)): Json {
+    const required = fields.filter(isBody ? isRequired : isAlwaysSent).map(({ name }) => name);
+    return {
+      type: "object",
+      ...described(desc),
+      properties: Object.fromEntries(fields.map((field) => [field.name, fieldSchema(field, ref)])),
+      ...(required.length === 0 ? {} : { required }),
+      ...(isBody ? { additionalProperties: false } : {}),
+    };
+  }
+
+  return {
+    ref,
+    bodyRef(name, desc, inPath) {
+      if (inPath.length === 0 && inRequests.has(desc)) return ref(desc);
+      const fields = desc.fields.filter((field) => !inPath.includes(field));
+      found.set(name, messageSchema(desc, fields, true));
+      return schemaRef(name);
+    },
+    ofField: (field) => fieldSchema(field, ref),
+    all: () => Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
+}
+
+function enumSchema(desc: DescEnum): Json {
+  const values = desc.values.map((value) => ({ name: value.name, ...commentOf(value) }));
+  const extensions = values.filter(({ isExtension }) => isExtension).map(({ name }) => name);
+  const list = values.map(({ name, text }) => `- \`${name}\`: ${text}`).join("\n");
+  const own = described(desc);
+  return {
+    type: "string",
+    ...own,
+    description: `${own.description}\n\n${list}`,
+    enum: values.map(({ name }) => name),
+    ...(extensions.length === 0 ? {} : { "x-keywright-extension-values": extensions }),
+  };
+}
+
+/** Whether every response with the message has the field: protojson/write.ts writes lists and `next_page_token` also if they are empty. */
+function isAlwaysSent(field: DescField): boolean {
+  if (field.fieldKind === "list" || field.fieldKind === "map" || field.name === "next_page_token") return true;
+  return getOption(field, field_behavior).includes(FieldBehavior.IDENTIFIER) || commentOf(field).text.includes("Always sent");
+}
