@@ -10,7 +10,7 @@ import { type ErrorReporter, failureOf } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import { sendFailure } from "../transcode/respond.ts";
 import type { Check, Decision } from "./check.ts";
-import { readDemands } from "./demands.ts";
+import type { DemandsReader } from "./demands.ts";
 import { presentedKey } from "./presented-key.ts";
 import { demandsInPath } from "./verify-path.ts";
 
@@ -18,6 +18,7 @@ export interface ForwardAuthOptions {
   /** The method that verifies, whose callers may ask. */
   readonly method: DescMethodUnary;
   readonly check: Check;
+  readonly readDemands: DemandsReader;
   /** Decides about the gateway, without its tenant. */
   readonly admit: Admission;
   readonly trustedProxies: readonly string[];
@@ -31,7 +32,7 @@ const tokenHeader = "x-keywright-token";
  * Forward authorization over HTTP, for gateways that ask about each request and pass its headers on. Any method is answered, the query is
  * ignored, and bodies are not read. Allowed: 200 without a body, because some gateways take no other status for a yes.
  */
-export function createForwardAuth({ method, check, admit, trustedProxies, reportError }: ForwardAuthOptions): HttpHandler {
+export function createForwardAuth({ method, check, readDemands, admit, trustedProxies, reportError }: ForwardAuthOptions): HttpHandler {
   const decide = async (request: HttpRequest, call: HttpCall): Promise<Decision | Failure> => {
     try {
       await admit(call);
