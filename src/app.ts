@@ -2,6 +2,7 @@ import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_p
 import { openConfiguredTokenKeys } from "./adapters/open.ts";
 import type { CallersConfig } from "./callers.ts";
 import { createAdmission, openCallers } from "./composition/admission.ts";
+import { createOriginOf } from "./composition/credential-origin.ts";
 import { createAppGateways } from "./composition/gateways.ts";
 import { type Given, ownParts, type Parts } from "./composition/given.ts";
 import { createAppMethods } from "./composition/methods.ts";
@@ -76,7 +77,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const served = { methods: methods.methods, admit, bodies, server, gateways };
+  const served = { methods: methods.methods, admit, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
   const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,
