@@ -21,6 +21,11 @@ import type { Registry } from "./telemetry/metrics/registry.ts";
 import { watch } from "./telemetry/metrics/watch.ts";
 import { openTls, watchTls } from "./tls.ts";
 
+/** Of the memory for bodies, for callers without a valid token. */
+const anonymousShare = 1 / 8;
+/** Half of the threads that Node has for all such work. */
+const maxInflations = 2;
+
 export interface App {
   /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
   listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
@@ -65,7 +70,7 @@ async function compose(given: Given): Promise<App> {
   const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
   const { admit, refusals } = admission;
   const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
-  const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
+  const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes * anonymousShare, maxInflations });
   const server = createServerServices({
     ping: () => storage.store.ping(),
     services,

@@ -1,4 +1,5 @@
 import type { AuditEvent, Origin } from "../core/audit.ts";
+import { minuteMs } from "../core/time-units.ts";
 import type { Reason } from "../error/table.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
@@ -28,8 +29,6 @@ export interface RefusalRecorderOptions {
   readonly maxBuffered: number;
   readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
 }
-
-const minuteMs = 60_000;
 
 export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalRecorder {
   const { audit, tenant, clock, maxPerMinute, maxBuffered, log } = options;

@@ -14,6 +14,8 @@ export interface TokenKeysOptions {
   readonly log: Record<"info" | "warn", (fields: Readonly<Record<string, unknown>>, message: string) => void>;
 }
 
+/** Of `refreshMs`, more or less. */
+const jitter = 0.1;
 const limits = { timeoutMs: 5000, maxBytes: 262_144 };
 
 /**
@@ -59,7 +61,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
   let isClosed = false;
   const schedule = () => {
     if (isClosed) return;
-    timer = setTimeout(() => void refresh().finally(schedule), refreshMs * (0.9 + 0.2 * random()));
+    timer = setTimeout(() => void refresh().finally(schedule), refreshMs * (1 + jitter * (2 * random() - 1)));
     timer.unref();
   };
   if (uris.some(canChange)) schedule();

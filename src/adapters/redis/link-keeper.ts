@@ -33,7 +33,8 @@ export interface LinkKeeper {
   close(): void;
 }
 
-const retryMs = { first: 250, most: 1000 };
+/** `jitter`: how much longer or shorter a pause may be, so that processes do not all come back at once. */
+const retryMs = { first: 250, most: 1000, jitter: 0.25 };
 /** A link that lasts this long resets the back-off. */
 const steadyMs = 2000;
 
@@ -71,7 +72,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
 
   const tryAgain = () => {
     if (closed) return;
-    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (0.75 + 0.5 * random());
+    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (1 + retryMs.jitter * (2 * random() - 1));
     failures += 1;
     retry = setTimeout(() => void connect(), delayMs);
   };
