@@ -3,6 +3,7 @@ import { minuteMs } from "../core/time-units.ts";
 import type { Reason } from "../error/table.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import { auditEvent } from "./audit.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
@@ -27,7 +28,7 @@ export interface RefusalRecorderOptions {
   readonly maxPerMinute: number;
   /** Maximum events in the buffer while the store does not answer. */
   readonly maxBuffered: number;
-  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+  readonly log: Pick<Log, "warn">;
 }
 
 export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalRecorder {

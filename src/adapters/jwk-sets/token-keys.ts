@@ -1,4 +1,5 @@
 import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts";
+import type { Log } from "../../ports/log.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
 import { canChange, isRemote, readSource } from "./source.ts";
@@ -11,7 +12,7 @@ export interface TokenKeysOptions {
   readonly allowsPrivateAddresses: boolean;
   /** From 0 to 1. */
   readonly random: () => number;
-  readonly log: Record<"info" | "warn", (fields: Readonly<Record<string, unknown>>, message: string) => void>;
+  readonly log: Pick<Log, "info" | "warn">;
 }
 
 /** Of `refreshMs`, more or less. */

@@ -1,11 +1,6 @@
+import type { Log } from "../../ports/log.ts";
 import { describeError } from "./failures.ts";
 import type { Link } from "./link.ts";
-
-/** Receives log lines when the connection to Redis opens or closes, or when Redis refuses a command. */
-export interface RedisLog {
-  info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-}
 
 export interface LinkEvents {
   onUp(): void;
@@ -19,7 +14,7 @@ export interface LinkKeeperOptions {
   /** Called after each attempt to open a link that ended after `close`. */
   readonly onLateEnd: () => void;
   readonly random: () => number;
-  readonly log: RedisLog | undefined;
+  readonly log: Pick<Log, "info" | "warn"> | undefined;
 }
 
 /** Keeps one link: if it is lost, opens another in the background. */
