@@ -9,7 +9,7 @@ import type { HttpRequest, HttpResponse } from "./message.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
-/** Headers of an answer by lower-case name, including `x-request-id`. */
+/** Headers of a response by lower-case name, including `x-request-id`. */
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /** An encoded success. */
@@ -40,8 +40,8 @@ export function failureBody(failure: Failure, requestId: string): JsonObject {
 }
 
 /**
- * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the
- * HTTP/1.1 connection is closed after the answer. If the body was not read to its end, the HTTP/2 stream is closed.
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the HTTP/1.1
+ * connection is closed after the response. If the body was not read completely, the HTTP/2 stream is closed.
  */
 export function sendFailure(
   request: HttpRequest,
@@ -52,7 +52,7 @@ export function sendFailure(
 ): void {
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
-  // A body that is not read would stay in memory until the answer is read.
+  // A body that is not read would stay in memory until the response is read.
   request.resume();
 }
 
@@ -89,7 +89,7 @@ function sendJson(
 }
 
 /**
- * HTTP/1.1 and HTTP/2 responses take the same arguments, but their types differ. Headers go in one call, which costs less than a
+ * HTTP/1.1 and HTTP/2 responses accept the same arguments, but their types differ. Headers are written in one call, which costs less than a
  * `setHeader` for each (bench/micro.ts).
  */
 function writeHead(response: HttpResponse, status: number, headers: Record<string, string | number>): void {

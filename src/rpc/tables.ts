@@ -1,5 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
+import { ActorLimitsService } from "../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
 import { HoldersService } from "../../gen/keywright/v2alpha1/holders_service_pb.ts";
 import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Interceptor } from "../call/call.ts";
@@ -10,6 +12,8 @@ import { createSelfInspect, type SelfInspectOptions } from "../service/self-insp
 import { refuseSuspended, refuseSuspendedMany } from "../service/suspension.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
 import { createViolationsOf } from "../validation/violations.ts";
+import { actorLimitImplementationsOf } from "./actor-limits/routes.ts";
+import { whoAmI } from "./callers/who-am-i.ts";
 import type { DeriveRpcOptions } from "./derive-token.ts";
 import { holderImplementationsOf } from "./holders/routes.ts";
 import { currentTenant } from "./interceptors/current-tenant.ts";
@@ -49,10 +53,13 @@ export function createMethods({ directory, keyPrefixes, outer, verifyOptions, se
   });
   const { reportUnanswered } = verification;
   const ofHolders = holderImplementationsOf({ ...selfService, service, inspect: createSelfInspect(verifyOptions), reportUnanswered });
-  const ofTenants = tenantImplementationsOf({ tenants: { keys: service, directory }, usedPrefixes });
+  const tenants = { keys: service, directory };
+  const ofTenants = tenantImplementationsOf({ tenants, usedPrefixes });
   return new Map([
     ...createMethodTable(ApiKeysService, ofKeys, interceptors),
     ...createMethodTable(HoldersService, ofHolders, interceptors),
+    ...createMethodTable(ActorLimitsService, actorLimitImplementationsOf(tenants), interceptors),
+    ...createMethodTable(CallersService, { adminWhoAmI: whoAmI }, interceptors),
     ...createMethodTable(TenantsService, ofTenants, interceptors),
   ]);
 }

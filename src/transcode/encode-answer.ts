@@ -3,7 +3,7 @@ import type { EncodedAnswer } from "../http/json-answer.ts";
 import { writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
 
-/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON. */
+/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON form. */
 export function encodeAnswer(route: Route, message: Message): EncodedAnswer {
   const { status, location } = route.success;
   return { status, location: location?.(message), text: status === 204 ? "" : responseText(route, message) };

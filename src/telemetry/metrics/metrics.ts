@@ -4,7 +4,7 @@ import { processMetrics } from "./process-metrics.ts";
 import { createRegistry, type Registry } from "./registry.ts";
 
 /**
- * All metrics. Labels take values of short lists only: names of methods, codes, levels; never a key, an actor or an address.
+ * All metrics. Labels take values only from short lists, such as names of methods, codes and levels; never a key, an actor or an address.
  */
 export function createMetrics(version: string) {
   const registry = createRegistry();

@@ -10,7 +10,7 @@ export interface TracesOptions {
   readonly metrics: Metrics | null;
 }
 
-/** Null if the environment does not ask for traces; OpenTelemetry is then not loaded. */
+/** Returns null if the environment does not enable traces; OpenTelemetry is then not loaded. */
 export async function openTraces({ environment, version, log, metrics }: TracesOptions): Promise<Traces | null> {
   const settings = traceSettings(environment);
   if (settings === null) return null;
