@@ -58,7 +58,7 @@ async function serve(
   const app = await createApp(config, secrets, log, version);
   const { url, metricsUrl } = await app.listen(worker === null ? config.metrics : null);
   const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
-  const reload = createReload({ app, log, environment: process.env, readFile, generatedTokens });
+  const { reload } = createReload({ app, log, environment: process.env, readFile, generatedTokens });
   process.on("SIGHUP", reload);
   if (worker !== null) {
     const close = closeOnSignal({ close: () => app.close().finally(() => worker.sendLastMetrics(app)) }, log);

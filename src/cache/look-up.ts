@@ -1,4 +1,5 @@
 import type { KeyRecord } from "../core/key.ts";
+import { isSettingRecordId } from "../core/setting-record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import type { CacheEntry } from "../ports/record-cache.ts";
@@ -31,6 +32,9 @@ export interface LookUpOptions {
 }
 
 export function createLookUp({ store, processLevel, sharedLevel, trust, clock, lives, observe }: LookUpOptions): LookUp {
+  /** Every insert of a setting is announced, unlike that of an issued key. So its absence may be believed as long as a record. */
+  const settingLives = { ...lives, negativeCacheTtlMs: lives.cacheTtlMs };
+
   const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> => {
     const records = keyIds.length === 1 ? [await store.get(tenant, keyIds[0] as string)] : await store.getMany(tenant, keyIds);
     if (observe !== undefined) for (const record of records) observe("store", record === null ? "miss" : "hit");
@@ -47,7 +51,7 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     );
     for (const [index, flight] of wanted.entries()) {
       const record = records[index] ?? null;
-      const entry = entryOf(lives, record, record?.revision ?? 0, askedMs);
+      const entry = entryOf(isSettingRecordId(flight.keyId) ? settingLives : lives, record, record?.revision ?? 0, askedMs);
       processLevel.keep(flight, tenant, entry);
       sharedLevel.fill(generation, flight, tenant, entry);
       flight.land({ record, outcome });

@@ -39,7 +39,7 @@ export function openCallers({ config, secrets, log, clock, monotonicMs }: Given,
 }
 
 /** Limits on refused calls in the audit trail. */
-const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
+const refusalBounds = { maxPerMinute: 10, maxCounts: 1000, maxBuffered: 1000 };
 
 export interface AdmissionParts {
   readonly callers: CurrentCallers;

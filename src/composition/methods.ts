@@ -8,6 +8,7 @@ import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import { services } from "../rpc/methods.ts";
 import { createMethods, type TableOptions } from "../rpc/tables.ts";
+import { createActorLimits } from "../service/actor-limits.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { createUsageRecorder, type UsageRecorder } from "../service/usage-recorder.ts";
 import { createVerify } from "../service/verify.ts";
@@ -82,8 +83,21 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
   const reportUnanswered = (error: unknown) => log.error({ error }, "credentials of a batch could not be verified");
   const { derivedTokens, clockSkewMs } = config;
-  const { reader } = storage;
-  const options = { credentials, tokens, derivedTokens, clockSkewMs, reader, usage, rateLimiter, guesses, clock, reportUnanswered };
+  const { reader, cache, tenants } = storage;
+  const actorLimits = createActorLimits({ cache, settings: tenants.settings });
+  const options = {
+    credentials,
+    tokens,
+    derivedTokens,
+    clockSkewMs,
+    reader,
+    usage,
+    rateLimiter,
+    actorLimits,
+    guesses,
+    clock,
+    reportUnanswered,
+  };
   return {
     verification: {
       verify: telemetry.verify(createVerify(options)),

@@ -10,8 +10,8 @@ export const maxAnswerBytes = 4 * 1024 * 1024 - 8192;
 
 /** Bytes of a field besides its text: a tag of up to two bytes and a length of up to three. */
 const overheadBytes = 5;
-/** Status, visibility, times, rate limit, and their tags. */
-const fixedBytes = 256;
+/** Status, visibility, times, rate limits, and their tags. */
+const fixedBytes = 384;
 const numberBytes = 9;
 
 /** Fields of a record that `fixedBytes` covers, and fields that are not in a response. */

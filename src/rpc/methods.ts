@@ -1,4 +1,5 @@
 import type { MessageShape } from "@bufbuild/protobuf";
+import { ActorLimitsService } from "../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
 import { HoldersService } from "../../gen/keywright/v2alpha1/holders_service_pb.ts";
@@ -7,9 +8,13 @@ import type { Role } from "../core/role.ts";
 import { type BodyBounds, batchImportBody, batchVerifyBody, publicBody, usualBody } from "./body-bounds.ts";
 
 /** All services on the method table. */
-export const services = [ApiKeysService, TenantsService, HoldersService, CallersService] as const;
+export const services = [ApiKeysService, TenantsService, HoldersService, ActorLimitsService, CallersService] as const;
 
-type Methods = typeof ApiKeysService.method & typeof TenantsService.method & typeof HoldersService.method & typeof CallersService.method;
+type Methods = typeof ApiKeysService.method &
+  typeof TenantsService.method &
+  typeof HoldersService.method &
+  typeof ActorLimitsService.method &
+  typeof CallersService.method;
 export type MethodName = keyof Methods;
 
 /** Who may call a method: anyone, every known caller, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
@@ -71,6 +76,9 @@ export const methodRows = {
   adminListAuditEvents: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
   selfInspect: { access: "public", success: ok, body: publicBody, effect: "read", hasSecret: false },
   batchSelfRevoke: { access: "public", success: ok, body: publicBody, effect: "change", hasSecret: false },
+  adminSetActorLimit: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminRemoveActorLimit: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminListActorLimits: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminWhoAmI: { access: "caller", success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminCreateTenant: { access: admins, success: created(tenantPath), body: usualBody, effect: "change", hasSecret: false },
   adminGetTenant: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },

@@ -1,6 +1,6 @@
 import type { Call } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
-import type { Verified } from "../service/judge.ts";
+import type { KeyLimit, Verified } from "../service/judge.ts";
 
 /** The largest integer of structured fields (RFC 9651). */
 const maxInteger = 999_999_999_999_999n;
@@ -10,11 +10,15 @@ const maxInteger = 999_999_999_999_999n;
  * reached. Every protocol sends them as leading metadata. There is no partition key, because it would name the key. A batch has no such
  * headers, because it is about many keys.
  */
-export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { limit, retryAfterMs }: Verified): void {
-  if (limit !== undefined) {
-    const { policy, remaining, resetAfterMs } = limit;
-    call.setResponseHeader("ratelimit-policy", `"key";q=${atMost(policy.quota)};w=${wholeSeconds(policy.windowMs)}`);
-    call.setResponseHeader("ratelimit", `"key";r=${atMost(remaining)};t=${wholeSeconds(resetAfterMs)}`);
+export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { limit, actorLimit, retryAfterMs }: Verified): void {
+  if (actorLimit !== undefined) {
+    const both = [...(limit === undefined ? [] : [headersOf("key", limit)]), headersOf("actor", actorLimit)];
+    call.setResponseHeader("ratelimit-policy", both.map(({ policy }) => policy).join(", "));
+    call.setResponseHeader("ratelimit", both.map(({ left }) => left).join(", "));
+  } else if (limit !== undefined) {
+    const { policy, left } = headersOf("key", limit);
+    call.setResponseHeader("ratelimit-policy", policy);
+    call.setResponseHeader("ratelimit", left);
   }
   if (typeof retryAfterMs === "number") setRetryAfter(call, retryAfterMs);
 }
@@ -28,6 +32,13 @@ export function refuseFor(call: Pick<Call, "setResponseHeader">, retryAfterMs: n
   if (retryAfterMs === null) return;
   setRetryAfter(call, retryAfterMs);
   throw new Failure("TOO_MANY_CALLS", message === undefined ? {} : { message });
+}
+
+function headersOf(name: string, { policy, remaining, resetAfterMs }: KeyLimit) {
+  return {
+    policy: `"${name}";q=${atMost(policy.quota)};w=${wholeSeconds(policy.windowMs)}`,
+    left: `"${name}";r=${atMost(remaining)};t=${wholeSeconds(resetAfterMs)}`,
+  };
 }
 
 function atMost(units: bigint): bigint {

@@ -1,3 +1,4 @@
+import { ActorLimitsService } from "../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
 import { HoldersService } from "../../gen/keywright/v2alpha1/holders_service_pb.ts";
@@ -10,6 +11,7 @@ import { createSelfInspect, type SelfInspectOptions } from "../service/self-insp
 import { refuseSuspended, refuseSuspendedMany } from "../service/suspension.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { Validation } from "../validation/violations.ts";
+import { actorLimitImplementationsOf } from "./actor-limits/routes.ts";
 import { whoAmI } from "./callers/who-am-i.ts";
 import type { DeriveRpcOptions } from "./derive-token.ts";
 import { holderImplementationsOf } from "./holders/routes.ts";
@@ -57,10 +59,12 @@ export function createMethods({
   });
   const { reportUnanswered } = verification;
   const ofHolders = holderImplementationsOf({ ...selfService, service, inspect: createSelfInspect(verifyOptions), reportUnanswered });
-  const ofTenants = tenantImplementationsOf({ tenants: { keys: service, directory }, usedPrefixes });
+  const tenants = { keys: service, directory };
+  const ofTenants = tenantImplementationsOf({ tenants, usedPrefixes });
   return new Map([
     ...createMethodTable(ApiKeysService, ofKeys, interceptors),
     ...createMethodTable(HoldersService, ofHolders, interceptors),
+    ...createMethodTable(ActorLimitsService, actorLimitImplementationsOf(tenants), interceptors),
     ...createMethodTable(CallersService, { adminWhoAmI: whoAmI }, interceptors),
     ...createMethodTable(TenantsService, ofTenants, interceptors),
   ]);

@@ -10,7 +10,7 @@ export const suspendable = "acme";
 export const suspendableKeyId = tenantRecordId(suspendable);
 
 const unset = { displayName: "", hosts: [], keyPrefix: "", issuer: "", defaultTtlMs: null, maxTtlMs: null, maxKeys: null };
-const attributes = { ...unset, failedVerifyLimit: null, auditRetentionMs: null };
+const attributes = { ...unset, failedVerifyLimit: null, actorRateLimitPolicy: null, auditRetentionMs: null };
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
 
 /** Suspends or resumes the tenant. Creates it if it does not exist. */
