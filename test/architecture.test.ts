@@ -68,6 +68,7 @@ interface Import {
   readonly target: string;
   readonly isPackage: boolean;
   readonly isTypeOnly: boolean;
+  readonly isDynamic: boolean;
 }
 
 const root = resolve(import.meta.dirname, "..");
@@ -84,10 +85,11 @@ function importsOf(file: string): Import[] {
   const code = texts.get(file) as string;
   const statements = [...code.matchAll(/^(?:import|export)\s+(type\s)?(?:[^;"']*?\sfrom\s+)?["']([^"']+)["']/gm)];
   const dynamic = [...code.matchAll(/\bimport\(\s*()["']([^"']+)["']/g)];
-  return [...statements, ...dynamic].map(([, type, specifier = ""]) => {
+  return [...statements, ...dynamic].map((found) => {
+    const [, type, specifier = ""] = found;
     const isPackage = !specifier.startsWith(".");
     const target = isPackage ? specifier : relative(root, resolve(root, dirname(file), specifier)).replaceAll("\\", "/");
-    return { file, target, isPackage, isTypeOnly: type !== undefined && type !== "" };
+    return { file, target, isPackage, isTypeOnly: type !== undefined && type !== "", isDynamic: dynamic.includes(found) };
   });
 }
 
@@ -105,8 +107,10 @@ test("the import lines are found", () => {
   // Otherwise the other tests would pass if nothing was read.
   expect(files.length).toBeGreaterThan(40);
   expect(imports.length).toBeGreaterThan(files.length);
-  expect(imports).toContainEqual({ file: "src/config/load.ts", target: "src/config/problems.ts", isPackage: false, isTypeOnly: false });
-  expect(imports).toContainEqual({ file: "src/config/config.ts", target: "src/core/credential.ts", isPackage: false, isTypeOnly: true });
+  const own = { isPackage: false, isTypeOnly: false, isDynamic: false };
+  expect(imports).toContainEqual({ ...own, file: "src/config/load.ts", target: "src/config/problems.ts" });
+  expect(imports).toContainEqual({ ...own, file: "src/config/config.ts", target: "src/core/credential.ts", isTypeOnly: true });
+  expect(imports).toContainEqual({ ...own, file: "src/adapters/open.ts", target: "src/adapters/redis/open.ts", isDynamic: true });
 });
 
 test("imports go only in allowed directions", () => {
@@ -159,6 +163,21 @@ test("only the traces import OpenTelemetry, and it is loaded only if traces are 
   const loading = imports.filter(({ target }) => loaders.includes(target)).map(({ file }) => file);
   expect(loading).toEqual(["src/telemetry/traces/open.ts", "src/telemetry/traces/otlp.ts"]);
   expect(texts.get("src/telemetry/traces/open.ts")).toContain('await import("./otlp.ts")');
+});
+
+/** What only some settings or some calls need, and what would be half of a start (bench/start.ts). */
+const loadedLater = ["mongodb", "ioredis", "@bufbuild/protovalidate"];
+
+test("drivers and the validator are loaded when they are needed, not at the start", () => {
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const item of imports) if (item.file === file && !item.isTypeOnly && !item.isDynamic) visit(item.target);
+  };
+  visit("src/main.ts");
+  expect(reached).toContain("src/adapters/sqlite/key-store.ts");
+  expect([...reached].filter((target) => loadedLater.includes(target) || target.startsWith("@opentelemetry/"))).toEqual([]);
 });
 
 test("folders that may import only types do so", () => {

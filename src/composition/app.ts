@@ -64,7 +64,7 @@ async function compose(given: Given): Promise<App> {
     tenants: { directory },
   } = storage;
   const methods = createAppMethods(given, storage, tokenKeys, telemetry);
-  const { tokens, usage } = methods;
+  const { tokens, usage, warmUp } = methods;
 
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
@@ -95,7 +95,7 @@ async function compose(given: Given): Promise<App> {
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
-  await startUpkeep({ log, closing, usage, refusals, trust, directory });
+  await startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp });
   closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));
