@@ -97,7 +97,7 @@ function createField(token: string): Field {
     contenders,
     async json(name, child, credential, more = {}, path = jsonPath) {
       if (!isWanted(name)) return;
-      const load = await http1Load(child.port, http1Request(path, token, { credential }, more), 200, connections);
+      const load = await http1Load(child.port, [http1Request(path, token, { credential }, more)], 200, connections);
       add(name, name.startsWith("observed") ? plainName : bareHttpName, child, load);
     },
     async grpc(name, child, credential, answer, more = []) {

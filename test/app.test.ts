@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { openStore } from "../src/adapters/open.ts";
-import { createApp } from "../src/app.ts";
+import { createApp } from "../src/composition/app.ts";
 import type { Parts } from "../src/composition/given.ts";
 import { completeSecrets } from "../src/config/bootstrap.ts";
 import { loadConfig } from "../src/config/load.ts";

@@ -1,9 +1,9 @@
 import { hash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type App, createApp } from "../src/app.ts";
+import { type App, createApp } from "../src/composition/app.ts";
+import { createReload, type Reload } from "../src/composition/reload.ts";
 import { completeSecrets } from "../src/config/bootstrap.ts";
 import { loadConfig } from "../src/config/load.ts";
-import { createReload, type Reload } from "../src/reload.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { audience, startProvider, type TestProvider } from "./support/oidc-provider.ts";
 import { token } from "./support/role-tokens.ts";

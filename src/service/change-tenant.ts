@@ -23,6 +23,8 @@ export interface TenantService {
 }
 
 const maxAttempts = 50;
+/** Each is compared with in the verification of a key. */
+const maxRetiredPrefixes = 20;
 
 /** Attributes of tenants by their names in proto: what an update mask may name, and how the audit trail calls them. */
 export const tenantAttributeFields = {
@@ -65,7 +67,11 @@ export async function updateTenant(
     const { keyPrefix = tenant.keyPrefix } = attributes;
     const isReplaced = keyPrefix !== tenant.keyPrefix && tenant.keyPrefix !== "";
     const retired = isReplaced ? [...tenant.retiredPrefixes, tenant.keyPrefix] : tenant.retiredPrefixes;
-    return { ...attributes, retiredPrefixes: retired.filter((prefix, index) => prefix !== keyPrefix && retired.indexOf(prefix) === index) };
+    const retiredPrefixes = retired.filter((prefix, index) => prefix !== keyPrefix && retired.indexOf(prefix) === index);
+    if (retiredPrefixes.length > maxRetiredPrefixes) {
+      throw invalidField("tenant.key_prefix", `cannot be replaced more than ${maxRetiredPrefixes} times, as all of them still verify`);
+    }
+    return { ...attributes, retiredPrefixes };
   });
 }
 

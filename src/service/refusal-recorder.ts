@@ -1,7 +1,9 @@
 import type { AuditEvent, Origin } from "../core/audit.ts";
+import { minuteMs } from "../core/time-units.ts";
 import type { Reason } from "../error/table.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import { auditEvent } from "./audit.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
@@ -28,10 +30,9 @@ export interface RefusalRecorderOptions {
   readonly maxCounts: number;
   /** Maximum events in the buffer while the store does not answer. */
   readonly maxBuffered: number;
-  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+  readonly log: Pick<Log, "warn">;
 }
 
-const minuteMs = 60_000;
 /** No name of a caller has a space at its beginning. */
 const othersKey = " others";
 

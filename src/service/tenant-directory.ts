@@ -1,6 +1,14 @@
 import type { TrustedCache } from "../cache/trusted-cache.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { defaultTenant, type Tenant, tenantIdOfRecordId, tenantOfRecord, tenantRecordId, unchangedTenant } from "../core/tenant.ts";
+import {
+  defaultTenant,
+  isTenantId,
+  type Tenant,
+  tenantIdOfRecordId,
+  tenantOfRecord,
+  tenantRecordId,
+  unchangedTenant,
+} from "../core/tenant.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import { createTenantIndex } from "./tenant-index.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
@@ -85,6 +93,8 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   return {
     current(tenantId) {
       if (tenantId === defaultTenant && !index.has(defaultTenant)) return unchangedDefault;
+      // Another text could name the record of a tenant and not be its id.
+      if (!isTenantId(tenantId)) return null;
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return see(settings, tenantId, entry.record);
