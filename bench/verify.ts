@@ -43,6 +43,9 @@ const rpcPath = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 /** The contender with which the other observed ones are compared. */
 const plainName = "observed: nothing";
 
+const bareHttpName = "bare node:http";
+const bareHttp2Name = "bare node:http2";
+
 /** A limit that is enforced in each verification but never reached. */
 const neverReached = { rate_limit_policy: { quota: "1000000000", window: "3600s" } };
 
@@ -59,91 +62,119 @@ try {
 async function measure(): Promise<void> {
   const keywright = await start("../src/main.ts", [], { KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: dataDir, KEYWRIGHT_LOG_LEVEL: "info" });
   const token = (await readFile(join(dataDir, "admin-token"), "utf8")).trim();
+  const field = createField(token);
+  await addOwn(field, keywright, token);
+  if (["Redis, cached", "Redis, cached, limit"].some(isWanted)) await addShared(field, token);
+  if (wanted.startsWith("observed")) await addObserved(field, token);
+
+  console.info("warming up");
+  await warmUp(field.contenders.map(({ load }) => load));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const contender of field.contenders) await measureSlice(contender);
+  }
+  for (const { load } of field.contenders) load.close();
+  print(field.contenders);
+}
+
+function isWanted(name: string): boolean {
+  return name.startsWith("bare") || name.includes(wanted);
+}
+
+type Headers = readonly (readonly [string, string])[];
+
+/** The contenders, those that are wanted. `answer`: what the server answers to this credential, as JSON. */
+interface Field {
+  readonly contenders: Contender[];
+  json(name: string, child: Child, credential: string, more?: Readonly<Record<string, string>>, path?: string): Promise<void>;
+  grpc(name: string, child: Child, credential: string, answer: string, more?: Headers): Promise<void>;
+}
+
+function createField(token: string): Field {
+  const contenders: Contender[] = [];
+  const add = (name: string, bare: string, child: Child, load: Load) =>
+    contenders.push({ name, ...(name === bare ? {} : { bare }), child, load, perSecond: [], cpuMicroseconds: [] });
+  return {
+    contenders,
+    async json(name, child, credential, more = {}, path = jsonPath) {
+      if (!isWanted(name)) return;
+      const load = await http1Load(child.port, [http1Request(path, token, { credential }, more)], 200, connections);
+      add(name, name.startsWith("observed") ? plainName : bareHttpName, child, load);
+    },
+    async grpc(name, child, credential, answer, more = []) {
+      if (!isWanted(name)) return;
+      const message = toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
+      const answerLength = 5 + protobufLength(answer);
+      const load = await http2Load(child.port, [...grpcHeaders(token), ...more], envelope(message), answerLength, http2Width);
+      add(name, bareHttp2Name, child, load);
+    },
+  };
+}
+
+/** One process with SQLite, by protocol and by what happens to the credential, and the bare servers that answer the same bytes. */
+async function addOwn(field: Field, keywright: Child, token: string): Promise<void> {
   const [valid, expired] = [await issue(keywright.port, token, {}), await issue(keywright.port, token, { ttl: "1s" })];
   const forged = valid.slice(0, -1) + (valid.endsWith("A") ? "B" : "A");
   await new Promise((wake) => setTimeout(wake, 1100));
+  const answerTo = (credential: string) => post(keywright.port, jsonPath, token, { credential });
+  const answer = await answerTo(valid);
+  const bareHttp = await start("bare-http.ts", [answer], {});
+  const bareHttp2 = await start("bare-http2.ts", [String(protobufLength(answer))], {});
+  console.info(`start of the process to listening: ${startOf(keywright)}; bare node:http ${startOf(bareHttp)}`);
+  await field.json(bareHttpName, bareHttp, valid);
+  await field.json("JSON/HTTP, cached", keywright, valid);
+  await field.json("JSON/HTTP, cached, limit", keywright, await issue(keywright.port, token, neverReached));
+  await field.json("JSON/HTTP, no-store", keywright, valid, { "cache-control": "no-store" });
+  await field.json("JSON/HTTP, forged", keywright, forged);
+  await field.json("JSON/HTTP, expired", keywright, expired);
+  await field.json("Connect JSON, cached", keywright, valid, {}, rpcPath);
+  await field.grpc(bareHttp2Name, bareHttp2, valid, answer);
+  await field.grpc("gRPC, cached", keywright, valid, answer);
+  await field.grpc("gRPC, no-store", keywright, valid, answer, [["cache-control", "no-store"]]);
+  await field.grpc("gRPC, forged", keywright, forged, await answerTo(forged));
+  await field.grpc("gRPC, expired", keywright, expired, await answerTo(expired));
+}
 
-  const answers = new Map<string, string>();
-  for (const credential of [valid, forged, expired]) answers.set(credential, await post(keywright.port, jsonPath, token, { credential }));
-  const bareHttp = await start("bare-http.ts", [answers.get(valid) ?? ""], {});
-  const bareHttp2 = await start("bare-http2.ts", [String(protobufLength(answers.get(valid) ?? ""))], {});
-  console.info(
-    `start of the process to listening: ${keywright.startMs.toFixed(0)} ms (${keywright.startCpuMs.toFixed(0)} ms CPU); bare node:http ${bareHttp.startMs.toFixed(0)} ms (${bareHttp.startCpuMs.toFixed(0)} ms CPU)`,
-  );
+function startOf({ startMs, startCpuMs }: Child): string {
+  return `${startMs.toFixed(0)} ms (${startCpuMs.toFixed(0)} ms CPU)`;
+}
 
-  const contenders: Contender[] = [];
-  const isWanted = (name: string) => name.startsWith("bare") || name.includes(wanted);
-  const json = async (name: string, child: Child, credential: string, more: Record<string, string> = {}, path = jsonPath) => {
-    if (!isWanted(name)) return;
-    const load = await http1Load(child.port, http1Request(path, token, { credential }, more), 200, connections);
-    const bare = name.startsWith("observed") ? plainName : "bare node:http";
-    contenders.push({ name, ...(name === bare ? {} : { bare }), child, load, perSecond: [], cpuMicroseconds: [] });
+/** A process with Redis. */
+async function addShared(field: Field, token: string): Promise<void> {
+  const { redis, settings } = await startBackends(dataDir, token, resources);
+  const folder = { KEYWRIGHT_DATA_DIR: join(dataDir, "shared") };
+  const shared = await start("../src/main.ts", [], { ...settings, ...folder, KEYWRIGHT_CACHE: redis.uri });
+  await field.json("Redis, cached", shared, await issue(shared.port, token, {}));
+  await field.json("Redis, cached, limit", shared, await issue(shared.port, token, neverReached));
+}
+
+/** Processes with one observer each, and one without. */
+async function addObserved(field: Field, token: string): Promise<void> {
+  const sink = await start("otlp-sink.ts", [], {});
+  const traced = (ratio: string) => ({
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.port}`,
+    OTEL_TRACES_SAMPLER: "traceidratio",
+    OTEL_TRACES_SAMPLER_ARG: ratio,
+  });
+  const observed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    [plainName]: {},
+    "observed: metrics": { KEYWRIGHT_METRICS_PORT: "0" },
+    "observed: traces 1 %": traced("0.01"),
+    "observed: traces 100 %": traced("1"),
+    "observed: logs 1 %": { KEYWRIGHT_LOG_SAMPLING: "0.01" },
   };
-  const grpc = async (name: string, child: Child, credential: string, more: [string, string][] = []) => {
-    if (!isWanted(name)) return;
-    const message = toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
-    const answerLength = 5 + protobufLength(answers.get(credential) ?? "");
-    const load = await http2Load(child.port, [...grpcHeaders(token), ...more], envelope(message), answerLength, http2Width);
-    contenders.push({ name, ...(child === bareHttp2 ? {} : { bare: "bare node:http2" }), child, load, perSecond: [], cpuMicroseconds: [] });
-  };
-  await json("bare node:http", bareHttp, valid);
-  await json("JSON/HTTP, cached", keywright, valid);
-  await json("JSON/HTTP, cached, limit", keywright, await issue(keywright.port, token, neverReached));
-  await json("JSON/HTTP, no-store", keywright, valid, { "cache-control": "no-store" });
-  await json("JSON/HTTP, forged", keywright, forged);
-  await json("JSON/HTTP, expired", keywright, expired);
-  await json("Connect JSON, cached", keywright, valid, {}, rpcPath);
-  await grpc("bare node:http2", bareHttp2, valid);
-  await grpc("gRPC, cached", keywright, valid);
-  await grpc("gRPC, no-store", keywright, valid, [["cache-control", "no-store"]]);
-  await grpc("gRPC, forged", keywright, forged);
-  await grpc("gRPC, expired", keywright, expired);
-
-  if (["Redis, cached", "Redis, cached, limit"].some(isWanted)) {
-    const { redis, settings } = await startBackends(dataDir, token, resources);
-    const shared = await start("../src/main.ts", [], {
-      ...settings,
-      KEYWRIGHT_DATA_DIR: join(dataDir, "shared"),
-      KEYWRIGHT_CACHE: redis.uri,
-    });
-    await json("Redis, cached", shared, await issue(shared.port, token, {}));
-    await json("Redis, cached, limit", shared, await issue(shared.port, token, neverReached));
+  for (const [name, settings] of Object.entries(observed)) {
+    const folder = { KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: join(dataDir, name.replaceAll(/\W/g, "")) };
+    const child = await start("../src/main.ts", [], { ...folder, KEYWRIGHT_ADMIN_TOKEN: token, ...settings });
+    await field.json(name, child, await issue(child.port, token, {}));
   }
+}
 
-  if (wanted.startsWith("observed")) {
-    const sink = await start("otlp-sink.ts", [], {});
-    const traced = (ratio: string) => ({
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.port}`,
-      OTEL_TRACES_SAMPLER: "traceidratio",
-      OTEL_TRACES_SAMPLER_ARG: ratio,
-    });
-    const observed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-      [plainName]: {},
-      "observed: metrics": { KEYWRIGHT_METRICS_PORT: "0" },
-      "observed: traces 1 %": traced("0.01"),
-      "observed: traces 100 %": traced("1"),
-      "observed: logs 1 %": { KEYWRIGHT_LOG_SAMPLING: "0.01" },
-    };
-    for (const [name, settings] of Object.entries(observed)) {
-      const folder = { KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: join(dataDir, name.replaceAll(/\W/g, "")) };
-      const child = await start("../src/main.ts", [], { ...folder, KEYWRIGHT_ADMIN_TOKEN: token, ...settings });
-      await json(name, child, await issue(child.port, token, {}));
-    }
-  }
-
-  console.info("warming up");
-  await warmUp(contenders.map(({ load }) => load));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const contender of contenders) {
-      const cpuBefore = cpuMicroseconds(contender.child.pid);
-      const begunMs = performance.now();
-      const requests = await contender.load.run(sliceMs);
-      contender.perSecond.push((requests / (performance.now() - begunMs)) * 1000);
-      contender.cpuMicroseconds.push((cpuMicroseconds(contender.child.pid) - cpuBefore) / requests);
-    }
-  }
-  for (const { load } of contenders) load.close();
-  print(contenders);
+async function measureSlice(contender: Contender): Promise<void> {
+  const cpuBefore = cpuMicroseconds(contender.child.pid);
+  const begunMs = performance.now();
+  const requests = await contender.load.run(sliceMs);
+  contender.perSecond.push((requests / (performance.now() - begunMs)) * 1000);
+  contender.cpuMicroseconds.push((cpuMicroseconds(contender.child.pid) - cpuBefore) / requests);
 }
 
 /**

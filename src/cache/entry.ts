@@ -9,8 +9,8 @@ export interface EntryLives {
 }
 
 /**
- * The cache entry for what the store returned. The deadline counts from the moment before the store was asked, so that the older of two records
- * of a key never outlives the newer one.
+ * Makes the cache entry for what the store returned. The deadline counts from the moment before the store was asked, so that the older of
+ * two records of a key never outlives the newer one.
  */
 export function entryOf(lives: EntryLives, record: KeyRecord | null, revision: number, askedMs: number): CacheEntry {
   const isNegative = record === null && revision === 0;

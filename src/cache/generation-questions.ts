@@ -3,7 +3,7 @@ import type { KnownGeneration } from "./known-generation.ts";
 import type { OutageJudgements } from "./outage-judgements.ts";
 import type { StoreContact } from "./store-contact.ts";
 
-/** Questions to the store that this process learns from. */
+/** Questions to the store from which this process learns the generation. */
 export interface GenerationQuestions {
   read(): Promise<CacheGeneration>;
   /** Begins the generation after `from`. */

@@ -2,22 +2,25 @@ import type { CacheGeneration } from "../ports/cache-generation.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import { beatIdOf } from "./beat-id.ts";
 
-/** Heartbeats of this process through the shared cache. One that came round proves that every change published before it was heard. */
+/** Heartbeats of this process through the shared cache. One that returns proves that every change published before it was received. */
 export interface Heartbeats {
   /** Sends one, if there is a shared cache to send it through. */
   send(generation: CacheGeneration): void;
-  /** One of this process came round if it sent this id. It proves something only if it came through the generation's own server. */
+  /**
+   * Handles a heartbeat. It has returned if this process sent this id. It proves something only if it came through the generation's own
+   * server.
+   */
   heard(beatId: string, isThroughOwnServer: boolean): void;
-  /** The age of what the last one proved. Infinity if it proves nothing any more. */
+  /** Returns the age of the last proof; Infinity if it is no longer valid. */
   proofAgeMs(nowMs: number): number;
-  /** Messages may be missing: what was proved so far does not count. */
+  /** Messages may be missing: the existing proof is no longer valid. */
   forgetProof(): void;
 }
 
 export interface HeartbeatsOptions {
   readonly shared: SharedCache;
   readonly monotonicMs: () => number;
-  /** How long a heartbeat proves something after it was sent. */
+  /** How long a heartbeat is a proof after it was sent. */
   readonly leaseMs: number;
   readonly createBeatId: () => string;
 }
@@ -47,5 +50,5 @@ export function createHeartbeats({ shared, monotonicMs, leaseMs, createBeatId }:
   };
 }
 
-/** For a process without a shared cache: no other process announces anything that it could miss. */
+/** For a process without a shared cache: it cannot miss an announcement of another process. */
 export const noHeartbeats: Heartbeats = { send() {}, heard() {}, proofAgeMs: () => 0, forgetProof() {} };

@@ -1,21 +1,21 @@
 import type { CacheGeneration } from "../ports/cache-generation.ts";
 
-/** The newest generation that this process has heard of. */
+/** The newest generation that this process knows. */
 export interface KnownGeneration {
-  /** Null before the first answer of the store. */
+  /** Null before the store's first answer. */
   readonly current: CacheGeneration | null;
-  /** When the store was asked that last confirmed it; -Infinity if it never did. */
+  /** When the question was asked that last confirmed it; -Infinity if it was never confirmed. */
   readonly confirmedMs: number;
   readonly epoch: number;
-  /** Returns true if this is a newer one. Everything that was cached under the older one is then in doubt. */
+  /** Returns true if the generation is newer. Then everything cached under the older one is in doubt. */
   moveTo(generation: CacheGeneration): boolean;
-  /** The store named this generation when it was asked at this moment. */
+  /** Records that the store named this generation when it was asked at this moment. */
   confirm(generation: CacheGeneration, askedMs: number): void;
   /** Puts everything that was cached in doubt. */
   doubt(): void;
 }
 
-/** `reset` drops what was cached. It is called before the epoch's new number shows. */
+/** `reset` drops everything cached. It is called before the new epoch is visible. */
 export function createKnownGeneration(reset: () => void): KnownGeneration {
   let current: CacheGeneration | null = null;
   let confirmedMs = Number.NEGATIVE_INFINITY;

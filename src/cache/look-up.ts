@@ -1,4 +1,5 @@
 import type { KeyRecord } from "../core/key.ts";
+import { isSettingRecordId } from "../core/setting-record.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import type { CacheEntry } from "../ports/record-cache.ts";
@@ -11,7 +12,7 @@ import type { CacheTrust } from "./trust.ts";
 
 type Wanted = Flight<ReadAnswer>;
 
-/** The way from the shared cache down to the store. Ends every flight that it is given. Never rejects. */
+/** Looks up keys in the shared cache and then the store. Ends every flight that it is given. Never rejects. */
 export interface LookUp {
   throughCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
   /** Asks only the store. The caches keep the result. */
@@ -31,6 +32,9 @@ export interface LookUpOptions {
 }
 
 export function createLookUp({ store, processLevel, sharedLevel, trust, clock, lives, observe }: LookUpOptions): LookUp {
+  /** Every insert of a setting is announced, unlike that of an issued key. So its absence may be believed as long as a record. */
+  const settingLives = { ...lives, negativeCacheTtlMs: lives.cacheTtlMs };
+
   const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> => {
     const records = keyIds.length === 1 ? [await store.get(tenant, keyIds[0] as string)] : await store.getMany(tenant, keyIds);
     if (observe !== undefined) for (const record of records) observe("store", record === null ? "miss" : "hit");
@@ -47,14 +51,14 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     );
     for (const [index, flight] of wanted.entries()) {
       const record = records[index] ?? null;
-      const entry = entryOf(lives, record, record?.revision ?? 0, askedMs);
+      const entry = entryOf(isSettingRecordId(flight.keyId) ? settingLives : lives, record, record?.revision ?? 0, askedMs);
       processLevel.keep(flight, tenant, entry);
       sharedLevel.fill(generation, flight, tenant, entry);
       flight.land({ record, outcome });
     }
   };
 
-  /** Ends the flights for which a cache has an entry, and returns the rest. `entries` is what one cache has, by index. */
+  /** Ends the flights for which a cache has an entry, and returns the rest. `entries` are the entries of one cache, by index. */
   const answerFromCaches = (tenant: string, wanted: readonly Wanted[], entries: readonly (CacheEntry | undefined)[]): readonly Wanted[] =>
     wanted.filter((flight, index) => {
       const entry = entries[index] ?? processLevel.read("last", tenant, flight.keyId);
@@ -63,9 +67,9 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     });
 
   /**
-   * If the store fails, the caches are asked once more, by the rules of that moment. If this process stood still while the store was lost, its
-   * lease ends before it can know that the store is lost. Until it knows, it may not trust the caches; after that it may. What may be returned
-   * to a call that begins now may also be returned to one that began earlier.
+   * If the store fails, the caches are asked once more, by the rules of that moment. If this process was paused while the store was lost,
+   * its lease ends before it can know that the store is lost. Until it knows, it may not trust the caches; after that it may. What may be
+   * returned to a call that starts now may also be returned to one that started earlier.
    */
   const answerWithoutStore = async (tenant: string, wanted: readonly Wanted[], error: unknown): Promise<void> => {
     await trust.judgeOutage();

@@ -1,16 +1,16 @@
 import type { StoreContact } from "./store-contact.ts";
 
-/** Readers that wait after a failure of the store until its meaning is known. */
+/** Readers that wait after a failure of the store until it is clear what the failure means. */
 export interface OutageJudgements {
-  /** The store is known to be gone, so that nothing has to be waited for. */
+  /** Returns true if the store is known to be lost, so that nothing has to be waited for. */
   isKnown(): boolean;
-  /** Resolves once the store is gone, has answered a later question, or has had its time. */
+  /** Resolves once the store is lost, has answered a later question, or has had enough time. */
   next(): Promise<void>;
   /** Call it after every answer and every tick. */
   settle(): void;
 }
 
-/** By then a lease is over too, in which the store answered last. */
+/** After this many ticks the lease of the store's last answer has ended too. */
 const maxTicks = 6;
 
 /** `isGone`: the store is lost, and its last answer is older than the lease. */

@@ -27,7 +27,7 @@ export interface ProcessLevelOptions {
 export function createProcessLevel({ local, trust, clock, entryTimeMs, hasSharedCache, observe }: ProcessLevelOptions): ProcessLevel {
   const read = (use: LocalUse, tenant: string, keyId: string): CacheEntry | undefined => {
     if (trust.localUse() !== use) return undefined;
-    // A hit, which is nearly every read, does not ask for the mode a second time.
+    // A hit, which is almost every read, does not ask for the mode a second time.
     return local.get(tenant, keyId, clock()) ?? (trust.mode() === "grace" ? local.get(tenant, keyId, entryTimeMs()) : undefined);
   };
 

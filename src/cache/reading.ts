@@ -1,6 +1,6 @@
 import type { KeyRecord } from "../core/key.ts";
 
-/** What a request's Cache-Control asks for (RFC 9111): `no-cache` skips the read, `no-store` the read and the write. */
+/** What a request's Cache-Control requires (RFC 9111): `no-cache` skips the read, `no-store` the read and the write. */
 export type CacheDirective = "none" | "no-cache" | "no-store";
 
 /** Where a result came from, in the terms of Cache-Status (RFC 9211). */
@@ -10,8 +10,8 @@ export type CacheOutcome = "hit" | "miss" | "bypass";
 export type CacheLevel = "process" | "shared" | "store";
 
 /**
- * Called with the outcome of each level that was asked for a key. A hit in the store means that the key exists. A level is bypassed if the request
- * asks for that, if the level cannot be trusted, or if it does not answer.
+ * Called with the outcome of each level that was asked for a key. A hit in the store means that the key exists. A level is bypassed if the
+ * request requires that, if the level cannot be trusted, or if it does not answer.
  */
 export type ObserveRead = (level: CacheLevel, outcome: CacheOutcome) => void;
 

@@ -7,13 +7,13 @@ import type { CacheTrust } from "./trust.ts";
 
 export interface RecordReader {
   /**
-   * Returns the record, from a cache if that can be trusted, else from the store. A promise unless the process knows the record. Rejects
-   * with STORE_UNAVAILABLE.
+   * Returns the record, from a cache if that can be trusted, otherwise from the store. Returns a promise unless the process has the record.
+   * Rejects with STORE_UNAVAILABLE.
    */
   read(tenant: string, keyId: string, directive: CacheDirective): ReadAnswer | Promise<ReadAnswer>;
   /**
-   * The same for up to 1000 keys, in their order: one round trip to each place that has to be asked, and each key's own answer or failure.
-   * Never rejects.
+   * The same for up to 1000 keys, in their order, with one round trip to each level that must be asked. Each key has its own result or
+   * failure. Never rejects.
    */
   readMany(tenant: string, keyIds: readonly string[], directive: CacheDirective): Promise<PromiseSettledResult<ReadAnswer>[]>;
 }
@@ -25,7 +25,7 @@ export interface RecordReaderOptions {
   readonly trust: Pick<CacheTrust, "epoch">;
 }
 
-/** Reads from the process first; what it lacks is looked up, with concurrent misses of one key sharing one look-up. */
+/** Reads from the process first. Misses are looked up, and concurrent misses of one key share one look-up. */
 export function createRecordReader({ processLevel, flights, lookUp, trust }: RecordReaderOptions): RecordReader {
   const lookUpShared = (tenant: string, keyIds: readonly string[]): Promise<ReadAnswer>[] => {
     const { epoch } = trust;
@@ -47,7 +47,7 @@ export function createRecordReader({ processLevel, flights, lookUp, trust }: Rec
     return keyIds.map((_, index) => answers.then((all) => all[index] as ReadAnswer));
   };
 
-  /** Answers for keys that differ, in their order. */
+  /** Returns results for different keys, in their order. */
   const lookUpBy = { none: lookUpShared, "no-cache": lookPastCaches, "no-store": lookUpWithoutTrace } satisfies Record<
     CacheDirective,
     unknown

@@ -6,13 +6,13 @@ export interface AdoptionOptions {
   readonly known: Pick<KnownGeneration, "current">;
   readonly shared: Pick<SharedCache, "cacheId">;
   readonly monotonicMs: () => number;
-  /** How long the generation must name another server before this process begins a new one for its own. */
+  /** How long the generation must name another server before this process begins a generation for its own. */
   readonly identityPatienceMs: number;
 }
 
 /**
- * Begins a generation for a shared cache that is not the current generation's own, since it may have lost writes. Call the function that is
- * returned at every tick.
+ * Begins a generation for a shared cache that is not the current generation's own, because it may have lost writes. Call the returned
+ * function at every tick.
  */
 export function createServerAdoption(options: AdoptionOptions, advance: GenerationQuestions["advance"]): () => Promise<void> {
   const { known, shared, monotonicMs, identityPatienceMs } = options;

@@ -7,8 +7,8 @@ export interface Announced {
 }
 
 /**
- * Begins a generation after a change that was not announced under the current one. See `settle` of CacheTrust. `payDebt` tries again what
- * failed before.
+ * Begins a generation after a change that was not announced under the current one. See `settle` of CacheTrust. `payDebt` retries after an
+ * earlier failure.
  */
 export function createSettlement({ read, advance }: GenerationQuestions): {
   readonly settle: (announced: Announced | null) => Promise<void>;

@@ -12,10 +12,11 @@ export interface SharedLevel {
   /** The generation under which entries can be read and filled now; null if no cache can be trusted. */
   generation(): number | null;
   /**
-   * What there is of each flight's key, which the process then keeps too. Undefined for a miss; an empty list if the cache cannot be trusted.
+   * Returns the entry of each flight's key, which the process then keeps too. Undefined for a miss; an empty list if the cache cannot be
+   * trusted.
    */
   read(tenant: string, flights: readonly Flying[]): Promise<readonly (CacheEntry | undefined)[]>;
-  /** Stores the result of a flight, if it is still valid. `generation` is the one before the store was asked. */
+  /** Stores the result of a flight, if it is still valid. `generation` is the one from before the store was asked. */
   fill(generation: number | null, flight: Flying, tenant: string, entry: CacheEntry): void;
 }
 
@@ -65,7 +66,7 @@ export function createSharedLevel({ shared, trust, processLevel, entryTimeMs, ob
   };
 }
 
-/** For a process that shares no cache. */
+/** For a process without a shared cache. */
 export const noSharedLevel: SharedLevel = {
   generation: () => null,
   read: async () => [],

@@ -1,6 +1,6 @@
 import type { CacheTrust } from "./trust.ts";
 
-/** Trust for a process that has the store to itself: no other process can change a key, so its cache misses no change. */
+/** Trust for a process that is alone on its store: no other process can change a key, so its cache misses no change. */
 export const soleProcessTrust: CacheTrust = {
   mode: () => "leased",
   localUse: () => "first",

@@ -5,15 +5,15 @@ export interface Asked {
 }
 
 /**
- * Knows since when the store has not answered. The store counts as lost three ticks after the last answered question. Time alone would say so
- * too after this process stood still for a while, when the answer is there and has only to be read.
+ * Tracks how long the store has not answered. The store counts as lost three ticks after the last answered question. Elapsed time alone
+ * would also count the store as lost after a pause of this process, when the answer has already arrived and only has to be read.
  */
 export interface StoreContact {
   ask(): Asked;
-  /** The answer counts as the state at the moment of the question. */
+  /** Records an answer, which counts as the state at the moment of the question. */
   answered(asked: Asked): void;
   failed(asked: Asked, error: unknown): void;
-  /** When the latest question was asked that has an answer; -Infinity if none has. */
+  /** When the latest answered question was asked; -Infinity if none was answered. */
   readonly answeredSinceMs: number;
   isLost(): boolean;
   /** The error of the last question to the store, unless a later question was answered. */

@@ -11,7 +11,7 @@ import { createStoreContact, type StoreContact } from "./store-contact.ts";
 
 /**
  * How far caches may be trusted at a moment:
- * - `leased`: the generation was read from the store a moment ago, so whatever happened to the shared cache before is known;
+ * - `leased`: the generation was read from the store a moment ago, so everything that happened to the shared cache before that is known;
  * - `grace`: the store has left several questions unanswered since then, and the outage setting allows cached records for a while;
  * - `none`: not at all; ask the store.
  */
@@ -23,14 +23,14 @@ export type LocalUse = "first" | "last" | "never";
 export interface CacheTrust {
   mode(): TrustMode;
   localUse(): LocalUse;
-  /** The generation that this process knows, if it began with the shared cache `cacheId`; else null. */
+  /** The known generation, if it began with the shared cache `cacheId`; otherwise null. */
   generationOf(cacheId: string | null): number | null;
-  /** Counts everything that puts older knowledge in doubt. What was read at another epoch must not be kept. */
+  /** Incremented by everything that puts older knowledge in doubt. What was read in another epoch must not be kept. */
   readonly epoch: number;
   /**
-   * Called after the store acknowledged a change; null if it is not certain that a server of the shared cache accepted it. Resolves once no
-   * process can trust the old state beyond the bound. Rejects if the store cannot be asked; the bound then begins when it can be again,
-   * since the change is there although it was not announced.
+   * Call after the store acknowledged a change, with null if it is unknown whether a server of the shared cache accepted it. Resolves once
+   * no process can trust the old state beyond the bound. Rejects if the store cannot be asked; then the bound begins when it can be asked
+   * again, because the change exists although it was not announced.
    */
   settle(announced: Announced | null): Promise<void>;
   /**
@@ -40,12 +40,12 @@ export interface CacheTrust {
    */
   confirm(): Promise<void>;
   /**
-   * A reader waits for this after a failure of the store, before it asks the caches once more. Resolves once the meaning of the failure is
-   * known: either the store is lost, so that `grace` may apply, or it has answered a later question. That takes six ticks at most, and no
+   * A reader waits for this after a failure of the store, before it asks the caches once more. Resolves once it is clear what the failure
+   * means: either the store is lost, so that `grace` may apply, or it has answered a later question. That takes six ticks at most, and no
    * time if the store is known to be lost or nothing is served without it.
    */
   judgeOutage(): Promise<void>;
-  /** Passes on what the shared cache said (SharedCacheListener). */
+  /** Handles a message of the shared cache (SharedCacheListener). */
   onBeat(beatId: string, cacheId: string): void;
   onGap(): void;
   /** Reads the generation and sends a heartbeat. Call every 250 ms. Never rejects. */
@@ -56,15 +56,15 @@ export interface CacheTrustOptions {
   readonly generations: CacheGenerationStore;
   /** Null if processes share no cache; every change then begins a generation. */
   readonly shared: SharedCache | null;
-  /** Milliseconds of a clock that never goes back and runs at the speed of real time. */
+  /** Milliseconds of a clock that only increases, at the speed of real time. */
   readonly monotonicMs: () => number;
-  /** How long a generation is valid after it was asked for, and a heartbeat after it was sent. */
+  /** How long a generation is valid after it was requested, and a heartbeat after it was sent. */
   readonly leaseMs: number;
-  /** How long entries are served without the store; 0 means not beyond the lease. */
+  /** How long entries are served without the store; 0 means only until the lease ends. */
   readonly graceMs: number;
-  /** How long the generation must name another server of the shared cache before this process begins a new one for its own. */
+  /** How long the generation must name another server of the shared cache before this process begins one for its own. */
   readonly identityPatienceMs: number;
-  /** Drops every in-process entry. Called before the epoch's new number shows. */
+  /** Drops every in-process entry. Called before the new epoch is visible. */
   readonly reset: () => void;
   /** Unique among all processes and times. Contains no colon. */
   readonly createBeatId: () => string;
@@ -72,16 +72,17 @@ export interface CacheTrustOptions {
 
 /**
  * The rules ("The verifier cache" in ARCHITECTURE.md) by which a process decides whether a cache may still be trusted. It requires two
- * proofs, each good for one lease from the moment it was *asked for*, so that a slow answer does not prove too much:
+ * proofs. Each is valid for one lease from the moment it was *requested*, so that a slow answer does not prove too much:
  *
  * 1. The generation, read from the store. A process that could not announce a change through the shared cache begins a new generation
  *    before it acknowledges the change, and so does a process that finds that the shared cache restarted. A process that cannot read the
  *    generation is in doubt.
- * 2. A heartbeat through the shared cache. Messages come in order, so a heartbeat that came round proves that every change
- *    published before it has been heard. Only in-process entries need this; the shared cache itself holds what was announced.
+ * 2. A heartbeat through the shared cache. Messages arrive in order, so a heartbeat that returns proves that every change published before
+ *    it was received. Only in-process entries need this, because the shared cache itself contains what was announced.
  *
- * A process cut off from the store cannot read the generation, but hears of a new one by the heartbeats of the others, which are sent under
- * it before anything else is: otherwise it would go on asking the shared cache for entries that nobody keeps up to date any more.
+ * A process that is cut off from the store cannot read the generation, but learns of a new one from the heartbeats of the others, which
+ * they send before anything else under a new generation. Otherwise it would keep asking the shared cache for entries that are no longer
+ * updated.
  */
 export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
   const { shared, monotonicMs, leaseMs, graceMs, reset } = options;
@@ -111,7 +112,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     judgeOutage: () => (graceMs === 0 || known.current === null || judgements.isKnown() ? Promise.resolve() : judgements.next()),
     onBeat(beatId, cacheId) {
       const heard = generationOfBeat(beatId);
-      // Before the first answer of the store there is nothing to doubt.
+      // Before the store's first answer nothing can be in doubt.
       if (heard !== null && known.current !== null) known.moveTo(heard);
       heartbeats.heard(beatId, cacheId === known.current?.cacheId);
     },
@@ -156,7 +157,7 @@ function createJudgement(
       if (mode === "none") return "never";
       const proofAgeMs = heartbeats.proofAgeMs(nowMs);
       if (proofAgeMs <= leaseMs) return "first";
-      // Counted from the proof, so that a change that the shared cache took is out of here one grace later at the latest.
+      // Counted from the proof, so that a change that the shared cache accepted is visible here after at most one grace period.
       return mode === "grace" && proofAgeMs <= graceMs ? "last" : "never";
     },
   };
@@ -172,7 +173,7 @@ function createConfirm(
   let confirming: Promise<unknown> | null = null;
   return async () => {
     const neededMs = monotonicMs() - leaseMs;
-    // All waiting callers share one question. It may have begun too early for this caller; the next one has not.
+    // All waiting callers share one question. It may have started too early for this caller, but the next one has not.
     while (contact.answeredSinceMs < neededMs) {
       if (contact.outage !== null && contact.isLost()) throw contact.outage.error;
       confirming ??= read().finally(() => {

@@ -8,9 +8,9 @@ import { createVerifierCache, type VerifierCache, type VerifierCacheOptions } fr
 const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
 const negativeCacheTtlMs = 1000;
 
-/** Told of changes by other processes. */
+/** Is notified of changes by other processes. */
 export interface ChangeFollower {
-  /** A key was changed or deleted. A read that starts now sees it. */
+  /** A key was changed or deleted. A read that starts now sees the change. */
   changed(tenant: string, keyId: string): void;
   /** Changes may have been missed. */
   doubted(): void;

@@ -15,7 +15,7 @@ import type { CacheTrust } from "./trust.ts";
 export interface VerifierCache {
   readonly reader: RecordReader;
   readonly announcer: ChangeAnnouncer;
-  /** What the process knows of a record and may believe now. Does not wait, and is not counted as a read. */
+  /** Returns what the process knows about a record and may trust now. Does not wait, and does not count as a read. */
   peek(tenant: string, keyId: string): CacheEntry | undefined;
 }
 
@@ -29,7 +29,7 @@ export interface VerifierCacheOptions extends EntryLives {
   readonly monotonicMs: () => number;
   /** How long entries are served beyond their deadline while the store is lost. */
   readonly graceMs: number;
-  /** Called for each change by another process, once a read sees it. */
+  /** Called for each change by another process, once reads see it. */
   readonly onChange?: ((tenant: string, keyId: string) => void) | undefined;
   /** Undefined if reads are not counted. */
   readonly observe?: ObserveRead | undefined;

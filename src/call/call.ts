@@ -1,19 +1,19 @@
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Failure } from "../error/failure.ts";
 
-/** The wire protocol a call came in by. */
+/** The wire protocol of a call. */
 export type Protocol = "json-http" | "connect" | "grpc" | "grpc-web";
 
 /** Roles for tenants. */
 export interface Grant {
   readonly roles: readonly string[];
-  /** Tenants that the caller may act for; "*": all. */
+  /** Tenants for which the caller may act; "*": all. */
   readonly tenants: "*" | readonly string[];
-  /** Scopes that the caller may give to keys and tokens. Null: all. */
+  /** Scopes that the caller may grant to keys and tokens. Null: all. */
   readonly scopeCeiling: readonly string[] | null;
 }
 
-/** The authenticated caller, with what it may do. Once the call is admitted, that is what counts for its method and its tenant. */
+/** The authenticated caller and its permissions. Once a call is admitted, these are the ones for its method and its tenant. */
 export interface Caller extends Grant {
   /** Name of the token, subject of the JWT or name in the certificate; safe to log. */
   readonly name: string;
@@ -26,7 +26,7 @@ export interface Caller extends Grant {
 
 /** Observes one call, for the log, metrics or a trace. */
 export interface CallObservation {
-  /** The call is over: its answer is encoded (null), or `failure` is the answer to its caller. Only the first end counts. */
+  /** Ends the call: its response is encoded (null), or `failure` is its response. Only the first call of `end` counts. */
   end(failure: Failure | null): void;
 }
 
@@ -40,7 +40,7 @@ export interface Call {
   readonly clientAddress: string;
   /** Identifies the client's connection; the same for all its calls. Undefined if it is closed. */
   readonly connection: object | undefined;
-  /** Aborts when the caller goes away or its deadline passes. */
+  /** Aborts when the caller disconnects or its deadline passes. */
   readonly signal: AbortSignal;
   /** A request header by its lower-case name; several lines joined by ", ". */
   requestHeader(name: string): string | undefined;
@@ -50,22 +50,24 @@ export interface Call {
   setResponseTrailer(name: string, value: string): void;
   /** Set by the interceptor that authenticates; undefined before, and for anonymous callers. */
   caller: Caller | undefined;
-  /** The host that the call was sent to, in lower case and without a port. Empty if it names none. */
+  /** The host in the request, in lower case and without a port. Empty if there is none. */
   readonly host: string;
   /** Whose keys the call is about; set by the admission. Undefined: `default`. */
   tenant: string | undefined;
-  /** True if `host` decided about the tenant. */
+  /** True if `host` determined the tenant. */
   isTenantOfHost: boolean;
   /** Set before the admission if calls are observed. The code that runs the call ends it. */
   observation: CallObservation | undefined;
 }
 
-/** Runs one call. Throws, or rejects with, a Failure for errors that the caller may see. A promise only if the answer has to wait. */
+/**
+ * Runs one call. Throws, or rejects with, a Failure for errors that the caller may see. Returns a promise only if the response has to wait.
+ */
 export type Handler = (request: Message, call: Call) => Message | Promise<Message>;
 
 /**
- * Decides from the headers alone whether a call may go on, before its body is read (AIP-211: authorise first). Throws a Failure if it
- * may not. A promise, which rejects instead, is returned only where the caller is not known at once.
+ * Decides from the headers alone whether a call may continue, before its body is read (AIP-211: authorise first). Throws a Failure if it
+ * may not. Returns a promise, which rejects instead, only if the caller is not known at once.
  */
 export type Admission = (call: Call) => void | Promise<void>;
 

@@ -58,7 +58,7 @@ function clipViolation({ field, description }: FieldViolation): FieldViolation {
   return { field: clip(field, maxFieldChars), description: clip(description, maxDescriptionChars) };
 }
 
-/** Names of unknown members come from the caller and may hold lone surrogates, which have no UTF-8. */
+/** Names of unknown members come from the caller and may contain lone surrogates, which UTF-8 cannot encode. */
 function clip(text: string, maxChars: number): string {
   return (text.length <= maxChars ? text : `${text.slice(0, maxChars - 3)}...`).toWellFormed();
 }

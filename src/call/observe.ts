@@ -1,11 +1,11 @@
 import type { Admission, Call, CallObservation } from "./call.ts";
 
-/** Observes the calls of all protocols, from their headers to their encoded answer. */
+/** Observes the calls of all protocols, from their headers to their encoded response. */
 export interface CallObserver {
   begin(call: Call): CallObservation;
 }
 
-/** Begins before the admission, so that refused calls count too. Takes at least one observer. */
+/** Starts before the admission, so that refused calls count too. Needs at least one observer. */
 export function observeAdmission(observers: readonly CallObserver[], admit: Admission): Admission {
   const observer = observers.reduce(observeByBoth);
   return (call) => {

@@ -3,18 +3,18 @@ import { openIssuerKeys } from "../adapters/open.ts";
 import type { Admission } from "../call/call.ts";
 import type { CertificateOf } from "../call/client-certificate.ts";
 import { noteKnownConnections } from "../call/known-connection.ts";
-import { type CallersConfig, callersOf } from "../callers.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import { auditRefusals } from "../rpc/admission/audit-refusals.ts";
 import { authenticate, type Callers, isAdmin } from "../rpc/admission/authenticate.ts";
 import { createTenantResolver, resolveTenant } from "../rpc/admission/resolve-tenant.ts";
 import { createSampler, logCalls } from "../rpc/log-calls.ts";
-import { isOfInstallation, isRead } from "../rpc/method-table.ts";
+import { isOfCaller, isOfInstallation, isRead } from "../rpc/method-table.ts";
 import type { Connections } from "../server/connections.ts";
 import { createRefusalRecorder, type RefusalRecorder } from "../service/refusal-recorder.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type CallersConfig, callersOf } from "./callers.ts";
 import type { Given } from "./given.ts";
 
 /** The current callers. A new configuration replaces them. */
@@ -39,7 +39,7 @@ export function openCallers({ config, secrets, log, clock, monotonicMs }: Given,
 }
 
 /** Limits on refused calls in the audit trail. */
-const refusalBounds = { maxPerMinute: 10, maxBuffered: 1000 };
+const refusalBounds = { maxPerMinute: 10, maxCounts: 1000, maxBuffered: 1000 };
 
 export interface AdmissionParts {
   readonly callers: CurrentCallers;
@@ -62,7 +62,7 @@ export function createAdmission(given: Given, parts: AdmissionParts): AppAdmissi
   const { callers, directory, audit, connections, telemetry } = parts;
   const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
   const authenticated = authenticate(callers.current, clock);
-  const resolve = createTenantResolver(directory, isOfInstallation);
+  const resolve = createTenantResolver(directory, { isOfInstallation, isOfCaller });
   const isSampled = createSampler(config.logSampling, Math.random);
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
   const observed = (admit: Admission): Admission =>

@@ -1,16 +1,20 @@
 import { randomBytes } from "node:crypto";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { MethodTable } from "../call/methods.ts";
 import { createCredentials } from "../core/credential.ts";
 import { createPageTokens } from "../core/page-token.ts";
 import { deriveSubkeys } from "../core/subkeys.ts";
 import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
+import { services } from "../rpc/methods.ts";
 import { createMethods, type TableOptions } from "../rpc/tables.ts";
+import { createActorLimits } from "../service/actor-limits.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { createUsageRecorder, type UsageRecorder } from "../service/usage-recorder.ts";
 import { createVerify } from "../service/verify.ts";
 import { createVerifyMany } from "../service/verify-many.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { createValidation } from "../validation/violations.ts";
 import type { Given } from "./given.ts";
 import { createAppLimits } from "./limits.ts";
 import type { Storage } from "./storage.ts";
@@ -19,6 +23,8 @@ export interface AppMethods {
   readonly methods: MethodTable;
   readonly tokens: Tokens;
   readonly usage: UsageRecorder;
+  /** Loads and compiles what the first calls of some methods would wait for. */
+  warmUp(): Promise<void>;
 }
 
 const maxBufferedUses = 100_000;
@@ -27,15 +33,18 @@ const maxBufferedUses = 100_000;
 export function createAppMethods(given: Given, storage: Storage, tokenKeys: TokenKeySource, telemetry: Telemetry): AppMethods {
   const service = createKeyService(given, storage, tokenKeys);
   const usage = createUsageRecorder({ store: storage.store, maxKeys: maxBufferedUses });
+  const validation = createValidation();
   const methods = createMethods({
     service,
+    validation,
     ...verificationParts({ given, storage, service, usage, telemetry }),
     tokenKeys,
     directory: storage.tenants.directory,
     keyPrefixes: given.config.keyPrefixes,
     outer: telemetry.interceptors,
   });
-  return { methods, tokens: service.tokens, usage };
+  const requests = services.flatMap((each) => each.methods.map(({ input }) => input as DescMessage));
+  return { methods, tokens: service.tokens, usage, warmUp: () => validation.warmUp(requests) };
 }
 
 /** The dependencies of operations on keys. */
@@ -74,8 +83,21 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
   const reportUnanswered = (error: unknown) => log.error({ error }, "credentials of a batch could not be verified");
   const { derivedTokens, clockSkewMs } = config;
-  const { reader } = storage;
-  const options = { credentials, tokens, derivedTokens, clockSkewMs, reader, usage, rateLimiter, guesses, clock, reportUnanswered };
+  const { reader, cache, tenants } = storage;
+  const actorLimits = createActorLimits({ cache, settings: tenants.settings });
+  const options = {
+    credentials,
+    tokens,
+    derivedTokens,
+    clockSkewMs,
+    reader,
+    usage,
+    rateLimiter,
+    actorLimits,
+    guesses,
+    clock,
+    reportUnanswered,
+  };
   return {
     verification: {
       verify: telemetry.verify(createVerify(options)),

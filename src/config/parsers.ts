@@ -54,7 +54,8 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-const wholeWorkers = wholeNumber(1, 256);
+const maxWorkers = 256;
+const wholeWorkers = wholeNumber(1, maxWorkers);
 
 /** How many workers; `auto` is one for each CPU. */
 export function workerCount(text: string): number | "auto" {
@@ -62,7 +63,7 @@ export function workerCount(text: string): number | "auto" {
   try {
     return wholeWorkers(text);
   } catch {
-    throw new MalformedError("must be auto or a whole number from 1 to 256");
+    throw new MalformedError(`must be auto or a whole number from 1 to ${maxWorkers}`);
   }
 }
 

@@ -4,13 +4,13 @@ import { parseMediaType } from "../http/media-type.ts";
 /** The encoding of the messages of a call, from its Content-Type. */
 export interface Codec {
   readonly protocol: Exclude<Protocol, "json-http">;
-  /** Protobuf's binary format; else its JSON. */
+  /** True for protobuf's binary format, false for its JSON. */
   readonly binary: boolean;
-  /** Messages come in envelopes: a flag byte, four bytes of length, the message. All but Connect's unary calls. */
+  /** Messages have envelopes: a flag byte, four bytes of length, the message. True for everything but Connect's unary calls. */
   readonly enveloped: boolean;
   /** gRPC-Web's text form: the whole body in base64, for browsers that cannot read bytes while they arrive. */
   readonly text: boolean;
-  /** The Content-Type of the answer. */
+  /** The Content-Type of the response. */
   readonly contentType: string;
 }
 

@@ -8,8 +8,8 @@ import { capBrotliWindow } from "./brotli-window.ts";
 export type Encoding = "gzip" | "br";
 
 /**
- * Encodings of requests, in the form of the accept headers. Answers are never compressed: they hold secrets beside text that a caller
- * chose.
+ * Encodings of requests, in the form of the accept headers. Responses are never compressed, because they contain secrets together with text
+ * that a caller chose.
  */
 export const acceptedEncodings = "gzip,br";
 
@@ -57,7 +57,7 @@ export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: n
   }
 }
 
-/** Like `inflate`, for a message whose envelope says that it is compressed. The request must then have named an encoding. */
+/** Like `inflate`, for a message whose envelope is marked as compressed. The request must then have named an encoding. */
 export async function inflateEnvelope(
   data: Uint8Array,
   encoding: Encoding | undefined,

@@ -1,5 +1,5 @@
 interface ConnectCode {
-  /** Connect's own name of the code. */
+  /** Connect's own name for the code. */
   readonly name: string;
   /** The HTTP status of a unary error with this code. */
   readonly httpStatus: number;

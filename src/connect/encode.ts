@@ -4,8 +4,8 @@ import { envelopeHeaderBytes, setEnvelopeHeader } from "./envelope.ts";
 import type { LaneOptions } from "./lane.ts";
 
 /**
- * Encodes the message in protobuf or in JSON, in its envelope if the codec has one. `registry` has the types that a google.protobuf.Any in
- * it may hold. Throws if the message has no such form.
+ * Encodes the message in protobuf or JSON, in its envelope if the codec has one. `registry` has the types that a google.protobuf.Any in it
+ * may contain. Throws if the message cannot be encoded.
  */
 export function encodeMessage(
   schema: DescMessage,

@@ -11,7 +11,7 @@ export interface Envelope {
   readonly data: Uint8Array;
 }
 
-/** The one message of a unary call. None, or more than one, is UNIMPLEMENTED (gRPC status codes: cardinality violation). */
+/** Returns the only message of a unary call. None, or more than one, is UNIMPLEMENTED (gRPC status codes: cardinality violation). */
 export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
   if (body.length === 0) throw new Failure("UNIMPLEMENTED", { message: "a unary call must have exactly one message, but has none" });
   if (body.length < envelopeHeaderBytes) throw malformed("the envelope of the message is cut off");

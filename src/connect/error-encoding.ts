@@ -4,7 +4,7 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { detailSchemas } from "../call/error-details.ts";
 import { connectCodes } from "./connect-codes.ts";
 
-/** One error detail: the type's name, its bytes, and the same as JSON for people who read errors. */
+/** One error detail: the type's name, its bytes, and the same as JSON for human readers. */
 export interface ErrorDetail {
   readonly type: string;
   readonly value: Uint8Array;

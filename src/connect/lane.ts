@@ -12,7 +12,7 @@ import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
 /** A unary method that the lanes serve. */
 export interface RpcRoute extends ServedMethod {
   readonly method: DescMethodUnary;
-  /** The method that a call counts as, for permissions, logs, metrics and traces. Undefined: `method`. */
+  /** The method as which a call is counted, for permissions, logs, metrics and traces. Default: `method`. */
   readonly countsAs?: DescMethodUnary;
   /** Bound of a request message, before and after inflating. */
   readonly maxBytes: number;

@@ -3,8 +3,8 @@ import { Failure } from "../error/failure.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
 
 /**
- * Reads a body of a few bytes and leaves no listener on the stream, which may stay open for minutes: each would keep what was read. Rejects
- * with BODY_TOO_LARGE, or with CANCELLED if the caller goes away.
+ * Reads a body of a few bytes and leaves no listener on the stream, which may stay open for minutes: each listener would retain what was
+ * read. Rejects with BODY_TOO_LARGE, or with CANCELLED if the caller disconnects.
  */
 export function readSmallBody(stream: ServerHttp2Stream, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -76,7 +76,7 @@ export function refuseContentType(request: HttpRequest, response: HttpResponse, 
 }
 
 /**
- * Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for an answer stops
+ * Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for a response stops
  * waiting.
  */
 export function refuseHttp1(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
@@ -85,8 +85,8 @@ export function refuseHttp1(request: HttpRequest, response: HttpResponse, option
 }
 
 /**
- * Answers UNIMPLEMENTED to a call of a method that does not exist, in its own protocol. For unary calls of Connect, the HTTP status shows
- * whether the service exists: 501 if it does, else 404.
+ * Answers UNIMPLEMENTED to a call of an unknown method, in its own protocol. For unary calls of Connect, the HTTP status shows whether the
+ * service exists: 501 if it does, otherwise 404.
  */
 export function refuseUnknown(
   request: HttpRequest,

@@ -12,17 +12,17 @@ const windowBytes = 64 * 1024;
 export interface EnvelopeOptions {
   /** Bound of each message. */
   readonly maxBytes: number;
-  /** The body comes in gRPC-Web's text form. */
+  /** True if the body is in gRPC-Web's text form. */
   readonly isText: boolean;
   /** The account of the body. */
   readonly lease: BodyLease;
 }
 
 /**
- * The request messages of a stream, each whole and in its envelope, so that no other code keeps pieces. Fails with BODY_TOO_LARGE if a
+ * The request messages of a stream, each complete and in its envelope, so that no other code keeps pieces. Fails with BODY_TOO_LARGE if a
  * message has more than `maxBytes`, or if a client sends more than 64 KiB, or two of the largest messages, ahead of the method that reads
- * them. Bytes are taken as they arrive and not only on demand. Otherwise the pieces would wait in Node's own queue, each with 150 bytes
- * besides its own.
+ * them. Bytes are taken as they arrive, not only on demand. Otherwise the pieces would wait in Node's own queue, each with 150 bytes of
+ * overhead.
  */
 export function readEnvelopes(source: Readable, { maxBytes, isText, lease }: EnvelopeOptions): AsyncIterable<Uint8Array> {
   const maxUnreadBytes = Math.max(windowBytes, 2 * (envelopeHeaderBytes + maxBytes));
@@ -64,7 +64,7 @@ export function readEnvelopes(source: Readable, { maxBytes, isText, lease }: Env
 }
 
 interface State {
-  /** Bytes that were taken from the collector and not given out. */
+  /** Bytes that were taken from the collector and not yielded yet. */
   rest: Buffer;
   isEnded: boolean;
   failure: unknown;
@@ -103,7 +103,7 @@ async function* messages(
   }
 }
 
-/** Bytes up to the end of the first message, if that is known. */
+/** Returns the bytes needed up to the end of the first message, if that is known. */
 function neededBytes(bytes: Buffer, maxBytes: number): number {
   if (bytes.length < envelopeHeaderBytes) return envelopeHeaderBytes;
   const byteLength = bytes.readUInt32BE(1);
@@ -112,5 +112,5 @@ function neededBytes(bytes: Buffer, maxBytes: number): number {
 }
 
 function sentAhead(maxUnreadBytes: number): Failure {
-  return new Failure("BODY_TOO_LARGE", { message: `more than ${maxUnreadBytes} bytes of requests were sent ahead of their answers` });
+  return new Failure("BODY_TOO_LARGE", { message: `more than ${maxUnreadBytes} bytes of requests were sent ahead of their responses` });
 }

@@ -20,34 +20,33 @@ import { createStreamAdapter, type RegisterStreams } from "./stream-adapter.ts";
 
 export interface RpcOptions extends Omit<LaneOptions, "answers" | "binaryWriter"> {
   readonly methods: MethodTable;
-  /** For `methods`. */
+  /** Admits calls of `methods`. */
   readonly admit: Admission;
   /** Methods that anyone may call (health). These calls are not observed. */
   readonly openMethods: MethodTable;
   /** Methods of other services, with their own admission. */
   readonly otherRoutes?: readonly RpcRoute[];
   /**
-   * Methods with streams (health, reflection), written against Connect's router. They pass no options to it, because those would replace
-   * ours.
+   * Methods with streams (health, reflection), written for Connect's router. They pass no options to it, because those would replace ours.
    */
   readonly streams: readonly RegisterStreams[];
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
   /** Bound of each message of a stream. */
   readonly maxStreamMessageBytes: number;
-  /** Ends streams with SHUTTING_DOWN. Unary calls run to their end; the listener waits for them. */
+  /** Ends streams with SHUTTING_DOWN. Unary calls finish, and the listener waits for them. */
   readonly shutdownSignal: AbortSignal;
 }
 
 export interface RpcHandler {
   readonly handler: HttpHandler;
-  /** Call before a stream becomes a request: only gRPC's lane works on bare streams. */
+  /** Call before a stream becomes a request, because gRPC's lane works only on bare streams. */
   readonly streamHandler: StreamHandler;
   /** Whether a request is for `handler`: its path begins with the name of a service that is served here, or it can only be a call. */
   isRpc(path: string, request: Pick<HttpRequest, "headers">): boolean;
 }
 
-/** Serves Connect, gRPC and gRPC-Web: unary calls by our own lanes, streams by Connect's handlers. */
+/** Serves Connect, gRPC and gRPC-Web: unary calls with our own lanes, streams with Connect's handlers. */
 export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
   const { methods, openMethods, reportError } = rpcOptions;
   const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue(), binaryWriter: createBinaryWriter() };

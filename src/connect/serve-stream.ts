@@ -38,7 +38,7 @@ export async function serveStream(
   };
   // Read through Node's compatibility layer, because the listener checks there whether a request is complete.
   const body = readEnvelopes(request, { maxBytes: maxStreamMessageBytes, isText: codec.text, lease: bodies.open(false) });
-  // A body that is not read would stay in memory until the answer is read.
+  // A body that is not read would stay in memory until the response is read.
   if (failure !== undefined) discardRest(request);
   const universal = universalRequest(request, codec, exchange, sink, { path: handler.requestPath, encoding, timeoutMs });
   const answer = await handler({ ...universal, body });

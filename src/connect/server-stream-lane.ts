@@ -12,7 +12,7 @@ import { giveUp } from "./give-up.ts";
 import type { LaneOptions } from "./lane.ts";
 import { readSmallBody } from "./read-small.ts";
 
-/** The open answer of a call with one request and a stream of messages. */
+/** The open response of a call with one request and a stream of messages. */
 export interface MessageSink {
   /** Identifies the connection; the same for all its calls. */
   readonly session: object;
@@ -40,8 +40,8 @@ const responseHeaders = { "content-type": "application/grpc+proto" };
 const okTrailers = { "grpc-status": "0" };
 
 /**
- * Serves server streams of gRPC over HTTP/2. Connect's adapter holds about 40 KB for an open stream; this lane adds almost nothing to what
- * Node holds. Streams with a deadline or a compressed request are left to the adapter.
+ * Serves server streams of gRPC over HTTP/2. Connect's adapter needs about 40 KB per open stream; this lane adds almost nothing to what
+ * Node needs. Streams with a deadline or a compressed request are left to the adapter.
  */
 export function createServerStreamLane(routes: readonly ServerStreamRoute[], options: ServerStreamLaneOptions): StreamHandler {
   const routesByPath = new Map(routes.map((route) => [`/${route.method.parent.typeName}/${route.method.name}`, route]));

@@ -9,7 +9,7 @@ export function guardRequests<T>(messages: AsyncIterable<T>, signal: AbortSignal
 }
 
 /**
- * The answers of a stream. They fail with the error that `errorFor` returns, and end with the call, whatever the method waits for. A
+ * The responses of a stream. They fail with the error that `errorFor` returns, and end with the call, whatever the method waits for. A
  * shutdown does not cut them off, because a method may have a last message to send (health's Watch has one).
  */
 export function guardAnswers<T>(

@@ -5,7 +5,7 @@ import type { HttpRequest } from "../http/message.ts";
 import type { Codec } from "./codec.ts";
 import { exchangeKey, type StreamExchange } from "./stream-exchange.ts";
 
-/** Where a stream goes, and the properties of its body, from the headers. */
+/** The URL of a stream, and the properties of its body, from the headers. */
 interface StreamHead {
   readonly path: string;
   readonly encoding: string | undefined;
@@ -68,7 +68,7 @@ function webHeaders(request: HttpRequest): Headers {
     try {
       headers.set(name, Array.isArray(value) ? value.join(", ") : value);
     } catch {
-      // HTTP/2 allows bytes that Headers refuses. No header that is read from these copies can contain them.
+      // HTTP/2 allows bytes that Headers refuses. No header that is read from these copies can contain such bytes.
     }
   }
   return headers;

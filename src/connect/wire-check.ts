@@ -6,8 +6,8 @@ import { type WireField, type WireShape, wireShapeOf, wireType } from "./wire-sh
 const uncheckedBytes = 1024;
 
 /**
- * Records (a field with its value, on any level) that a message may have, and how many more for each byte that came over the wire. A body
- * that came uncompressed is always within it, since a record has at least two bytes. A compressed body could hold a million.
+ * A message may have this many records (a field with its value, on any level), and `recordsPerByte` more for each byte on the wire. An
+ * uncompressed body never exceeds this, because a record has at least two bytes. A compressed body could have a million.
  */
 const freeRecords = 1024;
 const recordsPerByte = 2;
@@ -41,7 +41,7 @@ interface Frame {
   readonly depth: number;
   /** Items of its lists so far. */
   counts: Map<WireField, number> | undefined;
-  /** Its singular message fields. A repeated occurrence is merged into the one before, including its lists. */
+  /** Its singular message fields. A repeated occurrence is merged into the previous one, including its lists. */
   singles: Map<WireField, Frame> | undefined;
 }
 

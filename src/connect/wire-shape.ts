@@ -12,9 +12,9 @@ export interface WireShape {
 export interface WireField {
   readonly name: string;
   readonly wireType: number;
-  /** A repeated field of numbers, which may come packed into one. */
+  /** True for a repeated field of numbers, which may be packed into one value. */
   readonly isPackable: boolean;
-  /** Its items are counted: a list or a map. */
+  /** True if its items are counted: a list or a map. */
   readonly isRepeated: boolean;
   /** `max_items` or `max_pairs` of its `buf.validate` rules; infinite if it has no such rule. */
   readonly maxItems: number;

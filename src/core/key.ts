@@ -3,7 +3,7 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | { [name
 export type JsonObject = { [name: string]: JsonValue };
 
 /** `tenant` is no key: see core/tenant.ts. */
-export type KeyKind = "issued" | "imported" | "tenant";
+export type KeyKind = "issued" | "imported" | "tenant" | "actor_limit";
 export type Visibility = "secret" | "public";
 export type KeyStatus = "active" | "revoked" | "expired";
 export type RevocationReason = "key_compromise" | "affiliation_changed" | "superseded" | "privilege_withdrawn";

@@ -1,5 +1,6 @@
 import { publicPrefixOf } from "./credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "./key.ts";
+import { newSettingRecord, settingRecordId, settingTextOf } from "./setting-record.ts";
 
 /** The tenant of calls that name no other one. It is always there. */
 export const defaultTenant = "default";
@@ -14,6 +15,8 @@ export interface TenantAttributes {
   readonly maxTtlMs: number | null;
   readonly maxKeys: number | null;
   readonly failedVerifyLimit: RateLimitPolicy | null;
+  /** What the keys of one actor share, unless the actor has a limit of its own. */
+  readonly actorRateLimitPolicy: RateLimitPolicy | null;
   readonly auditRetentionMs: number | null;
 }
 
@@ -22,6 +25,8 @@ export interface Tenant extends TenantAttributes {
   /** Prefixes that were replaced. Their keys still verify. */
   readonly retiredPrefixes: readonly string[];
   readonly suspended: boolean;
+  /** Whether an actor may have a limit of its own. Never false again, so that no limit is missed. */
+  readonly hasActorLimits: boolean;
   /** Null for the tenant `default` as long as it was not changed. */
   readonly createTimeMs: number | null;
   readonly updateTimeMs: number | null;
@@ -36,12 +41,21 @@ export const unsetAttributes: TenantAttributes = {
   maxTtlMs: null,
   maxKeys: null,
   failedVerifyLimit: null,
+  actorRateLimitPolicy: null,
   auditRetentionMs: null,
 };
 
 /** A tenant that was never changed. */
 export function unchangedTenant(tenantId: string): Tenant {
-  return { ...unsetAttributes, tenantId, retiredPrefixes: [], suspended: false, createTimeMs: null, updateTimeMs: null };
+  return {
+    ...unsetAttributes,
+    tenantId,
+    retiredPrefixes: [],
+    suspended: false,
+    hasActorLimits: false,
+    createTimeMs: null,
+    updateTimeMs: null,
+  };
 }
 
 const idShape = /^[a-z0-9-]{1,63}$/;
@@ -50,53 +64,36 @@ export function isTenantId(text: string): boolean {
   return idShape.test(text);
 }
 
-/*
- * A tenant is stored as a record of the kind `tenant` in the tenant `default`, under an id that no key can have. So a change of a tenant is
- * written with its audit event, announced and cached as a change of a key is, and the same bounds hold for it. The record is revoked: it
- * counts in no quota, and could not verify if something took it for a key.
- */
-
-/** The id of the record of a tenant: `t` and the tenant's id with `Z` for each hyphen. No ULID and no hex digits begin with `t`. */
+/** The id of the record of a tenant (core/setting-record.ts): with `Z` for each hyphen. */
 export function tenantRecordId(tenantId: string): string {
-  return `t${tenantId.replaceAll("-", "Z")}`;
+  return settingRecordId("tenant", tenantId.replaceAll("-", "Z"));
 }
 
 /** The tenant whose record has this id. Null for ids of keys. */
 export function tenantIdOfRecordId(recordId: string): string | null {
-  return recordId.startsWith("t") ? recordId.slice(1).replaceAll("Z", "-") : null;
+  const text = settingTextOf("tenant", recordId);
+  return text === null ? null : text.replaceAll("Z", "-");
 }
-
-const neverAKey = { reason: "privilege_withdrawn", description: "" } as const;
 
 /** The first record of a tenant. */
 export function newTenantRecord(tenant: Tenant, nowMs: number): KeyRecord {
-  return {
-    kind: "tenant",
-    keyId: tenantRecordId(tenant.tenantId),
-    revision: 1,
-    firstRevision: 1,
-    digest: "",
-    actorId: "",
-    scopes: [],
-    allowedCidrs: [],
-    visibility: "secret",
-    createTimeMs: nowMs,
-    updateTimeMs: nowMs,
-    expireTimeMs: null,
-    lastUsedTimeMs: null,
-    revocation: neverAKey,
-    disabled: false,
-    lineageId: tenantRecordId(tenant.tenantId),
-    supersededBy: null,
-    ...tenantFields(tenant),
-  };
+  return { ...newSettingRecord("tenant", tenantRecordId(tenant.tenantId), nowMs), ...tenantFields(tenant) };
 }
 
 /** The fields of the record that hold what can change of a tenant. */
 export function tenantFields(tenant: Tenant): Pick<KeyRecord, "name" | "rateLimitPolicy" | "metadata"> {
-  const { tenantId, displayName, failedVerifyLimit, createTimeMs: _, updateTimeMs: __, hosts, retiredPrefixes, ...rest } = tenant;
-  const metadata: JsonObject = { tenantId, hosts: [...hosts], retiredPrefixes: [...retiredPrefixes], ...rest };
+  const { displayName, failedVerifyLimit, createTimeMs: _, updateTimeMs: __, hosts, retiredPrefixes, ...rest } = tenant;
+  const { actorRateLimitPolicy: policy, ...plain } = rest;
+  // JSON has no integers of 64 bits.
+  const actorRateLimitPolicy = policy === null ? null : { ...policy, quota: String(policy.quota) };
+  const metadata: JsonObject = { ...plain, hosts: [...hosts], retiredPrefixes: [...retiredPrefixes], actorRateLimitPolicy };
   return { name: displayName, rateLimitPolicy: failedVerifyLimit, metadata };
+}
+
+/** What `tenantFields` writes. Records of an earlier version lack what came later. */
+interface StoredTenant
+  extends Omit<Tenant, "displayName" | "failedVerifyLimit" | "createTimeMs" | "updateTimeMs" | "actorRateLimitPolicy"> {
+  readonly actorRateLimitPolicy?: (Omit<RateLimitPolicy, "quota"> & { readonly quota: string }) | null;
 }
 
 /** Records do not change, so each is read once. */
@@ -106,8 +103,16 @@ export function tenantOfRecord(record: KeyRecord): Tenant {
   const known = tenants.get(record);
   if (known !== undefined) return known;
   const { name, rateLimitPolicy, metadata, createTimeMs, updateTimeMs } = record;
-  const rest = metadata as unknown as Omit<Tenant, "displayName" | "failedVerifyLimit" | "createTimeMs" | "updateTimeMs">;
-  const tenant = { ...rest, displayName: name, failedVerifyLimit: rateLimitPolicy, createTimeMs, updateTimeMs };
+  const { actorRateLimitPolicy: policy = null, ...rest } = metadata as unknown as StoredTenant;
+  const tenant = {
+    ...unchangedTenant(rest.tenantId),
+    ...rest,
+    displayName: name,
+    failedVerifyLimit: rateLimitPolicy,
+    actorRateLimitPolicy: policy === null ? null : { ...policy, quota: BigInt(policy.quota) },
+    createTimeMs,
+    updateTimeMs,
+  };
   tenants.set(record, tenant);
   return tenant;
 }

@@ -41,6 +41,7 @@ export const errorTable = {
   CREDENTIAL_INVALID: { code: "UNAUTHENTICATED", httpStatus: 401, text: "the credential is not valid" },
   SCOPE_MISSING: { code: "PERMISSION_DENIED", httpStatus: 403, text: "a required scope is missing" },
   ADDRESS_NOT_ALLOWED: { code: "PERMISSION_DENIED", httpStatus: 403, text: "the client's address is not allowed" },
+  ACTOR_LIMIT_NOT_FOUND: { code: "NOT_FOUND", httpStatus: 404, text: "the actor has no limit of its own" },
   RATE_LIMITED: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "the key's rate limit is exhausted" },
   TOO_MANY_CALLS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many calls from this address; try again later" },
   TOO_MANY_BODIES: {

@@ -4,7 +4,7 @@ import { type CheckResponse, CheckResponseSchema } from "../../gen/envoy/service
 import type { StatusCode } from "../../gen/envoy/type/v3/http_status_pb.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
-import { failureBody } from "../transcode/respond.ts";
+import { failureBody } from "../http/json-answer.ts";
 import type { Allowed, Denied } from "./check.ts";
 
 type Headers = Readonly<Record<string, string>>;

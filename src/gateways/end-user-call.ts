@@ -8,6 +8,8 @@ import type { Call } from "../call/call.ts";
 export class EndUserCall implements Call {
   readonly method: Call["method"];
   readonly clientAddress = "";
+  caller: Call["caller"];
+  observation: Call["observation"];
   tenant: Call["tenant"] = undefined;
   isTenantOfHost = false;
   /** Headers for the end user's answer, by lower-case name. */
@@ -19,6 +21,8 @@ export class EndUserCall implements Call {
   constructor(call: Call, method: Call["method"], headers: Readonly<Record<string, string>>) {
     this.method = method;
     this.#call = call;
+    this.caller = call.caller;
+    this.observation = call.observation;
     this.#headers = headers;
   }
 
@@ -38,16 +42,8 @@ export class EndUserCall implements Call {
     return this.#call.signal;
   }
 
-  get caller() {
-    return this.#call.caller;
-  }
-
   get host() {
     return this.#call.host;
-  }
-
-  get observation() {
-    return this.#call.observation;
   }
 
   requestHeader(name: string): string | undefined {

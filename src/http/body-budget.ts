@@ -11,7 +11,7 @@ export interface BodyBudgetOptions {
   readonly maxInflationRatio?: number;
 }
 
-/** Bounds the request bodies that one process holds until they are decoded. */
+/** Limits the request bodies that one process holds until they are decoded. */
 export interface BodyBudget {
   /** Opens the account of one body. `isKnown` means that its sender has a valid token. */
   open(isKnown: boolean): BodyLease;
@@ -29,7 +29,7 @@ export interface BodyLease {
    * room for it.
    */
   hold(bytes: number): void;
-  /** Gives everything back. Further calls do nothing. */
+  /** Releases everything. Further calls do nothing. */
   release(): void;
   /** Runs work on the thread pool when its turn comes. Rejects with the error of `cancel` if that is called first. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
@@ -42,12 +42,12 @@ export interface BodyLease {
 }
 
 /**
- * This much of a body costs no budget. Its stream or connection costs more, and has its own bounds. So health probes and
+ * This much of a body does not count against the budget. Its stream or connection costs more, and has its own limits. So health probes and
  * ordinary verifications are served however many bodies others leave unfinished.
  */
 const freeBytes = 1024;
 
-/** JSON of keys and credentials, which are random, inflates by less than 16; gzip itself goes to 1,000 and brotli far beyond. */
+/** JSON of keys and credentials, which are random, inflates by less than 16; gzip can reach 1,000 and brotli far more. */
 const defaultInflationRatio = 32;
 
 /** Creates the budget of a process. The newest body is refused, so that those which arrived first can finish. */
@@ -62,7 +62,7 @@ export function createBodyBudget(options: BodyBudgetOptions): BodyBudget {
   };
 }
 
-/** What all leases of a budget share. */
+/** State shared by all leases of a budget. */
 interface Books {
   held: number;
   anonymous: number;
@@ -132,7 +132,7 @@ class OpenLease implements BodyLease {
 
 type Turns = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** Runs at most `max` pieces of work at the same time, and the others in the order in which they came. */
+/** Runs at most `max` pieces of work at the same time, and the others in order of arrival. */
 function createTurns(max: number): Turns {
   const waiting: (() => void)[] = [];
   let running = 0;

@@ -1,12 +1,12 @@
 const nothing: Uint8Array = new Uint8Array(0);
 /** Smallest buffer that pieces are copied into. */
 const minCapacity = 256;
-/** A first piece may keep alive this many more bytes than its own: those of the read from the socket that it came with. */
+/** The first piece may retain this many more bytes than its own: those of the socket read that it is part of. */
 const maxSlackBytes = 4096;
 
 /**
- * Joins the pieces of a body. Pieces are copied into one buffer, because a Buffer for each costs memory and time beside its bytes
- * (bench/micro.ts), and may keep alive the whole read from the socket that it is part of. Holds at most twice the bytes received, or 256.
+ * Joins the pieces of a body. Pieces are copied into one buffer, because a Buffer for each costs additional memory and time
+ * (bench/micro.ts), and may retain the whole socket read that it is part of. Uses at most twice the bytes received, or 256.
  */
 export interface ByteCollector {
   /** Bytes received so far. */
@@ -45,7 +45,7 @@ class Collector implements ByteCollector {
   }
 
   add(piece: Uint8Array): void {
-    // Nearly all bodies come in one piece, which is not copied.
+    // Almost all bodies arrive in one piece, which is not copied.
     if (this.#length === 0 && piece.buffer.byteLength - piece.length <= maxSlackBytes) this.#bytes = piece;
     else {
       const capacity = this.capacityWith(piece.length);

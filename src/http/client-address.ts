@@ -7,10 +7,10 @@ const ipv6Hop = /^\[([\da-f.]*:[\da-f:.]*)\](?::(\d{1,5}))?$/i;
 const maxPort = 65_535;
 
 /**
- * Returns the client's address in canonical form: the peer's, or, while that is a trusted proxy, the next one of X-Forwarded-For from right
- * to left. A client can write anything at the left end, so the first address that no trusted proxy has is the client's. Returns "" if the
- * address is unknown: the connection is gone, or a trusted proxy sent a hop that is not an address. The proxy itself is then not used as
- * the client.
+ * Returns the client's address in canonical form. This is the peer's address, or, while that is a trusted proxy, the next one of
+ * X-Forwarded-For from right to left. A client can write anything at the left end, so the client's address is the first one that is not a
+ * trusted proxy. Returns "" if the address is unknown: the connection is closed, or a trusted proxy sent a hop that is not an address. The
+ * proxy itself is then not used as the client.
  */
 export function clientAddress(request: RequestHead, trustedProxies: readonly string[]): string {
   const address = walk(request, trustedProxies);
@@ -40,8 +40,8 @@ export function endUserAddress(peer: Address | null, forwardedFor: string | unde
 }
 
 /**
- * The first address that no trusted proxy has: that of the peer, or else of X-Forwarded-For from right to left. Several lines of the header
- * are one list (RFC 9110, section 5.3).
+ * Returns the first address that is not a trusted proxy: that of the peer, or else from X-Forwarded-For from right to left. Several lines
+ * of the header are one list (RFC 9110, section 5.3).
  */
 function behindProxies(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): Address | null {
   const hops = forwardedFor?.split(",") ?? [];

@@ -9,9 +9,9 @@ export interface HttpExchange {
   readonly head: RequestHead;
   /** The source of the body. */
   readonly source: Readable;
-  /** HTTP/2 answers go to the bare stream: Node's compatibility layer adds to its cost (bench/micro.ts). */
+  /** HTTP/2 responses are written to the bare stream, because Node's compatibility layer adds to their cost (bench/micro.ts). */
   readonly sink: ServerResponse | ServerHttp2Stream;
-  /** Headers that were set before (CORS). A ServerResponse adds its own by itself. */
+  /** Headers that were set earlier (CORS). A ServerResponse adds its own headers itself. */
   readonly presetHeaders: OutgoingHttpHeaders | undefined;
 }
 
@@ -25,7 +25,7 @@ export function exchangeOfStream(stream: ServerHttp2Stream, headers: IncomingHtt
   return { head: new StreamHead(stream, headers), source: stream, sink: stream, presetHeaders: undefined };
 }
 
-/** Writes a whole answer. Adds to `headers`. */
+/** Writes a whole response. Adds to `headers`. */
 export function writeAnswer(
   exchange: HttpExchange,
   status: number,
@@ -82,7 +82,7 @@ function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers:
   const all = presetHeaders === undefined ? headers : { ...presetHeaders, ...headers };
   const list: OutgoingHttpHeader[] = [":status", status];
   for (const name of Object.keys(all)) list.push(name, all[name] as OutgoingHttpHeader);
-  // Numbers and lists are taken too, which the types of Node do not say.
+  // Node accepts numbers and lists too, although its types do not.
   return list as string[];
 }
 

@@ -40,7 +40,7 @@ export class StreamHead implements RequestHead {
 
   get socket() {
     const { session } = this.stream;
-    // The socket of a session that was destroyed throws when it is asked for anything.
+    // The socket of a destroyed session throws on any access.
     return session === undefined || session.destroyed ? undefined : session.socket;
   }
 }

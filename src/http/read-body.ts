@@ -5,10 +5,10 @@ import { createByteCollector } from "./byte-collector.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
 /**
- * Reads the whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to hold more than `maxBytes`, with TOO_MANY_BODIES if
+ * Reads the whole request body. Rejects with BODY_TOO_LARGE as soon as it is known to have more than `maxBytes`, with TOO_MANY_BODIES if
  * the budget has no room for it, with CANCELLED if the client disconnects first, and with the error of `lease.cancel`. After that the rest
  * is dropped as it arrives. Listens for events, because leaving an iteration early would destroy the request, and with it the connection
- * that the answer needs. `source` emits the bytes: the request, or the HTTP/2 stream below it.
+ * that the response needs. `source` emits the bytes: the request, or the HTTP/2 stream below it.
  */
 export function readBody(head: Pick<RequestHead, "headers">, source: Readable, maxBytes: number, lease: BodyLease): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -40,13 +40,13 @@ export function readBody(head: Pick<RequestHead, "headers">, source: Readable, m
       isOver = true;
       resolve(body.take());
     });
-    // Every request is closed at some time, so a failure is created only if it is needed.
+    // Every request closes at some time, so a failure is created only if it is needed.
     const cancel = (): void => {
       if (!isOver) fail(new Failure("CANCELLED"));
     };
     // A source that fails closes too. The listener for its error is in server/exchanges.ts.
     source.on("close", cancel);
-    // A closure of its own here made V8 keep the objects of every request through a collection: 10 ms a scavenge instead of 0.7.
+    // A separate closure here made V8 retain the objects of every request through a collection: 10 ms per scavenge instead of 0.7.
     lease.onCancel = fail;
     if (lease.cancelled !== undefined) fail(lease.cancelled);
   });

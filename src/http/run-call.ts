@@ -22,8 +22,8 @@ export interface CallSteps<Answer> {
 }
 
 /**
- * One call, the same on every protocol: admit, read, handle, encode. Returns the encoded answer, or the failure. The end of the call is
- * recorded here, after the answer is encoded: an answer that cannot be encoded is a failed call. Never rejects.
+ * Runs one call, the same on every protocol: admit, read, handle, encode. Returns the encoded response, or the failure. The end of the call
+ * is recorded here, after the response is encoded, because a response that cannot be encoded is a failed call. Never rejects.
  */
 export async function runCall<Answer>(
   call: HttpCall,

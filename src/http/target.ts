@@ -7,7 +7,9 @@ export interface RequestTarget {
   readonly query: string;
 }
 
-/** Scheme and authority of a target in absolute form, which a server must take although only proxies get it (RFC 9112, section 3.2.2). */
+/**
+ * Scheme and authority of a target in absolute form, which a server must accept although only proxies receive it (RFC 9112, section 3.2.2).
+ */
 const absoluteForm = /^https?:\/\/[^/?#]*/i;
 
 /** Splits the target of a request. Scheme and authority are left out. `*` of OPTIONS is a path. */

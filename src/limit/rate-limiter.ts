@@ -1,6 +1,6 @@
-import { isMore, noDebt, priceOf, rateOf, takenOf } from "../core/rate-limit.ts";
-import type { DebtReport, LocalLedger, SharedLedger } from "../ports/ledger.ts";
-import type { RateLimiter } from "../ports/rate-limiter.ts";
+import { isMore, noDebt, priceOf, rateOf, type Taken, takenOf } from "../core/rate-limit.ts";
+import type { DebtReport, KnownDebt, LocalLedger, SharedCharge, SharedDebt, SharedLedger } from "../ports/ledger.ts";
+import type { Limit, RateLimiter } from "../ports/rate-limiter.ts";
 
 export interface SharedRateLimiterOptions {
   readonly local: LocalLedger;
@@ -24,22 +24,43 @@ const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
  * While the server answers, nothing is reported: the local debt is inexact by the time of a round trip, and reports would add that up.
  */
 export function createSharedRateLimiter({ local, shared, outage }: SharedRateLimiterOptions): RateLimiter {
-  return {
-    async take(tenant, keyId, policy, cost) {
-      const rate = rateOf(policy);
-      const price = priceOf(rate, cost);
-      const known = local.handOver(tenant, keyId, rate);
-      const isKnown = known.knownTo === shared.serverId && !isMore(known.own, noDebt);
-      const answer = await shared.take(tenant, keyId, rate, price, isKnown ? nothingToReport : { more: known.own, atLeast: known.owed });
-      if (answer !== null) {
-        local.learn({ tenant, keyId, rate, price, known, answer });
-        return takenOf(rate, price, answer.admitted, answer.owed);
-      }
-      local.giveBack(tenant, keyId, rate, known);
-      if (outage === "open" || cost === 0) return local.take(tenant, keyId, policy, cost);
-      const refused = takenOf(rate, price, false, known.owed);
-      // Null: the cost is more than the whole quota, and is never admitted.
-      return { ...refused, remaining: 0n, retryAfterMs: refused.retryAfterMs === null ? null : outageRetryMs };
-    },
+  const chargeOf = (tenant: string, { id, policy }: Limit, cost: number): Charge => {
+    const rate = rateOf(policy);
+    const known = local.handOver(tenant, id, rate);
+    const isKnown = known.knownTo === shared.serverId && !isMore(known.own, noDebt);
+    const report = isKnown ? nothingToReport : { more: known.own, atLeast: known.owed };
+    return { id, rate, price: priceOf(rate, cost), report, known };
   };
+
+  const learn = (tenant: string, charges: readonly Charge[], answers: readonly SharedDebt[]): readonly Taken[] => {
+    const isTaken = answers.every(({ admitted }) => admitted);
+    return charges.map(({ id, rate, price, known }, index) => {
+      const answer = answers[index] as SharedDebt;
+      local.learn({ tenant, keyId: id, rate, price, known, answer, isTaken });
+      return takenOf(rate, price, answer.admitted, answer.owed);
+    });
+  };
+
+  const takeAll = async (tenant: string, limits: readonly Limit[], cost: number): Promise<readonly Taken[]> => {
+    const charges = limits.map((limit) => chargeOf(tenant, limit, cost));
+    const answers = await shared.take(tenant, charges);
+    if (answers !== null) return learn(tenant, charges, answers);
+    for (const { id, rate, known } of charges) local.giveBack(tenant, id, rate, known);
+    return outage === "open" || cost === 0 ? local.takeAll(tenant, limits, cost) : charges.map(refusedInOutage);
+  };
+
+  return {
+    takeAll,
+    take: async (tenant, keyId, policy, cost) => (await takeAll(tenant, [{ id: keyId, policy }], cost))[0] as Taken,
+  };
+}
+
+interface Charge extends SharedCharge {
+  readonly known: KnownDebt;
+}
+
+function refusedInOutage({ rate, price, known }: Charge): Taken {
+  const refused = takenOf(rate, price, false, known.owed);
+  // Null: the cost is more than the whole quota, and is never admitted.
+  return { ...refused, remaining: 0n, retryAfterMs: refused.retryAfterMs === null ? null : outageRetryMs };
 }

@@ -3,13 +3,13 @@ import type { Observe } from "./observe.ts";
 
 /** Observes the messages that processes send each other through the shared cache. */
 export interface ObserveMessages {
-  /** A heartbeat of this process came back `delayMs` after it was sent. */
+  /** Records that a heartbeat of this process returned `delayMs` after it was sent. */
   beat(delayMs: number): void;
   change(): void;
   gap(): void;
 }
 
-/** Heartbeats that have not come back by then are lost, or too late to be useful. */
+/** Maximum heartbeats that are waited for. Older ones are lost, or too late to be useful. */
 const maxBeats = 100;
 
 /** Observes the reads and the messages of the shared cache. Fills are not observed, because no caller waits for them. */

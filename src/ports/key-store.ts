@@ -1,10 +1,11 @@
 import type { AuditEvent } from "../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../core/key.ts";
 import type { KeySelection } from "../core/key-filter.ts";
+import { dayMs } from "../core/time-units.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 
 /** How long a request id counts as used. No caller retries for longer. */
-export const markLifeMs = 7 * 86_400_000;
+export const markLifeMs = 7 * dayMs;
 
 /** The idempotency key of a create (AIP-155), with a digest of the request. */
 export interface RequestMark {

@@ -1,6 +1,6 @@
 import type { RateLimitPolicy } from "../core/key.ts";
 import type { Debt, Rate, Taken } from "../core/rate-limit.ts";
-import type { RateLimiter } from "./rate-limiter.ts";
+import type { Limit, RateLimiter } from "./rate-limiter.ts";
 
 /*
  * A ledger holds the debt of each key, as core/rate-limit.ts defines debts. Each process has a local one. Processes that enforce a limit
@@ -18,8 +18,9 @@ export interface KnownDebt {
   readonly ownSpends: number;
 }
 
-/** The answer of a server to a take. */
+/** The answer of a server about one limit of a take. */
 export interface SharedDebt {
+  /** Whether the limit had room. */
   readonly admitted: boolean;
   /** The debt after the take. */
   readonly owed: Debt;
@@ -35,6 +36,8 @@ export interface SharedTake {
   /** What this process knew when the take began. */
   readonly known: KnownDebt;
   readonly answer: SharedDebt;
+  /** Whether the price was added to the debt. */
+  readonly isTaken: boolean;
 }
 
 /**
@@ -43,6 +46,7 @@ export interface SharedTake {
  */
 export interface LocalLedger extends RateLimiter {
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken;
+  takeAll(tenant: string, limits: readonly Limit[], cost: number): readonly Taken[];
   /** False if the whole quota is left. May return true for some time after the debt ended. */
   mayOwe(tenant: string, keyId: string): boolean;
   /** Returns what to report to a server. Returns what this process spent on its own only once: give it back if the report fails. */
@@ -60,13 +64,22 @@ export interface DebtReport {
   readonly atLeast: Debt;
 }
 
+/** What one limit is asked for. */
+export interface SharedCharge {
+  readonly id: string;
+  readonly rate: Rate;
+  readonly price: Debt;
+  readonly report: DebtReport;
+}
+
 /** The ledger that processes share. It uses its server's clock. Never rejects, and takes no longer than a store read may. */
 export interface SharedLedger {
   /** The server that the link leads to. Another server may not know what was spent. Null while there is no link. */
   readonly serverId: string | null;
   /**
-   * Adds the price to the key's debt, as known to the server or reported, and stores the sum if it is admitted. Returns null if the outcome
-   * is unknown: the server may have counted it.
+   * Adds each price to the debt of its limit, as known to the server or reported, and stores the sums if all are admitted: in one step. If
+   * one is refused, no price is added. Returns null if the outcome is unknown: the server may have counted them. The ids must differ, and
+   * must begin with the same text in braces if they are several.
    */
-  take(tenant: string, keyId: string, rate: Rate, price: Debt, report: DebtReport): Promise<SharedDebt | null>;
+  take(tenant: string, charges: readonly SharedCharge[]): Promise<readonly SharedDebt[] | null>;
 }

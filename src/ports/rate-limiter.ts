@@ -1,6 +1,12 @@
 import type { RateLimitPolicy } from "../core/key.ts";
 import type { Taken } from "../core/rate-limit.ts";
 
+/** A limit, and under which id its debt is kept. */
+export interface Limit {
+  readonly id: string;
+  readonly policy: RateLimitPolicy;
+}
+
 /**
  * Enforces the rate limits of keys. Takes of one key take effect in the order in which they began. If an implementation needs a server, the
  * takes of one turn of the event loop share a round trip. Never rejects.
@@ -11,4 +17,10 @@ export interface RateLimiter {
    * policy must be `requests`.
    */
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken | Promise<Taken>;
+
+  /**
+   * Takes `cost` units from all limits, or from none of them if one refuses: in one step, also across processes. Each answer says whether
+   * that limit had room. The ids must differ, and must begin with the same text in braces (core/limit-ids.ts).
+   */
+  takeAll(tenant: string, limits: readonly Limit[], cost: number): readonly Taken[] | Promise<readonly Taken[]>;
 }

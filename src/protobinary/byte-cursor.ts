@@ -21,7 +21,7 @@ export class ByteCursor {
     return -1;
   }
 
-  /** Returns an ASCII text that comes after its length, and undefined for anything else. */
+  /** Returns an ASCII text that follows its length, and undefined for anything else. */
   asciiText(end: number): string | undefined {
     const byteLength = this.varint(end);
     const from = this.at;

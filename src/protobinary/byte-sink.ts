@@ -1,10 +1,10 @@
-/** Longest text that is copied character by character, which is cheaper than a call into Node up to about here. */
+/** Longest text that is copied character by character. Up to about here that is cheaper than a call into Node. */
 const maxCopiedChars = 127;
 const initialBytes = 1024;
 /** A larger buffer is not kept for the next message. */
 const maxKeptBytes = 64 * 1024;
 
-/** Bytes of a message while it is written. One sink serves one message after the other, so that its buffer is allocated once. */
+/** Collects the bytes of a message. One sink serves one message after the other, so that its buffer is allocated once. */
 export class ByteSink {
   #bytes = Buffer.allocUnsafeSlow(initialBytes);
   #length = 0;

@@ -2,10 +2,10 @@ import { create, type DescField, type DescMessage, type Message, ScalarType } fr
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import type { ByteCursor } from "./byte-cursor.ts";
 
-/** Reads up to `end` into a new message. Returns false for everything uncommon; then the message is not to be used. Never throws. */
+/** Reads up to `end` into a new message. Returns false for uncommon input; then the message must not be used. Never throws. */
 export type ReadMessage = (message: Message, cursor: ByteCursor, end: number) => boolean;
 
-/** Reads a value after its tag. Returns undefined for everything uncommon. */
+/** Reads a value after its tag. Returns undefined for uncommon input. */
 type ReadValue = (cursor: ByteCursor, end: number) => unknown;
 
 type Local = Record<string, unknown>;
@@ -16,7 +16,7 @@ export function compileReader(schema: DescMessage): ReadMessage {
   return compile(schema, []);
 }
 
-/** `above` are the messages around this one. A field that holds one of them is uncommon, so that the depth is bounded. */
+/** `above` are the messages around this one. A field of one of those types is uncommon, so that the depth is bounded. */
 function compile(schema: DescMessage, above: readonly DescMessage[]): ReadMessage {
   const fields = new Map<number, ReadMessage>();
   for (const field of schema.fields) {
@@ -61,7 +61,7 @@ function isLengthDelimited(field: DescField): boolean {
 }
 
 function valueReader(field: DescField, above: readonly DescMessage[]): ReadValue | undefined {
-  // Numbers of a list come packed.
+  // Numbers of a list are packed.
   if (field.fieldKind === "map" || (field.fieldKind === "list" && !isLengthDelimited(field))) return undefined;
   if (field.message !== undefined) return messageReader(field, field.message, above);
   if (field.enum !== undefined) return field.enum.open ? numberReader : undefined;
@@ -71,7 +71,7 @@ function valueReader(field: DescField, above: readonly DescMessage[]): ReadValue
 
 function messageReader(field: DescField, schema: DescMessage, above: readonly DescMessage[]): ReadValue | undefined {
   const isGroup = "delimitedEncoding" in field && field.delimitedEncoding;
-  // A wrapper and a Struct are kept as the value that they stand for.
+  // A wrapper and a Struct are represented by the value that they contain.
   if (isGroup || isWrapperDesc(schema) || schema.typeName === "google.protobuf.Struct" || above.includes(schema)) return undefined;
   const read = compile(schema, above);
   return (cursor, end) => {

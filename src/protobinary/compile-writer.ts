@@ -3,10 +3,10 @@ import { FeatureSet_FieldPresence, isWrapperDesc } from "@bufbuild/protobuf/wkt"
 import type { ByteSink } from "./byte-sink.ts";
 import { writeStruct } from "./write-struct.ts";
 
-/** Writes a message. Returns false if it cannot; then what it wrote is not to be used. */
+/** Writes a message. Returns false if it cannot; then its output must not be used. */
 export type WriteMessage = (message: Message, sink: ByteSink) => boolean;
 
-/** Writes a value without its tag. Returns false if the value is not one that it knows. */
+/** Writes a value without its tag. Returns false if the value is not supported. */
 type WriteValue = (value: unknown, sink: ByteSink) => boolean;
 
 type Local = Record<string, unknown>;
@@ -48,7 +48,7 @@ function fieldWriter(field: DescField, above: readonly DescMessage[]): WriteMess
     return write(value, sink);
   };
   if (field.fieldKind === "list") {
-    // Numbers come packed.
+    // Numbers are packed.
     return wireTypeOf(field) === wireType.lengthDelimited ? listWriter(localName, writeTagged) : undefined;
   }
   if (oneof !== undefined) {
@@ -106,7 +106,7 @@ function valueWriter(field: DescField, above: readonly DescMessage[]): WriteValu
 function messageWriter(field: DescField, schema: DescMessage, above: readonly DescMessage[]): WriteValue | undefined {
   const isGroup = "delimitedEncoding" in field && field.delimitedEncoding;
   if (isGroup || isWrapperDesc(schema)) return undefined;
-  // A Struct is kept as the JSON object that it stands for, except inside Value.
+  // A Struct is represented by the JSON object that it contains, except inside Value.
   const write = schema.typeName === "google.protobuf.Struct" ? structWriter(field) : compile(schema, above);
   if (write === undefined) return undefined;
   return (value, sink) => {

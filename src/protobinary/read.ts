@@ -6,8 +6,8 @@ import { compileReader, type ReadMessage } from "./compile-reader.ts";
 export type BinaryReader = (schema: DescMessage, bytes: Uint8Array) => Message;
 
 /**
- * Returns the same message as fromBinary of protobuf-es, in less time (bench/micro.ts). Bytes that the compiled reader does not know in full
- * (unknown fields, text beyond ASCII, anything that is not well formed) are left to protobuf-es.
+ * Returns the same message as fromBinary of protobuf-es, in less time (bench/micro.ts). Bytes that the compiled reader does not fully
+ * support (unknown fields, text beyond ASCII, malformed input) are left to protobuf-es.
  */
 export function createBinaryReader(options: Partial<BinaryReadOptions>): BinaryReader {
   const readers = new Map<DescMessage, ReadMessage>();

@@ -4,14 +4,14 @@ import { compileWriter, type WriteMessage } from "./compile-writer.ts";
 
 /** Encodes messages in protobuf's binary format. */
 export interface BinaryWriter {
-  /** Returns the encoded message after `headerBytes` bytes whose content is not set. Throws if the message has no such form. */
+  /** Returns the encoded message after `headerBytes` bytes whose content is not set. Throws if the message cannot be encoded. */
   write(schema: DescMessage, message: Message, headerBytes: number): Buffer;
 }
 
 /**
- * Returns the same bytes as toBinary of protobuf-es, in less time (bench/micro.ts), because nothing but the result is allocated. A message
- * that the compiled writer does not know in full (a map, a wrapper, unknown fields, a value of another type than its field) is left to
- * protobuf-es, with its errors.
+ * Returns the same bytes as toBinary of protobuf-es, in less time (bench/micro.ts), because only the result is allocated. A message that
+ * the compiled writer does not fully support (a map, a wrapper, unknown fields, a value of the wrong type) is left to protobuf-es, with its
+ * errors.
  */
 export function createBinaryWriter(): BinaryWriter {
   const sink = new ByteSink();

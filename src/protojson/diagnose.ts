@@ -32,9 +32,8 @@ interface ValueAt {
 }
 
 /**
- * Returns why JSON cannot be read as a message: every field at fault, up to 100. Runs only after reading failed, so that reading need not
- * keep track of paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is at
- * fault.
+ * Returns why JSON cannot be read as a message: every invalid field, up to 100. Runs only after reading failed, so that reading need not
+ * track paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is invalid.
  */
 export function diagnose(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string): FieldViolation[] {
   const violations: FieldViolation[] = [];
@@ -72,7 +71,7 @@ function* messageProblems(diagnosis: Diagnosis, schema: DescMessage, json: unkno
 }
 
 function* fieldProblems(diagnosis: Diagnosis, field: DescField, json: unknown, path: string, depth: number): Problems {
-  // A long list without a problem is read once, and not item by item.
+  // A long list without a problem is read once, not item by item.
   if (field.message === undefined && diagnosis.isReadable(field.parent, { [field.name]: json })) return;
   if (field.fieldKind === "list" && Array.isArray(json)) {
     for (let i = 0; i < json.length; i++)
@@ -88,13 +87,13 @@ function* fieldProblems(diagnosis: Diagnosis, field: DescField, json: unknown, p
   }
 }
 
-/** The JSON type that each kind of field takes. */
+/** One value of each JSON type that a field may accept. */
 const sampleValues: readonly unknown[] = ["", 0, false, {}, "0s", "1970-01-01T00:00:00Z"];
 
 function* entryProblems(diagnosis: Diagnosis, field: DescField & { readonly fieldKind: "map" }, key: string, value: ValueAt): Problems {
   const { json, path } = value;
   const isMessage = field.message !== undefined && hasMembers(field.message);
-  // The key is valid if the map can hold some value under it.
+  // The key is valid if the map accepts any value under it.
   if (![isMessage ? {} : json, ...sampleValues].some((sample) => diagnosis.isReadable(field.parent, { [field.name]: { [key]: sample } }))) {
     yield { field: path, description: `must have ${scalarExpectation(field.mapKey, key)} as its key` };
   }

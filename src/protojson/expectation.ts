@@ -32,7 +32,7 @@ const messages: Readonly<Record<string, string>> = {
   "google.protobuf.ListValue": "must be a JSON array",
 };
 
-/** What the JSON of a field, or of one item of it, should have been. Never repeats the value, which may be a secret. */
+/** The expected JSON of a field, or of one item of it. Never repeats the value, which may be a secret. */
 export function expectation(field: DescField, json: unknown): string {
   if (json === null) return "must not be null";
   if (field.enum !== undefined) return `is not a value of ${field.enum.name}`;

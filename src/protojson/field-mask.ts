@@ -10,8 +10,8 @@ export interface PresenceMask {
 }
 
 /**
- * A field mask as protobuf JSON has it. Paths may also be in snake_case, and an empty mask may be written as a message. Throws a plain Error
- * for a path that cannot be converted back (`a_1`).
+ * A field mask in protobuf JSON. Paths may also be in snake_case, and an empty mask may be written as a message. Throws a plain Error for a
+ * path that cannot be converted back (`a_1`).
  */
 export function rewriteFieldMask(json: unknown): unknown {
   if (isEmptyMask(json)) return "";
@@ -26,7 +26,7 @@ function camelPath(path: string): string {
   return camel;
 }
 
-/** Some clients write a mask as a message. Only an empty one means the same in every protocol. */
+/** Some clients write a mask as a message. Only an empty one has the same meaning in every protocol. */
 function isEmptyMask(json: unknown): boolean {
   if (json === "") return true;
   if (!isJsonObject(json)) return false;
@@ -35,8 +35,8 @@ function isEmptyMask(json: unknown): boolean {
 }
 
 /**
- * The mask that names the members present in the JSON of a message; undefined if the JSON has a mask that names something. Null counts as
- * absent.
+ * Returns the mask that names the members present in the JSON of a message, or undefined if the JSON has a mask that names something. Null
+ * counts as absent.
  */
 export function presenceMask(
   schema: DescMessage,

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 
-/** Deepest nesting that is read, as in protobuf's own parsers. Messages, Struct, Value and the items of ListValue count. */
+/** Maximum nesting that is read, as in protobuf's own parsers. Messages, Struct, Value and the items of ListValue count. */
 export const maxDepth = 100;
 export const nestingProblem = `must not be nested more than ${maxDepth} levels deep`;
 
@@ -38,7 +38,7 @@ export function isJsonObject(json: unknown): json is JsonMembers {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
-/** Own members only: a field may be called `constructor`. */
+/** Reads only own members, because a field may be called `constructor`. */
 export function memberOf(json: JsonMembers, name: string): unknown {
   return Object.hasOwn(json, name) ? json[name] : undefined;
 }
@@ -50,7 +50,7 @@ export function childPath(path: string, name: string): string {
 
 const maxNameLength = 24;
 
-/** A name from outside, shortened for an error text. */
+/** A caller's name, shortened for an error text. */
 export function printableName(name: string): string {
   const text = name.toWellFormed();
   return text.length > maxNameLength ? `${text.slice(0, maxNameLength).toWellFormed()}…` : text;

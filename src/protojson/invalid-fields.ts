@@ -3,7 +3,7 @@ import { nestingProblem } from "./fields.ts";
 
 const maxShown = 5;
 
-/** A 400 about several fields; the text names the first few. */
+/** A 400 about several fields. The text names the first few. */
 export function invalidFields(violations: readonly FieldViolation[]): Failure {
   const shown = violations.slice(0, maxShown).map((v) => `${v.field === "" ? "the request" : `${v.field}:`} ${v.description}`);
   if (violations.length > maxShown) shown.push(`and ${violations.length - maxShown} more`);

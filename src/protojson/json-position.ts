@@ -10,7 +10,7 @@ export function jsonErrorOffset(text: string): number | undefined {
   let at = skip(space, text, 0);
   const closers: string[] = [];
   for (;;) {
-    // A value comes next.
+    // A value follows.
     const first = text[at];
     if (first === "{" || first === "[") {
       const closer = first === "{" ? "}" : "]";
@@ -46,7 +46,7 @@ export function jsonErrorOffset(text: string): number | undefined {
   }
 }
 
-/** Where a token ends, or the offset of the error if it is not whole. */
+/** The end of a token, or the offset of the error if it is incomplete. */
 interface End {
   readonly at: number;
   readonly isWhole: boolean;

@@ -1,8 +1,8 @@
 import { maxDepth, nestingProblem } from "./fields.ts";
 
 /**
- * The problem of a value inside google.protobuf.Struct, Value or ListValue, not counting the values it contains. Such a number or
- * string could not be written out again.
+ * Returns the problem of a value inside google.protobuf.Struct, Value or ListValue, not counting the values it contains. Such a number or
+ * string could not be written again.
  */
 export function valueProblem(json: unknown, depth: number): string | undefined {
   if (depth > maxDepth) return nestingProblem;

@@ -1,4 +1,4 @@
-/** A number as JSON writes it (RFC 8259), which is also what proto3 JSON takes inside a string. */
+/** A number in JSON (RFC 8259), which proto3 JSON also accepts inside a string. */
 const numeral = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 /** Integers of 15 digits always fit a double. */
 const safeDigits = 15;
@@ -12,7 +12,7 @@ export function isNumeral(text: string): boolean {
   return numeral.test(text);
 }
 
-/** The integer that a numeral stands for, as plain digits: `1e3` is `1000`. Undefined for fractions and for text that is not a numeral. */
+/** Returns the integer of a numeral as plain digits: `1e3` is `1000`. Undefined for fractions and for text that is not a numeral. */
 export function integerText(text: string): string | undefined {
   const match = numeral.exec(text);
   if (match === null || text.length > maxDigits) return undefined;

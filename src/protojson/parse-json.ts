@@ -41,7 +41,7 @@ function lineAndColumn(text: string, offset: number): string {
 
 const replacement = "\ufffd";
 
-/** Offset of the first byte that is not UTF-8: where decoding makes a replacement character that is not in the bytes. */
+/** Offset of the first byte that is not UTF-8: where decoding inserts a replacement character that is not in the bytes. */
 function invalidByteOffset(body: Buffer): number {
   const text = body.toString("utf8");
   let byteOffset = 0;

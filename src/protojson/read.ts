@@ -22,8 +22,8 @@ export interface JsonReader {
   parse(schema: DescMessage, bytes: Uint8Array): unknown;
   /**
    * Reads the value that `parse` returned as a message: protobuf JSON, in both casings, plus human-readable durations (`1h30m`, `30d`) and
-   * field masks in snake_case. Throws Failure INVALID_REQUEST with one violation per problem, fields in proto names below `path`. Fields
-   * in `bound` come from elsewhere: presence masks leave them out.
+   * field masks in snake_case. Throws Failure INVALID_REQUEST with one violation per problem, with fields in proto names below `path`.
+   * Fields in `bound` have another source, and presence masks omit them.
    */
   read<S extends DescMessage>(schema: S, json: unknown, path?: string, bound?: ReadonlySet<DescField>): MessageShape<S>;
 }

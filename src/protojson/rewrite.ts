@@ -7,12 +7,12 @@ import { checkValue } from "./json-value.ts";
 import { integerText, isNumeral } from "./numeral.ts";
 
 /**
- * Turns the additions of this service to protobuf JSON into protobuf JSON: human-readable durations, field masks in snake_case,
- * and masks of the members that are present. It also refuses what protobuf-es would accept: strings that JavaScript reads as numbers and
- * JSON does not (`0x10`, ` 5`), and, inside Struct, Value and ListValue, numbers beyond a double and halves of surrogate pairs. Never
- * changes its argument. Throws a plain Error if the JSON cannot be read anyway.
+ * Rewrites this service's additions to protobuf JSON as protobuf JSON: human-readable durations, field masks in snake_case, and masks of
+ * the members that are present. Also refuses input that protobuf-es would accept: strings that JavaScript reads as numbers and JSON does
+ * not (`0x10`, ` 5`), and, inside Struct, Value and ListValue, numbers beyond a double and halves of surrogate pairs. Never changes its
+ * argument. Throws a plain Error if the JSON cannot be read anyway.
  *
- * Fields in `bound` come from elsewhere: masks leave them out.
+ * Fields in `bound` have another source, and masks omit them.
  */
 export type Rewrite = (json: unknown, depth: number, bound: ReadonlySet<DescField>) => unknown;
 

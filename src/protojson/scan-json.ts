@@ -3,17 +3,17 @@ import { childPath, maxDepth, printableName } from "./fields.ts";
 import { invalidFields, nestedTooDeep } from "./invalid-fields.ts";
 import { losesPrecision } from "./numeral.ts";
 
-/** An array of the contract has at most 1000 items, and one in metadata at most 2048, which is what its 4096 bytes have room for. */
+/** An array of the contract has at most 1000 items, and one in metadata at most 2048, the maximum in its 4096 bytes. */
 const maxItems = 2048;
 const maxProblems = 100;
 /** An object or array that is not closed yet. */
 interface Open {
   /** Undefined in an array. */
   readonly names: Set<string> | undefined;
-  /** Of the current member. */
+  /** Name of the current member. */
   name: string;
   awaitsName: boolean;
-  /** Of the current item. */
+  /** Index of the current item. */
   index: number;
 }
 
@@ -30,9 +30,9 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /**
- * Checks JSON text before it is parsed, in one pass that makes no values. Throws INVALID_REQUEST at once if the text holds more than
+ * Checks JSON text before it is parsed, in one pass that creates no values. Throws INVALID_REQUEST at once if the text has more than
  * `maxValues` values, an array of more than 2048 items, or more than 100 levels. Returns what JSON.parse would silently change: duplicate
- * members of an object (the last one would win), and numbers that a double cannot hold. Does not check whether the text is JSON.
+ * members of an object (it keeps the last one), and numbers that a double cannot represent. Does not check whether the text is JSON.
  */
 export function scanJson(text: string, maxValues: number): FieldViolation[] {
   const problems: FieldViolation[] = [];
@@ -86,7 +86,7 @@ function openArray(): Open {
   return { names: undefined, name: "", awaitsName: false, index: 0 };
 }
 
-/** Returns false if the object has a member of this name already. */
+/** Returns false if the object already has a member of this name. */
 function takeName(open: Open, name: string): boolean {
   const names = open.names as Set<string>;
   const count = names.size;

@@ -4,8 +4,8 @@ const minSeconds = -62_135_596_800;
 const maxSeconds = 253_402_300_799;
 
 /**
- * A google.protobuf.Timestamp as RFC 3339 in UTC with 0, 3, 6 or 9 digits of fraction, as in protobuf JSON. Every verification writes two,
- * and going through Date takes several times as long (bench/micro.ts). Throws if it is outside the years 1 to 9999.
+ * Returns a google.protobuf.Timestamp as RFC 3339 in UTC with 0, 3, 6 or 9 digits of fraction, as in protobuf JSON. Every verification
+ * writes two, and using Date takes several times as long (bench/micro.ts). Throws if it is outside the years 1 to 9999.
  */
 export function timestampText(seconds: number, nanos: number): string {
   if (!(seconds >= minSeconds && seconds <= maxSeconds && nanos >= 0 && nanos <= 999_999_999)) throw new Error("timestamp out of range");

@@ -10,10 +10,10 @@ const native = { useProtoFieldName: true };
 const writers = new WeakMap<DescMessage, Write>();
 
 /**
- * Writes a message as protobuf JSON with proto field names: 64-bit integers as strings, fields that are not set left out. Only lists, maps
- * and `next_page_token` are always written, since clients loop over them and an empty page would be `{}`. Otherwise returns the same text
- * as toJson of protobuf-es and JSON.stringify, in less time (bench/micro.ts), because the writers of a schema are built once. Throws if a
- * value has no JSON (a timestamp out of range, a value of another type than its field).
+ * Writes a message as protobuf JSON with proto field names: 64-bit integers are strings, and unset fields are omitted. Only lists, maps and
+ * `next_page_token` are always written, because clients loop over them and an empty page would be `{}`. Otherwise returns the same text as
+ * toJson of protobuf-es and JSON.stringify, in less time (bench/micro.ts), because the writers of a schema are built once. Throws if a
+ * value has no JSON form (a timestamp out of range, a value of the wrong type).
  */
 export function writeJson<S extends DescMessage>(schema: S, message: MessageShape<S>): string {
   return writerOf(schema)(message);
@@ -56,7 +56,7 @@ function specialWriter(schema: DescMessage): Write | undefined {
   return (message) => JSON.stringify(toJson(schema, message as Message, native));
 }
 
-/** As AIP-158 names it; empty on the last page. */
+/** The name in AIP-158; empty on the last page. */
 const alwaysWritten: ReadonlySet<string> = new Set(["next_page_token"]);
 
 /** Rare messages, which protobuf-es writes. */
@@ -123,7 +123,7 @@ function zeroTest(field: DescField): (value: unknown) => boolean {
   }
 }
 
-/** Singular wrappers are kept as the value they wrap. */
+/** Singular wrappers are represented by the value they contain. */
 function unwrappedWriter(schema: DescMessage): Write {
   return scalarWriter(schema.fields[0]?.scalar ?? ScalarType.STRING);
 }
@@ -131,7 +131,7 @@ function unwrappedWriter(schema: DescMessage): Write {
 function valueWriter(field: DescField): Write {
   if (field.enum !== undefined) return enumWriter(field.enum);
   if (field.message === undefined) return scalarWriter(field.scalar ?? ScalarType.STRING);
-  // Struct is kept as the JSON object it stands for, except inside Value.
+  // A Struct is represented by the JSON object it contains, except inside Value.
   if (field.message.typeName === "google.protobuf.Struct") return structText;
   return writerOf(field.message);
 }
@@ -141,7 +141,7 @@ function structText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** JSON.stringify would write null. */
+/** JSON.stringify would write null for such a value. */
 function checkFinite(value: unknown): void {
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new Error("google.protobuf.Value cannot be NaN or Infinity");

@@ -3,18 +3,18 @@ import type { JsonValue, KeyRecord } from "../core/key.ts";
 import type { Verified } from "../service/judge.ts";
 
 /**
- * Largest answer in protobuf: gRPC clients refuse more than 4 MiB by default. Page tokens, tags and lengths of the answer
- * itself fit into the rest. JSON of the same answer may be longer.
+ * Maximum size of a response in protobuf, because gRPC clients refuse more than 4 MiB by default. Page tokens, tags and lengths of the
+ * response itself fit into the rest. JSON of the same response may be longer.
  */
 export const maxAnswerBytes = 4 * 1024 * 1024 - 8192;
 
 /** Bytes of a field besides its text: a tag of up to two bytes and a length of up to three. */
 const overheadBytes = 5;
-/** Status, visibility, times, rate limit, and their tags. */
-const fixedBytes = 256;
+/** Status, visibility, times, rate limits, and their tags. */
+const fixedBytes = 384;
 const numberBytes = 9;
 
-/** Fields of a record that `fixedBytes` covers, and fields that are not in an answer. */
+/** Fields of a record that `fixedBytes` covers, and fields that are not in a response. */
 type FixedField = "visibility" | "rateLimitPolicy" | "createTimeMs" | "updateTimeMs" | "expireTimeMs" | "lastUsedTimeMs" | "disabled";
 type HiddenField = "kind" | "revision" | "firstRevision" | "digest";
 
@@ -32,7 +32,7 @@ const keyFieldBytes: Readonly<Record<Exclude<keyof KeyRecord, FixedField | Hidde
 };
 const keyFields = Object.values(keyFieldBytes);
 
-/** Maximum bytes of a key in an answer. */
+/** Maximum bytes of a key in a response. */
 export function keyBytes(record: KeyRecord): number {
   return keyFields.reduce((sum, bytesIn) => sum + bytesIn(record), fixedBytes);
 }

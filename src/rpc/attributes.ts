@@ -14,7 +14,7 @@ export type AttributesMessage = Omit<
   "keyId" | "visibility" | "overrideMask" | "gracePeriod" | "requestId" | "ttl"
 >;
 
-/** How each attribute is read. `path` is prepended to the names of fields at fault. */
+/** How each attribute is read. `path` is prepended to the names of invalid fields. */
 const readers: { readonly [Name in keyof KeyAttributes]: (message: AttributesMessage, path: string) => KeyAttributes[Name] } = {
   name: ({ name }) => name ?? "",
   scopes: ({ scopes }) => scopeSet(scopes),
@@ -25,12 +25,12 @@ const readers: { readonly [Name in keyof KeyAttributes]: (message: AttributesMes
 
 const attributeNames = Object.keys(readers) as (keyof KeyAttributes)[];
 
-/** All attributes in a message. Throws INVALID_REQUEST for values that are not valid. */
+/** Reads all attributes of a message. Throws INVALID_REQUEST for values that are not valid. */
 export function attributesFrom(message: AttributesMessage): KeyAttributes {
   return Object.fromEntries(attributeNames.map((name) => [name, readers[name](message, "")])) as unknown as KeyAttributes;
 }
 
-/** The attributes whose fields are named. The others are not read. */
+/** Reads the named attributes and no others. */
 export function attributesNamed(message: AttributesMessage, fields: ReadonlySet<OverridableField>, path = ""): Partial<KeyAttributes> {
   const named = attributeNames.filter((name) => fields.has(attributeFields[name]));
   return Object.fromEntries(named.map((name) => [name, readers[name](message, path)]));

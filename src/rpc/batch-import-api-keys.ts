@@ -20,8 +20,8 @@ const itemsPerTurn = 64;
 
 /**
  * Batch import, under both names that the reference implementation has for it; their messages have the same fields. Each item succeeds or
- * fails alone. If none was imported, the call fails with their most frequent code. The keys are left out of an answer that would be too
- * large for a client to read, because they were imported and the client must learn that.
+ * fails alone. If none was imported, the call fails with their most frequent code. If the response would be too large for a client, it
+ * omits the keys, because they were imported and the client must learn that.
  */
 export function batchImportApiKeys(
   service: KeyService,
@@ -32,7 +32,7 @@ export function batchImportApiKeys(
   return async ({ requests, requestId = "", compactResults = false }: BatchRequest, call: Call) => {
     const items: (ImportRequest | Failure)[] = [];
     for (const request of requests) {
-      // A thousand block the event loop for milliseconds (bench/micro.ts). Verifications get a turn in between.
+      // A thousand items block the event loop for milliseconds (bench/micro.ts). This lets verifications run in between.
       if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
       items.push(itemOf(request, violationsOf, call));
     }
@@ -52,7 +52,7 @@ function bytesOf(imported: readonly (KeyRecord | Failure)[]): number {
   return imported.reduce((sum, result) => sum + (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)), 0);
 }
 
-/** Only the request under the first name has the extensions `requestId` and `compactResults`. */
+/** Only the request with the first name has the extensions `requestId` and `compactResults`. */
 interface BatchRequest {
   readonly requests: readonly ImportApiKeyRequest[];
   readonly requestId?: string;

@@ -18,11 +18,11 @@ const itemCodes: Partial<Record<CodeName, BatchImportErrorCode>> = {
   RESOURCE_EXHAUSTED: BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED,
 };
 
-/** Bounds the text, because a request can break the rules in any number of places. */
+/** Limits the text, because a request can break the rules in any number of places. */
 const maxMessageChars = 192;
-/** Three bytes a character, and the numbers. */
+/** Three bytes per character, and the numbers. */
 export const maxFailedResultBytes = 3 * maxMessageChars + 32;
-/** The room in gRPC's trailers (see call/error-details.ts) for the items and for the fields at fault. */
+/** The space in gRPC's trailers (see call/error-details.ts) for the items and for the invalid fields. */
 const maxResultBytes = 2560;
 const maxViolationBytes = 1024;
 /** Tags, lengths, index and code of an item. */
@@ -38,8 +38,8 @@ export function failedResult(index: number, failure: Failure): MessageInitShape<
 }
 
 /**
- * The failure of a batch in which no item succeeded. Its code is the most frequent one (on a tie, the first seen). A detail holds the
- * response as it would have been, cut to what fits; if it was cut, the message says so.
+ * The failure of a batch in which no item succeeded. Its code is the most frequent one (on a tie, the first). A detail contains the
+ * response as it would have been, cut to the available space; if it was cut, the message says so.
  */
 export function noneImported(failures: readonly Failure[], responseSchema: BatchResponseSchema): Failure {
   const code = mostCommonCode(failures);

@@ -19,7 +19,7 @@ import type { VerifyRpcOptions } from "./verify-api-key.ts";
 import { compileWritable } from "./writable.ts";
 
 /**
- * Each item has its own result. An item that breaks the contract's rules gets INVALID_FORMAT with the fields at fault. An item whose result
+ * Each item has its own result. An item that breaks the contract's rules gets INVALID_FORMAT with the invalid fields. An item whose result
  * cannot be encoded gets INTERNAL. Neither affects the other items.
  */
 export function batchVerifyApiKeys(
@@ -65,7 +65,7 @@ export function batchVerifyApiKeys(
   };
 }
 
-/** The item to verify, or every problem with it. */
+/** Returns the item to verify, or every problem with it. */
 function itemOf(request: VerifyApiKeyRequest, call: Call, violationsOf: ViolationsOf): Verification | string {
   const violations = violationsOf(VerifyApiKeyRequestSchema, request);
   try {
@@ -82,7 +82,7 @@ function malformed(errorMessage: string) {
   return { isValid: false, errorCode: VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT, errorMessage };
 }
 
-/** The verdict must not go out without metadata or claims: a caller that decides by these would decide wrong. */
+/** A verdict must not be sent without metadata or claims, because a caller that decides by these would decide wrongly. */
 const unanswered = {
   isValid: false,
   errorCode: VerificationErrorCode.VERIFICATION_ERROR_INTERNAL,
@@ -91,7 +91,7 @@ const unanswered = {
 
 const byDistance: readonly (CacheOutcome | null)[] = ["bypass", "miss", "hit"];
 
-/** One header for the whole batch. It describes the look-up that went farthest. */
+/** Returns one header for the whole batch. It describes the look-up that reached the most distant level. */
 function farthest(verified: readonly Verified[]): CacheOutcome | null {
   return byDistance.find((outcome) => verified.some(({ cacheOutcome }) => cacheOutcome === outcome)) ?? null;
 }

@@ -1,15 +1,15 @@
 import { maxJwtChars } from "../core/token/jwt.ts";
 import { maxMacaroonLength } from "../core/token/macaroon-format.ts";
 
-/** Bounds of the body of a request. */
+/** Limits on the body of a request. */
 export interface BodyBounds {
   /** Before and after inflating. */
   readonly maxBytes: number;
-  /** Values (objects, arrays, strings, numbers, literals) in JSON: small ones cost far more than their bytes. */
+  /** Maximum values (objects, arrays, strings, numbers, literals) in JSON, because small ones cost far more than their bytes. */
   readonly maxJsonValues: number;
 }
 
-/** A batch of 100 verifications with 100 required scopes each has 10,700 values, a key with the largest metadata some 2,300. */
+/** A batch of 100 verifications with 100 required scopes each has 10,700 values, and a key with the largest metadata some 2,300. */
 const maxJsonValues = 16_384;
 
 /** A batch holds 100 of the largest credentials that verify reads, each with 32 KiB for its scopes and other fields. */

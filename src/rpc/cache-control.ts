@@ -2,8 +2,8 @@ import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
 import type { Call } from "../call/call.ts";
 
 /**
- * Reads from Cache-Control and Pragma how to use the verifier cache. Comma-separated, any case; unknown directives are ignored (RFC 9111).
- * `no-store` wins over `no-cache`, because it is stricter.
+ * Reads from Cache-Control and Pragma how to use the verifier cache. Directives are comma-separated, in any case; unknown ones are ignored
+ * (RFC 9111). `no-store` takes precedence over `no-cache`, because it is stricter.
  */
 export function cacheDirectiveOf(call: Pick<Call, "requestHeader">): CacheDirective {
   const cacheControl = call.requestHeader("cache-control");
@@ -20,7 +20,7 @@ const cacheStatuses = {
   bypass: "keywright; fwd=bypass",
 } as const satisfies Record<CacheOutcome, string>;
 
-/** Reports in Cache-Status (RFC 9211) where the answer came from. Sets nothing if no look-up was needed. */
+/** Reports in Cache-Status (RFC 9211) the source of the result. Sets nothing if no look-up was needed. */
 export function setCacheStatus(call: Pick<Call, "setResponseHeader">, outcome: CacheOutcome | null): void {
   if (outcome !== null) call.setResponseHeader("cache-status", cacheStatuses[outcome]);
 }

@@ -3,10 +3,10 @@ import type { Origin } from "../core/audit.ts";
 import { credentialMark } from "../core/credential-shape.ts";
 import { defaultTenant } from "../core/tenant.ts";
 
-/** Whose keys a call is about, and who calls. */
+/** The tenant of a call, and its origin. */
 export interface CallContext {
   readonly tenant: string;
-  /** Makes the origin for the audit trail. Lazy, because verifications have no audit event and are the most frequent calls. */
+  /** Returns the origin for the audit trail. Lazy, because verifications have no audit event and are the most frequent calls. */
   readonly origin: () => Origin;
 }
 

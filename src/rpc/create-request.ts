@@ -7,7 +7,7 @@ import type { NewKeyRequest } from "../service/new-key.ts";
 import { attributesFrom } from "./attributes.ts";
 import { durationToMs, visibilityFromMessage } from "./message.ts";
 
-/** The fields that requests to issue and to import share. */
+/** The fields that issue and import requests have in common. */
 export function newKeyFromMessage(request: IssueApiKeyRequest | ImportApiKeyRequest): NewKeyRequest {
   return {
     attributes: attributesFrom(request),
@@ -18,7 +18,7 @@ export function newKeyFromMessage(request: IssueApiKeyRequest | ImportApiKeyRequ
   };
 }
 
-/** Reads one import, alone or in a batch. Throws INVALID_REQUEST if it does not give its key in exactly one way. */
+/** Reads one import, alone or in a batch. Throws INVALID_REQUEST if the key is not given in exactly one way. */
 export function importFromMessage(request: ImportApiKeyRequest): ImportRequest {
   return { ...newKeyFromMessage(request), key: keyOf(request) };
 }

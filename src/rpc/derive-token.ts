@@ -15,8 +15,9 @@ import { durationToMs, structToMessage } from "./message.ts";
 import { refuseFor, setRateLimitHeaders } from "./rate-limit-headers.ts";
 import { ceilingOf } from "./scope-ceiling.ts";
 import { statedAddressOf } from "./stated-address.ts";
+import { refusalTextOf } from "./verified.ts";
 
-/** The limits of verify apply, so that a caller refused there cannot continue here. */
+/** The limits of verify apply, so that a caller that is refused there cannot continue here. */
 export type DeriveRpcOptions = Omit<DeriveOptions, "settle"> & LimitsOptions;
 
 export function deriveToken(options: DeriveRpcOptions): Implementation<typeof ApiKeysService.method.adminDeriveToken> {
@@ -36,7 +37,7 @@ export function deriveToken(options: DeriveRpcOptions): Implementation<typeof Ap
       cost: request.cost ?? 1,
     });
     setRateLimitHeaders(call, settled);
-    if (derived === null) throw new Failure("RATE_LIMITED");
+    if (derived === null) throw new Failure("RATE_LIMITED", { message: refusalTextOf(settled.verdict) });
     const { token, claims, facts } = derived;
     return {
       token: { token, claims: structToMessage(claims), expireTime: timestampFromMs(facts.expireTimeMs), scopes: [...facts.scopes] },

@@ -7,7 +7,7 @@ import { ceilingOf, checkChange } from "./scope-ceiling.ts";
 
 type Method = typeof ApiKeysService.method.adminDisableApiKey | typeof ApiKeysService.method.adminEnableApiKey;
 
-/** Disables or enables a key of either kind. Enabling gives the key its scopes again, so the caller must be allowed to give them. */
+/** Disables or enables a key of either kind. Enabling restores the key's scopes, so the caller must be allowed to grant them. */
 export function disableApiKey(service: KeyService, disabled: boolean): Implementation<Method> {
   return async ({ keyId }, call) => {
     const { tenant, origin } = contextOf(call);

@@ -3,7 +3,7 @@ import type { Call } from "../call/call.ts";
 import type { CallObserver } from "../call/observe.ts";
 import type { Failure } from "../error/failure.ts";
 import { type CodeName, errorTable, isServerFault, type Reason } from "../error/table.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { Log } from "../ports/log.ts";
 
 export interface CallLogOptions {
   readonly log: Log;
@@ -21,9 +21,9 @@ export function createSampler(share: number, random: () => number): () => boolea
 }
 
 /**
- * Writes one log line a call. Changes are logged as `info`, reads as `debug` except for a sample (bench/micro.ts has the cost of a line),
- * our own faults as `error` with their cause. A known caller without permission is logged as `info`, and a deadline of the caller that
- * passed as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as often as they like.
+ * Writes one log line per call. Changes are logged as `info`, reads as `debug` except for a sample (bench/micro.ts has the cost of a line),
+ * and our own faults as `error` with their cause. A known caller without permission is logged as `info`, and an exceeded deadline of the
+ * caller as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as often as they like.
  */
 export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
   const fieldsOf = (call: Call, code: CodeName | "OK", startMs: number) => ({

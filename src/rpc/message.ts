@@ -29,10 +29,10 @@ const reasonsToMessage = {
   privilege_withdrawn: RevocationReason.PRIVILEGE_WITHDRAWN,
 } as const satisfies Record<domain.RevocationReason, RevocationReason>;
 
-/** The fields of a message, without what protobuf-es adds to each. */
+/** The fields of a message, without those that protobuf-es adds. */
 export type FieldsOf<T extends Message> = Omit<T, keyof Message>;
 
-/** The resource of a key, issued or imported: they have the same fields. A field of either that is left out is a type error. */
+/** The resource of a key, issued or imported; both have the same fields. A missing field is a type error. */
 export function keyToMessage(record: domain.KeyRecord, nowMs: number) {
   return {
     keyId: record.keyId,
@@ -56,7 +56,7 @@ export function keyToMessage(record: domain.KeyRecord, nowMs: number) {
   } satisfies Record<keyof FieldsOf<IssuedApiKey> | keyof FieldsOf<ImportedApiKey>, unknown>;
 }
 
-/** Metadata or claims, so that every client can read them. */
+/** Metadata or claims, in a form that every client can read. */
 export function structToMessage(object: domain.JsonObject | null) {
   return object === null ? undefined : withBoundedDepth(object);
 }
@@ -93,7 +93,7 @@ export function cidrsFromMessage(restriction: IpRestriction | undefined, path = 
   return [...texts];
 }
 
-/** UNSPECIFIED is SECRET, and so is a value that this release does not know. */
+/** UNSPECIFIED means SECRET, and so does a value that this release does not know. */
 export function visibilityFromMessage(visibility: KeyVisibility): domain.Visibility {
   return nameOf(visibilityToMessage, visibility) ?? "secret";
 }
@@ -112,7 +112,7 @@ function nameOf<Name extends string>(values: Readonly<Record<Name, number>>, val
   return (Object.keys(values) as Name[]).find((name) => values[name] === value);
 }
 
-/** Milliseconds, rounded down; null for an absent duration and for zero, which both mean the default. */
+/** Returns milliseconds, rounded down; null for an absent duration and for zero, which both mean the default. */
 export function durationToMs(duration: Duration | undefined): number | null {
   if (duration === undefined) return null;
   return Number(duration.seconds) * 1000 + Math.trunc(duration.nanos / 1e6) || null;

@@ -1,9 +1,10 @@
 import type { DescMessage, DescMethod, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
 import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import { publicBody } from "./body-bounds.ts";
 import { type Access, type MethodName, type MethodRow, methodRows, type Success, services } from "./methods.ts";
 
-/** A location function only ever gets the response of its own method, because it is looked up by that method. */
+/** A location function only gets responses of its own method, because it is looked up by method. */
 const rows = new Map<DescMethod, MethodRow<Message>>(
   services
     .flatMap(({ methods }) => methods as readonly DescMethod[])
@@ -13,7 +14,7 @@ const rows = new Map<DescMethod, MethodRow<Message>>(
 /** The methods that have a row. */
 export const tableMethods: readonly DescMethod[] = [...rows.keys()];
 
-/** Who of the built-in roles may call it. Undefined for methods without a row. */
+/** Returns which built-in roles may call a method. Undefined for methods without a row. */
 export function accessOf(method: DescMethod): Access | undefined {
   return rows.get(method)?.access;
 }
@@ -32,23 +33,28 @@ export function isOfInstallation(method: DescMethod): boolean {
   return method.parent === TenantsService;
 }
 
+/** Methods about the caller, not about a tenant. */
+export function isOfCaller(method: DescMethod): boolean {
+  return method.parent === CallersService;
+}
+
 export function hasSecret(method: DescMethod): boolean {
   return rows.get(method)?.hasSecret === true;
 }
 
-/** How JSON/HTTP answers each method. */
+/** The HTTP response of each method's success. */
 export const successes: ReadonlyMap<DescMethodUnary, Success<Message>> = new Map(
   [...rows].map(([method, { success }]) => [method as DescMethodUnary, success]),
 );
 
-/** Bound of a method's request, before and after inflating. Health and reflection are public. */
+/** Maximum size of a method's request, before and after inflating. Health and reflection are public. */
 export function maxBytes(method: DescMethod): number {
   return (rows.get(method)?.body ?? publicBody).maxBytes;
 }
 
 const maxJsonValuesOf = new Map<DescMessage, number>([...rows].map(([{ input }, { body }]) => [input, body.maxJsonValues]));
 
-/** Bound of the values in the JSON of a request. Methods with the same request have the same bound. */
+/** Maximum number of values in the JSON of a request. Methods with the same request have the same limit. */
 export function maxJsonValues(request: DescMessage): number {
   return maxJsonValuesOf.get(request) ?? publicBody.maxJsonValues;
 }

@@ -1,20 +1,26 @@
 import type { MessageShape } from "@bufbuild/protobuf";
+import { ActorLimitsService } from "../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
 import { HoldersService } from "../../gen/keywright/v2alpha1/holders_service_pb.ts";
 import { TenantsService } from "../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Role } from "../core/role.ts";
 import { type BodyBounds, batchImportBody, batchVerifyBody, publicBody, usualBody } from "./body-bounds.ts";
 
 /** All services on the method table. */
-export const services = [ApiKeysService, TenantsService, HoldersService] as const;
+export const services = [ApiKeysService, TenantsService, HoldersService, ActorLimitsService, CallersService] as const;
 
-type Methods = typeof ApiKeysService.method & typeof TenantsService.method & typeof HoldersService.method;
+type Methods = typeof ApiKeysService.method &
+  typeof TenantsService.method &
+  typeof HoldersService.method &
+  typeof ActorLimitsService.method &
+  typeof CallersService.method;
 export type MethodName = keyof Methods;
 
-/** Who may call a method: anyone, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
-export type Access = "public" | readonly Role[];
+/** Who may call a method: anyone, every known caller, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
+export type Access = "public" | "caller" | readonly Role[];
 
-/** How JSON/HTTP answers a success. */
+/** The HTTP response of a success. */
 export interface Success<Response> {
   readonly status: 200 | 201 | 204;
   /** Path of the created resource, for the Location header. */
@@ -26,9 +32,12 @@ export interface MethodRow<Response> {
   readonly access: Access;
   readonly success: Success<Response>;
   readonly body: BodyBounds;
-  /** Reads are logged as `debug`. A read whose request holds a credential is not NO_SIDE_EFFECTS: those can be called by GET. */
+  /**
+   * Reads are logged as `debug`. A read whose request contains a credential is not NO_SIDE_EFFECTS, because those methods can be called
+   * with GET.
+   */
   readonly effect: "read" | "change";
-  /** Whether the response can hold a secret. Such a response must not be stored by caches (RFC 9111). */
+  /** Whether the response can contain a secret. Caches must not store such a response (RFC 9111). */
   readonly hasSecret: boolean;
 }
 
@@ -67,6 +76,10 @@ export const methodRows = {
   adminListAuditEvents: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
   selfInspect: { access: "public", success: ok, body: publicBody, effect: "read", hasSecret: false },
   batchSelfRevoke: { access: "public", success: ok, body: publicBody, effect: "change", hasSecret: false },
+  adminSetActorLimit: { access: admins, success: ok, body: usualBody, effect: "change", hasSecret: false },
+  adminRemoveActorLimit: { access: admins, success: noContent, body: usualBody, effect: "change", hasSecret: false },
+  adminListActorLimits: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
+  adminWhoAmI: { access: "caller", success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminCreateTenant: { access: admins, success: created(tenantPath), body: usualBody, effect: "change", hasSecret: false },
   adminGetTenant: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },
   adminListTenants: { access: auditors, success: ok, body: usualBody, effect: "read", hasSecret: false },

@@ -14,7 +14,7 @@ import { ceilingOf, checkRotation } from "./scope-ceiling.ts";
 
 const overridable = Object.values(overridableFields);
 
-/** Over JSON, members that are present override, also if they are empty. */
+/** In JSON, members that are present override, even if they are empty. */
 export const overridesPresent = { field: RotateIssuedApiKeyRequestSchema.field.overrideMask, names: overridable };
 
 export function rotateIssuedApiKey(service: KeyService): Implementation<typeof ApiKeysService.method.adminRotateIssuedApiKey> {

@@ -2,17 +2,17 @@ import type { Call } from "../call/call.ts";
 import type { KeyAttributes, KeyRecord } from "../core/key.ts";
 import { checkRateLimit, checkScopes, type ScopeCeiling } from "../core/scope-ceiling.ts";
 
-/** The ceiling of whoever calls. */
+/** Returns the caller's ceiling. */
 export function ceilingOf({ caller }: Pick<Call, "caller">): ScopeCeiling {
   return caller?.scopeCeiling ?? null;
 }
 
-/** Throws PERMISSION_DENIED if the caller may not give these attributes to a new key. */
+/** Throws PERMISSION_DENIED if the caller may not grant these attributes to a new key. */
 export function checkNewKey(call: Pick<Call, "caller">, { scopes }: Pick<KeyAttributes, "scopes">): void {
   checkScopes(ceilingOf(call), scopes, "scopes");
 }
 
-/** Throws PERMISSION_DENIED if the caller may not write these attributes to the key. `path` stands before the names of the fields. */
+/** Throws PERMISSION_DENIED if the caller may not write these attributes to the key. `path` is prepended to the field names. */
 export function checkChange(ceiling: ScopeCeiling, record: KeyRecord, attributes: Partial<KeyAttributes>, path = ""): void {
   if (attributes.scopes !== undefined) checkScopes(ceiling, attributes.scopes, `${path}scopes`);
   if (attributes.rateLimitPolicy !== undefined) {
@@ -20,7 +20,7 @@ export function checkChange(ceiling: ScopeCeiling, record: KeyRecord, attributes
   }
 }
 
-/** The same for a rotation, whose caller gets a secret with all scopes of the new key, those that it inherits too. */
+/** The same for a rotation, whose caller gets a secret with all scopes of the new key, including inherited ones. */
 export function checkRotation(ceiling: ScopeCeiling, record: KeyRecord, overrides: Partial<KeyAttributes>): void {
   checkChange(ceiling, record, { scopes: record.scopes, ...overrides });
 }

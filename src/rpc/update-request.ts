@@ -27,8 +27,8 @@ export function attributesToWrite(
 }
 
 /**
- * The check of an update against the key: attributes that the caller may not give, and another actor or visibility than the key has, which
- * to drop silently would leave the caller believing in it.
+ * Checks an update against the key. Refuses attributes that the caller may not grant. Refuses an actor or a visibility that differs from
+ * the key's, because ignoring it silently would mislead the caller.
  */
 export function checkUpdate(
   call: Pick<Call, "caller">,

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
+  RefusingLimit,
   VerificationErrorCode,
   type VerifyApiKeyRequest,
   type VerifyApiKeyResponse,
@@ -9,8 +10,8 @@ import {
 import type { Call } from "../call/call.ts";
 import { parseAddress } from "../core/address.ts";
 import type { KeyRecord } from "../core/key.ts";
-import type { RefusalCode } from "../core/verdict.ts";
-import type { Verification, Verified } from "../service/judge.ts";
+import type { RefusalCode, Verdict } from "../core/verdict.ts";
+import type { KeyLimit, Verification, Verified } from "../service/judge.ts";
 import {
   type FieldsOf,
   rateLimitPolicyToMessage,
@@ -45,16 +46,17 @@ export const refusals = {
   internal: [VerificationErrorCode.VERIFICATION_ERROR_INTERNAL, "the credential could not be verified; try again"],
   ip_not_allowed: [VerificationErrorCode.VERIFICATION_ERROR_IP_NOT_ALLOWED, "the client's address is not allowed"],
   rate_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "the key's rate limit is exhausted"],
+  actor_rate_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "the rate limit of the key's actor is exhausted"],
   guess_limited: [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED, "too many failed verifications from the client's address"],
   insufficient_scope: [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE, "a required scope is missing"],
 } as const satisfies Record<RefusalCode, readonly [VerificationErrorCode, string]>;
 
-/** The fields that say that a credential is not valid. */
-type Refusal = "errorCode" | "errorMessage";
+/** The fields that describe why a credential is not valid. */
+type Refusal = "errorCode" | "errorMessage" | "refusingLimit";
 
 /** For a refused key, only its identity and status: nobody can use its permissions. */
 export function verifiedToMessage(
-  { verdict, nowMs, customClaims, limit }: Verified,
+  { verdict, nowMs, customClaims, limit, actorLimit }: Verified,
   issuer: string,
 ): MessageInitShape<typeof VerifyApiKeyResponseSchema> {
   const { record } = verdict;
@@ -63,7 +65,8 @@ export function verifiedToMessage(
   if (!verdict.isValid) {
     const [errorCode, errorMessage] = refusals[verdict.code];
     const identity = record === null ? {} : identityOf(record, nowMs);
-    return { ...identity, isValid: false, errorCode, errorMessage, rateLimitRemaining, rateLimitResetTime };
+    const refused = { ...identity, isValid: false, errorCode, errorMessage, rateLimitRemaining, rateLimitResetTime };
+    return actorLimit === undefined ? refused : { ...refused, ...refusalByLimits(actorLimit, verdict.code) };
   }
   return {
     ...identityOf(verdict.record, nowMs),
@@ -75,7 +78,28 @@ export function verifiedToMessage(
     rateLimitPolicy: rateLimitPolicyToMessage(verdict.record.rateLimitPolicy),
     rateLimitRemaining,
     rateLimitResetTime,
+    actorRateLimitPolicy: rateLimitPolicyToMessage(actorLimit?.policy ?? null),
+    actorRateLimitRemaining: actorLimit?.remaining,
+    actorRateLimitResetTime: timeToMessage(actorLimit?.resetTimeMs ?? null),
   } satisfies Record<Exclude<keyof FieldsOf<VerifyApiKeyResponse>, Refusal>, unknown>;
+}
+
+const refusingLimits: Readonly<Partial<Record<RefusalCode, RefusingLimit>>> = {
+  rate_limited: RefusingLimit.KEY,
+  actor_rate_limited: RefusingLimit.ACTOR,
+};
+
+function refusalByLimits({ remaining, resetTimeMs }: KeyLimit, code: RefusalCode) {
+  return {
+    actorRateLimitRemaining: remaining,
+    actorRateLimitResetTime: timestampFromMs(resetTimeMs),
+    refusingLimit: refusingLimits[code] ?? RefusingLimit.UNSPECIFIED,
+  };
+}
+
+/** Why the credential is not valid, for people. */
+export function refusalTextOf(verdict: Verdict): string {
+  return verdict.isValid ? "" : refusals[verdict.code][1];
 }
 
 function identityOf(record: KeyRecord, nowMs: number) {

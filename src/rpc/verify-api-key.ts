@@ -14,7 +14,7 @@ export interface VerifyRpcOptions {
   readonly verifyMany: VerifyMany;
   /** The `iss` of the tokens of a tenant. */
   readonly issuerOf: (tenant: string) => string;
-  /** Called with the reason why an item of a batch has no answer. The answer itself gives no reason. */
+  /** Called with the reason why an item of a batch has no result. The response itself gives no reason. */
   readonly reportUnanswered: (error: unknown) => void;
 }
 

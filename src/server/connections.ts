@@ -75,22 +75,11 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
   let count = 0;
   let anonymousRequests = 0;
 
-  const refusalFor = (share: Share | null): "address" | "process" | undefined => {
-    if (count >= limits.maxConnections) return "process";
-    if (count >= limits.maxConnections - limits.reservedConnections) {
-      if (share === null || share.connections >= limits.reservedPerAddress) return "process";
-    }
-    if (share === null) return undefined;
-    // A valid token does not entitle one address to all places either.
-    const isFull = share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2;
-    return isFull ? "address" : undefined;
-  };
-
   return {
     take(socket) {
       const network = shareOf(socket.remoteAddress ?? "");
       const share = network === null ? null : (shares.get(network) ?? newShare(network));
-      const refusal = refusalFor(share);
+      const refusal = refusalFor(share, count, limits);
       if (refusal !== undefined) {
         refusals.add(refusal, network ?? socket.remoteAddress ?? "");
         return false;
@@ -143,6 +132,18 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
     count: () => count,
     refusedCount: refusals.count,
   };
+}
+
+/** Why a connection that counts to this share gets no place, while so many are open. */
+function refusalFor(share: Share | null, count: number, limits: ConnectionsOptions["limits"]): "address" | "process" | undefined {
+  if (count >= limits.maxConnections) return "process";
+  if (count >= limits.maxConnections - limits.reservedConnections) {
+    if (share === null || share.connections >= limits.reservedPerAddress) return "process";
+  }
+  if (share === null) return undefined;
+  // A token does not entitle one address to all places either.
+  const isFull = share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2;
+  return isFull ? "address" : undefined;
 }
 
 function newShare(network: string): Share {

@@ -1,5 +1,6 @@
 import { once, setMaxListeners } from "node:events";
 import type { Server } from "node:http";
+import type { Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
 import type { ClientCertificates } from "./client-certificates.ts";
@@ -12,7 +13,7 @@ import { takeStreams } from "./http2-streams.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createHttp1Server, createHttp2Server, replaceTls } from "./node-servers.ts";
 import { peerShare } from "./peer-share.ts";
-import { createHttp1Gate, createHttp2Gate } from "./request-gate.ts";
+import { createHttp1Gate, createHttp2Gate, type GateOptions } from "./request-gate.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
 export interface ListenerOptions {
@@ -78,14 +79,7 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const sessions = trackHttp2Sessions(http2, limits, { isKnown: connections.isKnown, identify });
   const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, draining, onError };
-  const http1Gate = createHttp1Gate(gateOptions);
-  http1.on("request", http1Gate.request);
-  http1.on("checkExpectation", http1Gate.refuseExpectation);
-  const http2Gate = createHttp2Gate(gateOptions);
-  http2.on("request", http2Gate.request);
-  http2.on("checkExpectation", http2Gate.refuseExpectation);
-  http2.on("connect", http2Gate.refuseConnect);
-  takeStreams(http2, http2Gate.stream);
+  takeRequests(http1, http2, gateOptions);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
   const isTls = tls !== undefined;
@@ -109,19 +103,10 @@ export function createListener(options: ListenerOptions): Listener {
   checks.unref();
 
   let drained: Promise<void> | undefined;
-  const drain = async (forceAfterMs: number): Promise<void> => {
-    const force = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
-    }, forceAfterMs);
-    const closed = http1.listening ? new Promise<void>((resolve) => http1.close(() => resolve())) : undefined;
+  const beginDrain = () => {
     drainStart.abort();
     exchanges.drain();
     sessions.drain();
-    await closed;
-    // The server's `close` comes a moment before that of its last socket.
-    await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
-    clearTimeout(force);
-    clearInterval(checks);
   };
 
   return {
@@ -133,7 +118,7 @@ export function createListener(options: ListenerOptions): Listener {
       return { address: bound.address, port: bound.port };
     },
     drain(forceAfterMs) {
-      drained ??= drain(forceAfterMs);
+      drained ??= close({ http1, sockets, beginDrain, forceAfterMs }).finally(() => clearInterval(checks));
       return drained;
     },
     connectionCount: () => sockets.size,
@@ -144,6 +129,39 @@ export function createListener(options: ListenerOptions): Listener {
       http1.closeIdleConnections();
     },
   };
+}
+
+interface Closing {
+  readonly http1: Server;
+  readonly sockets: ReadonlySet<Socket>;
+  /** Called once no more connections are accepted. */
+  readonly beginDrain: () => void;
+  readonly forceAfterMs: number;
+}
+
+/** See `drain` of Listener. */
+async function close({ http1, sockets, beginDrain, forceAfterMs }: Closing): Promise<void> {
+  const force = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, forceAfterMs);
+  const closed = http1.listening ? new Promise<void>((resolve) => http1.close(() => resolve())) : undefined;
+  beginDrain();
+  await closed;
+  // The server's `close` comes a moment before that of its last socket.
+  await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  clearTimeout(force);
+}
+
+/** Gives every request of both servers to the gates. */
+function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): void {
+  const http1Gate = createHttp1Gate(options);
+  http1.on("request", http1Gate.request);
+  http1.on("checkExpectation", http1Gate.refuseExpectation);
+  const http2Gate = createHttp2Gate(options);
+  http2.on("request", http2Gate.request);
+  http2.on("checkExpectation", http2Gate.refuseExpectation);
+  http2.on("connect", http2Gate.refuseConnect);
+  takeStreams(http2, http2Gate.stream);
 }
 
 const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replaceAuthorities"> = {

@@ -23,6 +23,8 @@ export interface TenantService {
 }
 
 const maxAttempts = 50;
+/** Each is compared with in the verification of a key. */
+const maxRetiredPrefixes = 20;
 
 /** Attributes of tenants by their names in proto: what an update mask may name, and how the audit trail calls them. */
 export const tenantAttributeFields = {
@@ -34,6 +36,7 @@ export const tenantAttributeFields = {
   maxTtlMs: "max_ttl",
   maxKeys: "max_keys",
   failedVerifyLimit: "failed_verify_limit",
+  actorRateLimitPolicy: "actor_rate_limit_policy",
   auditRetentionMs: "audit_retention",
 } as const satisfies Record<keyof TenantAttributes, string>;
 
@@ -64,8 +67,18 @@ export async function updateTenant(
     const { keyPrefix = tenant.keyPrefix } = attributes;
     const isReplaced = keyPrefix !== tenant.keyPrefix && tenant.keyPrefix !== "";
     const retired = isReplaced ? [...tenant.retiredPrefixes, tenant.keyPrefix] : tenant.retiredPrefixes;
-    return { ...attributes, retiredPrefixes: retired.filter((prefix, index) => prefix !== keyPrefix && retired.indexOf(prefix) === index) };
+    const retiredPrefixes = retired.filter((prefix, index) => prefix !== keyPrefix && retired.indexOf(prefix) === index);
+    if (retiredPrefixes.length > maxRetiredPrefixes) {
+      throw invalidField("tenant.key_prefix", `cannot be replaced more than ${maxRetiredPrefixes} times, as all of them still verify`);
+    }
+    return { ...attributes, retiredPrefixes };
   });
+}
+
+/** Notes that actors of the tenant have limits, before the first one gets one: every verification looks for one from then on. */
+export async function noteActorLimits(service: TenantService, origin: Origin, tenantId: string): Promise<void> {
+  if (service.keys.tenantSettings.of(tenantId).hasActorLimits) return;
+  await changeTenant(service, origin, tenantId, ({ hasActorLimits }) => (hasActorLimits ? null : { hasActorLimits: true }));
 }
 
 /** Suspends a tenant or ends its suspension. */
@@ -86,7 +99,8 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
     const record = await keys.store.get(defaultTenant, recordId);
     if (record === null) throw new Failure("TENANT_NOT_FOUND");
     if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
-    if (await hasKeys(keys, tenantId)) throw new Failure("TENANT_NOT_READY", { message: "the tenant has keys" });
+    const rest = await whatIsLeft(keys, tenantId);
+    if (rest !== null) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${rest}` });
     const event = auditEvent(keys, origin, [recordId]);
     const revision = await keys.store.delete(defaultTenant, "tenant", recordId, event, record.revision);
     if (revision === null) continue;
@@ -97,15 +111,20 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
   throw concurrentChange();
 }
 
-async function hasKeys({ store }: KeyService, tenant: string): Promise<boolean> {
-  for (const kind of ["issued", "imported"] as const) {
+/** What keeps a tenant from being deleted. Null: nothing. */
+async function whatIsLeft({ store }: KeyService, tenant: string): Promise<string | null> {
+  for (const [kind, name] of [
+    ["issued", "keys"],
+    ["imported", "keys"],
+    ["actor_limit", "limits of actors"],
+  ] as const) {
     for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
       const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit: 1 });
-      if (part.records.length > 0) return true;
+      if (part.records.length > 0) return name;
       afterKeyId = part.lastKeyId;
     }
   }
-  return false;
+  return null;
 }
 
 /** As `changeKey` changes a key. The tenant `default` gets its record with its first change. */
@@ -189,7 +208,7 @@ async function checkUnused(
 }
 
 function changedFields(tenant: Tenant, change: Partial<Tenant>): string[] {
-  const names = { ...tenantAttributeFields, suspended: "suspended" } as const;
+  const names = { ...tenantAttributeFields, suspended: "suspended", hasActorLimits: "has_actor_limits" } as const;
   return Object.entries(names)
     .filter(([name]) => {
       const field = name as keyof typeof names;

@@ -1,5 +1,6 @@
 import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
+import { isSettingRecordId } from "../core/setting-record.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent, changedFields } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
@@ -22,7 +23,7 @@ export async function changeKey(
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = announcer.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
-    if (record === null || record.kind === "tenant") throw new Failure("KEY_NOT_FOUND");
+    if (record === null || isSettingRecordId(keyId)) throw new Failure("KEY_NOT_FOUND");
     const change = next(record);
     if (change === null) {
       // The caller that made this change may not have announced it yet, but this response says that the change holds.

@@ -178,6 +178,7 @@ function refusal(code: RefusalCode): Failure {
     case "insufficient_scope":
     case "internal":
     case "rate_limited":
+    case "actor_rate_limited":
     case "guess_limited":
       return new Failure("KEY_NOT_FOUND");
   }

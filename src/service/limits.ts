@@ -1,11 +1,13 @@
 import type { PresentedCredential } from "../core/credential.ts";
-import type { RateLimitPolicy } from "../core/key.ts";
+import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
+import { actorLimitId, keyLimitId } from "../core/limit-ids.ts";
 import { isEnforced, type Taken } from "../core/rate-limit.ts";
 import { mayBeGuess } from "../core/read-credential.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
-import { isVerified, unverified, type Verification, type Verified } from "./judge.ts";
+import type { ActorLimits } from "./actor-limits.ts";
+import { isVerified, type KeyLimit, unverified, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
 /** The limits before and after the verdict of a verification. Derivations use `settle` too. */
@@ -16,7 +18,7 @@ export interface Limits {
    */
   refuseGuesser(tenant: string, answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
-   * If the verification is valid, takes the cost from the rate limit of the key and records the use. If it is invalid and may be a guess,
+   * If the verification is valid, takes the cost from the rate limits of the key and its actor, from both or none, and records the use. If it is invalid and may be a guess,
    * counts it. Returns a promise only if the key has a limit that processes share.
    */
   settle(tenant: string, verified: Verified, verification: Pick<Verification, "statedAddress" | "cost">): Verified | Promise<Verified>;
@@ -24,6 +26,7 @@ export interface Limits {
 
 export interface LimitsOptions {
   readonly rateLimiter: RateLimiter;
+  readonly actorLimits: ActorLimits;
   readonly guesses: GuessLimit;
   readonly usage: Pick<UsageRecorder, "record">;
   readonly clock: Clock;
@@ -35,14 +38,51 @@ export interface LimitsOptions {
  * used from another address, is not a guess. A credential with a valid tag or signature is never refused here, because many clients may
  * share one address.
  */
-export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptions): Limits {
-  const conclude = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {
+export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }: LimitsOptions): Limits {
+  /** `key` and `actor` are what was asked of each limit. */
+  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked | null): Verified => {
     const { record } = verified.verdict;
-    const { remaining, resetAfterMs, retryAfterMs } = taken;
-    const limit = { policy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
-    if (!taken.admitted) return { ...verified, verdict: { isValid: false, code: "rate_limited", record }, limit, retryAfterMs };
-    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
-    return { ...verified, limit };
+    const asked = { ...verified, ...(key !== null && { limit: leftOf(key) }), ...(actor !== null && { actorLimit: leftOf(actor) }) };
+    const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
+    if (refusing.length === 0) {
+      if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+      return asked;
+    }
+    const waits = refusing.map(({ taken }) => taken.retryAfterMs);
+    const retryAfterMs = waits.some((each) => each === null) ? null : Math.max(...(waits as number[]));
+    const code = key?.taken.admitted === false ? "rate_limited" : "actor_rate_limited";
+    return { ...asked, verdict: { isValid: false, code, record }, retryAfterMs };
+  };
+
+  const leftOf = ({ policy, taken: { remaining, resetAfterMs } }: Asked): KeyLimit => {
+    return { policy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
+  };
+
+  const takeOne = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
+    const taken = rateLimiter.take(tenant, keyLimitId(record), policy, cost);
+    return taken instanceof Promise
+      ? taken.then((answer) => conclude(tenant, verified, { policy, taken: answer }, null))
+      : conclude(tenant, verified, { policy, taken }, null);
+  };
+
+  /** From the limit of the actor, and from that of the key if it has one. */
+  const takeBoth = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
+    const { rateLimitPolicy, actorId } = record;
+    const own = isEnforced(rateLimitPolicy) ? rateLimitPolicy : null;
+    const actor = { id: actorLimitId(actorId), policy };
+    const taken = rateLimiter.takeAll(tenant, own === null ? [actor] : [{ id: keyLimitId(record), policy: own }, actor], cost);
+    const end = (answers: readonly Taken[]): Verified => {
+      const ofKey = own === null ? null : { policy: own, taken: answers[0] as Taken };
+      return conclude(tenant, verified, ofKey, { policy, taken: answers.at(-1) as Taken });
+    };
+    return taken instanceof Promise ? taken.then(end) : end(taken);
+  };
+
+  const take = (tenant: string, verified: Verified, record: KeyRecord, actorPolicy: RateLimitPolicy | null, cost: number) => {
+    if (actorPolicy !== null) return takeBoth(tenant, verified, record, actorPolicy, cost);
+    if (isEnforced(record.rateLimitPolicy)) return takeOne(tenant, verified, record, record.rateLimitPolicy, cost);
+    usage.record(tenant, record.keyId, verified.nowMs);
+    return verified;
   };
 
   return {
@@ -60,16 +100,16 @@ export function createLimits({ rateLimiter, guesses, usage, clock }: LimitsOptio
         if (statedAddress !== null && verified.isGuess) guesses.take(statedAddress, tenant);
         return verified;
       }
-      const { keyId, lineageId, rateLimitPolicy } = verdict.record;
-      if (!isEnforced(rateLimitPolicy)) {
-        usage.record(tenant, keyId, verified.nowMs);
-        return verified;
-      }
-      // By lineage, so that a key and its successor share a limit.
-      const taken = rateLimiter.take(tenant, lineageId, rateLimitPolicy, cost);
-      return taken instanceof Promise
-        ? taken.then((answer) => conclude(tenant, verified, rateLimitPolicy, answer))
-        : conclude(tenant, verified, rateLimitPolicy, taken);
+      const { record } = verdict;
+      const actorPolicy = actorLimits.of(tenant, record.actorId);
+      return actorPolicy instanceof Promise
+        ? actorPolicy.then((policy) => take(tenant, verified, record, policy, cost))
+        : take(tenant, verified, record, actorPolicy, cost);
     },
   };
+}
+
+interface Asked {
+  readonly policy: RateLimitPolicy;
+  readonly taken: Taken;
 }

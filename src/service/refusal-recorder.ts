@@ -1,13 +1,15 @@
 import type { AuditEvent, Origin } from "../core/audit.ts";
+import { minuteMs } from "../core/time-units.ts";
 import type { Reason } from "../error/table.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import { auditEvent } from "./audit.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
 export interface RefusalRecorder {
-  /** `origin` is called only if the event is recorded. */
-  record(caller: string, origin: () => Origin, errorReason: Reason): void;
+  /** `countedAs` says with which calls this one shares its limit. `origin` is called only if the event is recorded. */
+  record(countedAs: string, origin: () => Origin, errorReason: Reason): void;
   /**
    * Writes the buffered events. Concurrent flushes run one after the other. Never rejects: events that cannot be written stay in the
    * buffer.
@@ -24,15 +26,18 @@ export interface RefusalRecorderOptions {
   readonly randomBytes: RandomBytes;
   /** Maximum events a minute for each known caller, and for all unknown callers together. Otherwise these could fill the store. */
   readonly maxPerMinute: number;
+  /** Maximum callers that are counted one by one in a minute. Further ones share one count: whoever can make up names must not fill the memory. */
+  readonly maxCounts: number;
   /** Maximum events in the buffer while the store does not answer. */
   readonly maxBuffered: number;
-  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+  readonly log: Pick<Log, "warn">;
 }
 
-const minuteMs = 60_000;
+/** No name of a caller has a space at its beginning. */
+const othersKey = " others";
 
 export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalRecorder {
-  const { audit, tenant, clock, maxPerMinute, maxBuffered, log } = options;
+  const { audit, tenant, clock, maxPerMinute, maxCounts, maxBuffered, log } = options;
   const counts = new Map<string, number>();
   let minuteStartMs = clock();
   let suppressedCount = 0;
@@ -62,14 +67,15 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
   }
 
   return {
-    record(caller, origin, errorReason) {
+    record(countedAs, origin, errorReason) {
       if (Math.abs(clock() - minuteStartMs) >= minuteMs) startMinute(clock());
-      const count = counts.get(caller) ?? 0;
+      const key = counts.has(countedAs) || counts.size < maxCounts ? countedAs : othersKey;
+      const count = counts.get(key) ?? 0;
       if (count >= maxPerMinute || buffer.length >= maxBuffered) {
         suppressedCount += 1;
         return;
       }
-      counts.set(caller, count + 1);
+      counts.set(key, count + 1);
       buffer.push(auditEvent(options, origin(), [], { errorReason }));
     },
 

@@ -2,6 +2,7 @@ import type { RecordReader } from "../cache/record-reader.ts";
 import type { Address } from "../core/address.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
+import { keyLimitId } from "../core/limit-ids.ts";
 import { isEnforced } from "../core/rate-limit.ts";
 import { mayBeGuess } from "../core/read-credential.ts";
 import { Failure } from "../error/failure.ts";
@@ -45,9 +46,10 @@ export function createSelfInspect(options: SelfInspectOptions): SelfInspect {
     return null;
   };
 
-  const limitOf = async (tenant: string, { lineageId, rateLimitPolicy }: KeyRecord): Promise<KeyLimit | null> => {
+  const limitOf = async (tenant: string, record: KeyRecord): Promise<KeyLimit | null> => {
+    const { rateLimitPolicy } = record;
     if (!isEnforced(rateLimitPolicy)) return null;
-    const { remaining, resetAfterMs } = await rateLimiter.take(tenant, lineageId, rateLimitPolicy, 0);
+    const { remaining, resetAfterMs } = await rateLimiter.take(tenant, keyLimitId(record), rateLimitPolicy, 0);
     return { policy: rateLimitPolicy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
   };
 

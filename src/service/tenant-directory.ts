@@ -1,6 +1,14 @@
 import type { TrustedCache } from "../cache/trusted-cache.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { defaultTenant, type Tenant, tenantIdOfRecordId, tenantOfRecord, tenantRecordId, unchangedTenant } from "../core/tenant.ts";
+import {
+  defaultTenant,
+  isTenantId,
+  type Tenant,
+  tenantIdOfRecordId,
+  tenantOfRecord,
+  tenantRecordId,
+  unchangedTenant,
+} from "../core/tenant.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import { createTenantIndex } from "./tenant-index.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
@@ -38,20 +46,10 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   let index = createTenantIndex();
   /** What was noted since the refresh in progress began, which may have read something older. Null if there is none. */
   let noted: Map<string, KeyRecord | null> | null = null;
-  let last = Promise.resolve();
   let isBehind = true;
 
-  const seen = (tenantId: string, record: KeyRecord | null): Tenant | null => {
-    if (record === null) {
-      settings.forget(tenantId);
-      return tenantId === defaultTenant ? unchangedDefault : null;
-    }
-    settings.note(record);
-    return tenantOfRecord(record);
-  };
-
   function note(tenantId: string, record: KeyRecord | null): void {
-    seen(tenantId, record);
+    see(settings, tenantId, record);
     index.note(tenantId, record);
     noted?.set(tenantId, record);
   }
@@ -61,11 +59,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     const meanwhile = new Map<string, KeyRecord | null>();
     noted = meanwhile;
     try {
-      const fresh = createTenantIndex();
-      for (const record of await listTenants(store)) {
-        settings.note(record);
-        fresh.note(tenantOfRecord(record).tenantId, record);
-      }
+      const fresh = indexOf(await listTenants(store), settings);
       for (const [tenantId, record] of meanwhile) fresh.note(tenantId, record);
       index = fresh;
     } catch (error) {
@@ -76,12 +70,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     }
   }
 
-  function refresh(): Promise<void> {
-    const next = last.then(readAll);
-    last = next.catch(() => {});
-    return next;
-  }
-
+  const refresh = oneAfterTheOther(readAll);
   const catchUp = async () => (isBehind ? refresh().catch(() => {}) : undefined);
 
   cache.follow({
@@ -104,11 +93,15 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   return {
     current(tenantId) {
       if (tenantId === defaultTenant && !index.has(defaultTenant)) return unchangedDefault;
+      // Another text could name the record of a tenant and not be its id.
+      if (!isTenantId(tenantId)) return null;
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
-      if (entry !== undefined) return seen(tenantId, entry.record);
+      if (entry !== undefined) return see(settings, tenantId, entry.record);
       const answer = cache.reader.read(defaultTenant, recordId, "none");
-      return answer instanceof Promise ? answer.then(({ record }) => seen(tenantId, record)) : seen(tenantId, answer.record);
+      return answer instanceof Promise
+        ? answer.then(({ record }) => see(settings, tenantId, record))
+        : see(settings, tenantId, answer.record);
     },
 
     get hasHosts() {
@@ -121,6 +114,34 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     refresh,
     catchUp,
   };
+}
+
+/** Takes over what was read of a tenant, and returns it; null if there is none. */
+function see(settings: TenantSettings, tenantId: string, record: KeyRecord | null): Tenant | null {
+  if (record === null) {
+    settings.forget(tenantId);
+    return tenantId === defaultTenant ? unchangedDefault : null;
+  }
+  settings.note(record);
+  return tenantOfRecord(record);
+}
+
+function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
+}
+
+function indexOf(records: readonly KeyRecord[], settings: TenantSettings): ReturnType<typeof createTenantIndex> {
+  const index = createTenantIndex();
+  for (const record of records) {
+    settings.note(record);
+    index.note(tenantOfRecord(record).tenantId, record);
+  }
+  return index;
 }
 
 async function listTenants(store: Pick<KeyStore, "list">): Promise<KeyRecord[]> {

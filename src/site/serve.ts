@@ -1,7 +1,7 @@
 import { Failure } from "../error/failure.ts";
 import { requestIdOf } from "../http/http-call.ts";
+import { sendFailure } from "../http/json-answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
-import { sendFailure } from "../transcode/respond.ts";
 import type { Representation } from "./representation.ts";
 
 /** Chooses what a request gets. */

@@ -1,16 +1,16 @@
 import { write } from "node:fs";
 
-/** Where log lines go. */
+/** The destination of log lines. */
 export interface LogOutput {
-  /** Takes one line, which ends with a newline. Never throws and never waits. */
+  /** Accepts one line, which ends with a newline. Never throws and never waits. */
   write(line: string): void;
   /** Resolves with true once all lines so far are written or dropped, with false if that takes longer than `timeoutMs`. */
   flush(timeoutMs: number): Promise<boolean>;
-  /** Lines that were dropped: the write failed, or too many were waiting. */
+  /** Number of dropped lines: the write failed, or too many were waiting. */
   readonly droppedCount: number;
 }
 
-/** Beyond this, new lines are dropped: the reader has stopped, and the process must not run out of memory. */
+/** Beyond this, new lines are dropped, because the reader has stopped and the process must not run out of memory. */
 const maxWaitingChars = 16 * 1024 * 1024;
 /** A failed write loses at most this many bytes, or one line. */
 const maxWriteChars = 64 * 1024;
@@ -18,17 +18,17 @@ const retryMs = 20;
 
 /**
  * Writes lines to a file descriptor on the thread pool, so that no caller waits for a disk or for the reader of the log. A line is written
- * immediately if no write is in progress, else with the next write.
+ * immediately if no write is in progress, otherwise with the next write.
  *
- * A write that fails (a full disk, a reader that is gone) drops its lines. The next lines are written as usual. Retrying instead would
- * keep the process busy, and prevent its end, for as long as the disk is full. `onFirstDrop` is called once in the life of the output.
+ * A write that fails (a full disk, a closed reader) drops its lines. The next lines are written as usual. Retrying instead would keep the
+ * process busy, and prevent its end, as long as the disk is full. `onFirstDrop` is called once in the life of the output.
  */
 export function createLogOutput(fd: number, onFirstDrop: (reason: string) => void): LogOutput {
   const waiting: string[] = [];
   let waitingChars = 0;
   let isWriting = false;
   let droppedCount = 0;
-  /** The output ends in the middle of a line. */
+  /** True if the output ends in the middle of a line. */
   let isLineOpen = false;
   let idle = Promise.withResolvers<void>();
 
@@ -58,7 +58,7 @@ export function createLogOutput(fd: number, onFirstDrop: (reason: string) => voi
 
   const writeAll = (bytes: Buffer) => {
     write(fd, bytes, 0, bytes.length, null, (error, writtenBytes) => {
-      // A pipe that someone made non-blocking, and that is full.
+      // The pipe is full, and someone made it non-blocking.
       if (error?.code === "EAGAIN") return void setTimeout(writeAll, retryMs, bytes);
       if (error !== null) {
         drop(countLines(bytes), error.code ?? error.message);

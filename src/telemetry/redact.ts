@@ -13,7 +13,7 @@ const secretName = /(credential|secret|token|jwt|macaroon|password|passwd|passph
 const separator = /[^a-z0-9]/;
 const separators = /[^a-z0-9]/g;
 
-/** Private members of a JWK (RFC 7518); only looked for beside `kty`, as the names are short. */
+/** Private members of a JWK (RFC 7518). Only checked in an object with `kty`, because the names are short. */
 const privateJwkMembers = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
 
 /** Matches every text that redactText changes. Most texts do not match, and testing first saves most of the search (bench/micro.ts). */
@@ -70,8 +70,8 @@ function isSecretName(name: string): boolean {
 }
 
 /**
- * Class, reason or code, message, stack, causes, and the errors of an AggregateError. Other members of errors often quote what was sent, so
- * they are left out.
+ * Class, reason or code, message, stack, causes, and the errors of an AggregateError. Other members of errors are omitted, because they
+ * often quote what was sent.
  */
 function redactError(error: Error, depth: number): Record<string, unknown> {
   const { reason, code } = error as { reason?: unknown; code?: unknown };

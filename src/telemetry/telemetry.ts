@@ -12,26 +12,26 @@ import { observedVerify, observedVerifyMany } from "../observed/verify.ts";
 import type { CacheGenerationStore } from "../ports/cache-generation.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import type { SharedLedger } from "../ports/ledger.ts";
+import type { Log } from "../ports/log.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
-import type { Log } from "./log.ts";
 import { countCalls } from "./metrics/calls.ts";
 import { countGenerations, countMessages, countReads, countVerifications } from "./metrics/counts.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { timeOperations } from "./metrics/operations.ts";
 import type { Traces } from "./traces/traces.ts";
 
-/** Wraps the observed parts with observers. If there is no observer, returns the parts unchanged, so that it costs nothing. */
+/** Wraps the observed parts with observers. Without an observer, returns the parts unchanged, so that this costs nothing. */
 export interface Telemetry {
   /** The outermost interceptor. */
   readonly interceptors: readonly Interceptor[];
   readonly observeRead: ObserveRead | undefined;
-  /** The trace of a call, its caller's or our own; undefined if it has none. */
+  /** Returns the trace of a call, its caller's or our own; undefined if it has none. */
   traceIdOf(call: Call): string | undefined;
-  /** Observes every call, for metrics and traces and by `log`. */
+  /** Observes every call, for metrics and traces and with `log`. */
   admission(admit: Admission, log: CallObserver): Admission;
-  /** Logs and counts our own faults that no observed call reports. */
+  /** Returns a function that logs and counts our own faults that no observed call reports. */
   reportFaults(log: Log): (error: unknown) => void;
   keyStore(store: KeyStore, system: string): KeyStore;
   generations(generations: CacheGenerationStore): CacheGenerationStore;

@@ -5,7 +5,7 @@ import { fieldsByJsonName, hasMembers } from "../protojson/fields.ts";
 /** Well-known messages, apart from the wrappers, that JSON and queries write as one string. */
 const textual = new Set(["google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"]);
 
-/** Whether one parameter can hold the field's value, or one of its items. */
+/** Returns whether one parameter can contain the field's value, or one of its items. */
 export function isScalarLike({ fieldKind, message }: DescField): boolean {
   return fieldKind !== "map" && (message === undefined || isWrapperDesc(message) || textual.has(message.typeName));
 }

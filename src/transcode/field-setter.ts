@@ -5,12 +5,12 @@ import type { FieldPath } from "./field-path.ts";
 
 type Local = Record<string, unknown>;
 
-/** Never ignores unknown enum names: the path would then select another resource. */
+/** Never ignores unknown enum names, because the path would then select another resource. */
 const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
 
 /**
  * Sets a scalar or enum field, found by its path, from the text of a path variable. Creates the messages on the way. Returns the problem if
- * the text is not a value of the field or the field holds another value already.
+ * the text is not a value of the field or if the field already has another value.
  */
 export function setField(message: Message, path: FieldPath, text: string): string | undefined {
   const leaf = path.at(-1) as DescField;
@@ -32,7 +32,7 @@ export function setField(message: Message, path: FieldPath, text: string): strin
   return undefined;
 }
 
-/** The value that the text means for a field, or why it cannot be read. */
+/** Returns the field's value for the text, or why the text cannot be read. */
 function readValue(field: DescField, text: string): unknown {
   const json = field.enum === undefined ? scalarJson(field.scalar, text) : enumJson(text);
   try {

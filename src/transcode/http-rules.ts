@@ -89,7 +89,7 @@ function bindingOf(method: DescMethodUnary, variable: TemplateVariable, report: 
   if (field === undefined || leaf === undefined || pathText(field) !== variable.fieldPath)
     report(`${method.input.typeName} has no field "${variable.fieldPath}" for the path`);
   else if (leaf.fieldKind !== "scalar" && leaf.fieldKind !== "enum")
-    report(`"${variable.fieldPath}" is no scalar and cannot be in the path`);
+    report(`"${variable.fieldPath}" is not a scalar and cannot be in the path`);
   else return { field, start: variable.start, end: variable.end, isMulti: variable.isMulti };
   return undefined;
 }
@@ -105,6 +105,6 @@ function bodyOf(method: DescMethodUnary, body: string, bindings: readonly PathBi
 
 function topField(fields: readonly DescField[], name: string, role: string, report: (problem: string) => void): DescField | undefined {
   const field = fields.find((candidate) => candidate.name === name);
-  if (field === undefined) report(`${role}: there is no field "${name}"`);
+  if (field === undefined) report(`${role}: no field "${name}" found`);
   return field;
 }

@@ -7,7 +7,7 @@ import { decodeQueryPart } from "./percent.ts";
 
 export interface QueryRules {
   readonly schema: DescMessage;
-  /** The part of the request that sets this field; undefined if the query may set it. */
+  /** Returns the part of the request that sets this field, or undefined if the query may set it. */
   readonly boundBy: (path: FieldPath) => "path" | "body" | undefined;
   readonly ignoreUnknown: boolean;
 }
@@ -15,9 +15,9 @@ export interface QueryRules {
 const maxViolations = 100;
 
 /**
- * Turns query parameters into the JSON of the request message, in proto names, for the JSON reader to check. A parameter is a field path
- * with dots, in either casing; it is repeated for repeated fields and given once for others. Adds a violation for each parameter that is
- * not valid.
+ * Converts query parameters to the JSON of the request message, in proto names, for the JSON reader to check. A parameter is a field path
+ * with dots, in either casing. It may be repeated for repeated fields, and occurs once for others. Adds a violation for each invalid
+ * parameter.
  */
 export function queryToJson(query: string, rules: QueryRules, violations: FieldViolation[]): JsonMembers {
   const json = noMembers();

@@ -22,11 +22,11 @@ export interface RequestParts {
 export type BuildRequest = (parts: RequestParts) => Message;
 
 /**
- * Compiles a function that makes the request message of a route. Body and query become one JSON for the reader, then the path's variables
- * are set. Throws Failure INVALID_REQUEST.
+ * Compiles a function that makes the request message of a route. Body and query are combined into one JSON for the reader, then the path's
+ * variables are set. Throws Failure INVALID_REQUEST.
  *
  * A rule with a body field accepts that field's message. It also accepts the whole request message, which AIP-134 clients send, with the
- * field as a member, unless the field's message has a member of that name itself.
+ * field as a member, unless the field's message itself has a member of that name.
  */
 export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
   const schema = route.method.input;
@@ -63,7 +63,7 @@ function isWrapped(field: DescField, json: unknown): boolean {
   return [field.name, field.jsonName].some((name) => Object.hasOwn(json, name) && !own.has(name));
 }
 
-/** Merges the query's members into the body's. A member that both have is a violation. */
+/** Merges the query's members into the body's. A member in both is a violation. */
 function merge(json: unknown, query: JsonMembers, route: Route, violations: FieldViolation[]): unknown {
   const names = Object.keys(query);
   if (names.length === 0 || !isJsonObject(json)) return json ?? query;

@@ -2,7 +2,7 @@ import type { DescField, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Handler } from "../call/call.ts";
 import type { FieldPath } from "./field-path.ts";
 
-/** How a success is answered, if not with a plain 200. */
+/** The response of a success, if it is not a plain 200. */
 export interface Success {
   readonly status: 200 | 201 | 204;
   /** For the Location header. */
@@ -27,6 +27,6 @@ export interface Route {
   /** The field of the response that becomes the body; undefined for the whole message. */
   readonly responseBody: DescField | undefined;
   readonly success: Success;
-  /** Reads the request body. */
+  /** Maximum size of the request body. */
   readonly maxBytes: number;
 }

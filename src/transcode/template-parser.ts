@@ -5,7 +5,7 @@ export interface TemplateVariable {
   readonly fieldPath: string;
   readonly start: number;
   readonly end: number | undefined;
-  /** More than one segment, or `**`: then %2F stays as it is when the value is decoded. */
+  /** True for more than one segment, or `**`. Then decoding the value leaves %2F unchanged. */
   readonly isMulti: boolean;
 }
 
@@ -31,7 +31,7 @@ const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;=@]|%[0-9A-Fa-f]{2})+/y;
  *     FieldPath = IDENT { "." IDENT } ;
  *     Verb      = ":" LITERAL ;
  *
- * `**` stands last, variables hold no variables, and each field is bound once. Throws TemplateError with the column.
+ * `**` must be last, variables contain no variables, and each field is bound once. Throws TemplateError with the column.
  */
 export function parseTemplate(text: string): PathTemplate {
   const scanner = new TemplateScanner(text);

@@ -5,16 +5,17 @@ import { Failure } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget, BodyLease } from "../http/body-budget.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
+import { type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "../http/json-answer.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { JsonReader } from "../protojson/read.ts";
+import { encodeAnswer } from "./encode-answer.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
 import { withPlainVerb } from "./percent.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
-import { encodeAnswer, type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
 import type { Trie } from "./trie.ts";
 
@@ -38,8 +39,8 @@ interface Endpoint {
 
 /**
  * Serves methods as JSON/HTTP by their google.api.http rules, over HTTP/1.1 and HTTP/2. Throws at start-up, with every problem, if a rule
- * is wrong; after that it never throws and never rejects. An error that is not a Failure is answered as INTERNAL, with only the text of the
- * table.
+ * is invalid; after that it never throws and never rejects. An error that is not a Failure is answered as INTERNAL, with only the text of
+ * the table.
  */
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
   const { admit, json, bodies, trustedProxies, reportError } = options;
@@ -66,7 +67,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
     const outcome = await runCall(call, { admit, handler: route.handler }, steps, reportError);
-    // Not `call.isClosed`: Node ends the stream of a HEAD request over HTTP/2 before the answer.
+    // Not `call.isClosed`, because Node ends the stream of a HEAD request over HTTP/2 before the response.
     if (sink.destroyed) return;
     call.setAnswered();
     if (outcome instanceof Failure) sendFailure(request, response, outcome, call.responseHeaders);
@@ -82,8 +83,8 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
 }
 
 /**
- * Returns the endpoint and the path that found it, or the methods that the path allows. The path as received is tried before one with its
- * colon decoded.
+ * Returns the endpoint and the path that found it, or the methods that the path allows. The path as received is tried before the path with
+ * a decoded colon.
  */
 function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string): { path: string; endpoint: Endpoint } | Set<string> {
   const endpoint = routes.find(path, httpMethod);
@@ -95,7 +96,7 @@ function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string):
   return methods.size > 0 ? methods : routes.methodsAt(path);
 }
 
-/** Returns what `build` makes of the body; undefined stands for an empty one. */
+/** Returns the result of `build` for the body; the argument is undefined for an empty one. */
 async function readJson(
   request: HttpRequest,
   route: Route,
@@ -150,7 +151,7 @@ function fail(request: HttpRequest, response: HttpResponse, error: unknown, head
     }
     sendFailure(request, response, error instanceof Failure ? error : new Failure("INTERNAL"), headers);
   } catch {
-    // The response was closed meanwhile, so no one is left to answer.
+    // The response was closed meanwhile, so nobody is left to answer.
     response.destroy();
   }
 }

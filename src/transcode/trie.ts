@@ -14,7 +14,7 @@ interface Node<T> {
 
 /** Finds the value registered for a path and an HTTP method. Paths are compared as received, without decoding. */
 export interface Trie<T> {
-  /** Returns false if the method has a template of the same shape already. */
+  /** Returns false if the method already has a template of the same shape. */
   insert(template: PathTemplate, httpMethod: string, value: T): boolean;
   /** HEAD falls back to GET. */
   find(path: string, httpMethod: string): T | undefined;
@@ -23,9 +23,9 @@ export interface Trie<T> {
 }
 
 /**
- * Literals win over `*`, and `*` over `**`, segment by segment from the left. If the better branch has nothing for this method, the next
- * one is tried. The verb of a path follows the last colon of its last segment. Empty segments and dot segments (`.`, `..`,
- * `%2e`) match no variable.
+ * Literals take precedence over `*`, and `*` over `**`, segment by segment from the left. If the better branch has nothing for this method,
+ * the next one is tried. The verb of a path follows the last colon of its last segment. Empty segments and dot segments (`.`, `..`, `%2e`)
+ * match no variable.
  */
 export function createTrie<T>(): Trie<T> {
   const root = newNode<T>();

@@ -2,12 +2,12 @@ import { type DescMessage, getOption, hasOption, type Message } from "@bufbuild/
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { FieldViolation } from "../error/failure.ts";
 
-/** The lists of a message, and of messages within it, that hold more items than `buf.validate` allows. */
+/** The lists in a message, and in messages inside it, with more items than `buf.validate` allows. */
 export type FindLongLists = (message: Message | undefined) => FieldViolation[];
 
 /**
- * Compiles the check of the lengths of lists. The validator would also check every item of a list that is too long, and name each that
- * breaks a rule: a body has room for millions.
+ * Compiles the check of list lengths. The validator would also check every item of a list that is too long, and report each that breaks a
+ * rule; a body has room for millions.
  */
 export function compileLongLists(schema: DescMessage, path = ""): FindLongLists {
   const finders = schema.fields.flatMap((field): FindLongLists[] => {

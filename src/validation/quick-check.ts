@@ -11,7 +11,7 @@ import {
   StringRulesSchema,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** Returns true only if a message keeps its `buf.validate` rules. If it returns false, the validator must decide. */
+/** Returns true only if a message satisfies its `buf.validate` rules. If it returns false, the validator must decide. */
 export type QuickCheck = (message: Message) => boolean;
 
 type ValueCheck = (value: unknown) => boolean;
@@ -22,8 +22,8 @@ const isAbsent: ValueCheck = (value) => value === undefined;
 const isEmpty: ValueCheck = (value) => value === "";
 
 /**
- * Compiles the rules that need only lengths, which most requests have. Anything else (formats, CEL, nested messages) makes the check
- * return false, so that only the validator reports violations. See bench/micro.ts for what it saves a verification.
+ * Compiles the rules that need only lengths, which is enough for most requests. Anything else (formats, CEL, nested messages) makes the
+ * check return false, so that only the validator reports violations. See bench/micro.ts for the time that this saves.
  */
 export function compileQuickCheck(schema: DescMessage): QuickCheck {
   if (hasOption(schema, messageRules) || schema.oneofs.some((oneof) => hasOption(oneof, oneofRules))) return never as QuickCheck;

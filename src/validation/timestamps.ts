@@ -2,14 +2,14 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { FieldViolation } from "../error/failure.ts";
 
-/** The timestamps of a message, and of messages within it, that lie outside the years 1 to 9999. */
+/** The timestamps in a message, and in messages inside it, outside the years 1 to 9999. */
 export type FindBadTimestamps = (message: Message | undefined) => FieldViolation[];
 
 const minSeconds = -62_135_596_800n;
 const maxSeconds = 253_402_300_799n;
 const maxNanos = 999_999_999;
 
-/** Compiles the check. The JSON reader refuses such timestamps itself; the binary format can hold any number. */
+/** Compiles the check. The JSON reader refuses such timestamps itself, but the binary format can contain any number. */
 export function compileTimestampCheck(schema: DescMessage, path = ""): FindBadTimestamps {
   const finders = schema.fields.flatMap((field): FindBadTimestamps[] => {
     if (field.fieldKind !== "message") return [];
@@ -22,7 +22,7 @@ export function compileTimestampCheck(schema: DescMessage, path = ""): FindBadTi
   return (message) => (message === undefined ? [] : finders.flatMap((find) => find(message)));
 }
 
-/** Whether google.protobuf.Timestamp can hold it. */
+/** Returns whether google.protobuf.Timestamp can represent it. */
 export function isTimestamp({ seconds, nanos }: Pick<Timestamp, "seconds" | "nanos">): boolean {
   return seconds >= minSeconds && seconds <= maxSeconds && nanos >= 0 && nanos <= maxNanos;
 }

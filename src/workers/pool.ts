@@ -1,5 +1,5 @@
 import type { Worker } from "node:cluster";
-import type { Log } from "../telemetry/log.ts";
+import type { Log } from "../ports/log.ts";
 import type { MetricFamily } from "../telemetry/metrics/exposition.ts";
 import { createMember, type Member, type WorkerExit } from "./member.ts";
 import { countedBy, sumMetrics } from "./sum-metrics.ts";

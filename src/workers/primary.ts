@@ -1,7 +1,7 @@
 import cluster, { type Worker } from "node:cluster";
 import type { Config } from "../config/config.ts";
+import type { Log } from "../ports/log.ts";
 import { createMetricsServer } from "../server/metrics-server.ts";
-import type { Log } from "../telemetry/log.ts";
 import { createLogOutput } from "../telemetry/log-output.ts";
 import { expositionText } from "../telemetry/metrics/exposition.ts";
 import { createMetrics } from "../telemetry/metrics/metrics.ts";

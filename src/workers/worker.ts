@@ -1,5 +1,5 @@
 import cluster from "node:cluster";
-import type { App } from "../app.ts";
+import type { App } from "../composition/app.ts";
 import type { ToPrimary, ToWorker } from "./messages.ts";
 
 export interface WorkerOptions {

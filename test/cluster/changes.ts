@@ -11,6 +11,7 @@ export interface Change {
 /** A key before and after one change. */
 export interface Subject {
   readonly verifyBody: object;
+  readonly verifyHeaders?: Readonly<Record<string, string>>;
   readonly change: Change;
   /** A second change, sent once the first is acknowledged. */
   readonly followedBy?: Change;
@@ -114,15 +115,39 @@ export const deletion: ChangeKind = {
   },
 };
 
-async function issue(http: HttpClient): Promise<{ keyId: string; credential: string }> {
-  const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { scopes: ["orders:read", "orders:write"] });
+/** Each subject is a tenant. In turn they are verified by a key, a JWT that was derived from it, and a macaroon that was derived from the JWT. */
+export const suspension: ChangeKind = {
+  name: "tenant suspended",
+  async prepare(http) {
+    const tenant = `t-${randomUUID()}`;
+    const { status } = await http.send("POST", `${admin}/tenants?tenant_id=${tenant}`, {});
+    if (status !== 201) throw new Error(`create answered ${status}`);
+    const verifyHeaders = { "keywright-tenant": tenant };
+    const { credential } = await issue(http, verifyHeaders);
+    const jwt = await derive(http, credential, "JWT", verifyHeaders);
+    const credentials = [credential, jwt, await derive(http, jwt, "MACAROON", verifyHeaders)];
+    turn += 1;
+    const change = { method: "POST", path: `${admin}/tenants/${tenant}:suspend`, body: {} };
+    return { verifyBody: { credential: credentials[turn % credentials.length] }, verifyHeaders, change };
+  },
+};
+let turn = 0;
+
+async function issue(http: HttpClient, headers: Readonly<Record<string, string>> = {}): Promise<{ keyId: string; credential: string }> {
+  const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { scopes: ["orders:read", "orders:write"] }, headers);
   if (status !== 201) throw new Error(`issue answered ${status}: ${JSON.stringify(body)}`);
   const { issued_api_key, secret } = body as { issued_api_key: { key_id: string }; secret: string };
   return { keyId: issued_api_key.key_id, credential: secret };
 }
 
-async function derive(http: HttpClient, credential: string, algorithm: string): Promise<string> {
-  const { status, body } = await http.send("POST", `${admin}/apiKeys:derive`, { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` });
+async function derive(
+  http: HttpClient,
+  credential: string,
+  algorithm: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const request = { credential, algorithm: `TOKEN_ALGORITHM_${algorithm}` };
+  const { status, body } = await http.send("POST", `${admin}/apiKeys:derive`, request, headers);
   if (status !== 200) throw new Error(`derive answered ${status}: ${JSON.stringify(body)}`);
   return (body as { token: { token: string } }).token.token;
 }

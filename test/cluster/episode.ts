@@ -123,9 +123,9 @@ async function prepareAll({ http }: Node, kind: ChangeKind, count: number): Prom
 /** Verifies every key until it comes from a cache. Also waits for the consequences of an earlier fault to end. */
 async function warm({ http, name }: Node, subjects: readonly Subject[]): Promise<void> {
   const deadlineMs = performance.now() + warmWithinMs;
-  for (const { verifyBody } of subjects) {
+  for (const { verifyBody, verifyHeaders } of subjects) {
     for (;;) {
-      const { status, body, cacheStatus } = await http.send("POST", verifyPath, verifyBody);
+      const { status, body, cacheStatus } = await http.send("POST", verifyPath, verifyBody, verifyHeaders);
       if (status === 200 && !(body as { is_valid: boolean }).is_valid) throw new Error(`${name} refuses a valid key`);
       if (cacheStatus.endsWith("hit")) break;
       if (performance.now() > deadlineMs) throw new Error(`${name} does not cache: ${status} ${cacheStatus}`);

@@ -32,9 +32,10 @@ export function startHammer(nodes: readonly Node[], tracks: readonly Track[], lo
   let running = true;
 
   const verify = async (node: Node, track: Track) => {
+    const { verifyBody, verifyHeaders } = track.subject;
     const startedMs = performance.now();
     if (track.acknowledgedMs !== null && !track.firstLookMs.has(node)) track.firstLookMs.set(node, startedMs);
-    const outcome = await node.http.send("POST", verifyPath, track.subject.verifyBody).catch((error: Error) => error);
+    const outcome = await node.http.send("POST", verifyPath, verifyBody, verifyHeaders).catch((error: Error) => error);
     counts.verifications += 1;
     counts.slowestMs = Math.max(counts.slowestMs, performance.now() - startedMs);
     if (outcome instanceof Error || outcome.status !== 200) {

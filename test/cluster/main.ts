@@ -8,11 +8,20 @@ import {
   revocationInGrace,
   rootRevocation,
   rotation,
+  suspension,
 } from "./changes.ts";
 import { type Cluster, type Node, startCluster } from "./cluster.ts";
 import { longPace, runEpisode } from "./episode.ts";
 import { summaryOf, tableHead, tableRow } from "./report.ts";
-import { changerCutFromRedis, healthy, type Situation, situations } from "./situations.ts";
+import {
+  changerCutFromRedis,
+  healthy,
+  primarySteppedDown,
+  type Situation,
+  secondCutFromMongo,
+  secondCutFromRedis,
+  situations,
+} from "./situations.ts";
 
 /**
  * `npm run cluster [changes per situation] [text]` measures how long a key is accepted after its revocation was acknowledged, with real
@@ -26,6 +35,9 @@ const rows: (readonly [Situation, ChangeKind])[] = [
   ...situations.map((situation) => [situation, revocation] as const),
   ...[healthy, changerCutFromRedis].flatMap((situation) =>
     [narrowing, rotation, deletion, disabling, revocationInGrace, rootRevocation, raisedReason].map((kind) => [situation, kind] as const),
+  ),
+  ...[healthy, changerCutFromRedis, secondCutFromRedis, primarySteppedDown, secondCutFromMongo].map(
+    (situation) => [situation, suspension] as const,
   ),
 ];
 

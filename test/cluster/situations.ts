@@ -24,6 +24,25 @@ export const healthy: Situation = { name: "healthy", boundMs: healthyMs, storeIs
 
 export const changerCutFromRedis: Situation = cutFromRedis("the changing server cut off from Redis, silently", 0, "silent");
 
+export const secondCutFromRedis: Situation = cutFromRedis("second server cut off from Redis, silently", 1, "silent");
+
+export const primarySteppedDown: Situation = {
+  name: "primary mongod stepped down",
+  boundMs: healthyMs,
+  storeIsWell: false,
+  fault: ({ mongo }) => ({ begin: () => stepDown(mongo.uri), end: async () => {} }),
+};
+
+export const secondCutFromMongo: Situation = {
+  name: "second server cut off from MongoDB, silently",
+  boundMs: healthyMs,
+  storeIsWell: false,
+  fault: ({ nodes }) => {
+    const cut = nodes[1] as Node;
+    return { begin: async () => cut.setMongo("silent"), end: async () => cut.setMongo("pass") };
+  },
+};
+
 export const situations: readonly Situation[] = [
   healthy,
   {
@@ -51,25 +70,12 @@ export const situations: readonly Situation[] = [
     fault: ({ redis }) => ({ prepare: () => saveSnapshot(redis.port), begin: () => restart(redis), end: () => dropSnapshot(redis.dir) }),
   },
   changerCutFromRedis,
-  cutFromRedis("second server cut off from Redis, silently", 1, "silent"),
+  secondCutFromRedis,
   cutFromRedis("third server cut off from Redis, silently", 2, "silent"),
   cutFromRedis("the changing server cut off from Redis, loudly", 0, "cut"),
   cutFromRedis("second server cut off from Redis, loudly", 1, "cut"),
-  {
-    name: "primary mongod stepped down",
-    boundMs: healthyMs,
-    storeIsWell: false,
-    fault: ({ mongo }) => ({ begin: () => stepDown(mongo.uri), end: async () => {} }),
-  },
-  {
-    name: "second server cut off from MongoDB, silently",
-    boundMs: healthyMs,
-    storeIsWell: false,
-    fault: ({ nodes }) => {
-      const cut = nodes[1] as Node;
-      return { begin: async () => cut.setMongo("silent"), end: async () => cut.setMongo("pass") };
-    },
-  },
+  primarySteppedDown,
+  secondCutFromMongo,
 ];
 
 function cutFromRedis(name: string, index: number, mode: "silent" | "cut"): Situation {

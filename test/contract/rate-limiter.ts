@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RateLimitPolicy } from "../../src/core/key.ts";
 import type { Taken } from "../../src/core/rate-limit.ts";
-import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
+import type { Limit, RateLimiter } from "../../src/ports/rate-limiter.ts";
 
 export interface OpenRateLimiters {
   /** Opens the limit as another process. */
@@ -86,6 +86,58 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
         }),
         { numRuns: 100 },
       );
+    });
+
+    describe("limits that are taken together", () => {
+      const pair = (small: bigint, large: bigint) => {
+        const tag = `{${randomUUID()}}`;
+        return [
+          { id: `${tag}small`, policy: policyOf(small, 10 * hourMs) },
+          { id: `${tag}large`, policy: policyOf(large, 10 * hourMs) },
+        ] as const;
+      };
+      const leftOf = async (limits: readonly Limit[]) => (await other.takeAll(tenant, limits, 0)).map(({ remaining }) => remaining);
+
+      test("all have room, or nothing is taken from any, and the answers say which refused", async () => {
+        const limits = pair(3n, 5n);
+        expect(await ours.takeAll(tenant, limits, 2)).toMatchObject([
+          { admitted: true, remaining: 1n, retryAfterMs: 0 },
+          { admitted: true, remaining: 3n, retryAfterMs: 0 },
+        ]);
+        const refused = await other.takeAll(tenant, limits, 2);
+        expect(refused).toMatchObject([
+          { admitted: false, remaining: 1n },
+          { admitted: true, remaining: 3n },
+        ]);
+        expect(refused[0]?.retryAfterMs).toBeGreaterThan(0);
+        expect(await ours.takeAll(tenant, limits, 6)).toMatchObject([
+          { admitted: false, retryAfterMs: null },
+          { admitted: false, retryAfterMs: null },
+        ]);
+        expect(await leftOf(limits)).toEqual([1n, 3n]);
+      });
+
+      test("each is the same limit when it is taken alone", async () => {
+        const [small, large] = pair(3n, 5n);
+        await ours.take(tenant, large.id, large.policy, 4);
+        expect((await other.takeAll(tenant, [small, large], 2)).map(({ admitted }) => admitted)).toEqual([true, false]);
+        expect(await ours.take(tenant, small.id, small.policy, 3)).toMatchObject({ admitted: true, remaining: 0n });
+        expect(await leftOf([small, large])).toEqual([0n, 1n]);
+      });
+
+      test("in a race, of twenty keys with one shared limit exactly its quota is admitted, and the keys paid for that and no more", async () => {
+        const tag = `{${randomUUID()}}`;
+        const shared = { id: tag, policy: policyOf(100n, 10 * hourMs) };
+        const keys = Array.from({ length: 20 }, (_, key) => ({ id: `${tag}key ${key}`, policy: policyOf(7n, 10 * hourMs) }));
+        const rounds = Array.from({ length: 200 }, (_, take) =>
+          [ours, other][take % 2]?.takeAll(tenant, [keys[take % 20] as Limit, shared], 1),
+        );
+        const answers = (await Promise.all(rounds)) as (readonly Taken[])[];
+        expect(answers.filter((both) => both.every(({ admitted }) => admitted))).toHaveLength(100);
+        const left = await Promise.all(keys.map(async (key) => Number((await leftOf([key]))[0])));
+        expect(left.reduce((sum, each) => sum + 7 - each, 0)).toBe(100);
+        expect(await leftOf([shared])).toEqual([0n]);
+      });
     });
 
     test("spent units are refilled at the rate", async () => {

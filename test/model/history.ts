@@ -1,4 +1,5 @@
 import type { KeyRecord } from "../../src/core/key.ts";
+import { tenantOfRecord } from "../../src/core/tenant.ts";
 
 /** An acknowledged change: after it, nobody may return a lower revision, beyond the bound. */
 export interface Acknowledged {
@@ -18,6 +19,8 @@ export interface History {
   changesOf(keyId: string): readonly Acknowledged[];
   /** The newest revision that an answer may represent; `record` is null if the answer says that there is no such key. */
   newestFor(keyId: string, record: KeyRecord | null): number;
+  /** The newest revision at which the tenant with this record was suspended, or was not. 0: none. */
+  newestOfTenant(keyId: string, isSuspended: boolean): number;
 }
 
 export function createHistory(nowMs: () => number): History {
@@ -28,7 +31,7 @@ export function createHistory(nowMs: () => number): History {
     committed(keyId, revision, record) {
       if (record === null) absences.set(keyId, revision);
       const known = states.get(keyId) ?? [];
-      known.push({ revision, isRevoked: record !== null && (record.revocation !== null || record.disabled), atMs: nowMs() });
+      known.push({ revision, isRevoked: record !== null && isOff(record), atMs: nowMs() });
       states.set(keyId, known);
     },
     revokedSince(keyId, sinceMs) {
@@ -42,6 +45,12 @@ export function createHistory(nowMs: () => number): History {
       changes.set(keyId, known);
     },
     changesOf: (keyId) => changes.get(keyId) ?? [],
+    newestOfTenant: (keyId, isSuspended) => states.get(keyId)?.findLast(({ isRevoked }) => isRevoked === isSuspended)?.revision ?? 0,
     newestFor: (keyId, record) => record?.revision ?? absences.get(keyId) ?? 0,
   };
+}
+
+/** Whether the key is refused, or the tenant suspended. */
+function isOff(record: KeyRecord): boolean {
+  return record.kind === "tenant" ? tenantOfRecord(record).suspended : record.revocation !== null || record.disabled;
 }

@@ -57,6 +57,16 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "a second revocation that finds the key revoked is not announced": [
     { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
   ],
+  "a suspension of a tenant is not announced": [
+    { file: "src/service/change-tenant.ts", text: "await announce(changed, changed.revision);", becomes: "" },
+  ],
+  "a call takes what the process knows of its tenant for current": [
+    {
+      file: "src/service/tenant-directory.ts",
+      text: "const entry = cache.peek(defaultTenant, recordId);",
+      becomes: "if (index.has(tenantId)) return settings.of(tenantId);\n      const entry = cache.peek(defaultTenant, recordId);",
+    },
+  ],
   "the result of a superseded flight is kept": [
     {
       file: "src/cache/flights.ts",

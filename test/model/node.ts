@@ -1,10 +1,11 @@
 import type { RecordReader } from "../../src/cache/record-reader.ts";
+import type { ChangeFollower } from "../../src/cache/trusted-cache.ts";
 import { type Credentials, digestOf } from "../../src/core/credential.ts";
 import type { CacheGenerationStore } from "../../src/ports/cache-generation.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
-import { createTenantSettings } from "../../src/service/tenant-settings.ts";
+import type { TenantDirectory } from "../../src/service/tenant-directory.ts";
 import { noLimits } from "../support/no-limits.ts";
 import { noTokens } from "../support/no-tokens.ts";
 import type { Host } from "./host.ts";
@@ -14,6 +15,7 @@ import type { Redis } from "./redis.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { type ConnectedSharedCache, connectSharedCache } from "./shared-cache.ts";
 import { connectStore, type StoreState } from "./store.ts";
+import { verifyInTenant } from "./tenant.ts";
 
 export const tenant = "default";
 export const tickMs = 250;
@@ -22,6 +24,7 @@ const identityPatienceMs = 500;
 /** One life of a process: the real protocol code over simulated ports. */
 export interface Node {
   readonly service: KeyService;
+  readonly directory: TenantDirectory;
   readonly verify: ReturnType<Protocol["createVerify"]>;
   /** The same, sometimes in a batch with other keys. */
   readonly verifySomehow: ReturnType<Protocol["createVerify"]>;
@@ -93,7 +96,8 @@ export function startNode(options: NodeOptions): Node {
   let asked = 0;
   let beats = 0;
 
-  const local = checked(protocol.createMemoryRecordCache({ maxEntries: 3 }), options.onRegress);
+  const local = checked(protocol.createMemoryRecordCache({ maxEntries: 4 }), options.onRegress);
+  const followers: ChangeFollower[] = [];
   const trust = protocol.createCacheTrust({
     generations: watched,
     shared,
@@ -101,7 +105,10 @@ export function startNode(options: NodeOptions): Node {
     leaseMs: 1000,
     graceMs,
     identityPatienceMs,
-    reset: () => local.clear(),
+    reset() {
+      local.clear();
+      for (const follower of followers) follower.doubted();
+    },
     createBeatId: () => `${host.id}-${life}-${beats++}`,
   });
   const counted: Pick<KeyStore, "get" | "getMany"> = {
@@ -114,7 +121,7 @@ export function startNode(options: NodeOptions): Node {
       return keys.getMany(...batch);
     },
   };
-  const { reader, announcer } = protocol.createVerifierCache({
+  const { reader, announcer, peek } = protocol.createVerifierCache({
     store: protocol.createCurrentStore(counted, trust),
     local,
     shared:
@@ -134,13 +141,21 @@ export function startNode(options: NodeOptions): Node {
     cacheTtlMs,
     negativeCacheTtlMs: 1000,
     graceMs,
+    onChange(tenant, keyId) {
+      for (const follower of followers) follower.changed(tenant, keyId);
+    },
   });
+
+  const settings = protocol.createTenantSettings();
+  const cache = { peek, reader, follow: (follower: ChangeFollower) => void followers.push(follower) };
+  const directory = protocol.createTenantDirectory({ store: keys, cache, settings });
 
   const tick = () => {
     let due = true;
     const run = () => {
       due = false;
       void trust.tick();
+      void directory.catchUp();
     };
     // As with setInterval, ticks missed during a pause are not made up.
     host.deliver(life, run);
@@ -174,12 +189,18 @@ export function startNode(options: NodeOptions): Node {
     clock,
     randomBytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(scheduler.random() * 256)),
     defaultKeyTtlMs: null,
-    tenantSettings: createTenantSettings(),
+    tenantSettings: settings,
   } as unknown as KeyService;
+  const ofTenant = verifyInTenant(protocol, service, directory);
+  const verifyOver = (through: RecordReader): Node["verify"] => {
+    const verify = protocol.createVerify({ ...noTokens, ...noLimits, credentials, reader: through, usage, clock });
+    return (...given) => (given[1].credential.startsWith("tenant ") ? ofTenant : verify)(...given);
+  };
   return {
     service,
-    verify: protocol.createVerify({ ...noTokens, ...noLimits, credentials, reader, usage, clock }),
-    verifySomehow: protocol.createVerify({ ...noTokens, ...noLimits, credentials, reader: { ...reader, read: readSomehow }, usage, clock }),
+    directory,
+    verify: verifyOver(reader),
+    verifySomehow: verifyOver({ ...reader, read: readSomehow }),
     shared,
     asked: () => asked,
     mustAnswer: (keyId) =>

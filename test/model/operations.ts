@@ -1,19 +1,29 @@
 import type { KeyService } from "../../src/service/key-service.ts";
+import type { TenantDirectory } from "../../src/service/tenant-directory.ts";
 import { tenant } from "./node.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Operation } from "./scenario.ts";
+import { changeTenant, suspendableKeyId } from "./tenant.ts";
 
 const importedKeyId = "imported-key";
 /** The slot of the imported key; the others hold issued keys. */
 export const importedSlot = 2;
+/** The slot of the record of a tenant. */
+export const tenantSlot = 3;
 
 /** Credentials by slot; the current one of each slot is last. */
 export function createSlots(): string[][] {
-  return [[], [], [credentialOf(importedKeyId)]];
+  return [[], [], [credentialOf(importedKeyId)], [credentialOf(suspendableKeyId)]];
 }
 
 export function credentialOf(keyId: string): string {
+  if (keyId === suspendableKeyId) return `tenant ${keyId}`;
   return `${keyId === importedKeyId ? "imported" : "issued"} ${keyId}`;
+}
+
+/** The slot that an operation is about: suspensions are about the tenant, whatever the step names. */
+export function slotOf(operation: Operation, slot: number): number {
+  return operation === "suspend" || operation === "resume" ? tenantSlot : slot;
 }
 
 export function keyIdOf(credential: string): string {
@@ -40,7 +50,8 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
   const revoke = (service: KeyService, operation: keyof typeof reasons, keyId: string) =>
     protocol.revokeKey(service, tenant, origin, { keyId, revocation: { reason: reasons[operation], description: "" } });
 
-  return async (service: KeyService, operation: Operation, slot: number): Promise<void> => {
+  return async (service: KeyService, directory: TenantDirectory, operation: Operation, slot: number): Promise<void> => {
+    if (operation === "suspend" || operation === "resume") return changeTenant(protocol, service, directory, operation === "suspend");
     const credentials = slots[slot] as string[];
     const present = credentials.at(-1);
     if ((operation === "disable" || operation === "enable") && present !== undefined) {

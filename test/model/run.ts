@@ -6,12 +6,13 @@ import { createHistory } from "./history.ts";
 import { createHost } from "./host.ts";
 import { createLink } from "./link.ts";
 import { type Node, startNode, tenant } from "./node.ts";
-import { createOperations, createSlots, credentialOf, importedSlot, keyIdOf } from "./operations.ts";
+import { createOperations, createSlots, credentialOf, importedSlot, keyIdOf, slotOf, tenantSlot } from "./operations.ts";
 import type { Protocol } from "./protocol.ts";
 import { createRedis } from "./redis.ts";
 import type { Operation, Scenario } from "./scenario.ts";
 import { createScheduler } from "./scheduler.ts";
 import { createStoreState } from "./store.ts";
+import { suspendableKeyId } from "./tenant.ts";
 
 export interface RunOptions {
   /** False: the mutant whose shared cache overwrites anything. */
@@ -89,14 +90,15 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   const slots = createSlots();
   const performIn = createOperations(protocol, slots);
 
-  const operate = (machine: (typeof machines)[number], operation: Operation, slot: number) => {
+  const operate = (machine: (typeof machines)[number], operation: Operation, stepSlot: number) => {
+    const slot = slotOf(operation, stepSlot);
     const { host } = machine;
     host.deliver(host.life, () => {
       const { life } = host;
       const begunMs = nowMs();
       const announced: { keyId: string; revision: number }[] = [];
       const credential = slots[slot]?.at(-1);
-      const { service } = machine.node();
+      const { service, directory } = machine.node();
       const beginChange = (tenant: string, keyId: string): AnnounceChange => {
         const announce = service.announcer.beginChange(tenant, keyId);
         return (record, revision) => {
@@ -105,10 +107,10 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         };
       };
       const watched = { ...service, announcer: { ...service.announcer, beginChange } };
-      performIn(watched, operation, slot).then(
+      performIn(watched, directory, operation, slot).then(
         () => {
           // The revision that it announced. A revocation is binding even if it was not announced.
-          const isRevocation = operation === "revoke" || operation === "supersede";
+          const isRevocation = operation === "revoke" || operation === "supersede" || operation === "suspend";
           const revoked = isRevocation && credential !== undefined ? history.revokedSince(keyIdOf(credential), begunMs) : null;
           const last = announced.at(-1) ?? (revoked === null ? undefined : { keyId: keyIdOf(credential as string), revision: revoked });
           counts.acknowledged += 1;
@@ -146,7 +148,9 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         ({ verdict, cacheOutcome }) => {
           isSettled = true;
           if (cacheOutcome === "hit") counts.hits += 1;
-          const revision = history.newestFor(keyId, verdict.record);
+          const isAbsent = !verdict.isValid && verdict.code === "not_found";
+          const ofTenant = keyId === suspendableKeyId && !isAbsent;
+          const revision = ofTenant ? history.newestOfTenant(keyId, !verdict.isValid) : history.newestFor(keyId, verdict.record);
           for (const change of history.changesOf(keyId).slice(0, knownChanges)) {
             if (change.revision <= revision) continue;
             const bound = boundMs(log, bounds, change, { process: id, life }, startedMs);
@@ -183,6 +187,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
   after(600, () => operate(first, "issue", 0));
   after(600, () => operate(first, "issue", 1));
   after(600, () => operate(first, "import", importedSlot));
+  after(600, () => operate(first, "resume", tenantSlot));
 
   let atMs = firstStepMs;
   let healedMs = atMs;
@@ -206,7 +211,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
           [2000, 2600],
         ] as const) {
           after(Math.max(0, atMs + between(low, high)), () => {
-            const credential = slots[step.slot]?.at(-1);
+            const credential = slots[slotOf(step.operation, step.slot)]?.at(-1);
             if (credential !== undefined) verify(other, credential, null, high < 100 ? 0.3 : 0);
           });
         }

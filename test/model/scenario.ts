@@ -1,6 +1,17 @@
 import fc from "fast-check";
 
-export type Operation = "disable" | "enable" | "revoke" | "supersede" | "narrow" | "rotate" | "delete" | "import" | "issue";
+export type Operation =
+  | "disable"
+  | "enable"
+  | "revoke"
+  | "supersede"
+  | "narrow"
+  | "rotate"
+  | "delete"
+  | "import"
+  | "issue"
+  | "suspend"
+  | "resume";
 
 export type Path = "store" | "commands" | "subscriber" | "redis" | "all";
 
@@ -52,7 +63,19 @@ export interface Scenario {
 /** Moments that are close to each other, which cause races. */
 const gap = fc.oneof({ weight: 3, arbitrary: fc.nat(6) }, { weight: 2, arbitrary: fc.nat(120) }, { weight: 3, arbitrary: fc.nat(1800) });
 const paths = ["store", "commands", "subscriber", "redis", "all"] as const;
-const operations = ["disable", "enable", "revoke", "supersede", "narrow", "rotate", "delete", "import", "issue"] as const;
+const operations = [
+  "disable",
+  "enable",
+  "revoke",
+  "supersede",
+  "narrow",
+  "rotate",
+  "delete",
+  "import",
+  "issue",
+  "suspend",
+  "resume",
+] as const;
 const faultKinds = ["cut", "cut", "slow", "slow", "pause", "stall", "crash", "hang", "restart", "failover"] as const;
 
 /** The elements of one scenario. A few kinds of events, many times each, interact in more ways than all kinds a few times. */

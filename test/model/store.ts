@@ -19,7 +19,7 @@ export function createStoreState(): StoreState {
   return { keys: new Map(), tombstones: new Map(), generation: { number: 0, cacheId: "" }, onCommit: () => {} };
 }
 
-type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete">;
+type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete" | "list">;
 
 /** The store as one process sees it, through a network: a call that fails may have been done, or may be done later. */
 export function connectStore(
@@ -72,6 +72,8 @@ export function connectStore(
       insert: (_tenant, record) => call(() => add(record)),
       replace: (_tenant, record) => call(() => replace(record)),
       rotate: (_tenant, retired, successor) => call(() => replace(retired) && add(successor).outcome === "inserted"),
+      list: (_tenant, { kind }) =>
+        call(() => ({ records: [...state.keys.values()].filter((record) => record.kind === kind), lastKeyId: null })),
       delete: (_tenant, kind, keyId) =>
         call(() => {
           const record = state.keys.get(keyId);

@@ -158,6 +158,25 @@ test("roles of one rule hold neither for the tenants nor beyond the ceiling of a
   }
 });
 
+test("AdminWhoAmI says what each rule gives, and nothing to those whom no rule matches", async () => {
+  const names = { uris: ["spiffe://acme.example/deploy/all"], dns: ["elsewhere.acme.example"] };
+  await using client = restHttp1.open(server.url, null, showing(names));
+  const issuer = { roles: ["issuer"], tenants: ["default"], scope_ceiling: { scopes: ["read"] } };
+  // Proto's JSON leaves out what is empty.
+  expect(await succeed(client, "AdminWhoAmI", {})).toEqual({
+    name: "certificate:spiffe://acme.example/deploy/all",
+    roles: ["issuer", "admin"],
+    tenants: ["default", "elsewhere"],
+    scope_ceiling: { scopes: ["read"] },
+    grants: [issuer, { roles: ["admin"], tenants: ["elsewhere"] }],
+  });
+  const admin = { roles: ["admin"], tenants: ["*"] };
+  expect(await succeed(client, "AdminWhoAmI", {}, { token: tokens.admin })).toEqual({ name: "admin", ...admin, grants: [admin] });
+  await using stranger = restHttp1.open(server.url, null, showing({ dns: ["stranger.acme.example"] }));
+  expect(await refused(stranger, "AdminWhoAmI", {})).toMatchObject({ code: "PERMISSION_DENIED" });
+  expect(await refused(stranger, "AdminWhoAmI", {}, { token: "x".repeat(40) })).toMatchObject({ code: "UNAUTHENTICATED" });
+});
+
 test("the name of the caller stands in the log and in the audit trail", async () => {
   // A name of its own, as only so many refusals of a name are recorded in a minute.
   const caller = "certificate:spiffe://acme.example/deploy/audited";

@@ -25,6 +25,7 @@ interface Keys {
   /** Tenants are created for the methods that change one. */
   readonly tenantId: string;
   readonly suspendedId: string;
+  readonly actorId: string;
 }
 
 function newTenantId(): string {
@@ -45,6 +46,17 @@ function anImport(): JsonObject {
   return { raw_key: crypto.randomUUID(), name: "imported", actor_id: "actor" };
 }
 
+const aPolicy = { quota: "1000", window: "60s" };
+
+/** An actor with a limit, so that the next one changes nothing but the limit. */
+async function freshActor(client: Client, method: string): Promise<string> {
+  const actorId = crypto.randomUUID();
+  if (/(Set|Remove)ActorLimit$/.test(method)) {
+    await succeed(client, "AdminSetActorLimit", { actor_id: actorId, rate_limit_policy: aPolicy });
+  }
+  return actorId;
+}
+
 async function freshKeys(client: Client, method: string): Promise<Keys> {
   const { issued_api_key, secret } = await succeed(client, "AdminIssueApiKey", {});
   const { key_id } = await succeed(client, "AdminImportApiKey", anImport());
@@ -56,6 +68,7 @@ async function freshKeys(client: Client, method: string): Promise<Keys> {
     importedId: String(key_id),
     disabledId: String(disabled.key_id),
     ...(await freshTenants(client, method)),
+    actorId: await freshActor(client, method),
   };
 }
 
@@ -84,8 +97,12 @@ const requests = {
   getJwks: () => ({}),
   revokeApiKey: ({ secret }) => ({ credential: secret, reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
   adminListAuditEvents: () => ({}),
+  adminSetActorLimit: ({ actorId }) => ({ actor_id: actorId, rate_limit_policy: aPolicy }),
+  adminRemoveActorLimit: ({ actorId }) => ({ actor_id: actorId }),
+  adminListActorLimits: () => ({}),
   selfInspect: ({ secret }) => ({ credential: secret }),
   batchSelfRevoke: ({ secret }) => ({ credentials: [secret], reason: "REVOCATION_REASON_KEY_COMPROMISE" }),
+  adminWhoAmI: () => ({}),
   adminCreateTenant: () => ({ tenant_id: newTenantId(), tenant: { display_name: "new" } }),
   adminGetTenant: () => ({ tenant_id: "default" }),
   adminListTenants: () => ({}),
@@ -140,6 +157,7 @@ test.each(["admin", "issuer", "auditor", "verifier", "importer", null] as const)
 
 /** The role `importer` comes from the configuration, so no row names it. */
 function mayCall(role: Exclude<keyof typeof roles, "config"> | null, name: string, { access }: MethodRow<never>): boolean {
+  if (access === "caller") return role !== null;
   if (role === "importer") return importerMethods.includes(name);
   return role !== null && access.includes(role);
 }

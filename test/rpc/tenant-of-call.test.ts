@@ -23,8 +23,11 @@ beforeAll(async () => {
     env: { KEYWRIGHT_ADMIN_TOKEN: callers.all, KEYWRIGHT_TRUSTED_PROXIES: "127.0.0.1/32", KEYWRIGHT_SELF_REVOKE_LIMIT: "none" },
   });
   await using client = restHttp2.open(server.url, callers.all);
-  for (const tenant_id of ["acme", "globex", "initech", "closed"]) {
-    await succeed(client, "AdminCreateTenant", { tenant_id, tenant: { key_prefix: tenant_id, hosts: [`${tenant_id}.example`] } });
+  for (const tenant_id of ["acme", "globex", "initech", "closed", "a-b"]) {
+    await succeed(client, "AdminCreateTenant", {
+      tenant_id,
+      tenant: { key_prefix: tenant_id.replace("-", "_"), hosts: [`${tenant_id}.example`] },
+    });
   }
   const { secret } = await succeed(client, "AdminIssueApiKey", {}, { headers: { "keywright-tenant": "closed" } });
   suspendedKey = String(secret);
@@ -56,6 +59,9 @@ const calls: readonly (readonly [Caller, tenant: string | null, host: string | n
   ["all", "initech", "acme.example", "INVALID_REQUEST"],
   ["all", "nowhere", null, "TENANT_NOT_FOUND"],
   ["all", "Not an id", null, "TENANT_NOT_FOUND"],
+  ["all", "a-b", null, "a_b"],
+  // How the record of a-b is named in the store.
+  ["all", "aZb", null, "TENANT_NOT_FOUND"],
   ["all", "closed", null, "TENANT_SUSPENDED"],
   ["all", null, "closed.example", "TENANT_SUSPENDED"],
 ];

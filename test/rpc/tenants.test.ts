@@ -106,6 +106,19 @@ test("what a tenant cannot be is refused, and the field is named", async () => {
   }
 });
 
+test("a key prefix is replaced 20 times, and keys of all prefixes verify; one that is taken up again does not count", async () => {
+  const id = await newTenant({ key_prefix: "p0" });
+  const replace = (key_prefix: string) =>
+    api.call("AdminUpdateTenant", { tenant: { tenant_id: id, key_prefix }, update_mask: "keyPrefix" });
+  const secrets = [String((await api.call("AdminIssueApiKey", {}, headersOf(id))).secret)];
+  for (let index = 1; index <= 20; index += 1) await replace(`p${index}`);
+  secrets.push(String((await api.call("AdminIssueApiKey", {}, headersOf(id))).secret));
+  const refusal = await api.refused("AdminUpdateTenant", { tenant: { tenant_id: id, key_prefix: "p21" }, update_mask: "keyPrefix" });
+  expect(refusal.violations).toMatchObject([{ field: "tenant.key_prefix" }]);
+  await replace("p0");
+  for (const credential of secrets) expect(await api.verify({ credential }, headersOf(id))).toMatchObject({ is_valid: true });
+});
+
 test("default and longest ttl: of the tenant, else of the installation", async () => {
   const hour = 3_600_000;
   const lifeOf = async (tenant: string, request: JsonObject) => {

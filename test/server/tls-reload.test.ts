@@ -6,9 +6,10 @@ import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { openTls, type Tls } from "../../src/composition/tls.ts";
+import { ConfigError } from "../../src/config/problems.ts";
 import { connectionOf, type RequestHead } from "../../src/http/message.ts";
 import { createListener, type Listener } from "../../src/server/listener.ts";
-import { openTls, type Tls } from "../../src/tls.ts";
 import { type Certificate, createAuthority } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { longTimes, quickLimits, until } from "./support.ts";
@@ -142,6 +143,11 @@ test.each<[string, () => Promise<void>, string]>([
   await putFiles(servers.issue({ ips: ["127.0.0.1"] }), clients.cert);
   check();
   expect(await servedCertificate()).not.toBe(before);
+});
+
+test("a start with files that cannot be used fails with the name of the setting", () => {
+  const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null };
+  expect(() => openTls(missing, Date.now)).toThrow(new ConfigError(["tls_cert_file: cannot be read (ENOENT)"]));
 });
 
 test("an authority that is added lets in more, and breaks no connection", async () => {

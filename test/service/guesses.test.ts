@@ -36,6 +36,7 @@ beforeEach(() => {
   options = {
     ...noTokens,
     rateLimiter: noLimits.rateLimiter,
+    actorLimits: noLimits.actorLimits,
     guesses: createGuessLimit(createMemoryLedger({ maxEntries: 10, monotonicMs: () => 0 }), "test", policy),
     credentials,
     reader: {
@@ -88,7 +89,8 @@ test("an item of a batch that cannot be judged is `internal`, whatever the reaso
 
 test("an item of a batch whose limit cannot be checked is `internal`, and the others are answered", async () => {
   const limited = keyRecord({ ...record, rateLimitPolicy: { quota: 5n, windowMs: 1000, unit: "requests" } });
-  const rateLimiter = { take: () => Promise.reject(new Error("lost")) };
+  const lost = () => Promise.reject(new Error("lost"));
+  const rateLimiter = { take: lost, takeAll: lost };
   const reader = { readMany: async () => [{ status: "fulfilled" as const, value: { record: limited, outcome: "hit" as const } }] };
   const verifyMany = createVerifyMany({ ...options, rateLimiter, reader });
   const verified = await verifyMany("default", [from("192.0.2.3", genuine), from("192.0.2.3", " ")], "none");

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { AuditEvent } from "../../src/core/audit.ts";
 import { createRefusalRecorder } from "../../src/service/refusal-recorder.ts";
 
-function setup({ maxPerMinute = 3, maxBuffered = 100 } = {}) {
+function setup({ maxPerMinute = 3, maxBuffered = 100, maxCounts = 10 } = {}) {
   const written: AuditEvent[] = [];
   const warnings: Readonly<Record<string, unknown>>[] = [];
   const state = { nowMs: 1_000_000, isDown: false, askedForOrigin: 0 };
@@ -18,6 +18,7 @@ function setup({ maxPerMinute = 3, maxBuffered = 100 } = {}) {
     clock: () => state.nowMs,
     randomBytes,
     maxPerMinute,
+    maxCounts,
     maxBuffered,
     log: { warn: (fields) => warnings.push(fields) },
   });
@@ -48,6 +49,22 @@ test("writes a maximum per minute for each caller, and for all unknown callers t
   refuse("", 1);
   await refusals.flush();
   expect(written).toHaveLength(9);
+});
+
+test("callers beyond the maximum share one count, and take nothing from those who are counted already", async () => {
+  const { refusals, written, state, refuse } = setup({ maxCounts: 2, maxBuffered: 1000 });
+  refuse("ann", 1);
+  refuse("bob", 1);
+  for (let index = 0; index < 500; index += 1) refuse(`stranger-${index}`, 1);
+  refuse("ann", 5);
+  await refusals.flush();
+  const expected = ["ann", "bob", "stranger-0", "stranger-1", "stranger-2", "ann", "ann"];
+  expect(written.map(({ caller }) => caller)).toEqual(expected);
+  expect(refusals.suppressedCount).toBe(497 + 3);
+  state.nowMs += 60_000;
+  refuse("stranger-500", 1);
+  await refusals.flush();
+  expect(written).toHaveLength(8);
 });
 
 test("keeps events while the store is down, up to its limit, and writes them when it is back", async () => {

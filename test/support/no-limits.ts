@@ -1,7 +1,10 @@
 import type { LimitsOptions } from "../../src/service/limits.ts";
 
-/** For verifications without limits. */
-export const noLimits: Pick<LimitsOptions, "rateLimiter" | "guesses"> = {
-  rateLimiter: { take: () => ({ admitted: true, remaining: 0n, resetAfterMs: 0, retryAfterMs: 0 }) },
+const admitted = { admitted: true, remaining: 0n, resetAfterMs: 0, retryAfterMs: 0 };
+
+/** For verifications without any limit. */
+export const noLimits: Pick<LimitsOptions, "rateLimiter" | "actorLimits" | "guesses"> = {
+  rateLimiter: { take: () => admitted, takeAll: (_tenant, limits) => limits.map(() => admitted) },
+  actorLimits: { of: () => null },
   guesses: { take: () => null, look: () => null },
 };

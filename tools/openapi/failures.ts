@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Failure, invalidField } from "../../src/error/failure.ts";
 import { errorTable, type Reason } from "../../src/error/table.ts";
-import { failureBody } from "../../src/transcode/respond.ts";
+import { failureBody } from "../../src/http/json-answer.ts";
 import { commentOf } from "./comments.ts";
 import { type Json, schemaRef } from "./json-schema.ts";
 

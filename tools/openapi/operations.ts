@@ -77,7 +77,7 @@ function operationOf(binding: Binding, index: number, context: OperationContext)
     tags: [service.name],
     ...summarized(comment.text),
     ...(comment.isExtension || context.isExtension ? { [extensionMark]: true } : {}),
-    ...(row.access === "public" ? {} : { "x-keywright-roles": row.access }),
+    ...(typeof row.access === "string" ? {} : { "x-keywright-roles": row.access }),
     security: isPublic ? [] : [{ bearerToken: [] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(binding.body === undefined ? {} : { requestBody: requestBody(binding, method, schemas) }),

@@ -16,7 +16,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file keywright/v2alpha1/verification.proto.
  */
 export const file_keywright_v2alpha1_verification: GenFile = /*@__PURE__*/
-  fileDesc("CiVrZXl3cmlnaHQvdjJhbHBoYTEvdmVyaWZpY2F0aW9uLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEixQEKE1ZlcmlmeUFwaUtleVJlcXVlc3QSIQoKY3JlZGVudGlhbBgBIAEoCUINgAEB4EECukgEcgIQARIaCgljbGllbnRfaXAYZCABKAlCB7pIBHICGC0SKgoPcmVxdWlyZWRfc2NvcGVzGGUgAygJQhG6SA6SAQsQZCIHcgUQARiAAhIeCgRjb3N0GGYgASgFQgu6SAgaBhjAhD0oAEgAiAEBEhoKCGF1ZGllbmNlGGcgASgJQgi6SAVyAxj/AUIHCgVfY29zdCL0BAoUVmVyaWZ5QXBpS2V5UmVzcG9uc2USFQoIaXNfdmFsaWQYASABKAhIAIgBARI9CgplcnJvcl9jb2RlGAIgASgOMikua2V5d3JpZ2h0LnYyYWxwaGExLlZlcmlmaWNhdGlvbkVycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEg4KBmtleV9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRIOCgZzY29wZXMYBiADKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2V4cGlyZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgZzdGF0dXMYCSABKA4yHS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5U3RhdHVzEjUKCnZpc2liaWxpdHkYCiABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eRIOCgZpc3N1ZXIYCyABKAkSPgoRcmF0ZV9saW1pdF9wb2xpY3kYDCABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EiEKFHJhdGVfbGltaXRfcmVtYWluaW5nGA0gASgDSAGIAQESOQoVcmF0ZV9saW1pdF9yZXNldF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZjbGFpbXMYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgsKCV9pc192YWxpZEIXChVfcmF0ZV9saW1pdF9yZW1haW5pbmciagoZQmF0Y2hWZXJpZnlBcGlLZXlzUmVxdWVzdBJNCghyZXF1ZXN0cxgBIAMoCzInLmtleXdyaWdodC52MmFscGhhMS5WZXJpZnlBcGlLZXlSZXF1ZXN0QhLgQQK6SAySAQkIARBkIgPYAQMiVwoaQmF0Y2hWZXJpZnlBcGlLZXlzUmVzcG9uc2USOQoHcmVzdWx0cxgBIAMoCzIoLmtleXdyaWdodC52MmFscGhhMS5WZXJpZnlBcGlLZXlSZXNwb25zZSqGAwoVVmVyaWZpY2F0aW9uRXJyb3JDb2RlEiIKHlZFUklGSUNBVElPTl9FUlJPUl9VTlNQRUNJRklFRBAAEiUKIVZFUklGSUNBVElPTl9FUlJPUl9JTlZBTElEX0ZPUk1BVBABEh4KGlZFUklGSUNBVElPTl9FUlJPUl9FWFBJUkVEEAISHgoaVkVSSUZJQ0FUSU9OX0VSUk9SX1JFVk9LRUQQAxIgChxWRVJJRklDQVRJT05fRVJST1JfTk9UX0ZPVU5EEAQSKAokVkVSSUZJQ0FUSU9OX0VSUk9SX1NJR05BVFVSRV9JTlZBTElEEAUSHwobVkVSSUZJQ0FUSU9OX0VSUk9SX0lOVEVSTkFMEAYSJQohVkVSSUZJQ0FUSU9OX0VSUk9SX0lQX05PVF9BTExPV0VEEAcSIwofVkVSSUZJQ0FUSU9OX0VSUk9SX1JBVEVfTElNSVRFRBAIEikKJVZFUklGSUNBVElPTl9FUlJPUl9JTlNVRkZJQ0lFTlRfU0NPUEUQCWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy]);
+  fileDesc("CiVrZXl3cmlnaHQvdjJhbHBoYTEvdmVyaWZpY2F0aW9uLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEixQEKE1ZlcmlmeUFwaUtleVJlcXVlc3QSIQoKY3JlZGVudGlhbBgBIAEoCUINgAEB4EECukgEcgIQARIaCgljbGllbnRfaXAYZCABKAlCB7pIBHICGC0SKgoPcmVxdWlyZWRfc2NvcGVzGGUgAygJQhG6SA6SAQsQZCIHcgUQARiAAhIeCgRjb3N0GGYgASgFQgu6SAgaBhjAhD0oAEgAiAEBEhoKCGF1ZGllbmNlGGcgASgJQgi6SAVyAxj/AUIHCgVfY29zdCL+BgoUVmVyaWZ5QXBpS2V5UmVzcG9uc2USFQoIaXNfdmFsaWQYASABKAhIAIgBARI9CgplcnJvcl9jb2RlGAIgASgOMikua2V5d3JpZ2h0LnYyYWxwaGExLlZlcmlmaWNhdGlvbkVycm9yQ29kZRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEg4KBmtleV9pZBgEIAEoCRIQCghhY3Rvcl9pZBgFIAEoCRIOCgZzY29wZXMYBiADKAkSKQoIbWV0YWRhdGEYByABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Ei8KC2V4cGlyZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgZzdGF0dXMYCSABKA4yHS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5U3RhdHVzEjUKCnZpc2liaWxpdHkYCiABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuS2V5VmlzaWJpbGl0eRIOCgZpc3N1ZXIYCyABKAkSPgoRcmF0ZV9saW1pdF9wb2xpY3kYDCABKAsyIy5rZXl3cmlnaHQudjJhbHBoYTEuUmF0ZUxpbWl0UG9saWN5EiEKFHJhdGVfbGltaXRfcmVtYWluaW5nGA0gASgDSAGIAQESOQoVcmF0ZV9saW1pdF9yZXNldF90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgZjbGFpbXMYZCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EkQKF2FjdG9yX3JhdGVfbGltaXRfcG9saWN5GGUgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRInChphY3Rvcl9yYXRlX2xpbWl0X3JlbWFpbmluZxhmIAEoA0gCiAEBEj8KG2FjdG9yX3JhdGVfbGltaXRfcmVzZXRfdGltZRhnIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOQoOcmVmdXNpbmdfbGltaXQYaCABKA4yIS5rZXl3cmlnaHQudjJhbHBoYTEuUmVmdXNpbmdMaW1pdEILCglfaXNfdmFsaWRCFwoVX3JhdGVfbGltaXRfcmVtYWluaW5nQh0KG19hY3Rvcl9yYXRlX2xpbWl0X3JlbWFpbmluZyJqChlCYXRjaFZlcmlmeUFwaUtleXNSZXF1ZXN0Ek0KCHJlcXVlc3RzGAEgAygLMicua2V5d3JpZ2h0LnYyYWxwaGExLlZlcmlmeUFwaUtleVJlcXVlc3RCEuBBArpIDJIBCQgBEGQiA9gBAyJXChpCYXRjaFZlcmlmeUFwaUtleXNSZXNwb25zZRI5CgdyZXN1bHRzGAEgAygLMigua2V5d3JpZ2h0LnYyYWxwaGExLlZlcmlmeUFwaUtleVJlc3BvbnNlKoYDChVWZXJpZmljYXRpb25FcnJvckNvZGUSIgoeVkVSSUZJQ0FUSU9OX0VSUk9SX1VOU1BFQ0lGSUVEEAASJQohVkVSSUZJQ0FUSU9OX0VSUk9SX0lOVkFMSURfRk9STUFUEAESHgoaVkVSSUZJQ0FUSU9OX0VSUk9SX0VYUElSRUQQAhIeChpWRVJJRklDQVRJT05fRVJST1JfUkVWT0tFRBADEiAKHFZFUklGSUNBVElPTl9FUlJPUl9OT1RfRk9VTkQQBBIoCiRWRVJJRklDQVRJT05fRVJST1JfU0lHTkFUVVJFX0lOVkFMSUQQBRIfChtWRVJJRklDQVRJT05fRVJST1JfSU5URVJOQUwQBhIlCiFWRVJJRklDQVRJT05fRVJST1JfSVBfTk9UX0FMTE9XRUQQBxIjCh9WRVJJRklDQVRJT05fRVJST1JfUkFURV9MSU1JVEVEEAgSKQolVkVSSUZJQ0FUSU9OX0VSUk9SX0lOU1VGRklDSUVOVF9TQ09QRRAJKmEKDVJlZnVzaW5nTGltaXQSHgoaUkVGVVNJTkdfTElNSVRfVU5TUEVDSUZJRUQQABIWChJSRUZVU0lOR19MSU1JVF9LRVkQARIYChRSRUZVU0lOR19MSU1JVF9BQ1RPUhACYgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_struct, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy]);
 
 /**
  * Request of AdminVerifyApiKey, and one credential of a batch verification.
@@ -34,7 +34,7 @@ export type VerifyApiKeyRequest = Message<"keywright.v2alpha1.VerifyApiKeyReques
 
   /**
    * Extension: the IPv4 or IPv6 address of the end user, without a port or a
-   * zone, for callers that stand between, such as gateways. Absent: the address
+   * zone, for callers in between, such as gateways. Absent: the address
    * that this call comes from, without a limit on failed verifications.
    *
    * @generated from field: string client_ip = 100;
@@ -76,13 +76,13 @@ export const VerifyApiKeyRequestSchema: GenMessage<VerifyApiKeyRequest> = /*@__P
 /**
  * Response of AdminVerifyApiKey, and one result of a batch verification. If the
  * credential is not valid, it holds the error, the identity and status of the
- * key if that is known, and what is left of its rate limit if that was asked.
+ * key if that is known, and what is left of its rate limit if that was checked.
  *
  * @generated from message keywright.v2alpha1.VerifyApiKeyResponse
  */
 export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyResponse"> & {
   /**
-   * Whether the credential may be used now: its format and signature are right,
+   * Whether the credential may be used now: its format and signature are valid,
    * it is known and active, and expiry, address, scopes and rate limit allow
    * it. Always sent, so that a client without protobuf sees `false` too.
    *
@@ -179,7 +179,7 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
 
   /**
    * When the whole quota will be available again. Absent unless the rate limit
-   * was asked.
+   * was checked.
    *
    * @generated from field: google.protobuf.Timestamp rate_limit_reset_time = 14;
    */
@@ -191,6 +191,36 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
    * @generated from field: google.protobuf.Struct claims = 100;
    */
   claims?: JsonObject | undefined;
+
+  /**
+   * Extension: the rate limit that all keys of the actor share. Absent unless
+   * the credential is valid and the actor has one.
+   *
+   * @generated from field: keywright.v2alpha1.RateLimitPolicy actor_rate_limit_policy = 101;
+   */
+  actorRateLimitPolicy?: RateLimitPolicy | undefined;
+
+  /**
+   * Extension: units of it that are left now. Absent unless it was asked.
+   *
+   * @generated from field: optional int64 actor_rate_limit_remaining = 102;
+   */
+  actorRateLimitRemaining?: bigint | undefined;
+
+  /**
+   * Extension: when the whole quota of it will be available again. Absent unless
+   * it was asked.
+   *
+   * @generated from field: google.protobuf.Timestamp actor_rate_limit_reset_time = 103;
+   */
+  actorRateLimitResetTime?: Timestamp | undefined;
+
+  /**
+   * Extension: which limit refused the credential, if the actor has one.
+   *
+   * @generated from field: keywright.v2alpha1.RefusingLimit refusing_limit = 104;
+   */
+  refusingLimit: RefusingLimit;
 };
 
 /**
@@ -337,4 +367,47 @@ export type VerificationErrorCode = (typeof VerificationErrorCode)[keyof typeof 
  */
 export const VerificationErrorCodeSchema: GenEnum<VerificationErrorCode> = /*@__PURE__*/
   enumDesc(file_keywright_v2alpha1_verification, 0);
+
+/**
+ * Extension: the limit that refused a credential. Takes of several limits are
+ * all or nothing: what refused took nothing from the other.
+ *
+ * @generated from enum keywright.v2alpha1.RefusingLimit
+ */
+export const RefusingLimit = {
+  /**
+   * No limit refused the credential.
+   *
+   * @generated from enum value: REFUSING_LIMIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The rate limit of the key.
+   *
+   * @generated from enum value: REFUSING_LIMIT_KEY = 1;
+   */
+  KEY: 1,
+
+  /**
+   * The rate limit that all keys of the actor share.
+   *
+   * @generated from enum value: REFUSING_LIMIT_ACTOR = 2;
+   */
+  ACTOR: 2,
+} as const;
+
+/**
+ * Extension: the limit that refused a credential. Takes of several limits are
+ * all or nothing: what refused took nothing from the other.
+ *
+ * @generated from enum keywright.v2alpha1.RefusingLimit
+ */
+export type RefusingLimit = (typeof RefusingLimit)[keyof typeof RefusingLimit] | UnknownEnum;
+
+/**
+ * Describes the enum keywright.v2alpha1.RefusingLimit.
+ */
+export const RefusingLimitSchema: GenEnum<RefusingLimit> = /*@__PURE__*/
+  enumDesc(file_keywright_v2alpha1_verification, 1);
 

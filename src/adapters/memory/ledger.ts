@@ -1,4 +1,4 @@
-import { add, type Debt, isMore, noDebt, priceOf, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
+import { add, type Debt, isMore, noDebt, priceOf, type Rate, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
 import type { KnownDebt, LocalLedger, SharedTake } from "../../ports/ledger.ts";
 import { createDebtors, type Debtors, endOf, owedBy, ownOf } from "./debtors.ts";
 
@@ -11,26 +11,45 @@ export interface MemoryLedgerOptions {
 }
 
 const nothingKnown: KnownDebt = { owed: noDebt, own: noDebt, knownTo: undefined, ownSpends: 0 };
+
+interface Charge {
+  readonly key: string;
+  readonly rate: Rate;
+  readonly price: Debt;
+}
+
 export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false }: MemoryLedgerOptions): LocalLedger {
   const now = () => Math.floor(monotonicMs() * 1000);
   const debtors = createDebtors(maxEntries, now);
 
+  const book = ({ key, rate, price }: Charge, owed: Debt, nowUs: number): void => {
+    const debtor = debtors.owe(key, debtors.find(key), rate, endOf(nowUs, owed));
+    if (!isFollower) return;
+    debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
+    debtor.ownSpends += 1;
+  };
+
   return {
     take(tenant, keyId, policy, cost) {
       const key = entryKey(tenant, keyId);
-      const entry = debtors.find(key);
       const nowUs = now();
       const rate = rateOf(policy);
       const price = priceOf(rate, cost);
-      const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
-      if (admitted && cost > 0) {
-        const debtor = debtors.owe(key, entry, rate, endOf(nowUs, owed));
-        if (isFollower) {
-          debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
-          debtor.ownSpends += 1;
-        }
-      }
+      const { admitted, owed } = spend(rate, owedBy(debtors.find(key), rate, nowUs), price);
+      if (admitted && cost > 0) book({ key, rate, price }, owed, nowUs);
       return takenOf(rate, price, admitted, owed);
+    },
+
+    takeAll(tenant, limits, cost) {
+      const nowUs = now();
+      const all = limits.map(({ id, policy }) => {
+        const [key, rate] = [entryKey(tenant, id), rateOf(policy)];
+        const [price, before] = [priceOf(rate, cost), owedBy(debtors.find(key), rate, nowUs)];
+        return { key, rate, price, before, after: spend(rate, before, price) };
+      });
+      const isTaken = all.every(({ after }) => after.admitted);
+      if (isTaken && cost > 0) for (const one of all) book(one, one.after.owed, nowUs);
+      return all.map(({ rate, price, before, after }) => takenOf(rate, price, after.admitted, isTaken ? after.owed : before));
     },
 
     mayOwe: (tenant, keyId) => debtors.find(entryKey(tenant, keyId)) !== undefined,
@@ -57,7 +76,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
   };
 }
 
-function learn(debtors: Debtors, { tenant, keyId, rate, price, known, answer }: SharedTake, nowUs: number): void {
+function learn(debtors: Debtors, { tenant, keyId, rate, price, known, answer, isTaken }: SharedTake, nowUs: number): void {
   const key = entryKey(tenant, keyId);
   const entry = debtors.find(key);
   // Counted from now, although the debt began to shrink when the server answered. So it may last a round trip too long, but never too short.
@@ -72,7 +91,7 @@ function learn(debtors: Debtors, { tenant, keyId, rate, price, known, answer }: 
     return;
   }
   // The server does not know what was spent here in the meantime.
-  debtors.owe(key, entry, rate, later(answer.admitted ? add(rate.partsPerUs, held, price) : held, told));
+  debtors.owe(key, entry, rate, later(isTaken ? add(rate.partsPerUs, held, price) : held, told));
 }
 
 function later(a: Debt, b: Debt): Debt {

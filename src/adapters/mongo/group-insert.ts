@@ -1,6 +1,6 @@
 import { Failure } from "../../error/failure.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
-import type { Insertion } from "./inserts.ts";
+import type { Insertion } from "./insertion.ts";
 
 /** Maximum transactions in progress; inserts that arrive meanwhile share the next one. */
 const defaultMaxGroups = 4;

@@ -1,6 +1,7 @@
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
-import type { Insertion, Inserts, Outcomes, Tombstones } from "./inserts.ts";
+import type { Insertion, Outcomes, Tombstones } from "./insertion.ts";
+import type { Inserts } from "./inserts.ts";
 
 /**
  * Maximum attempts to add a whole batch in one step. New ids need one and used ids need two; ids that others add at the same time need

@@ -1,15 +1,17 @@
 import type { ClientSession, MongoClient } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
-import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
+import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import { removeClaims, setClaims } from "./claims.ts";
 import type { WriteOptions } from "./database.ts";
-import { documentId, documentOf, hourOf, idsAfter, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
+import { documentId, documentOf, hourOf, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
-import { addKey, markOf, usedRequestOf } from "./inserts.ts";
+import { createPlaces, type Replaced } from "./places.ts";
 import type { Quota } from "./quota.ts";
+import { markOf, usedRequestOf } from "./request-marks.ts";
 import type { Collections } from "./schema.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -37,70 +39,29 @@ export interface Rotation {
   readonly request: RequestMark | null;
 }
 
-/** The fields of a replaced record that show its place in the quota. */
-type Before = Pick<KeyDocument, "revoked" | "disabled" | "placeless">;
-
 /**
  * A change and its audit event are one transaction. A transaction that finds nothing to change also waits for a majority, so false is as
  * durable an answer as true.
  */
 export function createKeys(client: MongoClient, { keys, marks, auditEvents, claims }: Collections, quota: Quota, clock: Clock): Keys {
-  /** Returns null if there is no record to replace. */
-  async function replace(
-    tenant: string,
-    record: KeyRecord,
-    options: WriteOptions,
-    more: Pick<KeyDocument, "placeless"> = {},
-  ): Promise<Before | null> {
-    const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
-    const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1, disabled: 1, placeless: 1 } } as const;
-    return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
-  }
-
-  /** If the revoked key held its chain's place, gives the place to another key of the chain that is within its grace period. */
-  async function giveBack(tenant: string, record: KeyRecord, before: Before, options: WriteOptions): Promise<void> {
-    if (before.placeless === true) {
-      await keys.updateOne({ _id: documentId(tenant, record.keyId) }, { $unset: { placeless: "" } }, options);
-      return;
-    }
-    if (before.revoked && before.disabled !== true) return;
-    const inGrace = { placeless: true as const, lineageId: record.lineageId, _id: idsAfter(tenant, ""), expireTimeMs: { $gt: clock() } };
-    const heir = isInChain(record) ? await keys.findOne(inGrace, { hint: "keys_placeless", projection: { _id: 1 }, ...options }) : null;
-    if (heir === null) await quota.release(tenant, options);
-    else await keys.updateOne({ _id: heir._id }, { $unset: { placeless: "" } }, options);
-  }
+  const places = createPlaces(keys, quota, clock);
 
   return {
-    async getMany(ids, signal) {
-      const options = { batchSize: ids.length, signal };
-      const found =
-        ids.length === 1
-          ? [await keys.findOne({ _id: ids[0] as string }, { signal })]
-          : await keys.find({ _id: { $in: ids } }, options).toArray();
-      const records = new Map<string, KeyRecord>();
-      // A tombstone has no kind.
-      for (const document of found) if (document?.kind !== undefined) records.set(document._id, recordOf(document));
-      return records;
-    },
+    getMany: (ids, signal) => readKeys(keys, ids, signal),
 
     async replace(tenant, record, event, signal) {
       const body = async (session: ClientSession) => {
         const options = { session, signal };
-        const replaced = await replace(tenant, record, options);
+        const replaced = await replaceKey(keys, tenant, record, options);
         if (replaced === null) return false;
         if (record.kind === "tenant") await setClaims(claims, tenant, record, options);
-        else if (record.revocation !== null) await giveBack(tenant, record, replaced, options);
+        else if (record.revocation !== null) await places.giveBack(tenant, record, replaced, options);
         await addEvents(auditEvents, tenant, [event], options);
         return true;
       };
       const isCounted = record.revocation !== null && record.kind !== "tenant";
-      try {
-        return await (isCounted ? quota.transaction(tenant, signal, body) : inTransaction(client, signal, body));
-      } catch (error) {
-        // Another record has one of its claims.
-        if (isDuplicateKey(error)) return false;
-        throw error;
-      }
+      // A duplicate: another record has one of its claims.
+      return falseIfDuplicate(isCounted ? quota.transaction(tenant, signal, body) : inTransaction(client, signal, body));
     },
 
     async findRequest(tenant, kind, requestId, signal) {
@@ -110,51 +71,98 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
       return usedRequestOf(mark, (await keys.findOne({ _id: documentId(tenant, mark.keyId) }, { signal })) ?? undefined);
     },
 
-    async rotate(tenant, { retired, successor, request }, event, signal) {
+    rotate(tenant, { retired, successor, request }, event, signal) {
       const isInGrace = retired.revocation === null;
-      try {
-        return await inTransaction(client, signal, async (session) => {
-          const options = { session, signal };
-          if ((await replace(tenant, retired, options, isInGrace ? { placeless: true } : {})) === null) return false;
-          if (request !== null) await marks.insertOne(markOf(tenant, successor, request, clock()), options);
-          await addKey(keys, documentOf(tenant, successor, request?.requestId ?? null), options);
-          await addEvents(auditEvents, tenant, [event], options);
-          return true;
-        });
-      } catch (error) {
-        // The successor's id or the request id is used, and the transaction was rolled back.
-        if (isDuplicateKey(error)) return false;
-        throw error;
-      }
+      const rotated = inTransaction(client, signal, async (session) => {
+        const options = { session, signal };
+        if ((await replaceKey(keys, tenant, retired, options, isInGrace ? { placeless: true } : {})) === null) return false;
+        if (request !== null) await marks.insertOne(markOf(tenant, successor, request, clock()), options);
+        await addKey(keys, documentOf(tenant, successor, request?.requestId ?? null), options);
+        await addEvents(auditEvents, tenant, [event], options);
+        return true;
+      });
+      // A duplicate: the successor's id or the request id is used.
+      return falseIfDuplicate(rotated);
     },
 
-    delete: (tenant, { kind, keyId, revision }, event, signal) =>
+    delete: (tenant, deletion, event, signal) =>
       quota.transaction(tenant, signal, async (session) => {
         const options: WriteOptions = { session, signal };
-        const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
-        const found = { _id: documentId(tenant, keyId), kind, ...(revision !== undefined && { revision }) };
-        const deleted = await keys.findOneAndUpdate(found, [{ $replaceWith: tombstone }], {
-          returnDocument: "before",
-          projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
-          ...options,
-        });
+        const deleted = await buryKey(keys, tenant, deletion, options);
         if (deleted === null) return null;
         if (!deleted.revoked || deleted.disabled === true) await quota.release(tenant, options);
-        if (kind === "tenant") await removeClaims(claims, tenant, keyId, options);
+        if (deletion.kind === "tenant") await removeClaims(claims, tenant, deletion.keyId, options);
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;
       }),
 
     async touch(tenant, uses, signal) {
       if (uses.length === 0) return;
-      const updates = uses.map(({ keyId, lastUsedTimeMs }) => ({
-        updateOne: {
-          filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
-          update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
-        },
-      }));
       const options = { ordered: false, signal };
-      await keys.bulkWrite(updates, options);
+      await keys.bulkWrite(
+        uses.map((use) => updateOfUse(tenant, use)),
+        options,
+      );
     },
   };
+}
+
+async function readKeys(keys: Collections["keys"], ids: readonly string[], signal: AbortSignal): Promise<Map<string, KeyRecord>> {
+  const options = { batchSize: ids.length, signal };
+  const found =
+    ids.length === 1
+      ? [await keys.findOne({ _id: ids[0] as string }, { signal })]
+      : await keys.find({ _id: { $in: ids } }, options).toArray();
+  const records = new Map<string, KeyRecord>();
+  // A tombstone has no kind.
+  for (const document of found) if (document?.kind !== undefined) records.set(document._id, recordOf(document));
+  return records;
+}
+
+/** A transaction with a duplicate key was rolled back: nothing was changed. */
+async function falseIfDuplicate(changed: Promise<boolean>): Promise<boolean> {
+  try {
+    return await changed;
+  } catch (error) {
+    if (isDuplicateKey(error)) return false;
+    throw error;
+  }
+}
+
+function updateOfUse(tenant: string, { keyId, lastUsedTimeMs }: LastUse) {
+  return {
+    updateOne: {
+      filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
+      update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
+    },
+  };
+}
+
+/** Returns what the record replaced, or null if there is no record of the revision before. */
+async function replaceKey(
+  keys: Collections["keys"],
+  tenant: string,
+  record: KeyRecord,
+  options: WriteOptions,
+  more: Pick<KeyDocument, "placeless"> = {},
+): Promise<Replaced | null> {
+  const previous = { _id: documentId(tenant, record.keyId), revision: record.revision - 1 };
+  const returned = { returnDocument: "before", projection: { _id: 0, revoked: 1, disabled: 1, placeless: 1 } } as const;
+  return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
+}
+
+/** Leaves a tombstone. Returns what it replaced, or null if there is no such key. */
+async function buryKey(
+  keys: Collections["keys"],
+  tenant: string,
+  { kind, keyId, revision }: Deletion,
+  options: WriteOptions,
+): Promise<Pick<KeyDocument, "revision" | "revoked" | "disabled"> | null> {
+  const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
+  const found = { _id: documentId(tenant, keyId), kind, ...(revision !== undefined && { revision }) };
+  return keys.findOneAndUpdate(found, [{ $replaceWith: tombstone }], {
+    returnDocument: "before",
+    projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
+    ...options,
+  });
 }

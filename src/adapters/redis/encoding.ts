@@ -20,7 +20,7 @@ const crcAt = 13;
 const bodyAt = 17;
 
 /** Numbers that stand for names in the body, the same in all releases. */
-const kinds: Numbers<KeyKind> = { issued: 0, imported: 1, tenant: 2 };
+const kinds: Numbers<KeyKind> = { issued: 0, imported: 1, tenant: 2, actor_limit: 3 };
 const visibilities: Numbers<Visibility> = { secret: 0, public: 1 };
 const reasons: Numbers<RevocationReason> = { key_compromise: 0, affiliation_changed: 1, superseded: 2, privilege_withdrawn: 3 };
 

@@ -40,83 +40,88 @@ return 1
 `;
 
 /*
- * One take of a rate limit (core/rate-limit.ts) on the server's clock.
+ * One take of rate limits (core/rate-limit.ts) on the server's clock: of all of them, or of none.
  *
- * KEYS[1]  name of the debt: `<end, us> <end, part> <quota> <window, us>`, and the rate that applied; expires when the debt ends
- * ARGV[1]  quota, as decimal digits, because a double cannot hold every quota
- * ARGV[2]  window in us
- * ARGV[3]  parts of a us
- * ARGV[4], ARGV[5]  price: us, part
- * ARGV[6], ARGV[7]  debt that Redis does not know about: us, part
- * ARGV[8], ARGV[9]  minimum debt, including that: us, part
+ * KEYS     names of the debts: `<end, us> <end, part> <quota> <window, us>`, with the rate that applied when the debt was made; each expires
+ *          when it ends
+ * ARGV     for each of them nine values:
+ *     1    quota, in decimal digits, since doubles do not hold all of them
+ *     2    window in us
+ *     3    parts of a us
+ *     4-5  price: us, part
+ *     6-7  debt of which nothing is known here: us, part
+ *     8-9  minimum of the debt, including that: us, part
  *
- * Returns whether the price was admitted, and the debt afterwards. Text that is not a debt counts as no debt.
+ * Returns for each whether its price was admitted, and its debt after the take. Prices are added only if all were admitted. Text that is not a
+ * debt counts as no debt.
  */
 const take = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local quota, window, parts = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local us, part = 0, 0
-local changed = false
-local endUs, endPart, heldQuota, heldWindow = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+) (%d+) (%d+)$')
-if endUs then
-  us, part = endUs - now, tonumber(endPart)
-  if us < 0 then us, part = 0, 0 end
-  if us >= heldWindow + 0 then us, part = heldWindow + 0, 0 end
-  if heldQuota ~= quota or heldWindow ~= ARGV[2] then
-    local share = (us + part / math.min(heldQuota, ${2 ** 52})) / heldWindow * (heldQuota / quota)
-    us, part = math.min(window, math.ceil(share * window)), 0
-    changed = true
-  end
-end
-local function plus(moreUs, morePart)
+local function plus(parts, us, part, moreUs, morePart)
   local sumUs, sumPart = us + moreUs, part + morePart
   if sumPart >= parts then return sumUs + 1, sumPart - parts end
   return sumUs, sumPart
 end
-if ARGV[6] ~= '0' or ARGV[7] ~= '0' then
-  us, part = plus(ARGV[6], ARGV[7])
-  if us >= window then us, part = window, 0 end
-  changed = true
+local debts = {}
+local taken = true
+for i, name in ipairs(KEYS) do
+  local at = 9 * (i - 1)
+  local quota, windowText = ARGV[at + 1], ARGV[at + 2]
+  local window, parts = tonumber(windowText), tonumber(ARGV[at + 3])
+  local us, part = 0, 0
+  local changed = false
+  local endUs, endPart, heldQuota, heldWindow = string.match(redis.call('GET', name) or '', '^(%d+) (%d+) (%d+) (%d+)$')
+  if endUs then
+    us, part = endUs - now, tonumber(endPart)
+    if us < 0 then us, part = 0, 0 end
+    if us >= heldWindow + 0 then us, part = heldWindow + 0, 0 end
+    if heldQuota ~= quota or heldWindow ~= windowText then
+      local share = (us + part / math.min(heldQuota, ${2 ** 52})) / heldWindow * (heldQuota / quota)
+      us, part = math.min(window, math.ceil(share * window)), 0
+      changed = true
+    end
+  end
+  if ARGV[at + 6] ~= '0' or ARGV[at + 7] ~= '0' then
+    us, part = plus(parts, us, part, ARGV[at + 6], ARGV[at + 7])
+    if us >= window then us, part = window, 0 end
+    changed = true
+  end
+  local leastUs, leastPart = tonumber(ARGV[at + 8]), tonumber(ARGV[at + 9])
+  if leastUs > us or (leastUs == us and leastPart > part) then
+    us, part = leastUs, leastPart
+    changed = true
+  end
+  local sumUs, sumPart = plus(parts, us, part, ARGV[at + 4], ARGV[at + 5])
+  local admitted = sumUs < window or (sumUs == window and sumPart == 0)
+  taken = taken and admitted
+  debts[i] = { us, part, sumUs, sumPart, admitted, changed, quota .. ' ' .. windowText }
 end
-local leastUs, leastPart = tonumber(ARGV[8]), tonumber(ARGV[9])
-if leastUs > us or (leastUs == us and leastPart > part) then
-  us, part = leastUs, leastPart
-  changed = true
+local answer = {}
+for i, name in ipairs(KEYS) do
+  local us, part, sumUs, sumPart, admitted, changed, rate = unpack(debts[i])
+  if taken then
+    changed = changed or sumUs ~= us or sumPart ~= part
+    us, part = sumUs, sumPart
+  end
+  if changed and us + part > 0 then
+    local debt = string.format('%.0f %.0f %s', now + us, part, rate)
+    redis.call('SET', name, debt, 'PX', string.format('%.0f', math.floor(us / 1000) + 1))
+  end
+  answer[3 * i - 2], answer[3 * i - 1], answer[3 * i] = admitted and 1 or 0, us, part
 end
-local sumUs, sumPart = plus(ARGV[4], ARGV[5])
-local admitted = sumUs < window or (sumUs == window and sumPart == 0)
-if admitted then
-  changed = changed or sumUs ~= us or sumPart ~= part
-  us, part = sumUs, sumPart
-end
-if changed and us + part > 0 then
-  local debt = string.format('%.0f %.0f %s %s', now + us, part, quota, ARGV[2])
-  redis.call('SET', KEYS[1], debt, 'PX', string.format('%.0f', math.floor(us / 1000) + 1))
-end
-return {admitted and 1 or 0, us, part}
+return answer
 `;
 
 /** Options of an ioredis client. Each script is sent in full once per connection, then by digest. */
 export const scripts = {
   kwPut: { lua: `${putIfNewer}\nput(KEYS[1], ARGV[1], ARGV[2])\nreturn 1`, numberOfKeys: 1 },
   kwAnnounce: { lua: announce },
-  kwTake: { lua: take, numberOfKeys: 1 },
+  kwTake: { lua: take },
 };
 
 export interface ScriptedRedis extends Redis {
   kwPut(name: string, entry: Buffer, lifeMs: number): Promise<unknown>;
   kwAnnounce(nameCount: number, ...namesChannelAndEntries: readonly (string | Buffer | number)[]): Promise<unknown>;
-  kwTake(
-    name: string,
-    quota: string,
-    windowUs: number,
-    partsPerUs: number,
-    priceUs: number,
-    pricePart: number,
-    moreUs: number,
-    morePart: number,
-    leastUs: number,
-    leastPart: number,
-  ): Promise<[admitted: number, us: number, part: number]>;
+  kwTake(nameCount: number, ...namesAndValues: readonly (string | number)[]): Promise<number[]>;
 }

@@ -44,3 +44,23 @@ export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetenti
     return deleteMarks.run(nowMs - markLifeMs, maxMarks).changes > 0;
   };
 }
+
+/**
+ * Removes what has expired, again and again: all of it in small steps, so that other work runs in between. If a step fails, it is tried again
+ * the next time: callers' reads and writes report a store that is lost. Returns a function that ends this.
+ */
+export function startExpiry(removeSome: () => Promise<boolean>, intervalMs: number): () => void {
+  let isStopped = false;
+  const removeAll = async () => {
+    for (let isMore = true; isMore && !isStopped; ) isMore = await removeSome();
+  };
+  let removing = Promise.resolve();
+  const timer = setInterval(() => {
+    removing = removing.then(removeAll).catch(() => {});
+  }, intervalMs);
+  timer.unref();
+  return () => {
+    isStopped = true;
+    clearInterval(timer);
+  };
+}

@@ -1,13 +1,11 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AuditEvent } from "../../core/audit.ts";
-import { Failure } from "../../error/failure.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, noTenantLimits } from "../../ports/key-store.ts";
+import { createAccess } from "./access.ts";
 import { prepareAudit } from "./audit.ts";
-import { openDatabase, storeError } from "./database.ts";
-import { prepareExpiry } from "./expiry.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import { openDatabase } from "./database.ts";
+import { prepareExpiry, startExpiry } from "./expiry.ts";
 import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
@@ -50,34 +48,9 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), (tenant) =>
     Math.min(auditRetentionMs, tenantLimits.of(tenant).auditRetentionMs ?? auditRetentionMs),
   );
-  const groupCommit = createGroupCommit(database);
+  const { read, readStep, write, close } = createAccess(database);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
-
-  function read<T>(query: () => T): T {
-    if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
-    try {
-      return query();
-    } catch (error) {
-      throw storeError(error);
-    }
-  }
-
-  /** Lets other work run before the next step of a long list. */
-  async function readStep<T>(query: () => T): Promise<T> {
-    const result = read(query);
-    await nextTurn();
-    return result;
-  }
-
-  async function write<T>(change: () => T, rowCount?: number): Promise<T> {
-    if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
-    try {
-      return await groupCommit.run(change, rowCount);
-    } catch (error) {
-      throw storeError(error);
-    }
-  }
 
   function insertAll(tenant: string, items: readonly NewKey[], eventOf: (keyIds: readonly string[]) => AuditEvent): InsertOutcome[] {
     const outcomes = items.map((item) => keys.insert(tenant, item));
@@ -92,19 +65,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcome;
   }
 
-  /** In small steps, so that other work runs in between. If a step fails, it is tried again the next time. */
-  async function removeExpired(): Promise<void> {
-    try {
-      for (let isMore = true; isMore && database.isOpen; ) isMore = await write(removeSomeExpired);
-    } catch {
-      // Callers' reads and writes report a store that is lost.
-    }
-  }
-  let removing = Promise.resolve();
-  const expiryTimer = setInterval(() => {
-    removing = removing.then(removeExpired);
-  }, expiryIntervalMs);
-  expiryTimer.unref();
+  const stopExpiry = startExpiry(() => write(removeSomeExpired), expiryIntervalMs);
 
   return {
     tokenSalt: salt.value,
@@ -132,12 +93,8 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     },
     ping: async () => read(() => void probe.get()),
     async close() {
-      if (!database.isOpen) return;
-      clearInterval(expiryTimer);
-      read(() => {
-        groupCommit.drain();
-        database.close();
-      });
+      stopExpiry();
+      close();
     },
   };
 }

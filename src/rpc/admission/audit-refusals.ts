@@ -6,7 +6,7 @@ import { contextOf } from "../context.ts";
 /** Records calls that `admit` refuses in the audit trail. */
 export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: Admission): Admission {
   const refuse = (call: Call, error: unknown): never => {
-    if (error instanceof Failure) refusals.record(call.caller?.name ?? "", contextOf(call).origin, error.reason);
+    if (error instanceof Failure) refusals.record(countedAs(call), contextOf(call).origin, error.reason);
     throw error;
   };
   return (call) => {
@@ -16,4 +16,13 @@ export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: 
       return refuse(call, error);
     }
   };
+}
+
+/**
+ * The caller's name. Strangers, whom no rule matches, count together for each issuer: some issuers give a token to anyone, with as many names as one
+ * likes.
+ */
+function countedAs({ caller }: Call): string {
+  if (caller === undefined) return "";
+  return caller.roles.length > 0 ? caller.name : caller.name.slice(0, caller.name.indexOf(":") + 1);
 }

@@ -8,7 +8,7 @@ import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts
 import type { AccessOf } from "./permissions.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** Who may call, as the configuration says it at this moment. */
+/** The callers of the current configuration. */
 export interface Callers {
   readonly tokens: readonly KnownToken[];
   /** Null if no issuer is configured. */
@@ -41,7 +41,7 @@ export function authenticate(current: () => Callers, clock: Clock): Admission {
   };
 }
 
-/** A token of the configuration, or else a JWT of an issuer. */
+/** Returns the caller of a configured token, or of an issuer's JWT. */
 function callerOf({ tokens, jwts }: Callers, authorization: string, clock: Clock): Found | Promise<Found> {
   const token = bearerTokenOf(authorization);
   if (token === undefined) return "missing";
@@ -52,7 +52,7 @@ function byCertificate({ certificates }: Callers, call: Call): Found {
   return certificates?.callerOf(call) ?? "missing";
 }
 
-function authorize(call: Call, found: Found, allowed: readonly string[] | undefined): void {
+function authorize(call: Call, found: Found, allowed: "caller" | readonly string[] | undefined): void {
   if (found === "unavailable") throw new Failure("ISSUER_UNAVAILABLE");
   if (found === "missing") throw unauthenticated(call, realm);
   if (found === "invalid") throw unauthenticated(call, `${realm}, error="invalid_token"`);
@@ -72,7 +72,7 @@ function unauthenticated(call: Call, challenge: string, message?: string): Failu
   return new Failure("UNAUTHENTICATED", message === undefined ? {} : { message });
 }
 
-/** Whether an Authorization header holds a token with the role `admin`. */
+/** Returns whether an Authorization header has a token with the role `admin`. */
 export async function isAdmin(callers: Callers, authorization: string | undefined, clock: Clock): Promise<boolean> {
   const found = authorization === undefined ? "missing" : await callerOf(callers, authorization, clock);
   return typeof found !== "string" && "roles" in found && found.roles.includes("admin");

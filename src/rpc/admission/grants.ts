@@ -20,8 +20,9 @@ function ceilingOf(grants: readonly Grant[]): readonly string[] | null {
   return ceilings.length === 0 ? null : [...new Set(ceilings.flat())];
 }
 
-/** The caller with those of its grants that have one of the roles. Null if it has none. */
-export function withRole(caller: Caller, allowed: readonly string[]): Caller | null {
+/** The caller with those of its grants that have one of the roles, or any role. Null if it has none. */
+export function withRole(caller: Caller, allowed: "caller" | readonly string[]): Caller | null {
+  if (allowed === "caller") return caller.roles.length === 0 ? null : caller;
   if (caller.grants === undefined) return hasRole(caller, allowed) ? caller : null;
   return filtered(caller, caller.grants, (grant) => hasRole(grant, allowed));
 }

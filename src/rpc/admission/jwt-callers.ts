@@ -11,13 +11,13 @@ import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
 import { callerWith } from "./grants.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** An issuer whose JWTs are believed. */
+/** An issuer whose JWTs are accepted. */
 export interface JwtIssuer {
   readonly name: string;
   readonly issuer: string;
-  /** One of them must be in `aud`. */
+  /** `aud` must contain one of these. */
   readonly audience: readonly string[];
-  /** Asymmetric ones only. */
+  /** Only asymmetric ones. */
   readonly algorithms: readonly string[];
   readonly maxLifeMs: number;
   readonly rules: readonly ClaimRule[];
@@ -25,12 +25,12 @@ export interface JwtIssuer {
 }
 
 export interface JwtCallers {
-  /** At once for a JWT that was verified before. */
+  /** Returns at once for a JWT that was verified before. */
   callerOf(token: string): Caller | Refusal | Promise<Caller | Refusal>;
 }
 
 const jwtShape = /^[\w-]{1,1024}\.[\w-]{1,15000}\.[\w-]{1,1024}$/;
-/** Types of access tokens, of tokens without a type of their own, and of SPIFFE (RFC 8725, section 3.11). */
+/** Types of access tokens, of tokens without a specific type, and of SPIFFE (RFC 8725, section 3.11). */
 const types: ReadonlySet<unknown> = new Set([undefined, "jwt", "jose", "at+jwt", "application/at+jwt"]);
 const clockSkewMs = 30_000;
 const maxRemembered = 10_000;
@@ -40,11 +40,11 @@ interface Remembered {
   readonly outcome: Caller | Refusal;
   readonly expireTimeMs: number;
   readonly issuer: JwtIssuer;
-  /** With other keys of the issuer the token is verified again. */
+  /** If the issuer's keys change, the token is verified again. */
   readonly keySet: IssuerKeySet;
 }
 
-/** What is known of a JWT before its signature is verified. */
+/** What a JWT shows before its signature is verified. */
 interface Unverified {
   readonly issuer: JwtIssuer;
   readonly kid: unknown;
@@ -53,7 +53,7 @@ interface Unverified {
 }
 
 /**
- * Callers by the JWTs of issuers. What can be seen without a key is checked first, so that a token which cannot be valid costs neither a
+ * Finds callers by the JWTs of issuers. Everything that needs no key is checked first, so that a token that cannot be valid costs neither a
  * signature check nor a fetch. Verified tokens are remembered by their SHA-256 until they expire or the keys of the issuer change.
  */
 export function createJwtCallers(issuers: readonly JwtIssuer[], clock: Clock): JwtCallers {
@@ -113,7 +113,7 @@ async function verify({ issuer, kid, subject }: Unverified, token: string, clock
   return outcome;
 }
 
-/** The keys of the issuer, fetched anew if the one that the token names is not among them. */
+/** Returns the issuer's keys, fetched again if the key that the token names is not among them. */
 async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | "unavailable" | null> {
   const known = keys.current();
   if (known !== null && (typeof kid !== "string" || known.kids.has(kid))) return known;
@@ -132,7 +132,7 @@ async function verifiedClaims({ issuer, audience, algorithms }: JwtIssuer, keySe
     });
     return payload as JsonObject;
   } catch {
-    // Which check failed is nothing that a caller with a wrong token may learn.
+    // A caller with an invalid token must not learn which check failed.
     return null;
   }
 }

@@ -2,23 +2,23 @@ import { hash, timingSafeEqual } from "node:crypto";
 import type { Caller } from "../../call/call.ts";
 import type { Clock } from "../../ports/clock.ts";
 
-/** A bearer token that is known by its SHA-256 only. */
+/** A bearer token of which only the SHA-256 is known. */
 export interface KnownToken extends Caller {
   readonly sha256: Uint8Array;
-  /** From this moment on the token is refused. Null: never. */
+  /** The token is refused from this time on. Null: never. */
   readonly expireTimeMs: number | null;
 }
 
 const bearer = /^bearer +([\w~+/.-]+=*) *$/i;
 
-/** The token of an Authorization header (RFC 6750). Undefined if it holds none. */
+/** Returns the token of an Authorization header (RFC 6750), or undefined if there is none. */
 export function bearerTokenOf(authorization: string | undefined): string | undefined {
   return bearer.exec(authorization ?? "")?.[1];
 }
 
-/** Compares with every known token, so that the time taken says nothing about which one came close. */
+/** Compares with every known token, so that the duration does not show which one was similar. */
 export function callerOfToken(tokens: readonly KnownToken[], token: string, clock: Clock): Caller | undefined {
-  // Not "buffer": Node allocates that one outside of its pool of small buffers, which costs more than the hash (bench/micro.ts).
+  // Not "buffer": Node allocates that outside of its pool of small buffers, which costs more than the hash (bench/micro.ts).
   const sha256 = Buffer.from(hash("sha256", token, "binary"), "latin1");
   let found: KnownToken | undefined;
   for (const known of tokens) {

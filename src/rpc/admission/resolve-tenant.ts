@@ -20,14 +20,16 @@ export function resolveTenant(resolve: (call: Call) => void, admit: Admission): 
 /**
  * Decides which tenant an admitted call is for: the caller's own if it is bound to one, else the header `keywright-tenant`, else the tenant
  * that has the call's host, else `default`. Refuses sources that disagree, and tenants that the caller may not act for, whether they exist or
- * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them.
+ * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them. `isOfCaller` tells methods
+ * that are about the caller: they have no tenant.
  */
 export function createTenantResolver(
   directory: Pick<TenantDirectory, "hasHosts" | "tenantOfHost">,
-  isOfInstallation: (method: DescMethod) => boolean,
+  { isOfInstallation, isOfCaller }: Record<"isOfInstallation" | "isOfCaller", (method: DescMethod) => boolean>,
 ): (call: Call) => void {
   return (call) => {
     const { caller } = call;
+    if (isOfCaller(call.method)) return;
     if (caller !== undefined && isOfInstallation(call.method)) {
       if (caller.tenants !== "*") throw denied(call, "only a caller that acts for all tenants may call this method");
       return;

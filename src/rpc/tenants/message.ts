@@ -4,6 +4,7 @@ import type { Tenant as TenantMessage, TenantSchema } from "../../../gen/keywrig
 import { keyPrefixShape, macaroonWord } from "../../core/credential-shape.ts";
 import { isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";
+import { enforcedPolicy } from "../actor-limits/message.ts";
 import { durationToMs, rateLimitPolicyFromMessage, rateLimitPolicyToMessage, timeToMessage } from "../message.ts";
 
 export function tenantToMessage(tenant: Tenant): MessageInitShape<typeof TenantSchema> {
@@ -17,6 +18,7 @@ export function tenantToMessage(tenant: Tenant): MessageInitShape<typeof TenantS
     maxTtl: durationToMessage(tenant.maxTtlMs),
     maxKeys: BigInt(tenant.maxKeys ?? 0),
     failedVerifyLimit: rateLimitPolicyToMessage(tenant.failedVerifyLimit),
+    actorRateLimitPolicy: rateLimitPolicyToMessage(tenant.actorRateLimitPolicy),
     auditRetention: durationToMessage(tenant.auditRetentionMs),
     suspended: tenant.suspended,
     createTime: timeToMessage(tenant.createTimeMs),
@@ -35,6 +37,8 @@ export function attributesOf(message: TenantMessage, usedPrefixes: readonly stri
     maxTtlMs: durationToMs(message.maxTtl),
     maxKeys: Number(message.maxKeys) || null,
     failedVerifyLimit: rateLimitPolicyFromMessage(message.failedVerifyLimit),
+    actorRateLimitPolicy:
+      message.actorRateLimitPolicy === undefined ? null : enforcedPolicy(message.actorRateLimitPolicy, "tenant.actor_rate_limit_policy"),
     auditRetentionMs: durationToMs(message.auditRetention),
   };
 }

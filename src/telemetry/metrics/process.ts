@@ -52,7 +52,7 @@ export function watchProcess(metrics: Metrics): () => void {
   };
 }
 
-/** Linux has it in /proc. */
+/** Linux reports it in /proc. */
 function openFileCount(): number {
   try {
     return readdirSync("/proc/self/fd").length;

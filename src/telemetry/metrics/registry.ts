@@ -1,6 +1,6 @@
 import { type Combination, expositionContentType, expositionText, type MetricFamily, type Sample } from "./exposition.ts";
 
-/** One line of a scrape. The code that counts keeps it and adds to `value`, which costs no look-up. */
+/** One line of a scrape. The code that counts keeps it and adds to `value`, without a look-up. */
 export interface Series {
   value: number;
 }
@@ -20,20 +20,20 @@ export interface Description {
   readonly help: string;
   /** Names of labels. Their values must be few and never come from a caller. */
   readonly labels?: readonly string[];
-  /** What the value of several workers together is. By default the sum. */
+  /** How the values of several workers are combined. Default: the sum. */
   readonly combine?: Combination;
 }
 
 /**
- * Metrics of this process. Our own, because of the hot path: prom-client 15.1.3 takes half a microsecond to
- * count and more to observe, as it hashes the labels each time, and it has had no release since 2024.
+ * Metrics of this process. Our own implementation, because of the hot path: prom-client 15.1.3 takes half a microsecond to count and more
+ * to observe, because it hashes the labels each time, and it has had no release since 2024.
  */
 export interface Registry {
   counter(description: Description): Family<Series>;
   gauge(description: Description): Family<Series>;
   /** `buckets` are upper bounds, ascending. */
   histogram(description: Description & { readonly buckets: readonly number[] }): Family<HistogramSeries>;
-  /** Called at every scrape, to set values that are read only then. */
+  /** Called at every scrape, to set values that are only read then. */
   onScrape(collect: () => void): void;
   /** Reads all metrics. */
   snapshot(): readonly MetricFamily[];

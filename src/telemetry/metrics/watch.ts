@@ -1,13 +1,13 @@
 import type { CacheTrust } from "../../cache/trust.ts";
 import type { Tokens } from "../../core/token/tokens.ts";
+import type { Log } from "../../ports/log.ts";
 import type { SharedCache } from "../../ports/shared-cache.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
-import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Values that are read only at a scrape. */
+/** Values that are only read at a scrape. */
 export interface Watched {
   readonly trust: Pick<CacheTrust, "mode" | "epoch">;
   readonly shared: Pick<SharedCache, "cacheId"> | null;
@@ -22,7 +22,7 @@ export interface Watched {
 
 const trustModes = ["leased", "grace", "none"] as const;
 
-/** Adds the values that have to be read at every scrape. */
+/** Adds the values that must be read at every scrape. */
 export function watch(metrics: Metrics, watched: Watched): void {
   const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections } = watched;
   metrics.registry.onScrape(() => {

@@ -10,7 +10,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import type { TraceContext } from "../../call/trace-context.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../../ports/log.ts";
 import type { TraceSettings } from "./settings.ts";
 
 export interface ExportOptions {
@@ -44,8 +44,8 @@ function createSampler({ root, ratio, followsParent }: TraceSettings["sampler"])
 }
 
 /**
- * Whether to begin a span for a call. The SDK would draw ids first, also for spans that are not sampled (bench/micro.ts). Without a
- * caller's trace the id is random, so that a random number decides as well.
+ * Returns whether to start a span for a call. The SDK would generate ids first, also for spans that are not sampled (bench/micro.ts).
+ * Without a caller's trace the id is random, so a random number has the same effect.
  */
 export function isChosen({ root, ratio, followsParent }: TraceSettings["sampler"], caller: TraceContext | undefined): boolean {
   if (caller === undefined) return root === "always_on" || (root === "traceidratio" && Math.random() < ratio);
@@ -53,8 +53,8 @@ export function isChosen({ root, ratio, followsParent }: TraceSettings["sampler"
 }
 
 /**
- * Logs once if the collector fails, and once if it is back. Never logs its answer or our request: both may hold text that must not be
- * logged.
+ * Logs once when the collector fails, and once when it is back. Never logs its answer or our request, because both may contain text that
+ * must not be logged.
  */
 function reported(exporter: SpanExporter, log: ExportOptions["log"], onExport: ExportOptions["onExport"]): SpanExporter {
   let isLost = false;

@@ -1,4 +1,4 @@
-import type { Log } from "../log.ts";
+import type { Log } from "../../ports/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { traceSettings } from "./settings.ts";
 import type { Traces } from "./traces.ts";
@@ -10,7 +10,7 @@ export interface TracesOptions {
   readonly metrics: Metrics | null;
 }
 
-/** Null if the environment does not ask for traces; OpenTelemetry is then not loaded. */
+/** Returns null if the environment does not enable traces; OpenTelemetry is then not loaded. */
 export async function openTraces({ environment, version, log, metrics }: TracesOptions): Promise<Traces | null> {
   const settings = traceSettings(environment);
   if (settings === null) return null;

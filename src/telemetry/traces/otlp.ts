@@ -1,11 +1,23 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Context, ROOT_CONTEXT, type Span, SpanKind, type SpanOptions, SpanStatusCode, TraceFlags, trace } from "@opentelemetry/api";
+import {
+  type Context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import type { Call, CallObservation } from "../../call/call.ts";
 import { parseTraceparent, type TraceContext } from "../../call/trace-context.ts";
 import { Failure } from "../../error/failure.ts";
 import { errorTable } from "../../error/table.ts";
 import { createProvider, type ExportOptions, isChosen } from "./export.ts";
 import type { Traces } from "./traces.ts";
+
+type Active = AsyncLocalStorage<Context>;
 
 const closeTimeoutMs = 2000;
 const untraced: CallObservation = { end() {} };
@@ -17,41 +29,8 @@ export function startTraces(options: ExportOptions): Traces {
   const tracer = provider.getTracer("keywright", options.version);
   const contexts = new WeakMap<Call, Context>();
   /** Operations that run inside a traced call, and only those. */
-  const active = new AsyncLocalStorage<Context>();
-  /** Methods with many verifications, whose single outcomes are for metrics only. */
-  const batches = new WeakSet<Span>();
-  const activeSpan = (): Span | undefined => {
-    const context = active.getStore();
-    return context && trace.getSpan(context);
-  };
-
-  /** Runs `work` as a part of the current call, if that call is traced. */
-  const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
-    const parent = active.getStore();
-    return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);
-  };
-
-  const tracedPart = async <T>(parent: Context, span: Span, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
-    try {
-      const answer = await active.run(trace.setSpan(parent, span), work);
-      see(answer, span);
-      return answer;
-    } catch (error) {
-      fail(span, error instanceof Failure ? error.reason : "INTERNAL");
-      throw error;
-    } finally {
-      span.end();
-    }
-  };
-
-  const onDatabase = (place: string, system: string): ReturnType<Traces["onStore"]> => {
-    return (operation, work, hasFailed) => {
-      const options = { kind: SpanKind.CLIENT, attributes: { "db.system.name": system, "db.operation.name": operation } };
-      return part(`${place} ${operation}`, options, work, (answer, span) => {
-        if (hasFailed?.(answer) === true) fail(span, "no_answer");
-      });
-    };
-  };
+  const active: Active = new AsyncLocalStorage<Context>();
+  const { part, onDatabase } = createParts(tracer, active);
 
   return {
     calls: {
@@ -81,19 +60,7 @@ export function startTraces(options: ExportOptions): Traces {
     onStore: (system) => onDatabase("store", system),
     onRedis: onDatabase("redis", "redis"),
 
-    verifications: {
-      one(kind, outcome) {
-        const span = activeSpan();
-        if (span !== undefined && !batches.has(span))
-          span.setAttributes({ "keywright.credential": kind, "keywright.verification": outcome });
-      },
-      batch(size) {
-        const span = activeSpan();
-        if (span === undefined) return;
-        batches.add(span);
-        span.setAttribute("keywright.batch_size", size);
-      },
-    },
+    verifications: noteVerifications(active),
 
     traceIdOf(call) {
       const context = contexts.get(call);
@@ -107,6 +74,61 @@ export function startTraces(options: ExportOptions): Traces {
           setTimeout(resolve, closeTimeoutMs).unref();
         }),
       ]);
+    },
+  };
+}
+
+/** Spans of the parts of a call. */
+function createParts(tracer: Tracer, active: Active) {
+  /** Runs `work` as a part of the current call, if that call is traced. */
+  const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
+    const parent = active.getStore();
+    return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);
+  };
+
+  const tracedPart = async <T>(parent: Context, span: Span, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
+    try {
+      const answer = await active.run(trace.setSpan(parent, span), work);
+      see(answer, span);
+      return answer;
+    } catch (error) {
+      fail(span, error instanceof Failure ? error.reason : "INTERNAL");
+      throw error;
+    } finally {
+      span.end();
+    }
+  };
+
+  const onDatabase = (place: string, system: string): ReturnType<Traces["onStore"]> => {
+    return (operation, work, hasFailed) => {
+      const options = { kind: SpanKind.CLIENT, attributes: { "db.system.name": system, "db.operation.name": operation } };
+      return part(`${place} ${operation}`, options, work, (answer, span) => {
+        if (hasFailed?.(answer) === true) fail(span, "no_answer");
+      });
+    };
+  };
+
+  return { part, onDatabase };
+}
+
+/** Writes the outcome of verifications on the span of their call. */
+function noteVerifications(active: Active): Traces["verifications"] {
+  /** Methods with many verifications, whose single outcomes are for metrics only. */
+  const batches = new WeakSet<Span>();
+  const activeSpan = (): Span | undefined => {
+    const context = active.getStore();
+    return context && trace.getSpan(context);
+  };
+  return {
+    one(kind, outcome) {
+      const span = activeSpan();
+      if (span !== undefined && !batches.has(span)) span.setAttributes({ "keywright.credential": kind, "keywright.verification": outcome });
+    },
+    batch(size) {
+      const span = activeSpan();
+      if (span === undefined) return;
+      batches.add(span);
+      span.setAttribute("keywright.batch_size", size);
     },
   };
 }

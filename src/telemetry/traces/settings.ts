@@ -8,7 +8,7 @@ export interface TraceSettings {
     readonly maxQueueSize: number | undefined;
     readonly maxExportBatchSize: number | undefined;
   };
-  /** Values that were not understood and are ignored, as OpenTelemetry specifies. */
+  /** Warnings about unsupported values, which are ignored, as OpenTelemetry specifies. */
   readonly warnings: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import type { Observe } from "../../observed/observe.ts";
 import type { ObserveReading } from "../../observed/record-reader.ts";
 import type { ObserveVerifications } from "../../observed/verify.ts";
 
-/** Creates spans. They name the operation, its outcome and its duration; never a key, a caller, an address, or content of a request. */
+/** Creates spans. They contain the operation, its outcome and its duration; never a key, a caller, an address, or content of a request. */
 export interface Traces {
   readonly calls: CallObserver;
   /** Adds the work of a method to its call's trace. */
@@ -15,6 +15,6 @@ export interface Traces {
   onStore(system: string): Observe;
   /** The trace of a call; undefined if the call is not traced. */
   traceIdOf(call: Call): string | undefined;
-  /** Sends the spans that are left, within two seconds. Never rejects. */
+  /** Sends the remaining spans, within two seconds. Never rejects. */
   close(): Promise<void>;
 }

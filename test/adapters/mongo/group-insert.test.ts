@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createGroupInsert } from "../../../src/adapters/mongo/group-insert.ts";
-import type { Insertion } from "../../../src/adapters/mongo/inserts.ts";
+import type { Insertion } from "../../../src/adapters/mongo/insertion.ts";
 import { Failure } from "../../../src/error/failure.ts";
 import type { InsertOutcome } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";

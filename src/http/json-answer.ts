@@ -1,17 +1,15 @@
 import type { ServerResponse } from "node:http";
-import { createRegistry, type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
+import { createRegistry, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { errorTable } from "../error/table.ts";
-import type { AnswerQueue } from "../http/answer-queue.ts";
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import { writeJson } from "../protojson/write.ts";
-import type { Route } from "./route.ts";
+import type { AnswerQueue } from "./answer-queue.ts";
+import type { HttpRequest, HttpResponse } from "./message.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
-/** Headers of an answer by lower-case name, including `x-request-id`. */
+/** Headers of a response by lower-case name, including `x-request-id`. */
 export type ResponseHeaders = Readonly<Record<string, string>>;
 
 /** An encoded success. */
@@ -20,12 +18,6 @@ export interface EncodedAnswer {
   readonly location: string | undefined;
   /** Empty for a 204. */
   readonly text: string;
-}
-
-/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON. */
-export function encodeAnswer(route: Route, message: Message): EncodedAnswer {
-  const { status, location } = route.success;
-  return { status, location: location?.(message), text: status === 204 ? "" : responseText(route, message) };
 }
 
 export function sendAnswer(
@@ -40,17 +32,6 @@ export function sendAnswer(
   else sendJson(request, response, { status, text, headers: allHeaders }, answers);
 }
 
-function responseText(route: Route, message: Message): string {
-  const schema = route.method.output;
-  if (route.responseBody === undefined) return writeJson(schema, message);
-  const { name, fieldKind } = route.responseBody;
-  const member = (toJson(schema, message, { useProtoFieldName: true }) as JsonObject)[name];
-  if (member !== undefined) return JSON.stringify(member);
-  // An unset field is an empty message, or the field's default.
-  const defaults = toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject;
-  return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
-}
-
 /** The JSON of a failure: google.rpc.Status, with the `error` object of AIP-193 beside its members. */
 export function failureBody(failure: Failure, requestId: string): JsonObject {
   const { code, httpStatus } = errorTable[failure.reason];
@@ -59,8 +40,8 @@ export function failureBody(failure: Failure, requestId: string): JsonObject {
 }
 
 /**
- * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the
- * HTTP/1.1 connection is closed after the answer. If the body was not read to its end, the HTTP/2 stream is closed.
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the HTTP/1.1
+ * connection is closed after the response. If the body was not read completely, the HTTP/2 stream is closed.
  */
 export function sendFailure(
   request: HttpRequest,
@@ -71,7 +52,7 @@ export function sendFailure(
 ): void {
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
-  // A body that is not read would stay in memory until the answer is read.
+  // A body that is not read would stay in memory until the response is read.
   request.resume();
 }
 
@@ -108,7 +89,7 @@ function sendJson(
 }
 
 /**
- * HTTP/1.1 and HTTP/2 responses take the same arguments, but their types differ. Headers go in one call, which costs less than a
+ * HTTP/1.1 and HTTP/2 responses accept the same arguments, but their types differ. Headers are written in one call, which costs less than a
  * `setHeader` for each (bench/micro.ts).
  */
 function writeHead(response: HttpResponse, status: number, headers: Record<string, string | number>): void {

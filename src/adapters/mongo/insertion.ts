@@ -1,0 +1,46 @@
+import type { AuditEvent } from "../../core/audit.ts";
+import type { KeyRecord } from "../../core/key.ts";
+import type { InsertOutcome, NewKey } from "../../ports/key-store.ts";
+import { type KeyDocument, type RequestMarkDocument, recordOf, type Tombstone } from "./document.ts";
+import { usedRequestOf } from "./request-marks.ts";
+
+/** A key to add. If several have the same `eventOf` and are added in one step, they share one event. */
+export interface Insertion extends NewKey {
+  readonly eventOf: (keyIds: readonly string[]) => AuditEvent;
+}
+
+export type Outcomes = Map<Insertion, InsertOutcome>;
+
+/** The revisions of the tombstones under the ids of keys to add, by document id. */
+export type Tombstones = ReadonlyMap<string, number>;
+
+/** Whether the quota counts the record. The record of a tenant is stored as revoked. */
+export function isCounted({ record }: Insertion): boolean {
+  return record.revocation === null;
+}
+
+export function aboveTombstone(record: KeyRecord, tombstoneRevision: number | undefined): KeyRecord {
+  const revision = Math.max(record.revision, tombstoneRevision === undefined ? 0 : tombstoneRevision + 1);
+  return { ...record, revision, firstRevision: revision };
+}
+
+export function eventsOf(insertions: readonly Insertion[]): AuditEvent[] {
+  const keyIds = new Map<Insertion["eventOf"], string[]>();
+  for (const { eventOf, record } of insertions) {
+    const ids = keyIds.get(eventOf);
+    if (ids === undefined) keyIds.set(eventOf, [record.keyId]);
+    else ids.push(record.keyId);
+  }
+  return Array.from(keyIds, ([eventOf, ids]) => eventOf(ids));
+}
+
+/** The outcome for an insert whose key id this key uses. */
+export function usedBy(document: KeyDocument, { batchMark }: Insertion): InsertOutcome {
+  const isRepeated = document.batchMark !== undefined && document.batchMark === batchMark;
+  return isRepeated ? { outcome: "batch_repeated", record: recordOf(document) } : { outcome: "key_id_used" };
+}
+
+/** The outcome for an insert whose request id made this mark. */
+export function outcomeOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone | undefined): InsertOutcome {
+  return { outcome: "request_id_used", ...usedRequestOf(mark, document) };
+}

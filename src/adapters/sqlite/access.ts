@@ -1,0 +1,52 @@
+import type { DatabaseSync } from "node:sqlite";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Failure } from "../../error/failure.ts";
+import { storeError } from "./database.ts";
+import { createGroupCommit } from "./group-commit.ts";
+
+/** Reads and writes whose errors are those of a store. After `close` all of them fail. */
+export interface Access {
+  read<T>(query: () => T): T;
+  /** Lets other work run before the next step of a long list. */
+  readStep<T>(query: () => T): Promise<T>;
+  /** In a transaction with others. `rowCount`: how many rows the change writes, about; 1 if absent. */
+  write<T>(change: () => T, rowCount?: number): Promise<T>;
+  close(): void;
+}
+
+export function createAccess(database: DatabaseSync): Access {
+  const groupCommit = createGroupCommit(database);
+
+  function read<T>(query: () => T): T {
+    if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
+    try {
+      return query();
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  return {
+    read,
+    async readStep(query) {
+      const result = read(query);
+      await nextTurn();
+      return result;
+    },
+    async write(change, rowCount) {
+      if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
+      try {
+        return await groupCommit.run(change, rowCount);
+      } catch (error) {
+        throw storeError(error);
+      }
+    },
+    close() {
+      if (!database.isOpen) return;
+      read(() => {
+        groupCommit.drain();
+        database.close();
+      });
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import type { DatabaseSync } from "node:sqlite";
+
+/** What deleted keys leave. Call each function in a transaction. */
+export interface Tombstones {
+  /** The lowest revision of a new key with this id; 0 if there is no tombstone. */
+  revisionAbove(tenant: string, keyId: string): number;
+  leave(tenant: string, keyId: string, revision: number): void;
+  remove(tenant: string, keyId: string): void;
+}
+
+export function prepareTombstones(database: DatabaseSync): Tombstones {
+  const selectTombstone = database.prepare("SELECT revision FROM tombstones WHERE tenant = ? AND key_id = ?");
+  const insertTombstone = database.prepare("INSERT INTO tombstones (tenant, key_id, revision) VALUES (?, ?, ?)");
+  const deleteTombstone = database.prepare("DELETE FROM tombstones WHERE tenant = ? AND key_id = ?");
+  return {
+    revisionAbove(tenant, keyId) {
+      const tombstone = selectTombstone.get(tenant, keyId) as { revision: number } | undefined;
+      return tombstone === undefined ? 0 : tombstone.revision + 1;
+    },
+    leave: (tenant, keyId, revision) => void insertTombstone.run(tenant, keyId, revision),
+    remove: (tenant, keyId) => void deleteTombstone.run(tenant, keyId),
+  };
+}

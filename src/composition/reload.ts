@@ -1,0 +1,77 @@
+import type { AdminToken } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
+import type { Log } from "../ports/log.ts";
+import type { App } from "./app.ts";
+
+export interface ReloadOptions {
+  readonly app: Pick<App, "replaceCallers">;
+  readonly log: Log;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Reads the configuration file; null if there is none. Throws ConfigError if it cannot be read. */
+  readonly readFile: () => { readonly path: string; readonly text: string } | null;
+  /** Tokens that are accepted if none is configured: the generated token, or none. */
+  readonly generatedTokens: readonly AdminToken[];
+}
+
+/** Interval between two checks of the file. */
+const watchIntervalMs = 2000;
+
+/** The configuration file as it was read; an error if it could not be. */
+type ReadFile = ReturnType<ReloadOptions["readFile"]> | ConfigError;
+
+export interface Reload extends Disposable {
+  /** Reads the configuration now. */
+  reload(): void;
+}
+
+/**
+ * Reloads tokens, issuers, rules of certificates and roles from the configuration: when it is asked to, and when the text of the file changes,
+ * even if the file is a link or is replaced. If the configuration has a problem, nothing changes and the log names the setting. What is taken over
+ * is the text that was compared, so each look at the file is one read.
+ */
+export function createReload(options: ReloadOptions): Reload {
+  const { log, readFile } = options;
+  let last = read(readFile);
+  const take = (file: ReadFile) => {
+    last = file;
+    try {
+      takeOver(options, file);
+      log.info({}, "tokens, issuers and roles were read again");
+    } catch (error) {
+      const reason = error instanceof ConfigError ? { problems: error.problems } : { error };
+      log.error(reason, "the configuration cannot be used; tokens, issuers and roles stay as they are");
+    }
+  };
+  const timer = setInterval(() => {
+    const file = read(readFile);
+    if (textOf(file) !== textOf(last)) take(file);
+  }, watchIntervalMs);
+  timer.unref();
+  return {
+    reload: () => take(read(readFile)),
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
+function takeOver({ app, environment, generatedTokens }: ReloadOptions, file: ReadFile): void {
+  if (file instanceof ConfigError) throw file;
+  const { config, given } = loadConfig(environment, file);
+  const adminTokens = given.adminTokens.length > 0 ? given.adminTokens : generatedTokens;
+  if (adminTokens.length === 0) throw new ConfigError(["admin_tokens: must have at least one token, or KEYWRIGHT_ADMIN_TOKEN must be set"]);
+  app.replaceCallers({ roles: config.roles, adminIssuers: config.adminIssuers, adminCertificates: config.adminCertificates, adminTokens });
+}
+
+function read(readFile: ReloadOptions["readFile"]): ReadFile {
+  try {
+    return readFile();
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+}
+
+/** Null if there is no file, or if it could not be read. */
+function textOf(file: ReadFile): string | null {
+  return file === null || file instanceof ConfigError ? null : file.text;
+}

@@ -1,0 +1,13 @@
+import type { ActorLimitsService } from "../../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
+import type { Implementation } from "../../call/methods.ts";
+import type { TenantService } from "../../service/change-tenant.ts";
+import { listActorLimits as list } from "../../service/list-actor-limits.ts";
+import { contextOf } from "../context.ts";
+import { actorLimitToMessage } from "./message.ts";
+
+export function listActorLimits({ keys }: TenantService): Implementation<typeof ActorLimitsService.method.adminListActorLimits> {
+  return async (request, call) => {
+    const { limits, nextPageToken } = await list(keys, contextOf(call).tenant, request);
+    return { actorLimits: limits.map(actorLimitToMessage), nextPageToken };
+  };
+}

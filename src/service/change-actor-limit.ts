@@ -1,0 +1,53 @@
+import { type ActorLimit, actorLimitOfRecord, actorLimitRecordId, newActorLimitRecord } from "../core/actor-limit.ts";
+import type { Origin } from "../core/audit.ts";
+import type { RateLimitPolicy } from "../core/key.ts";
+import { Failure } from "../error/failure.ts";
+import { auditEvent } from "./audit.ts";
+import { noteActorLimits, type TenantService } from "./change-tenant.ts";
+import type { KeyService } from "./key-service.ts";
+
+const maxAttempts = 50;
+
+/** Sets the limit that the keys of an actor share, or changes it. The actor need not have keys. */
+export async function setActorLimit(
+  service: TenantService,
+  tenant: string,
+  origin: Origin,
+  actorId: string,
+  policy: RateLimitPolicy,
+): Promise<ActorLimit> {
+  await noteActorLimits(service, origin, tenant);
+  const { store, announcer, clock } = service.keys;
+  const recordId = actorLimitRecordId(actorId);
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const announce = announcer.beginChange(tenant, recordId);
+    const event = auditEvent(service.keys, origin, [recordId], { changedFields: ["rate_limit_policy"] });
+    const record = await store.get(tenant, recordId);
+    if (record === null) {
+      const inserted = await store.insert(tenant, newActorLimitRecord(actorId, policy, clock()), null, event);
+      if (inserted.outcome !== "inserted") continue;
+      await announce(inserted.record, inserted.record.revision);
+      return actorLimitOfRecord(inserted.record);
+    }
+    const changed = { ...record, rateLimitPolicy: policy, revision: record.revision + 1, updateTimeMs: clock() };
+    if (await store.replace(tenant, changed, event)) {
+      await announce(changed, changed.revision);
+      return actorLimitOfRecord(changed);
+    }
+  }
+  throw new Failure("CONCURRENT_CHANGE", { message: "another call changed the limit at the same time; try again" });
+}
+
+/** Removes the limit of an actor, so that the limit of the tenant counts, if it has one. Rejects with ACTOR_LIMIT_NOT_FOUND. */
+export async function removeActorLimit(
+  keys: Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes">,
+  tenant: string,
+  origin: Origin,
+  actorId: string,
+): Promise<void> {
+  const recordId = actorLimitRecordId(actorId);
+  const announce = keys.announcer.beginChange(tenant, recordId);
+  const revision = await keys.store.delete(tenant, "actor_limit", recordId, auditEvent(keys, origin, [recordId]));
+  if (revision === null) throw new Failure("ACTOR_LIMIT_NOT_FOUND");
+  await announce(null, revision);
+}

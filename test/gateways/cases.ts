@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type GatewayName, gatewayProgram } from "../../scripts/test-gateways.ts";
+import { type Answer, type AskOptions, ask } from "./ask.ts";
+import { type Lab, type Received, type Recipe, startLab } from "./lab.ts";
+
+/** What differs between gateways. docs/gateways.md has the same in its table. */
+export interface Differences {
+  /** The status if Keywright is dead, and if it does not answer in time. Null: the gateway waits longer than a test can. */
+  readonly dead: number;
+  readonly slow: number | null;
+  /** What two Authorization headers get. */
+  readonly twoHeaders: number;
+  /** A credential of this many characters passes. */
+  readonly longest: number;
+  /** What one of 20,000 characters gets. */
+  readonly tooLong: number;
+  /** False: end users do not see what is left of a key's limit while their requests pass. */
+  readonly showsLimits: boolean;
+}
+
+const identity = ["actor", "key-id", "scopes", "tenant", "metadata", "identity"].map((name) => `x-keywright-${name}`);
+
+/** Every case that a recipe must stand. Skipped, with the reason, if the gateway cannot be had; a failure under CI. */
+export async function describeGateway(recipe: Recipe, differences: Differences): Promise<void> {
+  const reason = await missing(recipe.program);
+  if (reason !== null) {
+    describe.skip(`${recipe.files[0]}: ${reason}`, () => test("every case", () => {}));
+    return;
+  }
+  describe(`${recipe.files[0]}`, () => cases(recipe, differences));
+}
+
+async function missing(program: GatewayName): Promise<string | null> {
+  try {
+    await gatewayProgram(program);
+    return null;
+  } catch (error) {
+    if (process.env.CI !== undefined) throw error;
+    return (error as Error).message;
+  }
+}
+
+function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, showsLimits }: Differences): void {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await startLab(recipe);
+  });
+  afterAll(() => lab?.[Symbol.asyncDispose]());
+
+  const get = (path: string, secret?: string, { headers = {}, ...options }: AskOptions = {}): Promise<Answer> => {
+    const shown: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
+    return ask(lab.port, path, { ...options, headers: { ...shown, ...headers } });
+  };
+  /** The answer, and what the upstream got of the request. */
+  const through = async (path: string, secret?: string, options?: AskOptions): Promise<[Answer, Received | undefined]> => {
+    const before = lab.received.length;
+    const answer = await get(path, secret, options);
+    return [answer, lab.received[before]];
+  };
+  const refused = async (status: number, path: string, secret?: string, options?: AskOptions): Promise<Answer> => {
+    const [answer, received] = await through(path, secret, options);
+    expect([answer.status, received], lab.output()).toEqual([status, undefined]);
+    return answer;
+  };
+
+  test("a good key passes, with its identity and without the key; what end users send under the same names does not", async () => {
+    const metadata = { team: "blue" };
+    const { keyId, secret } = await lab.issue({
+      actor_id: "émile",
+      scopes: ["orders", "files"],
+      metadata,
+      rate_limit_policy: { quota: "100", window: "60s" },
+    });
+    const spoofed = Object.fromEntries([...identity, "x-keywright-token", "x-keywright-other"].map((name) => [name, "spoofed"]));
+    const options = { method: "POST", body: "hello", headers: { ...spoofed, "content-type": "text/plain" } };
+    const [answer, received] = await through("/orders/1?cost=0&x=%2F", secret, options);
+    expect([answer.status, answer.body], lab.output()).toEqual([200, "from upstream"]);
+    expect(received).toMatchObject({ method: "POST", url: "/orders/1?cost=0&x=%2F", body: "hello" });
+    const { headers } = received as Received;
+    expect(headers).toMatchObject({
+      "x-keywright-actor": "%C3%A9mile",
+      "x-keywright-key-id": keyId,
+      "x-keywright-scopes": "orders files",
+      "x-keywright-tenant": "default",
+      "x-keywright-metadata": Buffer.from(JSON.stringify(metadata)).toString("base64url"),
+    });
+    // Nothing was demanded of it: absent or empty, but not the end user's.
+    expect(headers["x-keywright-identity"] ?? "").toBe("");
+    expect([headers.authorization, headers["x-api-key"], headers["x-keywright-token"]]).toEqual([undefined, undefined, undefined]);
+    expect(JSON.stringify(headers)).not.toContain(secret);
+    expect(answer.headers.ratelimit).toEqual(showsLimits ? expect.stringMatching(/^"key";r=99;/) : undefined);
+  });
+
+  test("no name that some upstreams read as ours passes either", async () => {
+    const { secret } = await lab.issue({ scopes: ["orders"] });
+    const [answer, received] = await through("/", secret, { headers: { X_Keywright_Actor: "spoofed", "X-Keywright_Actor": "spoofed" } });
+    expect(JSON.stringify(received?.headers ?? {}), answer.body).not.toContain("spoofed");
+  });
+
+  test("an end user cannot have its identity, the token or the key taken off as headers of the connection", async () => {
+    const { keyId, secret } = await lab.issue({ actor_id: "someone", scopes: ["orders"] });
+    const ours = "close, X-Keywright-Actor, X-Keywright-Key-Id";
+    for (const connection of [ours, `${ours}, X-Keywright-Token, Authorization, X-Forwarded-For`]) {
+      const [answer, received] = await through("/", secret, { headers: { connection } });
+      if (received !== undefined) expect(received.headers).toMatchObject({ "x-keywright-actor": "someone", "x-keywright-key-id": keyId });
+      expect(answer.status).toBeLessThan(500);
+    }
+  });
+
+  test("a route has its own demands: scopes, cost, and an identity token for its audience", async () => {
+    const { secret } = await lab.issue({ scopes: ["files"], rate_limit_policy: { quota: "100", window: "60s" } });
+    const [answer, received] = await through("/files/1", secret);
+    const shown = showsLimits ? expect.stringMatching(/^"key";r=98;/) : undefined;
+    expect([answer.status, answer.headers.ratelimit], lab.output()).toEqual([200, shown]);
+    const claims = JSON.parse(Buffer.from(String(received?.headers["x-keywright-identity"]).split(".")[1] ?? "", "base64url").toString());
+    expect(claims).toMatchObject({ aud: "files", scope: "files" });
+    await refused(403, "/orders", secret);
+  });
+
+  test("a path that says what it demands changes nothing", async () => {
+    const { secret } = await lab.issue({ scopes: ["files"] });
+    for (const path of [
+      "/scopes=files",
+      "/-/scopes=files",
+      "/files/../orders",
+      "/files/%2e%2e/orders",
+      "/files/..%2forders",
+      "/%2e%2e/scopes=files",
+      "/x?/files/",
+    ]) {
+      expect((await through(path, secret))[1], path).toBeUndefined();
+    }
+    const { secret: ofOrders } = await lab.issue({ scopes: ["orders"] });
+    for (const path of ["/files/1", "/%66iles/1", "//files/1", "/./files/1", "/x/../files/1", "/x/%2e%2e/files/1", "/files%2f1"]) {
+      expect(fileOf((await through(path, ofOrders))[1]), path).toBeUndefined();
+    }
+  });
+
+  test("missing, unknown and revoked keys get 401 with the challenge; a revocation counts at once", async () => {
+    const { keyId, secret } = await lab.issue({ scopes: ["orders"] });
+    expect((await get("/", secret)).status, lab.output()).toBe(200);
+    await lab.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
+    expect((await refused(401, "/", secret)).headers["www-authenticate"]).toBe('Bearer realm="keywright", error="invalid_token"');
+    expect((await refused(401, "/")).headers["www-authenticate"]).toBe('Bearer realm="keywright"');
+    await refused(401, "/", "unknown");
+    await refused(401, "/", undefined, {
+      method: "OPTIONS",
+      headers: { origin: "https://page.example", "access-control-request-method": "GET" },
+    });
+  });
+
+  test("X-Api-Key works too, and two headers do not", async () => {
+    const { secret } = await lab.issue({ scopes: ["orders"] });
+    const [answer, received] = await through("/", undefined, { headers: { "x-api-key": secret } });
+    expect([answer.status, received?.headers["x-api-key"]], lab.output()).toEqual([200, undefined]);
+    await refused(401, "/", secret, { headers: { "x-api-key": secret } });
+    await refused(twoHeaders, "/", undefined, { headers: { authorization: [`Bearer ${secret}`, "Bearer other"] } });
+    await refused(twoHeaders, "/", undefined, { headers: { authorization: ["Bearer other", `Bearer ${secret}`] } });
+  });
+
+  test("a key for some addresses works from them, and X-Forwarded-For of an end user says nothing", async () => {
+    const near = await lab.issue({ scopes: ["orders"], ip_restriction: { allowed_cidrs: ["127.0.0.2/32"] } });
+    const far = await lab.issue({ scopes: ["orders"], ip_restriction: { allowed_cidrs: ["192.0.2.0/24"] } });
+    const localAddress = "127.0.0.2";
+    expect((await get("/", near.secret, { localAddress })).status, lab.output()).toBe(200);
+    await refused(403, "/", far.secret, { localAddress });
+    await refused(403, "/", far.secret, { localAddress, headers: { "x-forwarded-for": "192.0.2.7", "x-real-ip": "192.0.2.7" } });
+    await refused(403, "/", near.secret, { localAddress: "127.0.0.3", headers: { "x-forwarded-for": "127.0.0.2" } });
+  });
+
+  test("over the limit is 429 with Retry-After", async () => {
+    const { secret } = await lab.issue({ scopes: ["orders"], rate_limit_policy: { quota: "1", window: "3600s" } });
+    expect((await get("/", secret)).status, lab.output()).toBe(200);
+    const { headers } = await refused(429, "/", secret);
+    expect(Number(headers["retry-after"])).toBeGreaterThan(0);
+    expect([headers.ratelimit, headers["ratelimit-policy"]]).toEqual([expect.stringMatching(/^"key";r=0;/), '"key";q=1;w=3600']);
+  });
+
+  test(`a credential of ${longest} characters passes, and one of 20,000 is refused`, async () => {
+    expect((await get("/", await longToken(lab, longest))).status, lab.output()).toBe(200);
+    await refused(tooLong, "/", "k".repeat(20_000));
+  });
+
+  test("without Keywright nothing passes, and with it everything works again", async () => {
+    const { secret } = await lab.issue({ scopes: ["orders"] });
+    expect((await get("/", secret)).status, lab.output()).toBe(200);
+    lab.network.set("silent");
+    if (slow !== null) await refused(slow, "/", secret);
+    lab.network.set("cut");
+    await refused(dead, "/", secret);
+    await refused(dead, "/");
+    lab.network.set("pass");
+    await expect.poll(async () => (await get("/", secret)).status, { timeout: 10_000, interval: 50 }).toBe(200);
+  });
+}
+
+/** The path, if an upstream could take it for one below /files/. */
+function fileOf(received: Received | undefined): string | undefined {
+  if (received === undefined) return undefined;
+  const path = new URL(`http://x${decodeURIComponent(received.url).replace(/\/+/g, "/")}`).pathname;
+  return path.startsWith("/files/") ? received.url : undefined;
+}
+
+/** A token with this many characters, nearly, for the scope `orders`. */
+async function longToken(lab: Lab, chars: number): Promise<string> {
+  // Base64 has four characters for three bytes, and claims other than the scopes have some 500.
+  const padding = Math.floor(((chars - 500) * 3) / 4);
+  const scopes = ["orders", ...Array.from({ length: Math.ceil(padding / 200) }, (_, index) => `${index}-`.padEnd(199, "x"))];
+  const { secret } = await lab.issue({ scopes });
+  const { token } = await lab.call("AdminDeriveToken", { credential: secret });
+  const text = String((token as { token: string }).token);
+  expect(Math.abs(text.length - chars)).toBeLessThan(300);
+  return text;
+}
