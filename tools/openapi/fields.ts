@@ -6,7 +6,7 @@ import { formatOf } from "./formats.ts";
 import type { Json } from "./json-schema.ts";
 import { wellKnownSchema } from "./well-known.ts";
 
-/** Returns a reference to the schema of a message or an enum, and sees to it that there is one. */
+/** Returns a reference to the schema of a message or an enum, and ensures that the schema exists. */
 export type SchemaOf = (desc: DescMessage | DescEnum) => Json;
 
 /** The schema of a field with its bounds and its comment. */

@@ -12,7 +12,7 @@ import { extensionMark, type Json } from "./json-schema.ts";
 import { samples } from "./samples.ts";
 import type { Schemas } from "./schemas.ts";
 
-/** What the server's table says about a method. */
+/** The server's table entry of a method. */
 export interface RowFacts {
   readonly access: Access;
   readonly isRead: boolean;
@@ -36,7 +36,7 @@ export interface OperationContext {
   readonly row: RowFacts;
   readonly schemas: Schemas;
   readonly failures: Failures;
-  /** Whether all of the service is ours. */
+  /** True if the whole service is an extension. */
   readonly isExtension: boolean;
 }
 
@@ -52,7 +52,7 @@ export function addOperations(paths: Map<string, Json>, context: OperationContex
   }
 }
 
-/** The messages that requests of a method hold in their body. */
+/** Returns the messages in the body of a method's requests. */
 export function bodyOf(method: DescMethod): DescField | "all" | undefined {
   return bindingOf(method, getOption(method, http)).body;
 }
@@ -95,7 +95,7 @@ function operationOf(binding: Binding, index: number, context: OperationContext)
   };
 }
 
-/** Variables of the path, and the fields of the request that are neither in the path nor in the body. */
+/** Variables of the path, and the fields of the request that are in neither the path nor the body. */
 function parametersOf({ path, inPath, body }: Binding, method: DescMethod, schemas: Schemas): Json[] {
   const ofPath = inPath.map((field) => parameter(field, "path", { required: true, schema: { minLength: 1 } }, schemas));
   if (body === "all") return ofPath;

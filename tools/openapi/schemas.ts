@@ -16,7 +16,7 @@ export interface BodyOptions {
 export interface Schemas {
   /** Refers to the schema of a message or an enum. */
   ref(desc: DescMessage | DescEnum): Json;
-  /** Refers to the schema of a request body: a message without the fields that the path has. An empty body is an empty message. */
+  /** Refers to the schema of a request body: a message without the fields in the path. An empty body is an empty message. */
   body(name: string, desc: DescMessage, options: BodyOptions): { schema: Json; isNeeded: boolean };
   /** The schema of one field, for a parameter. */
   ofField(field: DescField): Json;
@@ -25,7 +25,7 @@ export interface Schemas {
 }
 
 /**
- * `inRequests` has the messages that requests hold: these are closed, because the server refuses unknown members. Others are open, so that
+ * `inRequests` contains the messages in requests. These are closed, because the server refuses unknown members. Others are open, so that
  * strict clients accept members that a later version adds.
  */
 export function createSchemas(inRequests: ReadonlySet<DescMessage>): Schemas {
@@ -87,7 +87,10 @@ function enumSchema(desc: DescEnum): Json {
   };
 }
 
-/** Whether every response with the message has the field: protojson/write.ts writes lists and `next_page_token` also if they are empty. */
+/**
+ * Returns whether every response with the message has the field: protojson/write.ts writes lists and `next_page_token` even if they are
+ * empty.
+ */
 function isAlwaysSent(field: DescField): boolean {
   if (field.fieldKind === "list" || field.fieldKind === "map" || field.name === "next_page_token") return true;
   return getOption(field, field_behavior).includes(FieldBehavior.IDENTIFIER) || commentOf(field).text.includes("Always sent");
