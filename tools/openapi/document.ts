@@ -2,7 +2,7 @@ import { type DescMessage, type DescMethod, type DescService, hasOption } from "
 import { http } from "../../gen/google/api/annotations_pb.ts";
 import { accessOf, isOfInstallation, isRead, successes, tableMethods } from "../../src/rpc/method-table.ts";
 import { commentOf } from "./comments.ts";
-import { createFailures, failureExamples, failureSchemas } from "./failures.ts";
+import { createFailures, failureSchemas } from "./failures.ts";
 import { headerComponents, parameterComponents } from "./headers.ts";
 import { extensionMark, type Json } from "./json-schema.ts";
 import { addOperations, bodyOf, type RowFacts } from "./operations.ts";
@@ -13,7 +13,8 @@ const referenceService = "ApiKeysService";
 
 const introduction = `Issues, imports, verifies, rotates and revokes API keys, and derives short-lived tokens from them.
 
-Names are snake_case in answers; requests may use camelCase too. 64-bit integers are strings. Members that are not set are left out.
+Names are snake_case in answers; requests may use camelCase too. 64-bit integers are strings, in requests also numbers. Members that are
+not set are left out; requests may write them as \`null\`.
 A bad credential is not an error: verify answers 200 with \`is_valid\` false. Errors carry a \`google.rpc.ErrorInfo\` with a \`reason\`.
 What \`x-keywright-extension\` marks is not in the reference, the OpenAPI document of Ory's API keys.`;
 
@@ -54,7 +55,7 @@ export function documentOf(services: readonly DescService[], version: string): J
       parameters: parameterComponents,
       headers: headerComponents,
       responses: failures.responses(),
-      examples: failureExamples(),
+      examples: failures.examples(),
     },
   };
 }

@@ -46,13 +46,17 @@ export interface Failures {
   of(context: FailureContext): Json;
   /** All of them by name, sorted. */
   responses(): Json;
+  /** An example of each failure that they have, as the server writes it. */
+  examples(): Json;
 }
 
 export function createFailures(): Failures {
   const found = new Map<string, Json>();
+  const used = new Set<Reason>();
   const refTo = (status: number, ofStatus: readonly Reason[]): Json => {
     const name = ofStatus.map(pascalCase).join("Or");
     found.set(name, responseOf(status, ofStatus));
+    for (const reason of ofStatus) used.add(reason);
     return { $ref: `#/components/responses/${name}` };
   };
   return {
@@ -70,6 +74,7 @@ export function createFailures(): Failures {
       );
     },
     responses: () => Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1))),
+    examples: () => Object.fromEntries(reasons.filter((reason) => used.has(reason)).map((reason) => [reason, exampleOf(reason)])),
   };
 }
 
@@ -123,12 +128,8 @@ function responseOf(status: number, ofStatus: readonly Reason[]): Json {
   };
 }
 
-/** An example of each failure, as the server writes it. */
-export function failureExamples(): Json {
-  const shown = reasons.filter((reason) => !elsewhere.includes(reason));
-  return Object.fromEntries(
-    shown.map((reason) => [reason, { summary: errorTable[reason].text, value: failureBody(sampleOf(reason), requestId) }]),
-  );
+function exampleOf(reason: Reason): Json {
+  return { summary: errorTable[reason].text, value: failureBody(sampleOf(reason), requestId) };
 }
 
 function sampleOf(reason: Reason): Failure {

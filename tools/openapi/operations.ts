@@ -4,6 +4,7 @@ import type { HttpRule } from "../../gen/google/api/http_pb.ts";
 import type { Access, Success } from "../../src/rpc/methods.ts";
 import { resolveFieldPath } from "../../src/transcode/field-path.ts";
 import { parseTemplate } from "../../src/transcode/template-parser.ts";
+import { isRequired } from "./bounds.ts";
 import { commentOf, summarized } from "./comments.ts";
 import type { Failures } from "./failures.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
@@ -99,7 +100,7 @@ function parametersOf({ path, inPath, body }: Binding, method: DescMethod, schem
   const ofPath = inPath.map((field) => parameter(field, "path", { required: true, schema: { minLength: 1 } }, schemas));
   if (body === "all") return ofPath;
   const inQuery = method.input.fields.filter((field) => field !== body && !path.includes(`{${field.name}}`));
-  return [...ofPath, ...inQuery.map((field) => parameter(field, "query", {}, schemas))];
+  return [...ofPath, ...inQuery.map((field) => parameter(field, "query", isRequired(field) ? { required: true } : {}, schemas))];
 }
 
 function parameter(field: DescField, where: "path" | "query", more: { required?: true; schema?: Json }, schemas: Schemas): Json {
@@ -114,12 +115,15 @@ function parameter(field: DescField, where: "path" | "query", more: { required?:
   };
 }
 
-function requestBody({ body, inPath }: Binding, method: DescMethod, schemas: Schemas): Json {
+function requestBody({ verb, body, inPath }: Binding, method: DescMethod, schemas: Schemas): Json {
   const message = body === "all" || body === undefined ? method.input : body.message;
   if (message === undefined) throw new Error(`${method}: the body is no message`);
-  const schema = schemas.bodyRef(`${method.name}Body`, message, inPath);
+  const { schema, isNeeded } = schemas.body(`${method.name}Body`, message, { inPath, isUpdate: verb === "patch" });
   const example = samples[method.name];
-  return { required: true, content: { "application/json": { schema, ...(example === undefined ? {} : { example }) } } };
+  return {
+    ...(isNeeded ? { required: true } : {}),
+    content: { "application/json": { schema, ...(example === undefined ? {} : { example }) } },
+  };
 }
 
 function success(method: DescMethod, { success: { status, location } }: RowFacts, schemas: Schemas): Json {
