@@ -2,15 +2,18 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Load } from "./load.ts";
 
-/** Sends the same prebuilt request on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. */
-export async function http1Load(port: number, request: Buffer, status: number, connections: number): Promise<Load> {
+/** Sends prebuilt requests in turn on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. */
+export async function http1Load(port: number, requests: readonly Buffer[], status: number, connections: number): Promise<Load> {
   let isRunning = false;
   let isBroken = false;
-  let requests = 0;
+  let requestCount = 0;
   let waiting = 0;
   let idle: (() => void) | undefined;
   let fail: ((error: Error) => void) | undefined;
   const wanted = Buffer.from(`HTTP/1.1 ${status} `);
+
+  let turn = 0;
+  const next = () => requests[turn++ % requests.length] as Buffer;
 
   const open = async () => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -24,8 +27,8 @@ export async function http1Load(port: number, request: Buffer, status: number, c
       }
       pending = undefined;
       if (bytes.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) fail?.(new Error(bytes.toString("latin1", 0, 500)));
-      requests += 1;
-      if (isRunning) socket.write(request);
+      requestCount += 1;
+      if (isRunning) socket.write(next());
       else if (--waiting === 0) idle?.();
     });
     socket.on("close", () => {
@@ -41,14 +44,14 @@ export async function http1Load(port: number, request: Buffer, status: number, c
       return new Promise((resolve, reject) => {
         fail = reject;
         if (isBroken) reject(new Error("the server closed a connection"));
-        idle = () => resolve(requests);
-        requests = 0;
+        idle = () => resolve(requestCount);
+        requestCount = 0;
         waiting = sockets.length;
         isRunning = true;
         setTimeout(() => {
           isRunning = false;
         }, durationMs);
-        for (const socket of sockets) socket.write(request);
+        for (const socket of sockets) socket.write(next());
       });
     },
     close() {

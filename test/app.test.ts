@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { openStore } from "../src/adapters/open.ts";
-import { createApp } from "../src/app.ts";
+import { createApp } from "../src/composition/app.ts";
 import type { Parts } from "../src/composition/given.ts";
 import { completeSecrets } from "../src/config/bootstrap.ts";
 import { loadConfig } from "../src/config/load.ts";
@@ -132,11 +132,17 @@ test("if the start fails, everything that was opened is closed", async () => {
         openStores -= 1;
         await store.close();
       };
-      return { store: { ...store, close }, shareable };
+      const broken = {
+        ...store,
+        close,
+        get audit(): never {
+          throw new Error("a part is broken");
+        },
+      };
+      return { store: broken, shareable };
     },
   };
-  const tls = { KEYWRIGHT_TLS_CERT_FILE: join(folder.path, "missing.pem"), KEYWRIGHT_TLS_KEY_FILE: join(folder.path, "missing.key") };
-  await expect(start(counting, tls, folder)).rejects.toThrow(/missing\.pem/);
+  await expect(start(counting, {}, folder)).rejects.toThrow(/a part is broken/);
   expect([openStores, existsSync(join(folder.path, "keywright.db"))]).toEqual([0, true]);
   // Only one process at a time can use an SQLite file, so opening it again shows that it was closed.
   const { issue, verify } = await start({}, {}, folder);

@@ -10,10 +10,10 @@ import { Failure, invalidField } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import { HttpCall } from "../http/http-call.ts";
+import { sendAnswer, sendFailure } from "../http/json-answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall, type ServedMethod } from "../http/run-call.ts";
-import { sendAnswer, sendFailure } from "../transcode/respond.ts";
 import { introspectionOf } from "./introspection.ts";
 
 /** The path of the endpoint. */

@@ -51,8 +51,8 @@ export const file_keywright_v2alpha1_api_keys_service: GenFile = /*@__PURE__*/
  */
 export const ApiKeysService: GenService<{
   /**
-   * Creates an API key for an actor. Roles: admin, issuer. HTTP status: 201 with
-   * `Location`.
+   * Creates an API key for an actor. Roles: admin, issuer. HTTP status: 201
+   * with `Location`.
    *
    * The secret is in this response only and cannot be read again. A request
    * that repeats a `request_id` returns the key of the first one without its
@@ -92,7 +92,8 @@ export const ApiKeysService: GenService<{
   /**
    * Updates name, scopes, metadata, rate limit or IP restriction of an issued
    * key (AIP-134). The secret stays. A revoked or expired key can be updated
-   * and stays what it is. NOT_FOUND if no issued key has this id. Roles: admin, issuer.
+   * and keeps its status. NOT_FOUND if no issued key has this id. Roles: admin,
+   * issuer.
    *
    * Over JSON/HTTP the body is the key itself, or this request as a whole.
    * Without an `update_mask`, every populated field of the body is written.
@@ -108,9 +109,10 @@ export const ApiKeysService: GenService<{
    * Replaces an active issued key by a new one with a new id and secret, and
    * revokes the old one in the same step (AIP-136). With a `grace_period` the
    * old key stays active until the end of it. The new key keeps actor and
-   * expiry. Roles: admin, issuer. HTTP status: 201 with `Location` of the new key.
+   * expiry. Roles: admin, issuer. HTTP status: 201 with `Location` of the new
+   * key.
    *
-   * Of concurrent rotations of one key exactly one wins. The others, and
+   * Of concurrent rotations of one key exactly one succeeds. The others, and
    * rotations of a key that is not active or within a grace period, are
    * FAILED_PRECONDITION. A request that repeats a `request_id` returns the keys
    * of the first one without the secret. NOT_FOUND
@@ -125,8 +127,9 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Revokes an API key, issued or imported, permanently. The record stays, for
-   * audit. Revoking a revoked key succeeds and keeps the first reason.
-   * NOT_FOUND if no key has this id. Roles: admin, issuer. HTTP status: 204.
+   * audit. Revoking a revoked key succeeds; its reason stays, or becomes more
+   * serious. NOT_FOUND if no key has this id. Roles: admin, issuer. HTTP
+   * status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeApiKey
    */
@@ -137,8 +140,8 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminRevokeApiKey for issued keys only; an imported key is NOT_FOUND.
-   * Version 1.22.66 of the reference has this method in its place. Roles: admin, issuer.
-   * HTTP status: 204.
+   * Version 1.22.66 of the reference has this method in its place. Roles:
+   * admin, issuer. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeIssuedApiKey
    */
@@ -149,8 +152,8 @@ export const ApiKeysService: GenService<{
   },
   /**
    * AdminRevokeApiKey for imported keys only; an issued key is NOT_FOUND.
-   * Version 1.22.66 of the reference has this method in its place. Roles: admin, issuer.
-   * HTTP status: 204.
+   * Version 1.22.66 of the reference has this method in its place. Roles:
+   * admin, issuer. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRevokeImportedApiKey
    */
@@ -174,9 +177,9 @@ export const ApiKeysService: GenService<{
     output: typeof EmptySchema;
   },
   /**
-   * Extension: ends what AdminDisableApiKey did. Enabling a key that is not
-   * disabled succeeds. A revoked key is FAILED_PRECONDITION. NOT_FOUND if no key
-   * has this id. Roles: admin, issuer. HTTP status: 204.
+   * Extension: enables a key that AdminDisableApiKey disabled. Enabling a key
+   * that is not disabled succeeds. A revoked key is FAILED_PRECONDITION.
+   * NOT_FOUND if no key has this id. Roles: admin, issuer. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminEnableApiKey
    */
@@ -187,10 +190,10 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Imports an API key that another system issued. The raw key is not kept.
-   * ALREADY_EXISTS (KEY_ALREADY_EXISTS) if the key was imported before. If there
-   * are as many keys as the installation allows, the method is
-   * RESOURCE_EXHAUSTED (KEY_QUOTA_EXHAUSTED). Roles: admin, issuer. HTTP status:
-   * 201 with `Location`.
+   * ALREADY_EXISTS (KEY_ALREADY_EXISTS) if the key was imported before. If
+   * there are as many keys as the installation allows, the method is
+   * RESOURCE_EXHAUSTED (KEY_QUOTA_EXHAUSTED). Roles: admin, issuer. HTTP
+   * status: 201 with `Location`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminImportApiKey
    */
@@ -202,9 +205,9 @@ export const ApiKeysService: GenService<{
   /**
    * Imports up to 1000 API keys. Each succeeds or fails on its own. If every
    * key fails, the call fails with the code that most of them had
-   * (INVALID_REQUEST, KEY_ALREADY_EXISTS, REQUEST_ID_REUSED, KEY_QUOTA_EXHAUSTED),
-   * and holds the response in its details. A request body may have 16 MiB. Roles:
-   * admin, issuer.
+   * (INVALID_REQUEST, KEY_ALREADY_EXISTS, REQUEST_ID_REUSED,
+   * KEY_QUOTA_EXHAUSTED), and holds the response in its details. A request body
+   * may have 16 MiB. Roles: admin, issuer.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminBatchImportApiKeys
    */
@@ -331,8 +334,8 @@ export const ApiKeysService: GenService<{
   /**
    * Revokes the API key whose full secret the caller presents, as proof of
    * possession. Public. Derived tokens are INVALID_ARGUMENT. An unknown
-   * credential is NOT_FOUND. Revoking a revoked key succeeds and keeps the
-   * first reason. Calls are limited per client address
+   * credential is NOT_FOUND. Revoking a revoked key succeeds; its
+   * reason stays, or becomes more serious. Calls are limited per client address
    * (KEYWRIGHT_SELF_REVOKE_LIMIT): RESOURCE_EXHAUSTED (TOO_MANY_CALLS) with
    * `Retry-After`.
    *

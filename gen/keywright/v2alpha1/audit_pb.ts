@@ -19,7 +19,8 @@ export const file_keywright_v2alpha1_audit: GenFile = /*@__PURE__*/
 
 /**
  * Extension: one change of keys, one derivation of a token, or one refused
- * call, as the audit trail keeps it. Holds names of fields, never their values.
+ * call, as the audit trail stores it. Contains names of fields, never their
+ * values.
  *
  * @generated from message keywright.v2alpha1.AuditEvent
  */
@@ -55,7 +56,7 @@ export type AuditEvent = Message<"keywright.v2alpha1.AuditEvent"> & {
 
   /**
    * IP address that the call came from. Empty if it is unknown: the connection
-   * was already gone, or a trusted proxy sent no address.
+   * was already closed, or a trusted proxy sent no address.
    *
    * @generated from field: string client_address = 5;
    */
@@ -118,9 +119,9 @@ export const AuditEventSchema: GenMessage<AuditEvent> = /*@__PURE__*/
  */
 export type ListAuditEventsRequest = Message<"keywright.v2alpha1.ListAuditEventsRequest"> & {
   /**
-   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
-   * INVALID_ARGUMENT. A page ends early if its events name more than 10000
-   * keys.
+   * Maximum number of items to return. 0 means 50; more than 1000 means 1000;
+   * negative is INVALID_ARGUMENT. A page ends early if its events name more
+   * than 10000 keys.
    *
    * @generated from field: int32 page_size = 1;
    */

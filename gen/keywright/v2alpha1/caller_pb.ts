@@ -28,8 +28,8 @@ export const AdminWhoAmIRequestSchema: GenMessage<AdminWhoAmIRequest> = /*@__PUR
   messageDesc(file_keywright_v2alpha1_caller, 0);
 
 /**
- * Extension: response of AdminWhoAmI. If the caller has several grants, `roles`,
- * `tenants` and `scope_ceiling` say what they give together.
+ * Extension: response of AdminWhoAmI. If the caller has several grants,
+ * `roles`, `tenants` and `scope_ceiling` say what they give together.
  *
  * @generated from message keywright.v2alpha1.AdminWhoAmIResponse
  */
@@ -101,8 +101,8 @@ export type CallerGrant = Message<"keywright.v2alpha1.CallerGrant"> & {
   tenants: string[];
 
   /**
-   * Scopes that the caller may give by these roles. Missing: all, unless another
-   * grant with the same role and tenant has a ceiling.
+   * Scopes that the caller may give by these roles. Missing: all, unless
+   * another grant with the same role and tenant has a ceiling.
    *
    * @generated from field: keywright.v2alpha1.ScopeCeiling scope_ceiling = 3;
    */

@@ -21,8 +21,8 @@ export const file_keywright_v2alpha1_callers_service: GenFile = /*@__PURE__*/
  */
 export const CallersService: GenService<{
   /**
-   * Says who calls and what it may do: by its bearer token, the JWT of an issuer,
-   * or its client certificate. Takes no tenant. Every caller.
+   * Says who calls and what it may do: by its bearer token, the JWT of an
+   * issuer, or its client certificate. Takes no tenant. Every caller.
    *
    * @generated from rpc keywright.v2alpha1.CallersService.AdminWhoAmI
    */

@@ -59,8 +59,8 @@ export type DeriveTokenRequest = Message<"keywright.v2alpha1.DeriveTokenRequest"
    * Claims to add, at most 4096 bytes when serialised as JSON. The names iss,
    * sub, aud, exp, nbf, iat, jti, scope, key_id, key_first_revision, actor_id,
    * metadata, tenant and chain are INVALID_ARGUMENT, in any case and with any
-   * white space around them, and so is __proto__ at any depth. The custom claims
-   * of a token stay in what is derived from it and cannot be changed.
+   * white space around them, and so is __proto__ at any depth. The custom
+   * claims of a token stay in what is derived from it and cannot be changed.
    *
    * @generated from field: google.protobuf.Struct custom_claims = 5;
    */
@@ -128,7 +128,7 @@ export type Token = Message<"keywright.v2alpha1.Token"> & {
   token: string;
 
   /**
-   * What the token says, for diagnosis: the payload of the JWT, or the claims
+   * Content of the token, for diagnosis: the payload of the JWT, or the claims
    * in the identifier of the macaroon.
    *
    * @generated from field: google.protobuf.Struct claims = 2;

@@ -44,15 +44,16 @@ export const SelfInspectRequestSchema: GenMessage<SelfInspectRequest> = /*@__PUR
 
 /**
  * Extension: response of SelfInspect. Of a public key, which everybody who sees
- * it can present, and of tokens derived from one it has `status`, `disabled` and
- * `visibility`. If the credential is not valid, or may not be used from the
+ * it can present, and of tokens derived from one it has `status`, `disabled`
+ * and `visibility`. If the credential is not valid, or may not be used from the
  * address that calls, everything from `scopes` on is missing.
  *
  * @generated from message keywright.v2alpha1.SelfInspectResponse
  */
 export type SelfInspectResponse = Message<"keywright.v2alpha1.SelfInspectResponse"> & {
   /**
-   * Status of the key; of a derived token, EXPIRED also if the token has expired.
+   * Status of the key; of a derived token, EXPIRED also if the token has
+   * expired.
    *
    * @generated from field: keywright.v2alpha1.KeyStatus status = 1;
    */
@@ -123,7 +124,8 @@ export type SelfInspectResponse = Message<"keywright.v2alpha1.SelfInspectRespons
   rateLimitRemaining?: bigint | undefined;
 
   /**
-   * When the whole quota will be available again. Absent likewise.
+   * When the whole quota will be available again. Absent if the key has no
+   * limit that is enforced.
    *
    * @generated from field: google.protobuf.Timestamp rate_limit_reset_time = 11;
    */
@@ -151,7 +153,8 @@ export type BatchSelfRevokeRequest = Message<"keywright.v2alpha1.BatchSelfRevoke
   credentials: string[];
 
   /**
-   * Why the keys are revoked: any reason but UNSPECIFIED and PRIVILEGE_WITHDRAWN.
+   * Why the keys are revoked: any reason but UNSPECIFIED and
+   * PRIVILEGE_WITHDRAWN.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
    */
@@ -187,7 +190,7 @@ export const BatchSelfRevokeResponseSchema: GenMessage<BatchSelfRevokeResponse> 
   messageDesc(file_keywright_v2alpha1_holder, 3);
 
 /**
- * Extension: what became of one credential of BatchSelfRevoke.
+ * Extension: result of one credential of BatchSelfRevoke.
  *
  * @generated from message keywright.v2alpha1.SelfRevokeResult
  */
@@ -200,8 +203,8 @@ export type SelfRevokeResult = Message<"keywright.v2alpha1.SelfRevokeResult"> & 
   revoked: boolean;
 
   /**
-   * Why it is not: a `reason` of docs/http-and-errors.md, such as KEY_NOT_FOUND.
-   * Empty if it is revoked.
+   * Why it is not: a `reason` of docs/http-and-errors.md, such as
+   * KEY_NOT_FOUND. Empty if it is revoked.
    *
    * @generated from field: string error_reason = 2;
    */

@@ -15,8 +15,8 @@ export const file_keywright_v2alpha1_holders_service: GenFile = /*@__PURE__*/
   fileDesc("CihrZXl3cmlnaHQvdjJhbHBoYTEvaG9sZGVyc19zZXJ2aWNlLnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEytgIKDkhvbGRlcnNTZXJ2aWNlEogBCgtTZWxmSW5zcGVjdBImLmtleXdyaWdodC52MmFscGhhMS5TZWxmSW5zcGVjdFJlcXVlc3QaJy5rZXl3cmlnaHQudjJhbHBoYTEuU2VsZkluc3BlY3RSZXNwb25zZSIogtPkkwIiOgEqIh0vdjJhbHBoYTEvYXBpS2V5czpzZWxmSW5zcGVjdBKYAQoPQmF0Y2hTZWxmUmV2b2tlEioua2V5d3JpZ2h0LnYyYWxwaGExLkJhdGNoU2VsZlJldm9rZVJlcXVlc3QaKy5rZXl3cmlnaHQudjJhbHBoYTEuQmF0Y2hTZWxmUmV2b2tlUmVzcG9uc2UiLILT5JMCJjoBKiIhL3YyYWxwaGExL2FwaUtleXM6YmF0Y2hTZWxmUmV2b2tlYgZwcm90bzM", [file_google_api_annotations, file_keywright_v2alpha1_holder]);
 
 /**
- * Extension: what holders of keys may do with a key in hand and no token. The
- * credential stands in the body, never in a URL. A request has at most 16 KiB.
+ * Extension: what holders of keys may do with only the key and no token. The
+ * credential is in the body, never in a URL. A request has at most 16 KiB.
  *
  * Calls are limited as those of RevokeApiKey are (KEYWRIGHT_SELF_REVOKE_LIMIT):
  * RESOURCE_EXHAUSTED (TOO_MANY_CALLS) with `Retry-After`. All three methods
@@ -28,8 +28,8 @@ export const HoldersService: GenService<{
   /**
    * Shows the holder of a credential of any kind which key it is, what it may
    * do, when it ends and what is left of its limits. Takes nothing from the
-   * limits and is no use of the key. Public. An unknown credential is NOT_FOUND,
-   * and so is one that is damaged or forged.
+   * limits and is not a use of the key. Public. An unknown credential is
+   * NOT_FOUND, and so is one that is damaged or forged.
    *
    * @generated from rpc keywright.v2alpha1.HoldersService.SelfInspect
    */
@@ -39,8 +39,8 @@ export const HoldersService: GenService<{
     output: typeof SelfInspectResponseSchema;
   },
   /**
-   * Revokes up to 100 API keys, each as RevokeApiKey does and on its own. Public.
-   * Every result that says so holds when the call returns.
+   * Revokes up to 100 API keys, each as RevokeApiKey does and on its own.
+   * Public. A key reported as revoked is revoked when the call returns.
    *
    * @generated from rpc keywright.v2alpha1.HoldersService.BatchSelfRevoke
    */

@@ -57,7 +57,7 @@ export type ImportedApiKey = Message<"keywright.v2alpha1.ImportedApiKey"> & {
   status: KeyStatus;
 
   /**
-   * Whether the key is for servers only or may be shown to the world. Set at
+   * Whether the key is for servers only or may be public. Set at
    * import; it cannot be changed.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 5;
@@ -133,15 +133,15 @@ export type ImportedApiKey = Message<"keywright.v2alpha1.ImportedApiKey"> & {
 
   /**
    * Last successful verification of the key or of a token derived from it.
-   * Shows within 5 s; a crash may lose it. Absent: never used.
+   * Visible within 5 s; a crash may lose it. Absent: never used.
    *
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
   lastUsedTime?: Timestamp | undefined;
 
   /**
-   * Extension: the key is disabled (AdminDisableApiKey). Its `status` is REVOKED
-   * until it is enabled again.
+   * Extension: the key is disabled (AdminDisableApiKey). Its `status` is
+   * REVOKED until it is enabled again.
    *
    * @generated from field: bool disabled = 102;
    */
@@ -226,7 +226,7 @@ export type ImportApiKeyRequest = Message<"keywright.v2alpha1.ImportApiKeyReques
   ipRestriction?: IpRestriction | undefined;
 
   /**
-   * Whether the key is for servers only or may be shown to the world.
+   * Whether the key is for servers only or may be public.
    * UNSPECIFIED is SECRET.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 9;
@@ -409,8 +409,8 @@ export const GetImportedApiKeyRequestSchema: GenMessage<GetImportedApiKeyRequest
  */
 export type ListImportedApiKeysRequest = Message<"keywright.v2alpha1.ListImportedApiKeysRequest"> & {
   /**
-   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
-   * INVALID_ARGUMENT.
+   * Maximum number of items to return. 0 means 50; more than 1000 means 1000;
+   * negative is INVALID_ARGUMENT.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -426,15 +426,16 @@ export type ListImportedApiKeysRequest = Message<"keywright.v2alpha1.ListImporte
   pageToken: string;
 
   /**
-   * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`, `name`
-   * (`"billing-*"` finds a prefix), `disabled` (only `true`) and
+   * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`,
+   * `name` (`"billing-*"` finds a prefix), `disabled` (only `true`) and
    * `metadata.<member>` with `=`, `scopes` with `:`, and `create_time`,
-   * `expire_time` and `last_used_time` with `<`, `<=`, `>` or `>=`. Each at most once, a time at most once from either side.
+   * `expire_time` and `last_used_time` with `<`, `<=`, `>` or `>=`. Each occurs
+   * at most once, except that two restrictions may give a time both ends.
    * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`. At most 1024
    * characters. Empty: all keys. The status is computed from the clock. For a
-   * key that was never used, `last_used_time` is its `create_time`. Keys without
-   * an expiry match no `expire_time`. Anything else is INVALID_ARGUMENT and
-   * names the column.
+   * key that was never used, `last_used_time` is its `create_time`. Keys
+   * without an expiry match no `expire_time`. Anything else is INVALID_ARGUMENT
+   * and names the column.
    *
    * @generated from field: string filter = 3;
    */
@@ -443,8 +444,8 @@ export type ListImportedApiKeysRequest = Message<"keywright.v2alpha1.ListImporte
   /**
    * Extension: `create_time` or `expire_time`, each with or without `asc` or
    * `desc` (AIP-132), alone or with a filter on `status` and on the same time.
-   * Keys without an expiry count as the last to expire. Empty: by the index that
-   * the filter uses; by ascending id without a filter and with one on
+   * Keys without an expiry count as the last to expire. Empty: by the index
+   * that the filter uses; by ascending id without a filter and with one on
    * `actor_id`, `status`, `disabled`, `scopes` or `metadata`. Anything else is
    * INVALID_ARGUMENT.
    *
@@ -490,7 +491,7 @@ export type ListImportedApiKeysResponse = Message<"keywright.v2alpha1.ListImport
   /**
    * Extension: the number of keys on all pages. Absent unless
    * `include_total_size` asked for it, and if there are more than 10000 keys or
-   * too many that the filter must look at one by one.
+   * too many that must be checked one by one.
    *
    * @generated from field: optional int32 total_size = 100;
    */

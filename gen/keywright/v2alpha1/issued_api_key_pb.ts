@@ -56,7 +56,7 @@ export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
   status: KeyStatus;
 
   /**
-   * Whether the key is for servers only or may be shown to the world. It shows
+   * Whether the key is for servers only or may be public. It shows
    * in the key's prefix and cannot be changed; a rotation can choose another
    * one.
    *
@@ -134,7 +134,7 @@ export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
 
   /**
    * Last successful verification of the key or of a token derived from it.
-   * Shows within 5 s; a crash may lose it. Absent: never used.
+   * Visible within 5 s; a crash may lose it. Absent: never used.
    *
    * @generated from field: google.protobuf.Timestamp last_used_time = 15;
    */
@@ -158,8 +158,8 @@ export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
   supersededBy: string;
 
   /**
-   * Extension: the key is disabled (AdminDisableApiKey). Its `status` is REVOKED
-   * until it is enabled again.
+   * Extension: the key is disabled (AdminDisableApiKey). Its `status` is
+   * REVOKED until it is enabled again.
    *
    * @generated from field: bool disabled = 102;
    */
@@ -235,7 +235,7 @@ export type IssueApiKeyRequest = Message<"keywright.v2alpha1.IssueApiKeyRequest"
   ipRestriction?: IpRestriction | undefined;
 
   /**
-   * Whether the key is for servers only or may be shown to the world.
+   * Whether the key is for servers only or may be public.
    * UNSPECIFIED is SECRET.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 8;
@@ -318,8 +318,8 @@ export const GetIssuedApiKeyRequestSchema: GenMessage<GetIssuedApiKeyRequest> = 
  */
 export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApiKeysRequest"> & {
   /**
-   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
-   * INVALID_ARGUMENT.
+   * Maximum number of items to return. 0 means 50; more than 1000 means 1000;
+   * negative is INVALID_ARGUMENT.
    *
    * @generated from field: int32 page_size = 1;
    */
@@ -335,15 +335,16 @@ export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApi
   pageToken: string;
 
   /**
-   * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`, `name`
-   * (`"billing-*"` finds a prefix), `disabled` (only `true`) and
+   * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`,
+   * `name` (`"billing-*"` finds a prefix), `disabled` (only `true`) and
    * `metadata.<member>` with `=`, `scopes` with `:`, and `create_time`,
-   * `expire_time` and `last_used_time` with `<`, `<=`, `>` or `>=`. Each at most once, a time at most once from either side.
+   * `expire_time` and `last_used_time` with `<`, `<=`, `>` or `>=`. Each occurs
+   * at most once, except that two restrictions may give a time both ends.
    * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`. At most 1024
    * characters. Empty: all keys. The status is computed from the clock. For a
-   * key that was never used, `last_used_time` is its `create_time`. Keys without
-   * an expiry match no `expire_time`. Anything else is INVALID_ARGUMENT and
-   * names the column.
+   * key that was never used, `last_used_time` is its `create_time`. Keys
+   * without an expiry match no `expire_time`. Anything else is INVALID_ARGUMENT
+   * and names the column.
    *
    * @generated from field: string filter = 3;
    */
@@ -352,8 +353,8 @@ export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApi
   /**
    * Extension: `create_time` or `expire_time`, each with or without `asc` or
    * `desc` (AIP-132), alone or with a filter on `status` and on the same time.
-   * Keys without an expiry count as the last to expire. Empty: by the index that
-   * the filter uses; by ascending id without a filter and with one on
+   * Keys without an expiry count as the last to expire. Empty: by the index
+   * that the filter uses; by ascending id without a filter and with one on
    * `actor_id`, `status`, `disabled`, `scopes` or `metadata`. Anything else is
    * INVALID_ARGUMENT.
    *
@@ -399,7 +400,7 @@ export type ListIssuedApiKeysResponse = Message<"keywright.v2alpha1.ListIssuedAp
   /**
    * Extension: the number of keys on all pages. Absent unless
    * `include_total_size` asked for it, and if there are more than 10000 keys or
-   * too many that the filter must look at one by one.
+   * too many that must be checked one by one.
    *
    * @generated from field: optional int32 total_size = 100;
    */

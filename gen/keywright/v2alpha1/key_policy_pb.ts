@@ -129,8 +129,8 @@ export const KeyStatusSchema: GenEnum<KeyStatus> = /*@__PURE__*/
   enumDesc(file_keywright_v2alpha1_key_policy, 0);
 
 /**
- * Whether a key may be shown to the world. Both kinds have the same scopes and
- * limits; the prefix of an issued key tells them apart.
+ * Whether a key may be public. Both kinds have the same scopes and
+ * limits; the prefix of an issued key distinguishes them.
  *
  * @generated from enum keywright.v2alpha1.KeyVisibility
  */
@@ -158,8 +158,8 @@ export const KeyVisibility = {
 } as const;
 
 /**
- * Whether a key may be shown to the world. Both kinds have the same scopes and
- * limits; the prefix of an issued key tells them apart.
+ * Whether a key may be public. Both kinds have the same scopes and
+ * limits; the prefix of an issued key distinguishes them.
  *
  * @generated from enum keywright.v2alpha1.KeyVisibility
  */

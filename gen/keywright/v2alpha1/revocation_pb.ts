@@ -30,7 +30,7 @@ export type RevokeApiKeyRequest = Message<"keywright.v2alpha1.RevokeApiKeyReques
 
   /**
    * Why the key is revoked. UNSPECIFIED is INVALID_ARGUMENT. The reason of a
-   * revoked key may rise: from SUPERSEDED to any other, and from those to
+   * revoked key may be raised: from SUPERSEDED to any other, and from those to
    * KEY_COMPROMISE. A call with another reason succeeds and changes nothing.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
@@ -61,8 +61,8 @@ export const RevokeApiKeyRequestSchema: GenMessage<RevokeApiKeyRequest> = /*@__P
 export type SelfRevokeApiKeyRequest = Message<"keywright.v2alpha1.SelfRevokeApiKeyRequest"> & {
   /**
    * The full secret of an issued key, or the raw key of an imported one. At
-   * least 1 character. A public key is PERMISSION_DENIED (PUBLIC_KEY_NOT_PROOF),
-   * because everybody who sees it could present it.
+   * least 1 character. A public key is PERMISSION_DENIED
+   * (PUBLIC_KEY_NOT_PROOF), because everybody who sees it could present it.
    *
    * @generated from field: string credential = 1;
    */
@@ -70,7 +70,7 @@ export type SelfRevokeApiKeyRequest = Message<"keywright.v2alpha1.SelfRevokeApiK
 
   /**
    * Why the key is revoked: any reason but UNSPECIFIED and PRIVILEGE_WITHDRAWN.
-   * The reason of a revoked key may rise, as in RevokeApiKeyRequest.
+   * The reason of a revoked key may be raised, as in RevokeApiKeyRequest.
    *
    * @generated from field: keywright.v2alpha1.RevocationReason reason = 2;
    */

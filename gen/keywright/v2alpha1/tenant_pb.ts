@@ -19,8 +19,8 @@ export const file_keywright_v2alpha1_tenant: GenFile = /*@__PURE__*/
   fileDesc("Ch9rZXl3cmlnaHQvdjJhbHBoYTEvdGVuYW50LnByb3RvEhJrZXl3cmlnaHQudjJhbHBoYTEilwUKBlRlbmFudBIdCgl0ZW5hbnRfaWQYASABKAlCCuBBBbpIBHICGD8SHgoMZGlzcGxheV9uYW1lGAIgASgJQgi6SAVyAxiAAhIeCgVob3N0cxgDIAMoCUIPukgMkgEJEGQiBXIDGP0BEhsKCmtleV9wcmVmaXgYBCABKAlCB7pIBHICGDASGAoGaXNzdWVyGAUgASgJQgi6SAVyAxiAEBJCCgtkZWZhdWx0X3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISukgPqgEMIgYIwJ29lgEyAggBEj4KB21heF90dGwYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIGCMCdvZYBMgIIARIfCghtYXhfa2V5cxgIIAEoA0INukgKIggYgJTr3AMoABJAChNmYWlsZWRfdmVyaWZ5X2xpbWl0GAkgASgLMiMua2V5d3JpZ2h0LnYyYWxwaGExLlJhdGVMaW1pdFBvbGljeRJGCg9hdWRpdF9yZXRlbnRpb24YCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CErpID6oBDCIGCMCdvZYBMgIIPBIWCglzdXNwZW5kZWQYCyABKAhCA+BBAxI0CgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxI0Cgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCA+BBAxJEChdhY3Rvcl9yYXRlX2xpbWl0X3BvbGljeRgOIAEoCzIjLmtleXdyaWdodC52MmFscGhhMS5SYXRlTGltaXRQb2xpY3kiYgoTQ3JlYXRlVGVuYW50UmVxdWVzdBIfCgl0ZW5hbnRfaWQYASABKAlCDOBBArpIBnIEEAEYPxIqCgZ0ZW5hbnQYAiABKAsyGi5rZXl3cmlnaHQudjJhbHBoYTEuVGVuYW50IjMKEEdldFRlbmFudFJlcXVlc3QSHwoJdGVuYW50X2lkGAEgASgJQgzgQQK6SAZyBBABGD8iTgoSTGlzdFRlbmFudHNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJbChNMaXN0VGVuYW50c1Jlc3BvbnNlEisKB3RlbmFudHMYASADKAsyGi5rZXl3cmlnaHQudjJhbHBoYTEuVGVuYW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ3ChNVcGRhdGVUZW5hbnRSZXF1ZXN0Ei8KBnRlbmFudBgBIAEoCzIaLmtleXdyaWdodC52MmFscGhhMS5UZW5hbnRCA+BBAhIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siNwoUU3VzcGVuZFRlbmFudFJlcXVlc3QSHwoJdGVuYW50X2lkGAEgASgJQgzgQQK6SAZyBBABGD8iNgoTUmVzdW1lVGVuYW50UmVxdWVzdBIfCgl0ZW5hbnRfaWQYASABKAlCDOBBArpIBnIEEAEYPyI2ChNEZWxldGVUZW5hbnRSZXF1ZXN0Eh8KCXRlbmFudF9pZBgBIAEoCUIM4EECukgGcgQQARg/YgZwcm90bzM", [file_buf_validate_validate, file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_keywright_v2alpha1_key_policy]);
 
 /**
- * Extension: a tenant. What a field leaves open is as the settings of the
- * installation say.
+ * Extension: a tenant. A field that is not set follows the settings of the
+ * installation.
  *
  * @generated from message keywright.v2alpha1.Tenant
  */
@@ -48,7 +48,7 @@ export type Tenant = Message<"keywright.v2alpha1.Tenant"> & {
   hosts: string[];
 
   /**
-   * What the tenant's issued keys begin with, such as `acme_live`; public keys
+   * Prefix of the tenant's issued keys, such as `acme_live`; public keys
    * have `_pub` after it. No other tenant may have it. Empty: the prefix of the
    * installation.
    *
@@ -81,14 +81,14 @@ export type Tenant = Message<"keywright.v2alpha1.Tenant"> & {
   maxTtl?: Duration | undefined;
 
   /**
-   * The most keys that are not revoked. 0: as the installation says.
+   * Maximum number of keys that are not revoked. 0: as the installation says.
    *
    * @generated from field: int64 max_keys = 8;
    */
   maxKeys: bigint;
 
   /**
-   * How many credentials that are not known one client may present to verify.
+   * How many unknown credentials one client may present to verify.
    * Absent: as the installation says.
    *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy failed_verify_limit = 9;
@@ -198,8 +198,8 @@ export const GetTenantRequestSchema: GenMessage<GetTenantRequest> = /*@__PURE__*
  */
 export type ListTenantsRequest = Message<"keywright.v2alpha1.ListTenantsRequest"> & {
   /**
-   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
-   * INVALID_ARGUMENT.
+   * Maximum number of items to return. 0 means 50; more than 1000 means 1000;
+   * negative is INVALID_ARGUMENT.
    *
    * @generated from field: int32 page_size = 1;
    */

@@ -28,9 +28,9 @@ export const file_keywright_v2alpha1_tenants_service: GenFile = /*@__PURE__*/
  */
 export const TenantsService: GenService<{
   /**
-   * Creates a tenant (AIP-133). ALREADY_EXISTS if there is one with this id, or
-   * if another tenant has one of its hosts or its key prefix. Role: admin. HTTP
-   * status: 201 with `Location`.
+   * Creates a tenant (AIP-133). ALREADY_EXISTS if a tenant with this id exists,
+   * or if another tenant has one of its hosts or its key prefix. Role: admin.
+   * HTTP status: 201 with `Location`.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminCreateTenant
    */
@@ -40,7 +40,7 @@ export const TenantsService: GenService<{
     output: typeof TenantSchema;
   },
   /**
-   * Returns a tenant. NOT_FOUND if there is none with this id. Roles: admin,
+   * Returns a tenant. NOT_FOUND if no tenant has this id. Roles: admin,
    * auditor.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminGetTenant
@@ -61,7 +61,7 @@ export const TenantsService: GenService<{
     output: typeof ListTenantsResponseSchema;
   },
   /**
-   * Updates a tenant (AIP-134). NOT_FOUND if there is none with this id. A key
+   * Updates a tenant (AIP-134). NOT_FOUND if no tenant has this id. A key
    * prefix that is replaced still verifies. Role: admin.
    *
    * Over JSON/HTTP the body is the tenant. Without an `update_mask`, every
@@ -99,9 +99,9 @@ export const TenantsService: GenService<{
     output: typeof TenantSchema;
   },
   /**
-   * Deletes a suspended tenant that has no keys; revoked and expired keys count.
-   * FAILED_PRECONDITION if it is not suspended or has keys, and for the tenant
-   * `default`. NOT_FOUND if there is none with this id. Role: admin. HTTP
+   * Deletes a suspended tenant that has no keys; revoked and expired keys
+   * count. FAILED_PRECONDITION if it is not suspended or has keys, and for the
+   * tenant `default`. NOT_FOUND if no tenant has this id. Role: admin. HTTP
    * status: 204.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminDeleteTenant

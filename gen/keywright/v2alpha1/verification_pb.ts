@@ -34,7 +34,7 @@ export type VerifyApiKeyRequest = Message<"keywright.v2alpha1.VerifyApiKeyReques
 
   /**
    * Extension: the IPv4 or IPv6 address of the end user, without a port or a
-   * zone, for callers that stand between, such as gateways. Absent: the address
+   * zone, for callers in between, such as gateways. Absent: the address
    * that this call comes from, without a limit on failed verifications.
    *
    * @generated from field: string client_ip = 100;
@@ -76,13 +76,13 @@ export const VerifyApiKeyRequestSchema: GenMessage<VerifyApiKeyRequest> = /*@__P
 /**
  * Response of AdminVerifyApiKey, and one result of a batch verification. If the
  * credential is not valid, it holds the error, the identity and status of the
- * key if that is known, and what is left of its rate limit if that was asked.
+ * key if that is known, and what is left of its rate limit if that was checked.
  *
  * @generated from message keywright.v2alpha1.VerifyApiKeyResponse
  */
 export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyResponse"> & {
   /**
-   * Whether the credential may be used now: its format and signature are right,
+   * Whether the credential may be used now: its format and signature are valid,
    * it is known and active, and expiry, address, scopes and rate limit allow
    * it. Always sent, so that a client without protobuf sees `false` too.
    *
@@ -179,7 +179,7 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
 
   /**
    * When the whole quota will be available again. Absent unless the rate limit
-   * was asked.
+   * was checked.
    *
    * @generated from field: google.protobuf.Timestamp rate_limit_reset_time = 14;
    */

@@ -1,8 +1,8 @@
+import type { AdminToken } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
+import type { Log } from "../ports/log.ts";
 import type { App } from "./app.ts";
-import type { AdminToken } from "./config/config.ts";
-import { loadConfig } from "./config/load.ts";
-import { ConfigError } from "./config/problems.ts";
-import type { Log } from "./telemetry/log.ts";
 
 export interface ReloadOptions {
   readonly app: Pick<App, "replaceCallers">;
