@@ -31,7 +31,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/workers": ["src/composition/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry", "src/ports/log.ts"],
   "src/composition": ["src", "gen"],
   "src/main.ts": ["src/composition/app.ts", "src/composition/reload.ts", "src/workers", "src/config", "src/telemetry", "src/ports/log.ts"],
-  "tools/openapi": ["src/rpc/method-table.ts", "src/rpc/methods.ts", "src/transcode", "src/http/json-answer.ts", "src/error", "gen/google"],
+  "tools/openapi": [
+    "src/core/credential-shape.ts",
+    "src/rpc/method-table.ts",
+    "src/rpc/methods.ts",
+    "src/transcode",
+    "src/http/json-answer.ts",
+    "src/error",
+    "gen/google",
+  ],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 
@@ -165,10 +173,10 @@ test("only the traces import OpenTelemetry, and it is loaded only if traces are 
   expect(texts.get("src/telemetry/traces/open.ts")).toContain('await import("./otlp.ts")');
 });
 
-/** What only some settings or some calls need, and what would be half of a start (bench/start.ts). */
+/** Packages that only some settings or calls need, and that would be half of a start (bench/start.ts). */
 const loadedLater = ["mongodb", "ioredis", "@bufbuild/protovalidate"];
 
-test("drivers and the validator are loaded when they are needed, not at the start", () => {
+test("drivers and the validator are loaded on demand, not at the start", () => {
   const reached = new Set<string>();
   const visit = (file: string): void => {
     if (reached.has(file)) return;

@@ -24,13 +24,13 @@ import { openStorage } from "./storage.ts";
 import { openTls, watchTls } from "./tls.ts";
 import { startUpkeep } from "./upkeep.ts";
 
-/** Of the memory for bodies, for callers without a valid token. */
+/** Share of the memory for bodies that is available to callers without a valid token. */
 const anonymousShare = 1 / 8;
 /** Half of the threads that Node has for all such work. */
 const maxInflations = 2;
 
 export interface App {
-  /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
+  /** Starts to serve. Metrics are served at `metricsAddress`, or not if it is null. */
   listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
   /** Null if metrics are off. */
   readonly metrics: Pick<Registry, "snapshot"> | null;

@@ -7,7 +7,7 @@ import type { UsageRecorder } from "../service/usage-recorder.ts";
 
 const flushIntervalMs = 1000;
 const trustTickMs = 250;
-/** After the first calls, which are what a rolling restart waits for. */
+/** After the first calls, which a rolling restart waits for. */
 const warmUpDelayMs = 1000;
 
 export interface UpkeepParts {
