@@ -25,9 +25,14 @@ COPY gen gen
 COPY src src
 COPY scripts/import.ts scripts/
 COPY tools tools
-RUN mkdir -m 0700 /data && chown node:node /data
+# Code is compiled once, here, which halves the time of a start. Node keeps the compiled code by user; it then belongs to root like the code.
+RUN mkdir -p node_modules/.cache/keywright && chown node:node node_modules/.cache/keywright
+USER node
+RUN ["node", "src/start.js", "--version"]
+USER root
+RUN chown -R root:root node_modules/.cache && mkdir -m 0700 /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 4430
 HEALTHCHECK --interval=5s CMD ["node", "-e", "fetch('http://127.0.0.1:4430/health/alive').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--disable-sigusr1", "src/main.ts"]
+CMD ["node", "--disable-sigusr1", "src/start.js"]

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
-import { onMongo, processes, unit } from "./test/projects.ts";
+import { onMongo, processes, storeless, unit } from "./test/projects.ts";
 
 export default defineConfig({
   test: {
@@ -34,8 +34,7 @@ export default defineConfig({
           // What its global set-up puts into the environment reaches the workers of other projects too; this does not.
           env: { KEYWRIGHT_TEST_PROJECT: "servers-mongodb" },
           include: [...onMongo],
-          // The audit trail and the table of methods are the same on every store; fourteen clients for each method take a minute.
-          exclude: [...unit, ...processes, "test/rpc/every-method.test.ts"],
+          exclude: [...unit, ...processes, ...storeless],
           globalSetup: "./test/support/mongodb-project.ts",
           sequence: { groupOrder: 3 },
         },

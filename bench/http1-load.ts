@@ -3,23 +3,26 @@ import { connect } from "node:net";
 import type { Load } from "./load.ts";
 
 /**
- * Sends the same prebuilt request on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. Calls `observe` with
+ * Sends prebuilt requests in turn on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. Calls `observe` with
  * how long each answer took.
  */
 export async function http1Load(
   port: number,
-  request: Buffer,
+  requests: readonly Buffer[],
   status: number,
   connections: number,
   observe?: (tookMs: number) => void,
 ): Promise<Load> {
   let isRunning = false;
   let isBroken = false;
-  let requests = 0;
+  let requestCount = 0;
   let waiting = 0;
   let idle: (() => void) | undefined;
   let fail: ((error: Error) => void) | undefined;
   const wanted = Buffer.from(`HTTP/1.1 ${status} `);
+
+  let turn = 0;
+  const next = () => requests[turn++ % requests.length] as Buffer;
 
   const open = async () => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -28,7 +31,7 @@ export async function http1Load(
     let sentMs = 0;
     const send = () => {
       if (observe !== undefined) sentMs = performance.now();
-      socket.write(request);
+      socket.write(next());
     };
     socket.on("data", (chunk) => {
       const bytes = pending === undefined ? chunk : Buffer.concat([pending, chunk]);
@@ -38,7 +41,7 @@ export async function http1Load(
       }
       pending = undefined;
       if (bytes.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) fail?.(new Error(bytes.toString("latin1", 0, 500)));
-      requests += 1;
+      requestCount += 1;
       observe?.(performance.now() - sentMs);
       if (isRunning) send();
       else if (--waiting === 0) idle?.();
@@ -56,8 +59,8 @@ export async function http1Load(
       return new Promise((resolve, reject) => {
         fail = reject;
         if (isBroken) reject(new Error("the server closed a connection"));
-        idle = () => resolve(requests);
-        requests = 0;
+        idle = () => resolve(requestCount);
+        requestCount = 0;
         waiting = sockets.length;
         isRunning = true;
         setTimeout(() => {

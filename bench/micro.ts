@@ -11,7 +11,7 @@ import { measureValidation } from "./micro/validation.ts";
 
 measureJson();
 measureBinary();
-measureValidation();
+await measureValidation();
 await measureCredentials();
 await measureHttp();
 measureObservation();

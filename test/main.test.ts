@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-const mainFile = resolve(import.meta.dirname, "../src/main.ts");
+const mainFile = resolve(import.meta.dirname, "../src/start.js");
 let dataDir = "";
 
 beforeAll(async () => {

@@ -14,13 +14,13 @@ import { createIssuerKeys } from "./jwk-sets/issuer-keys.ts";
 import { openTokenKeys, type TokenKeysOptions } from "./jwk-sets/token-keys.ts";
 import { createMemoryLedger } from "./memory/ledger.ts";
 import { createMemoryRecordCache } from "./memory/record-cache.ts";
-import { openMongoKeyStore } from "./mongo/key-store.ts";
 import { createNoRecordCache } from "./none/record-cache.ts";
-import { openRedis, type RedisBackend } from "./redis/open.ts";
+import type { RedisBackend } from "./redis/open.ts";
 import type { RedisSharedCacheOptions } from "./redis/shared-cache.ts";
 import { openSqliteKeyStore } from "./sqlite/key-store.ts";
 
-// The only file that names all adapters. It opens those that the settings choose.
+// The only file that names all adapters. It opens those that the settings choose. Adapters with a driver are loaded only then, because
+// drivers are a fifth of a start (bench/start.ts).
 
 export interface StoreOptions {
   readonly clock: () => number;
@@ -42,6 +42,7 @@ export async function openStore(address: StoreAddress, options: StoreOptions): P
       mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
       return { store: await openSqliteKeyStore({ path: address.path, ...options }), shareable: null };
     case "mongodb": {
+      const { openMongoKeyStore } = await import("./mongo/key-store.ts");
       const store = await openMongoKeyStore({ uri: address.uri, ...options });
       return { store, shareable: store };
     }
@@ -69,6 +70,7 @@ export async function openCache(address: CacheAddress, { maxEntries, shareable, 
       return { local: createMemoryRecordCache({ maxEntries }), redis: null };
     case "redis": {
       if (shareable === null) throw new Error("a cache that processes share requires a store that they share");
+      const { openRedis } = await import("./redis/open.ts");
       const redis = await openRedis({ uri: address.uri, namespace: shareable.storeId, ...options });
       return { local: createMemoryRecordCache({ maxEntries }), redis };
     }

@@ -3,7 +3,6 @@ import { openIssuerKeys } from "../adapters/open.ts";
 import type { Admission } from "../call/call.ts";
 import type { CertificateOf } from "../call/client-certificate.ts";
 import { noteKnownConnections } from "../call/known-connection.ts";
-import { type CallersConfig, callersOf } from "../callers.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import { auditRefusals } from "../rpc/admission/audit-refusals.ts";
@@ -15,6 +14,7 @@ import type { Connections } from "../server/connections.ts";
 import { createRefusalRecorder, type RefusalRecorder } from "../service/refusal-recorder.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type CallersConfig, callersOf } from "./callers.ts";
 import type { Given } from "./given.ts";
 
 /** The current callers. A new configuration replaces them. */
@@ -51,7 +51,7 @@ export interface AdmissionParts {
 
 export interface AppAdmission {
   readonly admit: Admission;
-  /** The two halves of `admit`, for calls that say later which tenant they are for. */
+  /** The two halves of `admit`, for calls whose tenant is known only later. */
   readonly ofGateways: { readonly admit: Admission; readonly resolveTenant: Admission };
   readonly refusals: RefusalRecorder;
 }

@@ -1,6 +1,6 @@
 import { openStore } from "../adapters/open.ts";
 import type { Config, Secrets } from "../config/config.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { Log } from "../ports/log.ts";
 
 /** Parts that a test can replace. */
 export interface Parts {

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { MethodTable } from "../call/methods.ts";
 import { createCredentials } from "../core/credential.ts";
 import { createPageTokens } from "../core/page-token.ts";
 import { deriveSubkeys } from "../core/subkeys.ts";
 import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
+import { services } from "../rpc/methods.ts";
 import { createMethods, type TableOptions } from "../rpc/tables.ts";
 import { createActorLimits } from "../service/actor-limits.ts";
 import type { KeyService } from "../service/key-service.ts";
@@ -12,6 +14,7 @@ import { createUsageRecorder, type UsageRecorder } from "../service/usage-record
 import { createVerify } from "../service/verify.ts";
 import { createVerifyMany } from "../service/verify-many.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { createValidation } from "../validation/violations.ts";
 import type { Given } from "./given.ts";
 import { createAppLimits } from "./limits.ts";
 import type { Storage } from "./storage.ts";
@@ -20,6 +23,8 @@ export interface AppMethods {
   readonly methods: MethodTable;
   readonly tokens: Tokens;
   readonly usage: UsageRecorder;
+  /** Loads and compiles what the first calls of some methods would otherwise wait for. */
+  warmUp(): Promise<void>;
 }
 
 const maxBufferedUses = 100_000;
@@ -28,15 +33,18 @@ const maxBufferedUses = 100_000;
 export function createAppMethods(given: Given, storage: Storage, tokenKeys: TokenKeySource, telemetry: Telemetry): AppMethods {
   const service = createKeyService(given, storage, tokenKeys);
   const usage = createUsageRecorder({ store: storage.store, maxKeys: maxBufferedUses });
+  const validation = createValidation();
   const methods = createMethods({
     service,
+    validation,
     ...verificationParts({ given, storage, service, usage, telemetry }),
     tokenKeys,
     directory: storage.tenants.directory,
     keyPrefixes: given.config.keyPrefixes,
     outer: telemetry.interceptors,
   });
-  return { methods, tokens: service.tokens, usage };
+  const requests = services.flatMap((each) => each.methods.map(({ input }) => input as DescMessage));
+  return { methods, tokens: service.tokens, usage, warmUp: () => validation.warmUp(requests) };
 }
 
 /** The dependencies of operations on keys. */

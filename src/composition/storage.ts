@@ -20,11 +20,13 @@ export interface Storage {
 }
 
 const storeOutageGraceMs = 60_000;
+/** The longest time in which a process may still write what it has read. */
+const lateWriteMs = 60_000;
 /**
  * How long Redis keeps an entry past its deadline: the entry that replaced a record must stay for as long as a process may still write the
  * older record.
  */
-const sharedGraceMs = storeOutageGraceMs + 60_000;
+const sharedGraceMs = storeOutageGraceMs + lateWriteMs;
 
 /** Opens the store, the verifier cache in front of it, and the tenants in it. */
 export async function openStorage(given: Given, telemetry: Telemetry): Promise<Storage> {

@@ -1,12 +1,14 @@
 import type { CacheTrust } from "../cache/trust.ts";
+import type { Log } from "../ports/log.ts";
 import type { RefusalRecorder } from "../service/refusal-recorder.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
 import { createUsageFlush } from "../service/usage-flush.ts";
 import type { UsageRecorder } from "../service/usage-recorder.ts";
-import type { Log } from "../telemetry/log.ts";
 
 const flushIntervalMs = 1000;
 const trustTickMs = 250;
+/** After the first calls, which a rolling restart waits for. */
+const warmUpDelayMs = 1000;
 
 export interface UpkeepParts {
   readonly log: Log;
@@ -15,16 +17,19 @@ export interface UpkeepParts {
   readonly refusals: RefusalRecorder;
   readonly trust: CacheTrust;
   readonly directory: TenantDirectory;
+  readonly warmUp: () => Promise<void>;
 }
 
-/** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, and refreshing the tenants. */
-export async function startUpkeep({ log, closing, usage, refusals, trust, directory }: UpkeepParts): Promise<void> {
+/** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, refreshing the tenants, and warming up. */
+export async function startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp }: UpkeepParts): Promise<void> {
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);
   await trust.tick();
   await directory.refresh();
+  const timer = setTimeout(() => void warmUp(), warmUpDelayMs);
+  closing.defer(() => clearTimeout(timer));
   every(trustTickMs, () => Promise.all([trust.tick(), directory.catchUp()]), closing);
 }
 

@@ -11,6 +11,10 @@ import { ConfigError } from "./problems.ts";
 import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
 import { checkJwkSet, generateJwkSet } from "./signing-key.ts";
 
+const secretBytes = 32;
+/** Length of the random suffix of a temporary file. */
+const nameSuffixBytes = 9;
+
 /** A note about the files for the start-up log. Never contains their content. */
 export interface BootstrapNote {
   readonly level: "info";
@@ -53,7 +57,7 @@ export async function completeSecrets(
     try {
       let text = await readIfExists(path);
       if (text === null) {
-        const made = await createWhole(path, `${await generate()}\n`, `${name}-${random(9)}`);
+        const made = await createWhole(path, `${await generate()}\n`, `${name}-${random(nameSuffixBytes)}`);
         if (made) notes.push({ level: "info", file: path, text: `created ${title}` });
         text = await readIfExists(path);
       }
@@ -75,7 +79,12 @@ export async function completeSecrets(
     if (database !== null && existsSync(database) && !existsSync(file)) {
       throw new ConfigError([`${file}: not found, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
     }
-    current = await contentOf({ name: serverSecretName, title: "the server secret", generate: () => random(32), check: serverSecret });
+    current = await contentOf({
+      name: serverSecretName,
+      title: "the server secret",
+      generate: () => random(secretBytes),
+      check: serverSecret,
+    });
     if (given.serverSecrets.retired.some(({ secret }) => secret === current))
       problems.push(`KEYWRIGHT_SECRETS_RETIRED: must differ from ${file}`);
   }
@@ -83,7 +92,7 @@ export async function completeSecrets(
   const adminTokenFile = given.adminTokens.length === 0 ? join(config.dataDir, adminTokenName) : null;
   let adminTokens = given.adminTokens;
   if (adminTokens.length === 0) {
-    const generate = () => adminTokenPrefix + random(32);
+    const generate = () => adminTokenPrefix + random(secretBytes);
     const token = await contentOf({ name: adminTokenName, title: "the admin token", generate, check: bearerToken });
     adminTokens = [adminTokenOf("admin", token)];
   }

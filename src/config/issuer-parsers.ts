@@ -1,4 +1,5 @@
 import type { ClaimCondition, ClaimRule } from "../core/claim-rules.ts";
+import { dayMs, hourMs, secondMs } from "../core/time-units.ts";
 import { checkUnique, nameText } from "./caller-parsers.ts";
 import type { AdminIssuer } from "./config.ts";
 import { duration } from "./duration.ts";
@@ -7,7 +8,6 @@ import { roleNames, scopeCeiling, tenantNames, textItem } from "./role-parsers.t
 
 /** Algorithms with a public key. With a symmetric key, anyone who can verify a token could also create one. */
 const algorithms = ["EdDSA", "Ed25519", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"] as const;
-const hourMs = 3_600_000;
 const maxListItems = 100;
 const issuerMembers = ["name", "issuer", "audience", "jwks_uri", "algorithms", "max_life", "rules"];
 
@@ -41,12 +41,12 @@ function adminIssuer(raw: RawValue, at: string): AdminIssuer {
     audience: member("audience", texts, null),
     jwksUri: member<string | null>("jwks_uri", jwksUri, { otherwise: null }),
     algorithms: member<readonly string[]>("algorithms", list(oneOf(...algorithms)), { otherwise: ["RS256", "ES256", "EdDSA"] }),
-    maxLifeMs: member("max_life", text(duration(1000, 366 * 24 * hourMs)), { otherwise: hourMs }),
+    maxLifeMs: member("max_life", text(duration(secondMs, 366 * dayMs)), { otherwise: hourMs }),
     rules: claimRules((raw as { readonly rules?: RawValue }).rules ?? "", `${at}.rules`),
   };
 }
 
-/** The YAML sequence of `admin_certificates`. A certificate has no other claims than these, so that another one is a slip. */
+/** Parses the YAML sequence `admin_certificates`. A certificate has no other claims than these, so any other claim is a mistake. */
 export const adminCertificates: Parser<ClaimRule[]> = (raw) => {
   const rules = claimRules(raw);
   for (const [at, { when, tenants }] of rules.entries()) {

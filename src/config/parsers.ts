@@ -54,15 +54,16 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-const wholeWorkers = wholeNumber(1, 256);
+const maxWorkers = 256;
+const wholeWorkers = wholeNumber(1, maxWorkers);
 
-/** How many workers; `auto` is one for each CPU. */
+/** The number of workers; `auto` means one per CPU. */
 export function workerCount(text: string): number | "auto" {
   if (text === "auto") return "auto";
   try {
     return wholeWorkers(text);
   } catch {
-    throw new MalformedError("must be auto or a whole number from 1 to 256");
+    throw new MalformedError(`must be auto or a whole number from 1 to ${maxWorkers}`);
   }
 }
 

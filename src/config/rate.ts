@@ -1,8 +1,9 @@
 import type { RateLimitPolicy } from "../core/key.ts";
+import { dayMs, secondMs } from "../core/time-units.ts";
 import { duration } from "./duration.ts";
 import { MalformedError } from "./parsers.ts";
 
-const window = duration(1000, 86_400_000);
+const window = duration(secondMs, dayMs);
 
 /** N per window, such as `1000/1m`. `none` sets no limit and returns null. */
 export function rate(text: string): RateLimitPolicy | null {

@@ -4,6 +4,9 @@ import { atPlace, list, MalformedError, membersOf, type Parser } from "./parsers
 type CustomRoles = Readonly<Record<string, readonly string[]>>;
 
 const maxRoles = 100;
+const maxScopes = 1000;
+/** Maximum length of a scope, a role or another single text. */
+const maxTextChars = 255;
 
 /** The name of a role, whether it exists or not. */
 export function roleName(text: string): string {
@@ -54,13 +57,13 @@ export function unknownRoles(setting: string, items: readonly { readonly roles: 
 
 /** Texts with a single value each, such as scopes. */
 export function textItem(text: string): string {
-  if (text === "" || text.length > 255) throw new MalformedError("must have 1 to 255 characters");
+  if (text === "" || text.length > maxTextChars) throw new MalformedError(`must have 1 to ${maxTextChars} characters`);
   return text;
 }
 
 export const scopeCeiling: Parser<string[]> = (raw) => {
   const scopes = list(textItem)(raw);
-  if (scopes.length > 1000) throw new MalformedError("must have at most 1000 scopes");
+  if (scopes.length > maxScopes) throw new MalformedError(`must have at most ${maxScopes} scopes`);
   return scopes;
 };
 

@@ -1,3 +1,4 @@
+import { dayMs, hourMs, minuteMs, secondMs, yearMs } from "../core/time-units.ts";
 import { cache, store } from "./backend-parsers.ts";
 import { adminTokens } from "./caller-parsers.ts";
 import { logLevels } from "./config.ts";
@@ -21,12 +22,12 @@ export interface Setting<T> {
   readonly parse: Parser<T>;
 }
 
-const dayMs = 86_400_000;
+const maxPort = 65_535;
 
 /** All settings. */
 export const settings = {
   host: { default: "127.0.0.1", parse: text(hostName), description: "Address to listen on; `0.0.0.0` or `::` listens on all addresses." },
-  port: { default: "4430", parse: text(wholeNumber(0, 65_535)), description: "TCP port; `0` takes a free one." },
+  port: { default: "4430", parse: text(wholeNumber(0, maxPort)), description: "TCP port; `0` takes a free one." },
   workers: {
     default: "1",
     parse: text(workerCount),
@@ -70,7 +71,7 @@ export const settings = {
   },
   cache_ttl: {
     default: "60s",
-    parse: text(duration(1000, dayMs)),
+    parse: text(duration(secondMs, dayMs)),
     description: "Maximum time for which a cached key is used without asking the store.",
   },
   cache_max_entries: {
@@ -143,7 +144,7 @@ export const settings = {
   },
   signing_keys_refresh: {
     default: "60s",
-    parse: text(duration(1000, dayMs)),
+    parse: text(duration(secondMs, dayMs)),
     description: "Interval at which `file://` and `https://` sets are read again, give or take a tenth.",
   },
   signing_keys_private_addresses: {
@@ -164,7 +165,7 @@ export const settings = {
   default_ttl: {
     default: null,
     defaultNote: "none",
-    parse: text(duration(1000, 315_360_000_000)),
+    parse: text(duration(secondMs, 10 * yearMs)),
     description: "Time to live of keys that are issued without a `ttl`. If neither is set, keys do not expire.",
   },
   max_keys: {
@@ -175,7 +176,7 @@ export const settings = {
   },
   audit_retention: {
     default: "400d",
-    parse: text(duration(dayMs, 315_360_000_000)),
+    parse: text(duration(dayMs, 10 * yearMs)),
     description: "Time for which audit events are kept.",
   },
   trusted_proxies: {
@@ -214,7 +215,7 @@ export const settings = {
   },
   clock_skew: {
     default: "30s",
-    parse: text(duration(0, 300_000)),
+    parse: text(duration(0, 5 * minuteMs)),
     description: "Maximum time by which `iat` and `nbf` of a derived token may lie in the future. Its expiry has no such grace.",
   },
   unknown_fields: {
@@ -254,13 +255,13 @@ export const settings = {
   },
   drain_timeout: {
     default: "10s",
-    parse: text(duration(0, 3_600_000)),
+    parse: text(duration(0, hourMs)),
     description: "Maximum time for which a shutdown waits for calls in progress.",
   },
   metrics_port: {
     default: null,
     defaultNote: "none",
-    parse: text(wholeNumber(0, 65_535)),
+    parse: text(wholeNumber(0, maxPort)),
     description: "Separate port for Prometheus, which serves `/metrics`; `0` takes a free one. If it is not set, metrics are not served.",
   },
   metrics_host: { default: "127.0.0.1", parse: text(hostName), description: "Address of the metrics port. It requires no token." },

@@ -28,7 +28,7 @@ export async function readWebText(
 ): Promise<Buffer> {
   const text = await readBody(head, source, Math.ceil(maxBytes / 3) * 4 + maxParts * 4, lease);
   // The text, its string and its bytes are held at the same time.
-  lease.hold(Math.ceil(text.length * 2.75));
+  lease.hold(Math.ceil(text.length * (1 + 1 + 3 / 4)));
   const bytes = decodeWebText(text.toString("latin1"));
   lease.hold(bytes.length);
   return bytes;

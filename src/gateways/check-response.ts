@@ -14,7 +14,7 @@ import type { StatusCode } from "../../gen/envoy/type/v3/http_status_pb.ts";
 import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
-import { failureBody } from "../transcode/respond.ts";
+import { failureBody } from "../http/json-answer.ts";
 import type { Allowed, Denied } from "./check.ts";
 import { identityHeaderNames } from "./identity-headers.ts";
 

@@ -1,7 +1,8 @@
 import type { AuditEvent } from "../core/audit.ts";
+import { dayMs } from "../core/time-units.ts";
 
 /** How long events are kept by default. */
-export const defaultAuditRetentionMs = 400 * 86_400_000;
+export const defaultAuditRetentionMs = 400 * dayMs;
 
 export interface AuditQuery {
   /** Only events that name this key. */

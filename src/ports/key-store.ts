@@ -1,10 +1,11 @@
 import type { AuditEvent } from "../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../core/key.ts";
 import type { KeySelection } from "../core/key-filter.ts";
+import { dayMs } from "../core/time-units.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 
 /** How long a request id counts as used. No caller retries for longer. */
-export const markLifeMs = 7 * 86_400_000;
+export const markLifeMs = 7 * dayMs;
 
 /** The idempotency key of a create (AIP-155), with a digest of the request. */
 export interface RequestMark {
@@ -41,14 +42,14 @@ export interface KeyUse {
   readonly used: number;
 }
 
-/** What a store keeps to for one tenant in place of its own options. Null: as the options say. */
+/** A tenant's limits, which replace the store's own options. Null: as in the options. */
 export interface TenantLimits {
   readonly maxKeys: number | null;
-  /** Holds only if it is shorter than that of the options. */
+  /** Applies only if it is shorter than that of the options. */
   readonly auditRetentionMs: number | null;
 }
 
-/** The limits of all tenants. Asked for every insert, so that a change of a limit holds at once. */
+/** The limits of all tenants. Read for every insert, so that a changed limit applies at once. */
 export interface AllTenantLimits {
   of(tenant: string): TenantLimits;
   all(): Iterable<TenantLimits & { readonly tenantId: string }>;

@@ -3,7 +3,7 @@ import type { Call } from "../call/call.ts";
 import type { CallObserver } from "../call/observe.ts";
 import type { Failure } from "../error/failure.ts";
 import { type CodeName, errorTable, isServerFault, type Reason } from "../error/table.ts";
-import type { Log } from "../telemetry/log.ts";
+import type { Log } from "../ports/log.ts";
 
 export interface CallLogOptions {
   readonly log: Log;

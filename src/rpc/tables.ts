@@ -1,4 +1,3 @@
-import type { DescMessage } from "@bufbuild/protobuf";
 import { ActorLimitsService } from "../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { CallersService } from "../../gen/keywright/v2alpha1/callers_service_pb.ts";
@@ -11,7 +10,7 @@ import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import { createSelfInspect, type SelfInspectOptions } from "../service/self-inspect.ts";
 import { refuseSuspended, refuseSuspendedMany } from "../service/suspension.ts";
 import type { TenantDirectory } from "../service/tenant-directory.ts";
-import { createViolationsOf } from "../validation/violations.ts";
+import type { Validation } from "../validation/violations.ts";
 import { actorLimitImplementationsOf } from "./actor-limits/routes.ts";
 import { whoAmI } from "./callers/who-am-i.ts";
 import type { DeriveRpcOptions } from "./derive-token.ts";
@@ -20,7 +19,6 @@ import { currentTenant } from "./interceptors/current-tenant.ts";
 import { noStore } from "./interceptors/no-store.ts";
 import { validate } from "./interceptors/validate.ts";
 import { hasSecret, isChange } from "./method-table.ts";
-import { services } from "./methods.ts";
 import { implementationsOf, type MethodParts } from "./routes.ts";
 import { tenantImplementationsOf } from "./tenants/routes.ts";
 
@@ -28,16 +26,24 @@ export interface TableOptions extends Omit<MethodParts, "violationsOf" | "selfSe
   readonly verifyOptions: Omit<DeriveRpcOptions, "store" | "randomBytes"> & SelfInspectOptions;
   readonly selfRevokeLimits: SelfRevokeLimits;
   readonly directory: TenantDirectory;
+  readonly validation: Validation;
   readonly keyPrefixes: KeyPrefixes;
-  /** Around all others. */
+  /** Interceptors around all others. */
   readonly outer: readonly Interceptor[];
 }
 
 /** The methods of all services, with their interceptors. */
-export function createMethods({ directory, keyPrefixes, outer, verifyOptions, selfRevokeLimits, ...parts }: TableOptions): MethodTable {
-  const violationsOf = createViolationsOf(services.flatMap(({ methods }) => methods.map(({ input }) => input as DescMessage)));
+export function createMethods({
+  validation,
+  directory,
+  keyPrefixes,
+  outer,
+  verifyOptions,
+  selfRevokeLimits,
+  ...parts
+}: TableOptions): MethodTable {
   const tenant = currentTenant(directory, ({ method }) => isChange(method));
-  const interceptors = [...outer, noStore(hasSecret), tenant, validate(violationsOf)];
+  const interceptors = [...outer, noStore(hasSecret), tenant, validate(validation)];
   const { service, verification } = parts;
   const verify = refuseSuspended(service, verification.verify);
   const verifyMany = refuseSuspendedMany(service, verification.verifyMany);
@@ -49,7 +55,7 @@ export function createMethods({ directory, keyPrefixes, outer, verifyOptions, se
     verification: { ...verification, verify, verifyMany },
     derivation,
     selfService,
-    violationsOf,
+    violationsOf: validation.violationsOf,
   });
   const { reportUnanswered } = verification;
   const ofHolders = holderImplementationsOf({ ...selfService, service, inspect: createSelfInspect(verifyOptions), reportUnanswered });

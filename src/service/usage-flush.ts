@@ -1,8 +1,9 @@
+import type { Log } from "../ports/log.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
 export interface UsageFlushOptions {
   readonly usage: Pick<UsageRecorder, "flush" | "droppedCount">;
-  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+  readonly log: Pick<Log, "warn">;
 }
 
 /** Returns a function that writes last uses. Concurrent calls run one after the other. Logs failures, and never rejects. */

@@ -5,16 +5,17 @@ import { Failure } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget, BodyLease } from "../http/body-budget.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
+import { type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "../http/json-answer.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { JsonReader } from "../protojson/read.ts";
+import { encodeAnswer } from "./encode-answer.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
 import { withPlainVerb } from "./percent.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
-import { encodeAnswer, type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "./respond.ts";
 import type { Route, Success } from "./route.ts";
 import type { Trie } from "./trie.ts";
 

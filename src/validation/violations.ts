@@ -1,11 +1,10 @@
+import { setImmediate } from "node:timers/promises";
 import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
 import type { FieldViolation } from "../error/failure.ts";
 import { compileLongLists, type FindLongLists } from "./long-lists.ts";
-import { createPatternMatcher } from "./patterns.ts";
 import { compileQuickCheck, type QuickCheck } from "./quick-check.ts";
 import { compileTimestampCheck, type FindBadTimestamps } from "./timestamps.ts";
+import type { Validate } from "./validator.ts";
 
 /** Every field of a message that breaks its `buf.validate` rules. Values are never repeated in the text. */
 export type ViolationsOf = (schema: DescMessage, message: Message) => readonly FieldViolation[];
@@ -18,29 +17,62 @@ interface Checks {
 
 const none: readonly FieldViolation[] = [];
 
-/** `requests` are compiled now, because the first validation of a message takes some milliseconds. */
-export function createViolationsOf(requests: readonly DescMessage[]): ViolationsOf {
-  const validator = createValidator({ regexMatch: createPatternMatcher() });
+/** Checks messages against their `buf.validate` rules. */
+export interface Validation {
+  /** Call it after `prepare` has returned undefined or has resolved, for this message or for the one that contains it. */
+  readonly violationsOf: ViolationsOf;
+  /** Returns a promise if the message needs the validator and that is not loaded yet. */
+  prepare(schema: DescMessage, message: Message): Promise<void> | undefined;
+  /**
+   * Loads the validator and compiles the rules of these messages, one per turn of the event loop, because the first use takes some
+   * milliseconds.
+   */
+  warmUp(schemas: readonly DescMessage[]): Promise<void>;
+}
+
+export function createValidation(): Validation {
   const compiled = new Map<DescMessage, Checks>();
-  for (const schema of requests) {
-    compiled.set(schema, compileChecks(schema));
-    validator.validate(schema, create(schema));
-  }
-  return (schema, message) => {
+  let validate: Validate | undefined;
+
+  const checksOf = (schema: DescMessage): Checks => {
     let checks = compiled.get(schema);
     if (checks === undefined) {
       checks = compileChecks(schema);
       compiled.set(schema, checks);
     }
-    if (checks.isSurelyValid(message)) return none;
-    const longLists = checks.findLongLists(message);
-    if (longLists.length > 0) return longLists;
-    const badTimestamps = checks.findBadTimestamps(message);
-    if (badTimestamps.length > 0) return badTimestamps;
-    const result = validator.validate(schema, message);
-    if (result.kind === "valid") return none;
-    if (result.kind === "error") throw result.error;
-    return result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
+    return checks;
+  };
+
+  const load = async (): Promise<Validate> => {
+    const { createFullValidator } = await import("./validator.ts");
+    validate ??= createFullValidator();
+    return validate;
+  };
+
+  return {
+    violationsOf(schema, message) {
+      const checks = checksOf(schema);
+      if (checks.isSurelyValid(message)) return none;
+      const longLists = checks.findLongLists(message);
+      if (longLists.length > 0) return longLists;
+      const badTimestamps = checks.findBadTimestamps(message);
+      if (badTimestamps.length > 0) return badTimestamps;
+      if (validate === undefined) throw new Error(`${schema.typeName} was not prepared`);
+      return validate(schema, message);
+    },
+
+    prepare(schema, message) {
+      return validate !== undefined || checksOf(schema).isSurelyValid(message) ? undefined : load().then(() => {});
+    },
+
+    async warmUp(schemas) {
+      const validateNow = await load();
+      for (const schema of schemas) {
+        await setImmediate();
+        checksOf(schema);
+        validateNow(schema, create(schema));
+      }
+    },
   };
 }
 

@@ -7,7 +7,7 @@ import { type IssuedKey, issuedKeyOf, issuedPath, issueKey, keyRequests, untilCa
 
 /** The guarantee was measured with `KEYWRIGHT_TEST_RATE_LIMIT_RUNS=20`, which also uses a larger quota. */
 const givenRuns = process.env.KEYWRIGHT_TEST_RATE_LIMIT_RUNS;
-const runs = Number(givenRuns ?? 2);
+const runs = Number(givenRuns ?? 1);
 const hammeredQuota = givenRuns === undefined ? 300 : 1000;
 const windowSeconds = 3600;
 const loopsPerNode = 16;

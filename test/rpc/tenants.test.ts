@@ -7,7 +7,7 @@ import { asObject } from "../support/clients/client.ts";
 import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
 
-/** Steps of the store that a test gets between; both with the real store underneath. */
+/** Hooks of a test between steps of the store; both call the real store. */
 const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {} };
 const untouched = { ...between };
 const parts: Partial<Parts> = {
@@ -57,7 +57,7 @@ async function outcomeOf(call: Promise<unknown>): Promise<string> {
   );
 }
 
-test("a tenant is created, read, listed, updated, suspended, resumed and deleted; default is there from the start", async () => {
+test("a tenant is created, read, listed, updated, suspended, resumed and deleted; default exists from the start", async () => {
   const first = await api.call("AdminListTenants", { page_size: 1000 });
   expect(await api.call("AdminGetTenant", { tenant_id: "default" })).toEqual({ tenant_id: "default" });
   const given = { display_name: "Acme", hosts: ["KEYS.acme.example"], issuer: "https://acme.example", max_keys: "5" };
@@ -87,7 +87,7 @@ test("a tenant is created, read, listed, updated, suspended, resumed and deleted
   ]);
 });
 
-test("what a tenant cannot be is refused, and the field is named", async () => {
+test("invalid tenants are refused, and the error names the field", async () => {
   for (const [tenant, field] of [
     [{ hosts: ["fine.example", "a host"] }, "tenant.hosts[1]"],
     [{ hosts: ["acme.example:443"] }, "tenant.hosts[0]"],
@@ -106,7 +106,20 @@ test("what a tenant cannot be is refused, and the field is named", async () => {
   }
 });
 
-test("default and longest ttl: of the tenant, else of the installation", async () => {
+test("a key prefix can be replaced 20 times, and keys of all prefixes verify; a prefix that is used again does not count", async () => {
+  const id = await newTenant({ key_prefix: "p0" });
+  const replace = (key_prefix: string) =>
+    api.call("AdminUpdateTenant", { tenant: { tenant_id: id, key_prefix }, update_mask: "keyPrefix" });
+  const secrets = [String((await api.call("AdminIssueApiKey", {}, headersOf(id))).secret)];
+  for (let index = 1; index <= 20; index += 1) await replace(`p${index}`);
+  secrets.push(String((await api.call("AdminIssueApiKey", {}, headersOf(id))).secret));
+  const refusal = await api.refused("AdminUpdateTenant", { tenant: { tenant_id: id, key_prefix: "p21" }, update_mask: "keyPrefix" });
+  expect(refusal.violations).toMatchObject([{ field: "tenant.key_prefix" }]);
+  await replace("p0");
+  for (const credential of secrets) expect(await api.verify({ credential }, headersOf(id))).toMatchObject({ is_valid: true });
+});
+
+test("the default and the maximum ttl are the tenant's, or those of the installation", async () => {
   const hour = 3_600_000;
   const lifeOf = async (tenant: string, request: JsonObject) => {
     const { issued_api_key } = await api.call("AdminIssueApiKey", request, headersOf(tenant));
@@ -135,7 +148,7 @@ test("default and longest ttl: of the tenant, else of the installation", async (
   expect(results).toMatchObject([{ error_code: "BATCH_IMPORT_ERROR_INVALID_ARGUMENT" }, { imported_api_key: {} }]);
 });
 
-test("max keys: of the tenant alone, for issues and imports together, and until some are revoked", async () => {
+test("max keys counts only the tenant's keys, issued and imported, until some are revoked", async () => {
   const [full, other] = [await newTenant({ max_keys: "2" }), await newTenant()];
   const { issued_api_key } = await api.call("AdminIssueApiKey", {}, headersOf(full));
   await api.call("AdminImportApiKey", { raw_key: crypto.randomUUID(), name: "a", actor_id: "b" }, headersOf(full));
@@ -150,7 +163,7 @@ test("max keys: of the tenant alone, for issues and imports together, and until 
   expect(await outcomeOf(api.call("AdminIssueApiKey", {}, headersOf(full)))).toBe("RESOURCE_EXHAUSTED KEY_QUOTA_EXHAUSTED");
 });
 
-test("guesses are limited in the tenant that says so, and counted apart from those of others", async () => {
+test("guesses are limited per tenant if it is configured, and counted separately from those of others", async () => {
   const limit = { quota: "2", window: "3600s" };
   const [limited, alike, free] = [
     await newTenant({ failed_verify_limit: limit }),
@@ -166,7 +179,7 @@ test("guesses are limited in the tenant that says so, and counted apart from tho
   expect(await codes(alike)).toEqual([unknown, unknown, refused]);
 });
 
-test("the same imported key in two tenants is two keys, each with its own life", async () => {
+test("the same imported key in two tenants is two independent keys", async () => {
   const raw_key = crypto.randomUUID();
   const [one, two] = [await newTenant(), await newTenant()];
   const importTo = (tenant: string, scopes: string[]) =>
@@ -185,7 +198,7 @@ test("the same imported key in two tenants is two keys, each with its own life",
   expect(await verify(two)).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
 });
 
-test("of tenants that are made or changed at once, one has a host or a prefix", async () => {
+test("of tenants that are created or changed concurrently, only one gets a host or a prefix", async () => {
   const claims: JsonObject[] = [{ hosts: [`${crypto.randomUUID()}.example`] }, { key_prefix: "wanted" }];
   for (const claim of claims) {
     const created = await Promise.all(Array.from({ length: 8 }, () => outcomeOf(newTenant(claim))));
@@ -203,7 +216,7 @@ test("of tenants that are made or changed at once, one has a host or a prefix", 
   await newTenant({ hosts });
 });
 
-test("a call to the host of a tenant is for that tenant; what a stranger forwards counts for nothing", async () => {
+test("a call to the host of a tenant is for that tenant; forwarded hosts of untrusted peers are ignored", async () => {
   const host = `${crypto.randomUUID()}.example`;
   await newTenant({ hosts: [host], key_prefix: "hosted" });
   await using client = restHttp2.open(api.server.url, api.server.adminToken);
@@ -220,7 +233,7 @@ const newKeys = {
 };
 
 test.each(Object.entries(newKeys))(
-  "%s: a key that comes while its empty tenant is deleted is not acknowledged, and gone",
+  "%s: a key that is added while its empty tenant is deleted is not acknowledged, and is removed",
   async (method, request) => {
     const id = await newTenant();
     const [arrived, looked, added] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -246,7 +259,7 @@ test.each(Object.entries(newKeys))(
   },
 );
 
-test("a tenant that is resumed while it is deleted keeps its key", async () => {
+test("a tenant that is resumed while it is being deleted keeps its key", async () => {
   const id = await newTenant();
   await api.call("AdminSuspendTenant", { tenant_id: id });
   let secret = "";
@@ -259,7 +272,7 @@ test("a tenant that is resumed while it is deleted keeps its key", async () => {
   expect(await api.verify({ credential: secret }, headersOf(id))).toMatchObject({ is_valid: true });
 });
 
-test("of issues, suspensions and deletions at once, whatever was acknowledged holds", async () => {
+test("after concurrent issues, suspensions and deletions, everything acknowledged is true", async () => {
   const rounds = Array.from({ length: 6 }, async () => {
     const id = await newTenant();
     const issuing = Array.from({ length: 4 }, () => api.call("AdminIssueApiKey", {}, headersOf(id)).catch(() => null));

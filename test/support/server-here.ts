@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createApp } from "../../src/app.ts";
+import { createApp } from "../../src/composition/app.ts";
 import type { Parts } from "../../src/composition/given.ts";
 import { completeSecrets } from "../../src/config/bootstrap.ts";
 import { loadConfig } from "../../src/config/load.ts";

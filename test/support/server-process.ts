@@ -36,7 +36,7 @@ export interface ServerProcess extends RunningServer {
   kill(): Promise<void>;
 }
 
-const mainFile = resolve(import.meta.dirname, "../../src/main.ts");
+const mainFile = resolve(import.meta.dirname, "../../src/start.js");
 const startTimeoutMs = 45_000;
 const stopTimeoutMs = 20_000;
 

@@ -5,7 +5,8 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { Failure } from "../../src/error/failure.ts";
-import { createLog, type Log, type LogFields } from "../../src/telemetry/log.ts";
+import type { Log, LogFields } from "../../src/ports/log.ts";
+import { createLog } from "../../src/telemetry/log.ts";
 
 const marker = "hunter2";
 const logFile = new URL("../../src/telemetry/log.ts", import.meta.url).href;

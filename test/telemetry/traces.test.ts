@@ -1,9 +1,9 @@
-import { expect, test } from "vitest";
-import { apiOf } from "../support/api.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Api, apiOf } from "../support/api.ts";
 import { pageText } from "../support/docs.ts";
 import { scrape } from "../support/metrics.ts";
 import { type OtlpSink, type SunkSpan, startOtlpSink } from "../support/otlp-sink.ts";
-import { startServer } from "../support/server-process.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 const rpc = "keywright.v2alpha1.ApiKeysService";
 const traceId = "0af7651916cd43dd8448eb211c80319c";
@@ -17,50 +17,78 @@ const settings = (sink: OtlpSink, more: Record<string, string> = {}) => ({
 /** A separate process, because OpenTelemetry reads its settings from the environment. */
 const startTraced = async (over: "grpc" | "json-http", env: Record<string, string>) => apiOf(await startServer({ env }), over);
 
-test.each(["grpc", "json-http"] as const)(
-  "a verify over %s is a span of its caller's trace and contains those of cache and store",
-  async (over) => {
-    await using sink = await startOtlpSink();
-    await using api = await startTraced(over, settings(sink, { OTEL_SERVICE_NAME: "keys-test" }));
-    const { secret, keyId } = await api.issue({ name: "traced", actor_id: "actor-of-traces" });
+describe("every call is traced", () => {
+  let sink: OtlpSink;
+  let apis: Readonly<Record<"grpc" | "json-http", Api<ServerProcess>>>;
+  beforeAll(async () => {
+    sink = await startOtlpSink();
+    const server = await startServer({ env: settings(sink, { OTEL_SERVICE_NAME: "keys-test" }) });
+    apis = { grpc: apiOf(server, "grpc"), "json-http": apiOf(server, "json-http") };
+  });
+  afterAll(async () => {
+    await apis?.grpc[Symbol.asyncDispose]();
+    await apis?.["json-http"][Symbol.asyncDispose]();
+    await sink?.[Symbol.asyncDispose]();
+  });
+
+  test.each(["grpc", "json-http"] as const)(
+    "a verify over %s is a span of its caller's trace and contains those of cache and store",
+    async (over) => {
+      const api = apis[over];
+      const isVerify = ({ name, parentSpanId, attributes }: SunkSpan, parent: string) =>
+        name === `${rpc}/AdminVerifyApiKey` && parentSpanId === parent && attributes["keywright.protocol"] === over;
+      const { secret, keyId } = await api.issue({ name: "traced", actor_id: "actor-of-traces" });
+      await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
+      await api.verify({ credential: secret });
+
+      const first = await sink.until((span) => isVerify(span, parentId));
+      expect(first).toMatchObject({
+        traceId,
+        kind: 2,
+        isError: false,
+        attributes: {
+          "rpc.method": "AdminVerifyApiKey",
+          "rpc.response.status_code": "OK",
+          "keywright.protocol": over,
+          "keywright.credential": "issued",
+          "keywright.verification": "valid",
+        },
+      });
+      const cache = await sink.until((span) => span.parentSpanId === first.spanId);
+      expect(cache).toMatchObject({ name: "cache read", traceId, attributes: { "keywright.cache.outcome": "miss" } });
+      const store = await sink.until((span) => span.parentSpanId === cache.spanId);
+      expect(store).toMatchObject({ traceId, attributes: { "db.operation.name": "get" } });
+      // The second one has no caller's trace, so it starts its own. It finds the key in the cache.
+      const second = await sink.until((span) => isVerify(span, ""));
+      expect(second.traceId).not.toBe(traceId);
+      const hit = await sink.until((span) => span.parentSpanId === second.spanId);
+      expect(hit.attributes).toEqual({ "keywright.cache.outcome": "hit" });
+
+      expect(sink.resource).toMatchObject({ "service.name": "keys-test", "service.version": expect.any(String) });
+      for (const unwanted of [secret, keyId, "actor-of-traces", api.server.adminToken]) expect(sink.text()).not.toContain(unwanted);
+    },
+  );
+
+  test("docs/operations.md shows the real trace of one verify", async () => {
+    const api = apis["json-http"];
+    const { secret } = await api.issue();
     await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
-    await api.verify({ credential: secret });
+    const root = await sink.until((span) => span.parentSpanId === parentId && span.attributes["keywright.protocol"] === "json-http");
+    expect(pageText("docs/operations.md")).toContain(`\`\`\`\n${treeOf(sink.spans, root).join("\n")}\n\`\`\`\n`);
+  });
 
-    const first = await sink.until((span) => span.name === `${rpc}/AdminVerifyApiKey` && span.parentSpanId === parentId);
-    expect(first).toMatchObject({
-      traceId,
-      kind: 2,
-      isError: false,
-      attributes: {
-        "rpc.method": "AdminVerifyApiKey",
-        "rpc.response.status_code": "OK",
-        "keywright.protocol": over,
-        "keywright.credential": "issued",
-        "keywright.verification": "valid",
-      },
-    });
-    const cache = await sink.until((span) => span.parentSpanId === first.spanId);
-    expect(cache).toMatchObject({ name: "cache read", traceId, attributes: { "keywright.cache.outcome": "miss" } });
-    const store = await sink.until((span) => span.parentSpanId === cache.spanId);
-    expect(store).toMatchObject({ traceId, attributes: { "db.operation.name": "get" } });
-    // The second one has no caller's trace, so it starts its own. It finds the key in the cache.
-    const second = await sink.until((span) => span.name === `${rpc}/AdminVerifyApiKey` && span.parentSpanId === "");
-    expect(second.traceId).not.toBe(traceId);
-    const hit = await sink.until((span) => span.parentSpanId === second.spanId);
-    expect(hit.attributes).toEqual({ "keywright.cache.outcome": "hit" });
-
-    expect(sink.resource).toMatchObject({ "service.name": "keys-test", "service.version": expect.any(String) });
-    for (const unwanted of [secret, keyId, "actor-of-traces", api.server.adminToken]) expect(sink.text()).not.toContain(unwanted);
-  },
-);
-
-test("docs/operations.md shows the real trace of one verify", async () => {
-  await using sink = await startOtlpSink();
-  await using api = await startTraced("json-http", settings(sink));
-  const { secret } = await api.issue();
-  await api.verify({ credential: secret }, { headers: { traceparent: traceparent("01") } });
-  const root = await sink.until((span) => span.parentSpanId === parentId);
-  expect(pageText("docs/operations.md")).toContain(`\`\`\`\n${treeOf(sink.spans, root).join("\n")}\n\`\`\`\n`);
+  test("refused calls are not errors, failed calls are", async () => {
+    const api = apis["json-http"];
+    const { secret } = await api.issue();
+    await api.refused("AdminGetIssuedApiKey", { key_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
+    await api.refused("AdminGetIssuedApiKey", { key_id: "x" }, { token: secret });
+    const [notFound, stranger] = await Promise.all(
+      ["KEY_NOT_FOUND", "UNAUTHENTICATED"].map((reason) => sink.until((span) => span.attributes["error.type"] === reason)),
+    );
+    expect(notFound).toMatchObject({ isError: false, attributes: { "rpc.response.status_code": "NOT_FOUND" } });
+    expect(stranger).toMatchObject({ isError: false, attributes: { "rpc.response.status_code": "UNAUTHENTICATED" } });
+    expect(sink.text()).not.toContain(secret);
+  });
 });
 
 function treeOf(spans: readonly SunkSpan[], root: SunkSpan, indent = ""): string[] {
@@ -68,20 +96,6 @@ function treeOf(spans: readonly SunkSpan[], root: SunkSpan, indent = ""): string
   const parts = spans.filter((span) => span.parentSpanId === root.spanId);
   return [`${indent}${root.name}: ${attributes.join(" ")}`, ...parts.flatMap((part) => treeOf(spans, part, `${indent}  `))];
 }
-
-test("refused calls are not errors, failed calls are", async () => {
-  await using sink = await startOtlpSink();
-  await using api = await startTraced("json-http", settings(sink));
-  const { secret } = await api.issue();
-  await api.refused("AdminGetIssuedApiKey", { key_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
-  await api.refused("AdminGetIssuedApiKey", { key_id: "x" }, { token: secret });
-  const [notFound, stranger] = await Promise.all(
-    ["KEY_NOT_FOUND", "UNAUTHENTICATED"].map((reason) => sink.until((span) => span.attributes["error.type"] === reason)),
-  );
-  expect(notFound).toMatchObject({ isError: false, attributes: { "rpc.response.status_code": "NOT_FOUND" } });
-  expect(stranger).toMatchObject({ isError: false, attributes: { "rpc.response.status_code": "UNAUTHENTICATED" } });
-  expect(sink.text()).not.toContain(secret);
-});
 
 test("sampling follows the caller, then the ratio", async () => {
   await using sink = await startOtlpSink();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
+import type { Log } from "../../ports/log.ts";
 import { readSource } from "./source.ts";
 
 export interface IssuerKeysOptions {
@@ -10,7 +11,7 @@ export interface IssuerKeysOptions {
   readonly jwksUri: string | null;
   readonly allowsPrivateAddresses: boolean;
   readonly monotonicMs: () => number;
-  readonly log: { warn(fields: Readonly<Record<string, unknown>>, message: string): void };
+  readonly log: Pick<Log, "warn">;
 }
 
 const limits = { timeoutMs: 3000, maxBytes: 262_144 };

@@ -1,4 +1,5 @@
 import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts";
+import type { Log } from "../../ports/log.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
 import { canChange, isRemote, readSource } from "./source.ts";
@@ -11,9 +12,11 @@ export interface TokenKeysOptions {
   readonly allowsPrivateAddresses: boolean;
   /** From 0 to 1. */
   readonly random: () => number;
-  readonly log: Record<"info" | "warn", (fields: Readonly<Record<string, unknown>>, message: string) => void>;
+  readonly log: Pick<Log, "info" | "warn">;
 }
 
+/** Maximum deviation, as a share of `refreshMs`. */
+const jitter = 0.1;
 const limits = { timeoutMs: 5000, maxBytes: 262_144 };
 
 /**
@@ -59,7 +62,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
   let isClosed = false;
   const schedule = () => {
     if (isClosed) return;
-    timer = setTimeout(() => void refresh().finally(schedule), refreshMs * (0.9 + 0.2 * random()));
+    timer = setTimeout(() => void refresh().finally(schedule), refreshMs * (1 + jitter * (2 * random() - 1)));
     timer.unref();
   };
   if (uris.some(canChange)) schedule();

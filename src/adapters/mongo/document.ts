@@ -1,6 +1,7 @@
 import type { AuditEvent } from "../../core/audit.ts";
 import type { JsonObject, KeyKind, KeyRecord, Revocation, Visibility } from "../../core/key.ts";
 import { termsOf } from "../../core/key-terms.ts";
+import { hourMs } from "../../core/time-units.ts";
 
 /**
  * A key as MongoDB stores it. Times are epoch milliseconds.
@@ -92,7 +93,7 @@ export interface AuditEventDocument extends Omit<AuditEvent, "eventId" | "timeMs
 }
 
 export function hourOf(timeMs: number): number {
-  return Math.floor(timeMs / 3_600_000);
+  return Math.floor(timeMs / hourMs);
 }
 
 export function documentId(tenant: string, keyId: string): string {

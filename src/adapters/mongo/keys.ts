@@ -29,7 +29,7 @@ export interface Keys {
 export interface Deletion {
   readonly kind: KeyKind;
   readonly keyId: string;
-  /** Only if the key has it. Undefined: whatever it has. */
+  /** The required revision of the key. Undefined: any. */
   readonly revision: number | undefined;
 }
 
@@ -151,7 +151,7 @@ async function replaceKey(
   return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
 }
 
-/** Leaves a tombstone. Returns what it replaced, or null if there is no such key. */
+/** Leaves a tombstone. Returns the replaced key, or null if no key is found. */
 async function buryKey(
   keys: Collections["keys"],
   tenant: string,

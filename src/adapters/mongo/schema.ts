@@ -1,12 +1,13 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
+import { dayMs, secondMs } from "../../core/time-units.ts";
 import { markLifeMs } from "../../ports/key-store.ts";
 import type { ClaimDocument } from "./claims.ts";
 import type { AuditEventDocument, KeyCountDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 import { addFilterFields } from "./filter-fields.ts";
 
 /** How long the revision of a deleted key is kept: longer than any cache keeps a record. */
-const tombstoneLifeSeconds = 7 * 24 * 60 * 60;
-const markLifeSeconds = markLifeMs / 1000;
+const tombstoneLifeSeconds = (7 * dayMs) / secondMs;
+const markLifeSeconds = markLifeMs / secondMs;
 
 /**
  * Lists go by `_id`, so each index holds the fields of its filter, then `_id`, then `expireTimeMs`, so that the index alone shows the
@@ -77,7 +78,7 @@ export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<vo
   await addFilterFields(db);
   await ensureIndexes(db, "request_marks", markIndexes);
   await ensureIndexes(db, "claims", claimIndexes);
-  const expireAfterSeconds = Math.ceil(auditRetentionMs / 1000);
+  const expireAfterSeconds = Math.ceil(auditRetentionMs / secondMs);
   await setExpiry(db, "audit_events", "events_by_time", expireAfterSeconds);
   await ensureIndexes(
     db,

@@ -1,6 +1,7 @@
+import type { Log } from "../../ports/log.ts";
 import { concernsOneCommand, describeError } from "./failures.ts";
 import { type Link, type LinkOptions, openLink } from "./link.ts";
-import { keepLink, type LinkEvents, type RedisLog } from "./link-keeper.ts";
+import { keepLink, type LinkEvents } from "./link-keeper.ts";
 import { createNames } from "./names.ts";
 import { withTimeout } from "./timeout.ts";
 import { createTopology } from "./topology.ts";
@@ -24,7 +25,7 @@ export interface RedisOptions {
   readonly tlsCa?: string | Buffer;
   readonly clock?: () => number;
   readonly random?: () => number;
-  readonly log?: RedisLog;
+  readonly log?: Pick<Log, "info" | "warn">;
 }
 
 /**
@@ -84,7 +85,7 @@ export function startCircuit(options: RedisOptions): Circuit {
 }
 
 /** Logs that Redis refused a command, each reason once a minute. */
-function createComplaints(clock: () => number, log: RedisLog | undefined): (error: unknown) => void {
+function createComplaints(clock: () => number, log: Pick<Log, "info" | "warn"> | undefined): (error: unknown) => void {
   const loggedMs = new Map<string, number>();
   return (error) => {
     const reason = describeError(error);

@@ -1,11 +1,6 @@
+import type { Log } from "../../ports/log.ts";
 import { describeError } from "./failures.ts";
 import type { Link } from "./link.ts";
-
-/** Receives log lines when the connection to Redis opens or closes, or when Redis refuses a command. */
-export interface RedisLog {
-  info(fields: Readonly<Record<string, unknown>>, message: string): void;
-  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
-}
 
 export interface LinkEvents {
   onUp(): void;
@@ -19,7 +14,7 @@ export interface LinkKeeperOptions {
   /** Called after each attempt to open a link that ended after `close`. */
   readonly onLateEnd: () => void;
   readonly random: () => number;
-  readonly log: RedisLog | undefined;
+  readonly log: Pick<Log, "info" | "warn"> | undefined;
 }
 
 /** Keeps one link: if it is lost, opens another in the background. */
@@ -33,7 +28,8 @@ export interface LinkKeeper {
   close(): void;
 }
 
-const retryMs = { first: 250, most: 1000 };
+/** `jitter` is the share by which a pause may be longer or shorter, so that processes do not all return at once. */
+const retryMs = { first: 250, most: 1000, jitter: 0.25 };
 /** A link that lasts this long resets the back-off. */
 const steadyMs = 2000;
 
@@ -71,7 +67,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
 
   const tryAgain = () => {
     if (closed) return;
-    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (0.75 + 0.5 * random());
+    const delayMs = Math.min(retryMs.first * 2 ** failures, retryMs.most) * (1 + retryMs.jitter * (2 * random() - 1));
     failures += 1;
     retry = setTimeout(() => void connect(), delayMs);
   };

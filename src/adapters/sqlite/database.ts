@@ -4,6 +4,9 @@ import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../../error/failure.ts";
 import { migrate } from "./schema.ts";
 
+/** File mode: only the owner may read and write. */
+const ownerOnly = 0o600;
+
 // Primary result codes, https://www.sqlite.org/rescode.html
 const SQLITE_BUSY = 5;
 const SQLITE_TOOBIG = 18;
@@ -25,8 +28,8 @@ export function openDatabase(path: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     // SQLite gives the files beside the database (-wal) the same mode.
-    closeSync(openSync(file, "a", 0o600));
-    chmodSync(file, 0o600);
+    closeSync(openSync(file, "a", ownerOnly));
+    chmodSync(file, ownerOnly);
     database = new DatabaseSync(file);
     database.exec(
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -32768",

@@ -20,7 +20,7 @@ export interface SqliteKeyStoreOptions {
   readonly auditRetentionMs?: number | undefined;
   /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
-  /** What differs for a tenant. */
+  /** Limits of single tenants. */
   readonly tenantLimits?: AllTenantLimits | undefined;
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
+import { dayMs, hourMs } from "../../core/time-units.ts";
 import type { Clock } from "../../ports/clock.ts";
 
-const dayMs = 86_400_000;
 /** How far the clock may run ahead of the stored time. A restart can lose this much. */
-const storeEveryMs = 3_600_000;
+const storeEveryMs = hourMs;
 /** Older than any store. A clock before this was never set. */
 const earliestMs = Date.UTC(2025, 0, 1);
 const storedName = "retention_time_ms";

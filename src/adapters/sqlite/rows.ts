@@ -2,17 +2,18 @@ import type { DatabaseSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
+import { prepareTerms } from "./terms.ts";
 import type { Tombstones } from "./tombstones.ts";
 
 /** Records as rows of the table of keys. Call `add` and `replace` in a transaction. */
 export interface Rows {
   get(tenant: string, keyId: string): KeyRecord | null;
-  /** The key with this id, unless it was deleted since it began with this revision. */
+  /** Returns the key with this id, unless it was deleted after it began with this revision. */
   keyOf(tenant: string, keyId: string, firstRevision: number): KeyRecord | null;
   isUsed(tenant: string, keyId: string): boolean;
   /** Returns the record as it was stored, or null if its id is used. */
   add(tenant: string, given: KeyRecord, batchMark?: string | null): KeyRecord | null;
-  /** Returns false if there is no record of the revision before. */
+  /** Returns false if there is no record of the previous revision. */
   replace(tenant: string, record: KeyRecord): boolean;
   /** The outcome for an insert whose key id is used. */
   usedBy(tenant: string, keyId: string, batchMark: string | null | undefined): InsertOutcome;
@@ -20,6 +21,8 @@ export interface Rows {
 
 export function prepareRows(database: DatabaseSync, tombstones: Tombstones): Rows {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey } = prepareStatements(database);
+
+  const addTerms = prepareTerms(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
     const row = selectKey.get(tenant, keyId);
@@ -38,6 +41,7 @@ export function prepareRows(database: DatabaseSync, tombstones: Tombstones): Row
       const revision = Math.max(given.revision, revisionAbove);
       const record = { ...given, revision, firstRevision: revision };
       if (insertKey.run(...recordValues(record), tenant, revision, batchMark).changes === 0) return null;
+      addTerms(tenant, record);
       if (revisionAbove > 0) tombstones.remove(tenant, record.keyId);
       return record;
     },

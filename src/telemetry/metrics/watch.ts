@@ -1,10 +1,10 @@
 import type { CacheTrust } from "../../cache/trust.ts";
 import type { Tokens } from "../../core/token/tokens.ts";
+import type { Log } from "../../ports/log.ts";
 import type { SharedCache } from "../../ports/shared-cache.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import type { RefusalRecorder } from "../../service/refusal-recorder.ts";
 import type { UsageRecorder } from "../../service/usage-recorder.ts";
-import type { Log } from "../log.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Values that are only read at a scrape. */

@@ -10,7 +10,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import type { TraceContext } from "../../call/trace-context.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../../ports/log.ts";
 import type { TraceSettings } from "./settings.ts";
 
 export interface ExportOptions {

@@ -1,4 +1,4 @@
-import type { Log } from "../log.ts";
+import type { Log } from "../../ports/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { traceSettings } from "./settings.ts";
 import type { Traces } from "./traces.ts";

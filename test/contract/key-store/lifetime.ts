@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { tokenSaltBytes } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { auditEvent, type StoreWithEvents } from "../../support/with-events.ts";
@@ -67,17 +67,12 @@ export function describeLifetime(context: KeyStoreContext): void {
     expect(await (await reopen()).list("t", { kind: "issued", nowMs: 0, limit: 100 })).toHaveLength(20);
   });
 
-  describe("after close", () => {
-    test.each(Object.entries(calls))("%s rejects with STORE_UNAVAILABLE", async (_name, call) => {
-      const { store } = await context.openAnother();
-      await store.close();
-      await expect(call(store)).rejects.toMatchObject({ name: "Failure", reason: "STORE_UNAVAILABLE" });
-    });
-
-    test("close resolves a second time", async () => {
-      const { store } = await context.openAnother();
-      await store.close();
-      await expect(store.close()).resolves.toBeUndefined();
-    });
+  test("after close every operation rejects with STORE_UNAVAILABLE, and close resolves a second time", async () => {
+    const { store } = await context.openAnother();
+    await store.close();
+    for (const [name, call] of Object.entries(calls)) {
+      await expect(call(store), name).rejects.toMatchObject({ name: "Failure", reason: "STORE_UNAVAILABLE" });
+    }
+    await expect(store.close()).resolves.toBeUndefined();
   });
 }

@@ -7,11 +7,11 @@ import { readState } from "../../../tools/import/state.ts";
 import { selfSigned } from "../../support/certificates.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
-import { estateOf, startTool, type Tool, untilImported } from "./tool.ts";
+import { estateOf, startTool, type Tool } from "./tool.ts";
 
 const secret = "KEYWRIGHT_SECRET";
 const env = { [secret]: "one secret for all servers of this test" };
-const keyCount = 30_000;
+const keyCount = 12_000;
 
 /** Every raw key contains the word sesame, which must not appear in any output. */
 const rawKey = (index: number) => `sesame_${String(index).padStart(32, "0")}`;
@@ -46,6 +46,15 @@ function importFile(name: string, text: string, { url, adminToken }: ServerProce
   const path = join(folder.path, name);
   writeFileSync(path, text);
   return startTool([path, "--url", url, ...args], { KEYWRIGHT_ADMIN_TOKEN: adminToken });
+}
+
+/** The tool's own state shows its progress at once. The server would have to list its keys, and the import would be over by then. */
+function settledRows(name: string): number {
+  return readState(join(folder.path, `${name}.import-state.json`))?.done.rows ?? 0;
+}
+
+async function untilSettled(name: string, rows: number): Promise<void> {
+  while (settledRows(name) < rows) await sleep(2);
 }
 
 function failuresOf(path: string): string[] {
@@ -117,45 +126,40 @@ describe("npm run import", { timeout: 120_000 }, () => {
     using data = temporaryFolder();
     let torn = await startServer({ env, dataDir: data.path });
     const start = () => importFile(names.torn, text, torn, "--in-flight", "3");
-    // The tool's own state shows its progress at once. The server would have to list its keys, and the import would be over by then.
-    const stateFile = join(folder.path, `${names.torn}.import-state.json`);
-    const settledRows = () => readState(stateFile)?.done.rows ?? 0;
-    const untilSettled = async (rows: number) => {
-      while (settledRows() < rows) await sleep(2);
-    };
     const first = start();
-    await untilSettled(1000);
+    await untilSettled(names.torn, 1000);
     await torn.kill();
     torn = await startServer({ env: { ...env, KEYWRIGHT_PORT: String(torn.port) }, dataDir: data.path });
-    await untilSettled(settledRows() + 1000);
+    await untilSettled(names.torn, settledRows(names.torn) + 1000);
     first.child.kill("SIGKILL");
     expect(await finished(first)).toBe(-1);
     expect(first.output()).toContain("retrying: ");
     const second = start();
-    await untilSettled(settledRows() + 1000);
+    await untilSettled(names.torn, settledRows(names.torn) + 1000);
     second.child.kill("SIGKILL");
     expect(await finished(second)).toBe(-1);
     expect((await estateOf(torn)).length).toBeLessThan(keyCount);
 
     const last = start();
     expect(await finished(last)).toBe(0);
-    expect(last.output()).toMatch(/30,000 keys imported, 0 failed/);
+    expect(last.output()).toMatch(/12,000 keys imported, 0 failed/);
     expect(await estateOf(torn)).toEqual(expected);
     expect(existsSync(join(folder.path, `${names.torn}.failures.ndjson`))).toBe(false);
     await torn.stop();
   });
 
   test("SIGINT lets batches in progress finish and reports how to resume", async () => {
-    const tool = importFile("input-int.csv", csv(100_000, 130_000), server);
+    const count = 12_000;
     const before = (await estateOf(server)).length;
-    await untilImported(server, before + 1000);
+    const tool = importFile("input-int.csv", csv(100_000, 100_000 + count), server);
+    await untilSettled("input-int.csv", 1000);
     tool.child.kill("SIGINT");
     expect(await finished(tool)).toBe(130);
     const [, line] = /interrupted\nto resume from line (\d+), run the same command again/.exec(tool.output()) ?? [];
     expect((await estateOf(server)).length).toBe(before + Number(line) - 2);
-    const again = importFile("input-int.csv", csv(100_000, 130_000), server);
+    const again = importFile("input-int.csv", csv(100_000, 100_000 + count), server);
     expect(await finished(again)).toBe(0);
-    expect((await estateOf(server)).length).toBe(before + 30_000);
+    expect((await estateOf(server)).length).toBe(before + count);
   });
 
   test("stops when the quota is exhausted, and continues once there is room", async () => {

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { ServerProcess } from "../../support/server-process.ts";
 
@@ -37,14 +36,6 @@ export async function estateOf(server: ServerProcess, limit = Number.POSITIVE_IN
     if (pageToken === "") break;
   }
   return keys;
-}
-
-/** Polling uses time of the server that imports. */
-const pollMs = 50;
-
-/** Resolves once there are this many keys. */
-export async function untilImported(server: ServerProcess, count: number): Promise<void> {
-  while ((await estateOf(server, count)).length < count) await sleep(pollMs);
 }
 
 async function get({ url, adminToken }: ServerProcess, path: string): Promise<JsonObject> {

@@ -1,12 +1,12 @@
-import type { CertificateOf } from "./call/client-certificate.ts";
-import type { AdminIssuer, Config, Secrets } from "./config/config.ts";
-import { ConfigError } from "./config/problems.ts";
-import type { Clock } from "./ports/clock.ts";
-import type { IssuerKeys } from "./ports/issuer-keys.ts";
-import type { Callers } from "./rpc/admission/authenticate.ts";
-import { createCertificateCallers } from "./rpc/admission/certificate-callers.ts";
-import { createJwtCallers } from "./rpc/admission/jwt-callers.ts";
-import { createAccessOf, rolesProblems } from "./rpc/admission/permissions.ts";
+import type { CertificateOf } from "../call/client-certificate.ts";
+import type { AdminIssuer, Config, Secrets } from "../config/config.ts";
+import { ConfigError } from "../config/problems.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { IssuerKeys } from "../ports/issuer-keys.ts";
+import type { Callers } from "../rpc/admission/authenticate.ts";
+import { createCertificateCallers } from "../rpc/admission/certificate-callers.ts";
+import { createJwtCallers } from "../rpc/admission/jwt-callers.ts";
+import { createAccessOf, rolesProblems } from "../rpc/admission/permissions.ts";
 
 /** The settings that define who may call. */
 export type CallersConfig = Pick<Config, "roles" | "adminIssuers" | "adminCertificates"> & Pick<Secrets, "adminTokens">;

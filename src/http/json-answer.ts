@@ -1,13 +1,11 @@
 import type { ServerResponse } from "node:http";
-import { createRegistry, type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
+import { createRegistry, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { errorTable } from "../error/table.ts";
-import type { AnswerQueue } from "../http/answer-queue.ts";
-import type { HttpRequest, HttpResponse } from "../http/message.ts";
-import { writeJson } from "../protojson/write.ts";
-import type { Route } from "./route.ts";
+import type { AnswerQueue } from "./answer-queue.ts";
+import type { HttpRequest, HttpResponse } from "./message.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
@@ -22,12 +20,6 @@ export interface EncodedAnswer {
   readonly text: string;
 }
 
-/** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON form. */
-export function encodeAnswer(route: Route, message: Message): EncodedAnswer {
-  const { status, location } = route.success;
-  return { status, location: location?.(message), text: status === 204 ? "" : responseText(route, message) };
-}
-
 export function sendAnswer(
   request: HttpRequest,
   response: HttpResponse,
@@ -38,17 +30,6 @@ export function sendAnswer(
   const allHeaders = location === undefined ? headers : { ...headers, location };
   if (status === 204) sendNothing(response, allHeaders);
   else sendJson(request, response, { status, text, headers: allHeaders }, answers);
-}
-
-function responseText(route: Route, message: Message): string {
-  const schema = route.method.output;
-  if (route.responseBody === undefined) return writeJson(schema, message);
-  const { name, fieldKind } = route.responseBody;
-  const member = (toJson(schema, message, { useProtoFieldName: true }) as JsonObject)[name];
-  if (member !== undefined) return JSON.stringify(member);
-  // An unset field is an empty message, or the field's default.
-  const defaults = toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject;
-  return fieldKind === "message" ? "{}" : JSON.stringify(defaults[name] ?? null);
 }
 
 /** The JSON of a failure: google.rpc.Status, with the `error` object of AIP-193 beside its members. */

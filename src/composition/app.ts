@@ -1,28 +1,36 @@
-import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
-import { openConfiguredTokenKeys } from "./adapters/open.ts";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
+import { openConfiguredTokenKeys } from "../adapters/open.ts";
+import type { Config, MetricsConfig, Secrets } from "../config/config.ts";
+import { createBodyBudget } from "../http/body-budget.ts";
+import type { Log } from "../ports/log.ts";
+import { services } from "../rpc/methods.ts";
+import { createAppConnections } from "../server/app-connections.ts";
+import { closeAll } from "../server/closing.ts";
+import { authorityOf, createListener } from "../server/listener.ts";
+import { createServerServices } from "../server/services.ts";
+import type { Registry } from "../telemetry/metrics/registry.ts";
+import { watch } from "../telemetry/metrics/watch.ts";
+import { createAdmission, openCallers } from "./admission.ts";
 import type { CallersConfig } from "./callers.ts";
-import { createAdmission, openCallers } from "./composition/admission.ts";
-import { createAppGateways } from "./composition/gateways.ts";
-import { type Given, ownParts, type Parts } from "./composition/given.ts";
-import { createAppMethods } from "./composition/methods.ts";
-import { openObservation } from "./composition/observation.ts";
-import { createProtocols } from "./composition/protocols.ts";
-import { openStorage } from "./composition/storage.ts";
-import { startUpkeep } from "./composition/upkeep.ts";
-import type { Config, MetricsConfig, Secrets } from "./config/config.ts";
-import { createBodyBudget } from "./http/body-budget.ts";
-import { services } from "./rpc/methods.ts";
-import { createAppConnections } from "./server/app-connections.ts";
-import { closeAll } from "./server/closing.ts";
-import { authorityOf, createListener } from "./server/listener.ts";
-import { createServerServices } from "./server/services.ts";
-import type { Log } from "./telemetry/log.ts";
-import type { Registry } from "./telemetry/metrics/registry.ts";
-import { watch } from "./telemetry/metrics/watch.ts";
+
+import { createOriginOf } from "./credential-origin.ts";
+import { createAppGateways } from "./gateways.ts";
+import { type Given, ownParts, type Parts } from "./given.ts";
+import { createAppMethods } from "./methods.ts";
+import { openObservation } from "./observation.ts";
+import { createProtocols } from "./protocols.ts";
+import { openStorage } from "./storage.ts";
+
 import { openTls, watchTls } from "./tls.ts";
+import { startUpkeep } from "./upkeep.ts";
+
+/** Share of the memory for bodies that is available to callers without a valid token. */
+const anonymousShare = 1 / 8;
+/** Half of the threads that Node has for all such work. */
+const maxInflations = 2;
 
 export interface App {
-  /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
+  /** Starts to serve. Metrics are served at `metricsAddress`, or not if it is null. */
   listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
   /** Null if metrics are off. */
   readonly metrics: Pick<Registry, "snapshot"> | null;
@@ -59,13 +67,13 @@ async function compose(given: Given): Promise<App> {
     tenants: { directory },
   } = storage;
   const methods = createAppMethods(given, storage, tokenKeys, telemetry);
-  const { tokens, usage } = methods;
+  const { tokens, usage, warmUp } = methods;
 
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
   const { admit, refusals } = admission;
   const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
-  const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes / 8, maxInflations: 2 });
+  const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes * anonymousShare, maxInflations });
   const server = createServerServices({
     ping: () => storage.store.ping(),
     services,
@@ -76,7 +84,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const served = { methods: methods.methods, admit, bodies, server, gateways };
+  const served = { methods: methods.methods, admit, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
   const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,
@@ -90,7 +98,7 @@ async function compose(given: Given): Promise<App> {
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
 
-  await startUpkeep({ log, closing, usage, refusals, trust, directory });
+  await startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp });
   closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

@@ -1,0 +1,107 @@
+/**
+ * `node bench/tenants.ts [rounds] [slice in ms]` measures cached verifications in an installation with 1000 tenants, each with a host, a
+ * key prefix and a key, and in one without tenants. Both run at once and are loaded in turns, in short slices. Prints medians, and the
+ * ratio of throughput and of server CPU.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type Child, cpuMicroseconds, startChild } from "./child.ts";
+import { http1Load } from "./http1-load.ts";
+import { http1Request } from "./http1-request.ts";
+import type { Load } from "./load.ts";
+import { median } from "./median.ts";
+
+const rounds = Number(process.argv[2] ?? 15);
+const sliceMs = Number(process.argv[3] ?? 400);
+const tenantCount = 1000;
+const connections = 32;
+const warmUpRequests = 15_000;
+const token = "bench-token-of-thirty-two-characters";
+const admin = "/v2alpha1/admin";
+
+interface Contender {
+  readonly name: string;
+  readonly child: Child;
+  readonly load: Load;
+  readonly perSecond: number[];
+  readonly cpuMicroseconds: number[];
+}
+
+const dataDir = await mkdtemp(join(tmpdir(), "keywright-bench-tenants-"));
+const children: Child[] = [];
+try {
+  const [one, many] = [await start("one"), await start("many")];
+  const tenants = await Promise.all(Array.from({ length: tenantCount }, (_, index) => addTenant(many, index)));
+  const keys: Buffer[] = [];
+  for (let index = 0; index < tenantCount; index += 1) keys.push(await verifyOf(one, {}));
+  const pairs = [
+    [await contender("one tenant, one key", one, keys.slice(0, 1)), await contender("1000 tenants, one key", many, tenants.slice(0, 1))],
+    [await contender("one tenant, 1000 keys", one, keys), await contender("1000 tenants, a key each", many, tenants)],
+  ] as const;
+  const all = pairs.flat();
+  await warmUp(all.map(({ load }) => load));
+  for (let round = 0; round < rounds; round += 1) for (const each of all) await measureSlice(each);
+  for (const { load } of all) load.close();
+  for (const pair of pairs) print(...pair);
+} finally {
+  await Promise.all(children.map((child) => child.stop()));
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function start(name: string): Promise<Child> {
+  const env = { KEYWRIGHT_PORT: "0", KEYWRIGHT_DATA_DIR: join(dataDir, name), KEYWRIGHT_ADMIN_TOKEN: token };
+  const child = await startChild(resolve(import.meta.dirname, "../src/main.ts"), [], env);
+  children.push(child);
+  return child;
+}
+
+/** Returns the request that verifies the tenant's key. */
+async function addTenant(child: Child, index: number): Promise<Buffer> {
+  const tenant = `tenant-${index}`;
+  await post(child, `${admin}/tenants?tenant_id=${tenant}`, { hosts: [`${tenant}.example`], key_prefix: `t${index}` }, {});
+  return verifyOf(child, { "keywright-tenant": tenant });
+}
+
+async function verifyOf(child: Child, headers: Readonly<Record<string, string>>): Promise<Buffer> {
+  const request = { name: "bench", actor_id: "user_2f6b8c1a", scopes: ["orders:read", "orders:write"] };
+  const { secret } = (await post(child, `${admin}/issuedApiKeys`, request, headers)) as { secret: string };
+  return http1Request(`${admin}/apiKeys:verify`, token, { credential: secret }, headers);
+}
+
+async function post({ port }: Child, path: string, body: object, headers: Readonly<Record<string, string>>): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
+async function contender(name: string, child: Child, requests: readonly Buffer[]): Promise<Contender> {
+  return { name, child, load: await http1Load(child.port, requests, 200, connections), perSecond: [], cpuMicroseconds: [] };
+}
+
+async function warmUp(loads: readonly Load[]): Promise<void> {
+  const requests = loads.map(() => 0);
+  while (Math.min(...requests) < warmUpRequests) {
+    for (const [index, load] of loads.entries()) requests[index] = (requests[index] ?? 0) + (await load.run(sliceMs));
+  }
+}
+
+async function measureSlice({ child, load, perSecond, cpuMicroseconds: cpu }: Contender): Promise<void> {
+  const cpuBefore = cpuMicroseconds(child.pid);
+  const begunMs = performance.now();
+  const requests = await load.run(sliceMs);
+  perSecond.push((requests / (performance.now() - begunMs)) * 1000);
+  cpu.push((cpuMicroseconds(child.pid) - cpuBefore) / requests);
+}
+
+function print(one: Contender, many: Contender): void {
+  for (const { name, perSecond, cpuMicroseconds: cpu } of [one, many]) {
+    console.info(`${name.padEnd(26)}${median(perSecond).toFixed(0).padStart(8)} a second${median(cpu).toFixed(1).padStart(8)} us CPU`);
+  }
+  const [throughput, cpu] = [median(many.perSecond) / median(one.perSecond), median(many.cpuMicroseconds) / median(one.cpuMicroseconds)];
+  console.info(`${"".padEnd(26)}ratio: throughput ${throughput.toFixed(3)}, CPU ${cpu.toFixed(3)}`);
+}

@@ -1,0 +1,38 @@
+import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { IssueApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import type { Call } from "../../src/call/call.ts";
+import { validate } from "../../src/rpc/interceptors/validate.ts";
+import { createValidation } from "../../src/validation/violations.ts";
+
+const surelyValid = create(VerifyApiKeyRequestSchema, { credential: "abc" });
+const invalid = create(VerifyApiKeyRequestSchema, { credential: "abc", cost: -1 });
+
+test("a message that is certainly valid needs no validator; any other waits for it once", async () => {
+  const { prepare, violationsOf } = createValidation();
+  expect(prepare(VerifyApiKeyRequestSchema, surelyValid)).toBeUndefined();
+  expect(violationsOf(VerifyApiKeyRequestSchema, surelyValid)).toEqual([]);
+  expect(() => violationsOf(VerifyApiKeyRequestSchema, invalid)).toThrow("was not prepared");
+
+  await prepare(VerifyApiKeyRequestSchema, invalid);
+  expect(violationsOf(VerifyApiKeyRequestSchema, invalid)).toMatchObject([{ field: "cost" }]);
+  expect(prepare(IssueApiKeyRequestSchema, create(IssueApiKeyRequestSchema))).toBeUndefined();
+});
+
+test("the interceptor refuses the first invalid call like later ones, and warming up changes nothing", async () => {
+  const handlerOf = (validation: ReturnType<typeof createValidation>) => {
+    const handler = validate(validation)((request) => request);
+    return async (schema: DescMessage, message: Message) => handler(message, { method: { input: schema } } as Call);
+  };
+  const cold = createValidation();
+  const warm = createValidation();
+  await warm.warmUp([VerifyApiKeyRequestSchema, IssueApiKeyRequestSchema]);
+  for (const handle of [handlerOf(cold), handlerOf(cold), handlerOf(warm)]) {
+    await expect(handle(VerifyApiKeyRequestSchema, invalid)).rejects.toMatchObject({
+      reason: "INVALID_REQUEST",
+      violations: [{ field: "cost" }],
+    });
+    expect(await handle(VerifyApiKeyRequestSchema, surelyValid)).toBe(surelyValid);
+  }
+});
