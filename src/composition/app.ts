@@ -12,12 +12,15 @@ import type { Registry } from "../telemetry/metrics/registry.ts";
 import { watch } from "../telemetry/metrics/watch.ts";
 import { createAdmission, openCallers } from "./admission.ts";
 import type { CallersConfig } from "./callers.ts";
+
+import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
 import { createAppMethods } from "./methods.ts";
 import { openObservation } from "./observation.ts";
 import { createProtocols } from "./protocols.ts";
 import { openStorage } from "./storage.ts";
+
 import { openTls, watchTls } from "./tls.ts";
 import { startUpkeep } from "./upkeep.ts";
 
@@ -81,7 +84,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const served = { methods: methods.methods, admit, bodies, server, gateways };
+  const served = { methods: methods.methods, admit, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
   const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,
