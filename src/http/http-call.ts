@@ -69,7 +69,7 @@ export class HttpCall implements Call {
   }
 
   /**
-   * After this, a closed connection no longer aborts the call. Node does not tell the two apart: it also "finishes" a stream that was
+   * After this, a closed connection no longer aborts the call. Node does not distinguish the two: it also "finishes" a stream that was
    * reset.
    */
   setAnswered(): void {
