@@ -109,7 +109,8 @@ export interface NewKey {
  * deleting a key makes room for another; a rotation needs no room. A chain of rotations counts once, even while its older keys are within
  * their grace period; if the newest is revoked, one of these counts instead. A disabled key counts, so that enabling it needs no room.
  *
- * The record of a tenant has claims: hosts and prefixes (core's `claimsOf`). No two records ever have a claim in common, even under concurrent calls.
+ * The record of a tenant has claims: hosts and prefixes (core's `claimsOf`). No two records ever have a claim in common, even under
+ * concurrent calls.
  *
  * Records are plain data. Neither the caller nor the store changes them after a call.
  *
@@ -173,8 +174,8 @@ export interface KeyStore {
 
   /**
    * Deletes a key of that kind permanently and leaves a tombstone, so that a later insert of the same id starts at a higher revision.
-   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has it is
-   * found.
+   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has
+   * it is found.
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 

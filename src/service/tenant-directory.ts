@@ -93,7 +93,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   return {
     current(tenantId) {
       if (tenantId === defaultTenant && !index.has(defaultTenant)) return unchangedDefault;
-      // Another text could name the record of a tenant and not be its id.
+      // Another text could name the record of a tenant without being its id.
       if (!isTenantId(tenantId)) return null;
       const recordId = tenantRecordId(tenantId);
       const entry = cache.peek(defaultTenant, recordId);
