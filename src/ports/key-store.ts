@@ -174,8 +174,8 @@ export interface KeyStore {
 
   /**
    * Deletes a key of that kind permanently and leaves a tombstone, so that a later insert of the same id starts at a higher revision.
-   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has it is
-   * found.
+   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has
+   * it is found.
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 

@@ -138,7 +138,7 @@ function updateOfUse(tenant: string, { keyId, lastUsedTimeMs }: LastUse) {
   };
 }
 
-/** Returns what the record replaced, or null if there is no record of the revision before. */
+/** Returns what the record replaced, or null if there is no record of the previous revision. */
 async function replaceKey(
   keys: Collections["keys"],
   tenant: string,
