@@ -20,7 +20,10 @@ export interface UpkeepParts {
   readonly warmUp: () => Promise<void>;
 }
 
-/** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, refreshing the tenants, and warming up. */
+/**
+ * Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, refreshing the tenants, and
+ * warming up.
+ */
 export async function startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp }: UpkeepParts): Promise<void> {
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);

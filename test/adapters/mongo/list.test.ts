@@ -68,7 +68,7 @@ await describeOnMongo("list", {}, (mongo) => {
     );
   });
 
-  test("a key of a version without lineages is the first of its own, and keeps the place of its chain", async () => {
+  test("a key from a version without lineages starts its own lineage, and holds the place of its chain", async () => {
     const open = async (maxKeys: number | null) =>
       withEvents(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000, maxKeys }));
     const before = await open(null);

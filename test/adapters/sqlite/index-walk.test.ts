@@ -25,7 +25,7 @@ test.each(shapes)("a walk by $index, part $part, revoked $isRevoked: seeks in an
   for (const detail of details) expect(detail).toMatch(/^SEARCH (keys|key_terms) USING ((COVERING )?INDEX|PRIMARY KEY)/);
 });
 
-test("a key of a version without lineages is the first of its own, and keeps the place of its chain", async () => {
+test("a key from a version without lineages starts its own lineage, and holds the place of its chain", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "keys.db");
   const old = new DatabaseSync(path);
