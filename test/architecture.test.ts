@@ -31,7 +31,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/workers": ["src/composition/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry", "src/ports/log.ts"],
   "src/composition": ["src", "gen"],
   "src/main.ts": ["src/composition/app.ts", "src/composition/reload.ts", "src/workers", "src/config", "src/telemetry", "src/ports/log.ts"],
-  "tools/openapi": ["src/rpc/method-table.ts", "src/rpc/methods.ts", "src/transcode", "src/http/json-answer.ts", "src/error", "gen/google"],
+  "tools/openapi": [
+    "src/core/credential-shape.ts",
+    "src/rpc/method-table.ts",
+    "src/rpc/methods.ts",
+    "src/transcode",
+    "src/http/json-answer.ts",
+    "src/error",
+    "gen/google",
+  ],
   "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
 };
 

@@ -19,7 +19,7 @@ let url: string;
 let text = "";
 let readCount = 0;
 
-/** A configuration with a token, an issuer whose subject `ann` has the roles, and what a role of the configuration may do. */
+/** A configuration with a token, an issuer whose subject `ann` has the roles, and the methods of a configured role. */
 function configText({ roles = ["custom"], methods = ["AdminListAuditEvents"], bearer = kept, issuers = true }): string {
   const rule = `{ when: [{ claim: sub, equals: ann }], roles: [${roles}] }`;
   const issuer = `{ name: corp, issuer: "${provider.issuer}", audience: "${audience}", algorithms: [ES256], rules: [${rule}] }`;
@@ -71,7 +71,7 @@ function jwt(sub = "ann"): Promise<string> {
   return provider.sign({ iss: provider.issuer, aud: audience, sub, iat: nowS, exp: nowS + 300 });
 }
 
-test("a reload changes what callers may do who were let in before", async () => {
+test("a reload changes the permissions of callers that were admitted before", async () => {
   const ann = await jwt();
   expect([await statusOf(ann), await statusOf(ann, "issuedApiKeys"), await statusOf(kept)]).toEqual([200, 403, 200]);
   reload({ methods: ["AdminListIssuedApiKeys"] });
@@ -90,8 +90,8 @@ test.each([
   ["is not YAML", () => "{", /line 1/],
   ["has an unknown role", () => configText({ roles: ["nobody"] }), /admin_issuers\[0\]\.rules\[0\]\.roles/],
   ["names an unknown method", () => configText({ methods: ["AdminDoAnything"] }), /roles\.custom/],
-  ["lets nobody in", () => "roles: {}\n", /admin_tokens: must have at least one token/],
-])("a file that %s changes nothing, and the log says why", async (_, make, problem) => {
+  ["admits nobody", () => "roles: {}\n", /admin_tokens: must have at least one token/],
+])("a file that %s changes nothing, and the log gives the reason", async (_, make, problem) => {
   const ann = await jwt();
   reload({});
   const before = lines.length;
@@ -101,14 +101,14 @@ test.each([
   expect([await statusOf(ann), await statusOf(kept), await statusOf(other)]).toEqual([200, 200, 401]);
 });
 
-test("each reload reads the file once, so that what is checked is what is taken over", () => {
+test("each reload reads the file once, so that the checked text is the one in use", () => {
   const before = readCount;
   reload({});
-  // The watch may look at the file too, but a reload takes no turn of the event loop.
+  // The watch may check the file too, but a reload does not yield to the event loop.
   expect(readCount).toBe(before + 1);
 });
 
-test("strangers of an issuer share one limit in the audit trail, whatever names they have", async () => {
+test("unknown callers of an issuer share one limit in the audit trail, whatever their names", async () => {
   for (let count = 0; count < 25; count += 1) expect(await statusOf(await jwt(`stranger-${count}`))).toBe(403);
   const refusals = async () => {
     const headers = { authorization: `Bearer ${kept}` };
@@ -117,6 +117,6 @@ test("strangers of an issuer share one limit in the audit trail, whatever names 
     return audit_events.filter(({ caller }) => caller?.startsWith("corp:stranger-")).length;
   };
   await expect.poll(refusals, { timeout: 10_000 }).toBeGreaterThan(0);
-  // Ten in a minute, and the minute may have changed between.
+  // Ten per minute, and the minute may have changed in between.
   expect(await refusals()).toBeLessThanOrEqual(20);
 });

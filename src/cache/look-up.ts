@@ -32,7 +32,7 @@ export interface LookUpOptions {
 }
 
 export function createLookUp({ store, processLevel, sharedLevel, trust, clock, lives, observe }: LookUpOptions): LookUp {
-  /** Every insert of a setting is announced, unlike that of an issued key. So its absence may be believed as long as a record. */
+  /** Every insert of a setting is announced, unlike that of an issued key. So its absence may be cached as long as a record. */
   const settingLives = { ...lives, negativeCacheTtlMs: lives.cacheTtlMs };
 
   const getFromStore = async (tenant: string, keyIds: readonly string[]): Promise<(KeyRecord | null)[]> => {

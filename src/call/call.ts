@@ -18,8 +18,8 @@ export interface Caller extends Grant {
   /** Name of the token, subject of the JWT or name in the certificate; safe to log. */
   readonly name: string;
   /**
-   * Given if there are several grants: the roles of one hold neither for the tenants nor within the ceiling of another. The other members then say
-   * what they give together.
+   * Set if there are several grants. The roles of one apply neither to the tenants nor within the ceiling of another. The other members
+   * then describe all grants together.
    */
   readonly grants?: readonly Grant[];
 }
@@ -52,7 +52,7 @@ export interface Call {
   caller: Caller | undefined;
   /** The host in the request, in lower case and without a port. Empty if there is none. */
   readonly host: string;
-  /** Whose keys the call is about; set by the admission. Undefined: `default`. */
+  /** The tenant of the call; set by the admission. Undefined: `default`. */
   tenant: string | undefined;
   /** True if `host` determined the tenant. */
   isTenantOfHost: boolean;

@@ -51,7 +51,7 @@ export interface AdmissionParts {
 
 export interface AppAdmission {
   readonly admit: Admission;
-  /** The two halves of `admit`, for calls that say later which tenant they are for. */
+  /** The two halves of `admit`, for calls whose tenant is known only later. */
   readonly ofGateways: { readonly admit: Admission; readonly resolveTenant: Admission };
   readonly refusals: RefusalRecorder;
 }

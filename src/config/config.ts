@@ -35,7 +35,7 @@ export interface TlsFiles {
   readonly certFile: string;
   /** Private key in PEM. Absolute path. */
   readonly keyFile: string;
-  /** Authorities of client certificates, in PEM. Absolute. Null: clients are not asked for one. */
+  /** Authorities of client certificates, in PEM. Absolute path. Null: clients are not asked for a certificate. */
   readonly clientCaFile: string | null;
 }
 
@@ -72,7 +72,7 @@ export interface Config {
   /** Roles beside the built-in ones: method names, by role. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly adminIssuers: readonly AdminIssuer[];
-  /** What client certificates give. */
+  /** Rules for what client certificates grant. */
   readonly adminCertificates: readonly ClaimRule[];
   readonly adminIssuersPrivateAddresses: "refuse" | "allow";
   readonly maxConnections: number;

@@ -46,7 +46,7 @@ function adminIssuer(raw: RawValue, at: string): AdminIssuer {
   };
 }
 
-/** The YAML sequence of `admin_certificates`. A certificate has no other claims than these, so that another one is a slip. */
+/** Parses the YAML sequence `admin_certificates`. A certificate has no other claims than these, so any other claim is a mistake. */
 export const adminCertificates: Parser<ClaimRule[]> = (raw) => {
   const rules = claimRules(raw);
   for (const [at, { when, tenants }] of rules.entries()) {

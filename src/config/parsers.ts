@@ -57,7 +57,7 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 const maxWorkers = 256;
 const wholeWorkers = wholeNumber(1, maxWorkers);
 
-/** How many workers; `auto` is one for each CPU. */
+/** The number of workers; `auto` means one per CPU. */
 export function workerCount(text: string): number | "auto" {
   if (text === "auto") return "auto";
   try {

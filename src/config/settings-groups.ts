@@ -1,6 +1,6 @@
 import type { SettingName } from "./settings.ts";
 
-/** What one wants to do with the settings of a group, in the order of `--help`. */
+/** The task that the settings of a group are for, in the order of `--help`. */
 export const settingGroups = [
   "Listen",
   "Keep keys",

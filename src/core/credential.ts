@@ -58,7 +58,7 @@ export type ParsedCredential =
   /** It cannot be a credential. */
   | { readonly type: "unreadable" };
 
-/** The prefixes of a tenant's own keys, beside those of the installation. */
+/** The prefixes of a tenant's own keys, in addition to those of the installation. */
 export interface TenantPrefixes {
   /** Empty: the tenant has none. */
   readonly keyPrefix: string;
@@ -183,7 +183,7 @@ function isOfTenant(prefixes: TenantPrefixes, text: string): boolean {
   return shape.test(text);
 }
 
-/** The prefix of a text that has the shape of an issued key. Empty for other texts. */
+/** Returns the prefix of a text that has the shape of an issued key. Empty for other texts. */
 export function prefixOf(text: string): string {
   return shapeOfAnyPrefix.test(text) ? text.slice(0, -tailLength - 1 - issuedKeyIdLength - versionMark.length) : "";
 }

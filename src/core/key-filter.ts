@@ -17,7 +17,7 @@ export interface KeyFilter {
   /** A scope that the key has. */
   readonly scope?: string;
   readonly metadata?: MetadataMember;
-  /** Only disabled keys. They are few, so they have an index; all others have none. */
+  /** Only disabled keys. They have an index because they are few; other keys have none. */
   readonly disabled?: true;
 }
 

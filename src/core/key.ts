@@ -2,7 +2,7 @@
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [name: string]: JsonValue };
 export type JsonObject = { [name: string]: JsonValue };
 
-/** `tenant` is no key: see core/tenant.ts. */
+/** `tenant` and `actor_limit` are not keys: see core/setting-record.ts. */
 export type KeyKind = "issued" | "imported" | "tenant" | "actor_limit";
 export type Visibility = "secret" | "public";
 export type KeyStatus = "active" | "revoked" | "expired";

@@ -1,8 +1,8 @@
 import type { KeyRecord } from "./key.ts";
 
 /*
- * Ids under which debts are kept. What stands in braces decides the node of a Redis Cluster, so that the limit of a key and that of its actor
- * can be taken in one step. Encoded, an actor's id has no braces of its own.
+ * Ids under which debts are stored. The text in braces selects the node of a Redis Cluster, so that the limit of a key and that of its
+ * actor can be taken in one step. An encoded actor id contains no braces.
  */
 
 /** By lineage, so that a key and its successor share a limit. */

@@ -5,7 +5,7 @@ import { newSettingRecord, settingRecordId, settingTextOf } from "./setting-reco
 /** The tenant of calls that name no other one. It is always there. */
 export const defaultTenant = "default";
 
-/** What an update of a tenant may write. Null and empty: as the settings of the installation say. */
+/** The fields that an update of a tenant may write. Null and empty values follow the settings of the installation. */
 export interface TenantAttributes {
   readonly displayName: string;
   readonly hosts: readonly string[];
@@ -15,7 +15,7 @@ export interface TenantAttributes {
   readonly maxTtlMs: number | null;
   readonly maxKeys: number | null;
   readonly failedVerifyLimit: RateLimitPolicy | null;
-  /** What the keys of one actor share, unless the actor has a limit of its own. */
+  /** The limit that the keys of one actor share, unless the actor has its own limit. */
   readonly actorRateLimitPolicy: RateLimitPolicy | null;
   readonly auditRetentionMs: number | null;
 }
@@ -25,9 +25,9 @@ export interface Tenant extends TenantAttributes {
   /** Prefixes that were replaced. Their keys still verify. */
   readonly retiredPrefixes: readonly string[];
   readonly suspended: boolean;
-  /** Whether an actor may have a limit of its own. Never false again, so that no limit is missed. */
+  /** Whether an actor may have its own limit. Never reset to false, so that no limit is missed. */
   readonly hasActorLimits: boolean;
-  /** Null for the tenant `default` as long as it was not changed. */
+  /** Null for the tenant `default` until its first change. */
   readonly createTimeMs: number | null;
   readonly updateTimeMs: number | null;
 }
@@ -80,23 +80,23 @@ export function newTenantRecord(tenant: Tenant, nowMs: number): KeyRecord {
   return { ...newSettingRecord("tenant", tenantRecordId(tenant.tenantId), nowMs), ...tenantFields(tenant) };
 }
 
-/** The fields of the record that hold what can change of a tenant. */
+/** The fields of the record that hold the tenant's changeable data. */
 export function tenantFields(tenant: Tenant): Pick<KeyRecord, "name" | "rateLimitPolicy" | "metadata"> {
   const { displayName, failedVerifyLimit, createTimeMs: _, updateTimeMs: __, hosts, retiredPrefixes, ...rest } = tenant;
   const { actorRateLimitPolicy: policy, ...plain } = rest;
-  // JSON has no integers of 64 bits.
+  // JSON has no 64-bit integers.
   const actorRateLimitPolicy = policy === null ? null : { ...policy, quota: String(policy.quota) };
   const metadata: JsonObject = { ...plain, hosts: [...hosts], retiredPrefixes: [...retiredPrefixes], actorRateLimitPolicy };
   return { name: displayName, rateLimitPolicy: failedVerifyLimit, metadata };
 }
 
-/** What `tenantFields` writes. Records of an earlier version lack what came later. */
+/** The content that `tenantFields` writes. Records of an earlier version lack newer fields. */
 interface StoredTenant
   extends Omit<Tenant, "displayName" | "failedVerifyLimit" | "createTimeMs" | "updateTimeMs" | "actorRateLimitPolicy"> {
   readonly actorRateLimitPolicy?: (Omit<RateLimitPolicy, "quota"> & { readonly quota: string }) | null;
 }
 
-/** Records do not change, so each is read once. */
+/** Records do not change, so each is parsed once. */
 const tenants = new WeakMap<KeyRecord, Tenant>();
 
 export function tenantOfRecord(record: KeyRecord): Tenant {
@@ -119,14 +119,14 @@ export function tenantOfRecord(record: KeyRecord): Tenant {
 
 const noClaims: readonly string[] = [];
 
-/** What no two tenants have in common, in texts of any characters: hosts, and prefixes of keys in use or retired. No key has any. */
+/** Values that no two tenants share: hosts, and key prefixes in use or retired. They may contain any characters. Keys have none. */
 export function claimsOf(record: KeyRecord): readonly string[] {
   if (record.kind !== "tenant") return noClaims;
   const tenant = tenantOfRecord(record);
   return [...new Set([...tenant.hosts.map((host) => `host ${host}`), ...prefixesOf(tenant).map((prefix) => `prefix ${prefix}`)])];
 }
 
-/** All prefixes with which keys of the tenant begin, those of public keys among them. */
+/** All prefixes of the tenant's keys, including those of public keys. */
 export function prefixesOf({ keyPrefix, retiredPrefixes }: Pick<Tenant, "keyPrefix" | "retiredPrefixes">): string[] {
   return [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "").flatMap((prefix) => [prefix, publicPrefixOf(prefix)]);
 }

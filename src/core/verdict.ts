@@ -13,7 +13,7 @@ export type RefusalCode =
   | "internal"
   | "ip_not_allowed"
   | "rate_limited"
-  /** By the limit that the keys of the actor share. */
+  /** Refused by the limit that the keys of the actor share. */
   | "actor_rate_limited"
   | "guess_limited"
   /** A valid token for another audience. Callers get NOT_FOUND. */

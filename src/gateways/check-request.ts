@@ -11,8 +11,8 @@ import { type HeaderReader, presentedKey } from "./presented-key.ts";
 const demandPrefix = "keywright-";
 
 /**
- * Reads what Envoy asks. The demands are in `context_extensions`, which only the configuration of Envoy writes. The end user's address is that
- * of the connection to Envoy, or the one behind it in X-Forwarded-For if that is a trusted proxy's.
+ * Reads Envoy's question. The demands are in `context_extensions`, which only Envoy's configuration writes. The end user's address is that
+ * of the connection to Envoy, or, if that is a trusted proxy, the address behind it in X-Forwarded-For.
  */
 export function questionOf({ attributes }: CheckRequest, trustedProxies: readonly string[]): Question {
   const headerOf = headersOf(attributes);
@@ -21,7 +21,7 @@ export function questionOf({ attributes }: CheckRequest, trustedProxies: readonl
   return { demands, key: presentedKey(headerOf, demands.header), clientIp };
 }
 
-/** Envoy joins several lines of a header by a comma, unless it was told to send them raw. */
+/** Envoy joins several lines of a header with commas, unless it is configured to send them raw. */
 function headersOf(attributes: AttributeContext | undefined): HeaderReader {
   const http = attributes?.request?.http;
   if (http === undefined) throw invalidField("attributes.request.http", "is required");

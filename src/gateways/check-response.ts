@@ -9,12 +9,12 @@ import type { Allowed, Denied } from "./check.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Headers of a decision that are for the end user. */
+/** Headers of a decision for the end user. */
 const forEndUser: ReadonlySet<string> = new Set(["ratelimit", "ratelimit-policy", "retry-after", "www-authenticate"]);
 
 /**
- * Lets the request pass: identity headers overwrite what the end user sent under their names, the header with the credential is taken off, and
- * the limits of the key go to the end user. The dynamic metadata is for other filters and the access log.
+ * Lets the request pass. Identity headers overwrite headers of the same names from the end user, the header with the credential is removed,
+ * and the limits of the key are sent to the end user. The dynamic metadata is for other filters and the access log.
  */
 export function allowedResponse({ key, verified, identity, answerHeaders }: Allowed): CheckResponse {
   const { actorId, keyId, scopes, rateLimitRemaining } = verified;
@@ -41,7 +41,7 @@ export function deniedResponse({ refusal, httpStatus, answerHeaders }: Denied, r
     httpResponse: {
       case: "deniedResponse",
       value: {
-        // The enum has the numbers of HTTP.
+        // The enum uses the HTTP numbers.
         status: { code: httpStatus as StatusCode },
         headers: optionsOf(headers),
         body: JSON.stringify(failureBody(refusal, requestId)),
@@ -50,7 +50,7 @@ export function deniedResponse({ refusal, httpStatus, answerHeaders }: Denied, r
   });
 }
 
-/** The answer where there is no decision. */
+/** The response if there is no decision. */
 export function failedResponse(failure: Failure, requestId: string): CheckResponse {
   return deniedResponse({ refusal: failure, httpStatus: errorTable[failure.reason].httpStatus, answerHeaders: {} }, requestId);
 }

@@ -11,12 +11,12 @@ import type { IdentityTokens } from "./identity-tokens.ts";
 import type { PresentedKey } from "./presented-key.ts";
 import { challenge, refusalOf } from "./refusal.ts";
 
-/** What a gateway asks about one request of an end user. */
+/** A gateway's question about one request of an end user. */
 export interface Question {
   readonly demands: Demands;
-  /** A Failure: the request shows no credential that can be verified. */
+  /** A Failure if the request has no credential that can be verified. */
   readonly key: PresentedKey | Failure;
-  /** The end user's address, as the gateway states it. Empty: unknown, and so in no range of a key. */
+  /** The end user's address, as stated by the gateway. Empty if unknown; then it is in no range of a key. */
   readonly clientIp: string;
 }
 
@@ -27,7 +27,7 @@ export interface Allowed {
   readonly key: PresentedKey;
   readonly verified: VerifyApiKeyResponse;
   readonly identity: IdentityHeaders;
-  /** For the end user, by lower-case name. */
+  /** Headers for the end user, by lower-case name. */
   readonly answerHeaders: Readonly<Record<string, string>>;
 }
 
@@ -37,21 +37,21 @@ export interface Denied {
   readonly answerHeaders: Readonly<Record<string, string>>;
 }
 
-/** Rejects if there is no decision: what is demanded makes no sense, the tenant is not the gateway's, or the store does not answer. */
+/** Rejects if there is no decision: a demand is invalid, the gateway may not act for the tenant, or the store does not answer. */
 export type Check = (question: Question, call: Call) => Promise<Decision>;
 
 export interface CheckOptions {
   readonly verifyMethod: DescMethodUnary;
   /** The handler of `verifyMethod`. */
   readonly verify: Handler;
-  /** Decides about the tenant of a call whose caller is known. */
+  /** Determines the tenant of a call whose caller is known. */
   readonly resolveTenant: Admission;
   readonly identityTokens: IdentityTokens;
-  /** Around each check, with the gateway's call. */
+  /** Interceptors around each check, with the gateway's call. */
   readonly outer: readonly Interceptor[];
 }
 
-/** A check is a verification: it has the callers, the log line, the metrics and the tenant of one. */
+/** A check is a verification: it has the same callers, log line, metrics and tenant. */
 export function createCheck({ verifyMethod, verify, resolveTenant, identityTokens, outer }: CheckOptions): Check {
   const allow = async (verified: VerifyApiKeyResponse, key: PresentedKey, { audience, identity }: Demands, endUser: EndUserCall) => {
     const { tenant = defaultTenant, answerHeaders } = endUser;

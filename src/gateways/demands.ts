@@ -1,7 +1,7 @@
 import { isTenantId } from "../core/tenant.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 
-/** What a route demands of a credential, as the configuration of the gateway says it. */
+/** What a route demands of a credential, from the configuration of the gateway. */
 export interface Demands {
   readonly scopes: readonly string[];
   readonly cost: number;
@@ -12,7 +12,7 @@ export interface Demands {
   readonly header: string | undefined;
   /** Whether the upstream gets a signed JWT about the key. */
   readonly identity: "none" | "jwt";
-  /** The status for what would be 429. */
+  /** The status sent instead of 429. */
   readonly limitedStatus: 429 | 403;
 }
 
@@ -32,10 +32,10 @@ const maxAudienceChars = 255;
 const maxCost = 1_000_000;
 const headerShape = /^[a-z0-9-]{1,64}$/;
 
-/** A demand by its name. Reads the decoded items of its comma-separated value; returns what is wrong with them as a text. */
+/** Reads one demand from the decoded items of its comma-separated value. Returns a text if the value is invalid. */
 type DemandReader = (items: readonly string[]) => Partial<Demands> | string;
 
-/** Every demand there is. A route with any other is refused. */
+/** All demands. A route with any other demand is refused. */
 const readers: ReadonlyMap<string, DemandReader> = new Map<string, DemandReader>([
   [
     "scopes",
@@ -57,8 +57,8 @@ function single(read: (text: string) => Partial<Demands> | string): DemandReader
 }
 
 /**
- * Reads demands from their names and values. A value is a list with commas, each item percent-encoded. Throws INVALID_REQUEST for a name that
- * is unknown or stands twice and for a value that is not one of its kind, because a demand that is passed over would open the route.
+ * Reads demands from their names and values. A value is a comma-separated list of percent-encoded items. Throws INVALID_REQUEST for a name
+ * that is unknown or given twice and for an invalid value, because ignoring a demand would open the route.
  */
 export function readDemands(entries: Iterable<readonly [name: string, value: string]>): Demands {
   let demands = noDemands;

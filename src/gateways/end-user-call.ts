@@ -1,9 +1,9 @@
 import type { Call } from "../call/call.ts";
 
 /**
- * A verification on behalf of an end user, as a part of the call of a gateway. The headers of the call may be the end user's, so that none of
- * them counts here: not Cache-Control, which would open a way past the cache. The address of the call is the gateway's, so that it is not the
- * end user's either.
+ * A verification on behalf of an end user, as a part of the call of a gateway. The headers of the call may be the end user's, so none of
+ * them is used here: Cache-Control, for example, could bypass the cache. The address of the call is the gateway's, so it is not the end
+ * user's either.
  */
 export class EndUserCall implements Call {
   readonly method: Call["method"];
@@ -12,12 +12,12 @@ export class EndUserCall implements Call {
   observation: Call["observation"];
   tenant: Call["tenant"] = undefined;
   isTenantOfHost = false;
-  /** Headers for the end user's answer, by lower-case name. */
+  /** Headers of the end user's response, by lower-case name. */
   readonly answerHeaders: Record<string, string> = {};
   readonly #call: Call;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** `headers` by lower-case name stand in for those of the call. */
+  /** `headers`, by lower-case name, replace those of the call. */
   constructor(call: Call, method: Call["method"], headers: Readonly<Record<string, string>>) {
     this.method = method;
     this.#call = call;

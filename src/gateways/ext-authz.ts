@@ -8,20 +8,20 @@ import { questionOf } from "./check-request.ts";
 import { allowedResponse, deniedResponse, failedResponse } from "./check-response.ts";
 
 export interface ExtAuthzOptions {
-  /** The method that verifies, whose callers may ask. */
+  /** The verify method. Its callers may use this. */
   readonly method: DescMethodUnary;
   readonly check: Check;
-  /** Decides about the gateway, without its tenant. */
+  /** Admits the gateway, without determining its tenant. */
   readonly admit: Admission;
   readonly trustedProxies: readonly string[];
 }
 
-/** A request holds the headers of an end user's request, and its body if Envoy was told to send it. */
+/** A request contains the headers of an end user's request, and its body if Envoy is configured to send it. */
 const maxBytes = 1024 * 1024;
 
 /**
- * Envoy's external authorization, `envoy.service.auth.v3.Authorization/Check`. The caller is the gateway, by the metadata or the certificate of
- * its call: a gateway that may not ask gets an error, which Envoy answers with its `status_on_error`.
+ * Envoy's external authorization, `envoy.service.auth.v3.Authorization/Check`. The caller is the gateway, identified by the metadata or the
+ * certificate of its call. A gateway without permission gets an error, which Envoy answers with its `status_on_error`.
  */
 export function createExtAuthz({ method, check, admit, trustedProxies }: ExtAuthzOptions): RpcRoute {
   const handler = async (request: Message, call: Call): Promise<Message> => {
@@ -30,7 +30,7 @@ export function createExtAuthz({ method, check, admit, trustedProxies }: ExtAuth
       return decision.refusal === null ? allowedResponse(decision) : deniedResponse(decision, call.requestId);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      // Envoy would hide an error of the call from the end user. Logs and metrics get it nevertheless.
+      // Envoy would hide an error of the call from the end user, but logs and metrics get it.
       call.observation?.end(error);
       return failedResponse(error, call.requestId);
     }

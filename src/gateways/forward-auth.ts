@@ -15,10 +15,10 @@ import { presentedKey } from "./presented-key.ts";
 import { demandsInPath } from "./verify-path.ts";
 
 export interface ForwardAuthOptions {
-  /** The method that verifies, whose callers may ask. */
+  /** The verify method. Its callers may use this. */
   readonly method: DescMethodUnary;
   readonly check: Check;
-  /** Decides about the gateway, without its tenant. */
+  /** Admits the gateway, without determining its tenant. */
   readonly admit: Admission;
   readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
@@ -28,8 +28,9 @@ export interface ForwardAuthOptions {
 const tokenHeader = "x-keywright-token";
 
 /**
- * Forward authorization over HTTP, for gateways that ask about each request and pass its headers on. Any method is answered, the query is
- * ignored, and bodies are not read. Allowed: 200 without a body, because some gateways take no other status for a yes.
+ * Forward authorization over HTTP, for gateways that ask about each request and pass its headers on. Any method is accepted, the query is
+ * ignored, and bodies are not read. The response for an allowed request is 200 without a body, because some gateways accept no other
+ * status.
  */
 export function createForwardAuth({ method, check, admit, trustedProxies, reportError }: ForwardAuthOptions): HttpHandler {
   const decide = async (request: HttpRequest, call: HttpCall): Promise<Decision | Failure> => {
@@ -70,7 +71,7 @@ export function createForwardAuth({ method, check, admit, trustedProxies, report
   };
 }
 
-/** Headers of the request that are the gateway's, or that say nothing about permissions. */
+/** Headers of the request that are the gateway's, or that do not concern permissions. */
 const gatewayHeaders = ["host", ":authority", "x-forwarded-host", "x-forwarded-for", "x-request-id", "traceparent"] as const;
 
 /** The head of the gateway's own call: with its token, and without the headers of the end user. */
@@ -86,7 +87,7 @@ function gatewayHead(request: HttpRequest): RequestHead {
   return "stream" in request ? { headers, socket, stream: request.stream } : { headers, socket };
 }
 
-/** Node keeps the first line of some headers and drops the others. The gateway's upstream may take another one. */
+/** Node keeps the first line of some headers and drops the others. The gateway's upstream may use another line. */
 function allLines({ headers, rawHeaders }: HttpRequest, name: string): string | undefined {
   if (headers[name] === undefined) return undefined;
   const lines: string[] = [];
@@ -97,7 +98,7 @@ function allLines({ headers, rawHeaders }: HttpRequest, name: string): string | 
   return lines.join(", ");
 }
 
-/** A 401 would tell end users that their own credential is wrong. */
+/** A 401 would mean to end users that their own credential is invalid. */
 function ofGateway(failure: Failure): Failure {
   if (failure.reason !== "UNAUTHENTICATED") return failure;
   return new Failure("PERMISSION_DENIED", { message: `the gateway's own token (${tokenHeader}) is missing or not valid` });

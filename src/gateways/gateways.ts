@@ -11,10 +11,10 @@ import { createIdentityTokens, type IdentityTokensOptions } from "./identity-tok
 import { isVerifyPath } from "./verify-path.ts";
 
 export interface GatewaysOptions extends IdentityTokensOptions {
-  /** The method that verifies, whose callers may ask. */
+  /** The verify method. Its callers may use this. */
   readonly method: DescMethodUnary;
   readonly methods: MethodTable;
-  /** Decides about the caller of a call, and not about its tenant. */
+  /** Admits the caller of a call, without determining its tenant. */
   readonly admit: Admission;
   readonly resolveTenant: Admission;
   readonly outer: readonly Interceptor[];
@@ -22,13 +22,13 @@ export interface GatewaysOptions extends IdentityTokensOptions {
   readonly reportError: ErrorReporter;
 }
 
-/** What gateways ask. */
+/** The authorization endpoints for gateways. */
 export interface Gateways {
   readonly http: { readonly isFor: (path: string) => boolean; readonly handler: HttpHandler };
   readonly rpc: readonly RpcRoute[];
 }
 
-/** Authorization for gateways: forward authorization over HTTP, and Envoy's ext_authz. Closed to callers that may not verify. */
+/** Authorization for gateways: forward authorization over HTTP, and Envoy's ext_authz. Refuses callers that may not verify. */
 export function createGateways({ method, methods, admit, resolveTenant, outer, ...others }: GatewaysOptions): Gateways {
   const { trustedProxies, reportError } = others;
   const identityTokens = createIdentityTokens(others);

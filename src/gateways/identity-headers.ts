@@ -1,9 +1,9 @@
 import type { VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 
-/** What an upstream learns about the caller, by the names of the headers. Empty where there is nothing. */
+/** What an upstream learns about the caller, by header name. A value is empty if there is none. */
 export type IdentityHeaders = Readonly<Record<(typeof identityHeaderNames)[number], string>>;
 
-/** All of them are always sent, so that they overwrite what an end user sent under their names. */
+/** All of them are always sent, so that they overwrite headers of the same names from an end user. */
 export const identityHeaderNames = [
   "x-keywright-actor",
   "x-keywright-key-id",
@@ -13,9 +13,9 @@ export const identityHeaderNames = [
   "x-keywright-identity",
 ] as const;
 
-/** Metadata has at most 4096 bytes. Keys that were stored before there was a bound may have more, and proxies refuse long headers. */
+/** Metadata has at most 4096 bytes. Keys that were stored before this limit existed may have more, and proxies refuse long headers. */
 const maxMetadataBytes = 4096;
-/** Not base64url: whoever decodes it fails, instead of taking the key for one without metadata. */
+/** Not base64url, so that decoding fails instead of yielding no metadata. */
 const tooLongMetadata = "*";
 
 export function identityHeadersOf(verified: VerifyApiKeyResponse, tenant: string, identityToken: string): IdentityHeaders {
@@ -33,8 +33,8 @@ const unsafe = /[^\x21\x23-\x24\x26-\x2b\x2d-\x7e]/u;
 const eachUnsafe = new RegExp(unsafe, "gu");
 
 /**
- * The text percent-encoded, but for visible ASCII other than `%`, `"` and `,`. So the value of a header never begins or ends with a space, is
- * never read as a list, and has one decoding.
+ * Percent-encodes everything except visible ASCII other than `%`, `"` and `,`. So the value of a header never begins or ends with a space,
+ * is never read as a list, and has one decoding.
  */
 function headerText(text: string): string {
   return unsafe.test(text) ? text.toWellFormed().replace(eachUnsafe, encodeURIComponent) : text;

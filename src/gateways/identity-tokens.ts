@@ -6,7 +6,7 @@ import type { TokenKeys } from "../core/token/jwk-set.ts";
 
 /** Signed statements about verified keys, for upstreams that do not trust the network. */
 export interface IdentityTokens {
-  /** A JWT for the audience, valid for 30 to 60 seconds more unless the credential expires before. */
+  /** Returns a JWT for the audience, valid for another 30 to 60 seconds unless the credential expires before. */
   tokenFor(verified: VerifyApiKeyResponse, tenant: string, audience: string): string | Promise<string>;
 }
 
@@ -27,8 +27,8 @@ const reuseMs = 30_000;
 const rememberedChars = 8_388_608;
 
 /**
- * A token is used again for as long as it would be signed with the same content by the same key. So it never says what a verification no
- * longer says: each verification comes first, and its answer is the name under which the token is found.
+ * A token is reused as long as the same key would sign the same content. So it never states more than the current verification: each
+ * request is verified first, and the token is looked up by the verification's result.
  */
 export function createIdentityTokens({ keys, issuerOf, clock }: IdentityTokensOptions): IdentityTokens {
   const made = createBoundedMemory<Made>(rememberedChars, ({ token }) => token.length);

@@ -1,6 +1,6 @@
 import { Failure } from "../error/failure.ts";
 
-/** The credential of an end user, and the header that it came in. */
+/** The credential of an end user, and the header that contained it. */
 export interface PresentedKey {
   readonly credential: string;
   readonly header: string;
@@ -13,9 +13,9 @@ const bearer = /^bearer +([\x21-\x2b\x2d-\x7e]+) *$/i;
 const bare = /^ *([\x21-\x2b\x2d-\x7e]+) *$/;
 
 /**
- * Finds the credential of a request: in `header` if one is given, else in Authorization (Bearer) or X-Api-Key. Returns a Failure if there is
- * none or more than one. Gateways make different things of two lines of a header: they join them by a comma, or keep the first. So a comma is
- * refused, and keys with commas, spaces or other than ASCII characters cannot pass.
+ * Finds the credential of a request: in `header` if one is given, otherwise in Authorization (Bearer) or X-Api-Key. Returns a Failure if
+ * there is none or more than one. Gateways treat two lines of a header differently: they join them with a comma, or keep the first. So a
+ * comma is refused, and keys with commas, spaces or non-ASCII characters cannot pass.
  */
 export function presentedKey(headerOf: HeaderReader, header: string | undefined): PresentedKey | Failure {
   if (header !== undefined) return keyIn(header, headerOf(header));

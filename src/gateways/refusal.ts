@@ -11,12 +11,12 @@ const reasons: Partial<Record<VerificationErrorCode, Reason>> = {
   [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE]: "SCOPE_MISSING",
 };
 
-/** The error for the end user whose credential is not valid. */
+/** The error for an end user whose credential is not valid. */
 export function refusalOf({ errorCode, errorMessage: message }: VerifyApiKeyResponse): Failure {
   return new Failure(reasons[errorCode] ?? "CREDENTIAL_INVALID", { message });
 }
 
-/** Sets WWW-Authenticate (RFC 6750, section 3) where the end user needs another credential. */
+/** Sets WWW-Authenticate (RFC 6750, section 3) if the end user needs another credential. */
 export function challenge(call: Pick<Call, "setResponseHeader">, { reason }: Failure, scopes: readonly string[]): void {
   const parameters = challenges[reason]?.(scopes);
   if (parameters !== undefined) call.setResponseHeader("www-authenticate", ['Bearer realm="keywright"', ...parameters].join(", "));
@@ -25,6 +25,6 @@ export function challenge(call: Pick<Call, "setResponseHeader">, { reason }: Fai
 const challenges: Partial<Record<Reason, (scopes: readonly string[]) => readonly string[]>> = {
   CREDENTIAL_MISSING: () => [],
   CREDENTIAL_INVALID: () => ['error="invalid_token"'],
-  // No scope has a quote or a backslash.
+  // Scopes contain no quotes or backslashes.
   SCOPE_MISSING: (scopes) => ['error="insufficient_scope"', `scope="${scopes.join(" ")}"`],
 };

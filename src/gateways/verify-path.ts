@@ -1,7 +1,7 @@
-/** Where forward authorization is served: here and at every path below. */
+/** The path of forward authorization, which is served here and at every path below. */
 export const verifyPath = "/gateway/verify";
 
-/** Ends the demands. Gateways that add the path of the end user to their own have it at the end of their own. */
+/** Ends the demands. Gateways that append the end user's path to their own path end their own path with it. */
 const endOfDemands = "-";
 
 /** Reports whether forward authorization is served at a raw path. */
@@ -10,8 +10,8 @@ export function isVerifyPath(path: string): boolean {
 }
 
 /**
- * The names and values of the demands in the raw path, `/gateway/verify/scopes=read,write/cost=2`. What follows a segment `-` is the end
- * user's and says nothing. A segment without `=` is a name without a value.
+ * Returns the names and values of the demands in the raw path, `/gateway/verify/scopes=read,write/cost=2`. What follows a segment `-` is
+ * the end user's path and is ignored. A segment without `=` is a name without a value.
  */
 export function demandsInPath(path: string): [name: string, value: string][] {
   if (path.length === verifyPath.length) return [];

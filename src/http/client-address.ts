@@ -24,15 +24,18 @@ function walk(request: RequestHead, trustedProxies: readonly string[]): Address 
 }
 
 /**
- * The client's address as a trusted proxy states it in X-Forwarded-For, in canonical form. Empty if the peer is no trusted proxy or states
- * none: then nobody knows whose address the peer's is.
+ * Returns the client's address as stated by a trusted proxy in X-Forwarded-For, in canonical form. Empty if the peer is not a trusted proxy
+ * or states no address; then it is unknown to whom the peer's address belongs.
  */
 export function forwardedAddress(request: RequestHead, trustedProxies: readonly string[]): string {
   const peer = peerAddress(request);
   return inAnyRange(peer, trustedProxies) ? endUserAddress(peer, headerOf(request, "x-forwarded-for"), trustedProxies) : "";
 }
 
-/** The address that an end user comes from to a gateway. Empty if it is unknown: the gateway's peer is a trusted proxy that states none. */
+/**
+ * Returns the address from which an end user reaches a gateway. Empty if it is unknown: the gateway's peer is a trusted proxy that states
+ * none.
+ */
 export function endUserAddress(peer: Address | null, forwardedFor: string | undefined, trustedProxies: readonly string[]): string {
   if (forwardedFor === undefined && inAnyRange(peer, trustedProxies)) return "";
   const address = behindProxies(peer, forwardedFor, trustedProxies);

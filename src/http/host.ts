@@ -3,14 +3,14 @@ import { peerAddress } from "./client-address.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
 /**
- * The host of a request in lower case and without its port: of X-Forwarded-Host if the peer is a trusted proxy that sent one, else of
- * `:authority` or Host. Empty if there is none.
+ * Returns the host of a request in lower case and without its port: from X-Forwarded-Host if the peer is a trusted proxy that sent one,
+ * otherwise from `:authority` or Host. Empty if there is none.
  */
 export function hostOf(request: RequestHead, trustedProxies: readonly string[]): string {
   const own = headerOf(request, ":authority") ?? headerOf(request, "host") ?? "";
   const forwarded = trustedProxies.length === 0 ? undefined : headerOf(request, "x-forwarded-host");
   const isTrusted = forwarded !== undefined && inAnyRange(peerAddress(request), trustedProxies);
-  // Of several proxies, the one that is nearest to us was added last.
+  // With several proxies, the value of the nearest one was added last.
   const host = isTrusted ? (forwarded.split(",").at(-1) ?? "") : own;
   return host.trim().toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
 }

@@ -75,7 +75,7 @@ export function writeWithTrailers(
 }
 
 /**
- * As a list of names and values, which costs Node less than an object, because it copies the object first (bench/verify.ts). Node adds the
+ * A list of names and values, which costs Node less than an object, because Node copies an object first (bench/verify.ts). Node adds the
  * date.
  */
 function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers: OutgoingHttpHeaders): string[] {

@@ -29,7 +29,7 @@ export function createGuessLimit(ledger: LocalLedger, kind: string, policy: Rate
   };
 }
 
-/** The limit of each tenant, with counts of its own. Null: that of the installation. */
+/** The limit of each tenant, with separate counts. Null: that of the installation. */
 export function createTenantGuessLimit(
   ledger: LocalLedger,
   kind: string,

@@ -11,7 +11,7 @@ export interface SelfRevokeLimits {
   readonly guesses: Pick<GuessLimit, "take">;
   /** Counts a use of an issued key, by the key. So guesses of others do not prevent its holders from revoking it. */
   takeUse(keyId: string): number | null;
-  /** Counts a look at a key by its holder, by the key. */
+  /** Counts an inspection of a key by its holder, by key. */
   takeLook(keyId: string): number | null;
   /** Counts a repeated report that a key is compromised, by the key, whoever reports it. */
   takeRepeat(keyId: string): number | null;

@@ -42,14 +42,14 @@ export interface KeyUse {
   readonly used: number;
 }
 
-/** What a store keeps to for one tenant in place of its own options. Null: as the options say. */
+/** A tenant's limits, which replace the store's own options. Null: as in the options. */
 export interface TenantLimits {
   readonly maxKeys: number | null;
-  /** Holds only if it is shorter than that of the options. */
+  /** Applies only if it is shorter than that of the options. */
   readonly auditRetentionMs: number | null;
 }
 
-/** The limits of all tenants. Asked for every insert, so that a change of a limit holds at once. */
+/** The limits of all tenants. Read for every insert, so that a changed limit applies at once. */
 export interface AllTenantLimits {
   of(tenant: string): TenantLimits;
   all(): Iterable<TenantLimits & { readonly tenantId: string }>;
@@ -86,6 +86,7 @@ export interface ListPart {
 export const tokenSaltBytes = 32;
 
 export interface LastUse {
+  readonly tenant: string;
   readonly keyId: string;
   readonly lastUsedTimeMs: number;
 }
@@ -178,8 +179,8 @@ export interface KeyStore {
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 
-  /** Records uses. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
-  touch(tenant: string, uses: readonly LastUse[]): Promise<void>;
+  /** Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
+  touch(uses: readonly LastUse[]): Promise<void>;
 
   readonly audit: AuditTrail;
 

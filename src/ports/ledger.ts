@@ -18,7 +18,7 @@ export interface KnownDebt {
   readonly ownSpends: number;
 }
 
-/** The answer of a server about one limit of a take. */
+/** A server's answer about one limit of a take. */
 export interface SharedDebt {
   /** Whether the limit had room. */
   readonly admitted: boolean;
@@ -64,7 +64,7 @@ export interface DebtReport {
   readonly atLeast: Debt;
 }
 
-/** What one limit is asked for. */
+/** The request to one limit. */
 export interface SharedCharge {
   readonly id: string;
   readonly rate: Rate;

@@ -1,7 +1,7 @@
 import type { RateLimitPolicy } from "../core/key.ts";
 import type { Taken } from "../core/rate-limit.ts";
 
-/** A limit, and under which id its debt is kept. */
+/** A limit, and the id under which its debt is stored. */
 export interface Limit {
   readonly id: string;
   readonly policy: RateLimitPolicy;
@@ -19,8 +19,8 @@ export interface RateLimiter {
   take(tenant: string, keyId: string, policy: RateLimitPolicy, cost: number): Taken | Promise<Taken>;
 
   /**
-   * Takes `cost` units from all limits, or from none of them if one refuses: in one step, also across processes. Each answer says whether
-   * that limit had room. The ids must differ, and must begin with the same text in braces (core/limit-ids.ts).
+   * Takes `cost` units from all limits, or from none if one refuses, in one step, also across processes. Each result says whether that
+   * limit had room. The ids must differ, and must begin with the same text in braces (core/limit-ids.ts).
    */
   takeAll(tenant: string, limits: readonly Limit[], cost: number): readonly Taken[] | Promise<readonly Taken[]>;
 }

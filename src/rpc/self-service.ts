@@ -8,15 +8,15 @@ import type { TenantDirectory } from "../service/tenant-directory.ts";
 import { contextOf } from "./context.ts";
 import { refuseFor } from "./rate-limit-headers.ts";
 
-/** What methods have in common that everybody with a credential may call. */
+/** Options shared by the methods that anybody with a credential may call. */
 export interface SelfServiceOptions {
   readonly limits: SelfRevokeLimits;
   readonly directory: Pick<TenantDirectory, "current" | "tenantOfPrefix">;
 }
 
 /**
- * The tenant of a credential: that of its prefix, else that of the call. A promise only if the process does not know the tenant. Whether
- * it is suspended is for the holder of a key of it alone (`refuseSuspended`).
+ * Returns the tenant of a credential: that of its prefix, otherwise that of the call. Returns a promise only if the process does not know
+ * the tenant. Only the holder of one of its keys may learn that it is suspended (`refuseSuspended`).
  */
 export function tenantOfCredential(
   { directory }: Pick<SelfServiceOptions, "directory">,
@@ -29,13 +29,13 @@ export function tenantOfCredential(
   return current instanceof Promise ? current.then(() => tenant) : tenant;
 }
 
-/** Throws TENANT_SUSPENDED. Call it once the credential was found. */
+/** Throws TENANT_SUSPENDED. Call it after the credential was found. */
 export async function refuseSuspended({ directory }: Pick<SelfServiceOptions, "directory">, tenant: string): Promise<void> {
   const found = await directory.current(tenant);
   if (found?.suspended !== false) throw new Failure("TENANT_SUSPENDED");
 }
 
-/** The limits of self-revocation for one call: each refusal is TOO_MANY_CALLS with Retry-After. */
+/** The limits of self-revocation for one call. Each refusal is TOO_MANY_CALLS with Retry-After. */
 export function limitsOfCall(
   { limits }: Pick<SelfServiceOptions, "limits">,
   call: Pick<Call, "clientAddress" | "setResponseHeader">,

@@ -28,7 +28,7 @@ export interface TableOptions extends Omit<MethodParts, "violationsOf" | "selfSe
   readonly directory: TenantDirectory;
   readonly validation: Validation;
   readonly keyPrefixes: KeyPrefixes;
-  /** Around all others. */
+  /** Interceptors around all others. */
   readonly outer: readonly Interceptor[];
 }
 

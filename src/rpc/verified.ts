@@ -97,7 +97,7 @@ function refusalByLimits({ remaining, resetTimeMs }: KeyLimit, code: RefusalCode
   };
 }
 
-/** Why the credential is not valid, for people. */
+/** Returns why the credential is not valid, for human readers. */
 export function refusalTextOf(verdict: Verdict): string {
   return verdict.isValid ? "" : refusals[verdict.code][1];
 }

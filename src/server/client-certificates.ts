@@ -3,19 +3,19 @@ import { TLSSocket } from "node:tls";
 import type { CertificateOf, ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
 import { peerCertificate } from "./peer-certificate.ts";
 
-/** The certificates that the clients of open connections showed. They are read once for each connection. */
+/** The certificates of the clients of open connections. Each is read once per connection. */
 export interface ClientCertificates {
-  /** Call when a TCP connection is accepted, because its TLS handshake uses the authorities of this moment. */
+  /** Call it when a TCP connection is accepted, because its TLS handshake uses the authorities of this moment. */
   accept(socket: Socket): void;
-  /** `handle` stands for the connection of this TLS socket from now on: the socket itself, or the HTTP/2 session. */
+  /** From now on `handle` stands for this TLS socket's connection: the socket itself, or the HTTP/2 session. */
   identify(socket: Socket, handle: object): void;
   readonly certificateOf: CertificateOf;
   /**
-   * Tells that the authorities have changed. Returns true if one was removed: then the certificates that clients have shown do not hold any
-   * longer, and their connections are over.
+   * Call it when the authorities have changed. Returns true if one was removed: then the certificates that clients have sent are no longer
+   * valid, and their connections must end.
    */
   replaceAuthorities(authorities: readonly string[]): boolean;
-  /** Whether the client should connect anew: its certificate does not hold any longer, or not for long. */
+  /** Returns whether the client should reconnect: its certificate is no longer valid, or will expire soon. */
   isOver(handle: object): boolean;
 }
 
@@ -24,14 +24,14 @@ interface Shown {
   readonly generation: number;
 }
 
-/** Clients with a certificate that ends, and that have a newer one, get this time to connect anew before calls are refused. */
+/** Clients whose certificate expires get this time to reconnect with a newer one before calls are refused. */
 const closeAheadMs = 5000;
 const stale: RefusedCertificate = { refusal: "AUTHORITIES_CHANGED" };
 
-/** `authorities` are PEM texts, one certificate each. */
+/** `authorities` are PEM texts with one certificate each. */
 export function createClientCertificates(authorities: readonly string[], clock: () => number): ClientCertificates {
   let trusted = new Set(authorities);
-  /** One more whenever an authority is removed. */
+  /** Incremented whenever an authority is removed. */
   let generation = 0;
   // A TLS socket does not expose the socket below it, but both have the same addresses and ports.
   const accepted = new Map<string, { readonly generation: number }>();

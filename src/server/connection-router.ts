@@ -11,7 +11,7 @@ export interface RouterOptions {
   readonly isTls: boolean;
   /** Time-out for the first bytes of a clear-text connection. */
   readonly timeoutMs: number;
-  /** For the same once the drain has begun. */
+  /** Replaces `timeoutMs` once the drain has begun. */
   readonly drainTimeoutMs: number;
   readonly draining: AbortSignal;
 }

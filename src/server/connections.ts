@@ -134,14 +134,14 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
   };
 }
 
-/** Why a connection that counts to this share gets no place, while so many are open. */
+/** Returns why a connection of this share gets no place while `count` are open. */
 function refusalFor(share: Share | null, count: number, limits: ConnectionsOptions["limits"]): "address" | "process" | undefined {
   if (count >= limits.maxConnections) return "process";
   if (count >= limits.maxConnections - limits.reservedConnections) {
     if (share === null || share.connections >= limits.reservedPerAddress) return "process";
   }
   if (share === null) return undefined;
-  // A token does not entitle one address to all places either.
+  // A valid token does not entitle one address to all places either.
   const isFull = share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2;
   return isFull ? "address" : undefined;
 }

@@ -11,7 +11,7 @@ export interface DispatchOptions {
   readonly health: HttpHandler;
   /** Handlers of other protocols, by path. */
   readonly rooms?: ReadonlyMap<string, HttpHandler>;
-  /** Asked before everything else: what end users send through a gateway may look like a call or a preflight. */
+  /** Checked before everything else, because requests that end users send through a gateway may look like a call or a preflight. */
   readonly gateways?: { readonly isFor: (path: string) => boolean; readonly handler: HttpHandler };
   /** JSON/HTTP. Handles everything else, including unknown paths. */
   readonly transcoder: HttpHandler;

@@ -108,7 +108,7 @@ function stopSender(sink: Sink): void {
   if (isStream(sink)) sink.close(constants.NGHTTP2_NO_ERROR);
 }
 
-/** As `removeAllListeners` of a stream, without an event for each listener, and without two ticks for readers that are not there. */
+/** Like `removeAllListeners` of a stream, but without an event per listener, and without two ticks for missing readers. */
 function removeListeners(stream: ServerHttp2Stream): void {
   EventEmitter.prototype.removeAllListeners.call(stream, "removeListener");
   EventEmitter.prototype.removeAllListeners.call(stream);

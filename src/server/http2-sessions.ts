@@ -11,7 +11,10 @@ export interface Http2Sessions {
   check(): void;
   /** Tells every client to open no more streams, and closes each connection when its streams have ended. */
   drain(): void;
-  /** Opens no more streams on the sessions for which `isOver` is true, and closes each when its streams are done. Clients may retry the rest. */
+  /**
+   * Opens no more streams on the sessions for which `isOver` returns true, and closes each when its streams have ended. Clients may retry
+   * the rest.
+   */
   closeWhere(isOver: (session: ServerHttp2Session) => boolean): void;
 }
 

@@ -25,7 +25,7 @@ export interface ListenerOptions {
   readonly connections?: Connections;
   /** If given, the port speaks TLS only. */
   readonly tls?: TlsMaterial | undefined;
-  /** Given if clients are asked for certificates. */
+  /** Set if clients are asked for certificates. */
   readonly certificates?: ClientCertificates | undefined;
   /**
    * Called with errors that a handler threw although it must not (the client gets a 500), and with connections that could not be accepted.
@@ -45,7 +45,7 @@ export interface Listener {
   drain(forceAfterMs: number): Promise<void>;
   /** Returns the number of open connections. */
   connectionCount(): number;
-  /** Connections that begin after this use the new material. Those whose client certificate does not hold any longer are closed. */
+  /** New connections use the new material. Connections whose client certificate is no longer valid are closed. */
   replaceTls(tls: TlsMaterial): void;
 }
 
@@ -152,7 +152,7 @@ async function close({ http1, sockets, beginDrain, forceAfterMs }: Closing): Pro
   clearTimeout(force);
 }
 
-/** Gives every request of both servers to the gates. */
+/** Passes every request of both servers to the gates. */
 function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): void {
   const http1Gate = createHttp1Gate(options);
   http1.on("request", http1Gate.request);

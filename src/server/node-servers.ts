@@ -33,19 +33,20 @@ function tlsOptions(limits: ListenerLimits, tls: TlsMaterial) {
     ALPNProtocols: ["h2", "http/1.1"],
     handshakeTimeout: limits.headersTimeoutMs,
     requestCert: tls.clientCa !== undefined,
-    // The connection stays, so that its calls are told why (client-certificates.ts). Node would refuse clients without a certificate too.
+    // The connection stays open, so that its calls are told the reason (client-certificates.ts). Node would also refuse clients without a
+    // certificate.
     rejectUnauthorized: false,
   };
 }
 
-/** Connections that begin after this use the new material. */
+/** New connections use the new material. */
 export function replaceTls(server: Server, tls: TlsMaterial): void {
   if (server instanceof HttpsServer) server.setSecureContext(contextOptions(tls));
 }
 
 function contextOptions({ cert, key, clientCa }: TlsMaterial): SecureContextOptions {
   if (clientCa === undefined) return { cert, key };
-  // A resumed session would bring a certificate that was verified earlier, by other authorities or before its chain expired.
+  // A resumed session would use a certificate that was verified earlier, with other authorities or before its chain expired.
   return { cert, key, ca: [...clientCa], secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION };
 }
 

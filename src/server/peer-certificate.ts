@@ -3,14 +3,14 @@ import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
 
 const maxNameChars = 512;
-/** One item of a SAN as Node writes it. Values with special characters are JSON texts, so that none can pass for another item. */
+/** One item of a SAN in Node's format. Values with special characters are JSON texts, so that none can be mistaken for another item. */
 const sanItem = /([A-Za-z][A-Za-z ]*):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y;
 
-/** What the client of a TLS connection showed; undefined if it showed no certificate. */
+/** Returns the certificate of a TLS connection's client; undefined if it sent none. */
 export function peerCertificate(socket: TLSSocket): ClientCertificate | RefusedCertificate | undefined {
   const x509 = socket.getPeerX509Certificate();
   if (x509 === undefined) return undefined;
-  // OpenSSL also calls a connection authorized that was resumed without any certificate: look at both.
+  // OpenSSL also reports a resumed connection without a certificate as authorized, so check both.
   if (!socket.authorized) return { refusal: String(socket.authorizationError ?? "UNVERIFIED") };
   const names = namesOf(x509.subjectAltName ?? "");
   const name = names?.uri[0] ?? names?.dns[0] ?? x509.subject?.replaceAll("\n", ",");
@@ -23,7 +23,7 @@ function isName(name: string | undefined): name is string {
   return name !== undefined && name !== "" && name.length <= maxNameChars && !/[\p{Cc}\p{Cf}]/u.test(name);
 }
 
-/** Null if the SAN cannot be read whole. */
+/** Returns null if the SAN cannot be read completely. */
 function namesOf(subjectAltName: string): { readonly uri: string[]; readonly dns: string[] } | null {
   const [uri, dns]: [string[], string[]] = [[], []];
   for (let at = 0; at < subjectAltName.length; at = sanItem.lastIndex) {
@@ -42,7 +42,7 @@ function subjectOf(x509: X509Certificate): Record<string, string[]> {
   return Object.fromEntries(Object.entries(subject ?? {}).map(([name, value]) => [name, [value].flat()]));
 }
 
-/** The first end of a certificate in the chain: OpenSSL looks at the chain only while the connection begins. */
+/** The earliest expiry in the chain, because OpenSSL checks the chain only when the connection begins. */
 function earliestEndMs(socket: TLSSocket, leaf: X509Certificate): number {
   let endMs = leaf.validToDate.getTime();
   let each: PeerCertificate | undefined = socket.getPeerCertificate(true);

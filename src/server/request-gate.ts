@@ -12,7 +12,7 @@ export interface GateOptions {
   readonly handler: HttpHandler;
   readonly streamHandler: StreamHandler;
   readonly connections: Connections;
-  /** Whether a connection takes no more requests after this one. */
+  /** Returns whether a connection accepts no more requests after this one. */
   readonly isOver: (handle: object) => boolean;
   readonly exchanges: Exchanges;
   readonly limits: ListenerLimits;

@@ -2,9 +2,9 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 
-/** What a TLS listener needs, in PEM. */
+/** The input of a TLS listener, in PEM. */
 export interface TlsMaterial {
-  /** The chain from the leaf on. */
+  /** The chain, leaf first. */
   readonly cert: Buffer;
   readonly key: Buffer;
   /** Authorities of client certificates, one certificate each. Undefined: clients are not asked for a certificate. */
@@ -18,7 +18,7 @@ export interface TlsFiles {
   readonly clientCaFile: string | null;
 }
 
-/** The texts of the files as they are now. A file that cannot be read is an Error that says so. */
+/** The current texts of the files. A file that cannot be read is an Error with the reason. */
 export type TlsTexts = readonly (Buffer | Error | null)[];
 
 export function readTlsTexts({ certFile, keyFile, clientCaFile }: TlsFiles): TlsTexts {
@@ -31,7 +31,7 @@ export function readTlsTexts({ certFile, keyFile, clientCaFile }: TlsFiles): Tls
   });
 }
 
-/** Checks that the texts fit together. Throws an Error that names the setting, and quotes nothing of a file. */
+/** Checks that the texts match. Throws an Error that names the setting and quotes nothing of a file. */
 export function tlsMaterialOf([certText, keyText, clientCaText]: TlsTexts): TlsMaterial {
   const cert = bufferOf("tls_cert_file", certText);
   const key = bufferOf("tls_key_file", keyText);
@@ -50,7 +50,7 @@ function bufferOf(setting: string, text: Buffer | Error | null | undefined): Buf
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;
 
-/** At least one: given none, Node would trust the authorities of the public web. */
+/** Returns at least one, because without any Node would trust the authorities of the public web. */
 function authoritiesOf(text: Buffer): string[] {
   const pems = text.toString("latin1").match(pemCertificate) ?? [];
   if (pems.length === 0) throw new Error("tls_client_ca_file: holds no certificate in PEM");
@@ -69,7 +69,7 @@ function parsed<T>(problem: string, parse: () => T): T {
   try {
     return parse();
   } catch {
-    // The message of OpenSSL says less than ours.
+    // OpenSSL's message says less than ours.
     throw new Error(problem);
   }
 }

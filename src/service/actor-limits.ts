@@ -6,8 +6,8 @@ import type { TenantSettings } from "./tenant-settings.ts";
 /** The limits that keys of one actor share. */
 export interface ActorLimits {
   /**
-   * The actor's own limit, else that of the tenant; null: none. As it is now, within the bounds of docs/guarantees.md. A promise only if actors
-   * of the tenant have limits and the process does not know this one; it rejects if the store does not answer.
+   * Returns the actor's own limit, or that of the tenant; null: none. The limit is current within the bounds of docs/guarantees.md. Returns
+   * a promise only if actors of the tenant have limits and the process does not know this one; it rejects if the store does not answer.
    */
   of(tenant: string, actorId: string): RateLimitPolicy | null | Promise<RateLimitPolicy | null>;
 }

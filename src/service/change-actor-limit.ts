@@ -8,7 +8,7 @@ import type { KeyService } from "./key-service.ts";
 
 const maxAttempts = 50;
 
-/** Sets the limit that the keys of an actor share, or changes it. The actor need not have keys. */
+/** Sets or changes the limit that the keys of an actor share. The actor need not have keys. */
 export async function setActorLimit(
   service: TenantService,
   tenant: string,
@@ -38,7 +38,7 @@ export async function setActorLimit(
   throw new Failure("CONCURRENT_CHANGE", { message: "another call changed the limit at the same time; try again" });
 }
 
-/** Removes the limit of an actor, so that the limit of the tenant counts, if it has one. Rejects with ACTOR_LIMIT_NOT_FOUND. */
+/** Removes the limit of an actor, so that the limit of the tenant applies if it has one. Rejects with ACTOR_LIMIT_NOT_FOUND. */
 export async function removeActorLimit(
   keys: Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes">,
   tenant: string,

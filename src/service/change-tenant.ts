@@ -16,7 +16,7 @@ import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import type { TenantDirectory } from "./tenant-directory.ts";
 
-/** The parts that operations on tenants need. */
+/** The dependencies of operations on tenants. */
 export interface TenantService {
   readonly keys: KeyService;
   readonly directory: TenantDirectory;
@@ -26,7 +26,7 @@ const maxAttempts = 50;
 /** Each is compared with in the verification of a key. */
 const maxRetiredPrefixes = 20;
 
-/** Attributes of tenants by their names in proto: what an update mask may name, and how the audit trail calls them. */
+/** Attributes of tenants by their names in proto, for update masks and the audit trail. */
 export const tenantAttributeFields = {
   displayName: "display_name",
   hosts: "hosts",
@@ -55,7 +55,7 @@ export async function createTenant(
   throw new Failure("TENANT_ALREADY_EXISTS");
 }
 
-/** Writes attributes of a tenant. Rejects with TENANT_NOT_FOUND and as `createTenant` does. */
+/** Writes attributes of a tenant. Rejects with TENANT_NOT_FOUND, and as `createTenant` does. */
 export async function updateTenant(
   service: TenantService,
   origin: Origin,
@@ -75,7 +75,7 @@ export async function updateTenant(
   });
 }
 
-/** Notes that actors of the tenant have limits, before the first one gets one: every verification looks for one from then on. */
+/** Records that actors of the tenant have limits, before the first one gets one. From then on every verification looks for one. */
 export async function noteActorLimits(service: TenantService, origin: Origin, tenantId: string): Promise<void> {
   if (service.keys.tenantSettings.of(tenantId).hasActorLimits) return;
   await changeTenant(service, origin, tenantId, ({ hasActorLimits }) => (hasActorLimits ? null : { hasActorLimits: true }));
@@ -88,8 +88,8 @@ export function setSuspended(service: TenantService, origin: Origin, tenantId: s
 }
 
 /**
- * Deletes a suspended tenant without keys. No key comes to it between the look for keys and the deletion: whoever adds one sees the suspension
- * (`confirmNewKeys`), and a tenant that was resumed meanwhile has another revision than the one to delete.
+ * Deletes a suspended tenant without keys. No key is added between the check for keys and the deletion: whoever adds one sees the
+ * suspension (`confirmNewKeys`), and a tenant that was resumed meanwhile has another revision than the one to delete.
  */
 export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string): Promise<void> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });
@@ -111,7 +111,7 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
   throw concurrentChange();
 }
 
-/** What keeps a tenant from being deleted. Null: nothing. */
+/** Returns what prevents the deletion of a tenant, or null. */
 async function whatIsLeft({ store }: KeyService, tenant: string): Promise<string | null> {
   for (const [kind, name] of [
     ["issued", "keys"],
@@ -127,7 +127,7 @@ async function whatIsLeft({ store }: KeyService, tenant: string): Promise<string
   return null;
 }
 
-/** As `changeKey` changes a key. The tenant `default` gets its record with its first change. */
+/** Like `changeKey` for keys. The tenant `default` gets its record with its first change. */
 async function changeTenant(
   service: TenantService,
   origin: Origin,
@@ -174,7 +174,7 @@ function concurrentChange(): Failure {
   return new Failure("CONCURRENT_CHANGE", { message: "another call changed the tenant at the same time; try again" });
 }
 
-/** Null if there is a tenant with this id, or one with a host or prefix of it. */
+/** Returns null if a tenant with this id, or with one of its hosts or prefixes, exists. */
 async function insertTenant({ keys, directory }: TenantService, origin: Origin, tenant: Tenant): Promise<Tenant | null> {
   const record = newTenantRecord(tenant, keys.clock());
   const announce = keys.announcer.beginChange(defaultTenant, record.keyId);
@@ -191,7 +191,7 @@ function checkTimes({ defaultTtlMs, maxTtlMs }: TenantAttributes): void {
   }
 }
 
-/** Says which host or prefix another tenant has. The store refuses the write in any case. */
+/** Reports which host or prefix another tenant has. The store refuses the write in any case. */
 async function checkUnused(
   { directory }: TenantService,
   tenantId: string,

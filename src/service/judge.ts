@@ -36,7 +36,7 @@ export interface Verified {
   readonly customClaims: JsonObject | null;
   /** What is left of the key's rate limit, if the key has one that is enforced and it was checked. */
   readonly limit?: KeyLimit;
-  /** The same of the limit that the keys of the actor share. */
+  /** The same for the limit that the keys of the actor share. */
   readonly actorLimit?: KeyLimit;
   /** If a limit refused: when to try again. Null: never. */
   readonly retryAfterMs?: number | null;

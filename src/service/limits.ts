@@ -39,7 +39,7 @@ export interface LimitsOptions {
  * share one address.
  */
 export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }: LimitsOptions): Limits {
-  /** `key` and `actor` are what was asked of each limit. */
+  /** `key` and `actor` are the requests to each limit. */
   const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked | null): Verified => {
     const { record } = verified.verdict;
     const asked = { ...verified, ...(key !== null && { limit: leftOf(key) }), ...(actor !== null && { actorLimit: leftOf(actor) }) };
@@ -65,7 +65,7 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
       : conclude(tenant, verified, { policy, taken }, null);
   };
 
-  /** From the limit of the actor, and from that of the key if it has one. */
+  /** Takes from the limit of the actor, and from that of the key if it has one. */
   const takeBoth = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
     const { rateLimitPolicy, actorId } = record;
     const own = isEnforced(rateLimitPolicy) ? rateLimitPolicy : null;

@@ -43,7 +43,7 @@ export function newRecord(
   };
 }
 
-/** Null: the key does not expire. */
+/** Null if the key does not expire. */
 function lifeOf({ defaultKeyTtlMs, tenantSettings }: KeyService, tenant: string, ttlMs: number | null): number | null {
   const { defaultTtlMs, maxTtlMs } = tenantSettings.of(tenant);
   if (ttlMs !== null) {

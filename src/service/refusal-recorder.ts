@@ -8,7 +8,7 @@ import { auditEvent } from "./audit.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
 export interface RefusalRecorder {
-  /** `countedAs` says with which calls this one shares its limit. `origin` is called only if the event is recorded. */
+  /** Calls with the same `countedAs` share a limit. `origin` is called only if the event is recorded. */
   record(countedAs: string, origin: () => Origin, errorReason: Reason): void;
   /**
    * Writes the buffered events. Concurrent flushes run one after the other. Never rejects: events that cannot be written stay in the
@@ -26,7 +26,10 @@ export interface RefusalRecorderOptions {
   readonly randomBytes: RandomBytes;
   /** Maximum events a minute for each known caller, and for all unknown callers together. Otherwise these could fill the store. */
   readonly maxPerMinute: number;
-  /** Maximum callers that are counted one by one in a minute. Further ones share one count: whoever can make up names must not fill the memory. */
+  /**
+   * Maximum callers that are counted separately per minute. Further ones share one count, because callers who can invent names must not
+   * fill the memory.
+   */
   readonly maxCounts: number;
   /** Maximum events in the buffer while the store does not answer. */
   readonly maxBuffered: number;

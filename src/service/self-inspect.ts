@@ -11,12 +11,12 @@ import { createJudge, isVerified, type JudgeOptions, type KeyLimit, type Verifie
 import type { SelfRevocationLimits } from "./revoke.ts";
 
 export interface Inspection {
-  /** The key, or the token as a key: with its own scopes and end. */
+  /** The key, or the token as a key, with its own scopes and expiry. */
   readonly record: KeyRecord;
-  /** Whether the credential may be used now, from the address that asks. */
+  /** Whether the credential may be used now, from the caller's address. */
   readonly isValid: boolean;
   readonly nowMs: number;
-  /** Null if the key has no limit that is enforced, or may not be used. */
+  /** Null if the key has no enforced limit, or may not be used. */
   readonly limit: KeyLimit | null;
 }
 
@@ -33,7 +33,7 @@ export interface SelfInspectOptions extends JudgeOptions {
   readonly rateLimiter: RateLimiter;
 }
 
-/** As a verification, but it takes nothing from a limit and records no use. */
+/** Like a verification, but takes nothing from a limit and records no use. */
 export function createSelfInspect(options: SelfInspectOptions): SelfInspect {
   const { reader, rateLimiter, clock } = options;
   const { identify, judge } = createJudge(options);

@@ -5,7 +5,7 @@ import type { VerifyMany } from "./verify-many.ts";
 
 type Parts = Pick<KeyService, "clock" | "tenantSettings">;
 
-/** Answers for a suspended tenant as for a revoked key, without a look-up. */
+/** Refuses the keys of a suspended tenant like revoked keys, without a look-up. */
 export function refuseSuspended({ clock, tenantSettings }: Parts, verify: Verify): Verify {
   return (tenant, verification, directive) =>
     tenantSettings.of(tenant).suspended ? unverified("revoked", "none", clock()) : verify(tenant, verification, directive);

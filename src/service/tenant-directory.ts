@@ -13,23 +13,23 @@ import type { KeyStore } from "../ports/key-store.ts";
 import { createTenantIndex } from "./tenant-index.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
 
-/** Finds tenants. What a host or a prefix leads to is a hint: the tenant's current record decides. */
+/** Finds tenants. A tenant found by host or prefix is a hint; its current record decides. */
 export interface TenantDirectory {
   /**
-   * The tenant as it is now, within the bounds of docs/guarantees.md; null if there is none with this id. A promise only if the process
-   * does not know it.
+   * Returns the current tenant, within the bounds of docs/guarantees.md; null if no tenant has this id. Returns a promise only if the
+   * process does not know it.
    */
   current(tenantId: string): Tenant | null | Promise<Tenant | null>;
-  /** False: no tenant has a host, so that the host of a call need not be looked at. */
+  /** False if no tenant has a host, so that the host of a call need not be checked. */
   readonly hasHosts: boolean;
   tenantOfHost(host: string): string | undefined;
-  /** By a prefix of issued keys, in use or retired. */
+  /** Finds a tenant by a prefix of issued keys, in use or retired. */
   tenantOfPrefix(prefix: string): string | undefined;
-  /** Takes over a change of this process; null if the tenant was deleted. */
+  /** Applies a change of this process; null if the tenant was deleted. */
   note(tenantId: string, record: KeyRecord | null): void;
   /** Reads all tenants. Concurrent refreshes run one after the other. */
   refresh(): Promise<void>;
-  /** Reads all tenants if changes may have been missed. What fails is tried again the next time. */
+  /** Reads all tenants if changes may have been missed. If this fails, it is tried again the next time. */
   catchUp(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const unchangedDefault = unchangedTenant(defaultTenant);
 
 export function createTenantDirectory({ store, cache, settings }: TenantDirectoryOptions): TenantDirectory {
   let index = createTenantIndex();
-  /** What was noted since the refresh in progress began, which may have read something older. Null if there is none. */
+  /** Changes noted since the refresh in progress started, because the refresh may have read older records. Null if none is in progress. */
   let noted: Map<string, KeyRecord | null> | null = null;
   let isBehind = true;
 
@@ -115,7 +115,7 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   };
 }
 
-/** Takes over what was read of a tenant, and returns it; null if there is none. */
+/** Applies the record that was read of a tenant, and returns the tenant; null if there is none. */
 function see(settings: TenantSettings, tenantId: string, record: KeyRecord | null): Tenant | null {
   if (record === null) {
     settings.forget(tenantId);

@@ -6,9 +6,9 @@ import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 
 /**
- * Call after new keys are stored and before they are acknowledged. If their tenant was suspended or deleted meanwhile, removes them again and
- * rejects with TENANT_SUSPENDED. So no acknowledged key is lost when an empty tenant is deleted: either the deletion finds the key, or
- * this finds the suspension that comes before every deletion.
+ * Call after new keys are stored and before they are acknowledged. If their tenant was suspended or deleted meanwhile, removes the keys and
+ * rejects with TENANT_SUSPENDED. So no acknowledged key is lost when an empty tenant is deleted: either the deletion finds the key, or this
+ * finds the suspension that precedes every deletion.
  */
 export async function confirmNewKeys(service: KeyService, tenant: string, origin: Origin, records: readonly KeyRecord[]): Promise<void> {
   // The tenant `default` can neither be suspended nor deleted.

@@ -1,14 +1,14 @@
 import type { KeyRecord } from "../core/key.ts";
 import { prefixesOf, type Tenant, tenantOfRecord } from "../core/tenant.ts";
 
-/** The tenants that were read, by what leads to them. */
+/** The known tenants, by host and by prefix. */
 export interface TenantIndex {
   readonly hosts: ReadonlyMap<string, string>;
   readonly prefixes: ReadonlyMap<string, string>;
   has(tenantId: string): boolean;
   /** The id of the record of a tenant that was read. */
   recordIdOf(tenantId: string): string | undefined;
-  /** Takes over a record, or null if the tenant was deleted. An older record than the one that is there changes nothing. */
+  /** Applies a record, or null if the tenant was deleted. A record older than the known one changes nothing. */
   note(tenantId: string, record: KeyRecord | null): void;
 }
 
@@ -24,7 +24,7 @@ export function createTenantIndex(): TenantIndex {
   const prefixes = new Map<string, string>();
 
   function remove({ tenant }: Entry): void {
-    // What another tenant was given since is that one's.
+    // A host that was given to another tenant since then belongs to that tenant.
     for (const host of tenant.hosts) if (hosts.get(host) === tenant.tenantId) hosts.delete(host);
     for (const prefix of prefixesOf(tenant)) if (prefixes.get(prefix) === tenant.tenantId) prefixes.delete(prefix);
     entries.delete(tenant.tenantId);

@@ -2,16 +2,16 @@ import type { KeyRecord } from "../core/key.ts";
 import { type Tenant, tenantOfRecord, unchangedTenant } from "../core/tenant.ts";
 
 /**
- * The settings of tenants, as this process saw them last. Every call asks for the current record of its tenant first (TenantDirectory), so
- * what a call reads here is not older than the call.
+ * The settings of tenants, as this process last saw them. Every call reads the current record of its tenant first (TenantDirectory), so the
+ * settings that it reads here are not older than the call.
  */
 export interface TenantSettings {
-  /** A tenant that was not seen has the settings of the installation. */
+  /** An unknown tenant has the settings of the installation. */
   of(tenantId: string): Tenant;
-  /** Takes over the record of a tenant, unless a newer one was seen. Returns the tenant by the newer of the two. */
+  /** Applies the record of a tenant, unless a newer one is known. Returns the tenant of the newer of the two. */
   note(tenantId: string, record: KeyRecord): Tenant;
   forget(tenantId: string): void;
-  /** All that were seen. */
+  /** All known tenants. */
   all(): Iterable<Tenant>;
 }
 

@@ -4,7 +4,9 @@ import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
-/** Verifies a credential. Rejects only if the store does not answer. A promise only if a place outside of the process has to be asked. */
+/**
+ * Verifies a credential. Rejects only if the store does not answer. Returns a promise only if something outside the process must be asked.
+ */
 export type Verify = (tenant: string, verification: Verification, cacheDirective: CacheDirective) => Verified | Promise<Verified>;
 
 export interface VerifyOptions extends JudgeOptions, LimitsOptions {
@@ -16,7 +18,7 @@ export function createVerify(options: VerifyOptions): Verify {
   const { identify, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
-  /** Looks the key ids up from `index` on. The first one with a matching record decides. */
+  /** Looks up the key ids from `index` on. The first one with a matching record decides. */
   const search = (asked: Asked, index: number, outcomeBefore: CacheOutcome): Verified | Promise<Verified> => {
     const { tenant, presented, verification, cacheDirective } = asked;
     const keyId = presented.keyIds[index];

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 
-/** Something that GET answers, in all the forms that it is sent in. */
+/** A resource for GET, in all its forms. */
 export interface Representation {
   readonly contentType: string;
   readonly identity: Encoded;
@@ -18,7 +18,7 @@ export interface Encoded {
   readonly etag: string;
 }
 
-/** Smaller texts fit one packet anyway. */
+/** Smaller texts fit into one packet anyway. */
 const minGzipBytes = 1024;
 const compress = promisify(gzip);
 

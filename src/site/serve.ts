@@ -4,12 +4,12 @@ import { sendFailure } from "../http/json-answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
 import type { Representation } from "./representation.ts";
 
-/** Chooses what a request gets. */
+/** Chooses the representation for a request. */
 export type Choose = (request: HttpRequest) => Representation;
 
 /**
- * Serves a resource that anyone may read: GET and HEAD, with an ETag and 304 (RFC 9110, section 13). Caches must ask each time whether it
- * has changed, because a new version of the service changes it. `load` is called for the first request, because most servers never get one.
+ * Serves a public resource: GET and HEAD, with an ETag and 304 (RFC 9110, section 13). Caches must check each time whether it has changed,
+ * because a new version of the service changes it. `load` is called for the first request, because most servers never get one.
  */
 export function serve(load: () => Promise<Choose>): HttpHandler {
   let loading: Promise<Choose> | undefined;
@@ -51,7 +51,7 @@ function send({ contentType, identity, gzip, headers }: Representation, request:
   else response.end(encoded.bytes);
 }
 
-/** CORS may have set it before. */
+/** CORS may have set the header earlier. */
 function vary(response: HttpResponse, own: string | undefined): string {
   const before = response.getHeader("vary");
   return [...(typeof before === "string" ? [before] : []), "accept-encoding", ...(own === undefined ? [] : [own])].join(", ");

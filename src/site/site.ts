@@ -6,11 +6,11 @@ import { type Choose, serve } from "./serve.ts";
 
 export interface SiteOptions {
   readonly version: string;
-  /** Whether there is a page to read and try the API. */
+  /** Whether a page to read and try the API is served. */
   readonly docs: "on" | "off";
 }
 
-/** What the server says about itself, by path. It is public, and holds nothing of any tenant. What it needs is loaded when it is asked for. */
+/** The server's description of itself, by path. It is public and contains nothing of any tenant. Its content is loaded on demand. */
 export function createSite({ version, docs }: SiteOptions): ReadonlyMap<string, HttpHandler> {
   const site = new Map([
     ["/", serve(async () => (await import("./start-page.ts")).startPage(version, docs === "on"))],

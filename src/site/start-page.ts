@@ -4,7 +4,7 @@ import { prefersHtml } from "./accept.ts";
 import { type Representation, representationOf } from "./representation.ts";
 import type { Choose } from "./serve.ts";
 
-/** One thing that the server has, and where. */
+/** One resource of the server, and its path. */
 interface Link {
   readonly name: string;
   readonly path: string;
@@ -23,7 +23,7 @@ const pageHeaders = {
   vary: "accept",
 };
 
-/** What `GET /` answers: where to go from here, as JSON for programs and as HTML for people. */
+/** The content of `GET /`: where to continue, as JSON for programs and as HTML for people. */
 export async function startPage(version: string, hasDocs: boolean): Promise<Choose> {
   const links = linksOf(hasDocs);
   const json = memberText({ name: "Keywright", version, ...Object.fromEntries(links.map(({ name, path }) => [name, path])) });

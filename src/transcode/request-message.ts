@@ -1,5 +1,5 @@
 import { create, type DescField, type Message } from "@bufbuild/protobuf";
-import type { FieldViolation } from "../error/failure.ts";
+import { type FieldViolation, invalidField } from "../error/failure.ts";
 import { fieldsByJsonName, hasMembers, isJsonObject, type JsonMembers, memberOf } from "../protojson/fields.ts";
 import { invalidFields } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
@@ -52,6 +52,8 @@ export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
 
 function bodyJson(body: "all" | DescField, json: unknown): unknown {
   if (body === "all" || isWrapped(body, json)) return json;
+  // As a member, `null` would count as not set (protobuf JSON). As a body it is no message.
+  if (json === null && body.message !== undefined && hasMembers(body.message)) throw invalidField(body.name, "must be a JSON object");
   return { [body.name]: json };
 }
 

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 
-/** Calls `onLines` with whole lines of `stream`, one or more, newlines included. A last line without a newline gets one. */
+/** Calls `onLines` with one or more complete lines of `stream`, including newlines. Adds a newline to a last line without one. */
 export function readLines(stream: Readable, onLines: (line: string) => void): void {
   let rest = "";
   stream.setEncoding("utf8");

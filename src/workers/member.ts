@@ -8,19 +8,19 @@ export interface WorkerExit {
   readonly signal: string | null;
 }
 
-/** A worker as the primary sees it. */
+/** A worker as seen by the primary. */
 export interface Member {
   readonly id: number;
   readonly pid: number | undefined;
-  /** Resolves once it accepts connections. Rejects with WorkerStartError if it ends before. */
+  /** Resolves once it accepts connections. Rejects with WorkerStartError if it exits first. */
   readonly url: Promise<string>;
   readonly ended: Promise<WorkerExit>;
   readonly isServing: boolean;
-  /** It was told to end, so its end is no failure. */
+  /** It was told to end, so its exit is not a failure. */
   readonly isClosing: boolean;
-  /** As far as it has sent them. */
+  /** The metrics that it has sent so far. */
   readonly lastMetrics: readonly MetricFamily[];
-  /** Asks for its metrics, and resolves once they are in `lastMetrics`, or it ended, or `timeoutMs` is over. */
+  /** Requests its metrics. Resolves once they are in `lastMetrics`, or it exited, or `timeoutMs` has passed. */
   scrape(timeoutMs: number): Promise<void>;
   reload(): void;
   /** Lets it finish its calls. Kills it if it has not ended after `timeoutMs`. */
@@ -28,11 +28,11 @@ export interface Member {
 }
 
 export class WorkerStartError extends Error {
-  /** Of the worker, which has said on standard error what is wrong. */
+  /** Exit code of the worker, which has reported the problem on standard error. */
   readonly workerExitCode: number;
 
   constructor(workerExitCode: number) {
-    super(`a worker ended with exit code ${workerExitCode} before it accepted connections`);
+    super(`a worker exited with code ${workerExitCode} before it accepted connections`);
     this.workerExitCode = workerExitCode;
   }
 }
@@ -52,7 +52,7 @@ export function createMember(worker: Worker): Member {
     state.lastMetrics = message.families;
     if (message.id !== null) scrapes.get(message.id)?.();
   });
-  // A message to a worker that has just ended. Its exit is handled.
+  // A message to a worker that has just exited. Its exit is handled elsewhere.
   worker.on("error", () => {});
   worker.once("exit", (code: number | null, signal: string | null) => {
     url.reject(new WorkerStartError(code ?? 1));

@@ -1,17 +1,17 @@
 import type { MetricFamily } from "../telemetry/metrics/exposition.ts";
 
-/** What the primary tells a worker. */
+/** A message from the primary to a worker. */
 export type ToWorker =
-  /** Finish the calls in progress and end. */
+  /** Finish the calls in progress and exit. */
   | { readonly kind: "close" }
-  /** Read tokens, issuers and roles again. */
+  /** Reload tokens, issuers and roles. */
   | { readonly kind: "reload" }
   /** Send the metrics, with the same id. */
   | { readonly kind: "scrape"; readonly id: number };
 
-/** What a worker tells the primary. */
+/** A message from a worker to the primary. */
 export type ToPrimary =
   /** It accepts connections. */
   | { readonly kind: "serving"; readonly url: string }
-  /** Its metrics now. `id` is null for the last ones, which it sends before it ends. */
+  /** Its current metrics. `id` is null for the last ones, which it sends before it exits. */
   | { readonly kind: "metrics"; readonly id: number | null; readonly families: readonly MetricFamily[] };

@@ -9,15 +9,15 @@ export interface PoolOptions {
   readonly fork: () => Worker;
   readonly log: Log;
   readonly monotonicMs: () => number;
-  /** Workers that have not ended so long after they were asked are killed. */
+  /** Workers that have not ended this long after they were told to are killed. */
   readonly maxCloseMs: number;
 }
 
-/** Workers that serve one port. One that ends without being asked is replaced. */
+/** Workers that serve one port. One that ends unexpectedly is replaced. */
 export interface Pool {
   /** Resolves with the URL once all workers accept connections. Rejects with WorkerStartError if the first one cannot start. */
   start(): Promise<string>;
-  /** Every worker reads tokens, issuers and roles again. */
+  /** Makes every worker reload tokens, issuers and roles. */
   reload(): void;
   /**
    * Replaces one worker after the other. A worker is closed after its successor accepts connections, so that there are never fewer than
@@ -26,13 +26,13 @@ export interface Pool {
   restart(): Promise<void>;
   /** Resolves with true if all workers ended with exit code 0. */
   close(): Promise<boolean>;
-  /** Sums over all workers, those that ended included. */
+  /** Returns sums over all workers, including those that ended. */
   metrics(): Promise<readonly MetricFamily[]>;
   servingCount(): number;
   replacedCount(): number;
 }
 
-/** The end of a worker that served for so long has nothing to do with its start. */
+/** If a worker served for this long, its end has nothing to do with its start. */
 const minHealthyMs = 10_000;
 const firstRetryMs = 1000;
 const maxRetryMs = 30_000;
@@ -67,7 +67,7 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
   };
   const restartAll = async () => {
     for (const old of [...members]) {
-      // It ended meanwhile, and has a successor.
+      // It exited meanwhile, and has a successor.
       if (!members.has(old)) continue;
       await add().url;
       await old.close(maxCloseMs);
@@ -77,7 +77,7 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
 
   return {
     async start() {
-      // One alone first, so that a problem of the configuration is told once.
+      // Starts one first, so that a problem of the configuration is reported once.
       const url = await add().url;
       state.isStarted = true;
       await Promise.allSettled(Array.from({ length: count - 1 }, () => add().url));

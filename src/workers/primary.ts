@@ -21,24 +21,24 @@ export interface Primary {
   /** Resolves once all workers accept connections. `metricsUrl` is undefined if metrics are off. */
   start(): Promise<{ url: string; metricsUrl: string | undefined }>;
   reload(): void;
-  /** Replaces one worker after the other, without a moment at which there are fewer. The log says how it went. */
+  /** Replaces one worker after the other, so that there are never fewer than before. The log reports the result. */
   restart(): Promise<void>;
-  /** Rejects if a worker did not end well. */
+  /** Rejects if a worker exited with an error. */
   close(): Promise<void>;
 }
 
 const standardOutput = 1;
-/** A worker ends its calls within the time to drain, then writes what it has buffered and closes its connections to the store. */
+/** A worker finishes its calls within the drain time-out, then writes buffered data and closes its connections to the store. */
 const maxCloseAfterDrainMs = 5000;
 
-/** The process that starts the workers, hands them connections in turn, and serves their metrics as one. It answers no calls itself. */
+/** The process that starts the workers, hands them connections in turn, and serves their metrics together. It serves no calls itself. */
 export function createPrimary({ config, log, version, monotonicMs }: PrimaryOptions): Primary {
   const output = createLogOutput(standardOutput, () => {});
   cluster.setupPrimary({ stdio: ["ignore", "pipe", "inherit", "ipc"] });
   const fork = (): Worker => {
     const worker = cluster.fork();
     const { stdout } = worker.process;
-    // A pipe for each worker, so that a line of one cannot end up inside a line of another.
+    // One pipe per worker, so that lines of different workers cannot mix.
     if (stdout !== null) readLines(stdout, (lines) => output.write(lines));
     return worker;
   };
@@ -65,12 +65,12 @@ export function createPrimary({ config, log, version, monotonicMs }: PrimaryOpti
     async close() {
       const areWell = await pool.close();
       await metricsServer?.close();
-      if (!areWell) throw new Error("a worker did not end well");
+      if (!areWell) throw new Error("a worker exited with an error");
     },
   };
 }
 
-/** The metrics of this process and of all workers, as sums. */
+/** Serves the metrics of this process and of all workers, combined. */
 function openMetrics(pool: Pool, version: string, log: Log) {
   const own = createMetrics(version);
   watchProcess(own);

@@ -2,5 +2,5 @@ import cluster from "node:cluster";
 
 /** False in a worker. */
 export const { isPrimary } = cluster;
-/** Counts up with every worker; undefined in the primary. */
+/** Increases with every worker; undefined in the primary. */
 export const workerId = cluster.worker?.id;

@@ -6,7 +6,9 @@ const combineBy: Readonly<Record<Combination, (one: number, other: number) => nu
   min: Math.min,
 };
 
-/** Joins the metrics of several processes, each series by the rule of its metric. Keeps the order of the first process that has a metric. */
+/**
+ * Combines the metrics of several processes, each series by the rule of its metric. Keeps the order of the first process that has a metric.
+ */
 export function sumMetrics(processes: readonly (readonly MetricFamily[])[]): readonly MetricFamily[] {
   const joined = new Map<string, MetricFamily>();
   for (const family of processes.flat()) {
@@ -25,7 +27,7 @@ function joinSamples({ combine, samples }: MetricFamily, other: MetricFamily): S
   return [...values];
 }
 
-/** What stays of a process that ended: what it counted, and not what it was. */
+/** Returns what remains of a process that ended: its counters, not its gauges. */
 export function countedBy(families: readonly MetricFamily[]): readonly MetricFamily[] {
   return families.filter(({ type }) => type !== "gauge");
 }

@@ -10,7 +10,7 @@ export interface WorkerOptions {
   readonly close: (reason: string) => void;
 }
 
-/** Tells the primary that this worker accepts connections, and does from now on what the primary asks for. */
+/** Reports to the primary that this worker accepts connections, and then handles the primary's requests. */
 export function serveAsWorker({ app, url, reload, close }: WorkerOptions): void {
   const handlers: { readonly [K in ToWorker["kind"]]: (message: Extract<ToWorker, { kind: K }>) => void } = {
     close: () => close("asked by the primary"),
@@ -18,13 +18,13 @@ export function serveAsWorker({ app, url, reload, close }: WorkerOptions): void 
     scrape: ({ id }) => sendMetrics(app, id),
   };
   process.on("message", (message: ToWorker) => handlers[message.kind]?.(message as never));
-  // Otherwise Node ends the process at once when the primary is gone, and calls in progress are lost.
+  // Otherwise Node ends the process at once when the primary exits, and calls in progress are lost.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   process.once("disconnect", () => close("the primary is gone"));
   void send({ kind: "serving", url });
 }
 
-/** Hands over what this worker counted, so that the sums of the primary never fall. */
+/** Sends what this worker counted, so that the primary's sums never decrease. */
 export function sendLastMetrics(app: Pick<App, "metrics">): Promise<void> {
   return sendMetrics(app, null);
 }
@@ -33,7 +33,7 @@ function sendMetrics({ metrics }: Pick<App, "metrics">, id: number | null): Prom
   return send({ kind: "metrics", id, families: metrics?.snapshot() ?? [] });
 }
 
-/** Resolves once the message is sent, or cannot be sent because the primary is gone. */
+/** Resolves once the message is sent, or cannot be sent because the primary has exited. */
 function send(message: ToPrimary): Promise<void> {
   return new Promise((resolve) => {
     if (!process.connected || process.send === undefined) return resolve();

@@ -40,7 +40,7 @@ await describeOnCluster("a change holds at every server within the bound", {}, (
     expect(summary.maxMs).toBeLessThan(Math.max(situation.boundMs, busyMachineMs));
     // Something was measured: keys were verified after their change, and caches were used.
     expect(summary.lookMs).toBeLessThan(maxLookMs);
-    // Keys of a suspended tenant are refused without a look-up, which is not a hit.
+    // Keys of a suspended tenant are refused without a look-up, which does not count as a hit.
     expect(summary.hitShare).toBeGreaterThan(kind === suspension ? 0.1 : 0.3);
     if (situation.storeIsWell) expect(Object.fromEntries(summary.others)).toEqual({});
   }

@@ -115,7 +115,7 @@ export const deletion: ChangeKind = {
   },
 };
 
-/** Each subject is a tenant. In turn they are verified by a key, a JWT that was derived from it, and a macaroon that was derived from the JWT. */
+/** Each subject is a tenant. The tenants are verified in turn with a key, a JWT derived from it, and a macaroon derived from the JWT. */
 export const suspension: ChangeKind = {
   name: "tenant suspended",
   async prepare(http) {

@@ -294,7 +294,7 @@ describe("problems", () => {
 
   test.each([
     ["no file of authorities", "dns, equals: a", "admin", "KEYWRIGHT_TLS_CLIENT_CA_FILE: required with admin_certificates"],
-    ["a claim that certificates do not have", "sub, equals: a", "admin", "admin_certificates[0]: claims must be uri, dns, or subject and"],
+    ["an unknown claim", "sub, equals: a", "admin", "admin_certificates[0]: claims must be uri, dns, or subject and"],
     ["an unknown role", "subject.CN, equals: a", "nobody", "admin_certificates[0].roles: item 1 must be admin or"],
   ])("rules for certificates with %s", (_, condition, role, problem) => {
     const rules = `admin_certificates:\n  - { when: [{ claim: ${condition} }], roles: [${role}] }\n`;
@@ -302,7 +302,7 @@ describe("problems", () => {
     expect(problemsOf({}, rules + files)).toEqual([expect.stringContaining(problem)]);
   });
 
-  test("an issuer named certificate, as the names of callers by certificate begin", () => {
+  test("name an issuer called certificate, because callers with certificates have this prefix", () => {
     const rule = "{ when: [{ claim: sub, equals: a }], roles: [admin] }";
     const issuer = `{ name: certificate, issuer: "https://a.example", audience: a, rules: [${rule}] }`;
     expect(problemsOf({}, `admin_issuers: [${issuer}]\n`)).toEqual([expect.stringContaining("no issuer may be named certificate")]);
@@ -331,7 +331,7 @@ describe("problems", () => {
     ]);
   });
 
-  test.each(["0", "257", "1.5", "all"])("%s is no number of workers", (workers) => {
+  test.each(["0", "257", "1.5", "all"])("%s is not a number of workers", (workers) => {
     expect(problemsOf({ KEYWRIGHT_WORKERS: workers })).toEqual(["KEYWRIGHT_WORKERS: must be auto or a whole number from 1 to 256"]);
   });
 

@@ -9,7 +9,7 @@ test("docs/configuration.md has the table of settings (npm run settings-table --
   expect(settingsTable().match(/^\| `KEYWRIGHT_/gm)).toHaveLength(settingNames.filter((name) => !("yamlOnly" in settings[name])).length);
 });
 
-test("--help names every setting once, below what one wants to do", () => {
+test("--help lists every setting once, under its task", () => {
   const lines = helpText().split("\n");
   for (const name of settingNames) {
     const shown = "yamlOnly" in settings[name] ? name : environmentName(name);

@@ -88,7 +88,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       );
     });
 
-    describe("limits that are taken together", () => {
+    describe("takes from several limits", () => {
       const pair = (small: bigint, large: bigint) => {
         const tag = `{${randomUUID()}}`;
         return [
@@ -98,7 +98,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       };
       const leftOf = async (limits: readonly Limit[]) => (await other.takeAll(tenant, limits, 0)).map(({ remaining }) => remaining);
 
-      test("all have room, or nothing is taken from any, and the answers say which refused", async () => {
+      test("take from all limits or from none, and report which refused", async () => {
         const limits = pair(3n, 5n);
         expect(await ours.takeAll(tenant, limits, 2)).toMatchObject([
           { admitted: true, remaining: 1n, retryAfterMs: 0 },
@@ -117,7 +117,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
         expect(await leftOf(limits)).toEqual([1n, 3n]);
       });
 
-      test("each is the same limit when it is taken alone", async () => {
+      test("use the same limits as single takes", async () => {
         const [small, large] = pair(3n, 5n);
         await ours.take(tenant, large.id, large.policy, 4);
         expect((await other.takeAll(tenant, [small, large], 2)).map(({ admitted }) => admitted)).toEqual([true, false]);
@@ -125,7 +125,7 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
         expect(await leftOf([small, large])).toEqual([0n, 1n]);
       });
 
-      test("in a race, of twenty keys with one shared limit exactly its quota is admitted, and the keys paid for that and no more", async () => {
+      test("of concurrent takes of twenty keys with one shared limit, exactly its quota is admitted and charged to the keys", async () => {
         const tag = `{${randomUUID()}}`;
         const shared = { id: tag, policy: policyOf(100n, 10 * hourMs) };
         const keys = Array.from({ length: 20 }, (_, key) => ({ id: `${tag}key ${key}`, policy: policyOf(7n, 10 * hourMs) }));

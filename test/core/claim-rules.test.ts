@@ -4,7 +4,7 @@ import { type ClaimRule, grantsOf } from "../../src/core/claim-rules.ts";
 const when = [{ claim: "sub", test: "equals", values: ["a"] }] as const;
 const rule: ClaimRule = { when, roles: ["auditor"], tenants: null, scopeCeiling: null };
 
-test("each rule that matches gives its roles for its own tenants; without tenants it is the default one", () => {
+test("each matching rule grants its roles for its own tenants, or for the default one", () => {
   const own = { roles: ["auditor"], tenants: ["default"], scopeCeiling: null };
   expect(grantsOf([rule], { sub: "a" }, "default")).toEqual([own]);
   const other: ClaimRule = { ...rule, roles: ["issuer"], tenants: ["x"], scopeCeiling: ["read"] };
@@ -13,7 +13,7 @@ test("each rule that matches gives its roles for its own tenants; without tenant
   expect(grantsOf([rule, unmatched, other], { sub: "a" }, "default")).toEqual(expected);
 });
 
-test("nothing matches: no grants", () => {
+test("no matching rule: no grants", () => {
   expect(grantsOf([rule], { sub: "b" }, "default")).toEqual([]);
   expect(grantsOf([rule], {}, "default")).toEqual([]);
   expect(grantsOf([{ ...rule, when: [...when, { claim: "x", test: "equals", values: ["y"] }] }], { sub: "a" }, "default")).toEqual([]);

@@ -15,7 +15,7 @@ export interface AskOptions {
   readonly localAddress?: string;
 }
 
-/** One request over HTTP/1.1 on a connection of its own. The path is sent as it is. */
+/** Sends one request over HTTP/1.1 on its own connection. The path is sent unchanged. */
 export function ask(port: number, path: string, { method = "GET", headers = {}, body, localAddress }: AskOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({
@@ -38,7 +38,7 @@ export function ask(port: number, path: string, { method = "GET", headers = {}, 
   });
 }
 
-/** The same over HTTP/2. */
+/** Sends one request over HTTP/2. */
 export async function askHttp2(port: number, path: string, { method = "GET", headers = {}, body }: AskOptions = {}): Promise<Answer> {
   const session = connect(`http://127.0.0.1:${port}`);
   try {

@@ -3,24 +3,24 @@ import { type GatewayName, gatewayProgram } from "../../scripts/test-gateways.ts
 import { type Answer, type AskOptions, ask } from "./ask.ts";
 import { type Lab, type Received, type Recipe, startLab } from "./lab.ts";
 
-/** What differs between gateways. docs/gateways.md has the same in its table. */
+/** The differences between gateways. The table in docs/gateways.md has the same. */
 export interface Differences {
-  /** The status if Keywright is dead, and if it does not answer in time. Null: the gateway waits longer than a test can. */
+  /** The status if Keywright is down, and if it does not answer in time. Null: the gateway waits longer than a test can. */
   readonly dead: number;
   readonly slow: number | null;
-  /** What two Authorization headers get. */
+  /** The status for two Authorization headers. */
   readonly twoHeaders: number;
-  /** A credential of this many characters passes. */
+  /** The length of a credential that passes. */
   readonly longest: number;
-  /** What one of 20,000 characters gets. */
+  /** The status for a credential of 20,000 characters. */
   readonly tooLong: number;
-  /** False: end users do not see what is left of a key's limit while their requests pass. */
+  /** False if end users do not see the rest of a key's limit while their requests pass. */
   readonly showsLimits: boolean;
 }
 
 const identity = ["actor", "key-id", "scopes", "tenant", "metadata", "identity"].map((name) => `x-keywright-${name}`);
 
-/** Every case that a recipe must stand. Skipped, with the reason, if the gateway cannot be had; a failure under CI. */
+/** All cases that a recipe must pass. Skipped, with the reason, if the gateway is not available; in CI that is a failure. */
 export async function describeGateway(recipe: Recipe, differences: Differences): Promise<void> {
   const reason = await missing(recipe.program);
   if (reason !== null) {
@@ -51,7 +51,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     const shown: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
     return ask(lab.port, path, { ...options, headers: { ...shown, ...headers } });
   };
-  /** The answer, and what the upstream got of the request. */
+  /** Returns the response, and what the upstream received of the request. */
   const through = async (path: string, secret?: string, options?: AskOptions): Promise<[Answer, Received | undefined]> => {
     const before = lab.received.length;
     const answer = await get(path, secret, options);
@@ -63,7 +63,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     return answer;
   };
 
-  test("a good key passes, with its identity and without the key; what end users send under the same names does not", async () => {
+  test("a valid key passes, with its identity and without the key; headers of the same names from end users do not", async () => {
     const metadata = { team: "blue" };
     const { keyId, secret } = await lab.issue({
       actor_id: "émile",
@@ -84,20 +84,20 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
       "x-keywright-tenant": "default",
       "x-keywright-metadata": Buffer.from(JSON.stringify(metadata)).toString("base64url"),
     });
-    // Nothing was demanded of it: absent or empty, but not the end user's.
+    // The route demands no identity, so it must be absent or empty, and not the end user's.
     expect(headers["x-keywright-identity"] ?? "").toBe("");
     expect([headers.authorization, headers["x-api-key"], headers["x-keywright-token"]]).toEqual([undefined, undefined, undefined]);
     expect(JSON.stringify(headers)).not.toContain(secret);
     expect(answer.headers.ratelimit).toEqual(showsLimits ? expect.stringMatching(/^"key";r=99;/) : undefined);
   });
 
-  test("no name that some upstreams read as ours passes either", async () => {
+  test("names that some upstreams treat as ours do not pass either", async () => {
     const { secret } = await lab.issue({ scopes: ["orders"] });
     const [answer, received] = await through("/", secret, { headers: { X_Keywright_Actor: "spoofed", "X-Keywright_Actor": "spoofed" } });
     expect(JSON.stringify(received?.headers ?? {}), answer.body).not.toContain("spoofed");
   });
 
-  test("an end user cannot have its identity, the token or the key taken off as headers of the connection", async () => {
+  test("an end user cannot remove its identity, the token or the key by naming them as connection headers", async () => {
     const { keyId, secret } = await lab.issue({ actor_id: "someone", scopes: ["orders"] });
     const ours = "close, X-Keywright-Actor, X-Keywright-Key-Id";
     for (const connection of [ours, `${ours}, X-Keywright-Token, Authorization, X-Forwarded-For`]) {
@@ -117,7 +117,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     await refused(403, "/orders", secret);
   });
 
-  test("a path that says what it demands changes nothing", async () => {
+  test("demands in the end user's path have no effect", async () => {
     const { secret } = await lab.issue({ scopes: ["files"] });
     for (const path of [
       "/scopes=files",
@@ -136,7 +136,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     }
   });
 
-  test("missing, unknown and revoked keys get 401 with the challenge; a revocation counts at once", async () => {
+  test("missing, unknown and revoked keys get 401 with the challenge; a revocation takes effect at once", async () => {
     const { keyId, secret } = await lab.issue({ scopes: ["orders"] });
     expect((await get("/", secret)).status, lab.output()).toBe(200);
     await lab.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
@@ -149,7 +149,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     });
   });
 
-  test("X-Api-Key works too, and two headers do not", async () => {
+  test("X-Api-Key works too, but two headers do not", async () => {
     const { secret } = await lab.issue({ scopes: ["orders"] });
     const [answer, received] = await through("/", undefined, { headers: { "x-api-key": secret } });
     expect([answer.status, received?.headers["x-api-key"]], lab.output()).toEqual([200, undefined]);
@@ -158,7 +158,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     await refused(twoHeaders, "/", undefined, { headers: { authorization: ["Bearer other", `Bearer ${secret}`] } });
   });
 
-  test("a key for some addresses works from them, and X-Forwarded-For of an end user says nothing", async () => {
+  test("a key for some addresses works from these, and an end user's X-Forwarded-For is ignored", async () => {
     const near = await lab.issue({ scopes: ["orders"], ip_restriction: { allowed_cidrs: ["127.0.0.2/32"] } });
     const far = await lab.issue({ scopes: ["orders"], ip_restriction: { allowed_cidrs: ["192.0.2.0/24"] } });
     const localAddress = "127.0.0.2";
@@ -168,7 +168,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     await refused(403, "/", near.secret, { localAddress: "127.0.0.3", headers: { "x-forwarded-for": "127.0.0.2" } });
   });
 
-  test("over the limit is 429 with Retry-After", async () => {
+  test("a request over the limit gets 429 with Retry-After", async () => {
     const { secret } = await lab.issue({ scopes: ["orders"], rate_limit_policy: { quota: "1", window: "3600s" } });
     expect((await get("/", secret)).status, lab.output()).toBe(200);
     const { headers } = await refused(429, "/", secret);
@@ -194,16 +194,16 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
   });
 }
 
-/** The path, if an upstream could take it for one below /files/. */
+/** Returns the path if an upstream could treat it as one below /files/. */
 function fileOf(received: Received | undefined): string | undefined {
   if (received === undefined) return undefined;
   const path = new URL(`http://x${decodeURIComponent(received.url).replace(/\/+/g, "/")}`).pathname;
   return path.startsWith("/files/") ? received.url : undefined;
 }
 
-/** A token with this many characters, nearly, for the scope `orders`. */
+/** Derives a token with about this many characters, for the scope `orders`. */
 async function longToken(lab: Lab, chars: number): Promise<string> {
-  // Base64 has four characters for three bytes, and claims other than the scopes have some 500.
+  // Base64 has four characters per three bytes, and claims other than the scopes have some 500.
   const padding = Math.floor(((chars - 500) * 3) / 4);
   const scopes = ["orders", ...Array.from({ length: Math.ceil(padding / 200) }, (_, index) => `${index}-`.padEnd(199, "x"))];
   const { secret } = await lab.issue({ scopes });

@@ -30,7 +30,7 @@ interface Asked {
   readonly token?: string;
 }
 
-/** Asks as Envoy does. */
+/** Sends a check as Envoy does. */
 function check({ headers = {}, demands = {}, address = "192.0.2.7", token = roles.verifier }: Asked): Promise<CheckResponse> {
   const attributes: MessageInitShape<typeof AttributeContextSchema> = {
     source: { address: { address: { case: "socketAddress", value: { address, portSpecifier: { case: "portValue", value: 1 } } } } },
@@ -66,7 +66,7 @@ const deniedOf = ({ status, httpResponse }: CheckResponse) => {
   };
 };
 
-test("allowed: identity headers, the key's header is taken off, limits for the end user, metadata for other filters", async () => {
+test("allowed: sets identity headers, removes the key's header, sends limits to the end user, and metadata to other filters", async () => {
   const { keyId, secret } = await api.issue({ actor_id: "someone", scopes: ["read"], rate_limit_policy: { quota: "10", window: "60s" } });
   const demands = { "keywright-scopes": "read", "keywright-cost": "3" };
   const { status, httpResponse, dynamicMetadata } = await check({ headers: bearer(secret), demands });
@@ -90,7 +90,7 @@ test("allowed: identity headers, the key's header is taken off, limits for the e
   expect(byApiKey.case === "okResponse" && byApiKey.value.headersToRemove).toEqual(["x-api-key"]);
 });
 
-test("denied: the status, the headers and the body that JSON/HTTP has for it", async () => {
+test("denied: the same status, headers and body as over JSON/HTTP", async () => {
   const { secret } = await api.issue({ rate_limit_policy: { quota: "1", window: "3600s" } });
   await check({ headers: bearer(secret) });
   const cases: [Asked, object][] = [
@@ -129,7 +129,7 @@ test("denied: the status, the headers and the body that JSON/HTTP has for it", a
   }
 });
 
-test("the tenant of a route counts, also for a gateway that acts for several and names none in its metadata", async () => {
+test("the tenant of a route applies, also for a gateway that acts for several and names none in its metadata", async () => {
   await api.call("AdminCreateTenant", { tenant_id: "acme", tenant: {} });
   const { secret } = await api.call("AdminIssueApiKey", {}, { headers: { "keywright-tenant": "acme" } });
   const { httpResponse } = await check({ headers: bearer(String(secret)), demands: { "keywright-tenant": "acme" }, token: ofAcme });
@@ -141,7 +141,7 @@ test("a gateway that may not ask gets an error and no decision", async () => {
   await expect(check({ token: roles.auditor })).rejects.toMatchObject({ code: 7 });
 });
 
-test("the end user's address is Envoy's peer, or the one behind it where that is a trusted proxy", async () => {
+test("the end user's address is that of Envoy's peer, or the one behind it if the peer is a trusted proxy", async () => {
   const { secret } = await api.issue({ ip_restriction: { allowed_cidrs: ["192.0.2.0/24"] } });
   const outcome = async (address: string, forwarded?: string) =>
     (await check({ address, headers: { ...bearer(secret), ...(forwarded && { "x-forwarded-for": forwarded }) } })).httpResponse.case;
@@ -153,6 +153,6 @@ test("the end user's address is Envoy's peer, or the one behind it where that is
   const guess = (address: string) => check({ address, headers: bearer("a-guess") });
   expect(deniedOf(await guess("198.51.100.7")).http).toBe(401);
   expect(deniedOf(await guess("198.51.100.7")).http).toBe(429);
-  // Behind the same proxy without a word about the end user, nobody locks the others out.
+  // If the proxy states no end user, nobody locks out the others behind it.
   for (const _ of [1, 2]) expect(deniedOf(await guess("10.1.2.3")).http).toBe(401);
 });

@@ -33,7 +33,7 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 
 const identityNames = ["actor", "key-id", "scopes", "tenant", "metadata", "identity"].map((name) => `x-keywright-${name}`);
 
-/** Asks as a gateway. */
+/** Sends a request as a gateway. */
 function gateway(path: string, credential?: string, { headers = {}, ...options }: AskOptions = {}): Promise<Answer> {
   const shown: Record<string, string> = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
   return ask(api.server.port, path, { ...options, headers: { "x-keywright-token": roles.verifier, ...shown, ...headers } });
@@ -44,7 +44,7 @@ const problemOf = ({ status, body }: Answer) => {
   return [status, details[0]?.reason, message];
 };
 
-test("a good key passes with every identity header and no body, whatever the method, the query and the headers of the end user are", async () => {
+test("a valid key passes with every identity header and no body, whatever the method, query and headers of the end user are", async () => {
   const metadata = { team: "blue", sign: "ü" };
   const { keyId, secret } = await api.issue({
     actor_id: "émile, 50%",
@@ -75,12 +75,12 @@ test("a good key passes with every identity header and no body, whatever the met
     expect([answer.status, answer.body], options.method).toEqual([200, ""]);
     expect(answer.headers).toMatchObject(expected);
   }
-  // Not the query but the path said what it costs.
+  // The path set the cost, not the query.
   expect((await gateway("/gateway/verify/cost=0", secret)).headers.ratelimit).toMatch(/"key";r=90;/);
   expect((await gateway("/gateway/verify", secret, { method: "HEAD" })).status).toBe(200);
 });
 
-test("it is the same over HTTP/2, and an upload that nobody reads does not keep its stream", async () => {
+test("HTTP/2 gives the same result, and an unread upload does not keep its stream open", async () => {
   const { keyId, secret } = await api.issue();
   const headers = { "x-keywright-token": roles.verifier, authorization: `Bearer ${secret}` };
   const answer = await askHttp2(api.server.port, "/gateway/verify", { method: "PUT", headers, body: Buffer.alloc(1000) });
@@ -97,7 +97,7 @@ test("it is the same over HTTP/2, and an upload that nobody reads does not keep 
   expect(refused.status).toBe(400);
 });
 
-test("what the key itself does not allow is refused, with the challenge of RFC 6750", async () => {
+test("requests that the key does not allow are refused with the challenge of RFC 6750", async () => {
   const { keyId, secret } = await api.issue({ scopes: ["read"] });
   const missing = await gateway("/gateway/verify");
   expect(problemOf(missing)).toEqual([401, "CREDENTIAL_MISSING", "an API key is required"]);
@@ -115,7 +115,7 @@ test("what the key itself does not allow is refused, with the challenge of RFC 6
   expect(revoked.headers["content-type"]).toBe("application/json");
 });
 
-test("over the limit is 429 with Retry-After, or 403 for gateways that cannot pass a 429 on", async () => {
+test("a request over the limit gets 429 with Retry-After, or 403 for gateways that cannot pass on a 429", async () => {
   const { secret } = await api.issue({ rate_limit_policy: { quota: "1", window: "3600s" } });
   expect((await gateway("/gateway/verify", secret)).status).toBe(200);
   for (const [path, status] of [
@@ -145,7 +145,7 @@ test.each([
   expect(answer.body).not.toContain(secret);
 });
 
-test("the key comes in X-Api-Key too, or in the header that the route names and in no other", async () => {
+test("the key may also be in X-Api-Key, or only in the header that the route names", async () => {
   const { secret } = await api.issue();
   const statusOf = async (path: string, headers: AskOptions["headers"]) =>
     (await gateway(path, undefined, { headers: headers ?? {} })).status;
@@ -161,14 +161,14 @@ test.each([
   ["an empty segment", "/gateway/verify//cost=1", "unknown demand"],
   ["a slash at the end", "/gateway/verify/", "unknown demand"],
   ["a path of an end user", "/gateway/verify/orders/1", "unknown demand"],
-  ["a demand that stands twice", "/gateway/verify/cost=2/cost=0", "cost: must not be given twice"],
-  ["a cost that is no number", "/gateway/verify/cost=-1", "cost: must be 0 to 1000000"],
-  ["a cost over the bound", "/gateway/verify/cost=1000001", "cost: must be 0 to 1000000"],
+  ["a demand that is given twice", "/gateway/verify/cost=2/cost=0", "cost: must not be given twice"],
+  ["a cost that is not a number", "/gateway/verify/cost=-1", "cost: must be 0 to 1000000"],
+  ["a cost over the maximum", "/gateway/verify/cost=1000001", "cost: must be 0 to 1000000"],
   ["an empty scope", "/gateway/verify/scopes=read,", "scopes: must be 1 to 100 scopes"],
   ["no value", "/gateway/verify/scopes", "scopes: must be 1 to 100 scopes"],
   ["an empty audience", "/gateway/verify/audience=", "audience: must be 1 to 255 characters"],
   ["broken percent-encoding", "/gateway/verify/audience=%zz", "audience: is not percent-encoded correctly"],
-  ["a tenant that can be none", "/gateway/verify/tenant=A", "tenant: must be the id of a tenant"],
+  ["an invalid tenant", "/gateway/verify/tenant=A", "tenant: must be the id of a tenant"],
   ["another status for 429", "/gateway/verify/429=200", "429: must be 403"],
   ["an identity without an audience", "/gateway/verify/identity=jwt", "identity: needs an audience"],
 ])("%s closes the route", async (_, path, text) => {
@@ -178,7 +178,7 @@ test.each([
   expect(JSON.parse(answer.body).message).toContain(text);
 });
 
-test("after a segment `-` the path is the end user's and demands nothing", async () => {
+test("after a segment `-` the path is the end user's and has no demands", async () => {
   const { secret } = await api.issue({ scopes: ["read"] });
   for (const path of ["", "/", "/cost=0/x", "/../verify/scopes=pay", "//%2e%2e"]) {
     expect((await gateway(`/gateway/verify/scopes=read/-${path}`, secret)).status, path).toBe(200);
@@ -187,7 +187,7 @@ test("after a segment `-` the path is the end user's and demands nothing", async
   expect((await gateway("/gateway/verifying", secret)).status).toBe(404);
 });
 
-test("a gateway without a token that may verify gets 403, because a 401 would be about the end user's key", async () => {
+test("a gateway without a token that may verify gets 403, because 401 would concern the end user's key", async () => {
   const { secret } = await api.issue();
   for (const token of [undefined, "", "unknown", roles.auditor, `${roles.verifier}, ${roles.verifier}`]) {
     const headers: Record<string, string> = { authorization: `Bearer ${secret}` };
@@ -195,11 +195,11 @@ test("a gateway without a token that may verify gets 403, because a 401 would be
     const answer = await ask(api.server.port, "/gateway/verify/scopes=unknown", { headers });
     expect([answer.status, answer.headers["www-authenticate"]], token).toEqual([403, undefined]);
   }
-  // A demand is not read for whoever may not ask.
+  // Demands are not read for a caller without permission.
   expect((await ask(api.server.port, "/gateway/verify/unknown", { headers: { "x-keywright-token": "unknown" } })).status).toBe(403);
 });
 
-test("the address of the end user is what a trusted proxy says, and unknown otherwise", async () => {
+test("the address of the end user is the one that a trusted proxy states, and unknown otherwise", async () => {
   const here = await api.issue({ ip_restriction: { allowed_cidrs: ["127.0.0.0/8"] } });
   const there = await api.issue({ ip_restriction: { allowed_cidrs: ["192.0.2.0/24"] } });
   const statusOf = async (key: string, forwarded?: string, localAddress = "127.0.0.1") =>
@@ -215,7 +215,7 @@ test("the address of the end user is what a trusted proxy says, and unknown othe
   expect(problemOf(answer).slice(1)).toEqual(["ADDRESS_NOT_ALLOWED", "the client's address is not allowed"]);
 });
 
-test("guesses count against an address that a trusted proxy states, and against no other", async () => {
+test("guesses count only against an address that a trusted proxy states", async () => {
   const guess = (forwarded?: string) =>
     gateway("/gateway/verify", "a-guess", { headers: forwarded === undefined ? {} : { "x-forwarded-for": forwarded } });
   const statuses: number[] = [];
@@ -225,7 +225,7 @@ test("guesses count against an address that a trusted proxy states, and against 
   for (const _ of [1, 2, 3]) expect((await guess()).status).toBe(401);
 });
 
-test("an end user cannot choose how the cache is used, nor the tenant", async () => {
+test("an end user can choose neither the use of the cache nor the tenant", async () => {
   const { secret } = await api.issue();
   await gateway("/gateway/verify", secret);
   const headers = { "cache-control": "no-store", pragma: "no-cache", "keywright-tenant": "other" };
@@ -260,13 +260,13 @@ async function issueFor(tenant: string): Promise<{ readonly secret: string }> {
   return { secret: String(secret) };
 }
 
-test("headers over the bound get 431 with a text", async () => {
+test("headers over the maximum size get 431 with a text", async () => {
   const answer = await gateway("/gateway/verify", "k".repeat(17_000));
   expect(answer.status).toBe(431);
   expect(JSON.parse(answer.body).message).toBe("the request headers are too large");
 });
 
-test("an identity token is for the audience, checked with the published keys, and nothing that this service verifies", async () => {
+test("an identity token is for its audience, can be checked with the published keys, and does not verify here", async () => {
   const { keyId, secret } = await api.issue({ actor_id: "someone", scopes: ["read"] });
   const tokenOf = async (path: string) => String((await gateway(path, secret)).headers["x-keywright-identity"]);
   const token = await tokenOf("/gateway/verify/identity=jwt/audience=files");
@@ -274,7 +274,7 @@ test("an identity token is for the audience, checked with the published keys, an
   const { payload } = await jwtVerify(token, keys, { audience: "files", typ: "keywright-identity+jwt", maxTokenAge: 60 });
   expect(payload).toMatchObject({ sub: "someone", key_id: keyId, actor_id: "someone", tenant: "default", scope: "read" });
   expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(60);
-  // A hot key costs no signature a request, and another audience has a token of its own.
+  // A busy key does not cost a signature per request, and another audience has its own token.
   expect(await tokenOf("/gateway/verify/identity=jwt/audience=files/scopes=read")).toBe(token);
   expect(await tokenOf("/gateway/verify/identity=jwt/audience=mail")).not.toBe(token);
 
@@ -288,7 +288,7 @@ test("an identity token is for the audience, checked with the published keys, an
   expect([revoked.status, revoked.headers["x-keywright-identity"]]).toEqual([401, undefined]);
 });
 
-test("an identity token ends with the key, and with its own half of a minute it is made anew", async () => {
+test("an identity token ends with the key, and a new one is made after half a minute", async () => {
   const keys = await readJwkSets([JSON.stringify({ keys: [await privateJwk()] })]);
   let nowMs = 1_000_000_500;
   const tokens = createIdentityTokens({ keys: () => keys, issuerOf: () => "https://keys.example", clock: () => nowMs });
@@ -308,10 +308,10 @@ test("an identity token ends with the key, and with its own half of a minute it 
   expect(await tokens.tokenFor(verified(), "default", "files")).toBe(first);
   nowMs += 1;
   expect(decodeJwt(await tokens.tokenFor(verified(), "default", "files")).iat).toBe(1_000_030);
-  // The clock went back.
+  // The clock was set back.
   nowMs -= 60_000;
   expect(decodeJwt(await tokens.tokenFor(verified(), "default", "files")).iat).toBe(999_970);
-  // The end of a key cannot be outlived, also by what was made before the key had one.
+  // A token must not outlive the key, even if it was made before the key had an expiry.
   expect(decodeJwt(await tokens.tokenFor(verified(nowMs + 5400), "default", "files")).exp).toBe(999_975);
 });
 

@@ -21,15 +21,15 @@ import { ask } from "./ask.ts";
 /** A gateway with its recipe from deploy/gateways. */
 export interface Recipe {
   readonly program: GatewayName;
-  /** The first one is given to the gateway. */
+  /** The first file is passed to the gateway. */
   readonly files: readonly string[];
-  /** Arguments of the gateway; `config` is its file, in a folder of the test. */
+  /** Arguments of the gateway. `config` is its file, in a folder of the test. */
   readonly arguments: (config: string, folder: string) => readonly string[];
-  /** What a test must have otherwise beside addresses and paths: a text of the recipe, and what stands in for it. */
+  /** Further replacements that a test needs, besides addresses and paths: a text of the recipe, and its replacement. */
   readonly replace?: (folder: string) => Readonly<Record<string, string>>;
 }
 
-/** What an upstream got. */
+/** A request as received by an upstream. */
 export interface Received {
   readonly method: string;
   readonly url: string;
@@ -40,13 +40,13 @@ export interface Received {
 /** A gateway in front of an upstream, and Keywright behind a network that can be cut. */
 export interface Lab extends AsyncDisposable {
   readonly port: number;
-  /** Between the gateway and Keywright. */
+  /** The network between the gateway and Keywright. */
   readonly network: TcpProxy;
-  /** All that came through so far. */
+  /** All requests that passed so far. */
   readonly received: readonly Received[];
   call(method: string, request: JsonObject): Promise<JsonObject>;
   issue(request?: JsonObject): Promise<{ readonly keyId: string; readonly secret: string }>;
-  /** What the gateway printed. */
+  /** Returns the gateway's output. */
   output(): string;
 }
 
@@ -123,7 +123,7 @@ interface Values {
   readonly folder: string;
 }
 
-/** The values that every recipe says to replace, in the forms that they have in the files. */
+/** The values that every recipe tells users to replace, as they are written in the files. */
 function stated({ port, otherPort, keywright, upstream, token, ca, folder }: Values): Record<string, string> {
   return {
     "keywright.internal:4430": `127.0.0.1:${keywright}`,
@@ -143,7 +143,7 @@ function stated({ port, otherPort, keywright, upstream, token, ca, folder }: Val
   };
 }
 
-/** Fails if a text of the test's own replacements is not in the recipe. */
+/** Fails if the recipe does not contain a text of the test's own replacements. */
 async function copyRecipe({ files, replace }: Recipe, folder: string, replaced: Readonly<Record<string, string>>): Promise<void> {
   const texts = await Promise.all(files.map((name) => readFile(join(recipesDir, name), "utf8")));
   for (const text of ["the-token-of-this-gateway", "/etc/keywright/ca.pem", ...Object.keys(replace?.(folder) ?? {})]) {
@@ -183,7 +183,7 @@ async function startGateway(program: Awaited<ReturnType<typeof gatewayProgram>>,
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => chunks.push(text));
   const output = () => chunks.join("");
-  // Not SIGKILL at first: nginx would leave its workers behind.
+  // Not SIGKILL first, because nginx would leave its workers running.
   const killWithUs = () => child.kill("SIGTERM");
   process.once("exit", killWithUs);
   const ended = once(child, "exit");
@@ -206,19 +206,19 @@ async function startGateway(program: Awaited<ReturnType<typeof gatewayProgram>>,
 async function listening(child: ChildProcess, port: number): Promise<void> {
   const deadlineMs = Date.now() + startTimeoutMs;
   while (!(await isReady(port))) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error("the gateway ended before it listened");
-    if (Date.now() > deadlineMs) throw new Error(`the gateway did not ask within ${startTimeoutMs} ms`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("the gateway exited before it was listening");
+    if (Date.now() > deadlineMs) throw new Error(`the gateway sent no request within ${startTimeoutMs} ms`);
     await new Promise((wake) => setTimeout(wake, 20));
   }
 }
 
-/** Whether the gateway asks Keywright: nobody else answers with 401. */
+/** Returns whether the gateway asks Keywright, because nothing else answers with 401. */
 async function isReady(port: number): Promise<boolean> {
   const answer = await ask(port, "/").catch(() => null);
   return answer?.status === 401;
 }
 
-/** A folder below another one. */
+/** Makes a folder below another one. */
 export async function folderIn(folder: string, name: string): Promise<string> {
   const path = join(folder, name);
   await mkdir(path);

@@ -5,7 +5,7 @@ await describeGateway(
     program: "nginx",
     files: ["nginx.conf"],
     arguments: (config, folder) => ["-p", folder, "-c", config, "-e", "stderr", "-g", `daemon off; pid ${folder}/pid; user root;`],
-    // Debian's folders for these are not there without its package.
+    // Debian's folders for these do not exist without its package.
     replace: (folder) => ({
       "http {\n": [
         "http {\n  access_log off;",

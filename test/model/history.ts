@@ -50,7 +50,7 @@ export function createHistory(nowMs: () => number): History {
   };
 }
 
-/** Whether the key is refused, or the tenant suspended. */
+/** Returns whether the key is refused, or the tenant suspended. */
 function isOff(record: KeyRecord): boolean {
   return record.kind === "tenant" ? tenantOfRecord(record).suspended : record.revocation !== null || record.disabled;
 }

@@ -21,7 +21,7 @@ export function credentialOf(keyId: string): string {
   return `${keyId === importedKeyId ? "imported" : "issued"} ${keyId}`;
 }
 
-/** The slot that an operation is about: suspensions are about the tenant, whatever the step names. */
+/** The slot of an operation: suspensions concern the tenant, whatever slot the step names. */
 export function slotOf(operation: Operation, slot: number): number {
   return operation === "suspend" || operation === "resume" ? tenantSlot : slot;
 }

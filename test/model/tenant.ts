@@ -5,7 +5,7 @@ import type { TenantDirectory } from "../../src/service/tenant-directory.ts";
 import type { Verify } from "../../src/service/verify.ts";
 import type { Protocol } from "./protocol.ts";
 
-/** The tenant that is suspended and resumed. Its record is one more key of the history. */
+/** The tenant that is suspended and resumed. Its record is one more key in the history. */
 export const suspendable = "acme";
 export const suspendableKeyId = tenantRecordId(suspendable);
 
@@ -23,7 +23,7 @@ export async function changeTenant(protocol: Protocol, keys: KeyService, directo
   }
 }
 
-/** Verifies a valid credential of the tenant, as a call does: the current record of the tenant first, then the verdict. */
+/** Verifies a valid credential of the tenant, as a call does: first the current record of the tenant, then the verdict. */
 export function verifyInTenant(protocol: Protocol, service: KeyService, directory: TenantDirectory): Verify {
   const verdictOf = (code: "valid" | "not_found"): Verified => {
     const verdict = { isValid: code === "valid", ...(code !== "valid" && { code }), record: null };

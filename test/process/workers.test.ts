@@ -31,11 +31,11 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
   const lines = () => server.output().trimEnd().split("\n").map(parseLine);
   const servingPids = () => lines().flatMap(({ message, pid }) => (message === "worker serves" && typeof pid === "number" ? [pid] : []));
 
-  test("both answer calls, and the metrics are those of both", async () => {
+  test("both serve calls, and the metrics combine both", async () => {
     expect(servingPids()).toHaveLength(2);
     const before = (await verifications(server)) ?? 0;
     for (let call = 0; call < 20; call += 1) expect(await verifyAnew(server)).toBe(200);
-    // A worker counts a call after it has answered.
+    // A worker counts a call after it has responded.
     await expect.poll(() => verifications(server), pollOptions).toBe(before + 20);
     const answering = new Set(lines().flatMap(({ message, worker }) => (message === "call" ? [worker] : [])));
     await expect.poll(() => answering.size).toBe(2);
@@ -44,7 +44,7 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
     expect(metrics.value('keywright_cache_trust{mode="leased"}')).toBe(2);
   });
 
-  test("a worker that is killed is replaced, and the port answers all the time", async () => {
+  test("a worker that is killed is replaced, and the port keeps responding", async () => {
     const [killed] = servingPids() as [number];
     process.kill(killed, "SIGKILL");
     await expect.poll(() => lines().some(({ message, pid }) => message === "a worker ended unexpectedly" && pid === killed)).toBe(true);
@@ -65,7 +65,7 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
     await expect.poll(() => verifications(server), pollOptions).toBe(before + verified);
   });
 
-  test("SIGTERM drains all workers, and the log is whole lines that say which worker wrote them", async () => {
+  test("SIGTERM drains all workers, and the log has complete lines that name their worker", async () => {
     const pids = servingPids();
     expect(await server.stop()).toBe(0);
     expect(pids.filter(isRunning)).toEqual([]);
@@ -87,7 +87,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Counted verifications of credentials that are no key. */
+/** Returns the number of counted verifications of credentials that are not keys. */
 async function verifications(server: ServerProcess): Promise<number | undefined> {
   return (await scrape(server)).value('keywright_verifications_total{credential="imported",outcome="not_found"}');
 }
@@ -121,7 +121,7 @@ function createLoad(server: ServerProcess) {
       );
     }
   };
-  // It repeats a call whose stream was refused because of a GOAWAY, as clients of gRPC do.
+  // This client repeats a call whose stream was refused because of a GOAWAY, as gRPC clients do.
   const grpc = grpcJs.open(server.url, server.adminToken);
   const over = [
     repeat(() => verifyAnew(server)),

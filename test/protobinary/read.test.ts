@@ -60,7 +60,7 @@ function damage(bytes: Buffer, { at, removed, added }: Damage): Buffer {
   return Buffer.concat([bytes.subarray(0, at), added, bytes.subarray(at + removed)]);
 }
 
-/** The same message, or the same error. */
+/** Expects the same message, or the same error. */
 function expectSame(schema: DescMessage, bytes: Buffer, options: { readUnknownFields?: boolean }): void {
   const expected = outcomeOf(() => fromBinary(schema, bytes, options));
   expect(outcomeOf(() => createBinaryReader(options)(schema, bytes))).toEqual(expected);

@@ -51,7 +51,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** A client that shows a new certificate of the authority. */
+/** A client with a new certificate of the authority. */
 function showing(options: CertificateOptions, authority = clients): ClientTls {
   return { ca: servers.cert, ...authority.issue(options) };
 }
@@ -60,7 +60,7 @@ const verification = { credential: "kw_v1_unknown" };
 const deployer = { uris: ["spiffe://acme.example/deploy/web"], dns: ["web.acme.example"] };
 const gateway = { dns: ["gateway.acme.example"], subject: ["someone"] };
 
-/** Certificates that give no caller, each with the reason that the answer tells. */
+/** Certificates that identify no caller, each with the reason in the response. */
 const invalid: readonly (readonly [reason: string, make: () => ClientTls])[] = [
   ["CERT_HAS_EXPIRED", () => showing({ ...gateway, endsAt: new Date("2021-01-01") })],
   ["DEPTH_ZERO_SELF_SIGNED_CERT", () => ({ ca: servers.cert, ...createAuthority("nobody") })],
@@ -71,7 +71,7 @@ const invalid: readonly (readonly [reason: string, make: () => ClientTls])[] = [
   ["UNREADABLE_NAME", () => showing({ ...gateway, uris: ["spiffe://acme.example/deploy/\u0007"] })],
 ];
 
-/** A certificate that the holder of another certificate has signed, who is no authority. */
+/** A certificate signed by the holder of another certificate, who is not an authority. */
 function chainThroughLeaf() {
   const pretender = clients.issueAuthority("pretender", false);
   const { cert, key } = pretender.issue(gateway);
@@ -79,14 +79,14 @@ function chainThroughLeaf() {
 }
 
 describe.each(clientKinds.filter((kind) => kind !== connectJson))("over $name", ({ open }) => {
-  test("a certificate is a caller with the roles and the ceiling of its rules", async () => {
+  test("a certificate identifies a caller with the roles and the ceiling of its rules", async () => {
     await using client = open(server.url, null, showing(deployer));
     await succeed(client, "AdminIssueApiKey", { scopes: ["read"] });
     expect(await refused(client, "AdminIssueApiKey", { scopes: ["root"] })).toMatchObject({ code: "PERMISSION_DENIED" });
     expect(await refused(client, "AdminListIssuedApiKeys", {})).toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
-  test("a token is all that counts if there are both, and it works without a certificate", async () => {
+  test("only the token counts if there are both, and a token works without a certificate", async () => {
     await using client = open(server.url, null, showing(gateway));
     await succeed(client, "AdminVerifyApiKey", verification);
     await succeed(client, "AdminListIssuedApiKeys", {}, { token: tokens.auditor });
@@ -109,7 +109,7 @@ describe.each(clientKinds.filter((kind) => kind !== connectJson))("over $name", 
     expect(await refused(elsewhere, "AdminVerifyApiKey", verification, { headers })).toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
-  test("a certificate that does not hold is UNAUTHENTICATED", async () => {
+  test("an invalid certificate returns UNAUTHENTICATED", async () => {
     for (const [reason, make] of invalid) {
       await using client = open(server.url, null, make());
       const reply = await refused(client, "AdminVerifyApiKey", verification);
@@ -119,7 +119,7 @@ describe.each(clientKinds.filter((kind) => kind !== connectJson))("over $name", 
   });
 });
 
-test("conditions see attributes of the subject, and no value passes for another name", async () => {
+test("conditions can use attributes of the subject, and no value can imitate another name", async () => {
   await using auditor = restHttp1.open(server.url, null, showing({ subject: ["ann", "staff", "auditors"] }));
   await succeed(auditor, "AdminListIssuedApiKeys", {});
   const forged = [
@@ -135,7 +135,7 @@ test("conditions see attributes of the subject, and no value passes for another 
   }
 });
 
-test("roles of one rule hold neither for the tenants nor beyond the ceiling of another", async () => {
+test("roles of one rule apply neither to the tenants of another nor beyond its ceiling", async () => {
   await using admin = restHttp1.open(server.url, tokens.admin, { ca: servers.cert });
   for (const tenant_id of ["elsewhere", "third"]) await succeed(admin, "AdminCreateTenant", { tenant_id });
   const names = { uris: ["spiffe://acme.example/deploy/all"], dns: ["elsewhere.acme.example", "everywhere.acme.example"] };
@@ -158,11 +158,11 @@ test("roles of one rule hold neither for the tenants nor beyond the ceiling of a
   }
 });
 
-test("AdminWhoAmI says what each rule gives, and nothing to those whom no rule matches", async () => {
+test("AdminWhoAmI returns what each rule grants, and refuses callers that no rule matches", async () => {
   const names = { uris: ["spiffe://acme.example/deploy/all"], dns: ["elsewhere.acme.example"] };
   await using client = restHttp1.open(server.url, null, showing(names));
   const issuer = { roles: ["issuer"], tenants: ["default"], scope_ceiling: { scopes: ["read"] } };
-  // Proto's JSON leaves out what is empty.
+  // Protobuf JSON omits empty fields.
   expect(await succeed(client, "AdminWhoAmI", {})).toEqual({
     name: "certificate:spiffe://acme.example/deploy/all",
     roles: ["issuer", "admin"],
@@ -177,8 +177,8 @@ test("AdminWhoAmI says what each rule gives, and nothing to those whom no rule m
   expect(await refused(stranger, "AdminWhoAmI", {}, { token: "x".repeat(40) })).toMatchObject({ code: "UNAUTHENTICATED" });
 });
 
-test("the name of the caller stands in the log and in the audit trail", async () => {
-  // A name of its own, as only so many refusals of a name are recorded in a minute.
+test("the name of the caller is in the log and in the audit trail", async () => {
+  // A separate name, because only a limited number of refusals per name is recorded per minute.
   const caller = "certificate:spiffe://acme.example/deploy/audited";
   await using client = restHttp1.open(server.url, null, showing({ uris: ["spiffe://acme.example/deploy/audited"] }));
   await succeed(client, "AdminIssueApiKey", {});
@@ -191,14 +191,14 @@ test("the name of the caller stands in the log and in the audit trail", async ()
     .toContainEqual(expect.objectContaining({ method: "AdminListAuditEvents", caller, error_reason: "PERMISSION_DENIED" }));
 });
 
-test("a page in a browser cannot call by the certificate of its user", async () => {
+test("a page in a browser cannot call with the certificate of its user", async () => {
   await using client = restHttp1.open(server.url, null, showing(gateway));
   await succeed(client, "AdminVerifyApiKey", verification);
   const reply = await refused(client, "AdminVerifyApiKey", verification, { headers: { origin: "https://evil.example" } });
   expect(reply).toMatchObject({ code: "UNAUTHENTICATED" });
 });
 
-/** Whether a TLS session that a first connection got makes a second connection a resumed one. */
+/** Returns whether a TLS session of a first connection makes a second connection a resumed one. */
 async function isResumed(options: ConnectionOptions): Promise<boolean> {
   const begin = (session?: Buffer) => {
     const socket = connectTls({
@@ -226,14 +226,14 @@ async function isResumed(options: ConnectionOptions): Promise<boolean> {
 }
 
 test.each(["TLSv1.2", "TLSv1.3"] as const)(
-  "%s sessions are not resumed, so that every connection shows its certificate anew",
+  "%s sessions are not resumed, so that every connection sends its certificate again",
   async (version) => {
     const { cert, key } = clients.issue(gateway);
     expect(await isResumed({ cert, key, minVersion: version, maxVersion: version })).toBe(false);
   },
 );
 
-test("introspection takes certificates too", async () => {
+test("introspection accepts certificates too", async () => {
   const session = connectHttp2(server.url, showing(gateway));
   const stream = session.request({
     ":method": "POST",

@@ -30,7 +30,7 @@ const outcome = async (credential: string, request: JsonObject = {}, options?: C
 const byActor = "the rate limit of the key's actor is exhausted";
 const byKey = "the key's rate limit is exhausted";
 
-test("twenty keys of one actor have no more together than its limit", async () => {
+test("twenty keys of one actor together have at most its limit", async () => {
   const actor = newActor();
   const secrets = await keysOf(actor, 20);
   await setLimit(actor, 30);
@@ -62,7 +62,7 @@ test("the key's own limit and the actor's must both admit, and a refusal takes n
   expect(await outcome(own)).toEqual([byActor, "1", "0"]);
 });
 
-test("headers tell both limits, and when to try again", async () => {
+test("headers contain both limits, and when to retry", async () => {
   const actor = newActor();
   const { secret } = await api.issue({ actor_id: actor, rate_limit_policy: policy(3) });
   await setLimit(actor, 1);
@@ -78,7 +78,7 @@ test("headers tell both limits, and when to try again", async () => {
   expect(Number((await verify())[2])).toBeGreaterThan(86_000);
 });
 
-test("imported keys, derived tokens, derivations and batches take from it too", async () => {
+test("imported keys, derived tokens, derivations and batches take from the actor's limit too", async () => {
   const actor = newActor();
   const { secret } = await api.issue({ actor_id: actor });
   const raw_key = `import-${crypto.randomUUID()}`;
@@ -99,7 +99,7 @@ test("imported keys, derived tokens, derivations and batches take from it too", 
   expect(refusal).toMatchObject({ reason: "RATE_LIMITED", message: byActor });
 });
 
-test("a changed limit holds at once and keeps what was spent; a removed one is gone", async () => {
+test("a changed limit applies at once and keeps spent units; a removed one no longer applies", async () => {
   const actor = newActor();
   const [secret] = (await keysOf(actor, 1)) as [string];
   expect(await outcome(secret)).toEqual(["valid", null, null]);
@@ -116,7 +116,7 @@ test("a changed limit holds at once and keeps what was spent; a removed one is g
   expect((await outcome(secret))[0]).toBe(byActor);
 });
 
-test("a tenant gives a limit to each actor that has none of its own, and knows no actors of others", async () => {
+test("a tenant's limit applies to each actor without its own limit, and not to actors of other tenants", async () => {
   const tenant_id = `t-${crypto.randomUUID()}`;
   const inTenant = { headers: { "keywright-tenant": tenant_id } };
   await api.call("AdminCreateTenant", { tenant_id, tenant: { actor_rate_limit_policy: policy(2) } });
@@ -136,7 +136,7 @@ test("a tenant gives a limit to each actor that has none of its own, and knows n
   expect(await outcome(ann, {}, inTenant)).toEqual(["valid", null, null]);
 });
 
-test("lists limits in pages, and the one of an actor", async () => {
+test("limits are listed in pages, or for one actor", async () => {
   const actors = Array.from({ length: 5 }, newActor);
   for (const [index, actor] of actors.entries()) await setLimit(actor, index + 1);
   const listed: string[] = [];
@@ -154,7 +154,7 @@ test("lists limits in pages, and the one of an actor", async () => {
   expect(await api.call("AdminListActorLimits", { actor_id: newActor() })).toEqual({});
 });
 
-test("refuses a limit that is not enforced, and callers with a ceiling; the record is no key", async () => {
+test("a limit that is not enforced is refused, and so are callers with a ceiling; the record is not a key", async () => {
   const actor_id = newActor();
   const bytes = { actor_id, rate_limit_policy: { ...policy(1), unit: "content-bytes" } };
   expect(faults(await api.refused("AdminSetActorLimit", bytes))).toEqual(["INVALID_ARGUMENT", "rate_limit_policy.unit"]);

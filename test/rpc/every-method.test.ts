@@ -48,7 +48,7 @@ function anImport(): JsonObject {
 
 const aPolicy = { quota: "1000", window: "60s" };
 
-/** An actor with a limit, so that the next one changes nothing but the limit. */
+/** An actor with a limit, so that the next one changes only the limit. */
 async function freshActor(client: Client, method: string): Promise<string> {
   const actorId = crypto.randomUUID();
   if (/(Set|Remove)ActorLimit$/.test(method)) {

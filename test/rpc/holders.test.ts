@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => api?.[Symbol.asyncDispose]());
 
 let clients = 0;
-/** Each test is a client of its own, so that none uses up another's guesses. */
+/** Each test is a separate client, so that none uses up another's guesses. */
 const newClient = () => {
   clients += 1;
   return { ...anonymous, headers: { "x-forwarded-for": `192.0.2.${clients}` } };
@@ -28,7 +28,7 @@ const importKey = async (request: JsonObject = {}) => {
 const policy = { rate_limit_policy: { quota: "10", window: "3600s", unit: "requests" } };
 
 describe("SelfInspect", () => {
-  test("shows the holder of a key what it is and what is left, as often as it is asked", async () => {
+  test("shows the holder of a key its attributes and what is left of its limit, repeatedly", async () => {
     const { keyId, secret } = await api.issue({ name: "ci", scopes: ["a", "b"], ttl: "3600s", ...policy });
     await api.verify({ credential: secret, cost: 4 });
     for (let look = 0; look < 2; look += 1) {
@@ -45,7 +45,7 @@ describe("SelfInspect", () => {
     }
   });
 
-  test("is no use of the key, and shows no metadata and no actor", async () => {
+  test("is not a use of the key, and shows no metadata and no actor", async () => {
     const { keyId, secret } = await api.issue({ actor_id: "somebody", metadata: { team: "x" } });
     const shown = await inspect(secret);
     expect(Object.keys(shown).sort()).toEqual(["key_id", "status", "visibility"]);
@@ -53,7 +53,7 @@ describe("SelfInspect", () => {
     expect(await api.get(keyId)).not.toHaveProperty("last_used_time");
   });
 
-  test("shows imported keys, and derived tokens with their own scopes and end", async () => {
+  test("shows imported keys, and derived tokens with their own scopes and expiry", async () => {
     const { keyId, secret } = await importKey({ scopes: ["a", "b"], ...policy });
     expect(await inspect(secret)).toMatchObject({ key_id: keyId, name: "imported", scopes: ["a", "b"], rate_limit_remaining: "10" });
     for (const [algorithm, left] of [
@@ -67,7 +67,7 @@ describe("SelfInspect", () => {
     }
   });
 
-  test("shows only which key it is and its state, if it may not be used now or from here", async () => {
+  test("shows only the key's identity and state if it may not be used now or from here", async () => {
     const { keyId, secret } = await api.issue({ scopes: ["a"], ...policy, ip_restriction: { allowed_cidrs: ["198.51.100.0/24"] } });
     const here = { ...anonymous, headers: { "x-forwarded-for": "198.51.100.7" } };
     expect(await inspect(secret, here)).toMatchObject({ key_id: keyId, scopes: ["a"] });
@@ -79,7 +79,7 @@ describe("SelfInspect", () => {
     expect(await inspect(secret, here)).toEqual({ ...identity, status: "KEY_STATUS_REVOKED" });
   });
 
-  test("tells that a key is within the grace of a rotation, and not which key replaced it", async () => {
+  test("reports that a key is within the grace period of a rotation, but not which key replaced it", async () => {
     const { keyId, secret } = await api.issue();
     const rotated = await api.call("AdminRotateIssuedApiKey", { key_id: keyId, grace_period: "3600s" });
     const shown = await inspect(secret);
@@ -87,7 +87,7 @@ describe("SelfInspect", () => {
     expect(JSON.stringify(shown)).not.toContain(String((rotated.issued_api_key as JsonObject).key_id));
   });
 
-  test("of a public key, and of tokens from one, shows the state alone", async () => {
+  test("shows only the state of a public key, and of tokens from one", async () => {
     const issued = await api.issue({ visibility: "KEY_VISIBILITY_PUBLIC", name: "n", scopes: ["a"], ...policy });
     const imported = await importKey({ visibility: "KEY_VISIBILITY_PUBLIC", scopes: ["a"] });
     const { token } = await derive(api, issued.secret, { algorithm: "TOKEN_ALGORITHM_JWT" });
@@ -95,7 +95,7 @@ describe("SelfInspect", () => {
       expect(await inspect(credential)).toEqual({ status: "KEY_STATUS_ACTIVE", visibility: "KEY_VISIBILITY_PUBLIC" });
   });
 
-  test("answers everything unknown, damaged or forged alike", async () => {
+  test("responds in the same way to unknown, damaged and forged credentials", async () => {
     const { keyId, secret } = await api.issue();
     const { token } = await derive(api, secret, { algorithm: "TOKEN_ALGORITHM_JWT" });
     const damaged = (text: string) => `${text.slice(0, -9)}${text.at(-9) === "0" ? "1" : "0"}${text.slice(-8)}`;
@@ -108,7 +108,7 @@ describe("SelfInspect", () => {
     expect(texts.size).toBe(1);
   });
 
-  test("counts guesses together with self-revocation, and looks at a key apart from it", async () => {
+  test("counts guesses together with self-revocation, and inspections of a key separately", async () => {
     const guesser = newClient();
     for (let guess = 0; guess < 7; guess += 1) await refusedInspect(`guess ${guess}`, guesser);
     await api.refused("RevokeApiKey", { credential: "guess", reason }, guesser);
@@ -121,7 +121,7 @@ describe("SelfInspect", () => {
     await api.call("RevokeApiKey", { credential: secret, reason }, guesser);
   });
 
-  test("takes no more than 16 KiB", async () => {
+  test("accepts at most 16 KiB", async () => {
     expect((await refusedInspect("x".repeat(17 * 1024))).reason).toBe("BODY_TOO_LARGE");
   });
 });
@@ -130,7 +130,7 @@ describe("BatchSelfRevoke", () => {
   const revoke = async (credentials: string[], as: object = newClient()) =>
     (await api.call("BatchSelfRevoke", { credentials, reason }, as)).results as JsonObject[];
 
-  test("revokes each key on its own and says why not", async () => {
+  test("revokes each key independently and gives the reason for failures", async () => {
     const [issued, other, imported] = [await api.issue(), await api.issue(), await importKey()];
     const open = await api.issue({ visibility: "KEY_VISIBILITY_PUBLIC" });
     const { token } = await derive(api, issued.secret, { algorithm: "TOKEN_ALGORITHM_JWT" });
@@ -151,7 +151,7 @@ describe("BatchSelfRevoke", () => {
     expect(audit_events).toMatchObject([{ revocation_reason: reason, key_ids: [issued.keyId] }]);
   });
 
-  test("100 keys in one call, and no more", async () => {
+  test("accepts at most 100 keys in one call", async () => {
     const keys = await Promise.all(Array.from({ length: 100 }, () => api.issue()));
     const results = await revoke(keys.map(({ secret }) => secret));
     expect(results).toEqual(Array.from({ length: 100 }, () => ({ revoked: true })));
@@ -160,7 +160,7 @@ describe("BatchSelfRevoke", () => {
     expect(faults(await api.refused("BatchSelfRevoke", tooMany, newClient()))).toEqual(["INVALID_ARGUMENT", "credentials"]);
   });
 
-  test("counts each guess, and tells when to try again; genuine keys go on", async () => {
+  test("counts each guess, and reports when to retry; genuine keys are not limited", async () => {
     const guesser = newClient();
     const { secret } = await api.issue();
     const results = await revoke([...Array.from({ length: 10 }, (_, guess) => `guess ${guess}`), secret], guesser);

@@ -8,7 +8,7 @@ import { token } from "../support/role-tokens.ts";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
 
-/** Callers by the tenants that they may act for. */
+/** Callers, by the tenants that they may act for. */
 const callers = { all: token(), usual: token(), one: token(), two: token() };
 type Caller = keyof typeof callers;
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-/** Who calls, what the header and the host name, and the prefix of the key that is issued, or why none is. */
+/** The caller, the tenants in header and host, and the prefix of the issued key or the reason for a refusal. */
 const calls: readonly (readonly [Caller, tenant: string | null, host: string | null, outcome: string])[] = [
   ["usual", null, null, "kw"],
   ["usual", "default", "elsewhere.example", "kw"],
@@ -70,11 +70,11 @@ const headersOf = (tenant: string | null, host: string | null) => ({
   ...(host !== null && { "x-forwarded-host": host }),
 });
 
-/** One way of each protocol. The ways of one protocol share their code; the matrix tests them. */
+/** One way of each protocol. The ways of one protocol share code that the matrix tests. */
 const ways = ["gRPC, grpc-js", "gRPC-Web binary, HTTP/1.1", "Connect JSON, HTTP/2", "JSON/HTTP, HTTP/1.1"];
 const oneOfEach = clientKinds.filter(({ name }) => ways.includes(name));
 
-/** What a caller can tell refusals apart by. */
+/** Everything by which a caller can distinguish refusals. */
 const shownBy = ({ code, reason, message, violations, httpStatus, headers, details }: Refusal) => ({
   ...{ code, reason, message, violations, httpStatus },
   challenge: headers.get("www-authenticate"),
@@ -87,7 +87,7 @@ describe.each(oneOfEach)("over $name", (kind: ClientKind) => {
     return await use(client);
   };
 
-  test("caller, header and host say which tenant a call is for, and disagreement is refused", () =>
+  test("caller, header and host determine the tenant of a call, and disagreement is refused", () =>
     opened(async (client) => {
       for (const [caller, tenant, host, outcome] of calls) {
         const reply = await client.call("AdminIssueApiKey", {}, { token: callers[caller], headers: headersOf(tenant, host) });
@@ -96,7 +96,7 @@ describe.each(oneOfEach)("over $name", (kind: ClientKind) => {
       }
     }));
 
-  test("tenants that are there, suspended or unknown look the same to a caller that may not act for them", () =>
+  test("active, suspended and unknown tenants look the same to a caller that may not act for them", () =>
     opened(async (client) => {
       for (const caller of ["usual", "one", "two"] as const) {
         for (const method of ["AdminIssueApiKey", "AdminListIssuedApiKeys", "AdminVerifyApiKey"]) {
@@ -113,7 +113,7 @@ describe.each(oneOfEach)("over $name", (kind: ClientKind) => {
       }
     }));
 
-  test("whoever has no key of a tenant learns nothing of it from the methods for holders of keys", () =>
+  test("a caller without a key of a tenant learns nothing about it from the methods for holders of keys", () =>
     opened(async (client) => {
       const call = async (method: string, request: JsonObject, host: string | null) =>
         shownBy(await refused(client, method, request, { token: null, headers: headersOf(null, host) }));
@@ -138,11 +138,11 @@ describe.each(oneOfEach)("over $name", (kind: ClientKind) => {
     }));
 });
 
-test("each protocol has one of its ways here", () => {
+test("every protocol is included", () => {
   expect(oneOfEach).toHaveLength(4);
 });
 
-test("a key with the prefix of its tenant is revoked by its holder whatever the host", async () => {
+test("the holder of a key with its tenant's prefix can revoke it with any host", async () => {
   await using client = restHttp2.open(server.url, callers.two);
   for (const host of [null, "globex.example", "elsewhere.example"]) {
     const acme = { headers: headersOf("acme", null) };

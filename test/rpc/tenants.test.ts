@@ -7,7 +7,7 @@ import { asObject } from "../support/clients/client.ts";
 import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
 
-/** Steps of the store that a test gets between; both with the real store underneath. */
+/** Hooks of a test between steps of the store; both call the real store. */
 const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {} };
 const untouched = { ...between };
 const parts: Partial<Parts> = {
@@ -57,7 +57,7 @@ async function outcomeOf(call: Promise<unknown>): Promise<string> {
   );
 }
 
-test("a tenant is created, read, listed, updated, suspended, resumed and deleted; default is there from the start", async () => {
+test("a tenant is created, read, listed, updated, suspended, resumed and deleted; default exists from the start", async () => {
   const first = await api.call("AdminListTenants", { page_size: 1000 });
   expect(await api.call("AdminGetTenant", { tenant_id: "default" })).toEqual({ tenant_id: "default" });
   const given = { display_name: "Acme", hosts: ["KEYS.acme.example"], issuer: "https://acme.example", max_keys: "5" };
@@ -87,7 +87,7 @@ test("a tenant is created, read, listed, updated, suspended, resumed and deleted
   ]);
 });
 
-test("what a tenant cannot be is refused, and the field is named", async () => {
+test("invalid tenants are refused, and the error names the field", async () => {
   for (const [tenant, field] of [
     [{ hosts: ["fine.example", "a host"] }, "tenant.hosts[1]"],
     [{ hosts: ["acme.example:443"] }, "tenant.hosts[0]"],
@@ -148,7 +148,7 @@ test("default and longest ttl: of the tenant, else of the installation", async (
   expect(results).toMatchObject([{ error_code: "BATCH_IMPORT_ERROR_INVALID_ARGUMENT" }, { imported_api_key: {} }]);
 });
 
-test("max keys: of the tenant alone, for issues and imports together, and until some are revoked", async () => {
+test("max keys counts only the tenant's keys, issued and imported, until some are revoked", async () => {
   const [full, other] = [await newTenant({ max_keys: "2" }), await newTenant()];
   const { issued_api_key } = await api.call("AdminIssueApiKey", {}, headersOf(full));
   await api.call("AdminImportApiKey", { raw_key: crypto.randomUUID(), name: "a", actor_id: "b" }, headersOf(full));
@@ -163,7 +163,7 @@ test("max keys: of the tenant alone, for issues and imports together, and until 
   expect(await outcomeOf(api.call("AdminIssueApiKey", {}, headersOf(full)))).toBe("RESOURCE_EXHAUSTED KEY_QUOTA_EXHAUSTED");
 });
 
-test("guesses are limited in the tenant that says so, and counted apart from those of others", async () => {
+test("guesses are limited per tenant if it is configured, and counted separately from those of others", async () => {
   const limit = { quota: "2", window: "3600s" };
   const [limited, alike, free] = [
     await newTenant({ failed_verify_limit: limit }),
@@ -179,7 +179,7 @@ test("guesses are limited in the tenant that says so, and counted apart from tho
   expect(await codes(alike)).toEqual([unknown, unknown, refused]);
 });
 
-test("the same imported key in two tenants is two keys, each with its own life", async () => {
+test("the same imported key in two tenants is two independent keys", async () => {
   const raw_key = crypto.randomUUID();
   const [one, two] = [await newTenant(), await newTenant()];
   const importTo = (tenant: string, scopes: string[]) =>
@@ -208,7 +208,7 @@ test("the limits of keys in two tenants are spent apart, even for one raw key an
   expect([await code(two), await code(two)]).toEqual(["valid", "VERIFICATION_ERROR_RATE_LIMITED"]);
 });
 
-test("of tenants that are made or changed at once, one has a host or a prefix", async () => {
+test("of tenants that are created or changed concurrently, only one gets a host or a prefix", async () => {
   const claims: JsonObject[] = [{ hosts: [`${crypto.randomUUID()}.example`] }, { key_prefix: "wanted" }];
   for (const claim of claims) {
     const created = await Promise.all(Array.from({ length: 8 }, () => outcomeOf(newTenant(claim))));
@@ -226,7 +226,7 @@ test("of tenants that are made or changed at once, one has a host or a prefix", 
   await newTenant({ hosts });
 });
 
-test("a call to the host of a tenant is for that tenant; what a stranger forwards counts for nothing", async () => {
+test("a call to the host of a tenant is for that tenant; forwarded hosts of untrusted peers are ignored", async () => {
   const host = `${crypto.randomUUID()}.example`;
   await newTenant({ hosts: [host], key_prefix: "hosted" });
   await using client = restHttp2.open(api.server.url, api.server.adminToken);
@@ -243,7 +243,7 @@ const newKeys = {
 };
 
 test.each(Object.entries(newKeys))(
-  "%s: a key that comes while its empty tenant is deleted is not acknowledged, and gone",
+  "%s: a key that is added while its empty tenant is deleted is not acknowledged, and is removed",
   async (method, request) => {
     const id = await newTenant();
     const [arrived, looked, added] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -269,7 +269,7 @@ test.each(Object.entries(newKeys))(
   },
 );
 
-test("a tenant that is resumed while it is deleted keeps its key", async () => {
+test("a tenant that is resumed while it is being deleted keeps its key", async () => {
   const id = await newTenant();
   await api.call("AdminSuspendTenant", { tenant_id: id });
   let secret = "";
@@ -282,7 +282,7 @@ test("a tenant that is resumed while it is deleted keeps its key", async () => {
   expect(await api.verify({ credential: secret }, headersOf(id))).toMatchObject({ is_valid: true });
 });
 
-test("of issues, suspensions and deletions at once, whatever was acknowledged holds", async () => {
+test("after concurrent issues, suspensions and deletions, everything acknowledged is true", async () => {
   const rounds = Array.from({ length: 6 }, async () => {
     const id = await newTenant();
     const issuing = Array.from({ length: 4 }, () => api.call("AdminIssueApiKey", {}, headersOf(id)).catch(() => null));

@@ -27,7 +27,7 @@ let nowMs: number;
 let logged: string[];
 let version = 0;
 
-/** Puts the files there as Kubernetes does: a link to a new folder takes the place of the link to the old one. */
+/** Writes the files as Kubernetes does: a link to a new folder replaces the link to the old one. */
 async function putFiles(pair: { cert: Buffer; key: Buffer }, ca: Buffer): Promise<void> {
   version += 1;
   await mkdir(join(folder.path, `v${version}`));
@@ -107,7 +107,7 @@ async function servedCertificate(): Promise<string> {
   return fingerprint256;
 }
 
-test("a new pair is used for new connections, and older connections go on", async () => {
+test("a new pair is used for new connections, and older connections continue", async () => {
   const old = http2Client(shown());
   expect(await old.get()).toEqual(named);
   const before = await servedCertificate();
@@ -122,15 +122,19 @@ test("a new pair is used for new connections, and older connections go on", asyn
 test.each<[string, () => Promise<void>, string]>([
   ["a key of another certificate", () => putFiles({ ...leaf, key: shown().key }, clients.cert), "tls_key_file: does not belong"],
   ["no certificate", () => putFiles({ ...leaf, cert: Buffer.from("none") }, clients.cert), "tls_cert_file: holds no certificate"],
-  ["an authority that is none", () => putFiles(leaf, shown().cert), "tls_client_ca_file: certificate 1 is not one of an authority"],
+  [
+    "a certificate that is not an authority",
+    () => putFiles(leaf, shown().cert),
+    "tls_client_ca_file: certificate 1 is not one of an authority",
+  ],
   ["an empty file of authorities", () => putFiles(leaf, Buffer.from("")), "tls_client_ca_file: holds no certificate"],
   [
     "an authority without its root",
     () => putFiles(leaf, clients.issueAuthority("below").cert),
     "tls_client_ca_file: the issuer of certificate 1",
   ],
-  ["a file that is gone", () => rm(join(folder.path, "data", "key")), "tls_key_file: cannot be read (ENOENT)"],
-])("%s is logged once, and the old files stay in force", async (_, put, problem) => {
+  ["a missing file", () => rm(join(folder.path, "data", "key")), "tls_key_file: cannot be read (ENOENT)"],
+])("%s is logged once, and the old files stay in use", async (_, put, problem) => {
   const before = await servedCertificate();
   await put();
   check();
@@ -145,12 +149,12 @@ test.each<[string, () => Promise<void>, string]>([
   expect(await servedCertificate()).not.toBe(before);
 });
 
-test("a start with files that cannot be used fails with the name of the setting", () => {
+test("a start with unusable files fails with an error that names the setting", () => {
   const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null };
   expect(() => openTls(missing, Date.now)).toThrow(new ConfigError(["tls_cert_file: cannot be read (ENOENT)"]));
 });
 
-test("an authority that is added lets in more, and breaks no connection", async () => {
+test("an added authority admits more clients, and breaks no connection", async () => {
   const [old, later] = [http2Client(shown()), http1Client(shown(laterClients))];
   expect(await old.get()).toEqual(named);
   expect((await later.get()).answer).toHaveProperty("refusal");
@@ -164,7 +168,7 @@ test("an authority that is added lets in more, and breaks no connection", async 
   old.session.close();
 });
 
-test("an authority that is removed ends the connections of its certificates, those too that had not begun to speak", async () => {
+test("removing an authority ends the connections of its certificates, including those that had sent nothing yet", async () => {
   const [old, idle, bare] = [http2Client(shown()), http1Client(shown()), http1Client()];
   expect([await old.get(), (await idle.get()).answer, (await bare.get()).answer]).toEqual([named, named, null]);
   const silent = connectTcp(port, "127.0.0.1");
@@ -177,7 +181,7 @@ test("an authority that is removed ends the connections of its certificates, tho
   await closed;
   expect((await idle.get()).answer).toEqual({ refusal: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" });
   expect((await bare.get()).answer).toBeNull();
-  // Its handshake asks the authorities of the time at which it connected.
+  // Its handshake uses the authorities of the time at which it connected.
   const socket = connectTls({ socket: silent, ca: servers.cert, ...shown(), checkServerIdentity: () => undefined });
   socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   const [head] = await once(socket.setEncoding("latin1"), "data");
@@ -187,7 +191,7 @@ test("an authority that is removed ends the connections of its certificates, tho
   bare.close();
 });
 
-test("a connection whose certificate ends soon is closed, so that the client comes with a newer one", async () => {
+test("a connection whose certificate expires soon is closed, so that the client reconnects with a newer one", async () => {
   const endsAt = new Date(Math.ceil(nowMs / 1000) * 1000 + 60_000);
   const [first, second] = [http2Client(shown(clients, endsAt)), http1Client(shown(clients, endsAt))];
   expect([await first.get(), (await second.get()).connection]).toEqual([named, "keep-alive"]);

@@ -51,7 +51,7 @@ test("writes a maximum per minute for each caller, and for all unknown callers t
   expect(written).toHaveLength(9);
 });
 
-test("callers beyond the maximum share one count, and take nothing from those who are counted already", async () => {
+test("callers beyond the maximum share one count, and do not affect callers that are counted already", async () => {
   const { refusals, written, state, refuse } = setup({ maxCounts: 2, maxBuffered: 1000 });
   refuse("ann", 1);
   refuse("bob", 1);

@@ -17,12 +17,12 @@ beforeAll(async () => {
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-/** Without a token, and with what `fetch` would add left out. */
+/** Sends no token, and omits what `fetch` would add. */
 function get(path: string, headers: Readonly<Record<string, string>> = {}) {
   return send("GET", path, { token: null, headers: { "accept-encoding": "identity", ...headers } });
 }
 
-test("anyone gets the document, as `npm run generate` made it", async () => {
+test("anyone can get the document that `npm run generate` made", async () => {
   const answer = await get("/openapi.json");
   expect([answer.status, answer.text]).toEqual([200, generated]);
   expect(Object.fromEntries(answer.headers)).toMatchObject({
@@ -34,7 +34,7 @@ test("anyone gets the document, as `npm run generate` made it", async () => {
   });
 });
 
-test("who has the document gets 304 by its tag, in each encoding, also weak, in a list or as *", async () => {
+test("a client that has the document gets 304 with its tag, in each encoding, also if the tag is weak, in a list or *", async () => {
   const plain = (await get("/openapi.json")).headers.get("etag") ?? "";
   const packed = (await get("/openapi.json", { "accept-encoding": "br, gzip" })).headers.get("etag") ?? "";
   expect(plain).toMatch(/^"[\w-]{22}"$/);
@@ -46,7 +46,7 @@ test("who has the document gets 304 by its tag, in each encoding, also weak, in 
   expect((await get("/openapi.json", { "if-none-match": '"other"' })).status).toBe(200);
 });
 
-test("the document is compressed for those who accept it, and no one else", async () => {
+test("the document is compressed only for clients that accept it", async () => {
   const client = connectHttp2(server.url);
   const lengths = new Map<string, number>();
   for (const accept of ["gzip", "gzip;q=0.5, br", "gzip;q=0", "br"]) {
@@ -64,7 +64,7 @@ test("the document is compressed for those who accept it, and no one else", asyn
   expect((lengths.get("gzip") as number) * 5).toBeLessThan(lengths.get("br") as number);
 });
 
-test("HEAD has the headers alone; other methods are refused with those that are allowed", async () => {
+test("HEAD returns only the headers; other methods are refused with a list of the allowed ones", async () => {
   const head = await send("HEAD", "/openapi.json", { token: null });
   expect([head.status, head.text, head.headers.get("etag")]).toEqual([200, "", expect.stringMatching(/^"/)]);
   for (const path of ["/", "/openapi.json"]) {
@@ -76,7 +76,7 @@ test("HEAD has the headers alone; other methods are refused with those that are 
   }
 });
 
-test("GET / is JSON for programs and HTML for people, and every path in it answers", async () => {
+test("GET / returns JSON for programs and HTML for people, and every path in it works", async () => {
   for (const accept of ["*/*", "application/json", "text/html;q=0.1, application/json", "text/html;q=0"]) {
     const answer = await get("/", { accept });
     expect([accept, answer.headers.get("content-type")]).toEqual([accept, "application/json"]);
@@ -94,7 +94,7 @@ test("GET / is JSON for programs and HTML for people, and every path in it answe
   }
 });
 
-test("every operation of the document is a route of the server, with the security that the document says", async () => {
+test("every operation of the document is a route of the server, with the documented security", async () => {
   const { paths } = JSON.parse(generated) as { paths: Record<string, Record<string, { security: readonly unknown[] }>> };
   const operations = Object.entries(paths).flatMap(([path, item]) =>
     Object.entries(item).map(([verb, { security }]) => ({ path, verb, security })),
@@ -102,14 +102,14 @@ test("every operation of the document is a route of the server, with the securit
   expect(operations.length).toBeGreaterThan(20);
   for (const { path, verb, security } of operations) {
     const answer = await send(verb.toUpperCase(), path.replaceAll(/\{\w+\}/g, "x"), { token: null });
-    // A path without a route is 404, and an unknown verb 405.
+    // An unknown path returns 404, and an unknown verb 405.
     expect([verb, path, answer.status === 401]).toEqual([verb, path, security.length > 0]);
     expect([verb, path, answer.status]).not.toEqual([verb, path, 405]);
     expect(answer.text).not.toContain("ROUTE_NOT_FOUND");
   }
 });
 
-test("the page and all that it names come from this server, under a policy that admits nothing else", async () => {
+test("the page and everything that it uses come from this server, under a policy that allows nothing else", async () => {
   const page = await get("/docs");
   expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
   expect(page.headers.get("content-security-policy")).toBe(
@@ -124,7 +124,7 @@ test("the page and all that it names come from this server, under a policy that 
   }
 });
 
-test("KEYWRIGHT_DOCS=off leaves the page out, and the index does not name it", async () => {
+test("KEYWRIGHT_DOCS=off removes the page, and the index does not list it", async () => {
   await using without = await startServerHere({ env: { KEYWRIGHT_DOCS: "off" } });
   const ask = httpSender(without.url, without.adminToken);
   for (const path of docsPaths) expect((await ask("GET", path, { token: null })).status).toBe(404);

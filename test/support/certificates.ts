@@ -14,14 +14,14 @@ export interface CertificateOptions {
   /** The common name first; further attributes are organizations. Default: none. */
   readonly subject?: readonly string[];
   readonly endsAt?: Date;
-  /** What the certificate may be used for. Default: everything. */
+  /** The allowed usage of the certificate. Default: everything. */
   readonly usage?: "client" | "server";
   readonly isAuthority?: boolean;
 }
 
 export interface Authority extends Certificate {
   issue(options: CertificateOptions): Certificate;
-  /** Signs the certificate of an authority below this one, or, unless `isAuthority`, of one who only acts as such. */
+  /** Signs the certificate of a subordinate authority, or, unless `isAuthority`, of a holder that only pretends to be one. */
   issueAuthority(name: string, isAuthority?: boolean): Authority;
 }
 
@@ -29,13 +29,13 @@ const ecdsaWithSha256 = sequence(der(0x06, Buffer.from("2a8648ce3d040302", "hex"
 const extensionIds = { san: "551d11", basicConstraints: "551d13", extendedKeyUsage: "551d25" } as const;
 const usageIds = { client: "2b06010505070302", server: "2b06010505070301" } as const;
 
-/** An authority with a fresh P-256 key. Node can read X.509 but not make it. */
+/** An authority with a new P-256 key. Node can read X.509 but not write it. */
 export function createAuthority(name: string): Authority {
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return authorityOf({ subject: [name], isAuthority: true }, keys, [name], keys.privateKey);
 }
 
-/** A certificate for one DNS name, signed by itself. */
+/** A self-signed certificate for one DNS name. */
 export function selfSigned(dnsName: string): Certificate {
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return certificate({ dns: [dnsName], subject: [dnsName] }, keys, [dnsName], keys.privateKey);

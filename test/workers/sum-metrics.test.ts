@@ -13,7 +13,7 @@ function workerWith(calls: Readonly<Record<string, number>>, waits: readonly num
   return registry.snapshot();
 }
 
-test("series are summed, or joined as their metric says; those that only one worker has stay", () => {
+test("series are summed, or combined by the rule of their metric; series of only one worker stay", () => {
   const first = workerWith({ OK: 2 }, [0.5], 100);
   const second = workerWith({ OK: 3, NOT_FOUND: 1 }, [0.25, 4], 90);
   expect(expositionText(sumMetrics([first, second]))).toBe(`# HELP calls_total Calls.
@@ -32,7 +32,7 @@ start_seconds 90
 `);
 });
 
-test("of a worker that ended, what it counted stays, and gauges go", () => {
+test("the counters of a worker that ended stay, and its gauges are removed", () => {
   const ended = countedBy(workerWith({ OK: 2 }, [], 100));
   expect(expositionText(sumMetrics([workerWith({ OK: 1 }, [], 200), ended]))).toContain('calls_total{code="OK"} 3');
   expect(ended.map(({ name }) => name)).toEqual(["calls_total", "wait_seconds"]);

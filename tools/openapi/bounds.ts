@@ -5,7 +5,7 @@ import { type FieldRules, FieldRulesSchema, field as fieldRules, Ignore } from "
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
 import type { Json } from "./json-schema.ts";
 
-/** JSON Schema keywords by the names of `buf.validate` rules. A length in bytes bounds the length in characters too. */
+/** JSON Schema keywords by the names of `buf.validate` rules. A maximum length in bytes also bounds the length in characters. */
 const keywords: Readonly<Record<string, string>> = {
   min_len: "minLength",
   max_len: "maxLength",
@@ -18,30 +18,30 @@ const keywords: Readonly<Record<string, string>> = {
   max_items: "maxItems",
 };
 
-/** Rules that JSON Schema cannot say: their field's comment does. Enums have `not_in`, which `excludedNumbers` reads. */
+/** Rules that JSON Schema cannot express; the comment of their field describes them. Enums have `not_in`, which `excludedNumbers` reads. */
 const saidInComments = new Set(["defined_only", "not_in", "items"]);
 
 export interface Bounds {
-  /** Keywords for the value; for a list, for the list. */
+  /** Keywords for the value, or for the list. */
   readonly own: Json;
   /** Keywords for the items of a list. */
   readonly items: Json;
 }
 
-/** The `buf.validate` rules of a field as JSON Schema. Throws on a rule that it does not know, so that none is left out unnoticed. */
+/** The `buf.validate` rules of a field as JSON Schema. Throws for an unknown rule, so that none is omitted unnoticed. */
 export function boundsOf(field: DescField): Bounds {
   const rules = rulesOf(field);
   const ofItems = rules?.type.case === "repeated" ? rules.type.value.items : undefined;
   return { own: keywordsOf(field, rules), items: keywordsOf(field, ofItems) };
 }
 
-/** Numbers of an enum that a request must not have. */
+/** Enum numbers that a request must not have. */
 export function excludedNumbers(field: DescField): readonly number[] {
   const rules = rulesOf(field);
   return rules?.type.case === "enum" ? rules.type.value.notIn : [];
 }
 
-/** Whether a request without the field is refused. */
+/** Returns whether a request without the field is refused. */
 export function isRequired(field: DescField): boolean {
   if (getOption(field, field_behavior).includes(FieldBehavior.REQUIRED)) return true;
   const rules = rulesOf(field);
@@ -75,7 +75,7 @@ function keywordsOf(field: DescField, rules: FieldRules | undefined): Json {
   return found;
 }
 
-/** Lengths and bounds are small, so that their 64-bit integers are exact as numbers. */
+/** Lengths and bounds are small, so their 64-bit integers are exact as numbers. */
 function plain(value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }

@@ -2,11 +2,11 @@ import type { AnyDesc, DescFile } from "@bufbuild/protobuf";
 import { getComments } from "@bufbuild/protoplugin";
 import { extensionMark, type Json } from "./json-schema.ts";
 
-/** What the comment of an element of the protos says. */
+/** The content of the comment of a proto element. */
 export interface Comment {
-  /** In Markdown, with a line for each paragraph. */
+  /** In Markdown, with one line per paragraph. */
   readonly text: string;
-  /** Whether the reference does not have the element. */
+  /** True if the reference does not have the element. */
   readonly isExtension: boolean;
 }
 
@@ -19,13 +19,13 @@ export function commentOf(desc: Exclude<AnyDesc, DescFile>): Comment {
   return { text: text.charAt(mark.length).toUpperCase() + text.slice(mark.length + 1), isExtension: true };
 }
 
-/** The members of the document that say what a comment says. */
+/** The members of the document that come from a comment. */
 export function described(desc: Exclude<AnyDesc, DescFile>): Json {
   const { text, isExtension } = commentOf(desc);
   return { description: text, ...(isExtension ? { [extensionMark]: true } : {}) };
 }
 
-/** The first sentence as a title without its full stop, and all of the text. */
+/** Returns the first sentence as a title without its full stop, and the whole text. */
 export function summarized(text: string): { summary: string; description: string } {
   const end = text.search(/\.(?:\s|$)/);
   const summary = (end === -1 ? text : text.slice(0, end)).replaceAll("`", "");

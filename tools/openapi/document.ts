@@ -2,22 +2,23 @@ import { type DescMessage, type DescMethod, type DescService, hasOption } from "
 import { http } from "../../gen/google/api/annotations_pb.ts";
 import { accessOf, isOfInstallation, isRead, successes, tableMethods } from "../../src/rpc/method-table.ts";
 import { commentOf } from "./comments.ts";
-import { createFailures, failureExamples, failureSchemas } from "./failures.ts";
+import { createFailures, failureSchemas } from "./failures.ts";
 import { headerComponents, parameterComponents } from "./headers.ts";
 import { extensionMark, type Json } from "./json-schema.ts";
 import { addOperations, bodyOf, type RowFacts } from "./operations.ts";
 import { createSchemas } from "./schemas.ts";
 
-/** The service of the reference. All others are ours. */
+/** The service of the reference. All other services are extensions. */
 const referenceService = "ApiKeysService";
 
 const introduction = `Issues, imports, verifies, rotates and revokes API keys, and derives short-lived tokens from them.
 
-Names are snake_case in answers; requests may use camelCase too. 64-bit integers are strings. Members that are not set are left out.
+Names are snake_case in answers; requests may use camelCase too. 64-bit integers are strings, in requests also numbers. Members that are
+not set are left out; requests may write them as \`null\`.
 A bad credential is not an error: verify answers 200 with \`is_valid\` false. Errors carry a \`google.rpc.ErrorInfo\` with a \`reason\`.
 What \`x-keywright-extension\` marks is not in the reference, the OpenAPI document of Ory's API keys.`;
 
-/** The OpenAPI document of services. Their methods come with comments; what the server does with them comes from its own tables. */
+/** The OpenAPI document of services. Their methods have comments; the server's behaviour comes from its own tables. */
 export function documentOf(services: readonly DescService[], version: string): Json {
   const methods = services.flatMap((service) => service.methods.filter((method) => hasOption(method, http)));
   const schemas = createSchemas(new Set(methods.flatMap(bodyMessages)));
@@ -54,7 +55,7 @@ export function documentOf(services: readonly DescService[], version: string): J
       parameters: parameterComponents,
       headers: headerComponents,
       responses: failures.responses(),
-      examples: failureExamples(),
+      examples: failures.examples(),
     },
   };
 }
@@ -65,7 +66,7 @@ function tagOf(service: DescService): Json {
   return { name: service.name, description: text, ...(isOurs ? { [extensionMark]: true } : {}) };
 }
 
-/** The server's methods are those of gen/: the plugin's have another identity. */
+/** The server's methods are those of gen/, because the plugin's methods are different objects. */
 function rowOf(method: DescMethod): RowFacts {
   const served = tableMethods.find(({ name, parent }) => name === method.name && parent.typeName === method.parent.typeName);
   const access = served === undefined ? undefined : accessOf(served);
@@ -76,7 +77,7 @@ function rowOf(method: DescMethod): RowFacts {
   return { access, success, isRead: isRead(served), isOfInstallation: isOfInstallation(served) };
 }
 
-/** The messages in the body of a method's requests: all of them but the one whose place a body of its own takes. */
+/** The messages in the body of a method's requests, except a message whose place another body takes. */
 function bodyMessages(method: DescMethod): DescMessage[] {
   const body = bodyOf(method);
   if (body === undefined) return [];

@@ -5,7 +5,7 @@ import { failureBody } from "../../src/http/json-answer.ts";
 import { commentOf } from "./comments.ts";
 import { type Json, schemaRef } from "./json-schema.ts";
 
-/** Reasons that every method may have, those with a body, those that change something, and those that need a token. */
+/** Reasons of every method, of methods with a body, of changes, and of methods that need a token. */
 const ofAll: readonly Reason[] = ["INVALID_REQUEST", "TENANT_DENIED", "STORE_UNAVAILABLE", "SHUTTING_DOWN", "INTERNAL"];
 const ofBodies: readonly Reason[] = ["MALFORMED_BODY", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "TOO_MANY_BODIES"];
 const ofVariables: readonly Reason[] = ["ROUTE_NOT_FOUND"];
@@ -13,7 +13,7 @@ const ofChanges: readonly Reason[] = ["CONCURRENT_CHANGE"];
 const ofChangesOfKeys: readonly Reason[] = ["TENANT_SUSPENDED"];
 const ofCallers: readonly Reason[] = ["UNAUTHENTICATED", "PERMISSION_DENIED", "TENANT_NOT_FOUND", "ISSUER_UNAVAILABLE"];
 
-/** Reasons that no operation of the document has: those of other protocols, and those of requests that are for none of its operations. */
+/** Reasons that no operation of the document has: those of other protocols, and those of requests for none of its operations. */
 const elsewhere: readonly Reason[] = [
   "METHOD_NOT_ALLOWED",
   "UNDECLARED_COMPRESSION",
@@ -23,7 +23,7 @@ const elsewhere: readonly Reason[] = [
   "UNIMPLEMENTED",
   "DEADLINE_EXCEEDED",
 ];
-/** Reasons that follow from what a method is. Comments name the others. */
+/** Reasons that follow from the kind of a method. Comments name the others. */
 const implied = new Set([...ofAll, ...ofBodies, ...ofVariables, ...ofChanges, ...ofChangesOfKeys, ...ofCallers, ...elsewhere]);
 
 const reasons = Object.keys(errorTable) as Reason[];
@@ -46,13 +46,17 @@ export interface Failures {
   of(context: FailureContext): Json;
   /** All of them by name, sorted. */
   responses(): Json;
+  /** An example of each failure that they have, as the server writes it. */
+  examples(): Json;
 }
 
 export function createFailures(): Failures {
   const found = new Map<string, Json>();
+  const used = new Set<Reason>();
   const refTo = (status: number, ofStatus: readonly Reason[]): Json => {
     const name = ofStatus.map(pascalCase).join("Or");
     found.set(name, responseOf(status, ofStatus));
+    for (const reason of ofStatus) used.add(reason);
     return { $ref: `#/components/responses/${name}` };
   };
   return {
@@ -70,6 +74,7 @@ export function createFailures(): Failures {
       );
     },
     responses: () => Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1))),
+    examples: () => Object.fromEntries(reasons.filter((reason) => used.has(reason)).map((reason) => [reason, exampleOf(reason)])),
   };
 }
 
@@ -77,7 +82,9 @@ function pascalCase(reason: Reason): string {
   return reason.replaceAll(/([A-Z])([A-Z]*)_?/g, (_, first: string, rest: string) => first + rest.toLowerCase());
 }
 
-/** In the order of the table: what follows from the kind of the method, and what comments say of it and of the fields of its requests. */
+/**
+ * In the order of the table: reasons that follow from the kind of the method, and reasons in its comment and those of its requests' fields.
+ */
 function reasonsOf({ method, ...is }: FailureContext): readonly Reason[] {
   const ofMethod = `${commentOf(method.parent).text}\n${commentOf(method).text}`;
   const said = new Set([ofMethod, ...method.input.fields.map((field) => commentOf(field).text)].flatMap(reasonsIn));
@@ -92,7 +99,7 @@ function reasonsIn(comment: string): readonly Reason[] {
   return reasons.filter((reason) => words.has(reason));
 }
 
-/** Codes that stand for all of their reasons, because the comment names none of them. */
+/** Codes that stand for all of their reasons, because the comment names none of these. */
 function codesIn(comment: string): ReadonlySet<string> {
   const precise = new Set<string>(reasonsIn(comment).map((reason) => errorTable[reason].code));
   return new Set(comment.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g)?.filter((word) => !precise.has(word)));
@@ -121,12 +128,8 @@ function responseOf(status: number, ofStatus: readonly Reason[]): Json {
   };
 }
 
-/** An example of each failure, as the server writes it. */
-export function failureExamples(): Json {
-  const shown = reasons.filter((reason) => !elsewhere.includes(reason));
-  return Object.fromEntries(
-    shown.map((reason) => [reason, { summary: errorTable[reason].text, value: failureBody(sampleOf(reason), requestId) }]),
-  );
+function exampleOf(reason: Reason): Json {
+  return { summary: errorTable[reason].text, value: failureBody(sampleOf(reason), requestId) };
 }
 
 function sampleOf(reason: Reason): Failure {

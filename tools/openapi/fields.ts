@@ -2,10 +2,11 @@ import { type DescEnum, type DescField, type DescMessage, getOption, ScalarType 
 import { FieldBehavior, field_behavior } from "../../gen/google/api/field_behavior_pb.ts";
 import { type Bounds, boundsOf, excludedNumbers } from "./bounds.ts";
 import { described } from "./comments.ts";
+import { formatOf } from "./formats.ts";
 import type { Json } from "./json-schema.ts";
 import { wellKnownSchema } from "./well-known.ts";
 
-/** Returns a reference to the schema of a message or an enum, and sees to it that there is one. */
+/** Returns a reference to the schema of a message or an enum, and ensures that the schema exists. */
 export type SchemaOf = (desc: DescMessage | DescEnum) => Json;
 
 /** The schema of a field with its bounds and its comment. */
@@ -30,7 +31,8 @@ function valueSchema(field: DescField, bounds: Bounds, schemaOf: SchemaOf): Json
 function singular(field: DescField, schemaOf: SchemaOf): Json {
   if (field.message !== undefined) return wellKnownSchema(field.message.typeName) ?? schemaOf(field.message);
   if (field.enum !== undefined) return schemaOf(field.enum);
-  return scalarSchema(field.scalar ?? ScalarType.STRING);
+  const schema = scalarSchema(field.scalar ?? ScalarType.STRING);
+  return field.scalar === ScalarType.STRING ? { ...schema, ...formatOf(field) } : schema;
 }
 
 function scalarSchema(scalar: ScalarType): Json {
@@ -75,6 +77,6 @@ function excluded(field: DescField, desc: DescEnum): Json {
 function marks(field: DescField): Json {
   return {
     ...(getOption(field, field_behavior).includes(FieldBehavior.OUTPUT_ONLY) ? { readOnly: true } : {}),
-    ...(field.proto.options?.debugRedact === true ? { format: "password" } : {}),
+    ...(field.proto.options?.debugRedact === true ? { "x-keywright-secret": true } : {}),
   };
 }

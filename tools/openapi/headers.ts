@@ -1,9 +1,9 @@
 import { extensionMark, type Json } from "./json-schema.ts";
 
-/** The methods that ask the verifier cache. Their callers may bypass it, and are told what it did and what is left of the rate limit. */
+/** The methods that use the verifier cache. Their callers may bypass it, and learn how it was used and what is left of the rate limit. */
 const verifications = new Set(["AdminVerifyApiKey", "AdminBatchVerifyApiKeys"]);
 
-/** References to the headers that requests may have. Callers act for a tenant, except where a method is about all of them. */
+/** References to the headers of requests. Callers act for a tenant, except in methods about all of them. */
 export function requestHeaders(method: string, isOfTenant: boolean): readonly Json[] {
   const names = [...(verifications.has(method) ? ["CacheControl", "Pragma"] : []), ...(isOfTenant ? ["KeywrightTenant"] : [])];
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));

@@ -1,7 +1,7 @@
 /** A JSON Schema, or another object of the document. Its members are written in the order in which they were set. */
 export type Json = { [name: string]: unknown };
 
-/** Marks what the reference (Ory's OpenAPI document) does not have. */
+/** Marks elements that the reference (Ory's OpenAPI document) does not have. */
 export const extensionMark = "x-keywright-extension";
 
 export function schemaRef(name: string): Json {

@@ -4,6 +4,7 @@ import type { HttpRule } from "../../gen/google/api/http_pb.ts";
 import type { Access, Success } from "../../src/rpc/methods.ts";
 import { resolveFieldPath } from "../../src/transcode/field-path.ts";
 import { parseTemplate } from "../../src/transcode/template-parser.ts";
+import { isRequired } from "./bounds.ts";
 import { commentOf, summarized } from "./comments.ts";
 import type { Failures } from "./failures.ts";
 import { requestHeaders, responseHeaders } from "./headers.ts";
@@ -11,7 +12,7 @@ import { extensionMark, type Json } from "./json-schema.ts";
 import { samples } from "./samples.ts";
 import type { Schemas } from "./schemas.ts";
 
-/** What the server's table says about a method. */
+/** The server's table entry of a method. */
 export interface RowFacts {
   readonly access: Access;
   readonly isRead: boolean;
@@ -35,7 +36,7 @@ export interface OperationContext {
   readonly row: RowFacts;
   readonly schemas: Schemas;
   readonly failures: Failures;
-  /** Whether all of the service is ours. */
+  /** True if the whole service is an extension. */
   readonly isExtension: boolean;
 }
 
@@ -51,7 +52,7 @@ export function addOperations(paths: Map<string, Json>, context: OperationContex
   }
 }
 
-/** The messages that requests of a method hold in their body. */
+/** Returns the messages in the body of a method's requests. */
 export function bodyOf(method: DescMethod): DescField | "all" | undefined {
   return bindingOf(method, getOption(method, http)).body;
 }
@@ -94,12 +95,12 @@ function operationOf(binding: Binding, index: number, context: OperationContext)
   };
 }
 
-/** Variables of the path, and the fields of the request that are neither in the path nor in the body. */
+/** Variables of the path, and the fields of the request that are in neither the path nor the body. */
 function parametersOf({ path, inPath, body }: Binding, method: DescMethod, schemas: Schemas): Json[] {
   const ofPath = inPath.map((field) => parameter(field, "path", { required: true, schema: { minLength: 1 } }, schemas));
   if (body === "all") return ofPath;
   const inQuery = method.input.fields.filter((field) => field !== body && !path.includes(`{${field.name}}`));
-  return [...ofPath, ...inQuery.map((field) => parameter(field, "query", {}, schemas))];
+  return [...ofPath, ...inQuery.map((field) => parameter(field, "query", isRequired(field) ? { required: true } : {}, schemas))];
 }
 
 function parameter(field: DescField, where: "path" | "query", more: { required?: true; schema?: Json }, schemas: Schemas): Json {
@@ -114,12 +115,15 @@ function parameter(field: DescField, where: "path" | "query", more: { required?:
   };
 }
 
-function requestBody({ body, inPath }: Binding, method: DescMethod, schemas: Schemas): Json {
+function requestBody({ verb, body, inPath }: Binding, method: DescMethod, schemas: Schemas): Json {
   const message = body === "all" || body === undefined ? method.input : body.message;
   if (message === undefined) throw new Error(`${method}: the body is no message`);
-  const schema = schemas.bodyRef(`${method.name}Body`, message, inPath);
+  const { schema, isNeeded } = schemas.body(`${method.name}Body`, message, { inPath, isUpdate: verb === "patch" });
   const example = samples[method.name];
-  return { required: true, content: { "application/json": { schema, ...(example === undefined ? {} : { example }) } } };
+  return {
+    ...(isNeeded ? { required: true } : {}),
+    content: { "application/json": { schema, ...(example === undefined ? {} : { example }) } },
+  };
 }
 
 function success(method: DescMethod, { success: { status, location } }: RowFacts, schemas: Schemas): Json {

@@ -5,7 +5,7 @@ import { http } from "../../gen/google/api/annotations_pb.ts";
 import { documentOf } from "./document.ts";
 
 /**
- * Makes one OpenAPI document of all services of the proto folder that have HTTP paths. It is made from the protos and from the server's own
+ * Makes one OpenAPI document of all services in the proto folder that have HTTP paths. Its sources are the protos and the server's own
  * tables: methods (src/rpc/methods.ts) for statuses and security, errors (src/error/table.ts) for the responses of failures.
  */
 export const openApiPlugin = createEcmaScriptPlugin({

@@ -7,7 +7,7 @@ const issue = { name: "billing service", actor_id: "user_123", scopes: ["invoice
 const raw = { raw_key: "a-key-of-another-system", name: "billing service", actor_id: "user_123", scopes: ["invoices:read"] };
 const revocation = { reason: "REVOCATION_REASON_KEY_COMPROMISE" };
 
-/** Request bodies to start from, by method. `test/tools/openapi/samples.test.ts` holds that the server takes them. */
+/** Sample request bodies, by method. `test/tools/openapi/samples.test.ts` checks that the server accepts them. */
 export const samples: Readonly<Record<string, Json>> = {
   AdminIssueApiKey: issue,
   AdminUpdateIssuedApiKey: { scopes: ["invoices:read", "invoices:write"] },

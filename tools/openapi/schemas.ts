@@ -6,12 +6,18 @@ import { commentOf, described } from "./comments.ts";
 import { fieldSchema } from "./fields.ts";
 import { type Json, schemaRef } from "./json-schema.ts";
 
+export interface BodyOptions {
+  readonly inPath: readonly DescField[];
+  /** Whether fields that cannot be changed must have the values that they have. */
+  readonly isUpdate: boolean;
+}
+
 /** Collects the schemas of the document. */
 export interface Schemas {
   /** Refers to the schema of a message or an enum. */
   ref(desc: DescMessage | DescEnum): Json;
-  /** Refers to the schema of a request body: a message without the fields that the path has. */
-  bodyRef(name: string, desc: DescMessage, inPath: readonly DescField[]): Json;
+  /** Refers to the schema of a request body: a message without the fields in the path. An empty body is an empty message. */
+  body(name: string, desc: DescMessage, options: BodyOptions): { schema: Json; isNeeded: boolean };
   /** The schema of one field, for a parameter. */
   ofField(field: DescField): Json;
   /** All of them by name, sorted. */
@@ -19,7 +25,7 @@ export interface Schemas {
 }
 
 /**
- * `inRequests` has the messages that requests hold: these are closed, because the server refuses unknown members. Others are open, so that
+ * `inRequests` contains the messages in requests. These are closed, because the server refuses unknown members. Others are open, so that
  * strict clients accept members that a later version adds.
  */
 export function createSchemas(inRequests: ReadonlySet<DescMessage>): Schemas {
@@ -47,15 +53,24 @@ export function createSchemas(inRequests: ReadonlySet<DescMessage>): Schemas {
 
   return {
     ref,
-    bodyRef(name, desc, inPath) {
-      if (inPath.length === 0 && inRequests.has(desc)) return ref(desc);
+    body(name, desc, { inPath, isUpdate }) {
       const fields = desc.fields.filter((field) => !inPath.includes(field));
-      found.set(name, messageSchema(desc, fields, true));
-      return schemaRef(name);
+      const isOwn = inPath.length > 0 || !inRequests.has(desc);
+      if (isOwn) found.set(name, isUpdate ? withReadOnly(messageSchema(desc, fields, true), fields) : messageSchema(desc, fields, true));
+      return { schema: isOwn ? schemaRef(name) : ref(desc), isNeeded: fields.some(isRequired) };
     },
     ofField: (field) => fieldSchema(field, ref),
     all: () => Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1))),
   };
+}
+
+/** Marks what an update cannot change: it may be sent, but only as it is. */
+function withReadOnly(schema: Json, fields: readonly DescField[]): Json {
+  const properties = { ...(schema.properties as { [name: string]: Json }) };
+  for (const field of fields.filter((each) => getOption(each, field_behavior).includes(FieldBehavior.IMMUTABLE))) {
+    properties[field.name] = { ...properties[field.name], readOnly: true };
+  }
+  return { ...schema, properties };
 }
 
 function enumSchema(desc: DescEnum): Json {
@@ -72,7 +87,10 @@ function enumSchema(desc: DescEnum): Json {
   };
 }
 
-/** Whether every response with the message has the field: protojson/write.ts writes lists and `next_page_token` also if they are empty. */
+/**
+ * Returns whether every response with the message has the field: protojson/write.ts writes lists and `next_page_token` even if they are
+ * empty.
+ */
 function isAlwaysSent(field: DescField): boolean {
   if (field.fieldKind === "list" || field.fieldKind === "map" || field.name === "next_page_token") return true;
   return getOption(field, field_behavior).includes(FieldBehavior.IDENTIFIER) || commentOf(field).text.includes("Always sent");

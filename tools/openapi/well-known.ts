@@ -1,6 +1,6 @@
 import type { Json } from "./json-schema.ts";
 
-/** Google's names of formats (google-duration, google-fieldmask) are those of its own API descriptions. */
+/** The format names google-duration and google-fieldmask are those of Google's own API descriptions. */
 const schemas: Readonly<Record<string, Json>> = {
   "google.protobuf.Timestamp": { type: "string", format: "date-time" },
   "google.protobuf.Duration": { type: "string", format: "google-duration", examples: ["3600s"] },
@@ -11,7 +11,7 @@ const schemas: Readonly<Record<string, Json>> = {
   "google.protobuf.Empty": { type: "object" },
 };
 
-/** The JSON of messages that protobuf JSON treats specially. Undefined for all others. */
+/** The JSON form of messages that protobuf JSON treats specially. Undefined for all others. */
 export function wellKnownSchema(typeName: string): Json | undefined {
   const schema = schemas[typeName];
   if (schema === undefined && typeName.startsWith("google.")) throw new Error(`tools/openapi/well-known.ts has no schema for ${typeName}`);

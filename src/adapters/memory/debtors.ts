@@ -1,6 +1,6 @@
 import { convert, type Debt, noDebt, owedAt, type Rate } from "../../core/rate-limit.ts";
 
-/** What one key owes. */
+/** The debt of one key. */
 export interface Entry {
   rate: Rate;
   /** When the debt ends, on the monotonic clock. */
@@ -16,10 +16,10 @@ export interface Entry {
  */
 const lookedAtForNew = 4;
 
-/** The entries of those that owe something, at most so many. */
+/** The entries of keys that owe something, up to a maximum number. */
 export interface Debtors {
   find(key: string): Entry | undefined;
-  /** Sets the end of the debt. `entry`: what `find` returned. */
+  /** Sets the end of the debt. `entry` is the result of `find`. */
   owe(key: string, entry: Entry | undefined, rate: Rate, end: Debt): Entry;
 }
 
@@ -61,7 +61,7 @@ export function owedBy(entry: Entry | undefined, rate: Rate, nowUs: number): Deb
   return entry === undefined ? noDebt : under(entry, rate, owedAt(entry.rate.windowUs, nowUs, entry.end));
 }
 
-/** What is owed for what was spent here and reported to no server. */
+/** The debt that was spent here and reported to no server. */
 export function ownOf(entry: Entry, rate: Rate, nowUs: number): Debt {
   return under(entry, rate, owedAt(entry.rate.windowUs, nowUs, entry.ownEnd));
 }

@@ -13,6 +13,6 @@ export async function addKey(keys: Collection<KeyDocument>, document: KeyDocumen
     [{ $replaceWith: { $mergeObjects: [{ $literal: document }, { revision, firstRevision: revision }] } }],
     { upsert: true, returnDocument: "after", projection: { revision: 1 }, ...options },
   );
-  if (stored === null) throw new Error("an upsert answered no document");
+  if (stored === null) throw new Error("an upsert returned no document");
   return stored.revision;
 }

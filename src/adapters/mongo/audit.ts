@@ -73,8 +73,9 @@ export async function listEvents(
 }
 
 /**
- * Removes the events of a tenant that are older than its own retention time: the index that ends events knows only that of the installation.
- * An event goes if it is too old by the clock of this process and by that of the server, so that neither erases events if it is wrong.
+ * Removes the events of a tenant that are older than its own retention time, because the TTL index uses only the retention time of the
+ * installation. An event is removed only if it is too old by the clocks of this process and of the server, so that neither erases events if
+ * it is wrong.
  */
 export async function removeOldEvents(
   auditEvents: Collection<AuditEventDocument>,

@@ -5,8 +5,8 @@ import type { WriteOptions } from "./database.ts";
 import { documentId } from "./document.ts";
 
 /**
- * `_id` is the claim, so that no two records have one in common. Not a unique index of the records: a sharded cluster keeps such an index only if
- * it begins with the shard key. This collection stays unsharded.
+ * `_id` is the claim, so that no two records share one. It is not a unique index of the records, because a sharded cluster allows such an
+ * index only if it begins with the shard key. This collection stays unsharded.
  */
 export interface ClaimDocument {
   readonly _id: string;

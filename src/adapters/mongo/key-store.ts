@@ -24,9 +24,9 @@ export interface MongoKeyStoreOptions extends MongoOptions {
   readonly auditRetentionMs?: number | undefined;
   /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
-  /** What differs for a tenant. */
+  /** Limits of single tenants. */
   readonly tenantLimits?: AllTenantLimits | undefined;
-  /** Interval at which events of tenants with a retention time of their own are removed. Default: 60000. */
+  /** Interval at which events of tenants with their own retention time are removed. Default: 60000. */
   readonly retentionIntervalMs?: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   const retention = setInterval(() => {
     for (const { tenantId, auditRetentionMs: ownMs } of tenantLimits.all()) {
       if (ownMs === null || ownMs >= auditRetentionMs) continue;
-      // What fails is tried again the next time.
+      // If it fails, it is tried again the next time.
       run((signal) => removeOldEvents(collections.auditEvents, tenantId, options.clock() - ownMs, ownMs, signal)).catch(() => {});
     }
   }, options.retentionIntervalMs ?? 60_000);
@@ -75,7 +75,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
       run((signal) => keys.rotate(tenant, { retired, successor, request }, event, signal)),
     findRequest: (tenant, kind, requestId) => run((signal) => keys.findRequest(tenant, kind, requestId, signal)),
     delete: (tenant, kind, keyId, event, revision) => run((signal) => keys.delete(tenant, { kind, keyId, revision }, event, signal)),
-    touch: (tenant, uses) => run((signal) => keys.touch(tenant, uses, signal)),
+    touch: (uses) => run((signal) => keys.touch(uses, signal)),
     audit: {
       append: (tenant, events) => run((signal) => appendEvents(collections.auditEvents, tenant, events, signal)),
       list: (tenant, query) => run((signal) => listEvents(collections.auditEvents, tenant, query, signal)),

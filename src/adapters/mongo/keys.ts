@@ -23,13 +23,13 @@ export interface Keys {
   rotate(tenant: string, rotation: Rotation, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
   findRequest(tenant: string, kind: KeyKind, requestId: string, signal: AbortSignal): Promise<UsedRequest | null>;
   delete(tenant: string, deletion: Deletion, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
-  touch(tenant: string, uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
+  touch(uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
 
 export interface Deletion {
   readonly kind: KeyKind;
   readonly keyId: string;
-  /** Only if the key has it. Undefined: whatever it has. */
+  /** The required revision of the key. Undefined: any. */
   readonly revision: number | undefined;
 }
 
@@ -96,13 +96,10 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
         return deleted.revision + 1;
       }),
 
-    async touch(tenant, uses, signal) {
+    async touch(uses, signal) {
       if (uses.length === 0) return;
       const options = { ordered: false, signal };
-      await keys.bulkWrite(
-        uses.map((use) => updateOfUse(tenant, use)),
-        options,
-      );
+      await keys.bulkWrite(uses.map(updateOfUse), options);
     },
   };
 }
@@ -129,7 +126,7 @@ async function falseIfDuplicate(changed: Promise<boolean>): Promise<boolean> {
   }
 }
 
-function updateOfUse(tenant: string, { keyId, lastUsedTimeMs }: LastUse) {
+function updateOfUse({ tenant, keyId, lastUsedTimeMs }: LastUse) {
   return {
     updateOne: {
       filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
@@ -151,7 +148,7 @@ async function replaceKey(
   return keys.findOneAndUpdate(previous, { $set: { ...replacedFields(record), ...more } }, { ...returned, ...options });
 }
 
-/** Leaves a tombstone. Returns what it replaced, or null if there is no such key. */
+/** Leaves a tombstone. Returns the replaced key, or null if no key is found. */
 async function buryKey(
   keys: Collections["keys"],
   tenant: string,

@@ -31,13 +31,13 @@ function createNoQuota(client: MongoClient): Quota {
   };
 }
 
-/** Counts the keys of tenants that have a limit now, and of no others. */
+/** Counts only keys of tenants that have a limit now. */
 export function createTenantQuota(client: MongoClient, collections: Collections, limitOf: (tenant: string) => number | null): Quota {
   const none = createNoQuota(client);
   const counting = createQuota(client, collections, limitOf);
   const quotaOf = (tenant: string): Quota => {
     if (limitOf(tenant) !== null) return counting;
-    // What is not counted now must be counted anew if the tenant gets a limit.
+    // A tenant that is not counted now must be counted again if it gets a limit.
     counting.forget(tenant);
     return none;
   };

@@ -44,13 +44,13 @@ return 1
  *
  * KEYS     names of the debts: `<end, us> <end, part> <quota> <window, us>`, with the rate that applied when the debt was made; each expires
  *          when it ends
- * ARGV     for each of them nine values:
- *     1    quota, in decimal digits, since doubles do not hold all of them
+ * ARGV     nine values for each of them:
+ *     1    quota, as decimal digits, because a double cannot hold every quota
  *     2    window in us
  *     3    parts of a us
  *     4-5  price: us, part
- *     6-7  debt of which nothing is known here: us, part
- *     8-9  minimum of the debt, including that: us, part
+ *     6-7  debt that Redis does not know about: us, part
+ *     8-9  minimum debt, including that: us, part
  *
  * Returns for each whether its price was admitted, and its debt after the take. Prices are added only if all were admitted. Text that is not a
  * debt counts as no debt.

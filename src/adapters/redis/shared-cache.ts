@@ -84,7 +84,7 @@ export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCac
   };
 }
 
-/** Passes messages on to who subscribed. A link that comes or goes is a gap, and so is a message that cannot be read. */
+/** Passes messages to the subscriber. A link that opens or closes is a gap, and so is a message that cannot be read. */
 function passMessages(circuit: Circuit): SharedCache["subscribe"] {
   let listener: SharedCacheListener | null = null;
   const onGap = () => listener?.onGap();

@@ -4,12 +4,12 @@ import { Failure } from "../../error/failure.ts";
 import { storeError } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
-/** Reads and writes whose errors are those of a store. After `close` all of them fail. */
+/** Reads and writes with the errors of a store. After `close` all of them fail. */
 export interface Access {
   read<T>(query: () => T): T;
   /** Lets other work run before the next step of a long list. */
   readStep<T>(query: () => T): Promise<T>;
-  /** In a transaction with others. `rowCount`: how many rows the change writes, about; 1 if absent. */
+  /** Runs a write in a transaction with others. `rowCount` is roughly how many rows it writes; default: 1. */
   write<T>(change: () => T, rowCount?: number): Promise<T>;
   close(): void;
 }

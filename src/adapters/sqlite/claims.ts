@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** What no two records have in common (core's `claimsOf`). Call the changing functions in the transaction that writes the record. */
+/** Values that no two records share (see `claimsOf` in the core). Call the changing functions in the transaction that writes the record. */
 export interface Claims {
-  /** Whether no other record has one of them. */
+  /** Returns whether no other record has one of them. */
   areFree(tenant: string, keyId: string, claims: readonly string[]): boolean;
   /** Gives a record exactly these claims, which must be free. */
   set(tenant: string, keyId: string, claims: readonly string[]): void;

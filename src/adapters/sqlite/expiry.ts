@@ -46,8 +46,8 @@ export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetenti
 }
 
 /**
- * Removes what has expired, again and again: all of it in small steps, so that other work runs in between. If a step fails, it is tried again
- * the next time: callers' reads and writes report a store that is lost. Returns a function that ends this.
+ * Removes expired data at an interval, in small steps, so that other work runs in between. If a step fails, it is tried again the next
+ * time; callers' reads and writes report a store that is lost. Returns a function that stops it.
  */
 export function startExpiry(removeSome: () => Promise<boolean>, intervalMs: number): () => void {
   let isStopped = false;

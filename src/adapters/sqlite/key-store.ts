@@ -20,7 +20,7 @@ export interface SqliteKeyStoreOptions {
   readonly auditRetentionMs?: number | undefined;
   /** Maximum keys per tenant that are not revoked; null or absent: unlimited. */
   readonly maxKeys?: number | null | undefined;
-  /** What differs for a tenant. */
+  /** Limits of single tenants. */
   readonly tenantLimits?: AllTenantLimits | undefined;
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
@@ -83,7 +83,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
-    touch: (tenant, uses) => write(() => keys.touch(tenant, uses)),
+    touch: (uses) => write(() => keys.touch(uses)),
     audit: {
       append: (tenant, events) =>
         write(() => {

@@ -18,12 +18,12 @@ export interface Keys {
   replace(tenant: string, record: KeyRecord): boolean;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, request: RequestMark | null): boolean;
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
-  /** `revision`: only that one; null: any. */
+  /** `revision` is the required revision; null: any. */
   delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
-  touch(tenant: string, uses: readonly LastUse[]): void;
+  touch(uses: readonly LastUse[]): void;
 }
 
-/** `maxKeysOf`: keys of a tenant that are not revoked, at most; null: as many as one likes. */
+/** `maxKeysOf` returns the maximum keys of a tenant that are not revoked; null: unlimited. */
 export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const places = preparePlaces(database, clock);
   const claims = prepareClaims(database);
@@ -32,7 +32,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   const marks = prepareRequestMarks(database, clock, keyOf);
   const { selectUsed, deleteKey, touchKey } = prepareKeyStatements(database);
 
-  /** The use of the tenant's quota if it has no room for a new key. */
+  /** Returns the use of the tenant's quota if the quota has no room for a new key. */
   function fullQuotaOf(tenant: string): KeyUse | null {
     const limit = maxKeysOf(tenant);
     if (limit === null) return null;
@@ -85,8 +85,8 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return deleted.revision + 1;
     },
 
-    touch(tenant, uses) {
-      for (const use of uses) touchKey.run({ tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
+    touch(uses) {
+      for (const use of uses) touchKey.run({ tenant: use.tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
     },
   };
 }

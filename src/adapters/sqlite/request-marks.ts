@@ -6,7 +6,7 @@ import type { RequestMark, UsedRequest } from "../../ports/key-store.ts";
 /** Marks of requests that made keys. A mark outlives its key. Call each function in a transaction if it changes something. */
 export interface RequestMarks {
   find(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
-  /** The record is the one that the request made. */
+  /** `record` is the key that the request made. */
   add(tenant: string, record: KeyRecord, request: RequestMark): void;
 }
 
@@ -16,7 +16,9 @@ interface MarkRow {
   readonly first_revision: number;
 }
 
-/** `keyOf`: the key with this id, unless it was deleted since it began with this revision. Another key with its id does not count. */
+/**
+ * `keyOf` returns the key with this id, unless it was deleted after it began with this revision. Another key with its id does not count.
+ */
 export function prepareRequestMarks(
   database: DatabaseSync,
   clock: Clock,

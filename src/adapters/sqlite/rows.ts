@@ -7,12 +7,12 @@ import type { Tombstones } from "./tombstones.ts";
 /** Records as rows of the table of keys. Call `add` and `replace` in a transaction. */
 export interface Rows {
   get(tenant: string, keyId: string): KeyRecord | null;
-  /** The key with this id, unless it was deleted since it began with this revision. */
+  /** Returns the key with this id, unless it was deleted after it began with this revision. */
   keyOf(tenant: string, keyId: string, firstRevision: number): KeyRecord | null;
   isUsed(tenant: string, keyId: string): boolean;
   /** Returns the record as it was stored, or null if its id is used. */
   add(tenant: string, given: KeyRecord, batchMark?: string | null): KeyRecord | null;
-  /** Returns false if there is no record of the revision before. */
+  /** Returns false if there is no record of the previous revision. */
   replace(tenant: string, record: KeyRecord): boolean;
   /** The outcome for an insert whose key id is used. */
   usedBy(tenant: string, keyId: string, batchMark: string | null | undefined): InsertOutcome;

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** What deleted keys leave. Call each function in a transaction. */
+/** The tombstones of deleted keys. Call each function in a transaction. */
 export interface Tombstones {
-  /** The lowest revision of a new key with this id; 0 if there is no tombstone. */
+  /** Returns the lowest revision for a new key with this id; 0 if there is no tombstone. */
   revisionAbove(tenant: string, keyId: string): number;
   leave(tenant: string, keyId: string, revision: number): void;
   remove(tenant: string, keyId: string): void;

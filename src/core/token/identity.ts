@@ -3,24 +3,24 @@ import { msPerSecond } from "./facts.ts";
 import type { TokenKeys } from "./jwk-set.ts";
 import { canonicalJws } from "./signature.ts";
 
-/** What an identity token states: whose key a gateway let pass. */
+/** The content of an identity token: the key that a gateway accepted. */
 export interface Identity {
   readonly issuer: string;
   /** The service that the token is for. */
   readonly audience: string;
   readonly tenant: string;
   readonly keyId: string;
-  /** Empty: the key has no actor. */
+  /** Empty if the key has no actor. */
   readonly actorId: string;
   readonly scopes: readonly string[];
 }
 
-/** The type in the header keeps the token from being taken for a derived token or an access token (RFC 8725, section 3.11). */
+/** The type in the header prevents the token from being used as a derived token or an access token (RFC 8725, section 3.11). */
 export const identityType = "keywright-identity+jwt";
 
 /**
- * Signs an identity token with the current signing key. Claims have the names that derived tokens have. Times are rounded down to whole
- * seconds. Nothing verifies with an identity token: derived tokens have another type and no `aud`.
+ * Signs an identity token with the current signing key. Claims have the same names as in derived tokens. Times are rounded down to whole
+ * seconds. Identity tokens never verify here: derived tokens have another type and no `aud`.
  */
 export async function signIdentity({ signer }: TokenKeys, identity: Identity, nowMs: number, expireTimeMs: number): Promise<string> {
   const { issuer, audience, tenant, keyId, actorId, scopes } = identity;

@@ -35,7 +35,7 @@ export type TokenRefusal = "invalid_format" | "signature_invalid" | "not_found";
 export interface TokensOptions {
   /** The `iss` of the tokens. */
   readonly issuer: string;
-  /** The `iss` of the tokens of a tenant that has one of its own; else empty. */
+  /** The `iss` of tokens of a tenant with its own issuer; otherwise empty. */
   readonly tenantIssuer?: ((tenant: string) => string) | undefined;
   readonly keys: () => TokenKeys;
   /** The first key signs. */

@@ -12,14 +12,14 @@ export function actorLimitToMessage({ actorId, policy, updateTimeMs }: ActorLimi
   return { actorId, rateLimitPolicy: rateLimitPolicyToMessage(policy), updateTime: timestampFromMs(updateTimeMs) };
 }
 
-/** A limit that would not be enforced is refused: nobody should rely on it. */
+/** Refuses a limit that would not be enforced, because nobody should rely on it. */
 export function enforcedPolicy(message: PolicyMessage | undefined, field: string): RateLimitPolicy {
   const policy = rateLimitPolicyFromMessage(message);
   if (isEnforced(policy)) return policy;
   throw invalidField(policy === null ? field : `${field}.unit`, policy === null ? "must be present" : "must be requests");
 }
 
-/** A caller with a ceiling may lift no limit, and what is a lift depends on limits that it does not see. */
+/** A caller with a ceiling may not lift a limit, and whether a change lifts one depends on limits that it does not see. */
 export function refuseCeiling(call: Pick<Call, "caller">): void {
   if (ceilingOf(call) === null) return;
   throw new Failure("PERMISSION_DENIED", { message: "a caller with a scope ceiling may not change limits of actors" });

@@ -19,8 +19,8 @@ export function auditRefusals(refusals: Pick<RefusalRecorder, "record">, admit: 
 }
 
 /**
- * The caller's name. Strangers, whom no rule matches, count together for each issuer: some issuers give a token to anyone, with as many names as one
- * likes.
+ * The name under which the caller is counted. Unknown callers, whom no rule matches, are counted together for each issuer, because some
+ * issuers give anyone tokens with any number of names.
  */
 function countedAs({ caller }: Call): string {
   if (caller === undefined) return "";

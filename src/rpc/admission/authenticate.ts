@@ -19,7 +19,7 @@ export interface Callers {
 }
 
 const realm = 'Bearer realm="keywright"';
-/** The challenge to a caller that may not do what it asks for (RFC 6750, section 3.1). */
+/** The challenge for a caller without permission for its request (RFC 6750, section 3.1). */
 export const insufficientScope = ["www-authenticate", `${realm}, error="insufficient_scope"`] as const;
 
 type Found = Caller | Refusal;

@@ -10,7 +10,7 @@ export interface CertificateCallers {
   callerOf(call: Pick<Call, "connection" | "requestHeader">): Caller | Refusal;
 }
 
-/** Callers by the certificate of their connection. What the rules give is found once for each connection. */
+/** Finds callers by the certificate of their connection. The rules are evaluated once per connection. */
 export function createCertificateCallers(rules: readonly ClaimRule[], certificateOf: CertificateOf, clock: Clock): CertificateCallers {
   const known = new WeakMap<ClientCertificate, Caller | Refusal>();
 
@@ -26,7 +26,7 @@ export function createCertificateCallers(rules: readonly ClaimRule[], certificat
     callerOf(call) {
       const { connection } = call;
       const certificate = connection === undefined ? undefined : certificateOf(connection);
-      // A browser shows its certificate by itself, so that a page of another site could call with it.
+      // A browser sends its certificate by itself, so a page of another site could call with it.
       if (certificate === undefined || call.requestHeader("origin") !== undefined) return "missing";
       if ("refusal" in certificate) return { certificate: certificate.refusal };
       if (certificate.expireTimeMs <= clock()) return { certificate: "CERT_HAS_EXPIRED" };

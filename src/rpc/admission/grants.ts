@@ -1,6 +1,6 @@
 import type { Caller, Grant } from "../../call/call.ts";
 
-/** A caller with these grants; at least one. */
+/** Returns a caller with these grants; at least one. */
 export function callerWith(name: string, grants: readonly Grant[]): Caller {
   const [first, ...others] = grants;
   if (first !== undefined && others.length === 0) return { name, ...first };
@@ -14,20 +14,20 @@ export function callerWith(name: string, grants: readonly Grant[]): Caller {
   };
 }
 
-/** A grant without a ceiling does not lift that of another. */
+/** A grant without a ceiling does not lift the ceiling of another. */
 function ceilingOf(grants: readonly Grant[]): readonly string[] | null {
   const ceilings = grants.flatMap(({ scopeCeiling }) => (scopeCeiling === null ? [] : [scopeCeiling]));
   return ceilings.length === 0 ? null : [...new Set(ceilings.flat())];
 }
 
-/** The caller with those of its grants that have one of the roles, or any role. Null if it has none. */
+/** Returns the caller with those of its grants that have one of the roles, or any role. Null if there is none. */
 export function withRole(caller: Caller, allowed: "caller" | readonly string[]): Caller | null {
   if (allowed === "caller") return caller.roles.length === 0 ? null : caller;
   if (caller.grants === undefined) return hasRole(caller, allowed) ? caller : null;
   return filtered(caller, caller.grants, (grant) => hasRole(grant, allowed));
 }
 
-/** The caller with those of its grants that hold for the tenant. Null if it has none. */
+/** Returns the caller with those of its grants that apply to the tenant. Null if there is none. */
 export function inTenant(caller: Caller, tenant: string): Caller | null {
   if (caller.grants === undefined) return holdsFor(caller, tenant) ? caller : null;
   return filtered(caller, caller.grants, (grant) => holdsFor(grant, tenant));

@@ -18,10 +18,10 @@ export function resolveTenant(resolve: (call: Call) => void, admit: Admission): 
 }
 
 /**
- * Decides which tenant an admitted call is for: the caller's own if it is bound to one, else the header `keywright-tenant`, else the tenant
- * that has the call's host, else `default`. Refuses sources that disagree, and tenants that the caller may not act for, whether they exist or
- * not. `isOfInstallation` tells methods that are about all tenants: only a caller of all tenants may call them. `isOfCaller` tells methods
- * that are about the caller: they have no tenant.
+ * Determines the tenant of an admitted call: the caller's own if it is bound to one, otherwise that of the header `keywright-tenant`,
+ * otherwise the tenant with the call's host, otherwise `default`. Refuses sources that disagree, and tenants that the caller may not act
+ * for, whether they exist or not. `isOfInstallation` returns true for methods about all tenants, which only a caller for all tenants may
+ * call. `isOfCaller` returns true for methods about the caller, which have no tenant.
  */
 export function createTenantResolver(
   directory: Pick<TenantDirectory, "hasHosts" | "tenantOfHost">,
@@ -45,19 +45,19 @@ export function createTenantResolver(
   };
 }
 
-/** The tenant that the caller is bound to or names. Undefined: neither. */
+/** The tenant that the caller is bound to or names. Undefined if there is none. */
 function tenantOfCaller(call: Call, { tenants }: Caller, ofHost: string | undefined): string | undefined {
   const bound = tenants !== "*" && tenants.length === 1 ? tenants[0] : undefined;
   const named = call.requestHeader(tenantHeader);
   if (bound !== undefined) {
-    // Not "they disagree": that would tell which tenants exist.
+    // Not "they disagree", because that would reveal which tenants exist.
     if ((named ?? bound) !== bound || (ofHost ?? bound) !== bound) throw denied(call);
     return bound;
   }
   if (named === undefined) return undefined;
   if (tenants !== "*" && !tenants.includes(named)) throw denied(call);
   if (ofHost !== undefined && ofHost !== named) {
-    // Whoever may act for both learns nothing from this.
+    // A caller that may act for both learns nothing from this.
     if (tenants !== "*" && !tenants.includes(ofHost)) throw denied(call);
     throw invalidField(tenantHeader, "names another tenant than the host of the call");
   }

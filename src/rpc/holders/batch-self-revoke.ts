@@ -13,13 +13,13 @@ import { limitsOfCall, type SelfServiceOptions, tenantOfCredential } from "../se
 
 export interface BatchSelfRevokeOptions extends SelfServiceOptions {
   readonly service: KeyService;
-  /** Called with the reason why the store did not take a revocation, once a batch. */
+  /** Called once per batch with the reason why the store did not accept a revocation. */
   readonly reportUnanswered: (error: unknown) => void;
 }
 
 type Result = MessageInitShape<typeof SelfRevokeResultSchema>;
 
-/** Revocations at the same time: one call of an unknown caller must not keep all connections to the store busy. */
+/** Maximum concurrent revocations: one call of an unknown caller must not occupy all connections to the store. */
 const concurrency = 10;
 
 export function batchSelfRevoke(options: BatchSelfRevokeOptions): Implementation<typeof HoldersService.method.batchSelfRevoke> {
@@ -52,7 +52,7 @@ function failed(error: unknown, retryAfterSeconds: number | undefined): Result {
   return { revoked: false, errorReason: reason, errorMessage: message, retryAfterSeconds };
 }
 
-/** The call, of which a Retry-After is for one item and not for the response. */
+/** A view of the call that drops Retry-After, which belongs to one item and not to the response. */
 function callOfItem({
   clientAddress,
 }: Call): Pick<Call, "clientAddress" | "setResponseHeader"> & { retryAfterSeconds: number | undefined } {

@@ -14,7 +14,7 @@ export interface SelfInspectRpcOptions extends SelfServiceOptions {
 export function selfInspect(options: SelfInspectRpcOptions): Implementation<typeof HoldersService.method.selfInspect> {
   return async ({ credential }, call) => {
     const { takeGuess } = limitsOfCall(options, call);
-    // Not the uses of self-revocation, so that whoever stole a key cannot prevent its revocation by looking at it.
+    // Counted separately from self-revocation, so that a thief of a key cannot prevent its revocation by inspecting it.
     const takeUse = (keyId: string) => refuseFor(call, options.limits.takeLook(keyId), "too many calls with this key; try again later");
     const tenant = await tenantOfCredential(options, call, credential);
     const inspection = await options.inspect(tenant, credential, parseAddress(call.clientAddress), { takeGuess, takeUse });

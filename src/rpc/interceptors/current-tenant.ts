@@ -4,9 +4,9 @@ import { Failure } from "../../error/failure.ts";
 import type { TenantDirectory } from "../../service/tenant-directory.ts";
 
 /**
- * Asks for the current record of the call's tenant, so that all that follows goes by it. Refuses a tenant that is not there, a host that it
- * no longer has, and changes while it is suspended. `isChange` tells the methods that are refused then. A public method does not say that a
- * tenant is suspended before the caller has proven that it has a key of it (`selfRevokeKey`).
+ * Reads the current record of the call's tenant, which everything that follows uses. Refuses an unknown tenant, a host that the tenant no
+ * longer has, and changes while it is suspended. `isChange` returns whether a method is such a change. A public method does not reveal that
+ * a tenant is suspended before the caller has proven that it has a key of the tenant (`selfRevokeKey`).
  */
 export function currentTenant(directory: Pick<TenantDirectory, "current">, isChange: (call: Call) => boolean): Interceptor {
   const check = (call: Call, tenant: Tenant | null): void => {
@@ -15,7 +15,7 @@ export function currentTenant(directory: Pick<TenantDirectory, "current">, isCha
     if (tenant.suspended && call.caller !== undefined && isChange(call)) throw new Failure("TENANT_SUSPENDED");
   };
   return (next) => (request, call) => {
-    // Methods about all tenants have none.
+    // Methods about all tenants have no tenant.
     if (call.tenant === undefined) return next(request, call);
     const tenant = directory.current(call.tenant);
     if (tenant instanceof Promise) {

@@ -26,7 +26,7 @@ export function tenantToMessage(tenant: Tenant): MessageInitShape<typeof TenantS
   };
 }
 
-/** The attributes in a message, checked. `usedPrefixes` are those of the installation, which no tenant may have. */
+/** Reads and checks the attributes of a message. `usedPrefixes` are those of the installation, which no tenant may have. */
 export function attributesOf(message: TenantMessage, usedPrefixes: readonly string[]): TenantAttributes {
   return {
     displayName: message.displayName,
@@ -48,7 +48,7 @@ export function checkTenantId(field: string, text: string): string {
   return text;
 }
 
-/** A name, an IPv4 address, or an IPv6 address in brackets, as Host has it. */
+/** A name, an IPv4 address, or an IPv6 address in brackets, as in Host. */
 const hostShape = /^(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])$/;
 
 function hostAt(text: string, index: number): string {

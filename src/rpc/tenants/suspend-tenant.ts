@@ -5,7 +5,7 @@ import { contextOf } from "../context.ts";
 import { checkTenantId, tenantToMessage } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";
 
-/** AdminSuspendTenant, or AdminResumeTenant. */
+/** Implements AdminSuspendTenant or AdminResumeTenant. */
 export function suspendTenant(
   { tenants }: TenantRpcOptions,
   suspended: boolean,

@@ -22,7 +22,7 @@ const files: Readonly<Record<DocsPath, File>> = {
   "/docs/swagger-ui-bundle.js": { location: ofSwaggerUi("swagger-ui-bundle.js"), contentType: script },
 };
 
-/** The page runs its own scripts only, talks to this server only, and stands in no frame. Pictures of Swagger UI's styles are data URLs. */
+/** The page runs only its own scripts, connects only to this server, and cannot be framed. Images in Swagger UI's styles are data URLs. */
 const headers = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -41,7 +41,7 @@ function own(name: string): () => URL {
   return () => new URL(name, import.meta.url);
 }
 
-/** The package is optional, so that who never needs the page may leave it out. */
+/** The package is optional, so that users who do not need the page may omit it. */
 function ofSwaggerUi(name: string): () => URL {
   return () => {
     try {

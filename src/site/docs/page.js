@@ -12,19 +12,35 @@ const ui = window.SwaggerUIBundle({
   dom_id: "#swagger-ui",
   presets: [window.SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
-  // Addresses of single operations.
-  deepLinking: true,
+  // Links inside of buttons confuse screen readers.
+  deepLinking: false,
   docExpansion: "list",
   defaultModelsExpandDepth: -1,
   filter: true,
   tryItOutEnabled: true,
   displayRequestDuration: true,
+  syntaxHighlight: { theme: "obsidian" },
   // The settings of the page cannot be changed by its address, and no validator elsewhere is asked.
   queryConfigEnabled: false,
   validatorUrl: null,
   persistAuthorization: false,
   onComplete: () => document.documentElement.setAttribute("data-ready", ""),
 });
+
+// Swagger UI leaves these without a name, and its examples out of reach of the keyboard.
+const names = [
+  ["textarea.body-param__text", "Request body"],
+  ["select.examples-select-element", "Example"],
+  ["select.content-type", "Media type"],
+  ["select", "Value"],
+  [".parameters input", "Parameter"],
+];
+new MutationObserver(() => {
+  for (const [selector, name] of names) {
+    for (const element of document.querySelectorAll(`#swagger-ui ${selector}:not([aria-label])`)) element.setAttribute("aria-label", name);
+  }
+  for (const example of document.querySelectorAll("#swagger-ui pre:not([tabindex])")) example.setAttribute("tabindex", "0");
+}).observe(document.getElementById("swagger-ui"), { childList: true, subtree: true });
 
 const form = document.getElementById("kw-token-form");
 const field = document.getElementById("kw-token");

@@ -1,4 +1,4 @@
-/** Where the page is served, with all that it needs. */
+/** The paths of the page and of everything that it needs. */
 export const docsPaths = [
   "/docs",
   "/docs/page.css",

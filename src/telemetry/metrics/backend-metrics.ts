@@ -3,7 +3,7 @@ import type { Registry } from "./registry.ts";
 /** Upper bounds in seconds. */
 const operationBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** The verifier cache: its levels, and what it is told by other processes. */
+/** Metrics of the verifier cache: its levels, and messages from other processes. */
 export function cacheMetrics({ counter, gauge, histogram }: Registry) {
   return {
     cacheReads: counter({
@@ -36,13 +36,13 @@ export function cacheMetrics({ counter, gauge, histogram }: Registry) {
     cacheGaps: counter({ name: "keywright_cache_gaps_total", help: "Number of times that messages from Redis may have been missed." }),
     invalidationDelay: histogram({
       name: "keywright_cache_invalidation_delay_seconds",
-      help: "Time from sending a heartbeat through Redis to receiving it, on this process's own clock. The message of a change takes as long.",
+      help: "Time from sending a heartbeat through Redis to receiving it, on this process's own clock. The message of a change takes the same time.",
       buckets: operationBuckets,
     }),
   };
 }
 
-/** Redis and the store. */
+/** Metrics of Redis and the store. */
 export function backendMetrics({ counter, gauge, histogram }: Registry) {
   return {
     redisConnected: gauge({

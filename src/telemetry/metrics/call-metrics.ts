@@ -1,10 +1,10 @@
 import type { Registry } from "./registry.ts";
 
-/** Upper bounds in seconds, from a cached verify to a call slow enough for complaints. */
+/** Upper bounds in seconds, from a cached verification to a call slow enough for complaints. */
 const callBuckets = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const batchBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
-/** Connections, request bodies, and calls. */
+/** Metrics of connections, request bodies, and calls. */
 export function callMetrics({ counter, gauge, histogram }: Registry) {
   return {
     connections: gauge({ name: "keywright_connections", help: "Open client connections." }),
@@ -19,7 +19,7 @@ export function callMetrics({ counter, gauge, histogram }: Registry) {
 
     connectionsRefused: counter({
       name: "keywright_connections_refused_total",
-      help: "Connections closed at once. Reason address: the client's address had its share; process: the process had all that it may have.",
+      help: "Connections closed at once. Reason address: the client's address used up its share; process: the process reached its maximum.",
       labels: ["reason"],
     }),
 
@@ -38,7 +38,7 @@ export function callMetrics({ counter, gauge, histogram }: Registry) {
 
     faults: counter({
       name: "keywright_faults_total",
-      help: "Faults of the service that no call counts: in streams, in health, after a deadline, or while an answer was written.",
+      help: "Faults of the service outside of counted calls: in streams, in health, after a deadline, or while a response was written.",
     }),
 
     verifications: counter({

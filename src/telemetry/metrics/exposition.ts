@@ -1,4 +1,4 @@
-/** How the values of several workers become one. */
+/** How the values of several workers are combined. */
 export type Combination = "sum" | "max" | "min";
 
 /** One line: the series with its labels, such as `x_total{code="OK"}`, and its value. */
@@ -10,7 +10,7 @@ export interface MetricFamily {
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
   readonly combine: Combination;
-  /** A histogram has a cumulative sample for each bucket, then its sum and its count. */
+  /** A histogram has a cumulative sample per bucket, then its sum and its count. */
   readonly samples: readonly Sample[];
 }
 

@@ -31,7 +31,7 @@ function addBuildInfo({ gauge }: Registry, version: string): void {
   buildInfo.of(version, process.version).value = 1;
 }
 
-/** Tokens, and what is written beside the calls: the audit trail, last uses, log lines, spans. */
+/** Metrics of tokens, and of what is written besides calls: the audit trail, last uses, log lines, spans. */
 function writerMetrics({ counter, gauge }: Registry) {
   return {
     tokenSignatures: counter({
@@ -68,7 +68,7 @@ function writerMetrics({ counter, gauge }: Registry) {
     workers: gauge({ name: "keywright_workers", help: "Workers that accept connections. Only with more than one worker." }),
     workersReplaced: counter({
       name: "keywright_workers_replaced_total",
-      help: "Workers that ended without being asked and were replaced. Only with more than one worker.",
+      help: "Workers that ended unexpectedly and were replaced. Only with more than one worker.",
     }),
   };
 }

@@ -3,7 +3,7 @@ import type { Registry } from "./registry.ts";
 /** Upper bounds in seconds. */
 const gcBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
-/** The process, under the names that other Node services use. */
+/** Metrics of the process, with the names that other Node services use. */
 export function processMetrics({ counter, gauge, histogram }: Registry) {
   return {
     cpuSeconds: counter({ name: "process_cpu_seconds_total", help: "User and system CPU time." }),

@@ -80,7 +80,7 @@ export function startTraces(options: ExportOptions): Traces {
 
 /** Spans of the parts of a call. */
 function createParts(tracer: Tracer, active: Active) {
-  /** Runs `work` as a part of the current call, if that call is traced. */
+  /** Runs `work` as a part of the current call if that call is traced. */
   const part = <T>(name: string, options: SpanOptions, work: () => Promise<T>, see: (answer: T, span: Span) => void): Promise<T> => {
     const parent = active.getStore();
     return parent === undefined ? work() : tracedPart(parent, tracer.startSpan(name, options, parent), work, see);
@@ -113,7 +113,7 @@ function createParts(tracer: Tracer, active: Active) {
 
 /** Writes the outcome of verifications on the span of their call. */
 function noteVerifications(active: Active): Traces["verifications"] {
-  /** Methods with many verifications, whose single outcomes are for metrics only. */
+  /** Methods with many verifications, whose individual outcomes only metrics report. */
   const batches = new WeakSet<Span>();
   const activeSpan = (): Span | undefined => {
     const context = active.getStore();

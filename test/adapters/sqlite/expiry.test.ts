@@ -42,7 +42,7 @@ test("audit events and request ids of every tenant are removed completely at the
   database.close();
 });
 
-test("a tenant whose retention time is shorter than that of the installation loses its events sooner, and no other does", async () => {
+test("only a tenant whose retention time is shorter than that of the installation loses its events sooner", async () => {
   using folder = temporaryFolder();
   const ownMs = { short: dayMs, long: 90 * dayMs };
   const tenantLimits = {

@@ -11,7 +11,7 @@ const next = (record: KeyRecord, tenant: Partial<Tenant>): KeyRecord => {
 
 export function describeClaims(context: KeyStoreContext): void {
   describe("claims of tenants", () => {
-    test("of 20 concurrent inserts with one host or prefix one succeeds, also in a batch, and its claims are free once it is deleted", async () => {
+    test("of 20 concurrent inserts with one host or prefix one succeeds, also in a batch, and its claims are free after it is deleted", async () => {
       for (const claim of [{ hosts: [named()] }, { keyPrefix: "acme" }]) {
         const tenant = context.newTenant();
         const records = Array.from({ length: 20 }, () => recordOf(claim));
@@ -29,7 +29,7 @@ export function describeClaims(context: KeyStoreContext): void {
       }
     });
 
-    test("of 20 concurrent replacements that take one host one succeeds, and what it gave up is free", async () => {
+    test("of 20 concurrent replacements that take one host one succeeds, and its former host is free", async () => {
       const tenant = context.newTenant();
       const host = named();
       const records = Array.from({ length: 20 }, () => recordOf({ hosts: [named()] }));
@@ -50,7 +50,7 @@ export function describeClaims(context: KeyStoreContext): void {
       }
     });
 
-    test("a deletion of one revision leaves any other alone", async () => {
+    test("a deletion of one revision does not delete any other", async () => {
       const tenant = context.newTenant();
       const record = recordOf({});
       await context.store.insert(tenant, record, null);

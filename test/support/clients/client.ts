@@ -62,7 +62,7 @@ export interface WireProtocol {
   readonly readsByGet: boolean;
 }
 
-/** What a client shows and trusts, in PEM. */
+/** The certificate of a client and the authorities that it trusts, in PEM. */
 export interface ClientTls {
   readonly ca: Buffer;
   readonly cert?: Buffer | undefined;
@@ -74,7 +74,10 @@ export interface ClientKind {
   readonly wire: WireProtocol;
   /** True if a request is sent unchanged, so that it may be invalid in the contract. */
   readonly sendsAnyJson: boolean;
-  /** `tls` is for https:// URLs. fetch knows none: clients that are made of it throw. With the token null, calls have none by default. */
+  /**
+   * `tls` is for https:// URLs. fetch does not support it, so clients that use fetch throw. If the token is null, calls have none by
+   * default.
+   */
   open(url: string, token: string | null, tls?: ClientTls): Client;
 }
 

@@ -24,7 +24,7 @@ interface HttpAnswer {
 
 type Send = (request: RestRequest, headers: Record<string, string>) => Promise<HttpAnswer>;
 
-/** JSON/HTTP by fetch, or over TLS by Node's client. */
+/** JSON/HTTP with fetch, or over TLS with Node's client. */
 export const restHttp1: ClientKind = {
   name: "JSON/HTTP, HTTP/1.1",
   wire: { httpVersion: "1.1", contentType: /^application\/json$/, readsByGet: true },

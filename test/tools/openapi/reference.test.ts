@@ -1,6 +1,6 @@
 /**
- * Compares gen/openapi.json with the two versions of the reference, field by field, in both directions: what the reference has must be there
- * and the same, and what it does not have must be marked as an extension.
+ * Compares gen/openapi.json with the two versions of the reference, field by field, in both directions: everything in the reference must be
+ * present and equal, and everything else must be marked as an extension.
  */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -17,7 +17,7 @@ const here = new URL("./reference/", import.meta.url);
 const ours = JSON.parse(readFileSync(new URL("../../../gen/openapi.json", import.meta.url), "utf8")) as Document;
 const references = [
   { version: "1.22.43", count: 17 },
-  // Revocation has one path for each kind of key.
+  // Revocation has one path per kind of key.
   { version: "1.22.66", count: 18 },
 ].map(({ version, count }) => ({
   version,
@@ -27,7 +27,7 @@ const references = [
 
 const mark = "x-keywright-extension";
 
-/** Where we differ on purpose, by the place in our document. */
+/** Intentional differences, by their place in our document. */
 const decided: Readonly<Record<string, string>> = {
   "GetJwksResponse.jwks": "the reference lists some members of JSON Web Keys; ours are any",
 };
@@ -43,7 +43,7 @@ function members(value: unknown): Record<string, Json> {
   return (value ?? {}) as Record<string, Json>;
 }
 
-/** Reports how two schemas differ, and what they hold. `place` is a path such as `IssuedApiKey.status`. */
+/** Returns how two schemas differ, including what is inside them. `place` is a path such as `IssuedApiKey.status`. */
 function compare(place: string, reference: { document: Document; schema: Json }, schema: Json, seen: Set<string>): string[] {
   const theirs = resolve(reference.document, reference.schema);
   const own = resolve(ours, schema);
@@ -52,7 +52,7 @@ function compare(place: string, reference: { document: Document; schema: Json },
   if (own.name !== undefined) seen.add(label);
   const found: string[] = [];
   if (theirs.type !== own.type) found.push(`${label}: type ${own.type}, not ${theirs.type}`);
-  // Formats that the reference does not state are more precise; those that it states are kept.
+  // Formats that the reference does not state are more precise; the stated ones must be equal.
   if (theirs.format !== undefined && theirs.format !== own.format) found.push(`${label}: format ${own.format}, not ${theirs.format}`);
   if (theirs.enum !== undefined) found.push(...compareEnums(label, theirs.enum as string[], own));
   if (theirs.items !== undefined) {
@@ -139,7 +139,7 @@ function compareParameters(place: string, { document, operation }: { document: D
 }
 
 test.each(references)(
-  "the document has what version $version of the reference has, the same, and marks the rest",
+  "the document contains everything in version $version of the reference unchanged, and marks the rest",
   ({ document, count }) => {
     const operations = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.entries(item).map(([verb, operation]) => ({ path, verb, operation })),
@@ -160,6 +160,6 @@ test("operations that neither version of the reference has are marked as extensi
   const unmarked = Object.entries(ours.paths).flatMap(([path, item]) =>
     Object.entries(item).flatMap(([verb, operation]) => (isTheirs(path, verb) || operation[mark] === true ? [] : [`${verb} ${path}`])),
   );
-  // The same operation at the place where clients look for key sets (RFC 8615).
+  // The same operation at the path where clients look for key sets (RFC 8615).
   expect(unmarked).toEqual(["get /.well-known/jwks.json"]);
 });

@@ -7,7 +7,7 @@ import { samples } from "../../../tools/openapi/samples.ts";
 const methods = services.flatMap((service) => service.methods as readonly DescMethod[]);
 const violationsOf = createFullValidator();
 
-test.each(Object.entries(samples))("the sample of %s keeps the rules of its request", (name, sample) => {
+test.each(Object.entries(samples))("the sample of %s satisfies the rules of its request", (name, sample) => {
   const { input } = methods.find((method) => method.name === name) as DescMethod;
   // The body of an update is the key, whose id is in the path.
   const resource = input.fields.find((field) => field.message !== undefined && name.startsWith("AdminUpdate"));
