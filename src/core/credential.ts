@@ -91,7 +91,10 @@ export function createCredentials(
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
-  /** The subkeys of valid tags, by tenant and digest of the key. A second check of a tag would cost more than the rest of parsing (bench/micro.ts). */
+  /**
+   * The subkeys of valid tags, by tenant and digest of the key. A second check of a tag would cost more than the rest of parsing
+   * (bench/micro.ts).
+   */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
 
   /** The subkey of the tag. `damaged`: the checksum is wrong. `foreign`: the tag was made with none of our secrets. */

@@ -124,7 +124,7 @@ function see(settings: TenantSettings, tenantId: string, record: KeyRecord | nul
   return settings.note(tenantId, record);
 }
 
-/** Null if it cannot be the id of a tenant: another text could name the record of one. */
+/** Null if it cannot be the id of a tenant: another text could name the record of one without being its id. */
 function recordIdOf(tenantId: string): string | null {
   return isTenantId(tenantId) ? tenantRecordId(tenantId) : null;
 }

@@ -106,7 +106,7 @@ test("invalid tenants are refused, and the error names the field", async () => {
   }
 });
 
-test("a key prefix is replaced 20 times, and keys of all prefixes verify; one that is taken up again does not count", async () => {
+test("a key prefix can be replaced 20 times, and keys of all prefixes verify; a prefix that is used again does not count", async () => {
   const id = await newTenant({ key_prefix: "p0" });
   const replace = (key_prefix: string) =>
     api.call("AdminUpdateTenant", { tenant: { tenant_id: id, key_prefix }, update_mask: "keyPrefix" });
@@ -119,7 +119,7 @@ test("a key prefix is replaced 20 times, and keys of all prefixes verify; one th
   for (const credential of secrets) expect(await api.verify({ credential }, headersOf(id))).toMatchObject({ is_valid: true });
 });
 
-test("default and longest ttl: of the tenant, else of the installation", async () => {
+test("the default and the maximum ttl are the tenant's, or those of the installation", async () => {
   const hour = 3_600_000;
   const lifeOf = async (tenant: string, request: JsonObject) => {
     const { issued_api_key } = await api.call("AdminIssueApiKey", request, headersOf(tenant));

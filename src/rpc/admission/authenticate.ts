@@ -25,8 +25,9 @@ export const insufficientScope = ["www-authenticate", `${realm}, error="insuffic
 type Found = Caller | Refusal;
 
 /**
- * Authenticates the caller by `Authorization: Bearer` (RFC 6750), or, only without that header, by its client certificate. Refuses callers whose roles may not call the method. A method whose
- * access is undefined is refused to everyone. Only a JWT that was not seen before takes a promise.
+ * Authenticates the caller by `Authorization: Bearer` (RFC 6750), or, only without that header, by its client certificate. Refuses callers
+ * whose roles may not call the method. A method whose access is undefined is refused to everyone. Returns a promise only for a JWT that was
+ * not seen before.
  */
 export function authenticate(current: () => Callers, clock: Clock): Admission {
   return (call) => {

@@ -12,7 +12,7 @@ export interface Browser {
 
 /**
  * Chromium from the PATH, else from the packages of Debian, with those of its libraries that this machine lacks. They are unpacked into the
- * cache: nothing is installed. Rejects where there is no apt.
+ * cache: nothing is installed. Rejects if there is no apt.
  */
 export async function findChromium(): Promise<Browser> {
   const installed = findExecutable("chromium");
