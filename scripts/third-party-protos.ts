@@ -1,7 +1,8 @@
 /**
- * Collects the third-party `.proto` files that `proto/` imports into `.cache/protos`, which git ignores. They come from npm packages, so `buf`
- * needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection, Envoy's authorization from @grpc/grpc-js-xds. buf/validate is
- * printed from the descriptor that @bufbuild/protovalidate embeds, because no npm package has its source.
+ * Collects the third-party `.proto` files that `proto/` imports into `.cache/protos`, which git ignores. They come from npm packages, so
+ * `buf` needs no network: google/api and google/rpc from google-gax, health from grpc-health-check, reflection from @grpc/reflection,
+ * Envoy's authorization from @grpc/grpc-js-xds. buf/validate is printed from the descriptor that @bufbuild/protovalidate embeds, because no
+ * npm package has its source.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -84,7 +84,7 @@ test("runs on another clock", async () => {
 
 test("runs on another store", async () => {
   let isLost = false;
-  const { issue, verify } = await start(
+  const { url, issue, verify } = await start(
     replacing((store) => ({
       get: (...given) => (isLost ? Promise.reject(new Failure("STORE_UNAVAILABLE")) : store.get(...given)),
     })),
@@ -94,6 +94,13 @@ test("runs on another store", async () => {
   expect(await verify(secret)).toMatchObject({ status: 200, body: { is_valid: true } });
   isLost = true;
   expect((await verify(secret)).status).toBe(503);
+  const introspection = await fetch(`${url}/v2alpha1/oauth2/introspect`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${adminToken}` },
+    body: new URLSearchParams({ token: secret }),
+  });
+  expect(introspection.status).toBe(503);
+  expect(await introspection.json()).not.toHaveProperty("active");
 });
 
 test("if a part cannot be closed, the others are closed and the error is reported", async () => {

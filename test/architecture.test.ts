@@ -173,10 +173,10 @@ test("only the traces import OpenTelemetry, and it is loaded only if traces are 
   expect(texts.get("src/telemetry/traces/open.ts")).toContain('await import("./otlp.ts")');
 });
 
-/** What only some settings or some calls need, and what would be half of a start (bench/start.ts). */
-const loadedLater = ["mongodb", "ioredis", "@bufbuild/protovalidate"];
+/** Packages that only some settings or calls need, and that would be half of a start (bench/start.ts). */
+const loadedLater = ["mongodb", "ioredis", "@bufbuild/protovalidate", "@connectrpc/connect", "@connectrpc/connect-node", "node:http"];
 
-test("drivers and the validator are loaded when they are needed, not at the start", () => {
+test("drivers, the validator and Connect are loaded on demand, not at the start", () => {
   const reached = new Set<string>();
   const visit = (file: string): void => {
     if (reached.has(file)) return;

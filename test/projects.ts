@@ -38,7 +38,7 @@ export const processes: readonly string[] = [
 export const onMongo: readonly string[] = ["test/rpc/**/*.test.ts"];
 
 /**
- * Not run on MongoDB: who may call, what is counted in the process, and what a credential looks like are decided before any store is asked.
- * The table of methods and the audit trail are the same on every store; fourteen clients for each method take a minute.
+ * Not run on MongoDB. Who may call, what is counted in the process, and the shapes of credentials are decided before any store is asked.
+ * The table of methods and the audit trail are the same on every store, and fourteen clients for each method take a minute.
  */
 export const storeless: readonly string[] = ["test/rpc/{every-method,foreign-credentials,guess-limits,jwt-callers}.test.ts"];

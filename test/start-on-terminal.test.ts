@@ -35,7 +35,7 @@ async function startOnTerminal(settings: Readonly<Record<string, string>>) {
 }
 
 test.skipIf(!hasPython)(
-  "on a terminal a first start says three lines: the URL and its page, the file of the admin token, and a command that issues a key",
+  "on a terminal a first start prints three lines: the URL and its page, the file of the admin token, and a command that issues a key",
   async () => {
     using folder = temporaryFolder();
     const dataDir = join(folder.path, "my data");

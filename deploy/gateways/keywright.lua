@@ -37,7 +37,7 @@ core.register_action("keywright", { "http-req" }, function(txn)
     },
     timeout = 1000,
   })
-  -- Nothing but a 200 lets a request pass.
+  -- Only a 200 lets a request pass.
   if response == nil or response.status ~= 200 then
     local status = response and response.status or 503
     if status < 400 or status >= 500 then status = 503 end
@@ -52,7 +52,7 @@ core.register_action("keywright", { "http-req" }, function(txn)
   end
   txn:set_var("txn.keywright_limit", first(response.headers, "ratelimit"))
   txn:set_var("txn.keywright_limit_policy", first(response.headers, "ratelimit-policy"))
-  -- The key stays here.
+  -- The key is not passed on.
   txn.http:req_del_header("authorization")
   txn.http:req_del_header("x-api-key")
 end)

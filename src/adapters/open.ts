@@ -19,8 +19,8 @@ import type { RedisBackend } from "./redis/open.ts";
 import type { RedisSharedCacheOptions } from "./redis/shared-cache.ts";
 import { openSqliteKeyStore } from "./sqlite/key-store.ts";
 
-// The only file that names all adapters. It opens those that the settings choose. Those with a driver are loaded only then, because drivers
-// are a fifth of a start (bench/start.ts).
+// The only file that names all adapters. It opens those that the settings choose. Adapters with a driver are loaded only then, because
+// drivers are a fifth of a start (bench/start.ts).
 
 export interface StoreOptions {
   readonly clock: () => number;

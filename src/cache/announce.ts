@@ -8,9 +8,9 @@ import type { Announced } from "./settlement.ts";
 import type { CacheTrust } from "./trust.ts";
 
 /**
- * Announces a change that the store has acknowledged; `record` is null if the key was deleted. After it resolves, no read that starts later in
- * this process returns an older record, and none in another process does beyond the bound of docs/guarantees.md. Rejects if that cannot be
- * guaranteed; the change must then not be acknowledged.
+ * Announces a change that the store has acknowledged; `record` is null if the key was deleted. After it resolves, no read that starts later
+ * in this process returns an older record, and none in another process does beyond the bound of docs/guarantees.md. Rejects if that cannot
+ * be guaranteed; the change must then not be acknowledged.
  */
 export type AnnounceChange = (record: KeyRecord | null, revision: number) => Promise<void>;
 

@@ -12,6 +12,7 @@ import type { Registry } from "../telemetry/metrics/registry.ts";
 import { watch } from "../telemetry/metrics/watch.ts";
 import { createAdmission, openCallers } from "./admission.ts";
 import type { CallersConfig } from "./callers.ts";
+import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
 import { createAppMethods } from "./methods.ts";
@@ -21,13 +22,13 @@ import { openStorage } from "./storage.ts";
 import { openTls, watchTls } from "./tls.ts";
 import { startUpkeep } from "./upkeep.ts";
 
-/** Of the memory for bodies, for callers without a valid token. */
+/** Share of the memory for bodies that is available to callers without a valid token. */
 const anonymousShare = 1 / 8;
 /** Half of the threads that Node has for all such work. */
 const maxInflations = 2;
 
 export interface App {
-  /** Starts to serve. Metrics are served at `metricsAddress`; null: they are not. */
+  /** Starts to serve. Metrics are served at `metricsAddress`, or not if it is null. */
   listen(metricsAddress: MetricsConfig | null): Promise<{ url: string; metricsUrl: string | undefined }>;
   /** Null if metrics are off. */
   readonly metrics: Pick<Registry, "snapshot"> | null;
@@ -81,7 +82,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const served = { methods: methods.methods, admit, bodies, server, gateways };
+  const served = { methods: methods.methods, admit, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
   const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,

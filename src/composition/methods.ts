@@ -23,7 +23,7 @@ export interface AppMethods {
   readonly methods: MethodTable;
   readonly tokens: Tokens;
   readonly usage: UsageRecorder;
-  /** Loads and compiles what the first calls of some methods would wait for. */
+  /** Loads and compiles what the first calls of some methods would otherwise wait for. */
   warmUp(): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import { createServerStreamLane } from "../connect/server-stream-lane.ts";
 import type { Gateways } from "../gateways/gateways.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
+import type { OriginOf } from "../introspection/introspection.ts";
 import { createJsonReader } from "../protojson/read.ts";
 import { maxStreamMessageBytes } from "../rpc/body-bounds.ts";
 import { maxBytes, maxJsonValues, successes } from "../rpc/method-table.ts";
@@ -28,6 +29,7 @@ export interface ProtocolParts {
   readonly bodies: BodyBudget;
   readonly server: ServerServices;
   readonly gateways: Gateways;
+  readonly originOf: OriginOf;
   /** Ends calls that do not end by themselves. */
   readonly shutdownSignal: AbortSignal;
   readonly reportError: (error: unknown) => void;
@@ -64,7 +66,7 @@ export function createProtocols(parts: ProtocolParts): Protocols {
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      rooms: createRooms(served, { version, docs: config.docs }),
+      rooms: createRooms({ ...served, originOf: parts.originOf }, { version, docs: config.docs }),
       gateways: gateways.http,
       transcoder: createTranscoder({ ...served, json, rest: successes }),
       cors: createCors(config.corsOrigins),

@@ -17,7 +17,7 @@ export interface ReloadOptions {
 /** Interval between two checks of the file. */
 const watchIntervalMs = 2000;
 
-/** The configuration file as it was read; an error if it could not be. */
+/** The configuration file as read, or the error if it could not be read. */
 type ReadFile = ReturnType<ReloadOptions["readFile"]> | ConfigError;
 
 export interface Reload extends Disposable {
@@ -26,9 +26,9 @@ export interface Reload extends Disposable {
 }
 
 /**
- * Reloads tokens, issuers, rules of certificates and roles from the configuration: when it is asked to, and when the text of the file changes,
- * even if the file is a link or is replaced. If the configuration has a problem, nothing changes and the log names the setting. What is taken over
- * is the text that was compared, so each look at the file is one read.
+ * Reloads tokens, issuers, rules of certificates and roles from the configuration, on request and when the text of the file changes, even
+ * if the file is a link or is replaced. If the configuration has a problem, nothing changes and the log names the setting. The compared
+ * text is the one that is used, so each check reads the file once.
  */
 export function createReload(options: ReloadOptions): Reload {
   const { log, readFile } = options;
@@ -71,7 +71,7 @@ function read(readFile: ReloadOptions["readFile"]): ReadFile {
   }
 }
 
-/** Null if there is no file, or if it could not be read. */
+/** Returns null if there is no file, or if it could not be read. */
 function textOf(file: ReadFile): string | null {
   return file === null || file instanceof ConfigError ? null : file.text;
 }

@@ -20,7 +20,7 @@ export interface Storage {
 }
 
 const storeOutageGraceMs = 60_000;
-/** The longest that a process takes to write what it has read. */
+/** The longest time in which a process may still write what it has read. */
 const lateWriteMs = 60_000;
 /**
  * How long Redis keeps an entry past its deadline: the entry that replaced a record must stay for as long as a process may still write the

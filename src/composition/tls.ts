@@ -11,13 +11,13 @@ export interface Tls {
   readonly material: TlsMaterial | undefined;
   /** Undefined if clients are not asked for certificates. */
   readonly certificates: ClientCertificates | undefined;
-  /** Looks at the files. If they have changed, `replace` is called; what cannot be used is logged once, and changes nothing. */
+  /** Checks the files. If they have changed, calls `replace`. Unusable files are logged once and change nothing. */
   check(replace: (material: TlsMaterial) => void, log: Pick<Log, "info" | "error">): void;
 }
 
 const watchIntervalMs = 2000;
 
-/** Looks at the files again and again, until the function that is returned is called. */
+/** Checks the files at an interval, until the returned function is called. */
 export function watchTls(tls: Tls, replace: (material: TlsMaterial) => void, log: Log): () => void {
   const timer = setInterval(() => tls.check(replace, log), watchIntervalMs);
   return () => clearInterval(timer);
@@ -32,7 +32,7 @@ export function openTls(files: Config["tls"], clock: () => number): Tls {
     material,
     certificates: material.clientCa === undefined ? undefined : createClientCertificates(material.clientCa, clock),
     check(replace, log) {
-      // By their texts, since Kubernetes replaces files by swapping a link, and times of files are coarse.
+      // Compares the texts, because Kubernetes replaces files by swapping a link, and file times are coarse.
       const newer = readTlsTexts(files);
       if (isDeepStrictEqual(newer, texts)) return;
       texts = newer;

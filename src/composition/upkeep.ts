@@ -7,7 +7,7 @@ import type { UsageRecorder } from "../service/usage-recorder.ts";
 
 const flushIntervalMs = 1000;
 const trustTickMs = 250;
-/** After the first calls, which are what a rolling restart waits for. */
+/** After the first calls, which a rolling restart waits for. */
 const warmUpDelayMs = 1000;
 
 export interface UpkeepParts {
@@ -20,7 +20,10 @@ export interface UpkeepParts {
   readonly warmUp: () => Promise<void>;
 }
 
-/** Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, refreshing the tenants, and warming up. */
+/**
+ * Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, refreshing the tenants, and
+ * warming up.
+ */
 export async function startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp }: UpkeepParts): Promise<void> {
   const flushUsage = createUsageFlush({ usage, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);

@@ -12,7 +12,7 @@ import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
 import { checkJwkSet, generateJwkSet } from "./signing-key.ts";
 
 const secretBytes = 32;
-/** Of the random suffix of a temporary file. */
+/** Length of the random suffix of a temporary file. */
 const nameSuffixBytes = 9;
 
 /** A note about the files for the start-up log. Never contains their content. */

@@ -8,8 +8,8 @@ export interface StartFacts {
 }
 
 /**
- * Three lines for a person who started the service on a terminal: where it and its page are, where the admin token is (never its value), and a
- * command to try first.
+ * Three lines for a person who started the service on a terminal: the URLs of the service and its page, where the admin token is (never its
+ * value), and a command to try first.
  */
 export function firstSteps({ url, adminTokenFile, docs }: StartFacts): string {
   const reachableUrl = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");

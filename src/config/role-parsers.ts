@@ -5,7 +5,7 @@ type CustomRoles = Readonly<Record<string, readonly string[]>>;
 
 const maxRoles = 100;
 const maxScopes = 1000;
-/** Of a scope, a role or another single text. */
+/** Maximum length of a scope, a role or another single text. */
 const maxTextChars = 255;
 
 /** The name of a role, whether it exists or not. */

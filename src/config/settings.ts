@@ -206,7 +206,7 @@ export const settings = {
     default: "300/1m",
     parse: text(rate),
     description:
-      "Maximum self-revocations per window: per key for issued keys, per client address (IPv6: per /64) for everything else. Looks with `SelfInspect` have as many per key of their own. `none` sets no limit.",
+      "Maximum self-revocations per window: per key for issued keys, per client address (IPv6: per /64) for everything else. `SelfInspect` has a separate limit of the same size per key. `none` sets no limit.",
   },
   derived_tokens: {
     default: "rooted",

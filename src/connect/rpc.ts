@@ -16,7 +16,8 @@ import { serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./refusal.ts";
-import { createStreamAdapter, type RegisterStreams } from "./stream-adapter.ts";
+import { createStreamAdapter } from "./stream-adapter.ts";
+import type { Streams } from "./stream-options.ts";
 
 export interface RpcOptions extends Omit<LaneOptions, "answers" | "binaryWriter"> {
   readonly methods: MethodTable;
@@ -29,7 +30,7 @@ export interface RpcOptions extends Omit<LaneOptions, "answers" | "binaryWriter"
   /**
    * Methods with streams (health, reflection), written for Connect's router. They pass no options to it, because those would replace ours.
    */
-  readonly streams: readonly RegisterStreams[];
+  readonly streams: readonly Streams[];
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
   /** Bound of each message of a stream. */

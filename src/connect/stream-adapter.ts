@@ -1,23 +1,8 @@
-import { type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
-import type { Compression, UniversalHandler } from "@connectrpc/connect/protocol";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import type { BodyBudget } from "../http/body-budget.ts";
 import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
-import { codecOf } from "./codec.ts";
-import { type Encoding, inflate } from "./compression.ts";
+import { type Codec, codecOf } from "./codec.ts";
 import { giveUp } from "./give-up.ts";
-import type { LaneOptions } from "./lane.ts";
 import { refuseContentType, refuseHttp1, refuseMethod } from "./refusal.ts";
-import { type StreamOptions, serveStream } from "./serve-stream.ts";
-import { answerStreams, refuseFailed } from "./stream-exchange.ts";
-
-/** Registers methods with streams on Connect's router. */
-export type RegisterStreams = (router: ConnectRouter) => void;
-
-export interface StreamAdapterOptions extends LaneOptions, StreamOptions {
-  readonly streams: readonly RegisterStreams[];
-  readonly shutdownSignal: AbortSignal;
-}
+import type { ServeStream, StreamAdapterOptions } from "./stream-options.ts";
 
 export interface StreamAdapter {
   readonly serviceNames: readonly string[];
@@ -28,40 +13,42 @@ export interface StreamAdapter {
 
 /**
  * Methods with streams, over Connect, gRPC and gRPC-Web, by Connect's own handlers. Headers (compression, time-outs) are checked by the
- * code that the lanes use, so that both refuse with the same text.
+ * code that the lanes use, so that both refuse with the same text. The first call loads Connect, because it is an eighth of a start
+ * (bench/start.ts) and few processes are ever asked for these methods.
  */
 export function createStreamAdapter(options: StreamAdapterOptions): StreamAdapter {
-  const { streams, registry, bodies, maxStreamMessageBytes, shutdownSignal, reportError } = options;
-  const router = createConnectRouter({
-    acceptCompression: [
-      { ...compressionGzip, decompress: inflateBy("gzip", bodies) },
-      { ...compressionBrotli, decompress: inflateBy("br", bodies) },
-    ],
-    binaryOptions: { readUnknownFields: false },
-    interceptors: [answerStreams(reportError, shutdownSignal)],
-    requestGate: refuseFailed,
-    readMaxBytes: maxStreamMessageBytes,
-    jsonOptions: { registry },
-    shutdownSignal,
-  });
-  for (const register of streams) register(router);
-  const handlers = new Map<string, UniversalHandler>(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const registered = options.streams.flatMap(({ methods }) => methods);
+  const methods = new Map(registered.map((method) => [`/${method.parent.typeName}/${method.name}`, method]));
+  let loading: Promise<ServeStream> | undefined;
+  let serveStream: ServeStream | undefined;
+
+  const load = async (): Promise<ServeStream> => {
+    const { createStreamHandlers } = await import("./stream-handlers.ts");
+    serveStream = await createStreamHandlers(options);
+    return serveStream;
+  };
+
+  const loadAndServe: ServeStream = async (path, codec, request, response) => {
+    loading ??= load();
+    const serveLoaded = await loading;
+    const sink = "stream" in response ? response.stream : response;
+    if (!sink.destroyed) await serveLoaded(path, codec, request, response);
+  };
+
+  const serve = (path: string, codec: Codec, request: HttpRequest, response: HttpResponse): void => {
+    (serveStream ?? loadAndServe)(path, codec, request, response).catch((error) => giveUp(response, error, options.reportError));
+  };
 
   return {
-    serviceNames: router.handlers.map(({ service }) => service.typeName),
-    has: (path) => handlers.has(path),
+    serviceNames: registered.map(({ parent }) => parent.typeName),
+    has: (path) => methods.has(path),
     serve(path, request, response) {
-      const handler = handlers.get(path) as UniversalHandler;
       const codec = codecOf(headerOf(request, "content-type"));
+      const isBidi = methods.get(path)?.methodKind === "bidi_streaming";
       if (request.method !== "POST") refuseMethod(request, response, "POST", options);
       else if (codec === undefined || !codec.enveloped) refuseContentType(request, response, options);
-      else if (handler.method.methodKind === "bidi_streaming" && request.httpVersionMajor === 1) refuseHttp1(request, response, options);
-      else serveStream(handler, codec, request, response, options).catch((error) => giveUp(response, error, reportError));
+      else if (isBidi && request.httpVersionMajor === 1) refuseHttp1(request, response, options);
+      else serve(path, codec, request, response);
     },
   };
-}
-
-/** Inflates the messages of streams within our own bounds. */
-function inflateBy(encoding: Encoding, bodies: BodyBudget): Compression["decompress"] {
-  return async (bytes, maxBytes) => (await inflate(bytes, encoding, maxBytes, bodies.open(false))) as Uint8Array<ArrayBuffer>;
 }

@@ -33,7 +33,7 @@ const tenantId = /^[a-z0-9-]{1,63}$/;
 
 /**
  * Returns what each matching rule gives; empty if none matches. A rule gives the same whichever others match: its roles hold for its own
- * tenants, within its own ceiling. A rule that does not say the tenants gives its roles for `otherwise`.
+ * tenants, within its own ceiling. A rule without tenants grants its roles for `otherwise`.
  */
 export function grantsOf(rules: readonly ClaimRule[], claims: JsonObject, otherwise: string): readonly Grant[] {
   return rules.flatMap((rule) => {

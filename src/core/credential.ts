@@ -91,7 +91,10 @@ export function createCredentials(
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
-  /** The subkeys of valid tags, by tenant and digest of the key. A second check of a tag would cost more than the rest of parsing (bench/micro.ts). */
+  /**
+   * The subkeys of valid tags, by tenant and digest of the key. A second check of a tag would cost more than the rest of parsing
+   * (bench/micro.ts).
+   */
   const knownTags = createBoundedMemory<Subkey>(rememberedTags);
 
   /** The subkey of the tag. `damaged`: the checksum is wrong. `foreign`: the tag was made with none of our secrets. */
@@ -167,12 +170,20 @@ export function matchesRecord(presented: PresentedCredential, record: KeyRecord)
 }
 
 const noPrefixes: TenantPrefixes = { keyPrefix: "", retiredPrefixes: [] };
+/** The shape of the keys of tenants, by their prefixes. */
+const shapes = new WeakMap<TenantPrefixes, RegExp>();
 const shapeOfAnyPrefix = new RegExp(`^${issuedKeyPattern(["[a-z][a-z0-9_]*"])}$`);
 
-function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
-  if ((keyPrefix === "" && retiredPrefixes.length === 0) || !shapeOfAnyPrefix.test(text)) return false;
-  const prefix = prefixOf(text);
-  return [keyPrefix, ...retiredPrefixes].some((own) => own !== "" && (prefix === own || prefix === publicPrefixOf(own)));
+function isOfTenant(prefixes: TenantPrefixes, text: string): boolean {
+  const { keyPrefix, retiredPrefixes } = prefixes;
+  if (keyPrefix === "" && retiredPrefixes.length === 0) return false;
+  let shape = shapes.get(prefixes);
+  if (shape === undefined) {
+    const all = [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "");
+    shape = new RegExp(`^${issuedKeyPattern(all.flatMap((prefix) => [prefix, publicPrefixOf(prefix)]))}$`);
+    shapes.set(prefixes, shape);
+  }
+  return shape.test(text);
 }
 
 /** Returns the prefix of a text that has the shape of an issued key. Empty for other texts. */

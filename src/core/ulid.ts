@@ -24,3 +24,14 @@ export function createUlid(nowMs: number, randomBytes: (byteLength: number) => U
   for (const byte of randomBytes(randomDigits)) random += alphabet.charAt(byte % base);
   return ulidTime(nowMs) + random;
 }
+
+export function isUlid(text: string): boolean {
+  return /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text);
+}
+
+/** Returns the time at which a ULID was made. */
+export function timeOfUlid(ulid: string): number {
+  let timeMs = 0;
+  for (const digit of ulid.slice(0, timeDigits)) timeMs = timeMs * base + alphabet.indexOf(digit);
+  return timeMs;
+}

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { Writable } from "node:stream";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
@@ -8,6 +7,9 @@ import type { BodyBudget, BodyLease } from "./body-budget.ts";
 import { clientAddress } from "./client-address.ts";
 import { hostOf } from "./host.ts";
 import { connectionOf, headerOf, type RequestHead } from "./message.ts";
+import { nodeHttp } from "./node-http.ts";
+
+const { validateHeaderName, validateHeaderValue } = nodeHttp;
 
 /** setTimeout fires immediately beyond this, about 25 days. A later deadline counts as no deadline. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -67,7 +69,7 @@ export class HttpCall implements Call {
   }
 
   /**
-   * After this, a closed connection no longer aborts the call. Node does not tell the two apart: it also "finishes" a stream that was
+   * After this, a closed connection no longer aborts the call. Node does not distinguish the two: it also "finishes" a stream that was
    * reset.
    */
   setAnswered(): void {

@@ -11,10 +11,11 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { sendAnswer, sendFailure } from "../http/json-answer.ts";
-import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type RequestHead } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall, type ServedMethod } from "../http/run-call.ts";
-import { introspectionOf } from "./introspection.ts";
+import { type BasicCredentials, basicCredentialsOf } from "./basic.ts";
+import { introspectionOf, type OriginOf } from "./introspection.ts";
 
 /** The path of the endpoint. */
 export const introspectionPath = "/v2alpha1/oauth2/introspect";
@@ -28,6 +29,7 @@ export interface IntrospectionOptions {
   readonly maxBytes: (method: DescMethodUnary) => number;
   readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
+  readonly originOf: OriginOf;
 }
 
 /**
@@ -42,26 +44,37 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
 
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
     const sink = "stream" in response ? response.stream : response;
-    const call = new HttpCall(method, "json-http", request, sink, options.trustedProxies);
+    const basic = basicCredentialsOf(headerOf(request, "authorization"));
+    const call = new HttpCall(method, "json-http", headOf(request, basic), sink, options.trustedProxies);
     let credential = "";
     const steps = {
       timeoutMs: () => undefined,
       read: async (): Promise<VerifyApiKeyRequest> => {
+        // Here and not in the admission, which has no user names.
+        if (basic != null && basic.user !== call.caller?.name) throw new Failure("UNAUTHENTICATED", { message: wrongUser });
         const lease = call.openBody(options.bodies);
         try {
-          credential = tokenOf(request, (await readBody(request, request, maxBytes, lease)).toString());
+          const parameters = parametersOf(request, (await readBody(request, request, maxBytes, lease)).toString());
+          credential = parameters.credential;
+          return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0 });
         } finally {
           lease.release();
         }
-        return create(VerifyApiKeyRequestSchema, { credential, cost: 0 });
       },
-      encode: (answer: Message) => JSON.stringify(introspectionOf(answer as VerifyApiKeyResponse, credential)),
+      encode: (answer: Message) => {
+        const originOf = (keyId: string) => options.originOf(call.tenant, credential, keyId);
+        return JSON.stringify(introspectionOf(answer as VerifyApiKeyResponse, originOf));
+      },
     };
+    call.setResponseHeader("cache-control", "no-store");
     const outcome = await runCall(call, served, steps, options.reportError);
     if (sink.destroyed) return;
     call.setAnswered();
-    if (outcome instanceof Failure) sendFailure(request, response, outcome, call.responseHeaders);
-    else sendAnswer(request, response, { status: 200, location: undefined, text: outcome }, call.responseHeaders, answers);
+    if (outcome instanceof Failure) {
+      // The challenge names the scheme that the client used (RFC 6749, section 5.2).
+      if (basic !== undefined && outcome.reason === "UNAUTHENTICATED") call.setResponseHeader("www-authenticate", basicChallenge);
+      sendFailure(request, response, outcome, call.responseHeaders);
+    } else sendAnswer(request, response, { status: 200, location: undefined, text: outcome }, call.responseHeaders, answers);
   }
 
   return (request, response) => {
@@ -77,13 +90,35 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
   };
 }
 
-/** The parameter `token`. `token_type_hint` and unknown parameters are ignored (section 2.1). */
-function tokenOf(request: HttpRequest, body: string): string {
+const basicChallenge = 'Basic realm="keywright", charset="UTF-8"';
+const wrongUser = "the user name of HTTP Basic must be the name of the token, and the password the token";
+
+/** The head with the password of HTTP Basic as a bearer token. */
+function headOf(request: HttpRequest, basic: BasicCredentials | null | undefined): RequestHead {
+  if (basic == null) return request;
+  const { socket } = request;
+  const headers = { ...request.headers, authorization: `Bearer ${basic.password}` };
+  return "stream" in request ? { headers, socket, stream: request.stream } : { headers, socket };
+}
+
+/**
+ * Reads the parameters of the form: `token`, and as extensions the other parameters of a verification. `token_type_hint` and unknown
+ * parameters are ignored (section 2.1).
+ */
+function parametersOf(request: HttpRequest, body: string) {
   const mediaType = headerOf(request, "content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (mediaType !== "application/x-www-form-urlencoded") {
     throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: "the request body must be application/x-www-form-urlencoded" });
   }
-  const [token, ...others] = new URLSearchParams(body).getAll("token");
-  if (token === undefined || token === "" || others.length > 0) throw invalidField("token", "must be given once");
-  return token;
+  const form = new URLSearchParams(body);
+  const credential = onlyOne(form, "token");
+  if (credential === "") throw invalidField("token", "must be given once");
+  return { credential, clientIp: onlyOne(form, "client_ip"), audience: onlyOne(form, "audience") };
+}
+
+/** Returns an empty text if the parameter is missing. */
+function onlyOne(form: URLSearchParams, name: string): string {
+  const [value = "", ...others] = form.getAll(name);
+  if (others.length > 0) throw invalidField(name, "must be given once");
+  return value;
 }

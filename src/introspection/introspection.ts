@@ -11,44 +11,42 @@ export interface Introspection {
   readonly exp?: number | undefined;
   readonly iat?: number | undefined;
   readonly iss?: string | undefined;
-  readonly aud?: unknown;
+  readonly aud?: string | readonly string[] | undefined;
   readonly jti?: string | undefined;
   readonly token_type?: string | undefined;
 }
 
-const jwtShape = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
+/** The origin of a credential. Undefined members are unknown. */
+export interface CredentialOrigin {
+  /** Id of the token, or the key id of a key. */
+  readonly jti: string;
+  /** In seconds. */
+  readonly iat: number | undefined;
+  /** Audiences to which the credential is bound. */
+  readonly aud: readonly string[];
+}
+
+/** Reads the origin of a valid credential. `tenant` is that of the call. */
+export type OriginOf = (tenant: string | undefined, credential: string, keyId: string) => CredentialOrigin;
 
 /**
  * The introspection of a verified credential. For an invalid credential it contains only that. Throws STORE_UNAVAILABLE if the credential
- * could not be verified. Claims are read only from a derived JWT; a key is its own `jti`.
+ * could not be verified. `originOf` is called for valid credentials only.
  */
-export function introspectionOf(verified: VerifyApiKeyResponse, credential: string): Introspection {
+export function introspectionOf(verified: VerifyApiKeyResponse, originOf: (keyId: string) => CredentialOrigin): Introspection {
   if (verified.errorCode === VerificationErrorCode.VERIFICATION_ERROR_INTERNAL) throw new Failure("STORE_UNAVAILABLE");
   if (verified.isValid !== true) return { active: false };
-  const claims = claimsOf(credential);
-  // An imported key may have the shape of a JWT. Nobody can put its id into it, because the id is a keyed digest of the whole key.
-  const { jti, iat, aud } = claims.key_id === verified.keyId ? claims : {};
+  const { jti, iat, aud } = originOf(verified.keyId);
   return {
     active: true,
     scope: verified.scopes.length === 0 ? undefined : verified.scopes.join(" "),
     sub: verified.actorId === "" ? undefined : verified.actorId,
     client_id: verified.keyId,
     exp: verified.expireTime === undefined ? undefined : Math.floor(timestampMs(verified.expireTime) / 1000),
-    iat: typeof iat === "number" ? iat : undefined,
+    iat,
     iss: verified.issuer,
-    aud,
-    jti: typeof jti === "string" ? jti : verified.keyId,
+    aud: aud.length > 1 ? aud : aud[0],
+    jti,
     token_type: "Bearer",
   };
-}
-
-function claimsOf(credential: string): Readonly<Record<string, unknown>> {
-  const payload = jwtShape.exec(credential)?.[1];
-  if (payload === undefined) return {};
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString());
-    return typeof claims === "object" && claims !== null ? (claims as Readonly<Record<string, unknown>>) : {};
-  } catch {
-    return {};
-  }
 }

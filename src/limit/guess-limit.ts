@@ -9,7 +9,7 @@ import type { LocalLedger } from "../ports/ledger.ts";
  * counts by itself. Clients with an unknown address share one count.
  */
 export interface GuessLimit {
-  /** Counts one attempt. Returns null if the client may go on, and otherwise how long to wait, in ms. */
+  /** Counts one attempt. Returns null if the client may continue, otherwise how long to wait, in ms. */
   take(client: Address | null, tenant?: string): number | null;
   /** The same, but does not count. */
   look(client: Address | null, tenant?: string): number | null;

@@ -3,8 +3,8 @@ import type { LocalLedger } from "../ports/ledger.ts";
 import { createGuessLimit, type GuessLimit } from "./guess-limit.ts";
 
 /**
- * Limits self-revocation and self-inspection, which everybody may call. Each process counts by itself. `takeUse` and `takeRepeat` return null if the call may
- * go on, and otherwise how long to wait, in ms.
+ * Limits self-revocation and self-inspection, which everybody may call. Each process counts on its own. The methods return null if the call
+ * may continue, otherwise how long to wait, in ms.
  */
 export interface SelfRevokeLimits {
   /** Counts credentials that may be guesses, by the address of the caller. */

@@ -17,7 +17,10 @@ type Methods = typeof ApiKeysService.method &
   typeof CallersService.method;
 export type MethodName = keyof Methods;
 
-/** Who may call a method: anyone, every known caller, or callers with one of the roles. The configuration may add roles (admission/permissions.ts). */
+/**
+ * Who may call a method: anyone, every known caller, or callers with one of the roles. The configuration may add roles
+ * (admission/permissions.ts).
+ */
 export type Access = "public" | "caller" | readonly Role[];
 
 /** The HTTP response of a success. */

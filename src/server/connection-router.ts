@@ -18,8 +18,8 @@ export interface RouterOptions {
 
 /**
  * Stands between the listening HTTP/1.1 server and its connections, and hands each to the server of its version: by ALPN over TLS, by the
- * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request may
- * be on its way.
+ * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request
+ * may be on its way.
  */
 export function routeConnections({ http1, acceptHttp2, identify, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
   const event = isTls ? "secureConnection" : "connection";

@@ -16,7 +16,8 @@ export function errorBody({ httpStatus, code, message }: ErrorAnswer): string {
 }
 
 /**
- * Answers a caller of gRPC: the HTTP status with a grpc-status beside it, in one HEADERS frame over HTTP/2. `headers` have lower-case names.
+ * Answers a caller of gRPC: the HTTP status with a grpc-status beside it, in one HEADERS frame over HTTP/2. `headers` have lower-case
+ * names.
  */
 export function sendGrpcError(
   response: HttpResponse,

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import type { HandlerContext } from "@connectrpc/connect";
 import {
   Health,
   type HealthCheckRequest,
@@ -11,6 +11,7 @@ import type { Implementations } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import type { HealthState, Timer } from "./health-state.ts";
 import { type WatchLimits, watchExpired, watchesExhausted } from "./health-watch.ts";
+import type { RegisteredStreams } from "./registered-streams.ts";
 
 export interface HealthServiceOptions {
   readonly state: HealthState;
@@ -22,8 +23,7 @@ export interface HealthServiceOptions {
 
 export interface HealthService {
   readonly methods: Implementations<typeof Health>;
-  /** Registers Watch. */
-  readonly streams: (router: ConnectRouter) => void;
+  readonly watch: RegisteredStreams;
 }
 
 /**
@@ -76,7 +76,7 @@ export function createHealthService({ state, serviceNames, limits, timer }: Heal
       },
       list: () => ({ statuses: Object.fromEntries([...known].map((service) => [service, answer(statusOf(service))])) }),
     },
-    streams: (router) => void router.rpc(Health.method.watch, watch),
+    watch: { methods: [Health.method.watch], register: (router) => void router.rpc(Health.method.watch, watch) },
   };
 }
 

@@ -1,8 +1,9 @@
 import { constants } from "node:crypto";
-import { createServer, type Server, type ServerOptions } from "node:http";
+import type { Server, ServerOptions } from "node:http";
 import { createServer as createHttp2, type Http2Server } from "node:http2";
 import { createServer as createHttps, Server as HttpsServer } from "node:https";
 import type { SecureContextOptions } from "node:tls";
+import { nodeHttp } from "../http/node-http.ts";
 import type { ListenerLimits } from "./limits.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
@@ -21,7 +22,7 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsMaterial | und
     keepAlive: true,
     keepAliveInitialDelay: limits.keepAliveIdleMs,
   };
-  const server = tls === undefined ? createServer(options) : createHttps({ ...options, ...tlsOptions(limits, tls) });
+  const server = tls === undefined ? nodeHttp.createServer(options) : createHttps({ ...options, ...tlsOptions(limits, tls) });
   // Node silently drops lines beyond its limit, so it gets one more than the gate allows.
   server.maxHeadersCount = limits.maxHeaderCount + 1;
   return server;

@@ -1,5 +1,5 @@
 import type { DescFile, DescService, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -11,6 +11,7 @@ import {
   ServerReflection as AlphaServerReflection,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Failure } from "../error/failure.ts";
+import { codeNumbers } from "../error/table.ts";
 import { type DescriptorIndex, indexDescriptors } from "./descriptor-index.ts";
 
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
@@ -83,16 +84,16 @@ function answerOne(index: DescriptorIndex, question: ServerReflectionRequest["me
       return fileAnswer(index, sentFiles, index.fileOfExtension(question.value.containingType, question.value.extensionNumber));
     case "allExtensionNumbersOfType": {
       const numbers = index.extensionNumbers(question.value);
-      if (numbers === undefined) return errorAnswer(Code.NotFound, "no such message found");
+      if (numbers === undefined) return errorAnswer(codeNumbers.NOT_FOUND, "no such message found");
       return { case: "allExtensionNumbersResponse", value: { baseTypeName: question.value, extensionNumber: [...numbers] } };
     }
     case undefined:
-      return errorAnswer(Code.InvalidArgument, "unknown kind of request");
+      return errorAnswer(codeNumbers.INVALID_ARGUMENT, "unknown kind of request");
   }
 }
 
 function fileAnswer(index: DescriptorIndex, sentFiles: Set<DescFile>, file: DescFile | undefined): Answer {
-  if (file === undefined) return errorAnswer(Code.NotFound, "no such file or symbol found");
+  if (file === undefined) return errorAnswer(codeNumbers.NOT_FOUND, "no such file or symbol found");
   const fileDescriptorProto: Uint8Array[] = [];
   for (const { descriptor, bytes } of index.closure(file)) {
     if (!sentFiles.has(descriptor)) fileDescriptorProto.push(bytes);
@@ -101,6 +102,6 @@ function fileAnswer(index: DescriptorIndex, sentFiles: Set<DescFile>, file: Desc
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
 }
 
-function errorAnswer(errorCode: Code, errorMessage: string): Answer {
+function errorAnswer(errorCode: number, errorMessage: string): Answer {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }

@@ -1,13 +1,15 @@
 import type { DescFile, DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as AlphaServerReflection } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Implementations } from "../call/methods.ts";
 import type { HttpHandler } from "../http/message.ts";
 import { createHealthService } from "./health.ts";
 import { createHealthHttp } from "./health-http.ts";
 import { createHealthState, type HealthState, systemTimer } from "./health-state.ts";
 import { createHealthWatches, defaultWatchLimits, type HealthWatches } from "./health-watch.ts";
-import { createReflection } from "./reflection.ts";
+import type { ReflectionOptions } from "./reflection.ts";
+import type { RegisteredStreams } from "./registered-streams.ts";
 
 export interface ServerServicesOptions {
   /** Resolves if the store can serve calls. */
@@ -27,7 +29,7 @@ export interface ServerServices {
   /** The Check and List methods of health. */
   readonly healthMethods: Implementations<typeof Health>;
   /** Register reflection, and the health watches that are not in `watches`. */
-  readonly streams: readonly ((router: ConnectRouter) => void)[];
+  readonly streams: readonly RegisteredStreams[];
   /** Watches of health over gRPC. */
   readonly watches: HealthWatches;
 }
@@ -47,9 +49,20 @@ export function createServerServices(options: ServerServicesOptions): ServerServ
     healthHttp: createHealthHttp(state),
     healthMethods: health.methods,
     streams: [
-      health.streams,
-      ...(reflection === "off" ? [] : [createReflection({ services: [...services, Health], otherFiles, isAllowed })]),
+      health.watch,
+      ...(reflection === "off" ? [] : [reflectionStreams({ services: [...services, Health], otherFiles, isAllowed })]),
     ],
     watches: createHealthWatches({ ...watchOptions, monotonicMs }),
+  };
+}
+
+/** Loaded on demand, because it encodes the descriptors of all files. */
+function reflectionStreams(options: ReflectionOptions): RegisteredStreams {
+  return {
+    methods: [ServerReflection.method.serverReflectionInfo, AlphaServerReflection.method.serverReflectionInfo],
+    async register(router) {
+      const { createReflection } = await import("./reflection.ts");
+      createReflection(options)(router);
+    },
   };
 }

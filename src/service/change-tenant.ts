@@ -23,7 +23,7 @@ export interface TenantService {
 }
 
 const maxAttempts = 50;
-/** Each is compared with in the verification of a key. */
+/** Each of them is compared in the verification of a key. */
 const maxRetiredPrefixes = 20;
 
 /** Attributes of tenants by their names in proto, for update masks and the audit trail. */

@@ -18,8 +18,8 @@ export interface Limits {
    */
   refuseGuesser(tenant: string, answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
-   * If the verification is valid, takes the cost from the rate limits of the key and its actor, from both or none, and records the use. If it is invalid and may be a guess,
-   * counts it. Returns a promise only if the key has a limit that processes share.
+   * If the verification is valid, takes the cost from the rate limits of the key and its actor, from both or none, and records the use. If
+   * it is invalid and may be a guess, counts it. Returns a promise only if the key has a limit that processes share.
    */
   settle(tenant: string, verified: Verified, verification: Pick<Verification, "statedAddress" | "cost">): Verified | Promise<Verified>;
 }

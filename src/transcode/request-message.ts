@@ -52,7 +52,7 @@ export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
 
 function bodyJson(body: "all" | DescField, json: unknown): unknown {
   if (body === "all" || isWrapped(body, json)) return json;
-  // As a member, `null` would count as not set (protobuf JSON). As a body it is no message.
+  // As a member, `null` would count as not set (protobuf JSON). As a body it is not a message.
   if (json === null && body.message !== undefined && hasMembers(body.message)) throw invalidField(body.name, "must be a JSON object");
   return { [body.name]: json };
 }

@@ -7,7 +7,7 @@ import { createPatternMatcher } from "./patterns.ts";
 /** Every field of a message that breaks its `buf.validate` rules. The first use for a schema compiles its rules. */
 export type Validate = (schema: DescMessage, message: Message) => readonly FieldViolation[];
 
-/** The validator of protovalidate. Loaded when it is needed, because its languages (CEL, RE2) are a sixth of a start (bench/start.ts). */
+/** The validator of protovalidate. Loaded on demand, because its languages (CEL, RE2) are a sixth of a start (bench/start.ts). */
 export function createFullValidator(): Validate {
   const validator = createValidator({ regexMatch: createPatternMatcher() });
   return (schema, message) => {

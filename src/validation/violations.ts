@@ -19,11 +19,14 @@ const none: readonly FieldViolation[] = [];
 
 /** Checks messages against their `buf.validate` rules. */
 export interface Validation {
-  /** Call it when `prepare` has returned undefined or has resolved, for this message or for the one that it is part of. */
+  /** Call it after `prepare` has returned undefined or has resolved, for this message or for the one that contains it. */
   readonly violationsOf: ViolationsOf;
-  /** A promise if the message needs the validator, and that is not loaded yet. */
+  /** Returns a promise if the message needs the validator and that is not loaded yet. */
   prepare(schema: DescMessage, message: Message): Promise<void> | undefined;
-  /** Loads the validator and compiles the rules of these messages, one in each turn of the event loop: the first use takes some milliseconds. */
+  /**
+   * Loads the validator and compiles the rules of these messages, one per turn of the event loop, because the first use takes some
+   * milliseconds.
+   */
   warmUp(schemas: readonly DescMessage[]): Promise<void>;
 }
 

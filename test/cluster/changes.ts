@@ -15,6 +15,10 @@ export interface Subject {
   readonly change: Change;
   /** A second change, sent once the first is acknowledged. */
   readonly followedBy?: Change;
+  /** True if the key is refused before the change and accepted after it. */
+  readonly isRefusedBefore?: boolean;
+  /** When the change takes effect, in epoch ms, from its response. Absent: when it is acknowledged. */
+  readonly effectMs?: (body: unknown) => number;
 }
 
 /** A change after which a key, or some of its permissions, must be refused. */
@@ -85,6 +89,30 @@ export const disabling: ChangeKind = {
   async prepare(http) {
     const { keyId, credential } = await issue(http);
     return { verifyBody: { credential }, change: { method: "POST", path: `${admin}/apiKeys/${keyId}:disable`, body: {} } };
+  },
+};
+
+/** A key that is accepted again. */
+export const enabling: ChangeKind = {
+  name: "enabling",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const { status } = await http.send("POST", `${admin}/apiKeys/${keyId}:disable`, {});
+    if (status !== 204) throw new Error(`disable answered ${status}`);
+    const change = { method: "POST", path: `${admin}/apiKeys/${keyId}:enable`, body: {} };
+    return { verifyBody: { credential }, isRefusedBefore: true, change };
+  },
+};
+
+/** The end of a grace period, which depends on the clock and which nobody announces. */
+export const endOfGrace: ChangeKind = {
+  name: "end of the grace period of a rotation",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const change = { method: "POST", path: `${admin}/issuedApiKeys/${keyId}:rotate`, body: { grace_period: "1s" } };
+    const effectMs = (body: unknown) =>
+      Date.parse((body as { old_issued_api_key: { expire_time: string } }).old_issued_api_key.expire_time);
+    return { verifyBody: { credential }, change, effectMs };
   },
 };
 

@@ -2,6 +2,8 @@ import {
   type ChangeKind,
   deletion,
   disabling,
+  enabling,
+  endOfGrace,
   narrowing,
   raisedReason,
   revocation,
@@ -34,7 +36,9 @@ const keysPerEpisode = 50;
 const rows: (readonly [Situation, ChangeKind])[] = [
   ...situations.map((situation) => [situation, revocation] as const),
   ...[healthy, changerCutFromRedis].flatMap((situation) =>
-    [narrowing, rotation, deletion, disabling, revocationInGrace, rootRevocation, raisedReason].map((kind) => [situation, kind] as const),
+    [narrowing, rotation, deletion, disabling, enabling, endOfGrace, revocationInGrace, rootRevocation, raisedReason].map(
+      (kind) => [situation, kind] as const,
+    ),
   ),
   ...[healthy, changerCutFromRedis, secondCutFromRedis, primarySteppedDown, secondCutFromMongo].map(
     (situation) => [situation, suspension] as const,

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
   create,
+  type DescMethod,
   type DescMethodBiDiStreaming,
   type DescMethodClientStreaming,
   type DescMethodServerStreaming,
@@ -13,7 +14,7 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { Handler } from "../../src/call/call.ts";
 import { failureStatus } from "../../src/call/error-details.ts";
 import type { MethodTable } from "../../src/call/methods.ts";
-import type { RegisterStreams } from "../../src/connect/stream-adapter.ts";
+import type { Streams } from "../../src/connect/stream-options.ts";
 import { Failure } from "../../src/error/failure.ts";
 import type { HeaderLine, StreamDefinition, StreamMessage, Suite, UnaryDefinition, UnaryMessage, WantedError } from "./messages.ts";
 import { requestInfo } from "./request-info.ts";
@@ -34,7 +35,7 @@ export function statusOf(failure: Failure, requestId: string): Status {
 }
 
 /** ConformanceService as its proto file describes it: unary methods for the lanes, streaming methods for Connect's router. */
-export function conformanceService(suite: Suite): { methods: MethodTable; streams: RegisterStreams } {
+export function conformanceService(suite: Suite): { methods: MethodTable; streams: Streams } {
   const method = (name: string) => suite.service.methods.find((it) => it.name === name);
   const unary = unaryHandler(suite);
   const unimplemented: Handler = () => Promise.reject(new Failure("UNIMPLEMENTED"));
@@ -44,10 +45,13 @@ export function conformanceService(suite: Suite): { methods: MethodTable; stream
       [method("IdempotentUnary") as DescMethodUnary, (request, call) => unary(request, call, "IdempotentUnaryResponse")],
       [method("Unimplemented") as DescMethodUnary, unimplemented],
     ]),
-    streams(router) {
-      router.rpc(method("ClientStream") as DescMethodClientStreaming, clientStream(suite));
-      router.rpc(method("ServerStream") as DescMethodServerStreaming, serverStream(suite));
-      router.rpc(method("BidiStream") as DescMethodBiDiStreaming, bidiStream(suite));
+    streams: {
+      methods: ["ClientStream", "ServerStream", "BidiStream"].map((name) => method(name) as DescMethod),
+      register(router) {
+        router.rpc(method("ClientStream") as DescMethodClientStreaming, clientStream(suite));
+        router.rpc(method("ServerStream") as DescMethodServerStreaming, serverStream(suite));
+        router.rpc(method("BidiStream") as DescMethodBiDiStreaming, bidiStream(suite));
+      },
     },
   };
 }

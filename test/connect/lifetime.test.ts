@@ -12,7 +12,7 @@ import { Health, HealthCheckRequestSchema } from "../../gen/grpc/health/v1/healt
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createMethodTable } from "../../src/call/methods.ts";
-import type { RegisterStreams } from "../../src/connect/stream-adapter.ts";
+import type { Streams } from "../../src/connect/stream-options.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { envelope, type RawAnswer, send, startServer, type TestServer, verifyPath } from "./support.ts";
 
@@ -221,23 +221,22 @@ describe("streams", () => {
     },
     [],
   );
-  const streams: RegisterStreams[] = [
-    (router) => {
-      router.rpc(Health.method.watch, async function* ({ service }, { signal }) {
-        yield { status: 1 };
-        if (service === "failure") throw new Failure("STORE_UNAVAILABLE", { message: "100 %: the store; a, b – é" });
-        if (service === "bug") throw new Error("secret");
-        if (service === "deaf") await new Promise(() => {});
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
-        yield { status: 2 };
-      });
-      router.service(ServerReflection, {
-        async *serverReflectionInfo(requests) {
-          for await (const request of requests) yield { validHost: request.host };
-        },
-      });
-    },
-  ];
+  const register: Streams["register"] = (router) => {
+    router.rpc(Health.method.watch, async function* ({ service }, { signal }) {
+      yield { status: 1 };
+      if (service === "failure") throw new Failure("STORE_UNAVAILABLE", { message: "100 %: the store; a, b – é" });
+      if (service === "bug") throw new Error("secret");
+      if (service === "deaf") await new Promise(() => {});
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      yield { status: 2 };
+    });
+    router.service(ServerReflection, {
+      async *serverReflectionInfo(requests) {
+        for await (const request of requests) yield { validHost: request.host };
+      },
+    });
+  };
+  const streams: Streams[] = [{ methods: [Health.method.watch, ServerReflection.method.serverReflectionInfo], register }];
   const outage = "Failure: 100 %: the store; a, b – é";
   const startStreams = (): Promise<TestServer> => start({ openMethods, streams, shutdownSignal: shutdown.signal });
   const reasonsOf = (error: unknown): string[] => (error as ConnectError).findDetails(ErrorInfoSchema).map(({ reason }) => reason);

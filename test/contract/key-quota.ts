@@ -129,6 +129,44 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(count([...early, ...late], "inserted")).toBe(10);
     });
 
+    test("a chain of rotations counts once, whichever of its keys are revoked concurrently", async () => {
+      const tenant = newTenant();
+      await fill(tenant, maxKeys - 1);
+      const expireTimeMs = Date.now() + 3_600_000;
+      const last = 3;
+      const inChain = (chain: string, index: number, revision: number) =>
+        keyRecord({
+          keyId: `${chain}${index}`,
+          lineageId: `${chain}0`,
+          revision,
+          ...(index < last && { expireTimeMs, supersededBy: `${chain}${index + 1}` }),
+        });
+      const makeChain = async (chain: string) => {
+        await store().insert(tenant, keyRecord({ keyId: `${chain}0` }), null);
+        for (let index = 0; index < last; index += 1) {
+          const successor = keyRecord({ keyId: `${chain}${index + 1}`, lineageId: `${chain}0` });
+          expect(await store().rotate(tenant, inChain(chain, index, 2), successor)).toBe(true);
+        }
+      };
+      const revokeAll = async (chain: string, indexes: readonly number[]) => {
+        const records = indexes.map((index) => ({ ...inChain(chain, index, index < last ? 3 : 2), revocation: superseded }));
+        const replaced = await Promise.all(records.map((record, index) => store(index).replace(tenant, record)));
+        expect(replaced).toEqual(indexes.map(() => true));
+      };
+      const insertOne = async (id: string) => (await store().insert(tenant, keyRecord({ keyId: id }), null)).outcome;
+
+      await makeChain("A");
+      expect(await isFull(tenant)).toBe(true);
+      await revokeAll("A", [3, 1, 0]);
+      expect(await isFull(tenant)).toBe(true);
+      await revokeAll("A", [2]);
+      await makeChain("B");
+      expect(await isFull(tenant)).toBe(true);
+      await revokeAll("B", [2, 3, 0, 1]);
+      expect(await insertOne("C")).toBe("inserted");
+      expect(await isFull(tenant)).toBe(true);
+    });
+
     test("tenants have a quota each", async () => {
       await fill(newTenant());
       expect(count(await fill(newTenant(), maxKeys + 1), "inserted")).toBe(maxKeys);

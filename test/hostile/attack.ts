@@ -19,7 +19,7 @@ export interface Attack {
   readonly name: string;
   /** How often it runs, relative to the others. */
   readonly weight: number;
-  /** Runs the attack once, judges the response, and counts its requests. Rejects only because of a fault of its own. */
+  /** Runs the attack once, judges the response, and counts its requests. Rejects only because of its own fault. */
   run(arena: Arena): Promise<void>;
 }
 

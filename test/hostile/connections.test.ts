@@ -21,7 +21,7 @@ async function probes(port: number): Promise<number[]> {
 
 const allOk = Array.from({ length: 10 }, () => 200);
 
-/** As many connections as the process may have. The first with the usual limits, the others with a tenth of them. */
+/** As many connections as the process may have: the first crowd with the usual limits, the others with a tenth of them. */
 const crowds: readonly (readonly [name: string, count: number, bytes: string])[] = [
   ["that send nothing", 10_000, ""],
   ["with the start of a request", 1000, "GET / HTTP/1.1\r\n"],

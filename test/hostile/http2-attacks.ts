@@ -23,7 +23,7 @@ async function send(arena: Arena, attack: string, bytes: Buffer): Promise<void> 
   const { frames } = await http2Exchange(arena.port, bytes);
   for (const received of frames) {
     if (isServerError(received)) arena.report.fault(attack, "answered :status 5xx");
-    // A GOAWAY with INTERNAL_ERROR is how Node ends a session on an unasked PING acknowledgement; it tells the attacker only.
+    // Node ends a session with GOAWAY and INTERNAL_ERROR after an unexpected PING acknowledgement. Only the attacker sees this.
     if (received.type === reset && received.payload.readUInt32BE(0) === 2) arena.report.fault(attack, "RST_STREAM with INTERNAL_ERROR");
   }
 }

@@ -38,7 +38,7 @@ test("every method of the contract has a row, and every row a method", () => {
   expect(Object.keys(methodRows).toSorted()).toEqual(methods.map(({ method }) => method.localName).toSorted());
 });
 
-test.each(methods)("the row of $name says whether its response has a secret, as debug_redact does", ({ method, row }) => {
+test.each(methods)("the row of $name and debug_redact agree on whether its response has a secret", ({ method, row }) => {
   expect(row.hasSecret).toBe(secretFields(method.output).length > 0);
 });
 

@@ -60,7 +60,7 @@ const calls: readonly (readonly [Caller, tenant: string | null, host: string | n
   ["all", "nowhere", null, "TENANT_NOT_FOUND"],
   ["all", "Not an id", null, "TENANT_NOT_FOUND"],
   ["all", "a-b", null, "a_b"],
-  // How the record of a-b is named in the store.
+  // The name of a-b's record in the store.
   ["all", "aZb", null, "TENANT_NOT_FOUND"],
   ["all", "closed", null, "TENANT_SUSPENDED"],
   ["all", null, "closed.example", "TENANT_SUSPENDED"],

@@ -106,7 +106,7 @@ test("invalid tenants are refused, and the error names the field", async () => {
   }
 });
 
-test("a key prefix is replaced 20 times, and keys of all prefixes verify; one that is taken up again does not count", async () => {
+test("a key prefix can be replaced 20 times, and keys of all prefixes verify; a prefix that is used again does not count", async () => {
   const id = await newTenant({ key_prefix: "p0" });
   const replace = (key_prefix: string) =>
     api.call("AdminUpdateTenant", { tenant: { tenant_id: id, key_prefix }, update_mask: "keyPrefix" });
@@ -119,7 +119,7 @@ test("a key prefix is replaced 20 times, and keys of all prefixes verify; one th
   for (const credential of secrets) expect(await api.verify({ credential }, headersOf(id))).toMatchObject({ is_valid: true });
 });
 
-test("default and longest ttl: of the tenant, else of the installation", async () => {
+test("the default and the maximum ttl are the tenant's, or those of the installation", async () => {
   const hour = 3_600_000;
   const lifeOf = async (tenant: string, request: JsonObject) => {
     const { issued_api_key } = await api.call("AdminIssueApiKey", request, headersOf(tenant));
@@ -196,6 +196,16 @@ test("the same imported key in two tenants is two independent keys", async () =>
   await api.call("AdminDeleteImportedApiKey", { key_id: String(ofTwo.key_id) }, headersOf(two));
   expect(await verify(one)).toMatchObject({ error_code: "VERIFICATION_ERROR_REVOKED" });
   expect(await verify(two)).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
+});
+
+test("the limits of keys in two tenants are spent apart, even for one raw key and one actor", async () => {
+  const raw_key = crypto.randomUUID();
+  const request = { raw_key, name: "limited", actor_id: "someone", rate_limit_policy: { quota: "1", window: "3600s" } };
+  const [one, two] = [await newTenant(), await newTenant()];
+  for (const tenant of [one, two]) await api.call("AdminImportApiKey", request, headersOf(tenant));
+  const code = async (tenant: string) => (await api.verify({ credential: raw_key }, headersOf(tenant))).error_code ?? "valid";
+  expect([await code(one), await code(one)]).toEqual(["valid", "VERIFICATION_ERROR_RATE_LIMITED"]);
+  expect([await code(two), await code(two)]).toEqual(["valid", "VERIFICATION_ERROR_RATE_LIMITED"]);
 });
 
 test("of tenants that are created or changed concurrently, only one gets a host or a prefix", async () => {

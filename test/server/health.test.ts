@@ -40,7 +40,7 @@ async function serveHealth(state: HealthState): Promise<TestServer> {
     methods: new Map(),
     admit: () => {},
     openMethods: createMethodTable(Health, service.methods, []),
-    streams: [service.streams],
+    streams: [service.watch],
     json: createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
     bodies: createBodyBudget({ maxBytes: 2 ** 20, maxAnonymousBytes: 2 ** 20, maxInflations: 1 }),
     trustedProxies: [],

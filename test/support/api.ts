@@ -28,7 +28,7 @@ export interface Api<Server extends RunningServer = RunningServer> extends Async
 
 type Over = "json-http" | "grpc";
 
-/** `over`: JSON/HTTP tells an empty list from none, protobuf does not. */
+/** `over`: JSON/HTTP distinguishes an empty list from none, protobuf does not. */
 export async function startApi(over: Over = "grpc", options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<Api> {
   return apiOf(await startServerHere(options, parts), over);
 }

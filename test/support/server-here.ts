@@ -11,8 +11,9 @@ import { type RunningServer, readIfThere, type ServerOptions } from "./server-pr
 import { backendSettings } from "./test-backend.ts";
 
 /**
- * The server that `startServer` starts, in the process of the test: real sockets and databases, but no second or two of processor time for a
- * process of its own. `parts` replaces some of the app's. For tests that neither kill the process nor ask about it, and that do not block this one while they wait for an answer.
+ * The server that `startServer` starts, but in the test's process: real sockets and databases without a second or two of processor time for
+ * another process. `parts` replaces parts of the app. For tests that neither kill the process nor inspect it, and that do not block this
+ * one while they wait for a response.
  */
 export async function startServerHere(options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<RunningServer> {
   const { env = {}, dataDir: givenDataDir, config: configText } = options;

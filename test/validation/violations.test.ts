@@ -9,7 +9,7 @@ import { createValidation } from "../../src/validation/violations.ts";
 const surelyValid = create(VerifyApiKeyRequestSchema, { credential: "abc" });
 const invalid = create(VerifyApiKeyRequestSchema, { credential: "abc", cost: -1 });
 
-test("a message that is surely valid needs no validator; any other waits for it once", async () => {
+test("a message that is certainly valid needs no validator; any other waits for it once", async () => {
   const { prepare, violationsOf } = createValidation();
   expect(prepare(VerifyApiKeyRequestSchema, surelyValid)).toBeUndefined();
   expect(violationsOf(VerifyApiKeyRequestSchema, surelyValid)).toEqual([]);
@@ -20,7 +20,7 @@ test("a message that is surely valid needs no validator; any other waits for it 
   expect(prepare(IssueApiKeyRequestSchema, create(IssueApiKeyRequestSchema))).toBeUndefined();
 });
 
-test("the interceptor refuses the first invalid call as it refuses later ones, and warming up changes nothing", async () => {
+test("the interceptor refuses the first invalid call like later ones, and warming up changes nothing", async () => {
   const handlerOf = (validation: ReturnType<typeof createValidation>) => {
     const handler = validate(validation)((request) => request);
     return async (schema: DescMessage, message: Message) => handler(message, { method: { input: schema } } as Call);

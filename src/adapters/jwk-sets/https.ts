@@ -1,6 +1,8 @@
-import { Agent as HttpAgent, request as requestHttp } from "node:http";
 import { Agent, request as requestHttps } from "node:https";
 import { isLoopback, isPrivateLiteral, lookupPublic, privateAddress } from "./address.ts";
+
+// Not by an import statement: see src/http/node-http.ts.
+const { Agent: HttpAgent, request: requestHttp } = process.getBuiltinModule("node:http");
 
 export interface FetchLimits {
   /** Covers everything from the look-up of the name to the last byte. */

@@ -15,7 +15,7 @@ export interface TokenKeysOptions {
   readonly log: Pick<Log, "info" | "warn">;
 }
 
-/** Of `refreshMs`, more or less. */
+/** Maximum deviation, as a share of `refreshMs`. */
 const jitter = 0.1;
 const limits = { timeoutMs: 5000, maxBytes: 262_144 };
 

@@ -79,7 +79,8 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
 function learn(debtors: Debtors, { tenant, keyId, rate, price, known, answer, isTaken }: SharedTake, nowUs: number): void {
   const key = entryKey(tenant, keyId);
   const entry = debtors.find(key);
-  // Counted from now, although the debt began to shrink when the server answered. So it may last a round trip too long, but never too short.
+  // Counted from now, although the debt began to shrink when the server answered. So it may last a round trip too long, but never too
+  // short.
   const told = endOf(nowUs, answer.owed);
   if (entry === undefined) {
     if (isMore(answer.owed, noDebt)) debtors.owe(key, entry, rate, told).knownTo = answer.serverId;

@@ -3,8 +3,8 @@ import type { Circuit } from "./circuit.ts";
 import { createNames } from "./names.ts";
 
 /**
- * The shared ledger. Each take is one script. Its limits are in one slot, so that it works in a cluster. The takes of one turn of the event loop are written
- * together.
+ * The shared ledger. Each take is one script. Its limits are in one slot, so that it works in a cluster. The takes of one turn of the event
+ * loop are written together.
  */
 export function createRedisLedger(circuit: Circuit, { namespace }: { readonly namespace: string }): SharedLedger {
   const { limit: limitName } = createNames(namespace);

@@ -28,7 +28,7 @@ export interface LinkKeeper {
   close(): void;
 }
 
-/** `jitter`: how much longer or shorter a pause may be, so that processes do not all come back at once. */
+/** `jitter` is the share by which a pause may be longer or shorter, so that processes do not all return at once. */
 const retryMs = { first: 250, most: 1000, jitter: 0.25 };
 /** A link that lasts this long resets the back-off. */
 const steadyMs = 2000;

@@ -52,8 +52,8 @@ return 1
  *     6-7  debt that Redis does not know about: us, part
  *     8-9  minimum debt, including that: us, part
  *
- * Returns for each whether its price was admitted, and its debt after the take. Prices are added only if all were admitted. Text that is not a
- * debt counts as no debt.
+ * Returns for each whether its price was admitted, and its debt after the take. Prices are added only if all were admitted. Text that is
+ * not a debt counts as no debt.
  */
 const take = `
 local time = redis.call('TIME')

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../../error/failure.ts";
 import { migrate } from "./schema.ts";
 
-/** File mode: the owner may read and write, nobody else anything. */
+/** File mode: only the owner may read and write. */
 const ownerOnly = 0o600;
 
 // Primary result codes, https://www.sqlite.org/rescode.html

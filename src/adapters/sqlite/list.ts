@@ -19,21 +19,22 @@ const maxRecordsPerStep = 100;
 /** Sorts after every key id. */
 const afterAllIds = "\u{10ffff}";
 
-function indexOf(byActor: boolean, status: KeyStatus | undefined): string {
-  return `keys_by_${byActor ? "actor" : "kind"}${status === undefined ? "" : "_and_status"}`;
+function indexOf(byActor: boolean): string {
+  return `keys_by_${byActor ? "actor" : "kind"}_and_status`;
 }
 
 /**
  * The statement for one combination of filters. It takes the page's key ids from an index that holds everything its filter needs, in order
  * and no further than the page, then reads their records. The index is named because the planner has no statistics: it would choose the
- * primary key for every filter and check every key.
+ * primary key for every filter and check every key. Without a status it merges the two halves of the index, both in order.
  */
 export function listSql(byActor: boolean, status: KeyStatus | undefined): string {
   const wanted = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", "key_id <= $untilKeyId"];
   if (byActor) wanted.push("actor_id = $actorId");
-  if (status !== undefined) wanted.push(conditions[status].sql);
+  const halves = status === undefined ? ["revoked = 0", "revoked = 1"] : [conditions[status].sql];
+  const found = halves.map((half) => `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor)} WHERE ${[...wanted, half].join(" AND ")}`);
   return `SELECT ${recordSelection}
-    FROM (SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, status)} WHERE ${wanted.join(" AND ")} ORDER BY key_id LIMIT $limit) AS page
+    FROM (${found.join("\n    UNION ALL ")} ORDER BY key_id LIMIT $limit) AS page
     CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
     ORDER BY page.key_id`;
 }
@@ -45,7 +46,7 @@ export function listSql(byActor: boolean, status: KeyStatus | undefined): string
 export function stepSql(byActor: boolean): string {
   const wanted = ["tenant = $tenant", "kind = $kind", "revoked = 0", "key_id > $afterKeyId"];
   if (byActor) wanted.push("actor_id = $actorId");
-  return `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor, "active")}
+  return `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor)}
     WHERE ${wanted.join(" AND ")} ORDER BY key_id LIMIT 1 OFFSET ${maxKeysPerStep - 1}`;
 }
 

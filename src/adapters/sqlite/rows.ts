@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
+import { prepareTerms } from "./terms.ts";
 import type { Tombstones } from "./tombstones.ts";
 
 /** Records as rows of the table of keys. Call `add` and `replace` in a transaction. */
@@ -21,6 +22,8 @@ export interface Rows {
 export function prepareRows(database: DatabaseSync, tombstones: Tombstones): Rows {
   const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey } = prepareStatements(database);
 
+  const addTerms = prepareTerms(database);
+
   function get(tenant: string, keyId: string): KeyRecord | null {
     const row = selectKey.get(tenant, keyId);
     return row === undefined ? null : recordOfRow(row);
@@ -38,6 +41,7 @@ export function prepareRows(database: DatabaseSync, tombstones: Tombstones): Row
       const revision = Math.max(given.revision, revisionAbove);
       const record = { ...given, revision, firstRevision: revision };
       if (insertKey.run(...recordValues(record), tenant, revision, batchMark).changes === 0) return null;
+      addTerms(tenant, record);
       if (revisionAbove > 0) tombstones.remove(tenant, record.keyId);
       return record;
     },

@@ -14,8 +14,8 @@ export interface TokenFacts {
   /** The key at the beginning of the chain. */
   readonly rootKeyId: string;
   /**
-   * `key_first_revision`: the first revision of the root key. It tells the key from a later key with the same id. Null for issued keys,
-   * whose ids are never used again, and in tokens of releases that did not write it.
+   * `key_first_revision`: the first revision of the root key. It distinguishes the key from a later key with the same id. Null for issued
+   * keys, whose ids are never used again, and in tokens of releases that did not write it.
    */
   readonly rootFirstRevision: number | null;
   /** Empty: the key has no actor. */

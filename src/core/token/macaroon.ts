@@ -8,7 +8,7 @@ import { parseStrictObject } from "./strict-json.ts";
 
 /**
  * Makes a macaroon. Its identifier contains everything that this service states, as the claims that a JWT would have. Caveats come only
- * from holders: nobody could tell a caveat of ours from one of theirs, so no caveat may grant anything. Every identifier contains a new id,
+ * from holders: a caveat of ours would look like one of theirs, so no caveat may grant anything. Every identifier contains a new id,
  * so two macaroons never have the same first signature, although they have the same root key.
  */
 export function mintMacaroon(rootKey: Subkey, facts: TokenFacts): string {

@@ -74,7 +74,7 @@ function rootless({
     revision: 0,
     firstRevision: rootFirstRevision ?? 0,
     actorId,
-    // Tokens are secret: whoever holds one can use it.
+    // Tokens are secret, because any holder can use one.
     visibility: "secret",
     metadata,
     rateLimitPolicy: null,

@@ -4,6 +4,7 @@ import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { listCursors } from "../../../src/adapters/mongo/list.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
+import { expectFirstOfLineage } from "../../contract/key-store/old-lineage.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { withEvents } from "../../support/with-events.ts";
@@ -65,6 +66,20 @@ await describeOnMongo("list", {}, (mongo) => {
         expect(executionStats.totalKeysExamined).toBeLessThan(60);
       },
     );
+  });
+
+  test("a key from a version without lineages starts its own lineage, and holds the place of its chain", async () => {
+    const open = async (maxKeys: number | null) =>
+      withEvents(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000, maxKeys }));
+    const before = await open(null);
+    await before.insert("lineage", keyRecord({ keyId: "OLD", name: "old" }), null);
+    await before.close();
+    const { keys } = collectionsOf(client.db(database));
+    const unset = { lineageId: 1, supersededBy: 1, disabled: 1, tenant: 1, useHour: 1, terms: 1 } as const;
+    await keys.updateOne({ _id: "lineage/OLD" }, { $unset: unset });
+    const after = await open(1);
+    await expectFirstOfLineage(after, "lineage", "OLD");
+    await after.close();
   });
 
   test("keys of an earlier version are found by the new filters after the next start", async () => {

@@ -5,6 +5,7 @@ import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { type WalkShape, walkSql } from "../../../src/adapters/sqlite/index-walk.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { migrations } from "../../../src/adapters/sqlite/schema.ts";
+import { expectFirstOfLineage } from "../../contract/key-store/old-lineage.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { withEvents } from "../../support/with-events.ts";
 
@@ -22,6 +23,22 @@ test.each(shapes)("a walk by $index, part $part, revoked $isRevoked: seeks in an
   database.close();
   const details = steps.map(({ detail }) => String(detail)).filter((detail) => !/^(CO-ROUTINE|MERGE|LEFT|RIGHT|SCAN page)/.test(detail));
   for (const detail of details) expect(detail).toMatch(/^SEARCH (keys|key_terms) USING ((COVERING )?INDEX|PRIMARY KEY)/);
+});
+
+test("a key from a version without lineages starts its own lineage, and holds the place of its chain", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  const old = new DatabaseSync(path);
+  for (const step of migrations.slice(0, 6)) old.exec(step);
+  old.exec(`INSERT INTO keys (tenant, key_id, kind, revision, digest, actor_id, visibility, name, scopes, metadata, allowed_cidrs, create_time_ms,
+      update_time_ms, first_revision, revoked)
+    VALUES ('t', 'OLD', 'issued', 1, '', '', 'secret', 'old', '["read"]', NULL, '[]', 1, 1, 1, 0);
+    PRAGMA user_version = 6`);
+  old.close();
+  const after = withEvents(await openSqliteKeyStore({ path, clock: Date.now, maxKeys: 1 }));
+  expect(await after.list("t", { kind: "issued", scope: "read", nowMs: 0, limit: 10 })).toHaveLength(1);
+  await expectFirstOfLineage(after, "t", "OLD");
+  await after.close();
 });
 
 test("keys of an earlier version are found by the new filters after the migration", async () => {

@@ -1,8 +1,8 @@
 import { beforeAll, beforeEach } from "vitest";
 
 /**
- * Fetches what the tests of a file or a `describe` need. Where it cannot be had they are skipped with the reason; in CI that is an error.
- * Returns what was fetched, or undefined before that.
+ * Fetches what the tests of a file or a `describe` need. If that fails, they are skipped with the reason; in CI it is an error. Returns
+ * what was fetched, or undefined before that.
  */
 export function needs<T>(fetch: () => Promise<T>): () => T {
   let found: T | undefined;

@@ -1,0 +1,29 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { KeyRecord } from "../../core/key.ts";
+import { termsOf } from "../../core/key-terms.ts";
+
+/** Maximum rows per statement. More terms need several statements. */
+const maxRows = 8;
+
+/** Adds the terms of a new key. Triggers handle its changes and its deletion. Call it in the transaction that adds the key. */
+export function prepareTerms(database: DatabaseSync): (tenant: string, record: KeyRecord) => void {
+  const statements = new Map<number, StatementSync>();
+
+  function insertOf(rowCount: number): StatementSync {
+    const known = statements.get(rowCount);
+    if (known !== undefined) return known;
+    const rows = Array.from({ length: rowCount }, () => "(?, ?, ?, ?)");
+    const statement = database.prepare(`INSERT INTO key_terms (tenant, kind, key_id, term) VALUES ${rows.join(", ")}`);
+    statements.set(rowCount, statement);
+    return statement;
+  }
+
+  return (tenant, record) => {
+    const { kind, keyId } = record;
+    const terms = termsOf(record);
+    for (let start = 0; start < terms.length; start += maxRows) {
+      const some = terms.slice(start, start + maxRows);
+      insertOf(some.length).run(...some.flatMap((term) => [tenant, kind, keyId, term]));
+    }
+  };
+}
