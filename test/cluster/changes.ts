@@ -16,9 +16,9 @@ export interface Subject {
   readonly change: Change;
   /** A second change, sent once the first is acknowledged. */
   readonly followedBy?: Change;
-  /** True: the key is refused before the change, and accepted after it. */
+  /** True if the key is refused before the change and accepted after it. */
   readonly isRefusedBefore?: boolean;
-  /** When the change takes effect, in epoch ms, from the response to it. Absent: with its acknowledgement. */
+  /** When the change takes effect, in epoch ms, from its response. Absent: when it is acknowledged. */
   readonly effectMs?: (body: unknown) => number;
 }
 
@@ -93,7 +93,7 @@ export const disabling: ChangeKind = {
   },
 };
 
-/** The key is accepted again. */
+/** A key that is accepted again. */
 export const enabling: ChangeKind = {
   name: "enabling",
   async prepare(http) {
@@ -105,7 +105,7 @@ export const enabling: ChangeKind = {
   },
 };
 
-/** The end of a grace period, which the clock brings and nobody announces. */
+/** The end of a grace period, which depends on the clock and which nobody announces. */
 export const endOfGrace: ChangeKind = {
   name: "end of the grace period of a rotation",
   async prepare(http) {

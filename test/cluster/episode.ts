@@ -86,7 +86,7 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace
     await sleep(track.dueMs - performance.now());
     const { change: first, followedBy, effectMs } = track.subject;
     const body = await untilAcknowledged(first);
-    // All processes have the clock of this machine.
+    // All processes share the clock of this machine.
     if (effectMs !== undefined) for (const untilMs = effectMs(body); Date.now() < untilMs; ) await sleep(untilMs - Date.now());
     if (followedBy !== undefined) await untilAcknowledged(followedBy);
     track.acknowledgedMs = performance.now();
