@@ -117,11 +117,11 @@ export function tenantOfRecord(record: KeyRecord): Tenant {
   return tenant;
 }
 
-const noClaims: readonly string[] = [];
+const noHoldings: readonly string[] = [];
 
 /** Values that no two tenants share: hosts, and key prefixes in use or retired. They may contain any characters. Keys have none. */
-export function claimsOf(record: KeyRecord): readonly string[] {
-  if (record.kind !== "tenant") return noClaims;
+export function holdingsOf(record: KeyRecord): readonly string[] {
+  if (record.kind !== "tenant") return noHoldings;
   const tenant = tenantOfRecord(record);
   return [...new Set([...tenant.hosts.map((host) => `host ${host}`), ...prefixesOf(tenant).map((prefix) => `prefix ${prefix}`)])];
 }

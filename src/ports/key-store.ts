@@ -31,7 +31,7 @@ export type InsertOutcome =
   | ({ readonly outcome: "request_id_used" } & UsedRequest)
   /** The same batch added a key with this id before. `record` is the current record of that key. */
   | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
-  /** Another key with this id exists, or another record has one of its claims. */
+  /** Another key with this id exists, or another record has one of its holdings. */
   | { readonly outcome: "key_id_used" }
   /** The tenant has `used` of `limit` keys. */
   | ({ readonly outcome: "quota_exhausted" } & KeyUse);
@@ -86,6 +86,7 @@ export interface ListPart {
 export const tokenSaltBytes = 32;
 
 export interface LastUse {
+  readonly tenant: string;
   readonly keyId: string;
   readonly lastUsedTimeMs: number;
 }
@@ -109,7 +110,7 @@ export interface NewKey {
  * deleting a key makes room for another; a rotation needs no room. A chain of rotations counts once, even while its older keys are within
  * their grace period; if the newest is revoked, one of these counts instead. A disabled key counts, so that enabling it needs no room.
  *
- * The record of a tenant has claims: hosts and prefixes (core's `claimsOf`). No two records ever have a claim in common, even under
+ * The record of a tenant has holdings: hosts and prefixes (core's `holdingsOf`). No two records ever have a holding in common, even under
  * concurrent calls.
  *
  * Records are plain data. Neither the caller nor the store changes them after a call.
@@ -159,7 +160,7 @@ export interface KeyStore {
   /**
    * Writes `record` over the key with the same id whose revision is `record.revision - 1`; keeps its first revision and its last use.
    * Returns false if there is no such revision: the key was changed or deleted. Of concurrent replacements of one revision, exactly one
-   * returns true. Also returns false if another record has one of its claims.
+   * returns true. Also returns false if another record has one of its holdings.
    */
   replace(tenant: string, record: KeyRecord, event: AuditEvent): Promise<boolean>;
 
@@ -179,8 +180,8 @@ export interface KeyStore {
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 
-  /** Records uses. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
-  touch(tenant: string, uses: readonly LastUse[]): Promise<void>;
+  /** Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
+  touch(uses: readonly LastUse[]): Promise<void>;
 
   readonly audit: AuditTrail;
 

@@ -6,10 +6,14 @@ import { type Access, type MethodName, type MethodRow, methodRows, type Success,
 
 /** A location function only gets responses of its own method, because it is looked up by method. */
 const rows = new Map<DescMethod, MethodRow<Message>>(
-  services
-    .flatMap(({ methods }) => methods as readonly DescMethod[])
-    .map((method) => [method, methodRows[method.localName as MethodName] as MethodRow<Message>]),
+  services.flatMap(({ methods }) => methods as readonly DescMethod[]).map((method) => [method, rowOf(method)]),
 );
+
+/** `npm run generate` runs this before `tsc` reports the missing row. */
+function rowOf({ name, localName }: DescMethod): MethodRow<Message> {
+  if (!Object.hasOwn(methodRows, localName)) throw new Error(`${name} has no row in src/rpc/methods.ts`);
+  return methodRows[localName as MethodName] as MethodRow<Message>;
+}
 
 /** The methods that have a row. */
 export const tableMethods: readonly DescMethod[] = [...rows.keys()];

@@ -3,6 +3,8 @@ import {
   type ChangeKind,
   deletion,
   disabling,
+  enabling,
+  endOfGrace,
   narrowing,
   raisedReason,
   revocation,
@@ -28,7 +30,7 @@ await describeOnCluster("a change holds at every server within the bound", {}, (
   test.each(inBrief)("$name", (situation) => expectBound(situation, revocation, 12));
 
   const kinds = [narrowing, rotation, deletion, disabling, rootRevocation, raisedReason];
-  test.each(kinds)("healthy: $name", (kind) => expectBound(healthy, kind, 8));
+  test.each([...kinds, enabling, endOfGrace])("healthy: $name", (kind) => expectBound(healthy, kind, 8));
   test.each([...kinds, suspension])("the changing server cut off from Redis: $name", (kind) => expectBound(changerCutFromRedis, kind, 8));
 
   async function expectBound(situation: Situation, kind: ChangeKind, keyCount: number): Promise<void> {

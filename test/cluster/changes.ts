@@ -6,6 +6,7 @@ export interface Change {
   readonly method: string;
   readonly path: string;
   readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A key before and after one change. */
@@ -15,6 +16,10 @@ export interface Subject {
   readonly change: Change;
   /** A second change, sent once the first is acknowledged. */
   readonly followedBy?: Change;
+  /** True if the key is refused before the change and accepted after it. */
+  readonly isRefusedBefore?: boolean;
+  /** When the change takes effect, in epoch ms, from its response. Absent: when it is acknowledged. */
+  readonly effectMs?: (body: unknown) => number;
 }
 
 /** A change after which a key, or some of its permissions, must be refused. */
@@ -85,6 +90,52 @@ export const disabling: ChangeKind = {
   async prepare(http) {
     const { keyId, credential } = await issue(http);
     return { verifyBody: { credential }, change: { method: "POST", path: `${admin}/apiKeys/${keyId}:disable`, body: {} } };
+  },
+};
+
+/** A key that is accepted again. */
+export const enabling: ChangeKind = {
+  name: "enabling",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const { status } = await http.send("POST", `${admin}/apiKeys/${keyId}:disable`, {});
+    if (status !== 204) throw new Error(`disable answered ${status}`);
+    const change = { method: "POST", path: `${admin}/apiKeys/${keyId}:enable`, body: {} };
+    return { verifyBody: { credential }, isRefusedBefore: true, change };
+  },
+};
+
+/** The end of a grace period, which depends on the clock and which nobody announces. */
+export const endOfGrace: ChangeKind = {
+  name: "end of the grace period of a rotation",
+  async prepare(http) {
+    const { keyId, credential } = await issue(http);
+    const change = { method: "POST", path: `${admin}/issuedApiKeys/${keyId}:rotate`, body: { grace_period: "1s" } };
+    const effectMs = (body: unknown) =>
+      Date.parse((body as { old_issued_api_key: { expire_time: string } }).old_issued_api_key.expire_time);
+    return { verifyBody: { credential }, change, effectMs };
+  },
+};
+
+/**
+ * Each subject is the first actor of a tenant that gets a limit, so that the tenant changes too. The cost is above the quota: what is admitted was
+ * not limited.
+ */
+export const actorLimit: ChangeKind = {
+  name: "limit of an actor",
+  async prepare(http) {
+    const tenant = `t-${randomUUID()}`;
+    const created = await http.send("POST", `${admin}/tenants?tenant_id=${tenant}`, {});
+    if (created.status !== 201) throw new Error(`create answered ${created.status}`);
+    const headers = { "keywright-tenant": tenant };
+    const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { actor_id: "ann" }, headers);
+    if (status !== 201) throw new Error(`issue answered ${status}`);
+    const limit = { actor_id: "ann", rate_limit_policy: { quota: "1", window: "60s" } };
+    return {
+      verifyBody: { credential: (body as { secret: string }).secret, cost: 2 },
+      verifyHeaders: headers,
+      change: { method: "POST", path: `${admin}/actorLimits:set`, body: limit, headers },
+    };
   },
 };
 

@@ -75,17 +75,19 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace
   );
   const hammer = startHammer(cluster.nodes, tracks, loopsPerNode);
   let refusedChanges = 0;
-  const untilAcknowledged = async ({ method, path, body }: Change) => {
+  const untilAcknowledged = async ({ method, path, body, headers }: Change): Promise<unknown> => {
     for (;;) {
-      const answer = await changer.http.send(method, path, body).catch((error: Error) => error);
-      if (!(answer instanceof Error) && answer.status < 300) return;
+      const answer = await changer.http.send(method, path, body, headers).catch((error: Error) => error);
+      if (!(answer instanceof Error) && answer.status < 300) return answer.body;
       refusedChanges += 1;
     }
   };
   const change = async (track: Track) => {
     await sleep(track.dueMs - performance.now());
-    const { change: first, followedBy } = track.subject;
-    await untilAcknowledged(first);
+    const { change: first, followedBy, effectMs } = track.subject;
+    const body = await untilAcknowledged(first);
+    // All processes share the clock of this machine.
+    if (effectMs !== undefined) for (const untilMs = effectMs(body); Date.now() < untilMs; ) await sleep(untilMs - Date.now());
     if (followedBy !== undefined) await untilAcknowledged(followedBy);
     track.acknowledgedMs = performance.now();
   };
@@ -123,10 +125,11 @@ async function prepareAll({ http }: Node, kind: ChangeKind, count: number): Prom
 /** Verifies every key until it comes from a cache. Also waits for the consequences of an earlier fault to end. */
 async function warm({ http, name }: Node, subjects: readonly Subject[]): Promise<void> {
   const deadlineMs = performance.now() + warmWithinMs;
-  for (const { verifyBody, verifyHeaders } of subjects) {
+  for (const { verifyBody, verifyHeaders, isRefusedBefore = false } of subjects) {
     for (;;) {
       const { status, body, cacheStatus } = await http.send("POST", verifyPath, verifyBody, verifyHeaders);
-      if (status === 200 && !(body as { is_valid: boolean }).is_valid) throw new Error(`${name} refuses a valid key`);
+      const isWrong = status === 200 && (body as { is_valid: boolean }).is_valid === isRefusedBefore;
+      if (isWrong) throw new Error(`${name} ${isRefusedBefore ? "accepts a refused" : "refuses a valid"} key`);
       if (cacheStatus.endsWith("hit")) break;
       if (performance.now() > deadlineMs) throw new Error(`${name} does not cache: ${status} ${cacheStatus}`);
       await sleep(2);

@@ -44,7 +44,8 @@ export function startHammer(nodes: readonly Node[], tracks: readonly Track[], lo
       return;
     }
     if (outcome.cacheStatus.endsWith("hit")) counts.hits += 1;
-    if (!(outcome.body as { is_valid: boolean }).is_valid) return;
+    const isOldState = (outcome.body as { is_valid: boolean }).is_valid !== (track.subject.isRefusedBefore ?? false);
+    if (!isOldState) return;
     track.lastAcceptedMs.set(node, Math.max(startedMs, track.lastAcceptedMs.get(node) ?? 0));
   };
 

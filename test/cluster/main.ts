@@ -1,7 +1,10 @@
 import {
+  actorLimit,
   type ChangeKind,
   deletion,
   disabling,
+  enabling,
+  endOfGrace,
   narrowing,
   raisedReason,
   revocation,
@@ -34,7 +37,9 @@ const keysPerEpisode = 50;
 const rows: (readonly [Situation, ChangeKind])[] = [
   ...situations.map((situation) => [situation, revocation] as const),
   ...[healthy, changerCutFromRedis].flatMap((situation) =>
-    [narrowing, rotation, deletion, disabling, revocationInGrace, rootRevocation, raisedReason].map((kind) => [situation, kind] as const),
+    [narrowing, rotation, deletion, disabling, enabling, endOfGrace, actorLimit, revocationInGrace, rootRevocation, raisedReason].map(
+      (kind) => [situation, kind] as const,
+    ),
   ),
   ...[healthy, changerCutFromRedis, secondCutFromRedis, primarySteppedDown, secondCutFromMongo].map(
     (situation) => [situation, suspension] as const,

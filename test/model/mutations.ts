@@ -57,6 +57,13 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "a second revocation that finds the key revoked is not announced": [
     { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
   ],
+  "expiry is judged when a record is read, not when it is used": [
+    {
+      file: "src/service/judge.ts",
+      text: "{ nowMs, endUserAddress, requiredScopes, clockSkewMs, audience }",
+      becomes: "{ nowMs: 0, endUserAddress, requiredScopes, clockSkewMs, audience }",
+    },
+  ],
   "a suspension of a tenant is not announced": [
     { file: "src/service/change-tenant.ts", text: "await announce(changed, changed.revision);", becomes: "" },
   ],
@@ -185,6 +192,10 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     fail(slow("subscriber", 2300, 3000), 1, gapUpTo(100), gapUpTo(9000, 8000)),
     operate("narrow", 0, 0, gapUpTo(4500, 3000)),
     operate("narrow", 0, 0, gapUpTo(1500)),
+  ),
+  "expiry is judged when a record is read, not when it is used": focus(
+    operate("rotateInGrace", 0, 0, gapUpTo(100)),
+    operate("narrow", 0, 1, gapUpTo(3000, 2000)),
   ),
   "a second revocation that finds the key revoked is not announced": focus(
     operate("revoke", 0, 0, gapUpTo(10)),

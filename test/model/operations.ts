@@ -37,7 +37,9 @@ const request = {
   ttlMs: null,
   requestId: null,
 } as const;
-const atOnce = { graceMs: 0, ttlMs: null, requestId: null } as const;
+const rotationOf = (graceMs: number) => ({ overrides: {}, graceMs, ttlMs: null, requestId: null, check: () => {} });
+/** Short, so that runs continue after its end. */
+const graceOfRotationMs = 1500;
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
 /** The first reason may later be raised to the second. */
 const reasons = { supersede: "superseded", revoke: "key_compromise" } as const;
@@ -65,13 +67,9 @@ export function createOperations(protocol: Protocol, slots: readonly string[][])
     } else if (present === undefined || operation === "issue" || operation === "import") {
       const { secret } = await protocol.issueKey(service, tenant, origin, request);
       credentials.push(secret as string);
-    } else if (operation === "rotate") {
-      const { secret } = await protocol.rotateKey(service, tenant, origin, {
-        keyId: keyIdOf(present),
-        overrides: {},
-        ...atOnce,
-        check: () => {},
-      });
+    } else if (operation === "rotate" || operation === "rotateInGrace") {
+      const rotation = rotationOf(operation === "rotate" ? 0 : graceOfRotationMs);
+      const { secret } = await protocol.rotateKey(service, tenant, origin, { keyId: keyIdOf(present), ...rotation });
       credentials.push(secret as string);
     } else if (operation === "narrow") await narrow(service, "issued", keyIdOf(present));
     else await revoke(service, operation === "supersede" ? operation : "revoke", keyIdOf(present));

@@ -131,6 +131,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
     host.deliver(host.life, () => {
       const { life, id } = host;
       const startedMs = nowMs();
+      const begunAtClockMs = machine.node().service.clock();
       const keyId = keyIdOf(credential);
       const knownChanges = history.changesOf(keyId).length;
       const before = machine.node().asked();
@@ -160,6 +161,8 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
                 `${change.process} acknowledged revision ${change.revision} at ${change.atMs.toFixed(1)} ms; bound ${bound} ms`,
             );
           }
+          const endMs = verdict.isValid ? (verdict.record?.expireTimeMs ?? null) : null;
+          if (endMs !== null && endMs <= begunAtClockMs) violated(`(h) accepted after the end of its grace period: ${where()}`);
           if (machine.node().asked() === before) onLocalHit?.();
         },
         (error: unknown) => {

@@ -7,6 +7,7 @@ export type Operation =
   | "supersede"
   | "narrow"
   | "rotate"
+  | "rotateInGrace"
   | "delete"
   | "import"
   | "issue"
@@ -70,6 +71,7 @@ const operations = [
   "supersede",
   "narrow",
   "rotate",
+  "rotateInGrace",
   "delete",
   "import",
   "issue",

@@ -4,9 +4,9 @@ import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse } from "../../ports/key-store.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
-import { claimDocuments } from "./claims.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, type Tombstone } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
+import { holdingDocuments } from "./holdings.ts";
 import { aboveTombstone, eventsOf, type Insertion, isCounted, type Outcomes, outcomeOf, type Tombstones, usedBy } from "./insertion.ts";
 import type { Quota } from "./quota.ts";
 import { markOf } from "./request-marks.ts";
@@ -57,7 +57,7 @@ async function addAll(
   signal: AbortSignal,
 ): Promise<Outcomes | KeyUse | null> {
   const {
-    collections: { keys, marks, auditEvents, claims },
+    collections: { keys, marks, auditEvents, holdings },
     quota,
   } = parts;
   const newMarks = marksOf(parts, tenant, insertions);
@@ -71,7 +71,7 @@ async function addAll(
     .map((document) => ({
       replaceOne: { filter: { _id: document._id, tombstoneRevision: tombstones.get(document._id) }, replacement: document },
     }));
-  const newClaims = claimDocuments(tenant, records);
+  const newHoldings = holdingDocuments(tenant, records);
   const events = eventsOf(insertions);
   try {
     await quota.transaction(tenant, signal, async (session) => {
@@ -80,7 +80,7 @@ async function addAll(
       const use = await quota.take(tenant, insertions.filter(isCounted).length, options);
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
-      if (newClaims.length > 0) await claims.insertMany(newClaims, options);
+      if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
       if (fresh.length > 0) await keys.insertMany(fresh, options);
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
@@ -127,13 +127,13 @@ async function lookUp(
 
 async function addOne(parts: InsertParts, tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome> {
   const {
-    collections: { keys, marks, auditEvents, claims },
+    collections: { keys, marks, auditEvents, holdings },
     quota,
   } = parts;
   const { record, request, batchMark, eventOf } = insertion;
   const [mark] = marksOf(parts, tenant, [insertion]);
   const document = documentOf(tenant, record, request?.requestId ?? null, batchMark);
-  const newClaims = claimDocuments(tenant, [record]);
+  const newHoldings = holdingDocuments(tenant, [record]);
   for (;;) {
     let isRequestIdFree = mark === undefined;
     try {
@@ -142,7 +142,7 @@ async function addOne(parts: InsertParts, tenant: string, insertion: Insertion, 
         isRequestIdFree = mark === undefined;
         if (mark !== undefined) await marks.insertOne(mark, options);
         isRequestIdFree = true;
-        if (newClaims.length > 0) await claims.insertMany(newClaims, options);
+        if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
         const revision = await addKey(keys, document, options);
         const use = await quota.take(tenant, isCounted(insertion) ? 1 : 0, options);
         if (use !== null) throw new QuotaExhaustedError(use);

@@ -5,10 +5,10 @@ import type { Clock } from "../../ports/clock.ts";
 import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
-import { removeClaims, setClaims } from "./claims.ts";
 import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, hourOf, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
+import { removeHoldings, setHoldings } from "./holdings.ts";
 import { createPlaces, type Replaced } from "./places.ts";
 import type { Quota } from "./quota.ts";
 import { markOf, usedRequestOf } from "./request-marks.ts";
@@ -23,7 +23,7 @@ export interface Keys {
   rotate(tenant: string, rotation: Rotation, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
   findRequest(tenant: string, kind: KeyKind, requestId: string, signal: AbortSignal): Promise<UsedRequest | null>;
   delete(tenant: string, deletion: Deletion, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
-  touch(tenant: string, uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
+  touch(uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
 
 export interface Deletion {
@@ -43,7 +43,7 @@ export interface Rotation {
  * A change and its audit event are one transaction. A transaction that finds nothing to change also waits for a majority, so false is as
  * durable an answer as true.
  */
-export function createKeys(client: MongoClient, { keys, marks, auditEvents, claims }: Collections, quota: Quota, clock: Clock): Keys {
+export function createKeys(client: MongoClient, { keys, marks, auditEvents, holdings }: Collections, quota: Quota, clock: Clock): Keys {
   const places = createPlaces(keys, quota, clock);
 
   return {
@@ -54,13 +54,13 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
         const options = { session, signal };
         const replaced = await replaceKey(keys, tenant, record, options);
         if (replaced === null) return false;
-        if (record.kind === "tenant") await setClaims(claims, tenant, record, options);
+        if (record.kind === "tenant") await setHoldings(holdings, tenant, record, options);
         else if (record.revocation !== null) await places.giveBack(tenant, record, replaced, options);
         await addEvents(auditEvents, tenant, [event], options);
         return true;
       };
       const isCounted = record.revocation !== null && record.kind !== "tenant";
-      // A duplicate: another record has one of its claims.
+      // A duplicate: another record has one of its holdings.
       return falseIfDuplicate(isCounted ? quota.transaction(tenant, signal, body) : inTransaction(client, signal, body));
     },
 
@@ -91,18 +91,15 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, clai
         const deleted = await buryKey(keys, tenant, deletion, options);
         if (deleted === null) return null;
         if (!deleted.revoked || deleted.disabled === true) await quota.release(tenant, options);
-        if (deletion.kind === "tenant") await removeClaims(claims, tenant, deletion.keyId, options);
+        if (deletion.kind === "tenant") await removeHoldings(holdings, tenant, deletion.keyId, options);
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;
       }),
 
-    async touch(tenant, uses, signal) {
+    async touch(uses, signal) {
       if (uses.length === 0) return;
       const options = { ordered: false, signal };
-      await keys.bulkWrite(
-        uses.map((use) => updateOfUse(tenant, use)),
-        options,
-      );
+      await keys.bulkWrite(uses.map(updateOfUse), options);
     },
   };
 }
@@ -129,7 +126,7 @@ async function falseIfDuplicate(changed: Promise<boolean>): Promise<boolean> {
   }
 }
 
-function updateOfUse(tenant: string, { keyId, lastUsedTimeMs }: LastUse) {
+function updateOfUse({ tenant, keyId, lastUsedTimeMs }: LastUse) {
   return {
     updateOne: {
       filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },

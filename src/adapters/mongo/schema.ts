@@ -1,9 +1,9 @@
 import type { Collection, CreateIndexesOptions, Db, Document, IndexDescription } from "mongodb";
 import { dayMs, secondMs } from "../../core/time-units.ts";
 import { markLifeMs } from "../../ports/key-store.ts";
-import type { ClaimDocument } from "./claims.ts";
 import type { AuditEventDocument, KeyCountDocument, KeyDocument, RequestMarkDocument, Tombstone } from "./document.ts";
 import { addFilterFields } from "./filter-fields.ts";
+import type { HoldingDocument } from "./holdings.ts";
 
 /** How long the revision of a deleted key is kept: longer than any cache keeps a record. */
 const tombstoneLifeSeconds = (7 * dayMs) / secondMs;
@@ -33,7 +33,7 @@ const markIndexes = [
   { name: "marks_by_create_time", key: { createTime: 1 }, expireAfterSeconds: markLifeSeconds },
 ] as const satisfies IndexDescription[];
 
-const claimIndexes = [{ name: "claims_by_owner", key: { owner: 1 } }] as const satisfies IndexDescription[];
+const holdingIndexes = [{ name: "holdings_by_owner", key: { owner: 1 } }] as const satisfies IndexDescription[];
 
 /** Events sort by id, and so by time. The last index removes them at a configured age. */
 export const auditIndexes = [
@@ -50,7 +50,7 @@ export interface Collections {
   readonly marks: Collection<RequestMarkDocument>;
   readonly auditEvents: Collection<AuditEventDocument>;
   readonly keyCounts: Collection<KeyCountDocument>;
-  readonly claims: Collection<ClaimDocument>;
+  readonly holdings: Collection<HoldingDocument>;
 }
 
 export function collectionsOf(db: Db): Collections {
@@ -62,7 +62,7 @@ export function collectionsOf(db: Db): Collections {
     marks: db.collection<RequestMarkDocument>("request_marks"),
     auditEvents: db.collection<AuditEventDocument>("audit_events"),
     keyCounts: db.collection<KeyCountDocument>("key_counts"),
-    claims: db.collection<ClaimDocument>("claims"),
+    holdings: db.collection<HoldingDocument>("holdings"),
   };
 }
 
@@ -72,12 +72,12 @@ export function collectionsOf(db: Db): Collections {
  */
 export async function ensureSchema(db: Db, auditRetentionMs: number): Promise<void> {
   // A transaction can create a collection too, but two transactions cannot at the same time.
-  for (const name of ["keys", "request_marks", "audit_events", "key_counts", "claims", "cache_generation"])
+  for (const name of ["keys", "request_marks", "audit_events", "key_counts", "holdings", "cache_generation"])
     await ensureCollection(db, name);
   await ensureIndexes(db, "keys", keyIndexes);
   await addFilterFields(db);
   await ensureIndexes(db, "request_marks", markIndexes);
-  await ensureIndexes(db, "claims", claimIndexes);
+  await ensureIndexes(db, "holdings", holdingIndexes);
   const expireAfterSeconds = Math.ceil(auditRetentionMs / secondMs);
   await setExpiry(db, "audit_events", "events_by_time", expireAfterSeconds);
   await ensureIndexes(

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
-import { claimsOf } from "../../core/tenant.ts";
+import { holdingsOf } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
-import { prepareClaims } from "./claims.ts";
+import { prepareHoldings } from "./holdings.ts";
 import { preparePlaces } from "./places.ts";
 import { prepareRequestMarks } from "./request-marks.ts";
 import { prepareRows } from "./rows.ts";
@@ -20,13 +20,13 @@ export interface Keys {
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
   /** `revision` is the required revision; null: any. */
   delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
-  touch(tenant: string, uses: readonly LastUse[]): void;
+  touch(uses: readonly LastUse[]): void;
 }
 
 /** `maxKeysOf` returns the maximum keys of a tenant that are not revoked; null: unlimited. */
 export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
   const places = preparePlaces(database, clock);
-  const claims = prepareClaims(database);
+  const holdings = prepareHoldings(database);
   const tombstones = prepareTombstones(database);
   const { get, keyOf, isUsed, add, replace, usedBy } = prepareRows(database, tombstones);
   const marks = prepareRequestMarks(database, clock, keyOf);
@@ -46,12 +46,12 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     findRequest: marks.find,
 
     replace(tenant, record) {
-      const wanted = claimsOf(record);
-      if (!claims.areFree(tenant, record.keyId, wanted)) return false;
+      const wanted = holdingsOf(record);
+      if (!holdings.areFree(tenant, record.keyId, wanted)) return false;
       const giveBack = record.revocation !== null && isInChain(record) ? places.giveBack(tenant, record) : null;
       const isReplaced = replace(tenant, record);
       if (isReplaced) giveBack?.();
-      if (isReplaced && record.kind === "tenant") claims.set(tenant, record.keyId, wanted);
+      if (isReplaced && record.kind === "tenant") holdings.set(tenant, record.keyId, wanted);
       return isReplaced;
     },
 
@@ -60,10 +60,10 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       if (used !== null) return { outcome: "request_id_used", ...used };
       const full = record.revocation === null ? fullQuotaOf(tenant) : null;
       if (full !== null && !isUsed(tenant, record.keyId)) return { outcome: "quota_exhausted", ...full };
-      const wanted = claimsOf(record);
-      const stored = claims.areFree(tenant, record.keyId, wanted) ? add(tenant, record, batchMark) : null;
+      const wanted = holdingsOf(record);
+      const stored = holdings.areFree(tenant, record.keyId, wanted) ? add(tenant, record, batchMark) : null;
       if (stored === null) return usedBy(tenant, record.keyId, batchMark);
-      if (wanted.length > 0) claims.set(tenant, record.keyId, wanted);
+      if (wanted.length > 0) holdings.set(tenant, record.keyId, wanted);
       if (request !== null) marks.add(tenant, stored, request);
       return { outcome: "inserted", record: stored };
     },
@@ -81,12 +81,12 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       const deleted = deleteKey.get(tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
       if (deleted === undefined) return null;
       tombstones.leave(tenant, keyId, deleted.revision + 1);
-      if (kind === "tenant") claims.set(tenant, keyId, []);
+      if (kind === "tenant") holdings.set(tenant, keyId, []);
       return deleted.revision + 1;
     },
 
-    touch(tenant, uses) {
-      for (const use of uses) touchKey.run({ tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
+    touch(uses) {
+      for (const use of uses) touchKey.run({ tenant: use.tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
     },
   };
 }

@@ -199,8 +199,8 @@ export const migrations: readonly string[] = [
   `,
   `
   -- What no two records have in common: hosts and prefixes of tenants.
-  CREATE TABLE claims (claim TEXT PRIMARY KEY, tenant TEXT NOT NULL, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE INDEX claims_by_record ON claims (tenant, key_id);
+  CREATE TABLE holdings (holding TEXT PRIMARY KEY, tenant TEXT NOT NULL, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX holdings_by_record ON holdings (tenant, key_id);
   `,
   `
   -- Inserts add the words of a key themselves, as core's termsOf says them: parsing JSON in a trigger cost a third of an insert.

@@ -25,8 +25,8 @@ export interface Description {
 }
 
 /**
- * Metrics of this process. Our own implementation, because of the hot path: prom-client 15.1.3 takes half a microsecond to count and more
- * to observe, because it hashes the labels each time, and it has had no release since 2024.
+ * Metrics of this process. Our own implementation, because of the hot path: prom-client 15.1.3 hashes the labels each time that it counts or
+ * observes, and it has had no release since 2024.
  */
 export interface Registry {
   counter(description: Description): Family<Series>;

@@ -9,12 +9,12 @@ const next = (record: KeyRecord, tenant: Partial<Tenant>): KeyRecord => {
   return { ...record, ...tenantFields({ ...tenantOfRecord(record), ...tenant }), revision: record.revision + 1 };
 };
 
-export function describeClaims(context: KeyStoreContext): void {
-  describe("claims of tenants", () => {
-    test("of 20 concurrent inserts with one host or prefix one succeeds, also in a batch, and its claims are free after it is deleted", async () => {
-      for (const claim of [{ hosts: [named()] }, { keyPrefix: "acme" }]) {
+export function describeHoldings(context: KeyStoreContext): void {
+  describe("holdings of tenants", () => {
+    test("of 20 concurrent inserts with one host or prefix one succeeds, also in a batch, and its holdings are free after it is deleted", async () => {
+      for (const holding of [{ hosts: [named()] }, { keyPrefix: "acme" }]) {
         const tenant = context.newTenant();
-        const records = Array.from({ length: 20 }, () => recordOf(claim));
+        const records = Array.from({ length: 20 }, () => recordOf(holding));
         const [first, second, ...single] = records as [KeyRecord, KeyRecord, ...KeyRecord[]];
         const batch = context.store.insertMany(
           tenant,
@@ -25,7 +25,7 @@ export function describeClaims(context: KeyStoreContext): void {
         expect(outcomes.toSorted()).toEqual(["inserted", ...new Array(19).fill("key_id_used")]);
         const winner = records[outcomes.indexOf("inserted")] as KeyRecord;
         await context.store.delete(tenant, "tenant", winner.keyId);
-        expect(await context.store.insert(tenant, recordOf(claim), null)).toMatchObject({ outcome: "inserted" });
+        expect(await context.store.insert(tenant, recordOf(holding), null)).toMatchObject({ outcome: "inserted" });
       }
     });
 
@@ -42,7 +42,7 @@ export function describeClaims(context: KeyStoreContext): void {
       expect(await context.store.replace(tenant, { ...next(winner, { hosts: [host] }), revision: winner.revision + 2 })).toBe(true);
     });
 
-    test("prefixes that were replaced stay claimed, and so do prefixes of public keys", async () => {
+    test("prefixes that were replaced stay held, and so do prefixes of public keys", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, recordOf({ keyPrefix: "new", retiredPrefixes: ["old"] }), null);
       for (const keyPrefix of ["new", "old", "new_pub", "old_pub"]) {
