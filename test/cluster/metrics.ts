@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Scrape, scrape } from "../support/metrics.ts";
-import type { Node } from "./cluster.ts";
-import { describeOnCluster } from "./describe-on-cluster.ts";
+import type { Cluster, Node } from "./cluster.ts";
 import { issueKey, keyRequests, untilCached } from "./keys.ts";
 
 const limitMs = 10_000;
 
-await describeOnCluster("metrics over two servers", { nodeCount: 2, mongoMembers: 1, env: { KEYWRIGHT_METRICS_PORT: "0" } }, (cluster) => {
+/** Needs a metrics port. */
+export function testMetrics(cluster: () => Cluster): void {
   const node = (index: number) => cluster().nodes[index] as Node;
 
   test("show Redis, its messages and the generation; the other server receives a change", async () => {
@@ -37,7 +37,7 @@ await describeOnCluster("metrics over two servers", { nodeCount: 2, mongoMembers
     node(1).setRedis("pass");
     await until(node(1), ({ value }) => value("keywright_redis_connected") === 1);
   });
-});
+}
 
 async function until({ server }: Node, isSo: (now: Scrape) => boolean): Promise<Scrape> {
   const deadlineMs = Date.now() + limitMs;
