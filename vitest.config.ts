@@ -9,7 +9,7 @@ export default defineConfig({
     maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 90_000,
-    // Takes a third off the cost of each process that a test starts: Node strips types and compiles once.
+    // Saves a third of the cost of each process that a test starts, because Node strips types and compiles once.
     env: { NODE_COMPILE_CACHE: resolve(import.meta.dirname, ".cache/compiled") },
     reporters: ["default", "./test/support/count-reporter.ts"],
     projects: [
@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: "servers-mongodb",
           isolate: false,
-          // What its global set-up puts into the environment reaches the workers of other projects too; this does not.
+          // Variables that its global set-up adds to the environment reach the workers of other projects too; this does not.
           env: { KEYWRIGHT_TEST_PROJECT: "servers-mongodb" },
           include: [...onMongo],
           exclude: [...unit, ...processes, ...storeless],
@@ -41,7 +41,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        // Elections, kills and attacks share two cores with what else the machine does; what fails twice is broken.
+        // Elections, kills and attacks share two cores with other work of the machine; a test that fails twice is broken.
         test: { name: "processes", include: [...processes], retry: 1, sequence: { groupOrder: 4 } },
       },
     ],

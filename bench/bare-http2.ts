@@ -2,10 +2,13 @@ import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 
 /**
- * The minimum of a unary gRPC service on node:http2: reads the frame, sends a message of the size given as the argument, and the trailers.
+ * The minimum of a unary gRPC service on node:http2: reads the frame, sends a message of the size given as the argument, or
+ * with these bytes in base64url, and the trailers.
  */
-const message = Buffer.alloc(5 + Number(process.argv[2] ?? 0));
-message.writeUInt32BE(message.length - 5, 1);
+const argument = process.argv[2] ?? "0";
+const content = /^\d+$/.test(argument) ? Buffer.alloc(Number(argument)) : Buffer.from(argument, "base64url");
+const message = Buffer.concat([Buffer.alloc(5), content]);
+message.writeUInt32BE(content.length, 1);
 
 const server = createServer();
 server.on("stream", (stream) => {

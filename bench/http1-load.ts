@@ -2,8 +2,17 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Load } from "./load.ts";
 
-/** Sends prebuilt requests in turn on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. */
-export async function http1Load(port: number, requests: readonly Buffer[], status: number, connections: number): Promise<Load> {
+/**
+ * Sends prebuilt requests in turn on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. Calls `observe` with
+ * how long each answer took.
+ */
+export async function http1Load(
+  port: number,
+  requests: readonly Buffer[],
+  status: number,
+  connections: number,
+  observe?: (tookMs: number) => void,
+): Promise<Load> {
   let isRunning = false;
   let isBroken = false;
   let requestCount = 0;
@@ -19,6 +28,11 @@ export async function http1Load(port: number, requests: readonly Buffer[], statu
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     await once(socket, "connect");
     let pending: Buffer | undefined;
+    let sentMs = 0;
+    const send = () => {
+      if (observe !== undefined) sentMs = performance.now();
+      socket.write(next());
+    };
     socket.on("data", (chunk) => {
       const bytes = pending === undefined ? chunk : Buffer.concat([pending, chunk]);
       if (bytes.length < responseLength(bytes)) {
@@ -28,14 +42,15 @@ export async function http1Load(port: number, requests: readonly Buffer[], statu
       pending = undefined;
       if (bytes.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) fail?.(new Error(bytes.toString("latin1", 0, 500)));
       requestCount += 1;
-      if (isRunning) socket.write(next());
+      observe?.(performance.now() - sentMs);
+      if (isRunning) send();
       else if (--waiting === 0) idle?.();
     });
     socket.on("close", () => {
       isBroken = true;
       fail?.(new Error("the server closed a connection"));
     });
-    return socket;
+    return { socket, send };
   };
   const sockets = await Promise.all(Array.from({ length: connections }, open));
 
@@ -51,12 +66,12 @@ export async function http1Load(port: number, requests: readonly Buffer[], statu
         setTimeout(() => {
           isRunning = false;
         }, durationMs);
-        for (const socket of sockets) socket.write(next());
+        for (const { send } of sockets) send();
       });
     },
     close() {
       fail = undefined;
-      for (const socket of sockets) socket.destroy();
+      for (const { socket } of sockets) socket.destroy();
     },
   };
 }

@@ -3,6 +3,7 @@
  * time of nine warm runs. Each line names the file of the comment.
  */
 import { measureBinary } from "./micro/binary.ts";
+import { measureCallers } from "./micro/callers.ts";
 import { measureCredentials } from "./micro/credentials.ts";
 import { measureHttp } from "./micro/http.ts";
 import { measureJson } from "./micro/json.ts";
@@ -13,5 +14,6 @@ measureJson();
 measureBinary();
 await measureValidation();
 await measureCredentials();
+await measureCallers();
 await measureHttp();
 measureObservation();

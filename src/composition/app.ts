@@ -12,7 +12,6 @@ import type { Registry } from "../telemetry/metrics/registry.ts";
 import { watch } from "../telemetry/metrics/watch.ts";
 import { createAdmission, openCallers } from "./admission.ts";
 import type { CallersConfig } from "./callers.ts";
-
 import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
@@ -20,7 +19,6 @@ import { createAppMethods } from "./methods.ts";
 import { openObservation } from "./observation.ts";
 import { createProtocols } from "./protocols.ts";
 import { openStorage } from "./storage.ts";
-
 import { openTls, watchTls } from "./tls.ts";
 import { startUpkeep } from "./upkeep.ts";
 

@@ -5,8 +5,8 @@ import { isUlid, timeOfUlid } from "../core/ulid.ts";
 import type { OriginOf } from "../introspection/introspection.ts";
 
 /**
- * Reads when and for whom a credential was made: a token from what it says, if its signature is ours, and an issued key from its id. When an
- * imported key was made is not known here.
+ * Reads when and for whom a credential was made: a token from its claims, if its signature is ours, and an issued key from its id. The
+ * origin of an imported key is unknown here.
  */
 export function createOriginOf(tokens: Pick<Tokens, "read">, clock: () => number): OriginOf {
   return (tenant, credential, keyId) => {

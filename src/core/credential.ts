@@ -170,12 +170,20 @@ export function matchesRecord(presented: PresentedCredential, record: KeyRecord)
 }
 
 const noPrefixes: TenantPrefixes = { keyPrefix: "", retiredPrefixes: [] };
+/** The shape of the keys of tenants, by their prefixes. */
+const shapes = new WeakMap<TenantPrefixes, RegExp>();
 const shapeOfAnyPrefix = new RegExp(`^${issuedKeyPattern(["[a-z][a-z0-9_]*"])}$`);
 
-function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
-  if ((keyPrefix === "" && retiredPrefixes.length === 0) || !shapeOfAnyPrefix.test(text)) return false;
-  const prefix = prefixOf(text);
-  return [keyPrefix, ...retiredPrefixes].some((own) => own !== "" && (prefix === own || prefix === publicPrefixOf(own)));
+function isOfTenant(prefixes: TenantPrefixes, text: string): boolean {
+  const { keyPrefix, retiredPrefixes } = prefixes;
+  if (keyPrefix === "" && retiredPrefixes.length === 0) return false;
+  let shape = shapes.get(prefixes);
+  if (shape === undefined) {
+    const all = [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "");
+    shape = new RegExp(`^${issuedKeyPattern(all.flatMap((prefix) => [prefix, publicPrefixOf(prefix)]))}$`);
+    shapes.set(prefixes, shape);
+  }
+  return shape.test(text);
 }
 
 /** Returns the prefix of a text that has the shape of an issued key. Empty for other texts. */

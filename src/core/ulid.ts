@@ -29,7 +29,7 @@ export function isUlid(text: string): boolean {
   return /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(text);
 }
 
-/** The moment that a ULID was made. */
+/** Returns the time at which a ULID was made. */
 export function timeOfUlid(ulid: string): number {
   let timeMs = 0;
   for (const digit of ulid.slice(0, timeDigits)) timeMs = timeMs * base + alphabet.indexOf(digit);

@@ -4,7 +4,7 @@ import { parseAddress } from "../core/address.ts";
 import { invalidField } from "../error/failure.ts";
 import { endUserAddress } from "../http/client-address.ts";
 import type { Question } from "./check.ts";
-import { readDemands } from "./demands.ts";
+import type { DemandsReader } from "./demands.ts";
 import { type HeaderReader, presentedKey } from "./presented-key.ts";
 
 /** Names of our own entries in `context_extensions`. Others may be for other services. */
@@ -14,7 +14,7 @@ const demandPrefix = "keywright-";
  * Reads Envoy's question. The demands are in `context_extensions`, which only Envoy's configuration writes. The end user's address is that
  * of the connection to Envoy, or, if that is a trusted proxy, the address behind it in X-Forwarded-For.
  */
-export function questionOf({ attributes }: CheckRequest, trustedProxies: readonly string[]): Question {
+export function questionOf({ attributes }: CheckRequest, readDemands: DemandsReader, trustedProxies: readonly string[]): Question {
   const headerOf = headersOf(attributes);
   const demands = readDemands(demandsIn(attributes));
   const clientIp = endUserAddress(peerOf(attributes?.source), headerOf("x-forwarded-for"), trustedProxies);

@@ -1,68 +1,98 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { HeaderValueOption_HeaderAppendAction, type HeaderValueOptionSchema } from "../../gen/envoy/config/core/v3/base_pb.ts";
-import { type CheckResponse, CheckResponseSchema } from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import {
+  type HeaderValueOption,
+  HeaderValueOption_HeaderAppendAction,
+  HeaderValueOptionSchema,
+} from "../../gen/envoy/config/core/v3/base_pb.ts";
+import {
+  type CheckResponse,
+  CheckResponseSchema,
+  DeniedHttpResponseSchema,
+  OkHttpResponseSchema,
+} from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
 import type { StatusCode } from "../../gen/envoy/type/v3/http_status_pb.ts";
+import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 import { failureBody } from "../http/json-answer.ts";
 import type { Allowed, Denied } from "./check.ts";
+import { identityHeaderNames } from "./identity-headers.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Headers of a decision for the end user. */
-const forEndUser: ReadonlySet<string> = new Set(["ratelimit", "ratelimit-policy", "retry-after", "www-authenticate"]);
+/** Headers of a decision that are for the end user. */
+const forEndUser: readonly string[] = ["ratelimit", "ratelimit-policy", "retry-after", "www-authenticate"];
 
-/**
- * Lets the request pass. Identity headers overwrite headers of the same names from the end user, the header with the credential is removed,
- * and the limits of the key are sent to the end user. The dynamic metadata is for other filters and the access log.
- */
-export function allowedResponse({ key, verified, identity, answerHeaders }: Allowed): CheckResponse {
-  const { actorId, keyId, scopes, rateLimitRemaining } = verified;
-  const metadata = { actor: actorId, key_id: keyId, scopes, tenant: identity["x-keywright-tenant"] };
-  return create(CheckResponseSchema, {
-    status: { code: 0 },
-    httpResponse: {
-      case: "okResponse",
-      value: {
-        headers: optionsOf(identity),
+/** Characters of values to remember: those of some thousand keys. */
+const rememberedChars = 4_194_304;
+
+/** Makes Envoy's answers to checks. */
+export interface CheckResponses {
+  /**
+   * Lets the request pass: identity headers overwrite what the end user sent under their names, the header with the credential is taken off,
+   * and the limits of the key go to the end user. The dynamic metadata is for other filters and the access log.
+   */
+  allowed(decision: Allowed): CheckResponse;
+  /** Refuses the request with the headers and the body that JSON/HTTP has for the failure. */
+  denied(decision: Denied, requestId: string): CheckResponse;
+  /** The answer where there is no decision. */
+  failed(failure: Failure, requestId: string): CheckResponse;
+}
+
+export function createCheckResponses(): CheckResponses {
+  /** Most requests of a key have the same identity. Making its headers anew would cost a tenth of a check. */
+  const made = createBoundedMemory<HeaderValueOption>(rememberedChars, ({ header }) => 64 + (header?.value.length ?? 0));
+  const identityOption = (key: string, value: string): HeaderValueOption => {
+    const name = `${key}:${value}`;
+    let option = made.get(name);
+    if (option === undefined) {
+      option = optionOf(key, value);
+      made.set(name, option);
+    }
+    return option;
+  };
+
+  const denied: CheckResponses["denied"] = ({ refusal, httpStatus, answerHeaders }, requestId) => {
+    const value = create(DeniedHttpResponseSchema, {
+      // The enum has the numbers of HTTP.
+      status: { code: httpStatus as StatusCode },
+      headers: [...endUserOptions(answerHeaders), optionOf("content-type", "application/json"), optionOf("cache-control", "no-store")],
+      body: JSON.stringify(failureBody(refusal, requestId)),
+    });
+    const status = { code: codeNumbers[errorTable[refusal.reason].code], message: refusal.reason };
+    return create(CheckResponseSchema, { status, httpResponse: { case: "deniedResponse", value } });
+  };
+
+  return {
+    denied,
+
+    allowed({ key, verified, identity, answerHeaders }) {
+      const { actorId, keyId, scopes, rateLimitRemaining } = verified;
+      const metadata = { actor: actorId, key_id: keyId, scopes, tenant: identity["x-keywright-tenant"] };
+      const value = create(OkHttpResponseSchema, {
+        headers: identityHeaderNames.map((name) => identityOption(name, identity[name])),
         headersToRemove: [key.header],
-        responseHeadersToAdd: optionsOf(endUserHeaders(answerHeaders)),
-      },
+        responseHeadersToAdd: endUserOptions(answerHeaders),
+      });
+      return create(CheckResponseSchema, {
+        status: { code: 0 },
+        httpResponse: { case: "okResponse", value },
+        dynamicMetadata: rateLimitRemaining === undefined ? metadata : { ...metadata, remaining: Number(rateLimitRemaining) },
+      });
     },
-    dynamicMetadata: rateLimitRemaining === undefined ? metadata : { ...metadata, remaining: Number(rateLimitRemaining) },
-  });
+
+    failed: (refusal, requestId) => denied({ refusal, httpStatus: errorTable[refusal.reason].httpStatus, answerHeaders: {} }, requestId),
+  };
 }
 
-/** Refuses the request with the headers and the body that JSON/HTTP has for the failure. */
-export function deniedResponse({ refusal, httpStatus, answerHeaders }: Denied, requestId: string): CheckResponse {
-  const headers = { ...endUserHeaders(answerHeaders), "content-type": "application/json", "cache-control": "no-store" };
-  return create(CheckResponseSchema, {
-    status: { code: codeNumbers[errorTable[refusal.reason].code], message: refusal.reason },
-    httpResponse: {
-      case: "deniedResponse",
-      value: {
-        // The enum uses the HTTP numbers.
-        status: { code: httpStatus as StatusCode },
-        headers: optionsOf(headers),
-        body: JSON.stringify(failureBody(refusal, requestId)),
-      },
-    },
-  });
+function endUserOptions(headers: Headers): HeaderValueOption[] {
+  return forEndUser.flatMap((name) => (headers[name] === undefined ? [] : [optionOf(name, headers[name])]));
 }
 
-/** The response if there is no decision. */
-export function failedResponse(failure: Failure, requestId: string): CheckResponse {
-  return deniedResponse({ refusal: failure, httpStatus: errorTable[failure.reason].httpStatus, answerHeaders: {} }, requestId);
-}
-
-function endUserHeaders(headers: Headers): Headers {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => forEndUser.has(name)));
-}
-
-function optionsOf(headers: Headers): MessageInitShape<typeof HeaderValueOptionSchema>[] {
-  return Object.entries(headers).map(([key, value]) => ({
+function optionOf(key: string, value: string): HeaderValueOption {
+  return create(HeaderValueOptionSchema, {
     header: { key, value },
     appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     keepEmptyValue: true,
-  }));
+  });
 }

@@ -1,3 +1,4 @@
+import { createBoundedMemory } from "../core/bounded-memory.ts";
 import { isTenantId } from "../core/tenant.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 
@@ -56,11 +57,31 @@ function single(read: (text: string) => Partial<Demands> | string): DemandReader
   return (items) => (items.length === 1 ? read(items[0] as string) : "must be one value");
 }
 
+/** Reads what a route demands from names and values. */
+export type DemandsReader = (entries: readonly (readonly [name: string, value: string])[]) => Demands;
+
+/** A route has few sets of demands, and each request has one of them. */
+const rememberedSets = 1000;
+
+/** Reads demands as `readDemands` does, and remembers those that it read. */
+export function createDemandReader(): DemandsReader {
+  const known = createBoundedMemory<Demands>(rememberedSets);
+  return (entries) => {
+    const name = JSON.stringify(entries);
+    let demands = known.get(name);
+    if (demands === undefined) {
+      demands = readDemands(entries);
+      known.set(name, demands);
+    }
+    return demands;
+  };
+}
+
 /**
  * Reads demands from their names and values. A value is a comma-separated list of percent-encoded items. Throws INVALID_REQUEST for a name
  * that is unknown or given twice and for an invalid value, because ignoring a demand would open the route.
  */
-export function readDemands(entries: Iterable<readonly [name: string, value: string]>): Demands {
+function readDemands(entries: readonly (readonly [name: string, value: string])[]): Demands {
   let demands = noDemands;
   const seen = new Set<string>();
   for (const [name, value] of entries) {

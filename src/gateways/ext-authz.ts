@@ -5,12 +5,14 @@ import type { RpcRoute } from "../connect/lane.ts";
 import { Failure } from "../error/failure.ts";
 import type { Check } from "./check.ts";
 import { questionOf } from "./check-request.ts";
-import { allowedResponse, deniedResponse, failedResponse } from "./check-response.ts";
+import { createCheckResponses } from "./check-response.ts";
+import type { DemandsReader } from "./demands.ts";
 
 export interface ExtAuthzOptions {
   /** The verify method. Its callers may use this. */
   readonly method: DescMethodUnary;
   readonly check: Check;
+  readonly readDemands: DemandsReader;
   /** Admits the gateway, without determining its tenant. */
   readonly admit: Admission;
   readonly trustedProxies: readonly string[];
@@ -23,16 +25,17 @@ const maxBytes = 1024 * 1024;
  * Envoy's external authorization, `envoy.service.auth.v3.Authorization/Check`. The caller is the gateway, identified by the metadata or the
  * certificate of its call. A gateway without permission gets an error, which Envoy answers with its `status_on_error`.
  */
-export function createExtAuthz({ method, check, admit, trustedProxies }: ExtAuthzOptions): RpcRoute {
+export function createExtAuthz({ method, check, readDemands, admit, trustedProxies }: ExtAuthzOptions): RpcRoute {
+  const responses = createCheckResponses();
   const handler = async (request: Message, call: Call): Promise<Message> => {
     try {
-      const decision = await check(questionOf(request as CheckRequest, trustedProxies), call);
-      return decision.refusal === null ? allowedResponse(decision) : deniedResponse(decision, call.requestId);
+      const decision = await check(questionOf(request as CheckRequest, readDemands, trustedProxies), call);
+      return decision.refusal === null ? responses.allowed(decision) : responses.denied(decision, call.requestId);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       // Envoy would hide an error of the call from the end user, but logs and metrics get it.
       call.observation?.end(error);
-      return failedResponse(error, call.requestId);
+      return responses.failed(error, call.requestId);
     }
   };
   return { method: Authorization.method.check, countsAs: method, handler, admit, maxBytes };

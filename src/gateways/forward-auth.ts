@@ -10,7 +10,7 @@ import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type R
 import { type ErrorReporter, failureOf } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { Check, Decision } from "./check.ts";
-import { readDemands } from "./demands.ts";
+import type { DemandsReader } from "./demands.ts";
 import { presentedKey } from "./presented-key.ts";
 import { demandsInPath } from "./verify-path.ts";
 
@@ -18,6 +18,7 @@ export interface ForwardAuthOptions {
   /** The verify method. Its callers may use this. */
   readonly method: DescMethodUnary;
   readonly check: Check;
+  readonly readDemands: DemandsReader;
   /** Admits the gateway, without determining its tenant. */
   readonly admit: Admission;
   readonly trustedProxies: readonly string[];
@@ -32,7 +33,7 @@ const tokenHeader = "x-keywright-token";
  * ignored, and bodies are not read. The response for an allowed request is 200 without a body, because some gateways accept no other
  * status.
  */
-export function createForwardAuth({ method, check, admit, trustedProxies, reportError }: ForwardAuthOptions): HttpHandler {
+export function createForwardAuth({ method, check, readDemands, admit, trustedProxies, reportError }: ForwardAuthOptions): HttpHandler {
   const decide = async (request: HttpRequest, call: HttpCall): Promise<Decision | Failure> => {
     try {
       await admit(call);

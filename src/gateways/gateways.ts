@@ -5,6 +5,7 @@ import type { RpcRoute } from "../connect/lane.ts";
 import type { HttpHandler } from "../http/message.ts";
 import type { ErrorReporter } from "../http/run-call.ts";
 import { createCheck } from "./check.ts";
+import { createDemandReader } from "./demands.ts";
 import { createExtAuthz } from "./ext-authz.ts";
 import { createForwardAuth } from "./forward-auth.ts";
 import { createIdentityTokens, type IdentityTokensOptions } from "./identity-tokens.ts";
@@ -32,10 +33,11 @@ export interface Gateways {
 export function createGateways({ method, methods, admit, resolveTenant, outer, ...others }: GatewaysOptions): Gateways {
   const { trustedProxies, reportError } = others;
   const identityTokens = createIdentityTokens(others);
+  const readDemands = createDemandReader();
   const verify = methods.get(method) as Handler;
   const check = createCheck({ verifyMethod: method, verify, resolveTenant, identityTokens, outer });
   return {
-    http: { isFor: isVerifyPath, handler: createForwardAuth({ method, check, admit, trustedProxies, reportError }) },
-    rpc: [createExtAuthz({ method, check, admit, trustedProxies })],
+    http: { isFor: isVerifyPath, handler: createForwardAuth({ method, check, readDemands, admit, trustedProxies, reportError }) },
+    rpc: [createExtAuthz({ method, check, readDemands, admit, trustedProxies })],
   };
 }

@@ -50,7 +50,7 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     const steps = {
       timeoutMs: () => undefined,
       read: async (): Promise<VerifyApiKeyRequest> => {
-        // Here and not in the admission, which knows no user names.
+        // Here and not in the admission, which has no user names.
         if (basic != null && basic.user !== call.caller?.name) throw new Failure("UNAUTHENTICATED", { message: wrongUser });
         const lease = call.openBody(options.bodies);
         try {
@@ -71,7 +71,7 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     if (sink.destroyed) return;
     call.setAnswered();
     if (outcome instanceof Failure) {
-      // The challenge is for the scheme that the client used (RFC 6749, section 5.2).
+      // The challenge names the scheme that the client used (RFC 6749, section 5.2).
       if (basic !== undefined && outcome.reason === "UNAUTHENTICATED") call.setResponseHeader("www-authenticate", basicChallenge);
       sendFailure(request, response, outcome, call.responseHeaders);
     } else sendAnswer(request, response, { status: 200, location: undefined, text: outcome }, call.responseHeaders, answers);
@@ -102,8 +102,8 @@ function headOf(request: HttpRequest, basic: BasicCredentials | null | undefined
 }
 
 /**
- * The parameters of the form: `token`, and as extensions what a verification takes beside it. `token_type_hint` and unknown parameters are
- * ignored (section 2.1).
+ * Reads the parameters of the form: `token`, and as extensions the other parameters of a verification. `token_type_hint` and unknown
+ * parameters are ignored (section 2.1).
  */
 function parametersOf(request: HttpRequest, body: string) {
   const mediaType = headerOf(request, "content-type")?.split(";", 1)[0]?.trim().toLowerCase();
@@ -116,7 +116,7 @@ function parametersOf(request: HttpRequest, body: string) {
   return { credential, clientIp: onlyOne(form, "client_ip"), audience: onlyOne(form, "audience") };
 }
 
-/** Empty if the parameter is missing. */
+/** Returns an empty text if the parameter is missing. */
 function onlyOne(form: URLSearchParams, name: string): string {
   const [value = "", ...others] = form.getAll(name);
   if (others.length > 0) throw invalidField(name, "must be given once");

@@ -16,13 +16,13 @@ export interface Introspection {
   readonly token_type?: string | undefined;
 }
 
-/** What a credential says of its origin. Members that are undefined are not known. */
+/** The origin of a credential. Undefined members are unknown. */
 export interface CredentialOrigin {
-  /** Id of the token; of a key, its key id. */
+  /** Id of the token, or the key id of a key. */
   readonly jti: string;
-  /** Seconds. */
+  /** In seconds. */
   readonly iat: number | undefined;
-  /** Audiences that the credential is bound to. */
+  /** Audiences to which the credential is bound. */
   readonly aud: readonly string[];
 }
 

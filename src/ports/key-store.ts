@@ -86,6 +86,7 @@ export interface ListPart {
 export const tokenSaltBytes = 32;
 
 export interface LastUse {
+  readonly tenant: string;
   readonly keyId: string;
   readonly lastUsedTimeMs: number;
 }
@@ -179,8 +180,8 @@ export interface KeyStore {
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 
-  /** Records uses. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
-  touch(tenant: string, uses: readonly LastUse[]): Promise<void>;
+  /** Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
+  touch(uses: readonly LastUse[]): Promise<void>;
 
   readonly audit: AuditTrail;
 

@@ -3,7 +3,7 @@ import type { HttpRequest, HttpResponse } from "../http/message.ts";
 /** Adds the CORS headers to a response. Returns true if the request was a preflight, which it also answers. */
 export type Cors = (request: HttpRequest, response: HttpResponse) => boolean;
 
-/** As `cors` of @connectrpc/connect, which would load all of Connect at the start; a test compares them. */
+/** The same as `cors` of @connectrpc/connect, which would load all of Connect at the start. A test compares them. */
 export const connectCors = {
   allowedMethods: ["POST", "GET"],
   allowedHeaders: [

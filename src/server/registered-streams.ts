@@ -4,6 +4,6 @@ import type { ConnectRouter } from "@connectrpc/connect";
 /** Methods with streams that Connect serves. */
 export interface RegisteredStreams {
   readonly methods: readonly DescMethod[];
-  /** Called when the first of them is. */
+  /** Called before the first call of one of them. */
   readonly register: (router: ConnectRouter) => void | Promise<void>;
 }

@@ -56,7 +56,7 @@ export function createServerServices(options: ServerServicesOptions): ServerServ
   };
 }
 
-/** Loaded when it is asked for, because it encodes the descriptors of all files. */
+/** Loaded on demand, because it encodes the descriptors of all files. */
 function reflectionStreams(options: ReflectionOptions): RegisteredStreams {
   return {
     methods: [ServerReflection.method.serverReflectionInfo, AlphaServerReflection.method.serverReflectionInfo],

@@ -93,9 +93,8 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   return {
     current(tenantId) {
       if (tenantId === defaultTenant && !index.has(defaultTenant)) return unchangedDefault;
-      // Another text could name the record of a tenant without being its id.
-      if (!isTenantId(tenantId)) return null;
-      const recordId = tenantRecordId(tenantId);
+      const recordId = index.recordIdOf(tenantId) ?? recordIdOf(tenantId);
+      if (recordId === null) return null;
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return see(settings, tenantId, entry.record);
       const answer = cache.reader.read(defaultTenant, recordId, "none");
@@ -122,8 +121,12 @@ function see(settings: TenantSettings, tenantId: string, record: KeyRecord | nul
     settings.forget(tenantId);
     return tenantId === defaultTenant ? unchangedDefault : null;
   }
-  settings.note(record);
-  return tenantOfRecord(record);
+  return settings.note(tenantId, record);
+}
+
+/** Null if it cannot be the id of a tenant: another text could name the record of one without being its id. */
+function recordIdOf(tenantId: string): string | null {
+  return isTenantId(tenantId) ? tenantRecordId(tenantId) : null;
 }
 
 function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
@@ -138,8 +141,9 @@ function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
 function indexOf(records: readonly KeyRecord[], settings: TenantSettings): ReturnType<typeof createTenantIndex> {
   const index = createTenantIndex();
   for (const record of records) {
-    settings.note(record);
-    index.note(tenantOfRecord(record).tenantId, record);
+    const { tenantId } = tenantOfRecord(record);
+    settings.note(tenantId, record);
+    index.note(tenantId, record);
   }
   return index;
 }

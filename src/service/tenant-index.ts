@@ -6,12 +6,15 @@ export interface TenantIndex {
   readonly hosts: ReadonlyMap<string, string>;
   readonly prefixes: ReadonlyMap<string, string>;
   has(tenantId: string): boolean;
+  /** The id of the record of a tenant that was read. */
+  recordIdOf(tenantId: string): string | undefined;
   /** Applies a record, or null if the tenant was deleted. A record older than the known one changes nothing. */
   note(tenantId: string, record: KeyRecord | null): void;
 }
 
 interface Entry {
   readonly tenant: Tenant;
+  readonly recordId: string;
   readonly revision: number;
 }
 
@@ -31,13 +34,14 @@ export function createTenantIndex(): TenantIndex {
     hosts,
     prefixes,
     has: (tenantId) => entries.has(tenantId),
+    recordIdOf: (tenantId) => entries.get(tenantId)?.recordId,
     note(tenantId, record) {
       const known = entries.get(tenantId);
       if (known !== undefined && record !== null && record.revision <= known.revision) return;
       if (known !== undefined) remove(known);
       if (record === null) return;
       const tenant = tenantOfRecord(record);
-      entries.set(tenantId, { tenant, revision: record.revision });
+      entries.set(tenantId, { tenant, recordId: record.keyId, revision: record.revision });
       for (const host of tenant.hosts) hosts.set(host, tenantId);
       for (const prefix of prefixesOf(tenant)) prefixes.set(prefix, tenantId);
     },

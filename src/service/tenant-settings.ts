@@ -8,22 +8,25 @@ import { type Tenant, tenantOfRecord, unchangedTenant } from "../core/tenant.ts"
 export interface TenantSettings {
   /** An unknown tenant has the settings of the installation. */
   of(tenantId: string): Tenant;
-  /** A record older than the known one changes nothing. */
-  note(record: KeyRecord): void;
+  /** Applies the record of a tenant, unless a newer one is known. Returns the tenant of the newer of the two. */
+  note(tenantId: string, record: KeyRecord): Tenant;
   forget(tenantId: string): void;
   /** All known tenants. */
   all(): Iterable<Tenant>;
 }
 
 export function createTenantSettings(): TenantSettings {
-  const seen = new Map<string, { readonly tenant: Tenant; readonly revision: number }>();
+  const seen = new Map<string, { readonly record: KeyRecord; readonly tenant: Tenant }>();
   const unseen = unchangedTenant("");
   return {
     of: (tenantId) => seen.get(tenantId)?.tenant ?? unseen,
-    note(record) {
+    note(tenantId, record) {
+      const known = seen.get(tenantId);
+      // The same record, nearly always: every call asks.
+      if (known !== undefined && (known.record === record || known.record.revision >= record.revision)) return known.tenant;
       const tenant = tenantOfRecord(record);
-      const { revision } = record;
-      if ((seen.get(tenant.tenantId)?.revision ?? 0) < revision) seen.set(tenant.tenantId, { tenant, revision });
+      seen.set(tenantId, { record, tenant });
+      return tenant;
     },
     forget: (tenantId) => void seen.delete(tenantId),
     all: () => Array.from(seen.values(), ({ tenant }) => tenant),

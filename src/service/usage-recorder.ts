@@ -1,4 +1,4 @@
-import type { KeyStore } from "../ports/key-store.ts";
+import type { KeyStore, LastUse } from "../ports/key-store.ts";
 
 /** Collects the last uses of keys in memory and writes them in bulk, so that a verification itself writes nothing. */
 export interface UsageRecorder {
@@ -46,18 +46,15 @@ export function createUsageRecorder({ store, maxKeys }: UsageRecorderOptions): U
       const writing = buffers;
       buffers = new Map();
       keyCount = 0;
-      for (const [tenant, buffer] of writing) {
-        if (buffer.size === 0) continue;
-        const uses = Array.from(buffer, ([keyId, lastUsedTimeMs]) => ({ keyId, lastUsedTimeMs }));
-        try {
-          await store.touch(tenant, uses);
-          writing.delete(tenant);
-        } catch (error) {
-          for (const [failedTenant, failed] of writing) {
-            for (const [keyId, lastUsedTimeMs] of failed) record(failedTenant, keyId, lastUsedTimeMs);
-          }
-          throw error;
-        }
+      const uses: LastUse[] = [];
+      for (const [tenant, buffer] of writing) for (const [keyId, lastUsedTimeMs] of buffer) uses.push({ tenant, keyId, lastUsedTimeMs });
+      if (uses.length === 0) return;
+      try {
+        // All tenants in one write: with a thousand of them, a write for each would keep the store busy.
+        await store.touch(uses);
+      } catch (error) {
+        for (const { tenant, keyId, lastUsedTimeMs } of uses) record(tenant, keyId, lastUsedTimeMs);
+        throw error;
       }
     },
 

@@ -5,6 +5,7 @@ import {
   FieldRulesSchema,
   field as fieldRules,
   Ignore,
+  Int32RulesSchema,
   message as messageRules,
   oneof as oneofRules,
   RepeatedRulesSchema,
@@ -22,7 +23,7 @@ const isAbsent: ValueCheck = (value) => value === undefined;
 const isEmpty: ValueCheck = (value) => value === "";
 
 /**
- * Compiles the rules that need only lengths, which is enough for most requests. Anything else (formats, CEL, nested messages) makes the
+ * Compiles the rules that need only lengths and bounds of numbers, which is enough for most requests. Anything else (formats, CEL, nested messages) makes the
  * check return false, so that only the validator reports violations. See bench/micro.ts for the time that this saves.
  */
 export function compileQuickCheck(schema: DescMessage): QuickCheck {
@@ -41,7 +42,7 @@ function checkOf(field: DescField): ValueCheck {
   if (field.fieldKind === "message") return isAbsent;
   if (field.fieldKind === "map") return never;
   if (rules === undefined) return always;
-  const keepsRules = textCheck(rules) ?? (rules.ignore === Ignore.IF_ZERO_VALUE ? isEmpty : never);
+  const keepsRules = textCheck(rules) ?? numberCheck(rules) ?? (rules.ignore === Ignore.IF_ZERO_VALUE ? isEmpty : never);
   return field.presence === FeatureSet_FieldPresence.IMPLICIT ? keepsRules : (value) => isAbsent(value) || keepsRules(value);
 }
 
@@ -64,9 +65,20 @@ function textCheck(rules: FieldRules): ValueCheck | undefined {
   return (value) => (value as string).length <= maxLength && Math.ceil((value as string).length / 2) >= minLength;
 }
 
+function numberCheck(rules: FieldRules): ValueCheck | undefined {
+  const { type } = rules;
+  if (type.case !== "int32" || !hasOnly(rules, ["int32"]) || !hasOnly(type.value, ["gte", "lte"])) return undefined;
+  const { greaterThan, lessThan } = type.value;
+  const min = greaterThan.case === "gte" ? greaterThan.value : Number.NEGATIVE_INFINITY;
+  const max = lessThan.case === "lte" ? lessThan.value : Number.POSITIVE_INFINITY;
+  return (value) => (value as number) >= min && (value as number) <= max;
+}
+
 /** Whether no other rule is set, including rules that this code does not know. */
 function hasOnly(rules: Message, names: readonly string[]): boolean {
-  const schema = [FieldRulesSchema, RepeatedRulesSchema, StringRulesSchema].find(({ typeName }) => typeName === rules.$typeName);
+  const schema = [FieldRulesSchema, RepeatedRulesSchema, StringRulesSchema, Int32RulesSchema].find(
+    ({ typeName }) => typeName === rules.$typeName,
+  );
   return (
     rules.$unknown === undefined && (schema?.fields.every((field) => names.includes(field.name) || !isFieldSet(rules, field)) ?? false)
   );

@@ -75,9 +75,9 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace
   );
   const hammer = startHammer(cluster.nodes, tracks, loopsPerNode);
   let refusedChanges = 0;
-  const untilAcknowledged = async ({ method, path, body }: Change): Promise<unknown> => {
+  const untilAcknowledged = async ({ method, path, body, headers }: Change): Promise<unknown> => {
     for (;;) {
-      const answer = await changer.http.send(method, path, body).catch((error: Error) => error);
+      const answer = await changer.http.send(method, path, body, headers).catch((error: Error) => error);
       if (!(answer instanceof Error) && answer.status < 300) return answer.body;
       refusedChanges += 1;
     }
@@ -86,7 +86,7 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace
     await sleep(track.dueMs - performance.now());
     const { change: first, followedBy, effectMs } = track.subject;
     const body = await untilAcknowledged(first);
-    // All processes have the clock of this machine.
+    // All processes share the clock of this machine.
     if (effectMs !== undefined) for (const untilMs = effectMs(body); Date.now() < untilMs; ) await sleep(untilMs - Date.now());
     if (followedBy !== undefined) await untilAcknowledged(followedBy);
     track.acknowledgedMs = performance.now();

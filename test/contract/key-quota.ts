@@ -129,7 +129,7 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(count([...early, ...late], "inserted")).toBe(10);
     });
 
-    test("a chain of rotations counts once, whichever of its keys are revoked at the same time", async () => {
+    test("a chain of rotations counts once, whichever of its keys are revoked concurrently", async () => {
       const tenant = newTenant();
       await fill(tenant, maxKeys - 1);
       const expireTimeMs = Date.now() + 3_600_000;

@@ -38,7 +38,7 @@ const request = {
   requestId: null,
 } as const;
 const rotationOf = (graceMs: number) => ({ overrides: {}, graceMs, ttlMs: null, requestId: null, check: () => {} });
-/** Short, so that runs go on after its end. */
+/** Short, so that runs continue after its end. */
 const graceOfRotationMs = 1500;
 const origin = { method: "", caller: "", clientAddress: "", requestId: "" };
 /** The first reason may later be raised to the second. */

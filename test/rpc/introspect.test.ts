@@ -79,7 +79,7 @@ test("an imported key in the shape of a JWT has no claims", async () => {
   expect(introspection).not.toHaveProperty("iat");
 });
 
-test("a macaroon tells its id, its time and the audience that it is bound to", async () => {
+test("introspection of a macaroon returns its id, its time and its audience", async () => {
   await using client = connectJson.open(server.url, roles.admin);
   const { secret } = await succeed(client, "AdminIssueApiKey", { scopes: ["read"] });
   const { token } = await succeed(client, "AdminDeriveToken", { credential: String(secret), algorithm: "TOKEN_ALGORITHM_MACAROON" });
@@ -94,7 +94,7 @@ test("a macaroon tells its id, its time and the audience that it is bound to", a
   expect(await introspect(bound, { audience: "files" })).toMatchObject({ active: true, jti, aud: "files" });
 });
 
-test("a key that is bound to addresses is active for a client_ip among them", async () => {
+test("a key that is bound to addresses is active for an allowed client_ip", async () => {
   await using client = connectJson.open(server.url, roles.admin);
   const request = { ip_restriction: { allowed_cidrs: ["192.0.2.0/24"] } };
   const secret = String((await succeed(client, "AdminIssueApiKey", request)).secret);
@@ -110,16 +110,16 @@ test.each([
   ["another name", () => basic("the-auditor", roles.verifier)],
   ["another token", () => basic("the-verifier", "x".repeat(40))],
   ["no token", () => basic("the-verifier", "")],
-  ["a token that is no token", () => basic("the-verifier", `${roles.verifier}\r\nX: y`)],
+  ["an invalid token", () => basic("the-verifier", `${roles.verifier}\r\nX: y`)],
   ["a broken encoding", () => basic("the-verifier", "%E0%")],
   ["no colon", () => `Basic ${Buffer.from("the-verifier").toString("base64")}`],
   ["nothing", () => "Basic"],
-])("HTTP Basic with %s is refused, with a challenge for it", async (_, authorization) => {
+])("HTTP Basic with %s is refused with a challenge for Basic", async (_, authorization) => {
   const answer = await post("token=a", { authorization: authorization() });
   expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Basic realm="keywright", charset="UTF-8"']);
 });
 
-test("HTTP Basic takes encoded and plain credentials, needs the role, and is taken nowhere else", async () => {
+test("HTTP Basic accepts encoded and plain credentials, requires the role, and is accepted nowhere else", async () => {
   for (const password of [roles.verifier, encodeURIComponent(roles.verifier).replaceAll("_", "%5F")]) {
     const answer = await post("token=a", { authorization: basic("the-verifier", password) });
     expect([answer.status, answer.headers.get("cache-control")]).toEqual([200, "no-store"]);

@@ -17,6 +17,7 @@ interface Belongings {
   readonly eventsToken: string;
 }
 
+const rate_limit_policy = { quota: "5", window: "3600s" };
 const rawKey = crypto.randomUUID();
 const reason = "REVOCATION_REASON_PRIVILEGE_WITHDRAWN";
 const compromise = "REVOCATION_REASON_KEY_COMPROMISE";
@@ -69,10 +70,12 @@ async function isOtherList(method: string, page_token: string): Promise<void> {
   pairs += 1;
 }
 
-async function isEmpty(method: string, request: JsonObject, field: string): Promise<void> {
-  expect((await api.call(method, request, otherTenant))[field] ?? [], method).toEqual([]);
+async function isEmptyFor(tenant: typeof ownTenant, method: string, request: JsonObject, field: string): Promise<void> {
+  expect((await api.call(method, request, tenant))[field] ?? [], method).toEqual([]);
   pairs += 1;
 }
+
+const isEmpty = (method: string, request: JsonObject, field: string) => isEmptyFor(otherTenant, method, request, field);
 
 async function isNotValid(credential: string, headers: Record<string, string>): Promise<void> {
   const options = { headers: { ...otherTenant.headers, ...headers } };
@@ -166,6 +169,27 @@ const cases = {
       pairs += 1;
     }
   },
+  adminSetActorLimit: async () => {
+    await api.call("AdminSetActorLimit", { actor_id: "set", rate_limit_policy }, otherTenant);
+    await isEmptyFor(ownTenant, "AdminListActorLimits", { actor_id: "set" }, "actor_limits");
+  },
+  adminRemoveActorLimit: async () => {
+    await api.call("AdminSetActorLimit", { actor_id: "kept", rate_limit_policy }, ownTenant);
+    await api.call("AdminRemoveActorLimit", { actor_id: "kept" }, otherTenant).catch(() => {});
+    expect(await api.call("AdminListActorLimits", { actor_id: "kept" }, ownTenant)).toMatchObject({ actor_limits: [{ actor_id: "kept" }] });
+    pairs += 1;
+  },
+  adminListActorLimits: async () => {
+    await api.call("AdminSetActorLimit", { actor_id: "listed", rate_limit_policy }, ownTenant);
+    await isEmptyFor(otherTenant, "AdminListActorLimits", { actor_id: "listed" }, "actor_limits");
+    const { next_page_token } = await api.call("AdminListActorLimits", { page_size: 1 }, ownTenant);
+    await isOtherList("AdminListActorLimits", String(next_page_token));
+  },
+  adminWhoAmI: async () => {
+    // It is about the caller, in whatever tenant.
+    expect(await api.call("AdminWhoAmI", {}, otherTenant)).toEqual(await api.call("AdminWhoAmI", {}, ownTenant));
+    pairs += 1;
+  },
   adminListAuditEvents: async () => {
     await isOtherList("AdminListAuditEvents", acme.eventsToken);
     await isEmpty("AdminListAuditEvents", { filter: `key_id=${acme.issuedId}` }, "audit_events");
@@ -180,7 +204,7 @@ test("no method reaches objects of another tenant", async () => {
   for (const credential of credentials()) {
     await expect(api.verify({ credential }, ownTenant)).resolves.toMatchObject({ is_valid: true });
   }
-  expect(pairs).toBe(54);
+  expect(pairs).toBe(59);
 });
 
 test("a suspension refuses keys like a revocation, refuses changes, and can end", async () => {

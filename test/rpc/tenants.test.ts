@@ -198,6 +198,16 @@ test("the same imported key in two tenants is two independent keys", async () =>
   expect(await verify(two)).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
 });
 
+test("the limits of keys in two tenants are spent apart, even for one raw key and one actor", async () => {
+  const raw_key = crypto.randomUUID();
+  const request = { raw_key, name: "limited", actor_id: "someone", rate_limit_policy: { quota: "1", window: "3600s" } };
+  const [one, two] = [await newTenant(), await newTenant()];
+  for (const tenant of [one, two]) await api.call("AdminImportApiKey", request, headersOf(tenant));
+  const code = async (tenant: string) => (await api.verify({ credential: raw_key }, headersOf(tenant))).error_code ?? "valid";
+  expect([await code(one), await code(one)]).toEqual(["valid", "VERIFICATION_ERROR_RATE_LIMITED"]);
+  expect([await code(two), await code(two)]).toEqual(["valid", "VERIFICATION_ERROR_RATE_LIMITED"]);
+});
+
 test("of tenants that are created or changed concurrently, only one gets a host or a prefix", async () => {
   const claims: JsonObject[] = [{ hosts: [`${crypto.randomUUID()}.example`] }, { key_prefix: "wanted" }];
   for (const claim of claims) {

@@ -3,13 +3,13 @@ import type { LastUse } from "../../src/ports/key-store.ts";
 import { createUsageRecorder } from "../../src/service/usage-recorder.ts";
 
 function setup(maxKeys = 10) {
-  const written: [string, readonly LastUse[]][] = [];
+  const written: (readonly LastUse[])[] = [];
   let failing = false;
   const usage = createUsageRecorder({
     store: {
-      touch: async (tenant, uses) => {
+      touch: async (uses) => {
         if (failing) throw new Error("down");
-        written.push([tenant, uses]);
+        written.push(uses);
       },
     },
     maxKeys,
@@ -17,7 +17,7 @@ function setup(maxKeys = 10) {
   return { usage, written, fail: (value: boolean) => (failing = value) };
 }
 
-test("writes the newest use of each key, once", async () => {
+test("writes the newest use of each key, once, and those of all tenants together", async () => {
   const { usage, written } = setup();
   usage.record("t", "a", 2);
   usage.record("t", "a", 3);
@@ -26,8 +26,10 @@ test("writes the newest use of each key, once", async () => {
   await usage.flush();
   await usage.flush();
   expect(written).toEqual([
-    ["t", [{ keyId: "a", lastUsedTimeMs: 3 }]],
-    ["u", [{ keyId: "a", lastUsedTimeMs: 9 }]],
+    [
+      { tenant: "t", keyId: "a", lastUsedTimeMs: 3 },
+      { tenant: "u", keyId: "a", lastUsedTimeMs: 9 },
+    ],
   ]);
 });
 
@@ -40,7 +42,7 @@ test("keeps uses that could not be written, without overwriting newer ones", asy
   await expect(flushing).rejects.toThrow("down");
   fail(false);
   await usage.flush();
-  expect(written).toEqual([["t", [{ keyId: "a", lastUsedTimeMs: 5 }]]]);
+  expect(written).toEqual([[{ tenant: "t", keyId: "a", lastUsedTimeMs: 5 }]]);
 });
 
 test("is bounded, and counts dropped uses", async () => {
@@ -49,6 +51,6 @@ test("is bounded, and counts dropped uses", async () => {
   usage.record("t", "b", 1);
   usage.record("t", "a", 2);
   await usage.flush();
-  expect(written).toEqual([["t", [{ keyId: "a", lastUsedTimeMs: 2 }]]]);
+  expect(written).toEqual([[{ tenant: "t", keyId: "a", lastUsedTimeMs: 2 }]]);
   expect(usage.droppedCount).toBe(1);
 });

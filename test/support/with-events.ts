@@ -3,7 +3,7 @@ import type { AuditEvent } from "../../src/core/audit.ts";
 import type { KeyKind, KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import type { AuditPart, AuditQuery, AuditTrail } from "../../src/ports/audit-trail.ts";
-import type { KeyStore, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
+import type { KeyStore, LastUse, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
 
 type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
 type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
@@ -11,8 +11,9 @@ type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: 
 /** A store whose changes create their audit events themselves, for tests that do not care about them. */
 export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
   S,
-  "insert" | "insertMany" | "replace" | "rotate" | "delete" | "list" | "audit"
+  "touch" | "insert" | "insertMany" | "replace" | "rotate" | "delete" | "list" | "audit"
 > & {
+  touch(tenant: string, uses: readonly Omit<LastUse, "tenant">[]): Promise<void>;
   /** Returns all keys of the query, from any number of parts. */
   list(tenant: string, query: ListQuery): Promise<KeyRecord[]>;
   readonly audit: Pick<AuditTrail, "append"> & { list(tenant: string, query: AuditQuery): Promise<AuditEvent[]> };
@@ -28,6 +29,7 @@ type First<A extends readonly unknown[]> = A extends readonly [...infer Head, un
 export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
   return {
     ...store,
+    touch: (tenant, uses) => store.touch(uses.map((use) => ({ ...use, tenant }))),
     async list(tenant, query) {
       const records: KeyRecord[] = [];
       let { afterValue } = query;

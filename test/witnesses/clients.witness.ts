@@ -1,4 +1,4 @@
-/** Clients that generators of others make from the document issue, list, verify, rotate and revoke keys. */
+/** Clients that third-party generators make from the document issue, list, verify, rotate and revoke keys. */
 import { symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,7 +10,7 @@ import { npmPackages, pythonPackages } from "./support/packages.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const document = join(root, "gen/openapi.json");
-/** What each session prints: the steps as they were answered. */
+/** The output of each session: the steps with their results. */
 const steps = [
   "issued first",
   "listed first",
@@ -93,7 +93,7 @@ afterAll(() => server?.[Symbol.asyncDispose]());
 const forPython = needs(() => pythonPackages("openapi-python-client==0.29.1"));
 const forTypeScript = needs(npmPackages);
 
-test("Python, by openapi-python-client", async () => {
+test("Python, with openapi-python-client", async () => {
   const packages = forPython();
   using folder = temporaryFolder();
   const env = { PATH: process.env.PATH, HOME: folder.path, PYTHONPATH: `${packages}:${folder.path}` };
@@ -105,7 +105,7 @@ test("Python, by openapi-python-client", async () => {
   expect(stdout.trim().split("\n")).toEqual(steps);
 });
 
-test("TypeScript, by openapi-typescript and openapi-fetch, checked by tsc", async () => {
+test("TypeScript, with openapi-typescript and openapi-fetch, checked by tsc", async () => {
   const packages = join(forTypeScript(), "node_modules");
   using folder = temporaryFolder();
   await symlink(packages, join(folder.path, "node_modules"));

@@ -1,4 +1,4 @@
-/** The routes of the document are those that grpc-gateway's own generator finds in the protos. */
+/** The routes of the document equal those that grpc-gateway's own generator finds in the protos. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
@@ -18,7 +18,7 @@ function routesOf({ paths }: Document): string[] {
   return Object.entries(paths).flatMap(([path, item]) =>
     Object.keys(item)
       .filter((verb) => verbs.has(verb))
-      // Variables of ours have the last name of a field path, theirs all of it.
+      // Our variables have the last name of a field path, theirs the whole path.
       .map((verb) => `${verb} ${path.replaceAll(/\{(?:\w+\.)*(\w+)\}/g, "{$1}")}`),
   );
 }
@@ -33,12 +33,12 @@ test("protoc-gen-openapiv3 has the same routes", async () => {
   using folder = temporaryFolder();
   const template = {
     version: "v2",
-    // Go wants a package for every file.
+    // Go requires a package per file.
     managed: { enabled: true, override: [{ file_option: "go_package_prefix", value: "keywright.example/gen" }] },
     inputs: [{ directory: "proto" }],
     plugins: [{ local: join(tool(), "protoc-gen-openapiv3"), out: folder.path, strategy: "all" }],
   };
-  // The protos of others are collected by `npm run protos`.
+  // `npm run protos` collects third-party protos.
   if (!existsSync(join(root, ".cache/protos"))) await run("npm", ["run", "protos"], { cwd: root });
   await run(join(root, "node_modules/.bin/buf"), ["generate", "--template", JSON.stringify(template)], { cwd: root });
   const files = readdirSync(folder.path, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".json"));

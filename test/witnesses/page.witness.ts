@@ -1,4 +1,4 @@
-/** The page at /docs in Chromium, which reaches this server and nothing else. */
+/** Tests the page at /docs in Chromium, which can reach only this server. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { findChromium } from "./support/chromium.ts";
 import { needs } from "./support/needs.ts";
 import { loadPackage, npmPackages } from "./support/packages.ts";
 
-/** What is used of playwright-core, whose types are not installed with this repository. */
+/** The part of playwright-core in use. Its types are not installed with this repository. */
 interface Locator {
   click(): Promise<void>;
   fill(text: string): Promise<void>;
@@ -50,7 +50,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-/** Opens the page, and notes what it asks of others and what the browser complains about. */
+/** Opens the page, and records its requests to other servers and the browser's complaints. */
 async function openPage(colorScheme: "light" | "dark" = "light") {
   const page = await browser.newPage({ colorScheme, viewport: { width: 1280, height: 1000 } });
   const problems: string[] = [];
@@ -93,7 +93,7 @@ test("a key is issued and verified through the page, with the network cut", asyn
   await page.close();
 });
 
-test("the token is stored nowhere, and is gone after a reload or when it is to be forgotten", async () => {
+test("the token is not stored, and is removed by a reload or on request", async () => {
   const { page } = await openPage();
   const stored = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, document.getElementById('kw-token').value])";
   await setToken(page);

@@ -9,12 +9,12 @@ import { pythonPackages } from "./support/packages.ts";
 const here = import.meta.dirname;
 /** Limits per address would refuse a client that sends thousands of requests. */
 const noLimits = { KEYWRIGHT_SELF_REVOKE_LIMIT: "none", KEYWRIGHT_FAILED_VERIFY_LIMIT: "none" };
-/** Fewer would mean that something was left out. */
+/** Fewer cases would mean that something was left out. */
 const minCases = 1500;
 
 const packages = needs(() => pythonPackages("schemathesis==4.32.5"));
 
-test("schemathesis finds nothing, with requests that keep the served document and with others", async () => {
+test("schemathesis finds no problem, with requests that satisfy the served document and with others", async () => {
   const folder = packages();
   await using server = await startServer({ env: noLimits });
   using reports = temporaryFolder();
@@ -30,7 +30,7 @@ test("schemathesis finds nothing, with requests that keep the served document an
   };
   const args = ["--config-file", join(here, "schemathesis.toml"), "run", `${server.url}/openapi.json`, ...authorization, ...options];
   const { stdout } = await run(command, args, { env, cwd: reports.path, maxBuffer: 64 * 1024 * 1024 }).catch((error) => {
-    // What it found, and how to repeat it.
+    // The findings, and how to repeat them.
     throw new Error(error.stdout ?? error.message);
   });
   const [, cases] = /^\s*(\d+) generated/m.exec(stdout) ?? [];

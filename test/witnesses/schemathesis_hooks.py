@@ -1,4 +1,4 @@
-"""What schemathesis must know to test the server by its own document: texts of formats that JSON Schema does not define, and two checks."""
+"""Tests the server against its own document: texts of formats that JSON Schema does not define, and two checks."""
 import re
 
 import schemathesis
@@ -24,7 +24,7 @@ texts = {
 for name, strategy in texts.items():
     schemathesis.openapi.format(name, strategy)
 
-# Rules that the document states in words, because JSON Schema cannot: what the refusal says of a field.
+# Rules that the document describes in words, because JSON Schema cannot express them, by the text of the refusal.
 in_words = [
     # Of two fields, or of a field and the key.
     (r"raw_key", r"exactly one of|must not be empty"),
@@ -34,11 +34,11 @@ in_words = [
     (r"order_by", r"can be combined only with"),
     (r"ttl", r"longer than|beyond|must not be|at most"),
     (r"default_ttl", r"longer|max_ttl"),
-    # Any text may be an imported key, but a method that derives takes only what could be a credential.
+    # Any text may be an imported key, but derivation accepts only possible credentials.
     (r"credential", r"has an unrecognised format"),
-    # The size of an object as JSON, its depth, its names, and numbers that a double does not hold.
+    # The size of an object as JSON, its depth, its names, and numbers that a double cannot represent.
     (r"metadata|custom_claims", r"would be rounded|bytes|levels|reserved|cannot be|not allowed|must not|same name"),
-    # A page token is for the same list with the same filter; none can be made up.
+    # A page token is valid for the same list with the same filter, and cannot be invented.
     (r"page_token", r"does not belong to this list"),
 ]
 # The state of the key or tenant, which the document cannot know.
@@ -47,7 +47,7 @@ of_state = {"KEY_NOT_ACTIVE", "TENANT_SUSPENDED", "TENANT_NOT_READY"}
 
 @schemathesis.check
 def refuses_only_what_the_document_says(ctx, response, case):
-    """A request that keeps the schema may be refused only for what the document says in words."""
+    """A request that satisfies the schema may be refused only for rules that the document describes in words."""
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in (400, 413, 415, 422):
         return None
     details = response.json()["details"]
@@ -61,7 +61,7 @@ def refuses_only_what_the_document_says(ctx, response, case):
 
 @schemathesis.check
 def accepts_only_what_the_document_says(ctx, response, case):
-    """As negative_data_rejection, but for what protobuf JSON allows and the document says in words."""
+    """Like negative_data_rejection, except for what protobuf JSON allows and the document describes in words."""
     return None if has_other_form(case.body, wide_integers(case)) else negative_data_rejection(ctx, response, case)
 
 

@@ -23,7 +23,7 @@ export interface Keys {
   rotate(tenant: string, rotation: Rotation, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
   findRequest(tenant: string, kind: KeyKind, requestId: string, signal: AbortSignal): Promise<UsedRequest | null>;
   delete(tenant: string, deletion: Deletion, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
-  touch(tenant: string, uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
+  touch(uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
 
 export interface Deletion {
@@ -96,13 +96,10 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, hold
         return deleted.revision + 1;
       }),
 
-    async touch(tenant, uses, signal) {
+    async touch(uses, signal) {
       if (uses.length === 0) return;
       const options = { ordered: false, signal };
-      await keys.bulkWrite(
-        uses.map((use) => updateOfUse(tenant, use)),
-        options,
-      );
+      await keys.bulkWrite(uses.map(updateOfUse), options);
     },
   };
 }
@@ -129,7 +126,7 @@ async function falseIfDuplicate(changed: Promise<boolean>): Promise<boolean> {
   }
 }
 
-function updateOfUse(tenant: string, { keyId, lastUsedTimeMs }: LastUse) {
+function updateOfUse({ tenant, keyId, lastUsedTimeMs }: LastUse) {
   return {
     updateOne: {
       filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },

@@ -83,7 +83,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
-    touch: (tenant, uses) => write(() => keys.touch(tenant, uses)),
+    touch: (uses) => write(() => keys.touch(uses)),
     audit: {
       append: (tenant, events) =>
         write(() => {

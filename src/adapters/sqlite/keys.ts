@@ -20,7 +20,7 @@ export interface Keys {
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
   /** `revision` is the required revision; null: any. */
   delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
-  touch(tenant: string, uses: readonly LastUse[]): void;
+  touch(uses: readonly LastUse[]): void;
 }
 
 /** `maxKeysOf` returns the maximum keys of a tenant that are not revoked; null: unlimited. */
@@ -85,8 +85,8 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return deleted.revision + 1;
     },
 
-    touch(tenant, uses) {
-      for (const use of uses) touchKey.run({ tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
+    touch(uses) {
+      for (const use of uses) touchKey.run({ tenant: use.tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
     },
   };
 }

@@ -2,10 +2,10 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import { termsOf } from "../../core/key-terms.ts";
 
-/** Rows of one statement. More terms take several. */
+/** Maximum rows per statement. More terms need several statements. */
 const maxRows = 8;
 
-/** Adds the terms of a new key. Triggers follow its changes and its deletion. Call it in the transaction that adds the key. */
+/** Adds the terms of a new key. Triggers handle its changes and its deletion. Call it in the transaction that adds the key. */
 export function prepareTerms(database: DatabaseSync): (tenant: string, record: KeyRecord) => void {
   const statements = new Map<number, StatementSync>();
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { CertificateCallers } from "./certificate-callers.ts";
 import { withRole } from "./grants.ts";
 import type { JwtCallers } from "./jwt-callers.ts";
-import { bearerTokenOf, callerOfToken, type KnownToken } from "./known-tokens.ts";
+import { bearerTokenOf, callerOfToken, digestOf, type KnownToken } from "./known-tokens.ts";
 import type { AccessOf } from "./permissions.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -46,7 +46,8 @@ export function authenticate(current: () => Callers, clock: Clock): Admission {
 function callerOf({ tokens, jwts }: Callers, authorization: string, clock: Clock): Found | Promise<Found> {
   const token = bearerTokenOf(authorization);
   if (token === undefined) return "missing";
-  return callerOfToken(tokens, token, clock) ?? jwts?.callerOf(token) ?? "invalid";
+  const digest = digestOf(token);
+  return callerOfToken(tokens, digest, clock) ?? jwts?.callerOf(token, digest) ?? "invalid";
 }
 
 function byCertificate({ certificates }: Callers, call: Call): Found {

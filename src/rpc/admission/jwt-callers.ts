@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
 import type { Caller } from "../../call/call.ts";
 import { createBoundedMemory } from "../../core/bounded-memory.ts";
@@ -25,8 +24,8 @@ export interface JwtIssuer {
 }
 
 export interface JwtCallers {
-  /** Returns at once for a JWT that was verified before. */
-  callerOf(token: string): Caller | Refusal | Promise<Caller | Refusal>;
+  /** `digest` is the SHA-256 of the token. Returns at once for a JWT that was verified before. */
+  callerOf(token: string, digest: string): Caller | Refusal | Promise<Caller | Refusal>;
 }
 
 const jwtShape = /^[\w-]{1,1024}\.[\w-]{1,15000}\.[\w-]{1,1024}$/;
@@ -61,8 +60,7 @@ export function createJwtCallers(issuers: readonly JwtIssuer[], clock: Clock): J
   const verified = createBoundedMemory<Remembered>(maxRemembered);
 
   return {
-    callerOf(token) {
-      const digest = hash("sha256", token, "base64url");
+    callerOf(token, digest) {
       const known = verified.get(digest);
       if (known !== undefined && known.expireTimeMs > clock() && known.issuer.keys.current() === known.keySet) return known.outcome;
       const unverified = readUnverified(byIssuer, token, clock());

@@ -12,7 +12,7 @@ const ui = window.SwaggerUIBundle({
   dom_id: "#swagger-ui",
   presets: [window.SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
-  // Links inside of buttons confuse screen readers.
+  // Links inside buttons confuse screen readers.
   deepLinking: false,
   docExpansion: "list",
   defaultModelsExpandDepth: -1,
@@ -20,14 +20,14 @@ const ui = window.SwaggerUIBundle({
   tryItOutEnabled: true,
   displayRequestDuration: true,
   syntaxHighlight: { theme: "obsidian" },
-  // The settings of the page cannot be changed by its address, and no validator elsewhere is asked.
+  // The page's address cannot change its settings, and no external validator is used.
   queryConfigEnabled: false,
   validatorUrl: null,
   persistAuthorization: false,
   onComplete: () => document.documentElement.setAttribute("data-ready", ""),
 });
 
-// Swagger UI leaves these without a name, and its examples out of reach of the keyboard.
+// Swagger UI gives these no name, and its examples cannot be reached with the keyboard.
 const names = [
   ["textarea.body-param__text", "Request body"],
   ["select.examples-select-element", "Example"],

@@ -5,7 +5,7 @@ import type { StoreWithEvents } from "../../support/with-events.ts";
 
 const superseded = { reason: "superseded", description: "" } as const;
 
-/** For a store with room for one key, that holds the only key of the tenant, which a version without lineages stored. */
+/** For a store with a quota of one key and with the only key of the tenant, which a version without lineages stored. */
 export async function expectFirstOfLineage(store: StoreWithEvents, tenant: string, keyId: string): Promise<void> {
   const old = (await store.get(tenant, keyId)) as KeyRecord;
   expect(old).toMatchObject({ lineageId: keyId, supersededBy: null, disabled: false, revocation: null });

@@ -1,4 +1,4 @@
-// Narrows a macaroon with the library of Go: prints the first argument with the other arguments as caveats.
+// Narrows a macaroon with the Go library: prints the first argument with the other arguments as caveats.
 package main
 
 import (

@@ -6,13 +6,13 @@ import { fetched, fetching, run } from "./fetched.ts";
 
 export interface Browser {
   readonly executable: string;
-  /** For LD_LIBRARY_PATH. */
+  /** Value for LD_LIBRARY_PATH. */
   readonly libraries: string;
 }
 
 /**
- * Chromium from the PATH, else from the packages of Debian, with those of its libraries that this machine lacks. They are unpacked into the
- * cache: nothing is installed. Rejects if there is no apt.
+ * Returns Chromium from the PATH, or from the packages of Debian with the libraries that this machine lacks. They are unpacked into the
+ * cache; nothing is installed. Rejects if there is no apt.
  */
 export async function findChromium(): Promise<Browser> {
   const installed = findExecutable("chromium");
@@ -22,7 +22,7 @@ export async function findChromium(): Promise<Browser> {
 }
 
 async function fetchFromDebian(folder: string): Promise<void> {
-  // A machine without lists of packages gets them; root may write them.
+  // On a machine without package lists, root may fetch them.
   await fetching("apt-get", ["update", "-qq"], folder).catch(() => undefined);
   const plan = await fetching("apt-get", ["install", "--simulate", "--no-install-recommends", "chromium"], folder);
   const names = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name = ""]) => name);

@@ -17,8 +17,8 @@ export async function fetching(command: string, args: readonly string[], cwd: st
 }
 
 /**
- * Returns a folder of the cache that `fill` has filled once for each `contents`, what it is made from. It is filled under a temporary name
- * and then renamed, so that no process sees a part of it.
+ * Returns a folder of the cache that `fill` fills once per value of `contents`. It is filled under a temporary name and then renamed, so
+ * that no process sees a part of it.
  */
 export async function fetched(name: string, contents: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const folder = join(cacheDir, `${name}-${createHash("sha256").update(contents).digest("hex").slice(0, 12)}`);

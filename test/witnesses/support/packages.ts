@@ -20,7 +20,7 @@ export async function loadPackage(name: string): Promise<unknown> {
   return createRequire(join(await npmPackages(), "package.json"))(name);
 }
 
-/** A folder with the Python packages that are named, and what they need: `bin` has their commands, PYTHONPATH is the folder itself. */
+/** Returns a folder with the named Python packages and their dependencies: `bin` has their commands, PYTHONPATH is the folder itself. */
 export async function pythonPackages(...requirements: readonly string[]): Promise<string> {
   return fetched("python", requirements.join("\n"), async (folder) => {
     const options = ["--quiet", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--target", folder];

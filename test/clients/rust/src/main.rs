@@ -1,4 +1,4 @@
-//! The crate ory-client 1.22.43 as it comes from crates.io. Takes the server's URL and a bearer token as arguments; each line of standard
+//! Drives the crate ory-client 1.22.43 from crates.io. Takes the server's URL and a bearer token as arguments; each line of standard
 //! input names a function of `api_keys_api` and its arguments as JSON, and is answered by one line of what the crate made of the response.
 
 use std::io::{self, BufRead, Write};
@@ -50,7 +50,7 @@ async fn call(c: &Configuration, request: &Value) -> Value {
     }
 }
 
-/// The body as the crate's own model of it.
+/// The body as the crate's own model.
 fn body<T: DeserializeOwned>(request: &Value) -> T {
     serde_json::from_value(request["body"].clone()).expect("a body that the model takes")
 }

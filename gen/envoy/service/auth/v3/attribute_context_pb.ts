@@ -6,17 +6,15 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Address } from "../../../config/core/v3/address_pb.ts";
 import { file_envoy_config_core_v3_address } from "../../../config/core/v3/address_pb.ts";
-import type { HeaderMap, Metadata } from "../../../config/core/v3/base_pb.ts";
+import type { HeaderMap } from "../../../config/core/v3/base_pb.ts";
 import { file_envoy_config_core_v3_base } from "../../../config/core/v3/base_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/service/auth/v3/attribute_context.proto.
  */
 export const file_envoy_service_auth_v3_attribute_context: GenFile = /*@__PURE__*/
-  fileDesc("Ci1lbnZveS9zZXJ2aWNlL2F1dGgvdjMvYXR0cmlidXRlX2NvbnRleHQucHJvdG8SFWVudm95LnNlcnZpY2UuYXV0aC52MyKdCgoQQXR0cmlidXRlQ29udGV4dBI8CgZzb3VyY2UYASABKAsyLC5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5QZWVyEkEKC2Rlc3RpbmF0aW9uGAIgASgLMiwuZW52b3kuc2VydmljZS5hdXRoLnYzLkF0dHJpYnV0ZUNvbnRleHQuUGVlchJACgdyZXF1ZXN0GAQgASgLMi8uZW52b3kuc2VydmljZS5hdXRoLnYzLkF0dHJpYnV0ZUNvbnRleHQuUmVxdWVzdBJaChJjb250ZXh0X2V4dGVuc2lvbnMYCiADKAsyPi5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5Db250ZXh0RXh0ZW5zaW9uc0VudHJ5EjgKEG1ldGFkYXRhX2NvbnRleHQYCyABKAsyHi5lbnZveS5jb25maWcuY29yZS52My5NZXRhZGF0YRI+ChZyb3V0ZV9tZXRhZGF0YV9jb250ZXh0GA0gASgLMh4uZW52b3kuY29uZmlnLmNvcmUudjMuTWV0YWRhdGESRwoLdGxzX3Nlc3Npb24YDCABKAsyMi5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5UTFNTZXNzaW9uGugBCgRQZWVyEi4KB2FkZHJlc3MYASABKAsyHS5lbnZveS5jb25maWcuY29yZS52My5BZGRyZXNzEg8KB3NlcnZpY2UYAiABKAkSSAoGbGFiZWxzGAMgAygLMjguZW52b3kuc2VydmljZS5hdXRoLnYzLkF0dHJpYnV0ZUNvbnRleHQuUGVlci5MYWJlbHNFbnRyeRIRCglwcmluY2lwYWwYBCABKAkSEwoLY2VydGlmaWNhdGUYBSABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARp2CgdSZXF1ZXN0EigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEkEKBGh0dHAYAiABKAsyMy5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5IdHRwUmVxdWVzdBruAgoLSHR0cFJlcXVlc3QSCgoCaWQYASABKAkSDgoGbWV0aG9kGAIgASgJElEKB2hlYWRlcnMYAyADKAsyQC5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5IdHRwUmVxdWVzdC5IZWFkZXJzRW50cnkSMwoKaGVhZGVyX21hcBgNIAEoCzIfLmVudm95LmNvbmZpZy5jb3JlLnYzLkhlYWRlck1hcBIMCgRwYXRoGAQgASgJEgwKBGhvc3QYBSABKAkSDgoGc2NoZW1lGAYgASgJEg0KBXF1ZXJ5GAcgASgJEhAKCGZyYWdtZW50GAggASgJEgwKBHNpemUYCSABKAMSEAoIcHJvdG9jb2wYCiABKAkSDAoEYm9keRgLIAEoCRIQCghyYXdfYm9keRgMIAEoDBouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoZCgpUTFNTZXNzaW9uEgsKA3NuaRgBIAEoCRo4ChZDb250ZXh0RXh0ZW5zaW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCgwEKI2lvLmVudm95cHJveHkuZW52b3kuc2VydmljZS5hdXRoLnYzQhVBdHRyaWJ1dGVDb250ZXh0UHJvdG9QAVpDZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvc2VydmljZS9hdXRoL3YzO2F1dGh2M2IGcHJvdG8z", [file_envoy_config_core_v3_address, file_envoy_config_core_v3_base, file_google_protobuf_timestamp]);
+  fileDesc("Ci1lbnZveS9zZXJ2aWNlL2F1dGgvdjMvYXR0cmlidXRlX2NvbnRleHQucHJvdG8SFWVudm95LnNlcnZpY2UuYXV0aC52MyKVCAoQQXR0cmlidXRlQ29udGV4dBI8CgZzb3VyY2UYASABKAsyLC5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5QZWVyEkEKC2Rlc3RpbmF0aW9uGAIgASgLMiwuZW52b3kuc2VydmljZS5hdXRoLnYzLkF0dHJpYnV0ZUNvbnRleHQuUGVlchJACgdyZXF1ZXN0GAQgASgLMi8uZW52b3kuc2VydmljZS5hdXRoLnYzLkF0dHJpYnV0ZUNvbnRleHQuUmVxdWVzdBJaChJjb250ZXh0X2V4dGVuc2lvbnMYCiADKAsyPi5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5Db250ZXh0RXh0ZW5zaW9uc0VudHJ5GugBCgRQZWVyEi4KB2FkZHJlc3MYASABKAsyHS5lbnZveS5jb25maWcuY29yZS52My5BZGRyZXNzEg8KB3NlcnZpY2UYAiABKAkSSAoGbGFiZWxzGAMgAygLMjguZW52b3kuc2VydmljZS5hdXRoLnYzLkF0dHJpYnV0ZUNvbnRleHQuUGVlci5MYWJlbHNFbnRyeRIRCglwcmluY2lwYWwYBCABKAkSEwoLY2VydGlmaWNhdGUYBSABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpMCgdSZXF1ZXN0EkEKBGh0dHAYAiABKAsyMy5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5IdHRwUmVxdWVzdBruAgoLSHR0cFJlcXVlc3QSCgoCaWQYASABKAkSDgoGbWV0aG9kGAIgASgJElEKB2hlYWRlcnMYAyADKAsyQC5lbnZveS5zZXJ2aWNlLmF1dGgudjMuQXR0cmlidXRlQ29udGV4dC5IdHRwUmVxdWVzdC5IZWFkZXJzRW50cnkSMwoKaGVhZGVyX21hcBgNIAEoCzIfLmVudm95LmNvbmZpZy5jb3JlLnYzLkhlYWRlck1hcBIMCgRwYXRoGAQgASgJEgwKBGhvc3QYBSABKAkSDgoGc2NoZW1lGAYgASgJEg0KBXF1ZXJ5GAcgASgJEhAKCGZyYWdtZW50GAggASgJEgwKBHNpemUYCSABKAMSEAoIcHJvdG9jb2wYCiABKAkSDAoEYm9keRgLIAEoCRIQCghyYXdfYm9keRgMIAEoDBouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARo4ChZDb250ZXh0RXh0ZW5zaW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCgwEKI2lvLmVudm95cHJveHkuZW52b3kuc2VydmljZS5hdXRoLnYzQhVBdHRyaWJ1dGVDb250ZXh0UHJvdG9QAVpDZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvc2VydmljZS9hdXRoL3YzO2F1dGh2M2IGcHJvdG8z", [file_envoy_config_core_v3_address, file_envoy_config_core_v3_base]);
 
 /**
  * An attribute is a piece of metadata that describes an activity on a network.
@@ -75,33 +73,6 @@ export type AttributeContext = Message<"envoy.service.auth.v3.AttributeContext">
    * @generated from field: map<string, string> context_extensions = 10;
    */
   contextExtensions: { [key: string]: string };
-
-  /**
-   * Dynamic metadata associated with the request.
-   *
-   * @generated from field: envoy.config.core.v3.Metadata metadata_context = 11;
-   */
-  metadataContext?: Metadata | undefined;
-
-  /**
-   * Metadata associated with the selected route.
-   *
-   * @generated from field: envoy.config.core.v3.Metadata route_metadata_context = 13;
-   */
-  routeMetadataContext?: Metadata | undefined;
-
-  /**
-   * TLS session details of the underlying connection.
-   * This is not populated by default and will be populated only if the ext_authz filter has
-   * been specifically configured to include this information.
-   * For HTTP ext_authz, that requires :ref:`include_tls_session <config_http_filters_ext_authz>`
-   * to be set to true.
-   * For network ext_authz, that requires :ref:`include_tls_session <config_network_filters_ext_authz>`
-   * to be set to true.
-   *
-   * @generated from field: envoy.service.auth.v3.AttributeContext.TLSSession tls_session = 12;
-   */
-  tlsSession?: AttributeContext_TLSSession | undefined;
 };
 
 /**
@@ -187,13 +158,6 @@ export const AttributeContext_PeerSchema: GenMessage<AttributeContext_Peer> = /*
  * @generated from message envoy.service.auth.v3.AttributeContext.Request
  */
 export type AttributeContext_Request = Message<"envoy.service.auth.v3.AttributeContext.Request"> & {
-  /**
-   * The timestamp when the proxy receives the first byte of the request.
-   *
-   * @generated from field: google.protobuf.Timestamp time = 1;
-   */
-  time?: Timestamp | undefined;
-
   /**
    * Represents an HTTP request or an HTTP-like request.
    *
@@ -348,25 +312,4 @@ export type AttributeContext_HttpRequest = Message<"envoy.service.auth.v3.Attrib
  */
 export const AttributeContext_HttpRequestSchema: GenMessage<AttributeContext_HttpRequest> = /*@__PURE__*/
   messageDesc(file_envoy_service_auth_v3_attribute_context, 0, 2);
-
-/**
- * This message defines attributes for the underlying TLS session.
- *
- * @generated from message envoy.service.auth.v3.AttributeContext.TLSSession
- */
-export type AttributeContext_TLSSession = Message<"envoy.service.auth.v3.AttributeContext.TLSSession"> & {
-  /**
-   * SNI used for TLS session.
-   *
-   * @generated from field: string sni = 1;
-   */
-  sni: string;
-};
-
-/**
- * Describes the message envoy.service.auth.v3.AttributeContext.TLSSession.
- * Use `create(AttributeContext_TLSSessionSchema)` to create a new message.
- */
-export const AttributeContext_TLSSessionSchema: GenMessage<AttributeContext_TLSSession> = /*@__PURE__*/
-  messageDesc(file_envoy_service_auth_v3_attribute_context, 0, 3);
 
