@@ -174,7 +174,15 @@ test("only the traces import OpenTelemetry, and it is loaded only if traces are 
 });
 
 /** Packages that only some settings or calls need, and that would be half of a start (bench/start.ts). */
-const loadedLater = ["mongodb", "ioredis", "@bufbuild/protovalidate", "@connectrpc/connect", "@connectrpc/connect-node", "node:http"];
+const loadedLater = [
+  "mongodb",
+  "ioredis",
+  "yaml",
+  "@bufbuild/protovalidate",
+  "@connectrpc/connect",
+  "@connectrpc/connect-node",
+  "node:http",
+];
 
 test("drivers, the validator and Connect are loaded on demand, not at the start", () => {
   const reached = new Set<string>();
