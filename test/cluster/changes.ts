@@ -6,6 +6,7 @@ export interface Change {
   readonly method: string;
   readonly path: string;
   readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A key before and after one change. */
@@ -113,6 +114,28 @@ export const endOfGrace: ChangeKind = {
     const effectMs = (body: unknown) =>
       Date.parse((body as { old_issued_api_key: { expire_time: string } }).old_issued_api_key.expire_time);
     return { verifyBody: { credential }, change, effectMs };
+  },
+};
+
+/**
+ * Each subject is the first actor of a tenant that gets a limit, so that the tenant changes too. The cost is above the quota: what is admitted was
+ * not limited.
+ */
+export const actorLimit: ChangeKind = {
+  name: "limit of an actor",
+  async prepare(http) {
+    const tenant = `t-${randomUUID()}`;
+    const created = await http.send("POST", `${admin}/tenants?tenant_id=${tenant}`, {});
+    if (created.status !== 201) throw new Error(`create answered ${created.status}`);
+    const headers = { "keywright-tenant": tenant };
+    const { status, body } = await http.send("POST", `${admin}/issuedApiKeys`, { actor_id: "ann" }, headers);
+    if (status !== 201) throw new Error(`issue answered ${status}`);
+    const limit = { actor_id: "ann", rate_limit_policy: { quota: "1", window: "60s" } };
+    return {
+      verifyBody: { credential: (body as { secret: string }).secret, cost: 2 },
+      verifyHeaders: headers,
+      change: { method: "POST", path: `${admin}/actorLimits:set`, body: limit, headers },
+    };
   },
 };
 

@@ -75,9 +75,9 @@ export async function runEpisode({ cluster, changer, kind, keyCount, fault, pace
   );
   const hammer = startHammer(cluster.nodes, tracks, loopsPerNode);
   let refusedChanges = 0;
-  const untilAcknowledged = async ({ method, path, body }: Change): Promise<unknown> => {
+  const untilAcknowledged = async ({ method, path, body, headers }: Change): Promise<unknown> => {
     for (;;) {
-      const answer = await changer.http.send(method, path, body).catch((error: Error) => error);
+      const answer = await changer.http.send(method, path, body, headers).catch((error: Error) => error);
       if (!(answer instanceof Error) && answer.status < 300) return answer.body;
       refusedChanges += 1;
     }

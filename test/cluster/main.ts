@@ -1,4 +1,5 @@
 import {
+  actorLimit,
   type ChangeKind,
   deletion,
   disabling,
@@ -36,7 +37,7 @@ const keysPerEpisode = 50;
 const rows: (readonly [Situation, ChangeKind])[] = [
   ...situations.map((situation) => [situation, revocation] as const),
   ...[healthy, changerCutFromRedis].flatMap((situation) =>
-    [narrowing, rotation, deletion, disabling, enabling, endOfGrace, revocationInGrace, rootRevocation, raisedReason].map(
+    [narrowing, rotation, deletion, disabling, enabling, endOfGrace, actorLimit, revocationInGrace, rootRevocation, raisedReason].map(
       (kind) => [situation, kind] as const,
     ),
   ),

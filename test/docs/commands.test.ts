@@ -40,6 +40,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "docs/gateways.md": { output: [/^HTTP\/1.1 200[\s\S]*^x-keywright-actor: user_7\r?$/m, /^x-keywright-scopes: orders\r?$/m] },
   "docs/operations.md": { output: [/"status":"ok"/, /"crv":"Ed25519"/, /^keywright_rpc_calls_total/m, /"audit_events":\[/] },
   "docs/guarantees.md": { output: [/"is_valid":true[\s\S]*"is_valid":true[\s\S]*^retry-after: \d+[\s\S]*RATE_LIMITED/im] },
+  "docs/grpc.md": { output: [/"secret":\s*"kw_v1_/] },
   "docs/http-and-errors.md": {
     output: [/AdminVerifyApiKey/, /^cache-status: keywright; fwd=bypass/im, /"reason":"KEY_NOT_FOUND"/],
     programs: [/^true$/, /^true$/],
