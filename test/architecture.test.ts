@@ -254,3 +254,12 @@ test("generated code is in gen only", () => {
   const elsewhere = imports.filter(({ target }) => /_pb(\.ts)?$/.test(target) && !isWithin(target, "gen"));
   expect([...generated, ...elsewhere.map(({ file, target }) => `${file} imports ${target}, but generated code is in gen`)]).toEqual([]);
 });
+
+test("bench/README.md lists every benchmark", () => {
+  const programs = readdirSync(join(root, "bench")).filter(
+    (name) => name.endsWith(".ts") && readFileSync(join(root, "bench", name), "utf8").includes(`node bench/${name}`),
+  );
+  expect(programs.length).toBeGreaterThan(5);
+  const readme = readFileSync(join(root, "bench/README.md"), "utf8");
+  expect(programs.filter((name) => !readme.includes(`node bench/${name}`))).toEqual([]);
+});
