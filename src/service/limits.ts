@@ -39,10 +39,10 @@ export interface LimitsOptions {
  * share one address.
  */
 export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }: LimitsOptions): Limits {
-  /** `key` and `actor` are the requests to each limit. */
-  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked | null): Verified => {
+  /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */
+  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked): Verified => {
     const { record } = verified.verdict;
-    const asked = { ...verified, ...(key !== null && { limit: leftOf(key) }), ...(actor !== null && { actorLimit: leftOf(actor) }) };
+    const asked = { ...verified, ...(key !== null && { limit: leftOf(key) }), actorLimit: leftOf(actor) };
     const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
     if (refusing.length === 0) {
       if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
@@ -58,11 +58,22 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
     return { policy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
   };
 
+  /** For a key without another limit, which most limited keys are. */
+  const concludeOne = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {
+    const { record } = verified.verdict;
+    const limit = leftOf({ policy, taken });
+    if (!taken.admitted) {
+      return { ...verified, verdict: { isValid: false, code: "rate_limited", record }, limit, retryAfterMs: taken.retryAfterMs };
+    }
+    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+    return { ...verified, limit };
+  };
+
   const takeOne = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
     const taken = rateLimiter.take(tenant, keyLimitId(record), policy, cost);
     return taken instanceof Promise
-      ? taken.then((answer) => conclude(tenant, verified, { policy, taken: answer }, null))
-      : conclude(tenant, verified, { policy, taken }, null);
+      ? taken.then((answer) => concludeOne(tenant, verified, policy, answer))
+      : concludeOne(tenant, verified, policy, taken);
   };
 
   /** Takes from the limit of the actor, and from that of the key if it has one. */
@@ -109,6 +120,7 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
   };
 }
 
+/** A limit, and its answer. */
 interface Asked {
   readonly policy: RateLimitPolicy;
   readonly taken: Taken;
