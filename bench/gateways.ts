@@ -15,7 +15,7 @@ import { median } from "./median.ts";
 
 /**
  * `node bench/gateways.ts [rounds] [slice in ms]` measures requests through one Envoy that answers them itself: without a check, with a check
- * by a bare gRPC server that always answers what Keywright answers, and with one by Keywright. In turns, so that other load of the machine
+ * by bare gRPC servers that always answer what Keywright answers (node:http2 alone, and grpc-js), and with one by Keywright. In turns, so that other load of the machine
  * affects all of them alike. Times of answers are measured with few connections, requests a second with many.
  */
 const rounds = Number(process.argv[2] ?? 9);
@@ -50,21 +50,22 @@ async function measure(): Promise<void> {
   const keywright = await start("../src/main.ts", [], settings);
   const token = (await readFile(join(dataDir, "admin-token"), "utf8")).trim();
   const key = await issue(keywright.port, token);
-  const bare = await start("bare-http2.ts", [(await answerOf(keywright.port, token, key)).toString("base64url")], {});
-  const [none = 0, byBare = 0, byKeywright = 0] = await freePorts(3);
-  await startEnvoy(
-    [
-      [none, undefined],
-      [byBare, bare.port],
-      [byKeywright, keywright.port],
-    ],
-    token,
-    none,
-  );
+  const answer = (await answerOf(keywright.port, token, key)).toString("base64url");
+  const http2 = await start("bare-http2.ts", [answer], {});
+  const grpcJs = await start("bare-grpc-js.ts", [answer], {});
+  const [none = 0, byHttp2 = 0, byGrpcJs = 0, byKeywright = 0] = await freePorts(4);
+  const listeners = [
+    [none, undefined],
+    [byHttp2, http2.port],
+    [byGrpcJs, grpcJs.port],
+    [byKeywright, keywright.port],
+  ] as const;
+  await startEnvoy(listeners, token, none);
   const request = Buffer.from(`GET /orders/1 HTTP/1.1\r\nhost: api.example\r\nuser-agent: bench\r\nauthorization: Bearer ${key}\r\n\r\n`);
   const contenders = [
     await contend("Envoy alone", undefined, none, request),
-    await contend("with a bare gRPC server", bare, byBare, request),
+    await contend("with bare node:http2", http2, byHttp2, request),
+    await contend("with bare grpc-js", grpcJs, byGrpcJs, request),
     await contend("with Keywright", keywright, byKeywright, request),
   ];
   await warmUp(contenders);
@@ -102,21 +103,21 @@ async function measureSlices({ asked, many, few, perSecond, cpuMicroseconds: cpu
 
 function print(contenders: readonly Contender[]): void {
   console.info(`medians of ${rounds} slices of ${sliceMs} ms; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}`);
-  const [alone, bare] = contenders;
+  const [alone, ...bare] = contenders.slice(0, -1);
   const at = ({ tookMs }: Contender, share: number) =>
     tookMs.toSorted((a, b) => a - b)[Math.floor((tookMs.length - 1) * share)] ?? Number.NaN;
-  console.info(`${"".padEnd(26)}a second  CPU us of who is asked  p50 ms  p99 ms  added p50  added p99  / bare`);
+  console.info(`${"".padEnd(26)}a second  CPU us of who is asked  p50 ms  p99 ms  added p50  added p99  / node:http2  / grpc-js`);
   for (const contender of contenders) {
     const { name, perSecond, cpuMicroseconds: cpu } = contender;
     const added = (share: number) => (alone === undefined ? 0 : at(contender, share) - at(alone, share)).toFixed(2);
-    const ratio = bare === undefined || contender === alone ? "" : (median(perSecond) / median(bare.perSecond)).toFixed(2);
+    const ratios = bare.map((other) => (median(perSecond) / median(other.perSecond)).toFixed(2).padStart(13)).join("");
     const columns = [
       median(cpu).toFixed(1).padStart(24),
       at(contender, 0.5).toFixed(2).padStart(8),
       at(contender, 0.99).toFixed(2).padStart(8),
     ];
     console.info(
-      `${name.padEnd(26)}${median(perSecond).toFixed(0).padStart(8)}${columns.join("")}${added(0.5).padStart(11)}${added(0.99).padStart(11)}${ratio.padStart(8)}`,
+      `${name.padEnd(26)}${median(perSecond).toFixed(0).padStart(8)}${columns.join("")}${added(0.5).padStart(11)}${added(0.99).padStart(11)}${ratios}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument } from "yaml";
+import { createRequire } from "node:module";
 import type { RawValue } from "./parsers.ts";
 import { ConfigError } from "./problems.ts";
 import { environmentName, type Setting, type SettingName, settingNames, settings } from "./settings.ts";
@@ -40,6 +40,8 @@ export function rawSettings(
  * Errors contain only the place, because the parser's messages quote the file, which holds secrets.
  */
 function yamlMembers(path: string, text: string): Readonly<Record<string, RawValue>> {
+  // Loaded only if there is a file: it is a thirtieth of a start.
+  const { LineCounter, parseDocument } = createRequire(import.meta.url)("yaml") as typeof import("yaml");
   const lines = new LineCounter();
   const document = parseDocument(text, { schema: "failsafe", prettyErrors: false, lineCounter: lines });
   const [error] = document.errors;

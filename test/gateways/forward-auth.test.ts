@@ -50,7 +50,7 @@ test("a valid key passes with every identity header and no body, whatever the me
     actor_id: "émile, 50%",
     scopes: ["read", "write"],
     metadata,
-    rate_limit_policy: { quota: "100", window: "60s" },
+    rate_limit_policy: { quota: "100", window: "3600s" },
   });
   const expected = {
     "x-keywright-actor": "%C3%A9mile%2C%2050%25",
@@ -59,7 +59,7 @@ test("a valid key passes with every identity header and no body, whatever the me
     "x-keywright-tenant": "default",
     "x-keywright-metadata": Buffer.from(JSON.stringify(metadata)).toString("base64url"),
     "x-keywright-identity": "",
-    "ratelimit-policy": '"key";q=100;w=60',
+    "ratelimit-policy": '"key";q=100;w=3600',
     "cache-control": "no-store",
   };
   const preflight = { origin: "https://page.example", "access-control-request-method": "GET" };

@@ -1,9 +1,12 @@
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createCertificateCallers } from "../../src/rpc/admission/certificate-callers.ts";
 import { type CertificateOptions, createAuthority } from "../support/certificates.ts";
 import type { ClientTls } from "../support/clients/client.ts";
 import { connectJson } from "../support/clients/connect-json.ts";
@@ -245,4 +248,39 @@ test("introspection accepts certificates too", async () => {
   for await (const chunk of stream.setEncoding("utf8")) text += chunk;
   session.close();
   expect(text).toBe('{"active":false}');
+});
+
+test("a certificate that ends while its connection is open is refused from that moment on, and rules that are read again count at once", () => {
+  let nowMs = 1_000;
+  const certificate = { name: "certificate:a", claims: { uri: [], dns: ["a"], subject: {} }, expireTimeMs: 2_000 };
+  const rule = (role: string) =>
+    ({ when: [{ claim: "dns", test: "equals", values: ["a"] }], roles: [role], tenants: null, scopeCeiling: null }) as const;
+  const call = { connection: {}, requestHeader: () => undefined };
+  const callerBy = (role: string) =>
+    createCertificateCallers(
+      [rule(role)],
+      () => certificate,
+      () => nowMs,
+    );
+  const auditors = callerBy("auditor");
+  for (const _ of ["first", "remembered"]) expect(auditors.callerOf(call)).toMatchObject({ name: "certificate:a", roles: ["auditor"] });
+  expect(callerBy("verifier").callerOf(call)).toMatchObject({ roles: ["verifier"] });
+  nowMs = 2_000;
+  expect(auditors.callerOf(call)).toEqual({ certificate: "CERT_HAS_EXPIRED" });
+  expect(auditors.callerOf({ ...call, connection: undefined })).toBe("missing");
+});
+
+test("a running server takes over a new certificate from its files", async () => {
+  const { cert, key } = servers.issue({ ips: ["127.0.0.1"] });
+  await writeFile(join(folder.path, "KEYWRIGHT_TLS_KEY_FILE"), key);
+  await writeFile(join(folder.path, "KEYWRIGHT_TLS_CERT_FILE"), cert);
+  const served = async () => {
+    const socket = connectTls({ host: "127.0.0.1", port: server.port, ca: servers.cert });
+    await once(socket, "secureConnect");
+    const { raw } = socket.getPeerCertificate();
+    socket.destroy();
+    return raw;
+  };
+  await expect.poll(served, { timeout: 20_000 }).toEqual(new X509Certificate(cert).raw);
+  expect(server.output()).toContain("certificates were read again");
 });

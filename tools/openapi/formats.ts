@@ -12,7 +12,8 @@ const formats: Readonly<Record<string, Json>> = {
   filter: { format: "aip-160-filter" },
   host: { format: "hostname" },
   hosts: { format: "hostname" },
-  issuer: { format: "uri" },
+  // Empty: that of the installation.
+  issuer: { pattern: "^$|^https?://" },
   // Empty: that of the installation.
   key_prefix: { pattern: `^$|${keyPrefixShape.source}` },
   order_by: { format: "aip-132-order" },

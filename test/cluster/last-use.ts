@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import type { Node } from "./cluster.ts";
-import { describeOnCluster } from "./describe-on-cluster.ts";
+import type { Cluster, Node } from "./cluster.ts";
 import { type IssuedKey, issueKey, keyRequests, untilCached, verdictOf } from "./keys.ts";
 
 const visibleWithinMs = 5000;
 /** After this time earlier uses have been written. */
 const flushedMs = 2500;
 
-await describeOnCluster("last_used_time over several servers", { mongoMembers: 1 }, (cluster) => {
+/** The last test ends a server. */
+export function testLastUse(cluster: () => Cluster): void {
   const node = (index: number) => cluster().nodes[index] as Node;
 
   test("is visible within 5 s, including uses from a cache, and the newest wins", async () => {
@@ -46,7 +46,7 @@ await describeOnCluster("last_used_time over several servers", { mongoMembers: 1
     expect(await node(2).server.stop()).toBe(0);
     expect(await lastUseMs(key, node(0))).toBeGreaterThanOrEqual(usedMs);
   });
-});
+}
 
 async function use({ http }: Node, key: IssuedKey): Promise<void> {
   expect(verdictOf(await keyRequests.verify(http, key))).toBe("VALID");
