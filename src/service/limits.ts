@@ -42,26 +42,17 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
   /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */
   const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked): Verified => {
     const { record } = verified.verdict;
-    const asked = { ...verified, ...(key !== null && { limit: leftOf(key) }), actorLimit: leftOf(actor) };
-    const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
-    if (refusing.length === 0) {
-      if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
-      return asked;
-    }
-    const waits = refusing.map(({ taken }) => taken.retryAfterMs);
-    const retryAfterMs = waits.some((each) => each === null) ? null : Math.max(...(waits as number[]));
-    const code = key?.taken.admitted === false ? "rate_limited" : "actor_rate_limited";
-    return { ...asked, verdict: { isValid: false, code, record }, retryAfterMs };
-  };
-
-  const leftOf = ({ policy, taken: { remaining, resetAfterMs } }: Asked): KeyLimit => {
-    return { policy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
+    const asked = { ...verified, ...(key !== null && { limit: leftOf(key, clock()) }), actorLimit: leftOf(actor, clock()) };
+    const refusal = refusalOf(key, actor);
+    if (refusal !== null) return { ...asked, verdict: { isValid: false, code: refusal.code, record }, retryAfterMs: refusal.retryAfterMs };
+    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+    return asked;
   };
 
   /** For a key without another limit, which most limited keys are. */
   const concludeOne = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {
     const { record } = verified.verdict;
-    const limit = leftOf({ policy, taken });
+    const limit = leftOf({ policy, taken }, clock());
     if (!taken.admitted) {
       return { ...verified, verdict: { isValid: false, code: "rate_limited", record }, limit, retryAfterMs: taken.retryAfterMs };
     }
@@ -124,4 +115,17 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
 interface Asked {
   readonly policy: RateLimitPolicy;
   readonly taken: Taken;
+}
+
+function leftOf({ policy, taken: { remaining, resetAfterMs } }: Asked, nowMs: number): KeyLimit {
+  return { policy, remaining, resetAfterMs, resetTimeMs: nowMs + resetAfterMs };
+}
+
+/** Null if no limit refused. If both did, the key's is named, and the longer wait counts. */
+function refusalOf(key: Asked | null, actor: Asked): { code: "rate_limited" | "actor_rate_limited"; retryAfterMs: number | null } | null {
+  const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
+  if (refusing.length === 0) return null;
+  const waits = refusing.map(({ taken }) => taken.retryAfterMs);
+  const retryAfterMs = waits.some((each) => each === null) ? null : Math.max(...(waits as number[]));
+  return { code: key?.taken.admitted === false ? "rate_limited" : "actor_rate_limited", retryAfterMs };
 }
