@@ -170,25 +170,23 @@ export function matchesRecord(presented: PresentedCredential, record: KeyRecord)
 }
 
 const noPrefixes: TenantPrefixes = { keyPrefix: "", retiredPrefixes: [] };
-/** The shape of the keys of tenants, by their prefixes. */
-const shapes = new WeakMap<TenantPrefixes, RegExp>();
+const lengthAfterPrefix = versionMark.length + issuedKeyIdLength + 1 + tailLength;
 const shapeOfAnyPrefix = new RegExp(`^${issuedKeyPattern(["[a-z][a-z0-9_]*"])}$`);
 
-function isOfTenant(prefixes: TenantPrefixes, text: string): boolean {
-  const { keyPrefix, retiredPrefixes } = prefixes;
+/** The prefix is compared before the shape, with one expression for all tenants: an expression for each would seldom be compiled. */
+function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
   if (keyPrefix === "" && retiredPrefixes.length === 0) return false;
-  let shape = shapes.get(prefixes);
-  if (shape === undefined) {
-    const all = [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "");
-    shape = new RegExp(`^${issuedKeyPattern(all.flatMap((prefix) => [prefix, publicPrefixOf(prefix)]))}$`);
-    shapes.set(prefixes, shape);
-  }
-  return shape.test(text);
+  const prefix = text.slice(0, -lengthAfterPrefix);
+  return (isPrefixOf(keyPrefix, prefix) || retiredPrefixes.some((own) => isPrefixOf(own, prefix))) && shapeOfAnyPrefix.test(text);
+}
+
+function isPrefixOf(own: string, prefix: string): boolean {
+  return own !== "" && (prefix === own || prefix === publicPrefixOf(own));
 }
 
 /** Returns the prefix of a text that has the shape of an issued key. Empty for other texts. */
 export function prefixOf(text: string): string {
-  return shapeOfAnyPrefix.test(text) ? text.slice(0, -tailLength - 1 - issuedKeyIdLength - versionMark.length) : "";
+  return shapeOfAnyPrefix.test(text) ? text.slice(0, -lengthAfterPrefix) : "";
 }
 
 /** The key id in a text that has the shape of an issued key. */
