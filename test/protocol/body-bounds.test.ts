@@ -143,7 +143,7 @@ test.each(["JSON/HTTP", "gRPC"])("a batch verification may have 100 credentials 
 });
 
 describe("an HTTP/1.1 client that reads the response only after its last byte gets one", () => {
-  const mebibytes = 24;
+  const mebibytes = 8;
   const verify = "/v2alpha1/admin/apiKeys:verify";
   const cases: [string, string, string, string, boolean, RegExp][] = [
     ["401, JSON/HTTP", "POST", verify, "application/json", false, /^HTTP\/1.1 401 .*UNAUTHENTICATED/s],
