@@ -47,8 +47,16 @@ function wheel(program: string, version: string, from: Wheel, members: Readonly<
 }
 
 async function fetchNginx(folder: string): Promise<void> {
-  // As root, apt would switch to another user, who cannot write here.
-  await run("apt-get", ["-o", "APT::Sandbox::User=root", "download", "--quiet", "nginx"], { cwd: folder, timeout: 60_000 });
+  // As root, apt would become another user, who may not write here.
+  const download = () =>
+    run("apt-get", ["-o", "APT::Sandbox::User=root", "download", "--quiet", "nginx"], { cwd: folder, timeout: 60_000 });
+  try {
+    await download();
+  } catch {
+    // A fresh machine has no lists of packages.
+    await run("apt-get", ["update", "--quiet"], { timeout: 120_000 });
+    await download();
+  }
   const packages = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
   for (const name of packages) await run("dpkg-deb", ["-x", join(folder, name), folder], { timeout: 60_000 });
 }

@@ -39,30 +39,32 @@ export interface LimitsOptions {
  * share one address.
  */
 export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }: LimitsOptions): Limits {
-  /** `key` and `actor` are the requests to each limit. */
-  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked | null): Verified => {
+  /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */
+  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked): Verified => {
     const { record } = verified.verdict;
-    const asked = { ...verified, ...(key !== null && { limit: leftOf(key) }), ...(actor !== null && { actorLimit: leftOf(actor) }) };
-    const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
-    if (refusing.length === 0) {
-      if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
-      return asked;
-    }
-    const waits = refusing.map(({ taken }) => taken.retryAfterMs);
-    const retryAfterMs = waits.some((each) => each === null) ? null : Math.max(...(waits as number[]));
-    const code = key?.taken.admitted === false ? "rate_limited" : "actor_rate_limited";
-    return { ...asked, verdict: { isValid: false, code, record }, retryAfterMs };
+    const asked = { ...verified, ...(key !== null && { limit: leftOf(key, clock()) }), actorLimit: leftOf(actor, clock()) };
+    const refusal = refusalOf(key, actor);
+    if (refusal !== null) return { ...asked, verdict: { isValid: false, code: refusal.code, record }, retryAfterMs: refusal.retryAfterMs };
+    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+    return asked;
   };
 
-  const leftOf = ({ policy, taken: { remaining, resetAfterMs } }: Asked): KeyLimit => {
-    return { policy, remaining, resetAfterMs, resetTimeMs: clock() + resetAfterMs };
+  /** For a key without another limit, which most limited keys are. */
+  const concludeOne = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {
+    const { record } = verified.verdict;
+    const limit = leftOf({ policy, taken }, clock());
+    if (!taken.admitted) {
+      return { ...verified, verdict: { isValid: false, code: "rate_limited", record }, limit, retryAfterMs: taken.retryAfterMs };
+    }
+    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+    return { ...verified, limit };
   };
 
   const takeOne = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
     const taken = rateLimiter.take(tenant, keyLimitId(record), policy, cost);
     return taken instanceof Promise
-      ? taken.then((answer) => conclude(tenant, verified, { policy, taken: answer }, null))
-      : conclude(tenant, verified, { policy, taken }, null);
+      ? taken.then((answer) => concludeOne(tenant, verified, policy, answer))
+      : concludeOne(tenant, verified, policy, taken);
   };
 
   /** Takes from the limit of the actor, and from that of the key if it has one. */
@@ -109,7 +111,21 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
   };
 }
 
+/** A limit, and its answer. */
 interface Asked {
   readonly policy: RateLimitPolicy;
   readonly taken: Taken;
+}
+
+function leftOf({ policy, taken: { remaining, resetAfterMs } }: Asked, nowMs: number): KeyLimit {
+  return { policy, remaining, resetAfterMs, resetTimeMs: nowMs + resetAfterMs };
+}
+
+/** Null if no limit refused. If both did, the key's is named, and the longer wait counts. */
+function refusalOf(key: Asked | null, actor: Asked): { code: "rate_limited" | "actor_rate_limited"; retryAfterMs: number | null } | null {
+  const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
+  if (refusing.length === 0) return null;
+  const waits = refusing.map(({ taken }) => taken.retryAfterMs);
+  const retryAfterMs = waits.some((each) => each === null) ? null : Math.max(...(waits as number[]));
+  return { code: key?.taken.admitted === false ? "rate_limited" : "actor_rate_limited", retryAfterMs };
 }

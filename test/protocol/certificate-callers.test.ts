@@ -1,7 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
+import { request as requestHttps } from "node:https";
 import { join } from "node:path";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { JsonObject } from "@bufbuild/protobuf";
@@ -248,6 +250,20 @@ test("introspection accepts certificates too", async () => {
   for await (const chunk of stream.setEncoding("utf8")) text += chunk;
   session.close();
   expect(text).toBe('{"active":false}');
+});
+
+test("a gateway may show a certificate instead of a token, whatever Origin its end users send", async () => {
+  const ask = async (tls: ClientTls) => {
+    const headers = { authorization: "Bearer unknown", origin: "https://page.example" };
+    const request = requestHttps({ host: "127.0.0.1", port: server.port, path: "/gateway/verify", headers, agent: false, ...tls });
+    request.end();
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    response.resume();
+    return response.statusCode;
+  };
+  expect(await ask(showing(gateway))).toBe(401);
+  expect(await ask(showing(deployer))).toBe(403);
+  expect(await ask({ ca: servers.cert })).toBe(403);
 });
 
 test("a certificate that ends while its connection is open is refused from that moment on, and rules that are read again count at once", () => {

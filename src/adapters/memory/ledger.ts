@@ -1,6 +1,6 @@
 import { add, type Debt, isMore, noDebt, priceOf, type Rate, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
 import type { KnownDebt, LocalLedger, SharedTake } from "../../ports/ledger.ts";
-import { createDebtors, type Debtors, endOf, owedBy, ownOf } from "./debtors.ts";
+import { createDebtors, type Debtors, type Entry, endOf, owedBy, ownOf } from "./debtors.ts";
 
 export interface MemoryLedgerOptions {
   /** Maximum keys that owe something at the same time. Each takes some 320 bytes, or 420 in a follower. At least 1. */
@@ -12,18 +12,11 @@ export interface MemoryLedgerOptions {
 
 const nothingKnown: KnownDebt = { owed: noDebt, own: noDebt, knownTo: undefined, ownSpends: 0 };
 
-interface Charge {
-  readonly key: string;
-  readonly rate: Rate;
-  readonly price: Debt;
-}
-
 export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false }: MemoryLedgerOptions): LocalLedger {
   const now = () => Math.floor(monotonicMs() * 1000);
   const debtors = createDebtors(maxEntries, now);
 
-  const book = ({ key, rate, price }: Charge, owed: Debt, nowUs: number): void => {
-    const debtor = debtors.owe(key, debtors.find(key), rate, endOf(nowUs, owed));
+  const book = (debtor: Entry, rate: Rate, price: Debt, nowUs: number): void => {
     if (!isFollower) return;
     debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
     debtor.ownSpends += 1;
@@ -32,11 +25,12 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
   return {
     take(tenant, keyId, policy, cost) {
       const key = entryKey(tenant, keyId);
+      const entry = debtors.find(key);
       const nowUs = now();
       const rate = rateOf(policy);
       const price = priceOf(rate, cost);
-      const { admitted, owed } = spend(rate, owedBy(debtors.find(key), rate, nowUs), price);
-      if (admitted && cost > 0) book({ key, rate, price }, owed, nowUs);
+      const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
+      if (admitted && cost > 0) book(debtors.owe(key, entry, rate, endOf(nowUs, owed)), rate, price, nowUs);
       return takenOf(rate, price, admitted, owed);
     },
 
@@ -48,7 +42,12 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
         return { key, rate, price, before, after: spend(rate, before, price) };
       });
       const isTaken = all.every(({ after }) => after.admitted);
-      if (isTaken && cost > 0) for (const one of all) book(one, one.after.owed, nowUs);
+      if (isTaken && cost > 0) {
+        for (const { key, rate, price, after } of all) {
+          // Found anew, because an entry that was added may have taken the place of another.
+          book(debtors.owe(key, debtors.find(key), rate, endOf(nowUs, after.owed)), rate, price, nowUs);
+        }
+      }
       return all.map(({ rate, price, before, after }) => takenOf(rate, price, after.admitted, isTaken ? after.owed : before));
     },
 
