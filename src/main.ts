@@ -10,8 +10,8 @@ import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
 import type { Log, LogFields } from "./ports/log.ts";
-import { createLog } from "./telemetry/log.ts";
-import { createLogOutput } from "./telemetry/log-output.ts";
+import { createLog, standardOutput } from "./telemetry/log.ts";
+import { createLogOutput, type LogOutput } from "./telemetry/log-output.ts";
 import { redactText } from "./telemetry/redact.ts";
 
 /** EX_CONFIG of sysexits.h: a restart would not help. */
@@ -26,32 +26,36 @@ async function main(): Promise<void> {
   if (options.version === true) return console.log(packageVersion());
 
   const readFile = () => (options.config === undefined ? null : configFile(options.config));
-  const { config, given } = loadConfig(process.env, readFile());
-  const log = createLog(config.logLevel);
+  const loaded = readFile();
+  const { config, given } = loadConfig(process.env, loaded);
+  const output = standardOutput();
+  const log = createLog(config.logLevel, output);
   // From here on all errors go to the log, where operators look for them.
   process.on("uncaughtException", (error) => crash(log, error, "uncaught exception"));
   process.on("unhandledRejection", (error) => crash(log, error, "unhandled rejection"));
 
-  await start(config, given, readFile, log).catch(async (error: unknown) => {
+  await start({ config, given, loaded, readFile, log, output }).catch(async (error: unknown) => {
     await exit(log, reportStartUpError(error));
   });
 }
 
-async function start(config: Config, given: GivenSecrets, readFile: ReloadOptions["readFile"], log: Log): Promise<void> {
-  if (config.workers === 1) return serve(config, given, readFile, log, null);
+interface Start extends Pick<ReloadOptions, "loaded" | "readFile"> {
+  readonly config: Config;
+  readonly given: GivenSecrets;
+  readonly log: Log;
+  /** Where the log goes. */
+  readonly output: LogOutput;
+}
+
+async function start(given: Start): Promise<void> {
+  if (given.config.workers === 1) return serve(given, null);
   const { isPrimary, workerId } = await import("./workers/role.ts");
-  if (isPrimary) return supervise(config, log);
-  await serve(config, given, readFile, log.child({ worker: workerId }), await import("./workers/worker.ts"));
+  if (isPrimary) return supervise(given);
+  await serve({ ...given, log: given.log.child({ worker: workerId }) }, await import("./workers/worker.ts"));
 }
 
 /** Serves calls in this process. `worker` is null if it is the only one. */
-async function serve(
-  config: Config,
-  given: GivenSecrets,
-  readFile: ReloadOptions["readFile"],
-  log: Log,
-  worker: typeof import("./workers/worker.ts") | null,
-): Promise<void> {
+async function serve({ config, given, loaded, readFile, log }: Start, worker: typeof import("./workers/worker.ts") | null): Promise<void> {
   const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) if (level !== "info" || !process.stdout.isTTY) log[level]({ file }, text);
 
@@ -59,7 +63,7 @@ async function serve(
   const app = await createApp(config, secrets, log, version);
   const { url, metricsUrl } = await app.listen(worker === null ? config.metrics : null);
   const generatedTokens = adminTokenFile === null ? [] : secrets.adminTokens;
-  const { reload } = createReload({ app, log, environment: process.env, readFile, generatedTokens });
+  const { reload } = createReload({ app, log, environment: process.env, loaded, readFile, generatedTokens });
   process.on("SIGHUP", reload);
   if (worker !== null) {
     const close = closeOnSignal({ close: () => app.close().finally(() => worker.sendLastMetrics(app)) }, log);
@@ -71,10 +75,10 @@ async function serve(
 }
 
 /** Starts workers that serve calls, and keeps them running. */
-async function supervise(config: Config, log: Log): Promise<void> {
+async function supervise({ config, log, output }: Start): Promise<void> {
   const { createPrimary } = await import("./workers/primary.ts");
   const version = packageVersion();
-  const primary = createPrimary({ config, log, version, monotonicMs: () => performance.now() });
+  const primary = createPrimary({ config, log, output, version, monotonicMs: () => performance.now() });
   closeOnSignal(primary, log);
   process.on("SIGHUP", () => primary.reload());
   process.on("SIGUSR2", () => void primary.restart());

@@ -43,12 +43,13 @@ beforeAll(async () => {
     readCount += 1;
     return { path: "keywright.yaml", text };
   };
-  const { config, given } = loadConfig(environment, readFile());
+  const loaded = readFile();
+  const { config, given } = loadConfig(environment, loaded);
   const { secrets } = await completeSecrets(config, given, randomBytes);
   const log = createLog("info", { write: (line) => void lines.push(line) });
   app = await createApp(config, secrets, log, "0.0.0");
   ({ url } = await app.listen(null));
-  reloading = createReload({ app, log, environment, readFile, generatedTokens: [] });
+  reloading = createReload({ app, log, environment, loaded, readFile, generatedTokens: [] });
 });
 afterAll(async () => {
   reloading?.[Symbol.dispose]();

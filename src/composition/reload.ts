@@ -4,12 +4,17 @@ import { ConfigError } from "../config/problems.ts";
 import type { Log } from "../ports/log.ts";
 import type { App } from "./app.ts";
 
+/** Null if there is no configuration file. */
+export type LoadedFile = { readonly path: string; readonly text: string } | null;
+
 export interface ReloadOptions {
   readonly app: Pick<App, "replaceCallers">;
   readonly log: Log;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Reads the configuration file; null if there is none. Throws ConfigError if it cannot be read. */
-  readonly readFile: () => { readonly path: string; readonly text: string } | null;
+  readonly readFile: () => LoadedFile;
+  /** What `readFile` returned when the configuration in force was made. */
+  readonly loaded: LoadedFile;
   /** Tokens that are accepted if none is configured: the generated token, or none. */
   readonly generatedTokens: readonly AdminToken[];
 }
@@ -18,7 +23,7 @@ export interface ReloadOptions {
 const watchIntervalMs = 2000;
 
 /** The configuration file as read, or the error if it could not be read. */
-type ReadFile = ReturnType<ReloadOptions["readFile"]> | ConfigError;
+type ReadFile = LoadedFile | ConfigError;
 
 export interface Reload extends Disposable {
   /** Reads the configuration now. */
@@ -32,7 +37,7 @@ export interface Reload extends Disposable {
  */
 export function createReload(options: ReloadOptions): Reload {
   const { log, readFile } = options;
-  let last = read(readFile);
+  let last: ReadFile = options.loaded;
   const take = (file: ReadFile) => {
     last = file;
     try {

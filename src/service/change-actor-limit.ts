@@ -5,6 +5,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { noteActorLimits, type TenantService } from "./change-tenant.ts";
 import type { KeyService } from "./key-service.ts";
+import { confirmNewKeys } from "./tenant-fence.ts";
 
 const maxAttempts = 50;
 
@@ -27,6 +28,7 @@ export async function setActorLimit(
       const inserted = await store.insert(tenant, newActorLimitRecord(actorId, policy, clock()), null, event);
       if (inserted.outcome !== "inserted") continue;
       await announce(inserted.record, inserted.record.revision);
+      await confirmNewKeys(service.keys, tenant, origin, [inserted.record]);
       return actorLimitOfRecord(inserted.record);
     }
     const changed = { ...record, rateLimitPolicy: policy, revision: record.revision + 1, updateTimeMs: clock() };

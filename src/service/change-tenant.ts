@@ -77,7 +77,6 @@ export async function updateTenant(
 
 /** Records that actors of the tenant have limits, before the first one gets one. From then on every verification looks for one. */
 export async function noteActorLimits(service: TenantService, origin: Origin, tenantId: string): Promise<void> {
-  if (service.keys.tenantSettings.of(tenantId).hasActorLimits) return;
   await changeTenant(service, origin, tenantId, ({ hasActorLimits }) => (hasActorLimits ? null : { hasActorLimits: true }));
 }
 

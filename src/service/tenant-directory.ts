@@ -35,7 +35,7 @@ export interface TenantDirectory {
 
 export interface TenantDirectoryOptions {
   readonly store: Pick<KeyStore, "list">;
-  readonly cache: Pick<TrustedCache, "peek" | "reader" | "follow">;
+  readonly cache: Pick<TrustedCache, "peek" | "reader" | "follow" | "trust">;
   readonly settings: TenantSettings;
 }
 
@@ -92,7 +92,8 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
 
   return {
     current(tenantId) {
-      if (tenantId === defaultTenant && !index.has(defaultTenant)) return unchangedDefault;
+      // A process that may miss messages does not hear of the first change of `default`, so that it has to ask.
+      if (tenantId === defaultTenant && !index.has(defaultTenant) && cache.trust.localUse() === "first") return unchangedDefault;
       const recordId = index.recordIdOf(tenantId) ?? recordIdOf(tenantId);
       if (recordId === null) return null;
       const entry = cache.peek(defaultTenant, recordId);
@@ -129,10 +130,15 @@ function recordIdOf(tenantId: string): string | null {
   return isTenantId(tenantId) ? tenantRecordId(tenantId) : null;
 }
 
+/** Calls while one run is in progress share the next one. */
 function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
-  let last = Promise.resolve();
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | null = null;
   return () => {
-    const next = last.then(work);
+    next ??= last.then(() => {
+      next = null;
+      return work();
+    });
     last = next.catch(() => {});
     return next;
   };

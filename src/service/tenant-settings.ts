@@ -23,7 +23,7 @@ export function createTenantSettings(): TenantSettings {
     note(tenantId, record) {
       const known = seen.get(tenantId);
       // The same record, nearly always: every call asks.
-      if (known !== undefined && (known.record === record || known.record.revision >= record.revision)) return known.tenant;
+      if (known !== undefined && (known.record === record || isAsNew(known.record, record))) return known.tenant;
       const tenant = tenantOfRecord(record);
       seen.set(tenantId, { record, tenant });
       return tenant;
@@ -31,4 +31,9 @@ export function createTenantSettings(): TenantSettings {
     forget: (tenantId) => void seen.delete(tenantId),
     all: () => Array.from(seen.values(), ({ tenant }) => tenant),
   };
+}
+
+/** A tenant that was deleted and created again may have a lower revision than before. */
+function isAsNew(known: KeyRecord, record: KeyRecord): boolean {
+  return known.revision >= record.revision && known.createTimeMs >= record.createTimeMs;
 }

@@ -21,7 +21,7 @@ export function createLog(level: LogLevel, to: LogDestination = standardOutput()
 }
 
 /** Drops lines that cannot be written, and reports that once on standard error. */
-function standardOutput(): LogOutput {
+export function standardOutput(): LogOutput {
   const standardError = createLogOutput(2, () => {});
   return createLogOutput(1, (reason) => {
     standardError.write(`keywright: log lines cannot be written to standard output and are dropped (${reason})\n`);

@@ -23,7 +23,7 @@ export interface Member {
   /** Requests its metrics. Resolves once they are in `lastMetrics`, or it exited, or `timeoutMs` has passed. */
   scrape(timeoutMs: number): Promise<void>;
   reload(): void;
-  /** Lets it finish its calls. Kills it if it has not ended after `timeoutMs`. */
+  /** Lets it finish its calls; ends it at once if it has not started to serve. Kills it if it has not ended after `timeoutMs`. */
   close(timeoutMs: number): Promise<WorkerExit>;
 }
 
@@ -52,12 +52,16 @@ export function createMember(worker: Worker): Member {
     state.lastMetrics = message.families;
     if (message.id !== null) scrapes.get(message.id)?.();
   });
-  // A message to a worker that has just exited. Its exit is handled elsewhere.
-  worker.on("error", () => {});
-  worker.once("exit", (code: number | null, signal: string | null) => {
+  const end = (code: number | null, signal: string | null) => {
     url.reject(new WorkerStartError(code ?? 1));
     ended.resolve({ code, signal });
+  };
+  worker.on("error", () => {
+    // The process could not be made, so it never exits. Otherwise a message was sent to a worker that has just exited.
+    if (worker.process.pid === undefined) end(1, null);
   });
+  // Not `exit`: at `close` its last log lines and messages have been read.
+  worker.process.once("close", end);
   const send = (message: ToWorker) => {
     if (worker.isConnected()) worker.send(message);
   };
@@ -86,10 +90,16 @@ export function createMember(worker: Worker): Member {
       clearTimeout(timer);
       scrapes.delete(id);
     },
-    reload: () => send({ kind: "reload" }),
+    // A worker that starts does not hear messages yet, and may have read the configuration already.
+    reload: () =>
+      void url.promise.then(
+        () => send({ kind: "reload" }),
+        () => {},
+      ),
     async close(timeoutMs) {
       state.isClosing = true;
-      send({ kind: "close" });
+      if (state.isServing) send({ kind: "close" });
+      else worker.process.kill("SIGTERM");
       const kill = setTimeout(() => worker.process.kill("SIGKILL"), timeoutMs);
       const exit = await ended.promise;
       clearTimeout(kill);

@@ -24,7 +24,7 @@ export interface Pool {
    * before. Stops, and rejects with WorkerStartError, if a successor cannot start. A call during a restart waits for that restart.
    */
   restart(): Promise<void>;
-  /** Resolves with true if all workers ended with exit code 0. */
+  /** Resolves with true if all workers that served ended with exit code 0. */
   close(): Promise<boolean>;
   /** Returns sums over all workers, including those that ended. */
   metrics(): Promise<readonly MetricFamily[]>;
@@ -40,7 +40,14 @@ const maxScrapeMs = 1000;
 
 export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOptions): Pool {
   const members = new Set<Member>();
-  const state = { isStarted: false, isClosing: false, replacedCount: 0, quickEnds: 0, restart: null as Promise<void> | null };
+  const state = {
+    isStarted: false,
+    isClosing: false,
+    replacedCount: 0,
+    quickEnds: 0,
+    restart: null as Promise<void> | null,
+    successors: 0,
+  };
   let departed: readonly MetricFamily[] = [];
 
   const add = (): Member => {
@@ -56,23 +63,28 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
   };
   const lost = ({ id, pid, isServing }: Member, exit: WorkerExit, livedMs: number) => {
     state.quickEnds = isServing && livedMs >= minHealthyMs ? 0 : state.quickEnds + 1;
-    const waitMs = state.quickEnds <= 1 ? 0 : Math.min(maxRetryMs, firstRetryMs * 2 ** (state.quickEnds - 2));
+    const waitMs = retryDelayMs(state.quickEnds);
     if (!state.isStarted) return;
     log.error({ worker: id, pid, ...exit, waitMs }, "a worker ended unexpectedly");
     setTimeout(() => {
-      if (state.isClosing || members.size >= count) return;
+      if (state.isClosing || openCount() >= count + state.successors) return;
       state.replacedCount += 1;
       add();
     }, waitMs);
   };
   const restartAll = async () => {
     for (const old of [...members]) {
-      // It exited meanwhile, and has a successor.
-      if (!members.has(old)) continue;
-      await add().url;
-      await old.close(maxCloseMs);
+      // If it exited meanwhile, it was replaced.
+      if (state.isClosing || !members.has(old)) continue;
+      state.successors = 1;
+      await add().url.finally(() => {
+        state.successors = 0;
+      });
+      if (!state.isClosing) await old.close(maxCloseMs);
     }
   };
+  /** Workers that serve or start, without those that were told to end. */
+  const openCount = () => [...members].filter(({ isClosing }) => !isClosing).length;
   const serving = () => [...members].filter(({ isServing }) => isServing);
 
   return {
@@ -94,8 +106,8 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
     },
     async close() {
       state.isClosing = true;
-      const exits = await Promise.all([...members].map((member) => member.close(maxCloseMs)));
-      return exits.every(({ code }) => code === 0);
+      const areGood = await Promise.all(Array.from(members, (member) => closeWell(member, maxCloseMs)));
+      return areGood.every((isGood) => isGood);
     },
     async metrics() {
       await Promise.all(serving().map((member) => member.scrape(maxScrapeMs)));
@@ -104,4 +116,16 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
     servingCount: () => serving().length,
     replacedCount: () => state.replacedCount,
   };
+}
+
+/** The first end in a row is answered at once. */
+function retryDelayMs(quickEnds: number): number {
+  return quickEnds <= 1 ? 0 : Math.min(maxRetryMs, firstRetryMs * 2 ** (quickEnds - 2));
+}
+
+/** A worker that had not begun to serve has nothing to finish, so that it may end in any way. */
+async function closeWell(member: Member, timeoutMs: number): Promise<boolean> {
+  const { isServing } = member;
+  const { code } = await member.close(timeoutMs);
+  return !isServing || code === 0;
 }

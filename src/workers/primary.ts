@@ -2,7 +2,7 @@ import cluster, { type Worker } from "node:cluster";
 import type { Config } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 import { createMetricsServer } from "../server/metrics-server.ts";
-import { createLogOutput } from "../telemetry/log-output.ts";
+import type { LogOutput } from "../telemetry/log-output.ts";
 import { expositionText } from "../telemetry/metrics/exposition.ts";
 import { createMetrics } from "../telemetry/metrics/metrics.ts";
 import { watchProcess } from "../telemetry/metrics/process.ts";
@@ -13,6 +13,8 @@ import { sumMetrics } from "./sum-metrics.ts";
 export interface PrimaryOptions {
   readonly config: Config;
   readonly log: Log;
+  /** Where the log goes, for the lines of the workers. */
+  readonly output: Pick<LogOutput, "write">;
   readonly version: string;
   readonly monotonicMs: () => number;
 }
@@ -27,13 +29,11 @@ export interface Primary {
   close(): Promise<void>;
 }
 
-const standardOutput = 1;
 /** A worker finishes its calls within the drain time-out, then writes buffered data and closes its connections to the store. */
 const maxCloseAfterDrainMs = 5000;
 
 /** The process that starts the workers, hands them connections in turn, and serves their metrics together. It serves no calls itself. */
-export function createPrimary({ config, log, version, monotonicMs }: PrimaryOptions): Primary {
-  const output = createLogOutput(standardOutput, () => {});
+export function createPrimary({ config, log, output, version, monotonicMs }: PrimaryOptions): Primary {
   cluster.setupPrimary({ stdio: ["ignore", "pipe", "inherit", "ipc"] });
   const fork = (): Worker => {
     const worker = cluster.fork();

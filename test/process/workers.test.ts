@@ -29,6 +29,7 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
   afterAll(() => server.stop());
 
   const lines = () => server.output().trimEnd().split("\n").map(parseLine);
+  const countOf = (text: string) => lines().filter(({ message }) => message === text).length;
   const servingPids = () => lines().flatMap(({ message, pid }) => (message === "worker serves" && typeof pid === "number" ? [pid] : []));
 
   test("both serve calls, and the metrics combine both", async () => {
@@ -65,10 +66,22 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
     await expect.poll(() => verifications(server), pollOptions).toBe(before + verified);
   });
 
+  test("a worker that is killed while the workers are replaced is replaced too", async () => {
+    const [replacedCount, known] = [countOf("workers replaced"), servingPids()];
+    process.kill(server.pid, "SIGUSR2");
+    await expect.poll(() => countOf("replacing the workers")).toBe(replacedCount + 1);
+    process.kill(known.at(-1) as number, "SIGKILL");
+    await expect.poll(() => countOf("workers replaced"), pollOptions).toBe(replacedCount + 1);
+    await expect.poll(async () => (await scrape(server)).value("keywright_workers"), pollOptions).toBe(2);
+    expect(servingPids().filter(isRunning)).toHaveLength(2);
+  });
+
   test("SIGTERM drains all workers, and the log has complete lines that name their worker", async () => {
-    const pids = servingPids();
+    // A successor that starts now must not outlive the rest.
+    process.kill(server.pid, "SIGUSR2");
+    await expect.poll(() => countOf("replacing the workers")).toBe(countOf("workers replaced") + 1);
     expect(await server.stop()).toBe(0);
-    expect(pids.filter(isRunning)).toEqual([]);
+    expect(servingPids().filter(isRunning)).toEqual([]);
     const closed = lines().filter(({ message }) => message === "closed");
     expect(new Set(closed.map(({ worker }) => worker)).size).toBe(closed.length);
     expect(closed.at(-1)?.worker).toBeUndefined();

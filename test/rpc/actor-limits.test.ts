@@ -9,7 +9,7 @@ import { token } from "../support/role-tokens.ts";
 let api: Api;
 const [admin, bounded] = [token(), token()];
 beforeAll(async () => {
-  const config = `admin_tokens:\n  - { name: bounded, sha256: ${hash("sha256", bounded)}, roles: [admin], scope_ceiling: [a] }\n`;
+  const config = `admin_tokens:\n  - { name: bounded, sha256: ${hash("sha256", bounded)}, roles: [admin], tenants: ["*"], scope_ceiling: [a] }\n`;
   api = await startApi("grpc", { config, env: { KEYWRIGHT_ADMIN_TOKEN: admin } });
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
@@ -162,6 +162,7 @@ test("a limit that is not enforced is refused, and so are callers with a ceiling
   for (const [method, request] of [
     ["AdminSetActorLimit", { actor_id, rate_limit_policy: policy(1) }],
     ["AdminRemoveActorLimit", { actor_id }],
+    ["AdminUpdateTenant", { tenant: { tenant_id: "default" }, update_mask: "actorRateLimitPolicy" }],
   ] as const)
     expect((await api.refused(method, request, asCeiling)).code).toBe("PERMISSION_DENIED");
   await setLimit(actor_id, 1);

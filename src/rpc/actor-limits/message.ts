@@ -22,5 +22,5 @@ export function enforcedPolicy(message: PolicyMessage | undefined, field: string
 /** A caller with a ceiling may not lift a limit, and whether a change lifts one depends on limits that it does not see. */
 export function refuseCeiling(call: Pick<Call, "caller">): void {
   if (ceilingOf(call) === null) return;
-  throw new Failure("PERMISSION_DENIED", { message: "a caller with a scope ceiling may not change limits of actors" });
+  throw new Failure("PERMISSION_DENIED", { message: "a caller with a scope ceiling may not change limits of actors or tenants" });
 }

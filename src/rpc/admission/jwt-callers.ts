@@ -79,7 +79,7 @@ function readUnverified(byIssuer: ReadonlyMap<string, JwtIssuer>, token: string,
   const issuer = typeof claims.iss === "string" ? byIssuer.get(claims.iss) : undefined;
   if (issuer === undefined || !isHeaderOf(issuer, header)) return null;
   const { sub, exp, iat, nbf } = claims;
-  if (typeof sub !== "string" || sub === "" || sub.length > maxSubjectChars || /\p{Cc}/u.test(sub)) return null;
+  if (typeof sub !== "string" || sub === "" || sub.length > maxSubjectChars || unreadable.test(sub)) return null;
   if (typeof exp !== "number" || !isTime(iat) || !isTime(nbf)) return null;
   const expireTimeMs = exp * 1000 + clockSkewMs;
   const latestStartMs = Math.max(...[iat, nbf].map((time) => (typeof time === "number" ? time * 1000 : 0)));
@@ -87,6 +87,9 @@ function readUnverified(byIssuer: ReadonlyMap<string, JwtIssuer>, token: string,
   if (expireTimeMs <= nowMs || latestStartMs > nowMs + clockSkewMs || lifeMs > issuer.maxLifeMs) return null;
   return { issuer, kid: header.kid, subject: sub, expireTimeMs };
 }
+
+/** Characters that make a name in the log or the audit trail look like another one. */
+const unreadable = /[\p{Cc}\p{Cf}\p{Cs}]/u;
 
 function isHeaderOf({ algorithms }: JwtIssuer, { alg, typ, crit }: JsonObject): boolean {
   const type = typeof typ === "string" ? typ.toLowerCase() : typ;

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import type { Tenant as TenantMessage, TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
-import { keyPrefixShape, macaroonWord } from "../../core/credential-shape.ts";
+import { keyPrefixShape, macaroonWord, publicPrefixOf } from "../../core/credential-shape.ts";
 import { isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";
 import { enforcedPolicy } from "../actor-limits/message.ts";
@@ -62,7 +62,8 @@ function checkedPrefix(prefix: string, usedPrefixes: readonly string[]): string 
   if (!keyPrefixShape.test(prefix) || prefix === macaroonWord) {
     throw invalidField("tenant.key_prefix", "must be one to three words of a-z and 0-9, joined by underscores");
   }
-  if (usedPrefixes.includes(prefix)) throw invalidField("tenant.key_prefix", "is a prefix of the installation");
+  if ([prefix, publicPrefixOf(prefix)].some((each) => usedPrefixes.includes(each)))
+    throw invalidField("tenant.key_prefix", "is a prefix of the installation");
   return prefix;
 }
 

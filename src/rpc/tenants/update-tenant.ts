@@ -4,6 +4,7 @@ import type { Implementation } from "../../call/methods.ts";
 import type { TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";
 import { updateTenant as changeTenant, tenantAttributeFields } from "../../service/change-tenant.ts";
+import { refuseCeiling } from "../actor-limits/message.ts";
 import { contextOf } from "../context.ts";
 import { fieldsToWrite } from "../field-mask.ts";
 import { attributesOf, checkTenantId, tenantToMessage } from "./message.ts";
@@ -13,6 +14,7 @@ const writable = Object.values(tenantAttributeFields);
 
 export function updateTenant({ tenants, usedPrefixes }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminUpdateTenant> {
   return async ({ tenant, updateMask }, call) => {
+    refuseCeiling(call);
     if (tenant === undefined || tenant.tenantId === "") throw invalidField("tenant.tenant_id", "must not be empty");
     checkTenantId("tenant.tenant_id", tenant.tenantId);
     const names = fieldsToWrite(tenant, updateMask, "update_mask", TenantSchema, writable);
