@@ -67,7 +67,7 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
     if (!state.isStarted) return;
     log.error({ worker: id, pid, ...exit, waitMs }, "a worker ended unexpectedly");
     setTimeout(() => {
-      if (state.isClosing || openCount() >= count + state.successors) return;
+      if (state.isClosing || openCountOf(members) >= count + state.successors) return;
       state.replacedCount += 1;
       add();
     }, waitMs);
@@ -83,8 +83,6 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
       if (!state.isClosing) await old.close(maxCloseMs);
     }
   };
-  /** Workers that serve or start, without those that were told to end. */
-  const openCount = () => [...members].filter(({ isClosing }) => !isClosing).length;
   const serving = () => [...members].filter(({ isServing }) => isServing);
 
   return {
@@ -128,4 +126,9 @@ async function closeWell(member: Member, timeoutMs: number): Promise<boolean> {
   const { isServing } = member;
   const { code } = await member.close(timeoutMs);
   return !isServing || code === 0;
+}
+
+/** Workers that serve or start, without those that were told to end. */
+function openCountOf(members: ReadonlySet<Member>): number {
+  return [...members].filter(({ isClosing }) => !isClosing).length;
 }
