@@ -255,6 +255,21 @@ test("a route is for the tenant that it names, if the gateway may act for it", a
   expect((await gateway("/gateway/verify/tenant=acme", ofAcme, as(roles.admin))).status).toBe(401);
 });
 
+test("an end user cannot choose the tenant by a host", async () => {
+  const host = "keys.hosted.example";
+  await api.call("AdminCreateTenant", { tenant_id: "hosted", tenant: { display_name: "Hosted", hosts: [host] } });
+  const { secret } = await issueFor("hosted");
+  expect((await gateway("/gateway/verify/tenant=hosted", secret)).status).toBe(200);
+  for (const headers of [{ host }, { "x-forwarded-host": host }, { host, "x-forwarded-host": host }]) {
+    expect((await gateway("/gateway/verify", secret, { headers })).status).toBe(401);
+    const { secret: ofDefault } = await api.issue();
+    const answer = await gateway("/gateway/verify", ofDefault, { headers });
+    expect([answer.status, answer.headers["x-keywright-tenant"]]).toEqual([200, "default"]);
+  }
+  const token = { "x-keywright-token": roles.verifier, authorization: `Bearer ${secret}` };
+  expect((await askHttp2(api.server.port, "/gateway/verify", { headers: { ...token, ":authority": host } })).status).toBe(401);
+});
+
 async function issueFor(tenant: string): Promise<{ readonly secret: string }> {
   const { secret } = await api.call("AdminIssueApiKey", {}, { headers: { "keywright-tenant": tenant } });
   return { secret: String(secret) };
