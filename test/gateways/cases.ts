@@ -20,14 +20,17 @@ export interface Differences {
 
 const identity = ["actor", "key-id", "scopes", "tenant", "metadata", "identity"].map((name) => `x-keywright-${name}`);
 
+/** Cases that only one recipe has. */
+export type OwnCases = (lab: () => Lab) => void;
+
 /** All cases that a recipe must pass. Skipped, with the reason, if the gateway is not available; in CI that is a failure. */
-export async function describeGateway(recipe: Recipe, differences: Differences): Promise<void> {
+export async function describeGateway(recipe: Recipe, differences: Differences, more: OwnCases = () => {}): Promise<void> {
   const reason = await missing(recipe.program);
   if (reason !== null) {
     describe.skip(`${recipe.files[0]}: ${reason}`, () => test("every case", () => {}));
     return;
   }
-  describe(`${recipe.files[0]}`, () => cases(recipe, differences));
+  describe(`${recipe.files[0]}`, () => cases(recipe, differences, more));
 }
 
 async function missing(program: GatewayName): Promise<string | null> {
@@ -40,12 +43,13 @@ async function missing(program: GatewayName): Promise<string | null> {
   }
 }
 
-function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, showsLimits }: Differences): void {
+function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, showsLimits }: Differences, more: OwnCases): void {
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab(recipe);
   });
   afterAll(() => lab?.[Symbol.asyncDispose]());
+  more(() => lab);
 
   const get = (path: string, secret?: string, { headers = {}, ...options }: AskOptions = {}): Promise<Answer> => {
     const shown: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
