@@ -202,6 +202,11 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     await refused(tooLong, "/", "k".repeat(20_000));
   });
 
+  test("headers that together are too large are refused as the end user's fault", async () => {
+    const { status } = await get("/", "k".repeat(9000), { headers: { "x-other": "x".repeat(9000) } });
+    expect([401, 431], lab.output()).toContain(status);
+  });
+
   test("without Keywright nothing passes, and with it everything works again", async () => {
     const { secret } = await lab.issue({ scopes: ["orders"] });
     expect((await get("/", secret)).status, lab.output()).toBe(200);
