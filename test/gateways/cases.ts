@@ -225,7 +225,7 @@ function fileOf(received: Received | undefined): string | undefined {
   if (received === undefined) return undefined;
   if (received.url.startsWith("/files/")) return received.url;
   // Malformed escapes are left, as many upstreams do.
-  const decoded = received.url.replace(/%[\da-f]{2}/gi, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)));
+  const decoded = received.url.replace(/%[\da-f]{2}/gi, (octet) => String.fromCharCode(Number.parseInt(octet.slice(1), 16)));
   const path = new URL(`http://x${decoded.replace(/\/+/g, "/")}`).pathname;
   return path.startsWith("/files/") ? received.url : undefined;
 }

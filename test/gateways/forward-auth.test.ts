@@ -260,7 +260,8 @@ test("an end user cannot choose the tenant by a host", async () => {
   await api.call("AdminCreateTenant", { tenant_id: "hosted", tenant: { display_name: "Hosted", hosts: [host] } });
   const { secret } = await issueFor("hosted");
   expect((await gateway("/gateway/verify/tenant=hosted", secret)).status).toBe(200);
-  for (const headers of [{ host }, { "x-forwarded-host": host }, { host, "x-forwarded-host": host }]) {
+  const choices: Record<string, string>[] = [{ host }, { "x-forwarded-host": host }, { host, "x-forwarded-host": host }];
+  for (const headers of choices) {
     expect((await gateway("/gateway/verify", secret, { headers })).status).toBe(401);
     const { secret: ofDefault } = await api.issue();
     const answer = await gateway("/gateway/verify", ofDefault, { headers });
@@ -328,6 +329,22 @@ test("an identity token ends with the key, and a new one is made after half a mi
   expect(decodeJwt(await tokens.tokenFor(verified(), "default", "files")).iat).toBe(999_970);
   // A token must not outlive the key, even if it was made before the key had an expiry.
   expect(decodeJwt(await tokens.tokenFor(verified(nowMs + 5400), "default", "files")).exp).toBe(999_975);
+});
+
+test("concurrent calls for the same identity token share one signature, and a failed one is not remembered", async () => {
+  const keys = await readJwkSets([JSON.stringify({ keys: [await privateJwk()] })]);
+  const unusable = { ...keys, signer: { ...keys.signer, privateKey: {} as typeof keys.signer.privateKey } };
+  let current = unusable;
+  const tokens = createIdentityTokens({ keys: () => current, issuerOf: () => "https://keys.example", clock: () => 1_000_000_000 });
+  const make = (keyId: string) => tokens.tokenFor(create(VerifyApiKeyResponseSchema, { keyId }), "default", "files");
+  const failed = await Promise.allSettled([make("one"), make("one")]);
+  expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  current = keys;
+  const [first, second, other] = await Promise.all([make("one"), make("one"), make("two")]);
+  // ES256 signs the same content differently each time.
+  expect(second).toBe(first);
+  expect(other).not.toBe(first);
+  expect(await make("one")).toBe(first);
 });
 
 async function privateJwk() {
