@@ -12,7 +12,7 @@ RUN mkdir /app && chown node:node /app
 USER node
 WORKDIR /app
 COPY --chown=node:node package.json package-lock.json .npmrc ./
-# The optional packages only bring Node, which the image has.
+# The optional packages (node-*) only bring Node, which the image has. The page at /docs needs swagger-ui-dist, which is not optional.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM ${NODE_IMAGE}

@@ -61,3 +61,13 @@ test("MongoDB and Redis in compose.yaml require passwords, without which it does
   expect(redis?.command).toContain("--requirepass");
   for (const service of [mongo, redis]) expect(service?.image).toMatch(/^\$\{[A-Z]+_IMAGE:-[a-z]+:\d+\.\d+\}$/);
 });
+
+test("the image has every package that the service uses: only those that bring Node are optional", async () => {
+  const { packages } = JSON.parse(await textOf("package-lock.json")) as {
+    packages: Record<string, { dependencies?: Record<string, string>; optionalDependencies?: Record<string, string>; optional?: boolean }>;
+  };
+  const { dependencies = {}, optionalDependencies = {} } = packages[""] ?? {};
+  expect(Object.keys(optionalDependencies).filter((name) => !name.startsWith("node-"))).toEqual([]);
+  expect(Object.keys(dependencies)).toContain("swagger-ui-dist");
+  for (const name of Object.keys(dependencies)) expect(packages[`node_modules/${name}`]?.optional, name).toBeUndefined();
+});

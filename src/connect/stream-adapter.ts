@@ -29,7 +29,11 @@ export function createStreamAdapter(options: StreamAdapterOptions): StreamAdapte
   };
 
   const loadAndServe: ServeStream = async (path, codec, request, response) => {
-    loading ??= load();
+    // After a failure, the next call tries again.
+    loading ??= load().catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
     const serveLoaded = await loading;
     const sink = "stream" in response ? response.stream : response;
     if (!sink.destroyed) await serveLoaded(path, codec, request, response);

@@ -72,8 +72,11 @@ export function createForwardAuth({ method, check, readDemands, admit, trustedPr
   };
 }
 
-/** Headers of the request that are the gateway's, or that do not concern permissions. */
-const gatewayHeaders = ["host", ":authority", "x-forwarded-host", "x-forwarded-for", "x-request-id", "traceparent"] as const;
+/**
+ * Headers of the request that are the gateway's, or that do not concern permissions. No host: gateways pass on the end user's, who could
+ * choose the tenant by it.
+ */
+const gatewayHeaders = ["x-forwarded-for", "x-request-id", "traceparent"] as const;
 
 /** The head of the gateway's own call: with its token, and without the headers of the end user. */
 function gatewayHead(request: HttpRequest): RequestHead {

@@ -1,7 +1,7 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createBoundedMemory } from "../core/bounded-memory.ts";
-import { signIdentity } from "../core/token/identity.ts";
+import { type Identity, signIdentity } from "../core/token/identity.ts";
 import type { TokenKeys } from "../core/token/jwk-set.ts";
 
 /** Signed statements about verified keys, for upstreams that do not trust the network. */
@@ -32,6 +32,18 @@ const rememberedChars = 8_388_608;
  */
 export function createIdentityTokens({ keys, issuerOf, clock }: IdentityTokensOptions): IdentityTokens {
   const made = createBoundedMemory<Made>(rememberedChars, ({ token }) => token.length);
+  /** Signatures in progress. Concurrent calls for the same token share one. */
+  const pending = new Map<string, Promise<string>>();
+
+  const make = async (name: string, signing: TokenKeys, identity: Identity, nowMs: number, endMs: number): Promise<string> => {
+    try {
+      const token = await signIdentity(signing, identity, nowMs, Math.min(nowMs + lifeMs, endMs));
+      made.set(name, { token, issueTimeMs: nowMs });
+      return token;
+    } finally {
+      pending.delete(name);
+    }
+  };
 
   return {
     tokenFor({ keyId, actorId, scopes, expireTime }, tenant, audience) {
@@ -42,10 +54,11 @@ export function createIdentityTokens({ keys, issuerOf, clock }: IdentityTokensOp
       const name = JSON.stringify([signing.version, signing.signer.kid, endMs, identity]);
       const known = made.get(name);
       if (known !== undefined && nowMs >= known.issueTimeMs && nowMs < known.issueTimeMs + reuseMs) return known.token;
-      return signIdentity(signing, identity, nowMs, Math.min(nowMs + lifeMs, endMs)).then((token) => {
-        made.set(name, { token, issueTimeMs: nowMs });
-        return token;
-      });
+      const started = pending.get(name);
+      if (started !== undefined) return started;
+      const token = make(name, signing, identity, nowMs, endMs);
+      pending.set(name, token);
+      return token;
     },
   };
 }

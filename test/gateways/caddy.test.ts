@@ -1,3 +1,5 @@
+import { expect, test } from "vitest";
+import { ask } from "./ask.ts";
 import { describeGateway } from "./cases.ts";
 
 await describeGateway(
@@ -7,4 +9,14 @@ await describeGateway(
     arguments: (config) => ["run", "--config", config, "--adapter", "caddyfile"],
   },
   { dead: 502, slow: 504, twoHeaders: 401, longest: 15000, tooLong: 431, showsLimits: true },
+  (lab) => {
+    test("every header that begins like ours is removed", async () => {
+      const { secret } = await lab().issue({ scopes: ["orders"] });
+      const names = ["X-Keywright", "X_Keywright", "X-Keywright_Actor", "X_Keywright-Actor", "x-keywrightactor"];
+      const headers = Object.fromEntries(names.map((name) => [name, "spoofed"]));
+      const { status } = await ask(lab().port, "/", { headers: { ...headers, authorization: `Bearer ${secret}` } });
+      expect(status, lab().output()).toBe(200);
+      expect(JSON.stringify(lab().received.at(-1)?.headers)).not.toContain("spoofed");
+    });
+  },
 );

@@ -255,6 +255,22 @@ test("a route is for the tenant that it names, if the gateway may act for it", a
   expect((await gateway("/gateway/verify/tenant=acme", ofAcme, as(roles.admin))).status).toBe(401);
 });
 
+test("an end user cannot choose the tenant by a host", async () => {
+  const host = "keys.hosted.example";
+  await api.call("AdminCreateTenant", { tenant_id: "hosted", tenant: { display_name: "Hosted", hosts: [host] } });
+  const { secret } = await issueFor("hosted");
+  expect((await gateway("/gateway/verify/tenant=hosted", secret)).status).toBe(200);
+  const choices: Record<string, string>[] = [{ host }, { "x-forwarded-host": host }, { host, "x-forwarded-host": host }];
+  for (const headers of choices) {
+    expect((await gateway("/gateway/verify", secret, { headers })).status).toBe(401);
+    const { secret: ofDefault } = await api.issue();
+    const answer = await gateway("/gateway/verify", ofDefault, { headers });
+    expect([answer.status, answer.headers["x-keywright-tenant"]]).toEqual([200, "default"]);
+  }
+  const token = { "x-keywright-token": roles.verifier, authorization: `Bearer ${secret}` };
+  expect((await askHttp2(api.server.port, "/gateway/verify", { headers: { ...token, ":authority": host } })).status).toBe(401);
+});
+
 async function issueFor(tenant: string): Promise<{ readonly secret: string }> {
   const { secret } = await api.call("AdminIssueApiKey", {}, { headers: { "keywright-tenant": tenant } });
   return { secret: String(secret) };
@@ -313,6 +329,22 @@ test("an identity token ends with the key, and a new one is made after half a mi
   expect(decodeJwt(await tokens.tokenFor(verified(), "default", "files")).iat).toBe(999_970);
   // A token must not outlive the key, even if it was made before the key had an expiry.
   expect(decodeJwt(await tokens.tokenFor(verified(nowMs + 5400), "default", "files")).exp).toBe(999_975);
+});
+
+test("concurrent calls for the same identity token share one signature, and a failed one is not remembered", async () => {
+  const keys = await readJwkSets([JSON.stringify({ keys: [await privateJwk()] })]);
+  const unusable = { ...keys, signer: { ...keys.signer, privateKey: {} as typeof keys.signer.privateKey } };
+  let current = unusable;
+  const tokens = createIdentityTokens({ keys: () => current, issuerOf: () => "https://keys.example", clock: () => 1_000_000_000 });
+  const make = (keyId: string) => tokens.tokenFor(create(VerifyApiKeyResponseSchema, { keyId }), "default", "files");
+  const failed = await Promise.allSettled([make("one"), make("one")]);
+  expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  current = keys;
+  const [first, second, other] = await Promise.all([make("one"), make("one"), make("two")]);
+  // ES256 signs the same content differently each time.
+  expect(second).toBe(first);
+  expect(other).not.toBe(first);
+  expect(await make("one")).toBe(first);
 });
 
 async function privateJwk() {

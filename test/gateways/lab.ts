@@ -40,6 +40,8 @@ export interface Received {
 /** A gateway in front of an upstream, and Keywright behind a network that can be cut. */
 export interface Lab extends AsyncDisposable {
   readonly port: number;
+  /** The port of HAProxy's frontend for its Lua. */
+  readonly otherPort: number;
   /** The network between the gateway and Keywright. */
   readonly network: TcpProxy;
   /** All requests that passed so far. */
@@ -101,6 +103,7 @@ async function open(recipe: Recipe, closing: AsyncDisposableStack): Promise<Lab>
   const call: Lab["call"] = (method, request) => succeed(client, method, request);
   return {
     port,
+    otherPort,
     network,
     received: upstream.received,
     call,
