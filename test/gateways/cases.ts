@@ -27,7 +27,7 @@ export type OwnCases = (lab: () => Lab) => void;
 export async function describeGateway(recipe: Recipe, differences: Differences, more: OwnCases = () => {}): Promise<void> {
   const reason = await missing(recipe.program);
   if (reason !== null) {
-    describe.skip(`${recipe.files[0]}: ${reason}`, () => test("every case", () => {}));
+    test.skip(`${recipe.files[0]}: needs ${recipe.program}: ${reason}`, () => {});
     return;
   }
   describe(`${recipe.files[0]}`, () => cases(recipe, differences, more));

@@ -12,7 +12,7 @@ export interface Answer {
 
 /** Responses that are correct for this attack and otherwise a fault. */
 export interface Excuse {
-  /** With a valid token, it reached an operation that is not implemented yet. */
+  /** The specification of Connect requires `unimplemented`, which is HTTP 501. */
   readonly unimplemented?: boolean;
   /** It set a deadline itself. */
   readonly deadline?: boolean;

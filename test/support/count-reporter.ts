@@ -1,7 +1,9 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
+type TestError = NonNullable<ReturnType<TestCase["result"]>["errors"]>[number];
+
 /**
- * Lists skipped tests and tests that passed only in a retry, and prints the closing line that CI reads: `N passed, N failed, N skipped`. A
+ * Lists skipped tests and tests that passed only in a retry, with what failed before, and prints the closing line that CI reads: `N passed, N failed, N skipped`. A
  * file that fails to load counts as one failure.
  */
 export default class CountReporter implements Reporter {
@@ -24,6 +26,15 @@ export default class CountReporter implements Reporter {
 function list(title: string, tests: readonly TestCase[]): void {
   if (tests.length === 0) return;
   console.info(`\n${title}:`);
-  for (const test of tests)
-    console.info(`  ${test.project.name} ${test.module.relativeModuleId} > ${test.fullName}: ${test.result().state}`);
+  for (const test of tests) {
+    const { state, errors = [] } = test.result();
+    console.info(`  ${test.project.name} ${test.module.relativeModuleId} > ${test.fullName}: ${state}`);
+    // Vitest shows the errors of failed tests only.
+    if (state === "passed") for (const { message, stacks } of errors) console.info(`    ${message} (${placeOf(stacks)})`);
+  }
+}
+
+function placeOf(stacks: TestError["stacks"]): string {
+  const [frame] = stacks ?? [];
+  return frame === undefined ? "unknown place" : `${frame.file}:${frame.line}`;
 }
