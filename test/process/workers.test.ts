@@ -38,8 +38,8 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
     for (let call = 0; call < 20; call += 1) expect(await verifyAnew(server)).toBe(200);
     // A worker counts a call after it has responded.
     await expect.poll(() => verifications(server), pollOptions).toBe(before + 20);
-    const answering = new Set(lines().flatMap(({ message, worker }) => (message === "call" ? [worker] : [])));
-    await expect.poll(() => answering.size).toBe(2);
+    const answering = () => new Set(lines().flatMap(({ message, worker }) => (message === "call" ? [worker] : [])));
+    await expect.poll(() => answering().size, pollOptions).toBe(2);
     const metrics = await scrape(server);
     expect(metrics.value("keywright_workers")).toBe(2);
     expect(metrics.value('keywright_cache_trust{mode="leased"}')).toBe(2);
@@ -80,9 +80,14 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
     // A successor that starts now must not outlive the rest.
     process.kill(server.pid, "SIGUSR2");
     await expect.poll(() => countOf("replacing the workers")).toBe(countOf("workers replaced") + 1);
+    const serving = lines().flatMap(({ message, pid, worker }) =>
+      message === "worker serves" && isRunning(pid as number) ? [worker] : [],
+    );
+    expect(serving).toHaveLength(2);
     expect(await server.stop()).toBe(0);
     expect(servingPids().filter(isRunning)).toEqual([]);
     const closed = lines().filter(({ message }) => message === "closed");
+    expect(closed.map(({ worker }) => worker)).toEqual(expect.arrayContaining(serving));
     expect(new Set(closed.map(({ worker }) => worker)).size).toBe(closed.length);
     expect(closed.at(-1)?.worker).toBeUndefined();
   });

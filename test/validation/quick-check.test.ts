@@ -1,13 +1,15 @@
-import { create, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import { create, type DescMessage, type DescMethod, type Message, ScalarType } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { services } from "../../src/rpc/methods.ts";
 import { compileQuickCheck } from "../../src/validation/quick-check.ts";
 
 const validator = createValidator();
-const requests = [...new Set(ApiKeysService.methods.map(({ input }) => input as DescMessage))].map((schema) => ({
+const requests = [
+  ...new Set(services.flatMap(({ methods }) => methods as readonly DescMethod[]).map(({ input }): DescMessage => input)),
+].map((schema) => ({
   schema,
   isQuick: compileQuickCheck(schema),
 }));

@@ -67,8 +67,8 @@ function dependency(group: string, name: string, version: string): string {
 
 test("grpcurl, by the descriptor set", async ({ skip }) => {
   const grpcurl = findTool("grpcurl");
-  if (grpcurl === undefined) return skip("npm run test:tools builds it where Go is");
-  const { stdout } = await run("bash", ["-c", program("console").replace("grpcurl", grpcurl)], { cwd: place("grpcurl"), env });
+  if (grpcurl === undefined && process.env.CI === undefined) return skip("npm run test:tools builds it where Go is");
+  const { stdout } = await run("bash", ["-c", program("console").replace("grpcurl", String(grpcurl))], { cwd: place("grpcurl"), env });
   expect(JSON.parse(stdout)).toMatchObject({ secret: expect.stringMatching(/^kw_v1_/) });
 });
 
