@@ -3,6 +3,9 @@ import type { JsonObject, KeyRecord, RateLimitPolicy } from "./key.ts";
 import { newSettingRecord, settingRecordId, settingTextOf } from "./setting-record.ts";
 
 /** The tenant of calls that name no other one. It is always there. */
+/** The header or metadata that names the tenant of a call. */
+export const tenantHeader = "keywright-tenant";
+
 export const defaultTenant = "default";
 
 /** The fields that an update of a tenant may write. Null and empty values follow the settings of the installation. */
@@ -32,7 +35,7 @@ export interface Tenant extends TenantAttributes {
   readonly updateTimeMs: number | null;
 }
 
-export const unsetAttributes: TenantAttributes = {
+const unsetAttributes: TenantAttributes = {
   displayName: "",
   hosts: [],
   keyPrefix: "",

@@ -1,7 +1,7 @@
 import { create, type DescMethodUnary } from "@bufbuild/protobuf";
 import { VerifyApiKeyRequestSchema, type VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Admission, Call, Handler, Interceptor } from "../call/call.ts";
-import { defaultTenant } from "../core/tenant.ts";
+import { defaultTenant, tenantHeader } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import { errorTable } from "../error/table.ts";
 import type { Demands } from "./demands.ts";
@@ -61,7 +61,7 @@ export function createCheck({ verifyMethod, verify, resolveTenant, identityToken
 
   return async ({ demands, key, clientIp }, call) => {
     const { tenant, scopes, cost, audience } = demands;
-    const endUser = new EndUserCall(call, verifyMethod, tenant === undefined ? {} : { "keywright-tenant": tenant });
+    const endUser = new EndUserCall(call, verifyMethod, tenant === undefined ? {} : { [tenantHeader]: tenant });
     await resolveTenant(endUser);
     if (key instanceof Failure) return deny(key, demands, endUser);
     const request = create(VerifyApiKeyRequestSchema, {

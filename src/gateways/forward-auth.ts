@@ -6,7 +6,7 @@ import { forwardedAddress } from "../http/client-address.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { exchangeOf, writeHeaders } from "../http/http-exchange.ts";
 import { sendFailure } from "../http/json-answer.ts";
-import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type RequestHead } from "../http/message.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, headWith, type RequestHead } from "../http/message.ts";
 import { type ErrorReporter, failureOf } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { Check, Decision } from "./check.ts";
@@ -87,8 +87,7 @@ function gatewayHead(request: HttpRequest): RequestHead {
   }
   const token = request.headers[tokenHeader];
   if (typeof token === "string") headers.authorization = `Bearer ${token}`;
-  const { socket } = request;
-  return "stream" in request ? { headers, socket, stream: request.stream } : { headers, socket };
+  return headWith(request, headers);
 }
 
 /** Node keeps the first line of some headers and drops the others. The gateway's upstream may use another line. */

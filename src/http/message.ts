@@ -23,6 +23,12 @@ export interface RequestHead {
   readonly stream?: Pick<ServerHttp2Stream, "session">;
 }
 
+/** Returns the head of a request with other headers. */
+export function headWith(request: HttpRequest, headers: IncomingHttpHeaders): RequestHead {
+  const { socket } = request;
+  return "stream" in request ? { headers, socket, stream: request.stream } : { headers, socket };
+}
+
 /** Identifies the connection of a request: the HTTP/2 session or the HTTP/1.1 socket. Undefined if it is closed. */
 export function connectionOf({ stream, socket }: RequestHead): object | undefined {
   return stream === undefined ? socket : stream.session;

@@ -11,7 +11,7 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { sendAnswer, sendFailure } from "../http/json-answer.ts";
-import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type RequestHead } from "../http/message.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, headWith, type RequestHead } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall, type ServedMethod } from "../http/run-call.ts";
 import { type BasicCredentials, basicCredentialsOf } from "./basic.ts";
@@ -96,9 +96,7 @@ const wrongUser = "the user name of HTTP Basic must be the name of the token, an
 /** The head with the password of HTTP Basic as a bearer token. */
 function headOf(request: HttpRequest, basic: BasicCredentials | null | undefined): RequestHead {
   if (basic == null) return request;
-  const { socket } = request;
-  const headers = { ...request.headers, authorization: `Bearer ${basic.password}` };
-  return "stream" in request ? { headers, socket, stream: request.stream } : { headers, socket };
+  return headWith(request, { ...request.headers, authorization: `Bearer ${basic.password}` });
 }
 
 /**

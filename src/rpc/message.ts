@@ -1,5 +1,5 @@
-import { create, type Message } from "@bufbuild/protobuf";
-import { type Duration, DurationSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Message } from "@bufbuild/protobuf";
+import { type Duration, durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ImportedApiKey } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { IssuedApiKey } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { type IpRestriction, KeyStatus, KeyVisibility, type RateLimitPolicy } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
@@ -116,8 +116,4 @@ function nameOf<Name extends string>(values: Readonly<Record<Name, number>>, val
 export function durationToMs(duration: Duration | undefined): number | null {
   if (duration === undefined) return null;
   return Number(duration.seconds) * 1000 + Math.trunc(duration.nanos / 1e6) || null;
-}
-
-function durationFromMs(durationMs: number): Duration {
-  return create(DurationSchema, { seconds: BigInt(Math.trunc(durationMs / 1000)), nanos: (durationMs % 1000) * 1e6 });
 }

@@ -1,6 +1,7 @@
 import type { Call } from "../call/call.ts";
 import type { KeyAttributes, KeyRecord } from "../core/key.ts";
 import { checkRateLimit, checkScopes, type ScopeCeiling } from "../core/scope-ceiling.ts";
+import { Failure } from "../error/failure.ts";
 
 /** Returns the caller's ceiling. */
 export function ceilingOf({ caller }: Pick<Call, "caller">): ScopeCeiling {
@@ -23,4 +24,10 @@ export function checkChange(ceiling: ScopeCeiling, record: KeyRecord, attributes
 /** The same for a rotation, whose caller gets a secret with all scopes of the new key, including inherited ones. */
 export function checkRotation(ceiling: ScopeCeiling, record: KeyRecord, overrides: Partial<KeyAttributes>): void {
   checkChange(ceiling, record, { scopes: record.scopes, ...overrides });
+}
+
+/** A caller with a ceiling may not lift a limit, and whether a change lifts one depends on limits that it does not see. */
+export function refuseCeiling(call: Pick<Call, "caller">): void {
+  if (ceilingOf(call) === null) return;
+  throw new Failure("PERMISSION_DENIED", { message: "a caller with a scope ceiling may not change limits of actors or tenants" });
 }

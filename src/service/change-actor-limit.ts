@@ -3,11 +3,10 @@ import type { Origin } from "../core/audit.ts";
 import type { RateLimitPolicy } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
+import { maxAttempts } from "./change.ts";
 import { noteActorLimits, type TenantService } from "./change-tenant.ts";
 import type { KeyService } from "./key-service.ts";
 import { confirmNewKeys } from "./tenant-fence.ts";
-
-const maxAttempts = 50;
 
 /** Sets or changes the limit that the keys of an actor share. The actor need not have keys. */
 export async function setActorLimit(

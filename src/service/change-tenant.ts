@@ -13,6 +13,7 @@ import {
 } from "../core/tenant.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
+import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 import type { TenantDirectory } from "./tenant-directory.ts";
 
@@ -22,7 +23,6 @@ export interface TenantService {
   readonly directory: TenantDirectory;
 }
 
-const maxAttempts = 50;
 /** Each of them is compared in the verification of a key. */
 const maxRetiredPrefixes = 20;
 

@@ -5,7 +5,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent, changedFields } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 
-const maxAttempts = 50;
+export const maxAttempts = 50;
 
 /**
  * Changes a key. Reads it, calls `next` for the changes (null: nothing to change), writes the new record over the revision that was read,

@@ -105,6 +105,11 @@ export function isVerified(answer: PresentedCredential | Verified): answer is Ve
   return "verdict" in answer;
 }
 
+/** Reports whether a credential that is not valid counts as a guess. */
+export function presentsGuess(answer: PresentedCredential | Verified): boolean {
+  return isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
+}
+
 /** The result for a credential without a look-up of its key. */
 export function unverified(code: RefusalCode, kind: CredentialKind, nowMs: number): Verified {
   return { verdict: refuse(code), kind, isGuess: false, nowMs, cacheOutcome: null, customClaims: null };

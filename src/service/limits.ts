@@ -2,12 +2,11 @@ import type { PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { actorLimitId, keyLimitId } from "../core/limit-ids.ts";
 import { isEnforced, type Taken } from "../core/rate-limit.ts";
-import { mayBeGuess } from "../core/read-credential.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
 import type { ActorLimits } from "./actor-limits.ts";
-import { isVerified, type KeyLimit, unverified, type Verification, type Verified } from "./judge.ts";
+import { type KeyLimit, presentsGuess, unverified, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
 /** The limits before and after the verdict of a verification. Derivations use `settle` too. */
@@ -89,8 +88,7 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
 
   return {
     refuseGuesser(tenant, answer, { statedAddress }) {
-      const isSuspect = isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
-      if (statedAddress === null || !isSuspect) return null;
+      if (statedAddress === null || !presentsGuess(answer)) return null;
       const retryAfterMs = guesses.look(statedAddress, tenant);
       if (retryAfterMs === null) return null;
       return { ...unverified("guess_limited", "none", clock()), retryAfterMs };

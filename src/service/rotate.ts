@@ -3,6 +3,7 @@ import { type KeyAttributes, type KeyRecord, stateAt } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
 import { auditEvent, changedFields } from "./audit.ts";
+import { maxAttempts } from "./change.ts";
 import { mintKey } from "./issue.ts";
 import type { KeyService } from "./key-service.ts";
 import { type Rotation, rotationMark } from "./rotation-mark.ts";
@@ -18,8 +19,6 @@ export interface Rotated {
   /** Null if the request id was replayed: a secret is shown only once. */
   readonly secret: string | null;
 }
-
-const maxAttempts = 50;
 
 /**
  * Replaces an active issued key by a new one. The new key inherits the actor, the expiry and everything that is not overridden. In the same

@@ -7,7 +7,7 @@ import { isEnforced } from "../core/rate-limit.ts";
 import { mayBeGuess } from "../core/read-credential.ts";
 import { Failure } from "../error/failure.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
-import { createJudge, isVerified, type JudgeOptions, type KeyLimit, type Verified } from "./judge.ts";
+import { createJudge, isVerified, type JudgeOptions, type KeyLimit, presentsGuess } from "./judge.ts";
 import type { SelfRevocationLimits } from "./revoke.ts";
 
 export interface Inspection {
@@ -64,10 +64,6 @@ export function createSelfInspect(options: SelfInspectOptions): SelfInspect {
     const limit = verdict.isValid ? await limitOf(tenant, verdict.record) : null;
     return { record: verdict.record, isValid: verdict.isValid, nowMs, limit };
   };
-}
-
-function presentsGuess(answer: PresentedCredential | Verified): boolean {
-  return isVerified(answer) ? answer.isGuess : mayBeGuess(answer);
 }
 
 function rootOf(presented: PresentedCredential): string {

@@ -15,7 +15,10 @@ export interface PoolOptions {
 
 /** Workers that serve one port. One that ends unexpectedly is replaced. */
 export interface Pool {
-  /** Resolves with the URL once all workers accept connections. Rejects with WorkerStartError if the first one cannot start. */
+  /**
+   * Resolves with the URL once the first worker accepts connections, and each other one does or has failed to start, so that it is being
+   * replaced. Rejects with WorkerStartError if the first one cannot start.
+   */
   start(): Promise<string>;
   /** Makes every worker reload tokens, issuers and roles. */
   reload(): void;

@@ -3,7 +3,7 @@ import { Failure, invalidField } from "../../src/error/failure.ts";
 import { errorTable, type Reason } from "../../src/error/table.ts";
 import { failureBody } from "../../src/http/json-answer.ts";
 import { commentOf } from "./comments.ts";
-import { type Json, schemaRef } from "./json-schema.ts";
+import { extensionMark, type Json, schemaRef } from "./json-schema.ts";
 
 /** Reasons of every method, of methods with a body, of changes, and of methods that need a token. */
 const ofAll: readonly Reason[] = ["INVALID_REQUEST", "TENANT_DENIED", "STORE_UNAVAILABLE", "SHUTTING_DOWN", "INTERNAL"];
@@ -153,7 +153,7 @@ export const failureSchemas: Json = {
       error: {
         type: "object",
         description: "The same as AIP-193 writes it.",
-        "x-keywright-extension": true,
+        [extensionMark]: true,
         properties: {
           code: { type: "integer", format: "int32", description: "The HTTP status." },
           status: { type: "string", description: "Name of the canonical code." },

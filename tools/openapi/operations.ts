@@ -52,7 +52,7 @@ export function addOperations(paths: Map<string, Json>, context: OperationContex
   }
 }
 
-/** Returns the messages in the body of a method's requests. */
+/** Returns the field that is the body of a method's requests, or "all" for the whole request; undefined if there is no body. */
 export function bodyOf(method: DescMethod): DescField | "all" | undefined {
   return bindingOf(method, getOption(method, http)).body;
 }

@@ -16,7 +16,7 @@ export interface Identity {
 }
 
 /** The type in the header prevents the token from being used as a derived token or an access token (RFC 8725, section 3.11). */
-export const identityType = "keywright-identity+jwt";
+const identityType = "keywright-identity+jwt";
 
 /**
  * Signs an identity token with the current signing key. Claims have the same names as in derived tokens. Times are rounded down to whole

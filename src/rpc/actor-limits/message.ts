@@ -1,12 +1,10 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { RateLimitPolicy as PolicyMessage } from "../../../gen/keywright/v2alpha1/key_policy_pb.ts";
-import type { Call } from "../../call/call.ts";
 import type { ActorLimit } from "../../core/actor-limit.ts";
 import type { RateLimitPolicy } from "../../core/key.ts";
 import { isEnforced } from "../../core/rate-limit.ts";
-import { Failure, invalidField } from "../../error/failure.ts";
+import { invalidField } from "../../error/failure.ts";
 import { rateLimitPolicyFromMessage, rateLimitPolicyToMessage } from "../message.ts";
-import { ceilingOf } from "../scope-ceiling.ts";
 
 export function actorLimitToMessage({ actorId, policy, updateTimeMs }: ActorLimit) {
   return { actorId, rateLimitPolicy: rateLimitPolicyToMessage(policy), updateTime: timestampFromMs(updateTimeMs) };
@@ -17,10 +15,4 @@ export function enforcedPolicy(message: PolicyMessage | undefined, field: string
   const policy = rateLimitPolicyFromMessage(message);
   if (isEnforced(policy)) return policy;
   throw invalidField(policy === null ? field : `${field}.unit`, policy === null ? "must be present" : "must be requests");
-}
-
-/** A caller with a ceiling may not lift a limit, and whether a change lifts one depends on limits that it does not see. */
-export function refuseCeiling(call: Pick<Call, "caller">): void {
-  if (ceilingOf(call) === null) return;
-  throw new Failure("PERMISSION_DENIED", { message: "a caller with a scope ceiling may not change limits of actors or tenants" });
 }

@@ -3,7 +3,7 @@ import type { Implementation } from "../../call/methods.ts";
 import { removeActorLimit as remove } from "../../service/change-actor-limit.ts";
 import type { TenantService } from "../../service/change-tenant.ts";
 import { contextOf } from "../context.ts";
-import { refuseCeiling } from "./message.ts";
+import { refuseCeiling } from "../scope-ceiling.ts";
 
 export function removeActorLimit({ keys }: TenantService): Implementation<typeof ActorLimitsService.method.adminRemoveActorLimit> {
   return async ({ actorId }, call) => {

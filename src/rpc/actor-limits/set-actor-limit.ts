@@ -3,7 +3,8 @@ import type { Implementation } from "../../call/methods.ts";
 import { setActorLimit as set } from "../../service/change-actor-limit.ts";
 import type { TenantService } from "../../service/change-tenant.ts";
 import { contextOf } from "../context.ts";
-import { actorLimitToMessage, enforcedPolicy, refuseCeiling } from "./message.ts";
+import { refuseCeiling } from "../scope-ceiling.ts";
+import { actorLimitToMessage, enforcedPolicy } from "./message.ts";
 
 export function setActorLimit(service: TenantService): Implementation<typeof ActorLimitsService.method.adminSetActorLimit> {
   return async ({ actorId, rateLimitPolicy }, call) => {

@@ -17,8 +17,8 @@ export function bearerTokenOf(authorization: string | undefined): string | undef
 }
 
 /**
- * The SHA-256 of a token, a character for each byte. Not "buffer": Node allocates that outside of its pool of small buffers, which costs more than
- * the hash (bench/micro.ts).
+ * The SHA-256 of a token, a character for each byte. Not "buffer": Node allocates that outside of its pool of small buffers, which costs
+ * more than the hash (bench/micro.ts).
  */
 export function digestOf(token: string): string {
   return hash("sha256", token, "binary");

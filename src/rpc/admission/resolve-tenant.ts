@@ -1,12 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Admission, Call, Caller } from "../../call/call.ts";
-import { defaultTenant } from "../../core/tenant.ts";
+import { defaultTenant, tenantHeader } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
 import type { TenantDirectory } from "../../service/tenant-directory.ts";
 import { insufficientScope } from "./authenticate.ts";
 import { inTenant } from "./grants.ts";
-
-export const tenantHeader = "keywright-tenant";
 
 /** Resolves the tenant of each call that `admit` admits. */
 export function resolveTenant(resolve: (call: Call) => void, admit: Admission): Admission {

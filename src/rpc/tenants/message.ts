@@ -1,5 +1,5 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Duration, durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Tenant as TenantMessage, TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
 import { keyPrefixShape, macaroonWord, publicPrefixOf } from "../../core/credential-shape.ts";
 import { isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
@@ -74,6 +74,5 @@ function checkedIssuer(issuer: string): string {
 }
 
 function durationToMessage(durationMs: number | null): Duration | undefined {
-  if (durationMs === null) return undefined;
-  return create(DurationSchema, { seconds: BigInt(Math.trunc(durationMs / 1000)), nanos: (durationMs % 1000) * 1e6 });
+  return durationMs === null ? undefined : durationFromMs(durationMs);
 }

@@ -4,9 +4,9 @@ import type { Implementation } from "../../call/methods.ts";
 import type { TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";
 import { updateTenant as changeTenant, tenantAttributeFields } from "../../service/change-tenant.ts";
-import { refuseCeiling } from "../actor-limits/message.ts";
 import { contextOf } from "../context.ts";
 import { fieldsToWrite } from "../field-mask.ts";
+import { refuseCeiling } from "../scope-ceiling.ts";
 import { attributesOf, checkTenantId, tenantToMessage } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";
 

@@ -41,7 +41,7 @@ function own(name: string): () => URL {
   return () => new URL(name, import.meta.url);
 }
 
-/** The package is optional, so that users who do not need the page may omit it. */
+/** Says which package is missing if an installation left it out. */
 function ofSwaggerUi(name: string): () => URL {
   return () => {
     try {
