@@ -13,10 +13,15 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-/** Starts `node <file> <args>` and waits for a line on standard output that contains "listening" and a URL. */
-export async function startChild(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Child> {
+/** Starts `node <options> <file> <args>` and waits for a line on standard output that contains "listening" and a URL. */
+export async function startChild(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<Child> {
   const begunMs = performance.now();
-  const child = spawn(process.execPath, [...nodeOptions(), file, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions(), ...options, file, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
