@@ -17,5 +17,5 @@ export async function addOldEvents(path: string): Promise<string> {
     await store.audit.append("default", [{ ...origin, ...more, eventId, timeMs, keyIds }]);
   }
   await store.close();
-  return "1h";
+  return "1d";
 }
