@@ -64,15 +64,18 @@ printRecording("server", recordings.server);
 printRecording("idle process", recordings.control);
 
 async function startServer() {
-  const store = values.sqlite ? { KEYWRIGHT_AUDIT_RETENTION: await addOldEvents(join(folder, "keywright.db")) } : await backends();
-  return recorded("server", resolve(import.meta.dirname, "../src/main.ts"), {
+  const settings = {
     KEYWRIGHT_PORT: "0",
     KEYWRIGHT_ADMIN_TOKEN: token,
     KEYWRIGHT_DATA_DIR: folder,
     KEYWRIGHT_METRICS_PORT: String(metricsPort),
     TAIL_SAMPLE_US: values["sample-us"],
-    ...store,
-  });
+  };
+  const file = resolve(import.meta.dirname, "../src/main.ts");
+  if (!values.sqlite) return recorded("server", file, { ...settings, ...(await backends()) });
+  // The first start creates the secrets of the store.
+  await (await startChild(file, [], settings)).stop();
+  return recorded("server", file, { ...settings, KEYWRIGHT_AUDIT_RETENTION: await addOldEvents(join(folder, "keywright.db")) });
 }
 
 async function backends(): Promise<Readonly<Record<string, string>>> {
