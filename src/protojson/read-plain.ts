@@ -46,7 +46,7 @@ function plainTest(field: DescField): Member["isPlain"] | undefined {
 }
 
 function isInt32(value: unknown): boolean {
-  return Object.is(value, (value as number) | 0);
+  return typeof value === "number" && Object.is(value, value | 0);
 }
 
 function isText(value: unknown): boolean {
