@@ -32,7 +32,7 @@ export function openDatabase(path: string): DatabaseSync {
     chmodSync(file, ownerOnly);
     database = new DatabaseSync(file);
     database.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -32768",
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -65536; PRAGMA mmap_size = 2147418112",
     );
     migrate(database);
     return database;
