@@ -26,7 +26,9 @@ export function fillInBulk(path: string, filling: Filling): void {
   for (let start = 0; start < filling.count; start += keysOfTransaction) {
     database.exec("BEGIN");
     for (let first = start; first < Math.min(start + keysOfTransaction, filling.count); first += keysOfEvent) {
-      const records = Array.from({ length: Math.min(keysOfEvent, filling.count - first) }, (_, offset) => recordOf(filling, first + offset));
+      const records = Array.from({ length: Math.min(keysOfEvent, filling.count - first) }, (_, offset) =>
+        recordOf(filling, first + offset),
+      );
       for (const record of records) rows.add(tenant, record);
       const timeMs = records[0]?.createTimeMs ?? 0;
       audit.add(tenant, auditEvent({ eventId: createUlid(timeMs, randomBytes), timeMs, keyIds: records.map(({ keyId }) => keyId) }));
