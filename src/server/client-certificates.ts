@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { CertificateOf, ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
+import { connectionKey } from "./connections.ts";
 import { peerCertificate } from "./peer-certificate.ts";
 
 /** The certificates of the clients of open connections. Each is read once per connection. */
@@ -33,13 +34,12 @@ export function createClientCertificates(authorities: readonly string[], clock: 
   let trusted = new Set(authorities);
   /** Incremented whenever an authority is removed. */
   let generation = 0;
-  // A TLS socket does not expose the socket below it, but both have the same addresses and ports.
   const accepted = new Map<string, { readonly generation: number }>();
   const shown = new WeakMap<object, Shown>();
 
   return {
     accept(socket) {
-      const [key, entry] = [keyOf(socket), { generation }];
+      const [key, entry] = [connectionKey(socket), { generation }];
       accepted.set(key, entry);
       socket.once("close", () => {
         if (accepted.get(key) === entry) accepted.delete(key);
@@ -47,7 +47,7 @@ export function createClientCertificates(authorities: readonly string[], clock: 
     },
     identify(socket, handle) {
       const certificate = socket instanceof TLSSocket ? peerCertificate(socket) : undefined;
-      if (certificate !== undefined) shown.set(handle, { certificate, generation: accepted.get(keyOf(socket))?.generation ?? -1 });
+      if (certificate !== undefined) shown.set(handle, { certificate, generation: accepted.get(connectionKey(socket))?.generation ?? -1 });
     },
     certificateOf(handle) {
       const known = shown.get(handle);
@@ -67,8 +67,4 @@ export function createClientCertificates(authorities: readonly string[], clock: 
       return "expireTimeMs" in known.certificate && known.certificate.expireTimeMs - closeAheadMs <= clock();
     },
   };
-}
-
-function keyOf({ localAddress, remoteAddress, remotePort }: Socket): string {
-  return `${localAddress} ${remoteAddress} ${remotePort}`;
 }

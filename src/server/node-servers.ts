@@ -25,6 +25,8 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsMaterial | und
   const server = tls === undefined ? nodeHttp.createServer(options) : createHttps({ ...options, ...tlsOptions(limits, tls) });
   // Node silently drops lines beyond its limit, so it gets one more than the gate allows.
   server.maxHeadersCount = limits.maxHeaderCount + 1;
+  // The server calls it when it closes. See createHttp1Connections.
+  server.closeIdleConnections = () => {};
   return server;
 }
 
