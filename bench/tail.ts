@@ -17,6 +17,7 @@ import { addOldEvents } from "./tail/old-events.ts";
 import { openLoad } from "./tail/open-load.ts";
 import type { Recording } from "./tail/recording.ts";
 import { printLatencies, printRecording } from "./tail/report.ts";
+import { startScrapes } from "./tail/scrapes.ts";
 
 /**
  * `node bench/tail.ts [--seconds 300] [--sqlite] [--load 0.7] [--keys 2000] [--import 3400] [--changes 50] [--sample-us 2000]` measures how
@@ -55,12 +56,14 @@ const perSecond = capacity * Number(values.load);
 console.info(`calibration: ${capacity.toFixed(0)} verifications/s with the other work; the load is ${perSecond.toFixed(0)}/s`);
 
 const latencies = createHistogram();
+const endScrapes = startScrapes(`http://127.0.0.1:${metricsPort}/metrics`);
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 await openLoad({ port: server.port, requests, connections, perSecond, durationMs, latencies });
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 const recordings = { server: await recordingOf("server"), control: await recordingOf("control") };
 sideWork.kill("SIGTERM");
 await once(sideWork, "exit");
+console.info(await endScrapes());
 printLatencies(latencies);
 printRecording("server", recordings.server);
 printRecording("idle process", recordings.control);

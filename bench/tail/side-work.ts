@@ -6,13 +6,12 @@ import { Agent, request } from "node:http";
 
 export interface SideWork {
   readonly port: number;
-  readonly metricsPort: number;
   readonly token: string;
   readonly changesPerSecond: number;
   readonly importedPerSecond: number;
 }
 
-const { port, metricsPort, token, changesPerSecond, importedPerSecond } = JSON.parse(process.argv[2] ?? "") as SideWork;
+const { port, token, changesPerSecond, importedPerSecond } = JSON.parse(process.argv[2] ?? "") as SideWork;
 class Unavailable extends Error {}
 
 const admin = "/v2alpha1/admin";
@@ -53,11 +52,11 @@ async function importBatch(): Promise<void> {
   if (success_count !== batchSize) throw new Error(`imported ${success_count} of ${batchSize} keys`);
 }
 
-function call(method: string, path: string, body?: object, atPort = port): Promise<Record<string, unknown>> {
+function call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
   const bytes = body === undefined ? "" : JSON.stringify(body);
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "content-length": Buffer.byteLength(bytes) };
   return new Promise((resolve, reject) => {
-    const sent = request({ agent, port: atPort, host: "127.0.0.1", method, path, headers }, (response) => {
+    const sent = request({ agent, port, host: "127.0.0.1", method, path, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () => {
@@ -119,7 +118,6 @@ process.on("SIGTERM", () => {
 const chains = 10;
 for (let index = 0; index < chains; index += 1) void chain(chains);
 if (importedPerSecond > 0) every("imported", (batchSize * 1000) / importedPerSecond, importBatch);
-every("scrapes", 1000, () => call("GET", "/metrics", undefined, metricsPort));
 every("lists of keys", 1000, () => call("GET", `${admin}/importedApiKeys?page_size=1000`));
 every("lists of events", 1000, () => call("GET", `${admin}/auditEvents?page_size=100`));
 console.info("side work listening on http://127.0.0.1:1");
