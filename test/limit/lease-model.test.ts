@@ -11,7 +11,7 @@ import { type Bug, createWorld, type Process } from "./lease-world.ts";
 import { excessOf, replaced } from "./virtual-redis.ts";
 
 /** More find rarer histories: `KEYWRIGHT_TEST_LEASE_RUNS=1000`. */
-const runs = Number(process.env.KEYWRIGHT_TEST_LEASE_RUNS ?? 4);
+const runs = Number(process.env.KEYWRIGHT_TEST_LEASE_RUNS ?? 3);
 const maxMutantRuns = 60;
 
 await describeOnRedis("leases in random histories", () => {
