@@ -119,6 +119,16 @@ test.each([
   expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Basic realm="keywright", charset="UTF-8"']);
 });
 
+test("HTTP Basic with another name is in the audit trail and in the metrics like other refusals", async () => {
+  await using client = connectJson.open(server.url, roles.admin);
+  const caller = "the-verifier";
+  const refusals = async () => (await succeed(client, "AdminListAuditEvents", { caller })).audit_events as { error_reason: string }[];
+  const before = (await refusals()).length;
+  await post("token=a", { authorization: basic("the-auditor", roles.verifier) });
+  await expect.poll(async () => (await refusals()).length, { timeout: 20_000 }).toBe(before + 1);
+  expect((await refusals())[0]).toMatchObject({ method: "AdminVerifyApiKey", error_reason: "UNAUTHENTICATED" });
+});
+
 test("HTTP Basic accepts encoded and plain credentials, requires the role, and is accepted nowhere else", async () => {
   for (const password of [roles.verifier, encodeURIComponent(roles.verifier).replaceAll("_", "%5F")]) {
     const answer = await post("token=a", { authorization: basic("the-verifier", password) });
