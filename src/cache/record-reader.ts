@@ -42,13 +42,8 @@ export function createRecordReader({ processLevel, flights, lookUp, trust }: Rec
     return begun.map(({ result }) => result);
   };
 
-  const lookUpWithoutTrace = (tenant: string, keyIds: readonly string[]): Promise<ReadAnswer>[] => {
-    const answers = lookUp.withoutTrace(tenant, keyIds);
-    return keyIds.map((_, index) => answers.then((all) => all[index] as ReadAnswer));
-  };
-
   /** Returns results for different keys, in their order. */
-  const lookUpBy = { none: lookUpShared, "no-cache": lookPastCaches, "no-store": lookUpWithoutTrace } satisfies Record<
+  const lookUpBy = { none: lookUpShared, "no-cache": lookPastCaches, "no-store": lookUp.withoutTrace } satisfies Record<
     CacheDirective,
     unknown
   >;

@@ -164,13 +164,23 @@ const orders: Readonly<Record<string, KeyOrder>> = {
   "expire_time desc": { by: "expireTime", isDescending: true },
 };
 
-/** Parses `order_by` (AIP-132). Throws INVALID_REQUEST for an order that no index serves together with the filter. */
+/**
+ * Parses `order_by` (AIP-132). Throws INVALID_REQUEST for an order that no index serves together with the filter. Keys that are active or
+ * expired are in the order of their expiry unless another order is given: in that order an index finds them even if they are few of many,
+ * although their status changes with the clock.
+ */
 export function withOrder(filter: KeyFilter, orderBy: string): KeySelection {
   const text = orderBy.trim().replaceAll(/\s+/g, " ").replace(/ asc$/, "");
-  if (text === "") return filter;
+  if (text === "") return isOfClock(filter) ? { ...filter, order: { by: "expireTime", isDescending: false } } : filter;
   const order = Object.hasOwn(orders, text) ? orders[text] : undefined;
   if (order === undefined) throw invalidField("order_by", "must be create_time or expire_time, with or without asc or desc");
   const others = Object.keys(filter).filter((member) => member !== "status" && member !== order.by);
   if (others.length === 0) return { ...filter, order };
   throw invalidField("order_by", "can be combined only with a filter on status and on the field that it orders by");
+}
+
+/** Reports whether a filter is for nothing but a status that changes with the clock. */
+function isOfClock(filter: KeyFilter): boolean {
+  const isOnly = Object.keys(filter).length === 1;
+  return isOnly && (filter.status === "active" || filter.status === "expired");
 }

@@ -1,62 +1,61 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { Connections } from "./connections.ts";
+import { type Connections, connectionKey } from "./connections.ts";
 import { peekFirstBytes } from "./first-bytes.ts";
+import type { Http1Connections } from "./http1-connections.ts";
+import type { Http2Sessions } from "./http2-sessions.ts";
+import type { ListenerLimits } from "./limits.ts";
 
 export interface RouterOptions {
   readonly http1: Server;
-  readonly acceptHttp2: (socket: Socket) => void;
+  readonly http1Connections: Pick<Http1Connections, "add">;
+  readonly sessions: Pick<Http2Sessions, "accept">;
   readonly identify: Connections["identify"];
   readonly isTls: boolean;
-  /** Time-out for the first bytes of a clear-text connection. */
-  readonly timeoutMs: number;
-  /** Replaces `timeoutMs` once the drain has begun. */
-  readonly drainTimeoutMs: number;
+  /** `headersTimeoutMs` limits the wait for the first bytes of a clear-text connection, and `lingerMs` once the drain has begun. */
+  readonly limits: Pick<ListenerLimits, "headersTimeoutMs" | "lingerMs">;
   readonly draining: AbortSignal;
 }
 
 /**
  * Stands between the listening HTTP/1.1 server and its connections, and hands each to the server of its version: by ALPN over TLS, by the
- * first bytes in clear text. A connection that has sent nothing when the drain begins gets `drainTimeoutMs` more, because its first request
+ * first bytes in clear text. A connection whose version is unknown when the drain begins gets `lingerMs` more, because its first request
  * may be on its way.
  */
-export function routeConnections({ http1, acceptHttp2, identify, isTls, timeoutMs, drainTimeoutMs, draining }: RouterOptions): void {
+export function routeConnections(options: RouterOptions): void {
+  const { http1, http1Connections, sessions, identify, isTls, limits } = options;
   const event = isTls ? "secureConnection" : "connection";
   const [acceptHttp1] = http1.listeners(event) as [(this: Server, socket: Socket) => void];
   http1.off(event, acceptHttp1);
 
   const toHttp1 = (socket: Socket): void => {
     identify(socket, socket);
+    http1Connections.add(socket);
     acceptHttp1.call(http1, socket);
     if (isTls) keepParserRunning(socket);
   };
   const toHttp2 = (socket: Socket): void => {
     // Sockets of an http server stay open when the peer ends: a client that closes would leave them in CLOSE_WAIT for good.
     socket.allowHalfOpen = false;
-    acceptHttp2(socket);
+    sessions.accept(socket);
   };
 
+  const undecided = trackUndecided(options);
   if (isTls) {
+    http1.on("connection", undecided.add);
     http1.on("secureConnection", (socket: TLSSocket) => {
+      undecided.delete(socket);
       if (socket.alpnProtocol === "h2") toHttp2(socket);
       else toHttp1(socket);
     });
     return;
   }
 
-  const undecided = new Set<Socket>();
-  const destroyUndecided = (): void => {
-    for (const socket of undecided) socket.destroy();
-  };
-  draining.addEventListener("abort", () => void setTimeout(destroyUndecided, drainTimeoutMs).unref());
   http1.on("connection", (socket: Socket) => {
-    const forget = (): boolean => undecided.delete(socket);
     undecided.add(socket);
-    socket.once("close", forget);
-    peekFirstBytes(socket, timeoutMs, (version, head) => {
-      socket.off("close", forget);
-      forget();
+    peekFirstBytes(socket, limits.headersTimeoutMs, (version, head) => {
+      undecided.delete(socket);
       if (version === "http2") {
         socket.pause();
         socket.unshift(head);
@@ -67,6 +66,27 @@ export function routeConnections({ http1, acceptHttp2, identify, isTls, timeoutM
       }
     });
   });
+}
+
+/** Connections whose version is unknown: they have sent too little, or their TLS handshake is not complete. */
+function trackUndecided({ draining, limits }: RouterOptions) {
+  const undecided = new Map<string, Socket>();
+  // Timers run before sockets are read: after a pause of the process the first bytes may be there.
+  const destroyAll = (): void => {
+    for (const socket of undecided.values()) socket.destroy();
+  };
+  draining.addEventListener("abort", () => void setTimeout(() => setImmediate(destroyAll), limits.lingerMs).unref());
+  return {
+    add(socket: Socket): void {
+      const key = connectionKey(socket);
+      undecided.set(key, socket);
+      socket.once("close", () => {
+        if (undecided.get(key) === socket) undecided.delete(key);
+      });
+    },
+    /** Takes a socket, or the TLS socket above it. */
+    delete: (socket: Socket): boolean => undecided.delete(connectionKey(socket)),
+  };
 }
 
 interface Parser {

@@ -68,7 +68,6 @@ export interface Connections {
 
 export function createConnections({ limits, shareOf, onRefused }: ConnectionsOptions): Connections {
   const shares = new Map<string, Share>();
-  // A TLS socket does not expose the socket below it, but both have the same addresses and ports.
   const open = new Map<string, Connection>();
   const handles = new WeakMap<object, Connection>();
   const refusals = createRefusals(limits, onRefused);
@@ -85,7 +84,7 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
         return false;
       }
       const connection: Connection = { isKnown: share === null, share };
-      const key = keyOf(socket);
+      const key = connectionKey(socket);
       open.set(key, connection);
       count += 1;
       if (share !== null) {
@@ -104,7 +103,7 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
       return true;
     },
     identify(socket, handle) {
-      const connection = open.get(keyOf(socket));
+      const connection = open.get(connectionKey(socket));
       if (connection !== undefined) handles.set(handle, connection);
     },
     isKnown: (handle) => handles.get(handle)?.isKnown === true,
@@ -150,7 +149,8 @@ function newShare(network: string): Share {
   return { network, connections: 0, anonymousConnections: 0, anonymousRequests: 0 };
 }
 
-function keyOf({ localAddress, remoteAddress, remotePort }: Socket): string {
+/** The same for a socket and for the TLS socket above it, which does not expose it. */
+export function connectionKey({ localAddress, remoteAddress, remotePort }: Socket): string {
   return `${localAddress} ${remoteAddress} ${remotePort}`;
 }
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
 
@@ -17,6 +18,8 @@ export interface Exchanges {
   drain(): void;
   /** Returns the number of exchanges in progress. */
   count(): number;
+  /** Returns the sockets of the HTTP/1.1 exchanges. */
+  http1Sockets(): ReadonlySet<Socket>;
   /** Returns whether an HTTP/1.1 response on this socket has begun, so that nothing else can be written to it. */
   hasBegun(socket: unknown): boolean;
 }
@@ -86,6 +89,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       }
     },
     count: () => running.length,
+    http1Sockets: () => new Set(running.flatMap(({ sink }) => (isStream(sink) ? [] : [sink.req.socket]))),
     hasBegun: (socket) => running.some(({ sink }) => !isStream(sink) && sink.socket === socket && sink.headersSent),
   };
 }

@@ -1,5 +1,6 @@
 import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Connections } from "./connections.ts";
 import type { ListenerLimits } from "./limits.ts";
 
@@ -33,8 +34,8 @@ interface Entry {
   unansweredStreams: number;
 }
 
-/** The highest possible stream id: a GOAWAY with it announces the close but still accepts streams in transit (RFC 9113, section 6.8). */
-const highestStreamId = 2 ** 31 - 1;
+/** A GOAWAY without an error and with the highest stream id: opens no more streams, but accepts those in transit (RFC 9113, section 6.8). */
+const shutdownNotice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 export function trackHttp2Sessions(
   server: Http2Server,
@@ -48,8 +49,9 @@ export function trackHttp2Sessions(
   server.on("session", (session) => {
     if (accepting === undefined) return;
     connections.identify(accepting, session);
-    entries.set(accepting, watch(session, limits.maxUnansweredStreams));
-    if (isDraining) announceClose(session, limits.lingerMs);
+    const entry = watch(session, limits.maxUnansweredStreams);
+    entries.set(accepting, entry);
+    if (isDraining) announceClose(accepting, entry, limits);
   });
 
   return {
@@ -67,7 +69,7 @@ export function trackHttp2Sessions(
     },
     drain() {
       isDraining = true;
-      for (const { session } of entries.values()) announceClose(session, limits.lingerMs);
+      for (const [socket, entry] of entries) announceClose(socket, entry, limits);
     },
     closeWhere(isOver) {
       for (const { session } of entries.values()) {
@@ -138,12 +140,35 @@ function calm(session: ServerHttp2Session, reason: string): void {
   if (!session.destroyed) session.destroy(new Error(reason), constants.NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-/** Sends two GOAWAYs with a round trip between them, so that no request in transit is lost. */
-function announceClose(session: ServerHttp2Session, patienceMs: number): void {
+/**
+ * Over clear text, sends two GOAWAYs with a round trip between them, so that no request in transit is lost. Waits longer for a client that
+ * has sent something than for a silent one.
+ *
+ * The first GOAWAY is written past Node, whose `goaway` makes nghttp2 ignore new streams, and even stop reading if none is open. That is
+ * safe because Node writes whole frames, and because a TCP socket queues writes. A TLS socket does not: there, the only GOAWAY names the
+ * last stream that was accepted, so that clients may retry the rest.
+ */
+function announceClose(socket: Socket, entry: Entry, { lingerMs, goawayPatienceMs }: ListenerLimits): void {
+  const { session } = entry;
   if (session.closed || session.destroyed) return;
   const close = (): void => session.close();
-  const timer = setTimeout(close, patienceMs);
-  session.once("close", () => clearTimeout(timer));
-  session.goaway(constants.NGHTTP2_NO_ERROR, highestStreamId);
-  session.ping(close);
+  if (socket instanceof TLSSocket || !socket.writable) {
+    close();
+    return;
+  }
+  // Timers run before sockets are read: after a pause of the process the round trip may be complete.
+  const silent = setTimeout(() => setImmediate(() => entry.greeted || close()), lingerMs);
+  const slow = setTimeout(() => setImmediate(close), goawayPatienceMs);
+  session.once("close", () => {
+    clearTimeout(silent);
+    clearTimeout(slow);
+  });
+  const announce = (): void => {
+    if (session.closed || session.destroyed) return;
+    socket.write(shutdownNotice);
+    session.ping(close);
+  };
+  // Our first frame must be SETTINGS, which Node sends later.
+  if (session.pendingSettingsAck) session.once("localSettings", announce);
+  else announce();
 }

@@ -51,8 +51,14 @@ export interface ListenerLimits {
   readonly maxUnansweredStreams: number;
   /** Number of them forgiven per second, in addition to the number of streams open at the last check. */
   readonly unansweredStreamsPerSecond: number;
-  /** How long a socket stays open so that its peer can read the last response. */
+  /** How long a socket stays open so that its peer can read the last response. In a drain, how long a new connection may send nothing. */
   readonly lingerMs: number;
+  /** In a drain, how long an HTTP/1.1 connection without a request stays open after the last byte: its next request may be in transit. */
+  readonly drainQuietMs: number;
+  /** Interval at which a drain looks for such connections. */
+  readonly drainCheckMs: number;
+  /** In a drain, how long an HTTP/2 session waits until its client has read that it closes. Streams that arrive later are not answered. */
+  readonly goawayPatienceMs: number;
   /** Interval at which time-outs are checked. A time-out may be late by this much. */
   readonly checkIntervalMs: number;
   /** Refused connections are reported at most once per this time. */
@@ -84,6 +90,9 @@ export const defaultLimits: ListenerLimits = {
   maxUnansweredStreams: 1000,
   unansweredStreamsPerSecond: 100,
   lingerMs: 1000,
+  drainQuietMs: 100,
+  drainCheckMs: 50,
+  goawayPatienceMs: 5000,
   checkIntervalMs: 1000,
   refusalReportMs: 60_000,
 };

@@ -6,7 +6,9 @@ import type { HttpHandler, StreamHandler } from "../http/message.ts";
 import type { ClientCertificates } from "./client-certificates.ts";
 import { routeConnections } from "./connection-router.ts";
 import { type Connections, createConnections } from "./connections.ts";
+import { drain } from "./drain.ts";
 import { createExchanges } from "./exchanges.ts";
+import { createHttp1Connections } from "./http1-connections.ts";
 import { answerHttp1Errors } from "./http1-errors.ts";
 import { trackHttp2Sessions } from "./http2-sessions.ts";
 import { takeStreams } from "./http2-streams.ts";
@@ -77,14 +79,13 @@ export function createListener(options: ListenerOptions): Listener {
     connections.identify(socket, handle);
     certificates.identify(socket, handle);
   };
+  const http1Connections = createHttp1Connections(limits, exchanges.http1Sockets);
   const sessions = trackHttp2Sessions(http2, limits, { isKnown: connections.isKnown, identify });
   const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, draining, onError };
   takeRequests(http1, http2, gateOptions);
   answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
   http1.on("error", onError);
-  const isTls = tls !== undefined;
-  const { headersTimeoutMs: timeoutMs, lingerMs: drainTimeoutMs } = limits;
-  routeConnections({ http1, acceptHttp2: sessions.accept, identify, isTls, timeoutMs, drainTimeoutMs, draining });
+  routeConnections({ http1, http1Connections, sessions, identify, isTls: tls !== undefined, limits, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
     certificates.accept(socket);
@@ -97,18 +98,11 @@ export function createListener(options: ListenerOptions): Listener {
     sessions.check();
     sessions.closeWhere(certificates.isOver);
     connections.check();
-    // A response that began before the drain leaves its connection open.
-    if (draining.aborted) http1.closeIdleConnections();
   }, limits.checkIntervalMs);
   checks.unref();
 
+  const drainedParts = { http1, sockets, exchanges, http1Connections, sessions, drainCheckMs: limits.drainCheckMs };
   let drained: Promise<void> | undefined;
-  const beginDrain = () => {
-    drainStart.abort();
-    exchanges.drain();
-    sessions.drain();
-  };
-
   return {
     draining,
     async listen(host, port) {
@@ -118,38 +112,18 @@ export function createListener(options: ListenerOptions): Listener {
       return { address: bound.address, port: bound.port };
     },
     drain(forceAfterMs) {
-      drained ??= close({ http1, sockets, beginDrain, forceAfterMs }).finally(() => clearInterval(checks));
+      drainStart.abort();
+      drained ??= drain(drainedParts, forceAfterMs).finally(() => clearInterval(checks));
       return drained;
     },
     connectionCount: () => sockets.size,
     replaceTls(newer) {
       replaceTls(http1, newer);
-      if (!certificates.replaceAuthorities(newer.clientCa ?? [])) return;
+      if (!certificates.replace(newer)) return;
       sessions.closeWhere(certificates.isOver);
-      http1.closeIdleConnections();
+      http1Connections.closeWhere(certificates.isOver);
     },
   };
-}
-
-interface Closing {
-  readonly http1: Server;
-  readonly sockets: ReadonlySet<Socket>;
-  /** Called once no more connections are accepted. */
-  readonly beginDrain: () => void;
-  readonly forceAfterMs: number;
-}
-
-/** See `drain` of Listener. */
-async function close({ http1, sockets, beginDrain, forceAfterMs }: Closing): Promise<void> {
-  const force = setTimeout(() => {
-    for (const socket of sockets) socket.destroy();
-  }, forceAfterMs);
-  const closed = http1.listening ? new Promise<void>((resolve) => http1.close(() => resolve())) : undefined;
-  beginDrain();
-  await closed;
-  // The server's `close` comes a moment before that of its last socket.
-  await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
-  clearTimeout(force);
 }
 
 /** Passes every request of both servers to the gates. */
@@ -164,11 +138,11 @@ function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): 
   takeStreams(http2, http2Gate.stream);
 }
 
-const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replaceAuthorities"> = {
+const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replace"> = {
   accept: () => {},
   identify: () => {},
   isOver: () => false,
-  replaceAuthorities: () => false,
+  replace: () => false,
 };
 
 /** Runs before everything else that the server does with a connection, including the TLS handshake. */

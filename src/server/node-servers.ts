@@ -25,6 +25,8 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsMaterial | und
   const server = tls === undefined ? nodeHttp.createServer(options) : createHttps({ ...options, ...tlsOptions(limits, tls) });
   // Node silently drops lines beyond its limit, so it gets one more than the gate allows.
   server.maxHeadersCount = limits.maxHeaderCount + 1;
+  // The server calls it when it closes. See createHttp1Connections.
+  server.closeIdleConnections = () => {};
   return server;
 }
 
@@ -45,10 +47,11 @@ export function replaceTls(server: Server, tls: TlsMaterial): void {
   if (server instanceof HttpsServer) server.setSecureContext(contextOptions(tls));
 }
 
-function contextOptions({ cert, key, clientCa }: TlsMaterial): SecureContextOptions {
+function contextOptions({ cert, key, clientCa, clientCrl }: TlsMaterial): SecureContextOptions {
   if (clientCa === undefined) return { cert, key };
   // A resumed session would use a certificate that was verified earlier, with other authorities or before its chain expired.
-  return { cert, key, ca: [...clientCa], secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION };
+  const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
+  return { cert, key, ca: [...clientCa], secureOptions, ...(clientCrl && { crl: [...clientCrl.pems] }) };
 }
 
 const maxUint32 = 2 ** 32 - 1;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseAuditFilter } from "../../src/core/audit-filter.ts";
-import { parseKeyFilter } from "../../src/core/key-filter.ts";
+import { parseKeyFilter, withOrder } from "../../src/core/key-filter.ts";
 import { Failure } from "../../src/error/failure.ts";
 
 describe("parseKeyFilter", () => {
@@ -80,4 +80,15 @@ describe("parseAuditFilter", () => {
     expect(() => parseAuditFilter(text)).toThrow(message);
     expect(() => parseAuditFilter(text)).toThrow(Failure);
   });
+});
+
+test.each([
+  ["status=KEY_STATUS_EXPIRED", "", { by: "expireTime", isDescending: false }],
+  ["status=KEY_STATUS_ACTIVE", "", { by: "expireTime", isDescending: false }],
+  ["status=KEY_STATUS_ACTIVE", "create_time desc", { by: "createTime", isDescending: true }],
+  ["status=KEY_STATUS_REVOKED", "", undefined],
+  ['status=KEY_STATUS_ACTIVE AND actor_id="ann"', "", undefined],
+  ["", "", undefined],
+])("keys of %j in the order %j: an index finds them in the order %j", (filter, orderBy, order) => {
+  expect(withOrder(parseKeyFilter(filter), orderBy).order).toEqual(order);
 });

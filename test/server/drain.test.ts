@@ -2,11 +2,27 @@ import { once } from "node:events";
 import { Agent, request as http1Request, type IncomingMessage, type ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { expect, it } from "vitest";
 import type { HttpHandler, HttpResponse } from "../../src/http/message.ts";
-import { raw, serve, until } from "./support.ts";
+import { createListener } from "../../src/server/listener.ts";
+import { createAuthority } from "../support/certificates.ts";
+import {
+  frame,
+  framesOf,
+  frameType,
+  frameTypes,
+  getHeaderBlock,
+  http2Preface,
+  longTimes,
+  quickLimits,
+  raw,
+  serve,
+  type TestServer,
+  until,
+} from "./support.ts";
 
 function get(port: number, agent: Agent): Promise<{ response: IncomingMessage; body: Promise<string> }> {
   return new Promise((resolve, reject) => {
@@ -113,6 +129,95 @@ it("answers the first request of a connection that had sent nothing when it bega
   await drained;
 });
 
+it("answers the requests of kept connections that are in transit when it began", async () => {
+  await using server = await serve((_request, response) => response.end("ok"));
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  expect(await (await get(server.port, agent)).body).toBe("ok");
+  const late = get(server.port, agent);
+  const drained = server.listener.drain(10_000);
+  const { response, body } = await late;
+  expect(response.headers.connection).toBe("close");
+  expect(await body).toBe("ok");
+  await drained;
+});
+
+it("tells HTTP/2 clients over TLS which requests they may retry", async () => {
+  await using server = await serveTls((_request, response) => response.end("ok"));
+  const socket = await secure(server.port, "h2");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const received = (type: number) => framesOf(Buffer.concat(chunks)).filter((candidate) => candidate.type === type);
+  socket.write(Buffer.concat([http2Preface, frame(frameType.settings, 0, 0), frame(frameType.headers, 5, 1, getHeaderBlock)]));
+  await until(() => received(frameType.headers).length === 1);
+  socket.write(frame(frameType.headers, 5, 3, getHeaderBlock));
+  const drained = server.listener.drain(30_000);
+  await until(() => received(frameType.goaway).length > 0);
+  const answers = received(frameType.headers).length;
+  for (const { payload } of received(frameType.goaway)) expect(payload.readUInt32BE(0)).toBe(answers === 2 ? 3 : 1);
+  socket.destroy();
+  await drained;
+});
+
+it("accepts the connections that the system completed before it began", async () => {
+  await using server = await serve((_request, response) => response.end("ok"));
+  const sockets = [1, 2, 3].map(() => connect(server.port, "127.0.0.1"));
+  // The sockets connect in the next tick, and the server accepts them in the next turn of the event loop.
+  await new Promise(process.nextTick);
+  const drained = server.listener.drain(10_000);
+  for (const socket of sockets) socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  for (const answer of await Promise.all(sockets.map(text))) expect(answer).toMatch(/^HTTP\/1\.1 200 OK/);
+  await drained;
+});
+
+it("sends the rest of a response whose client reads slowly", async () => {
+  const body = Buffer.alloc(16 * 2 ** 20, "x");
+  let isEnded = false;
+  await using server = await serve((_request, response) => {
+    response.end(body);
+    isEnded = true;
+  }, longTimes);
+  const socket = connect(server.port, "127.0.0.1").pause();
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await until(() => isEnded);
+  const silent = raw(server.port);
+  await until(() => server.listener.connectionCount() === 2);
+  const drained = server.listener.drain(30_000);
+  await silent.closed();
+  expect((await buffer(socket)).length).toBeGreaterThan(body.length);
+  await drained;
+});
+
+it("waits for HTTP/2 clients that read late", async () => {
+  await using server = await serve((_request, response) => response.end("ok"), longTimes);
+  const client = raw(server.port, http2Preface, frame(frameType.settings, 0, 0), frame(frameType.settings, 1, 0));
+  client.socket.write(frame(frameType.headers, 5, 1, getHeaderBlock));
+  const answers = () => frameTypes(client.received()).filter((type) => type === frameType.headers).length;
+  await until(() => answers() === 1);
+  const silent = raw(server.port);
+  await until(() => server.listener.connectionCount() === 2);
+  const drained = server.listener.drain(30_000);
+  await silent.closed();
+  client.socket.write(frame(frameType.headers, 5, 3, getHeaderBlock));
+  await until(() => answers() === 2);
+  client.socket.destroy();
+  await drained;
+});
+
+it("closes connections over TLS without a call, whatever they have sent", async () => {
+  const { listener, port } = await serveTls((_request, response) => response.end("ok"));
+  const [used, unused, silentHttp2] = await Promise.all(["http/1.1", "http/1.1", "h2"].map((protocol) => secure(port, protocol)));
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+  expect(await stream(session)).toBe("ok");
+  used?.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await once(used as Socket, "data");
+  const withoutHandshake = [raw(port), raw(port, Buffer.from([0x16, 3, 1]))];
+  await until(() => listener.connectionCount() === 6);
+  // Without a call to wait for, no time-out of these is reached.
+  await listener.drain(120_000);
+  for (const socket of [used, unused, silentHttp2]) socket?.destroy();
+  for (const { socket } of withoutHandshake) socket.destroy();
+});
+
 it("destroys what is left after the limit", async () => {
   const { handler, waiting } = held();
   await using server = await serve(handler, { requestTimeoutMs: 60_000 });
@@ -149,6 +254,20 @@ it("ends endless streams through its signal", async () => {
   expect(Date.now() - startMs).toBeLessThan(3_000);
   expect(new Set(await Promise.all(watches))).toEqual(new Set(["watching"]));
 });
+
+async function serveTls(handler: HttpHandler): Promise<TestServer> {
+  const { cert, key } = createAuthority("servers").issue({ ips: ["127.0.0.1"] });
+  const limits = { ...quickLimits, ...longTimes, goawayPatienceMs: 120_000 };
+  const listener = createListener({ handler, limits, tls: { cert, key } });
+  const { port } = await listener.listen("127.0.0.1", 0);
+  return { listener, port, [Symbol.asyncDispose]: () => listener.drain(0) };
+}
+
+async function secure(port: number, protocol: string): Promise<TLSSocket> {
+  const socket = connectTls({ port, host: "127.0.0.1", ALPNProtocols: [protocol], rejectUnauthorized: false }).on("error", () => {});
+  await once(socket, "secureConnect");
+  return socket;
+}
 
 async function connected(port: number): Promise<Socket> {
   const socket = connect(port, "127.0.0.1");

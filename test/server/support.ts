@@ -142,9 +142,18 @@ export function frame(type: number, flags: number, streamId: number, payload: Bu
 /** Header block of `GET / http` with an authority (RFC 7541). */
 export const getHeaderBlock = Buffer.concat([Buffer.from([0x82, 0x86, 0x84, 0x41, 9]), Buffer.from("localhost")]);
 
+/** The frames in `bytes`; the last one may be cut. */
+export function framesOf(bytes: Buffer): { readonly type: number; readonly payload: Buffer }[] {
+  const frames: { type: number; payload: Buffer }[] = [];
+  for (let at = 0; at + 9 <= bytes.length; ) {
+    const end = at + 9 + bytes.readUIntBE(at, 3);
+    frames.push({ type: bytes.readUInt8(at + 3), payload: bytes.subarray(at + 9, end) });
+    at = end;
+  }
+  return frames;
+}
+
 /** The frames a server sent, by type. */
 export function frameTypes(bytes: Buffer): number[] {
-  const types: number[] = [];
-  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) types.push(bytes.readUInt8(at + 3));
-  return types;
+  return framesOf(bytes).map(({ type }) => type);
 }

@@ -1,4 +1,4 @@
-import type { Collection, Filter, FindCursor } from "mongodb";
+import type { Collection, Filter, FindCursor, FindOptions } from "mongodb";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
 import { ulidTime } from "../../core/ulid.ts";
 import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
@@ -35,27 +35,54 @@ function documentsOf(tenant: string, events: readonly AuditEvent[]): AuditEventD
   return events.map(({ eventId, timeMs, ...rest }) => ({ _id: documentId(tenant, eventId), time: new Date(timeMs), ...rest }));
 }
 
+/** Maximum events checked in one step if the index also finds events that do not match. */
+const maxEventsPerStep = 2000;
+
+interface Walk {
+  readonly hint: string;
+  /** What the index finds in order. */
+  readonly found: Filter<AuditEventDocument>;
+  /** What must hold besides. Null: nothing. */
+  readonly checked: Filter<AuditEventDocument> | null;
+}
+
 /**
- * The query for one page. It uses the index of the most selective filter given: a key has few events, a method has fewer than a caller, and
- * often there is only one caller. It walks that index in order. The index is named for the reason given at `listCursor`.
+ * The walk over the index of the most selective filter given: a key has few events, a method has fewer than a caller, and often there is
+ * only one caller. The index is named for the reason given at `walkOf` in list.ts.
  */
+export function auditWalk(tenant: string, query: AuditQuery): Walk {
+  const { keyId, method, caller } = query;
+  const { fromId, untilId } = eventIdRange(query);
+  const range = { _id: { $gte: documentId(tenant, fromId), $lt: documentId(tenant, untilId) } };
+  const indexes = [
+    { hint: "events_by_key", filter: keyId === undefined ? null : { keyIds: keyId } },
+    { hint: "events_by_method", filter: method === undefined ? null : { method } },
+    { hint: "events_by_caller", filter: caller === undefined ? null : { caller } },
+  ].filter(({ filter }) => filter !== null);
+  const [first = { hint: "_id_", filter: {} }, ...others] = indexes;
+  const checked = others.length === 0 ? null : Object.assign({}, ...others.map(({ filter }) => filter));
+  return { hint: first.hint, found: { ...range, ...first.filter }, checked };
+}
+
+/** The query for one page. Walks the index in order, and no further than the page. */
 export function auditCursor(
   auditEvents: Collection<AuditEventDocument>,
-  tenant: string,
-  query: AuditQuery,
+  { hint, found, checked }: Walk,
+  limit: number,
   signal?: AbortSignal,
 ): FindCursor<AuditEventDocument> {
-  const { keyId, method, caller, limit } = query;
-  const { fromId, untilId } = eventIdRange(query);
-  const filter: Filter<AuditEventDocument> = {
-    _id: { $gte: documentId(tenant, fromId), $lt: documentId(tenant, untilId) },
-    ...(keyId === undefined ? {} : { keyIds: keyId }),
-    ...(method === undefined ? {} : { method }),
-    ...(caller === undefined ? {} : { caller }),
-  };
-  const hint =
-    keyId !== undefined ? "events_by_key" : method !== undefined ? "events_by_method" : caller !== undefined ? "events_by_caller" : "_id_";
-  return auditEvents.find(filter, { sort: { _id: -1 }, hint, limit, batchSize: limit, signal }) as FindCursor<AuditEventDocument>;
+  const options = { sort: { _id: -1 }, hint, limit, batchSize: limit, signal } as FindOptions;
+  return auditEvents.find({ ...found, ...checked }, options) as FindCursor<AuditEventDocument>;
+}
+
+/** Returns the `_id` of the last event of a step, which the index alone shows; undefined if the step reaches the end. */
+async function endOfStep(
+  auditEvents: Collection<AuditEventDocument>,
+  { hint, found }: Walk,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const last = { sort: { _id: -1 }, skip: maxEventsPerStep - 1, limit: 1, projection: { _id: 1 } } as const;
+  return (await auditEvents.find(found, { ...last, hint, signal } as FindOptions).toArray())[0]?._id;
 }
 
 export async function listEvents(
@@ -64,12 +91,17 @@ export async function listEvents(
   query: AuditQuery,
   signal: AbortSignal,
 ): Promise<AuditPart> {
-  const events = (await auditCursor(auditEvents, tenant, query, signal).toArray()).map(({ _id, time, ...rest }) => ({
-    eventId: _id.slice(_id.indexOf("/") + 1),
-    timeMs: time.getTime(),
-    ...rest,
-  }));
-  return { events, lastEventId: events.length === query.limit ? (events.at(-1)?.eventId ?? null) : null };
+  const walk = auditWalk(tenant, query);
+  const end = walk.checked === null ? undefined : await endOfStep(auditEvents, walk, signal);
+  const found = end === undefined ? walk.found : { $and: [walk.found, { _id: { $gte: end } }] };
+  const documents = await auditCursor(auditEvents, { ...walk, found }, query.limit, signal).toArray();
+  const last = documents.length === query.limit ? documents.at(-1)?._id : end;
+  const events = documents.map(({ _id, time, ...rest }) => ({ eventId: eventIdOf(_id), timeMs: time.getTime(), ...rest }));
+  return { events, lastEventId: last === undefined ? null : eventIdOf(last) };
+}
+
+function eventIdOf(id: string): string {
+  return id.slice(id.indexOf("/") + 1);
 }
 
 /**

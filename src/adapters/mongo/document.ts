@@ -32,10 +32,11 @@ export interface KeyDocument {
   readonly expireTimeMs: number;
   readonly revoked: boolean;
   readonly revocation: Revocation | null;
-  /** Absent from keys that were stored before keys could be disabled. `revoked` is true as well, so that the indexes show the status. */
+  /** Absent: false. `revoked` is true as well, so that the indexes show the status. */
   readonly disabled?: boolean;
-  /** Absent from keys that were stored before this field existed; then the lineage is the key's own id. */
+  /** Absent: the key's own id. */
   readonly lineageId?: string;
+  /** Absent: null. */
   readonly supersededBy?: string | null;
   /** True for a key that is not revoked while another key of its lineage holds the place in the quota. Absent from all other keys. */
   readonly placeless?: true;
@@ -49,8 +50,11 @@ export interface KeyDocument {
   readonly tenant?: string;
   /** See `termsOf` in the core. */
   readonly terms?: readonly string[];
-  /** Id of the request that made the key. A mark with another request id belongs to an earlier key with the same id. */
-  readonly requestId: string | null;
+  /**
+   * Id of the request that made the key; absent or null if it had none. A mark with another request id belongs to an earlier key with the
+   * same id.
+   */
+  readonly requestId?: string | null;
   /** Only on keys of a batch that has its own request id. */
   readonly batchMark?: string;
 }
@@ -110,15 +114,20 @@ export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt
   return { $gt: documentId(tenant, afterKeyId), $lt: `${tenant}0` };
 }
 
+/** Leaves out fields that most keys have no use for: absent, they mean the same, also to processes of earlier versions. */
 export function documentOf(tenant: string, record: KeyRecord, requestId: string | null, batchMark: string | null = null): KeyDocument {
+  const { disabled, lineageId, supersededBy, ...fields } = replacedFields(record);
   return {
     _id: documentId(tenant, record.keyId),
-    ...replacedFields(record),
+    ...fields,
+    ...(disabled && { disabled }),
+    ...(lineageId !== record.keyId && { lineageId }),
+    ...(supersededBy !== null && { supersededBy }),
     tenant,
     useHour: hourOf(record.lastUsedTimeMs ?? record.createTimeMs),
     firstRevision: record.firstRevision,
     lastUsedTimeMs: record.lastUsedTimeMs,
-    requestId,
+    ...(requestId !== null && { requestId }),
     ...(batchMark !== null && { batchMark }),
   };
 }

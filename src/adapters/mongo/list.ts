@@ -4,21 +4,21 @@ import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, walkE
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { documentId, hourOf, idsAfter, type KeyDocument, recordOf } from "./document.ts";
 
-/** Maximum keys read in one step if the index also finds keys that do not match. */
-const maxCheckedPerPart = 100;
+/** Keys read in one step if the index also finds keys that do not match. */
+const checkedPerPart = 100;
+/** The same if only the expiry is checked: most keys match. */
+const checkedExpiriesPerPart = 50;
 
-/** Must agree with `statusAt` in the core. */
-function statusFilter(status: KeyStatus | undefined, nowMs: number): Filter<KeyDocument> {
-  switch (status) {
-    case "active":
-      return { revoked: false, expireTimeMs: { $gt: nowMs } };
-    case "expired":
-      return { revoked: false, expireTimeMs: { $lte: nowMs } };
-    case "revoked":
-      return { revoked: true };
-    case undefined:
-      return { revoked: { $in: [false, true] } };
-  }
+/** What the indexes of ids show of the status. Active and expired keys are told apart as they are read, so that each step has an end. */
+function statusFilter(status: KeyStatus | undefined): Filter<KeyDocument> {
+  return { revoked: status === undefined ? { $in: [false, true] } : status === "revoked" };
+}
+
+/** How many keys to read in one step. */
+function keysPerPart(plan: KeyListPlan, { status, limit }: ListQuery): number {
+  if (!plan.isExact) return Math.max(checkedPerPart, limit);
+  const isInOrderOfIds = plan.index === "key_id" || plan.index === "actor";
+  return isInOrderOfIds && (status === "active" || status === "expired") ? Math.max(checkedExpiriesPerPart, limit) : limit;
 }
 
 interface Walk {
@@ -46,7 +46,7 @@ function walkOf(tenant: string, query: ListQuery, plan: KeyListPlan): Walk {
     case "actor": {
       const actor = query.actorId === undefined ? {} : { actorId: query.actorId };
       const hint = query.actorId === undefined ? "keys_by_kind" : "keys_by_actor";
-      return { hint, sort: { _id: 1 }, filters: [{ kind, ...ids, ...statusFilter(query.status, query.nowMs), ...actor }] };
+      return { hint, sort: { _id: 1 }, filters: [{ kind, ...ids, ...statusFilter(query.status), ...actor }] };
     }
     case "disabled":
       return { hint: "keys_disabled", sort: { _id: 1 }, filters: [{ kind, disabled: true, ...ids }] };
@@ -126,7 +126,7 @@ export function listCursors(
 
 export async function listKeys(keys: Collection<KeyDocument>, tenant: string, query: ListQuery, signal: AbortSignal): Promise<ListPart> {
   const plan = planList(query, query.nowMs);
-  const limit = plan.isExact ? query.limit : Math.max(maxCheckedPerPart, query.limit);
+  const limit = keysPerPart(plan, query);
   const documents: KeyDocument[] = [];
   for (const cursor of listCursors(keys, tenant, query, signal)) {
     if (documents.length < limit) documents.push(...(await cursor(limit - documents.length).toArray()));

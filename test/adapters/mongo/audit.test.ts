@@ -1,6 +1,6 @@
 import { type Document, MongoClient } from "mongodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { auditCursor } from "../../../src/adapters/mongo/audit.ts";
+import { auditCursor, auditWalk } from "../../../src/adapters/mongo/audit.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
@@ -57,9 +57,8 @@ await describeOnMongo("listing audit events", {}, (mongo) => {
         fromMs: 0,
         limit: 10,
       };
-      const { queryPlanner, executionStats } = await auditCursor(collectionsOf(client.db(database)).auditEvents, "t", query).explain(
-        "executionStats",
-      );
+      const cursor = auditCursor(collectionsOf(client.db(database)).auditEvents, auditWalk("t", query), query.limit);
+      const { queryPlanner, executionStats } = await cursor.explain("executionStats");
       const stages = stagesOf(queryPlanner.winningPlan);
       expect(stages).toContain("IXSCAN");
       expect(stages).not.toContain("SORT");
@@ -69,6 +68,20 @@ await describeOnMongo("listing audit events", {}, (mongo) => {
       expect(executionStats.totalKeysExamined).toBeLessThan(70);
     },
   );
+
+  test("if few of very many events match, each step checks a bounded number of them, and none is missed", async () => {
+    const store = await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 });
+    const eventId = (index: number) => `E${String(index).padStart(5, "0")}`;
+    const events = Array.from({ length: 4500 }, (_, index) => auditEvent({ eventId: eventId(index), method: "M", caller: "many" }));
+    const few = [10, 2500, 2501].map((index) => ({ ...events[index], caller: "few" }) as (typeof events)[0]);
+    await store.audit.append("few", events.toSpliced(10, 1, few[0] as (typeof events)[0]).toSpliced(2500, 2, ...few.slice(1)));
+    const query = { method: "M", caller: "few", limit: 10 };
+    const first = await store.audit.list("few", query);
+    expect(first).toEqual({ events: few.slice(1).toReversed(), lastEventId: eventId(2500) });
+    expect(await store.audit.list("few", { ...query, limit: 1 })).toEqual({ events: few.slice(2), lastEventId: eventId(2501) });
+    expect(await allEvents(store, "few", query)).toEqual(few.toReversed());
+    await store.close();
+  });
 });
 
 /** Returns the names of all stages of a plan. */

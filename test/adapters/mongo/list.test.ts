@@ -4,6 +4,7 @@ import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { listCursors } from "../../../src/adapters/mongo/list.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
+import { withOrder } from "../../../src/core/key-filter.ts";
 import { expectFirstOfLineage } from "../../contract/key-store/old-lineage.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
@@ -13,6 +14,10 @@ const nowMs = 1_700_000_000_000;
 const statuses: readonly (KeyStatus | undefined)[] = [undefined, "active", "expired", "revoked"];
 const filters = [undefined, "ann"].flatMap((actorId) => statuses.map((status) => ({ actorId, status })));
 const database = "keywright-test-list";
+
+function disposable<T extends { close(): Promise<void> }>(store: T): T & AsyncDisposable {
+  return { ...store, [Symbol.asyncDispose]: () => store.close() };
+}
 
 /** Returns the names of all stages of a plan. */
 function stagesOf(plan: Document): string[] {
@@ -66,6 +71,53 @@ await describeOnMongo("list", {}, (mongo) => {
         expect(executionStats.totalKeysExamined).toBeLessThan(60);
       },
     );
+  });
+
+  describe.each(["active", "expired"] as const)("%s keys, few of many", (status) => {
+    const tenant = `few-${status}`;
+    const few = keyRecord({ keyId: "Z", actorId: "ann", expireTimeMs: status === "active" ? null : nowMs });
+    const open = async () => openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 });
+    beforeAll(async () => {
+      const store = withEvents(await open());
+      const expireTimeMs = status === "active" ? nowMs : null;
+      const many = Array.from({ length: 120 }, (_, index) =>
+        keyRecord({ ...few, keyId: `K${String(index).padStart(3, "0")}`, expireTimeMs }),
+      );
+      await store.insertMany(
+        tenant,
+        [...many, few].map((record) => ({ record, request: null })),
+      );
+      await store.close();
+    });
+
+    test("without an actor: are found at once, in the order of their expiry", async () => {
+      const query = { kind: "issued", ...withOrder({ status }, ""), nowMs, limit: 10 } as const;
+      const [cursor] = listCursors(collectionsOf(client.db(database)).keys, tenant, query);
+      const { executionStats } = await (cursor as NonNullable<typeof cursor>)(10).explain("executionStats");
+      expect([executionStats.nReturned, executionStats.totalKeysExamined, executionStats.totalDocsExamined]).toEqual([1, 1, 1]);
+    });
+
+    test("of an actor: are found in steps, each of a bounded number of keys", async () => {
+      await using store = disposable(await open());
+      const query = { kind: "issued", actorId: "ann", status, nowMs, limit: 10 } as const;
+      expect(await store.list(tenant, query)).toEqual({ records: [], lastKeyId: "K049" });
+      expect(await store.list(tenant, { ...query, afterKeyId: "K099" })).toEqual({ records: [few], lastKeyId: null });
+    });
+  });
+
+  test("many keys are read in one round trip, whether all are found or not", async () => {
+    const db = client.db(database);
+    await using store = disposable(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 }));
+    await db.command({ profile: 2 });
+    const ids = Array.from({ length: 20 }, (_, index) => `K${index + 100}`);
+    expect(await store.getMany("few-active", [...ids, "none"])).toEqual([...ids.map((keyId) => expect.objectContaining({ keyId })), null]);
+    expect(await store.getMany("few-active", ids)).not.toContain(null);
+    await db.command({ profile: 0 });
+    const commands = await db
+      .collection("system.profile")
+      .find({ op: { $in: ["query", "getmore"] }, ns: `${database}.keys` })
+      .toArray();
+    expect(commands.map(({ op }) => op)).toEqual(["query", "query"]);
   });
 
   test("a key from a version without lineages starts its own lineage, and holds the place of its chain", async () => {

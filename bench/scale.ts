@@ -1,0 +1,101 @@
+/**
+ * Measures how calls depend on the number of keys: `node bench/scale.ts [--store sqlite|mongo] [--keys <count>] [--small <count>]
+ * [--kind issued|imported] [--rounds <count>] [--bulk] [--folder <path>]`. Fills two stores, then calls both in turns on random keys and prints the
+ * median time of a call, with 16 calls in flight, and its processor time, which other work on the machine affects less. With --bulk a large SQLite store is filled
+ * past the store (scale/bulk.ts). With --folder the large store stays there, and is used again the next time.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { KeyKind } from "../src/core/key.ts";
+import { temporaryFolder } from "../test/support/temporary-folder.ts";
+import { cpuMicroseconds } from "./child.ts";
+import { median } from "./median.ts";
+import { type Call, callsOf } from "./scale/calls.ts";
+import { filledStore, mongoStores, sqliteStores } from "./scale/stores.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    store: { type: "string", default: "sqlite" },
+    keys: { type: "string", default: "10000000" },
+    small: { type: "string", default: "10000" },
+    kind: { type: "string", default: "issued" },
+    rounds: { type: "string", default: "21" },
+    bulk: { type: "boolean", default: false },
+    folder: { type: "string" },
+    // Memory of mongod, in GiB.
+    cache: { type: "string", default: "2" },
+  },
+});
+const inFlight = 16;
+const kind = flags.kind as KeyKind;
+const rounds = Number(flags.rounds);
+const [smallCount, largeCount] = [Number(flags.small), Number(flags.keys)];
+const largeName = `${kind}-${largeCount}`;
+
+using temporary = temporaryFolder();
+const folder = flags.folder ?? temporary.path;
+mkdirSync(folder, { recursive: true });
+const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) : sqliteStores(folder);
+try {
+  const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount, isInBulk: false });
+  const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount, isInBulk: flags.bulk });
+  printMemory("before");
+  const smallCalls = callsOf(small, smallFilling);
+  const largeCalls = callsOf(large, largeFilling);
+  console.info(`${"us a call".padEnd(30)}  elapsed: ${smallCount}, ${largeCount} keys, ratio   CPU: the same`);
+  for (const [index, call] of smallCalls.entries()) await compare(call, largeCalls[index] as Call);
+  printMemory("after");
+  await Promise.all([small.close(), large.close()]);
+  const sizes = await stores.sizes(largeName);
+  console.info(`bytes a key: ${sizes.map(([name, bytes]) => `${name} ${(bytes / largeCount).toFixed(0)}`).join(", ")}`);
+} finally {
+  await stores.stop();
+}
+
+async function compare(small: Call, large: Call): Promise<void> {
+  for (const call of [small, large]) await turnOf(call);
+  const turns: [small: Turn, large: Turn][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    // Each goes first in half of the rounds.
+    const largeFirst = round % 2 === 0 ? await turnOf(large) : undefined;
+    const smallTurn = await turnOf(small);
+    turns.push([smallTurn, largeFirst ?? (await turnOf(large))]);
+  }
+  const figures = (["elapsed", "cpu"] as const).flatMap((figure) => {
+    const medianOf = (side: 0 | 1) => median(turns.map((pair) => pair[side][figure])).toFixed(1);
+    const ratio = median(turns.map(([smallTurn, largeTurn]) => smallTurn[figure] / largeTurn[figure]));
+    return [medianOf(0), medianOf(1), ratio.toFixed(2)];
+  });
+  console.info(`${small.name.padEnd(30)} ${figures.map((figure) => figure.padStart(8)).join(" ")}`);
+}
+
+/** Microseconds of a call: on the clock, and of processor time in this process and the database's. */
+interface Turn {
+  readonly elapsed: number;
+  readonly cpu: number;
+}
+
+async function turnOf({ count, prepare }: Call): Promise<Turn> {
+  const calls = Array.from({ length: count }, prepare);
+  let next = 0;
+  const worker = async () => {
+    while (next < count) await calls[next++]?.();
+  };
+  const [startMs, startCpu] = [performance.now(), cpuOfAll()];
+  await Promise.all(Array.from({ length: inFlight }, worker));
+  return { elapsed: ((performance.now() - startMs) / count) * 1000, cpu: (cpuOfAll() - startCpu) / count };
+}
+
+function cpuOfAll(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system + (stores.pid === null ? 0 : cpuMicroseconds(stores.pid));
+}
+
+/** RssFile is memory of mapped files, which the system takes back when it needs it. */
+function printMemory(when: string): void {
+  const { heapUsed } = process.memoryUsage();
+  const ofProcess = (pid: number | "self") =>
+    (readFileSync(`/proc/${pid}/status`, "utf8").match(/^(?:VmRSS|RssAnon|RssFile).*$/gm) ?? []).join(", ");
+  const database = stores.pid === null ? "" : `; mongod: ${ofProcess(stores.pid)}`;
+  console.info(`memory ${when}: heap ${Math.round(heapUsed / 1024)} kB, ${ofProcess("self")}${database}`.replaceAll(/[\t ]+/g, " "));
+}

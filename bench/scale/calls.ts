@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import { createNoRecordCache } from "../../src/adapters/none/record-cache.ts";
+import { createTrustedCache } from "../../src/cache/trusted-cache.ts";
+import { createPageTokens } from "../../src/core/page-token.ts";
+import { dayMs } from "../../src/core/time-units.ts";
+import type { KeyStore } from "../../src/ports/key-store.ts";
+import { getKey } from "../../src/service/get.ts";
+import { issueKey } from "../../src/service/issue.ts";
+import type { KeyService } from "../../src/service/key-service.ts";
+import { listKeys } from "../../src/service/list.ts";
+import { revokeKey } from "../../src/service/revoke.ts";
+import { createTenantSettings } from "../../src/service/tenant-settings.ts";
+import { createVerify } from "../../src/service/verify.ts";
+import { noLimits } from "../../test/support/no-limits.ts";
+import { noTokens } from "../../test/support/no-tokens.ts";
+import { actorsOf, credentialOf, credentials, type Filling, groups, keyIdOf, keysOfCredential } from "./records.ts";
+
+const tenant = "default";
+const origin = { method: "bench", caller: "bench", clientAddress: "192.0.2.1", requestId: "bench" };
+
+/** A call on one random key. */
+export interface Call {
+  readonly name: string;
+  /** Calls measured in one turn. */
+  readonly count: number;
+  /** Prepares a call, which is not measured. */
+  prepare(): () => Promise<unknown>;
+}
+
+/** The operations of the API without the protocol, over a store. Verifications have no cache, so that each is a miss. */
+export function callsOf(store: KeyStore, filling: Filling): Call[] {
+  const { kind, count } = filling;
+  const service = serviceOf(store);
+  const verify = verifyOf(service);
+  const randomKeyId = () => keyIdOf(filling, below(count));
+  const calls: Call[] = [
+    { name: "get", count: 400, prepare: () => reading(store, randomKeyId()) },
+    { name: "GetApiKey", count: 400, prepare: () => reading({ get: (_, keyId) => getKey(service, tenant, kind, keyId) }, randomKeyId()) },
+    { name: "issue", count: 64, prepare: () => () => issueKey(service, tenant, origin, newKey(`user-${below(actorsOf(filling))}`)) },
+    { name: "revoke", count: 64, prepare: () => revoking(service, randomKeyId()) },
+    ...filters(filling).map(([name, count, filterOf]) => ({ name, count, prepare: () => listing(service, kind, filterOf()) })),
+  ];
+  if (kind === "imported") return calls;
+  const credential = () => credentialOf(filling, Math.floor(below(count) / keysOfCredential) * keysOfCredential);
+  return [{ name: "verify, a miss", count: 200, prepare: () => verifying(verify, credential()) }, ...calls];
+}
+
+const reading = (store: Pick<KeyStore, "get">, keyId: string) => async () => {
+  if ((await store.get(tenant, keyId)) === null) throw new Error(`no key ${keyId}`);
+};
+
+const verifying = (verify: ReturnType<typeof createVerify>, credential: string) => async () => {
+  const verification = { credential, endUserAddress: () => null, statedAddress: null, requiredScopes: [], audience: null, cost: 1 };
+  const { verdict } = await verify(tenant, verification, "none");
+  if (!verdict.isValid && verdict.code === "not_found") throw new Error(`no key for ${credential}`);
+};
+
+const revoking = (service: KeyService, keyId: string) => () =>
+  revokeKey(service, tenant, origin, { keyId, revocation: { reason: "superseded", description: "" } });
+
+interface Filter {
+  readonly filter: string;
+  readonly orderBy?: string;
+}
+
+const listing =
+  (service: KeyService, kind: Filling["kind"], { filter, orderBy = "" }: Filter) =>
+  () =>
+    listKeys(service, tenant, {
+      ...{ kind, filter, orderBy, pageSize: 50, pageToken: "", hasTotalSize: false },
+      ...{ maxBytes: 4_000_000, bytesOf: () => 1000 },
+    });
+
+function filters(filling: Filling): [name: string, count: number, filterOf: () => Filter][] {
+  const group = () => below(groups);
+  const actor = () => `actor_id="user-${below(actorsOf(filling))}"`;
+  const at = (timeMs: number) => `"${new Date(timeMs).toISOString()}"`;
+  const { filledMs } = filling;
+  return [
+    ["list by actor", 16, () => ({ filter: actor() })],
+    ["list by actor and status", 16, () => ({ filter: `${actor()} AND status=KEY_STATUS_ACTIVE` })],
+    ["list by status: active", 16, () => ({ filter: "status=KEY_STATUS_ACTIVE" })],
+    ["list by status: revoked", 16, () => ({ filter: "status=KEY_STATUS_REVOKED" })],
+    ["name, a prefix", 16, () => ({ filter: `name="service-${group()}-*"` })],
+    ["scope", 16, () => ({ filter: `scopes:"area-${group()}"` })],
+    ["metadata", 16, () => ({ filter: `metadata.team="team-${group()}"` })],
+    ["scope and actor", 16, () => ({ filter: `scopes:"area-${group()}" AND ${actor()}` })],
+    ["expires within 7 days, active", 16, () => ({ filter: `expire_time<${at(filledMs + 7 * dayMs)} AND status=KEY_STATUS_ACTIVE` })],
+    ["unused for 90 days, active", 16, () => ({ filter: `last_used_time<${at(filledMs - 90 * dayMs)} AND status=KEY_STATUS_ACTIVE` })],
+    ["create_time, a range", 16, () => ({ filter: `create_time>=${at(filledMs - below(190) * dayMs)}` })],
+    ["order_by create_time desc", 16, () => ({ filter: "", orderBy: "create_time desc" })],
+    ["order_by expire_time, active", 16, () => ({ filter: "status=KEY_STATUS_ACTIVE", orderBy: "expire_time" })],
+  ];
+}
+
+function newKey(actorId: string): Parameters<typeof issueKey>[3] {
+  const attributes = {
+    name: `service-${below(groups)}-key`,
+    scopes: ["invoices:read", `area-${below(groups)}`],
+    metadata: { team: `team-${below(groups)}`, stage: "production" },
+    rateLimitPolicy: null,
+    allowedCidrs: [],
+  };
+  return { attributes, actorId, visibility: "secret", ttlMs: 30 * dayMs, requestId: null };
+}
+
+function serviceOf(store: KeyStore): KeyService & { readonly reader: Parameters<typeof createVerify>[0]["reader"] } {
+  const cache = createTrustedCache({
+    ...{ store, generations: null, local: createNoRecordCache(), shared: null, clock: Date.now, monotonicMs: () => performance.now() },
+    ...{ cacheTtlMs: 60_000, graceMs: 0, createBeatId: () => "beat" },
+  });
+  return {
+    ...{ store, announcer: cache.announcer, reader: cache.reader, credentials: credentials(randomBytes), tokens: noTokens.tokens },
+    pageTokens: createPageTokens({ current: "s".repeat(32), retired: [] }, randomBytes),
+    ...{ clock: Date.now, randomBytes, defaultKeyTtlMs: null, tenantSettings: createTenantSettings() },
+  };
+}
+
+function verifyOf({ credentials, reader }: ReturnType<typeof serviceOf>): ReturnType<typeof createVerify> {
+  return createVerify({ ...noTokens, ...noLimits, credentials, reader, usage: { record: () => {} }, clock: Date.now });
+}
+
+function below(count: number): number {
+  return Math.floor(Math.random() * count);
+}
