@@ -60,7 +60,16 @@ function portOnceListening(child: ChildProcess): Promise<number> {
 export function cpuMicroseconds(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+    nanoseconds += Number(readIfThere(`/proc/${pid}/task/${thread}/schedstat`).split(" ", 1)[0]);
   }
   return nanoseconds / 1000;
+}
+
+/** A thread may end before its file is read. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "0";
+  }
 }
