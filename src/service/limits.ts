@@ -1,11 +1,8 @@
 import type { PresentedCredential } from "../core/credential.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { RateLimiter } from "../ports/rate-limiter.ts";
 import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
 import { presentsGuess, unverified, type Verification, type Verified } from "./judge.ts";
-import { createTakes } from "./take-limits.ts";
-import type { UsageRecorder } from "./usage-recorder.ts";
+import { createTakes, type TakesOptions } from "./take-limits.ts";
 
 /** The limits before and after the verdict of a verification. Derivations use `settle` too. */
 export interface Limits {
@@ -27,12 +24,9 @@ export interface Limits {
   ): Verified | Promise<Verified>;
 }
 
-export interface LimitsOptions {
-  readonly rateLimiter: RateLimiter;
+export interface LimitsOptions extends TakesOptions {
   readonly actorLimits: Pick<ActorLimits, "of">;
   readonly guesses: GuessLimit;
-  readonly usage: Pick<UsageRecorder, "record">;
-  readonly clock: Clock;
 }
 
 /**

@@ -2,8 +2,10 @@ import { createBoundedWeakMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { actorLimitId, keyLimitId } from "../core/limit-ids.ts";
 import { isEnforced, type Taken } from "../core/rate-limit.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { RateLimiter } from "../ports/rate-limiter.ts";
 import type { KeyLimit, Verified } from "./judge.ts";
-import type { LimitsOptions } from "./limits.ts";
+import type { UsageRecorder } from "./usage-recorder.ts";
 
 /**
  * Takes the cost of a valid verification from the limit of its key and that of its actor, from both or none, and records the use if they
@@ -17,10 +19,16 @@ export type TakeLimits = (
   cost: number,
 ) => Verified | Promise<Verified>;
 
+export interface TakesOptions {
+  readonly rateLimiter: RateLimiter;
+  readonly usage: Pick<UsageRecorder, "record">;
+  readonly clock: Clock;
+}
+
 /** At most twice this number of ids is remembered, for records that are still cached. */
 const rememberedIds = 10_000;
 
-export function createTakes({ rateLimiter, usage, clock }: Pick<LimitsOptions, "rateLimiter" | "usage" | "clock">): TakeLimits {
+export function createTakes({ rateLimiter, usage, clock }: TakesOptions): TakeLimits {
   const idsOf = createLimitIds();
 
   /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */
