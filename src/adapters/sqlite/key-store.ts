@@ -5,7 +5,8 @@ import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, n
 import { createAccess } from "./access.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase } from "./database.ts";
-import { prepareExpiry, startExpiry } from "./expiry.ts";
+import { maxRowsPerStep, prepareExpiry, startExpiry } from "./expiry.ts";
+import { maxRowsPerCommit } from "./group-commit.ts";
 import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
@@ -25,9 +26,6 @@ export interface SqliteKeyStoreOptions {
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
-
-/** Maximum keys of a batch that one transaction adds. */
-const maxKeysPerWrite = 128;
 
 /**
  * The store in one SQLite file. Reads and commits run on the calling thread, because node:sqlite has no other way and a read takes a few
@@ -65,15 +63,20 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcome;
   }
 
-  const stopExpiry = startExpiry(() => write(removeSomeExpired), expiryIntervalMs);
+  /** Runs a write for each part of the items, so that the event loop gets its turn in between. */
+  function inParts<Item, T>(items: readonly Item[], change: (part: readonly Item[]) => T): Promise<T[]> {
+    const starts = Array.from({ length: Math.ceil(items.length / maxRowsPerCommit) }, (_, index) => index * maxRowsPerCommit);
+    const parts = starts.map((start) => items.slice(start, start + maxRowsPerCommit));
+    return Promise.all(parts.map((part) => write(() => change(part), part.length)));
+  }
+
+  const stopExpiry = startExpiry(() => write(removeSomeExpired, maxRowsPerStep), expiryIntervalMs);
 
   return {
     tokenSalt: salt.value,
     insert: (tenant, record, request, event) => write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome),
     async insertMany(tenant, items, eventOf) {
-      const parts = [];
-      for (let start = 0; start < items.length; start += maxKeysPerWrite) parts.push(items.slice(start, start + maxKeysPerWrite));
-      return (await Promise.all(parts.map((part) => write(() => insertAll(tenant, part, eventOf), part.length)))).flat();
+      return (await inParts(items, (part) => insertAll(tenant, part, eventOf))).flat();
     },
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
@@ -83,7 +86,9 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
-    touch: (uses) => write(() => keys.touch(uses)),
+    async touch(uses) {
+      await inParts(uses, (part) => keys.touch(part));
+    },
     audit: {
       append: (tenant, events) =>
         write(() => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { maxEventsPerStep } from "../../../src/adapters/sqlite/audit.ts";
+import { maxRowsPerCommit } from "../../../src/adapters/sqlite/group-commit.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { maxKeysPerStep } from "../../../src/adapters/sqlite/list.ts";
 import { createPageTokens } from "../../../src/core/page-token.ts";
@@ -108,6 +109,13 @@ describe("a filter that few of very many match", () => {
     isOver = true;
     return turns;
   }
+
+  test("last uses of many keys are written in steps, and other work runs in between", async () => {
+    const uses = Array.from({ length: 2000 }, (_, i) => ({ tenant, keyId: `B${String(i + 1).padStart(8, "0")}`, lastUsedTimeMs: nowMs }));
+    expect(await turnsDuring(store.touch(uses))).toBeGreaterThanOrEqual(Math.floor(2000 / maxRowsPerCommit));
+    const { records } = await store.list(tenant, { kind: "issued", nowMs, afterKeyId: "B00001999", limit: 2 });
+    expect(records.map(({ lastUsedTimeMs }) => lastUsedTimeMs)).toEqual([nowMs, null]);
+  });
 
   const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
   const anyKeys = { ...anySize, orderBy: "", hasTotalSize: false };
