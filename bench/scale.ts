@@ -1,12 +1,14 @@
 /**
  * Measures how calls depend on the number of keys: `node bench/scale.ts [--store sqlite|mongo] [--keys <count>] [--small <count>]
- * [--kind issued|imported] [--rounds <count>] [--folder <path>]`. Fills two stores, then calls both in turns on random keys and prints the
- * median time of a call, with 16 calls in flight. With --folder the large store stays there, and is used again the next time.
+ * [--kind issued|imported] [--rounds <count>] [--bulk] [--folder <path>]`. Fills two stores, then calls both in turns on random keys and prints the
+ * median time of a call, with 16 calls in flight, and its processor time, which other work on the machine affects less. With --bulk a large SQLite store is filled
+ * past the store (scale/bulk.ts). With --folder the large store stays there, and is used again the next time.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { KeyKind } from "../src/core/key.ts";
 import { temporaryFolder } from "../test/support/temporary-folder.ts";
+import { cpuMicroseconds } from "./child.ts";
 import { median } from "./median.ts";
 import { type Call, callsOf } from "./scale/calls.ts";
 import { filledStore, mongoStores, sqliteStores } from "./scale/stores.ts";
@@ -18,6 +20,7 @@ const { values: flags } = parseArgs({
     small: { type: "string", default: "10000" },
     kind: { type: "string", default: "issued" },
     rounds: { type: "string", default: "21" },
+    bulk: { type: "boolean", default: false },
     folder: { type: "string" },
     // Memory of mongod, in GiB.
     cache: { type: "string", default: "2" },
@@ -34,12 +37,12 @@ const folder = flags.folder ?? temporary.path;
 mkdirSync(folder, { recursive: true });
 const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) : sqliteStores(folder);
 try {
-  const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount });
-  const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount });
+  const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount, isInBulk: false });
+  const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount, isInBulk: flags.bulk });
   printMemory("before");
   const smallCalls = callsOf(small, smallFilling);
   const largeCalls = callsOf(large, largeFilling);
-  console.info(`us a call, ${smallCount} and ${largeCount} keys, ratio of speeds:`);
+  console.info(`${"us a call".padEnd(30)}  elapsed: ${smallCount}, ${largeCount} keys, ratio   CPU: the same`);
   for (const [index, call] of smallCalls.entries()) await compare(call, largeCalls[index] as Call);
   printMemory("after");
   await Promise.all([small.close(), large.close()]);
@@ -50,32 +53,42 @@ try {
 }
 
 async function compare(small: Call, large: Call): Promise<void> {
-  for (const call of [small, large]) await microsecondsOf(call);
-  const times: [small: number, large: number][] = [];
+  for (const call of [small, large]) await turnOf(call);
+  const turns: [small: Turn, large: Turn][] = [];
   for (let round = 0; round < rounds; round += 1) {
     // Each goes first in half of the rounds.
-    const largeFirst = round % 2 === 0 ? await microsecondsOf(large) : undefined;
-    const smallTime = await microsecondsOf(small);
-    times.push([smallTime, largeFirst ?? (await microsecondsOf(large))]);
+    const largeFirst = round % 2 === 0 ? await turnOf(large) : undefined;
+    const smallTurn = await turnOf(small);
+    turns.push([smallTurn, largeFirst ?? (await turnOf(large))]);
   }
-  const ratio = median(times.map(([smallTime, largeTime]) => smallTime / largeTime));
-  const [smallTime, largeTime] = [0, 1].map((side) =>
-    median(times.map((pair) => pair[side] as number))
-      .toFixed(1)
-      .padStart(8),
-  );
-  console.info(`${small.name.padEnd(32)} ${smallTime} ${largeTime}  ${ratio.toFixed(2)}`);
+  const figures = (["elapsed", "cpu"] as const).flatMap((figure) => {
+    const medianOf = (side: 0 | 1) => median(turns.map((pair) => pair[side][figure])).toFixed(1);
+    const ratio = median(turns.map(([smallTurn, largeTurn]) => smallTurn[figure] / largeTurn[figure]));
+    return [medianOf(0), medianOf(1), ratio.toFixed(2)];
+  });
+  console.info(`${small.name.padEnd(30)} ${figures.map((figure) => figure.padStart(8)).join(" ")}`);
 }
 
-async function microsecondsOf({ count, prepare }: Call): Promise<number> {
+/** Microseconds of a call: on the clock, and of processor time in this process and the database's. */
+interface Turn {
+  readonly elapsed: number;
+  readonly cpu: number;
+}
+
+async function turnOf({ count, prepare }: Call): Promise<Turn> {
   const calls = Array.from({ length: count }, prepare);
   let next = 0;
   const worker = async () => {
     while (next < count) await calls[next++]?.();
   };
-  const startMs = performance.now();
+  const [startMs, startCpu] = [performance.now(), cpuOfAll()];
   await Promise.all(Array.from({ length: inFlight }, worker));
-  return ((performance.now() - startMs) / count) * 1000;
+  return { elapsed: ((performance.now() - startMs) / count) * 1000, cpu: (cpuOfAll() - startCpu) / count };
+}
+
+function cpuOfAll(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system + (stores.pid === null ? 0 : cpuMicroseconds(stores.pid));
 }
 
 /** RssFile is memory of mapped files, which the system takes back when it needs it. */

@@ -46,14 +46,18 @@ export function credentialOf(filling: Filling, index: number): string {
 
 export const credentials = (randomBytes: (byteLength: number) => Uint8Array) => createCredentials(secrets, prefixes, randomBytes);
 
-/** 1 key in 100 expires within 7 days, 1 in 100 has not been used for 90 days, 1 in 10 is revoked. Independent of each other. */
+/**
+ * 1 key in 5 lives for 90 days, 2 of 5 live for a year, the others do not expire. 1 in 10 is revoked. No key was used yet, as in a store
+ * that is new. All of these, and the actors, are independent of each other.
+ */
 export function recordOf(filling: Filling, index: number): KeyRecord {
-  const { kind, filledMs } = filling;
+  const { kind } = filling;
   const random = hash("sha256", `record of ${index}`, "buffer");
-  const [actor, name, area, team] = [0, 4, 8, 12].map((at) => random.readUInt32LE(at)) as [number, number, number, number];
-  const [life, use, state] = [16, 20, 24].map((at) => random.readUInt32LE(at)) as [number, number, number];
+  const [actor, name, area] = [0, 4, 8].map((at) => random.readUInt32LE(at)) as [number, number, number];
+  const [team, life, state] = [12, 16, 20].map((at) => random.readUInt32LE(at)) as [number, number, number];
   const hasCredential = kind === "issued" && index % keysOfCredential === 0;
-  const createdMs = createTimeMs(filling.count, filledMs, index);
+  const createdMs = createTimeMs(filling.count, filling.filledMs, index);
+  const lifeMs = [90 * dayMs, 365 * dayMs, 365 * dayMs, null, null][life % 5] ?? null;
   return keyRecord({
     kind,
     keyId: keyIdOf(filling, index),
@@ -64,8 +68,7 @@ export function recordOf(filling: Filling, index: number): KeyRecord {
     metadata: { team: `team-${team % groups}`, stage: "production" },
     createTimeMs: createdMs,
     updateTimeMs: createdMs,
-    expireTimeMs: filledMs + (life % 100) * 7 * dayMs + (life % 1000) * 60_000 + 86_400_000,
-    lastUsedTimeMs: use % 100 === 7 ? filledMs - 100 * dayMs - (use % 1000) : filledMs - (use % 10_000_000),
+    expireTimeMs: lifeMs === null ? null : createdMs + lifeMs,
     revocation: !hasCredential && state % 10 === 3 ? { reason: "superseded", description: "" } : null,
   });
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type Walked, walkEnd } from "../../core/key-list-plan.ts";
+import { metadataTerm, scopeTerm } from "../../core/key-terms.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { prepareListById } from "./list.ts";
 import { disabledReason, recordOfRow, recordSelection } from "./row.ts";
@@ -81,7 +82,7 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
 
   function walk(tenant: string, query: ListQuery, plan: KeyListPlan, limit: number): Walked {
     if (plan.index === "key_id" || plan.index === "actor") {
-      const { records, lastKeyId } = listById(tenant, { ...query, limit });
+      const { records, lastKeyId } = listById(tenant, { ...query, limit }, plan.index === "actor" ? termOf(query) : null);
       return { found: records, end: lastKeyId === null ? null : { afterKeyId: lastKeyId } };
     }
     const { kind, afterKeyId = "", afterValue } = query;
@@ -96,9 +97,17 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
 
   return (tenant, query) => {
     const plan = planList(query, query.nowMs);
-    const limit = plan.isExact ? Math.min(query.limit, maxRecordsPerStep) : maxRecordsPerStep;
+    // Of an actor's keys with a term, most match.
+    const isMostlyFound = plan.isExact || (plan.index === "actor" && termOf(query) !== null);
+    const limit = isMostlyFound ? Math.min(query.limit, maxRecordsPerStep) : maxRecordsPerStep;
     return matchingPart(walk(tenant, query, plan, limit), plan, query, query);
   };
+}
+
+/** The term that finds the fewest keys, as in `planList`. */
+function termOf({ metadata, scope }: ListQuery): string | null {
+  if (metadata !== undefined) return metadataTerm(metadata.member, metadata.value);
+  return scope === undefined ? null : scopeTerm(scope);
 }
 
 type WalkPlan = Exclude<KeyListPlan, { readonly index: "key_id" } | { readonly index: "actor" }>;

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { KeyStatus } from "../../core/key.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { recordOfRow, recordSelection } from "./row.ts";
@@ -10,69 +10,84 @@ const conditions: Readonly<Record<KeyStatus, { readonly sql: string; readonly is
   revoked: { sql: "revoked = 1", isSeekable: true },
 };
 
-const statuses = [undefined, ...(Object.keys(conditions) as KeyStatus[])];
-
 /** Maximum keys checked in one step: about a millisecond of work, during which nothing else runs. */
 export const maxKeysPerStep = 2000;
+/** The same if a term of each key is looked up. */
+export const maxLookUpsPerStep = 500;
 /** Maximum records read in one step: a record may be some 10 KB. */
 const maxRecordsPerStep = 100;
 /** Sorts after every key id. */
 const afterAllIds = "\u{10ffff}";
 
-function indexOf(byActor: boolean): string {
-  return `keys_by_${byActor ? "actor" : "kind"}_and_status`;
+/** Selects the statements of a list by key id. */
+export interface ListShape {
+  readonly byActor: boolean;
+  /** Only keys with a term (core's `termsOf`). It is looked up for each key of the actor, because an actor has far fewer keys than a term. */
+  readonly byTerm: boolean;
+  readonly status: KeyStatus | undefined;
 }
+
+/** Selects key ids from the halves of an index that hold these keys: those that are not revoked, and the revoked ones. */
+function selectIds(byActor: boolean, halves: readonly string[], others: readonly string[]): string {
+  const wanted = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", ...others];
+  if (byActor) wanted.push("actor_id = $actorId");
+  const index = `keys_by_${byActor ? "actor" : "kind"}_and_status`;
+  return halves
+    .map((half) => `SELECT key_id FROM keys INDEXED BY ${index} WHERE ${[...wanted, half].join(" AND ")}`)
+    .join("\n    UNION ALL ");
+}
+
+const hasTerm =
+  "EXISTS (SELECT 1 FROM key_terms WHERE tenant = $tenant AND kind = $kind AND term = $term AND key_terms.key_id = keys.key_id)";
 
 /**
  * The statement for one combination of filters. It takes the page's key ids from an index that holds everything its filter needs, in order
  * and no further than the page, then reads their records. The index is named because the planner has no statistics: it would choose the
  * primary key for every filter and check every key. Without a status it merges the two halves of the index, both in order.
  */
-export function listSql(byActor: boolean, status: KeyStatus | undefined): string {
-  const wanted = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", "key_id <= $untilKeyId"];
-  if (byActor) wanted.push("actor_id = $actorId");
+export function listSql({ byActor, byTerm, status }: ListShape): string {
   const halves = status === undefined ? ["revoked = 0", "revoked = 1"] : [conditions[status].sql];
-  const found = halves.map((half) => `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor)} WHERE ${[...wanted, half].join(" AND ")}`);
+  const found = selectIds(byActor, halves, ["key_id <= $untilKeyId", ...(byTerm ? [hasTerm] : [])]);
   return `SELECT ${recordSelection}
-    FROM (${found.join("\n    UNION ALL ")} ORDER BY key_id LIMIT $limit) AS page
+    FROM (${found} ORDER BY key_id LIMIT $limit) AS page
     CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
     ORDER BY page.key_id`;
 }
 
 /**
- * Finds the last key of a step; returns nothing if the step reaches the end. Used for statuses that an index cannot seek because they
- * change with the clock.
+ * Finds the last key of a step; returns nothing if the step reaches the end. Null if an index can seek everything: a status that changes
+ * with the clock, and a term, must be checked on each key.
  */
-export function stepSql(byActor: boolean): string {
-  const wanted = ["tenant = $tenant", "kind = $kind", "revoked = 0", "key_id > $afterKeyId"];
-  if (byActor) wanted.push("actor_id = $actorId");
-  return `SELECT key_id FROM keys INDEXED BY ${indexOf(byActor)}
-    WHERE ${wanted.join(" AND ")} ORDER BY key_id LIMIT 1 OFFSET ${maxKeysPerStep - 1}`;
+export function stepSql({ byActor, byTerm, status }: ListShape): string | null {
+  if (!byTerm && (status === undefined || conditions[status].isSeekable)) return null;
+  const halves = status === undefined ? ["revoked = 0", "revoked = 1"] : [`revoked = ${status === "revoked" ? 1 : 0}`];
+  return `${selectIds(byActor, halves, [])} ORDER BY key_id LIMIT 1 OFFSET ${(byTerm ? maxLookUpsPerStep : maxKeysPerStep) - 1}`;
 }
 
-/** Lists by key id, or by actor and key id. */
-export function prepareListById(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
-  const prepare = (sql: string) => {
+/** Lists by key id, or by actor and key id. With `term`, lists only keys of the actor that have it. */
+export function prepareListById(database: DatabaseSync): (tenant: string, query: ListQuery, term: string | null) => ListPart {
+  const prepared = new Map<string, StatementSync>();
+
+  function statementOf(sql: string): StatementSync {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
     const statement = database.prepare(sql);
     statement.setAllowUnknownNamedParameters(true);
+    prepared.set(sql, statement);
     return statement;
-  };
-  const prepareAll = (byActor: boolean) => ({
-    lists: new Map(statuses.map((status) => [status, prepare(listSql(byActor, status))] as const)),
-    step: prepare(stepSql(byActor)),
-  });
-  const ofActor = prepareAll(true);
-  const ofEveryone = prepareAll(false);
-  return (tenant, query) => {
+  }
+
+  return (tenant, query, term) => {
     const { kind, actorId = "", status, afterKeyId = "", nowMs } = query;
-    const { lists, step } = query.actorId === undefined ? ofEveryone : ofActor;
-    const statement = lists.get(status);
-    if (statement === undefined) throw new Error("no list for this status");
+    const shape: ListShape = { byActor: query.actorId !== undefined, byTerm: term !== null, status };
     const limit = Math.min(query.limit, maxRecordsPerStep);
-    const given = { tenant, kind, actorId, afterKeyId };
-    const isSeekable = status === undefined || conditions[status].isSeekable;
-    const last = isSeekable ? undefined : (step.get(given) as { key_id: string } | undefined);
-    const records = statement.all({ ...given, untilKeyId: last?.key_id ?? afterAllIds, nowMs, limit }).map(recordOfRow);
+    const given = { tenant, kind, actorId, afterKeyId, term };
+    const step = stepSql(shape);
+    const last = step === null ? undefined : (statementOf(step).get(given) as { key_id: string } | undefined);
+    const untilKeyId = last?.key_id ?? afterAllIds;
+    const records = statementOf(listSql(shape))
+      .all({ ...given, untilKeyId, nowMs, limit })
+      .map(recordOfRow);
     return { records, lastKeyId: records.length === limit ? (records.at(-1)?.keyId ?? null) : (last?.key_id ?? null) };
   };
 }

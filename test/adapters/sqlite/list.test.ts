@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { auditSql } from "../../../src/adapters/sqlite/audit.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
-import { listSql } from "../../../src/adapters/sqlite/list.ts";
+import { listSql, stepSql } from "../../../src/adapters/sqlite/list.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const statuses = [undefined, "active", "expired", "revoked"] as const;
@@ -12,7 +12,7 @@ test.each([false, true].flatMap((byActor) => statuses.map((status) => ({ byActor
   ({ byActor, status }) => {
     using folder = temporaryFolder();
     const database = openDatabase(join(folder.path, "keys.db"));
-    const plan = database.prepare(`EXPLAIN QUERY PLAN ${listSql(byActor, status)}`).all();
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${listSql({ byActor, byTerm: false, status })}`).all();
     database.close();
     const equals = ["tenant=?", "kind=?", byActor ? "actor_id=?" : "", "revoked=?"].filter(Boolean).join(" AND ");
     const seek = `SEARCH keys USING COVERING INDEX keys_by_${byActor ? "actor" : "kind"}_and_status (${equals} AND key_id>? AND key_id<?)`;
@@ -24,6 +24,23 @@ test.each([false, true].flatMap((byActor) => statuses.map((status) => ({ byActor
     ]);
   },
 );
+
+test.each(statuses)("listing an actor's keys with a term, status %s: looks the term up for each key of the actor", (status) => {
+  using folder = temporaryFolder();
+  const database = openDatabase(join(folder.path, "keys.db"));
+  const shape = { byActor: true, byTerm: true, status };
+  const plan = [listSql(shape), stepSql(shape)].flatMap((sql) => database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all());
+  database.close();
+  const details = plan.map((step) => String(step.detail));
+  const searches = details.filter((detail) => /^(SEARCH|SCAN) (?!page|keys USING PRIMARY KEY)/.test(detail));
+  for (const detail of searches) {
+    expect(detail).toMatch(
+      /^SEARCH (keys USING COVERING INDEX keys_by_actor_and_status \(tenant=\? AND kind=\? AND actor_id=\? AND revoked=\? AND key_id>|key_terms (EXISTS )?USING PRIMARY KEY \(tenant=\? AND kind=\? AND term=\? AND key_id=\?\))/,
+    );
+  }
+  expect(searches.length).toBe(status === undefined ? 6 : 3);
+  expect(details.join()).not.toContain("TEMP B-TREE");
+});
 
 const choices = [false, true];
 test.each(choices.flatMap((byKey) => choices.flatMap((byMethod) => choices.map((byCaller) => ({ byKey, byMethod, byCaller })))))(
