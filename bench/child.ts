@@ -13,10 +13,15 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-/** Starts `node <file> <args>` and waits for a line on standard output that contains "listening" and a URL. */
-export async function startChild(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Child> {
+/** Starts `node <options> <file> <args>` and waits for a line on standard output that contains "listening" and a URL. */
+export async function startChild(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<Child> {
   const begunMs = performance.now();
-  const child = spawn(process.execPath, [...nodeOptions(), file, ...args], {
+  const child = spawn(process.execPath, [...nodeOptions(), ...options, file, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -55,7 +60,16 @@ function portOnceListening(child: ChildProcess): Promise<number> {
 export function cpuMicroseconds(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ", 1)[0]);
+    nanoseconds += Number(readIfThere(`/proc/${pid}/task/${thread}/schedstat`).split(" ", 1)[0]);
   }
   return nanoseconds / 1000;
+}
+
+/** A thread may end before its file is read. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "0";
+  }
 }

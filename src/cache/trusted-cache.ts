@@ -42,7 +42,7 @@ export function createTrustedCache({ generations, createBeatId, ...options }: Tr
     generations === null
       ? soleProcessTrust
       : createCacheTrust({ generations, shared, monotonicMs, ...cacheLease, graceMs, reset, createBeatId });
-  const current = createCurrentStore(store, trust);
+  const current = generations === null ? store : createCurrentStore(store, trust);
   const cache = createVerifierCache({ ...options, store: current, trust, negativeCacheTtlMs, onChange });
   return { ...cache, trust, follow: (follower) => void followers.push(follower) };
 }

@@ -53,6 +53,8 @@ export interface AppAdmission {
   readonly admit: Admission;
   /** The two halves of `admit`, for calls whose tenant is known only later. */
   readonly ofGateways: { readonly admit: Admission; readonly resolveTenant: Admission };
+  /** Records the calls that a further step refuses. */
+  readonly audited: (admit: Admission) => Admission;
   readonly refusals: RefusalRecorder;
 }
 
@@ -65,11 +67,12 @@ export function createAdmission(given: Given, parts: AdmissionParts): AppAdmissi
   const resolve = createTenantResolver(directory, { isOfInstallation, isOfCaller });
   const isSampled = createSampler(config.logSampling, Math.random);
   const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
-  const observed = (admit: Admission): Admission =>
-    noteKnownConnections(connections.setKnown, telemetry.admission(auditRefusals(refusals, admit), logged));
+  const audited = (admit: Admission): Admission => auditRefusals(refusals, admit);
+  const observed = (admit: Admission): Admission => noteKnownConnections(connections.setKnown, telemetry.admission(audited(admit), logged));
   return {
     admit: observed(resolveTenant(resolve, authenticated)),
-    ofGateways: { admit: observed(authenticated), resolveTenant: auditRefusals(refusals, resolve) },
+    ofGateways: { admit: observed(authenticated), resolveTenant: audited(resolve) },
+    audited,
     refusals,
   };
 }

@@ -69,7 +69,7 @@ async function compose(given: Given): Promise<App> {
 
   const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
   const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
-  const { admit, refusals } = admission;
+  const { admit, audited, refusals } = admission;
   const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes * anonymousShare, maxInflations });
   const server = createServerServices({
@@ -82,7 +82,7 @@ async function compose(given: Given): Promise<App> {
   });
   const shutdown = new AbortController();
   const shutdownSignal = shutdown.signal;
-  const served = { methods: methods.methods, admit, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
+  const served = { methods: methods.methods, admit, audited, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
   const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
   const listener = createListener({
     ...protocols,

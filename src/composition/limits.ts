@@ -23,8 +23,15 @@ export function createAppLimits({ config, monotonicMs }: Given, { shared, tenant
     isFollower: shared !== null,
   });
   return {
-    rateLimiter: shared === null ? keys : createSharedRateLimiter({ local: keys, shared: shared.ledger, outage: config.rateLimitOutage }),
+    rateLimiter:
+      shared === null
+        ? keys
+        : createSharedRateLimiter({ local: keys, shared: shared.ledger, outage: config.rateLimitOutage, monotonicMs, schedule }),
     guesses: createTenantGuessLimit(addresses, "failed verify", config.failedVerifyLimit, tenants.settings),
     selfRevokes: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
   };
+}
+
+function schedule(delayMs: number, work: () => void): void {
+  setTimeout(work, delayMs).unref();
 }

@@ -26,6 +26,7 @@ export interface ProtocolParts {
   readonly version: string;
   readonly methods: MethodTable;
   readonly admit: Admission;
+  readonly audited: (admit: Admission) => Admission;
   readonly bodies: BodyBudget;
   readonly server: ServerServices;
   readonly gateways: Gateways;
@@ -66,7 +67,7 @@ export function createProtocols(parts: ProtocolParts): Protocols {
       rpc: rpc.handler,
       isRpc: rpc.isRpc,
       health: server.healthHttp,
-      rooms: createRooms({ ...served, originOf: parts.originOf }, { version, docs: config.docs }),
+      rooms: createRooms({ ...served, audited: parts.audited, originOf: parts.originOf }, { version, docs: config.docs }),
       gateways: gateways.http,
       transcoder: createTranscoder({ ...served, json, rest: successes }),
       cors: createCors(config.corsOrigins),

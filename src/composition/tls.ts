@@ -30,7 +30,7 @@ export function openTls(files: Config["tls"], clock: () => number): Tls {
   const material = firstMaterial(texts);
   return {
     material,
-    certificates: material.clientCa === undefined ? undefined : createClientCertificates(material.clientCa, clock),
+    certificates: material.clientCa === undefined ? undefined : createClientCertificates(material, clock),
     check(replace, log) {
       // Compares the texts, because Kubernetes replaces files by swapping a link, and file times are coarse.
       const newer = readTlsTexts(files);

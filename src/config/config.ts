@@ -37,6 +37,8 @@ export interface TlsFiles {
   readonly keyFile: string;
   /** Authorities of client certificates, in PEM. Absolute path. Null: clients are not asked for a certificate. */
   readonly clientCaFile: string | null;
+  /** Certificate revocation lists of the authorities, in PEM. Absolute path. Null: no certificate is revoked. */
+  readonly clientCrlFile: string | null;
 }
 
 /** Where metrics are served for Prometheus. */

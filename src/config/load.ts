@@ -150,6 +150,8 @@ function checkTls(raw: RawSettings, nameOf: (name: SettingName) => string, probl
     problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_key_file")}`);
   if (raw.tls_client_ca_file !== undefined && raw.tls_cert_file === undefined)
     problems.push(`${nameOf("tls_cert_file")}: required with ${nameOf("tls_client_ca_file")}`);
+  if (raw.tls_client_crl_file !== undefined && raw.tls_client_ca_file === undefined)
+    problems.push(`${nameOf("tls_client_ca_file")}: required with ${nameOf("tls_client_crl_file")}`);
   if (raw.admin_certificates !== undefined && raw.tls_client_ca_file === undefined)
     problems.push(`${nameOf("tls_client_ca_file")}: required with ${nameOf("admin_certificates")}`);
 }
@@ -174,8 +176,9 @@ function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, r
 }
 
 /** Returns null for cleartext. */
-function tlsFilesOf({ tls_cert_file: certFile, tls_key_file: keyFile, tls_client_ca_file: clientCaFile }: SettingValues): TlsFiles | null {
-  return certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile };
+function tlsFilesOf(values: SettingValues): TlsFiles | null {
+  const { tls_cert_file: certFile, tls_key_file: keyFile, tls_client_ca_file: clientCaFile, tls_client_crl_file: clientCrlFile } = values;
+  return certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, clientCrlFile };
 }
 
 function listenerUrl(tls: boolean, host: string, port: number): string {

@@ -22,6 +22,7 @@ export const groupOfSetting = {
   tls_cert_file: "Listen",
   tls_key_file: "Listen",
   tls_client_ca_file: "Listen",
+  tls_client_crl_file: "Listen",
   trusted_proxies: "Listen",
   cors_origins: "Listen",
   reflection: "Listen",

@@ -253,6 +253,12 @@ export const settings = {
     description:
       "File with the authorities of client certificates in PEM. Clients are then asked for a certificate, and may still call without one.",
   },
+  tls_client_crl_file: {
+    default: null,
+    defaultNote: "none",
+    parse: text(filePath),
+    description: "File with a certificate revocation list of each of these authorities, in PEM. Revoked certificates are refused.",
+  },
   drain_timeout: {
     default: "10s",
     parse: text(duration(0, hourMs)),

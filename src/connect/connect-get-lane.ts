@@ -5,7 +5,6 @@ import { runCall } from "../http/run-call.ts";
 import type { Codec } from "./codec.ts";
 import { writeConnectAnswer } from "./connect-answer.ts";
 import { discardRest } from "./discard-rest.ts";
-import { encodeMessage } from "./encode.ts";
 import { readQueryMessage } from "./get-request.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { parseConnectTimeout } from "./timeout.ts";
@@ -25,7 +24,7 @@ export async function serveConnectGet(
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
     read: () => readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) }),
-    encode: (answer: Message) => encodeMessage(method.output, answer, codec, options),
+    encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
   const outcome = await runCall(call, route, steps, options.reportError);
   if (call.isClosed) return;

@@ -5,7 +5,6 @@ import { runCall } from "../http/run-call.ts";
 import type { Codec } from "./codec.ts";
 import { writeConnectAnswer } from "./connect-answer.ts";
 import { discardRest } from "./discard-rest.ts";
-import { encodeMessage } from "./encode.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
 import { parseConnectTimeout } from "./timeout.ts";
@@ -22,7 +21,7 @@ export async function serveConnect(route: RpcRoute, codec: Codec, exchange: Http
       const encoding = requestEncoding(call, "content-encoding", "accept-encoding");
       return readRequestMessage(head, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) });
     },
-    encode: (answer: Message) => encodeMessage(method.output, answer, codec, options),
+    encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
   const outcome = await runCall(call, route, steps, options.reportError);
   if (call.isClosed) return;

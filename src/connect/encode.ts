@@ -1,21 +1,39 @@
 import { type DescMessage, type Message, type Registry, toJson } from "@bufbuild/protobuf";
+import { createBinaryWriter } from "../protobinary/write.ts";
 import type { Codec } from "./codec.ts";
 import { envelopeHeaderBytes, setEnvelopeHeader } from "./envelope.ts";
-import type { LaneOptions } from "./lane.ts";
+
+type Form = Pick<Codec, "binary" | "enveloped">;
+
+/** Encodes a message in protobuf or JSON, in its envelope if the form has one. Throws if the message cannot be encoded. */
+export type EncodeMessage = (schema: DescMessage, message: Message, form: Form) => Buffer;
 
 /**
- * Encodes the message in protobuf or JSON, in its envelope if the codec has one. `registry` has the types that a google.protobuf.Any in it
- * may contain. Throws if the message cannot be encoded.
+ * `registry` has the types that a google.protobuf.Any in a message may contain. A frozen message is the answer of many calls
+ * (rpc/lasting-answers.ts), so its bytes are remembered.
  */
-export function encodeMessage(
-  schema: DescMessage,
-  message: Message,
-  { binary, enveloped }: Pick<Codec, "binary" | "enveloped">,
-  { registry, binaryWriter }: Pick<LaneOptions, "registry" | "binaryWriter">,
-): Buffer {
-  const headerBytes = enveloped ? envelopeHeaderBytes : 0;
-  const bytes = binary ? binaryWriter.write(schema, message, headerBytes) : jsonBytes(schema, message, headerBytes, registry);
-  return enveloped ? setEnvelopeHeader(bytes, 0) : bytes;
+export function createMessageEncoder(registry: Registry | undefined): EncodeMessage {
+  const { write } = createBinaryWriter();
+  const encode: EncodeMessage = (schema, message, { binary, enveloped }) => {
+    const headerBytes = enveloped ? envelopeHeaderBytes : 0;
+    const bytes = binary ? write(schema, message, headerBytes) : jsonBytes(schema, message, headerBytes, registry);
+    return enveloped ? setEnvelopeHeader(bytes, 0) : bytes;
+  };
+  const remembered = new WeakMap<Message, Buffer[]>();
+  return (schema, message, form) => {
+    const index = (form.binary ? 1 : 0) + (form.enveloped ? 2 : 0);
+    const known = remembered.get(message)?.[index];
+    if (known !== undefined) return known;
+    const bytes = encode(schema, message, form);
+    if (!Object.isFrozen(message)) return bytes;
+    // A copy, because small Buffers retain a pool of 8 KiB.
+    const own = Buffer.allocUnsafeSlow(bytes.length);
+    own.set(bytes);
+    const forms = remembered.get(message) ?? [];
+    forms[index] = own;
+    remembered.set(message, forms);
+    return own;
+  };
 }
 
 function jsonBytes(schema: DescMessage, message: Message, headerBytes: number, registry: Registry | undefined): Buffer {

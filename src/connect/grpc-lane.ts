@@ -5,7 +5,6 @@ import { type HttpExchange, writeHeaders, writeWithTrailers } from "../http/http
 import { runCall } from "../http/run-call.ts";
 import type { Codec } from "./codec.ts";
 import { discardRest } from "./discard-rest.ts";
-import { encodeMessage } from "./encode.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
@@ -25,7 +24,7 @@ export async function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExc
       const encoding = requestEncoding(call, "grpc-encoding", "grpc-accept-encoding");
       return readRequestMessage(head, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) });
     },
-    encode: (answer: Message) => encodeMessage(method.output, answer, codec, options),
+    encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
   const outcome = await runCall(call, route, steps, options.reportError);
   if (call.isClosed) return;

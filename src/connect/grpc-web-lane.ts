@@ -6,7 +6,6 @@ import { type HttpExchange, writeAnswer } from "../http/http-exchange.ts";
 import { runCall } from "../http/run-call.ts";
 import type { Codec } from "./codec.ts";
 import { discardRest } from "./discard-rest.ts";
-import { encodeMessage } from "./encode.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
 import { trailerFrame, webText } from "./grpc-web.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
@@ -27,7 +26,7 @@ export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: Http
       const encoding = requestEncoding(call, "grpc-encoding", "grpc-accept-encoding");
       return readRequestMessage(head, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) });
     },
-    encode: (answer: Message) => encodeMessage(method.output, answer, codec, options),
+    encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
   const outcome = await runCall(call, route, steps, options.reportError);
   if (call.isClosed) return;

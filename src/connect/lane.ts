@@ -1,13 +1,13 @@
-import type { DescMethodUnary, Registry } from "@bufbuild/protobuf";
+import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Status } from "../../gen/google/rpc/status_pb.ts";
 import type { Failure } from "../error/failure.ts";
 import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import type { HttpCall } from "../http/http-call.ts";
 import type { ErrorReporter, ServedMethod } from "../http/run-call.ts";
-import type { BinaryWriter } from "../protobinary/write.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
+import type { EncodeMessage } from "./encode.ts";
 
 /** A unary method that the lanes serve. */
 export interface RpcRoute extends ServedMethod {
@@ -21,9 +21,7 @@ export interface RpcRoute extends ServedMethod {
 export interface LaneOptions {
   readonly json: JsonReader;
   readonly bodies: BodyBudget;
-  readonly binaryWriter: BinaryWriter;
-  /** Types that a google.protobuf.Any in an answer may hold. */
-  readonly registry?: Registry | undefined;
+  readonly encode: EncodeMessage;
   readonly trustedProxies: readonly string[];
   readonly reportError: ErrorReporter;
   /** Returns the part of a failure that callers may see. */

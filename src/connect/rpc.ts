@@ -1,4 +1,4 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
@@ -6,10 +6,10 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
-import { createBinaryWriter } from "../protobinary/write.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { serveConnectGet } from "./connect-get-lane.ts";
 import { serveConnect } from "./connect-lane.ts";
+import { createMessageEncoder } from "./encode.ts";
 import { codecOfQuery } from "./get-request.ts";
 import { giveUp } from "./give-up.ts";
 import { serveGrpc } from "./grpc-lane.ts";
@@ -19,7 +19,9 @@ import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./
 import { createStreamAdapter } from "./stream-adapter.ts";
 import type { Streams } from "./stream-options.ts";
 
-export interface RpcOptions extends Omit<LaneOptions, "answers" | "binaryWriter"> {
+export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
+  /** Types that a google.protobuf.Any in an answer may hold. */
+  readonly registry?: Registry | undefined;
   readonly methods: MethodTable;
   /** Admits calls of `methods`. */
   readonly admit: Admission;
@@ -50,7 +52,11 @@ export interface RpcHandler {
 /** Serves Connect, gRPC and gRPC-Web: unary calls with our own lanes, streams with Connect's handlers. */
 export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
   const { methods, openMethods, reportError } = rpcOptions;
-  const options: LaneOptions & RpcOptions = { ...rpcOptions, answers: createAnswerQueue(), binaryWriter: createBinaryWriter() };
+  const options: LaneOptions & RpcOptions = {
+    ...rpcOptions,
+    answers: createAnswerQueue(),
+    encode: createMessageEncoder(rpcOptions.registry),
+  };
   const routes = new Map([
     ...routesOf(methods, options.admit, options),
     ...routesOf(openMethods, () => {}, options),

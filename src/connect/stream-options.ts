@@ -1,4 +1,4 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { HttpRequest, HttpResponse } from "../http/message.ts";
 import type { Codec } from "./codec.ts";
@@ -15,6 +15,8 @@ export interface Streams {
 }
 
 export interface StreamAdapterOptions extends LaneOptions {
+  /** Types that a google.protobuf.Any in a message may hold. */
+  readonly registry?: Registry | undefined;
   readonly streams: readonly Streams[];
   /** Bound of each request message, before and after inflating. */
   readonly maxStreamMessageBytes: number;

@@ -92,21 +92,21 @@ export function createCredentials(
   const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
   /**
-   * The subkeys of valid tags, by tenant and digest of the key. A second check of a tag would cost more than the rest of parsing
-   * (bench/micro.ts).
+   * The subkeys of valid tags, by digest of the key, which is valid for one tenant. A second check of a tag would cost more than the rest of
+   * parsing (bench/micro.ts).
    */
-  const knownTags = createBoundedMemory<Subkey>(rememberedTags);
+  const knownTags = createBoundedMemory<{ readonly tenant: string; readonly tagKey: Subkey }>(rememberedTags);
 
   /** The subkey of the tag. `damaged`: the checksum is wrong. `foreign`: the tag was made with none of our secrets. */
   const tagKeyOf = (tenant: string, text: string, digest: string): Subkey | "damaged" | "foreign" => {
-    const known = knownTags.get(`${tenant}\0${digest}`);
-    if (known !== undefined) return known;
+    const known = knownTags.get(digest);
+    if (known?.tenant === tenant) return known.tagKey;
     const tagged = text.slice(0, -tailLengths.checksum);
     if (checksum(tagged) !== text.slice(-tailLengths.checksum)) return "damaged";
     const body = tagged.slice(0, -tailLengths.tag);
     const tagKey = tagKeys.find((subkey) => equalText(tagOf(subkey, tenant, body), tagged.slice(-tailLengths.tag)));
     if (tagKey === undefined) return "foreign";
-    knownTags.set(`${tenant}\0${digest}`, tagKey);
+    knownTags.set(digest, { tenant, tagKey });
     return tagKey;
   };
 

@@ -1,3 +1,4 @@
+import type { HeaderValue } from "../../gen/envoy/config/core/v3/base_pb.ts";
 import type { AttributeContext, AttributeContext_Peer } from "../../gen/envoy/service/auth/v3/attribute_context_pb.ts";
 import type { CheckRequest } from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
 import { parseAddress } from "../core/address.ts";
@@ -21,12 +22,23 @@ export function questionOf({ attributes }: CheckRequest, readDemands: DemandsRea
   return { demands, key: presentedKey(headerOf, demands.header), clientIp };
 }
 
-/** Envoy joins several lines of a header with commas, unless it is configured to send them raw. */
+/** Envoy joins several lines of a header with commas, or, with `encode_raw_headers`, sends each in `header_map`, as bytes. */
 function headersOf(attributes: AttributeContext | undefined): HeaderReader {
   const http = attributes?.request?.http;
   if (http === undefined) throw invalidField("attributes.request.http", "is required");
-  const { headers } = http;
-  return (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined);
+  const { headers, headerMap } = http;
+  const joined: HeaderReader = (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined);
+  if (headerMap === undefined) return joined;
+  return (name) => {
+    const lines = headerMap.headers.filter(({ key }) => key.toLowerCase() === name).map(textOf);
+    const line = joined(name);
+    if (line !== undefined) lines.push(line);
+    return lines.length === 0 ? undefined : lines.join(",");
+  };
+}
+
+function textOf({ value, rawValue }: HeaderValue): string {
+  return rawValue.length === 0 ? value : Buffer.from(rawValue).toString("latin1");
 }
 
 function demandsIn(attributes: AttributeContext | undefined): [name: string, value: string][] {

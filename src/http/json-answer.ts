@@ -76,28 +76,31 @@ function sendJson(
   { status, text, headers }: { status: number; text: string; headers: ResponseHeaders },
   answers?: AnswerQueue,
 ): void {
-  writeHead(response, status, {
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    ...headers,
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(text),
-  });
+  const fields = ["content-type", "application/json", "content-length", Buffer.byteLength(text)];
+  writeHead(response, status, withDefaults(fields, headers));
   if (request.method === "HEAD") response.end();
   else if (answers === undefined || "stream" in response) response.end(text);
   else answers.end(response, text);
 }
 
+/** Adds the headers of a response to `fields`, a list of names and values. */
+function withDefaults(fields: (string | number)[], headers: ResponseHeaders): (string | number)[] {
+  for (const name of Object.keys(headers)) fields.push(name, headers[name] as string);
+  if (headers["cache-control"] === undefined) fields.push("cache-control", "no-store");
+  if (headers["x-content-type-options"] === undefined) fields.push("x-content-type-options", "nosniff");
+  return fields;
+}
+
 /**
  * HTTP/1.1 and HTTP/2 responses accept the same arguments, but their types differ. Headers are written in one call, which costs less than a
- * `setHeader` for each (bench/micro.ts).
+ * `setHeader` for each, and as a list, which costs less than an object (bench/micro.ts).
  */
-function writeHead(response: HttpResponse, status: number, headers: Record<string, string | number>): void {
-  (response as ServerResponse).writeHead(status, headers);
+function writeHead(response: HttpResponse, status: number, fields: (string | number)[]): void {
+  (response as ServerResponse).writeHead(status, fields);
 }
 
 /** A 204. */
 export function sendNothing(response: HttpResponse, headers: ResponseHeaders): void {
-  writeHead(response, 204, { "cache-control": "no-store", "x-content-type-options": "nosniff", ...headers });
+  writeHead(response, 204, withDefaults([], headers));
   response.end();
 }

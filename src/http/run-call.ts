@@ -22,32 +22,62 @@ export interface CallSteps<Answer> {
 }
 
 /**
- * Runs one call, the same on every protocol: admit, read, handle, encode. Returns the encoded response, or the failure. The end of the call
- * is recorded here, after the response is encoded, because a response that cannot be encoded is a failed call. Never rejects.
+ * Runs one call, the same on every protocol: admit, read, handle, encode. Calls `done` once, with the encoded response or the failure; before
+ * it returns, if nothing had to wait. The end of the call is recorded here, after the response is encoded, because a response that cannot
+ * be encoded is a failed call. Makes no promise of its own, because each costs a call as much as a look-up. `done` must not throw.
  */
-export async function runCall<Answer>(
+export function startCall<Answer>(
   call: HttpCall,
   { admit, handler }: ServedMethod,
   steps: CallSteps<Answer>,
   report: ErrorReporter,
-): Promise<Answer | Failure> {
-  try {
-    const pending = admit(call);
-    if (pending !== undefined) await pending;
-    const timeoutMs = steps.timeoutMs();
-    const answer =
-      timeoutMs === undefined
-        ? await answerTo(call, handler, steps)
-        : await call.withDeadline(
-            timeoutMs,
-            () => answerTo(call, handler, steps),
-            (error) => reportLate(error, call, report),
-          );
+  done: (outcome: Answer | Failure) => void,
+): void {
+  const fail = (error: unknown): void => done(failureOf(error, call, report));
+  const end = (answer: Answer): void => {
     call.observation?.end(null);
-    return answer;
-  } catch (error) {
-    return failureOf(error, call, report);
-  }
+    done(answer);
+  };
+  /** Passes the result of a step on, once it is there. */
+  const proceed = <T>(step: () => T | Promise<T>, next: (result: T) => void): void => {
+    let result: T | Promise<T>;
+    try {
+      result = step();
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (result instanceof Promise) result.then(next, fail);
+    else next(result);
+  };
+  const encode = (answer: Message): void => proceed(() => steps.encode(answer), end);
+  const handle = (request: Message): void => proceed(() => handler(request, call), encode);
+  const read = (): void => {
+    proceed(steps.timeoutMs, (timeoutMs) => {
+      if (timeoutMs === undefined) proceed(steps.read, handle);
+      else
+        proceed(
+          () =>
+            call.withDeadline(
+              timeoutMs,
+              () => answerTo(call, handler, steps),
+              (error) => reportLate(error, call, report),
+            ),
+          end,
+        );
+    });
+  };
+  proceed(() => admit(call), read);
+}
+
+/** The same as a promise, which never rejects. */
+export function runCall<Answer>(
+  call: HttpCall,
+  served: ServedMethod,
+  steps: CallSteps<Answer>,
+  report: ErrorReporter,
+): Promise<Answer | Failure> {
+  return new Promise((resolve) => startCall(call, served, steps, report, resolve));
 }
 
 async function answerTo<Answer>(call: HttpCall, handler: Handler, steps: CallSteps<Answer>): Promise<Answer> {

@@ -25,6 +25,8 @@ export interface IntrospectionOptions {
   readonly method: DescMethodUnary;
   readonly methods: MethodTable;
   readonly admit: Admission;
+  /** Records the calls that a further step refuses. */
+  readonly audited: (admit: Admission) => Admission;
   readonly bodies: BodyBudget;
   readonly maxBytes: (method: DescMethodUnary) => number;
   readonly trustedProxies: readonly string[];
@@ -38,9 +40,20 @@ export interface IntrospectionOptions {
  */
 export function createIntrospection(options: IntrospectionOptions): HttpHandler {
   const { method, methods, admit } = options;
-  const served: ServedMethod = { admit, handler: methods.get(method) as Handler };
+  const handler = methods.get(method) as Handler;
   const maxBytes = options.maxBytes(method);
   const answers = createAnswerQueue();
+
+  /** Admission has no user names, so the one of HTTP Basic is checked after it. */
+  const admitUser = (basic: BasicCredentials): Admission => {
+    const checkUser = options.audited((call) => {
+      if (basic.user !== call.caller?.name) throw new Failure("UNAUTHENTICATED", { message: wrongUser });
+    });
+    return async (call) => {
+      await admit(call);
+      await checkUser(call);
+    };
+  };
 
   async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
     const sink = "stream" in response ? response.stream : response;
@@ -50,8 +63,6 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     const steps = {
       timeoutMs: () => undefined,
       read: async (): Promise<VerifyApiKeyRequest> => {
-        // Here and not in the admission, which has no user names.
-        if (basic != null && basic.user !== call.caller?.name) throw new Failure("UNAUTHENTICATED", { message: wrongUser });
         const lease = call.openBody(options.bodies);
         try {
           const parameters = parametersOf(request, (await readBody(request, request, maxBytes, lease)).toString());
@@ -67,6 +78,7 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
       },
     };
     call.setResponseHeader("cache-control", "no-store");
+    const served: ServedMethod = { admit: basic == null ? admit : admitUser(basic), handler };
     const outcome = await runCall(call, served, steps, options.reportError);
     if (sink.destroyed) return;
     call.setAnswered();

@@ -1,6 +1,9 @@
+import type { RateLimitPolicy } from "../core/key.ts";
 import { isMore, noDebt, priceOf, rateOf, type Taken, takenOf } from "../core/rate-limit.ts";
 import type { DebtReport, KnownDebt, LocalLedger, SharedCharge, SharedDebt, SharedLedger } from "../ports/ledger.ts";
 import type { Limit, RateLimiter } from "../ports/rate-limiter.ts";
+import { type Lease, leftWith, spendFrom, unspend } from "./lease.ts";
+import { createLeases } from "./leases.ts";
 
 export interface SharedRateLimiterOptions {
   readonly local: LocalLedger;
@@ -10,6 +13,9 @@ export interface SharedRateLimiterOptions {
    * a cost is refused.
    */
   readonly outage: "open" | "closed";
+  readonly monotonicMs: () => number;
+  /** Runs the work after this time. It need not keep the process alive. */
+  readonly schedule: (delayMs: number, work: () => void) => void;
 }
 
 /** When a caller refused by `closed` may try again: about the time that the link takes to recover. */
@@ -17,45 +23,80 @@ const outageRetryMs = 1000;
 const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
 
 /**
- * The rate limiter of a process among others. The shared ledger decides. The local ledger follows its answers, so that an outage continues
+ * The rate limiter of a process among others. The shared ledger decides, and grants leases to a process that takes often. The local ledger follows its answers, so that an outage continues
  * from the same debt. After an outage this process reports what it spent meanwhile. To another server, which may not know the debt, it
  * reports the whole debt. So no process admits more by itself than the policy allows over any span, whatever happens to the servers.
  *
  * While the server answers, nothing is reported: the local debt is inexact by the time of a round trip, and reports would add that up.
  */
-export function createSharedRateLimiter({ local, shared, outage }: SharedRateLimiterOptions): RateLimiter {
+export function createSharedRateLimiter(options: SharedRateLimiterOptions): RateLimiter {
+  const { local, shared, outage, monotonicMs } = options;
+  const leases = createLeases(options);
+
   const chargeOf = (tenant: string, { id, policy }: Limit, cost: number): Charge => {
     const rate = rateOf(policy);
     const known = local.handOver(tenant, id, rate);
     const isKnown = known.knownTo === shared.serverId && !isMore(known.own, noDebt);
     const report = isKnown ? nothingToReport : { more: known.own, atLeast: known.owed };
-    return { id, rate, price: priceOf(rate, cost), report, known };
+    return { id, policy, rate, price: priceOf(rate, cost), report, known };
   };
 
-  const learn = (tenant: string, charges: readonly Charge[], answers: readonly SharedDebt[]): readonly Taken[] => {
+  const learn = (tenant: string, charges: readonly Charge[], answers: readonly SharedDebt[], cost: number): readonly Taken[] => {
     const isTaken = answers.every(({ admitted }) => admitted);
-    return charges.map(({ id, rate, price, known }, index) => {
+    return charges.map(({ id, policy, rate, price, known }, index) => {
       const answer = answers[index] as SharedDebt;
       local.learn({ tenant, keyId: id, rate, price, known, answer, isTaken });
+      if (isTaken && cost > 0) leases.note(tenant, { id, policy }, cost, answer.owed);
       return takenOf(rate, price, answer.admitted, answer.owed);
     });
   };
 
-  const takeAll = async (tenant: string, limits: readonly Limit[], cost: number): Promise<readonly Taken[]> => {
+  const askServer = async (tenant: string, limits: readonly Limit[], cost: number): Promise<readonly Taken[]> => {
     const charges = limits.map((limit) => chargeOf(tenant, limit, cost));
     const answers = await shared.take(tenant, charges);
-    if (answers !== null) return learn(tenant, charges, answers);
+    if (answers !== null) return learn(tenant, charges, answers, cost);
     for (const { id, rate, known } of charges) local.giveBack(tenant, id, rate, known);
     return outage === "open" || cost === 0 ? local.takeAll(tenant, limits, cost) : charges.map(refusedInOutage);
   };
 
+  /** Takes from the leases first. If the server refuses the rest, what was taken from them is returned. */
+  const askForRest = async (tenant: string, limits: readonly Limit[], held: readonly (Lease | null)[], cost: number) => {
+    const leased = held.filter((lease) => lease !== null);
+    for (const lease of leased) spendFrom(lease, cost);
+    const rest = limits.filter((_, index) => held[index] === null);
+    const answers = [...(await askServer(tenant, rest, cost))];
+    if (!answers.every(({ admitted }) => admitted)) for (const lease of leased) unspend(lease, cost);
+    const nowMs = monotonicMs();
+    return held.map((lease) => (lease === null ? (answers.shift() as Taken) : leftWith(lease, cost, nowMs)));
+  };
+
+  const takeAll = (tenant: string, limits: readonly Limit[], cost: number): readonly Taken[] | Promise<readonly Taken[]> => {
+    const held = limits.map(({ id, policy }) => leases.find(tenant, id, policy, cost));
+    if (held.every((lease) => lease === null)) return askServer(tenant, limits, cost);
+    if (held.some((lease) => lease === null)) return askForRest(tenant, limits, held, cost);
+    return (held as readonly Lease[]).map((lease) => takeFrom(lease, cost));
+  };
+
+  const takeFrom = (lease: Lease, cost: number): Taken => {
+    spendFrom(lease, cost);
+    return leftWith(lease, cost, monotonicMs());
+  };
+
   return {
     takeAll,
-    take: async (tenant, keyId, policy, cost) => (await takeAll(tenant, [{ id: keyId, policy }], cost))[0] as Taken,
+    take(tenant, keyId, policy, cost) {
+      const lease = leases.find(tenant, keyId, policy, cost);
+      return lease === null ? askServer(tenant, [{ id: keyId, policy }], cost).then(first) : takeFrom(lease, cost);
+    },
   };
 }
 
+function first(answers: readonly Taken[]): Taken {
+  return answers[0] as Taken;
+}
+
 interface Charge extends SharedCharge {
+  readonly policy: RateLimitPolicy;
   readonly known: KnownDebt;
 }
 

@@ -1,7 +1,7 @@
 import type { SharedLedger } from "../ports/ledger.ts";
 import type { Observe } from "./observe.ts";
 
-/** Observes each take from the shared ledger as `limit`. */
+/** Observes each take from the shared ledger as `limit`, and each lease as `lease`. */
 export function observedLedger(ledger: SharedLedger, observe: Observe): SharedLedger {
   return {
     get serverId() {
@@ -11,6 +11,12 @@ export function observedLedger(ledger: SharedLedger, observe: Observe): SharedLe
       observe(
         "limit",
         () => ledger.take(...given),
+        (answer) => answer === null,
+      ),
+    lease: (...given) =>
+      observe(
+        "lease",
+        () => ledger.lease(...given),
         (answer) => answer === null,
       ),
   };

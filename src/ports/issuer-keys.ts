@@ -12,7 +12,7 @@ export interface IssuerKeys {
   current(): IssuerKeySet | null;
   /**
    * Returns the keys of a fetch that started later than the last one. At most one fetch runs at a time, and fetches start at least a fixed
-   * interval apart, whoever asks. Returns null if too many callers are waiting. Rejects if the issuer did not answer.
+   * interval apart, whoever asks. Rejects if the issuer did not answer, and at once if too many callers are waiting.
    */
-  fetchNewer(): Promise<IssuerKeySet | null>;
+  fetchNewer(): Promise<IssuerKeySet>;
 }

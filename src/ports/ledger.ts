@@ -72,6 +72,27 @@ export interface SharedCharge {
   readonly report: DebtReport;
 }
 
+/** A lease, as its ledger knows it. */
+export interface GrantedLease {
+  /** When it was granted, on the ledger's clock: the time in us. */
+  readonly at: number;
+  readonly amount: Debt;
+  /** The debt after the grant, with the lease. */
+  readonly owed: Debt;
+  readonly serverId: string;
+}
+
+export interface LeaseRequest {
+  readonly id: string;
+  readonly rate: Rate;
+  /** A lease must not be spent later than this after it was granted. */
+  readonly lifeUs: number;
+  /** The price of the units to lease. No debt: none. */
+  readonly amount: Debt;
+  /** A lease of which nothing will be spent any more, and what is left of it. */
+  readonly back: { readonly lease: Pick<GrantedLease, "at" | "amount">; readonly left: Debt } | null;
+}
+
 /** The ledger that processes share. It uses its server's clock. Never rejects, and takes no longer than a store read may. */
 export interface SharedLedger {
   /** The server that the link leads to. Another server may not know what was spent. Null while there is no link. */
@@ -82,4 +103,10 @@ export interface SharedLedger {
    * must begin with the same text in braces if they are several.
    */
   take(tenant: string, charges: readonly SharedCharge[]): Promise<readonly SharedDebt[] | null>;
+
+  /**
+   * Takes back what is left of a lease if its life has not ended, and grants another if enough of the quota is left, in one step. A lease is
+   * added to the debt as if it were spent. Returns no lease if none was granted, and null if the outcome is unknown.
+   */
+  lease(tenant: string, request: LeaseRequest): Promise<{ readonly lease: GrantedLease | null } | null>;
 }

@@ -9,7 +9,7 @@ import { scanJson } from "./scan-json.ts";
  * the body. Throws INVALID_REQUEST for valid JSON that parsers read differently or that costs too much; see scanJson.
  */
 export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
-  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const body = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!isUtf8(body)) throw malformed(`it is not valid UTF-8 at byte ${invalidByteOffset(body)}`);
   const text = body.toString("utf8", startsWithMark(body) ? byteOrderMarkBytes : 0);
   const problems = scanJson(text, maxValues);

@@ -5,6 +5,7 @@ import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
 import { invalidFields } from "./invalid-fields.ts";
 import { parseJson } from "./parse-json.ts";
+import { compilePlainReader, type ReadPlain } from "./read-plain.ts";
 import { createRewrites } from "./rewrite.ts";
 
 export interface JsonReaderOptions {
@@ -37,6 +38,14 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
   const nativeOptions = { ignoreUnknownFields: ignoreUnknown, recursionLimit: maxDepth };
   const { maxValues = () => defaultMaxValues } = options;
 
+  const plainReaders = new Map<DescMessage, ReadPlain>();
+  const plainReaderOf = (schema: DescMessage): ReadPlain => {
+    // A mask depends on which members are present.
+    const read = (options.presenceMasks.has(schema) ? undefined : compilePlainReader(schema)) ?? (() => undefined);
+    plainReaders.set(schema, read);
+    return read;
+  };
+
   function readNative<S extends DescMessage>(schema: S, json: unknown, bound: ReadonlySet<DescField>): MessageShape<S> {
     return fromJson(schema, rewriteOf(schema)(json, 1, bound) as JsonValue, nativeOptions);
   }
@@ -53,6 +62,8 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
     unknownFields: options.unknownFields,
     parse: (schema, bytes) => parseJson(bytes, maxValues(schema)),
     read(schema, json, path = "", bound = nothingBound) {
+      const plain = (plainReaders.get(schema) ?? plainReaderOf(schema))(json);
+      if (plain !== undefined) return plain as MessageShape<typeof schema>;
       try {
         return readNative(schema, json, bound);
       } catch {

@@ -6,6 +6,7 @@ import type { Verify } from "../service/verify.ts";
 import type { VerifyMany } from "../service/verify-many.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
 import { contextOf } from "./context.ts";
+import { createLastingAnswers } from "./lasting-answers.ts";
 import { setRateLimitHeaders } from "./rate-limit-headers.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 
@@ -22,10 +23,12 @@ export function verifyApiKey({
   verify,
   issuerOf,
 }: Pick<VerifyRpcOptions, "verify" | "issuerOf">): Implementation<typeof ApiKeysService.method.adminVerifyApiKey> {
+  const lastingAnswerTo = createLastingAnswers();
   const answerOf = (call: Call, tenant: string, verified: Verified) => {
     setCacheStatus(call, verified.cacheOutcome);
     setRateLimitHeaders(call, verified);
-    return verifiedToMessage(verified, issuerOf(tenant));
+    const issuer = issuerOf(tenant);
+    return lastingAnswerTo(verified, issuer) ?? verifiedToMessage(verified, issuer);
   };
   return (request, call) => {
     const { tenant } = contextOf(call);

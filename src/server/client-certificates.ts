@@ -2,7 +2,8 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { CertificateOf, ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
 import { connectionKey } from "./connections.ts";
-import { peerCertificate } from "./peer-certificate.ts";
+import { peerCertificate, peerSerials } from "./peer-certificate.ts";
+import type { RevocationLists, TlsMaterial } from "./tls-material.ts";
 
 /** The certificates of the clients of open connections. Each is read once per connection. */
 export interface ClientCertificates {
@@ -12,30 +13,48 @@ export interface ClientCertificates {
   identify(socket: Socket, handle: object): void;
   readonly certificateOf: CertificateOf;
   /**
-   * Call it when the authorities have changed. Returns true if one was removed: then the certificates that clients have sent are no longer
-   * valid, and their connections must end.
+   * Call it when the authorities or the revocation lists have changed. If an authority was removed, the certificates that clients have sent
+   * are no longer valid; if lists have changed, some may be revoked. Returns true if connections must end (`isOver`).
    */
-  replaceAuthorities(authorities: readonly string[]): boolean;
+  replace(authorities: ClientAuthorities): boolean;
   /** Returns whether the client should reconnect: its certificate is no longer valid, or will expire soon. */
   isOver(handle: object): boolean;
 }
 
+export type ClientAuthorities = Pick<TlsMaterial, "clientCa" | "clientCrl">;
+
 interface Shown {
   readonly certificate: ClientCertificate | RefusedCertificate;
   readonly generation: number;
+  /** Serial numbers of its chain. */
+  readonly serials: readonly string[];
+  /** The lists that do not have it. */
+  checked: RevocationLists | undefined;
 }
 
 /** Clients whose certificate expires get this time to reconnect with a newer one before calls are refused. */
 const closeAheadMs = 5000;
 const stale: RefusedCertificate = { refusal: "AUTHORITIES_CHANGED" };
+/** OpenSSL's code. */
+const revoked: RefusedCertificate = { refusal: "CERT_REVOKED" };
 
-/** `authorities` are PEM texts with one certificate each. */
-export function createClientCertificates(authorities: readonly string[], clock: () => number): ClientCertificates {
-  let trusted = new Set(authorities);
+export function createClientCertificates({ clientCa, clientCrl }: ClientAuthorities, clock: () => number): ClientCertificates {
+  let trusted = new Set(clientCa);
+  let lists = clientCrl;
   /** Incremented whenever an authority is removed. */
   let generation = 0;
   const accepted = new Map<string, { readonly generation: number }>();
   const shown = new WeakMap<object, Shown>();
+
+  /** Returns why a certificate is no longer valid, or null. */
+  const refusalOf = (known: Shown): RefusedCertificate | null => {
+    if (known.generation !== generation) return stale;
+    if (known.checked !== lists) {
+      if (known.serials.some((serial) => lists?.serials.has(serial))) return revoked;
+      known.checked = lists;
+    }
+    return null;
+  };
 
   return {
     accept(socket) {
@@ -47,23 +66,26 @@ export function createClientCertificates(authorities: readonly string[], clock: 
     },
     identify(socket, handle) {
       const certificate = socket instanceof TLSSocket ? peerCertificate(socket) : undefined;
-      if (certificate !== undefined) shown.set(handle, { certificate, generation: accepted.get(connectionKey(socket))?.generation ?? -1 });
+      if (certificate === undefined) return;
+      const accepting = accepted.get(connectionKey(socket))?.generation ?? -1;
+      shown.set(handle, { certificate, generation: accepting, serials: peerSerials(socket as TLSSocket), checked: undefined });
     },
     certificateOf(handle) {
       const known = shown.get(handle);
-      return known === undefined || known.generation === generation ? known?.certificate : stale;
+      return known === undefined ? undefined : (refusalOf(known) ?? known.certificate);
     },
-    replaceAuthorities(newer) {
+    replace({ clientCa: newer, clientCrl: newerLists }) {
       const next = new Set(newer);
       const isRemoved = [...trusted].some((authority) => !next.has(authority));
       trusted = next;
       if (isRemoved) generation += 1;
-      return isRemoved;
+      lists = newerLists;
+      return isRemoved || newerLists !== undefined;
     },
     isOver(handle) {
       const known = shown.get(handle);
       if (known === undefined) return false;
-      if (known.generation !== generation) return true;
+      if (refusalOf(known) !== null) return true;
       return "expireTimeMs" in known.certificate && known.certificate.expireTimeMs - closeAheadMs <= clock();
     },
   };

@@ -119,7 +119,7 @@ export function createListener(options: ListenerOptions): Listener {
     connectionCount: () => sockets.size,
     replaceTls(newer) {
       replaceTls(http1, newer);
-      if (!certificates.replaceAuthorities(newer.clientCa ?? [])) return;
+      if (!certificates.replace(newer)) return;
       sessions.closeWhere(certificates.isOver);
       http1Connections.closeWhere(certificates.isOver);
     },
@@ -138,11 +138,11 @@ function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): 
   takeStreams(http2, http2Gate.stream);
 }
 
-const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replaceAuthorities"> = {
+const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replace"> = {
   accept: () => {},
   identify: () => {},
   isOver: () => false,
-  replaceAuthorities: () => false,
+  replace: () => false,
 };
 
 /** Runs before everything else that the server does with a connection, including the TLS handshake. */

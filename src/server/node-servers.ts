@@ -47,10 +47,11 @@ export function replaceTls(server: Server, tls: TlsMaterial): void {
   if (server instanceof HttpsServer) server.setSecureContext(contextOptions(tls));
 }
 
-function contextOptions({ cert, key, clientCa }: TlsMaterial): SecureContextOptions {
+function contextOptions({ cert, key, clientCa, clientCrl }: TlsMaterial): SecureContextOptions {
   if (clientCa === undefined) return { cert, key };
   // A resumed session would use a certificate that was verified earlier, with other authorities or before its chain expired.
-  return { cert, key, ca: [...clientCa], secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION };
+  const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
+  return { cert, key, ca: [...clientCa], secureOptions, ...(clientCrl && { crl: [...clientCrl.pems] }) };
 }
 
 const maxUint32 = 2 ** 32 - 1;

@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
+import { serialOf } from "./revocation-list.ts";
 
 const maxNameChars = 512;
 /** One item of a SAN in Node's format. Values with special characters are JSON texts, so that none can be mistaken for another item. */
@@ -44,13 +45,21 @@ function subjectOf(x509: X509Certificate): Record<string, string[]> {
 
 /** The earliest expiry in the chain, because OpenSSL checks the chain only when the connection begins. */
 function earliestEndMs(socket: TLSSocket, leaf: X509Certificate): number {
-  let endMs = leaf.validToDate.getTime();
+  return Math.min(leaf.validToDate.getTime(), ...chainOf(socket).map((each) => Date.parse(each.valid_to)));
+}
+
+/** Returns the serial numbers of the chain, as `serialOf` writes them. */
+export function peerSerials(socket: TLSSocket): string[] {
+  return chainOf(socket).map((each) => serialOf(each.serialNumber));
+}
+
+/** The certificate of the client and those of its authorities, up to the root. */
+function chainOf(socket: TLSSocket): PeerCertificate[] {
+  const chain = new Set<PeerCertificate>();
   let each: PeerCertificate | undefined = socket.getPeerCertificate(true);
-  const seen = new Set<PeerCertificate>();
-  while (each?.valid_to !== undefined && !seen.has(each)) {
-    seen.add(each);
-    endMs = Math.min(endMs, Date.parse(each.valid_to));
+  while (each?.valid_to !== undefined && !chain.has(each)) {
+    chain.add(each);
     each = "issuerCertificate" in each ? (each.issuerCertificate as PeerCertificate) : undefined;
   }
-  return endMs;
+  return [...chain];
 }

@@ -16,6 +16,7 @@ import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 import type { TenantDirectory } from "./tenant-directory.ts";
+import { recordsOf, removeLeftovers } from "./tenant-leftovers.ts";
 
 /** The dependencies of operations on tenants. */
 export interface TenantService {
@@ -49,6 +50,8 @@ export async function createTenant(
 ): Promise<Tenant> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_ALREADY_EXISTS");
   checkTimes(attributes);
+  const { keys } = service;
+  if ((await keys.store.get(defaultTenant, tenantRecordId(tenantId))) === null) await removeLeftovers(keys, origin, tenantId);
   const created = await insertTenant(service, origin, { ...unchangedTenant(tenantId), ...attributes });
   if (created !== null) return created;
   await checkUnused(service, tenantId, attributes);
@@ -112,17 +115,7 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
 
 /** Returns what prevents the deletion of a tenant, or null. */
 async function whatIsLeft({ store }: KeyService, tenant: string): Promise<string | null> {
-  for (const [kind, name] of [
-    ["issued", "keys"],
-    ["imported", "keys"],
-    ["actor_limit", "limits of actors"],
-  ] as const) {
-    for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
-      const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit: 1 });
-      if (part.records.length > 0) return name;
-      afterKeyId = part.lastKeyId;
-    }
-  }
+  for await (const { kind } of recordsOf(store, tenant)) return kind === "actor_limit" ? "limits of actors" : "keys";
   return null;
 }
 

@@ -5,7 +5,7 @@ import { isEnforced, type Taken } from "../core/rate-limit.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
-import type { ActorLimits } from "./actor-limits.ts";
+import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
 import { type KeyLimit, presentsGuess, unverified, type Verification, type Verified } from "./judge.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
@@ -18,14 +18,20 @@ export interface Limits {
   refuseGuesser(tenant: string, answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**
    * If the verification is valid, takes the cost from the rate limits of the key and its actor, from both or none, and records the use. If
-   * it is invalid and may be a guess, counts it. Returns a promise only if the key has a limit that processes share.
+   * it is invalid and may be a guess, counts it. Returns a promise only if a limit must be asked for outside of the process. `read` is
+   * for `ActorLimits.of`.
    */
-  settle(tenant: string, verified: Verified, verification: Pick<Verification, "statedAddress" | "cost">): Verified | Promise<Verified>;
+  settle(
+    tenant: string,
+    verified: Verified,
+    verification: Pick<Verification, "statedAddress" | "cost">,
+    read?: ReadActorLimits,
+  ): Verified | Promise<Verified>;
 }
 
 export interface LimitsOptions {
   readonly rateLimiter: RateLimiter;
-  readonly actorLimits: ActorLimits;
+  readonly actorLimits: Pick<ActorLimits, "of">;
   readonly guesses: GuessLimit;
   readonly usage: Pick<UsageRecorder, "record">;
   readonly clock: Clock;
@@ -94,14 +100,14 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
       return { ...unverified("guess_limited", "none", clock()), retryAfterMs };
     },
 
-    settle(tenant, verified, { statedAddress, cost }) {
+    settle(tenant, verified, { statedAddress, cost }, read) {
       const { verdict } = verified;
       if (!verdict.isValid) {
         if (statedAddress !== null && verified.isGuess) guesses.take(statedAddress, tenant);
         return verified;
       }
       const { record } = verdict;
-      const actorPolicy = actorLimits.of(tenant, record.actorId);
+      const actorPolicy = actorLimits.of(tenant, record.actorId, read);
       return actorPolicy instanceof Promise
         ? actorPolicy.then((policy) => take(tenant, verified, record, policy, cost))
         : take(tenant, verified, record, actorPolicy, cost);

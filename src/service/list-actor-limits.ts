@@ -1,6 +1,6 @@
 import { type ActorLimit, actorLimitOfRecord, actorLimitRecordId } from "../core/actor-limit.ts";
 import type { KeyService } from "./key-service.ts";
-import { pageLimit } from "./list.ts";
+import { listRecords } from "./list-records.ts";
 
 export interface ActorLimitPage {
   readonly limits: readonly ActorLimit[];
@@ -16,24 +16,17 @@ export interface ActorLimitPageRequest {
 }
 
 export async function listActorLimits(
-  { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
+  service: Pick<KeyService, "store" | "pageTokens" | "clock">,
   tenant: string,
   { actorId, pageSize, pageToken }: ActorLimitPageRequest,
 ): Promise<ActorLimitPage> {
-  const kind = "actor_limit";
-  const scope = { tenant, kind, filter: actorId === "" ? {} : { actorId } } as const;
-  const nowMs = clock();
-  let afterKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
+  const scope = { tenant, kind: "actor_limit", filter: actorId === "" ? {} : { actorId } } as const;
   if (actorId !== "") {
-    const record = await store.get(tenant, actorLimitRecordId(actorId));
+    // An actor has at most one limit, so no page token of this scope exists.
+    if (pageToken !== "") service.pageTokens.open(scope, pageToken, service.clock());
+    const record = await service.store.get(tenant, actorLimitRecordId(actorId));
     return { limits: record === null ? [] : [actorLimitOfRecord(record)], nextPageToken: "" };
   }
-  const limit = pageLimit(pageSize);
-  const limits: ActorLimit[] = [];
-  while (afterKeyId !== null && limits.length < limit) {
-    const part = await store.list(tenant, { kind, nowMs, afterKeyId, limit: limit - limits.length });
-    limits.push(...part.records.map(actorLimitOfRecord));
-    afterKeyId = part.lastKeyId;
-  }
-  return { limits, nextPageToken: afterKeyId === null ? "" : pageTokens.seal(scope, afterKeyId) };
+  const { records, nextPageToken } = await listRecords(service, scope, { pageSize, pageToken });
+  return { limits: records.map(actorLimitOfRecord), nextPageToken };
 }

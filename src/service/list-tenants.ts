@@ -1,7 +1,7 @@
 import { defaultTenant, type Tenant, tenantOfRecord, tenantRecordId, unchangedTenant } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyService } from "./key-service.ts";
-import { pageLimit } from "./list.ts";
+import { listRecords } from "./list-records.ts";
 
 /** Reads a tenant from the store. Rejects with TENANT_NOT_FOUND. */
 export async function getTenant({ store }: Pick<KeyService, "store">, tenantId: string): Promise<Tenant> {
@@ -20,18 +20,10 @@ export interface TenantPage {
 const scope = { tenant: defaultTenant, kind: "tenant", filter: {} } as const;
 
 export async function listTenants(
-  { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
+  service: Pick<KeyService, "store" | "pageTokens" | "clock">,
   pageSize: number,
   pageToken: string,
 ): Promise<TenantPage> {
-  const limit = pageLimit(pageSize);
-  const nowMs = clock();
-  let afterKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
-  const tenants: Tenant[] = [];
-  while (afterKeyId !== null && tenants.length < limit) {
-    const part = await store.list(defaultTenant, { kind: "tenant", nowMs, afterKeyId, limit: limit - tenants.length });
-    tenants.push(...part.records.map(tenantOfRecord));
-    afterKeyId = part.lastKeyId;
-  }
-  return { tenants, nextPageToken: afterKeyId === null ? "" : pageTokens.seal(scope, afterKeyId) };
+  const { records, nextPageToken } = await listRecords(service, scope, { pageSize, pageToken });
+  return { tenants: records.map(tenantOfRecord), nextPageToken };
 }

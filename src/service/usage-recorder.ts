@@ -17,6 +17,12 @@ export interface UsageRecorderOptions {
   readonly maxKeys: number;
 }
 
+/**
+ * Maximum uses per write. A write of all that a busy second leaves behind would hold up the event loop, and could miss the store's deadline.
+ * Not a write per tenant: with a thousand of them, that would keep the store busy.
+ */
+export const maxUsesPerWrite = 500;
+
 export function createUsageRecorder({ store, maxKeys }: UsageRecorderOptions): UsageRecorder {
   let buffers = new Map<string, Map<string, number>>();
   let keyCount = 0;
@@ -46,15 +52,15 @@ export function createUsageRecorder({ store, maxKeys }: UsageRecorderOptions): U
       const writing = buffers;
       buffers = new Map();
       keyCount = 0;
-      const uses: LastUse[] = [];
-      for (const [tenant, buffer] of writing) for (const [keyId, lastUsedTimeMs] of buffer) uses.push({ tenant, keyId, lastUsedTimeMs });
-      if (uses.length === 0) return;
-      try {
-        // All tenants in one write: with a thousand of them, a write for each would keep the store busy.
-        await store.touch(uses);
-      } catch (error) {
-        for (const { tenant, keyId, lastUsedTimeMs } of uses) record(tenant, keyId, lastUsedTimeMs);
-        throw error;
+      const parts = partsOf(writing);
+      for (let part = parts.next(); !part.done; part = parts.next()) {
+        try {
+          await store.touch(part.value);
+        } catch (error) {
+          for (const uses of [part.value, ...parts])
+            for (const { tenant, keyId, lastUsedTimeMs } of uses) record(tenant, keyId, lastUsedTimeMs);
+          throw error;
+        }
       }
     },
 
@@ -66,4 +72,17 @@ export function createUsageRecorder({ store, maxKeys }: UsageRecorderOptions): U
       return droppedCount;
     },
   };
+}
+
+function* partsOf(buffers: ReadonlyMap<string, ReadonlyMap<string, number>>): Generator<LastUse[], undefined> {
+  let part: LastUse[] = [];
+  for (const [tenant, buffer] of buffers) {
+    for (const [keyId, lastUsedTimeMs] of buffer) {
+      part.push({ tenant, keyId, lastUsedTimeMs });
+      if (part.length < maxUsesPerWrite) continue;
+      yield part;
+      part = [];
+    }
+  }
+  if (part.length > 0) yield part;
 }

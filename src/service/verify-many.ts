@@ -2,6 +2,7 @@ import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.
 import type { RecordReader } from "../cache/record-reader.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
+import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
 import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
@@ -13,6 +14,7 @@ export type VerifyMany = (tenant: string, verifications: readonly Verification[]
 
 export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
   readonly reader: Pick<RecordReader, "readMany">;
+  readonly actorLimits: ActorLimits;
   /** Called with the reason why credentials of a batch could not be verified, once a batch. The response does not contain the reason. */
   readonly reportUnanswered: (error: unknown) => void;
 }
@@ -20,11 +22,11 @@ export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
 type Answer = PromiseSettledResult<ReadAnswer>;
 
 /**
- * Reads all records with one round trip to the shared cache and one to the store. Credentials do not affect each other: the verdict of one
+ * Reads all records with one round trip to the shared cache and one to the store, and then the limits of their actors in the same way. Credentials do not affect each other: the verdict of one
  * that cannot be judged is `internal`, whatever the reason, and the others get their results.
  */
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
-  const { reader, clock, reportUnanswered } = options;
+  const { reader, actorLimits, clock, reportUnanswered } = options;
   const { identify, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
@@ -38,7 +40,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     });
   };
 
-  const answerTo = (tenant: string, asked: Asked, answers: ReadonlyMap<string, Answer>): Verified | Promise<Verified> => {
+  const answerTo = (tenant: string, asked: Asked, { answers, read }: Look): Verified | Promise<Verified> => {
     const { presented, verification } = asked;
     // Checked again, because earlier credentials of this batch may have been guesses.
     const refusal = asked.refusal ?? refuseGuesser(tenant, presented, verification);
@@ -46,7 +48,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     if (isVerified(presented)) return settle(tenant, presented, verification);
     const found = findRecord(presented, answers);
     if (found === "unanswered") return unverified("internal", presented.type, clock());
-    return settle(tenant, judge(presented, found.record, found.cacheOutcome, verification), verification);
+    return settle(tenant, judge(presented, found.record, found.cacheOutcome, verification), verification, read);
   };
 
   return async (tenant, verifications, cacheDirective) => {
@@ -60,6 +62,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     ];
     const settled = await reader.readMany(tenant, keyIds, cacheDirective);
     const answers = new Map(keyIds.map((keyId, index) => [keyId, settled[index] as Answer]));
+    const read = await actorLimits.readMissing(tenant, actorsOf(settled));
     const problems: unknown[] = settled.filter((answer) => answer.status === "rejected").map(({ reason }) => reason);
 
     // In order: the cost of each is taken before the next one is checked.
@@ -69,7 +72,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
         return unverified("internal", isVerified(asked.presented) ? asked.presented.kind : asked.presented.type, clock());
       };
       try {
-        const answer = answerTo(tenant, asked, answers);
+        const answer = answerTo(tenant, asked, { answers, read });
         return answer instanceof Promise ? answer.catch(failed) : answer;
       } catch (error) {
         return failed(error);
@@ -86,6 +89,16 @@ interface Asked {
   readonly presented: PresentedCredential | Verified;
   /** The refusal if the client had guessed too often before the batch. Then no key is looked up. */
   readonly refusal: Verified | null;
+}
+
+/** What was read for the batch. */
+interface Look {
+  readonly answers: ReadonlyMap<string, Answer>;
+  readonly read: ReadActorLimits | undefined;
+}
+
+function* actorsOf(answers: readonly Answer[]): Iterable<string> {
+  for (const answer of answers) if (answer.status === "fulfilled" && answer.value.record !== null) yield answer.value.record.actorId;
 }
 
 /** The first id with a matching record decides. An id whose look-up failed also decides, because its record might exist. */

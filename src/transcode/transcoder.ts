@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
@@ -8,10 +9,10 @@ import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import { type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "../http/json-answer.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
-import { type ErrorReporter, runCall } from "../http/run-call.ts";
+import { type ErrorReporter, type ServedMethod, startCall } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import { encodeAnswer } from "./encode-answer.ts";
+import { createAnswerEncoder } from "./encode-answer.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
 import { withPlainVerb } from "./percent.ts";
@@ -34,6 +35,7 @@ export interface TranscoderOptions {
 
 interface Endpoint {
   readonly route: Route;
+  readonly served: ServedMethod;
   readonly buildRequest: BuildRequest;
 }
 
@@ -45,9 +47,14 @@ interface Endpoint {
 export function createTranscoder(options: TranscoderOptions): HttpHandler {
   const { admit, json, bodies, trustedProxies, reportError } = options;
   const answers = createAnswerQueue();
-  const routes = compileHttpRules<Endpoint>(options, (route) => ({ route, buildRequest: compileRequest(route, json) }));
+  const encodeAnswer = createAnswerEncoder();
+  const routes = compileHttpRules<Endpoint>(options, (route) => ({
+    route,
+    served: { admit, handler: route.handler },
+    buildRequest: compileRequest(route, json),
+  }));
 
-  async function serve(request: HttpRequest, response: HttpResponse): Promise<void> {
+  const serve = (request: HttpRequest, response: HttpResponse): void => {
     const target = targetOf(request);
     const found = findEndpoint(routes, target.path, request.method ?? "");
     if (found instanceof Set) {
@@ -55,7 +62,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       return;
     }
     const { path, endpoint } = found;
-    const { route, buildRequest } = endpoint;
+    const { route, served, buildRequest } = endpoint;
     const sink = "stream" in response ? response.stream : response;
     const call = new HttpCall(route.method, "json-http", request, sink, trustedProxies);
     const steps = {
@@ -66,19 +73,30 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       },
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
-    const outcome = await runCall(call, { admit, handler: route.handler }, steps, reportError);
-    // Not `call.isClosed`, because Node ends the stream of a HEAD request over HTTP/2 before the response.
-    if (sink.destroyed) return;
-    call.setAnswered();
-    if (outcome instanceof Failure) sendFailure(request, response, outcome, call.responseHeaders);
-    else sendAnswer(request, response, outcome, call.responseHeaders, answers);
-  }
+    startCall(call, served, steps, reportError, (outcome) => {
+      // Not `call.isClosed`, because Node ends the stream of a HEAD request over HTTP/2 before the response.
+      if (sink.destroyed) return;
+      call.setAnswered();
+      try {
+        if (outcome instanceof Failure) sendFailure(request, response, outcome, call.responseHeaders);
+        else sendAnswer(request, response, outcome, call.responseHeaders, answers);
+      } catch (error) {
+        refuse(request, response, error);
+      }
+    });
+  };
+
+  const refuse = (request: HttpRequest, response: HttpResponse, error: unknown): void => {
+    if (!(error instanceof Failure) && !response.destroyed) reportError(error);
+    fail(request, response, error, { "x-request-id": requestIdOf(request) });
+  };
 
   return (request, response) => {
-    serve(request, response).catch((error: unknown) => {
-      if (!(error instanceof Failure) && !response.destroyed) reportError(error);
-      fail(request, response, error, { "x-request-id": requestIdOf(request) });
-    });
+    try {
+      serve(request, response);
+    } catch (error) {
+      refuse(request, response, error);
+    }
   };
 }
 
@@ -96,34 +114,44 @@ function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string):
   return methods.size > 0 ? methods : routes.methodsAt(path);
 }
 
+/** Of a longer body, one turn of the event loop parses the text, and another one builds the message. Each takes tens of milliseconds. */
+const maxBytesPerTurn = 256 * 1024;
+
 /** Returns the result of `build` for the body; the argument is undefined for an empty one. */
-async function readJson(
+function readJson(
   request: HttpRequest,
   route: Route,
   json: JsonReader,
   lease: BodyLease,
   build: (body: unknown) => Message,
 ): Promise<Message> {
-  let parsed: unknown;
-  try {
-    const body = await (route.body === "none" ? readNothing(request, lease) : readBody(request, request, route.maxBytes, lease));
-    if (body.length > 0) {
-      checkMediaType(request);
-      parsed = json.parse(route.method.input, body);
-    }
-  } finally {
-    lease.release();
-  }
-  return build(parsed);
+  const maxBytes = route.body === "none" ? 0 : route.maxBytes;
+  return readBody(request, request, maxBytes, lease).then(
+    (body) => {
+      let parsed: unknown;
+      try {
+        if (body.length > 0) {
+          checkMediaType(request);
+          parsed = json.parse(route.method.input, body);
+        }
+      } finally {
+        lease.release();
+      }
+      return body.length > maxBytesPerTurn ? nextTurn().then(() => build(parsed)) : build(parsed);
+    },
+    (error: unknown) => {
+      lease.release();
+      throw route.body === "none" && isTooLarge(error) ? bodyNotAccepted() : error;
+    },
+  );
 }
 
-async function readNothing(request: HttpRequest, lease: BodyLease): Promise<Buffer> {
-  try {
-    return await readBody(request, request, 0, lease);
-  } catch (error) {
-    if (!(error instanceof Failure) || error.reason !== "BODY_TOO_LARGE") throw error;
-    throw new Failure("INVALID_REQUEST", { message: "this method does not accept a request body" });
-  }
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Failure && error.reason === "BODY_TOO_LARGE";
+}
+
+function bodyNotAccepted(): Failure {
+  return new Failure("INVALID_REQUEST", { message: "this method does not accept a request body" });
 }
 
 /** Whether the headers show that the request has no body. */

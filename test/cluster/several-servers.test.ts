@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { describeOnCluster } from "./describe-on-cluster.ts";
 import { testLastUse } from "./last-use.ts";
+import { testLeaseHolders } from "./lease-holders.ts";
 import { testMetrics } from "./metrics.ts";
 import { testRateLimits } from "./rate-limits.ts";
 
@@ -14,6 +15,7 @@ const options = {
 await describeOnCluster("three servers", options, (cluster) => {
   describe("metrics", () => testMetrics(cluster));
   describe("one rate limit", () => testRateLimits(cluster));
-  // Last, because it ends a server.
+  // Last, because they end servers.
   describe("last_used_time", () => testLastUse(cluster));
+  describe("holders of leases", () => testLeaseHolders(cluster));
 });

@@ -92,6 +92,7 @@ test("the environment can set everything", () => {
     KEYWRIGHT_TLS_CERT_FILE: "/tls/cert.pem",
     KEYWRIGHT_TLS_KEY_FILE: "/tls/key.pem",
     KEYWRIGHT_TLS_CLIENT_CA_FILE: "/tls/ca.pem",
+    KEYWRIGHT_TLS_CLIENT_CRL_FILE: "/tls/crl.pem",
     KEYWRIGHT_TEST_ANYTHING: "is left alone",
     PATH: "/bin",
   });
@@ -102,7 +103,12 @@ test("the environment can set everything", () => {
   expect(config.corsOrigins).toEqual(["https://a.example", "http://localhost:3000"]);
   expect(config.defaultKeyTtlMs).toBe(5_400_000);
   expect(config.cacheTtlMs).toBe(3_600_000);
-  expect(config.tls).toEqual({ certFile: "/tls/cert.pem", keyFile: "/tls/key.pem", clientCaFile: "/tls/ca.pem" });
+  expect(config.tls).toEqual({
+    certFile: "/tls/cert.pem",
+    keyFile: "/tls/key.pem",
+    clientCaFile: "/tls/ca.pem",
+    clientCrlFile: "/tls/crl.pem",
+  });
   expect(given.serverSecrets).toEqual({
     current: secret,
     retired: [
@@ -289,6 +295,7 @@ describe("problems", () => {
   test("name one TLS file without the other", () => {
     expect(problemsOf({ KEYWRIGHT_TLS_CERT_FILE: "/c" })).toEqual(["KEYWRIGHT_TLS_KEY_FILE: required with KEYWRIGHT_TLS_CERT_FILE"]);
     expect(problemsOf({}, "tls_key_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_key_file"]);
+    expect(problemsOf({}, "tls_client_crl_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CLIENT_CA_FILE: required with tls_client_crl_file"]);
     expect(problemsOf({}, "tls_client_ca_file: /k\n")).toEqual(["KEYWRIGHT_TLS_CERT_FILE: required with tls_client_ca_file"]);
   });
 

@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type GatewayName, gatewayProgram } from "../../scripts/test-gateways.ts";
 import { type Answer, type AskOptions, ask } from "./ask.ts";
@@ -5,7 +6,7 @@ import { type Lab, type Received, type Recipe, startLab } from "./lab.ts";
 
 /** The differences between gateways. The table in docs/gateways.md has the same. */
 export interface Differences {
-  /** The status if Keywright is down, and if it does not answer in time. Null: the gateway waits longer than a test can. */
+  /** The status if Keywright is down, and if it does not answer in time. Null: see test/witnesses/traefik-slow.witness.ts. */
   readonly dead: number;
   readonly slow: number | null;
   /** The status for two Authorization headers. */
@@ -14,6 +15,8 @@ export interface Differences {
   readonly longest: number;
   /** The status for a credential of 20,000 characters. */
   readonly tooLong: number;
+  /** Whether the end user gets Keywright's body of a refusal, or the gateway's own. */
+  readonly ownBody: boolean;
   /** False if end users do not see the rest of a key's limit while their requests pass. */
   readonly showsLimits: boolean;
 }
@@ -43,7 +46,7 @@ async function missing(program: GatewayName): Promise<string | null> {
   }
 }
 
-function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, showsLimits }: Differences, more: OwnCases): void {
+function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, ownBody, showsLimits }: Differences, more: OwnCases): void {
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab(recipe);
@@ -163,7 +166,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     await lab.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
     expect((await refused(401, "/", secret)).headers["www-authenticate"]).toBe('Bearer realm="keywright", error="invalid_token"');
     expect((await refused(401, "/")).headers["www-authenticate"]).toBe('Bearer realm="keywright"');
-    await refused(401, "/", "unknown");
+    expect(isOurs((await refused(401, "/", "unknown")).body)).toBe(!ownBody);
     await refused(401, "/", undefined, {
       method: "OPTIONS",
       headers: { origin: "https://page.example", "access-control-request-method": "GET" },
@@ -218,6 +221,11 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, shows
     lab.network.set("pass");
     await expect.poll(async () => (await get("/", secret)).status, { timeout: 10_000, interval: 50 }).toBe(200);
   });
+}
+
+/** Returns whether a body is that of a refusal of Keywright. */
+function isOurs(body: string): boolean {
+  return body.startsWith("{") && JSON.stringify((JSON.parse(body) as JsonObject).details).includes("CREDENTIAL_INVALID");
 }
 
 /** Returns the path if an upstream could treat it as one below /files/. */

@@ -1,10 +1,12 @@
 import { describeGateway } from "./cases.ts";
+import { traefik } from "./traefik.ts";
 
-await describeGateway(
-  {
-    program: "traefik",
-    files: ["traefik.yaml", "traefik-routes.yaml"],
-    arguments: (config) => [`--configFile=${config}`],
-  },
-  { dead: 500, slow: null, twoHeaders: 401, longest: 15000, tooLong: 431, showsLimits: false },
-);
+await describeGateway(traefik, {
+  dead: 500,
+  slow: null,
+  twoHeaders: 401,
+  longest: 15000,
+  tooLong: 431,
+  ownBody: false,
+  showsLimits: false,
+});

@@ -9,6 +9,8 @@ export interface Scheduler {
   chance(probability: number): boolean;
   /** Call it while code with promises runs: time stops until that code can continue no further. */
   letSettle(): void;
+  /** The same for work that waits for something outside of the run. */
+  letFinish(work: Promise<unknown>): void;
   /** Runs everything scheduled up to that moment. */
   runUntil(endMs: number): Promise<void>;
 }
@@ -24,6 +26,7 @@ export function createScheduler(seed: number): Scheduler {
   let nowMs = 0;
   let order = 0;
   let isUnsettled = false;
+  const unfinished: Promise<unknown>[] = [];
   let state = (seed ^ 0x9e3779b9) >>> 0;
 
   /** Mulberry32. */
@@ -49,6 +52,11 @@ export function createScheduler(seed: number): Scheduler {
       isUnsettled = true;
     },
 
+    letFinish(work) {
+      isUnsettled = true;
+      unfinished.push(work);
+    },
+
     async runUntil(endMs) {
       for (let next = heap[0]; next !== undefined && next.atMs <= endMs; next = heap[0]) {
         pop(heap);
@@ -56,6 +64,7 @@ export function createScheduler(seed: number): Scheduler {
         next.work();
         if (!isUnsettled) continue;
         isUnsettled = false;
+        if (unfinished.length > 0) await Promise.all(unfinished.splice(0));
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
       nowMs = endMs;

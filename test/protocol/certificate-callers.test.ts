@@ -4,8 +4,9 @@ import { writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { request as requestHttps } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer } from "node:tls";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCertificateCallers } from "../../src/rpc/admission/certificate-callers.ts";
@@ -204,11 +205,11 @@ test("a page in a browser cannot call with the certificate of its user", async (
 });
 
 /** Returns whether a TLS session of a first connection makes a second connection a resumed one. */
-async function isResumed(options: ConnectionOptions): Promise<boolean> {
+async function isResumed(port: number, options: ConnectionOptions): Promise<boolean> {
   const begin = (session?: Buffer) => {
     const socket = connectTls({
       host: "127.0.0.1",
-      port: server.port,
+      port,
       ca: servers.cert,
       ALPNProtocols: ["http/1.1"],
       ...options,
@@ -234,7 +235,15 @@ test.each(["TLSv1.2", "TLSv1.3"] as const)(
   "%s sessions are not resumed, so that every connection sends its certificate again",
   async (version) => {
     const { cert, key } = clients.issue(gateway);
-    expect(await isResumed({ cert, key, minVersion: version, maxVersion: version })).toBe(false);
+    const options = { cert, key, minVersion: version, maxVersion: version };
+    expect(await isResumed(server.port, options)).toBe(false);
+
+    // The client does resume sessions of a server that allows it.
+    const other = createTlsServer({ ...servers.issue({ ips: ["127.0.0.1"] }), ca: clients.cert, requestCert: true });
+    other.on("secureConnection", (socket) => socket.on("error", () => {}).on("data", () => socket.write("answer")));
+    await once(other.listen(0, "127.0.0.1"), "listening");
+    expect(await isResumed((other.address() as AddressInfo).port, options)).toBe(true);
+    other.close();
   },
 );
 

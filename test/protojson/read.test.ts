@@ -320,7 +320,7 @@ describe("compared with protobuf-es", () => {
           native = fromJson(Everything, given as JsonValue, { ignoreUnknownFields: unknownFields === "ignore" });
         } catch {
           // Durations, masks and integers that only this reader accepts.
-          expect(JSON.stringify(given)).toMatch(/"1h"|"a_b"|"\d+[a-z]"|"1e3"|"mask":\{/);
+          expect(JSON.stringify(given)).toMatch(/"1h"|"\w*_\w*"|"\d+[a-z]"|"1e3"|"mask":\{/);
           return;
         }
         expect(toJson(Everything, native as never)).toEqual(canonical);

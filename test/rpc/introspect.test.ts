@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
 import { asObject } from "../support/clients/client.ts";
 import { connectJson } from "../support/clients/connect-json.ts";
+import { restHttp1 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
 import { createRoleTokens } from "../support/role-tokens.ts";
 import { startServerHere } from "../support/server-here.ts";
@@ -117,6 +118,16 @@ test.each([
 ])("HTTP Basic with %s is refused with a challenge for Basic", async (_, authorization) => {
   const answer = await post("token=a", { authorization: authorization() });
   expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Basic realm="keywright", charset="UTF-8"']);
+});
+
+test("HTTP Basic with another name is in the audit trail like other refusals", async () => {
+  await using client = restHttp1.open(server.url, roles.admin);
+  const filter = "caller=the-verifier";
+  const refusals = async () => (await succeed(client, "AdminListAuditEvents", { filter })).audit_events ?? [];
+  await post("token=a", { authorization: basic("the-auditor", roles.verifier) });
+  await expect
+    .poll(refusals, { timeout: 20_000 })
+    .toContainEqual(expect.objectContaining({ method: "AdminVerifyApiKey", error_reason: "UNAUTHENTICATED" }));
 });
 
 test("HTTP Basic accepts encoded and plain credentials, requires the role, and is accepted nowhere else", async () => {

@@ -7,10 +7,12 @@ import { asObject } from "../support/clients/client.ts";
 import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
 
-/** Hooks of a test between steps of the store; both call the real store. */
-const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {} };
+/** Hooks of a test between steps of the store; all call the real store. */
+const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {}, remove: async (_tenant: string) => {} };
 const untouched = { ...between };
+let aheadMs = 0;
 const parts: Partial<Parts> = {
+  clock: () => Date.now() + aheadMs,
   async openStore(...given) {
     const { store, shareable } = await openStore(...given);
     return {
@@ -24,6 +26,10 @@ const parts: Partial<Parts> = {
         async insertMany(tenant, ...rest) {
           await between.insert(tenant);
           return store.insertMany(tenant, ...rest);
+        },
+        async delete(tenant, ...rest) {
+          await between.remove(tenant);
+          return store.delete(tenant, ...rest);
         },
         async list(tenant, query) {
           const part = await store.list(tenant, query);
@@ -281,6 +287,36 @@ test("a tenant that is resumed while it is being deleted keeps its key", async (
   expect(await outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id }))).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
   expect(await api.verify({ credential: secret }, headersOf(id))).toMatchObject({ is_valid: true });
 });
+
+test.each(Object.entries(newKeys))(
+  "%s: a key that a crashed process left to a deleted tenant is removed later",
+  async (method, request) => {
+    const id = await newTenant();
+    const [arrived, deleted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    between.insert = async (tenant) => {
+      if (tenant !== id) return;
+      arrived.resolve();
+      await deleted.promise;
+    };
+    between.remove = async (tenant) => {
+      if (tenant === id) throw new Error("the process crashes here");
+    };
+    const adding = outcomeOf(api.call(method, request, headersOf(id)));
+    await arrived.promise;
+    await api.call("AdminSuspendTenant", { tenant_id: id });
+    await api.call("AdminDeleteTenant", { tenant_id: id });
+    deleted.resolve();
+    expect(await adding).toBe("INTERNAL INTERNAL");
+    Object.assign(between, untouched);
+
+    // The call might still remove it.
+    const create = () => outcomeOf(api.call("AdminCreateTenant", { tenant_id: id }));
+    expect(await create()).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+    aheadMs += 11 * 60_000;
+    expect(await create()).toBe("done");
+    for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys"]) expect(await api.call(list, {}, headersOf(id))).toEqual({});
+  },
+);
 
 test("after concurrent issues, suspensions and deletions, everything acknowledged is true", async () => {
   const rounds = Array.from({ length: 6 }, async () => {

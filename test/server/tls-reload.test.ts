@@ -28,10 +28,11 @@ let logged: string[];
 let version = 0;
 
 /** Writes the files as Kubernetes does: a link to a new folder replaces the link to the old one. */
-async function putFiles(pair: { cert: Buffer; key: Buffer }, ca: Buffer): Promise<void> {
+async function putFiles(pair: { cert: Buffer; key: Buffer }, ca: Buffer, crl?: Buffer): Promise<void> {
   version += 1;
   await mkdir(join(folder.path, `v${version}`));
-  for (const [name, text] of Object.entries({ ...pair, ca })) await writeFile(join(folder.path, `v${version}`, name), text);
+  for (const [name, text] of Object.entries({ ...pair, ca, ...(crl && { crl }) }))
+    await writeFile(join(folder.path, `v${version}`, name), text);
   await symlink(`v${version}`, join(folder.path, "next"));
   await rename(join(folder.path, "next"), join(folder.path, "data"));
 }
@@ -47,12 +48,13 @@ beforeEach(async () => {
   nowMs = Date.now();
   logged = [];
   await putFiles(leaf, clients.cert);
-  const [certFile, keyFile, clientCaFile] = ["cert", "key", "ca"].map((name) => join(folder.path, "data", name)) as [
-    string,
-    string,
-    string,
-  ];
-  tls = openTls({ certFile, keyFile, clientCaFile }, () => nowMs);
+  await open(false);
+});
+
+async function open(hasRevocationLists: boolean): Promise<void> {
+  const at = (name: string) => join(folder.path, "data", name);
+  const clientCrlFile = hasRevocationLists ? at("crl") : null;
+  tls = openTls({ certFile: at("cert"), keyFile: at("key"), clientCaFile: at("ca"), clientCrlFile }, () => nowMs);
   listener = createListener({
     handler(message, response) {
       const connection = connectionOf(message as RequestHead) as object;
@@ -63,7 +65,7 @@ beforeEach(async () => {
     certificates: tls.certificates,
   });
   ({ port } = await listener.listen("127.0.0.1", 0));
-});
+}
 afterEach(async () => {
   await listener.drain(0);
   await rm(folder.path, { recursive: true });
@@ -150,7 +152,7 @@ test.each<[string, () => Promise<void>, string]>([
 });
 
 test("a start with unusable files fails with an error that names the setting", () => {
-  const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null };
+  const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null, clientCrlFile: null };
   expect(() => openTls(missing, Date.now)).toThrow(new ConfigError(["tls_cert_file: cannot be read (ENOENT)"]));
 });
 
@@ -189,6 +191,56 @@ test("removing an authority ends the connections of its certificates, including 
   expect(head.toLowerCase()).toContain("connection: close");
   idle.close();
   bare.close();
+});
+
+test("a certificate that is revoked ends its connections, and is refused", async () => {
+  await putFiles(leaf, clients.cert, clients.revoke([2]));
+  await listener.drain(0);
+  await open(true);
+  const holder = (serial: number) => clients.issue({ dns: ["a.example"], serial });
+  const [old, refused, kept] = [http2Client(holder(3)), http1Client(holder(2)), http2Client(holder(4))];
+  const idle = http1Client(holder(3));
+  expect([await old.get(), (await refused.get()).answer, await kept.get()]).toEqual([named, { refusal: "CERT_REVOKED" }, named]);
+  expect((await idle.get()).answer).toEqual(named);
+
+  const closed = once(old.session, "close");
+  await putFiles(leaf, clients.cert, clients.revoke([2, 3]));
+  check();
+  await closed;
+  expect((await idle.get()).answer).toEqual({ refusal: "CERT_REVOKED" });
+  expect(await kept.get()).toEqual(named);
+  expect(logged).toEqual(["certificates were read again"]);
+  for (const { close } of [refused, idle]) close();
+  kept.session.close();
+});
+
+test.each<[string, () => Buffer, string]>([
+  ["no list of an authority", () => laterClients.revoke([]), "tls_client_crl_file: has no list of certificate 1 of tls_client_ca_file"],
+  ["a list that is cut off", () => clients.revoke([2]).subarray(0, -60), "tls_client_crl_file: has no list"],
+  [
+    "something else in the place of a list",
+    () => Buffer.from(String(clients.cert).replaceAll("CERTIFICATE", "X509 CRL")),
+    "tls_client_crl_file: list 1 cannot be read",
+  ],
+])("%s is an error, and the old lists stay in use", async (_, crl, problem) => {
+  await putFiles(leaf, clients.cert, clients.revoke([1]));
+  await listener.drain(0);
+  await open(true);
+  await putFiles(leaf, clients.cert, crl());
+  check();
+  expect(logged).toEqual([expect.stringContaining(problem)]);
+  const client = http1Client(shown());
+  expect((await client.get()).answer).toEqual({ refusal: "CERT_REVOKED" });
+  client.close();
+});
+
+test("a list that has expired admits nobody", async () => {
+  await putFiles(leaf, clients.cert, clients.revoke([], new Date("2021-01-01")));
+  await listener.drain(0);
+  await open(true);
+  const client = http1Client(shown());
+  expect((await client.get()).answer).toEqual({ refusal: "CRL_HAS_EXPIRED" });
+  client.close();
 });
 
 test("a connection whose certificate expires soon is closed, so that the client reconnects with a newer one", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { LastUse } from "../../src/ports/key-store.ts";
-import { createUsageRecorder } from "../../src/service/usage-recorder.ts";
+import { createUsageRecorder, maxUsesPerWrite } from "../../src/service/usage-recorder.ts";
 
 function setup(maxKeys = 10) {
   const written: (readonly LastUse[])[] = [];
@@ -53,4 +53,22 @@ test("is bounded, and counts dropped uses", async () => {
   await usage.flush();
   expect(written).toEqual([[{ tenant: "t", keyId: "a", lastUsedTimeMs: 2 }]]);
   expect(usage.droppedCount).toBe(1);
+});
+
+test("writes many uses in several writes, and keeps those of the failed write and of all after it", async () => {
+  const count = 2 * maxUsesPerWrite + 1;
+  const { usage, written, fail } = setup(count);
+  const recordAll = () => {
+    for (let index = 0; index < count; index += 1) usage.record(index % 2 === 0 ? "t" : "u", `key ${index}`, 1);
+  };
+  recordAll();
+  const flushing = usage.flush();
+  // The first write has begun.
+  fail(true);
+  await expect(flushing).rejects.toThrow("down");
+  expect([written.map((uses) => uses.length), usage.queuedCount]).toEqual([[maxUsesPerWrite], count - maxUsesPerWrite]);
+  fail(false);
+  await usage.flush();
+  expect(written.map((uses) => uses.length)).toEqual([maxUsesPerWrite, maxUsesPerWrite, 1]);
+  expect(new Set(written.flat().map(({ tenant, keyId }) => `${tenant} ${keyId}`)).size).toBe(count);
 });

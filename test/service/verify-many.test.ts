@@ -1,10 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { ReadAnswer } from "../../src/cache/reading.ts";
+import type { RecordReader } from "../../src/cache/record-reader.ts";
+import { actorLimitRecordId, newActorLimitRecord } from "../../src/core/actor-limit.ts";
 import { createCredentials, digestOf } from "../../src/core/credential.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import { Failure } from "../../src/error/failure.ts";
+import { createActorLimits } from "../../src/service/actor-limits.ts";
+import type { TenantSettings } from "../../src/service/tenant-settings.ts";
 import { createVerifyMany } from "../../src/service/verify-many.ts";
 import { keyRecord } from "../support/key-record.ts";
 import { noLimits } from "../support/no-limits.ts";
@@ -15,14 +19,26 @@ const secrets = { current: "s".repeat(32), retired: [{ secret: "r".repeat(32), e
 const credentials = createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 
 /** A reader of some records, whose answer for the ids in `lost` is unknown. */
-function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Set()) {
+function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Set(), hasActorLimits = false) {
   const asked: (readonly string[])[] = [];
   const reported: unknown[] = [];
   const used: string[] = [];
   let parsed = 0;
+  const reader: Pick<RecordReader, "readMany"> = {
+    async readMany(_tenant, keyIds) {
+      asked.push(keyIds);
+      return keyIds.map((keyId): PromiseSettledResult<ReadAnswer> => {
+        if (lost.has(keyId)) return { status: "rejected", reason: new Failure("STORE_UNAVAILABLE") };
+        return { status: "fulfilled", value: { record: records.find((record) => record.keyId === keyId) ?? null, outcome: "hit" } };
+      });
+    },
+  };
+  const read = () => Promise.reject(new Error("one at a time"));
+  const settings = { of: () => ({ hasActorLimits, actorRateLimitPolicy: null }) as ReturnType<TenantSettings["of"]> };
   const verifyMany = createVerifyMany({
     ...noTokens,
     ...noLimits,
+    actorLimits: createActorLimits({ cache: { peek: () => undefined, reader: { ...reader, read } }, settings }),
     credentials: {
       asImported: credentials.asImported,
       parse(tenant, text, atMs) {
@@ -30,15 +46,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
         return credentials.parse(tenant, text, atMs);
       },
     },
-    reader: {
-      async readMany(_tenant, keyIds) {
-        asked.push(keyIds);
-        return keyIds.map((keyId): PromiseSettledResult<ReadAnswer> => {
-          if (lost.has(keyId)) return { status: "rejected", reason: new Failure("STORE_UNAVAILABLE") };
-          return { status: "fulfilled", value: { record: records.find((record) => record.keyId === keyId) ?? null, outcome: "hit" } };
-        });
-      },
-    },
+    reader,
     usage: { record: (_tenant, keyId) => used.push(keyId) },
     clock: () => nowMs,
     reportUnanswered: (error) => reported.push(error),
@@ -107,5 +115,17 @@ describe("a batch", () => {
     const lostLast = setup([keyRecord({ kind: "imported", keyId: current })], new Set([retired]));
     expect(await lostLast.verdicts("raw-key")).toEqual([current]);
     expect(await setup([], new Set([retired])).verdicts("raw-key")).toEqual(["internal"]);
+  });
+
+  test("asks once for the limits of all actors, and only keys of those that were not answered have no verdict", async () => {
+    const minted = ["a", "b", "a", "", "lost"].map((actorId) => ({ ...mint(), actorId }));
+    const keys = minted.map(({ record, actorId }) => ({ ...record, actorId }));
+    const limit = newActorLimitRecord("a", { quota: 10n, windowMs: 1000, unit: "requests" }, nowMs);
+    const { verdicts, asked, reported } = setup([...keys, limit], new Set([actorLimitRecordId("lost")]), true);
+    const texts = minted.map(({ text }) => text);
+    expect(await verdicts(...texts)).toEqual([...keys.slice(0, 4).map(({ keyId }) => keyId), "internal"]);
+    expect(asked[1]).toEqual(["a", "b", "lost"].map(actorLimitRecordId));
+    expect(asked).toHaveLength(2);
+    expect(reported).toEqual([new Failure("STORE_UNAVAILABLE")]);
   });
 });

@@ -17,10 +17,14 @@ export interface CertificateOptions {
   /** The allowed usage of the certificate. Default: everything. */
   readonly usage?: "client" | "server";
   readonly isAuthority?: boolean;
+  /** 1 to 127. Default: 1. */
+  readonly serial?: number;
 }
 
 export interface Authority extends Certificate {
   issue(options: CertificateOptions): Certificate;
+  /** Signs a revocation list with these serial numbers, in PEM. Default of `endsAt`: in 2099. */
+  revoke(serials: readonly number[], endsAt?: Date): Buffer;
   /** Signs the certificate of a subordinate authority, or, unless `isAuthority`, of a holder that only pretends to be one. */
   issueAuthority(name: string, isAuthority?: boolean): Authority;
 }
@@ -51,6 +55,7 @@ function authorityOf(options: CertificateOptions, keys: Keys, issuer: readonly s
   return {
     ...certificate(options, keys, issuer, issuerKey),
     issue: (options) => certificate(options, generateKeyPairSync("ec", { namedCurve: "P-256" }), subject, keys.privateKey),
+    revoke: (serials, endsAt = new Date("2099-12-31")) => revocationList(subject, keys.privateKey, serials, endsAt),
     issueAuthority: (name, isAuthority = true) =>
       authorityOf({ subject: [name], isAuthority }, generateKeyPairSync("ec", { namedCurve: "P-256" }), subject, keys.privateKey),
   };
@@ -59,7 +64,7 @@ function authorityOf(options: CertificateOptions, keys: Keys, issuer: readonly s
 function certificate(options: CertificateOptions, keys: Keys, issuer: readonly string[], issuerKey: KeyObject): Certificate {
   const toBeSigned = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.from([1])),
+    der(0x02, Buffer.from([options.serial ?? 1])),
     ecdsaWithSha256,
     nameOf(issuer),
     sequence(timeOf(new Date("2020-01-01")), timeOf(options.endsAt ?? new Date("2099-12-31"))),
@@ -67,13 +72,27 @@ function certificate(options: CertificateOptions, keys: Keys, issuer: readonly s
     keys.publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, sequence(...extensionsOf(options))),
   );
+  const key = Buffer.from(keys.privateKey.export({ type: "pkcs8", format: "pem" }));
+  return { cert: signed("CERTIFICATE", toBeSigned, issuerKey), key };
+}
+
+function revocationList(issuer: readonly string[], issuerKey: KeyObject, serials: readonly number[], endsAt: Date): Buffer {
+  const start = timeOf(new Date("2020-01-01"));
+  const revoked = serials.map((serial) => sequence(der(0x02, Buffer.from([serial])), start));
+  const list = revoked.length === 0 ? [] : [sequence(...revoked)];
+  return signed(
+    "X509 CRL",
+    sequence(der(0x02, Buffer.from([1])), ecdsaWithSha256, nameOf(issuer), start, timeOf(endsAt), ...list),
+    issuerKey,
+  );
+}
+
+/** Signs and writes in PEM. */
+function signed(label: string, toBeSigned: Buffer, issuerKey: KeyObject): Buffer {
   const signature = sign("sha256", toBeSigned, issuerKey);
   const whole = sequence(toBeSigned, ecdsaWithSha256, der(0x03, Buffer.concat([Buffer.from([0]), signature])));
   const lines = whole.toString("base64").match(/.{1,64}/g) ?? [];
-  return {
-    cert: Buffer.from(`-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`),
-    key: Buffer.from(keys.privateKey.export({ type: "pkcs8", format: "pem" })),
-  };
+  return Buffer.from(`-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`);
 }
 
 function extensionsOf({ uris = [], dns = [], ips = [], usage, isAuthority = false }: CertificateOptions): Buffer[] {

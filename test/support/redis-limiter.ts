@@ -7,16 +7,22 @@ import type { SharedCache } from "../../src/ports/shared-cache.ts";
 import type { OpenRateLimiters } from "../contract/rate-limiter.ts";
 import { connected } from "./cache-listener.ts";
 
+export interface LimiterOptions extends Partial<RedisOptions> {
+  readonly outage?: "open" | "closed";
+  readonly monotonicMs?: () => number;
+}
+
 /** The limiter of one process that is connected to Redis. Default: `closed`, so that only Redis admits. */
 export async function openRedisLimiter(
   uri: string,
-  { outage = "closed", ...options }: Partial<RedisOptions> & { readonly outage?: "open" | "closed" } = {},
+  { outage = "closed", monotonicMs = () => performance.now(), ...options }: LimiterOptions = {},
 ): Promise<{ readonly limiter: RateLimiter; readonly cache: SharedCache }> {
   // A long time-out if time is not what is tested, because the machine may be busy.
   const { sharedCache, ledger } = await openRedis({ namespace: "test", uri, timeoutMs: 2000, ...options });
   await connected(sharedCache);
-  const local = createMemoryLedger({ maxEntries: 1000, monotonicMs: () => performance.now(), isFollower: true });
-  return { limiter: createSharedRateLimiter({ local, shared: ledger, outage }), cache: sharedCache };
+  const local = createMemoryLedger({ maxEntries: 1000, monotonicMs, isFollower: true });
+  const schedule = (delayMs: number, work: () => void) => void setTimeout(work, delayMs).unref();
+  return { limiter: createSharedRateLimiter({ local, shared: ledger, outage, monotonicMs, schedule }), cache: sharedCache };
 }
 
 /** Limiters for the contract tests. */

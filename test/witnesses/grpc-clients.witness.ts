@@ -2,7 +2,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { chmod, rename } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findTool } from "../../scripts/test-tools.ts";
 import { blocksOf } from "../support/docs.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
@@ -44,23 +44,11 @@ function place(name: string): string {
   return path;
 }
 
-const python = needs(() => pythonPackages("grpcio==1.76.0", "grpcio-tools==1.76.0"));
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>example</groupId><artifactId>client</artifactId><version>1</version><dependencies>
 ${["grpc-netty-shaded", "grpc-protobuf", "grpc-stub"].map((name) => dependency("io.grpc", name, "1.85.1")).join("\n")}
 ${dependency("com.google.protobuf", "protobuf-java", "4.36.2")}
 </dependencies></project>`;
-const java = needs(() =>
-  fetched("java", pom, async (into) => {
-    writeFileSync(join(into, "pom.xml"), pom);
-    await fetching("mvn", ["-q", "-B", "dependency:copy-dependencies", `-DoutputDirectory=${join(into, "lib")}`], into);
-    const protoc = "-Dartifact=com.google.protobuf:protoc:4.36.2:exe:linux-x86_64";
-    await fetching("mvn", ["-q", "-B", "dependency:copy", protoc, `-DoutputDirectory=${into}`], into);
-    await rename(join(into, "protoc-4.36.2-linux-x86_64.exe"), join(into, "protoc"));
-    await chmod(join(into, "protoc"), 0o755);
-  }),
-);
-
 function dependency(group: string, name: string, version: string): string {
   return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`;
 }
@@ -87,20 +75,36 @@ test("Go", async ({ skip }) => {
   expect((await run("go", ["run", "."], { cwd, env })).stdout.trim()).toBe("true [read]");
 });
 
-test("Python", async () => {
-  const cwd = place("python");
-  writeFileSync(join(cwd, "client.py"), program("python"));
-  await run("bash", ["-c", program("console", 1)], { cwd, env: { ...env, PYTHONPATH: python() } });
-  const { stdout } = await run("python3", ["client.py"], { cwd, env: { ...env, PYTHONPATH: `${python()}:${cwd}` } });
-  expect(stdout.trim()).toBe("True ['read']");
+describe("with packages", () => {
+  const python = needs(() => pythonPackages("grpcio==1.76.0", "grpcio-tools==1.76.0"));
+  test("Python", async () => {
+    const cwd = place("python");
+    writeFileSync(join(cwd, "client.py"), program("python"));
+    await run("bash", ["-c", program("console", 1)], { cwd, env: { ...env, PYTHONPATH: python() } });
+    const { stdout } = await run("python3", ["client.py"], { cwd, env: { ...env, PYTHONPATH: `${python()}:${cwd}` } });
+    expect(stdout.trim()).toBe("True ['read']");
+  });
 });
 
-test("Java", async () => {
-  const cwd = place("java");
-  writeFileSync(join(cwd, "Client.java"), program("java"));
-  await run("bash", ["-c", program("console", 2)], { cwd, env: { ...env, PATH: `${java()}:${env.PATH}` } });
-  const libraries = `${join(java(), "lib")}/*`;
-  await run("bash", ["-c", `javac -nowarn -cp '${libraries}' -d out $(find . -name '*.java')`], { cwd });
-  const { stdout } = await run("java", ["-cp", `out:${libraries}`, "Client"], { cwd, env });
-  expect(stdout.trim()).toBe("true [read]");
+describe("with libraries of Maven", () => {
+  const java = needs(() =>
+    fetched("java", pom, async (into) => {
+      writeFileSync(join(into, "pom.xml"), pom);
+      await fetching("mvn", ["-q", "-B", "dependency:copy-dependencies", `-DoutputDirectory=${join(into, "lib")}`], into);
+      const protoc = "-Dartifact=com.google.protobuf:protoc:4.36.2:exe:linux-x86_64";
+      await fetching("mvn", ["-q", "-B", "dependency:copy", protoc, `-DoutputDirectory=${into}`], into);
+      await rename(join(into, "protoc-4.36.2-linux-x86_64.exe"), join(into, "protoc"));
+      await chmod(join(into, "protoc"), 0o755);
+    }),
+  );
+
+  test("Java", async () => {
+    const cwd = place("java");
+    writeFileSync(join(cwd, "Client.java"), program("java"));
+    await run("bash", ["-c", program("console", 2)], { cwd, env: { ...env, PATH: `${java()}:${env.PATH}` } });
+    const libraries = `${join(java(), "lib")}/*`;
+    await run("bash", ["-c", `javac -nowarn -cp '${libraries}' -d out $(find . -name '*.java')`], { cwd });
+    const { stdout } = await run("java", ["-cp", `out:${libraries}`, "Client"], { cwd, env });
+    expect(stdout.trim()).toBe("true [read]");
+  });
 });

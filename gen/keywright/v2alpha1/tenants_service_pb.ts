@@ -29,8 +29,10 @@ export const file_keywright_v2alpha1_tenants_service: GenFile = /*@__PURE__*/
 export const TenantsService: GenService<{
   /**
    * Creates a tenant (AIP-133). ALREADY_EXISTS if a tenant with this id exists,
-   * or if another tenant has one of its hosts or its key prefix. Role: admin.
-   * HTTP status: 201 with `Location`.
+   * or if another tenant has one of its hosts or its key prefix.
+   * FAILED_PRECONDITION if a key of a deleted tenant with this id is still being
+   * removed: try again in ten minutes. Role: admin. HTTP status: 201 with
+   * `Location`.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminCreateTenant
    */

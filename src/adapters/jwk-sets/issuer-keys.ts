@@ -72,7 +72,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       return known;
     },
     async fetchNewer() {
-      if (waitingCount >= maxWaiting) return null;
+      if (waitingCount >= maxWaiting) throw new Error("too many callers wait for the keys of the issuer");
       waitingCount += 1;
       try {
         next ??= schedule();

@@ -1,13 +1,13 @@
-import type { SharedLedger } from "../../ports/ledger.ts";
+import type { GrantedLease, SharedLedger } from "../../ports/ledger.ts";
 import type { Circuit } from "./circuit.ts";
 import { createNames } from "./names.ts";
 
 /**
  * The shared ledger. Each take is one script. Its limits are in one slot, so that it works in a cluster. The takes of one turn of the event
- * loop are written together.
+ * loop are written together. Leases are a script of their own, so that a take of a limit without leases costs no more.
  */
 export function createRedisLedger(circuit: Circuit, { namespace }: { readonly namespace: string }): SharedLedger {
-  const { limit: limitName } = createNames(namespace);
+  const { limit: limitName, leases: leasesName } = createNames(namespace);
   return {
     get serverId() {
       return circuit.link?.cacheId ?? null;
@@ -34,5 +34,22 @@ export function createRedisLedger(circuit: Circuit, { namespace }: { readonly na
         return { admitted: admitted === 1, owed: { us, part }, serverId: link.cacheId };
       });
     },
+
+    async lease(tenant, { id, rate: { quota, windowUs, partsPerUs }, lifeUs, amount, back }) {
+      const name = limitName(tenant, id);
+      const returned = back === null ? ["", 0, 0] : [textOf(back.lease), back.left.us, back.left.part];
+      const given = [quota.toString(), windowUs, partsPerUs, lifeUs, amount.us, amount.part, ...returned];
+      const answer = await circuit.attempt((link) => link.nodeOf(name).kwLease(name, leasesName(tenant, id), ...given));
+      if (answer === null) return null;
+      const { result, link } = answer;
+      if (result === null) return { lease: null };
+      const [at, us, part] = result;
+      return { lease: { at, amount, owed: { us, part }, serverId: link.cacheId } };
+    },
   };
+}
+
+/** As the script writes it. */
+function textOf({ at, amount }: Pick<GrantedLease, "at" | "amount">): string {
+  return ` ${at} ${amount.us} ${amount.part}`;
 }

@@ -14,11 +14,13 @@ export interface CacheNames {
   entry(generation: number, tenant: string, keyId: string): string;
   /** The debt of a key's rate limit. */
   limit(tenant: string, keyId: string): string;
+  /** The leases of that limit, in the same slot. */
+  leases(tenant: string, keyId: string): string;
 }
 
 /**
  * Channel `kw1:{namespace}:changes`, entries `kw1:{namespace}:{generation}:{tenant}:{key id}`, limits `kw1:{namespace}:limit:{tenant}:{key
- * id}`. The tenant is percent-encoded, so that names of two tenants cannot collide and none contains the braces that would make a cluster
+ * id}`, and their leases `kw1:{namespace}:leases:...`. The tenant is percent-encoded, so that names of two tenants cannot collide and none contains the braces that would make a cluster
  * put all its keys on one node. The namespace identifies the store, because several stores may share a Redis and channels ignore database
  * numbers.
  */
@@ -30,6 +32,8 @@ export function createNames(namespace: string): CacheNames {
     channel: `${prefix}:changes`,
     entry: name,
     limit: (tenant, keyId) => name("limit", tenant, keyId),
+    leases: (tenant, keyId) =>
+      keyId.startsWith("{") ? name("leases", tenant, keyId) : `${prefix}:leases:{${name("limit", tenant, keyId)}}`,
   };
 }
 

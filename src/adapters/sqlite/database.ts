@@ -20,7 +20,8 @@ const SQLITE_MISMATCH = 20;
 /**
  * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
  *
- * Bulk inserts change pages all over the indexes. So the log (-wal) grows to 32 MiB before its pages are moved to the file.
+ * The log (-wal) is moved to the file every 1000 pages, SQLite's default, because the commit that does it holds up the event loop: with
+ * 8192 pages for up to 100 ms of CPU, for no more keys a second (bench/tail.ts).
  *
  * With many keys, almost every read of a random key needs a page that no cache of this process holds. A page that is mapped costs no system
  * call and no copy: with a million keys, reading one costs 15 % more than with 10,000, and twice as much without. SQLite maps at most this
@@ -40,7 +41,7 @@ export function openDatabase(path: string): DatabaseSync {
     chmodSync(file, ownerOnly);
     database = new DatabaseSync(file);
     database.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8192",
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000",
     );
     database.exec(`PRAGMA cache_size = -${pageCacheKib}; PRAGMA mmap_size = ${maxMappedBytes}`);
     migrate(database);

@@ -1,7 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** Approximate maximum rows per transaction, about 10 ms of work. Then the transaction is committed and the event loop gets its turn. */
-const maxRowsPerCommit = 256;
+/**
+ * Approximate maximum rows per transaction, about 15 ms of work for new keys, each of which changes some ten pages of indexes. Then the
+ * transaction is committed and the event loop gets its turn. Larger transactions add no more keys a second (bench/tail.ts).
+ */
+export const maxRowsPerCommit = 64;
 
 export interface GroupCommit {
   /**

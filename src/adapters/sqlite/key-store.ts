@@ -5,10 +5,11 @@ import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, n
 import { createAccess } from "./access.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase } from "./database.ts";
-import { prepareExpiry, startExpiry } from "./expiry.ts";
+import { maxRowsPerStep, prepareExpiry, startExpiry } from "./expiry.ts";
 import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
+import { rowsOfNewKey, writeInParts } from "./write-parts.ts";
 
 export interface SqliteKeyStoreOptions {
   /** The database file, created if it does not exist. Its folder must exist. One process at a time. */
@@ -25,9 +26,6 @@ export interface SqliteKeyStoreOptions {
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
-
-/** Maximum keys of a batch that one transaction adds. */
-const maxKeysPerWrite = 128;
 
 /**
  * The store in one SQLite file. Reads and commits run on the calling thread, because node:sqlite has no other way and a read takes a few
@@ -65,15 +63,14 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcome;
   }
 
-  const stopExpiry = startExpiry(() => write(removeSomeExpired), expiryIntervalMs);
+  const stopExpiry = startExpiry(() => write(removeSomeExpired, maxRowsPerStep), expiryIntervalMs);
 
   return {
     tokenSalt: salt.value,
-    insert: (tenant, record, request, event) => write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome),
+    insert: (tenant, record, request, event) =>
+      write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome, rowsOfNewKey({ record })),
     async insertMany(tenant, items, eventOf) {
-      const parts = [];
-      for (let start = 0; start < items.length; start += maxKeysPerWrite) parts.push(items.slice(start, start + maxKeysPerWrite));
-      return (await Promise.all(parts.map((part) => write(() => insertAll(tenant, part, eventOf), part.length)))).flat();
+      return (await writeInParts(write, items, rowsOfNewKey, (part) => insertAll(tenant, part, eventOf))).flat();
     },
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
@@ -83,7 +80,9 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
-    touch: (uses) => write(() => keys.touch(uses)),
+    async touch(uses) {
+      await writeInParts(write, uses, () => 1, keys.touch);
+    },
     audit: {
       append: (tenant, events) =>
         write(() => {

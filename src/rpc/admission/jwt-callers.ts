@@ -104,7 +104,7 @@ type Remember = (outcome: Caller | Refusal, keySet: IssuerKeySet) => void;
 
 async function verify({ issuer, kid, subject }: Unverified, token: string, clock: Clock, remember: Remember): Promise<Caller | Refusal> {
   const keySet = await keysWith(issuer.keys, kid);
-  if (keySet === "unavailable" || keySet === null) return keySet ?? "invalid";
+  if (keySet === "unavailable") return keySet;
   const claims = await verifiedClaims(issuer, keySet, token, clock);
   if (claims === null) return "invalid";
   const name = `${issuer.name}:${subject}`;
@@ -115,10 +115,10 @@ async function verify({ issuer, kid, subject }: Unverified, token: string, clock
 }
 
 /** Returns the issuer's keys, fetched again if the key that the token names is not among them. */
-async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | "unavailable" | null> {
+async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | "unavailable"> {
   const known = keys.current();
   if (known !== null && (typeof kid !== "string" || known.kids.has(kid))) return known;
-  return keys.fetchNewer().catch(() => "unavailable");
+  return keys.fetchNewer().catch(() => "unavailable" as const);
 }
 
 async function verifiedClaims({ issuer, audience, algorithms }: JwtIssuer, keySet: IssuerKeySet, token: string, clock: Clock) {

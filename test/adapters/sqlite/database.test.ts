@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, closeSync, openSync, readdirSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -69,6 +69,9 @@ test("names with a meaning for SQLite are plain files", async () => {
   }
 });
 
+/** SQLite's default. */
+const pageBytes = 4096;
+
 test("a damaged file: reads and writes reject with STORE_UNAVAILABLE and the cause, never with SQLite's own error", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "keys.db");
@@ -80,10 +83,12 @@ test("a damaged file: reads and writes reject with STORE_UNAVAILABLE and the cau
     ids.map((keyId) => ({ record: keyRecord({ keyId, metadata }), request: null })),
   );
   await store.close();
-  const size = statSync(path).size;
-  const file = openSync(path, "r+");
-  writeSync(file, Buffer.alloc(size - 163_840, 0xff), 0, size - 163_840, 163_840);
-  closeSync(file);
+  const bytes = readFileSync(path);
+  for (let start = 0; start < bytes.length; start += pageBytes) {
+    const page = bytes.subarray(start, start + pageBytes);
+    if (page.includes("xxxxxxxx")) page.fill(0xff);
+  }
+  writeFileSync(path, bytes);
 
   const damaged = await openStore(path);
   const unavailable = { name: "Failure", reason: "STORE_UNAVAILABLE", cause: { code: "ERR_SQLITE_ERROR" } };

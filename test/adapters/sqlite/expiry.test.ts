@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { prepareAudit } from "../../../src/adapters/sqlite/audit.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
-import { prepareExpiry } from "../../../src/adapters/sqlite/expiry.ts";
+import { maxRowsPerStep, prepareExpiry } from "../../../src/adapters/sqlite/expiry.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { prepareRetentionClock } from "../../../src/adapters/sqlite/retention-clock.ts";
 import { keyRecord } from "../../support/key-record.ts";
@@ -64,6 +64,38 @@ test("only a tenant whose retention time is shorter than that of the installatio
   nowMs += 29 * dayMs;
   await expect.poll(counts).toEqual([0, 0, 0]);
   await store.close();
+});
+
+test("one step removes a bounded number of rows, of events with many keys and of many tenants", () => {
+  using folder = temporaryFolder();
+  const database = openDatabase(join(folder.path, "keys.db"));
+  const audit = prepareAudit(database);
+  const rows = () =>
+    ["audit_events", "audit_event_keys"]
+      .map((table) => (database.prepare(`SELECT count(*) AS count FROM ${table}`).get() as { count: number }).count)
+      .reduce((sum, count) => sum + count);
+  const keyIds = (count: number) => Array.from({ length: count }, (_, index) => `K${index}`);
+  for (const [index, count] of [50, 50, 1000, 50, 50, 50].entries()) {
+    audit.add("t", auditEvent({ timeMs: dayMs + index, keyIds: keyIds(count) }));
+  }
+  for (let index = 0; index < 250; index += 1) audit.add(`u${index}`, auditEvent({ timeMs: 3 * dayMs, keyIds: [] }));
+
+  const removeSome = prepareExpiry(
+    database,
+    () => 3 * dayMs,
+    () => dayMs,
+  );
+  const removed: number[] = [];
+  for (let isMore = true; isMore; ) {
+    const before = rows();
+    isMore = removeSome();
+    removed.push(before - rows());
+  }
+  // Then two steps that check a hundred tenants each, and the last one.
+  expect(removed).toEqual([102, 1001, 102, 51, 0, 0, 0]);
+  expect(removed.filter((count) => count > maxRowsPerStep)).toEqual([1001]);
+  expect(rows()).toBe(250);
+  database.close();
 });
 
 describe("a clock that is wrong", () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { maxEventsPerStep } from "../../../src/adapters/sqlite/audit.ts";
+import { maxRowsPerCommit } from "../../../src/adapters/sqlite/group-commit.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { maxKeysPerStep } from "../../../src/adapters/sqlite/list.ts";
 import { createPageTokens } from "../../../src/core/page-token.ts";
@@ -109,6 +110,13 @@ describe("a filter that few of very many match", () => {
     return turns;
   }
 
+  test("last uses of many keys are written in steps, and other work runs in between", async () => {
+    const uses = Array.from({ length: 2000 }, (_, i) => ({ tenant, keyId: `B${String(i + 1).padStart(8, "0")}`, lastUsedTimeMs: nowMs }));
+    expect(await turnsDuring(store.touch(uses))).toBeGreaterThanOrEqual(Math.floor(2000 / maxRowsPerCommit));
+    const { records } = await store.list(tenant, { kind: "issued", nowMs, afterKeyId: "B00001999", limit: 2 });
+    expect(records.map(({ lastUsedTimeMs }) => lastUsedTimeMs)).toEqual([nowMs, null]);
+  });
+
   const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
   const anyKeys = { ...anySize, orderBy: "", hasTotalSize: false };
 
@@ -119,6 +127,22 @@ describe("a filter that few of very many match", () => {
     expect((await first).records).toEqual([]);
     const { records, nextPageToken } = await listKeys(service(), tenant, { ...request, pageToken: (await first).nextPageToken });
     expect([records.map(({ keyId }) => keyId), nextPageToken]).toEqual([["Z"], ""]);
+  });
+
+  test("no more keys are read than fit into the response", async () => {
+    let reads = 0;
+    const counting = {
+      ...store,
+      list(...given: Parameters<KeyStore["list"]>) {
+        reads += 1;
+        return store.list(...given);
+      },
+    };
+    const request = { kind: "issued", pageSize: 1000, filter: "", pageToken: "", ...anyKeys, maxBytes: 5, bytesOf: () => 1 } as const;
+    const page = await listKeys({ ...service(), store: counting } as KeyService, tenant, request);
+    expect([page.records.length, reads]).toEqual([5, 1]);
+    const rest = await listKeys(service(), tenant, { ...request, pageToken: page.nextPageToken });
+    expect(rest.records[0]?.keyId).toBe("B00000005");
   });
 
   test("so does a page of events", async () => {

@@ -1,0 +1,37 @@
+import type { Profiler } from "node:inspector";
+
+export const tickMs = 5;
+/** A tick that is later than this is a pause. */
+export const minPauseMs = 5;
+
+/** From one tick to the next one, which was late. Times are of the monotonic clock. */
+export interface Pause {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly tookMs: number;
+  /** On a CPU. */
+  readonly cpuMs: number;
+  /** Ready to run, while others had the CPU. */
+  readonly waitMs: number;
+}
+
+/** A garbage collection. */
+export interface Collection {
+  readonly fromMs: number;
+  readonly tookMs: number;
+  /** `constants.NODE_PERFORMANCE_GC_*` of perf_hooks. */
+  readonly kind: number;
+}
+
+export interface Recording {
+  readonly pauses: readonly Pause[];
+  readonly collections: readonly Collection[];
+  /** Delay of the event loop by monitorEventLoopDelay: p50, p99, p99.9, longest. */
+  readonly delayMs: readonly number[];
+  readonly profile: Profiler.Profile | null;
+}
+
+/** What the process itself did in a pause: work on a CPU, or blocked by the system calls it made. The machine's part is the wait. */
+export function ownMs({ tookMs, waitMs }: Pause): number {
+  return tookMs - waitMs - tickMs;
+}

@@ -1,0 +1,35 @@
+import type { Histogram } from "./histogram.ts";
+import { ownMs, type Recording } from "./recording.ts";
+import { createWitness } from "./stacks.ts";
+
+const bounds = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Number.POSITIVE_INFINITY];
+const listed = 12;
+
+export function printLatencies(latencies: Histogram): void {
+  console.info(`\n${latencies.count} verifications, from the moment each was due:`);
+  for (const [index, fromMs] of bounds.slice(0, -1).entries()) {
+    const untilMs = bounds[index + 1] as number;
+    const count = latencies.countBetween(fromMs, untilMs);
+    const share = count / latencies.count;
+    console.info(`  ${`${fromMs} to ${untilMs} ms`.padEnd(18)}${String(count).padStart(10)} ${(share * 100).toFixed(4).padStart(9)} %`);
+  }
+  const named = [50, 90, 99, 99.9, 99.99, 100].map((percent) => `p${percent} ${latencies.percentile(percent).toFixed(2)}`);
+  console.info(`  ${named.join(", ")} ms`);
+}
+
+/** Prints the delay of the event loop, and the pauses in which the process itself was longest at work. */
+export function printRecording(name: string, recording: Recording): void {
+  const { pauses, delayMs } = recording;
+  const [p50 = 0, p99 = 0, p999 = 0, max = 0] = delayMs;
+  console.info(
+    `\n${name}: delay of the event loop p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, p99.9 ${p999.toFixed(1)}, longest ${max.toFixed(1)} ms`,
+  );
+  const witness = createWitness(recording);
+  const longest = pauses.toSorted((a, b) => ownMs(b) - ownMs(a)).slice(0, listed);
+  for (const pause of longest) {
+    const { tookMs, cpuMs, waitMs } = pause;
+    const blockedMs = tookMs - cpuMs - waitMs;
+    const parts = `CPU ${cpuMs.toFixed(0)}, waited for a CPU ${waitMs.toFixed(0)}, blocked or idle ${blockedMs.toFixed(0)}`;
+    console.info(`  ${ownMs(pause).toFixed(0)} ms of its own of ${tookMs.toFixed(0)} (${parts}): ${witness(pause)}`);
+  }
+}

@@ -1,0 +1,151 @@
+import type { RateLimitPolicy } from "../core/key.ts";
+import { askedLife, askedShare, leaseLifeUsOf, minLeaseUnits } from "../core/lease.ts";
+import { type Debt, isMore, noDebt, priceOf, rateOf, takenOf } from "../core/rate-limit.ts";
+import type { LocalLedger, SharedLedger } from "../ports/ledger.ts";
+import type { Limit } from "../ports/rate-limiter.ts";
+import { covers, isLow, type Lease, learnDebt, startLease } from "./lease.ts";
+import { createRecent } from "./recent.ts";
+
+/** The leases of this process (core/lease.ts). */
+export interface Leases {
+  /** Returns the lease of the limit if it covers the cost. Null: the server must be asked. */
+  find(tenant: string, id: string, policy: RateLimitPolicy, cost: number): Lease | null;
+  /** Call it after each take that the server admitted. `owed` is the debt after it. A process that takes often gets a lease. */
+  note(tenant: string, limit: Limit, cost: number, owed: Debt): void;
+}
+
+export interface LeasesOptions {
+  readonly local: Pick<LocalLedger, "handOver" | "giveBack" | "learn">;
+  readonly shared: Pick<SharedLedger, "serverId" | "lease">;
+  readonly monotonicMs: () => number;
+  /** Runs the work after this time. It need not keep the process alive. */
+  readonly schedule: (delayMs: number, work: () => void) => void;
+}
+
+/** What a process knows about a limit from which it took lately. */
+interface Holding {
+  readonly tenant: string;
+  readonly id: string;
+  policy: RateLimitPolicy;
+  lifeUs: number;
+  lease: Lease | null;
+  isAsking: boolean;
+  /** Takes since `sinceMs`, and their units. */
+  takes: number;
+  units: number;
+  sinceMs: number;
+  /** The debt when the server last told it. */
+  owed: Debt;
+}
+
+/** A process that takes less often than this in `askedLife` gets no lease. */
+const minTakes = 8;
+const holdingStayMs = 200;
+
+export function createLeases(options: LeasesOptions): Leases {
+  const { shared, monotonicMs } = options;
+  const holdings = createRecent<Holding>(holdingStayMs);
+
+  return {
+    find(tenant, id, policy, cost) {
+      const nowMs = monotonicMs();
+      const holding = holdings.find(keyOf(tenant, id), nowMs);
+      const lease = holding?.lease;
+      if (holding === undefined || lease == null) return null;
+      if (nowMs >= lease.endMs || lease.granted.serverId !== shared.serverId || !isSame(lease.policy, policy) || !covers(lease, cost)) {
+        // In vain if the life has ended. If not, the server can admit what the lease does not cover.
+        end(options, holding, lease);
+        return null;
+      }
+      holding.takes += 1;
+      holding.units += cost;
+      if (nowMs >= lease.renewMs || isLow(lease)) renew(options, holding, nowMs);
+      return lease;
+    },
+
+    note(tenant, { id, policy }, cost, owed) {
+      const nowMs = monotonicMs();
+      const key = keyOf(tenant, id);
+      let holding = holdings.find(key, nowMs);
+      if (holding === undefined || !isSame(holding.policy, policy)) {
+        const lifeUs = leaseLifeUsOf(policy);
+        if (lifeUs === null) return;
+        const lease = holding?.lease ?? null;
+        if (holding !== undefined && lease !== null) end(options, holding, lease);
+        holding = { tenant, id, policy, lifeUs, lease: null, isAsking: false, takes: 0, units: 0, sinceMs: nowMs, owed };
+        holdings.set(key, holding);
+      }
+      if (nowMs - holding.sinceMs > (holding.lifeUs / 1000) * askedLife) restart(holding, nowMs);
+      holding.takes += 1;
+      holding.units += cost;
+      holding.owed = owed;
+      // The server may have taken it after it granted the lease.
+      if (holding.lease === null) renew(options, holding, nowMs);
+      else learnDebt(holding.lease, owed, nowMs);
+    },
+  };
+}
+
+/** Asks for what this process takes in `askedLife` at its present rate. */
+function renew(options: LeasesOptions, holding: Holding, nowMs: number): void {
+  const { takes, units, sinceMs, owed, policy, lifeUs } = holding;
+  if (holding.isAsking || takes < minTakes) return;
+  const leasedMs = (lifeUs / 1000) * askedLife;
+  const perMs = units / Math.max(nowMs - sinceMs, leasedMs / 10);
+  const wanted = Math.min(Math.ceil(perMs * leasedMs), Number(takenOf(rateOf(policy), noDebt, true, owed).remaining / BigInt(askedShare)));
+  restart(holding, nowMs);
+  if (wanted >= minLeaseUnits) void ask(options, holding, wanted);
+}
+
+async function ask(options: LeasesOptions, holding: Holding, units: number): Promise<void> {
+  const { local, shared, monotonicMs, schedule } = options;
+  const { tenant, id, policy, lifeUs } = holding;
+  const rate = rateOf(policy);
+  const known = local.handOver(tenant, id, rate);
+  // What this process spent on its own is reported by a take. Before that, the server does not know the debt.
+  if (isMore(known.own, noDebt)) return local.giveBack(tenant, id, rate, known);
+  if (known.knownTo === undefined || known.knownTo !== shared.serverId) return;
+  const amount = priceOf(rate, units);
+  const askedMs = monotonicMs();
+  holding.isAsking = true;
+  const answer = await shared.lease(tenant, { id, rate, lifeUs, amount, back: null });
+  holding.isAsking = false;
+  const granted = answer?.lease ?? null;
+  if (granted === null) return;
+  const { owed, serverId } = granted;
+  local.learn({ tenant, keyId: id, rate, price: amount, known, answer: { admitted: true, owed, serverId }, isTaken: true });
+  holding.owed = owed;
+  if (holding.lease !== null) end(options, holding, holding.lease);
+  const nowMs = monotonicMs();
+  const lease = startLease(granted, policy, rate, { askedMs, nowMs, lifeMs: lifeUs / 1000 });
+  holding.lease = lease;
+  schedule(Math.max(0, lease.giveBackMs - nowMs), () => {
+    if (holding.lease === lease) end(options, holding, lease);
+  });
+}
+
+/** Spends nothing more from the lease, and returns what is left. */
+function end({ shared }: LeasesOptions, holding: Holding, lease: Lease): void {
+  const { tenant, id, lifeUs } = holding;
+  const { granted, rate, left } = lease;
+  holding.lease = null;
+  lease.isOver = true;
+  lease.left = noDebt;
+  if (granted.serverId !== shared.serverId) return;
+  void shared.lease(tenant, { id, rate, lifeUs, amount: noDebt, back: { lease: granted, left } });
+}
+
+function restart(holding: Holding, nowMs: number): void {
+  holding.takes = 0;
+  holding.units = 0;
+  holding.sinceMs = nowMs;
+}
+
+function isSame(a: RateLimitPolicy, b: RateLimitPolicy): boolean {
+  return a === b || (a.quota === b.quota && a.windowMs === b.windowMs);
+}
+
+/** Tenants contain no NUL, so no two pairs share a key. */
+function keyOf(tenant: string, id: string): string {
+  return `${tenant}\0${id}`;
+}

@@ -1,0 +1,29 @@
+import type { KeyRecord } from "../core/key.ts";
+import type { ListScope } from "../core/page-token.ts";
+import type { KeyService } from "./key-service.ts";
+import { pageLimit } from "./list.ts";
+
+export interface RecordPage {
+  readonly records: readonly KeyRecord[];
+  /** Empty on the last page. */
+  readonly nextPageToken: string;
+}
+
+/** Returns one page of all records of a tenant and a kind, in the order of their ids. */
+export async function listRecords(
+  { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
+  scope: ListScope & Pick<KeyRecord, "kind">,
+  { pageSize, pageToken }: { readonly pageSize: number; readonly pageToken: string },
+): Promise<RecordPage> {
+  const { tenant, kind } = scope;
+  const limit = pageLimit(pageSize);
+  const nowMs = clock();
+  let afterKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
+  const records: KeyRecord[] = [];
+  while (afterKeyId !== null && records.length < limit) {
+    const part = await store.list(tenant, { kind, nowMs, afterKeyId, limit: limit - records.length });
+    records.push(...part.records);
+    afterKeyId = part.lastKeyId;
+  }
+  return { records, nextPageToken: afterKeyId === null ? "" : pageTokens.seal(scope, afterKeyId) };
+}

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { withRedis } from "../support/redis-groups.ts";
+import { verifyPath } from "./changes.ts";
+import type { Cluster, Node } from "./cluster.ts";
+import { type IssuedKey, issuedKeyOf, issuedPath, untilCached, verdictOf } from "./keys.ts";
+
+const quota = 24_000;
+const windowSeconds = 3600;
+const cost = 10;
+const loopsPerNode = 8;
+
+/** Uses the first two servers, and ends the second. */
+export function testLeaseHolders(cluster: () => Cluster): void {
+  test("a server that holds units of a limit is stopped, continued and killed: never more than the quota, and hardly less", async () => {
+    const [first, second] = cluster().nodes as [Node, Node];
+    const policy = { rate_limit_policy: { quota: String(quota), window: `${windowSeconds}s` } };
+    const key = issuedKeyOf(await first.http.send("POST", issuedPath, policy));
+    for (const { http } of [first, second]) await untilCached(http, key);
+    const scriptsBefore = await scriptCalls(cluster());
+    const begunMs = performance.now();
+
+    const counts = [createCount(), createCount()] as const;
+    const loads = [hammer(first, key, counts[0]), hammer(second, key, counts[1])];
+    await sleep(300);
+    process.kill(second.server.pid, "SIGSTOP");
+    await sleep(300);
+    process.kill(second.server.pid, "SIGCONT");
+    await sleep(300);
+    await second.server.kill();
+    await Promise.all(loads);
+
+    const [admitted, lost] = [counts[0].admitted + counts[1].admitted, counts[0].lost + counts[1].lost];
+    const refill = ((performance.now() - begunMs) / 1000) * (quota / windowSeconds);
+    const scripts = (await scriptCalls(cluster())) - scriptsBefore;
+    console.info(`${admitted} of ${quota} units admitted, ${lost} calls lost; ${scripts} scripts for ${admitted / cost} takes`);
+    expect(admitted).toBeLessThanOrEqual(quota + Math.ceil(refill));
+    // What the killed server held, and what it may have admitted without an answer, is gone.
+    expect(admitted + lost * cost).toBeGreaterThan(quota * 0.95);
+    expect(counts[1].admitted).toBeGreaterThan(0);
+  }, 60_000);
+}
+
+interface Count {
+  admitted: number;
+  refused: number;
+  /** Calls without an answer. */
+  lost: number;
+}
+
+function createCount(): Count {
+  return { admitted: 0, refused: 0, lost: 0 };
+}
+
+/** Verifies until the limit has refused several times, or until the server is gone. */
+async function hammer({ http }: Node, { secret }: IssuedKey, count: Count): Promise<void> {
+  const loop = async () => {
+    while (count.refused < 10 * loopsPerNode && count.lost < loopsPerNode) {
+      const answer = await http.send("POST", verifyPath, { credential: secret, cost }).catch(() => null);
+      if (answer === null) {
+        count.lost += 1;
+        return;
+      }
+      const verdict = verdictOf(answer);
+      if (verdict === "VALID") count.admitted += cost;
+      else {
+        expect(verdict).toBe("RATE_LIMITED");
+        count.refused += 1;
+        // What others hold returns within a fifth of a second.
+        await sleep(30);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: loopsPerNode }, loop));
+}
+
+async function scriptCalls({ redis }: Cluster): Promise<number> {
+  const stats = await withRedis(redis.port, (client) => client.info("commandstats"));
+  return [...stats.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+}

@@ -1,0 +1,173 @@
+import type { Redis } from "ioredis";
+import { createMemoryLedger } from "../../src/adapters/memory/ledger.ts";
+import type { Circuit } from "../../src/adapters/redis/circuit.ts";
+import { createRedisLedger } from "../../src/adapters/redis/ledger.ts";
+import type { Link } from "../../src/adapters/redis/link.ts";
+import { createSharedRateLimiter } from "../../src/limit/rate-limiter.ts";
+import type { SharedLedger } from "../../src/ports/ledger.ts";
+import type { Limit } from "../../src/ports/rate-limiter.ts";
+import { createScheduler, type Scheduler } from "../model/scheduler.ts";
+import { type Admission, type ChangeScript, type Command, type RunCommand, virtualRedis } from "./virtual-redis.ts";
+
+/** Bugs that a test puts in. */
+export interface Bug {
+  readonly leaseScript?: ChangeScript;
+  readonly ledger?: (ledger: SharedLedger) => SharedLedger;
+}
+
+/** Processes that share limits through one Redis, over slow and lossy connections, with pauses, deaths and clocks that differ. */
+export interface World {
+  readonly scheduler: Scheduler;
+  readonly admissions: Admission[];
+  /** Takes that no server was asked about. */
+  readonly counts: { leased: number; refused: number };
+  start(): Process;
+}
+
+export interface Process {
+  /** Resolves to whether all limits admitted the cost. Never settles if the process dies. */
+  take(limits: readonly Limit[], cost: number): Promise<boolean>;
+  /** Runs the work later, unless the process is dead by then, and not while it is paused. */
+  after(delayMs: number, work: () => void): void;
+  pause(spanMs: number): void;
+  die(): void;
+}
+
+const commandTimeoutMs = 100;
+const lossRate = 0.002;
+const usPerMs = 1000;
+
+export function createWorld(redis: Redis, seed: number, { leaseScript, ledger }: Bug): World {
+  const scheduler = createScheduler(seed);
+  const nowUs = () => Math.floor((scheduler.nowMs() + 1e6) * usPerMs);
+  const run = virtualRedis(redis, nowUs, leaseScript);
+  const world = { scheduler, admissions: [], counts: { leased: 0, refused: 0 } };
+  const start = () => {
+    const speed = scheduler.between(0.85, 1.15);
+    return startProcess({ world: { ...world, start }, nowUs, run, speed, namespace: `world-${seed}`, change: ledger ?? ((same) => same) });
+  };
+  return { ...world, start };
+}
+
+interface ProcessOptions {
+  readonly world: World;
+  readonly nowUs: () => number;
+  readonly run: RunCommand;
+  readonly speed: number;
+  readonly namespace: string;
+  readonly change: (ledger: SharedLedger) => SharedLedger;
+}
+
+function startProcess({ world, nowUs, run, speed, namespace, change }: ProcessOptions): Process {
+  const { scheduler, admissions, counts } = world;
+  const offsetMs = scheduler.between(0, 1e6);
+  const monotonicMs = () => offsetMs + scheduler.nowMs() * speed;
+  const life = createLife(scheduler);
+  /** The take that is being sent, which is a synchronous part of a take. */
+  let sending = { ids: [] as string[], atServerUs: 0 };
+
+  const send = (command: Command, given: readonly (string | number)[]): Promise<unknown> => {
+    const take = sending;
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: () => void) => {
+        outcome();
+        scheduler.letSettle();
+      };
+      const deliver = (answer: unknown) => {
+        if (!scheduler.chance(lossRate)) life.after(tripMs(scheduler), () => settle(() => resolve(answer)));
+      };
+      life.after(commandTimeoutMs, () => settle(() => reject(new Error("timed out"))));
+      if (scheduler.chance(lossRate)) return;
+      scheduler.after(tripMs(scheduler), () => {
+        take.atServerUs = nowUs();
+        scheduler.letFinish(run(command, given).then(deliver, reject));
+      });
+    });
+  };
+
+  const redisLedger = change(createRedisLedger(circuitOf(send, life, scheduler), { namespace }));
+  const limiter = createSharedRateLimiter({
+    local: createMemoryLedger({ maxEntries: 100, monotonicMs, isFollower: true }),
+    shared: {
+      get serverId() {
+        return redisLedger.serverId;
+      },
+      take(tenant, charges) {
+        sending.ids = charges.map(({ id }) => id);
+        return redisLedger.take(tenant, charges);
+      },
+      lease: redisLedger.lease,
+    },
+    outage: "closed",
+    monotonicMs,
+    schedule: (delayMs, work) => life.after(delayMs / speed, work),
+  });
+
+  return {
+    ...life,
+    async take(limits, cost) {
+      const take = { ids: [] as string[], atServerUs: 0 };
+      sending = take;
+      const fromLeaseUs = nowUs();
+      const answers = await limiter.takeAll("default", limits, cost);
+      if (take.ids.length === 0) counts.leased += 1;
+      const isAdmitted = answers.every(({ admitted }) => admitted);
+      if (!isAdmitted) counts.refused += 1;
+      else for (const { id } of limits) admissions.push({ id, cost, atUs: take.ids.includes(id) ? take.atServerUs : fromLeaseUs });
+      return isAdmitted;
+    },
+  };
+}
+
+function tripMs(scheduler: Scheduler): number {
+  return scheduler.chance(0.05) ? scheduler.between(5, 120) : scheduler.between(0.1, 3);
+}
+
+function createLife(scheduler: Scheduler): Pick<Process, "after" | "pause" | "die"> {
+  let pausedUntilMs = 0;
+  let isDead = false;
+  const whenAwake = (work: () => void) => {
+    if (isDead) return;
+    const restMs = pausedUntilMs - scheduler.nowMs();
+    if (restMs > 0) scheduler.after(restMs, () => whenAwake(work));
+    else work();
+  };
+  return {
+    after: (delayMs, work) => scheduler.after(delayMs, () => whenAwake(work)),
+    pause(spanMs) {
+      pausedUntilMs = scheduler.nowMs() + spanMs;
+    },
+    die() {
+      isDead = true;
+    },
+  };
+}
+
+/** A link that is lost for a while if a command gets no answer. */
+function circuitOf(send: RunCommand, life: Pick<Process, "after">, scheduler: Scheduler): Circuit {
+  const node = {
+    kwTake: (...given: (string | number)[]) => send("kwTake", given),
+    kwLease: (...given: (string | number)[]) => send("kwLease", given),
+  };
+  const link = { cacheId: "server", nodeOf: () => node } as unknown as Link;
+  let current: Link | null = link;
+  return {
+    get link() {
+      return current;
+    },
+    async attempt(commands) {
+      if (current === null) return null;
+      try {
+        return { link, result: await commands(link) };
+      } catch {
+        current = null;
+        life.after(scheduler.between(1, 300), () => {
+          current = link;
+        });
+        return null;
+      }
+    },
+    attach: () => {},
+    close: () => {},
+  };
+}

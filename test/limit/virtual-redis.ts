@@ -1,0 +1,58 @@
+import type { Redis } from "ioredis";
+import { scripts } from "../../src/adapters/redis/scripts.ts";
+import type { Limit } from "../../src/ports/rate-limiter.ts";
+
+export type Command = "kwTake" | "kwLease";
+export type RunCommand = (command: Command, given: readonly (string | number)[]) => Promise<unknown>;
+export type ChangeScript = (script: string) => string;
+
+/** Units of one limit that were admitted. They count from when they were taken from a lease, or at the server. */
+export interface Admission {
+  readonly id: string;
+  readonly atUs: number;
+  readonly cost: number;
+}
+
+/** Runs the scripts on a real server, at a time of the test's own. */
+export function virtualRedis(redis: Redis, nowUs: () => number, change: ChangeScript = (script) => script): RunCommand {
+  const lua = { kwTake: inVirtualTime(scripts.kwTake.lua), kwLease: inVirtualTime(change(scripts.kwLease.lua)) };
+  return (command, given) => {
+    const [nameCount, values] = command === "kwTake" ? [given[0] as number, given.slice(1)] : [2, given];
+    return redis.eval(lua[command], nameCount, ...values, nowUs());
+  };
+}
+
+/** The same script with the time as its last argument. Nothing expires, because the server's own clock runs at another speed. */
+function inVirtualTime(script: string): string {
+  const changed = script
+    .replace(/local time = .*\nlocal now = .*\n/, "local now = tonumber(ARGV[#ARGV])\n")
+    .replaceAll(/, 'PX', string\.format\(.*\)\)$/gm, ")");
+  if (/'TIME'|'PX'/.test(changed)) throw new Error("this test expects another form of the scripts");
+  return changed;
+}
+
+/** A bug for the test to find. */
+export function replaced(from: string, to: string): ChangeScript {
+  return (script) => {
+    if (!script.includes(from)) throw new Error(`the script no longer contains: ${from}`);
+    return script.replace(from, to);
+  };
+}
+
+/**
+ * Returns how many units were admitted beyond quota + t x quota / window in the worst span t. Follows the algorithm of core/rate-limit.ts in
+ * whole numbers: one microsecond is `quota` parts.
+ */
+export function excessOf({ id, policy }: Limit, admissions: readonly Admission[]): number {
+  const [quota, windowUs] = [policy.quota, BigInt(policy.windowMs * 1000)];
+  // The time of an admission is rounded down to a microsecond, and so is the server's.
+  const most = windowUs * quota + 2n * quota;
+  let [debt, lastUs, excess] = [0n, 0n, 0n];
+  for (const { atUs, cost } of admissions.filter((each) => each.id === id).sort((a, b) => a.atUs - b.atUs)) {
+    const shrunk = debt - (BigInt(atUs) - lastUs) * quota;
+    debt = (shrunk > 0n ? shrunk : 0n) + BigInt(cost) * windowUs;
+    lastUs = BigInt(atUs);
+    if (debt - most > excess) excess = debt - most;
+  }
+  return Number(excess) / Number(windowUs);
+}

@@ -1,0 +1,79 @@
+import { create, toJson } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { type VerifyApiKeyResponse, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { createMessageEncoder } from "../../src/connect/encode.ts";
+import type { KeyRecord } from "../../src/core/key.ts";
+import { createLastingAnswers } from "../../src/rpc/lasting-answers.ts";
+import { verifiedToMessage } from "../../src/rpc/verified.ts";
+import type { KeyLimit, Verified } from "../../src/service/judge.ts";
+import { fullRecord, keyRecord } from "../support/key-record.ts";
+
+const issuer = "https://keys.example";
+const nowMs = 1_800_000_000_000;
+
+function verified(record: KeyRecord, more: Partial<Verified> = {}): Verified {
+  const verdict = { isValid: true, record } as const;
+  return { verdict, kind: "issued", isGuess: false, nowMs, cacheOutcome: "hit", customClaims: null, ...more };
+}
+
+function plainAnswer(answer: Verified): unknown {
+  return toJson(VerifyApiKeyResponseSchema, create(VerifyApiKeyResponseSchema, verifiedToMessage(answer, issuer)));
+}
+
+test.each([keyRecord({ scopes: ["a"], metadata: { team: "core" } }), { ...fullRecord, revocation: null }])(
+  "a record has one frozen answer, equal to one that is not remembered",
+  (record) => {
+    const answerTo = createLastingAnswers(1);
+    const answer = answerTo(verified(record), issuer);
+    expect(answer).toBeDefined();
+    expect(Object.isFrozen(answer)).toBe(true);
+    expect(answerTo(verified(record, { nowMs: nowMs + 1 }), issuer)).toBe(answer);
+    expect(answer && toJson(VerifyApiKeyResponseSchema, answer)).toEqual(plainAnswer(verified(record)));
+  },
+);
+
+test("a newer record of the key and a new issuer have answers of their own", () => {
+  const answerTo = createLastingAnswers(1);
+  const record = keyRecord({ metadata: { team: "core" } });
+  answerTo(verified(record), issuer);
+  const newer = { ...record, revision: 2, metadata: { team: "edge" } };
+  expect(answerTo(verified(newer), issuer)?.metadata).toEqual({ team: "edge" });
+  expect(answerTo(verified(record), "https://other.example")?.issuer).toBe("https://other.example");
+  expect(answerTo(verified(record), issuer)?.issuer).toBe(issuer);
+});
+
+const limit: KeyLimit = { policy: { quota: 5n, windowMs: 1000, unit: "requests" }, remaining: 4n, resetTimeMs: nowMs, resetAfterMs: 1 };
+
+test.each<[string, Partial<Verified>]>([
+  ["is refused", { verdict: { isValid: false, code: "revoked", record: keyRecord() } }],
+  ["comes from the store", { cacheOutcome: "bypass" }],
+  ["has a limit", { limit }],
+  ["has a limit of its actor", { actorLimit: limit }],
+  ["is a token", { kind: "jwt", customClaims: { plan: "pro" } }],
+])("what %s has no lasting answer", (_, more) => {
+  expect(createLastingAnswers(1)(verified(keyRecord(), more), issuer)).toBeUndefined();
+});
+
+test("encoders remember the bytes of a lasting answer, in each form, and only of it", () => {
+  const encode = createMessageEncoder(undefined);
+  const plain = create(VerifyApiKeyResponseSchema, verifiedToMessage(verified(keyRecord({ scopes: ["a"] })), issuer));
+  const lasting = createLastingAnswers(1)(verified(keyRecord({ scopes: ["a"] })), issuer) as VerifyApiKeyResponse;
+  for (const binary of [false, true]) {
+    for (const enveloped of [false, true]) {
+      const form = { binary, enveloped };
+      const bytes = encode(VerifyApiKeyResponseSchema, lasting, form);
+      expect(bytes).toEqual(encode(VerifyApiKeyResponseSchema, plain, form));
+      expect(encode(VerifyApiKeyResponseSchema, lasting, form)).toBe(bytes);
+      expect(encode(VerifyApiKeyResponseSchema, plain, form)).not.toBe(encode(VerifyApiKeyResponseSchema, plain, form));
+    }
+  }
+});
+
+test("one of sixteen answers that are not known is remembered", () => {
+  const answerTo = createLastingAnswers();
+  const record = keyRecord();
+  const answers = Array.from({ length: 17 }, () => answerTo(verified(record), issuer));
+  expect(answers.slice(0, 15)).toEqual(Array.from({ length: 15 }));
+  expect(answers[15]).toBeDefined();
+  expect(answers[16]).toBe(answers[15]);
+});
