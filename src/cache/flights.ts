@@ -5,6 +5,8 @@ export interface Flight<T> {
   readonly keyId: string;
   /** The trust's epoch when it began. */
   readonly epoch: number;
+  /** True if it asks only the store, for a caller that may get nothing from the caches. */
+  readonly isBypass: boolean;
   /** True after the key changed during the load: the result may be outdated and must not be kept. */
   readonly superseded: boolean;
   /** The result, for all callers that wait for the load. */
@@ -20,7 +22,7 @@ export interface Flights<T> {
   /** Returns a flight to wait for: one that began a moment ago, in the same epoch, and was not superseded. */
   find(tenant: string, keyId: string, epoch: number): Flight<T> | undefined;
   /** Starts a new flight, whatever is in progress. The caller must end it with `land` or `fail`. */
-  start(tenant: string, keyId: string, epoch: number): Flight<T>;
+  start(tenant: string, keyId: string, epoch: number, isBypass?: boolean): Flight<T>;
   /** Call after the key changed: its flights are no longer found. */
   supersede(tenant: string, keyId: string): void;
 }
@@ -50,12 +52,13 @@ export function createFlights<T>(monotonicMs: () => number): Flights<T> {
       return undefined;
     },
 
-    start(tenant, keyId, epoch) {
+    start(tenant, keyId, epoch, isBypass = false) {
       const key = `${tenant}\0${keyId}`;
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       const flight: Running<T> = {
         keyId,
         epoch,
+        isBypass,
         superseded: false,
         startedMs: monotonicMs(),
         result: promise,

@@ -17,6 +17,8 @@ export interface LookUp {
   throughCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
   /** Asks only the store. The caches keep the result. */
   pastCaches(tenant: string, wanted: readonly Wanted[]): Promise<void>;
+  /** Asks only the caches, because the store failed with this error. */
+  withoutStore(tenant: string, wanted: readonly Wanted[], error: unknown): Promise<void>;
   /** Asks only the store and keeps nothing. Returns an answer for each key, which rejects if the store does. */
   withoutTrace(tenant: string, keyIds: readonly string[]): Promise<ReadAnswer>[];
 }
@@ -91,6 +93,8 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     async pastCaches(tenant, wanted) {
       await askStore(tenant, wanted, "bypass").catch((error: unknown) => wanted.forEach((flight) => void flight.fail(error)));
     },
+
+    withoutStore: answerWithoutStore,
 
     withoutTrace(tenant, keyIds) {
       // Without a detour through a list, because ten promises cost as much as a read of SQLite.

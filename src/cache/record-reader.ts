@@ -1,5 +1,5 @@
 import type { CacheEntry } from "../ports/record-cache.ts";
-import type { Flights } from "./flights.ts";
+import type { Flight, Flights } from "./flights.ts";
 import type { LookUp } from "./look-up.ts";
 import type { ProcessLevel } from "./process-level.ts";
 import type { CacheDirective, ReadAnswer } from "./reading.ts";
@@ -27,17 +27,27 @@ export interface RecordReaderOptions {
 
 /** Reads from the process first. Misses are looked up, and concurrent misses of one key share one look-up. */
 export function createRecordReader({ processLevel, flights, lookUp, trust }: RecordReaderOptions): RecordReader {
+  /** Waits for the look-up of another caller. If that may not use the caches and the store fails, this caller still may. */
+  const join = (tenant: string, flight: Flight<ReadAnswer>): Promise<ReadAnswer> => {
+    if (!flight.isBypass) return flight.result;
+    return flight.result.catch((error: unknown) => {
+      const own = flights.start(tenant, flight.keyId, trust.epoch);
+      void lookUp.withoutStore(tenant, [own], error);
+      return own.result;
+    });
+  };
+
   const lookUpShared = (tenant: string, keyIds: readonly string[]): Promise<ReadAnswer>[] => {
     const { epoch } = trust;
     const underWay = keyIds.map((keyId) => flights.find(tenant, keyId, epoch));
     const all = keyIds.map((keyId, index) => underWay[index] ?? flights.start(tenant, keyId, epoch));
     const begun = all.filter((_, index) => underWay[index] === undefined);
     if (begun.length > 0) void lookUp.throughCaches(tenant, begun);
-    return all.map(({ result }) => result);
+    return all.map((flight, index) => (underWay[index] === undefined ? flight.result : join(tenant, flight)));
   };
 
   const lookPastCaches = (tenant: string, keyIds: readonly string[]): Promise<ReadAnswer>[] => {
-    const begun = keyIds.map((keyId) => flights.start(tenant, keyId, trust.epoch));
+    const begun = keyIds.map((keyId) => flights.start(tenant, keyId, trust.epoch, true));
     if (begun.length > 0) void lookUp.pastCaches(tenant, begun);
     return begun.map(({ result }) => result);
   };

@@ -8,21 +8,25 @@ import { statusToMessageAt } from "./message.ts";
 import { refusals, verifiedToMessage } from "./verified.ts";
 
 /**
- * Returns the answer about a key whose record came from the cache, or about a credential without a record. Undefined if the answer depends on
- * more than that and the verdict.
+ * Returns the answer about a key whose record came from the cache, or about a credential without a record. Undefined if it is not remembered,
+ * or depends on more than that and the verdict.
  */
 export type LastingAnswers = (verified: Verified, issuer: string) => VerifyApiKeyResponse | undefined;
 
 /** At most twice this number of answers is remembered, for records that are still cached. */
-const rememberedAnswers = 10_000;
+const rememberedAnswers = 5000;
 
 /**
- * Remembers answers by their record. Only the text is remembered: the key was judged at this moment, and a record never changes. The messages are
- * frozen, which tells encoders that they may remember what they made of them.
+ * Remembers answers by their record. Only the text is remembered: the key was judged at this moment, and a record never changes. The messages
+ * are frozen, which tells encoders that they may remember what they made of them.
+ *
+ * Of the answers that are not known, one in `oneIn` is remembered: soon those of keys that are verified often. If every answer were, then
+ * with more such keys than there is room the garbage collector would cost twice what a remembered answer saves.
  */
-export function createLastingAnswers(): LastingAnswers {
+export function createLastingAnswers(oneIn = 16): LastingAnswers {
   const ofRecords = createBoundedWeakMemory<VerifyApiKeyResponse, KeyRecord>(rememberedAnswers);
   const ofCodes = new Map<RefusalCode, VerifyApiKeyResponse>();
+  let unknown = 0;
 
   const withoutRecord = (code: RefusalCode, verified: Verified, issuer: string): VerifyApiKeyResponse => {
     const answer = ofCodes.get(code) ?? frozenAnswer(verified, issuer);
@@ -39,6 +43,8 @@ export function createLastingAnswers(): LastingAnswers {
     const record = verdict.record as KeyRecord;
     const known = ofRecords.get(record);
     if (known !== undefined && isAnswerTo(known, verified, issuer)) return known;
+    unknown = (unknown + 1) % oneIn;
+    if (unknown !== 0) return undefined;
     const answer = frozenAnswer(verified, issuer);
     ofRecords.set(record, answer);
     return answer;

@@ -89,6 +89,16 @@ test("a cached key is served if the process was paused while the store failed", 
   expect([first.outcome, second.outcome]).toEqual(["hit", "hit"]);
 });
 
+test("a reader that waits for the look-up of a no-cache caller is served, and that caller is not", async () => {
+  const { world, tick, read } = await setup();
+  world.nowMs += 1500;
+  world.isDown = true;
+  const [bypassing, joined] = [read("no-cache"), read()];
+  await tick(3);
+  await Promise.all([bypassing.settled, joined.settled]);
+  expect([bypassing.outcome, joined.outcome]).toEqual(["STORE_UNAVAILABLE", "hit"]);
+});
+
 test("it is also served if the store is back before three ticks", async () => {
   const { world, tick, read, turn } = await setup();
   world.nowMs += 1500;

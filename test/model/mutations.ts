@@ -108,6 +108,9 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       becomes: "{ for (const flight of missing) flight.fail(error); });",
     },
   ],
+  "a reader fails with the look-up of another caller, who may not use the caches": [
+    { file: "src/cache/record-reader.ts", text: "if (!flight.isBypass) return flight.result;", becomes: "if (true) return flight.result;" },
+  ],
   "a reader does not wait until an outage is confirmed": [
     { file: "src/cache/look-up.ts", text: "await trust.judgeOutage();", becomes: "" },
   ],
@@ -223,6 +226,7 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     operate("narrow", 1, 1, gapUpTo(100)),
   ),
   "a read that the store cannot answer is not tried again in the cache": focusOnStall,
+  "a reader fails with the look-up of another caller, who may not use the caches": focusOnStall,
   "a reader does not wait until an outage is confirmed": focusOnStall,
   "heartbeats do not announce a new generation": focusInGrace(
     fail(cut("store"), 2, gapUpTo(100), gapUpTo(7000, 6000)),

@@ -33,9 +33,10 @@ export interface Node {
   readonly asked: () => number;
   /**
    * True if its own cache has the key within the entry's deadline, it needs no heartbeats because there is no shared cache, and the store
-   * answered within the grace period. Then no fault of the store is a reason to reject.
+   * answered within the grace period, but not since the verification began. Then the store is lost, and that is no reason to reject. A
+   * store that answers slowly, or answers only some questions, is not lost.
    */
-  readonly mustAnswer: (keyId: string) => boolean;
+  readonly mustAnswer: (keyId: string, begunMs: number) => boolean;
 }
 
 export interface NodeOptions {
@@ -79,14 +80,20 @@ export function startNode(options: NodeOptions): Node {
   const { keys, generations } = connectStore(options.store, links.store, host, scheduler, options.storeTimeoutMs);
   /** When the last question that the store answered was asked. */
   let answeredSinceMs = Number.NEGATIVE_INFINITY;
+  let answeredAtMs = Number.NEGATIVE_INFINITY;
   const watched: CacheGenerationStore = {
     async read() {
       const askedMs = scheduler.nowMs();
       const generation = await generations.read();
       answeredSinceMs = Math.max(answeredSinceMs, askedMs);
+      answeredAtMs = scheduler.nowMs();
       return generation;
     },
-    advance: generations.advance,
+    async advance(...given) {
+      const generation = await generations.advance(...given);
+      answeredAtMs = scheduler.nowMs();
+      return generation;
+    },
   };
   const retentionMs = graceMs + 6000;
   const shared =
@@ -203,8 +210,11 @@ export function startNode(options: NodeOptions): Node {
     verifySomehow: verifyOver({ ...reader, read: readSomehow }),
     shared,
     asked: () => asked,
-    mustAnswer: (keyId) =>
-      shared === null && scheduler.nowMs() - answeredSinceMs <= graceMs && local.get(tenant, keyId, clock()) !== undefined,
+    mustAnswer: (keyId, begunMs) =>
+      shared === null &&
+      answeredAtMs < begunMs &&
+      scheduler.nowMs() - answeredSinceMs <= graceMs &&
+      local.get(tenant, keyId, clock()) !== undefined,
   };
 }
 

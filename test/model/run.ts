@@ -169,7 +169,7 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
           isSettled = true;
           counts.unavailable += 1;
           const hasReason = log.felt("store", id, startedMs, nowMs()) || log.felt("process", id, startedMs, nowMs());
-          if (cacheDirective === "none" && bounds.outage === "serve" && host.life === life && node.mustAnswer(keyId)) {
+          if (cacheDirective === "none" && bounds.outage === "serve" && host.life === life && node.mustAnswer(keyId, startedMs)) {
             violated(`(g) verification of a cached key rejected within the grace period: ${where()}: ${String(error)}`);
           }
           if (!hasReason) violated(`(f) verification rejected although the store was available: ${where()}: ${String(error)}`);

@@ -1,8 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { type ApiHere, faults, startApi } from "../support/api.ts";
 
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi("json-http");
 });
@@ -25,7 +25,7 @@ test("each credential gets the same result as alone, in order", async () => {
   const expired = await api.issue({ ttl: "1s" });
   const bound = await api.issue({ ip_restriction: { allowed_cidrs: ["10.0.0.0/8"] } });
   await importKey("batch-verified-raw-key");
-  await delay(1050);
+  api.pass(1050);
   const requests: JsonObject[] = [
     { credential: issued.secret, required_scopes: ["a"] },
     { credential: revoked.secret },

@@ -2,12 +2,12 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
 import { jwtAlgorithms } from "../../src/core/token/signature.ts";
-import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { type ApiHere, faults, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
 import { base64Uri, jwkSet, privateJwk } from "../support/jwks.ts";
 
 const issuer = "https://keys.example";
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi("json-http", { env: { KEYWRIGHT_ISSUER: issuer } });
 });
@@ -189,7 +189,7 @@ describe("expiry", () => {
   test("in the past: nothing can be derived from an expired key or token", async () => {
     const { secret } = await api.issue({ ...key, ttl: "1s" });
     const { token } = await derive(api, (await api.issue(key)).secret, { ttl: "1s" });
-    await delay(2050);
+    api.pass(2050);
     for (const credential of [secret, token]) {
       expect(await api.refused("AdminDeriveToken", { credential })).toMatchObject({
         reason: "KEY_NOT_ACTIVE",

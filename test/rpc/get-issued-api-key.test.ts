@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, delay, startApi } from "../support/api.ts";
+import { type ApiHere, startApi } from "../support/api.ts";
 
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi();
 });
@@ -10,14 +10,14 @@ afterAll(() => api?.[Symbol.asyncDispose]());
 test("the status is the current one", async () => {
   const { keyId, key } = await api.issue({ ttl: "1s" });
   expect(key.status).toBe("KEY_STATUS_ACTIVE");
-  await delay(1050);
+  api.pass(1050);
   expect(await api.get(keyId)).toEqual({ ...key, status: "KEY_STATUS_EXPIRED" });
 });
 
 test("revoked takes precedence over expired", async () => {
   const { keyId } = await api.issue({ ttl: "1s" });
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" });
-  await delay(1050);
+  api.pass(1050);
   expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_REVOKED" });
 });
 

@@ -3,21 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Api, delay, startApi } from "../support/api.ts";
+import { type ApiHere, startApi } from "../support/api.ts";
 
 const maxKeys = 12;
 const reason = "REVOCATION_REASON_SUPERSEDED";
 const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "servers-mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
 const item = (raw_key: string): JsonObject => ({ raw_key, name: "n", actor_id: "a" });
 let dataDir = "";
-let apis: readonly Api[] = [];
-let api: Api;
+let apis: readonly ApiHere[] = [];
+let api: ApiHere;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "keywright-quota-"));
   const start = () => startApi("grpc", { dataDir, env: { KEYWRIGHT_MAX_KEYS: String(maxKeys) } });
   // Only one process can use an SQLite file.
   apis = isOnMongo ? [await start(), await start()] : [await start()];
-  api = apis[0] as Api;
+  api = apis[0] as ApiHere;
 });
 afterAll(async () => {
   for (const one of apis) await one[Symbol.asyncDispose]();
@@ -28,7 +28,7 @@ test("concurrent issues and imports in all processes create exactly as many keys
   for (const name of ["one", "two", "three"]) await api.issue({ name });
   const outcomes = await Promise.allSettled(
     Array.from({ length: 30 }, async (_, index) => {
-      const on = apis[index % apis.length] as Api;
+      const on = apis[index % apis.length] as ApiHere;
       if (index % 3 !== 0) return on.call("AdminIssueApiKey", {});
       const requests = [item(`raw-${index}-a`), item(`raw-${index}-b`)];
       return on.call("AdminBatchImportApiKeys", { requests });
@@ -65,7 +65,7 @@ test("an expired key counts until it is revoked; a rotation needs no room", asyn
   await api.call("AdminRotateIssuedApiKey", { key_id: first });
   await api.call("AdminRevokeApiKey", { key_id: second, reason });
   const { keyId } = await api.issue({ ttl: "1s" });
-  await delay(1100);
+  api.pass(1100);
   expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_EXPIRED" });
   expect((await api.refused("AdminIssueApiKey", {})).reason).toBe("KEY_QUOTA_EXHAUSTED");
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason });

@@ -26,7 +26,7 @@ function plainAnswer(answer: Verified): unknown {
 test.each([keyRecord({ scopes: ["a"], metadata: { team: "core" } }), { ...fullRecord, revocation: null }])(
   "a record has one frozen answer, equal to one that is not remembered",
   (record) => {
-    const answerTo = createLastingAnswers();
+    const answerTo = createLastingAnswers(1);
     const answer = answerTo(verified(record), issuer);
     expect(answer).toBeDefined();
     expect(Object.isFrozen(answer)).toBe(true);
@@ -36,7 +36,7 @@ test.each([keyRecord({ scopes: ["a"], metadata: { team: "core" } }), { ...fullRe
 );
 
 test("a newer record of the key and a new issuer have answers of their own", () => {
-  const answerTo = createLastingAnswers();
+  const answerTo = createLastingAnswers(1);
   const record = keyRecord({ metadata: { team: "core" } });
   answerTo(verified(record), issuer);
   const newer = { ...record, revision: 2, metadata: { team: "edge" } };
@@ -53,7 +53,7 @@ test.each<[string, Partial<Verified>]>([
   ["has a limit of its actor", { actorLimit: limit }],
   ["is a token", { kind: "jwt", customClaims: { plan: "pro" } }],
 ])("what %s has no lasting answer", (_, more) => {
-  expect(createLastingAnswers()(verified(keyRecord(), more), issuer)).toBeUndefined();
+  expect(createLastingAnswers(1)(verified(keyRecord(), more), issuer)).toBeUndefined();
 });
 
 const records = [keyRecord({ expireTimeMs: nowMs }), keyRecord({ scopes: ["a"], disabled: true }), null];
@@ -72,7 +72,7 @@ const verifications: fc.Arbitrary<Verified> = fc
 test("whatever was answered before, an answer states its own verdict", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(verifications, fc.constantFrom(issuer, "https://b")), { minLength: 30, maxLength: 50 }), (calls) => {
-      const answerTo = createLastingAnswers();
+      const answerTo = createLastingAnswers(1);
       for (const [each, issuerOfCall] of calls) {
         const answer = answerTo(each, issuerOfCall);
         if (answer === undefined) continue;
@@ -85,7 +85,7 @@ test("whatever was answered before, an answer states its own verdict", () => {
 });
 
 test("refusals have a lasting answer for each record, or for all credentials without one", () => {
-  const answerTo = createLastingAnswers();
+  const answerTo = createLastingAnswers(1);
   const refused = (record: KeyRecord | null) => verified(keyRecord(), { verdict: { isValid: false, code: "expired", record } });
   for (const record of [null, keyRecord({ expireTimeMs: 1 })]) {
     const answer = answerTo(refused(record), issuer);
@@ -97,7 +97,7 @@ test("refusals have a lasting answer for each record, or for all credentials wit
 test("encoders remember the bytes of a lasting answer, in each form, and only of it", () => {
   const encode = createMessageEncoder(undefined);
   const plain = create(VerifyApiKeyResponseSchema, verifiedToMessage(verified(keyRecord({ scopes: ["a"] })), issuer));
-  const lasting = createLastingAnswers()(verified(keyRecord({ scopes: ["a"] })), issuer) as VerifyApiKeyResponse;
+  const lasting = createLastingAnswers(1)(verified(keyRecord({ scopes: ["a"] })), issuer) as VerifyApiKeyResponse;
   for (const binary of [false, true]) {
     for (const enveloped of [false, true]) {
       const form = { binary, enveloped };
@@ -107,4 +107,13 @@ test("encoders remember the bytes of a lasting answer, in each form, and only of
       expect(encode(VerifyApiKeyResponseSchema, plain, form)).not.toBe(encode(VerifyApiKeyResponseSchema, plain, form));
     }
   }
+});
+
+test("one of sixteen answers that are not known is remembered", () => {
+  const answerTo = createLastingAnswers();
+  const record = keyRecord();
+  const answers = Array.from({ length: 17 }, () => answerTo(verified(record), issuer));
+  expect(answers.slice(0, 15)).toEqual(Array.from({ length: 15 }));
+  expect(answers[15]).toBeDefined();
+  expect(answers[16]).toBe(answers[15]);
 });

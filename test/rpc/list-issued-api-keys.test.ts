@@ -1,8 +1,8 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { type ApiHere, faults, startApi } from "../support/api.ts";
 
-let api: Api;
+let api: ApiHere;
 /** Ids by the status of the key; all of one actor. */
 const keys: Record<"ACTIVE" | "REVOKED" | "EXPIRED", string[]> = { ACTIVE: [], REVOKED: [], EXPIRED: [] };
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
     keys.ACTIVE.push((await api.issue({ actor_id: count < 10 ? "one" : 'the "other"' })).keyId);
   }
   for (const key_id of keys.REVOKED) await api.call("AdminRevokeApiKey", { key_id, reason: "REVOCATION_REASON_SUPERSEDED" });
-  await delay(1050);
+  api.pass(1050);
 });
 afterAll(() => api?.[Symbol.asyncDispose]());
 

@@ -1,9 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { type ApiHere, faults, startApi } from "../support/api.ts";
 
 const withdrawn = "REVOCATION_REASON_PRIVILEGE_WITHDRAWN";
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi();
 });
@@ -103,7 +103,7 @@ test("20 concurrent revocations all succeed with one reason", async () => {
 
 test("an expired key can be revoked", async () => {
   const { keyId } = await api.issue({ ttl: "1s" });
-  await delay(1050);
+  api.pass(1050);
   await api.call("AdminRevokeApiKey", { key_id: keyId, reason: "REVOCATION_REASON_KEY_COMPROMISE" });
   expect(await api.get(keyId)).toMatchObject({ status: "KEY_STATUS_REVOKED" });
 });

@@ -1,9 +1,9 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { type ApiHere, faults, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi();
 });
@@ -83,7 +83,7 @@ describe("only an active key", () => {
 
   test("is rotated, not an expired one", async () => {
     const { keyId } = await api.issue({ ttl: "1s" });
-    await delay(1050);
+    api.pass(1050);
     expect(faults(await api.refused("AdminRotateIssuedApiKey", { key_id: keyId }))).toEqual(["FAILED_PRECONDITION"]);
   });
 

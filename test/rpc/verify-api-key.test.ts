@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, delay, faults, startApi } from "../support/api.ts";
+import { type ApiHere, delay, faults, startApi } from "../support/api.ts";
 
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi();
 });
@@ -42,7 +42,7 @@ test("a valid key is returned with all permissions of its holder", async () => {
 test("a key expires on time, in the cache too", async () => {
   const { keyId, secret } = await api.issue({ ttl: "1s", actor_id: "user_1", scopes: ["a"] });
   expect(await errorCode({ credential: secret })).toBe("valid");
-  await delay(1050);
+  api.pass(1050);
   const reply = await api.verify({ credential: secret });
   expect(reply).toMatchObject({
     is_valid: false,

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
-import { type Api, delay, startApi } from "../support/api.ts";
+import { type Api, type ApiHere, startApi } from "../support/api.ts";
 import { derive } from "../support/derive.ts";
 
 const macaroon = "TOKEN_ALGORITHM_MACAROON";
-let api: Api;
+let api: ApiHere;
 beforeAll(async () => {
   api = await startApi("json-http");
 });
@@ -57,7 +57,7 @@ test("a valid token is returned with its claims and its key's attributes", async
 test("an expired token returns EXPIRED, even if its signature is remembered", async () => {
   const { token } = await derive(api, (await api.issue(key)).secret, { ttl: "1s" });
   expect(await errorCode(api, { credential: token })).toBe("valid");
-  await delay(2050);
+  api.pass(2050);
   expect(await api.verify({ credential: token })).toMatchObject({
     is_valid: false,
     error_code: "VERIFICATION_ERROR_EXPIRED",
@@ -183,7 +183,7 @@ describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
     const { token } = await derive(api, raw_key, { algorithm });
     await api.call("AdminDeleteImportedApiKey", { key_id: String(key_id) });
     expect(await errorCode(api, { credential: token })).toBe("NOT_FOUND");
-    await delay(1050);
+    api.pass(1050);
     // It has the same id but is another key.
     expect((await api.call("AdminImportApiKey", imported)).key_id).toBe(key_id);
     expect(await errorCode(api, { credential: raw_key })).toBe("valid");

@@ -26,11 +26,22 @@ export interface Api<Server extends RunningServer = RunningServer> extends Async
   verify(request: JsonObject, options?: CallOptions): Promise<JsonObject>;
 }
 
+/** A server in the test's own process, whose clock a test can move. */
+export interface ApiHere extends Api {
+  /** Moves the clock of the server, so that a test need not wait for an expiry. Rate limits have a clock of their own. */
+  pass(durationMs: number): void;
+}
+
 type Over = "json-http" | "grpc";
 
 /** `over`: JSON/HTTP distinguishes an empty list from none, protobuf does not. */
-export async function startApi(over: Over = "grpc", options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<Api> {
-  return apiOf(await startServerHere(options, parts), over);
+export async function startApi(over: Over = "grpc", options: ServerOptions = {}, parts: Partial<Parts> = {}): Promise<ApiHere> {
+  let aheadMs = 0;
+  const server = await startServerHere(options, { clock: () => Date.now() + aheadMs, ...parts });
+  const pass: ApiHere["pass"] = (durationMs) => {
+    aheadMs += durationMs;
+  };
+  return { ...apiOf(server, over), pass };
 }
 
 /** Also disposes of the server. */
