@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import { IssueApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
-import type { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
+import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { services } from "../../src/rpc/methods.ts";
 import { compileQuickCheck } from "../../src/validation/quick-check.ts";
@@ -63,7 +63,7 @@ it("accepts usual requests for a new key without the validator, and leaves other
     actorId: "a",
     scopes: ["read", "s".repeat(256)],
     metadata: { team: ["x"] },
-    visibility: 1,
+    visibility: KeyVisibility.SECRET,
     requestId: "r",
   };
   const isQuickIssue = compileQuickCheck(IssueApiKeyRequestSchema);
