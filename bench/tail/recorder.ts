@@ -54,9 +54,6 @@ const observer = new PerformanceObserver((list) => {
 
 async function begin(): Promise<void> {
   if (sampleUs > 0) {
-    session.connect();
-    await session.post("Profiler.enable");
-    await session.post("Profiler.setSamplingInterval", { interval: sampleUs });
     await session.post("Profiler.start");
   }
   observer.observe({ entryTypes: ["gc"] });
@@ -67,12 +64,21 @@ async function begin(): Promise<void> {
 
 async function end(): Promise<void> {
   clearInterval(timer);
+  timer = undefined;
   delay.disable();
   const percentiles = [50, 99, 99.9, 100].map((percent) => Math.max(0, delay.percentile(percent) / 1e6 - tickMs));
   const profile = sampleUs > 0 ? (await session.post("Profiler.stop")).profile : null;
   const recording: Recording = { pauses, collections, delayMs: percentiles, profile };
   writeFileSync(`${file}.part`, JSON.stringify(recording));
   renameSync(`${file}.part`, file);
+  pauses.length = 0;
+  collections.length = 0;
+  delay.reset();
 }
 
+if (sampleUs > 0) {
+  session.connect();
+  await session.post("Profiler.enable");
+  await session.post("Profiler.setSamplingInterval", { interval: sampleUs });
+}
 if (file !== "") process.on("SIGUSR2", () => void (timer === undefined ? begin() : end()));

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import type { Call } from "../call/call.ts";
@@ -8,6 +7,7 @@ import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
 import { importKeys } from "../service/import-many.ts";
 import type { KeyService } from "../service/key-service.ts";
+import { mapInTurns } from "../service/turns.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImported } from "./batch-import-failure.ts";
@@ -15,8 +15,6 @@ import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
 import { checkNewKey } from "./scope-ceiling.ts";
-
-const itemsPerTurn = 64;
 
 /**
  * Batch import, under both names that the reference implementation has for it; their messages have the same fields. Each item succeeds or
@@ -30,26 +28,24 @@ export function batchImportApiKeys(
 ): Implementation<typeof ApiKeysService.method.adminBatchImportApiKeys> &
   Implementation<typeof ApiKeysService.method.adminBatchCreateImportedApiKeys> {
   return async ({ requests, requestId = "", compactResults = false }: BatchRequest, call: Call) => {
-    const items: (ImportRequest | Failure)[] = [];
-    for (const request of requests) {
-      // A thousand items block the event loop for milliseconds (bench/micro.ts). This lets verifications run in between.
-      if (items.length % itemsPerTurn === itemsPerTurn - 1) await nextTurn();
-      items.push(itemOf(request, violationsOf, call));
-    }
+    const items = await mapInTurns(requests, (request) => itemOf(request, violationsOf, call));
     const { tenant, origin } = contextOf(call);
     const imported = await importKeys(service, tenant, origin(), { items, requestId: requestId || null });
     const failures = imported.filter((result) => result instanceof Failure);
     if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();
-    const isCompact = compactResults || bytesOf(imported) > maxAnswerBytes;
+    const isCompact = compactResults || (await bytesOf(imported)) > maxAnswerBytes;
     const success = (record: KeyRecord, index: number) => (isCompact ? { index } : { index, importedApiKey: keyToMessage(record, nowMs) });
-    const results = imported.map((result, index) => (result instanceof Failure ? failedResult(index, result) : success(result, index)));
+    const results = await mapInTurns(imported, (result, index) =>
+      result instanceof Failure ? failedResult(index, result) : success(result, index),
+    );
     return { results, successCount: imported.length - failures.length, failureCount: failures.length };
   };
 }
 
-function bytesOf(imported: readonly (KeyRecord | Failure)[]): number {
-  return imported.reduce((sum, result) => sum + (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)), 0);
+async function bytesOf(imported: readonly (KeyRecord | Failure)[]): Promise<number> {
+  const bytes = await mapInTurns(imported, (result) => (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)));
+  return bytes.reduce((sum, more) => sum + more, 0);
 }
 
 /** Only the request with the first name has the extensions `requestId` and `compactResults`. */

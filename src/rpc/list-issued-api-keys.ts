@@ -2,6 +2,7 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementation } from "../call/methods.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { listKeys } from "../service/list.ts";
+import { mapInTurns } from "../service/turns.ts";
 import { contextOf } from "./context.ts";
 import { listRequestOf, pageFields } from "./list-request.ts";
 import { keyToMessage } from "./message.ts";
@@ -10,6 +11,6 @@ export function listIssuedApiKeys(service: KeyService): Implementation<typeof Ap
   return async (request, call) => {
     const page = await listKeys(service, contextOf(call).tenant, listRequestOf("issued", request));
     const nowMs = service.clock();
-    return { issuedApiKeys: page.records.map((record) => keyToMessage(record, nowMs)), ...pageFields(page) };
+    return { issuedApiKeys: await mapInTurns(page.records, (record) => keyToMessage(record, nowMs)), ...pageFields(page) };
   };
 }

@@ -7,6 +7,7 @@ import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
 import { confirmNewKeys } from "./tenant-fence.ts";
+import { mapInTurns } from "./turns.ts";
 
 export interface ImportBatch {
   /** The items of the batch. An invalid item is its Failure, which is also its result. */
@@ -15,14 +16,18 @@ export interface ImportBatch {
   readonly requestId: string | null;
 }
 
-/** An item for the store to insert. */
-interface Candidate {
-  readonly index: number;
+/** A valid item. */
+interface Prepared {
   readonly record: KeyRecord;
   readonly mark: RequestMark | null;
   readonly batchMark: string | null;
   /** The ids of the key under retired server secrets. */
   readonly formerIds: readonly string[];
+}
+
+/** An item for the store to insert. */
+interface Candidate extends Prepared {
+  readonly index: number;
 }
 
 interface Sorted {
@@ -49,7 +54,9 @@ export async function importKeys(
   origin: Origin,
   batch: ImportBatch,
 ): Promise<(KeyRecord | Failure)[]> {
-  const { results, candidates, repeats } = sortOut(service, tenant, batch);
+  const { items, requestId } = batch;
+  const prepared = await mapInTurns(items, (item) => prepare(service, tenant, item, requestId));
+  const { results, candidates, repeats } = sortOut(prepared);
   const announce = service.announcer.beginChanges(tenant);
   const usedIds = await formerIdsInUse(service, tenant, candidates);
   const isUsed = ({ formerIds }: Candidate) => formerIds.some((id) => usedIds.has(id));
@@ -72,7 +79,18 @@ export async function importKeys(
   return results;
 }
 
-function sortOut(service: KeyService, tenant: string, { items, requestId }: ImportBatch): Sorted {
+function prepare(service: KeyService, tenant: string, item: ImportRequest | Failure, requestId: string | null): Prepared | Failure {
+  if (item instanceof Failure) return item;
+  const keyIds = importedKeyIds(service, tenant, item.key);
+  if (keyIds instanceof Failure) return keyIds;
+  const [keyId, ...formerIds] = keyIds;
+  const made = newImportOrFailure(service, tenant, keyId, item);
+  if (made instanceof Failure) return made;
+  const batchMark = requestId === null ? null : `${requestId} ${payloadDigestOf(item, keyId).slice(0, batchDigestChars)}`;
+  return { ...made, batchMark, formerIds };
+}
+
+function sortOut(items: readonly (Prepared | Failure)[]): Sorted {
   const results: (KeyRecord | Failure)[] = new Array(items.length);
   const candidates: Candidate[] = [];
   const repeats = new Map<number, number>();
@@ -80,20 +98,15 @@ function sortOut(service: KeyService, tenant: string, { items, requestId }: Impo
   const byRequestId = new Map<string, Candidate>();
 
   for (const [index, item] of items.entries()) {
-    const keyIds = item instanceof Failure ? item : importedKeyIds(service, tenant, item.key);
-    if (item instanceof Failure || keyIds instanceof Failure) {
-      results[index] = keyIds as Failure;
+    if (item instanceof Failure) {
+      results[index] = item;
       continue;
     }
-    const [keyId, ...formerIds] = keyIds;
-    const batchMark = requestId === null ? null : `${requestId} ${payloadDigestOf(item, keyId).slice(0, batchDigestChars)}`;
-    const made = newImportOrFailure(service, tenant, keyId, item);
-    if (made instanceof Failure) {
-      results[index] = made;
-      continue;
-    }
-    const candidate = { index, formerIds, batchMark, ...made };
-    const { mark } = candidate;
+    const candidate = { index, ...item };
+    const {
+      mark,
+      record: { keyId },
+    } = item;
     const sameRequest = mark === null ? undefined : byRequestId.get(mark.requestId);
     const sameKey = byKeyId.get(keyId);
     if (sameRequest !== undefined) {

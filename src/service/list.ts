@@ -54,14 +54,18 @@ export async function listKeys(service: KeyService, tenant: string, request: Lis
   const limit = pageLimit(pageSize);
   let position = pageToken === "" ? firstPosition : readPosition(pageTokens.open(scope, pageToken, nowMs));
   const records: KeyRecord[] = [];
+  let bytes = 0;
   // One key more than the page holds shows whether there is another page.
-  for (let parts = 0; parts < maxParts && position !== null && records.length <= limit; parts += 1) {
+  for (let parts = 0; parts < maxParts && position !== null && records.length <= limit && bytes <= maxBytes; parts += 1) {
     const query: ListQuery = { kind, ...selection, nowMs, ...position, limit: limit + 1 - records.length };
     const part: ListPart = await store.list(tenant, query);
-    records.push(...part.records);
+    for (const record of part.records) {
+      records.push(record);
+      bytes += bytesOf(record);
+    }
     position = positionAfter(part);
   }
-  const page = firstThatFit(records.slice(0, limit), maxBytes, bytesOf);
+  const page = bytes <= maxBytes ? records.slice(0, limit) : firstThatFit(records.slice(0, limit), maxBytes, bytesOf);
   const last = page.at(-1);
   if (page.length < records.length && last !== undefined) position = positionOf(last, planList(selection, nowMs).index);
   const totalSize = request.hasTotalSize ? await countKeys(store, tenant, { kind, ...selection, nowMs }) : null;

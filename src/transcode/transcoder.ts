@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
@@ -113,6 +114,9 @@ function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string):
   return methods.size > 0 ? methods : routes.methodsAt(path);
 }
 
+/** Of a longer body, one turn of the event loop parses the text, and another one builds the message. Each takes tens of milliseconds. */
+const maxBytesPerTurn = 256 * 1024;
+
 /** Returns the result of `build` for the body; the argument is undefined for an empty one. */
 function readJson(
   request: HttpRequest,
@@ -133,7 +137,7 @@ function readJson(
       } finally {
         lease.release();
       }
-      return build(parsed);
+      return body.length > maxBytesPerTurn ? nextTurn().then(() => build(parsed)) : build(parsed);
     },
     (error: unknown) => {
       lease.release();

@@ -25,6 +25,9 @@ export interface Inserts {
   addOne(tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome>;
 }
 
+/** Maximum documents per message to the server, because the driver encodes a message in one turn of the event loop. */
+const documentsPerInsert = 250;
+
 /**
  * A request id is unique in the whole cluster because it is in the `_id` of a mark, which is added in the transaction that adds the key. It
  * is not a field of the key under a unique index, because a sharded cluster allows such an index only if it begins with the shard key, and
@@ -81,7 +84,9 @@ async function addAll(
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
-      if (fresh.length > 0) await keys.insertMany(fresh, options);
+      for (let start = 0; start < fresh.length; start += documentsPerInsert) {
+        await keys.insertMany(fresh.slice(start, start + documentsPerInsert), options);
+      }
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
         if (matchedCount < replacements.length) throw new OtherTombstoneError();

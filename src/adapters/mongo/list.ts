@@ -4,6 +4,8 @@ import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, walkE
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { documentId, hourOf, idsAfter, type KeyDocument, recordOf } from "./document.ts";
 
+/** Maximum keys read in one step, because one turn of the event loop decodes them: a record may be some 10 KB. */
+export const maxKeysPerPart = 200;
 /** Keys read in one step if the index also finds keys that do not match. */
 const checkedPerPart = 100;
 /** The same if only the expiry is checked: most keys match. */
@@ -126,7 +128,7 @@ export function listCursors(
 
 export async function listKeys(keys: Collection<KeyDocument>, tenant: string, query: ListQuery, signal: AbortSignal): Promise<ListPart> {
   const plan = planList(query, query.nowMs);
-  const limit = keysPerPart(plan, query);
+  const limit = Math.min(keysPerPart(plan, query), maxKeysPerPart);
   const documents: KeyDocument[] = [];
   for (const cursor of listCursors(keys, tenant, query, signal)) {
     if (documents.length < limit) documents.push(...(await cursor(limit - documents.length).toArray()));

@@ -6,10 +6,10 @@ import { createAccess } from "./access.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase } from "./database.ts";
 import { maxRowsPerStep, prepareExpiry, startExpiry } from "./expiry.ts";
-import { maxRowsPerCommit } from "./group-commit.ts";
 import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
+import { rowsOfNewKey, writeInParts } from "./write-parts.ts";
 
 export interface SqliteKeyStoreOptions {
   /** The database file, created if it does not exist. Its folder must exist. One process at a time. */
@@ -63,20 +63,14 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcome;
   }
 
-  /** Runs a write for each part of the items, so that the event loop gets its turn in between. */
-  function inParts<Item, T>(items: readonly Item[], change: (part: readonly Item[]) => T): Promise<T[]> {
-    const starts = Array.from({ length: Math.ceil(items.length / maxRowsPerCommit) }, (_, index) => index * maxRowsPerCommit);
-    const parts = starts.map((start) => items.slice(start, start + maxRowsPerCommit));
-    return Promise.all(parts.map((part) => write(() => change(part), part.length)));
-  }
-
   const stopExpiry = startExpiry(() => write(removeSomeExpired, maxRowsPerStep), expiryIntervalMs);
 
   return {
     tokenSalt: salt.value,
-    insert: (tenant, record, request, event) => write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome),
+    insert: (tenant, record, request, event) =>
+      write(() => insertAll(tenant, [{ record, request }], () => event)[0] as InsertOutcome, rowsOfNewKey({ record })),
     async insertMany(tenant, items, eventOf) {
-      return (await inParts(items, (part) => insertAll(tenant, part, eventOf))).flat();
+      return (await writeInParts(write, items, rowsOfNewKey, (part) => insertAll(tenant, part, eventOf))).flat();
     },
     get: async (tenant, keyId) => read(() => keys.get(tenant, keyId)),
     getMany: async (tenant, keyIds) => read(() => keyIds.map((keyId) => keys.get(tenant, keyId))),
@@ -87,7 +81,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
     async touch(uses) {
-      await inParts(uses, (part) => keys.touch(part));
+      await writeInParts(write, uses, () => 1, keys.touch);
     },
     audit: {
       append: (tenant, events) =>

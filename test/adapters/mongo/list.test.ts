@@ -1,14 +1,14 @@
 import { type Document, MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
-import { listCursors } from "../../../src/adapters/mongo/list.ts";
+import { listCursors, maxKeysPerPart } from "../../../src/adapters/mongo/list.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
 import { withOrder } from "../../../src/core/key-filter.ts";
 import { expectFirstOfLineage } from "../../contract/key-store/old-lineage.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
-import { withEvents } from "../../support/with-events.ts";
+import { auditEvent, withEvents } from "../../support/with-events.ts";
 
 const nowMs = 1_700_000_000_000;
 const statuses: readonly (KeyStatus | undefined)[] = [undefined, "active", "expired", "revoked"];
@@ -118,6 +118,23 @@ await describeOnMongo("list", {}, (mongo) => {
       .find({ op: { $in: ["query", "getmore"] }, ns: `${database}.keys` })
       .toArray();
     expect(commands.map(({ op }) => op)).toEqual(["query", "query"]);
+  });
+
+  test("one step reads, and one message adds, a bounded number of keys", async () => {
+    const db = client.db(database);
+    await using store = disposable(await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000 }));
+    await db.command({ profile: 2 });
+    const ids = Array.from({ length: 600 }, (_, index) => `P${String(index).padStart(3, "0")}`);
+    const items = ids.map((keyId) => ({ record: keyRecord({ keyId }), request: null }));
+    await store.insertMany("parts", items, (keyIds) => auditEvent({ keyIds }));
+    const { records, lastKeyId } = await store.list("parts", { kind: "issued", nowMs, limit: 1001 });
+    await db.command({ profile: 0 });
+    expect([records.length, lastKeyId]).toEqual([maxKeysPerPart, ids[maxKeysPerPart - 1]]);
+    const added = await db
+      .collection("system.profile")
+      .find({ op: "insert", ns: `${database}.keys` })
+      .toArray();
+    expect(added.map(({ ninserted }) => ninserted)).toEqual([250, 250, 100]);
   });
 
   test("a key from a version without lineages starts its own lineage, and holds the place of its chain", async () => {

@@ -129,6 +129,22 @@ describe("a filter that few of very many match", () => {
     expect([records.map(({ keyId }) => keyId), nextPageToken]).toEqual([["Z"], ""]);
   });
 
+  test("no more keys are read than fit into the response", async () => {
+    let reads = 0;
+    const counting = {
+      ...store,
+      list(...given: Parameters<KeyStore["list"]>) {
+        reads += 1;
+        return store.list(...given);
+      },
+    };
+    const request = { kind: "issued", pageSize: 1000, filter: "", pageToken: "", ...anyKeys, maxBytes: 5, bytesOf: () => 1 } as const;
+    const page = await listKeys({ ...service(), store: counting } as KeyService, tenant, request);
+    expect([page.records.length, reads]).toEqual([5, 1]);
+    const rest = await listKeys(service(), tenant, { ...request, pageToken: page.nextPageToken });
+    expect(rest.records[0]?.keyId).toBe("B00000005");
+  });
+
   test("so does a page of events", async () => {
     const request = { pageSize: 10, filter: 'method="Many" AND caller="few"', ...anySize };
     const first = listAuditEvents(service(), tenant, { ...request, pageToken: "" });

@@ -1,0 +1,68 @@
+import { expect, test } from "vitest";
+import { importKeys } from "../../src/service/import-many.ts";
+import type { KeyService } from "../../src/service/key-service.ts";
+import { itemsPerTurn, mapInTurns } from "../../src/service/turns.ts";
+
+const itemCount = 3 * itemsPerTurn + 1;
+const origin = { method: "Import", caller: "ann", clientAddress: "", requestId: "r" };
+
+/** Counts calls, and the most of them in one turn of the event loop. */
+function turnCounter() {
+  let inThisTurn = 0;
+  const counted = { calls: 0, mostPerTurn: 0 };
+  const count = () => {
+    if (inThisTurn === 0) {
+      setImmediate(() => {
+        inThisTurn = 0;
+      });
+    }
+    inThisTurn += 1;
+    counted.calls += 1;
+    counted.mostPerTurn = Math.max(counted.mostPerTurn, inThisTurn);
+  };
+  return { counted, count };
+}
+
+test("items are mapped in order, and no turn of the event loop maps more than it should", async () => {
+  const { counted, count } = turnCounter();
+  const items = Array.from({ length: itemCount }, (_, index) => index);
+  const doubled = await mapInTurns(items, (item, index) => {
+    count();
+    return item + index;
+  });
+  expect(doubled).toEqual(items.map((item) => 2 * item));
+  expect(counted).toEqual({ calls: itemCount, mostPerTurn: itemsPerTurn });
+});
+
+test("a batch import makes the ids and the records of its keys in several turns", async () => {
+  const { counted, count } = turnCounter();
+  const stored: string[] = [];
+  const service = {
+    clock: () => 1,
+    randomBytes: (length: number) => Buffer.alloc(length),
+    credentials: {
+      importedKeyIds(_tenant: string, digest: Uint8Array) {
+        count();
+        return [Buffer.from(digest).toString("hex")];
+      },
+    },
+    defaultKeyTtlMs: null,
+    tenantSettings: { of: () => ({ defaultTtlMs: null, maxTtlMs: null }) },
+    announcer: { beginChanges: () => async () => {} },
+    store: {
+      async insertMany(_tenant: string, items: readonly { readonly record: { readonly keyId: string } }[]) {
+        stored.push(...items.map(({ record }) => record.keyId));
+        return items.map(({ record }) => ({ outcome: "inserted", record }));
+      },
+    },
+  } as unknown as KeyService;
+  const attributes = { name: "", scopes: [], metadata: null, rateLimitPolicy: null, allowedCidrs: [] };
+  const items = Array.from({ length: itemCount }, (_, index) => ({
+    ...{ attributes, actorId: "ann", visibility: "secret" as const, ttlMs: null, requestId: null },
+    key: { sha256: Buffer.from([index >> 8, index & 255]) },
+  }));
+  const imported = await importKeys(service, "default", origin, { items, requestId: null });
+  expect(imported.map((result) => "keyId" in result && result.keyId)).toEqual(items.map(({ key }) => key.sha256.toString("hex")));
+  expect(stored).toHaveLength(itemCount);
+  expect(counted).toEqual({ calls: itemCount, mostPerTurn: itemsPerTurn });
+});
