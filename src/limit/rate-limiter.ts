@@ -72,9 +72,8 @@ export function createSharedRateLimiter(options: SharedRateLimiterOptions): Rate
 
   const takeAll = (tenant: string, limits: readonly Limit[], cost: number): readonly Taken[] | Promise<readonly Taken[]> => {
     const held = limits.map(({ id, policy }) => leases.find(tenant, id, policy, cost));
-    if (held.every((lease) => lease === null)) return askServer(tenant, limits, cost);
-    if (held.some((lease) => lease === null)) return askForRest(tenant, limits, held, cost);
-    return (held as readonly Lease[]).map((lease) => takeFrom(lease, cost));
+    if (!held.includes(null)) return (held as readonly Lease[]).map((lease) => takeFrom(lease, cost));
+    return held.every((lease) => lease === null) ? askServer(tenant, limits, cost) : askForRest(tenant, limits, held, cost);
   };
 
   const takeFrom = (lease: Lease, cost: number): Taken => {

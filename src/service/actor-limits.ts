@@ -1,5 +1,6 @@
 import type { VerifierCache } from "../cache/verifier-cache.ts";
 import { actorLimitRecordId } from "../core/actor-limit.ts";
+import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
 
@@ -25,6 +26,9 @@ export interface ActorLimitsOptions {
   readonly settings: Pick<TenantSettings, "of">;
 }
 
+/** At most twice this number of digests of actors is remembered. */
+const rememberedActors = 5000;
+
 export function createActorLimits({ cache, settings }: ActorLimitsOptions): ActorLimits {
   const readMissing = async (tenant: string, actorIds: readonly string[]): Promise<ReadActorLimits> => {
     const { actorRateLimitPolicy } = settings.of(tenant);
@@ -35,6 +39,15 @@ export function createActorLimits({ cache, settings }: ActorLimitsOptions): Acto
     return new Map(actorIds.map((actorId, index) => [actorId, read[index] as PromiseSettledResult<RateLimitPolicy | null>]));
   };
 
+  const recordIds = createBoundedMemory<string>(rememberedActors);
+  const recordIdOf = (actorId: string): string => {
+    const known = recordIds.get(actorId);
+    if (known !== undefined) return known;
+    const recordId = actorLimitRecordId(actorId);
+    recordIds.set(actorId, recordId);
+    return recordId;
+  };
+
   return {
     of(tenant, actorId, read) {
       const known = read?.get(actorId);
@@ -43,7 +56,7 @@ export function createActorLimits({ cache, settings }: ActorLimitsOptions): Acto
       const { hasActorLimits, actorRateLimitPolicy } = settings.of(tenant);
       if (actorId === "") return null;
       if (!hasActorLimits) return actorRateLimitPolicy;
-      const recordId = actorLimitRecordId(actorId);
+      const recordId = recordIdOf(actorId);
       const entry = cache.peek(tenant, recordId);
       if (entry !== undefined) return policyOf(entry.record, actorRateLimitPolicy);
       const answer = cache.reader.read(tenant, recordId, "none");
