@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Connections } from "./connections.ts";
 import type { ListenerLimits } from "./limits.ts";
+import { replaceStreamTable } from "./session-tables.ts";
 
 /** The HTTP/2 connections, with the limits that Node does not have. */
 export interface Http2Sessions {
@@ -48,6 +49,7 @@ export function trackHttp2Sessions(
 
   server.on("session", (session) => {
     if (accepting === undefined) return;
+    replaceStreamTable(session);
     connections.identify(accepting, session);
     const entry = watch(session, limits.maxUnansweredStreams);
     entries.set(accepting, entry);
