@@ -27,14 +27,14 @@ export function actorsOf({ count }: Filling): number {
 }
 
 /** The ids of issued keys sort by time, those of imported keys by nothing. */
-export function keyIdOf({ kind, count, filledMs }: Filling, index: number): string {
+export function keyIdOf(filling: Filling, index: number): string {
   const digest = hash("sha256", String(index));
-  if (kind === "imported") return digest;
-  return ulidTime(createTimeMs(count, filledMs, index)) + digest.slice(0, 16).toUpperCase();
+  if (filling.kind === "imported") return digest;
+  return ulidTime(createTimeMs(filling, index)) + digest.slice(0, 16).toUpperCase();
 }
 
 /** The keys were created one after the other in 200 days. */
-function createTimeMs(count: number, filledMs: number, index: number): number {
+export function createTimeMs({ count, filledMs }: Omit<Filling, "kind">, index: number): number {
   return filledMs - 200 * dayMs + Math.floor((index / count) * 199 * dayMs);
 }
 
@@ -42,6 +42,10 @@ function createTimeMs(count: number, filledMs: number, index: number): number {
 export function credentialOf(filling: Filling, index: number): string {
   const bytes = Buffer.from(hash("sha256", `random of ${index}`, "buffer"));
   return createCredentials(secrets, prefixes, () => bytes).mint(tenant, keyIdOf(filling, index), "secret");
+}
+
+export function digestIn(filling: Filling, index: number): string {
+  return filling.kind === "issued" && index % keysOfCredential === 0 ? digestOf(credentialOf(filling, index)) : fillerDigest;
 }
 
 export const credentials = (randomBytes: (byteLength: number) => Uint8Array) => createCredentials(secrets, prefixes, randomBytes);
@@ -56,12 +60,12 @@ export function recordOf(filling: Filling, index: number): KeyRecord {
   const [actor, name, area] = [0, 4, 8].map((at) => random.readUInt32LE(at)) as [number, number, number];
   const [team, life, state] = [12, 16, 20].map((at) => random.readUInt32LE(at)) as [number, number, number];
   const hasCredential = kind === "issued" && index % keysOfCredential === 0;
-  const createdMs = createTimeMs(filling.count, filling.filledMs, index);
+  const createdMs = createTimeMs(filling, index);
   const lifeMs = [90 * dayMs, 365 * dayMs, 365 * dayMs, null, null][life % 5] ?? null;
   return keyRecord({
     kind,
     keyId: keyIdOf(filling, index),
-    digest: hasCredential ? digestOf(credentialOf(filling, index)) : fillerDigest,
+    digest: digestIn(filling, index),
     actorId: `user-${actor % actorsOf(filling)}`,
     name: `service-${name % groups}-key`,
     scopes: ["invoices:read", `area-${area % groups}`],

@@ -1,23 +1,16 @@
 import type { Message } from "@bufbuild/protobuf";
 import { HttpCall } from "../http/http-call.ts";
 import type { HttpExchange } from "../http/http-exchange.ts";
-import { runCall } from "../http/run-call.ts";
+import { answerCall } from "./answer-call.ts";
 import type { Codec } from "./codec.ts";
 import { writeConnectAnswer } from "./connect-answer.ts";
-import { discardRest } from "./discard-rest.ts";
 import { readQueryMessage } from "./get-request.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
-/** A Connect unary call by GET, start to end: its message is in the query. Rejects only if the answer cannot be written. */
-export async function serveConnectGet(
-  route: RpcRoute,
-  codec: Codec,
-  query: URLSearchParams,
-  exchange: HttpExchange,
-  options: LaneOptions,
-): Promise<void> {
-  const { head, source, sink } = exchange;
+/** A Connect unary call by GET, start to end: its message is in the query. */
+export function serveConnectGet(route: RpcRoute, codec: Codec, query: URLSearchParams, exchange: HttpExchange, options: LaneOptions): void {
+  const { head, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies } = options;
   const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
@@ -26,9 +19,5 @@ export async function serveConnectGet(
     read: () => readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) }),
     encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
-  const outcome = await runCall(call, route, steps, options.reportError);
-  if (call.isClosed) return;
-  call.setAnswered();
-  writeConnectAnswer(exchange, call, codec, outcome, options);
-  discardRest(source);
+  answerCall({ call, route, steps, exchange }, options, (outcome) => writeConnectAnswer(exchange, call, codec, outcome, options));
 }

@@ -1,16 +1,15 @@
 import type { Message } from "@bufbuild/protobuf";
 import { HttpCall } from "../http/http-call.ts";
 import type { HttpExchange } from "../http/http-exchange.ts";
-import { runCall } from "../http/run-call.ts";
+import { answerCall } from "./answer-call.ts";
 import type { Codec } from "./codec.ts";
 import { writeConnectAnswer } from "./connect-answer.ts";
-import { discardRest } from "./discard-rest.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
-/** A Connect unary call by POST, start to end. The answer is not compressed. Rejects only if it cannot be written. */
-export async function serveConnect(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): Promise<void> {
+/** A Connect unary call by POST, start to end. The answer is not compressed. */
+export function serveConnect(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): void {
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies } = options;
@@ -23,9 +22,5 @@ export async function serveConnect(route: RpcRoute, codec: Codec, exchange: Http
     },
     encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
-  const outcome = await runCall(call, route, steps, options.reportError);
-  if (call.isClosed) return;
-  call.setAnswered();
-  writeConnectAnswer(exchange, call, codec, outcome, options);
-  discardRest(source);
+  answerCall({ call, route, steps, exchange }, options, (outcome) => writeConnectAnswer(exchange, call, codec, outcome, options));
 }

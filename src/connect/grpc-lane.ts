@@ -2,9 +2,8 @@ import type { Message } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { type HttpExchange, writeHeaders, writeWithTrailers } from "../http/http-exchange.ts";
-import { runCall } from "../http/run-call.ts";
+import { answerCall } from "./answer-call.ts";
 import type { Codec } from "./codec.ts";
-import { discardRest } from "./discard-rest.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
@@ -12,8 +11,8 @@ import { parseGrpcTimeout } from "./timeout.ts";
 
 const okTrailers = { "grpc-status": "0" };
 
-/** A gRPC unary call, start to end. The answer is not compressed. Rejects only if it cannot be written. */
-export async function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): Promise<void> {
+/** A gRPC unary call, start to end. The answer is not compressed. */
+export function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): void {
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies, statusOf } = options;
@@ -26,17 +25,15 @@ export async function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExc
     },
     encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
-  const outcome = await runCall(call, route, steps, options.reportError);
-  if (call.isClosed) return;
-  call.setAnswered();
-  const { responseHeaders, responseTrailers } = call;
-  responseHeaders["content-type"] = codec.contentType;
-  if (outcome instanceof Failure) {
-    // Trailers-Only: one frame, and clients find the call's headers in the error's metadata.
-    writeHeaders(exchange, 200, { ...responseHeaders, ...responseTrailers, ...grpcErrorTrailers(statusOf(outcome, call.requestId)) });
-  } else {
-    const trailers = responseTrailers === undefined ? okTrailers : { ...responseTrailers, ...okTrailers };
-    writeWithTrailers(exchange, responseHeaders, outcome, trailers);
-  }
-  discardRest(source);
+  answerCall({ call, route, steps, exchange }, options, (outcome) => {
+    const { responseHeaders, responseTrailers } = call;
+    responseHeaders["content-type"] = codec.contentType;
+    if (outcome instanceof Failure) {
+      // Trailers-Only: one frame, and clients find the call's headers in the error's metadata.
+      writeHeaders(exchange, 200, { ...responseHeaders, ...responseTrailers, ...grpcErrorTrailers(statusOf(outcome, call.requestId)) });
+    } else {
+      const trailers = responseTrailers === undefined ? okTrailers : { ...responseTrailers, ...okTrailers };
+      writeWithTrailers(exchange, responseHeaders, outcome, trailers);
+    }
+  });
 }

@@ -3,9 +3,8 @@ import type { Message } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { type HttpExchange, writeAnswer } from "../http/http-exchange.ts";
-import { runCall } from "../http/run-call.ts";
+import { answerCall } from "./answer-call.ts";
 import type { Codec } from "./codec.ts";
-import { discardRest } from "./discard-rest.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
 import { trailerFrame, webText } from "./grpc-web.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
@@ -14,8 +13,8 @@ import { parseGrpcTimeout } from "./timeout.ts";
 
 const okTrailers = { "grpc-status": "0" };
 
-/** A gRPC-Web unary call, start to end. The answer is not compressed. Rejects only if it cannot be written. */
-export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): Promise<void> {
+/** A gRPC-Web unary call, start to end. The answer is not compressed. */
+export function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): void {
   const { head, source, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies, statusOf, answers } = options;
@@ -28,20 +27,18 @@ export async function serveGrpcWeb(route: RpcRoute, codec: Codec, exchange: Http
     },
     encode: (answer: Message) => options.encode(method.output, answer, codec),
   };
-  const outcome = await runCall(call, route, steps, options.reportError);
-  if (call.isClosed) return;
-  call.setAnswered();
-  const { responseHeaders, responseTrailers } = call;
-  let headers: OutgoingHttpHeaders = responseHeaders;
-  let body: Buffer;
-  if (outcome instanceof Failure) {
-    // Like Connect, and as clients expect: the call's headers are part of the error's metadata only.
-    body = trailerFrame({ ...responseHeaders, ...responseTrailers, ...grpcErrorTrailers(statusOf(outcome, call.requestId)) });
-    headers = {};
-  } else {
-    body = Buffer.concat([outcome, trailerFrame({ ...responseTrailers, ...okTrailers })]);
-  }
-  headers["content-type"] = codec.contentType;
-  writeAnswer(exchange, 200, headers, codec.text ? webText(body) : body, answers);
-  discardRest(source);
+  answerCall({ call, route, steps, exchange }, options, (outcome) => {
+    const { responseHeaders, responseTrailers } = call;
+    let headers: OutgoingHttpHeaders = responseHeaders;
+    let body: Buffer;
+    if (outcome instanceof Failure) {
+      // Like Connect, and as clients expect: the call's headers are part of the error's metadata only.
+      body = trailerFrame({ ...responseHeaders, ...responseTrailers, ...grpcErrorTrailers(statusOf(outcome, call.requestId)) });
+      headers = {};
+    } else {
+      body = Buffer.concat([outcome, trailerFrame({ ...responseTrailers, ...okTrailers })]);
+    }
+    headers["content-type"] = codec.contentType;
+    writeAnswer(exchange, 200, headers, codec.text ? webText(body) : body, answers);
+  });
 }

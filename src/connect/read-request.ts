@@ -24,21 +24,44 @@ export interface ReadOptions {
  * Reads the one message of a unary call from a request body. All protocols share it, so that they refuse the same requests with the same
  * text.
  */
-export async function readRequestMessage(
+export function readRequestMessage(
   head: Pick<RequestHead, "headers">,
   source: Readable,
   schema: DescMessage,
   options: ReadOptions,
 ): Promise<Message> {
-  const { codec, maxBytes, json, lease } = options;
+  const { codec, maxBytes, lease } = options;
+  const read = codec.text ? readWebText : readBody;
+  return read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease).then(
+    (body) => {
+      let inflated: Uint8Array | Promise<Uint8Array> | undefined;
+      try {
+        inflated = messageBytes(body, options);
+        if (!(inflated instanceof Promise)) return decodeMessage(schema, inflated, codec.binary, options.json, body.length);
+      } finally {
+        if (!(inflated instanceof Promise)) lease.release();
+      }
+      return decodeInflated(inflated, schema, body.length, options);
+    },
+    (error: unknown) => {
+      lease.release();
+      throw error;
+    },
+  );
+}
+
+async function decodeInflated(
+  inflated: Promise<Uint8Array>,
+  schema: DescMessage,
+  wireBytes: number,
+  options: ReadOptions,
+): Promise<Message> {
+  const { codec, json, lease } = options;
   try {
-    const read = codec.text ? readWebText : readBody;
-    const body = await read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease);
-    const inflated = messageBytes(body, options);
-    const bytes = inflated instanceof Promise ? await inflated : inflated;
+    const bytes = await inflated;
     // The deadline may have passed while the body was inflated; the call has then been answered.
     if (lease.cancelled !== undefined) throw lease.cancelled;
-    return decodeMessage(schema, bytes, codec.binary, json, body.length);
+    return decodeMessage(schema, bytes, codec.binary, json, wireBytes);
   } finally {
     lease.release();
   }

@@ -11,7 +11,6 @@ import { serveConnectGet } from "./connect-get-lane.ts";
 import { serveConnect } from "./connect-lane.ts";
 import { createMessageEncoder } from "./encode.ts";
 import { codecOfQuery } from "./get-request.ts";
-import { giveUp } from "./give-up.ts";
 import { serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
@@ -51,7 +50,7 @@ export interface RpcHandler {
 
 /** Serves Connect, gRPC and gRPC-Web: unary calls with our own lanes, streams with Connect's handlers. */
 export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
-  const { methods, openMethods, reportError } = rpcOptions;
+  const { methods, openMethods } = rpcOptions;
   const options: LaneOptions & RpcOptions = {
     ...rpcOptions,
     answers: createAnswerQueue(),
@@ -78,7 +77,7 @@ export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
     if (route === undefined) return false;
     const codec = codecOf(headers["content-type"]);
     if (codec?.protocol !== "grpc") return false;
-    serveGrpc(route, codec, exchangeOfStream(stream, headers), options).catch((error) => giveUp(stream, error, reportError));
+    serveGrpc(route, codec, exchangeOfStream(stream, headers), options);
     return true;
   };
 
@@ -106,11 +105,8 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     return;
   }
   const exchange = exchangeOf(request, response);
-  const served =
-    parameters === undefined
-      ? laneOf(codec)(route, codec, exchange, options)
-      : serveConnectGet(route, codec, parameters, exchange, options);
-  served.catch((error) => giveUp(response, error, options.reportError));
+  if (parameters === undefined) laneOf(codec)(route, codec, exchange, options);
+  else serveConnectGet(route, codec, parameters, exchange, options);
 }
 
 function laneOf({ protocol }: Codec): typeof serveConnect {

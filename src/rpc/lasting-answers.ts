@@ -2,10 +2,15 @@ import { create } from "@bufbuild/protobuf";
 import { type VerifyApiKeyResponse, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createBoundedWeakMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord } from "../core/key.ts";
+import type { RefusalCode } from "../core/verdict.ts";
 import type { Verified } from "../service/judge.ts";
-import { verifiedToMessage } from "./verified.ts";
+import { statusToMessageAt } from "./message.ts";
+import { refusals, verifiedToMessage } from "./verified.ts";
 
-/** Returns the answer of a valid key whose record came from the cache. Undefined if it is not remembered, or depends on more than the record. */
+/**
+ * Returns the answer about a key whose record came from the cache, or about a credential without a record. Undefined if it is not remembered,
+ * or depends on more than that and the verdict.
+ */
 export type LastingAnswers = (verified: Verified, issuer: string) => VerifyApiKeyResponse | undefined;
 
 /** At most twice this number of answers is remembered, for records that are still cached. */
@@ -19,19 +24,41 @@ const rememberedAnswers = 5000;
  * with more such keys than there is room the garbage collector would cost twice what a remembered answer saves.
  */
 export function createLastingAnswers(oneIn = 16): LastingAnswers {
-  const answers = createBoundedWeakMemory<VerifyApiKeyResponse, KeyRecord>(rememberedAnswers);
+  const ofRecords = createBoundedWeakMemory<VerifyApiKeyResponse, KeyRecord>(rememberedAnswers);
+  const ofCodes = new Map<RefusalCode, VerifyApiKeyResponse>();
   let unknown = 0;
-  return (verified, issuer) => {
-    const { verdict, kind, cacheOutcome, limit, actorLimit } = verified;
-    if (!verdict.isValid || cacheOutcome !== "hit" || limit !== undefined || actorLimit !== undefined) return undefined;
-    // The record of a token is made for each verification.
-    if (kind !== "issued" && kind !== "imported") return undefined;
-    const known = answers.get(verdict.record);
-    if (known?.issuer === issuer) return known;
-    unknown = (unknown + 1) % oneIn;
-    if (unknown !== 0) return undefined;
-    const answer = Object.freeze(create(VerifyApiKeyResponseSchema, verifiedToMessage(verified, issuer)));
-    answers.set(verdict.record, answer);
+
+  const withoutRecord = (code: RefusalCode, verified: Verified, issuer: string): VerifyApiKeyResponse => {
+    const answer = ofCodes.get(code) ?? frozenAnswer(verified, issuer);
+    ofCodes.set(code, answer);
     return answer;
   };
+
+  return (verified, issuer) => {
+    const { verdict, kind, cacheOutcome, limit, actorLimit } = verified;
+    if (limit !== undefined || actorLimit !== undefined) return undefined;
+    if (!verdict.isValid && verdict.record === null) return withoutRecord(verdict.code, verified, issuer);
+    // The record of a token is made for each verification.
+    if (cacheOutcome !== "hit" || (kind !== "issued" && kind !== "imported")) return undefined;
+    const record = verdict.record as KeyRecord;
+    const known = ofRecords.get(record);
+    if (known !== undefined && isAnswerTo(known, verified, issuer)) return known;
+    unknown = (unknown + 1) % oneIn;
+    if (unknown !== 0) return undefined;
+    const answer = frozenAnswer(verified, issuer);
+    ofRecords.set(record, answer);
+    return answer;
+  };
+}
+
+/** `answer` is about the same record. */
+function isAnswerTo(answer: VerifyApiKeyResponse, { verdict, nowMs }: Verified, issuer: string): boolean {
+  if (verdict.isValid) return answer.isValid === true && answer.issuer === issuer;
+  const [errorCode, errorMessage] = refusals[verdict.code];
+  const status = statusToMessageAt(verdict.record as KeyRecord, nowMs);
+  return answer.errorCode === errorCode && answer.errorMessage === errorMessage && answer.status === status;
+}
+
+function frozenAnswer(verified: Verified, issuer: string): VerifyApiKeyResponse {
+  return Object.freeze(create(VerifyApiKeyResponseSchema, verifiedToMessage(verified, issuer)));
 }

@@ -1,8 +1,8 @@
 import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
 import type { Connections } from "./connections.ts";
 import type { ListenerLimits } from "./limits.ts";
+import { canSendNotice, sendShutdownNotice } from "./shutdown-notice.ts";
 
 /** The HTTP/2 connections, with the limits that Node does not have. */
 export interface Http2Sessions {
@@ -33,9 +33,6 @@ interface Entry {
   /** Streams that ended without a response, minus those that ended with one and those that were forgiven. A negative number is credit. */
   unansweredStreams: number;
 }
-
-/** A GOAWAY without an error and with the highest stream id: opens no more streams, but accepts those in transit (RFC 9113, section 6.8). */
-const shutdownNotice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 export function trackHttp2Sessions(
   server: Http2Server,
@@ -142,31 +139,28 @@ function calm(session: ServerHttp2Session, reason: string): void {
 
 /**
  * Over clear text, sends two GOAWAYs with a round trip between them, so that no request in transit is lost. Waits longer for a client that
- * has sent something than for a silent one.
- *
- * The first GOAWAY is written past Node, whose `goaway` makes nghttp2 ignore new streams, and even stop reading if none is open. That is
- * safe because Node writes whole frames, and because a TCP socket queues writes. A TLS socket does not: there, the only GOAWAY names the
- * last stream that was accepted, so that clients may retry the rest.
+ * has sent something than for a silent one. Over TLS the only GOAWAY names the last stream that was accepted, so that clients may retry the
+ * rest.
  */
-function announceClose(socket: Socket, entry: Entry, { lingerMs, goawayPatienceMs }: ListenerLimits): void {
+function announceClose(socket: Socket, entry: Entry, { lingerMs, goawayPatienceMs, drainCheckMs }: ListenerLimits): void {
   const { session } = entry;
   if (session.closed || session.destroyed) return;
   const close = (): void => session.close();
-  if (socket instanceof TLSSocket || !socket.writable) {
+  if (!canSendNotice(socket)) {
     close();
     return;
   }
   // Timers run before sockets are read: after a pause of the process the round trip may be complete.
   const silent = setTimeout(() => setImmediate(() => entry.greeted || close()), lingerMs);
   const slow = setTimeout(() => setImmediate(close), goawayPatienceMs);
+  let again: NodeJS.Timeout | undefined;
   session.once("close", () => {
-    clearTimeout(silent);
-    clearTimeout(slow);
+    for (const timer of [silent, slow, again]) clearTimeout(timer);
   });
   const announce = (): void => {
     if (session.closed || session.destroyed) return;
-    socket.write(shutdownNotice);
-    session.ping(close);
+    if (sendShutdownNotice(socket)) session.ping(close);
+    else again = setTimeout(announce, drainCheckMs);
   };
   // Our first frame must be SETTINGS, which Node sends later.
   if (session.pendingSettingsAck) session.once("localSettings", announce);

@@ -49,11 +49,12 @@ async function withServer(stdout: number | "pipe", dataDir: string, use: (server
 
 /** Makes the server write log lines. */
 async function makeLines(url: string, count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1) {
+  const makeLine = async () => {
     const answer = await fetch(`${url}/v2alpha1/admin/issuedApiKeys`, { headers: { "x-request-id": "x".repeat(100) } });
     expect(answer.status).toBe(401);
     await answer.body?.cancel();
-  }
+  };
+  for (let made = 0; made < count; made += 50) await Promise.all(Array.from({ length: Math.min(50, count - made) }, makeLine));
 }
 
 async function droppedLines(metricsUrl: string): Promise<number> {

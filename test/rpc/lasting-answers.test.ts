@@ -1,12 +1,15 @@
 import { create, toJson } from "@bufbuild/protobuf";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type VerifyApiKeyResponse, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createMessageEncoder } from "../../src/connect/encode.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
+import type { RefusalCode } from "../../src/core/verdict.ts";
 import { createLastingAnswers } from "../../src/rpc/lasting-answers.ts";
-import { verifiedToMessage } from "../../src/rpc/verified.ts";
+import { refusals, verifiedToMessage } from "../../src/rpc/verified.ts";
 import type { KeyLimit, Verified } from "../../src/service/judge.ts";
 import { fullRecord, keyRecord } from "../support/key-record.ts";
+import { runCount } from "../support/run-count.ts";
 
 const issuer = "https://keys.example";
 const nowMs = 1_800_000_000_000;
@@ -45,13 +48,50 @@ test("a newer record of the key and a new issuer have answers of their own", () 
 const limit: KeyLimit = { policy: { quota: 5n, windowMs: 1000, unit: "requests" }, remaining: 4n, resetTimeMs: nowMs, resetAfterMs: 1 };
 
 test.each<[string, Partial<Verified>]>([
-  ["is refused", { verdict: { isValid: false, code: "revoked", record: keyRecord() } }],
   ["comes from the store", { cacheOutcome: "bypass" }],
   ["has a limit", { limit }],
   ["has a limit of its actor", { actorLimit: limit }],
   ["is a token", { kind: "jwt", customClaims: { plan: "pro" } }],
 ])("what %s has no lasting answer", (_, more) => {
   expect(createLastingAnswers(1)(verified(keyRecord(), more), issuer)).toBeUndefined();
+});
+
+const records = [keyRecord({ expireTimeMs: nowMs }), keyRecord({ scopes: ["a"], disabled: true }), null];
+const verifications: fc.Arbitrary<Verified> = fc
+  .record({
+    record: fc.constantFrom(...records),
+    code: fc.constantFrom(null, ...(Object.keys(refusals) as RefusalCode[])),
+    nowMs: fc.constantFrom(nowMs - 1, nowMs),
+    more: fc.constantFrom<Partial<Verified>>({}, { cacheOutcome: "bypass" }, { limit }, { actorLimit: limit }, { kind: "jwt" }),
+  })
+  .map(({ record, code, more, ...rest }) => {
+    const refused = { isValid: false, code: code ?? "not_found", record } as const;
+    return verified(keyRecord(), { ...rest, ...more, verdict: code === null && record !== null ? { isValid: true, record } : refused });
+  });
+
+test("whatever was answered before, an answer states its own verdict", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(verifications, fc.constantFrom(issuer, "https://b")), { minLength: 30, maxLength: 50 }), (calls) => {
+      const answerTo = createLastingAnswers(1);
+      for (const [each, issuerOfCall] of calls) {
+        const answer = answerTo(each, issuerOfCall);
+        if (answer === undefined) continue;
+        const expected = create(VerifyApiKeyResponseSchema, verifiedToMessage(each, issuerOfCall));
+        expect(toJson(VerifyApiKeyResponseSchema, answer)).toEqual(toJson(VerifyApiKeyResponseSchema, expected));
+      }
+    }),
+    { numRuns: runCount(50) },
+  );
+});
+
+test("refusals have a lasting answer for each record, or for all credentials without one", () => {
+  const answerTo = createLastingAnswers(1);
+  const refused = (record: KeyRecord | null) => verified(keyRecord(), { verdict: { isValid: false, code: "expired", record } });
+  for (const record of [null, keyRecord({ expireTimeMs: 1 })]) {
+    const answer = answerTo(refused(record), issuer);
+    expect(answer).toBeDefined();
+    expect(answerTo({ ...refused(record), nowMs: nowMs + 1 }, issuer)).toBe(answer);
+  }
 });
 
 test("encoders remember the bytes of a lasting answer, in each form, and only of it", () => {

@@ -141,6 +141,35 @@ it("answers the requests of kept connections that are in transit when it began",
   await drained;
 });
 
+it("notifies an HTTP/2 client that has not read a large response yet", async () => {
+  const body = Buffer.alloc(16 * 2 ** 20, "x");
+  let asked = 0;
+  await using server = await serve((_request, response) => {
+    asked += 1;
+    response.end(asked === 1 ? body : "ok");
+  }, longTimes);
+  const window = Buffer.from([0x7f, 0, 0, 0]);
+  const client = raw(server.port, http2Preface, frame(frameType.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), window])));
+  client.socket.write(
+    Buffer.concat([frame(frameType.settings, 1, 0), frame(8, 0, 0, window), frame(frameType.headers, 5, 1, getHeaderBlock)]),
+  );
+  await until(() => frameTypes(client.received()).includes(frameType.headers));
+  client.socket.pause();
+  const silent = raw(server.port);
+  await until(() => server.listener.connectionCount() === 2);
+  const drained = server.listener.drain(30_000);
+  await silent.closed();
+  client.socket.resume();
+  const goaways = () => framesOf(client.received()).filter(({ type }) => type === frameType.goaway);
+  await until(() => goaways().length === 1);
+  expect(goaways()[0]?.payload.readUInt32BE(0)).toBe(2 ** 31 - 1);
+  expect(client.received().length).toBeGreaterThan(body.length);
+  client.socket.write(frame(frameType.headers, 5, 3, getHeaderBlock));
+  await until(() => frameTypes(client.received()).filter((type) => type === frameType.headers).length === 2);
+  client.socket.destroy();
+  await drained;
+});
+
 it("tells HTTP/2 clients over TLS which requests they may retry", async () => {
   await using server = await serveTls((_request, response) => response.end("ok"));
   const socket = await secure(server.port, "h2");

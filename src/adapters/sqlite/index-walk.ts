@@ -3,7 +3,7 @@ import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type 
 import { metadataTerm, scopeTerm } from "../../core/key-terms.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { prepareListById } from "./list.ts";
-import { disabledReason, recordOfRow, recordSelection } from "./row.ts";
+import { disabledReason, prepareRowArrays, recordOfRow, recordSelection } from "./row.ts";
 
 /** Maximum records read in one step: a record may be some 10 KB. */
 const maxRecordsPerStep = 100;
@@ -74,7 +74,7 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
     const sql = walkSql(shape);
     const known = prepared.get(sql);
     if (known !== undefined) return known;
-    const statement = database.prepare(sql);
+    const statement = prepareRowArrays(database, sql);
     statement.setAllowUnknownNamedParameters(true);
     prepared.set(sql, statement);
     return statement;

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { KeyStatus } from "../../core/key.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
-import { recordOfRow, recordSelection } from "./row.ts";
+import { prepareRowArrays, recordOfRow, recordSelection } from "./row.ts";
 
 /** Must agree with `statusAt` in the core. An index can seek a status unless the status changes with the clock. */
 const conditions: Readonly<Record<KeyStatus, { readonly sql: string; readonly isSeekable: boolean }>> = {
@@ -71,7 +71,7 @@ export function prepareListById(database: DatabaseSync): (tenant: string, query:
   function statementOf(sql: string): StatementSync {
     const known = prepared.get(sql);
     if (known !== undefined) return known;
-    const statement = database.prepare(sql);
+    const statement = prepareRowArrays(database, sql);
     statement.setAllowUnknownNamedParameters(true);
     prepared.set(sql, statement);
     return statement;
@@ -83,11 +83,11 @@ export function prepareListById(database: DatabaseSync): (tenant: string, query:
     const limit = Math.min(query.limit, maxRecordsPerStep);
     const given = { tenant, kind, actorId, afterKeyId, term };
     const step = stepSql(shape);
-    const last = step === null ? undefined : (statementOf(step).get(given) as { key_id: string } | undefined);
-    const untilKeyId = last?.key_id ?? afterAllIds;
+    const last = step === null ? undefined : (statementOf(step).get(given) as [keyId: string] | undefined);
+    const untilKeyId = last?.[0] ?? afterAllIds;
     const records = statementOf(listSql(shape))
       .all({ ...given, untilKeyId, nowMs, limit })
       .map(recordOfRow);
-    return { records, lastKeyId: records.length === limit ? (records.at(-1)?.keyId ?? null) : (last?.key_id ?? null) };
+    return { records, lastKeyId: records.length === limit ? (records.at(-1)?.keyId ?? null) : (last?.[0] ?? null) };
   };
 }

@@ -1,4 +1,4 @@
-import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } from "../../core/key.ts";
 
 /**
@@ -11,7 +11,7 @@ export const disabledReason = "disabled";
  * The value of each column of a record. `last_used_time_ms` is last, because replacing a record leaves it unchanged. `first_revision` is
  * missing, because the store sets it.
  */
-const columns: Readonly<Record<Exclude<keyof RecordRow, "first_revision"> | "revoked", (record: KeyRecord) => SQLInputValue>> = {
+const columns: Readonly<Record<string, (record: KeyRecord) => SQLInputValue>> = {
   key_id: (record) => record.keyId,
   kind: (record) => record.kind,
   revision: (record) => record.revision,
@@ -49,60 +49,82 @@ export const recordSelection = [...recordColumns, "first_revision"]
   .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
 
-interface RecordRow {
-  readonly key_id: string;
-  readonly kind: KeyKind;
-  readonly revision: number;
-  readonly first_revision: number;
-  readonly digest: string;
-  readonly actor_id: string;
-  readonly visibility: Visibility;
-  readonly name: string;
-  readonly scopes: string;
-  readonly metadata: string | null;
-  readonly rate_limit_quota: string | null;
-  readonly rate_limit_window_ms: number;
-  readonly rate_limit_unit: string;
-  readonly allowed_cidrs: string;
-  readonly create_time_ms: number;
-  readonly update_time_ms: number;
-  readonly expire_time_ms: number | null;
-  readonly revocation_reason: RevocationReason | typeof disabledReason | null;
-  readonly revocation_description: string;
+/** The values of `recordSelection`, in its order. */
+type RecordRow = readonly [
+  keyId: string,
+  kind: KeyKind,
+  revision: number,
+  digest: string,
+  actorId: string,
+  visibility: Visibility,
+  name: string,
+  scopes: string,
+  metadata: string | null,
+  quota: string | null,
+  windowMs: number,
+  unit: string,
+  allowedCidrs: string,
+  createTimeMs: number,
+  updateTimeMs: number,
+  expireTimeMs: number | null,
+  revoked: number,
+  reason: RevocationReason | typeof disabledReason | null,
+  description: string,
   /** If null, the key's own id. */
-  readonly lineage_id: string | null;
-  readonly superseded_by: string | null;
-  readonly last_used_time_ms: number | null;
+  lineageId: string | null,
+  supersededBy: string | null,
+  lastUsedTimeMs: number | null,
+  firstRevision: number,
+];
+
+/**
+ * Prepares a statement whose rows are arrays of values, as `recordOfRow` takes them. An object with named values takes twice as long to make
+ * as all the rest of reading a record.
+ */
+export function prepareRowArrays(database: DatabaseSync, sql: string): StatementSync {
+  const statement = database.prepare(sql);
+  statement.setReturnArrays(true);
+  return statement;
 }
 
-export function recordOfRow(selected: Record<string, SQLOutputValue>): KeyRecord {
-  const row = selected as unknown as RecordRow;
+/** The record of a row of a statement that `prepareRowArrays` prepared. */
+export function recordOfRow(selected: unknown): KeyRecord {
+  const row = selected as RecordRow;
+  const [keyId, kind, revision, digest, actorId, visibility, name, scopes, metadata] = row;
+  const [quota, windowMs, unit, allowedCidrs, createTimeMs, updateTimeMs, expireTimeMs] = [
+    row[9],
+    row[10],
+    row[11],
+    row[12],
+    row[13],
+    row[14],
+    row[15],
+  ];
+  const reason = row[17];
   return {
-    kind: row.kind,
-    keyId: row.key_id,
-    revision: row.revision,
-    firstRevision: row.first_revision,
-    digest: row.digest,
-    actorId: row.actor_id,
-    visibility: row.visibility,
-    name: row.name,
-    scopes: JSON.parse(row.scopes) as string[],
-    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as JsonObject),
-    rateLimitPolicy:
-      row.rate_limit_quota === null
-        ? null
-        : { quota: BigInt(row.rate_limit_quota), windowMs: row.rate_limit_window_ms, unit: row.rate_limit_unit },
-    allowedCidrs: JSON.parse(row.allowed_cidrs) as string[],
-    createTimeMs: row.create_time_ms,
-    updateTimeMs: row.update_time_ms,
-    expireTimeMs: row.expire_time_ms,
-    revocation:
-      row.revocation_reason === null || row.revocation_reason === disabledReason
-        ? null
-        : { reason: row.revocation_reason, description: row.revocation_description },
-    disabled: row.revocation_reason === disabledReason,
-    lineageId: row.lineage_id ?? row.key_id,
-    supersededBy: row.superseded_by,
-    lastUsedTimeMs: row.last_used_time_ms,
+    kind,
+    keyId,
+    revision,
+    firstRevision: row[22],
+    digest,
+    actorId,
+    visibility,
+    name,
+    scopes: textsIn(scopes),
+    metadata: metadata === null ? null : (JSON.parse(metadata) as JsonObject),
+    rateLimitPolicy: quota === null ? null : { quota: BigInt(quota), windowMs, unit },
+    allowedCidrs: textsIn(allowedCidrs),
+    createTimeMs,
+    updateTimeMs,
+    expireTimeMs,
+    revocation: reason === null || reason === disabledReason ? null : { reason, description: row[18] },
+    disabled: reason === disabledReason,
+    lineageId: row[19] ?? keyId,
+    supersededBy: row[20],
+    lastUsedTimeMs: row[21],
   };
+}
+
+function textsIn(json: string): string[] {
+  return json === "[]" ? [] : (JSON.parse(json) as string[]);
 }

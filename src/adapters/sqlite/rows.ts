@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
-import { recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
+import { prepareRowArrays, recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 import { prepareTerms } from "./terms.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -58,7 +58,7 @@ function prepareStatements(database: DatabaseSync) {
   const columns = [...recordColumns, "tenant", "first_revision", "batch_mark"];
   const assignments = recordColumns.slice(0, -1).map((column) => `${column} = ?`);
   return {
-    selectKey: database.prepare(`SELECT ${recordSelection} FROM keys WHERE tenant = ? AND key_id = ?`),
+    selectKey: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys WHERE tenant = ? AND key_id = ?`),
     selectFirstRevision: database.prepare("SELECT first_revision FROM keys WHERE tenant = ? AND key_id = ?"),
     selectBatchMark: database.prepare("SELECT batch_mark FROM keys WHERE tenant = ? AND key_id = ?"),
     insertKey: database.prepare(
