@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, getOption, hasOption, isFieldSet, type Message } from "@bufbuild/protobuf";
-import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import { FeatureSet_FieldPresence, StructSchema } from "@bufbuild/protobuf/wkt";
 import {
+  EnumRulesSchema,
   type FieldRules,
   FieldRulesSchema,
   field as fieldRules,
@@ -23,8 +24,8 @@ const isAbsent: ValueCheck = (value) => value === undefined;
 const isEmpty: ValueCheck = (value) => value === "";
 
 /**
- * Compiles the rules that need only lengths and bounds of numbers, which is enough for most requests. Anything else (formats, CEL, nested
- * messages) makes the check return false, so that only the validator reports violations. See bench/micro.ts for the time that this saves.
+ * Compiles the rules that need only lengths, patterns, known enum values and bounds of numbers, which is enough for most requests. Anything
+ * else (formats, CEL, nested messages with rules) makes the check return false, so that only the validator reports violations. See bench/micro.ts for the time that this saves.
  */
 export function compileQuickCheck(schema: DescMessage): QuickCheck {
   if (hasOption(schema, messageRules) || schema.oneofs.some((oneof) => hasOption(oneof, oneofRules))) return never as QuickCheck;
@@ -39,10 +40,12 @@ function checkOf(field: DescField): ValueCheck {
   const rules = hasOption(field, fieldRules) ? getOption(field, fieldRules) : undefined;
   if (field.oneof !== undefined || rules?.required) return never;
   if (field.fieldKind === "list") return listCheck(field, rules);
-  if (field.fieldKind === "message") return isAbsent;
+  // A Struct has no rules, at any depth.
+  if (field.fieldKind === "message") return rules === undefined && field.message.typeName === StructSchema.typeName ? always : isAbsent;
   if (field.fieldKind === "map") return never;
   if (rules === undefined) return always;
-  const keepsRules = textCheck(rules) ?? numberCheck(rules) ?? (rules.ignore === Ignore.IF_ZERO_VALUE ? isEmpty : never);
+  const keepsRules =
+    textCheck(rules) ?? numberCheck(rules) ?? enumCheck(field, rules) ?? (rules.ignore === Ignore.IF_ZERO_VALUE ? isEmpty : never);
   return field.presence === FeatureSet_FieldPresence.IMPLICIT ? keepsRules : (value) => isAbsent(value) || keepsRules(value);
 }
 
@@ -56,13 +59,31 @@ function listCheck(field: DescField, rules: FieldRules | undefined): ValueCheck 
   return (value) => isShort(value, maxItems) && (value as unknown[]).every(keepsRules);
 }
 
-/** Lengths are in code points. A text has at most as many as it has UTF-16 units, and at least half as many. */
+/**
+ * Lengths are in code points. A text has at most as many as it has UTF-16 units, and at least half as many. A UTF-16 unit has at most three
+ * bytes in UTF-8. Patterns are compiled as by the validator (patterns.ts).
+ */
 function textCheck(rules: FieldRules): ValueCheck | undefined {
   const { type } = rules;
-  if (type.case !== "string" || !hasOnly(rules, ["string"]) || !hasOnly(type.value, ["min_len", "max_len"])) return undefined;
+  if (type.case !== "string" || !hasOnly(rules, ["string"]) || !hasOnly(type.value, ["min_len", "max_len", "max_bytes", "pattern"]))
+    return undefined;
+  const { field } = StringRulesSchema;
+  const bound = (max: bigint, name: "maxLen" | "maxBytes") =>
+    isFieldSet(type.value, field[name]) ? Number(max) : Number.POSITIVE_INFINITY;
   const minLength = Number(type.value.minLen);
-  const maxLength = isFieldSet(type.value, StringRulesSchema.field.maxLen) ? Number(type.value.maxLen) : Number.POSITIVE_INFINITY;
-  return (value) => (value as string).length <= maxLength && Math.ceil((value as string).length / 2) >= minLength;
+  const maxLength = Math.min(bound(type.value.maxLen, "maxLen"), Math.floor(bound(type.value.maxBytes, "maxBytes") / 3));
+  const isInBounds = (value: string) => value.length <= maxLength && Math.ceil(value.length / 2) >= minLength;
+  if (!isFieldSet(type.value, field.pattern)) return isInBounds as ValueCheck;
+  const pattern = new RegExp(type.value.pattern, "u");
+  return (value) => isInBounds(value as string) && pattern.test(value as string);
+}
+
+function enumCheck(field: DescField, rules: FieldRules): ValueCheck | undefined {
+  const { type } = rules;
+  if (field.fieldKind !== "enum" || type.case !== "enum" || !hasOnly(rules, ["enum"]) || !hasOnly(type.value, ["defined_only"]))
+    return undefined;
+  const known = new Set(field.enum.values.map(({ number }) => number));
+  return (value) => known.has(value as number);
 }
 
 function numberCheck(rules: FieldRules): ValueCheck | undefined {
@@ -76,7 +97,7 @@ function numberCheck(rules: FieldRules): ValueCheck | undefined {
 
 /** Whether no other rule is set, including rules that this code does not know. */
 function hasOnly(rules: Message, names: readonly string[]): boolean {
-  const schema = [FieldRulesSchema, RepeatedRulesSchema, StringRulesSchema, Int32RulesSchema].find(
+  const schema = [FieldRulesSchema, RepeatedRulesSchema, StringRulesSchema, Int32RulesSchema, EnumRulesSchema].find(
     ({ typeName }) => typeName === rules.$typeName,
   );
   return (

@@ -68,7 +68,8 @@ async function addAll(
   const documents = insertions.map(({ request, batchMark }, index) =>
     documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null, batchMark),
   );
-  const fresh = documents.filter(({ _id }) => !tombstones.has(_id));
+  // In a transaction the server adds documents one at a time, each to all indexes. In the order of ids, neighbours meet the same pages.
+  const fresh = documents.filter(({ _id }) => !tombstones.has(_id)).sort((a, b) => (a._id < b._id ? -1 : 1));
   const replacements = documents
     .filter(({ _id }) => tombstones.has(_id))
     .map((document) => ({

@@ -1,10 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { MongoClient } from "mongodb";
+import { expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeKeyQuota } from "../../contract/key-quota.ts";
 import { describeKeyStore } from "../../contract/key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
+import { keyRecord } from "../../support/key-record.ts";
+import { auditEvent } from "../../support/with-events.ts";
 
 await describeOnMongo("on a replica set", {}, (mongo) => {
   describeKeyStore("mongo", async () => {
@@ -42,5 +45,24 @@ await describeOnMongo("on a replica set", {}, (mongo) => {
         await client.db(database).dropDatabase();
       },
     };
+  });
+
+  test("a batch is written in the order of key ids, and answered in its own order", async () => {
+    const database = `keywright-test-${randomUUID()}`;
+    const store = await openMongoKeyStore({ uri: mongo().uri, database, clock: Date.now, timeoutMs: 10_000 });
+    await using client = new MongoClient(mongo().uri);
+    const keyIds = ["C", "A", "D", "B"];
+    const items = keyIds.map((keyId) => ({ record: keyRecord({ keyId }), request: null }));
+    const outcomes = await store.insertMany("t", items, (ids) => auditEvent({ keyIds: ids }));
+    expect(outcomes.map((outcome) => outcome.outcome === "inserted" && outcome.record.keyId)).toEqual(keyIds);
+    const written = await client
+      .db(database)
+      .collection("keys")
+      .find({}, { sort: { $natural: 1 } })
+      .map(({ _id }) => String(_id))
+      .toArray();
+    expect(written).toEqual(["t/A", "t/B", "t/C", "t/D"]);
+    await store.close();
+    await client.db(database).dropDatabase();
   });
 });
