@@ -5,6 +5,7 @@ import { withRedis } from "../support/redis-groups.ts";
 import { verifyPath } from "./changes.ts";
 import type { Cluster, Node } from "./cluster.ts";
 import { type IssuedKey, issuedKeyOf, issuedPath, untilCached, verdictOf } from "./keys.ts";
+import { lossesOf } from "./rate-limits.ts";
 
 const quota = 24_000;
 const windowSeconds = 3600;
@@ -23,6 +24,7 @@ export function testLeaseHolders(cluster: () => Cluster): void {
     const key = issuedKeyOf(await first.http.send("POST", issuedPath, policy));
     for (const { http } of [first, second]) await untilCached(http, key);
     const scriptsBefore = await scriptCalls(cluster());
+    const lossesBefore = lossesOf([first, second]);
     const begunMs = performance.now();
 
     const counts = [createCount(), createCount()] as const;
@@ -39,7 +41,10 @@ export function testLeaseHolders(cluster: () => Cluster): void {
     const refill = ((performance.now() - begunMs) / 1000) * (quota / windowSeconds);
     const scripts = (await scriptCalls(cluster())) - scriptsBefore;
     console.info(`${admitted} of ${quota} units admitted, ${lost} calls lost; ${scripts} scripts for ${admitted / cost} takes`);
-    expect(admitted).toBeLessThanOrEqual(quota + Math.ceil(refill));
+    for (const each of counts) expect(each.admitted).toBeLessThanOrEqual(quota + Math.ceil(refill));
+    // A server that loses Redis, because it was stopped while it waited or the machine is busy, continues on its own.
+    if (lossesOf([first, second]) === lossesBefore) expect(admitted).toBeLessThanOrEqual(quota + Math.ceil(refill));
+    else console.info("(Redis lost)");
     // What the killed server held, and what it may have admitted without an answer, is gone.
     expect(admitted + lost * cost).toBeGreaterThan(quota * 0.95);
   });
