@@ -5,12 +5,12 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePorts } from "../test/support/free-port.ts";
 import { startBackends } from "./backends.ts";
 import { startChild } from "./child.ts";
-import { http1Load } from "./http1-load.ts";
 import { http1Request } from "./http1-request.ts";
 import { createHistogram } from "./tail/histogram.ts";
 import { addOldEvents } from "./tail/old-events.ts";
@@ -58,13 +58,17 @@ console.info(`calibration: ${capacity.toFixed(0)} verifications/s with the other
 const latencies = createHistogram();
 const endScrapes = startScrapes(`http://127.0.0.1:${metricsPort}/metrics`);
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
-await openLoad({ port: server.port, requests, connections, perSecond, durationMs, latencies });
+const ownDelay = monitorEventLoopDelay({ resolution: 5 });
+ownDelay.enable();
+const { failed } = await openLoad({ port: server.port, requests, connections, perSecond, durationMs, observe: latencies.record });
+ownDelay.disable();
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 const recordings = { server: await recordingOf("server"), control: await recordingOf("control") };
 sideWork.kill("SIGTERM");
 await once(sideWork, "exit");
 console.info(await endScrapes());
 printLatencies(latencies);
+console.info(`  ${failed} failed; the load generator itself was late by up to ${(ownDelay.max / 1e6 - 5).toFixed(1)} ms`);
 printRecording("server", recordings.server);
 printRecording("idle process", recordings.control);
 
@@ -133,8 +137,7 @@ function startSideWork(): ChildProcess {
 
 /** Verifies as fast as the server answers. Returns how many verifications a second that is. */
 async function load(loadMs: number): Promise<number> {
-  const connection = await http1Load(server.port, requests, 200, 32);
-  const count = await connection.run(loadMs);
-  connection.close();
-  return (count * 1000) / loadMs;
+  const target = { port: server.port, requests, connections: 32, perSecond: Number.POSITIVE_INFINITY };
+  const { all } = await openLoad({ ...target, durationMs: loadMs, observe: () => {} });
+  return (all * 1000) / loadMs;
 }

@@ -1,60 +1,68 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import type { Histogram } from "./histogram.ts";
 
 export interface OpenLoadOptions {
   readonly port: number;
   readonly requests: readonly Buffer[];
   readonly connections: number;
+  /** Infinity: as fast as the server answers. */
   readonly perSecond: number;
   readonly durationMs: number;
-  readonly latencies: Histogram;
+  /** Called with how long a verification took from the moment at which it was due. */
+  readonly observe: (tookMs: number) => void;
+}
+
+/** Answers, and those among them with another status than 200. */
+export interface Answers {
+  readonly all: number;
+  readonly failed: number;
 }
 
 /**
- * Sends requests at a fixed rate, whether earlier ones were answered or not, and records how long each took from the moment at which it
- * should have been sent. So a pause of the server counts for all requests that came during the pause. A timer sends what is due every
- * millisecond. Fails on anything but status 200.
+ * Sends requests at a fixed rate, whether earlier ones were answered or not. A request that is due and finds no free connection waits for
+ * one. Latencies count from the moment at which a request was due, so a pause of the server counts for all requests that came during the
+ * pause. A timer sends what is due every millisecond. Rejects if a connection is closed.
  */
-export async function openLoad({ port, requests, connections, perSecond, durationMs, latencies }: OpenLoadOptions): Promise<void> {
-  const free: Socket[] = [];
-  const dueMs = new Map<Socket, number>();
-  const total = Math.floor((perSecond * durationMs) / 1000);
-  let sent = 0;
-  let answered = 0;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const wanted = Buffer.from("HTTP/1.1 200 ");
-
+export async function openLoad({ port, requests, connections, perSecond, durationMs, observe }: OpenLoadOptions): Promise<Answers> {
   const sockets = Array.from({ length: connections }, () => connect({ port, host: "127.0.0.1", noDelay: true }));
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  const free: Socket[] = [];
+  const dueMs = new Map<Socket, number>();
+  const { promise, resolve, reject } = Promise.withResolvers<Answers>();
+  const wanted = Buffer.from("HTTP/1.1 200 ");
   const startMs = performance.now();
+  let sent = 0;
+  let failed = 0;
 
-  /** Due requests that found no free connection wait for one. */
+  const dueCount = (nowMs: number) => {
+    if (perSecond === Number.POSITIVE_INFINITY) return nowMs - startMs < durationMs ? perSecond : sent;
+    return Math.floor((Math.min(nowMs - startMs, durationMs) * perSecond) / 1000);
+  };
   const sendDue = () => {
-    const due = Math.min(total, Math.floor(((performance.now() - startMs) * perSecond) / 1000));
+    const nowMs = performance.now();
+    const due = dueCount(nowMs);
     while (sent < due && free.length > 0) {
       const socket = free.pop() as Socket;
-      dueMs.set(socket, startMs + (sent * 1000) / perSecond);
+      dueMs.set(socket, perSecond === Number.POSITIVE_INFINITY ? nowMs : startMs + (sent * 1000) / perSecond);
       socket.write(requests[sent % requests.length] as Buffer);
       sent += 1;
     }
+    if (nowMs - startMs >= durationMs && sent >= due && free.length === connections) resolve({ all: sent, failed });
   };
   for (const socket of sockets) {
     free.push(socket);
     // Each answer is small and is written at once.
     socket.on("data", (chunk) => {
-      if (chunk.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) reject(new Error(chunk.toString("latin1", 0, 500)));
-      latencies.record(performance.now() - (dueMs.get(socket) as number));
+      if (chunk.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) failed += 1;
+      observe(performance.now() - (dueMs.get(socket) as number));
       free.push(socket);
-      answered += 1;
-      if (answered === total) resolve();
-      else if (free.length === 1) sendDue();
+      if (free.length === 1) sendDue();
     });
     socket.on("close", () => reject(new Error("the server closed a connection")));
   }
   const timer = setInterval(sendDue, 1);
   try {
-    await promise;
+    return await promise;
   } finally {
     clearInterval(timer);
     for (const socket of sockets) socket.destroy();

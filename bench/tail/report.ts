@@ -1,9 +1,11 @@
 import type { Histogram } from "./histogram.ts";
-import { ownMs, type Recording } from "./recording.ts";
+import { ownMs, type Recording, tickMs } from "./recording.ts";
 import { createWitness } from "./stacks.ts";
 
 const bounds = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Number.POSITIVE_INFINITY];
 const listed = 12;
+/** Shorter pauses are not listed. */
+const shortestMs = 5;
 
 export function printLatencies(latencies: Histogram): void {
   console.info(`\n${latencies.count} verifications, from the moment each was due:`);
@@ -24,12 +26,16 @@ export function printRecording(name: string, recording: Recording): void {
   console.info(
     `\n${name}: delay of the event loop p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, p99.9 ${p999.toFixed(1)}, longest ${max.toFixed(1)} ms`,
   );
+  const over = (ms: number) => `${pauses.filter((pause) => ownMs(pause) > ms).length} over ${ms} ms`;
+  console.info(
+    `  pauses of its own: ${[10, 20, 50].map(over).join(", ")}; ${pauses.filter(({ cpuMs }) => cpuMs > 50).length} with over 50 ms of CPU`,
+  );
   const witness = createWitness(recording);
   const longest = pauses.toSorted((a, b) => ownMs(b) - ownMs(a)).slice(0, listed);
-  for (const pause of longest) {
+  for (const pause of longest.filter((one) => ownMs(one) > shortestMs)) {
     const { tookMs, cpuMs, waitMs } = pause;
-    const blockedMs = tookMs - cpuMs - waitMs;
-    const parts = `CPU ${cpuMs.toFixed(0)}, waited for a CPU ${waitMs.toFixed(0)}, blocked or idle ${blockedMs.toFixed(0)}`;
-    console.info(`  ${ownMs(pause).toFixed(0)} ms of its own of ${tookMs.toFixed(0)} (${parts}): ${witness(pause)}`);
+    const blockedMs = Math.max(0, ownMs(pause) - cpuMs);
+    const parts = `CPU ${cpuMs.toFixed(0)}, blocked ${blockedMs.toFixed(0)}; waited for a CPU ${waitMs.toFixed(0)}`;
+    console.info(`  ${ownMs(pause).toFixed(0)} ms of its own of ${(tookMs - tickMs).toFixed(0)} (${parts}): ${witness(pause)}`);
   }
 }

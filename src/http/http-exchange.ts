@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { ServerHttp2Stream } from "node:http2";
+import { type ServerHttp2Stream, sensitiveHeaders } from "node:http2";
 import type { Readable } from "node:stream";
 import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
@@ -74,6 +74,9 @@ export function writeWithTrailers(
   }
 }
 
+/** In the table of HPACK an id that no other response has would take the place of values that come again, at a cost. */
+const notIndexed = ["x-request-id"];
+
 /**
  * A list of names and values, which costs Node less than an object, because Node copies an object first (bench/verify.ts). Node adds the
  * date.
@@ -82,6 +85,7 @@ function streamHeaders({ presetHeaders }: HttpExchange, status: number, headers:
   const all = presetHeaders === undefined ? headers : { ...presetHeaders, ...headers };
   const list: OutgoingHttpHeader[] = [":status", status];
   for (const name of Object.keys(all)) list.push(name, all[name] as OutgoingHttpHeader);
+  (list as unknown as Record<symbol, readonly string[]>)[sensitiveHeaders] = notIndexed;
   // Node accepts numbers and lists too, although its types do not.
   return list as string[];
 }

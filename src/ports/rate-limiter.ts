@@ -8,8 +8,8 @@ export interface Limit {
 }
 
 /**
- * Enforces the rate limits of keys. Takes of one key take effect in the order in which they began. If an implementation needs a server, the
- * takes of one turn of the event loop share a round trip. Never rejects.
+ * Enforces the rate limits of keys. Takes of one key take effect in the order in which they began; one that needs no server may be answered
+ * before one that does. The takes of one turn of the event loop that need a server share a round trip. Never rejects.
  */
 export interface RateLimiter {
   /**

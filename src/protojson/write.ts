@@ -19,6 +19,19 @@ export function writeJson<S extends DescMessage>(schema: S, message: MessageShap
   return writerOf(schema)(message);
 }
 
+/** Returns a function that writes these fields of a message as `writeJson` does, with a comma before each. */
+export function createMembersWriter(schema: DescMessage, localNames: readonly string[]): (message: Message) => string {
+  const members = schema.fields.filter(({ localName }) => localNames.includes(localName)).map(memberWriter);
+  return (message) => {
+    let text = "";
+    for (let i = 0; i < members.length; i++) {
+      const member = (members[i] as (message: Message) => string)(message);
+      if (member !== "") text += `,${member}`;
+    }
+    return text;
+  };
+}
+
 function writerOf(schema: DescMessage): Write {
   const known = writers.get(schema);
   if (known !== undefined) return known;

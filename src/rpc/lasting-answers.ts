@@ -1,15 +1,18 @@
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { RateLimitPolicySchema } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import { type VerifyApiKeyResponse, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { setLastingPart } from "../call/lasting-part.ts";
 import { createBoundedWeakMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord } from "../core/key.ts";
 import type { RefusalCode } from "../core/verdict.ts";
 import type { Verified } from "../service/judge.ts";
-import { statusToMessageAt } from "./message.ts";
+import { rateLimitPolicyToMessage, statusToMessageAt } from "./message.ts";
 import { refusals, verifiedToMessage } from "./verified.ts";
 
 /**
  * Returns the answer about a key whose record came from the cache, or about a credential without a record. Undefined if it is not remembered,
- * or depends on more than that and the verdict.
+ * or depends on more than that, the verdict and, if it is valid, the state of limits.
  */
 export type LastingAnswers = (verified: Verified, issuer: string) => VerifyApiKeyResponse | undefined;
 
@@ -36,29 +39,57 @@ export function createLastingAnswers(oneIn = 16): LastingAnswers {
 
   return (verified, issuer) => {
     const { verdict, kind, cacheOutcome, limit, actorLimit } = verified;
-    if (limit !== undefined || actorLimit !== undefined) return undefined;
+    const isLimited = limit !== undefined || actorLimit !== undefined;
+    if (isLimited && !verdict.isValid) return undefined;
     if (!verdict.isValid && verdict.record === null) return withoutRecord(verdict.code, verified, issuer);
     // The record of a token is made for each verification.
     if (cacheOutcome !== "hit" || (kind !== "issued" && kind !== "imported")) return undefined;
     const record = verdict.record as KeyRecord;
     const known = ofRecords.get(record);
-    if (known !== undefined && isAnswerTo(known, verified, issuer)) return known;
+    if (known !== undefined && isAnswerTo(known, verified, issuer)) return isLimited ? withLimits(known, verified) : known;
     unknown = (unknown + 1) % oneIn;
     if (unknown !== 0) return undefined;
     const answer = frozenAnswer(verified, issuer);
     ofRecords.set(record, answer);
-    return answer;
+    return isLimited ? withLimits(answer, verified) : answer;
   };
 }
 
 /** `answer` is about the same record. */
 function isAnswerTo(answer: VerifyApiKeyResponse, { verdict, nowMs }: Verified, issuer: string): boolean {
+  if (answer.status !== statusToMessageAt(verdict.record as KeyRecord, nowMs)) return false;
   if (verdict.isValid) return answer.isValid === true && answer.issuer === issuer;
   const [errorCode, errorMessage] = refusals[verdict.code];
-  const status = statusToMessageAt(verdict.record as KeyRecord, nowMs);
-  return answer.errorCode === errorCode && answer.errorMessage === errorMessage && answer.status === status;
+  return answer.errorCode === errorCode && answer.errorMessage === errorMessage;
 }
 
+/** Without the state of limits. */
 function frozenAnswer(verified: Verified, issuer: string): VerifyApiKeyResponse {
-  return Object.freeze(create(VerifyApiKeyResponseSchema, verifiedToMessage(verified, issuer)));
+  const { limit: _limit, actorLimit: _actorLimit, ...unlimited } = verified;
+  return Object.freeze(create(VerifyApiKeyResponseSchema, verifiedToMessage(unlimited, issuer)));
+}
+
+const limitFields: readonly (keyof VerifyApiKeyResponse)[] = [
+  "rateLimitRemaining",
+  "rateLimitResetTime",
+  "actorRateLimitPolicy",
+  "actorRateLimitRemaining",
+  "actorRateLimitResetTime",
+];
+
+/** A copy of a lasting answer, with the state of limits. */
+function withLimits(lasting: VerifyApiKeyResponse, { limit, actorLimit }: Verified): VerifyApiKeyResponse {
+  const answer: VerifyApiKeyResponse = Object.assign(Object.create(Object.getPrototypeOf(lasting)), lasting);
+  if (limit !== undefined) {
+    answer.rateLimitRemaining = limit.remaining;
+    answer.rateLimitResetTime = timestampFromMs(limit.resetTimeMs);
+  }
+  if (actorLimit !== undefined) {
+    const { policy, remaining, resetTimeMs } = actorLimit;
+    answer.actorRateLimitPolicy = create(RateLimitPolicySchema, rateLimitPolicyToMessage(policy));
+    answer.actorRateLimitRemaining = remaining;
+    answer.actorRateLimitResetTime = timestampFromMs(resetTimeMs);
+  }
+  setLastingPart(answer, { message: lasting, otherFields: limitFields });
+  return answer;
 }

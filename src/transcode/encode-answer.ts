@@ -1,6 +1,7 @@
 import { type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
+import { lastingPartOf } from "../call/lasting-part.ts";
 import type { EncodedAnswer } from "../http/json-answer.ts";
-import { writeJson } from "../protojson/write.ts";
+import { createMembersWriter, writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
 
 /** Encodes a success: the route's status and Location, and the message or its field as JSON. Throws if the message has no JSON form. */
@@ -14,15 +15,26 @@ export function createAnswerEncoder(): EncodeAnswer {
   };
 }
 
-/** A frozen message is the answer of many calls (rpc/lasting-answers.ts), so its text is remembered. */
+/**
+ * A frozen message is the answer of many calls (rpc/lasting-answers.ts), or the lasting part of many answers, so its text is remembered. The
+ * other fields of an answer are written after those of its lasting part, of which there is at least one.
+ */
 function createTextWriter(): typeof writeJson {
   const texts = new WeakMap<Message, string>();
-  return (schema, message) => {
+  const writers = new WeakMap<readonly string[], (message: Message) => string>();
+  const textOf: typeof writeJson = (schema, message) => {
     const known = texts.get(message);
     if (known !== undefined) return known;
     const text = writeJson(schema, message);
     if (Object.isFrozen(message)) texts.set(message, text);
     return text;
+  };
+  return (schema, message) => {
+    const part = lastingPartOf(message);
+    if (part === undefined) return textOf(schema, message);
+    const writeOthers = writers.get(part.otherFields) ?? createMembersWriter(schema, part.otherFields);
+    writers.set(part.otherFields, writeOthers);
+    return `${textOf(schema, part.message as typeof message).slice(0, -1)}${writeOthers(message)}}`;
   };
 }
 

@@ -118,7 +118,7 @@ async function hammer({ http }: Node, key: IssuedKey, count: number): Promise<Ha
 }
 
 /** Returns how often the servers lost Redis. */
-function lossesOf(nodes: readonly Node[]): number {
+export function lossesOf(nodes: readonly Node[]): number {
   return sum(nodes.map((node) => countOf(node, "lost the Redis cache")));
 }
 

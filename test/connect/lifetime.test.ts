@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { request as httpRequest } from "node:http";
-import { connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2, type IncomingHttpHeaders, sensitiveHeaders } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -44,6 +45,17 @@ describe("unary calls", () => {
     await vi.waitFor(() => expect(server.seen.calls[0]?.signal.aborted).toBe(true));
     await delay(20);
     expect(server.seen.reported).toEqual([]);
+  });
+
+  it("keeps the request id, which is new in each answer, out of the tables of HPACK", async () => {
+    const server = await start();
+    const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+    const stream = session.request(grpcHeaders);
+    stream.end(envelope(proto("valid")));
+    const [headers] = (await once(stream, "response")) as [IncomingHttpHeaders & Record<symbol, string[]>];
+    expect(headers["x-request-id"]).toMatch(/^[\da-f-]{36}$/);
+    expect(headers[sensitiveHeaders]).toEqual(["x-request-id"]);
+    session.destroy();
   });
 
   it("aborts the signal of a call whose HTTP/2 stream is reset", async () => {

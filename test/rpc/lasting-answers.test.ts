@@ -1,6 +1,7 @@
 import { create, toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { type VerifyApiKeyResponse, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createMessageEncoder } from "../../src/connect/encode.ts";
 import type { KeyRecord } from "../../src/core/key.ts";
@@ -8,6 +9,8 @@ import type { RefusalCode } from "../../src/core/verdict.ts";
 import { createLastingAnswers } from "../../src/rpc/lasting-answers.ts";
 import { refusals, verifiedToMessage } from "../../src/rpc/verified.ts";
 import type { KeyLimit, Verified } from "../../src/service/judge.ts";
+import { createAnswerEncoder } from "../../src/transcode/encode-answer.ts";
+import type { Route } from "../../src/transcode/route.ts";
 import { fullRecord, keyRecord } from "../support/key-record.ts";
 import { runCount } from "../support/run-count.ts";
 
@@ -49,11 +52,30 @@ const limit: KeyLimit = { policy: { quota: 5n, windowMs: 1000, unit: "requests" 
 
 test.each<[string, Partial<Verified>]>([
   ["comes from the store", { cacheOutcome: "bypass" }],
-  ["has a limit", { limit }],
-  ["has a limit of its actor", { actorLimit: limit }],
   ["is a token", { kind: "jwt", customClaims: { plan: "pro" } }],
 ])("what %s has no lasting answer", (_, more) => {
   expect(createLastingAnswers(1)(verified(keyRecord(), more), issuer)).toBeUndefined();
+});
+
+test.each<[string, Partial<Verified>]>([
+  ["its own", { limit }],
+  ["its actor's", { actorLimit: { ...limit, remaining: 3n } }],
+  ["both", { limit, actorLimit: { ...limit, remaining: 3n, resetTimeMs: nowMs + 5 } }],
+])("the text of a key with a limit (%s) is that of its lasting answer and the limits of this moment", (_, more) => {
+  const method = ApiKeysService.method.adminVerifyApiKey;
+  const encode = createAnswerEncoder();
+  const route = { method, success: { status: 200 }, responseBody: undefined } as unknown as Route;
+  const textOf = (answer: VerifyApiKeyResponse) => JSON.parse(encode(route, answer).text as string) as unknown;
+  const answerTo = createLastingAnswers(1);
+  const record = { ...fullRecord, revocation: null };
+  for (const left of [5n, 2n]) {
+    const each = verified(record, { ...more, ...(more.limit && { limit: { ...more.limit, remaining: left } }) });
+    const answer = answerTo(each, issuer) as VerifyApiKeyResponse;
+    expect(toJson(VerifyApiKeyResponseSchema, answer)).toEqual(plainAnswer(each));
+    expect(textOf(answer)).toEqual(textOf(create(VerifyApiKeyResponseSchema, verifiedToMessage(each, issuer))));
+  }
+  const unlimited = answerTo(verified(record), issuer) as VerifyApiKeyResponse;
+  expect(toJson(VerifyApiKeyResponseSchema, unlimited)).toEqual(plainAnswer(verified(record)));
 });
 
 const records = [keyRecord({ expireTimeMs: nowMs }), keyRecord({ scopes: ["a"], disabled: true }), null];

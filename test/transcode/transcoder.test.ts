@@ -1,7 +1,7 @@
 import { connect as tcpConnect } from "node:net";
 import type { DescMethodUnary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createJsonReader } from "../../src/protojson/read.ts";
+import { createJsonReader, type JsonReader } from "../../src/protojson/read.ts";
 import { createTranscoder } from "../../src/transcode/transcoder.ts";
 import {
   type Answer,
@@ -524,6 +524,34 @@ describe("start-up", () => {
       "rpc library.v1.Library.Query: has a REST response but is not served",
     ]);
   });
+});
+
+test("a long body is parsed in one turn of the event loop, and its message is built in another", async () => {
+  const steps: string[] = [];
+  const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
+  const json: JsonReader = {
+    ...reader,
+    parse(schema, bytes) {
+      steps.push("parse");
+      setImmediate(() => steps.push("other work"));
+      return reader.parse(schema, bytes);
+    },
+    read(...given) {
+      steps.push("build");
+      return reader.read(...given);
+    },
+  };
+  const methods = tableOf(serviceNamed("library.v1.Library"));
+  const shared = { methods, json, bodies: testBodies, trustedProxies: [], admit: () => {}, reportError: () => {} };
+  const large = await listen(createTranscoder({ ...shared, rest: new Map(), maxBytes: () => 2 ** 20 }));
+  const stepsFor = async (text: string) => {
+    steps.length = 0;
+    expect(await send(large.port, "POST", "/v1/query", { text })).toMatchObject({ status: 200, json: { text } });
+    return steps.slice(0, 3);
+  };
+  expect(await stepsFor("a".repeat(300_000))).toEqual(["parse", "other work", "build"]);
+  expect(await stepsFor("a")).toEqual(["parse", "build", "other work"]);
+  await large.close();
 });
 
 /** Sends bytes unchanged and returns everything until the server ends the connection. */

@@ -110,11 +110,11 @@ async function lookUp(
 ): Promise<{ outcomes: Outcomes; tombstones: Tombstones }> {
   const { keys, marks } = parts.collections;
   const markIds = marksOf(parts, tenant, insertions).map(({ _id }) => _id);
-  const used = markIds.length === 0 ? [] : await marks.find({ _id: { $in: markIds } }, { batchSize: markIds.length, signal }).toArray();
+  const used = markIds.length === 0 ? [] : await marks.find({ _id: { $in: markIds } }, inOneReply(markIds.length, signal)).toArray();
   const usedMarks = new Map(used.map((mark) => [mark._id, mark]));
   const ids = [...new Set([...insertions.map(({ record }) => record.keyId), ...used.map(({ keyId }) => keyId)])];
   const filter = { _id: { $in: ids.map((keyId) => documentId(tenant, keyId)) } };
-  const found = await keys.find(filter, { batchSize: ids.length, signal }).toArray();
+  const found = await keys.find(filter, inOneReply(ids.length, signal)).toArray();
   const documents = new Map(found.map((document) => [document._id, document as KeyDocument | Tombstone]));
 
   const outcomes: Outcomes = new Map();
@@ -129,6 +129,11 @@ async function lookUp(
     else if (existing !== undefined) tombstones.set(id, existing.tombstoneRevision);
   }
   return { outcomes, tombstones };
+}
+
+/** With the limit the server knows that nothing follows, and needs no second request. */
+function inOneReply(count: number, signal: AbortSignal) {
+  return { batchSize: count, limit: count, signal };
 }
 
 async function addOne(parts: InsertParts, tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome> {

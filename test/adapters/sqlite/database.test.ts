@@ -40,6 +40,27 @@ test.skipIf(process.platform === "win32")("only the owner can access the databas
   }
 });
 
+test.skipIf(process.platform !== "linux")("the file is mapped, also after it grew", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  const mappedBytes = () =>
+    readFileSync("/proc/self/maps", "utf8")
+      .split("\n")
+      .filter((line) => line.endsWith(path))
+      .reduce((sum, line) => sum + line.split(/[- ]/, 2).reduce((from, end) => Number.parseInt(end, 16) - from, 0), 0);
+  for (const round of [1, 2]) {
+    const store = await openStore(path);
+    const items = Array.from({ length: 500 }, (_, index) => ({ record: keyRecord({ keyId: `K${round}x${index}` }), request: null }));
+    await store.insertMany("t", items);
+    await store.close();
+    const again = await openStore(path);
+    expect(await again.get("t", `K${round}x499`)).not.toBeNull();
+    expect(mappedBytes()).toBe(statSync(path).size);
+    await again.close();
+  }
+  expect(mappedBytes()).toBe(0);
+});
+
 test("a file with a newer schema is refused and left unchanged", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "keys.db");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { maxEventsPerStep } from "../../../src/adapters/sqlite/audit.ts";
 import { maxRowsPerCommit } from "../../../src/adapters/sqlite/group-commit.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
-import { maxKeysPerStep } from "../../../src/adapters/sqlite/list.ts";
+import { maxKeysPerStep, maxLookUpsPerStep } from "../../../src/adapters/sqlite/list.ts";
 import { createPageTokens } from "../../../src/core/page-token.ts";
 import type { KeyStore } from "../../../src/ports/key-store.ts";
 import type { KeyService } from "../../../src/service/key-service.ts";
@@ -73,6 +73,16 @@ describe("a filter that few of very many match", () => {
     const last = await store.list(tenant, { ...query, afterKeyId: beforeLast });
     expect([last.records.map(({ keyId }) => keyId), last.lastKeyId]).toEqual([["Z"], null]);
   });
+
+  test.each([undefined, "revoked"] as const)(
+    "the store looks a scope up for no more keys at once than a step allows (status %s)",
+    async (status) => {
+      const query = { kind: "issued", actorId: "ann", scope: "none", status, nowMs, limit: 10 } as const;
+      const first = await store.list(tenant, query);
+      const last = status === "revoked" ? null : `B${String(maxLookUpsPerStep - 1).padStart(8, "0")}`;
+      expect(first).toEqual({ records: [], lastKeyId: last });
+    },
+  );
 
   test.each([
     { keyId: "A", caller: "few" },
