@@ -1,7 +1,6 @@
-import { generateKeyPairSync, hash, randomBytes, randomFillSync, sign, verify } from "node:crypto";
+import { generateKeyPairSync, hash, randomBytes, sign, verify } from "node:crypto";
 import { promisify } from "node:util";
 import { createCredentials } from "../../src/core/credential.ts";
-import { createRandomPool } from "../../src/core/random-pool.ts";
 import { isValidSignature } from "../../src/core/token/signature.ts";
 import { report, reportAsync, title } from "./report.ts";
 
@@ -13,9 +12,6 @@ export async function measureCredentials(): Promise<void> {
   title("credentials");
   report("SHA-256 as a buffer", 200_000, () => hash("sha256", token, "buffer"));
   report("SHA-256 by way of Latin-1 (authenticate.ts)", 200_000, () => Buffer.from(hash("sha256", token, "binary"), "latin1"));
-  report("32 random bytes", 200_000, () => randomBytes(32));
-  const pooledBytes = createRandomPool(randomFillSync);
-  report("32 random bytes from a pool (random-pool.ts)", 200_000, () => pooledBytes(32));
 
   const secrets = { current: "s".repeat(32), retired: [] };
   const create = () => createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);

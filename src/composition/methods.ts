@@ -1,9 +1,8 @@
-import { randomFillSync } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { MethodTable } from "../call/methods.ts";
 import { createCredentials } from "../core/credential.ts";
 import { createPageTokens } from "../core/page-token.ts";
-import { createRandomPool } from "../core/random-pool.ts";
 import { deriveSubkeys } from "../core/subkeys.ts";
 import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
@@ -50,7 +49,6 @@ export function createAppMethods(given: Given, storage: Storage, tokenKeys: Toke
 
 /** The dependencies of operations on keys. */
 function createKeyService({ config, secrets, clock }: Given, { store, cache, tenants: { settings } }: Storage, tokenKeys: TokenKeySource) {
-  const randomBytes = createRandomPool(randomFillSync);
   return {
     store,
     announcer: cache.announcer,

@@ -5,6 +5,8 @@ export interface Answer {
   /** Undefined if the response has no body. */
   readonly body: unknown;
   readonly cacheStatus: string;
+  /** When to ask again, if the response says it. */
+  readonly retryAfterMs: number | undefined;
 }
 
 /** JSON/HTTP over connections that stay open. */
@@ -35,7 +37,9 @@ export function openHttpClient(port: number, token: string): HttpClient {
           response.on("end", () => {
             const status = response.statusCode ?? 0;
             const answerBody = received === "" ? undefined : (JSON.parse(received) as unknown);
-            resolve({ status, body: answerBody, cacheStatus: String(response.headers["cache-status"] ?? "") });
+            const { "cache-status": cacheStatus, "retry-after": retryAfter } = response.headers;
+            const retryAfterMs = retryAfter === undefined ? undefined : Number(retryAfter) * 1000;
+            resolve({ status, body: answerBody, cacheStatus: String(cacheStatus ?? ""), retryAfterMs });
           });
         });
         call.on("timeout", () => call.destroy(new Error(`${method} ${path}: no answer within ${timeoutMs} ms`)));

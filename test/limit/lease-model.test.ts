@@ -1,41 +1,30 @@
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { SharedLedger } from "../../src/ports/ledger.ts";
 import type { Limit } from "../../src/ports/rate-limiter.ts";
 import { policyOf } from "../contract/rate-limiter.ts";
 import type { Scheduler } from "../model/scheduler.ts";
 import { describeOnRedis } from "../support/describe-on-redis.ts";
-import { ownRedis } from "../support/redis-groups.ts";
-import type { RedisServer } from "../support/redis-server.ts";
+import { redisOfSuite } from "../support/suite-redis.ts";
 import { type Bug, createWorld, type Process } from "./lease-world.ts";
 import { excessOf, replaced } from "./virtual-redis.ts";
 
 /** More find rarer histories: `KEYWRIGHT_TEST_LEASE_RUNS=1000`. */
 const runs = Number(process.env.KEYWRIGHT_TEST_LEASE_RUNS ?? 3);
-const maxMutantRuns = 60;
+const maxMutantRuns = 10;
 
 await describeOnRedis("leases in random histories", () => {
-  let server: RedisServer;
-  let redis: Redis;
-  beforeAll(async () => {
-    server = await ownRedis();
-    redis = new Redis({ port: server.port, host: "127.0.0.1" });
-  });
-  afterAll(async () => {
-    redis?.disconnect();
-    await server?.stop();
-  });
+  const redis = redisOfSuite();
 
   /** Returns the units beyond the bound, if there are any, and how often a lease was used. */
   const play = async (seed: number, bug: Bug = {}) => {
-    const world = createWorld(redis, seed, bug);
+    const world = createWorld(redis(), seed, bug);
     const { scheduler } = world;
     const limits = limitsOf(scheduler);
     const processes = Array.from({ length: 1 + Math.floor(scheduler.between(0, 4)) }, () => world.start());
     for (const each of processes) load(each, limits, scheduler);
     for (const each of processes) disturb(each, scheduler);
     await scheduler.runUntil(endMs + 1000);
-    await redis.flushall();
+    await redis().flushall();
     return { ...world.counts, excess: Math.max(...limits.map((limit) => excessOf(limit, world.admissions))) };
   };
 
@@ -50,7 +39,7 @@ await describeOnRedis("leases in random histories", () => {
   });
 
   describe(`a bug is found within ${maxMutantRuns} histories`, () => {
-    test.each(Object.entries(bugs))("%s", { timeout: 120_000 }, async (_name, bug) => {
+    test.each(Object.entries(bugs))("%s", { timeout: 60_000 }, async (_name, bug) => {
       let excess = 0;
       for (let seed = 1; excess === 0 && seed <= maxMutantRuns; seed += 1) excess = (await play(seed, bug)).excess;
       expect(excess).toBeGreaterThan(0);

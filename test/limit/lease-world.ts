@@ -7,7 +7,7 @@ import { createSharedRateLimiter } from "../../src/limit/rate-limiter.ts";
 import type { SharedLedger } from "../../src/ports/ledger.ts";
 import type { Limit } from "../../src/ports/rate-limiter.ts";
 import { createScheduler, type Scheduler } from "../model/scheduler.ts";
-import { type Admission, type ChangeScript, type Command, type RunCommand, virtualRedis } from "./virtual-redis.ts";
+import { type Admission, type ChangeScript, type Command, type RunCommand, virtualLink, virtualRedis } from "./virtual-redis.ts";
 
 /** Bugs that a test puts in. */
 export interface Bug {
@@ -145,11 +145,7 @@ function createLife(scheduler: Scheduler): Pick<Process, "after" | "pause" | "di
 
 /** A link that is lost for a while if a command gets no answer. */
 function circuitOf(send: RunCommand, life: Pick<Process, "after">, scheduler: Scheduler): Circuit {
-  const node = {
-    kwTake: (...given: (string | number)[]) => send("kwTake", given),
-    kwLease: (...given: (string | number)[]) => send("kwLease", given),
-  };
-  const link = { cacheId: "server", nodeOf: () => node } as unknown as Link;
+  const link = virtualLink(send);
   let current: Link | null = link;
   return {
     get link() {

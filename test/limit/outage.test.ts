@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { RateLimitPolicy } from "../../src/core/key.ts";
 import type { RateLimiter } from "../../src/ports/rate-limiter.ts";
 import type { SharedCache } from "../../src/ports/shared-cache.ts";
 import { policyOf } from "../contract/rate-limiter.ts";
 import { connected, until } from "../support/cache-listener.ts";
 import { describeOnRedis } from "../support/describe-on-redis.ts";
-import { ownRedis } from "../support/redis-groups.ts";
 import { openRedisLimiter } from "../support/redis-limiter.ts";
-import type { RedisServer } from "../support/redis-server.ts";
+import { redisOfTest } from "../support/suite-redis.ts";
 
 await describeOnRedis("rate limits during an outage of Redis", () => {
   interface Process {
@@ -16,19 +15,11 @@ await describeOnRedis("rate limits during an outage of Redis", () => {
     readonly cache: SharedCache;
   }
   const hourly = policyOf(100n, 3_600_000);
-  const cleanups: (() => Promise<unknown>)[] = [];
-  let redis: RedisServer;
-  beforeEach(async () => {
-    redis = await ownRedis();
-    cleanups.push(() => redis.stop());
-  });
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  });
+  const redis = redisOfTest();
 
   const openProcess = async (outage: "open" | "closed"): Promise<Process> => {
-    const process = await openRedisLimiter(redis.uri, { outage, timeoutMs: 300 });
-    cleanups.push(() => process.cache.close());
+    const process = await openRedisLimiter(redis.server.uri, { outage, timeoutMs: 300 });
+    redis.cleanups.push(() => process.cache.close());
     return process;
   };
   /** Returns how many of `count` are admitted. */
@@ -37,11 +28,11 @@ await describeOnRedis("rate limits during an outage of Redis", () => {
     return answers.filter(({ admitted }) => admitted).length;
   };
   const lose = async (signal: "SIGKILL" | "SIGSTOP", processes: readonly Process[]) => {
-    await redis.kill(signal);
+    await redis.server.kill(signal);
     await until(() => processes.every(({ cache }) => cache.cacheId === null), "all noticed the outage");
   };
   const recover = async (signal: "SIGKILL" | "SIGSTOP", processes: readonly Process[]) => {
-    await (signal === "SIGKILL" ? redis.restart() : redis.kill("SIGCONT"));
+    await (signal === "SIGKILL" ? redis.server.restart() : redis.server.kill("SIGCONT"));
     await Promise.all(processes.map(({ cache }) => connected(cache)));
   };
 

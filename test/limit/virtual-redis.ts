@@ -1,4 +1,5 @@
 import type { Redis } from "ioredis";
+import type { Link } from "../../src/adapters/redis/link.ts";
 import { scripts } from "../../src/adapters/redis/scripts.ts";
 import type { Limit } from "../../src/ports/rate-limiter.ts";
 
@@ -20,6 +21,15 @@ export function virtualRedis(redis: Redis, nowUs: () => number, change: ChangeSc
     const [nameCount, values] = command === "kwTake" ? [given[0] as number, given.slice(1)] : [2, given];
     return redis.eval(lua[command], nameCount, ...values, nowUs());
   };
+}
+
+/** A link to a server that runs the scripts so. */
+export function virtualLink(run: RunCommand): Link {
+  const node = {
+    kwTake: (...given: (string | number)[]) => run("kwTake", given),
+    kwLease: (...given: (string | number)[]) => run("kwLease", given),
+  };
+  return { cacheId: "server", nodeOf: () => node } as unknown as Link;
 }
 
 /** The same script with the time as its last argument. Nothing expires, because the server's own clock runs at another speed. */
