@@ -2,9 +2,7 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 
-/**
- * A GOAWAY without an error and with the highest stream id: opens no more streams, but accepts those in transit (RFC 9113, section 6.8).
- */
+/** A GOAWAY without an error, with the highest stream id: opens no more streams, but accepts those in transit (RFC 9113, section 6.8). */
 const notice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 interface Handle {
