@@ -9,9 +9,9 @@ import type { KeyService } from "./key-service.ts";
 export type ConfirmNewKeys = (records: readonly KeyRecord[]) => Promise<void>;
 
 /**
- * Call before a call that adds keys uses the settings of its tenant. Returns the function to call afterwards: if the tenant was suspended or
- * deleted meanwhile, also if it was then created again, that removes the keys and rejects with TENANT_SUSPENDED. So no acknowledged key is
- * lost when an empty tenant is deleted: either the deletion finds the key, or this finds the suspension that precedes every deletion.
+ * Begin with it an operation that adds keys, before the settings of the tenant are used. The function that it returns removes the keys and
+ * rejects with TENANT_SUSPENDED if the tenant was suspended or deleted meanwhile, even if it was then created again. So no acknowledged key
+ * is lost when an empty tenant is deleted: either the deletion finds the key, or this finds the suspension that precedes every deletion.
  */
 export function beginNewKeys(service: KeyService, tenant: string, origin: Origin): ConfirmNewKeys {
   if (tenant === defaultTenant) return confirmAtOnce;

@@ -11,7 +11,7 @@ export interface TenantSettings {
   /** Applies the record of a tenant, unless a newer one is known. Returns the tenant of the newer of the two. */
   note(tenantId: string, record: KeyRecord): Tenant;
   /**
-   * Returns what distinguishes the tenant from others of the same name, before or after it: the first revision of its record. Null if the
+   * Returns the first revision of the tenant's record, which distinguishes it from others of the same name before or after it. Null if the
    * tenant is unknown.
    */
   firstRevisionOf(tenantId: string): number | null;
