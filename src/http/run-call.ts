@@ -22,9 +22,9 @@ export interface CallSteps<Answer> {
 }
 
 /**
- * Runs one call, the same on every protocol: admit, read, handle, encode. Calls `done` once, with the encoded response or the failure; before
- * it returns, if nothing had to wait. The end of the call is recorded here, after the response is encoded, because a response that cannot
- * be encoded is a failed call. Makes no promise of its own, because each costs a call as much as a look-up. `done` must not throw.
+ * Runs one call, the same on every protocol: admit, read, handle, encode. Calls `done` once, with the encoded response or the failure;
+ * before it returns, if nothing had to wait. The end of the call is recorded here, after the response is encoded, because a response that
+ * cannot be encoded is a failed call. Makes no promise of its own, because each costs a call as much as a look-up. `done` must not throw.
  */
 export function startCall<Answer>(
   call: HttpCall,

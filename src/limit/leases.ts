@@ -68,7 +68,7 @@ export function createLeases(options: LeasesOptions): Leases {
       const lease = holding?.lease;
       if (holding === undefined || lease == null) return null;
       if (nowMs >= lease.endMs || lease.granted.serverId !== shared.serverId || !isSame(lease.policy, policy) || !covers(lease, cost)) {
-        // In vain if the life has ended. If not, the server can admit what the lease does not cover.
+        // Returns the rest, so that the server can admit what the lease does not cover. After its life the server ignores it.
         end(context, holding, lease);
         return null;
       }

@@ -23,8 +23,9 @@ const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
 
 /**
  * The rate limiter of a process among others. The shared ledger decides, and grants leases to a process that takes often. The local ledger
- * follows its answers, so that an outage continues from the same debt. After an outage this process reports what it spent meanwhile. To another server, which may not know the debt, it
- * reports the whole debt. So no process admits more by itself than the policy allows over any span, whatever happens to the servers.
+ * follows its answers, so that an outage continues from the same debt. After an outage this process reports what it spent meanwhile. To
+ * another server, which may not know the debt, it reports the whole debt. So no process admits more by itself than the policy allows over
+ * any span, whatever happens to the servers.
  *
  * While the server answers, nothing is reported: the local debt is inexact by the time of a round trip, and reports would add that up.
  */

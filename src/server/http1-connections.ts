@@ -20,8 +20,8 @@ interface Entry {
 }
 
 /**
- * Replaces Node's `closeIdleConnections`, which cuts responses that are complete but not sent yet, and which leaves a TLS connection without
- * a request open. `busy` returns the sockets with a request in progress.
+ * Replaces Node's `closeIdleConnections`, which cuts responses that are complete but not sent yet, and which leaves a TLS connection
+ * without a request open. `busy` returns the sockets with a request in progress.
  */
 export function createHttp1Connections(
   { drainCheckMs, drainQuietMs, lingerMs }: Pick<ListenerLimits, "drainCheckMs" | "drainQuietMs" | "lingerMs">,

@@ -23,8 +23,8 @@ export async function* recordsOf(store: Pick<KeyStore, "list">, tenant: string):
 
 /**
  * Call before a tenant is created. A process that crashed while it took back a key (`confirmNewKeys`) left it to a tenant that was deleted.
- * Removes such keys, because a new tenant of the same name must not have them. Rejects with TENANT_NOT_READY if a key is so new that its call may
- * still be running.
+ * Removes such keys, because a new tenant of the same name must not have them. Rejects with TENANT_NOT_READY if a key is so new that its
+ * call may still be running.
  */
 export async function removeLeftovers(service: KeyService, origin: Origin, tenant: string): Promise<void> {
   const { store, announcer, clock } = service;

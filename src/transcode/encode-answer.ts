@@ -16,8 +16,8 @@ export function createAnswerEncoder(): EncodeAnswer {
 }
 
 /**
- * A frozen message is the answer of many calls (rpc/lasting-answers.ts), or the lasting part of many answers, so its text is remembered. The
- * other fields of an answer are written after those of its lasting part, of which there is at least one.
+ * A frozen message is the answer of many calls (rpc/lasting-answers.ts), or the lasting part of many answers, so its text is remembered.
+ * The other fields of an answer are written after those of its lasting part, of which there is at least one.
  */
 function createTextWriter(): typeof writeJson {
   const texts = new WeakMap<Message, string>();

@@ -51,8 +51,8 @@ export function leftOf({ id, policy }: Limit, admissions: readonly Admission[], 
 }
 
 /**
- * Returns how many units were admitted beyond quota + t x quota / window in the worst span t. Follows the algorithm of core/rate-limit.ts in
- * whole numbers: one microsecond is `quota` parts.
+ * Returns how many units were admitted beyond quota + t x quota / window in the worst span t. Follows the algorithm of core/rate-limit.ts
+ * in whole numbers: one microsecond is `quota` parts.
  */
 export function excessOf({ id, policy }: Limit, admissions: readonly Admission[]): number {
   const [quota, windowUs] = [policy.quota, BigInt(policy.windowMs * 1000)];

@@ -91,7 +91,7 @@ const verifications: fc.Arbitrary<Verified> = fc
     return verified(keyRecord(), { ...rest, ...more, verdict: code === null && record !== null ? { isValid: true, record } : refused });
   });
 
-test("whatever was answered before, an answer states its own verdict", () => {
+test("earlier answers do not change a later one", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(verifications, fc.constantFrom(issuer, "https://b")), { minLength: 30, maxLength: 50 }), (calls) => {
       const answerTo = createLastingAnswers(1);
