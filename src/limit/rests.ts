@@ -10,7 +10,7 @@ export interface Rests {
 
 /** One may be in vain because of a pause of the process or the end of a burst. */
 const maxInVain = 1;
-/** A lease has what is taken in a quarter of its life (`askedLife`). So at most 1/80 of what is taken is lost to leases that come too late. */
+/** A lease has what is taken in a quarter of its life (`askedLife`), so leases that come too late lose at most 1/80 of what is taken. */
 const restLives = 20;
 /** Longer than the longest rest. */
 const stayMs = 10_000;

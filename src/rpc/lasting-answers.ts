@@ -16,7 +16,11 @@ import { refusals, verifiedToMessage } from "./verified.ts";
  */
 export type LastingAnswers = (verified: Verified, issuer: string) => VerifyApiKeyResponse | undefined;
 
-/** At most twice this number of answers is remembered, for records that are still cached. */
+/**
+ * At most twice this number of answers is remembered, for records that are still cached. A message shares its texts with the record. The
+ * encoders remember nothing above 4 KiB: at most 40 MiB for each of the four forms of Connect and gRPC, and as much for the JSON of
+ * JSON/HTTP, or twice that if texts are not Latin-1.
+ */
 const rememberedAnswers = 5000;
 
 /**
