@@ -19,9 +19,9 @@ import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 /**
  * `node bench/import.ts [keys] [slice in ms]` measures keys imported with the migration tool into MongoDB, and bare `insertMany` of the
  * same documents, in the order of the file, with the same indexes and write concern. Tool and driver take turns in slices: the tool is
- * stopped (SIGSTOP) while the driver writes the documents that the tool has just written. A turn starts when mongod has written out what the
- * turn before left in its memory, so that each side pays for its own pages. In the middle the tool, and later the server, is killed. At the
- * end each key of the file must exist exactly once, as in the file.
+ * stopped (SIGSTOP) while the driver writes the documents that the tool has just written. A turn starts when mongod has written out what
+ * the turn before left in its memory, so that each side pays for its own pages. In the middle the tool, and later the server, is killed.
+ * At the end each key of the file must exist exactly once, as in the file.
  */
 const keyCount = Number(process.argv[2] ?? 200_000);
 const sliceMs = Number(process.argv[3] ?? 3000);
@@ -197,7 +197,7 @@ async function mongodIdle(): Promise<void> {
   }
 }
 
-/** Returns what the tool has written since the last call, in the order of the file. Nobody writes now, so natural order is that of writing. */
+/** Returns what the tool has written since the last call, in the order of the file: nobody writes now, so that is the natural order. */
 async function newDocuments(): Promise<KeyDocument[]> {
   const documents = await imported.find({}, { sort: { $natural: 1 }, skip: written, batchSize: 10_000 }).toArray();
   written += documents.length;

@@ -1,8 +1,9 @@
 /**
  * Measures how calls depend on the number of keys: `node bench/scale.ts [--store sqlite|mongo] [--keys <count>] [--small <count>]
- * [--kind issued|imported] [--rounds <count>] [--bulk] [--folder <path>]`. Fills two stores, then calls both in turns on random keys and prints the
- * median time of a call, with 16 calls in flight, and its processor time, which other work on the machine affects less. With --bulk a large SQLite store is filled
- * past the store (scale/bulk.ts). With --folder the large store stays there, and is used again the next time.
+ * [--kind issued|imported] [--rounds <count>] [--bulk] [--folder <path>] [--cache <GiB>]`. Fills two stores, then calls both in turns on
+ * random keys and prints the median time of a call, with 16 calls in flight, and its processor time, which other work on the machine
+ * affects less. With --bulk a large SQLite store is filled past the store (scale/bulk.ts). With --folder the large store stays there, and
+ * is used again the next time.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -11,8 +11,8 @@ const keysOfChunk = 2000 * keysOfEvent;
 const dayMs = 86_400_000;
 
 /**
- * Fills a new SQLite store with issued keys, several times as fast as `insertMany`: in SQL, in the same order and so with the same pages, but
- * without a journal and without syncs.
+ * Fills a new SQLite store with issued keys, several times as fast as `insertMany`: in SQL, in the same order and so with the same pages,
+ * but without a journal and without syncs.
  */
 export function fillInBulk(path: string, filling: Filling): void {
   const database = new DatabaseSync(path, { defensive: false });

@@ -1,6 +1,6 @@
 /**
  * The work beside the verifications, in a process of its own: `node side-work.ts <settings as JSON>`. Each kind keeps its own rate whether
- * the server is fast or not, but at most so many calls of a kind are in flight. Prints what it did when it is stopped.
+ * the server is fast or not, but at most `maxInFlight` calls of a kind are in flight. Prints what it did when it is stopped.
  */
 import { Agent, request } from "node:http";
 
@@ -74,7 +74,7 @@ function call(method: string, path: string, body?: object): Promise<Record<strin
   });
 }
 
-/** Counts what was done. An outage of the server is counted too; any other failure ends the process, because its figures would mean nothing. */
+/** Counts what was done, and outages of the server. Any other failure ends the process, because its figures would mean nothing. */
 async function counted(name: string, work: () => Promise<unknown>): Promise<void> {
   const succeeded = await work().then(
     () => true,
@@ -98,7 +98,7 @@ function every(name: string, intervalMs: number, work: () => Promise<unknown>): 
   }, intervalMs);
 }
 
-/** Each chain makes one change every `chains` turns, so that together they make the changes a second. */
+/** Each of the `chains` chains makes its share of the changes per second. */
 async function chain(chains: number): Promise<never> {
   const stepMs = (chains * 1000) / changesPerSecond;
   let nextMs = performance.now() + Math.random() * stepMs;

@@ -97,7 +97,7 @@ export function createLookUp({ store, processLevel, sharedLevel, trust, clock, l
     withoutStore: answerWithoutStore,
 
     withoutTrace(tenant, keyIds) {
-      // Without a detour through a list, because ten promises cost as much as a read of SQLite.
+      // One key needs no list: ten promises cost as much as a read of SQLite.
       if (keyIds.length === 1) return [store.get(tenant, keyIds[0] as string).then((record) => bypassing(observed(record)))];
       const answers = getFromStore(tenant, keyIds).then((records) => records.map(bypassing));
       return keyIds.map((_, index) => answers.then((all) => all[index] as ReadAnswer));

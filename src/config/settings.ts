@@ -257,7 +257,8 @@ export const settings = {
     default: null,
     defaultNote: "none",
     parse: text(filePath),
-    description: "File with a certificate revocation list of each of these authorities, in PEM. Revoked certificates are refused.",
+    description:
+      "File with revocation lists in PEM, one of each authority of `tls_client_ca_file` and of each intermediate that clients send. Revoked certificates are refused.",
   },
   drain_timeout: {
     default: "10s",

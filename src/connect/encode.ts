@@ -8,6 +8,9 @@ type Form = Pick<Codec, "binary" | "enveloped">;
 /** Encodes a message in protobuf or JSON, in its envelope if the form has one. Throws if the message cannot be encoded. */
 export type EncodeMessage = (schema: DescMessage, message: Message, form: Form) => Buffer;
 
+/** Larger answers are encoded each time. The bound of all that is remembered is at `rememberedAnswers` (rpc/lasting-answers.ts). */
+const maxRememberedBytes = 4096;
+
 /**
  * `registry` has the types that a google.protobuf.Any in a message may contain. A frozen message is the answer of many calls
  * (rpc/lasting-answers.ts), so its bytes are remembered.
@@ -25,7 +28,7 @@ export function createMessageEncoder(registry: Registry | undefined): EncodeMess
     const known = remembered.get(message)?.[index];
     if (known !== undefined) return known;
     const bytes = encode(schema, message, form);
-    if (!Object.isFrozen(message)) return bytes;
+    if (bytes.length > maxRememberedBytes || !Object.isFrozen(message)) return bytes;
     // A copy, because small Buffers retain a pool of 8 KiB.
     const own = Buffer.allocUnsafeSlow(bytes.length);
     own.set(bytes);

@@ -92,8 +92,8 @@ export function createCredentials(
   const importKeys = deriveSubkeys(secrets, "import");
   const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
   /**
-   * The subkeys of valid tags, by digest of the key, which is valid for one tenant. A second check of a tag would cost more than the rest of
-   * parsing (bench/micro.ts).
+   * The subkeys of valid tags, by digest of the key, which is valid for one tenant. A second check of a tag would cost more than the rest
+   * of parsing (bench/micro.ts).
    */
   const knownTags = createBoundedMemory<{ readonly tenant: string; readonly tagKey: Subkey }>(rememberedTags);
 

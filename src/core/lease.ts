@@ -21,8 +21,8 @@ export const grantedShare = 64;
 export const leasedShare = 8;
 
 /*
- * Parts of a lease's life, counted from the moment it was asked for. Much of it is for the way back, because what does not return in time is
- * lost, and some for clocks of different speed.
+ * Parts of a lease's life, counted from the moment it was asked for. Much of it is for the way back, because what does not return in time
+ * is lost, and some for clocks of different speed.
  */
 export const spendableLife = 0.5;
 export const givenBackLife = 0.3;

@@ -74,7 +74,7 @@ export function writeWithTrailers(
   }
 }
 
-/** In the table of HPACK an id that no other response has would take the place of values that come again, at a cost. */
+/** Each response has a new id. In HPACK's table it would push out values that repeat. */
 const notIndexed = ["x-request-id"];
 
 /**

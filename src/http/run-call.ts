@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { Admission, Handler } from "../call/call.ts";
+import type { Admission, CallObservation, Handler } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import { isServerFault } from "../error/table.ts";
 import type { HttpCall } from "./http-call.ts";
@@ -22,9 +22,9 @@ export interface CallSteps<Answer> {
 }
 
 /**
- * Runs one call, the same on every protocol: admit, read, handle, encode. Calls `done` once, with the encoded response or the failure; before
- * it returns, if nothing had to wait. The end of the call is recorded here, after the response is encoded, because a response that cannot
- * be encoded is a failed call. Makes no promise of its own, because each costs a call as much as a look-up. `done` must not throw.
+ * Runs one call, the same on every protocol: admit, read, handle, encode. Calls `done` once, with the encoded response or the failure;
+ * before it returns, if nothing had to wait. The end of the call is recorded here, after the response is encoded, because a response that
+ * cannot be encoded is a failed call. Makes no promise of its own, because each costs a call as much as a look-up. `done` must not throw.
  */
 export function startCall<Answer>(
   call: HttpCall,
@@ -35,7 +35,7 @@ export function startCall<Answer>(
 ): void {
   const fail = (error: unknown): void => done(failureOf(error, call, report));
   const end = (answer: Answer): void => {
-    call.observation?.end(null);
+    record(call.observation, null, report);
     done(answer);
   };
   /** Passes the result of a step on, once it is there. */
@@ -91,9 +91,18 @@ async function answerTo<Answer>(call: HttpCall, handler: Handler, steps: CallSte
  */
 export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "observation">, report: ErrorReporter): Failure {
   const failure = asFailure(error, call);
-  if (call.observation !== undefined) call.observation.end(failure);
+  if (call.observation !== undefined) record(call.observation, failure, report);
   else if (isServerFault(failure.reason)) report(failure.cause ?? failure);
   return failure;
+}
+
+/** A call is answered even if its end cannot be recorded: by the log, the metrics or the traces. */
+function record(observation: CallObservation | undefined, failure: Failure | null, report: ErrorReporter): void {
+  try {
+    observation?.end(failure);
+  } catch (error) {
+    report(error);
+  }
 }
 
 /** Errors other than Failure are our own faults, unless the client disconnected and the error is only a consequence. */

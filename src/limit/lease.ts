@@ -1,6 +1,6 @@
 import type { RateLimitPolicy } from "../core/key.ts";
 import { givenBackLife, renewedLife, spendableLife, without } from "../core/lease.ts";
-import { add, type Debt, isMore, noDebt, priceOf, type Rate, type Taken, takenOf } from "../core/rate-limit.ts";
+import { type Debt, isMore, noDebt, priceOf, type Rate, type Taken, takenOf } from "../core/rate-limit.ts";
 import type { GrantedLease } from "../ports/ledger.ts";
 
 /** A lease that this process may spend until `endMs`, on its monotonic clock. */
@@ -14,9 +14,8 @@ export interface Lease {
   readonly endMs: number;
   /** When the debt with the whole lease ends, on the monotonic clock. */
   debtEnd: Debt;
-  /** What is not spent yet. No debt after the lease was given back. */
+  /** What is not spent yet. */
   left: Debt;
-  isOver: boolean;
 }
 
 export interface LeaseTimes {
@@ -37,7 +36,6 @@ export function startLease(granted: GrantedLease, policy: RateLimitPolicy, rate:
     endMs: askedMs + lifeMs * spendableLife,
     debtEnd: endOf(granted.owed, nowMs),
     left: granted.amount,
-    isOver: false,
   };
 }
 
@@ -66,9 +64,8 @@ export function spendFrom(lease: Lease, cost: number): void {
   lease.left = without(lease.rate, lease.left, priceIn(lease, cost));
 }
 
-/** Undoes `spendFrom`. If the lease was given back meanwhile, the units count as spent. */
-export function unspend(lease: Lease, cost: number): void {
-  if (!lease.isOver) lease.left = add(lease.rate.partsPerUs, lease.left, priceIn(lease, cost));
+export function isSpentFrom({ granted: { amount }, left }: Lease): boolean {
+  return isMore(amount, left);
 }
 
 /** What this process may take: what the server had left when it last said, and the rest of the lease. */

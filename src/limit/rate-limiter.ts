@@ -2,8 +2,7 @@ import type { RateLimitPolicy } from "../core/key.ts";
 import { isMore, noDebt, priceOf, rateOf, type Taken, takenOf } from "../core/rate-limit.ts";
 import type { DebtReport, KnownDebt, LocalLedger, SharedCharge, SharedDebt, SharedLedger } from "../ports/ledger.ts";
 import type { Limit, RateLimiter } from "../ports/rate-limiter.ts";
-import { type Lease, leftWith, spendFrom, unspend } from "./lease.ts";
-import { createLeases } from "./leases.ts";
+import { createLeases, type LeasedLimit } from "./leases.ts";
 
 export interface SharedRateLimiterOptions {
   readonly local: LocalLedger;
@@ -23,14 +22,15 @@ const outageRetryMs = 1000;
 const nothingToReport: DebtReport = { more: noDebt, atLeast: noDebt };
 
 /**
- * The rate limiter of a process among others. The shared ledger decides, and grants leases to a process that takes often. The local ledger follows its answers, so that an outage continues
- * from the same debt. After an outage this process reports what it spent meanwhile. To another server, which may not know the debt, it
- * reports the whole debt. So no process admits more by itself than the policy allows over any span, whatever happens to the servers.
+ * The rate limiter of a process among others. The shared ledger decides, and grants leases to a process that takes often. The local ledger
+ * follows its answers, so that an outage continues from the same debt. After an outage this process reports what it spent meanwhile. To
+ * another server, which may not know the debt, it reports the whole debt. So no process admits more by itself than the policy allows over
+ * any span, whatever happens to the servers.
  *
  * While the server answers, nothing is reported: the local debt is inexact by the time of a round trip, and reports would add that up.
  */
 export function createSharedRateLimiter(options: SharedRateLimiterOptions): RateLimiter {
-  const { local, shared, outage, monotonicMs } = options;
+  const { local, shared, outage } = options;
   const leases = createLeases(options);
 
   const chargeOf = (tenant: string, { id, policy }: Limit, cost: number): Charge => {
@@ -51,41 +51,38 @@ export function createSharedRateLimiter(options: SharedRateLimiterOptions): Rate
     });
   };
 
-  const askServer = async (tenant: string, limits: readonly Limit[], cost: number): Promise<readonly Taken[]> => {
+  /** Takes from all limits at the server, also from those with a lease, because one that refuses must cost the others nothing. */
+  const askServer = async (
+    tenant: string,
+    limits: readonly Limit[],
+    cost: number,
+    leased: readonly (LeasedLimit | null)[] = [],
+  ): Promise<readonly Taken[]> => {
     const charges = limits.map((limit) => chargeOf(tenant, limit, cost));
     const answers = await shared.take(tenant, charges);
-    if (answers !== null) return learn(tenant, charges, answers, cost);
+    if (answers !== null) {
+      const taken = learn(tenant, charges, answers, cost);
+      const refusing = limits.filter((_, index) => !answers[index]?.admitted);
+      if (refusing.length === 0 || !refusing.every((limit) => leased[limits.indexOf(limit)])) return taken;
+      // What the server lacks may be in the leases.
+      for (const { id } of refusing) leases.release(tenant, id);
+      return askServer(tenant, limits, cost);
+    }
     for (const { id, rate, known } of charges) local.giveBack(tenant, id, rate, known);
     return outage === "open" || cost === 0 ? local.takeAll(tenant, limits, cost) : charges.map(refusedInOutage);
   };
 
-  /** Takes from the leases first. If the server refuses the rest, what was taken from them is returned. */
-  const askForRest = async (tenant: string, limits: readonly Limit[], held: readonly (Lease | null)[], cost: number) => {
-    const leased = held.filter((lease) => lease !== null);
-    for (const lease of leased) spendFrom(lease, cost);
-    const rest = limits.filter((_, index) => held[index] === null);
-    const answers = [...(await askServer(tenant, rest, cost))];
-    if (!answers.every(({ admitted }) => admitted)) for (const lease of leased) unspend(lease, cost);
-    const nowMs = monotonicMs();
-    return held.map((lease) => (lease === null ? (answers.shift() as Taken) : leftWith(lease, cost, nowMs)));
-  };
-
   const takeAll = (tenant: string, limits: readonly Limit[], cost: number): readonly Taken[] | Promise<readonly Taken[]> => {
-    const held = limits.map(({ id, policy }) => leases.find(tenant, id, policy, cost));
-    if (!held.includes(null)) return (held as readonly Lease[]).map((lease) => takeFrom(lease, cost));
-    return held.every((lease) => lease === null) ? askServer(tenant, limits, cost) : askForRest(tenant, limits, held, cost);
-  };
-
-  const takeFrom = (lease: Lease, cost: number): Taken => {
-    spendFrom(lease, cost);
-    return leftWith(lease, cost, monotonicMs());
+    const leased = limits.map(({ id, policy }) => leases.find(tenant, id, policy, cost));
+    if (leased.includes(null)) return askServer(tenant, limits, cost, leased);
+    return (leased as readonly LeasedLimit[]).map((limit) => leases.spend(limit, cost));
   };
 
   return {
     takeAll,
     take(tenant, keyId, policy, cost) {
-      const lease = leases.find(tenant, keyId, policy, cost);
-      return lease === null ? askServer(tenant, [{ id: keyId, policy }], cost).then(first) : takeFrom(lease, cost);
+      const leased = leases.find(tenant, keyId, policy, cost);
+      return leased === null ? askServer(tenant, [{ id: keyId, policy }], cost).then(first) : leases.spend(leased, cost);
     },
   };
 }

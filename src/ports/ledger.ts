@@ -87,7 +87,7 @@ export interface LeaseRequest {
   readonly rate: Rate;
   /** A lease must not be spent later than this after it was granted. */
   readonly lifeUs: number;
-  /** The price of the units to lease. No debt: none. */
+  /** The price of the units to lease. `noDebt`: grants none. */
   readonly amount: Debt;
   /** A lease of which nothing will be spent any more, and what is left of it. */
   readonly back: { readonly lease: Pick<GrantedLease, "at" | "amount">; readonly left: Debt } | null;
@@ -105,8 +105,8 @@ export interface SharedLedger {
   take(tenant: string, charges: readonly SharedCharge[]): Promise<readonly SharedDebt[] | null>;
 
   /**
-   * Takes back what is left of a lease if its life has not ended, and grants another if enough of the quota is left, in one step. A lease is
-   * added to the debt as if it were spent. Returns no lease if none was granted, and null if the outcome is unknown.
+   * Takes back what is left of a lease if its life has not ended, and grants another if enough of the quota is left, in one step. A lease
+   * is added to the debt as if it were spent. Returns no lease if none was granted, and null if the outcome is unknown.
    */
   lease(tenant: string, request: LeaseRequest): Promise<{ readonly lease: GrantedLease | null } | null>;
 }

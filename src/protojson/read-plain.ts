@@ -10,8 +10,9 @@ interface Member {
 }
 
 /**
- * Compiles a reader for JSON whose members are texts, lists of texts, booleans and small integers, as in most requests. It has the same result
- * as the whole reader in less time (bench/micro.ts), because such values need no conversion. Returns undefined if the schema has no such fields.
+ * Compiles a reader for JSON whose members are texts, lists of texts, booleans and small integers, as in most requests. It has the same
+ * result as the whole reader in less time (bench/micro.ts), because such values need no conversion. Returns undefined if the schema has no
+ * such fields.
  */
 export function compilePlainReader(schema: DescMessage): ReadPlain | undefined {
   if (!hasMembers(schema)) return undefined;

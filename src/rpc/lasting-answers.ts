@@ -11,17 +11,21 @@ import { rateLimitPolicyToMessage, statusToMessageAt } from "./message.ts";
 import { refusals, verifiedToMessage } from "./verified.ts";
 
 /**
- * Returns the answer about a key whose record came from the cache, or about a credential without a record. Undefined if it is not remembered,
- * or depends on more than that, the verdict and, if it is valid, the state of limits.
+ * Returns the answer about a key whose record came from the cache, or about a credential without a record. Undefined if it is not
+ * remembered, or depends on something else than the record, the verdict and the limits.
  */
 export type LastingAnswers = (verified: Verified, issuer: string) => VerifyApiKeyResponse | undefined;
 
-/** At most twice this number of answers is remembered, for records that are still cached. */
+/**
+ * At most twice this number of answers is remembered, for records that are still cached. A message shares its texts with the record. The
+ * encoders remember nothing above 4 KiB: at most 40 MiB for each of the four forms of Connect and gRPC, and as much for the JSON of
+ * JSON/HTTP, or twice that if texts are not Latin-1.
+ */
 const rememberedAnswers = 5000;
 
 /**
- * Remembers answers by their record. Only the text is remembered: the key was judged at this moment, and a record never changes. The messages
- * are frozen, which tells encoders that they may remember what they made of them.
+ * Remembers answers by their record. Only the text is remembered: the key was judged at this moment, and a record never changes. The
+ * messages are frozen, which tells encoders that they may remember what they made of them.
  *
  * Of the answers that are not known, one in `oneIn` is remembered: soon those of keys that are verified often. If every answer were, then
  * with more such keys than there is room the garbage collector would cost twice what a remembered answer saves.
@@ -55,7 +59,7 @@ export function createLastingAnswers(oneIn = 16): LastingAnswers {
   };
 }
 
-/** `answer` is about the same record. */
+/** Call it only with an answer about the same record. */
 function isAnswerTo(answer: VerifyApiKeyResponse, { verdict, nowMs }: Verified, issuer: string): boolean {
   if (answer.status !== statusToMessageAt(verdict.record as KeyRecord, nowMs)) return false;
   if (verdict.isValid) return answer.isValid === true && answer.issuer === issuer;

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { CertificateOf, ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
 import { connectionKey } from "./connections.ts";
-import { peerCertificate, peerSerials } from "./peer-certificate.ts";
+import { peerCertificate, peerChain, type Revocable } from "./peer-certificate.ts";
 import type { RevocationLists, TlsMaterial } from "./tls-material.ts";
 
 /** The certificates of the clients of open connections. Each is read once per connection. */
@@ -26,9 +26,8 @@ export type ClientAuthorities = Pick<TlsMaterial, "clientCa" | "clientCrl">;
 interface Shown {
   readonly certificate: ClientCertificate | RefusedCertificate;
   readonly generation: number;
-  /** Serial numbers of its chain. */
-  readonly serials: readonly string[];
-  /** The lists that do not have it. */
+  readonly chain: readonly Revocable[];
+  /** The last lists that were searched without finding it. */
   checked: RevocationLists | undefined;
 }
 
@@ -50,7 +49,7 @@ export function createClientCertificates({ clientCa, clientCrl }: ClientAuthorit
   const refusalOf = (known: Shown): RefusedCertificate | null => {
     if (known.generation !== generation) return stale;
     if (known.checked !== lists) {
-      if (known.serials.some((serial) => lists?.serials.has(serial))) return revoked;
+      if (known.chain.some(({ issuer, serial }) => lists?.revoked.get(issuer)?.has(serial))) return revoked;
       known.checked = lists;
     }
     return null;
@@ -68,7 +67,7 @@ export function createClientCertificates({ clientCa, clientCrl }: ClientAuthorit
       const certificate = socket instanceof TLSSocket ? peerCertificate(socket) : undefined;
       if (certificate === undefined) return;
       const accepting = accepted.get(connectionKey(socket))?.generation ?? -1;
-      shown.set(handle, { certificate, generation: accepting, serials: peerSerials(socket as TLSSocket), checked: undefined });
+      shown.set(handle, { certificate, generation: accepting, chain: peerChain(socket as TLSSocket), checked: undefined });
     },
     certificateOf(handle) {
       const known = shown.get(handle);

@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { createLastResponses } from "./last-responses.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
 
@@ -12,9 +13,11 @@ type Sink = ServerResponse | ServerHttp2Stream;
 export interface Exchanges {
   /** Tracks an exchange until its response is closed. */
   add(sink: Sink): void;
+  /** Closes the connection of an HTTP/1.1 response after it, or returns false if it closes before (`createLastResponses`). */
+  closeAfter(response: ServerResponse): boolean;
   /** Checks the time-outs; call it every `checkIntervalMs`. */
   check(): void;
-  /** Closes the HTTP/1.1 connections in use after their current response. */
+  /** Closes the HTTP/1.1 connections in use after the responses to the requests that have arrived. */
   drain(): void;
   /** Returns the number of exchanges in progress. */
   count(): number;
@@ -27,6 +30,8 @@ export interface Exchanges {
 interface Exchange {
   readonly sink: Sink;
   readonly startedAt: number;
+  /** Exchanges are numbered in the order of their requests. */
+  readonly number: number;
   /** The time at which the response was complete. */
   endedAt: number | undefined;
   /** Its index in the list. */
@@ -44,6 +49,8 @@ interface Exchange {
 export function createExchanges(limits: ListenerLimits): Exchanges {
   const running: Exchange[] = [];
   const linger = createLinger(limits.lingerMs);
+  const closeAfter = createLastResponses();
+  let added = 0;
   let now = 0;
 
   const remove = (exchange: Exchange): void => {
@@ -57,7 +64,8 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
 
   return {
     add(sink) {
-      const exchange: Exchange = { sink, startedAt: now, endedAt: undefined, index: running.length };
+      const exchange: Exchange = { sink, startedAt: now, number: added, endedAt: undefined, index: running.length };
+      added += 1;
       running.push(exchange);
       sink.on("close", () => {
         remove(exchange);
@@ -69,6 +77,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       // Writing to a client that has disconnected emits an error, and an error without a listener ends the process.
       sink.on("error", ignore);
     },
+    closeAfter,
     check() {
       now += 1;
       // A copy, because an exchange that is aborted removes itself from the list.
@@ -84,9 +93,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       }
     },
     drain() {
-      for (const { sink } of running) {
-        if (!isStream(sink) && !sink.headersSent) sink.setHeader("connection", "close");
-      }
+      for (const { sink } of running.toSorted((one, other) => one.number - other.number)) if (!isStream(sink)) closeAfter(sink);
     },
     count: () => running.length,
     http1Sockets: () => new Set(running.flatMap(({ sink }) => (isStream(sink) ? [] : [sink.req.socket]))),

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { ListenerLimits } from "./limits.ts";
 
 /** The HTTP/1.1 connections, to close those that carry no request. */
@@ -12,7 +13,7 @@ export interface Http1Connections {
 }
 
 interface Entry {
-  /** What had been read when the connection was added: the TLS handshake. */
+  /** What had been read before the first request: the TLS handshake. */
   readonly firstBytes: number;
   bytesRead: number;
   /** Calls of `closeQuiet` since something arrived. */
@@ -20,8 +21,8 @@ interface Entry {
 }
 
 /**
- * Replaces Node's `closeIdleConnections`, which cuts responses that are complete but not sent yet, and which leaves a TLS connection without
- * a request open. `busy` returns the sockets with a request in progress.
+ * Replaces Node's `closeIdleConnections`, which cuts responses that are complete but not sent yet, and which leaves a TLS connection
+ * without a request open. `busy` returns the sockets with a request in progress.
  */
 export function createHttp1Connections(
   { drainCheckMs, drainQuietMs, lingerMs }: Pick<ListenerLimits, "drainCheckMs" | "drainQuietMs" | "lingerMs">,
@@ -33,7 +34,7 @@ export function createHttp1Connections(
     const inUse = busy();
     for (const [socket, entry] of entries) if (!inUse.has(socket) && isDue(socket, entry)) socket.destroySoon();
   };
-  /** A first request may take as long as the handshake before it; a further one is sent to a connection that is in use. */
+  /** Before its first request a connection gets `lingerMs`, later `drainQuietMs`. */
   const isQuiet = (socket: Socket, entry: Entry): boolean => {
     entry.quietChecks = socket.bytesRead === entry.bytesRead ? entry.quietChecks + 1 : 0;
     entry.bytesRead = socket.bytesRead;
@@ -42,7 +43,9 @@ export function createHttp1Connections(
 
   return {
     add(socket) {
-      entries.set(socket, { firstBytes: socket.bytesRead, bytesRead: -1, quietChecks: 0 });
+      // In clear text the first bytes have been read already, to know the version.
+      const firstBytes = socket instanceof TLSSocket ? socket.bytesRead : 0;
+      entries.set(socket, { firstBytes, bytesRead: -1, quietChecks: 0 });
       socket.once("close", () => entries.delete(socket));
     },
     closeWhere: (isOver) => closeIdle((socket, entry) => hasSent(socket, entry) && isOver(socket)),

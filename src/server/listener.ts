@@ -93,10 +93,15 @@ export function createListener(options: ListenerOptions): Listener {
   });
   refuseConnections(http1, connections);
 
+  /** Those that are in use end at a later check. */
+  const closeOver = (): void => {
+    sessions.closeWhere(certificates.isOver);
+    http1Connections.closeWhere(certificates.isOver);
+  };
   const checks = setInterval(() => {
     exchanges.check();
     sessions.check();
-    sessions.closeWhere(certificates.isOver);
+    closeOver();
     connections.check();
   }, limits.checkIntervalMs);
   checks.unref();
@@ -119,9 +124,7 @@ export function createListener(options: ListenerOptions): Listener {
     connectionCount: () => sockets.size,
     replaceTls(newer) {
       replaceTls(http1, newer);
-      if (!certificates.replace(newer)) return;
-      sessions.closeWhere(certificates.isOver);
-      http1Connections.closeWhere(certificates.isOver);
+      if (certificates.replace(newer)) closeOver();
     },
   };
 }

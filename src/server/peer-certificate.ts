@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
-import { serialOf } from "./revocation-list.ts";
+import { readCertificateIds } from "./revocation-list.ts";
 
 const maxNameChars = 512;
 /** One item of a SAN in Node's format. Values with special characters are JSON texts, so that none can be mistaken for another item. */
@@ -48,9 +48,18 @@ function earliestEndMs(socket: TLSSocket, leaf: X509Certificate): number {
   return Math.min(leaf.validToDate.getTime(), ...chainOf(socket).map((each) => Date.parse(each.valid_to)));
 }
 
-/** Returns the serial numbers of the chain, as `serialOf` writes them. */
-export function peerSerials(socket: TLSSocket): string[] {
-  return chainOf(socket).map((each) => serialOf(each.serialNumber));
+/** What a revocation list may name: the name of a certificate's issuer, in DER as hex, and its serial number. */
+export interface Revocable {
+  readonly issuer: string;
+  readonly serial: string;
+}
+
+/** Returns what revocation lists may name of the chain. */
+export function peerChain(socket: TLSSocket): Revocable[] {
+  return chainOf(socket).map((each) => {
+    const { issuer, serial } = readCertificateIds(each.raw);
+    return { issuer: issuer.toString("hex"), serial };
+  });
 }
 
 /** The certificate of the client and those of its authorities, up to the root. */

@@ -59,7 +59,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   const enter = (request: IncomingMessage, response: ServerResponse): boolean => {
     const { socket } = request;
     if (socket.destroyed) return false;
-    if (draining.aborted || isOver(socket)) response.setHeader("connection", "close");
+    if ((draining.aborted || isOver(socket)) && !exchanges.closeAfter(response)) return false;
     exchanges.add(response);
     pipelines.add(socket, response);
     if (connections.isKnown(socket)) return true;

@@ -6,6 +6,15 @@ export interface RevocationList {
   readonly serials: readonly string[];
 }
 
+/** What is needed of a certificate. Only issuer and serial number together identify it: every authority counts by itself. */
+export interface CertificateIds {
+  /** As `serialOf` writes it. */
+  readonly serial: string;
+  /** Names in DER. */
+  readonly issuer: Buffer;
+  readonly subject: Buffer;
+}
+
 /** A value of DER (X.690). */
 interface Element {
   readonly tag: number;
@@ -17,7 +26,7 @@ const integer = 0x02;
 const sequence = 0x30;
 const version = 0xa0;
 
-/** Node cannot read such lists. Throws if `der` is none. */
+/** Node cannot read such lists. Throws if `der` is not a list. */
 export function readRevocationList(der: Buffer): RevocationList {
   const parts = partsOf(firstPart(der));
   // Version, algorithm, issuer, times. A list of version 1 has no version.
@@ -28,23 +37,23 @@ export function readRevocationList(der: Buffer): RevocationList {
   const serials = partsOf(revoked).map(({ content }) => {
     const serial = partsOf(content)[0];
     if (serial?.tag !== integer) throw new Error("no serial number");
-    return serialOf(serial.content.toString("hex"));
+    return serialOf(serial);
   });
   return { issuer: issuer.whole, serials };
 }
 
-/** Returns the name of the subject of a certificate, in DER. */
-export function subjectNameOf(certificate: Buffer): Buffer {
-  const [first, ...rest] = partsOf(firstPart(certificate));
+/** Reads a certificate in DER. */
+export function readCertificateIds(certificate: Buffer): CertificateIds {
+  const parts = partsOf(firstPart(certificate));
   // Serial number, algorithm, issuer, validity, subject. A certificate of version 1 has no version before them.
-  const subject = rest[first?.tag === version ? 4 : 3];
-  if (subject === undefined) throw new Error("no subject");
-  return subject.whole;
+  const [serial, , issuer, , subject] = parts[0]?.tag === version ? parts.slice(1) : parts;
+  if (serial === undefined || issuer === undefined || subject === undefined) throw new Error("no subject");
+  return { serial: serialOf(serial), issuer: issuer.whole, subject: subject.whole };
 }
 
-/** Writes a serial number in one way, because Node and DER differ in leading zeros. */
-export function serialOf(hex: string): string {
-  return hex.toLowerCase().replace(/^0+/, "");
+/** Writes a serial number in one way, because some authorities write leading zeros. */
+function serialOf({ content }: Element): string {
+  return content.toString("hex").replace(/^0+/, "");
 }
 
 /** The part of a list or a certificate that is signed. */

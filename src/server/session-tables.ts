@@ -9,8 +9,8 @@ interface SessionState {
 /**
  * Replaces the table of a new session's open streams. Node's is a Map. A Map that thousands of entries pass through leaves a chain of
  * outgrown tables, each with the streams that were open then. Once the oldest table is promoted, the garbage collector copies and promotes
- * all streams of the session, although they have ended: half of what it promoted under load. Returns false, and changes nothing, if Node has
- * changed.
+ * all streams of the session, although they have ended: half of what it promoted under load. Returns false, and changes nothing, if Node
+ * has changed.
  */
 export function replaceStreamTable(session: Http2Session): boolean {
   const symbol = Object.getOwnPropertySymbols(session).find(({ description }) => description === "state");

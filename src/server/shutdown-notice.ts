@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 
-/** A GOAWAY without an error and with the highest stream id: opens no more streams, but accepts those in transit (RFC 9113, section 6.8). */
+/** A GOAWAY without an error, with the highest stream id: opens no more streams, but accepts those in transit (RFC 9113, section 6.8). */
 const notice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 interface Handle {
@@ -26,8 +26,8 @@ export function canSendNotice(socket: Socket): boolean {
  * sent.
  *
  * Node cannot send it: its `goaway` makes nghttp2 ignore new streams, and even stop reading if none is open. Writing to the socket is not
- * possible either, because the session would take the end of such a write for that of its own. So this writes to the file descriptor, between
- * two frames: Node writes whole frames, and nothing is queued.
+ * possible either, because the session would take the end of such a write for that of its own. So this writes to the file descriptor,
+ * between two frames: Node writes whole frames, and nothing is queued.
  */
 export function sendShutdownNotice(socket: Socket): boolean {
   const handle = handleOf(socket);

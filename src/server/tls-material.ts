@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import { readRevocationList, subjectNameOf } from "./revocation-list.ts";
+import { readCertificateIds, readRevocationList } from "./revocation-list.ts";
 
 /** The input of a TLS listener, in PEM. */
 export interface TlsMaterial {
@@ -17,8 +17,8 @@ export interface TlsMaterial {
 export interface RevocationLists {
   /** PEM texts with one list each. */
   readonly pems: readonly string[];
-  /** Serial numbers of revoked certificates of all authorities, as `serialOf` writes them. */
-  readonly serials: ReadonlySet<string>;
+  /** Serial numbers of revoked certificates by the name of their issuer, in DER as hex. */
+  readonly revoked: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface TlsFiles {
@@ -90,11 +90,16 @@ function listsOf(text: Buffer, authorities: readonly string[]): RevocationLists 
     }),
   );
   for (const [index, authority] of authorities.entries()) {
-    const name = subjectNameOf(new X509Certificate(authority).raw);
+    const name = readCertificateIds(new X509Certificate(authority).raw).subject;
     if (!lists.some(({ issuer }) => issuer.equals(name)))
       throw new Error(`tls_client_crl_file: has no list of certificate ${index + 1} of tls_client_ca_file`);
   }
-  return { pems, serials: new Set(lists.flatMap(({ serials }) => serials)) };
+  const revoked = new Map<string, Set<string>>();
+  for (const { issuer, serials } of lists) {
+    const name = issuer.toString("hex");
+    revoked.set(name, new Set([...(revoked.get(name) ?? []), ...serials]));
+  }
+  return { pems, revoked };
 }
 
 function parsed<T>(problem: string, parse: () => T): T {

@@ -9,7 +9,7 @@ export interface ActorLimits {
   /**
    * Returns the actor's own limit, or that of the tenant; null: none. The limit is current within the bounds of docs/guarantees.md. Returns
    * a promise only if actors of the tenant have limits and the process does not know this one; it rejects if the store does not answer.
-   * Limits in `read` are not read again; throws if the one of this actor could not be read.
+   * Limits in `read` are not read again; throws if `read` has a failure for this actor.
    */
   of(tenant: string, actorId: string, read?: ReadActorLimits): RateLimitPolicy | null | Promise<RateLimitPolicy | null>;
   /**

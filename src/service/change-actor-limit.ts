@@ -6,7 +6,7 @@ import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { noteActorLimits, type TenantService } from "./change-tenant.ts";
 import type { KeyService } from "./key-service.ts";
-import { confirmNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenant-fence.ts";
 
 /** Sets or changes the limit that the keys of an actor share. The actor need not have keys. */
 export async function setActorLimit(
@@ -16,6 +16,7 @@ export async function setActorLimit(
   actorId: string,
   policy: RateLimitPolicy,
 ): Promise<ActorLimit> {
+  const confirmNewKeys = beginNewKeys(service.keys, tenant, origin);
   await noteActorLimits(service, origin, tenant);
   const { store, announcer, clock } = service.keys;
   const recordId = actorLimitRecordId(actorId);
@@ -27,7 +28,7 @@ export async function setActorLimit(
       const inserted = await store.insert(tenant, newActorLimitRecord(actorId, policy, clock()), null, event);
       if (inserted.outcome !== "inserted") continue;
       await announce(inserted.record, inserted.record.revision);
-      await confirmNewKeys(service.keys, tenant, origin, [inserted.record]);
+      await confirmNewKeys([inserted.record]);
       return actorLimitOfRecord(inserted.record);
     }
     const changed = { ...record, rateLimitPolicy: policy, revision: record.revision + 1, updateTimeMs: clock() };

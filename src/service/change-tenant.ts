@@ -91,7 +91,7 @@ export function setSuspended(service: TenantService, origin: Origin, tenantId: s
 
 /**
  * Deletes a suspended tenant without keys. No key is added between the check for keys and the deletion: whoever adds one sees the
- * suspension (`confirmNewKeys`), and a tenant that was resumed meanwhile has another revision than the one to delete.
+ * suspension (`beginNewKeys`), and a tenant that was resumed meanwhile has another revision than the one to delete.
  */
 export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string): Promise<void> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });

@@ -1,4 +1,5 @@
 import type { Origin } from "../core/audit.ts";
+import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
@@ -9,4 +10,16 @@ export async function deleteImportedKey(service: KeyService, tenant: string, ori
   const tombstoneRevision = await service.store.delete(tenant, "imported", keyId, auditEvent(service, origin, [keyId]));
   if (tombstoneRevision === null) throw new Failure("KEY_NOT_FOUND");
   await announce(null, tombstoneRevision);
+}
+
+/** Deletes a record of a tenant that is gone or going, unless the record has changed since it was read. */
+export async function deleteRecord(
+  service: KeyService,
+  tenant: string,
+  origin: Origin,
+  { kind, keyId, revision }: KeyRecord,
+): Promise<void> {
+  const announce = service.announcer.beginChange(tenant, keyId);
+  const tombstoneRevision = await service.store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), revision);
+  if (tombstoneRevision !== null) await announce(null, tombstoneRevision);
 }

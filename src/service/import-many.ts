@@ -6,7 +6,7 @@ import { auditEvent } from "./audit.ts";
 import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
-import { confirmNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenant-fence.ts";
 import { mapInTurns } from "./turns.ts";
 
 export interface ImportBatch {
@@ -55,6 +55,7 @@ export async function importKeys(
   batch: ImportBatch,
 ): Promise<(KeyRecord | Failure)[]> {
   const { items, requestId } = batch;
+  const confirmNewKeys = beginNewKeys(service, tenant, origin);
   const prepared = await mapInTurns(items, (item) => prepare(service, tenant, item, requestId));
   const { results, candidates, repeats } = sortOut(prepared);
   const announce = service.announcer.beginChanges(tenant);
@@ -73,7 +74,7 @@ export async function importKeys(
     if (!(result instanceof Failure)) imported.push(result);
   }
   const inserted = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record : []));
-  await confirmNewKeys(service, tenant, origin, inserted);
+  await confirmNewKeys(inserted);
   if (imported.length > 0) await announce(imported);
   for (const [index, first] of repeats) results[index] = results[first] as KeyRecord | Failure;
   return results;

@@ -7,7 +7,7 @@ import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
-import { confirmNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenant-fence.ts";
 
 export interface ImportRequest extends NewKeyRequest {
   /** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */
@@ -19,6 +19,7 @@ export interface ImportRequest extends NewKeyRequest {
  * was imported before, also under a retired server secret, with REQUEST_ID_REUSED, and with KEY_QUOTA_EXHAUSTED.
  */
 export async function importKey(service: KeyService, tenant: string, origin: Origin, request: ImportRequest): Promise<KeyRecord> {
+  const confirmNewKeys = beginNewKeys(service, tenant, origin);
   const keyIds = importedKeyIds(service, tenant, request.key);
   if (keyIds instanceof Failure) throw keyIds;
   const [keyId, ...formerIds] = keyIds;
@@ -30,7 +31,7 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
-  if (outcome.outcome === "inserted") await confirmNewKeys(service, tenant, origin, [imported]);
+  if (outcome.outcome === "inserted") await confirmNewKeys([imported]);
   // Verifiers may have cached that the key does not exist or was deleted.
   await announce(imported, imported.revision);
   return imported;

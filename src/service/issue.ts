@@ -6,7 +6,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
-import { confirmNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenant-fence.ts";
 
 /** `secret` is null if the request id was replayed: a secret is shown only once. */
 export interface Issued {
@@ -16,12 +16,13 @@ export interface Issued {
 
 /** Issues a key. Rejects with REQUEST_ID_REUSED if the request id was used with a different payload, and with KEY_QUOTA_EXHAUSTED. */
 export async function issueKey(service: KeyService, tenant: string, origin: Origin, request: NewKeyRequest): Promise<Issued> {
+  const confirmNewKeys = beginNewKeys(service, tenant, origin);
   const minted = mintKey(service, tenant, request);
   const mark = requestMark(request, null);
   const result = await service.store.insert(tenant, minted.record, mark, auditEvent(service, origin, [minted.record.keyId]));
   switch (result.outcome) {
     case "inserted":
-      await confirmNewKeys(service, tenant, origin, [result.record]);
+      await confirmNewKeys([result.record]);
       return { record: result.record, secret: minted.secret };
     case "request_id_used":
       if (result.payloadDigest !== mark?.payloadDigest || result.record === null) throw new Failure("REQUEST_ID_REUSED");

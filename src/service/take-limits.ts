@@ -95,7 +95,7 @@ interface BothPolicies {
   readonly actor: RateLimitPolicy;
 }
 
-/** Ids of limits are made of encoded texts, and most records are used again and again. */
+/** Remembers the ids, because most records are used often and making an id encodes texts. */
 function createLimitIds(): (record: KeyRecord) => { readonly key: string; readonly actor: string } {
   const remembered = createBoundedWeakMemory<{ readonly key: string; readonly actor: string }, KeyRecord>(rememberedIds);
   return (record) => {

@@ -3,7 +3,7 @@ import type { KeyKind, KeyRecord } from "../core/key.ts";
 import { minuteMs } from "../core/time-units.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import { auditEvent } from "./audit.ts";
+import { deleteRecord } from "./delete.ts";
 import type { KeyService } from "./key-service.ts";
 
 const kinds: readonly KeyKind[] = ["issued", "imported", "actor_limit"];
@@ -22,18 +22,15 @@ export async function* recordsOf(store: Pick<KeyStore, "list">, tenant: string):
 }
 
 /**
- * Call before a tenant is created. A process that crashed while it took back a key (`confirmNewKeys`) left it to a tenant that was deleted.
- * Removes such keys, because a new tenant of the same name must not have them. Rejects with TENANT_NOT_READY if a key is so new that its call may
- * still be running.
+ * Call before a tenant is created. A process that crashed while it took back a key (`beginNewKeys`) left it to a tenant that was deleted.
+ * Removes such keys, because a new tenant of the same name must not have them: not those that another call has removed meanwhile, whose ids
+ * may already be in use by keys of the new tenant. Rejects with TENANT_NOT_READY if a key is so new that its call may still be running.
  */
 export async function removeLeftovers(service: KeyService, origin: Origin, tenant: string): Promise<void> {
-  const { store, announcer, clock } = service;
-  for await (const { kind, keyId, createTimeMs } of recordsOf(store, tenant)) {
-    if (clock() - createTimeMs < settledMs) {
+  for await (const record of recordsOf(service.store, tenant)) {
+    if (service.clock() - record.createTimeMs < settledMs) {
       throw new Failure("TENANT_NOT_READY", { message: "a key of the deleted tenant is still being removed; try again in ten minutes" });
     }
-    const announce = announcer.beginChange(tenant, keyId);
-    const revision = await store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]));
-    if (revision !== null) await announce(null, revision);
+    await deleteRecord(service, tenant, origin, record);
   }
 }

@@ -10,6 +10,11 @@ export interface TenantSettings {
   of(tenantId: string): Tenant;
   /** Applies the record of a tenant, unless a newer one is known. Returns the tenant of the newer of the two. */
   note(tenantId: string, record: KeyRecord): Tenant;
+  /**
+   * Returns the first revision of the tenant's record, which distinguishes it from others of the same name before or after it. Null if the
+   * tenant is unknown.
+   */
+  firstRevisionOf(tenantId: string): number | null;
   forget(tenantId: string): void;
   /** All known tenants. */
   all(): Iterable<Tenant>;
@@ -28,6 +33,7 @@ export function createTenantSettings(): TenantSettings {
       seen.set(tenantId, { record, tenant });
       return tenant;
     },
+    firstRevisionOf: (tenantId) => seen.get(tenantId)?.record.firstRevision ?? null,
     forget: (tenantId) => void seen.delete(tenantId),
     all: () => Array.from(seen.values(), ({ tenant }) => tenant),
   };

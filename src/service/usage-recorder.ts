@@ -18,8 +18,8 @@ export interface UsageRecorderOptions {
 }
 
 /**
- * Maximum uses per write. A write of all that a busy second leaves behind would hold up the event loop, and could miss the store's deadline.
- * Not a write per tenant: with a thousand of them, that would keep the store busy.
+ * Maximum uses per write. A write of all that a busy second leaves behind would hold up the event loop, and could miss the store's
+ * deadline. Not a write per tenant: with a thousand of them, that would keep the store busy.
  */
 export const maxUsesPerWrite = 500;
 

@@ -22,8 +22,9 @@ export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
 type Answer = PromiseSettledResult<ReadAnswer>;
 
 /**
- * Reads all records with one round trip to the shared cache and one to the store, and then the limits of their actors in the same way. Credentials do not affect each other: the verdict of one
- * that cannot be judged is `internal`, whatever the reason, and the others get their results.
+ * Reads all records with one round trip to the shared cache and one to the store, and then the limits of their actors in the same way.
+ * Credentials do not affect each other: the verdict of one that cannot be judged is `internal`, whatever the reason, and the others get
+ * their results.
  */
 export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { reader, actorLimits, clock, reportUnanswered } = options;

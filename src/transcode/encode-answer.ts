@@ -15,9 +15,12 @@ export function createAnswerEncoder(): EncodeAnswer {
   };
 }
 
+/** Longer texts are written each time. The bound of all that is remembered is at `rememberedAnswers` (rpc/lasting-answers.ts). */
+const maxRememberedLength = 4096;
+
 /**
- * A frozen message is the answer of many calls (rpc/lasting-answers.ts), or the lasting part of many answers, so its text is remembered. The
- * other fields of an answer are written after those of its lasting part, of which there is at least one.
+ * A frozen message is the answer of many calls (rpc/lasting-answers.ts), or the lasting part of many answers, so its text is remembered.
+ * The other fields of an answer are written after those of its lasting part, of which there is at least one.
  */
 function createTextWriter(): typeof writeJson {
   const texts = new WeakMap<Message, string>();
@@ -26,7 +29,7 @@ function createTextWriter(): typeof writeJson {
     const known = texts.get(message);
     if (known !== undefined) return known;
     const text = writeJson(schema, message);
-    if (Object.isFrozen(message)) texts.set(message, text);
+    if (text.length <= maxRememberedLength && Object.isFrozen(message)) texts.set(message, text);
     return text;
   };
   return (schema, message) => {

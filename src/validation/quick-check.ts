@@ -25,7 +25,8 @@ const isEmpty: ValueCheck = (value) => value === "";
 
 /**
  * Compiles the rules that need only lengths, patterns, known enum values and bounds of numbers, which is enough for most requests. Anything
- * else (formats, CEL, nested messages with rules) makes the check return false, so that only the validator reports violations. See bench/micro.ts for the time that this saves.
+ * else (formats, CEL, nested messages with rules) makes the check return false, so that only the validator reports violations.
+ * See bench/micro.ts for the time that this saves.
  */
 export function compileQuickCheck(schema: DescMessage): QuickCheck {
   if (hasOption(schema, messageRules) || schema.oneofs.some((oneof) => hasOption(oneof, oneofRules))) return never as QuickCheck;

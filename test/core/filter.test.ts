@@ -89,6 +89,6 @@ test.each([
   ["status=KEY_STATUS_REVOKED", "", undefined],
   ['status=KEY_STATUS_ACTIVE AND actor_id="ann"', "", undefined],
   ["", "", undefined],
-])("keys of %j in the order %j: an index finds them in the order %j", (filter, orderBy, order) => {
+])("filter %j, order_by %j: ordered by %j", (filter, orderBy, order) => {
   expect(withOrder(parseKeyFilter(filter), orderBy).order).toEqual(order);
 });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Redis } from "ioredis";
 import { createMemoryLedger } from "../../src/adapters/memory/ledger.ts";
 import type { Circuit } from "../../src/adapters/redis/circuit.ts";
@@ -15,6 +16,11 @@ export interface Bug {
   readonly ledger?: (ledger: SharedLedger) => SharedLedger;
 }
 
+export interface Network {
+  readonly tripMs: (scheduler: Scheduler) => number;
+  readonly lossRate: number;
+}
+
 /** Processes that share limits through one Redis, over slow and lossy connections, with pauses, deaths and clocks that differ. */
 export interface World {
   readonly scheduler: Scheduler;
@@ -27,6 +33,8 @@ export interface World {
 export interface Process {
   /** Resolves to whether all limits admitted the cost. Never settles if the process dies. */
   take(limits: readonly Limit[], cost: number): Promise<boolean>;
+  /** What is left of each limit. */
+  look(limits: readonly Limit[]): Promise<readonly number[]>;
   /** Runs the work later, unless the process is dead by then, and not while it is paused. */
   after(delayMs: number, work: () => void): void;
   pause(spanMs: number): void;
@@ -34,23 +42,25 @@ export interface Process {
 }
 
 const commandTimeoutMs = 100;
-const lossRate = 0.002;
 const usPerMs = 1000;
+const lossy: Network = { tripMs, lossRate: 0.002 };
 
-export function createWorld(redis: Redis, seed: number, { leaseScript, ledger }: Bug): World {
+export function createWorld(redis: Redis, seed: number, { leaseScript, ledger }: Bug, network = lossy): World {
   const scheduler = createScheduler(seed);
   const nowUs = () => Math.floor((scheduler.nowMs() + 1e6) * usPerMs);
   const run = virtualRedis(redis, nowUs, leaseScript);
   const world = { scheduler, admissions: [], counts: { leased: 0, refused: 0 } };
   const start = () => {
     const speed = scheduler.between(0.85, 1.15);
-    return startProcess({ world: { ...world, start }, nowUs, run, speed, namespace: `world-${seed}`, change: ledger ?? ((same) => same) });
+    const change = ledger ?? ((same: SharedLedger) => same);
+    return startProcess({ world: { ...world, start }, network, nowUs, run, speed, namespace: `world-${seed}`, change });
   };
   return { ...world, start };
 }
 
 interface ProcessOptions {
   readonly world: World;
+  readonly network: Network;
   readonly nowUs: () => number;
   readonly run: RunCommand;
   readonly speed: number;
@@ -58,16 +68,16 @@ interface ProcessOptions {
   readonly change: (ledger: SharedLedger) => SharedLedger;
 }
 
-function startProcess({ world, nowUs, run, speed, namespace, change }: ProcessOptions): Process {
+function startProcess({ world, network: { tripMs, lossRate }, nowUs, run, speed, namespace, change }: ProcessOptions): Process {
   const { scheduler, admissions, counts } = world;
   const offsetMs = scheduler.between(0, 1e6);
   const monotonicMs = () => offsetMs + scheduler.nowMs() * speed;
   const life = createLife(scheduler);
-  /** The take that is being sent, which is a synchronous part of a take. */
-  let sending = { ids: [] as string[], atServerUs: 0 };
+  /** The take for which commands are sent. */
+  const takes = new AsyncLocalStorage<{ ids: readonly string[]; atServerUs: number }>();
 
   const send = (command: Command, given: readonly (string | number)[]): Promise<unknown> => {
-    const take = sending;
+    const take = takes.getStore();
     return new Promise((resolve, reject) => {
       const settle = (outcome: () => void) => {
         outcome();
@@ -79,7 +89,7 @@ function startProcess({ world, nowUs, run, speed, namespace, change }: ProcessOp
       life.after(commandTimeoutMs, () => settle(() => reject(new Error("timed out"))));
       if (scheduler.chance(lossRate)) return;
       scheduler.after(tripMs(scheduler), () => {
-        take.atServerUs = nowUs();
+        if (take !== undefined && command === "kwTake") take.atServerUs = nowUs();
         scheduler.letFinish(run(command, given).then(deliver, reject));
       });
     });
@@ -93,7 +103,8 @@ function startProcess({ world, nowUs, run, speed, namespace, change }: ProcessOp
         return redisLedger.serverId;
       },
       take(tenant, charges) {
-        sending.ids = charges.map(({ id }) => id);
+        const take = takes.getStore();
+        if (take !== undefined) take.ids = charges.map(({ id }) => id);
         return redisLedger.take(tenant, charges);
       },
       lease: redisLedger.lease,
@@ -107,15 +118,15 @@ function startProcess({ world, nowUs, run, speed, namespace, change }: ProcessOp
     ...life,
     async take(limits, cost) {
       const take = { ids: [] as string[], atServerUs: 0 };
-      sending = take;
       const fromLeaseUs = nowUs();
-      const answers = await limiter.takeAll("default", limits, cost);
+      const answers = await takes.run(take, () => limiter.takeAll("default", limits, cost));
       if (take.ids.length === 0) counts.leased += 1;
       const isAdmitted = answers.every(({ admitted }) => admitted);
       if (!isAdmitted) counts.refused += 1;
       else for (const { id } of limits) admissions.push({ id, cost, atUs: take.ids.includes(id) ? take.atServerUs : fromLeaseUs });
       return isAdmitted;
     },
+    look: async (limits) => (await limiter.takeAll("default", limits, 0)).map(({ remaining }) => Number(remaining)),
   };
 }
 

@@ -49,9 +49,20 @@ export function replaced(from: string, to: string): ChangeScript {
   };
 }
 
+/** Returns how many units are left, if what was admitted is all that was spent. */
+export function leftOf({ id, policy }: Limit, admissions: readonly Admission[], nowUs: number): number {
+  const unitUs = (policy.windowMs * 1000) / Number(policy.quota);
+  let [debtUs, lastUs] = [0, 0];
+  for (const { atUs, cost } of [...admissions.filter((each) => each.id === id).sort((a, b) => a.atUs - b.atUs), { atUs: nowUs, cost: 0 }]) {
+    debtUs = Math.max(0, debtUs - (atUs - lastUs)) + cost * unitUs;
+    lastUs = atUs;
+  }
+  return Number(policy.quota) - debtUs / unitUs;
+}
+
 /**
- * Returns how many units were admitted beyond quota + t x quota / window in the worst span t. Follows the algorithm of core/rate-limit.ts in
- * whole numbers: one microsecond is `quota` parts.
+ * Returns how many units were admitted beyond quota + t x quota / window in the worst span t. Follows the algorithm of core/rate-limit.ts
+ * in whole numbers: one microsecond is `quota` parts.
  */
 export function excessOf({ id, policy }: Limit, admissions: readonly Admission[]): number {
   const [quota, windowUs] = [policy.quota, BigInt(policy.windowMs * 1000)];

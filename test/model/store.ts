@@ -1,4 +1,5 @@
 import type { KeyRecord } from "../../src/core/key.ts";
+import { defaultTenant } from "../../src/core/tenant.ts";
 import { Failure } from "../../src/error/failure.ts";
 import type { CacheGeneration, CacheGenerationStore } from "../../src/ports/cache-generation.ts";
 import type { InsertOutcome, KeyStore } from "../../src/ports/key-store.ts";
@@ -72,8 +73,12 @@ export function connectStore(
       insert: (_tenant, record) => call(() => add(record)),
       replace: (_tenant, record) => call(() => replace(record)),
       rotate: (_tenant, retired, successor) => call(() => replace(retired) && add(successor).outcome === "inserted"),
-      list: (_tenant, { kind }) =>
-        call(() => ({ records: [...state.keys.values()].filter((record) => record.kind === kind), lastKeyId: null })),
+      list: (tenant, { kind }) =>
+        call(() => {
+          // The other tenant has no records of its own.
+          const records = tenant === defaultTenant ? [...state.keys.values()].filter((record) => record.kind === kind) : [];
+          return { records, lastKeyId: null };
+        }),
       delete: (_tenant, kind, keyId) =>
         call(() => {
           const record = state.keys.get(keyId);

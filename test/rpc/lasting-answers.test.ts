@@ -91,7 +91,7 @@ const verifications: fc.Arbitrary<Verified> = fc
     return verified(keyRecord(), { ...rest, ...more, verdict: code === null && record !== null ? { isValid: true, record } : refused });
   });
 
-test("whatever was answered before, an answer states its own verdict", () => {
+test("earlier answers do not change a later one", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(verifications, fc.constantFrom(issuer, "https://b")), { minLength: 30, maxLength: 50 }), (calls) => {
       const answerTo = createLastingAnswers(1);
@@ -128,6 +128,48 @@ test("encoders remember the bytes of a lasting answer, in each form, and only of
       expect(encode(VerifyApiKeyResponseSchema, lasting, form)).toBe(bytes);
       expect(encode(VerifyApiKeyResponseSchema, plain, form)).not.toBe(encode(VerifyApiKeyResponseSchema, plain, form));
     }
+  }
+});
+
+test("encoders do not remember what is above 4 KiB", () => {
+  const encode = createMessageEncoder(undefined);
+  const form = { binary: true, enveloped: false };
+  const lastingOf = (scope: string) => createLastingAnswers(1)(verified(keyRecord({ scopes: [scope] })), issuer) as VerifyApiKeyResponse;
+  const bytesOf = (message: VerifyApiKeyResponse) => encode(VerifyApiKeyResponseSchema, message, form);
+  const otherBytes = bytesOf(lastingOf("x".repeat(3000))).length - 3000;
+  for (const [bytes, isRemembered] of [
+    [4096, true],
+    [4097, false],
+  ] as const) {
+    const lasting = lastingOf("x".repeat(bytes - otherBytes));
+    const first = bytesOf(lasting);
+    expect(first).toHaveLength(bytes);
+    expect(bytesOf(lasting) === first).toBe(isRemembered);
+  }
+});
+
+test("the text of a lasting answer is remembered up to 4 KiB", () => {
+  const encode = createAnswerEncoder();
+  const method = ApiKeysService.method.adminVerifyApiKey;
+  const route = { method, success: { status: 200 }, responseBody: undefined } as unknown as Route;
+  for (const [length, isRemembered] of [
+    [3000, true],
+    [5000, false],
+  ] as const) {
+    let reads = 0;
+    const lasting = create(VerifyApiKeyResponseSchema, { isValid: true, keyId: "k" });
+    Object.defineProperty(lasting, "issuer", {
+      enumerable: true,
+      get: () => {
+        reads += 1;
+        return "x".repeat(length);
+      },
+    });
+    Object.freeze(lasting);
+    const text = encode(route, lasting).text;
+    const readsOfOne = reads;
+    expect(encode(route, lasting).text).toBe(text);
+    expect(reads === readsOfOne).toBe(isRemembered);
   }
 });
 

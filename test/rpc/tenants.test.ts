@@ -289,26 +289,53 @@ test("a tenant that is resumed while it is being deleted keeps its key", async (
 });
 
 test.each(Object.entries(newKeys))(
-  "%s: a key that a crashed process left to a deleted tenant is removed later",
+  "%s: a key of a tenant that is deleted and created again is not acknowledged, and is removed",
   async (method, request) => {
     const id = await newTenant();
-    const [arrived, deleted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const [arrived, replaced] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     between.insert = async (tenant) => {
       if (tenant !== id) return;
       arrived.resolve();
-      await deleted.promise;
-    };
-    between.remove = async (tenant) => {
-      if (tenant === id) throw new Error("the process crashes here");
+      await replaced.promise;
     };
     const adding = outcomeOf(api.call(method, request, headersOf(id)));
     await arrived.promise;
     await api.call("AdminSuspendTenant", { tenant_id: id });
     await api.call("AdminDeleteTenant", { tenant_id: id });
-    deleted.resolve();
-    expect(await adding).toBe("INTERNAL INTERNAL");
+    await api.call("AdminCreateTenant", { tenant_id: id });
+    replaced.resolve();
+    expect(await adding).toBe("FAILED_PRECONDITION TENANT_SUSPENDED");
     Object.assign(between, untouched);
+    for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys"]) expect(await api.call(list, {}, headersOf(id))).toEqual({});
+  },
+);
 
+/** Deletes a new tenant while a call adds a key to it, in a process that crashes before it removes the key. Returns the id. */
+async function deletedTenantWithKey(method: string, request: JsonObject): Promise<string> {
+  const id = await newTenant();
+  const [arrived, deleted] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  between.insert = async (tenant) => {
+    if (tenant !== id) return;
+    arrived.resolve();
+    await deleted.promise;
+  };
+  between.remove = async (tenant) => {
+    if (tenant === id) throw new Error("the process crashes here");
+  };
+  const adding = outcomeOf(api.call(method, request, headersOf(id)));
+  await arrived.promise;
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  await api.call("AdminDeleteTenant", { tenant_id: id });
+  deleted.resolve();
+  expect(await adding).toBe("INTERNAL INTERNAL");
+  Object.assign(between, untouched);
+  return id;
+}
+
+test.each(Object.entries(newKeys))(
+  "%s: a key that a crashed process left to a deleted tenant is removed later",
+  async (method, request) => {
+    const id = await deletedTenantWithKey(method, request);
     // The call might still remove it.
     const create = () => outcomeOf(api.call("AdminCreateTenant", { tenant_id: id }));
     expect(await create()).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
@@ -317,6 +344,25 @@ test.each(Object.entries(newKeys))(
     for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys"]) expect(await api.call(list, {}, headersOf(id))).toEqual({});
   },
 );
+
+test("a key that was left to a deleted tenant can be imported again, also while another call still removes it", async () => {
+  const request = newKeys.AdminImportApiKey;
+  const id = await deletedTenantWithKey("AdminImportApiKey", request);
+  aheadMs += 11 * 60_000;
+  const [arrived, imported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  between.remove = async () => {
+    Object.assign(between, untouched);
+    arrived.resolve();
+    await imported.promise;
+  };
+  const slow = outcomeOf(api.call("AdminCreateTenant", { tenant_id: id }));
+  await arrived.promise;
+  await api.call("AdminCreateTenant", { tenant_id: id });
+  await api.call("AdminImportApiKey", request, headersOf(id));
+  imported.resolve();
+  expect(await slow).toBe("ALREADY_EXISTS TENANT_ALREADY_EXISTS");
+  expect(await api.verify({ credential: request.raw_key }, headersOf(id))).toMatchObject({ is_valid: true });
+});
 
 test("after concurrent issues, suspensions and deletions, everything acknowledged is true", async () => {
   const rounds = Array.from({ length: 6 }, async () => {

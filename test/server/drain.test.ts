@@ -51,6 +51,7 @@ function stream(session: ClientHttp2Session): Promise<string> {
   });
 }
 
+const getRequest = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const patient = { ...longTimes, goawayPatienceMs: 120_000 };
 
 /** A handler that responds when told to. */
@@ -105,6 +106,43 @@ it("closes kept connections after a response that began before", async () => {
   expect(await body).toBe("begun done");
   await drained;
   agent.destroy();
+});
+
+it("answers all HTTP/1.1 requests that were sent ahead, also one that arrives later, and closes after the last", async () => {
+  const { handler, waiting } = held();
+  await using server = await serve(handler, longTimes);
+  const client = raw(server.port, getRequest.repeat(3));
+  await until(() => waiting.length === 3);
+  const drained = server.listener.drain(60_000);
+  client.socket.write(getRequest);
+  await until(() => waiting.length === 4);
+  for (const response of waiting) response.end("done");
+  const [, ...answers] = String(await client.closed()).split("HTTP/1.1 200 OK");
+  expect(answers.map((answer) => /^connection: close/im.test(answer))).toEqual([false, false, false, true]);
+  await drained;
+});
+
+it("does not handle a request that follows the last response of its connection", async () => {
+  const { handler, waiting } = held();
+  await using server = await serve(handler, longTimes);
+  const [client, silent] = [raw(server.port, getRequest), raw(server.port)];
+  await until(() => waiting.length === 1 && server.listener.connectionCount() === 2);
+  const drained = server.listener.drain(60_000);
+  (waiting[0] as ServerResponse).write("begun ");
+  client.socket.write(getRequest);
+  await silent.closed();
+  waiting[0]?.end("done");
+  expect(String(await client.closed())).toContain("done");
+  expect(waiting).toHaveLength(1);
+  await drained;
+});
+
+it("closes a connection in clear text soon after its first request", async () => {
+  await using server = await serve((_request, response) => response.end("ok"), { ...longTimes, lingerMs: 120_000 });
+  const client = raw(server.port, getRequest);
+  await until(() => client.received().includes("ok"));
+  await server.listener.drain(120_000);
+  client.socket.destroy();
 });
 
 it("answers the HTTP/2 requests in transit when it began", async () => {

@@ -25,6 +25,8 @@ let listener: Listener;
 let port: number;
 let nowMs: number;
 let logged: string[];
+/** Answers the requests for `/held`. */
+let held: (() => void)[];
 let version = 0;
 
 /** Writes the files as Kubernetes does: a link to a new folder replaces the link to the old one. */
@@ -47,6 +49,7 @@ beforeEach(async () => {
   folder = temporaryFolder();
   nowMs = Date.now();
   logged = [];
+  held = [];
   await putFiles(leaf, clients.cert);
   await open(false);
 });
@@ -58,7 +61,9 @@ async function open(hasRevocationLists: boolean): Promise<void> {
   listener = createListener({
     handler(message, response) {
       const connection = connectionOf(message as RequestHead) as object;
-      response.end(JSON.stringify(tls.certificates?.certificateOf(connection) ?? null));
+      const answer = () => void response.end(JSON.stringify(tls.certificates?.certificateOf(connection) ?? null));
+      if (message.url === "/held") held.push(answer);
+      else answer();
     },
     limits: { ...quickLimits, ...longTimes },
     tls: tls.material,
@@ -79,8 +84,8 @@ function http1Client(certificate?: Certificate) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: servers.cert, ...certificate });
   return {
     close: () => agent.destroy(),
-    async get(): Promise<{ answer: unknown; connection: string | undefined }> {
-      const sent = request({ agent, host: "127.0.0.1", port }).end();
+    async get(path = "/"): Promise<{ answer: unknown; connection: string | undefined }> {
+      const sent = request({ agent, host: "127.0.0.1", port, path }).end();
       const [response] = await once(sent, "response");
       let text = "";
       for await (const chunk of response.setEncoding("utf8")) text += chunk;
@@ -214,6 +219,44 @@ test("a certificate that is revoked ends its connections, and is refused", async
   kept.session.close();
 });
 
+test("a connection whose certificate is revoked during its call is closed after it", async () => {
+  await putFiles(leaf, clients.cert, clients.revoke([]));
+  await listener.drain(0);
+  await open(true);
+  const client = http1Client(clients.issue({ dns: ["a.example"], serial: 2 }));
+  const asked = client.get("/held");
+  await until(() => held.length === 1);
+  await putFiles(leaf, clients.cert, clients.revoke([2]));
+  check();
+  held[0]?.();
+  expect((await asked).answer).toEqual({ refusal: "CERT_REVOKED" });
+  await until(() => listener.connectionCount() === 0);
+  client.close();
+});
+
+test("a serial number is revoked for its authority alone", async () => {
+  const below = clients.issueAuthority("below");
+  const lists = [clients.revoke([3]), laterClients.revoke([]), below.revoke([1])];
+  await putFiles(leaf, Buffer.concat([clients.cert, laterClients.cert, below.cert]), Buffer.concat(lists));
+  await listener.drain(0);
+  await open(true);
+  const answers: unknown[] = [];
+  for (const [authority, serial] of [
+    [clients, 3],
+    [laterClients, 3],
+    [below, 3],
+    // The intermediate itself has the number 1 of its root.
+    [below, 1],
+    [below, 2],
+  ] as const) {
+    const client = http1Client(authority.issue({ dns: ["a.example"], serial }));
+    answers.push((await client.get()).answer);
+    client.close();
+  }
+  const refused = { refusal: "CERT_REVOKED" };
+  expect(answers).toEqual([refused, named, named, refused, named]);
+});
+
 test.each<[string, () => Buffer, string]>([
   ["no list of an authority", () => laterClients.revoke([]), "tls_client_crl_file: has no list of certificate 1 of tls_client_ca_file"],
   ["a list that is cut off", () => clients.revoke([2]).subarray(0, -60), "tls_client_crl_file: has no list"],
@@ -250,6 +293,8 @@ test("a connection whose certificate expires soon is closed, so that the client 
   const closed = once(first.session, "close");
   nowMs = endsAt.getTime() - 4000;
   await closed;
-  expect(await second.get()).toMatchObject({ answer: named, connection: "close" });
-  second.close();
+  await until(() => listener.connectionCount() === 0);
+  const third = http1Client(shown(clients, endsAt));
+  expect(await third.get()).toMatchObject({ answer: named, connection: "close" });
+  for (const { close } of [second, third]) close();
 });

@@ -42,7 +42,7 @@ interface Walk {
   readonly hint: string;
   /** What the index finds in order. */
   readonly found: Filter<AuditEventDocument>;
-  /** What must hold besides. Null: nothing. */
+  /** Restrictions that the index does not check. Null: none. */
   readonly checked: Filter<AuditEventDocument> | null;
 }
 

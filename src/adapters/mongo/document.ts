@@ -114,7 +114,7 @@ export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt
   return { $gt: documentId(tenant, afterKeyId), $lt: `${tenant}0` };
 }
 
-/** Leaves out fields that most keys have no use for: absent, they mean the same, also to processes of earlier versions. */
+/** Leaves out fields that have their default. Earlier versions read absent fields in the same way. */
 export function documentOf(tenant: string, record: KeyRecord, requestId: string | null, batchMark: string | null = null): KeyDocument {
   const { disabled, lineageId, supersededBy, ...fields } = replacedFields(record);
   return {

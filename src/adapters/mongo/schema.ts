@@ -10,9 +10,10 @@ const tombstoneLifeSeconds = (7 * dayMs) / secondMs;
 const markLifeSeconds = markLifeMs / secondMs;
 
 /**
- * Lists of all keys or of an actor's go by `_id`, so their indexes hold the fields of the filter, then `_id`. A list without a status merges
- * the two halves of its index in order. Active and expired keys are found in the order of their expiry, because a key's status changes with
- * the clock, which only that order can follow. No list uses the `expireTimeMs` after an `_id` any more, but processes of earlier versions do.
+ * Lists of all keys or of an actor's go by `_id`, so their indexes hold the fields of the filter, then `_id`. A list without a status
+ * merges the two halves of its index in order. Active and expired keys are found in the order of their expiry, because a key's status
+ * changes with the clock, which only that order can follow. No list uses the `expireTimeMs` after an `_id` any more, but processes of
+ * earlier versions do.
  *
  * Each of the other filters and orders has an index that begins with the tenant. Those in the order of a time hold revoked keys apart.
  */

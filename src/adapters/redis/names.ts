@@ -19,10 +19,10 @@ export interface CacheNames {
 }
 
 /**
- * Channel `kw1:{namespace}:changes`, entries `kw1:{namespace}:{generation}:{tenant}:{key id}`, limits `kw1:{namespace}:limit:{tenant}:{key
- * id}`, and their leases `kw1:{namespace}:leases:...`. The tenant is percent-encoded, so that names of two tenants cannot collide and none contains the braces that would make a cluster
- * put all its keys on one node. The namespace identifies the store, because several stores may share a Redis and channels ignore database
- * numbers.
+ * Channel `kw1:{namespace}:changes`, entries `kw1:{namespace}:{generation}:{tenant}:{key id}`, limits
+ * `kw1:{namespace}:limit:{tenant}:{key id}`. The leases of a limit are under `kw1:{namespace}:leases:`, with the limit's slot. The tenant
+ * is percent-encoded, so that names of two tenants cannot collide and none contains the braces that would make a cluster put all its keys
+ * on one node. The namespace identifies the store, because several stores may share a Redis and channels ignore database numbers.
  */
 export function createNames(namespace: string): CacheNames {
   const prefix = `kw${layout}:${namespace}`;

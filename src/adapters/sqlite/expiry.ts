@@ -5,7 +5,7 @@ import { markLifeMs } from "../../ports/key-store.ts";
 
 /** Maximum rows removed in one transaction, a few milliseconds of work. An event that names more keys is removed alone. */
 export const maxRowsPerStep = 128;
-/** Maximum events read for it. */
+/** Maximum events read in one step. */
 const maxEventsPerStep = 32;
 /** Maximum tenants checked in one transaction. */
 const maxTenantsPerStep = 100;

@@ -22,7 +22,7 @@ const afterAllIds = "\u{10ffff}";
 /** Selects the statements of a list by key id. */
 export interface ListShape {
   readonly byActor: boolean;
-  /** Only keys with a term (core's `termsOf`). It is looked up for each key of the actor, because an actor has far fewer keys than a term. */
+  /** Only keys with a term (core's `termsOf`). It is looked up for each key of the actor: an actor has far fewer keys than a term. */
   readonly byTerm: boolean;
   readonly status: KeyStatus | undefined;
 }

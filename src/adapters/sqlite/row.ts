@@ -78,8 +78,8 @@ type RecordRow = readonly [
 ];
 
 /**
- * Prepares a statement whose rows are arrays of values, as `recordOfRow` takes them. An object with named values takes twice as long to make
- * as all the rest of reading a record.
+ * Prepares a statement whose rows are arrays of values, as `recordOfRow` takes them. An object with named values takes twice as long to
+ * make as all the rest of reading a record.
  */
 export function prepareRowArrays(database: DatabaseSync, sql: string): StatementSync {
   const statement = database.prepare(sql);
