@@ -122,7 +122,6 @@ async function issueKeys(count: number): Promise<string[]> {
 function startSideWork(): ChildProcess {
   const settings = {
     port: server.port,
-    metricsPort,
     token,
     changesPerSecond: Number(values.changes),
     importedPerSecond: Number(values.import),

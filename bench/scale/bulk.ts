@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { type Audit, prepareAudit } from "../../src/adapters/sqlite/audit.ts";
+import { maxRowsPerCommit } from "../../src/adapters/sqlite/group-commit.ts";
+import { defaultTenant } from "../../src/core/tenant.ts";
+import { dayMs } from "../../src/core/time-units.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import { auditEvent } from "../../test/support/with-events.ts";
 import { actorsOf, createTimeMs, digestIn, type Filling, groups, keyIdOf, keysOfCredential } from "./records.ts";
 
-const tenant = "default";
-const keysOfEvent = 128;
+const tenant = defaultTenant;
+/** As the store divides an import. */
+const keysOfEvent = maxRowsPerCommit;
 const keysOfChunk = 2000 * keysOfEvent;
-const dayMs = 86_400_000;
 
 /**
  * Fills a new SQLite store with issued keys, several times as fast as `insertMany`: in SQL, in the same order and so with the same pages,

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { createCredentials, digestOf } from "../../src/core/credential.ts";
 import type { KeyKind, KeyRecord } from "../../src/core/key.ts";
+import { defaultTenant } from "../../src/core/tenant.ts";
 import { dayMs } from "../../src/core/time-units.ts";
 import { ulidTime } from "../../src/core/ulid.ts";
 import { keyRecord } from "../../test/support/key-record.ts";
@@ -20,7 +21,7 @@ export const keysOfCredential = 100;
 const secrets = { current: "bench/scale.ts, a secret of 32 characters or more", retired: [] };
 const prefixes = { secret: "kw", public: "kw_pub", retired: [] };
 const fillerDigest = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
-const tenant = "default";
+const tenant = defaultTenant;
 
 export function actorsOf({ count }: Filling): number {
   return Math.ceil(count / keysOfActor);

@@ -5,6 +5,7 @@ import { MongoClient } from "mongodb";
 import { serverBinary } from "../../scripts/test-servers.ts";
 import { openMongoKeyStore } from "../../src/adapters/mongo/key-store.ts";
 import { openSqliteKeyStore } from "../../src/adapters/sqlite/key-store.ts";
+import { defaultTenant } from "../../src/core/tenant.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import { freePorts } from "../../test/support/free-port.ts";
 import { startServerChild } from "../../test/support/server-child.ts";
@@ -114,7 +115,7 @@ async function fill(store: KeyStore, filling: Filling): Promise<void> {
       const start = next;
       next = Math.min(next + batchSize, filling.count);
       const items = Array.from({ length: next - start }, (_, offset) => ({ record: recordOf(filling, start + offset), request: null }));
-      await inserting.insertMany("default", items);
+      await inserting.insertMany(defaultTenant, items);
       if (Math.floor(next / 1_000_000) > Math.floor(start / 1_000_000))
         console.info(`${next} keys, ${Math.round(performance.now() / 1000)} s`);
     }

@@ -1,7 +1,8 @@
 import { openSqliteKeyStore } from "../../src/adapters/sqlite/key-store.ts";
+import { defaultTenant } from "../../src/core/tenant.ts";
+import { dayMs } from "../../src/core/time-units.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 
-const dayMs = 86_400_000;
 const eventCount = 2000;
 const keysPerEvent = 100;
 
@@ -14,7 +15,7 @@ export async function addOldEvents(path: string): Promise<string> {
     const eventId = createUlid(timeMs, (length) => Buffer.alloc(length, index % 256));
     const more = { changedFields: [], revocationReason: null, errorReason: null };
     const origin = { method: "AdminBatchImportApiKeys", caller: "tail", clientAddress: "127.0.0.1", requestId: "tail" };
-    await store.audit.append("default", [{ ...origin, ...more, eventId, timeMs, keyIds }]);
+    await store.audit.append(defaultTenant, [{ ...origin, ...more, eventId, timeMs, keyIds }]);
   }
   await store.close();
   return "1d";

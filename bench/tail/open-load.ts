@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-export interface OpenLoadOptions {
+interface OpenLoadOptions {
   readonly port: number;
   readonly requests: readonly Buffer[];
   readonly connections: number;

@@ -1,11 +1,9 @@
 import type { Histogram } from "./histogram.ts";
-import { ownMs, type Recording, tickMs } from "./recording.ts";
+import { minPauseMs, ownMs, type Recording, tickMs } from "./recording.ts";
 import { createWitness } from "./stacks.ts";
 
 const bounds = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Number.POSITIVE_INFINITY];
 const listed = 12;
-/** Shorter pauses are not listed. */
-const shortestMs = 5;
 
 export function printLatencies(latencies: Histogram): void {
   console.info(`\n${latencies.count} verifications, from the moment each was due:`);
@@ -32,7 +30,7 @@ export function printRecording(name: string, recording: Recording): void {
   );
   const witness = createWitness(recording);
   const longest = pauses.toSorted((a, b) => ownMs(b) - ownMs(a)).slice(0, listed);
-  for (const pause of longest.filter((one) => ownMs(one) > shortestMs)) {
+  for (const pause of longest.filter((one) => ownMs(one) > minPauseMs)) {
     const { tookMs, cpuMs, waitMs } = pause;
     const blockedMs = Math.max(0, ownMs(pause) - cpuMs);
     const parts = `CPU ${cpuMs.toFixed(0)}, blocked ${blockedMs.toFixed(0)}; waited for a CPU ${waitMs.toFixed(0)}`;

@@ -4,7 +4,7 @@
  */
 import { Agent, request } from "node:http";
 
-export interface SideWork {
+interface SideWork {
   readonly port: number;
   readonly token: string;
   readonly changesPerSecond: number;
@@ -120,4 +120,3 @@ for (let index = 0; index < chains; index += 1) void chain(chains);
 if (importedPerSecond > 0) every("imported", (batchSize * 1000) / importedPerSecond, importBatch);
 every("lists of keys", 1000, () => call("GET", `${admin}/importedApiKeys?page_size=1000`));
 every("lists of events", 1000, () => call("GET", `${admin}/auditEvents?page_size=100`));
-console.info("side work listening on http://127.0.0.1:1");

@@ -7,6 +7,11 @@ export interface LastingPart {
   readonly otherFields: readonly string[];
 }
 
+/** Whether a message is the answer of many calls, or the lasting part of many answers. Only such messages are frozen. */
+export function isLasting(message: Message): boolean {
+  return Object.isFrozen(message);
+}
+
 const lastingPart = Symbol("lasting part");
 
 export function setLastingPart(answer: Message, part: LastingPart): void {

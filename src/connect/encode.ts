@@ -1,4 +1,5 @@
 import { type DescMessage, type Message, type Registry, toJson } from "@bufbuild/protobuf";
+import { isLasting } from "../call/lasting-part.ts";
 import { createBinaryWriter } from "../protobinary/write.ts";
 import type { Codec } from "./codec.ts";
 import { envelopeHeaderBytes, setEnvelopeHeader } from "./envelope.ts";
@@ -28,7 +29,7 @@ export function createMessageEncoder(registry: Registry | undefined): EncodeMess
     const known = remembered.get(message)?.[index];
     if (known !== undefined) return known;
     const bytes = encode(schema, message, form);
-    if (bytes.length > maxRememberedBytes || !Object.isFrozen(message)) return bytes;
+    if (bytes.length > maxRememberedBytes || !isLasting(message)) return bytes;
     // A copy, because small Buffers retain a pool of 8 KiB.
     const own = Buffer.allocUnsafeSlow(bytes.length);
     own.set(bytes);

@@ -171,7 +171,7 @@ const orders: Readonly<Record<string, KeyOrder>> = {
  */
 export function withOrder(filter: KeyFilter, orderBy: string): KeySelection {
   const text = orderBy.trim().replaceAll(/\s+/g, " ").replace(/ asc$/, "");
-  if (text === "") return isOfClock(filter) ? { ...filter, order: { by: "expireTime", isDescending: false } } : filter;
+  if (text === "") return isStatusByClock(filter) ? { ...filter, order: { by: "expireTime", isDescending: false } } : filter;
   const order = Object.hasOwn(orders, text) ? orders[text] : undefined;
   if (order === undefined) throw invalidField("order_by", "must be create_time or expire_time, with or without asc or desc");
   const others = Object.keys(filter).filter((member) => member !== "status" && member !== order.by);
@@ -180,7 +180,7 @@ export function withOrder(filter: KeyFilter, orderBy: string): KeySelection {
 }
 
 /** Reports whether a filter is for nothing but a status that changes with the clock. */
-function isOfClock(filter: KeyFilter): boolean {
+function isStatusByClock(filter: KeyFilter): boolean {
   const isOnly = Object.keys(filter).length === 1;
   return isOnly && (filter.status === "active" || filter.status === "expired");
 }

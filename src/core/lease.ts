@@ -1,5 +1,4 @@
 import type { RateLimitPolicy } from "./key.ts";
-import { type Debt, noDebt, type Rate } from "./rate-limit.ts";
 
 /*
  * A lease is a number of units that a process has paid to the shared ledger in advance and then spends without asking. Why the limit stays
@@ -29,17 +28,18 @@ export const givenBackLife = 0.3;
 export const renewedLife = 0.2;
 /** A process asks for what it takes in this part of a life. */
 export const askedLife = 0.25;
+/** A process that takes less often than this in `askedLife` gets no lease. */
+export const minTakes = 8;
+/** A process asks for no more than this number of times what it has taken since it last asked. */
+export const maxGrowth = 10;
+/** A process asks for another lease if less than this part of the present one is left. */
+export const lowShare = 4;
+/** How long a process remembers what it takes from a limit. */
+export const holdingStayMs = 200;
 
 /** Null if the limit has no leases, because its quota or its window is too small. */
 export function leaseLifeUsOf({ quota, windowMs }: RateLimitPolicy): number | null {
   if (quota < minLeaseUnits * askedShare) return null;
   const lifeUs = Math.min(maxLifeUs, Math.floor((windowMs * 1000) / livesPerWindow));
   return lifeUs < minLifeUs ? null : lifeUs;
-}
-
-/** The first debt without the second, which is not more. */
-export function without({ partsPerUs }: Pick<Rate, "partsPerUs">, { us, part }: Debt, less: Debt): Debt {
-  const parts = part - less.part;
-  const rest = parts < 0 ? { us: us - less.us - 1, part: parts + partsPerUs } : { us: us - less.us, part: parts };
-  return rest.us < 0 ? noDebt : rest;
 }

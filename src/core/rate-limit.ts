@@ -76,6 +76,13 @@ export function add(partsPerUs: number, { us, part }: Debt, more: Debt): Debt {
   return parts < partsPerUs ? { us: us + more.us, part: parts } : { us: us + more.us + 1, part: parts - partsPerUs };
 }
 
+/** The first debt without the second, which is not more. */
+export function without({ partsPerUs }: Pick<Rate, "partsPerUs">, { us, part }: Debt, less: Debt): Debt {
+  const parts = part - less.part;
+  const rest = parts < 0 ? { us: us - less.us - 1, part: parts + partsPerUs } : { us: us - less.us, part: parts };
+  return rest.us < 0 ? noDebt : rest;
+}
+
 /** The rest, at `nowUs`, of a debt that ends at `end`. Never more than a window, even if the clock was set back. */
 export function owedAt(windowUs: number, nowUs: number, end: Debt): Debt {
   const us = end.us - nowUs;

@@ -70,7 +70,7 @@ export function startCall<Answer>(
   proceed(() => admit(call), read);
 }
 
-/** The same as a promise, which never rejects. */
+/** The same as a promise, which never rejects, for callers that do not count promises. */
 export function runCall<Answer>(
   call: HttpCall,
   served: ServedMethod,

@@ -1,6 +1,6 @@
 import type { RateLimitPolicy } from "../core/key.ts";
-import { givenBackLife, renewedLife, spendableLife, without } from "../core/lease.ts";
-import { type Debt, isMore, noDebt, priceOf, type Rate, type Taken, takenOf } from "../core/rate-limit.ts";
+import { givenBackLife, lowShare, renewedLife, spendableLife } from "../core/lease.ts";
+import { type Debt, isMore, noDebt, priceOf, type Rate, type Taken, takenOf, without } from "../core/rate-limit.ts";
 import type { GrantedLease } from "../ports/ledger.ts";
 
 /** A lease that this process may spend until `endMs`, on its monotonic clock. */
@@ -56,7 +56,7 @@ export function covers(lease: Lease, cost: number): boolean {
 
 /** Whether so little is left that another lease should be asked for. */
 export function isLow({ granted: { amount }, left }: Lease): boolean {
-  return left.us * 4 < amount.us;
+  return left.us * lowShare < amount.us;
 }
 
 /** Spends the cost, which the lease must cover. */

@@ -1,5 +1,5 @@
 import type { RateLimitPolicy } from "../core/key.ts";
-import { askedLife, askedShare, leaseLifeUsOf, minLeaseUnits } from "../core/lease.ts";
+import { askedLife, askedShare, holdingStayMs, leaseLifeUsOf, maxGrowth, minLeaseUnits, minTakes } from "../core/lease.ts";
 import { type Debt, isMore, noDebt, priceOf, rateOf, type Taken, takenOf } from "../core/rate-limit.ts";
 import type { LocalLedger, SharedLedger } from "../ports/ledger.ts";
 import type { Limit } from "../ports/rate-limiter.ts";
@@ -51,10 +51,6 @@ interface Holding {
   /** The debt when the server last told it. */
   owed: Debt;
 }
-
-/** A process that takes less often than this in `askedLife` gets no lease. */
-const minTakes = 8;
-const holdingStayMs = 200;
 
 export function createLeases(options: LeasesOptions): Leases {
   const { shared, monotonicMs } = options;
@@ -118,7 +114,7 @@ function renew(context: Context, holding: Holding, nowMs: number): void {
   const { tenant, id, takes, units, sinceMs, owed, policy, lifeUs } = holding;
   if (holding.isAsking || takes < minTakes) return;
   const leasedMs = (lifeUs / 1000) * askedLife;
-  const perMs = units / Math.max(nowMs - sinceMs, leasedMs / 10);
+  const perMs = units / Math.max(nowMs - sinceMs, leasedMs / maxGrowth);
   const wanted = Math.min(Math.ceil(perMs * leasedMs), Number(takenOf(rateOf(policy), noDebt, true, owed).remaining / BigInt(askedShare)));
   restart(holding, nowMs);
   if (wanted >= minLeaseUnits && !context.rests.isResting(keyOf(tenant, id), nowMs)) void ask(context, holding, wanted);

@@ -74,8 +74,8 @@ export interface SharedCharge {
 
 /** A lease, as its ledger knows it. */
 export interface GrantedLease {
-  /** When it was granted, on the ledger's clock: the time in us. */
-  readonly at: number;
+  /** When it was granted, on the ledger's clock. */
+  readonly atUs: number;
   readonly amount: Debt;
   /** The debt after the grant, with the lease. */
   readonly owed: Debt;
@@ -90,7 +90,7 @@ export interface LeaseRequest {
   /** The price of the units to lease. `noDebt`: grants none. */
   readonly amount: Debt;
   /** A lease of which nothing will be spent any more, and what is left of it. */
-  readonly back: { readonly lease: Pick<GrantedLease, "at" | "amount">; readonly left: Debt } | null;
+  readonly back: { readonly lease: Pick<GrantedLease, "atUs" | "amount">; readonly left: Debt } | null;
 }
 
 /** The ledger that processes share. It uses its server's clock. Never rejects, and takes no longer than a store read may. */

@@ -33,7 +33,7 @@ const rememberedAnswers = 5000;
 export function createLastingAnswers(oneIn = 16): LastingAnswers {
   const ofRecords = createBoundedWeakMemory<VerifyApiKeyResponse, KeyRecord>(rememberedAnswers);
   const ofCodes = new Map<RefusalCode, VerifyApiKeyResponse>();
-  let unknown = 0;
+  let unknownCount = 0;
 
   const withoutRecord = (code: RefusalCode, verified: Verified, issuer: string): VerifyApiKeyResponse => {
     const answer = ofCodes.get(code) ?? frozenAnswer(verified, issuer);
@@ -51,8 +51,8 @@ export function createLastingAnswers(oneIn = 16): LastingAnswers {
     const record = verdict.record as KeyRecord;
     const known = ofRecords.get(record);
     if (known !== undefined && isAnswerTo(known, verified, issuer)) return isLimited ? withLimits(known, verified) : known;
-    unknown = (unknown + 1) % oneIn;
-    if (unknown !== 0) return undefined;
+    unknownCount = (unknownCount + 1) % oneIn;
+    if (unknownCount !== 0) return undefined;
     const answer = frozenAnswer(verified, issuer);
     ofRecords.set(record, answer);
     return isLimited ? withLimits(answer, verified) : answer;

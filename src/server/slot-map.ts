@@ -11,7 +11,6 @@ export class SlotMap<T> extends Map<number, T> {
   #used = 0;
 
   override get size(): number {
-    // The constructor of Map asks before there are lists.
     return super.size + this.#used;
   }
 

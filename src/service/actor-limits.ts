@@ -30,15 +30,6 @@ export interface ActorLimitsOptions {
 const rememberedActors = 5000;
 
 export function createActorLimits({ cache, settings }: ActorLimitsOptions): ActorLimits {
-  const readMissing = async (tenant: string, actorIds: readonly string[]): Promise<ReadActorLimits> => {
-    const { actorRateLimitPolicy } = settings.of(tenant);
-    const answers = await cache.reader.readMany(tenant, actorIds.map(actorLimitRecordId), "none");
-    const read = answers.map((answer) =>
-      answer.status === "rejected" ? answer : { ...answer, value: policyOf(answer.value.record, actorRateLimitPolicy) },
-    );
-    return new Map(actorIds.map((actorId, index) => [actorId, read[index] as PromiseSettledResult<RateLimitPolicy | null>]));
-  };
-
   const recordIds = createBoundedMemory<string>(rememberedActors);
   const recordIdOf = (actorId: string): string => {
     const known = recordIds.get(actorId);
@@ -46,6 +37,15 @@ export function createActorLimits({ cache, settings }: ActorLimitsOptions): Acto
     const recordId = actorLimitRecordId(actorId);
     recordIds.set(actorId, recordId);
     return recordId;
+  };
+
+  const readLimits = async (tenant: string, actorIds: readonly string[]): Promise<ReadActorLimits> => {
+    const { actorRateLimitPolicy } = settings.of(tenant);
+    const answers = await cache.reader.readMany(tenant, actorIds.map(recordIdOf), "none");
+    const read = answers.map((answer) =>
+      answer.status === "rejected" ? answer : { ...answer, value: policyOf(answer.value.record, actorRateLimitPolicy) },
+    );
+    return new Map(actorIds.map((actorId, index) => [actorId, read[index] as PromiseSettledResult<RateLimitPolicy | null>]));
   };
 
   return {
@@ -69,9 +69,9 @@ export function createActorLimits({ cache, settings }: ActorLimitsOptions): Acto
       if (!settings.of(tenant).hasActorLimits) return undefined;
       const missing = new Set<string>();
       for (const actorId of actorIds) {
-        if (actorId !== "" && cache.peek(tenant, actorLimitRecordId(actorId)) === undefined) missing.add(actorId);
+        if (actorId !== "" && cache.peek(tenant, recordIdOf(actorId)) === undefined) missing.add(actorId);
       }
-      return missing.size === 0 ? undefined : readMissing(tenant, [...missing]);
+      return missing.size === 0 ? undefined : readLimits(tenant, [...missing]);
     },
   };
 }

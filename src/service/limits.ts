@@ -2,7 +2,7 @@ import type { PresentedCredential } from "../core/credential.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
 import { presentsGuess, unverified, type Verification, type Verified } from "./judge.ts";
-import { createTakes, type TakesOptions } from "./take-limits.ts";
+import { createTakeLimits, type TakeLimitsOptions } from "./take-limits.ts";
 
 /** The limits before and after the verdict of a verification. Derivations use `settle` too. */
 export interface Limits {
@@ -24,7 +24,7 @@ export interface Limits {
   ): Verified | Promise<Verified>;
 }
 
-export interface LimitsOptions extends TakesOptions {
+export interface LimitsOptions extends TakeLimitsOptions {
   readonly actorLimits: Pick<ActorLimits, "of">;
   readonly guesses: GuessLimit;
 }
@@ -36,7 +36,7 @@ export interface LimitsOptions extends TakesOptions {
  * share one address.
  */
 export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }: LimitsOptions): Limits {
-  const take = createTakes({ rateLimiter, usage, clock });
+  const take = createTakeLimits({ rateLimiter, usage, clock });
   return {
     refuseGuesser(tenant, answer, { statedAddress }) {
       if (statedAddress === null || !presentsGuess(answer)) return null;

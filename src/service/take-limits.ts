@@ -19,7 +19,7 @@ export type TakeLimits = (
   cost: number,
 ) => Verified | Promise<Verified>;
 
-export interface TakesOptions {
+export interface TakeLimitsOptions {
   readonly rateLimiter: RateLimiter;
   readonly usage: Pick<UsageRecorder, "record">;
   readonly clock: Clock;
@@ -28,7 +28,7 @@ export interface TakesOptions {
 /** At most twice this number of ids is remembered, for records that are still cached. */
 const rememberedIds = 10_000;
 
-export function createTakes({ rateLimiter, usage, clock }: TakesOptions): TakeLimits {
+export function createTakeLimits({ rateLimiter, usage, clock }: TakeLimitsOptions): TakeLimits {
   const idsOf = createLimitIds();
 
   /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */

@@ -41,7 +41,7 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     });
   };
 
-  const answerTo = (tenant: string, asked: Asked, { answers, read }: Look): Verified | Promise<Verified> => {
+  const answerTo = (tenant: string, asked: Asked, { answers, read }: BatchReads): Verified | Promise<Verified> => {
     const { presented, verification } = asked;
     // Checked again, because earlier credentials of this batch may have been guesses.
     const refusal = asked.refusal ?? refuseGuesser(tenant, presented, verification);
@@ -93,7 +93,7 @@ interface Asked {
 }
 
 /** What was read for the batch. */
-interface Look {
+interface BatchReads {
   readonly answers: ReadonlyMap<string, Answer>;
   readonly read: ReadActorLimits | undefined;
 }

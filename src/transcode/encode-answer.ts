@@ -1,5 +1,5 @@
 import { type JsonObject, type Message, toJson } from "@bufbuild/protobuf";
-import { lastingPartOf } from "../call/lasting-part.ts";
+import { isLasting, lastingPartOf } from "../call/lasting-part.ts";
 import type { EncodedAnswer } from "../http/json-answer.ts";
 import { createMembersWriter, writeJson } from "../protojson/write.ts";
 import type { Route } from "./route.ts";
@@ -29,7 +29,7 @@ function createTextWriter(): typeof writeJson {
     const known = texts.get(message);
     if (known !== undefined) return known;
     const text = writeJson(schema, message);
-    if (text.length <= maxRememberedLength && Object.isFrozen(message)) texts.set(message, text);
+    if (text.length <= maxRememberedLength && isLasting(message)) texts.set(message, text);
     return text;
   };
   return (schema, message) => {

@@ -95,11 +95,11 @@ async function playHistory(redis: Redis, { seed, change, spentWithinLives }: His
   let [granted, forgottenUs] = [0, 0];
   /** The server must know everything that was spent or still can be. */
   const look = async () => {
-    const spendable = held.filter((lease) => nowUs - lease.granted.at <= bank.lifeUs).reduce((sum, { units }) => sum + units, 0);
+    const spendable = held.filter((lease) => nowUs - lease.granted.atUs <= bank.lifeUs).reduce((sum, { units }) => sum + units, 0);
     forgottenUs = Math.max(forgottenUs, spentUs() + spendable * unitUs - (await bank.owedUs()) - toleranceUs);
   };
   const spend = (lease: Held, units: number) => {
-    if (units === 0 || nowUs - lease.granted.at > spentWithinLives * bank.lifeUs) return;
+    if (units === 0 || nowUs - lease.granted.atUs > spentWithinLives * bank.lifeUs) return;
     lease.units -= units;
     admit(units);
   };

@@ -131,8 +131,8 @@ async function lookUp(
   return { outcomes, tombstones };
 }
 
-/** With the limit the server knows that nothing follows, and needs no second request. */
-function inOneReply(count: number, signal: AbortSignal) {
+/** Options of a find of at most `count` documents. With the limit the server knows that nothing follows, and needs no second request. */
+export function inOneReply(count: number, signal: AbortSignal) {
   return { batchSize: count, limit: count, signal };
 }
 

@@ -9,6 +9,7 @@ import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, hourOf, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { removeHoldings, setHoldings } from "./holdings.ts";
+import { inOneReply } from "./inserts.ts";
 import { createPlaces, type Replaced } from "./places.ts";
 import type { Quota } from "./quota.ts";
 import { markOf, usedRequestOf } from "./request-marks.ts";
@@ -105,12 +106,10 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, hold
 }
 
 async function readKeys(keys: Collections["keys"], ids: readonly string[], signal: AbortSignal): Promise<Map<string, KeyRecord>> {
-  // The limit tells the server that no more follow, which saves a second round trip if all are found.
-  const options = { limit: ids.length, batchSize: ids.length, signal };
   const found =
     ids.length === 1
       ? [await keys.findOne({ _id: ids[0] as string }, { signal })]
-      : await keys.find({ _id: { $in: ids } }, options).toArray();
+      : await keys.find({ _id: { $in: ids } }, inOneReply(ids.length, signal)).toArray();
   const records = new Map<string, KeyRecord>();
   // A tombstone has no kind.
   for (const document of found) if (document?.kind !== undefined) records.set(document._id, recordOf(document));

@@ -43,13 +43,13 @@ export function createRedisLedger(circuit: Circuit, { namespace }: { readonly na
       if (answer === null) return null;
       const { result, link } = answer;
       if (result === null) return { lease: null };
-      const [at, us, part] = result;
-      return { lease: { at, amount, owed: { us, part }, serverId: link.cacheId } };
+      const [atUs, us, part] = result;
+      return { lease: { atUs, amount, owed: { us, part }, serverId: link.cacheId } };
     },
   };
 }
 
 /** As the script writes it. */
-function textOf({ at, amount }: Pick<GrantedLease, "at" | "amount">): string {
-  return ` ${at} ${amount.us} ${amount.part}`;
+function textOf({ atUs, amount }: Pick<GrantedLease, "atUs" | "amount">): string {
+  return ` ${atUs} ${amount.us} ${amount.part}`;
 }

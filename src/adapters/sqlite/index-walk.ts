@@ -1,12 +1,10 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
+import { filterMembers } from "../../core/key-filter.ts";
 import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type Walked, walkEnd } from "../../core/key-list-plan.ts";
 import { metadataTerm, scopeTerm } from "../../core/key-terms.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
-import { prepareListById } from "./list.ts";
-import { disabledReason, prepareRowArrays, recordOfRow, recordSelection } from "./row.ts";
-
-/** Maximum records read in one step: a record may be some 10 KB. */
-const maxRecordsPerStep = 100;
+import { maxRecordsPerStep, prepareListById } from "./list.ts";
+import { disabledReason, recordOfRow, recordSelection, rowStatements } from "./row.ts";
 
 type TimeIndex = TimePlan["index"];
 
@@ -68,17 +66,7 @@ function branchesOf({ index, isDescending, isRevoked, part }: WalkShape): string
 
 export function prepareList(database: DatabaseSync): (tenant: string, query: ListQuery) => ListPart {
   const listById = prepareListById(database);
-  const prepared = new Map<string, StatementSync>();
-
-  function statementOf(shape: WalkShape): StatementSync {
-    const sql = walkSql(shape);
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
-    const statement = prepareRowArrays(database, sql);
-    statement.setAllowUnknownNamedParameters(true);
-    prepared.set(sql, statement);
-    return statement;
-  }
+  const statementOf = rowStatements(database);
 
   function walk(tenant: string, query: ListQuery, plan: KeyListPlan, limit: number): Walked {
     if (plan.index === "key_id" || plan.index === "actor") {
@@ -89,7 +77,7 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
     const given = { tenant, kind, afterKeyId, afterValue: afterValue ?? null, ...boundsOf(plan) };
     const rows = [];
     for (const part of afterValue === undefined ? (["all"] as const) : (["same", "rest"] as const)) {
-      if (rows.length < limit) rows.push(...statementOf(shapeOf(plan, part)).all({ ...given, limit: limit - rows.length }));
+      if (rows.length < limit) rows.push(...statementOf(walkSql(shapeOf(plan, part))).all({ ...given, limit: limit - rows.length }));
     }
     const found = rows.map(recordOfRow);
     return { found, end: walkEnd(found, limit, plan.index) };
@@ -97,11 +85,16 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
 
   return (tenant, query) => {
     const plan = planList(query, query.nowMs);
-    // Of an actor's keys with a term, most match.
-    const isMostlyFound = plan.isExact || (plan.index === "actor" && termOf(query) !== null);
-    const limit = isMostlyFound ? Math.min(query.limit, maxRecordsPerStep) : maxRecordsPerStep;
+    const limit = plan.isExact || isActorAndTerm(query) ? Math.min(query.limit, maxRecordsPerStep) : maxRecordsPerStep;
     return matchingPart(walk(tenant, query, plan, limit), plan, query, query);
   };
+}
+
+/** Reports whether `listById` finds by all that is asked for. It takes one term: if both a metadata filter and a scope are given, the scope is checked later. */
+function isActorAndTerm(query: ListQuery): boolean {
+  if (query.order !== undefined || query.actorId === undefined || termOf(query) === null) return false;
+  const found = ["actorId", "status", query.metadata === undefined ? "scope" : "metadata"];
+  return filterMembers.every((member) => found.includes(member) || query[member] === undefined);
 }
 
 /** The term that finds the fewest keys, as in `planList`. */

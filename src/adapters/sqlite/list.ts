@@ -1,7 +1,7 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { KeyStatus } from "../../core/key.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
-import { prepareRowArrays, recordOfRow, recordSelection } from "./row.ts";
+import { recordOfRow, recordSelection, rowStatements } from "./row.ts";
 
 /** Must agree with `statusAt` in the core. An index can seek a status unless the status changes with the clock. */
 const conditions: Readonly<Record<KeyStatus, { readonly sql: string; readonly isSeekable: boolean }>> = {
@@ -15,7 +15,7 @@ export const maxKeysPerStep = 2000;
 /** The same if a term of each key is looked up. */
 export const maxLookUpsPerStep = 500;
 /** Maximum records read in one step: a record may be some 10 KB. */
-const maxRecordsPerStep = 100;
+export const maxRecordsPerStep = 100;
 /** Sorts after every key id. */
 const afterAllIds = "\u{10ffff}";
 
@@ -66,17 +66,7 @@ export function stepSql({ byActor, byTerm, status }: ListShape): string | null {
 
 /** Lists by key id, or by actor and key id. With `term`, lists only keys of the actor that have it. */
 export function prepareListById(database: DatabaseSync): (tenant: string, query: ListQuery, term: string | null) => ListPart {
-  const prepared = new Map<string, StatementSync>();
-
-  function statementOf(sql: string): StatementSync {
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
-    const statement = prepareRowArrays(database, sql);
-    statement.setAllowUnknownNamedParameters(true);
-    prepared.set(sql, statement);
-    return statement;
-  }
-
+  const statementOf = rowStatements(database);
   return (tenant, query, term) => {
     const { kind, actorId = "", status, afterKeyId = "", nowMs } = query;
     const shape: ListShape = { byActor: query.actorId !== undefined, byTerm: term !== null, status };

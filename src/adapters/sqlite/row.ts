@@ -87,6 +87,19 @@ export function prepareRowArrays(database: DatabaseSync, sql: string): Statement
   return statement;
 }
 
+/** Returns a function that prepares each text once. Parameters that a statement does not use may be given. */
+export function rowStatements(database: DatabaseSync): (sql: string) => StatementSync {
+  const prepared = new Map<string, StatementSync>();
+  return (sql) => {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const statement = prepareRowArrays(database, sql);
+    statement.setAllowUnknownNamedParameters(true);
+    prepared.set(sql, statement);
+    return statement;
+  };
+}
+
 /** The record of a row of a statement that `prepareRowArrays` prepared. */
 export function recordOfRow(selected: unknown): KeyRecord {
   const row = selected as RecordRow;

@@ -2,8 +2,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { auditSql } from "../../../src/adapters/sqlite/audit.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
+import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { listSql, stepSql } from "../../../src/adapters/sqlite/list.ts";
+import type { ListPart } from "../../../src/ports/key-store.ts";
+import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { withEvents } from "../../support/with-events.ts";
 
 const statuses = [undefined, "active", "expired", "revoked"] as const;
 
@@ -60,3 +64,28 @@ test.each(choices.flatMap((byKey) => choices.flatMap((byMethod) => choices.map((
     expect(plan[1]?.detail).toContain(`(tenant=? AND ${first}event_id>? AND event_id<?)`);
   },
 );
+
+test("a list by actor, term and another filter reads many keys in a step, even for a small page", async () => {
+  using folder = temporaryFolder();
+  const store = await openSqliteKeyStore({ path: join(folder.path, "keys.db"), clock: Date.now });
+  const items = Array.from({ length: 300 }, (_, index) => ({
+    record: keyRecord({
+      keyId: `key-${String(index).padStart(3, "0")}`,
+      actorId: "actor",
+      scopes: ["read"],
+      name: index === 299 ? "last" : "other",
+    }),
+    request: null,
+  }));
+  await withEvents(store).insertMany("t", items);
+  const query = { kind: "issued", actorId: "actor", scope: "read", name: { text: "last", isPrefix: false }, nowMs: 0, limit: 1 } as const;
+  const found = [];
+  let steps = 0;
+  for (let afterKeyId: string | null = ""; afterKeyId !== null && found.length === 0; steps += 1) {
+    const part: ListPart = await store.list("t", { ...query, afterKeyId });
+    found.push(...part.records.map(({ name }) => name));
+    afterKeyId = part.lastKeyId;
+  }
+  await store.close();
+  expect([found, steps]).toEqual([["last"], 3]);
+});
