@@ -8,10 +8,36 @@ import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } fro
 export const disabledReason = "disabled";
 
 /**
- * The value of each column of a record. `last_used_time_ms` is last, because replacing a record leaves it unchanged. `first_revision` is
- * missing, because the store sets it.
+ * The columns of a record, in the order in which statements name them. `last_used_time_ms` is last, because replacing a record leaves it
+ * unchanged.
  */
-const columns: Readonly<Record<string, (record: KeyRecord) => SQLInputValue>> = {
+export const recordColumns = [
+  "key_id",
+  "kind",
+  "revision",
+  "digest",
+  "actor_id",
+  "visibility",
+  "name",
+  "scopes",
+  "metadata",
+  "rate_limit_quota",
+  "rate_limit_window_ms",
+  "rate_limit_unit",
+  "allowed_cidrs",
+  "create_time_ms",
+  "update_time_ms",
+  "expire_time_ms",
+  "revoked",
+  "revocation_reason",
+  "revocation_description",
+  "lineage_id",
+  "superseded_by",
+  "last_used_time_ms",
+] as const;
+
+/** The value of each column. `first_revision` is missing, because the store sets it. */
+const columns: Readonly<Record<(typeof recordColumns)[number], (record: KeyRecord) => SQLInputValue>> = {
   key_id: (record) => record.keyId,
   kind: (record) => record.kind,
   revision: (record) => record.revision,
@@ -36,46 +62,52 @@ const columns: Readonly<Record<string, (record: KeyRecord) => SQLInputValue>> = 
   last_used_time_ms: (record) => record.lastUsedTimeMs,
 };
 
-export const recordColumns = Object.keys(columns);
-const columnValues = Object.values(columns);
+const columnValues = recordColumns.map((column) => columns[column]);
 
 /** The values of a record, in the order of `recordColumns`. */
 export function recordValues(record: KeyRecord): SQLInputValue[] {
   return columnValues.map((valueIn) => valueIn(record));
 }
 
+const selectedColumns = [...recordColumns, "first_revision"] as const;
+
 /** Columns to select for `recordOfRow`. The quota is read as text, because node:sqlite refuses to read integers beyond 2^53. */
-export const recordSelection = [...recordColumns, "first_revision"]
+export const recordSelection = selectedColumns
   .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
 
-/** The values of `recordSelection`, in its order. */
-type RecordRow = readonly [
-  keyId: string,
-  kind: KeyKind,
-  revision: number,
-  digest: string,
-  actorId: string,
-  visibility: Visibility,
-  name: string,
-  scopes: string,
-  metadata: string | null,
-  quota: string | null,
-  windowMs: number,
-  unit: string,
-  allowedCidrs: string,
-  createTimeMs: number,
-  updateTimeMs: number,
-  expireTimeMs: number | null,
-  revoked: number,
-  reason: RevocationReason | typeof disabledReason | null,
-  description: string,
+/** What is read from each column. */
+interface SelectedValues {
+  readonly key_id: string;
+  readonly kind: KeyKind;
+  readonly revision: number;
+  readonly digest: string;
+  readonly actor_id: string;
+  readonly visibility: Visibility;
+  readonly name: string;
+  readonly scopes: string;
+  readonly metadata: string | null;
+  readonly rate_limit_quota: string | null;
+  readonly rate_limit_window_ms: number;
+  readonly rate_limit_unit: string;
+  readonly allowed_cidrs: string;
+  readonly create_time_ms: number;
+  readonly update_time_ms: number;
+  readonly expire_time_ms: number | null;
+  readonly revoked: number;
+  readonly revocation_reason: RevocationReason | typeof disabledReason | null;
+  readonly revocation_description: string;
   /** If null, the key's own id. */
-  lineageId: string | null,
-  supersededBy: string | null,
-  lastUsedTimeMs: number | null,
-  firstRevision: number,
-];
+  readonly lineage_id: string | null;
+  readonly superseded_by: string | null;
+  readonly last_used_time_ms: number | null;
+  readonly first_revision: number;
+}
+
+type ValuesOf<Columns extends readonly (keyof SelectedValues)[]> = { readonly [Index in keyof Columns]: SelectedValues[Columns[Index]] };
+
+/** The values of `recordSelection`, in its order. */
+type RecordRow = ValuesOf<typeof selectedColumns>;
 
 /**
  * Prepares a statement whose rows are arrays of values, as `recordOfRow` takes them. An object with named values takes twice as long to
