@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createWriteStream, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { type Collection, MongoClient } from "mongodb";
@@ -15,6 +13,8 @@ import { keyIndexes } from "../src/adapters/mongo/schema.ts";
 import { generateJwkSet } from "../src/config/signing-key.ts";
 import { startMongo } from "../test/support/mongo-server.ts";
 import { type Child, cpuMicroseconds, startChild } from "./child.ts";
+import { checkEstate, indexOf, writeInput } from "./import/estate.ts";
+import { median } from "./median.ts";
 
 /**
  * `node bench/import.ts [keys] [slice in ms]` measures keys imported with the migration tool into MongoDB, and bare `insertMany` of the
@@ -53,7 +53,7 @@ await writeFile(tokenFile, token, { mode: 0o600 });
 const signingKeys = join(folder, "signing-keys.json");
 await writeFile(signingKeys, await generateJwkSet(), { mode: 0o600 });
 const input = join(folder, "keys.csv");
-await writeInput();
+await writeInput(input, keyCount);
 
 const memory = { tool: [] as number[], server: [] as number[] };
 let server = await startServer("0");
@@ -105,28 +105,7 @@ while (isRunning(tool)) {
 if (tool.exitCode !== 0) throw new Error(`the tool exited with ${tool.exitCode}`);
 // During the first slice V8 still compiles.
 report(slices.length > 1 ? slices.slice(1) : slices);
-await checkEstate();
-
-function rowOf(index: number) {
-  return {
-    name: `key ${index}`,
-    actorId: `user-${index % 1000}`,
-    rawKey: `live_${index.toString(36).padStart(32, "0")}`,
-    scopes: ["invoices:read", "invoices:write"],
-    metadata: JSON.stringify({ team: "billing", stage: "production", number: index }),
-  };
-}
-
-async function writeInput(): Promise<void> {
-  const lines = function* () {
-    yield "name,actor_id,raw_key,scopes,metadata\n";
-    for (let index = 0; index < keyCount; index += 1) {
-      const { name, actorId, rawKey, scopes, metadata } = rowOf(index);
-      yield `${name},${actorId},${rawKey},${scopes.join(" ")},"${metadata.replaceAll('"', '""')}"\n`;
-    }
-  };
-  await pipeline(Readable.from(lines()), createWriteStream(input));
-}
+await checkEstate(imported, keyCount, { port, token });
 
 function startTool(): ChildProcess {
   const options = (process.env.BENCH_TOOL_OPTIONS ?? "").split(" ").filter((option) => option !== "");
@@ -202,10 +181,6 @@ async function newDocuments(): Promise<KeyDocument[]> {
   const documents = await imported.find({}, { sort: { $natural: 1 }, skip: written, batchSize: 10_000 }).toArray();
   written += documents.length;
   return documents.sort((a, b) => indexOf(a) - indexOf(b));
-}
-
-function indexOf({ name }: Pick<KeyDocument, "name">): number {
-  return Number(name.slice("key ".length));
 }
 
 async function writeBare(documents: readonly KeyDocument[]): Promise<Rate> {
@@ -288,29 +263,4 @@ function report(of: readonly Slice[]): void {
 function quarters(samples: readonly number[]): string {
   const length = Math.ceil(samples.length / 4);
   return `${[0, 1, 2, 3].map((index) => Math.max(...samples.slice(index * length, (index + 1) * length)).toFixed(0)).join(", ")} MiB (highest of each quarter)`;
-}
-
-/** Compares every key of the store with its row in the file, and verifies some. */
-async function checkEstate(): Promise<void> {
-  const seen = new Uint8Array(keyCount);
-  for await (const { name, actorId, scopes, metadata, kind, revision, visibility } of imported.find({}, { batchSize: 10_000 })) {
-    const index = indexOf({ name });
-    const row = rowOf(index);
-    const isAsInFile = actorId === row.actorId && scopes.join() === row.scopes.join() && metadata === row.metadata;
-    if (!isAsInFile || kind !== "imported" || revision !== 1 || visibility !== "secret") throw new Error(`${name} differs from the file`);
-    seen[index] = (seen[index] ?? 0) + 1;
-  }
-  if (!seen.every((times) => times === 1)) throw new Error("not every key of the file exists exactly once");
-  for (let index = 0; index < keyCount; index += Math.ceil(keyCount / 20)) {
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-    const body = JSON.stringify({ credential: rowOf(index).rawKey });
-    const response = await fetch(`http://127.0.0.1:${port}/v2alpha1/admin/apiKeys:verify`, { method: "POST", headers, body });
-    const { is_valid, actor_id } = (await response.json()) as { is_valid: boolean; actor_id: string };
-    if (!is_valid || actor_id !== rowOf(index).actorId) throw new Error(`${rowOf(index).name} does not verify`);
-  }
-  console.info(`  estate: each of the ${keyCount} keys of the file exists exactly once and equals its row`);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
