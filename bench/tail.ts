@@ -60,7 +60,7 @@ const endScrapes = startScrapes(`http://127.0.0.1:${metricsPort}/metrics`);
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 const ownDelay = monitorEventLoopDelay({ resolution: 5 });
 ownDelay.enable();
-const { failed } = await openLoad({ port: server.port, requests, connections, perSecond, durationMs, observe: latencies.record });
+const { failed, unsent } = await openLoad({ port: server.port, requests, connections, perSecond, durationMs, observe: latencies.record });
 ownDelay.disable();
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 const recordings = { server: await recordingOf("server"), control: await recordingOf("control") };
@@ -68,7 +68,9 @@ sideWork.kill("SIGTERM");
 await once(sideWork, "exit");
 console.info(await endScrapes());
 printLatencies(latencies);
-console.info(`  ${failed} failed; the load generator itself was late by up to ${(ownDelay.max / 1e6 - 5).toFixed(1)} ms`);
+console.info(
+  `  ${failed} failed, ${unsent} found no free connection before the end; the load generator itself was late by up to ${(ownDelay.max / 1e6 - 5).toFixed(1)} ms`,
+);
 printRecording("server", recordings.server);
 printRecording("idle process", recordings.control);
 

@@ -12,16 +12,18 @@ interface OpenLoadOptions {
   readonly observe: (tookMs: number) => void;
 }
 
-/** Answers, and those among them with another status than 200. */
 export interface Answers {
   readonly all: number;
+  /** Those with another status than 200. */
   readonly failed: number;
+  /** Requests that were due, but found no free connection before the end. Their latencies are missing. */
+  readonly unsent: number;
 }
 
 /**
  * Sends requests at a fixed rate, whether earlier ones were answered or not. A request that is due and finds no free connection waits for
- * one. Latencies count from the moment at which a request was due, so a pause of the server counts for all requests that came during the
- * pause. A timer sends what is due every millisecond. Rejects if a connection is closed.
+ * one, until the time is over. Latencies count from the moment at which a request was due, so a pause of the server counts for all requests
+ * that came during the pause. A timer sends what is due every millisecond. Rejects if a connection is closed.
  */
 export async function openLoad({ port, requests, connections, perSecond, durationMs, observe }: OpenLoadOptions): Promise<Answers> {
   const sockets = Array.from({ length: connections }, () => connect({ port, host: "127.0.0.1", noDelay: true }));
@@ -35,11 +37,16 @@ export async function openLoad({ port, requests, connections, perSecond, duratio
   let failed = 0;
 
   const dueCount = (nowMs: number) => {
-    if (perSecond === Number.POSITIVE_INFINITY) return nowMs - startMs < durationMs ? perSecond : sent;
+    if (perSecond === Number.POSITIVE_INFINITY) return perSecond;
     return Math.floor((Math.min(nowMs - startMs, durationMs) * perSecond) / 1000);
   };
   const sendDue = () => {
     const nowMs = performance.now();
+    if (nowMs - startMs >= durationMs) {
+      const unsent = perSecond === Number.POSITIVE_INFINITY ? 0 : dueCount(nowMs) - sent;
+      if (free.length === connections) resolve({ all: sent, failed, unsent });
+      return;
+    }
     const due = dueCount(nowMs);
     while (sent < due && free.length > 0) {
       const socket = free.pop() as Socket;
@@ -47,7 +54,6 @@ export async function openLoad({ port, requests, connections, perSecond, duratio
       socket.write(requests[sent % requests.length] as Buffer);
       sent += 1;
     }
-    if (nowMs - startMs >= durationMs && sent >= due && free.length === connections) resolve({ all: sent, failed });
   };
   for (const socket of sockets) {
     free.push(socket);

@@ -1,27 +1,16 @@
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { SharedLedger } from "../../src/ports/ledger.ts";
 import type { Limit } from "../../src/ports/rate-limiter.ts";
 import { policyOf } from "../contract/rate-limiter.ts";
 import type { Scheduler } from "../model/scheduler.ts";
 import { describeOnRedis } from "../support/describe-on-redis.ts";
-import { ownRedis } from "../support/redis-groups.ts";
-import type { RedisServer } from "../support/redis-server.ts";
+import { redisOfSuite } from "../support/suite-redis.ts";
 import { type Bug, createWorld, type Network } from "./lease-world.ts";
 import { leftOf } from "./virtual-redis.ts";
 
 /** Units of a limit that are neither left nor were admitted. While nothing is lost or late, leases leave none. */
 await describeOnRedis("units that leases lose", () => {
-  let server: RedisServer;
-  let redis: Redis;
-  beforeAll(async () => {
-    server = await ownRedis();
-    redis = new Redis({ port: server.port, host: "127.0.0.1" });
-  });
-  afterAll(async () => {
-    redis?.disconnect();
-    await server?.stop();
-  });
+  const redis = redisOfSuite();
 
   interface Load {
     readonly limitsOf: (scheduler: Scheduler) => readonly Limit[];
@@ -42,7 +31,7 @@ await describeOnRedis("units that leases lose", () => {
         return answer;
       },
     });
-    const world = createWorld(redis, seed, { ledger: (ledger) => counted(bug.ledger?.(ledger) ?? ledger) }, network);
+    const world = createWorld(redis(), seed, { ledger: (ledger) => counted(bug.ledger?.(ledger) ?? ledger) }, network);
     const { scheduler, admissions } = world;
     const limits = limitsOf(scheduler);
     const process = world.start();
@@ -65,7 +54,7 @@ await describeOnRedis("units that leases lose", () => {
       scheduler.letSettle();
     });
     await scheduler.runUntil(endMs + 600);
-    await redis.flushall();
+    await redis().flushall();
     expect(lost).toHaveLength(limits.length);
     return { ...world.counts, lost: Math.max(...lost), takes, leases };
   };
@@ -109,7 +98,7 @@ await describeOnRedis("units that leases lose", () => {
   });
 
   test("at the end of a quota a process may take what its own lease holds, also with a limit that has no lease", async () => {
-    const { scheduler, start } = createWorld(redis, 1, {}, { tripMs: () => 0.5, lossRate: 0 });
+    const { scheduler, start } = createWorld(redis(), 1, {}, { tripMs: () => 0.5, lossRate: 0 });
     const [own, other] = [start(), start()];
     const actor: Limit = { id: "{actor}", policy: policyOf(20_000n, 36_000_000) };
     const small: Limit = { id: "{actor}small", policy: policyOf(1n, 36_000_000) };
@@ -123,7 +112,7 @@ await describeOnRedis("units that leases lose", () => {
     for (let atMs = 0; atMs < 120; atMs += 0.1) scheduler.after(atMs, scheduler.letSettle);
     await scheduler.runUntil(120);
     expect(await Promise.all(takes)).toEqual([true, false, true, false]);
-    await redis.flushall();
+    await redis().flushall();
   });
 
   test("if a round trip is longer than the life of a lease, the process asks for few, and nearly nothing is lost", {
