@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
-import { readCertificateIds } from "./revocation-list.ts";
+import { readCertificateIds } from "./certificate-ids.ts";
 
 const maxNameChars = 512;
 /** One item of a SAN in Node's format. Values with special characters are JSON texts, so that none can be mistaken for another item. */

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import { readCertificateIds, readRevocationList } from "./revocation-list.ts";
+import { readCertificateIds } from "./certificate-ids.ts";
+import { readRevocationList } from "./revocation-list.ts";
 
 /** The input of a TLS listener, in PEM. */
 export interface TlsMaterial {

@@ -134,23 +134,36 @@ export function rowStatements(database: DatabaseSync): (sql: string) => Statemen
 
 /** The record of a row of a statement that `prepareRowArrays` prepared. */
 export function recordOfRow(selected: unknown): KeyRecord {
-  const row = selected as RecordRow;
-  const [keyId, kind, revision, digest, actorId, visibility, name, scopes, metadata] = row;
-  const [quota, windowMs, unit, allowedCidrs, createTimeMs, updateTimeMs, expireTimeMs] = [
-    row[9],
-    row[10],
-    row[11],
-    row[12],
-    row[13],
-    row[14],
-    row[15],
-  ];
-  const reason = row[17];
+  const [
+    keyId,
+    kind,
+    revision,
+    digest,
+    actorId,
+    visibility,
+    name,
+    scopes,
+    metadata,
+    quota,
+    windowMs,
+    unit,
+    allowedCidrs,
+    createTimeMs,
+    updateTimeMs,
+    expireTimeMs,
+    ,
+    reason,
+    description,
+    lineageId,
+    supersededBy,
+    lastUsedTimeMs,
+    firstRevision,
+  ] = selected as RecordRow;
   return {
     kind,
     keyId,
     revision,
-    firstRevision: row[22],
+    firstRevision,
     digest,
     actorId,
     visibility,
@@ -162,11 +175,11 @@ export function recordOfRow(selected: unknown): KeyRecord {
     createTimeMs,
     updateTimeMs,
     expireTimeMs,
-    revocation: reason === null || reason === disabledReason ? null : { reason, description: row[18] },
+    revocation: reason === null || reason === disabledReason ? null : { reason, description },
     disabled: reason === disabledReason,
-    lineageId: row[19] ?? keyId,
-    supersededBy: row[20],
-    lastUsedTimeMs: row[21],
+    lineageId: lineageId ?? keyId,
+    supersededBy,
+    lastUsedTimeMs,
   };
 }
 
