@@ -97,7 +97,13 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
   // sent.
   const streamClosed = function (this: ServerHttp2Stream): void {
     entry.openStreams -= 1;
-    streamEnded(!this.aborted && this.writableFinished && this.rstCode === constants.NGHTTP2_NO_ERROR);
+    if (this.aborted || !this.writableEnded || this.rstCode !== constants.NGHTTP2_NO_ERROR) streamEnded(false);
+    else if (this.writableFinished) streamEnded(true);
+    else setImmediate(lastWriteEnded, this);
+  };
+  // A stream without trailers closes when its last frame is made, and is written a moment later. It never becomes `writableFinished`.
+  const lastWriteEnded = ({ writableLength, errored }: ServerHttp2Stream): void => {
+    streamEnded(writableLength === 0 && errored === null);
   };
   session.on("ping", () => {
     entry.controlFrames += 1;
