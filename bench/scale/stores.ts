@@ -11,13 +11,14 @@ import { freePorts } from "../../test/support/free-port.ts";
 import { startServerChild } from "../../test/support/server-child.ts";
 import { withEvents } from "../../test/support/with-events.ts";
 import { fillInBulk } from "./bulk.ts";
+import { fillMongoInBulk } from "./bulk-mongo.ts";
 import { type Filling, recordOf } from "./records.ts";
 
 /** Where stores are kept, by name. */
 export interface Stores {
   open(name: string): Promise<KeyStore>;
-  /** Fills a store that is not open. */
-  fillInBulk?(name: string, filling: Filling): void;
+  /** Fills a new store. */
+  fillInBulk(name: string, filling: Filling): Promise<void>;
   /** Bytes on the disk, by table and index. Call it after the stores are closed. */
   sizes(name: string): Promise<[name: string, bytes: number][]>;
   /** The process of the database, if it has one of its own. */
@@ -30,7 +31,10 @@ export function sqliteStores(folder: string): Stores {
   return {
     pid: null,
     open: (name) => openSqliteKeyStore({ path: pathOf(name), clock: Date.now }),
-    fillInBulk: (name, filling) => fillInBulk(pathOf(name), filling),
+    async fillInBulk(name, filling) {
+      await (await openSqliteKeyStore({ path: pathOf(name), clock: Date.now })).close();
+      fillInBulk(pathOf(name), filling);
+    },
     async sizes(name) {
       const database = new DatabaseSync(pathOf(name));
       const rows = database.prepare("SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE ORDER BY pgsize DESC").all();
@@ -53,12 +57,13 @@ export async function mongoStores(folder: string, cacheGb: string): Promise<Stor
   args.push("--replSet", "scale", "--oplogSize", "990", "--wiredTigerCacheSizeGB", cacheGb);
   const child = await startServerChild(await serverBinary("mongod"), args, port);
   const direct = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  const uri = `mongodb://127.0.0.1:${port}/?replicaSet=scale`;
   const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
   if (isNew) await direct.db("admin").command({ replSetInitiate: { _id: "scale", members } });
   return {
     pid: child.pid,
-    open: (database) =>
-      openMongoKeyStore({ uri: `mongodb://127.0.0.1:${port}/?replicaSet=scale`, database, clock: Date.now, timeoutMs: 60_000 }),
+    open: (database) => openMongoKeyStore({ uri, database, clock: Date.now, timeoutMs: 60_000 }),
+    fillInBulk: (database, filling) => fillMongoInBulk(uri, database, filling),
     async sizes(database) {
       const sizes: [string, number][] = [];
       for (const { name } of await direct.db(database).listCollections().toArray()) {
@@ -91,15 +96,12 @@ export async function filledStore(
   { kind, count, isInBulk }: Omit<Filling, "filledMs"> & { readonly isInBulk: boolean },
 ): Promise<[KeyStore, Filling]> {
   const mark = join(folder, `${name}.json`);
-  let store = await stores.open(name);
-  if (existsSync(mark)) return [store, JSON.parse(readFileSync(mark, "utf8")) as Filling];
+  if (existsSync(mark)) return [await stores.open(name), JSON.parse(readFileSync(mark, "utf8")) as Filling];
   const filling = { kind, count, filledMs: Date.now() };
   const [startMs, startCpu] = [performance.now(), process.cpuUsage()];
-  if (isInBulk && stores.fillInBulk !== undefined) {
-    await store.close();
-    stores.fillInBulk(name, filling);
-    store = await stores.open(name);
-  } else await fill(store, filling);
+  if (isInBulk) await stores.fillInBulk(name, filling);
+  const store = await stores.open(name);
+  if (!isInBulk) await fill(store, filling);
   const [seconds, cpu] = [(performance.now() - startMs) / 1000, process.cpuUsage(startCpu)];
   const cpuOfKey = ((cpu.user + cpu.system) / count).toFixed(0);
   console.info(`filled with ${count} keys: ${Math.round(count / seconds)} keys/s, ${cpuOfKey} us of CPU in this process`);
