@@ -7,7 +7,7 @@ import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
 import { beginNewKeys } from "./tenant-fence.ts";
-import { mapInTurns } from "./turns.ts";
+import { mapInTurns } from "../turns.ts";
 
 export interface ImportBatch {
   /** The items of the batch. An invalid item is its Failure, which is also its result. */
