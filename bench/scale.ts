@@ -12,7 +12,8 @@ import { temporaryFolder } from "../test/support/temporary-folder.ts";
 import { cpuMicroseconds } from "./child.ts";
 import { median } from "./median.ts";
 import { type Call, callsOf } from "./scale/calls.ts";
-import { filledStore, mongoStores, sqliteStores } from "./scale/stores.ts";
+import { mongoStores } from "./scale/mongo-stores.ts";
+import { filledStore, sqliteStores } from "./scale/stores.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -28,7 +29,7 @@ const { values: flags } = parseArgs({
     cache: { type: "string", default: "2" },
   },
 });
-const inFlight = 16;
+const usuallyInFlight = 16;
 const kind = flags.kind as KeyKind;
 const rounds = Number(flags.rounds);
 const [smallCount, largeCount] = [Number(flags.small), Number(flags.keys)];
@@ -41,11 +42,12 @@ const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) 
 try {
   const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount, isInBulk: flags.bulk });
   const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount, isInBulk: flags.bulk });
+  await stores.warm(largeName);
   printMemory("before");
   const [smallCalls, largeCalls] = [callsOf(small, smallFilling), callsOf(large, largeFilling)].map((calls) =>
     calls.filter(({ name }) => name.includes(flags.only)),
   ) as [Call[], Call[]];
-  const ofDatabase = stores.pid === null ? "" : "   of it mongod: the same";
+  const ofDatabase = stores.pid === null ? "" : "   of it mongod: the same, and pages read from files";
   console.info(`${"us a call".padEnd(30)}  elapsed: ${smallCount}, ${largeCount} keys, ratio   CPU: the same${ofDatabase}`);
   for (const [index, call] of smallCalls.entries()) await compare(call, largeCalls[index] as Call);
   printMemory("after");
@@ -58,6 +60,7 @@ try {
 
 async function compare(small: Call, large: Call): Promise<void> {
   for (const call of [small, large]) await turnOf(call);
+  const startPages = await stores.pagesRead();
   const turns: [small: Turn, large: Turn][] = [];
   for (let round = 0; round < rounds; round += 1) {
     // Each goes first in half of the rounds.
@@ -71,7 +74,10 @@ async function compare(small: Call, large: Call): Promise<void> {
     const ratio = median(turns.map(([smallTurn, largeTurn]) => smallTurn[figure] / largeTurn[figure]));
     return [medianOf(0), medianOf(1), ratio.toFixed(2)];
   });
-  console.info(`${small.name.padEnd(30)} ${figures.map((figure) => figure.padStart(8)).join(" ")}`);
+  const endPages = await stores.pagesRead();
+  const pages =
+    startPages === null || endPages === null ? "" : `, ${((endPages - startPages) / (rounds * large.count)).toFixed(1)} pages read`;
+  console.info(`${small.name.padEnd(30)} ${figures.map((figure) => figure.padStart(8)).join(" ")}${pages}`);
 }
 
 /** Microseconds of a call: on the clock, and of processor time in this process and the database's. */
@@ -82,7 +88,7 @@ interface Turn {
   readonly databaseCpu: number;
 }
 
-async function turnOf({ count, prepare }: Call): Promise<Turn> {
+async function turnOf({ count, inFlight = usuallyInFlight, prepare }: Call): Promise<Turn> {
   const calls = Array.from({ length: count }, prepare);
   let next = 0;
   const worker = async () => {

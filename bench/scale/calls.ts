@@ -23,6 +23,8 @@ export interface Call {
   readonly name: string;
   /** Calls measured in one turn. */
   readonly count: number;
+  /** Calls that run at the same time. Default: 16. */
+  readonly inFlight?: number;
   /** Prepares a call, which is not measured. */
   prepare(): () => Promise<unknown>;
 }
@@ -34,6 +36,7 @@ export function callsOf(store: KeyStore, filling: Filling): Call[] {
   const randomKeyId = () => keyIdOf(filling, below(count));
   const calls: Call[] = [
     { name: "get", count: 400, prepare: () => reading(store, randomKeyId()) },
+    { name: "get, one at a time", count: 200, inFlight: 1, prepare: () => reading(store, randomKeyId()) },
     { name: "GetApiKey", count: 400, prepare: () => reading({ get: (_, keyId) => getKey(service, tenant, kind, keyId) }, randomKeyId()) },
     ...filters(filling).map(([name, filterOf]) => ({ name, count: 64, prepare: () => listing(service, kind, filterOf()) })),
     // Last, because they change the stores, and the small one more.
@@ -42,7 +45,12 @@ export function callsOf(store: KeyStore, filling: Filling): Call[] {
   ];
   if (kind === "imported") return calls;
   const credential = () => credentialOf(filling, Math.floor(below(count) / keysOfCredential) * keysOfCredential);
-  return [{ name: "verify, a miss", count: 200, prepare: () => verifying(verifyOf(service), credential()) }, ...calls];
+  const missing = () => verifying(verifyOf(service), credential());
+  return [
+    { name: "verify, a miss", count: 200, prepare: missing },
+    { name: "verify, a miss, one at a time", count: 200, inFlight: 1, prepare: missing },
+    ...calls,
+  ];
 }
 
 const reading = (store: Pick<KeyStore, "get">, keyId: string) => async () => {
