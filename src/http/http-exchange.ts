@@ -67,6 +67,8 @@ export function writeWithTrailers(
   const { sink } = exchange;
   if (isStream(sink)) {
     if (isGone(sink)) return;
+    // Node's compatibility layer would send its own, empty trailers first, and a second `sendTrailers` throws.
+    if (exchange.presetHeaders !== undefined) sink.removeAllListeners("wantTrailers");
     sink.on("wantTrailers", () => sink.sendTrailers(trailers));
     sink.respond(streamHeaders(exchange, 200, headers), awaitTrailers);
     sink.end(body);
