@@ -132,12 +132,15 @@ test("streams that are reset before they are refused get no response, and no err
     ["POST", unknownService, "application/grpc"],
     ["POST", unknownMethod, "application/json"],
     ["POST", "/grpc.health.v1.Health/Watch", "application/json"],
+    // Node would answer 100, although the stream is gone.
+    ["POST", knownMethod, "application/grpc", { expect: "100-continue" }],
+    ["POST", "/v2alpha1/apiKeys:selfRevoke", "application/json", { expect: "100-continue" }],
   ] as const;
   /** Node destroys a stream that is reset with any other code before it reports the stream. */
   const noError = Buffer.alloc(4);
-  const frames = refusals.map(([method, path, type], index) => {
+  const frames = refusals.map(([method, path, type, more = {}], index) => {
     const id = 2 * index + 1;
-    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type };
+    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type, ...more };
     const head = frame(frameTypes.headers, flags.endHeaders, id, headerBlock(Object.entries(lines)));
     return Buffer.concat([head, frame(frameTypes.data, 0, id, Buffer.from("{")), frame(frameTypes.reset, 0, id, noError)]);
   });
