@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { createConnection } from "node:net";
+import { text } from "node:stream/consumers";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { credentials, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
@@ -66,6 +68,23 @@ test.each([
   const [trailers] = (await Promise.all([once(stream, "trailers"), once(stream.resume().end(emptyFrame), "close")]))[0];
   expect(trailers).toMatchObject({ "grpc-status": "0" });
   session.close();
+});
+
+test("a gRPC call over HTTP/1.0, which has no trailers, is refused", async () => {
+  const socket = createConnection(server.port, "127.0.0.1");
+  const lines = [
+    `POST /${ApiKeysService.typeName}/GetJwks HTTP/1.0`,
+    "Host: x",
+    "Content-Type: application/grpc",
+    "Content-Length: 5",
+    "",
+    "",
+  ];
+  socket.write(Buffer.concat([Buffer.from(lines.join("\r\n")), emptyFrame]));
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 426 /);
+  expect(answer).toMatch(/\r\ngrpc-status: 2\r\n/i);
+  expect(server.output()).not.toContain('"level":"error"');
 });
 
 describe("a gRPC call of an unknown service or method", () => {
