@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
+import { targetAuthority } from "../http/target.ts";
 import type { Connections } from "./connections.ts";
 import { type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
@@ -92,8 +93,11 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
       if (request.socket.writableEnded) return;
       if (!enter(request, response)) return;
       const flaw = http1Flaw(request, limits.maxHeaderCount);
-      if (flaw === undefined) guarded(handler, request, response, onError);
-      else refuse(request, response, flaw);
+      if (flaw !== undefined) return refuse(request, response, flaw);
+      // It counts instead of the Host line (RFC 9112, section 3.2.2).
+      const authority = targetAuthority(request);
+      if (authority !== undefined) request.headers.host = authority;
+      guarded(handler, request, response, onError);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),

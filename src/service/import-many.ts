@@ -2,12 +2,12 @@ import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
+import { mapInTurns } from "../turns.ts";
 import { auditEvent } from "./audit.ts";
 import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
 import { beginNewKeys } from "./tenant-fence.ts";
-import { mapInTurns } from "./turns.ts";
 
 export interface ImportBatch {
   /** The items of the batch. An invalid item is its Failure, which is also its result. */
