@@ -14,7 +14,7 @@ import { codecOfQuery } from "./get-request.ts";
 import { serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
-import { isGrpcCaller, refuseContentType, refuseMethod, refuseUnknown } from "./refusal.ts";
+import { isGrpcCaller, refuseContentType, refuseHttp1, refuseMethod, refuseUnknown } from "./refusal.ts";
 import { createStreamAdapter } from "./stream-adapter.ts";
 import type { Streams } from "./stream-options.ts";
 
@@ -102,6 +102,11 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
   const codec = parameters === undefined ? codecOf(headerOf(request, "content-type")) : codecOfQuery(parameters);
   if (codec === undefined || (codec.protocol === "connect" && codec.enveloped)) {
     refuseContentType(request, response, options);
+    return;
+  }
+  // Without chunks there are no trailers.
+  if (codec.protocol === "grpc" && request.httpVersion === "1.0") {
+    refuseHttp1(request, response, options);
     return;
   }
   const exchange = exchangeOf(request, response);
