@@ -26,7 +26,10 @@ async function answered(trailers: Trailers, calls: number): Promise<{ trailers: 
   client.close();
   await once(client, "close");
   server.close();
-  return got.map((each, index) => ({ trailers: Object.fromEntries(Object.entries(each)), byNode: streams[index]?.sentTrailers !== undefined }));
+  return got.map((each, index) => ({
+    trailers: Object.fromEntries(Object.entries(each)),
+    byNode: streams[index]?.sentTrailers !== undefined,
+  }));
 }
 
 it("sends lasting trailers as Node encoded them for the first response", async () => {
