@@ -163,6 +163,15 @@ test("the default and the maximum ttl are the tenant's, or those of the installa
   expect(results).toMatchObject([{ error_code: "BATCH_IMPORT_ERROR_INVALID_ARGUMENT" }, { imported_api_key: {} }]);
 });
 
+test("a key that is rotated after its tenant got a longest life has a successor within it", async () => {
+  const tenant_id = await newTenant();
+  const { issued_api_key } = await api.call("AdminIssueApiKey", { ttl: "31536000s" }, headersOf(tenant_id));
+  await api.call("AdminUpdateTenant", { tenant: { tenant_id, max_ttl: "3600s" } });
+  const rotated = await api.call("AdminRotateIssuedApiKey", { key_id: String(asObject(issued_api_key).key_id) }, headersOf(tenant_id));
+  const { create_time, expire_time } = asObject(rotated.issued_api_key);
+  expect(Date.parse(String(expire_time)) - Date.parse(String(create_time))).toBe(3_600_000);
+});
+
 test("max keys counts only the tenant's keys, issued and imported, until some are revoked", async () => {
   const [full, other] = [await newTenant({ max_keys: "2" }), await newTenant()];
   const { issued_api_key } = await api.call("AdminIssueApiKey", {}, headersOf(full));
