@@ -3,7 +3,8 @@
  * [--kind issued|imported] [--rounds <count>] [--bulk] [--folder <path>] [--cache <GiB>]`. Fills two stores, then calls both in turns on
  * random keys and prints the median time of a call, with 16 calls in flight, and its processor time, which other work on the machine
  * affects less. With --bulk a large SQLite store is filled past the store (scale/bulk.ts). With --folder the large store stays there, and
- * is used again the next time.
+ * is used again the next time. Each call is warmed by one turn; pages are not read in advance, so the rest is as warm as the
+ * turns before left it.
  */
 import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -23,8 +24,8 @@ const { values: flags } = parseArgs({
     rounds: { type: "string", default: "21" },
     bulk: { type: "boolean", default: false },
     folder: { type: "string" },
-    // Memory of mongod, in GiB.
-    cache: { type: "string", default: "2" },
+    // Memory for pages, in GiB: of mongod, by default 2; or of SQLite, by default that of the store.
+    cache: { type: "string" },
   },
 });
 const inFlight = 16;
@@ -36,7 +37,7 @@ const largeName = `${kind}-${largeCount}`;
 using temporary = temporaryFolder();
 const folder = flags.folder ?? temporary.path;
 mkdirSync(folder, { recursive: true });
-const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) : sqliteStores(folder);
+const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) : sqliteStores(folder, flags.cache);
 try {
   const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount, isInBulk: false });
   const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount, isInBulk: flags.bulk });

@@ -25,11 +25,13 @@ export interface Stores {
   stop(): Promise<void>;
 }
 
-export function sqliteStores(folder: string): Stores {
+/** `cacheGb` is the room for pages; default: that of the store. */
+export function sqliteStores(folder: string, cacheGb: string | undefined): Stores {
   const pathOf = (name: string) => join(folder, `${name}.db`);
+  const cacheMib = cacheGb === undefined ? undefined : Math.round(Number(cacheGb) * 1024);
   return {
     pid: null,
-    open: (name) => openSqliteKeyStore({ path: pathOf(name), clock: Date.now }),
+    open: (name) => openSqliteKeyStore({ path: pathOf(name), clock: Date.now, cacheMib }),
     fillInBulk: (name, filling) => fillInBulk(pathOf(name), filling),
     async sizes(name) {
       const database = new DatabaseSync(pathOf(name));
@@ -42,7 +44,7 @@ export function sqliteStores(folder: string): Stores {
 }
 
 /** A mongod of its own, with its files in the folder. It keeps its port, because the port is in the configuration of the replica set. */
-export async function mongoStores(folder: string, cacheGb: string): Promise<Stores> {
+export async function mongoStores(folder: string, cacheGb = "2"): Promise<Stores> {
   const dbPath = join(folder, "mongod");
   const portFile = join(folder, "mongod-port");
   const isNew = !existsSync(portFile);
