@@ -23,6 +23,8 @@ export interface Call {
   readonly name: string;
   /** Calls measured in one turn. */
   readonly count: number;
+  /** Calls that run at the same time. Default: 16. */
+  readonly inFlight?: number;
   /** Prepares a call, which is not measured. */
   prepare(): () => Promise<unknown>;
 }
@@ -34,14 +36,21 @@ export function callsOf(store: KeyStore, filling: Filling): Call[] {
   const randomKeyId = () => keyIdOf(filling, below(count));
   const calls: Call[] = [
     { name: "get", count: 400, prepare: () => reading(store, randomKeyId()) },
+    { name: "get, one at a time", count: 200, inFlight: 1, prepare: () => reading(store, randomKeyId()) },
     { name: "GetApiKey", count: 400, prepare: () => reading({ get: (_, keyId) => getKey(service, tenant, kind, keyId) }, randomKeyId()) },
+    ...filters(filling).map(([name, filterOf]) => ({ name, count: 64, prepare: () => listing(service, kind, filterOf()) })),
+    // Last, because they change the stores, and the small one more.
     { name: "issue", count: 64, prepare: () => () => issueKey(service, tenant, origin, newKey(`user-${below(actorsOf(filling))}`)) },
     { name: "revoke", count: 64, prepare: () => revoking(service, randomKeyId()) },
-    ...filters(filling).map(([name, count, filterOf]) => ({ name, count, prepare: () => listing(service, kind, filterOf()) })),
   ];
   if (kind === "imported") return calls;
   const credential = () => credentialOf(filling, Math.floor(below(count) / keysOfCredential) * keysOfCredential);
-  return [{ name: "verify, a miss", count: 200, prepare: () => verifying(verifyOf(service), credential()) }, ...calls];
+  const missing = () => verifying(verifyOf(service), credential());
+  return [
+    { name: "verify, a miss", count: 200, prepare: missing },
+    { name: "verify, a miss, one at a time", count: 200, inFlight: 1, prepare: missing },
+    ...calls,
+  ];
 }
 
 const reading = (store: Pick<KeyStore, "get">, keyId: string) => async () => {
@@ -70,25 +79,25 @@ const listing =
       ...{ maxBytes: 4_000_000, bytesOf: () => 1000 },
     });
 
-function filters(filling: Filling): [name: string, count: number, filterOf: () => Filter][] {
+function filters(filling: Filling): [name: string, filterOf: () => Filter][] {
   const group = () => below(groups);
   const actor = () => `actor_id="user-${below(actorsOf(filling))}"`;
   const at = (timeMs: number) => `"${new Date(timeMs).toISOString()}"`;
   const { filledMs } = filling;
   return [
-    ["list by actor", 16, () => ({ filter: actor() })],
-    ["list by actor and status", 16, () => ({ filter: `${actor()} AND status=KEY_STATUS_ACTIVE` })],
-    ["list by status: active", 16, () => ({ filter: "status=KEY_STATUS_ACTIVE" })],
-    ["list by status: revoked", 16, () => ({ filter: "status=KEY_STATUS_REVOKED" })],
-    ["name, a prefix", 16, () => ({ filter: `name="service-${group()}-*"` })],
-    ["scope", 16, () => ({ filter: `scopes:"area-${group()}"` })],
-    ["metadata", 16, () => ({ filter: `metadata.team="team-${group()}"` })],
-    ["scope and actor", 16, () => ({ filter: `scopes:"area-${group()}" AND ${actor()}` })],
-    ["expires within 7 days, active", 16, () => ({ filter: `expire_time<${at(filledMs + 7 * dayMs)} AND status=KEY_STATUS_ACTIVE` })],
-    ["unused for 90 days, active", 16, () => ({ filter: `last_used_time<${at(filledMs - 90 * dayMs)} AND status=KEY_STATUS_ACTIVE` })],
-    ["create_time, a range", 16, () => ({ filter: `create_time>=${at(filledMs - below(190) * dayMs)}` })],
-    ["order_by create_time desc", 16, () => ({ filter: "", orderBy: "create_time desc" })],
-    ["order_by expire_time, active", 16, () => ({ filter: "status=KEY_STATUS_ACTIVE", orderBy: "expire_time" })],
+    ["list by actor", () => ({ filter: actor() })],
+    ["list by actor and status", () => ({ filter: `${actor()} AND status=KEY_STATUS_ACTIVE` })],
+    ["list by status: active", () => ({ filter: "status=KEY_STATUS_ACTIVE" })],
+    ["list by status: revoked", () => ({ filter: "status=KEY_STATUS_REVOKED" })],
+    ["name, a prefix", () => ({ filter: `name="service-${group()}-*"` })],
+    ["scope", () => ({ filter: `scopes:"area-${group()}"` })],
+    ["metadata", () => ({ filter: `metadata.team="team-${group()}"` })],
+    ["scope and actor", () => ({ filter: `scopes:"area-${group()}" AND ${actor()}` })],
+    ["expires within 7 days, active", () => ({ filter: `expire_time<${at(filledMs + 7 * dayMs)} AND status=KEY_STATUS_ACTIVE` })],
+    ["unused for 90 days, active", () => ({ filter: `last_used_time<${at(filledMs - 90 * dayMs)} AND status=KEY_STATUS_ACTIVE` })],
+    ["create_time, a range", () => ({ filter: `create_time>=${at(filledMs - below(190) * dayMs)}` })],
+    ["order_by create_time desc", () => ({ filter: "", orderBy: "create_time desc" })],
+    ["order_by expire_time, active", () => ({ filter: "status=KEY_STATUS_ACTIVE", orderBy: "expire_time" })],
   ];
 }
 

@@ -2,22 +2,25 @@
  * Records the pauses of the event loop of its process. Loaded by `node --import` with `TAIL_RECORD=<file>`. SIGUSR2 begins a recording;
  * another one ends it and writes the file. It only measures, and nothing of it is part of the server.
  *
- * A timer ticks every few milliseconds. What a late tick waited for is told apart by the kernel's counters of the main thread: time on a
+ * A timer ticks every few milliseconds; with `TAIL_EVERY_TURN=1`, each turn of the event loop is a tick, and the process never sleeps. What a late tick waited for is told apart by the kernel's counters of the main thread: time on a
  * CPU, time in which it could have run but another process had the CPU, and the rest, in which it was blocked, as in a sync to the disk.
  */
 import { openSync, readSync, renameSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { monitorEventLoopDelay, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
-import { type Collection, minPauseMs, type Pause, type Recording, tickMs } from "./recording.ts";
+import { type Collection, minPauseMs, type Pause, type Recording } from "./recording.ts";
 
 const file = process.env.TAIL_RECORD ?? "";
 const sampleUs = Number(process.env.TAIL_SAMPLE_US ?? 0);
+const everyTurn = process.env.TAIL_EVERY_TURN === "1";
+const tickMs = everyTurn ? 0 : 5;
 const schedstat = openSync("/proc/self/schedstat", "r");
 const bytes = Buffer.alloc(128);
-const delay = monitorEventLoopDelay({ resolution: tickMs });
+const delay = monitorEventLoopDelay({ resolution: Math.max(1, tickMs) });
 const session = new Session();
 const pauses: Pause[] = [];
 const collections: Collection[] = [];
+let isRecording = false;
 let timer: NodeJS.Timeout | undefined;
 let last = { atMs: 0, cpuMs: 0, waitMs: 0 };
 
@@ -36,12 +39,18 @@ function look(): typeof last {
 
 function tick(): void {
   const now = look();
-  const tookMs = now.atMs - last.atMs;
-  if (tookMs - tickMs >= minPauseMs) {
+  const lateMs = now.atMs - last.atMs - tickMs;
+  if (lateMs >= minPauseMs) {
     const [cpuMs, waitMs] = [now.cpuMs - last.cpuMs, now.waitMs - last.waitMs];
-    pauses.push({ fromMs: last.atMs, untilMs: now.atMs, tookMs, cpuMs, waitMs });
+    pauses.push({ fromMs: last.atMs, untilMs: now.atMs, lateMs, cpuMs, waitMs });
   }
   last = now;
+}
+
+function tickInEachTurn(): void {
+  if (!isRecording) return;
+  tick();
+  setImmediate(tickInEachTurn);
 }
 
 const observer = new PerformanceObserver((list) => {
@@ -59,12 +68,14 @@ async function begin(): Promise<void> {
   observer.observe({ entryTypes: ["gc"] });
   delay.enable();
   last = look();
-  timer = setInterval(tick, tickMs);
+  isRecording = true;
+  if (everyTurn) tickInEachTurn();
+  else timer = setInterval(tick, tickMs);
 }
 
 async function end(): Promise<void> {
   clearInterval(timer);
-  timer = undefined;
+  isRecording = false;
   delay.disable();
   const percentiles = [50, 99, 99.9, 100].map((percent) => Math.max(0, delay.percentile(percent) / 1e6 - tickMs));
   const profile = sampleUs > 0 ? (await session.post("Profiler.stop")).profile : null;
@@ -81,4 +92,4 @@ if (sampleUs > 0) {
   await session.post("Profiler.enable");
   await session.post("Profiler.setSamplingInterval", { interval: sampleUs });
 }
-if (file !== "") process.on("SIGUSR2", () => void (timer === undefined ? begin() : end()));
+if (file !== "") process.on("SIGUSR2", () => void (isRecording ? end() : begin()));

@@ -1,6 +1,5 @@
 import type { Profiler } from "node:inspector";
 
-export const tickMs = 5;
 /** A tick that is later than this is a pause. */
 export const minPauseMs = 5;
 
@@ -8,7 +7,8 @@ export const minPauseMs = 5;
 export interface Pause {
   readonly fromMs: number;
   readonly untilMs: number;
-  readonly tookMs: number;
+  /** By how much the tick was late. */
+  readonly lateMs: number;
   /** On a CPU. */
   readonly cpuMs: number;
   /** Ready to run, while others had the CPU. */
@@ -32,6 +32,6 @@ export interface Recording {
 }
 
 /** What the process itself did in a pause: work on a CPU, or blocked by the system calls it made. The machine's part is the wait. */
-export function ownMs({ tookMs, waitMs }: Pause): number {
-  return tookMs - waitMs - tickMs;
+export function ownMs({ lateMs, waitMs }: Pause): number {
+  return lateMs - waitMs;
 }

@@ -1,5 +1,5 @@
 import type { Histogram } from "./histogram.ts";
-import { minPauseMs, ownMs, type Recording, tickMs } from "./recording.ts";
+import { minPauseMs, ownMs, type Recording } from "./recording.ts";
 import { createWitness } from "./stacks.ts";
 
 const bounds = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Number.POSITIVE_INFINITY];
@@ -31,9 +31,9 @@ export function printRecording(name: string, recording: Recording): void {
   const witness = createWitness(recording);
   const longest = pauses.toSorted((a, b) => ownMs(b) - ownMs(a)).slice(0, listed);
   for (const pause of longest.filter((one) => ownMs(one) > minPauseMs)) {
-    const { tookMs, cpuMs, waitMs } = pause;
+    const { lateMs, cpuMs, waitMs } = pause;
     const blockedMs = Math.max(0, ownMs(pause) - cpuMs);
     const parts = `CPU ${cpuMs.toFixed(0)}, blocked ${blockedMs.toFixed(0)}; waited for a CPU ${waitMs.toFixed(0)}`;
-    console.info(`  ${ownMs(pause).toFixed(0)} ms of its own of ${(tookMs - tickMs).toFixed(0)} (${parts}): ${witness(pause)}`);
+    console.info(`  ${ownMs(pause).toFixed(0)} ms of its own of ${lateMs.toFixed(0)} (${parts}): ${witness(pause)}`);
   }
 }

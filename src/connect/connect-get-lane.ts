@@ -14,6 +14,8 @@ export function serveConnectGet(route: RpcRoute, codec: Codec, query: URLSearchP
   const { method, maxBytes } = route;
   const { json, bodies } = options;
   const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
+  // Caches may store the response of a GET without directives. Methods whose response may be stored set their own.
+  call.setResponseHeader("cache-control", "no-store");
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
     read: () => readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) }),

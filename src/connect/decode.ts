@@ -1,32 +1,95 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { create, type DescMessage, type Message, mergeFromBinary } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
 import { createBinaryReader } from "../protobinary/read.ts";
 import { maxDepth } from "../protojson/fields.ts";
 import { nestedTooDeep } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import { checkWire } from "./wire-check.ts";
+import { createTurns } from "../turns.ts";
+import { checkedFields, checkWire } from "./wire-check.ts";
 
 /**
  * Unknown fields are dropped: nothing here reads them, and each one kept is an object. A level of JSON in a Struct takes three
  * levels of messages, so both formats accept the same depth, and refuse with the same text.
  */
-const readBinary = createBinaryReader({ readUnknownFields: false, recursionLimit: 3 * maxDepth + 10 });
+const readOptions = { readUnknownFields: false, recursionLimit: 3 * maxDepth + 10 };
+const readBinary = createBinaryReader(readOptions);
+
+/** A longer message is decoded in several turns of the event loop. */
+const maxBytesPerTurn = 64 * 1024;
 
 /**
- * Decodes the request message. `wireBytes` is the size before inflating. Every problem with the bytes is the
- * caller's fault, and the error's text contains no value from them.
+ * Decodes the request message; a long one in parts, so that other calls need not wait for it. `wireBytes` is the size before inflating.
+ * Every problem with the bytes is the caller's fault, and the error's text contains no value from them.
  */
-export function decodeMessage(schema: DescMessage, bytes: Uint8Array, binary: boolean, json: JsonReader, wireBytes: number): Message {
+export function decodeMessage(
+  schema: DescMessage,
+  bytes: Uint8Array,
+  binary: boolean,
+  json: JsonReader,
+  wireBytes: number,
+): Message | Promise<Message> {
+  if (bytes.length > maxBytesPerTurn) {
+    const decoded = binary
+      ? decodeInTurns(schema, bytes, wireBytes)
+      : json.parseInTurns(schema, bytes).then((value) => json.readInTurns(schema, value));
+    return decoded.catch((error: unknown) => {
+      throw decodeFailure(error, binary);
+    });
+  }
+  return decodeShort(schema, bytes, binary, json, wireBytes);
+}
+
+/** The same at once, for messages whose bound is short. */
+export function decodeShort(schema: DescMessage, bytes: Uint8Array, binary: boolean, json: JsonReader, wireBytes: number): Message {
   try {
     if (!binary) return json.read(schema, json.parse(schema, bytes));
     checkWire(schema, bytes, wireBytes);
     return readBinary(schema, bytes);
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    if (String(error).includes("maximum recursion depth")) throw nestedTooDeep();
-    throw new Failure("MALFORMED_BODY", {
-      message: `the request body is not a valid ${binary ? "protobuf" : "JSON"} message`,
-      cause: error,
-    });
+    throw decodeFailure(error, binary);
   }
+}
+
+/** Fields other than lists of messages are decoded in chunks of about this size. */
+const chunkBytes = 16 * 1024;
+
+/** Decodes the items of lists of messages one at a time. */
+async function decodeInTurns(schema: DescMessage, bytes: Uint8Array, wireBytes: number): Promise<Message> {
+  const turns = createTurns();
+  const lists = new Map(
+    schema.fields.flatMap((field) => (field.fieldKind === "list" && field.message ? [[field.number, field.localName]] : [])),
+  );
+  const message = create(schema);
+  const rest = { fields: [] as Uint8Array[], bytes: 0 };
+  const mergeRest = () => {
+    mergeFromBinary(schema, message, Buffer.concat(rest.fields), readOptions);
+    rest.fields = [];
+    rest.bytes = 0;
+  };
+  for (const { number, bytes: fieldBytes } of checkedFields(schema, bytes, wireBytes)) {
+    const localName = lists.get(number);
+    if (localName !== undefined) {
+      listIn(message, localName).push(...listIn(readBinary(schema, fieldBytes), localName));
+    } else {
+      rest.fields.push(fieldBytes);
+      rest.bytes += fieldBytes.length;
+      if (rest.bytes >= chunkBytes) mergeRest();
+    }
+    if (turns.isOver()) await turns.next();
+  }
+  mergeRest();
+  return message;
+}
+
+function listIn(message: Message, localName: string): unknown[] {
+  return (message as unknown as Record<string, unknown[]>)[localName] as unknown[];
+}
+
+function decodeFailure(error: unknown, binary: boolean): Failure {
+  if (error instanceof Failure) return error;
+  if (String(error).includes("maximum recursion depth")) return nestedTooDeep();
+  return new Failure("MALFORMED_BODY", {
+    message: `the request body is not a valid ${binary ? "protobuf" : "JSON"} message`,
+    cause: error,
+  });
 }

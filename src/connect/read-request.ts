@@ -34,14 +34,17 @@ export function readRequestMessage(
   const read = codec.text ? readWebText : readBody;
   return read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease).then(
     (body) => {
-      let inflated: Uint8Array | Promise<Uint8Array> | undefined;
+      let message: Message | Promise<Message> | undefined;
       try {
-        inflated = messageBytes(body, options);
-        if (!(inflated instanceof Promise)) return decodeMessage(schema, inflated, codec.binary, options.json, body.length);
+        const bytes = messageBytes(body, options);
+        message =
+          bytes instanceof Promise
+            ? decodeInflated(bytes, schema, body.length, options)
+            : decodeMessage(schema, bytes, codec.binary, options.json, body.length);
+        return message instanceof Promise ? message.finally(() => lease.release()) : message;
       } finally {
-        if (!(inflated instanceof Promise)) lease.release();
+        if (!(message instanceof Promise)) lease.release();
       }
-      return decodeInflated(inflated, schema, body.length, options);
     },
     (error: unknown) => {
       lease.release();
@@ -57,14 +60,10 @@ async function decodeInflated(
   options: ReadOptions,
 ): Promise<Message> {
   const { codec, json, lease } = options;
-  try {
-    const bytes = await inflated;
-    // The deadline may have passed while the body was inflated; the call has then been answered.
-    if (lease.cancelled !== undefined) throw lease.cancelled;
-    return decodeMessage(schema, bytes, codec.binary, json, wireBytes);
-  } finally {
-    lease.release();
-  }
+  const bytes = await inflated;
+  // The deadline may have passed while the body was inflated; the call has then been answered.
+  if (lease.cancelled !== undefined) throw lease.cancelled;
+  return decodeMessage(schema, bytes, codec.binary, json, wireBytes);
 }
 
 function messageBytes(body: Buffer, { codec, encoding, maxBytes, lease }: ReadOptions): Uint8Array | Promise<Uint8Array> {

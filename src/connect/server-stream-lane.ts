@@ -5,7 +5,7 @@ import { Failure } from "../error/failure.ts";
 import { requestIdOf } from "../http/http-call.ts";
 import type { StreamHandler } from "../http/message.ts";
 import { codecOf } from "./codec.ts";
-import { decodeMessage } from "./decode.ts";
+import { decodeShort } from "./decode.ts";
 import { envelopeHeaderBytes, readSingleEnvelope, writeEnvelope } from "./envelope.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
 import { giveUp } from "./give-up.ts";
@@ -71,7 +71,7 @@ async function serve(
     const body = await readSmallBody(stream, envelopeHeaderBytes + route.maxRequestBytes);
     const { compressed, data } = readSingleEnvelope(body, route.maxRequestBytes);
     if (compressed) throw new Failure("UNDECLARED_COMPRESSION");
-    const request = decodeMessage(route.method.input, data, true, json, data.length);
+    const request = decodeShort(route.method.input, data, true, json, data.length);
     if (stream.destroyed) return;
     route.open(request, sink);
     stream.on("close", () => route.close(sink));

@@ -22,8 +22,29 @@ const maxDepth = 100;
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
   if (bytes.length <= uncheckedBytes) return;
-  const scan: Scan = { bytes, at: 0, recordsLeft: freeRecords + recordsPerByte * wireBytes };
+  const scan = newScan(bytes, wireBytes);
   checkMessage(scan, bytes.length, newFrame(wireShapeOf(schema), undefined, undefined, 0));
+}
+
+/** A field of the message itself, with its tag. */
+export interface CheckedField {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The same check field by field, for messages that take long. */
+export function* checkedFields(schema: DescMessage, bytes: Uint8Array, wireBytes: number): Generator<CheckedField, void> {
+  const scan = newScan(bytes, wireBytes);
+  const frame = newFrame(wireShapeOf(schema), undefined, undefined, 0);
+  while (scan.at < bytes.length) {
+    const start = scan.at;
+    const number = checkNext(scan, frame);
+    yield { number, bytes: bytes.subarray(start, scan.at) };
+  }
+}
+
+function newScan(bytes: Uint8Array, wireBytes: number): Scan {
+  return { bytes, at: 0, recordsLeft: freeRecords + recordsPerByte * wireBytes };
 }
 
 interface Scan {
@@ -51,13 +72,18 @@ function newFrame(shape: WireShape, parent: Frame | undefined, field: WireField 
 }
 
 function checkMessage(scan: Scan, end: number, frame: Frame): void {
-  while (scan.at < end) {
-    const tag = readTag(scan);
-    const field = frame.shape.fields.get(tag >>> 3);
-    if (field === undefined) skip(scan, tag, maxDepth - frame.depth);
-    else checkField(scan, field, tag & 7, frame);
-  }
+  while (scan.at < end) checkNext(scan, frame);
   if (scan.at !== end) throw malformed("a field of the message is longer than the message");
+}
+
+/** Checks one field of a message. Returns its number. */
+function checkNext(scan: Scan, frame: Frame): number {
+  const tag = readTag(scan);
+  const number = tag >>> 3;
+  const field = frame.shape.fields.get(number);
+  if (field === undefined) skip(scan, tag, maxDepth - frame.depth);
+  else checkField(scan, field, tag & 7, frame);
+  return number;
 }
 
 function checkField(scan: Scan, field: WireField, type: number, frame: Frame): void {

@@ -2,10 +2,10 @@ import { publicPrefixOf } from "./credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "./key.ts";
 import { newSettingRecord, settingRecordId, settingTextOf } from "./setting-record.ts";
 
-/** The tenant of calls that name no other one. It is always there. */
 /** The header or metadata that names the tenant of a call. */
 export const tenantHeader = "keywright-tenant";
 
+/** The tenant of calls that name no other one. It is always there. */
 export const defaultTenant = "default";
 
 /** The fields that an update of a tenant may write. Null and empty values follow the settings of the installation. */

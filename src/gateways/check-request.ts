@@ -10,6 +10,8 @@ import { type HeaderReader, presentedKey } from "./presented-key.ts";
 
 /** Names of our own entries in `context_extensions`. Others may be for other services. */
 const demandPrefix = "keywright-";
+/** Also matches names that were meant to be ours. They are read as unknown demands, because ignoring a demand would open the route. */
+const likeOurs = /^keywright/i;
 
 /**
  * Reads Envoy's question. The demands are in `context_extensions`, which only Envoy's configuration writes. The end user's address is that
@@ -45,6 +47,7 @@ function demandsIn(attributes: AttributeContext | undefined): [name: string, val
   const demands: [string, string][] = [];
   for (const [name, value] of Object.entries(attributes?.contextExtensions ?? {})) {
     if (name.startsWith(demandPrefix)) demands.push([name.slice(demandPrefix.length), value]);
+    else if (likeOurs.test(name)) demands.push([name, value]);
   }
   return demands;
 }

@@ -10,13 +10,18 @@ export interface RequestTarget {
 /**
  * Scheme and authority of a target in absolute form, which a server must accept although only proxies receive it (RFC 9112, section 3.2.2).
  */
-const absoluteForm = /^https?:\/\/[^/?#]*/i;
+const absoluteForm = /^https?:\/\/([^/?#]*)/i;
 
 /** Splits the target of a request. Scheme and authority are left out. `*` of OPTIONS is a path. */
 export function targetOf({ url = "/" }: Pick<HttpRequest, "url">): RequestTarget {
   const target = url.charCodeAt(0) === 0x2f /* / */ ? url : originForm(url);
   const queryAt = target.indexOf("?");
   return queryAt < 0 ? { path: target, query: "" } : { path: target.slice(0, queryAt), query: target.slice(queryAt + 1) };
+}
+
+/** Returns the authority of a target in absolute form. Undefined for other targets. */
+export function targetAuthority({ url = "/" }: Pick<HttpRequest, "url">): string | undefined {
+  return url.charCodeAt(0) === 0x2f /* / */ ? undefined : absoluteForm.exec(url)?.[1];
 }
 
 function originForm(url: string): string {

@@ -9,6 +9,7 @@ import type { MethodTable } from "../call/methods.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
+import { checkNotEncoded } from "../http/content-encoding.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { sendAnswer, sendFailure } from "../http/json-answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, headWith, type RequestHead } from "../http/message.ts";
@@ -120,6 +121,7 @@ function parametersOf(request: HttpRequest, body: string) {
   if (mediaType !== "application/x-www-form-urlencoded") {
     throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: "the request body must be application/x-www-form-urlencoded" });
   }
+  checkNotEncoded(request);
   const form = new URLSearchParams(body);
   const credential = onlyOne(form, "token");
   if (credential === "") throw invalidField("token", "must be given once");

@@ -14,7 +14,7 @@ import {
 import { valueProblem } from "./json-value.ts";
 
 /** More violations would not help, and a hostile body could cause millions. */
-const maxViolations = 100;
+export const maxViolations = 100;
 
 export interface Diagnosis {
   readonly ignoreUnknown: boolean;
@@ -41,6 +41,11 @@ export function diagnose(diagnosis: Diagnosis, schema: DescMessage, json: unknow
     if (violations.push(problem) === maxViolations) break;
   }
   return violations;
+}
+
+/** The same for one item of a list in the outermost message, whose other parts can be read. */
+export function diagnoseItem(diagnosis: Diagnosis, field: DescField, item: unknown, path: string): FieldViolation[] {
+  return [...valueProblems(diagnosis, field, { json: item, path, depth: 1 }, [item])];
 }
 
 function* messageProblems(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string, depth: number): Problems {

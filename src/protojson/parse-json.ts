@@ -1,26 +1,92 @@
 import { isUtf8 } from "node:buffer";
 import { Failure } from "../error/failure.ts";
+import { createTurns, type Turns } from "../turns.ts";
 import { invalidFields } from "./invalid-fields.ts";
 import { jsonErrorOffset } from "./json-position.ts";
-import { scanJson } from "./scan-json.ts";
+import { beginScan, type JsonList, scanJson, scanPart } from "./scan-json.ts";
 
 /**
  * Parses the JSON text of a caller, with or without a byte order mark. Throws MALFORMED_BODY with the position of the error and no text of
  * the body. Throws INVALID_REQUEST for valid JSON that parsers read differently or that costs too much; see scanJson.
  */
 export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
-  const body = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!isUtf8(body)) throw malformed(`it is not valid UTF-8 at byte ${invalidByteOffset(body)}`);
-  const text = body.toString("utf8", startsWithMark(body) ? byteOrderMarkBytes : 0);
+  const text = textOf(bytes);
   const problems = scanJson(text, maxValues);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw malformed(`it is not valid JSON at ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)}`);
-  }
+  const value = parsed(text, () => JSON.parse(text) as unknown);
   if (problems.length > 0) throw invalidFields(problems);
   return value;
+}
+
+/**
+ * The same in several turns of the event loop, for long texts. Lists in the outermost object are parsed in parts. `charsPerStep` is about
+ * how much is checked or parsed before the time is asked for.
+ */
+export async function parseJsonInTurns(
+  bytes: Uint8Array,
+  maxValues: number,
+  turns: Turns = createTurns(),
+  charsPerStep = 16 * 1024,
+): Promise<unknown> {
+  const text = textOf(bytes);
+  const lists: JsonList[] = [];
+  const scan = beginScan(text, maxValues, lists);
+  while (scan.at < text.length) {
+    if (turns.isOver()) await turns.next();
+    scanPart(scan, Math.min(text.length, scan.at + charsPerStep));
+  }
+  const longLists = lists.filter(({ start, end }) => end - start > charsPerStep);
+  const value = parsed(text, () => JSON.parse(withoutItems(text, longLists)) as Record<string, unknown[]>);
+  for (const list of longLists) {
+    for (const part of partsOf(list, charsPerStep)) {
+      if (turns.isOver()) await turns.next();
+      const items = parsed(text, () => JSON.parse(`[${text.slice(part.start, part.end)}]`) as unknown[]);
+      // Nothing between two commas.
+      if (items.length === 0) throw notJson(text);
+      value[list.name]?.push(...items);
+    }
+  }
+  if (scan.problems.length > 0) throw invalidFields(scan.problems);
+  return value;
+}
+
+/** The text with these lists empty. */
+function withoutItems(text: string, lists: readonly JsonList[]): string {
+  let rest = "";
+  let from = 0;
+  for (const { start, end } of lists) {
+    rest += text.slice(from, start + 1);
+    from = end;
+  }
+  return rest + text.slice(from);
+}
+
+/** Runs of whole items. If each of them is a list, so are all together. */
+function* partsOf({ start, end, commas }: JsonList, minChars: number): Generator<{ start: number; end: number }> {
+  let from = start + 1;
+  for (const comma of commas) {
+    if (comma - from < minChars) continue;
+    yield { start: from, end: comma };
+    from = comma + 1;
+  }
+  yield { start: from, end };
+}
+
+function textOf(bytes: Uint8Array): string {
+  const body = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!isUtf8(body)) throw malformed(`it is not valid UTF-8 at byte ${invalidByteOffset(body)}`);
+  return body.toString("utf8", startsWithMark(body) ? byteOrderMarkBytes : 0);
+}
+
+function parsed<T>(text: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch {
+    throw notJson(text);
+  }
+}
+
+function notJson(text: string): Failure {
+  return malformed(`it is not valid JSON at ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)}`);
 }
 
 function malformed(problem: string): Failure {

@@ -1,10 +1,12 @@
-import { type DescField, type DescMessage, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, fromJson, type JsonValue, type Message, type MessageShape } from "@bufbuild/protobuf";
 import type { Failure, FieldViolation } from "../error/failure.ts";
+import { createTurns } from "../turns.ts";
 import { diagnose } from "./diagnose.ts";
 import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
 import { invalidFields } from "./invalid-fields.ts";
-import { parseJson } from "./parse-json.ts";
+import { parseJson, parseJsonInTurns } from "./parse-json.ts";
+import { readInTurns } from "./read-in-turns.ts";
 import { compilePlainReader, type ReadPlain } from "./read-plain.ts";
 import { createRewrites } from "./rewrite.ts";
 
@@ -21,12 +23,16 @@ export interface JsonReader {
   readonly unknownFields: "reject" | "ignore";
   /** Parses the JSON text of a request message. Throws as parseJson does. */
   parse(schema: DescMessage, bytes: Uint8Array): unknown;
+  /** The same in several turns of the event loop, for long texts. */
+  parseInTurns(schema: DescMessage, bytes: Uint8Array): Promise<unknown>;
   /**
    * Reads the value that `parse` returned as a message: protobuf JSON, in both casings, plus human-readable durations (`1h30m`, `30d`) and
    * field masks in snake_case. Throws Failure INVALID_REQUEST with one violation per problem, with fields in proto names below `path`.
    * Fields in `bound` have another source, and presence masks omit them.
    */
   read<S extends DescMessage>(schema: S, json: unknown, path?: string, bound?: ReadonlySet<DescField>): MessageShape<S>;
+  /** The same in several turns of the event loop, for long lists of messages. */
+  readInTurns(schema: DescMessage, json: unknown, bound?: ReadonlySet<DescField>): Promise<Message>;
 }
 
 const nothingBound: ReadonlySet<DescField> = new Set();
@@ -58,18 +64,32 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
     }
   }
 
+  function read<S extends DescMessage>(schema: S, json: unknown, path: string, bound: ReadonlySet<DescField>): MessageShape<S> {
+    const plain = (plainReaders.get(schema) ?? plainReaderOf(schema))(json);
+    if (plain !== undefined) return plain as MessageShape<S>;
+    try {
+      return readNative(schema, json, bound);
+    } catch {
+      throw unreadable(diagnose({ ignoreUnknown, isReadable }, schema, json, path), schema, path);
+    }
+  }
+
   return {
     unknownFields: options.unknownFields,
     parse: (schema, bytes) => parseJson(bytes, maxValues(schema)),
-    read(schema, json, path = "", bound = nothingBound) {
-      const plain = (plainReaders.get(schema) ?? plainReaderOf(schema))(json);
-      if (plain !== undefined) return plain as MessageShape<typeof schema>;
-      try {
-        return readNative(schema, json, bound);
-      } catch {
-        throw unreadable(diagnose({ ignoreUnknown, isReadable }, schema, json, path), schema, path);
-      }
-    },
+    parseInTurns: (schema, bytes) => parseJsonInTurns(bytes, maxValues(schema)),
+    read: (schema, json, path = "", bound = nothingBound) => read(schema, json, path, bound),
+    readInTurns: (schema, json, bound = nothingBound) =>
+      readInTurns(
+        schema,
+        json,
+        {
+          read: (rest) => read(schema, rest, "", bound),
+          readItem: (item) => readNative(schema, item, nothingBound),
+          diagnosis: { ignoreUnknown, isReadable },
+        },
+        createTurns(),
+      ),
   };
 }
 

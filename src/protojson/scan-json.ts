@@ -15,6 +15,31 @@ interface Open {
   awaitsName: boolean;
   /** Index of the current item. */
   index: number;
+  /** Offsets of the opening bracket and of the commas, if `lists` wants this array. */
+  readonly commas: number[] | undefined;
+}
+
+/** A list that is a member of the outermost object. */
+export interface JsonList {
+  readonly name: string;
+  /** Offsets of its brackets. */
+  readonly start: number;
+  readonly end: number;
+  /** Offsets of the commas between its items. */
+  readonly commas: readonly number[];
+}
+
+/** A check of JSON text that may be done in parts. */
+export interface JsonScan {
+  readonly text: string;
+  readonly maxValues: number;
+  /** How far the text is checked. */
+  at: number;
+  values: number;
+  readonly stack: Open[];
+  readonly problems: FieldViolation[];
+  /** Undefined if nobody asks for them. */
+  readonly lists: JsonList[] | undefined;
 }
 
 const quote = 0x22;
@@ -35,39 +60,63 @@ const closeBrace = 0x7d;
  * members of an object (it keeps the last one), and numbers that a double cannot represent. Does not check whether the text is JSON.
  */
 export function scanJson(text: string, maxValues: number): FieldViolation[] {
-  const problems: FieldViolation[] = [];
-  const stack: Open[] = [];
-  let open: Open | undefined;
-  let values = 1;
-  const report = (description: string): void => {
-    if (problems.length < maxProblems) problems.push({ field: pathOf(stack), description });
-  };
-  for (let at = 0; at < text.length; at++) {
+  const scan = beginScan(text, maxValues, undefined);
+  scanPart(scan, text.length);
+  return scan.problems;
+}
+
+export function beginScan(text: string, maxValues: number, lists: JsonList[] | undefined): JsonScan {
+  return { text, maxValues, at: 0, values: 1, stack: [], problems: [], lists };
+}
+
+/** Checks the text up to `until`, and on to the end of the token there. */
+export function scanPart(scan: JsonScan, until: number): void {
+  const { text, maxValues, stack, lists } = scan;
+  let open = stack.at(-1);
+  let { at, values } = scan;
+  for (; at < until; at++) {
     const code = text.charCodeAt(at);
     if (code === quote) {
       const end = stringEnd(text, at);
-      if (open?.awaitsName && !takeName(open, nameIn(text, at, end))) report("is given twice");
+      if (open?.awaitsName && !takeName(open, nameIn(text, at, end))) report(scan, "is given twice");
       at = end;
     } else if (code === comma) {
       if (++values > maxValues) throw tooManyValues(maxValues);
       if (open?.names !== undefined) open.awaitsName = true;
-      else if (open !== undefined && ++open.index >= maxItems) throw tooManyItems(stack);
+      else if (open !== undefined) {
+        if (++open.index >= maxItems) throw tooManyItems(stack);
+        open.commas?.push(at);
+      }
     } else if (code === colon) {
       if (open !== undefined) open.awaitsName = false;
     } else if (code === openBrace || code === openBracket) {
       if (++values > maxValues) throw tooManyValues(maxValues);
-      open = code === openBrace ? openObject() : openArray();
+      open =
+        code === openBrace
+          ? openObject()
+          : openArray(lists !== undefined && stack.length === 1 && open?.names !== undefined ? [at] : undefined);
       if (stack.push(open) > maxDepth) throw nestedTooDeep();
     } else if (code === closeBrace || code === closeBracket) {
       stack.pop();
+      if (open?.commas !== undefined) lists?.push(listOf(open.commas, at, stack));
       open = stack.at(-1);
     } else if (code === minus || (code >= zero && code <= nine)) {
       const end = numberEnd(text, at);
-      if (end - at > 1 && losesPrecision(text.slice(at, end))) report("is a number that would be rounded; use a string");
+      if (end - at > 1 && losesPrecision(text.slice(at, end))) report(scan, "is a number that would be rounded; use a string");
       at = end - 1;
     }
   }
-  return problems;
+  scan.at = at;
+  scan.values = values;
+}
+
+function report({ problems, stack }: JsonScan, description: string): void {
+  if (problems.length < maxProblems) problems.push({ field: pathOf(stack), description });
+}
+
+/** The first of the `offsets` is that of the opening bracket. */
+function listOf([start = 0, ...commas]: readonly number[], end: number, stack: readonly Open[]): JsonList {
+  return { name: stack[0]?.name ?? "", start, end, commas };
 }
 
 function tooManyValues(maxValues: number): Error {
@@ -79,11 +128,11 @@ function tooManyItems(stack: readonly Open[]): Error {
 }
 
 function openObject(): Open {
-  return { names: new Set(), name: "", awaitsName: true, index: 0 };
+  return { names: new Set(), name: "", awaitsName: true, index: 0, commas: undefined };
 }
 
-function openArray(): Open {
-  return { names: undefined, name: "", awaitsName: false, index: 0 };
+function openArray(commas: number[] | undefined): Open {
+  return { names: undefined, name: "", awaitsName: false, index: 0, commas };
 }
 
 /** Returns false if the object already has a member of this name. */

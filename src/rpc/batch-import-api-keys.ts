@@ -7,7 +7,7 @@ import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
 import { importKeys } from "../service/import-many.ts";
 import type { KeyService } from "../service/key-service.ts";
-import { mapInTurns } from "../service/turns.ts";
+import { mapInTurns } from "../turns.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImported } from "./batch-import-failure.ts";

@@ -13,6 +13,8 @@ export type BatchResponseSchema = typeof BatchImportApiKeysResponseSchema | type
 /** BatchCreateImportedApiKeysErrorCode has the same numbers. */
 const itemCodes: Partial<Record<CodeName, BatchImportErrorCode>> = {
   INVALID_ARGUMENT: BatchImportErrorCode.BATCH_IMPORT_ERROR_INVALID_ARGUMENT,
+  // Scopes beyond the caller's ceiling. INTERNAL would ask the caller to try again.
+  PERMISSION_DENIED: BatchImportErrorCode.BATCH_IMPORT_ERROR_INVALID_ARGUMENT,
   ALREADY_EXISTS: BatchImportErrorCode.BATCH_IMPORT_ERROR_ALREADY_EXISTS,
   FAILED_PRECONDITION: BatchImportErrorCode.BATCH_IMPORT_ERROR_FAILED_PRECONDITION,
   RESOURCE_EXHAUSTED: BatchImportErrorCode.BATCH_IMPORT_ERROR_RESOURCE_EXHAUSTED,

@@ -2,7 +2,7 @@ import type { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_servi
 import type { Implementation } from "../call/methods.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { listKeys } from "../service/list.ts";
-import { mapInTurns } from "../service/turns.ts";
+import { mapInTurns } from "../turns.ts";
 import { contextOf } from "./context.ts";
 import { listRequestOf, pageFields } from "./list-request.ts";
 import { keyToMessage } from "./message.ts";

@@ -26,7 +26,7 @@ export type ClientAuthorities = Pick<TlsMaterial, "clientCa" | "clientCrl">;
 interface Shown {
   readonly certificate: ClientCertificate | RefusedCertificate;
   readonly generation: number;
-  readonly chain: readonly Revocable[];
+  readonly chain: readonly Revocable[] | null;
   /** The last lists that were searched without finding it. */
   checked: RevocationLists | undefined;
 }
@@ -36,6 +36,10 @@ const closeAheadMs = 5000;
 const stale: RefusedCertificate = { refusal: "AUTHORITIES_CHANGED" };
 /** OpenSSL's code. */
 const revoked: RefusedCertificate = { refusal: "CERT_REVOKED" };
+
+function isRevoked(chain: readonly Revocable[] | null, lists: RevocationLists): boolean {
+  return chain === null || chain.some(({ issuer, serial }) => lists.revoked.get(issuer)?.has(serial));
+}
 
 export function createClientCertificates({ clientCa, clientCrl }: ClientAuthorities, clock: () => number): ClientCertificates {
   let trusted = new Set(clientCa);
@@ -49,7 +53,7 @@ export function createClientCertificates({ clientCa, clientCrl }: ClientAuthorit
   const refusalOf = (known: Shown): RefusedCertificate | null => {
     if (known.generation !== generation) return stale;
     if (known.checked !== lists) {
-      if (known.chain.some(({ issuer, serial }) => lists?.revoked.get(issuer)?.has(serial))) return revoked;
+      if (lists !== undefined && isRevoked(known.chain, lists)) return revoked;
       known.checked = lists;
     }
     return null;

@@ -23,7 +23,15 @@ export const connectCors = {
 } as const;
 
 const allowedMethods = [...new Set([...connectCors.allowedMethods, "HEAD", "PATCH", "DELETE"])].join(", ");
-const allowedHeaders = [...connectCors.allowedHeaders, "Authorization", "X-Request-Id", "Cache-Control", "Pragma"].join(", ");
+const allowedHeaders = [
+  ...connectCors.allowedHeaders,
+  "Authorization",
+  "X-Request-Id",
+  "Cache-Control",
+  "Pragma",
+  "Keywright-Tenant",
+  "Traceparent",
+].join(", ");
 const exposedHeaders = [
   ...connectCors.exposedHeaders,
   "Location",

@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import type { ClientCertificate, RefusedCertificate } from "../call/client-certificate.ts";
-import { readCertificateIds } from "./certificate-ids.ts";
+import { type CertificateIds, readCertificateIds } from "./certificate-ids.ts";
 
 const maxNameChars = 512;
 /** One item of a SAN in Node's format. Values with special characters are JSON texts, so that none can be mistaken for another item. */
@@ -48,18 +48,16 @@ function earliestEndMs(socket: TLSSocket, leaf: X509Certificate): number {
   return Math.min(leaf.validToDate.getTime(), ...chainOf(socket).map((each) => Date.parse(each.valid_to)));
 }
 
-/** What a revocation list may name: the name of a certificate's issuer, in DER as hex, and its serial number. */
-export interface Revocable {
-  readonly issuer: string;
-  readonly serial: string;
-}
+/** What a revocation list may name: the issuer of a certificate, and its serial number. */
+export type Revocable = Pick<CertificateIds, "issuer" | "serial">;
 
-/** Returns what revocation lists may name of the chain. */
-export function peerChain(socket: TLSSocket): Revocable[] {
-  return chainOf(socket).map((each) => {
-    const { issuer, serial } = readCertificateIds(each.raw);
-    return { issuer: issuer.toString("hex"), serial };
-  });
+/** Returns what revocation lists may name of the chain. Null if a certificate cannot be read: any list might name it. */
+export function peerChain(socket: TLSSocket): readonly Revocable[] | null {
+  try {
+    return chainOf(socket).map(({ raw }) => readCertificateIds(raw));
+  } catch {
+    return null;
+  }
 }
 
 /** The certificate of the client and those of its authorities, up to the root. */

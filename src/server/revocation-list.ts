@@ -1,10 +1,11 @@
 import { serialOf } from "./certificate-ids.ts";
 import { partsOf, signedParts, tags } from "./der.ts";
+import { comparableName } from "./distinguished-name.ts";
 
 /** What is needed of a certificate revocation list (RFC 5280, section 5.1). OpenSSL checks the rest, including the signature. */
 export interface RevocationList {
-  /** The name of the authority, in DER. */
-  readonly issuer: Buffer;
+  /** The name of the authority, as `comparableName` writes it. */
+  readonly issuer: string;
   /** Serial numbers of revoked certificates, as `serialOf` writes them. */
   readonly serials: readonly string[];
 }
@@ -22,5 +23,5 @@ export function readRevocationList(der: Buffer): RevocationList {
     if (serial?.tag !== tags.integer) throw new Error("no serial number");
     return serialOf(serial);
   });
-  return { issuer: issuer.whole, serials };
+  return { issuer: comparableName(issuer), serials };
 }

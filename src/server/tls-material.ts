@@ -18,7 +18,7 @@ export interface TlsMaterial {
 export interface RevocationLists {
   /** PEM texts with one list each. */
   readonly pems: readonly string[];
-  /** Serial numbers of revoked certificates by the name of their issuer, in DER as hex. */
+  /** Serial numbers of revoked certificates by the name of their issuer, as `comparableName` writes it. */
   readonly revoked: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -92,13 +92,12 @@ function listsOf(text: Buffer, authorities: readonly string[]): RevocationLists 
   );
   for (const [index, authority] of authorities.entries()) {
     const name = readCertificateIds(new X509Certificate(authority).raw).subject;
-    if (!lists.some(({ issuer }) => issuer.equals(name)))
+    if (!lists.some(({ issuer }) => issuer === name))
       throw new Error(`tls_client_crl_file: has no list of certificate ${index + 1} of tls_client_ca_file`);
   }
   const revoked = new Map<string, Set<string>>();
   for (const { issuer, serials } of lists) {
-    const name = issuer.toString("hex");
-    revoked.set(name, new Set([...(revoked.get(name) ?? []), ...serials]));
+    revoked.set(issuer, new Set([...(revoked.get(issuer) ?? []), ...serials]));
   }
   return { pems, revoked };
 }

@@ -6,7 +6,7 @@ import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { noteActorLimits, type TenantService } from "./change-tenant.ts";
 import type { KeyService } from "./key-service.ts";
-import { beginNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys, watchTenant } from "./tenant-fence.ts";
 
 /** Sets or changes the limit that the keys of an actor share. The actor need not have keys. */
 export async function setActorLimit(
@@ -17,6 +17,7 @@ export async function setActorLimit(
   policy: RateLimitPolicy,
 ): Promise<ActorLimit> {
   const confirmNewKeys = beginNewKeys(service.keys, tenant, origin);
+  const isInForce = watchTenant(service.keys, tenant);
   await noteActorLimits(service, origin, tenant);
   const { store, announcer, clock } = service.keys;
   const recordId = actorLimitRecordId(actorId);
@@ -31,6 +32,9 @@ export async function setActorLimit(
       await confirmNewKeys([inserted.record]);
       return actorLimitOfRecord(inserted.record);
     }
+    // The limit that was read may be that of a new tenant of the same name. If that tenant is created only after this, the limit that was
+    // read is deleted by then, and is not replaced.
+    if (!(await isInForce())) throw new Failure("TENANT_SUSPENDED");
     const changed = { ...record, rateLimitPolicy: policy, revision: record.revision + 1, updateTimeMs: clock() };
     if (await store.replace(tenant, changed, event)) {
       await announce(changed, changed.revision);

@@ -16,7 +16,7 @@ import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 import type { TenantDirectory } from "./tenant-directory.ts";
-import { recordsOf, removeLeftovers } from "./tenant-leftovers.ts";
+import { recordsOf, removeLeftovers, removeRecords } from "./tenant-leftovers.ts";
 
 /** The dependencies of operations on tenants. */
 export interface TenantService {
@@ -90,10 +90,11 @@ export function setSuspended(service: TenantService, origin: Origin, tenantId: s
 }
 
 /**
- * Deletes a suspended tenant without keys. No key is added between the check for keys and the deletion: whoever adds one sees the
- * suspension (`beginNewKeys`), and a tenant that was resumed meanwhile has another revision than the one to delete.
+ * Deletes a suspended tenant without keys; with `force`, also one that has keys, and these first. No key is added between the check for keys
+ * and the deletion: whoever adds one sees the suspension (`beginNewKeys`), and a tenant that was resumed meanwhile has another revision than
+ * the one to delete.
  */
-export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string): Promise<void> {
+export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string, force: boolean): Promise<void> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });
   const recordId = tenantRecordId(tenantId);
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
@@ -101,6 +102,7 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
     const record = await keys.store.get(defaultTenant, recordId);
     if (record === null) throw new Failure("TENANT_NOT_FOUND");
     if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
+    if (force) await removeRecords(keys, origin, tenantId, record.revision);
     const rest = await whatIsLeft(keys, tenantId);
     if (rest !== null) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${rest}` });
     const event = auditEvent(keys, origin, [recordId]);

@@ -83,8 +83,14 @@ function successorOf(service: KeyService, tenant: string, record: KeyRecord, { o
     ttlMs,
     requestId: null,
   });
-  const expireTimeMs = ttlMs === null ? record.expireTimeMs : minted.record.expireTimeMs;
+  const expireTimeMs = ttlMs === null ? inheritedExpiry(service, tenant, record, minted.record) : minted.record.expireTimeMs;
   return { secret: minted.secret, record: { ...minted.record, expireTimeMs, lineageId: record.lineageId } };
+}
+
+/** The expiry of the old key, but within the longest life that the tenant allows now. */
+function inheritedExpiry({ tenantSettings }: KeyService, tenant: string, { expireTimeMs }: KeyRecord, { createTimeMs }: KeyRecord) {
+  const { maxTtlMs } = tenantSettings.of(tenant);
+  return maxTtlMs === null ? expireTimeMs : Math.min(expireTimeMs ?? Number.POSITIVE_INFINITY, createTimeMs + maxTtlMs);
 }
 
 /** The old key: revoked, or active until the end of the grace period, but never longer than before. */

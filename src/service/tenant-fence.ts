@@ -14,16 +14,26 @@ export type ConfirmNewKeys = (records: readonly KeyRecord[]) => Promise<void>;
  * is lost when an empty tenant is deleted: either the deletion finds the key, or this finds the suspension that precedes every deletion.
  */
 export function beginNewKeys(service: KeyService, tenant: string, origin: Origin): ConfirmNewKeys {
-  if (tenant === defaultTenant) return confirmAtOnce;
-  const firstRevision = service.tenantSettings.firstRevisionOf(tenant);
+  const isInForce = watchTenant(service, tenant);
   return async (records) => {
-    if (records.length === 0) return;
-    const current = await service.store.get(defaultTenant, tenantRecordId(tenant));
-    if (current !== null && current.firstRevision === firstRevision && !tenantOfRecord(current).suspended) return;
+    if (records.length === 0 || (await isInForce())) return;
     for (const record of records) await deleteRecord(service, tenant, origin, record);
     throw new Failure("TENANT_SUSPENDED");
   };
 }
 
-/** The tenant `default` can neither be suspended nor deleted. */
-async function confirmAtOnce(): Promise<void> {}
+/**
+ * The function that it returns asks the store whether the tenant is neither suspended nor deleted, nor another one of the same name that
+ * was created since `watchTenant` was called.
+ */
+export function watchTenant({ store, tenantSettings }: Watched, tenant: string): () => Promise<boolean> {
+  // It can neither be suspended nor deleted.
+  if (tenant === defaultTenant) return async () => true;
+  const firstRevision = tenantSettings.firstRevisionOf(tenant);
+  return async () => {
+    const current = await store.get(defaultTenant, tenantRecordId(tenant));
+    return current !== null && current.firstRevision === firstRevision && !tenantOfRecord(current).suspended;
+  };
+}
+
+type Watched = Pick<KeyService, "store" | "tenantSettings">;

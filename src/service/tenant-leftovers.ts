@@ -1,5 +1,6 @@
 import type { Origin } from "../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../core/key.ts";
+import { defaultTenant, tenantRecordId } from "../core/tenant.ts";
 import { minuteMs } from "../core/time-units.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyStore } from "../ports/key-store.ts";
@@ -7,17 +8,35 @@ import { deleteRecord } from "./delete.ts";
 import type { KeyService } from "./key-service.ts";
 
 const kinds: readonly KeyKind[] = ["issued", "imported", "actor_limit"];
+/** More at a time would delay the writes of other tenants. */
+const deletedAtOnce = 20;
 /** Longer than any call takes, so that no call still adds such a record or takes it back. */
 const settledMs = 10 * minuteMs;
 
 /** All records of a tenant. */
 export async function* recordsOf(store: Pick<KeyStore, "list">, tenant: string): AsyncGenerator<KeyRecord> {
+  for await (const records of partsOf(store, tenant, 100)) yield* records;
+}
+
+async function* partsOf(store: Pick<KeyStore, "list">, tenant: string, limit: number): AsyncGenerator<readonly KeyRecord[]> {
   for (const kind of kinds) {
     for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
-      const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit: 100 });
-      yield* part.records;
+      const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit });
+      yield part.records;
       afterKeyId = part.lastKeyId;
     }
+  }
+}
+
+/**
+ * Removes the keys of a suspended tenant whose record has this revision, and the limits of its actors. Stops without an error if that
+ * record has changed, because a tenant that was resumed keeps what it still has.
+ */
+export async function removeRecords(service: KeyService, origin: Origin, tenant: string, revision: number): Promise<void> {
+  const recordId = tenantRecordId(tenant);
+  for await (const records of partsOf(service.store, tenant, deletedAtOnce)) {
+    if ((await service.store.get(defaultTenant, recordId))?.revision !== revision) return;
+    await Promise.all(records.map((record) => deleteRecord(service, tenant, origin, record)));
   }
 }
 

@@ -1,4 +1,5 @@
 import { Failure } from "../error/failure.ts";
+import { checkNotEncoded } from "../http/content-encoding.ts";
 import { parseMediaType } from "../http/media-type.ts";
 import { type HttpRequest, headerOf } from "../http/message.ts";
 
@@ -6,10 +7,7 @@ import { type HttpRequest, headerOf } from "../http/message.ts";
 export function checkMediaType(request: HttpRequest): void {
   const contentType = headerOf(request, "content-type");
   if (contentType !== "application/json" && !isJsonMediaType(contentType ?? "")) throw new Failure("UNSUPPORTED_MEDIA_TYPE");
-  const encoding = headerOf(request, "content-encoding");
-  if (encoding !== undefined && encoding.trim().toLowerCase() !== "identity") {
-    throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: "the request body must not have a content-encoding" });
-  }
+  checkNotEncoded(request);
 }
 
 /** `application/json` and `application/*+json` in any case and spelling; the only charset is UTF-8. */

@@ -36,7 +36,7 @@ export function queryToJson(query: string, rules: QueryRules, violations: FieldV
 function addParameter(json: JsonMembers, name: string, text: string | undefined, rules: QueryRules, violations: FieldViolation[]): void {
   const path = name.split(".", maxDepth + 1).length > maxDepth ? undefined : resolveFieldPath(rules.schema, name);
   if (path === undefined) {
-    if (!rules.ignoreUnknown) violations.push({ field: printableName(name), description: "unknown query parameter" });
+    if (!rules.ignoreUnknown) violations.push(unknownParameter(name));
     return;
   }
   const report = (description: string) => violations.push({ field: pathText(path), description });
@@ -46,6 +46,11 @@ function addParameter(json: JsonMembers, name: string, text: string | undefined,
   else if (!isScalarLike(leaf)) report("cannot be a query parameter");
   else if (text === undefined) report("is not valid percent-encoding");
   else if (!setMember(json, path, leafJson(leaf, text))) report("is given twice");
+}
+
+function unknownParameter(name: string): FieldViolation {
+  if (name === "") return { field: "", description: "has a query parameter without a name" };
+  return { field: printableName(name), description: "unknown query parameter" };
 }
 
 /** Returns false if a field that is not repeated was already set. */

@@ -19,7 +19,8 @@ export interface RequestParts {
   readonly body: unknown;
 }
 
-export type BuildRequest = (parts: RequestParts) => Message;
+/** `isLong`: reads the body in several turns of the event loop. */
+export type BuildRequest = (parts: RequestParts, isLong: boolean) => Message | Promise<Message>;
 
 /**
  * Compiles a function that makes the request message of a route. Body and query are combined into one JSON for the reader, then the path's
@@ -37,16 +38,19 @@ export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
     return route.body === "all" || route.body === path[0] ? "body" : undefined;
   };
   const rules = { schema, boundBy, ignoreUnknown: reader.unknownFields === "ignore" };
-  return (parts) => {
+  const withVariables = (message: Message, path: string): Message => {
+    if (route.bindings.length > 0) setVariables(message, route.bindings, path);
+    return message;
+  };
+  return (parts, isLong) => {
     let json = route.body === "none" ? undefined : bodyJson(route.body, parts.body === undefined ? {} : parts.body);
     if (parts.query !== "") {
       const violations: FieldViolation[] = [];
       json = merge(json, queryToJson(parts.query, rules, violations), route, violations);
       if (violations.length > 0) throw invalidFields(violations);
     }
-    const message = json === undefined ? create(schema) : reader.read(schema, json, "", bound);
-    if (route.bindings.length > 0) setVariables(message, route.bindings, parts.path);
-    return message;
+    if (isLong && json !== undefined) return reader.readInTurns(schema, json, bound).then((message) => withVariables(message, parts.path));
+    return withVariables(json === undefined ? create(schema) : reader.read(schema, json, "", bound), parts.path);
   };
 }
 

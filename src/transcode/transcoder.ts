@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DescMethodUnary, Message } from "@bufbuild/protobuf";
 import type { Admission } from "../call/call.ts";
 import type { MethodTable } from "../call/methods.ts";
@@ -68,8 +67,8 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     const steps = {
       timeoutMs: () => undefined,
       read: () => {
-        const build = (body: unknown) => buildRequest({ path, query: target.query, body });
-        return isBodyless(request) ? build(undefined) : readJson(request, route, json, call.openBody(bodies), build);
+        const build: BuildFromBody = (body, isLong) => buildRequest({ path, query: target.query, body }, isLong);
+        return isBodyless(request) ? build(undefined, false) : readJson(request, route, json, call.openBody(bodies), build);
       },
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
@@ -114,20 +113,18 @@ function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string):
   return methods.size > 0 ? methods : routes.methodsAt(path);
 }
 
-/** Of a longer body, one turn of the event loop parses the text, and another one builds the message. Each takes tens of milliseconds. */
-const maxBytesPerTurn = 256 * 1024;
+/** A longer body is parsed, and its message built, in several turns of the event loop. */
+const maxBytesPerTurn = 64 * 1024;
 
-/** Returns the result of `build` for the body; the argument is undefined for an empty one. */
-function readJson(
-  request: HttpRequest,
-  route: Route,
-  json: JsonReader,
-  lease: BodyLease,
-  build: (body: unknown) => Message,
-): Promise<Message> {
+/** The body is undefined for an empty one. */
+type BuildFromBody = (body: unknown, isLong: boolean) => Message | Promise<Message>;
+
+/** Returns the result of `build` for the body. */
+function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease, build: BuildFromBody): Promise<Message> {
   const maxBytes = route.body === "none" ? 0 : route.maxBytes;
   return readBody(request, request, maxBytes, lease).then(
     (body) => {
+      if (body.length > maxBytesPerTurn) return readLongJson(request, route, json, lease, body).then((parsed) => build(parsed, true));
       let parsed: unknown;
       try {
         if (body.length > 0) {
@@ -137,13 +134,22 @@ function readJson(
       } finally {
         lease.release();
       }
-      return body.length > maxBytesPerTurn ? nextTurn().then(() => build(parsed)) : build(parsed);
+      return build(parsed, false);
     },
     (error: unknown) => {
       lease.release();
       throw route.body === "none" && isTooLarge(error) ? bodyNotAccepted() : error;
     },
   );
+}
+
+async function readLongJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease, body: Buffer): Promise<unknown> {
+  try {
+    checkMediaType(request);
+    return await json.parseInTurns(route.method.input, body);
+  } finally {
+    lease.release();
+  }
 }
 
 function isTooLarge(error: unknown): boolean {

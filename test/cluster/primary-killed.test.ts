@@ -30,6 +30,7 @@ await describeOnCluster("the primary mongod is killed under load, while a proces
         const verdict = verdictOf(await keyRequests.verify(http, cached[turn % cached.length] as IssuedKey));
         verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
         slowestVerifyMs = Math.max(slowestVerifyMs, performance.now() - startedMs);
+        // Leaves processor time to the writers.
         await sleep(5);
       }
     };
@@ -59,6 +60,7 @@ await describeOnCluster("the primary mongod is killed under load, while a proces
 
     const windowsMs: number[] = [];
     for (let kill = 0; kill < kills; kill += 1) {
+      // Load before each failure, and after it.
       await sleep(1500);
       const primary = await primaryOf(mongo);
       const killedMs = performance.now();
@@ -66,6 +68,7 @@ await describeOnCluster("the primary mongod is killed under load, while a proces
       const { pid } = (nodes[kill % nodes.length] as Node).server;
       process.kill(pid, "SIGSTOP");
       await primary.kill("SIGKILL");
+      // How long the process is paused.
       await sleep(stallMs);
       process.kill(pid, "SIGCONT");
       await until(() => (acknowledgedMs.at(-1) ?? 0) > killedMs + 300 && gapSince(acknowledgedMs, killedMs) !== null);

@@ -22,6 +22,7 @@ await describeOnCluster("the whole store is gone", options, (cluster) => {
     const mongod = mongo.members[0] as MongoMember;
     const [cached, unknown] = [await issueKey((nodes[0] as Node).http), await issueKey((nodes[0] as Node).http)];
     for (const http of [serve, refuse]) await untilCached(http, cached);
+    // The outage begins while the servers are idle.
     await sleep(500);
 
     const lostMs = performance.now();

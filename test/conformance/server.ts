@@ -28,7 +28,11 @@ function start(suite: Suite, { messageReceiveLimit }: ServerRequest): Promise<{ 
   const { registry } = suite;
   // Our reader does not support google.protobuf.Any, which the suite's messages contain.
   const read: JsonReader["read"] = (schema, json) => fromJson(schema, json as JsonValue, { registry });
-  const json: JsonReader = { ...createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }), read };
+  const json: JsonReader = {
+    ...createJsonReader({ unknownFields: "reject", presenceMasks: new Map() }),
+    read,
+    readInTurns: async (schema, json) => read(schema, json),
+  };
   const reportError = (error: unknown): void => console.error(error);
   const maxBytes = (): number => messageReceiveLimit;
   // The suite sends messages of one repeated byte, compressed.

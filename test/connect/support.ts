@@ -49,6 +49,7 @@ function implementations(seen: Seen): Implementations<typeof ApiKeysService> {
         case "slow":
           await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
           throw call.signal.reason;
+        // Later than the deadlines of the tests, which end no work.
         case "late":
           await new Promise((resolve) => setTimeout(resolve, 100));
           return { isValid: true };

@@ -145,14 +145,14 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       const begunMs = performance.now();
       let admitted = admittedOf(await takeAll(60, policy, keyId));
       for (let round = 0; round < 6; round += 1) {
+        // Redis refills by its own clock.
         await sleep(100);
         admitted += admittedOf(await takeAll(60, policy, keyId, [other]));
       }
       const spanMs = performance.now() - begunMs;
       expect(admitted).toBeLessThanOrEqual(50 + (50 * spanMs) / 1000);
       expect(admitted).toBeGreaterThanOrEqual(50 + 25);
-      await sleep(1100);
-      expect(await ours.take(tenant, keyId, policy, 0)).toMatchObject({ remaining: 50n, resetAfterMs: 0 });
+      await expect.poll(() => ours.take(tenant, keyId, policy, 0), { timeout: 10_000 }).toMatchObject({ remaining: 50n, resetAfterMs: 0 });
     });
 
     test("keys and tenants have separate limits", async () => {

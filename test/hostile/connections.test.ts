@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { until } from "../support/cache-listener.ts";
 import { attackBesideCustomer } from "./beside-customer.ts";
 import { attackerAddress, openConnections, openSession, openStreams, probe } from "./crowd.ts";
 import { frame, frameTypes, headerBlock, preface } from "./http2-wire.ts";
@@ -14,6 +15,7 @@ async function probes(port: number): Promise<number[]> {
   const statuses: number[] = [];
   for (let count = 0; count < 10; count += 1) {
     statuses.push(await probe(port, count % 2 === 0 ? "/health/alive" : "/health/ready", probeAddress));
+    // Spread over some time of the attack.
     await sleep(20);
   }
   return statuses;
@@ -36,7 +38,7 @@ test.each(crowds)("connections of one address, %s, lock out nobody else (%i)", {
   const outcome = await attackBesideCustomer(`${count} connections ${name}`, { env: limits }, async (server) => {
     const sockets = await openConnections(server.port, count, attackerAddress, bytes);
     statuses = await probes(server.port);
-    while (!server.output().includes("connections refused")) await sleep(50);
+    await until(() => server.output().includes("connections refused"), "refused connections are logged");
     log = server.output();
     for (const socket of sockets) socket.destroy();
   });

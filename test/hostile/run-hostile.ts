@@ -44,6 +44,7 @@ const settleMs = 15_000;
 export async function runHostile({ server, count, seed, log }: HostileOptions): Promise<HostileResult> {
   const report = createReport();
   const [attackedKey, usedKey] = [await issueKey(server), await issueKey(server)];
+  // Until the connections that issued the keys are closed; nothing shows it.
   await sleep(200);
   const socketsBefore = await socketCount(server.pid);
   const begunMs = performance.now();
@@ -77,6 +78,7 @@ export async function runHostile({ server, count, seed, log }: HostileOptions): 
   isOver = true;
   await Promise.all(slowWorkers);
   const seconds = (performance.now() - begunMs) / 1000;
+  // Memory is compared once garbage of the last requests had time to be collected.
   await sleep(1000);
   const memoryUse = memory.result();
   await wellBehaved.stop();

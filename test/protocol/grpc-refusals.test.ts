@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { createConnection } from "node:net";
+import { text } from "node:stream/consumers";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { credentials, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
@@ -54,6 +57,35 @@ function reasonOf({ headers }: Frames): string | undefined {
   const status = fromBinary(StatusSchema, Buffer.from(String(headers["grpc-status-details-bin"] ?? ""), "base64"));
   return status.details[0] && anyUnpack(status.details[0], ErrorInfoSchema)?.reason;
 }
+
+test.each([
+  ["a query", `/${ApiKeysService.typeName}/GetJwks?x=1`, {}],
+  ["a query at the health service", "/grpc.health.v1.Health/Check?x=1", {}],
+  ["an expectation", `/${ApiKeysService.typeName}/GetJwks`, { expect: "100-continue" }],
+])("a call with %s, which is not served as a bare stream, ends with one set of trailers", async (_, path, headers) => {
+  const session = connect(server.url);
+  const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", ...headers });
+  const [trailers] = (await Promise.all([once(stream, "trailers"), once(stream.resume().end(emptyFrame), "close")]))[0];
+  expect(trailers).toMatchObject({ "grpc-status": "0" });
+  session.close();
+});
+
+test("a gRPC call over HTTP/1.0, which has no trailers, is refused", async () => {
+  const socket = createConnection(server.port, "127.0.0.1");
+  const lines = [
+    `POST /${ApiKeysService.typeName}/GetJwks HTTP/1.0`,
+    "Host: x",
+    "Content-Type: application/grpc",
+    "Content-Length: 5",
+    "",
+    "",
+  ];
+  socket.write(Buffer.concat([Buffer.from(lines.join("\r\n")), emptyFrame]));
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 426 /);
+  expect(answer).toMatch(/\r\ngrpc-status: 2\r\n/i);
+  expect(server.output()).not.toContain('"level":"error"');
+});
 
 describe("a gRPC call of an unknown service or method", () => {
   const types = ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc;x=y", "application/grpc+thrift"];
@@ -119,12 +151,15 @@ test("streams that are reset before they are refused get no response, and no err
     ["POST", unknownService, "application/grpc"],
     ["POST", unknownMethod, "application/json"],
     ["POST", "/grpc.health.v1.Health/Watch", "application/json"],
+    // Node would answer 100, although the stream is gone.
+    ["POST", knownMethod, "application/grpc", { expect: "100-continue" }],
+    ["POST", "/v2alpha1/apiKeys:selfRevoke", "application/json", { expect: "100-continue" }],
   ] as const;
   /** Node destroys a stream that is reset with any other code before it reports the stream. */
   const noError = Buffer.alloc(4);
-  const frames = refusals.map(([method, path, type], index) => {
+  const frames = refusals.map(([method, path, type, more = {}], index) => {
     const id = 2 * index + 1;
-    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type };
+    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type, ...more };
     const head = frame(frameTypes.headers, flags.endHeaders, id, headerBlock(Object.entries(lines)));
     return Buffer.concat([head, frame(frameTypes.data, 0, id, Buffer.from("{")), frame(frameTypes.reset, 0, id, noError)]);
   });

@@ -35,6 +35,14 @@ describe.each(clientKinds)("over $name", ({ open }) => {
   });
 });
 
+test.each(clientKinds.filter(({ wire }) => wire.readsByGet))(
+  "no cache may store what a read by GET returns over $name",
+  async ({ open }) => {
+    await using client = open(server.url, server.adminToken);
+    expect((await client.call("AdminListIssuedApiKeys", {})).headers.get("cache-control")).toBe("no-store");
+  },
+);
+
 test("the contract marks every secret in a response, so that a new one is not forgotten", () => {
   const secretName = /^(secret|token|credential|raw_key)$/;
   const unmarked = services

@@ -109,7 +109,7 @@ const requests = {
   adminUpdateTenant: ({ tenantId }) => ({ tenant: { tenant_id: tenantId, display_name: "other" }, update_mask: "displayName" }),
   adminSuspendTenant: ({ tenantId }) => ({ tenant_id: tenantId }),
   adminResumeTenant: ({ suspendedId }) => ({ tenant_id: suspendedId }),
-  adminDeleteTenant: ({ suspendedId }) => ({ tenant_id: suspendedId }),
+  adminDeleteTenant: ({ suspendedId }) => ({ tenant_id: suspendedId, force: true }),
 } satisfies Record<MethodName, (keys: Keys) => JsonObject>;
 
 const methods = services

@@ -150,6 +150,7 @@ test.each([
   ["a request without a token", "", {}, 400],
   ["two tokens", "token=a&token=b", {}, 400],
   ["JSON", '{"token":"a"}', { "content-type": "application/json" }, 415],
+  ["a compressed body", "token=a", { "content-encoding": "gzip" }, 415],
   ["a body beyond the limit of verify", `token=${"a".repeat(1_048_577)}`, {}, 413],
 ])("%s is refused", async (_, body, headers, status) => {
   expect((await post(body, headers)).status).toBe(status);

@@ -1,4 +1,6 @@
 import { hash } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client, ClientKind, Refusal } from "../support/clients/client.ts";
@@ -140,6 +142,18 @@ describe.each(oneOfEach)("over $name", (kind: ClientKind) => {
 
 test("every protocol is included", () => {
   expect(oneOfEach).toHaveLength(4);
+});
+
+test("the host of a target in absolute form counts instead of the Host line", async () => {
+  const headers = { host: "globex.example", authorization: `Bearer ${callers.one}` };
+  const statusOf = async (host: string) => {
+    const asked = request({ port: server.port, path: `http://${host}/v2alpha1/admin/issuedApiKeys`, headers }).end();
+    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    response.resume();
+    return response.statusCode;
+  };
+  expect(await statusOf("ACME.example:80")).toBe(200);
+  expect(await statusOf("initech.example")).toBe(403);
 });
 
 test("the holder of a key with its tenant's prefix can revoke it with any host", async () => {

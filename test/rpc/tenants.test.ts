@@ -8,7 +8,12 @@ import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
 
 /** Hooks of a test between steps of the store; all call the real store. */
-const between = { insert: async (_tenant: string) => {}, look: async (_tenant: string) => {}, remove: async (_tenant: string) => {} };
+const between = {
+  insert: async (_tenant: string) => {},
+  replace: async (_tenant: string) => {},
+  look: async (_tenant: string) => {},
+  remove: async (_tenant: string) => {},
+};
 const untouched = { ...between };
 let aheadMs = 0;
 const parts: Partial<Parts> = {
@@ -26,6 +31,10 @@ const parts: Partial<Parts> = {
         async insertMany(tenant, ...rest) {
           await between.insert(tenant);
           return store.insertMany(tenant, ...rest);
+        },
+        async replace(tenant, ...rest) {
+          await between.replace(tenant);
+          return store.replace(tenant, ...rest);
         },
         async delete(tenant, ...rest) {
           await between.remove(tenant);
@@ -152,6 +161,15 @@ test("the default and the maximum ttl are the tenant's, or those of the installa
   }
   const { results } = await api.call("AdminBatchImportApiKeys", { requests: [{ ...item, ttl: "7201s" }, item] }, headersOf(usual));
   expect(results).toMatchObject([{ error_code: "BATCH_IMPORT_ERROR_INVALID_ARGUMENT" }, { imported_api_key: {} }]);
+});
+
+test("a key that is rotated after its tenant got a longest life has a successor within it", async () => {
+  const tenant_id = await newTenant();
+  const { issued_api_key } = await api.call("AdminIssueApiKey", { ttl: "31536000s" }, headersOf(tenant_id));
+  await api.call("AdminUpdateTenant", { tenant: { tenant_id, max_ttl: "3600s" } });
+  const rotated = await api.call("AdminRotateIssuedApiKey", { key_id: String(asObject(issued_api_key).key_id) }, headersOf(tenant_id));
+  const { create_time, expire_time } = asObject(rotated.issued_api_key);
+  expect(Date.parse(String(expire_time)) - Date.parse(String(create_time))).toBe(3_600_000);
 });
 
 test("max keys counts only the tenant's keys, issued and imported, until some are revoked", async () => {
@@ -344,6 +362,76 @@ test.each(Object.entries(newKeys))(
     for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys"]) expect(await api.call(list, {}, headersOf(id))).toEqual({});
   },
 );
+
+test("force deletes the keys of a suspended tenant first, also one that a crashed process left", async () => {
+  const id = await newTenant();
+  const issued = await api.call("AdminIssueApiKey", { actor_id: "one" }, headersOf(id));
+  await api.call("AdminRevokeApiKey", { key_id: asObject(issued.issued_api_key).key_id as string, reason }, headersOf(id));
+  await api.call("AdminImportApiKey", { ...newKeys.AdminImportApiKey, raw_key: "of a tenant that ends" }, headersOf(id));
+  await api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota: "5", window: "60s" } }, headersOf(id));
+  const remove = (force: boolean) => outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id, force }));
+  expect(await remove(true)).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  const [arrived, suspended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  between.insert = async (tenant) => {
+    if (tenant !== id) return;
+    arrived.resolve();
+    await suspended.promise;
+  };
+  between.remove = async (tenant) => {
+    if (tenant === id) throw new Error("the process crashes here");
+  };
+  const adding = outcomeOf(api.call("AdminIssueApiKey", {}, headersOf(id)));
+  await arrived.promise;
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  suspended.resolve();
+  expect(await adding).toBe("INTERNAL INTERNAL");
+  Object.assign(between, untouched);
+  expect(await remove(false)).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  expect(await remove(true)).toBe("done");
+  await api.call("AdminCreateTenant", { tenant_id: id });
+  for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys", "AdminListActorLimits"])
+    expect(await api.call(list, {}, headersOf(id))).toEqual({});
+  expect(await api.verify({ credential: String(issued.secret) }, headersOf(id))).toMatchObject({
+    error_code: "VERIFICATION_ERROR_NOT_FOUND",
+  });
+});
+
+test("a tenant that is resumed while its keys are deleted keeps what is left", async () => {
+  const id = await newTenant();
+  for (let index = 0; index < 25; index += 1) await api.call("AdminIssueApiKey", {}, headersOf(id));
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  between.remove = async (tenant) => {
+    if (tenant !== id) return;
+    Object.assign(between, untouched);
+    await api.call("AdminResumeTenant", { tenant_id: id });
+  };
+  expect(await outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id, force: true }))).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  expect((await api.call("AdminListIssuedApiKeys", {}, headersOf(id))).issued_api_keys).toHaveLength(5);
+});
+
+test("a limit of an actor of a new tenant is not changed by a call to the tenant that had its name before", async () => {
+  const id = await newTenant();
+  const set = (quota: string) =>
+    api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota, window: "60s" } }, headersOf(id));
+  await set("5");
+  const [arrived, replaced] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  between.replace = async (tenant) => {
+    if (tenant !== id) return;
+    arrived.resolve();
+    await replaced.promise;
+  };
+  const setting = outcomeOf(set("6"));
+  await arrived.promise;
+  between.replace = untouched.replace;
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  await api.call("AdminDeleteTenant", { tenant_id: id, force: true });
+  await api.call("AdminCreateTenant", { tenant_id: id });
+  await set("7");
+  replaced.resolve();
+  expect(await setting).toBe("FAILED_PRECONDITION TENANT_SUSPENDED");
+  const { actor_limits } = await api.call("AdminListActorLimits", {}, headersOf(id));
+  expect(actor_limits).toMatchObject([{ rate_limit_policy: { quota: "7" } }]);
+});
 
 test("a key that was left to a deleted tenant can be imported again, also while another call still removes it", async () => {
   const request = newKeys.AdminImportApiKey;

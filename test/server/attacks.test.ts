@@ -225,6 +225,7 @@ describe("HTTP/2 floods", () => {
     client.socket.setNoDelay(true);
     for (const byte of http2Preface) {
       client.socket.write(Buffer.from([byte]));
+      // Lets the bytes arrive one by one.
       await sleep(2);
     }
     client.socket.write(Buffer.concat([settings, frame(frameType.headers, endStream | endHeaders, 1, getHeaderBlock)]));

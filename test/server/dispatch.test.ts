@@ -79,6 +79,8 @@ it("answers only the preflights of the configured origins", async () => {
       "x-request-id",
       "cache-control",
       "pragma",
+      "keywright-tenant",
+      "traceparent",
     ];
     expect(names).toEqual(expect.arrayContaining(wanted));
   }

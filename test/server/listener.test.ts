@@ -48,6 +48,7 @@ it("reads bodies completely, however the first packet is split", async () => {
   const message = Buffer.from(`POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n${"a".repeat(300_000)}`);
   for (const cut of [1, 2, 20, 100, 200_000]) {
     const client = raw(server.port, message.subarray(0, cut));
+    // Nothing shows that the server has read the first packet. Sent too early, both are one, which is valid too.
     await sleep(20);
     client.socket.write(message.subarray(cut));
     expect((await client.closed()).toString()).toContain("length 300000");
@@ -123,6 +124,7 @@ it("leaves streams open that send at intervals", async () => {
   await using server = await serve(
     (_request, response) => {
       (response as ServerResponse).write("first ");
+      // Several times `sessionIdleMs`.
       setTimeout(() => response.end("last"), 1_500);
     },
     { sessionIdleMs: 300 },

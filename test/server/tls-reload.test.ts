@@ -10,13 +10,15 @@ import { openTls, type Tls } from "../../src/composition/tls.ts";
 import { ConfigError } from "../../src/config/problems.ts";
 import { connectionOf, type RequestHead } from "../../src/http/message.ts";
 import { createListener, type Listener } from "../../src/server/listener.ts";
-import { type Certificate, createAuthority } from "../support/certificates.ts";
+import { type Certificate, createAuthority, nameOf } from "../support/certificates.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { longTimes, quickLimits, until } from "./support.ts";
 
 const servers = createAuthority("servers");
 const clients = createAuthority("clients");
 const laterClients = createAuthority("later clients");
+/** PrintableString. */
+const printableString = 0x13;
 const leaf = servers.issue({ ips: ["127.0.0.1"] });
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -216,6 +218,23 @@ test("a certificate that is revoked ends its connections, and is refused", async
   expect(await kept.get()).toEqual(named);
   expect(logged).toEqual(["certificates were read again"]);
   for (const { close } of [refused, idle]) close();
+  kept.session.close();
+});
+
+test("a list whose issuer is written with another string type, case and spacing ends connections too", async () => {
+  const authority = createAuthority("Client  Authority");
+  const listOf = (serials: number[]) => authority.revoke(serials, undefined, nameOf([" CLIENT authority "], printableString));
+  await putFiles(leaf, authority.cert, listOf([]));
+  await listener.drain(0);
+  await open(true);
+  const connect = (serial: number) => http2Client(authority.issue({ dns: ["a.example"], serial }));
+  const [revoked, kept] = [connect(2), connect(3)];
+  expect([await revoked.get(), await kept.get()]).toEqual([named, named]);
+  const closed = once(revoked.session, "close");
+  await putFiles(leaf, authority.cert, listOf([2]));
+  check();
+  await closed;
+  expect(await kept.get()).toEqual(named);
   kept.session.close();
 });
 

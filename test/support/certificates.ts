@@ -23,8 +23,11 @@ export interface CertificateOptions {
 
 export interface Authority extends Certificate {
   issue(options: CertificateOptions): Certificate;
-  /** Signs a revocation list with these serial numbers, in PEM. Default of `endsAt`: in 2099. */
-  revoke(serials: readonly number[], endsAt?: Date): Buffer;
+  /**
+   * Signs a revocation list with these serial numbers, in PEM. Default of `endsAt`: in 2099. Default of `issuer`: the authority's name as in
+   * its certificates.
+   */
+  revoke(serials: readonly number[], endsAt?: Date, issuer?: Buffer): Buffer;
   /** Signs the certificate of a subordinate authority, or, unless `isAuthority`, of a holder that only pretends to be one. */
   issueAuthority(name: string, isAuthority?: boolean): Authority;
 }
@@ -55,7 +58,8 @@ function authorityOf(options: CertificateOptions, keys: Keys, issuer: readonly s
   return {
     ...certificate(options, keys, issuer, issuerKey),
     issue: (options) => certificate(options, generateKeyPairSync("ec", { namedCurve: "P-256" }), subject, keys.privateKey),
-    revoke: (serials, endsAt = new Date("2099-12-31")) => revocationList(subject, keys.privateKey, serials, endsAt),
+    revoke: (serials, endsAt = new Date("2099-12-31"), issuer = nameOf(subject)) =>
+      revocationList(issuer, keys.privateKey, serials, endsAt),
     issueAuthority: (name, isAuthority = true) =>
       authorityOf({ subject: [name], isAuthority }, generateKeyPairSync("ec", { namedCurve: "P-256" }), subject, keys.privateKey),
   };
@@ -76,15 +80,11 @@ function certificate(options: CertificateOptions, keys: Keys, issuer: readonly s
   return { cert: signed("CERTIFICATE", toBeSigned, issuerKey), key };
 }
 
-function revocationList(issuer: readonly string[], issuerKey: KeyObject, serials: readonly number[], endsAt: Date): Buffer {
+function revocationList(issuer: Buffer, issuerKey: KeyObject, serials: readonly number[], endsAt: Date): Buffer {
   const start = timeOf(new Date("2020-01-01"));
   const revoked = serials.map((serial) => sequence(der(0x02, Buffer.from([serial])), start));
   const list = revoked.length === 0 ? [] : [sequence(...revoked)];
-  return signed(
-    "X509 CRL",
-    sequence(der(0x02, Buffer.from([1])), ecdsaWithSha256, nameOf(issuer), start, timeOf(endsAt), ...list),
-    issuerKey,
-  );
+  return signed("X509 CRL", sequence(der(0x02, Buffer.from([1])), ecdsaWithSha256, issuer, start, timeOf(endsAt), ...list), issuerKey);
 }
 
 /** Signs and writes in PEM. */
@@ -110,8 +110,11 @@ function extensionsOf({ uris = [], dns = [], ips = [], usage, isAuthority = fals
   ];
 }
 
-function nameOf([commonName, ...organizations]: readonly string[]): Buffer {
-  const attribute = (id: string, value: string) => der(0x31, sequence(der(0x06, Buffer.from(id, "hex")), der(0x0c, Buffer.from(value))));
+/** A name in DER. `stringTag`: of UTF8String (12), or of a type with one byte for each character. */
+export function nameOf([commonName, ...organizations]: readonly string[], stringTag = 0x0c): Buffer {
+  const encoding = stringTag === 0x0c ? "utf8" : "latin1";
+  const attribute = (id: string, value: string) =>
+    der(0x31, sequence(der(0x06, Buffer.from(id, "hex")), der(stringTag, Buffer.from(value, encoding))));
   return sequence(
     ...(commonName === undefined ? [] : [attribute("550403", commonName)]),
     ...organizations.map((name) => attribute("55040a", name)),
@@ -122,7 +125,8 @@ function timeOf(time: Date): Buffer {
   return der(0x18, Buffer.from(`${time.toISOString().replace(/\D/g, "").slice(0, 14)}Z`));
 }
 
-function der(tag: number, content: Buffer): Buffer {
+/** An element of DER. */
+export function der(tag: number, content: Buffer): Buffer {
   const { length } = content;
   const head = length < 128 ? [tag, length] : length < 256 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
   return Buffer.concat([Buffer.from(head), content]);

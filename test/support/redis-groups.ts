@@ -16,8 +16,12 @@ export async function ownRedis(args: readonly string[] = [], port?: number): Pro
 }
 
 /** Runs commands on a server over a separate connection. */
-export async function withRedis<T>(port: number, use: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ port, host: "127.0.0.1", retryStrategy: () => null, enableReadyCheck: false });
+export async function withRedis<T>(
+  port: number,
+  use: (client: Redis) => Promise<T>,
+  login: { readonly username?: string; readonly password?: string } = {},
+): Promise<T> {
+  const client = new Redis({ ...login, port, host: "127.0.0.1", retryStrategy: () => null, enableReadyCheck: false });
   client.on("error", () => {});
   try {
     return await use(client);

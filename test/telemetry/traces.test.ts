@@ -149,7 +149,7 @@ test.each(["refuse", "hang"] as const)("a collector with the behaviour `%s` cost
   const { secret } = await api.issue();
   for (let round = 0; round < 200; round += 1) expect((await api.verify({ credential: secret })).is_valid).toBe(true);
   const lost = async () => (await scrape(api.server)).value('keywright_trace_spans_total{outcome="lost"}') ?? 0;
-  while ((await lost()) < 16) await new Promise((wake) => setTimeout(wake, 50));
+  await expect.poll(lost, { timeout: 20_000 }).toBeGreaterThanOrEqual(16);
   const beganMs = Date.now();
   expect(await api.server.stop()).toBe(0);
   expect(Date.now() - beganMs).toBeLessThan(6000);

@@ -80,14 +80,25 @@ export function libraryTranscoder(unknownFields: "reject" | "ignore" = "reject")
 
 export interface TestServer {
   readonly port: number;
+  /** Numbers of requests that began, and of those whose response was sent or cut off. */
+  readonly requests: { readonly begun: number; readonly ended: number };
   close(): Promise<void>;
 }
 
 export async function listen(handler: HttpHandler, version: 1 | 2 = 1): Promise<TestServer> {
-  const server: Server = version === 1 ? createServer(handler) : createHttp2Server(handler);
+  const requests = { begun: 0, ended: 0 };
+  const counted: HttpHandler = (request, response) => {
+    requests.begun += 1;
+    response.once("close", () => {
+      requests.ended += 1;
+    });
+    return handler(request, response);
+  };
+  const server: Server = version === 1 ? createServer(counted) : createHttp2Server(counted);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    requests,
     close: () => new Promise((resolve, reject) => server.close((error) => (error ? reject(error) : resolve()))),
   };
 }

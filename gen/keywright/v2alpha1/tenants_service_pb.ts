@@ -102,8 +102,8 @@ export const TenantsService: GenService<{
   },
   /**
    * Deletes a suspended tenant that has no keys; revoked and expired keys
-   * count. FAILED_PRECONDITION if it is not suspended or has keys, and for the
-   * tenant `default`. NOT_FOUND if no tenant has this id. Role: admin. HTTP
+   * count. With `force` its keys are deleted first. FAILED_PRECONDITION if it
+   * is not suspended or has keys, and for the tenant `default`. NOT_FOUND if no tenant has this id. Role: admin. HTTP
    * status: 204.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminDeleteTenant

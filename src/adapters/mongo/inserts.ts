@@ -64,29 +64,34 @@ async function addAll(
     quota,
   } = parts;
   const newMarks = marksOf(parts, tenant, insertions);
-  const records = insertions.map(({ record }) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId))));
-  const documents = insertions.map(({ request, batchMark }, index) =>
-    documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null, batchMark),
-  );
+  const recordOfNew = ({ record }: Insertion) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId)));
+  const records = new Map(insertions.map((insertion) => [insertion, recordOfNew(insertion)]));
+  const newDocument = (insertion: Insertion) =>
+    documentOf(tenant, records.get(insertion) as KeyRecord, insertion.request?.requestId ?? null, insertion.batchMark);
+  const replacesTombstone = ({ record }: Insertion) => tombstones.has(documentId(tenant, record.keyId));
   // In a transaction the server adds documents one at a time, each to all indexes. In the order of ids, neighbours meet the same pages.
-  const fresh = documents.filter(({ _id }) => !tombstones.has(_id)).sort((a, b) => (a._id < b._id ? -1 : 1));
-  const replacements = documents
-    .filter(({ _id }) => tombstones.has(_id))
+  const fresh = insertions.filter((insertion) => !replacesTombstone(insertion)).sort((a, b) => (a.record.keyId < b.record.keyId ? -1 : 1));
+  const replacements = insertions
+    .filter(replacesTombstone)
+    .map(newDocument)
     .map((document) => ({
       replaceOne: { filter: { _id: document._id, tombstoneRevision: tombstones.get(document._id) }, replacement: document },
     }));
-  const newHoldings = holdingDocuments(tenant, records);
+  const newHoldings = holdingDocuments(tenant, [...records.values()]);
   const events = eventsOf(insertions);
+  const placeCount = insertions.filter(isCounted).length;
   try {
+    if (placeCount > 0) await quota.ready(tenant, signal);
     await quota.transaction(tenant, signal, async (session) => {
       const options = { session, signal };
       // First, so that a conflict with another process shows before anything is written.
-      const use = await quota.take(tenant, insertions.filter(isCounted).length, options);
+      const use = await quota.take(tenant, placeCount, options);
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
       for (let start = 0; start < fresh.length; start += documentsPerInsert) {
-        await keys.insertMany(fresh.slice(start, start + documentsPerInsert), options);
+        // Made only now, so that few documents are in memory while others are sent.
+        await keys.insertMany(fresh.slice(start, start + documentsPerInsert).map(newDocument), options);
       }
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
@@ -99,7 +104,7 @@ async function addAll(
     if (error instanceof QuotaExhaustedError) return error.use;
     throw error;
   }
-  return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
+  return new Map(Array.from(records, ([insertion, record]) => [insertion, { outcome: "inserted", record }]));
 }
 
 async function lookUp(
@@ -145,6 +150,7 @@ async function addOne(parts: InsertParts, tenant: string, insertion: Insertion, 
   const [mark] = marksOf(parts, tenant, [insertion]);
   const document = documentOf(tenant, record, request?.requestId ?? null, batchMark);
   const newHoldings = holdingDocuments(tenant, [record]);
+  if (isCounted(insertion)) await quota.ready(tenant, signal);
   for (;;) {
     let isRequestIdFree = mark === undefined;
     try {

@@ -6,8 +6,8 @@ import { checkTenantId } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";
 
 export function deleteTenant({ tenants }: TenantRpcOptions): Implementation<typeof TenantsService.method.adminDeleteTenant> {
-  return async ({ tenantId }, call) => {
-    await remove(tenants, contextOf(call).origin(), checkTenantId("tenant_id", tenantId));
+  return async ({ tenantId, force }, call) => {
+    await remove(tenants, contextOf(call).origin(), checkTenantId("tenant_id", tenantId), force);
     return {};
   };
 }

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { type AddressInfo, connect as dial } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
+import type { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 import type { CacheEntry } from "../../../src/ports/record-cache.ts";
 import { describeSharedCache } from "../../contract/shared-cache.ts";
-import { connected } from "../../support/cache-listener.ts";
+import { connected, until } from "../../support/cache-listener.ts";
 import { selfSigned } from "../../support/certificates.ts";
 import { describeOnRedis } from "../../support/describe-on-redis.ts";
 import { keyRecord } from "../../support/key-record.ts";
@@ -85,7 +85,12 @@ await describeOnRedis("access to Redis", () => {
       log: { info: note, warn: note },
     });
     cleanups.push(() => cache.close());
-    await sleep(1000);
+    const triedAgain = async (client: Redis) => {
+      const connections = async () => Number(/total_connections_received:(\d+)/.exec(await client.info("stats"))?.[1]);
+      const before = await connections();
+      await until(async () => (await connections()) >= before + 2, "tried again twice");
+    };
+    await withRedis(server.port, triedAgain, { username: "app", password });
     expect(cache.cacheId).toBeNull();
     expect(lines).toHaveLength(1);
     expect(lines.join()).toContain(code);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { slotOf } from "../../../src/adapters/redis/slot.ts";
 import type { SharedCache } from "../../../src/ports/shared-cache.ts";
@@ -62,7 +61,9 @@ await describeOnRedis("Redis Cluster", () => {
       const heard = () => listener.heard.some((event) => event.kind === "change" && event.keyId === far);
       await slow?.kill("SIGSTOP");
       const announced = cache.announce(1, "default", [[far, { ...entry(1), record: null }]]);
-      await sleep(300);
+      // A heartbeat returns after everything that was published before it.
+      cache.beat("later");
+      await until(() => listener.heard.some((event) => event.kind === "beat" && event.beatId === "later"), "the heartbeat returned");
       expect(heard()).toBe(false);
       await slow?.kill("SIGCONT");
       expect(await announced).toBe(cacheId);

@@ -78,7 +78,7 @@ await describeOnRedis("faults of Redis", () => {
     const perSecond = (calls / (performance.now() - cheapMs)) * 1000;
     console.info(`away: ${Math.round(perSecond)} reads a second`);
     expect(perSecond).toBeGreaterThan(20_000);
-    // Several attempts, on connections that the kernel accepts and nobody answers.
+    // Several attempts, on connections that the kernel accepts and nobody answers, so that nothing shows them.
     await sleep(2500);
     expect(cache.cacheId).toBeNull();
 
@@ -126,6 +126,7 @@ await describeOnRedis("faults of Redis", () => {
       while (running) {
         const answer = await cache.read(generation, tenant, [keyId]);
         if (answer?.cacheId === before && answer.entries[0]?.revision !== 2) strange.push(answer);
+        // Lets other work run between two reads.
         await sleep(0);
       }
     })();
@@ -150,6 +151,7 @@ await describeOnRedis("faults of Redis", () => {
     await until(() => cache.cacheId === null, "noticed");
     expect(performance.now() - startedMs).toBeLessThan(1500);
     expect(gaps()).toBe(2);
+    // Longer than the interval of attempts to connect: one of them finds a replica.
     await sleep(600);
     expect(cache.cacheId).toBeNull();
     await withRedis(redis.port, (client) => client.replicaof("NO", "ONE"));

@@ -52,6 +52,7 @@ test("after 20 SIGKILLs at random moments everything acknowledged exists, and no
     });
     const closed = once(child, "close");
     await Promise.race([once(child.stdout, "data"), closed]);
+    // The random moment.
     await sleep(Math.random() * 60);
     child.kill("SIGKILL");
     await closed;

@@ -32,6 +32,10 @@ function canonical(value: unknown): string {
   );
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 export function describeRecords(context: KeyStoreContext): void {
   const roundTrip = async (record: KeyRecord): Promise<KeyRecord | null> => {
     const tenant = context.newTenant();
@@ -48,6 +52,19 @@ export function describeRecords(context: KeyStoreContext): void {
       const alike = Object.entries(fullRecord).filter(([name, value]) => isDeepStrictEqual(value, bare[name as keyof KeyRecord]));
       // A revoked key is never disabled.
       expect(alike).toEqual([["disabled", false]]);
+    });
+
+    test("after a change, with a different value in every field, so that no two fields are interchanged", async () => {
+      const tenant = context.newTenant();
+      await context.store.insert(tenant, fullRecord, null);
+      const next: KeyRecord = { ...fullRecord, revision: fullRecord.revision + 1 };
+      const values = Object.values(next).flatMap((value) => (isObject(value) ? Object.values(value) : [value]));
+      expect(new Set(values.map(String)).size).toBe(values.length);
+
+      expect(await context.store.replace(tenant, next)).toBe(true);
+      expect(await context.store.get(tenant, next.keyId)).toEqual(next);
+      expect(await context.store.getMany(tenant, [next.keyId])).toEqual([next]);
+      expect(await context.store.list(tenant, { kind: next.kind, nowMs: 0, limit: 1 })).toEqual([next]);
     });
 
     test("a disabled key, which is listed as a revoked one", async () => {

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readState } from "../../../tools/import/state.ts";
+import { until } from "../../support/cache-listener.ts";
 import { selfSigned } from "../../support/certificates.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -54,7 +54,7 @@ function settledRows(name: string): number {
 }
 
 async function untilSettled(name: string, rows: number): Promise<void> {
-  while (settledRows(name) < rows) await sleep(2);
+  await until(() => settledRows(name) >= rows, `${rows} rows settled`);
 }
 
 function failuresOf(path: string): string[] {

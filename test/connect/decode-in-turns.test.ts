@@ -1,0 +1,50 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { BatchImportApiKeysRequestSchema, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import { decodeMessage, decodeShort } from "../../src/connect/decode.ts";
+import { Failure } from "../../src/error/failure.ts";
+import { createJsonReader } from "../../src/protojson/read.ts";
+
+const schema = BatchImportApiKeysRequestSchema;
+const json = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
+
+async function outcomeOf(work: () => unknown): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { reason: error.reason, message: error.message, violations: error.violations };
+  }
+}
+
+/** An unknown field that makes any message a long one. */
+const padding = new BinaryWriter().tag(999, WireType.LengthDelimited).bytes(new Uint8Array(70_000)).finish();
+
+const item = fc
+  .record({ rawKey: fc.string(), scopes: fc.array(fc.string(), { maxLength: 4 }), metadata: fc.dictionary(fc.string(), fc.string()) })
+  .map((fields) =>
+    new BinaryWriter()
+      .tag(1, WireType.LengthDelimited)
+      .bytes(toBinary(ImportApiKeyRequestSchema, create(ImportApiKeyRequestSchema, fields)))
+      .finish(),
+  );
+const requestId = fc.string().map((text) => new BinaryWriter().tag(100, WireType.LengthDelimited).string(text).finish());
+const compact = fc.boolean().map((value) => new BinaryWriter().tag(101, WireType.Varint).bool(value).finish());
+const unknown = fc.nat().map((value) => new BinaryWriter().tag(500, WireType.Varint).uint32(value).finish());
+const damaged = fc.uint8Array({ maxLength: 6 });
+const messages = fc.array(fc.oneof({ weight: 20, arbitrary: item }, requestId, compact, unknown, damaged), { maxLength: 12 });
+
+test("a long message is decoded as a short one is, fields in any order and damaged ones among them", async () => {
+  await fc.assert(
+    fc.asyncProperty(messages, fc.nat(20), async (fields, cutOff) => {
+      const whole = Buffer.concat([padding, ...fields]);
+      const bytes = cutOff < 2 ? whole.subarray(0, whole.length - cutOff) : whole;
+      const inTurns = decodeMessage(schema, bytes, true, json, bytes.length);
+      expect(inTurns).toBeInstanceOf(Promise);
+      expect(await outcomeOf(() => inTurns)).toEqual(await outcomeOf(() => decodeShort(schema, bytes, true, json, bytes.length)));
+    }),
+    { numRuns: 400 },
+  );
+});

@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { BatchImportApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import { Failure } from "../../src/error/failure.ts";
+import { parseJson, parseJsonInTurns } from "../../src/protojson/parse-json.ts";
+import { createJsonReader } from "../../src/protojson/read.ts";
+import { createTurns } from "../../src/turns.ts";
+
+const maxValues = 200;
+const charsPerStep = 4;
+
+async function outcomeOf(work: () => unknown): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { reason: error.reason, message: error.message, violations: error.violations };
+  }
+}
+
+/** Texts with lists in the outermost object, of which most are damaged. */
+const texts = fc
+  .record({
+    lists: fc.array(fc.tuple(fc.constantFrom("a", "b", "\\u0061", "__proto__"), fc.array(fc.jsonValue(), { maxLength: 8 })), {
+      maxLength: 4,
+    }),
+    damage: fc.option(
+      fc.record({ at: fc.nat(200), length: fc.nat(2), text: fc.constantFrom("", ",", "]", "[", "}", "{", '"', " ", "1", ",,") }),
+    ),
+  })
+  .map(({ lists, damage }) => {
+    const text = `{${lists.map(([name, items]) => `"${name}" : ${JSON.stringify(items)}`).join(" , ")}}`;
+    return damage === null ? text : text.slice(0, damage.at) + damage.text + text.slice(damage.at + damage.length);
+  });
+
+test("JSON parsed in turns has the value, or the error, of JSON parsed at once", async () => {
+  await fc.assert(
+    fc.asyncProperty(texts, async (text) => {
+      const bytes = Buffer.from(text);
+      const inTurns = await outcomeOf(() => parseJsonInTurns(bytes, maxValues, createTurns(), charsPerStep));
+      expect(inTurns).toEqual(await outcomeOf(() => parseJson(bytes, maxValues)));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a long text is checked and parsed in several turns, and other work runs in between", async () => {
+  let timeMs = 0;
+  let otherWork = 0;
+  const timer = setInterval(() => {
+    otherWork += 1;
+  }, 0);
+  const items = Array.from({ length: 20_000 }, (_, index) => index % 7);
+  const turns = createTurns(() => {
+    timeMs += 1;
+    return timeMs;
+  });
+  const parse = parseJsonInTurns(Buffer.from(JSON.stringify({ items: items.slice(0, 2048), text: "x".repeat(1000) })), 3000, turns, 256);
+  expect(await parse).toEqual({ items: items.slice(0, 2048), text: "x".repeat(1000) });
+  clearInterval(timer);
+  expect(timeMs).toBeGreaterThan(30);
+  expect(otherWork).toBeGreaterThan(0);
+});
+
+const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
+
+const importItems = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ raw_key: fc.string(), scopes: fc.array(fc.string()), metadata: fc.dictionary(fc.string(), fc.jsonValue()) }),
+  },
+  fc.record({
+    rawKey: fc.constantFrom("a", 7, null),
+    ttl: fc.constantFrom("1h", "5s", "soon"),
+    rate_limit_policy: fc.constantFrom(null, {}, { quota: "x" }),
+  }),
+  fc.constantFrom(null, 1, "a", [], { unknown: 1 }, { raw_key: "a", rawKey: "b" }, { ip_restriction: { allowed_cidrs: [1] } }),
+);
+const importRequests = fc.record(
+  { requests: fc.array(importItems, { maxLength: 6 }), request_id: fc.constantFrom("r", 1), bogus: fc.constant(1) },
+  { requiredKeys: ["requests"] },
+);
+
+test("a message read in turns is the message, or has the violations, of one that is read at once", async () => {
+  const inOrder = (outcome: unknown) => {
+    const { violations } = outcome as { violations?: { field: string; description: string }[] };
+    return violations === undefined ? outcome : violations.map(({ field, description }) => `${field} ${description}`).sort();
+  };
+  await fc.assert(
+    fc.asyncProperty(importRequests, async (json) => {
+      const inTurns = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, json));
+      expect(inOrder(inTurns)).toEqual(inOrder(await outcomeOf(() => reader.read(BatchImportApiKeysRequestSchema, json))));
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("violations of items name their index, and only the first hundred are reported", async () => {
+  const requests = Array.from({ length: 300 }, (_, index) => ({ raw_key: index < 150 ? "a" : 1 }));
+  const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests }));
+  const { violations } = outcome as { violations: { field: string }[] };
+  expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[${150 + index}].raw_key`));
+});
