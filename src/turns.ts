@@ -30,8 +30,8 @@ export async function mapInTurns<Item, Result>(
   turns: Turns = createTurns(),
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const [index, item] of items.entries()) {
-    results.push(map(item, index));
+  for (let index = 0; index < items.length; index += 1) {
+    results.push(map(items[index] as Item, index));
     if (turns.isOver()) await turns.next();
   }
   return results;

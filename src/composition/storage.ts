@@ -32,9 +32,9 @@ const sharedGraceMs = storeOutageGraceMs + lateWriteMs;
 /** Opens the store, the verifier cache in front of it, and the tenants in it. */
 export async function openStorage(given: Given, telemetry: Telemetry): Promise<Storage> {
   const { config, secrets, log, clock, monotonicMs, closing } = given;
-  const { auditRetentionMs, maxKeys, cacheTtlMs } = config;
+  const { auditRetentionMs, maxKeys, cacheTtlMs, sqliteCacheMib } = config;
   const settings = createTenantSettings();
-  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings };
+  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings, sqliteCacheMib };
   const { store: bareStore, shareable } = await given.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);

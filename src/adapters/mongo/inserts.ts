@@ -64,18 +64,20 @@ async function addAll(
     quota,
   } = parts;
   const newMarks = marksOf(parts, tenant, insertions);
-  const records = insertions.map(({ record }) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId))));
-  const documents = insertions.map(({ request, batchMark }, index) =>
-    documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null, batchMark),
-  );
+  const recordOfNew = ({ record }: Insertion) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId)));
+  const records = new Map(insertions.map((insertion) => [insertion, recordOfNew(insertion)]));
+  const newDocument = (insertion: Insertion) =>
+    documentOf(tenant, records.get(insertion) as KeyRecord, insertion.request?.requestId ?? null, insertion.batchMark);
+  const replacesTombstone = ({ record }: Insertion) => tombstones.has(documentId(tenant, record.keyId));
   // In a transaction the server adds documents one at a time, each to all indexes. In the order of ids, neighbours meet the same pages.
-  const fresh = documents.filter(({ _id }) => !tombstones.has(_id)).sort((a, b) => (a._id < b._id ? -1 : 1));
-  const replacements = documents
-    .filter(({ _id }) => tombstones.has(_id))
+  const fresh = insertions.filter((insertion) => !replacesTombstone(insertion)).sort((a, b) => (a.record.keyId < b.record.keyId ? -1 : 1));
+  const replacements = insertions
+    .filter(replacesTombstone)
+    .map(newDocument)
     .map((document) => ({
       replaceOne: { filter: { _id: document._id, tombstoneRevision: tombstones.get(document._id) }, replacement: document },
     }));
-  const newHoldings = holdingDocuments(tenant, records);
+  const newHoldings = holdingDocuments(tenant, [...records.values()]);
   const events = eventsOf(insertions);
   const placeCount = insertions.filter(isCounted).length;
   try {
@@ -88,7 +90,8 @@ async function addAll(
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
       for (let start = 0; start < fresh.length; start += documentsPerInsert) {
-        await keys.insertMany(fresh.slice(start, start + documentsPerInsert), options);
+        // Made only now, so that few documents are in memory while others are sent.
+        await keys.insertMany(fresh.slice(start, start + documentsPerInsert).map(newDocument), options);
       }
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
@@ -101,7 +104,7 @@ async function addAll(
     if (error instanceof QuotaExhaustedError) return error.use;
     throw error;
   }
-  return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
+  return new Map(Array.from(records, ([insertion, record]) => [insertion, { outcome: "inserted", record }]));
 }
 
 async function lookUp(
