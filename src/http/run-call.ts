@@ -89,12 +89,21 @@ async function answerTo<Answer>(call: HttpCall, handler: Handler, steps: CallSte
  * Ends a call that fails. Returns the part of the error that its caller may see. An error that is our own fault is logged by the call's
  * observation, or reported if it has none.
  */
-export function failureOf(error: unknown, call: Pick<HttpCall, "isClosed" | "observation">, report: ErrorReporter): Failure {
+export function failureOf(
+  error: unknown,
+  call: Pick<HttpCall, "isClosed" | "observation"> & Partial<Pick<HttpCall, "setResponseHeader">>,
+  report: ErrorReporter,
+): Failure {
   const failure = asFailure(error, call);
+  // A refusal by a limit says itself when to retry.
+  if (failure.reason === "STORE_UNAVAILABLE") call.setResponseHeader?.("retry-after", storeRetrySeconds);
   if (call.observation !== undefined) record(call.observation, failure, report);
   else if (isServerFault(failure.reason)) report(failure.cause ?? failure);
   return failure;
 }
+
+/** A failover takes a few seconds, and so does counting millions of keys; most other interruptions are shorter. */
+const storeRetrySeconds = "1";
 
 /** A call is answered even if its end cannot be recorded: by the log, the metrics or the traces. */
 function record(observation: CallObservation | undefined, failure: Failure | null, report: ErrorReporter): void {

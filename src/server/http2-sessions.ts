@@ -2,7 +2,7 @@ import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2S
 import type { Socket } from "node:net";
 import type { Connections } from "./connections.ts";
 import type { ListenerLimits } from "./limits.ts";
-import { replaceStreamTable } from "./session-tables.ts";
+import { replaceStreamTables } from "./session-tables.ts";
 import { canSendNotice, sendShutdownNotice } from "./shutdown-notice.ts";
 
 /** The HTTP/2 connections, with the limits that Node does not have. */
@@ -46,7 +46,7 @@ export function trackHttp2Sessions(
 
   server.on("session", (session) => {
     if (accepting === undefined) return;
-    replaceStreamTable(session);
+    replaceStreamTables(session);
     connections.identify(accepting, session);
     const entry = watch(session, limits.maxUnansweredStreams);
     entries.set(accepting, entry);
@@ -97,7 +97,13 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
   // sent.
   const streamClosed = function (this: ServerHttp2Stream): void {
     entry.openStreams -= 1;
-    streamEnded(!this.aborted && this.writableFinished && this.rstCode === constants.NGHTTP2_NO_ERROR);
+    if (this.aborted || !this.writableEnded || this.rstCode !== constants.NGHTTP2_NO_ERROR) streamEnded(false);
+    else if (this.writableFinished) streamEnded(true);
+    else setImmediate(lastWriteEnded, this);
+  };
+  // A stream without trailers closes when its last frame is made, and is written a moment later. It never becomes `writableFinished`.
+  const lastWriteEnded = ({ writableLength, errored }: ServerHttp2Stream): void => {
+    streamEnded(writableLength === 0 && errored === null);
   };
   session.on("ping", () => {
     entry.controlFrames += 1;

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, constants, type IncomingHttpHeaders } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
@@ -54,6 +55,18 @@ function reasonOf({ headers }: Frames): string | undefined {
   const status = fromBinary(StatusSchema, Buffer.from(String(headers["grpc-status-details-bin"] ?? ""), "base64"));
   return status.details[0] && anyUnpack(status.details[0], ErrorInfoSchema)?.reason;
 }
+
+test.each([
+  ["a query", `/${ApiKeysService.typeName}/GetJwks?x=1`, {}],
+  ["a query at the health service", "/grpc.health.v1.Health/Check?x=1", {}],
+  ["an expectation", `/${ApiKeysService.typeName}/GetJwks`, { expect: "100-continue" }],
+])("a call with %s, which is not served as a bare stream, ends with one set of trailers", async (_, path, headers) => {
+  const session = connect(server.url);
+  const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", ...headers });
+  const [trailers] = (await Promise.all([once(stream, "trailers"), once(stream.resume().end(emptyFrame), "close")]))[0];
+  expect(trailers).toMatchObject({ "grpc-status": "0" });
+  session.close();
+});
 
 describe("a gRPC call of an unknown service or method", () => {
   const types = ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc;x=y", "application/grpc+thrift"];

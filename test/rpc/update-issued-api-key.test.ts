@@ -69,6 +69,7 @@ describe("what cannot change", () => {
   test.each<[JsonObject, string]>([
     [{ actor_id: "another" }, "issued_api_key.actor_id"],
     [{ visibility: "KEY_VISIBILITY_PUBLIC" }, "issued_api_key.visibility"],
+    [{ visibility: 77 }, "issued_api_key.visibility"],
   ])("%j is refused, not ignored", async (change, field) => {
     const { keyId, key } = await api.issue({ actor_id: "one" });
     const refusal = await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: keyId, name: "x", ...change } });

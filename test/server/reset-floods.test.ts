@@ -62,6 +62,46 @@ it("leaves a session open whose client completes its calls and then has a hundre
   expect(await mixed(600, (index) => index >= 450)).toEqual({ answered: 450, isOpen: true });
 });
 
+/** Reads the whole request, then responds without trailers. */
+function serveBodies(): Promise<TestServer> {
+  return serve((request, response) => {
+    request.resume().on("end", () => response.end("ok"));
+  }, limits);
+}
+
+it("leaves a session open whose client sends bodies and gets all responses", async () => {
+  await using server = await serveBodies();
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`).on("error", () => {});
+  const post = (): Promise<number> =>
+    new Promise((resolve) => {
+      const stream = session.request({ ":path": "/", ":method": "POST" });
+      stream.on("error", () => {}).on("close", () => resolve(stream.rstCode));
+      stream.resume().end("body");
+    });
+  for (let round = 0; round < 40; round += 1) {
+    expect(new Set(await Promise.all(Array.from({ length: 10 }, post)))).toEqual(new Set([constants.NGHTTP2_NO_ERROR]));
+  }
+  expect(session.closed).toBe(false);
+  session.destroy();
+});
+
+it("ends a flood of calls whose responses the client refuses to read, although it resets them without an error", async () => {
+  await using server = await serveBodies();
+  const noWindow = frame(frameType.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
+  const client = raw(server.port, Buffer.concat([http2Preface, noWindow]));
+  const post = Buffer.concat([Buffer.from([0x83, 0x86, 0x84, 0x41, 1, 0x61])]);
+  let stream = 1;
+  const flood = setInterval(() => {
+    const frames: Buffer[] = [];
+    for (let count = 0; count < 10; count += 1, stream += 2) {
+      if (stream > 100) frames.push(frame(frameType.rstStream, 0, stream - 100, Buffer.alloc(4)));
+      frames.push(frame(frameType.headers, endHeaders, stream, post), frame(frameType.data, endStream, stream, Buffer.from("body")));
+    }
+    client.socket.write(Buffer.concat(frames));
+  }, 5);
+  await client.closed(10_000).finally(() => clearInterval(flood));
+});
+
 it("ends a rapid reset with ENHANCE_YOUR_CALM", async () => {
   await using server = await serveSome();
   const pairs: Buffer[] = [];

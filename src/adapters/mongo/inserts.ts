@@ -77,11 +77,13 @@ async function addAll(
     }));
   const newHoldings = holdingDocuments(tenant, records);
   const events = eventsOf(insertions);
+  const placeCount = insertions.filter(isCounted).length;
   try {
+    if (placeCount > 0) await quota.ready(tenant, signal);
     await quota.transaction(tenant, signal, async (session) => {
       const options = { session, signal };
       // First, so that a conflict with another process shows before anything is written.
-      const use = await quota.take(tenant, insertions.filter(isCounted).length, options);
+      const use = await quota.take(tenant, placeCount, options);
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
@@ -145,6 +147,7 @@ async function addOne(parts: InsertParts, tenant: string, insertion: Insertion, 
   const [mark] = marksOf(parts, tenant, [insertion]);
   const document = documentOf(tenant, record, request?.requestId ?? null, batchMark);
   const newHoldings = holdingDocuments(tenant, [record]);
+  if (isCounted(insertion)) await quota.ready(tenant, signal);
   for (;;) {
     let isRequestIdFree = mark === undefined;
     try {

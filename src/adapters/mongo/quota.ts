@@ -1,4 +1,5 @@
 import type { ClientSession, MongoClient } from "mongodb";
+import { Failure } from "../../error/failure.ts";
 import type { KeyUse } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
 import { idsAfter } from "./document.ts";
@@ -13,11 +14,16 @@ export interface Quota {
    * ones.
    */
   transaction<T>(tenant: string, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T>;
+  /**
+   * Resolves once this process has counted the tenant's keys. Call it before a transaction that takes places. Others need not wait: what
+   * they give back is part of the count. If the keys are not counted when the signal aborts, rejects with STORE_UNAVAILABLE.
+   */
+  ready(tenant: string, signal: AbortSignal): Promise<void>;
   /** Takes this many places. If fewer are free, takes none and returns the use. */
   take(tenant: string, count: number, options: WriteOptions): Promise<KeyUse | null>;
   /** Gives one place back. */
   release(tenant: string, options: WriteOptions): Promise<void>;
-  /** Resolves once this process has counted the tenant's keys, which it does before its first transaction with them. */
+  /** Like `ready`, without a deadline. */
   counted(tenant: string): Promise<void>;
 }
 
@@ -25,6 +31,7 @@ export interface Quota {
 function createNoQuota(client: MongoClient): Quota {
   return {
     transaction: (_tenant, signal, body) => inTransaction(client, signal, body),
+    ready: async () => {},
     take: async () => null,
     release: async () => {},
     counted: async () => {},
@@ -43,6 +50,7 @@ export function createTenantQuota(client: MongoClient, collections: Collections,
   };
   return {
     transaction: (tenant, signal, body) => quotaOf(tenant).transaction(tenant, signal, body),
+    ready: (tenant, signal) => quotaOf(tenant).ready(tenant, signal),
     take: (tenant, count, options) => quotaOf(tenant).take(tenant, count, options),
     release: (tenant, options) => quotaOf(tenant).release(tenant, options),
     counted: (tenant) => quotaOf(tenant).counted(tenant),
@@ -94,9 +102,18 @@ function createQuota(
       await keyCounts.updateOne({ _id: tenant }, { $inc: { used: -1 } }, options);
     },
 
+    async ready(tenant, signal) {
+      await Promise.race([counted(tenant), aborted(signal)]).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+        throw new Failure("STORE_UNAVAILABLE", {
+          message: "the tenant's keys are still being counted for its quota; try again",
+          cause: error,
+        });
+      });
+    },
+
     transaction(tenant, signal, body) {
       const turn = (turns.get(tenant) ?? Promise.resolve()).then(async () => {
-        await Promise.race([counted(tenant), aborted(signal)]);
         signal.throwIfAborted();
         return inTransaction(client, signal, body);
       });

@@ -1,10 +1,38 @@
 import { MongoClient } from "mongodb";
 import { expect, test } from "vitest";
+import type { KeyDocument } from "../../../src/adapters/mongo/document.ts";
 import { createTenantQuota } from "../../../src/adapters/mongo/quota.ts";
-import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
+import { type Collections, collectionsOf, ensureSchema } from "../../../src/adapters/mongo/schema.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
 await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
+  test("only what takes places waits for the first count, up to its deadline, and places given back meanwhile are part of it", async () => {
+    await using client = new MongoClient(mongo().uri);
+    const db = client.db("slow");
+    await ensureSchema(db, 86_400_000);
+    const real = collectionsOf(db);
+    const key = { _id: "tenant/A", kind: "issued", revoked: false } as unknown as KeyDocument;
+    await real.keys.insertOne(key);
+    await real.keyCounts.insertOne({ _id: "tenant", used: 5, corrections: 0 });
+    const slow = holdCounts(real);
+    const quota = createTenantQuota(client, slow.collections, () => 10);
+
+    const waiting = new AbortController();
+    const refused = quota.ready("tenant", waiting.signal).catch((error: unknown) => error);
+    await slow.begun;
+    const { signal } = new AbortController();
+    await quota.transaction("tenant", signal, async (session) => {
+      await real.keys.deleteOne({ _id: key._id }, { session });
+      await quota.release("tenant", { session, signal });
+    });
+    waiting.abort(new Error("the deadline"));
+    expect(await refused).toMatchObject({ reason: "STORE_UNAVAILABLE", message: expect.stringContaining("still being counted") });
+    const later = quota.ready("tenant", signal);
+    slow.goOn();
+    await later;
+    expect(await real.keyCounts.findOne({ _id: "tenant" })).toMatchObject({ used: 0 });
+  });
+
   test("transactions that wait for the first count respect their deadlines", async () => {
     await using client = new MongoClient(mongo().uri);
     const quota = createTenantQuota(client, collectionsOf(client.db("quota")), () => 1);
@@ -13,7 +41,7 @@ await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
     await mongo().members[0]?.kill("SIGSTOP");
     try {
       const startMs = performance.now();
-      const waiting = [300, 600].map((timeoutMs) => quota.transaction("tenant", AbortSignal.timeout(timeoutMs), async () => {}));
+      const waiting = [300, 600].map((timeoutMs) => quota.ready("tenant", AbortSignal.timeout(timeoutMs)));
       expect((await Promise.allSettled(waiting)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
       expect(performance.now() - startMs).toBeLessThan(3000);
     } finally {
@@ -21,3 +49,22 @@ await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
     }
   });
 });
+
+/** The real collections, whose first count of keys waits after the moment that it counts. */
+function holdCounts(real: Collections) {
+  const [begun, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const keys = new Proxy(real.keys, {
+    get(target, name) {
+      const member = Reflect.get(target, name) as unknown;
+      if (name !== "aggregate") return typeof member === "function" ? member.bind(target) : member;
+      return (...given: Parameters<typeof target.aggregate>) => ({
+        async toArray() {
+          begun.resolve();
+          await released.promise;
+          return target.aggregate(...given).toArray();
+        },
+      });
+    },
+  });
+  return { collections: { ...real, keys }, begun: begun.promise, goOn: released.resolve };
+}
