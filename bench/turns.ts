@@ -12,7 +12,7 @@ import { startBackends } from "./backends.ts";
 import { startChild } from "./child.ts";
 import { minPauseMs, type Recording } from "./tail/recording.ts";
 import { createWitness } from "./tail/stacks.ts";
-import { cases, largest, type Wire } from "./turns/cases.ts";
+import { cases, largest, usual, type Wire } from "./turns/cases.ts";
 
 /**
  * `node bench/turns.ts [--sqlite] [--rounds 6] [--only <text>]` measures the longest turn of the event loop for each kind of request in the
@@ -91,6 +91,9 @@ async function fillEstate() {
     const sent = { method: "POST", path, headers: { "content-type": "application/json" }, body: Buffer.from(JSON.stringify(body)) };
     return JSON.parse((await sendHttp(sent, 20)).toString()) as Record<string, unknown>;
   };
+  for (const item of [largest, usual]) {
+    await post("/v2alpha1/admin/importedApiKeys:batchImport", { requests: Array.from({ length: 1000 }, (_, index) => item(index, -1)) });
+  }
   const { raw_key: _, ...attributes } = largest(0);
   const issue = async () => String((await post("/v2alpha1/admin/issuedApiKeys", attributes)).secret);
   const secrets = await Promise.all(Array.from({ length: 100 }, issue));

@@ -36,3 +36,13 @@ export async function mapInTurns<Item, Result>(
   }
   return results;
 }
+
+/** Reads a cursor to its end, whose items are decoded one by one, in as many turns as that takes. */
+export async function collectInTurns<Item>(cursor: AsyncIterable<Item>, turns: Turns = createTurns()): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const item of cursor) {
+    items.push(item);
+    if (turns.isOver()) await turns.next();
+  }
+  return items;
+}

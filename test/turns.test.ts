@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { importKeys } from "../src/service/import-many.ts";
 import type { KeyService } from "../src/service/key-service.ts";
-import { createTurns, mapInTurns, maxTurnMs } from "../src/turns.ts";
+import { collectInTurns, createTurns, mapInTurns, maxTurnMs } from "../src/turns.ts";
 
 const itemCount = 3 * maxTurnMs + 1;
 const origin = { method: "Import", caller: "ann", clientAddress: "", requestId: "r" };
@@ -76,4 +76,19 @@ test("a batch import makes the ids and the records of its keys in several turns"
   expect(now).toHaveBeenCalled();
   expect(counted.calls).toBe(itemCount);
   expect(counted.mostPerTurn).toBeLessThanOrEqual(maxTurnMs);
+});
+
+test("a cursor is read to its end, in several turns of the event loop", async () => {
+  const { counted, count } = turnCounter();
+  let timeMs = 0;
+  async function* cursor() {
+    for (let index = 0; index < itemCount; index += 1) {
+      count();
+      timeMs += 1;
+      yield index;
+    }
+  }
+  const turns = createTurns(() => timeMs);
+  expect(await collectInTurns(cursor(), turns)).toEqual(Array.from({ length: itemCount }, (_, index) => index));
+  expect(counted).toEqual({ calls: itemCount, mostPerTurn: maxTurnMs });
 });

@@ -12,7 +12,9 @@ export function isTermName(name: string): boolean {
 
 /** Reports whether this text is indexed. Counts characters, not code units, as SQLite does. */
 export function isTermValue(value: string): boolean {
-  return value !== "" && value.length <= 2 * maxTermLength && !value.includes("\0") && [...value].length <= maxTermLength;
+  if (value === "" || value.includes("\0")) return false;
+  // A text has at most as many characters as code units.
+  return value.length <= maxTermLength || (value.length <= 2 * maxTermLength && [...value].length <= maxTermLength);
 }
 
 export function scopeTerm(scope: string): string {

@@ -2,6 +2,7 @@ import type { Collection } from "mongodb";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse } from "../../ports/key-store.ts";
+import { collectInTurns, mapInTurns } from "../../turns.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, type Tombstone } from "./document.ts";
@@ -25,8 +26,8 @@ export interface Inserts {
   addOne(tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome>;
 }
 
-/** Maximum documents per message to the server, because the driver encodes a message in one turn of the event loop. */
-const documentsPerInsert = 250;
+/** Maximum weight of the documents in a message to the server, because the driver encodes a message in one turn of the event loop. */
+const maxInsertWeight = 6500;
 
 /**
  * A request id is unique in the whole cluster because it is in the `_id` of a mark, which is added in the transaction that adds the key. It
@@ -65,7 +66,7 @@ async function addAll(
   } = parts;
   const newMarks = marksOf(parts, tenant, insertions);
   const records = insertions.map(({ record }) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId))));
-  const documents = insertions.map(({ request, batchMark }, index) =>
+  const documents = await mapInTurns(insertions, ({ request, batchMark }, index) =>
     documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null, batchMark),
   );
   // In a transaction the server adds documents one at a time, each to all indexes. In the order of ids, neighbours meet the same pages.
@@ -87,9 +88,7 @@ async function addAll(
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
-      for (let start = 0; start < fresh.length; start += documentsPerInsert) {
-        await keys.insertMany(fresh.slice(start, start + documentsPerInsert), options);
-      }
+      for (const part of insertParts(fresh)) await keys.insertMany(part, options);
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
         if (matchedCount < replacements.length) throw new OtherTombstoneError();
@@ -104,6 +103,25 @@ async function addAll(
   return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
 }
 
+function insertParts(documents: readonly KeyDocument[]): KeyDocument[][] {
+  const parts: KeyDocument[][] = [];
+  let weight = maxInsertWeight;
+  for (const document of documents) {
+    weight += weightOf(document);
+    if (weight > maxInsertWeight) {
+      parts.push([]);
+      weight = weightOf(document);
+    }
+    parts.at(-1)?.push(document);
+  }
+  return parts;
+}
+
+/** About the number of values in it. A kilobyte of text costs as much as some values. */
+function weightOf({ scopes, terms, metadata }: KeyDocument): number {
+  return 24 + scopes.length + 2 * (terms?.length ?? 0) + Math.floor((metadata?.length ?? 0) / 256);
+}
+
 async function lookUp(
   parts: InsertParts,
   tenant: string,
@@ -116,7 +134,7 @@ async function lookUp(
   const usedMarks = new Map(used.map((mark) => [mark._id, mark]));
   const ids = [...new Set([...insertions.map(({ record }) => record.keyId), ...used.map(({ keyId }) => keyId)])];
   const filter = { _id: { $in: ids.map((keyId) => documentId(tenant, keyId)) } };
-  const found = await keys.find(filter, inOneReply(ids.length, signal)).toArray();
+  const found = await collectInTurns(keys.find(filter, inOneReply(ids.length, signal)));
   const documents = new Map(found.map((document) => [document._id, document as KeyDocument | Tombstone]));
 
   const outcomes: Outcomes = new Map();
