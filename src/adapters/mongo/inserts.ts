@@ -119,7 +119,7 @@ function insertParts(documents: readonly KeyDocument[]): KeyDocument[][] {
 
 /** About the number of values in it. A kilobyte of text costs as much as some values. */
 function weightOf({ scopes, terms, metadata }: KeyDocument): number {
-  return 24 + scopes.length + 2 * (terms?.length ?? 0) + Math.floor((metadata?.length ?? 0) / 256);
+  return 26 + scopes.length + 2 * (terms?.length ?? 0) + Math.floor((metadata?.length ?? 0) / 256);
 }
 
 async function lookUp(
