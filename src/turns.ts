@@ -50,9 +50,9 @@ export async function mapInTurns<Item, Result>(
   turns: Turns = turnsOfProcess,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const [index, item] of items.entries()) {
+  for (let index = 0; index < items.length; index += 1) {
     if (turns.isOver()) await turns.next();
-    results.push(map(item, index));
+    results.push(map(items[index] as Item, index));
   }
   return results;
 }

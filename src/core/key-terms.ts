@@ -12,9 +12,8 @@ export function isTermName(name: string): boolean {
 
 /** Reports whether this text is indexed. Counts characters, not code units, as SQLite does. */
 export function isTermValue(value: string): boolean {
-  if (value === "" || value.includes("\0")) return false;
-  // A text has at most as many characters as code units.
-  return value.length <= maxTermLength || (value.length <= 2 * maxTermLength && [...value].length <= maxTermLength);
+  if (value === "" || value.length > 2 * maxTermLength || value.includes("\0")) return false;
+  return value.length <= maxTermLength || [...value].length <= maxTermLength;
 }
 
 export function scopeTerm(scope: string): string {
@@ -30,9 +29,12 @@ export function metadataTerm(member: string, value: string): string {
  * because a key has at most 100 scopes and metadata is at most 4096 bytes.
  */
 export function termsOf({ scopes, metadata }: Pick<KeyRecord, "scopes" | "metadata">): string[] {
-  const terms = new Set(scopes.filter(isTermValue).map(scopeTerm));
-  for (const [name, value] of Object.entries(metadata ?? {})) {
-    if (typeof value === "string" && isTermName(name) && isTermValue(value)) terms.add(metadataTerm(name, value));
+  const terms: string[] = [];
+  for (const scope of new Set(scopes)) if (isTermValue(scope)) terms.push(scopeTerm(scope));
+  for (const name in metadata) {
+    const value = metadata[name];
+    if (typeof value === "string" && Object.hasOwn(metadata, name) && isTermName(name) && isTermValue(value))
+      terms.push(metadataTerm(name, value));
   }
-  return [...terms];
+  return terms;
 }

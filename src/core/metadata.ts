@@ -74,9 +74,13 @@ function holdsProto(value: JsonValue): boolean {
 
 /** JSON with sorted members. Equal values have equal texts. */
 export function canonicalJson(value: JsonValue): string {
-  return JSON.stringify(value, (_name, member: JsonValue) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  );
+  return JSON.stringify(withSortedMembers(value));
+}
+
+/** Not a replacer of JSON.stringify, with which that takes twice as long. */
+function withSortedMembers(value: JsonValue): JsonValue {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withSortedMembers);
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, withSortedMembers(value[name] as JsonValue)]));
 }

@@ -27,7 +27,13 @@ const attributeNames = Object.keys(readers) as (keyof KeyAttributes)[];
 
 /** Reads all attributes of a message. Throws INVALID_REQUEST for values that are not valid. */
 export function attributesFrom(message: AttributesMessage): KeyAttributes {
-  return Object.fromEntries(attributeNames.map((name) => [name, readers[name](message, "")])) as unknown as KeyAttributes;
+  return {
+    name: readers.name(message, ""),
+    scopes: readers.scopes(message, ""),
+    metadata: readers.metadata(message, ""),
+    rateLimitPolicy: readers.rateLimitPolicy(message, ""),
+    allowedCidrs: readers.allowedCidrs(message, ""),
+  };
 }
 
 /** Reads the named attributes and no others. */

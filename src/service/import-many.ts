@@ -16,18 +16,14 @@ export interface ImportBatch {
   readonly requestId: string | null;
 }
 
-/** A valid item. */
-interface Prepared {
+/** A valid item, for the store to insert. */
+interface Candidate {
+  readonly index: number;
   readonly record: KeyRecord;
   readonly mark: RequestMark | null;
   readonly batchMark: string | null;
   /** The ids of the key under retired server secrets. */
   readonly formerIds: readonly string[];
-}
-
-/** An item for the store to insert. */
-interface Candidate extends Prepared {
-  readonly index: number;
 }
 
 interface Sorted {
@@ -56,7 +52,7 @@ export async function importKeys(
 ): Promise<(KeyRecord | Failure)[]> {
   const { items, requestId } = batch;
   const confirmNewKeys = beginNewKeys(service, tenant, origin);
-  const prepared = await mapInTurns(items, (item) => prepare(service, tenant, item, requestId));
+  const prepared = await mapInTurns(items, (item, index) => prepare(service, tenant, item, index, requestId));
   const { results, candidates, repeats } = sortOut(prepared);
   const announce = service.announcer.beginChanges(tenant);
   const usedIds = await formerIdsInUse(service, tenant, candidates);
@@ -80,7 +76,13 @@ export async function importKeys(
   return results;
 }
 
-function prepare(service: KeyService, tenant: string, item: ImportRequest | Failure, requestId: string | null): Prepared | Failure {
+function prepare(
+  service: KeyService,
+  tenant: string,
+  item: ImportRequest | Failure,
+  index: number,
+  requestId: string | null,
+): Candidate | Failure {
   if (item instanceof Failure) return item;
   const keyIds = importedKeyIds(service, tenant, item.key);
   if (keyIds instanceof Failure) return keyIds;
@@ -88,37 +90,34 @@ function prepare(service: KeyService, tenant: string, item: ImportRequest | Fail
   const made = newImportOrFailure(service, tenant, keyId, item);
   if (made instanceof Failure) return made;
   const batchMark = requestId === null ? null : `${requestId} ${payloadDigestOf(item, keyId).slice(0, batchDigestChars)}`;
-  return { ...made, batchMark, formerIds };
+  return { index, record: made.record, mark: made.mark, batchMark, formerIds };
 }
 
-function sortOut(items: readonly (Prepared | Failure)[]): Sorted {
+function sortOut(items: readonly (Candidate | Failure)[]): Sorted {
   const results: (KeyRecord | Failure)[] = new Array(items.length);
   const candidates: Candidate[] = [];
   const repeats = new Map<number, number>();
   const byKeyId = new Map<string, Candidate>();
   const byRequestId = new Map<string, Candidate>();
 
-  for (const [index, item] of items.entries()) {
+  for (let index = 0; index < items.length; index += 1) {
+    const item = items[index] as Candidate | Failure;
     if (item instanceof Failure) {
       results[index] = item;
       continue;
     }
-    const candidate = { index, ...item };
-    const {
-      mark,
-      record: { keyId },
-    } = item;
+    const { mark, record } = item;
     const sameRequest = mark === null ? undefined : byRequestId.get(mark.requestId);
-    const sameKey = byKeyId.get(keyId);
+    const sameKey = byKeyId.get(record.keyId);
     if (sameRequest !== undefined) {
       if (sameRequest.mark?.payloadDigest === mark?.payloadDigest) repeats.set(index, sameRequest.index);
       else results[index] = sameAs("REQUEST_ID_REUSED", `requests[${sameRequest.index}] has the same request_id with a different payload`);
     } else if (sameKey !== undefined) {
       results[index] = sameAs("KEY_ALREADY_EXISTS", `requests[${sameKey.index}] has the same key`);
     } else {
-      candidates.push(candidate);
-      byKeyId.set(keyId, candidate);
-      if (mark !== null) byRequestId.set(mark.requestId, candidate);
+      candidates.push(item);
+      byKeyId.set(record.keyId, item);
+      if (mark !== null) byRequestId.set(mark.requestId, item);
     }
   }
   return { results, candidates, repeats };

@@ -62,6 +62,9 @@ describe("metadata", () => {
   test("canonicalJson is equal for equal values only", () => {
     expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: null })).toBe('{"a":null,"b":[{"c":2,"d":1}]}');
     expect(canonicalJson({ a: [1, 2] })).not.toBe(canonicalJson({ a: [2, 1] }));
+    // Digests of it are stored, so its text must not change. Names that are indices come first, in the order of numbers.
+    const odd = JSON.parse('{"b":{"10":1,"9":2,"a":"\\u2028","__proto__":{"y":1,"x":2}},"B":[[],{"ä":1.5e300,"z":-0}]}');
+    expect(canonicalJson(odd)).toBe('{"B":[[],{"z":0,"ä":1.5e+300}],"b":{"9":2,"10":1,"__proto__":{"x":2,"y":1},"a":"\u2028"}}');
   });
 });
 

@@ -116,20 +116,15 @@ export function idsAfter(tenant: string, afterKeyId: string): { $gt: string; $lt
 
 /** Leaves out fields that have their default. Earlier versions read absent fields in the same way. */
 export function documentOf(tenant: string, record: KeyRecord, requestId: string | null, batchMark: string | null = null): KeyDocument {
-  const { disabled, lineageId, supersededBy, ...fields } = replacedFields(record);
-  return {
-    _id: documentId(tenant, record.keyId),
-    ...fields,
-    ...(disabled && { disabled }),
-    ...(lineageId !== record.keyId && { lineageId }),
-    ...(supersededBy !== null && { supersededBy }),
-    tenant,
-    useHour: hourOf(record.lastUsedTimeMs ?? record.createTimeMs),
-    firstRevision: record.firstRevision,
-    lastUsedTimeMs: record.lastUsedTimeMs,
-    ...(requestId !== null && { requestId }),
-    ...(batchMark !== null && { batchMark }),
-  };
+  const { keyId, disabled, lineageId, supersededBy } = record;
+  const document: { -readonly [Name in keyof KeyDocument]: KeyDocument[Name] } = fieldsOfAll(tenant, record);
+  // Not by spreading objects that may be empty, which took longer than all the rest.
+  if (disabled) document.disabled = disabled;
+  if (lineageId !== keyId) document.lineageId = lineageId;
+  if (supersededBy !== null) document.supersededBy = supersededBy;
+  if (requestId !== null) document.requestId = requestId;
+  if (batchMark !== null) document.batchMark = batchMark;
+  return document;
 }
 
 /**
@@ -140,8 +135,19 @@ export function replacedFields(
 ): Required<
   Omit<KeyDocument, "_id" | "tenant" | "useHour" | "firstRevision" | "lastUsedTimeMs" | "requestId" | "batchMark" | "placeless">
 > {
+  const { disabled, lineageId, supersededBy } = record;
+  const { _id, tenant, useHour, firstRevision, lastUsedTimeMs, ...replaced } = fieldsOfAll("", record);
+  return { ...replaced, disabled, lineageId, supersededBy };
+}
+
+/** The fields that every document has. */
+function fieldsOfAll(
+  tenant: string,
+  record: KeyRecord,
+): Required<Omit<KeyDocument, "disabled" | "lineageId" | "supersededBy" | "requestId" | "batchMark" | "placeless">> {
   const { rateLimitPolicy, revocation } = record;
   return {
+    _id: documentId(tenant, record.keyId),
     kind: record.kind,
     revision: record.revision,
     digest: record.digest,
@@ -159,9 +165,10 @@ export function replacedFields(
     expireTimeMs: record.expireTimeMs ?? Number.POSITIVE_INFINITY,
     revoked: revocation !== null || record.disabled,
     revocation: revocation === null ? null : { reason: revocation.reason, description: revocation.description },
-    disabled: record.disabled,
-    lineageId: record.lineageId,
-    supersededBy: record.supersededBy,
+    tenant,
+    useHour: hourOf(record.lastUsedTimeMs ?? record.createTimeMs),
+    firstRevision: record.firstRevision,
+    lastUsedTimeMs: record.lastUsedTimeMs,
   };
 }
 

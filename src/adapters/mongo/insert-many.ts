@@ -69,14 +69,17 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
 
 /** Separates insertions that share an id with an earlier one from those whose order does not matter. */
 function partition(insertions: readonly Insertion[]): { apart: Insertion[]; colliding: Insertion[] } {
-  const seen = new Set<string>();
+  const keyIds = new Set<string>();
+  const requestIds = new Set<string>();
   const apart: Insertion[] = [];
   const colliding: Insertion[] = [];
   for (const insertion of insertions) {
     const { record, request } = insertion;
-    const ids = [`key ${record.keyId}`, ...(request === null ? [] : [`request ${record.kind} ${request.requestId}`])];
-    (ids.some((id) => seen.has(id)) ? colliding : apart).push(insertion);
-    for (const id of ids) seen.add(id);
+    const requestId = request === null ? null : `${record.kind} ${request.requestId}`;
+    const isColliding = keyIds.has(record.keyId) || (requestId !== null && requestIds.has(requestId));
+    (isColliding ? colliding : apart).push(insertion);
+    keyIds.add(record.keyId);
+    if (requestId !== null) requestIds.add(requestId);
   }
   return { apart, colliding };
 }

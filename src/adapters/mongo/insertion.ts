@@ -20,6 +20,7 @@ export function isCounted({ record }: Insertion): boolean {
 }
 
 export function aboveTombstone(record: KeyRecord, tombstoneRevision: number | undefined): KeyRecord {
+  if (tombstoneRevision === undefined && record.firstRevision === record.revision) return record;
   const revision = Math.max(record.revision, tombstoneRevision === undefined ? 0 : tombstoneRevision + 1);
   return { ...record, revision, firstRevision: revision };
 }

@@ -2,7 +2,7 @@ import type { Collection } from "mongodb";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse } from "../../ports/key-store.ts";
-import { collectInTurns, mapInTurns } from "../../turns.ts";
+import { collectInTurns } from "../../turns.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, type Tombstone } from "./document.ts";
@@ -26,7 +26,7 @@ export interface Inserts {
   addOne(tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome>;
 }
 
-/** Maximum weight of the documents in a message to the server, because the driver encodes a message in one turn of the event loop. */
+/** Maximum weight of the keys in a message to the server, because the driver encodes a message in one turn of the event loop. */
 const maxInsertWeight = 6500;
 
 /**
@@ -65,18 +65,20 @@ async function addAll(
     quota,
   } = parts;
   const newMarks = marksOf(parts, tenant, insertions);
-  const records = insertions.map(({ record }) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId))));
-  const documents = await mapInTurns(insertions, ({ request, batchMark }, index) =>
-    documentOf(tenant, records[index] as KeyRecord, request?.requestId ?? null, batchMark),
-  );
+  const recordOfNew = ({ record }: Insertion) => aboveTombstone(record, tombstones.get(documentId(tenant, record.keyId)));
+  const records = new Map(insertions.map((insertion) => [insertion, recordOfNew(insertion)]));
+  const newDocument = (insertion: Insertion) =>
+    documentOf(tenant, records.get(insertion) as KeyRecord, insertion.request?.requestId ?? null, insertion.batchMark);
+  const replacesTombstone = ({ record }: Insertion) => tombstones.has(documentId(tenant, record.keyId));
   // In a transaction the server adds documents one at a time, each to all indexes. In the order of ids, neighbours meet the same pages.
-  const fresh = documents.filter(({ _id }) => !tombstones.has(_id)).sort((a, b) => (a._id < b._id ? -1 : 1));
-  const replacements = documents
-    .filter(({ _id }) => tombstones.has(_id))
+  const fresh = insertions.filter((insertion) => !replacesTombstone(insertion)).sort((a, b) => (a.record.keyId < b.record.keyId ? -1 : 1));
+  const replacements = insertions
+    .filter(replacesTombstone)
+    .map(newDocument)
     .map((document) => ({
       replaceOne: { filter: { _id: document._id, tombstoneRevision: tombstones.get(document._id) }, replacement: document },
     }));
-  const newHoldings = holdingDocuments(tenant, records);
+  const newHoldings = holdingDocuments(tenant, [...records.values()]);
   const events = eventsOf(insertions);
   const placeCount = insertions.filter(isCounted).length;
   try {
@@ -88,7 +90,8 @@ async function addAll(
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
-      for (const part of insertParts(fresh)) await keys.insertMany(part, options);
+      // Made only now, so that few documents are in memory while others are sent.
+      for (const part of insertParts(fresh)) await keys.insertMany(part.map(newDocument), options);
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
         if (matchedCount < replacements.length) throw new OtherTombstoneError();
@@ -100,26 +103,26 @@ async function addAll(
     if (error instanceof QuotaExhaustedError) return error.use;
     throw error;
   }
-  return new Map(insertions.map((insertion, index) => [insertion, { outcome: "inserted", record: records[index] as KeyRecord }]));
+  return new Map(Array.from(records, ([insertion, record]) => [insertion, { outcome: "inserted", record }]));
 }
 
-function insertParts(documents: readonly KeyDocument[]): KeyDocument[][] {
-  const parts: KeyDocument[][] = [];
+function insertParts(insertions: readonly Insertion[]): Insertion[][] {
+  const parts: Insertion[][] = [];
   let weight = maxInsertWeight;
-  for (const document of documents) {
-    weight += weightOf(document);
+  for (const insertion of insertions) {
+    weight += weightOf(insertion);
     if (weight > maxInsertWeight) {
       parts.push([]);
-      weight = weightOf(document);
+      weight = weightOf(insertion);
     }
-    parts.at(-1)?.push(document);
+    parts.at(-1)?.push(insertion);
   }
   return parts;
 }
 
-/** About the number of values in it. A kilobyte of text costs as much as some values. */
-function weightOf({ scopes, terms, metadata }: KeyDocument): number {
-  return 26 + scopes.length + 2 * (terms?.length ?? 0) + Math.floor((metadata?.length ?? 0) / 256);
+/** About the number of values in its document. A scope is in two lists, and long texts have a cost of their own. */
+function weightOf({ record: { scopes, metadata } }: Insertion): number {
+  return 26 + 3 * scopes.length + 3 * Object.keys(metadata ?? {}).length;
 }
 
 async function lookUp(
