@@ -1,7 +1,7 @@
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
 import type { Insertion, Outcomes, Tombstones } from "./insertion.ts";
-import type { Inserts } from "./inserts.ts";
+import { documentsPerInsert, type Inserts } from "./inserts.ts";
 
 /**
  * Maximum attempts to add a whole batch in one step. New ids need one and used ids need two; ids that others add at the same time need
@@ -24,7 +24,9 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
     let tombstones: Tombstones = new Map();
     for (let attempt = 0; attempt < maxAttempts && left.length > 0; attempt += 1) {
       const asked = left.slice(0, room);
-      const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal));
+      // A whole batch under one deadline would be tried again and again, to no end, on a store that needs longer for it.
+      const messages = Math.ceil(asked.length / documentsPerInsert);
+      const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal), messages);
       const isDone = added instanceof Map;
       const found = isDone ? { outcomes: added, tombstones } : await run((signal) => inserts.lookUp(tenant, left, signal));
       for (const [insertion, outcome] of found.outcomes) outcomes.set(insertion, outcome);

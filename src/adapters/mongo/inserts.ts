@@ -26,7 +26,7 @@ export interface Inserts {
 }
 
 /** Maximum documents per message to the server, because the driver encodes a message in one turn of the event loop. */
-const documentsPerInsert = 250;
+export const documentsPerInsert = 250;
 
 /**
  * A request id is unique in the whole cluster because it is in the `_id` of a mark, which is added in the transaction that adds the key. It
