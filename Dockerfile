@@ -25,12 +25,13 @@ COPY gen gen
 COPY src src
 COPY scripts/import.ts scripts/
 COPY tools tools
-# Code is compiled once, here, which halves the time of a start. Node keeps the compiled code by user; it then belongs to root like the code.
+# Modules are linked and compiled once, here, which takes most of the time of a start. What is kept then belongs to root like the code, and
+# every user may read it.
 RUN mkdir -p node_modules/.cache/keywright && chown node:node node_modules/.cache/keywright
 USER node
 RUN ["node", "src/start.js", "--version"]
 USER root
-RUN chown -R root:root node_modules/.cache && mkdir -m 0700 /data && chown node:node /data
+RUN chown -R root:root node_modules/.cache && chmod -R a+rX node_modules/.cache && mkdir -m 0700 /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 4430

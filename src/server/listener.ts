@@ -136,6 +136,7 @@ function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): 
   http1.on("checkExpectation", http1Gate.refuseExpectation);
   const http2Gate = createHttp2Gate(options);
   http2.on("request", http2Gate.request);
+  http2.on("checkContinue", http2Gate.sendContinue);
   http2.on("checkExpectation", http2Gate.refuseExpectation);
   http2.on("connect", http2Gate.refuseConnect);
   takeStreams(http2, http2Gate.stream);

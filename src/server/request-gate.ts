@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { isGone } from "../http/http-exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
 import { targetAuthority } from "../http/target.ts";
 import type { Connections } from "./connections.ts";
@@ -107,12 +108,18 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
   /** Runs before the others. */
   readonly stream: StreamHandler;
+  readonly sendContinue: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 }
 
 /** The same for HTTP/2. */
 export function createHttp2Gate({ handler, streamHandler, connections, exchanges, limits, onError }: GateOptions): Http2Gate {
   const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
     refuse(request, response, answer);
+  const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
+    if (flaw === undefined) guarded(handler, request, response, onError);
+    else refuse(request, response, flaw);
+  };
   return {
     stream(stream, headers, rawHeaders) {
       // The client reset it before its turn. Only an error event follows, no `close`, and no client is left to answer.
@@ -134,10 +141,11 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
         return true;
       }
     },
-    request(request, response) {
-      const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
-      if (flaw === undefined) guarded(handler, request, response, onError);
-      else refuse(request, response, flaw);
+    request: handle,
+    sendContinue(request, response) {
+      // Node would throw, without anyone to catch it, if the stream was reset in the same read.
+      if (!isGone(response.stream)) response.writeContinue();
+      handle(request, response);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),

@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { connect, constants, type IncomingHttpHeaders } from "node:http2";
+import { createConnection } from "node:net";
+import { text } from "node:stream/consumers";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { credentials, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
@@ -68,6 +70,23 @@ test.each([
   session.close();
 });
 
+test("a gRPC call over HTTP/1.0, which has no trailers, is refused", async () => {
+  const socket = createConnection(server.port, "127.0.0.1");
+  const lines = [
+    `POST /${ApiKeysService.typeName}/GetJwks HTTP/1.0`,
+    "Host: x",
+    "Content-Type: application/grpc",
+    "Content-Length: 5",
+    "",
+    "",
+  ];
+  socket.write(Buffer.concat([Buffer.from(lines.join("\r\n")), emptyFrame]));
+  const answer = await text(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 426 /);
+  expect(answer).toMatch(/\r\ngrpc-status: 2\r\n/i);
+  expect(server.output()).not.toContain('"level":"error"');
+});
+
 describe("a gRPC call of an unknown service or method", () => {
   const types = ["application/grpc", "application/grpc+proto", "application/grpc+json", "application/grpc;x=y", "application/grpc+thrift"];
   test.each([unknownService, unknownMethod, "/", "/v2alpha1/admin/apiKeys:verify"].flatMap((path) => types.map((type) => [path, type])))(
@@ -132,12 +151,15 @@ test("streams that are reset before they are refused get no response, and no err
     ["POST", unknownService, "application/grpc"],
     ["POST", unknownMethod, "application/json"],
     ["POST", "/grpc.health.v1.Health/Watch", "application/json"],
+    // Node would answer 100, although the stream is gone.
+    ["POST", knownMethod, "application/grpc", { expect: "100-continue" }],
+    ["POST", "/v2alpha1/apiKeys:selfRevoke", "application/json", { expect: "100-continue" }],
   ] as const;
   /** Node destroys a stream that is reset with any other code before it reports the stream. */
   const noError = Buffer.alloc(4);
-  const frames = refusals.map(([method, path, type], index) => {
+  const frames = refusals.map(([method, path, type, more = {}], index) => {
     const id = 2 * index + 1;
-    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type };
+    const lines = { ":method": method, ":scheme": "http", ":authority": "x", ":path": path, "content-type": type, ...more };
     const head = frame(frameTypes.headers, flags.endHeaders, id, headerBlock(Object.entries(lines)));
     return Buffer.concat([head, frame(frameTypes.data, 0, id, Buffer.from("{")), frame(frameTypes.reset, 0, id, noError)]);
   });
