@@ -106,6 +106,7 @@ async function addAll(
   return new Map(Array.from(records, ([insertion, record]) => [insertion, { outcome: "inserted", record }]));
 }
 
+/** Splits keys to add into those of one message each. */
 function insertParts(insertions: readonly Insertion[]): Insertion[][] {
   const parts: Insertion[][] = [];
   let weight = maxInsertWeight;
