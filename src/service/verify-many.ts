@@ -2,9 +2,9 @@ import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.
 import type { RecordReader } from "../cache/record-reader.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
+import { mapInTurns } from "../turns.ts";
 import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
 import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";
-import { mapInTurns } from "../turns.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
 /**
