@@ -115,7 +115,7 @@ function newKey(actorId: string): Parameters<typeof issueKey>[3] {
 function serviceOf(store: KeyStore): KeyService & { readonly reader: Parameters<typeof createVerify>[0]["reader"] } {
   const cache = createTrustedCache({
     ...{ store, generations: null, local: createNoRecordCache(), shared: null, clock: Date.now, monotonicMs: () => performance.now() },
-    ...{ cacheTtlMs: 60_000, graceMs: 0, createBeatId: () => "beat" },
+    ...{ cacheTtlMs: 60_000, graceMs: 0, createBeatId: () => "beat", schedule: () => {} },
   });
   return {
     ...{ store, announcer: cache.announcer, reader: cache.reader, credentials: credentials(randomBytes), tokens: noTokens.tokens },
