@@ -1,6 +1,6 @@
 /**
- * Measures how calls depend on the number of keys: `node bench/scale.ts [--store sqlite|mongo] [--keys <count>] [--small <count>]
- * [--kind issued|imported] [--rounds <count>] [--only <part of a name>] [--bulk] [--folder <path>] [--cache <GiB>]`. Fills two stores, then
+ * Measures how calls depend on the number of keys: `node bench/scale.ts [--store sqlite|mongo] [--keys <count>] [--small <count>] [--kind
+ * issued|imported] [--rounds <count>] [--only <regular expression>] [--bulk] [--folder <path>] [--cache <GiB>]`. Fills two stores, then
  * calls both in turns on random keys and prints the median time of a call, with 16 calls in flight, and its processor time, which other
  * work on the machine affects less. With --bulk stores are filled past the store (scale/bulk.ts, scale/bulk-mongo.ts). With --folder the
  * large store stays there, and is used again the next time.
@@ -25,8 +25,8 @@ const { values: flags } = parseArgs({
     only: { type: "string", default: "" },
     bulk: { type: "boolean", default: false },
     folder: { type: "string" },
-    // Memory of mongod, in GiB.
-    cache: { type: "string", default: "2" },
+    // Memory for pages, in GiB: of mongod, by default 2; or of SQLite, by default that of the store.
+    cache: { type: "string" },
   },
 });
 const usuallyInFlight = 16;
@@ -38,14 +38,14 @@ const largeName = `${kind}-${largeCount}`;
 using temporary = temporaryFolder();
 const folder = flags.folder ?? temporary.path;
 mkdirSync(folder, { recursive: true });
-const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) : sqliteStores(folder);
+const stores = flags.store === "mongo" ? await mongoStores(folder, flags.cache) : sqliteStores(folder, flags.cache);
 try {
   const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount, isInBulk: flags.bulk });
   const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount, isInBulk: flags.bulk });
   await stores.warm(largeName);
   printMemory("before");
   const [smallCalls, largeCalls] = [callsOf(small, smallFilling), callsOf(large, largeFilling)].map((calls) =>
-    calls.filter(({ name }) => name.includes(flags.only)),
+    calls.filter(({ name }) => new RegExp(flags.only).test(name)),
   ) as [Call[], Call[]];
   const ofDatabase = stores.pid === null ? "" : "   of it mongod: the same, and pages read from files";
   console.info(`${"us a call".padEnd(30)}  elapsed: ${smallCount}, ${largeCount} keys, ratio   CPU: the same${ofDatabase}`);
@@ -59,7 +59,8 @@ try {
 }
 
 async function compare(small: Call, large: Call): Promise<void> {
-  for (const call of [small, large]) await turnOf(call);
+  // V8 compiles hot code late.
+  for (const call of [small, large, small, large]) await turnOf(call);
   const startPages = await stores.pagesRead();
   const turns: [small: Turn, large: Turn][] = [];
   for (let round = 0; round < rounds; round += 1) {

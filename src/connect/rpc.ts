@@ -6,19 +6,20 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
+import { createLastingTrailers } from "../http/trailers.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { serveConnectGet } from "./connect-get-lane.ts";
 import { serveConnect } from "./connect-lane.ts";
 import { createMessageEncoder } from "./encode.ts";
 import { codecOfQuery } from "./get-request.ts";
-import { serveGrpc } from "./grpc-lane.ts";
+import { okTrailers, serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, refuseContentType, refuseHttp1, refuseMethod, refuseUnknown } from "./refusal.ts";
 import { createStreamAdapter } from "./stream-adapter.ts";
 import type { Streams } from "./stream-options.ts";
 
-export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
+export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode" | "okTrailers"> {
   /** Types that a google.protobuf.Any in an answer may hold. */
   readonly registry?: Registry | undefined;
   readonly methods: MethodTable;
@@ -55,6 +56,7 @@ export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
     ...rpcOptions,
     answers: createAnswerQueue(),
     encode: createMessageEncoder(rpcOptions.registry),
+    okTrailers: createLastingTrailers(okTrailers),
   };
   const routes = new Map([
     ...routesOf(methods, options.admit, options),

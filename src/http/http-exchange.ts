@@ -3,6 +3,7 @@ import { type ServerHttp2Stream, sensitiveHeaders } from "node:http2";
 import type { Readable } from "node:stream";
 import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
+import type { Trailers } from "./trailers.ts";
 
 /** A request and the target of its response. */
 export interface HttpExchange {
@@ -54,29 +55,19 @@ export function writeHeaders(exchange: HttpExchange, status: number, headers: Ou
 
 const awaitTrailers = { waitForTrailers: true };
 
-/**
- * Writes a 200 with a body and trailers. Node ends the body of a stream with trailers only after it was written, and looks for the trailers
- * in a turn of their own. `_final` ends it in the same turn, as Node does for a body without trailers: a sixth of the CPU of a bare server.
- */
-export function writeWithTrailers(
-  exchange: HttpExchange,
-  headers: OutgoingHttpHeaders,
-  body: Uint8Array,
-  trailers: Readonly<Record<string, string>>,
-): void {
+/** Writes a 200 with a body and trailers. */
+export function writeWithTrailers(exchange: HttpExchange, headers: OutgoingHttpHeaders, body: Uint8Array, trailers: Trailers): void {
   const { sink } = exchange;
   if (isStream(sink)) {
     if (isGone(sink)) return;
     // Node's compatibility layer would send its own, empty trailers first, and a second `sendTrailers` throws.
     if (exchange.presetHeaders !== undefined) sink.removeAllListeners("wantTrailers");
-    sink.on("wantTrailers", () => sink.sendTrailers(trailers));
+    sink.on("wantTrailers", trailers.send);
     sink.respond(streamHeaders(exchange, 200, headers), awaitTrailers);
     sink.end(body);
-    // The stream calls it again when the body is written; only the first call counts.
-    if (!sink.destroyed) sink._final(ignore);
   } else {
-    sink.writeHead(200, { ...headers, trailer: Object.keys(trailers).join(", ") });
-    sink.addTrailers(trailers);
+    sink.writeHead(200, { ...headers, trailer: Object.keys(trailers.fields).join(", ") });
+    sink.addTrailers(trailers.fields);
     sink.end(body);
   }
 }
@@ -105,5 +96,3 @@ export function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
 function isStream(sink: HttpExchange["sink"]): sink is ServerHttp2Stream {
   return "respond" in sink;
 }
-
-function ignore(): void {}
