@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { type Audit, prepareAudit } from "../../src/adapters/sqlite/audit.ts";
 import { maxRowsPerCommit } from "../../src/adapters/sqlite/group-commit.ts";
+import { homeSlot } from "../../src/adapters/sqlite/slots.ts";
 import { defaultTenant } from "../../src/core/tenant.ts";
 import { dayMs } from "../../src/core/time-units.ts";
 import { createUlid } from "../../src/core/ulid.ts";
@@ -24,6 +25,8 @@ export function fillInBulk(path: string, filling: Filling): void {
     .prepare("SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'keys' AND type = 'trigger'")
     .all() as unknown as { name: string; sql: string }[];
   for (const { name } of triggers) database.exec(`DROP TRIGGER ${name}`);
+  // No two of these keys have one home.
+  database.function("slot_of", (index) => homeSlot(tenant, keyIdOf(filling, Number(index))));
   database.function("key_id_of", (index) => keyIdOf(filling, Number(index)));
   database.function("digest_of", (index) => digestIn(filling, Number(index)));
   const audit = prepareAudit(database);
@@ -47,12 +50,12 @@ interface Chunk {
 
 function keysSql(filling: Filling, { first, count }: Chunk): string {
   const random = (values: number) => `(abs(random()) % ${values})`;
-  return `INSERT INTO keys (tenant, key_id, kind, revision, first_revision, digest, actor_id, visibility, name, scopes, metadata, allowed_cidrs,
+  return `INSERT INTO keys (slot, tenant, key_id, kind, revision, first_revision, digest, actor_id, visibility, name, scopes, metadata, allowed_cidrs,
       create_time_ms, update_time_ms, expire_time_ms, revocation_reason, revocation_description, revoked)
     WITH RECURSIVE numbers (number) AS (SELECT ${first} UNION ALL SELECT number + 1 FROM numbers WHERE number < ${first + count - 1}),
     chosen AS MATERIALIZED (SELECT number, ${createTimeMs(filling, 0)} + number * ${199 * dayMs} / ${filling.count} AS time, ${random(5)} AS life,
       number % ${keysOfCredential} <> 0 AND ${random(10)} = 3 AS revoked FROM numbers)
-    SELECT '${tenant}', key_id_of(number), 'issued', 1, 1, digest_of(number), 'user-' || ${random(actorsOf(filling))}, 'secret',
+    SELECT slot_of(number), '${tenant}', key_id_of(number), 'issued', 1, 1, digest_of(number), 'user-' || ${random(actorsOf(filling))}, 'secret',
       'service-' || ${random(groups)} || '-key', '["invoices:read","area-' || ${random(groups)} || '"]',
       '{"team":"team-' || ${random(groups)} || '","stage":"production"}', '[]', time, time,
       CASE life WHEN 0 THEN time + ${90 * dayMs} WHEN 1 THEN time + ${365 * dayMs} WHEN 2 THEN time + ${365 * dayMs} END,

@@ -20,7 +20,7 @@ const warmedIndexes = [
 ] as const;
 
 /** A mongod of its own, with its files in the folder. It keeps its port, because the port is in the configuration of the replica set. */
-export async function mongoStores(folder: string, cacheGb: string): Promise<Stores> {
+export async function mongoStores(folder: string, cacheGb = "2"): Promise<Stores> {
   const dbPath = join(folder, "mongod");
   const portFile = join(folder, "mongod-port");
   const isNew = !existsSync(portFile);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -24,11 +25,13 @@ export interface Stores {
   stop(): Promise<void>;
 }
 
-export function sqliteStores(folder: string): Stores {
+/** `cacheGb` is the room for pages; default: that of the store. */
+export function sqliteStores(folder: string, cacheGb: string | undefined): Stores {
   const pathOf = (name: string) => join(folder, `${name}.db`);
+  const cacheMib = cacheGb === undefined ? undefined : Math.round(Number(cacheGb) * 1024);
   return {
     pid: null,
-    open: (name) => openSqliteKeyStore({ path: pathOf(name), clock: Date.now }),
+    open: (name) => openSqliteKeyStore({ path: pathOf(name), clock: Date.now, cacheMib }),
     async fillInBulk(name, filling) {
       await (await openSqliteKeyStore({ path: pathOf(name), clock: Date.now })).close();
       fillInBulk(pathOf(name), filling);
@@ -39,7 +42,10 @@ export function sqliteStores(folder: string): Stores {
       database.close();
       return (rows as unknown as { name: string; pgsize: number }[]).map((row) => [row.name, row.pgsize]);
     },
-    warm: async () => {},
+    // Into the system's page cache. The store's own has what the calls before have read.
+    async warm(name) {
+      execFileSync("cat", [pathOf(name)], { stdio: ["ignore", "ignore", "inherit"] });
+    },
     pagesRead: async () => null,
     stop: async () => {},
   };

@@ -28,6 +28,7 @@ export interface StoreOptions {
   readonly auditRetentionMs: number;
   readonly maxKeys: number | null;
   readonly tenantLimits: AllTenantLimits;
+  readonly sqliteCacheMib: number;
 }
 
 export interface OpenedStore {
@@ -36,11 +37,11 @@ export interface OpenedStore {
   readonly shareable: SharedKeyStore | null;
 }
 
-export async function openStore(address: StoreAddress, options: StoreOptions): Promise<OpenedStore> {
+export async function openStore(address: StoreAddress, { sqliteCacheMib, ...options }: StoreOptions): Promise<OpenedStore> {
   switch (address.kind) {
     case "sqlite":
       mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
-      return { store: await openSqliteKeyStore({ path: address.path, ...options }), shareable: null };
+      return { store: await openSqliteKeyStore({ path: address.path, cacheMib: sqliteCacheMib, ...options }), shareable: null };
     case "mongodb": {
       const { openMongoKeyStore } = await import("./mongo/key-store.ts");
       const store = await openMongoKeyStore({ uri: address.uri, ...options });

@@ -9,6 +9,7 @@ import { createTenantDirectory, type TenantDirectory } from "../service/tenant-d
 import { createTenantSettings, type TenantSettings } from "../service/tenant-settings.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
+import { schedule } from "./schedule.ts";
 
 export interface Storage {
   readonly store: KeyStore;
@@ -31,9 +32,9 @@ const sharedGraceMs = storeOutageGraceMs + lateWriteMs;
 /** Opens the store, the verifier cache in front of it, and the tenants in it. */
 export async function openStorage(given: Given, telemetry: Telemetry): Promise<Storage> {
   const { config, secrets, log, clock, monotonicMs, closing } = given;
-  const { auditRetentionMs, maxKeys, cacheTtlMs } = config;
+  const { auditRetentionMs, maxKeys, cacheTtlMs, sqliteCacheMib } = config;
   const settings = createTenantSettings();
-  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings };
+  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings, sqliteCacheMib };
   const { store: bareStore, shareable } = await given.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
@@ -51,6 +52,7 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
     cacheTtlMs,
     graceMs: config.storeOutage === "serve" ? storeOutageGraceMs : 0,
     createBeatId: randomUUID,
+    schedule,
     observe: telemetry.observeRead,
   });
   const tenants = { directory: createTenantDirectory({ store, cache, settings }), settings };

@@ -90,6 +90,7 @@ export interface Config {
   /** How long a cached record may be used without asking the store. */
   readonly cacheTtlMs: number;
   readonly cacheMaxEntries: number;
+  readonly sqliteCacheMib: number;
   readonly bodyMemoryBytes: number;
   /** All prefixes differ. `retired` lists former prefixes in both forms: `old`, `old_pub`. */
   readonly keyPrefixes: KeyPrefixes;

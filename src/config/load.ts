@@ -81,6 +81,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
       cache: cacheConfigOf(cache),
       cacheTtlMs: values.cache_ttl,
       cacheMaxEntries: values.cache_max_entries,
+      sqliteCacheMib: values.sqlite_cache_mib,
       bodyMemoryBytes: values.body_memory_mib * 1024 * 1024,
       keyPrefixes: keyPrefixes ?? { secret: values.key_prefix, public: publicPrefixOf(values.key_prefix), retired: [] },
       issuer: values.issuer ?? listenerUrl(tls !== null, values.host, values.port),

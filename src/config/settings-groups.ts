@@ -33,6 +33,7 @@ export const groupOfSetting = {
   cache: "Keep keys",
   cache_ttl: "Keep keys",
   cache_max_entries: "Keep keys",
+  sqlite_cache_mib: "Keep keys",
   secret: "Keep keys",
   secrets_retired: "Keep keys",
   audit_retention: "Keep keys",

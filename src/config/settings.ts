@@ -79,6 +79,7 @@ export const settings = {
     parse: text(wholeNumber(1, 10_000_000)),
     description: "Maximum keys in the memory cache, and maximum keys whose rate limits one process counts.",
   },
+  sqlite_cache_mib: { default: "64", parse: text(wholeNumber(16, 1_048_576)), description: "Memory in MiB for pages of the SQLite file." },
   secret: {
     default: null,
     defaultNote: "generated",

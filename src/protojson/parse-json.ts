@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Failure } from "../error/failure.ts";
-import { createTurns, type Turns } from "../turns.ts";
+import { type Turns, turnsOfProcess } from "../turns.ts";
 import { invalidFields } from "./invalid-fields.ts";
 import { jsonErrorOffset } from "./json-position.ts";
 import { beginScan, type JsonList, scanJson, scanPart } from "./scan-json.ts";
@@ -24,7 +24,7 @@ export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
 export async function parseJsonInTurns(
   bytes: Uint8Array,
   maxValues: number,
-  turns: Turns = createTurns(),
+  turns: Turns = turnsOfProcess,
   charsPerStep = 16 * 1024,
 ): Promise<unknown> {
   const text = textOf(bytes);

@@ -42,6 +42,7 @@ test("without settings, everything has its default", () => {
     cache: { kind: "memory" },
     cacheTtlMs: 60_000,
     cacheMaxEntries: 100_000,
+    sqliteCacheMib: 64,
     bodyMemoryBytes: 128 * 1024 * 1024,
     keyPrefixes: { secret: "kw", public: "kw_pub", retired: [] },
     issuer: "http://127.0.0.1:4430",

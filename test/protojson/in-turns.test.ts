@@ -4,7 +4,7 @@ import { BatchImportApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/im
 import { Failure } from "../../src/error/failure.ts";
 import { parseJson, parseJsonInTurns } from "../../src/protojson/parse-json.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
-import { createTurns } from "../../src/turns.ts";
+import { createTurns, turnsOfProcess } from "../../src/turns.ts";
 
 const maxValues = 200;
 const charsPerStep = 4;
@@ -37,7 +37,7 @@ test("JSON parsed in turns has the value, or the error, of JSON parsed at once",
   await fc.assert(
     fc.asyncProperty(texts, async (text) => {
       const bytes = Buffer.from(text);
-      const inTurns = await outcomeOf(() => parseJsonInTurns(bytes, maxValues, createTurns(), charsPerStep));
+      const inTurns = await outcomeOf(() => parseJsonInTurns(bytes, maxValues, turnsOfProcess, charsPerStep));
       expect(inTurns).toEqual(await outcomeOf(() => parseJson(bytes, maxValues)));
     }),
     { numRuns: 500 },

@@ -7,7 +7,7 @@ import { migrate } from "./schema.ts";
 /** File mode: only the owner may read and write. */
 const ownerOnly = 0o600;
 
-const pageCacheKib = 64 * 1024;
+export const defaultCacheMib = 64;
 /** 2 GiB less 64 KiB, the most that SQLite maps. */
 const maxMappedBytes = 0x7fff_0000;
 
@@ -24,14 +24,14 @@ const SQLITE_MISMATCH = 20;
  * 8192 pages for up to 100 ms of CPU, for no more keys a second (bench/tail.ts).
  *
  * With many keys, almost every read of a random key needs a page that no cache of this process holds. A page that is mapped costs no system
- * call and no copy: with two million keys, a read costs 1 to 3 us more than with 10,000 if the file is mapped, and 8 to 15 us more if not.
- * SQLite maps at most this much of the file. Other pages are read into its page cache, which has room for the inner pages of ten million
- * keys. Mapped pages are the operating system's own cache, not memory of this process. It drops them when it needs the memory.
+ * call, no copy and no look-up in SQLite's page cache: with two million keys, a read costs 1 us more than with 10,000 if the file is mapped,
+ * 3 us more if the page cache holds it all, and 4 us more if the page cache has to read it. SQLite maps at most this much of the file.
+ * Mapped pages are the operating system's own cache, not memory of this process. It drops them when it needs the memory.
  *
  * `synchronous=FULL` makes an acknowledged write survive a power failure. The exclusive lock is held until the database is closed or the
  * process ends, because this process's cache would not see changes that a second process makes.
  */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, cacheMib = defaultCacheMib): DatabaseSync {
   // An absolute path, so that SQLite treats names like ":memory:" or "file:x" as files too.
   const file = resolve(path);
   let database: DatabaseSync | undefined;
@@ -43,7 +43,7 @@ export function openDatabase(path: string): DatabaseSync {
     database.exec(
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000",
     );
-    database.exec(`PRAGMA cache_size = -${pageCacheKib}; PRAGMA mmap_size = ${maxMappedBytes}`);
+    database.exec(`PRAGMA cache_size = -${cacheMib * 1024}; PRAGMA mmap_size = ${maxMappedBytes}`);
     migrate(database);
     return database;
   } catch (error) {

@@ -25,6 +25,11 @@ export interface WalkShape {
   readonly part: "all" | "same" | "rest";
 }
 
+/** The slot of a key that a term finds: the index of terms does not hold it. */
+const slotOfTerm = `ifnull(
+      (SELECT slot FROM keys AS away INDEXED BY keys_away WHERE slot < 0 AND tenant = $tenant AND key_id = page.key_id),
+      home_slot($tenant, page.key_id))`;
+
 /**
  * The statement for one part of a walk. It seeks in an index and merges revoked keys with the others, both in order: it needs no sort and
  * reads no further than the limit.
@@ -35,19 +40,17 @@ export function walkSql(shape: WalkShape): string {
   const order = (table: string) => columns.map((column) => `${table}${column} ${direction}`).join(", ");
   return `SELECT ${recordSelection}
     FROM (${branchesOf(shape).join("\n    UNION ALL ")} ORDER BY ${order("")} LIMIT $limit) AS page
-    CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
+    CROSS JOIN keys ON keys.slot = ${shape.index === "term" ? slotOfTerm : "page.slot"}
     ORDER BY ${order("page.")}`;
 }
 
 function branchesOf({ index, isDescending, isRevoked, part }: WalkShape): string[] {
   if (index === "term") {
-    return [
-      "SELECT key_id, NULL AS value FROM key_terms WHERE tenant = $tenant AND kind = $kind AND term = $term AND key_id > $afterKeyId",
-    ];
+    return ["SELECT key_id FROM key_terms WHERE tenant = $tenant AND kind = $kind AND term = $term AND key_id > $afterKeyId"];
   }
   if (index === "disabled") {
     return [
-      `SELECT key_id, NULL AS value FROM keys INDEXED BY keys_disabled
+      `SELECT key_id, slot FROM keys INDEXED BY keys_disabled
         WHERE tenant = $tenant AND kind = $kind AND revocation_reason = '${disabledReason}' AND key_id > $afterKeyId`,
     ];
   }
@@ -60,7 +63,8 @@ function branchesOf({ index, isDescending, isRevoked, part }: WalkShape): string
       ? `${value} = $afterValue AND key_id ${isDescending ? "<" : ">"} $afterKeyId`
       : `${value} ${lowest} AND ${value} ${highest}`;
   return flags.map(
-    (flag) => `SELECT key_id, ${value} AS value FROM keys INDEXED BY ${name} WHERE tenant = $tenant AND kind = $kind${flag} AND ${range}`,
+    (flag) =>
+      `SELECT key_id, slot, ${value} AS value FROM keys INDEXED BY ${name} WHERE tenant = $tenant AND kind = $kind${flag} AND ${range}`,
   );
 }
 

@@ -23,6 +23,8 @@ export interface SqliteKeyStoreOptions {
   readonly maxKeys?: number | null | undefined;
   /** Limits of single tenants. */
   readonly tenantLimits?: AllTenantLimits | undefined;
+  /** Maximum memory for pages of the file. Default: `defaultCacheMib`. */
+  readonly cacheMib?: number | undefined;
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
@@ -38,7 +40,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     maxKeys = null,
     monotonicMs = () => performance.now(),
   } = options;
-  const database = openDatabase(options.path);
+  const database = openDatabase(options.path, options.cacheMib);
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
   const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   const audit = prepareAudit(database);

@@ -7,6 +7,7 @@ import { prepareHoldings } from "./holdings.ts";
 import { preparePlaces } from "./places.ts";
 import { prepareRequestMarks } from "./request-marks.ts";
 import { prepareRows } from "./rows.ts";
+import { isInSlot, prepareSlots } from "./slots.ts";
 import { prepareTombstones } from "./tombstones.ts";
 
 /**
@@ -25,10 +26,11 @@ export interface Keys {
 
 /** `maxKeysOf` returns the maximum keys of a tenant that are not revoked; null: unlimited. */
 export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (tenant: string) => number | null): Keys {
-  const places = preparePlaces(database, clock);
+  const slots = prepareSlots(database);
+  const places = preparePlaces(database, slots, clock);
   const holdings = prepareHoldings(database);
   const tombstones = prepareTombstones(database);
-  const { get, keyOf, isUsed, add, replace, usedBy } = prepareRows(database, tombstones);
+  const { get, keyOf, isUsed, add, replace, usedBy } = prepareRows(database, slots, tombstones);
   const marks = prepareRequestMarks(database, clock, keyOf);
   const { selectUsed, deleteKey, touchKey } = prepareKeyStatements(database);
 
@@ -78,7 +80,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     },
 
     delete(tenant, kind, keyId, revision = null) {
-      const deleted = deleteKey.get(tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
+      const deleted = deleteKey.get(slots.of(tenant, keyId), tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
       if (deleted === undefined) return null;
       tombstones.leave(tenant, keyId, deleted.revision + 1);
       if (kind === "tenant") holdings.set(tenant, keyId, []);
@@ -86,7 +88,9 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     },
 
     touch(uses) {
-      for (const use of uses) touchKey.run({ tenant: use.tenant, keyId: use.keyId, lastUsedTimeMs: use.lastUsedTimeMs });
+      for (const { tenant, keyId, lastUsedTimeMs } of uses) {
+        touchKey.run(lastUsedTimeMs, slots.of(tenant, keyId), tenant, keyId, lastUsedTimeMs);
+      }
     },
   };
 }
@@ -94,12 +98,10 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
 function prepareKeyStatements(database: DatabaseSync) {
   return {
     selectUsed: database.prepare("SELECT used FROM key_counts WHERE tenant = ?"),
-    deleteKey: database.prepare(
-      "DELETE FROM keys WHERE tenant = ? AND key_id = ? AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision",
-    ),
+    deleteKey: database.prepare(`DELETE FROM keys WHERE ${isInSlot} AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision`),
     touchKey: database.prepare(
-      `UPDATE keys SET last_used_time_ms = $lastUsedTimeMs
-       WHERE tenant = $tenant AND key_id = $keyId AND (last_used_time_ms IS NULL OR last_used_time_ms < $lastUsedTimeMs)`,
+      `UPDATE keys SET last_used_time_ms = ?
+       WHERE ${isInSlot} AND (last_used_time_ms IS NULL OR last_used_time_ms < ?)`,
     ),
   };
 }

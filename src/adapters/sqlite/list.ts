@@ -27,13 +27,13 @@ export interface ListShape {
   readonly status: KeyStatus | undefined;
 }
 
-/** Selects key ids from the halves of an index that hold these keys: those that are not revoked, and the revoked ones. */
+/** Selects key ids, and slots, from the halves of an index that hold these keys: those that are not revoked, and the revoked ones. */
 function selectIds(byActor: boolean, halves: readonly string[], others: readonly string[]): string {
   const wanted = ["tenant = $tenant", "kind = $kind", "key_id > $afterKeyId", ...others];
   if (byActor) wanted.push("actor_id = $actorId");
   const index = `keys_by_${byActor ? "actor" : "kind"}_and_status`;
   return halves
-    .map((half) => `SELECT key_id FROM keys INDEXED BY ${index} WHERE ${[...wanted, half].join(" AND ")}`)
+    .map((half) => `SELECT key_id, slot FROM keys INDEXED BY ${index} WHERE ${[...wanted, half].join(" AND ")}`)
     .join("\n    UNION ALL ");
 }
 
@@ -50,7 +50,7 @@ export function listSql({ byActor, byTerm, status }: ListShape): string {
   const found = selectIds(byActor, halves, ["key_id <= $untilKeyId", ...(byTerm ? [hasTerm] : [])]);
   return `SELECT ${recordSelection}
     FROM (${found} ORDER BY key_id LIMIT $limit) AS page
-    CROSS JOIN keys ON keys.tenant = $tenant AND keys.key_id = page.key_id
+    CROSS JOIN keys ON keys.slot = page.slot
     ORDER BY page.key_id`;
 }
 

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { isInSlot, type Slots } from "./slots.ts";
 
 /** The quota places of rotation chains. A chain has one place, which one of its keys holds. Call each function in a transaction. */
 export interface Places {
@@ -13,29 +14,31 @@ export interface Places {
   giveBack(tenant: string, record: KeyRecord): () => void;
 }
 
-export function preparePlaces(database: DatabaseSync, clock: Clock): Places {
-  const setPlaceless = database.prepare("UPDATE keys SET placeless = ? WHERE tenant = ? AND key_id = ?");
+export function preparePlaces(database: DatabaseSync, slots: Slots, clock: Clock): Places {
+  const setPlaceless = database.prepare(`UPDATE keys SET placeless = ? WHERE ${isInSlot}`);
   const selectPlace = database.prepare(
-    "SELECT placeless, revoked = 1 AND revocation_reason <> 'disabled' AS ended FROM keys WHERE tenant = ? AND key_id = ?",
+    `SELECT placeless, revoked = 1 AND revocation_reason <> 'disabled' AS ended FROM keys WHERE ${isInSlot}`,
   );
   const selectHeir = database.prepare(
     `SELECT key_id FROM keys INDEXED BY keys_placeless
      WHERE tenant = ? AND coalesce(lineage_id, key_id) = ? AND placeless = 1 AND expire_time_ms > ? LIMIT 1`,
   );
 
+  const set = (tenant: string, keyId: string, placeless: 0 | 1) => void setPlaceless.run(placeless, slots.of(tenant, keyId), tenant, keyId);
+
   return {
-    handOn: (tenant, keyId) => void setPlaceless.run(1, tenant, keyId),
+    handOn: (tenant, keyId) => set(tenant, keyId, 1),
 
     giveBack(tenant, { keyId, lineageId }) {
-      const before = selectPlace.get(tenant, keyId) as { placeless: number; ended: number } | undefined;
+      const before = selectPlace.get(slots.of(tenant, keyId), tenant, keyId) as { placeless: number; ended: number } | undefined;
       return () => {
         if (before === undefined || before.ended === 1) return;
         if (before.placeless === 1) {
-          setPlaceless.run(0, tenant, keyId);
+          set(tenant, keyId, 0);
           return;
         }
         const heir = selectHeir.get(tenant, lineageId, clock()) as { key_id: string } | undefined;
-        if (heir !== undefined) setPlaceless.run(0, tenant, heir.key_id);
+        if (heir !== undefined) set(tenant, heir.key_id, 0);
       };
     },
   };

@@ -1,7 +1,8 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import { prepareRowArrays, recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
+import { homeSlot, isAway, isInSlot, type Slots } from "./slots.ts";
 import { prepareTerms } from "./terms.ts";
 import type { Tombstones } from "./tombstones.ts";
 
@@ -19,51 +20,63 @@ export interface Rows {
   usedBy(tenant: string, keyId: string, batchMark: string | null | undefined): InsertOutcome;
 }
 
-export function prepareRows(database: DatabaseSync, tombstones: Tombstones): Rows {
-  const { selectKey, selectFirstRevision, selectBatchMark, insertKey, replaceKey } = prepareStatements(database);
-
+export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: Tombstones): Rows {
+  const { selectKey, selectKeyAway, selectFirstRevision, selectBatchMark, insertKey, replaceKey } = prepareStatements(database);
   const addTerms = prepareTerms(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
-    const row = selectKey.get(tenant, keyId);
+    const row = selectKey.get(homeSlot(tenant, keyId), tenant, keyId) ?? selectKeyAway.get(tenant, keyId);
     return row === undefined ? null : recordOfRow(row);
+  }
+
+  function firstRevisionOf(tenant: string, keyId: string): number | null {
+    const row = selectFirstRevision.get(slots.of(tenant, keyId), tenant, keyId) as { first_revision: number } | undefined;
+    return row?.first_revision ?? null;
+  }
+
+  /** Returns false if the key's id is used. */
+  function insert(values: SQLInputValue[], tenant: string, keyId: string): boolean {
+    const slot = slots.of(tenant, keyId);
+    if (insertKey.run(slot, ...values).changes === 1) return true;
+    return firstRevisionOf(tenant, keyId) === null && insertKey.run(slots.nextAway(), ...values).changes === 1;
   }
 
   return {
     get,
     keyOf(tenant, keyId, firstRevision) {
-      const row = selectFirstRevision.get(tenant, keyId) as { first_revision: number } | undefined;
-      return row?.first_revision === firstRevision ? get(tenant, keyId) : null;
+      return firstRevisionOf(tenant, keyId) === firstRevision ? get(tenant, keyId) : null;
     },
-    isUsed: (tenant, keyId) => selectFirstRevision.get(tenant, keyId) !== undefined,
+    isUsed: (tenant, keyId) => firstRevisionOf(tenant, keyId) !== null,
     add(tenant, given, batchMark = null) {
       const revisionAbove = tombstones.revisionAbove(tenant, given.keyId);
       const revision = Math.max(given.revision, revisionAbove);
       const record = { ...given, revision, firstRevision: revision };
-      if (insertKey.run(...recordValues(record), tenant, revision, batchMark).changes === 0) return null;
+      if (!insert([...recordValues(record), tenant, revision, batchMark], tenant, record.keyId)) return null;
       addTerms(tenant, record);
       if (revisionAbove > 0) tombstones.remove(tenant, record.keyId);
       return record;
     },
     replace: (tenant, record) =>
-      replaceKey.run(...recordValues(record).slice(0, -1), tenant, record.keyId, record.revision - 1).changes === 1,
+      replaceKey.run(...recordValues(record).slice(0, -1), slots.of(tenant, record.keyId), tenant, record.keyId, record.revision - 1)
+        .changes === 1,
     usedBy(tenant, keyId, batchMark = null) {
-      const isRepeated = batchMark !== null && selectBatchMark.get(tenant, keyId)?.batch_mark === batchMark;
+      const isRepeated = batchMark !== null && selectBatchMark.get(slots.of(tenant, keyId), tenant, keyId)?.batch_mark === batchMark;
       return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) as KeyRecord } : { outcome: "key_id_used" };
     },
   };
 }
 
 function prepareStatements(database: DatabaseSync) {
-  const columns = [...recordColumns, "tenant", "first_revision", "batch_mark"];
+  const columns = ["slot", ...recordColumns, "tenant", "first_revision", "batch_mark"];
   const assignments = recordColumns.slice(0, -1).map((column) => `${column} = ?`);
   return {
-    selectKey: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys WHERE tenant = ? AND key_id = ?`),
-    selectFirstRevision: database.prepare("SELECT first_revision FROM keys WHERE tenant = ? AND key_id = ?"),
-    selectBatchMark: database.prepare("SELECT batch_mark FROM keys WHERE tenant = ? AND key_id = ?"),
+    selectKey: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys WHERE ${isInSlot}`),
+    selectKeyAway: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys INDEXED BY keys_away WHERE ${isAway}`),
+    selectFirstRevision: database.prepare(`SELECT first_revision FROM keys WHERE ${isInSlot}`),
+    selectBatchMark: database.prepare(`SELECT batch_mark FROM keys WHERE ${isInSlot}`),
     insertKey: database.prepare(
       `INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`,
     ),
-    replaceKey: database.prepare(`UPDATE keys SET ${assignments.join(", ")} WHERE tenant = ? AND key_id = ? AND revision = ?`),
+    replaceKey: database.prepare(`UPDATE keys SET ${assignments.join(", ")} WHERE ${isInSlot} AND revision = ?`),
   };
 }

@@ -1,18 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { tokenSaltBytes } from "../../ports/key-store.ts";
-
-const isShortText = "json_each.type = 'text' AND length(json_each.value) BETWEEN 1 AND 256";
-const isPlainName = "length(json_each.key) BETWEEN 1 AND 64 AND json_each.key NOT GLOB '*[^A-Za-z0-9_]*'";
-
-/** Selects the terms of one row, `NEW` or `OLD` of a trigger. */
-function termsSql(row: string): string {
-  return `SELECT 's:' || value AS term FROM json_each(${row}.scopes) WHERE ${isShortText}
-    UNION SELECT 'm:' || key || '=' || value FROM json_each(${row}.metadata) WHERE ${isShortText} AND ${isPlainName}`;
-}
-
-const deleteTermsSql = `DELETE FROM key_terms
-      WHERE tenant = OLD.tenant AND kind = OLD.kind AND key_id = OLD.key_id AND term IN (${termsSql("OLD")});`;
+import { slotsStep } from "./schema-slots.ts";
+import { deleteTermsSql, isPlainName, isShortText, termsSql } from "./schema-terms.ts";
+import { defineHomeSlot } from "./slots.ts";
 
 /**
  * The schema, one step per version; `user_version` holds the number of steps that have run. Released steps are never edited.
@@ -209,10 +200,12 @@ export const migrations: readonly string[] = [
   DROP INDEX keys_by_kind;
   DROP INDEX keys_by_actor;
   `,
+  slotsStep,
 ];
 
 /** Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema. */
 export function migrate(database: DatabaseSync): void {
+  defineHomeSlot(database);
   database.exec("BEGIN IMMEDIATE");
   const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (row.user_version > migrations.length) {
@@ -224,4 +217,6 @@ export function migrate(database: DatabaseSync): void {
   database.prepare("INSERT OR IGNORE INTO store (name, value) VALUES ('token_salt', ?)").run(randomBytes(tokenSaltBytes));
   database.exec(`PRAGMA user_version = ${migrations.length}`);
   database.exec("COMMIT");
+  // A step that writes all keys leaves a log as large as the file.
+  if (row.user_version > 0 && row.user_version < migrations.length) database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }

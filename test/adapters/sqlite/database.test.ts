@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -59,6 +60,17 @@ test.skipIf(process.platform !== "linux")("the file is mapped, also after it gre
     await again.close();
   }
   expect(mappedBytes()).toBe(0);
+});
+
+test("the room for pages is that of the setting", () => {
+  using folder = temporaryFolder();
+  const cacheSizes = [undefined, 100].map((cacheMib) => {
+    const database = openDatabase(join(folder.path, "keys.db"), cacheMib);
+    const size = database.prepare("PRAGMA cache_size").get();
+    database.close();
+    return size;
+  });
+  expect(cacheSizes).toEqual([{ cache_size: -64 * 1024 }, { cache_size: -100 * 1024 }]);
 });
 
 test("a file with a newer schema is refused and left unchanged", async () => {

@@ -6,6 +6,7 @@ import { maxEventsPerStep } from "../../../src/adapters/sqlite/audit.ts";
 import { maxRowsPerCommit } from "../../../src/adapters/sqlite/group-commit.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { maxKeysPerStep, maxLookUpsPerStep } from "../../../src/adapters/sqlite/list.ts";
+import { defineHomeSlot } from "../../../src/adapters/sqlite/slots.ts";
 import { createPageTokens } from "../../../src/core/page-token.ts";
 import type { KeyStore } from "../../../src/ports/key-store.ts";
 import type { KeyService } from "../../../src/service/key-service.ts";
@@ -24,11 +25,13 @@ const eventCount = (maxEventParts + 1) * maxEventsPerStep;
 /** Copies the only key and the only event of a store, with ids that sort after it. */
 function multiply(path: string): void {
   const database = new DatabaseSync(path);
+  defineHomeSlot(database);
   const copy = (table: string, idColumn: string, count: number) => {
     const columns = (database.prepare(`SELECT name FROM pragma_table_info('${table}')`).all() as { name: string }[]).map(
       ({ name }) => name,
     );
-    const values = columns.map((name) => (name === idColumn ? "printf('B%08d', number)" : `first.${name}`));
+    const id = "printf('B%08d', number)";
+    const values = columns.map((name) => (name === idColumn ? id : name === "slot" ? `home_slot(tenant, ${id})` : `first.${name}`));
     database.exec(`WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ${count})
       INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM numbers CROSS JOIN (SELECT * FROM ${table} LIMIT 1) AS first`);
   };
