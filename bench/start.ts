@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Child, cpuMicroseconds, startChild } from "./child.ts";
 import { median } from "./median.ts";
 
@@ -41,6 +42,9 @@ interface Contender {
 async function prepare(checkout: string, dataDir: string): Promise<Contender> {
   const child = await begin(checkout, dataDir);
   const { secret } = (await post(child.port, "issuedApiKeys", { name: "bench", actor_id: "bench" })) as { readonly secret: string };
+  await post(child.port, "apiKeys:verify", { credential: secret });
+  // Compiled code of a process that ends early is not kept (src/start/compiled-code.js).
+  await sleep(3000);
   await child.stop();
   return { checkout, dataDir, secret, starts: [] };
 }
