@@ -116,22 +116,19 @@ export class HttpCall implements Call {
   }
 
   /**
-   * Settles as `work` does, or rejects with DEADLINE_EXCEEDED if `timeoutMs` pass first; then `signal` aborts too, and
-   * `onLateError` is called if `work` fails after that.
+   * Calls `onExpired` with DEADLINE_EXCEEDED once `timeoutMs` have passed; then `signal` aborts too. Clear the timer when the call ends
+   * first. Undefined if there is nothing to wait for.
    */
-  withDeadline<T>(timeoutMs: number, work: () => Promise<T>, onLateError: (error: unknown) => void): Promise<T> {
-    if (timeoutMs > maxTimerMs) return work();
-    if (timeoutMs <= 0) return Promise.reject(this.#expire());
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.#expire()), timeoutMs);
-      const fail = (error: unknown): void => {
-        if (this.#expired === undefined) reject(error);
-        else onLateError(error);
-      };
-      work()
-        .then(resolve, fail)
-        .finally(() => clearTimeout(timer));
-    });
+  startDeadline(timeoutMs: number, onExpired: (failure: Failure) => void): NodeJS.Timeout | undefined {
+    if (timeoutMs > maxTimerMs) return undefined;
+    if (timeoutMs > 0) return setTimeout(() => onExpired(this.#expire()), timeoutMs);
+    onExpired(this.#expire());
+    return undefined;
+  }
+
+  /** The deadline has passed. */
+  get isExpired(): boolean {
+    return this.#expired !== undefined;
   }
 
   #expire(): Failure {

@@ -33,8 +33,16 @@ export function startCall<Answer>(
   report: ErrorReporter,
   done: (outcome: Answer | Failure) => void,
 ): void {
-  const fail = (error: unknown): void => done(failureOf(error, call, report));
+  let timer: NodeJS.Timeout | undefined;
+  const refuse = (error: unknown): void => done(failureOf(error, call, report));
+  const fail = (error: unknown): void => {
+    if (timer !== undefined) clearTimeout(timer);
+    if (call.isExpired) reportLate(error, call, report);
+    else refuse(error);
+  };
   const end = (answer: Answer): void => {
+    if (timer !== undefined) clearTimeout(timer);
+    if (call.isExpired) return;
     record(call.observation, null, report);
     done(answer);
   };
@@ -51,20 +59,13 @@ export function startCall<Answer>(
     else next(result);
   };
   const encode = (answer: Message): void => proceed(() => steps.encode(answer), end);
-  const handle = (request: Message): void => proceed(() => handler(request, call), encode);
+  const handle = (request: Message): void => {
+    if (!call.isExpired) proceed(() => handler(request, call), encode);
+  };
   const read = (): void => {
     proceed(steps.timeoutMs, (timeoutMs) => {
-      if (timeoutMs === undefined) proceed(steps.read, handle);
-      else
-        proceed(
-          () =>
-            call.withDeadline(
-              timeoutMs,
-              () => answerTo(call, handler, steps),
-              (error) => reportLate(error, call, report),
-            ),
-          end,
-        );
+      if (timeoutMs !== undefined) timer = call.startDeadline(timeoutMs, refuse);
+      if (!call.isExpired) proceed(steps.read, handle);
     });
   };
   proceed(() => admit(call), read);
@@ -78,11 +79,6 @@ export function runCall<Answer>(
   report: ErrorReporter,
 ): Promise<Answer | Failure> {
   return new Promise((resolve) => startCall(call, served, steps, report, resolve));
-}
-
-async function answerTo<Answer>(call: HttpCall, handler: Handler, steps: CallSteps<Answer>): Promise<Answer> {
-  const answer = handler(await steps.read(), call);
-  return steps.encode(answer instanceof Promise ? await answer : answer);
 }
 
 /**
