@@ -3,11 +3,12 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { generateJwkSet } from "../src/config/signing-key.ts";
-import { startMongo } from "../test/support/mongo-server.ts";
+import { type MongoServer, startMongo } from "../test/support/mongo-server.ts";
 import { type RedisServer, startRedis } from "../test/support/redis-server.ts";
 
 export interface Backends {
   readonly redis: RedisServer;
+  readonly mongo: MongoServer;
   /** Settings of servers that share the store. Each chooses its own cache. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -24,6 +25,7 @@ export async function startBackends(folder: string, adminToken: string, resource
   await writeFile(signingKeys, await generateJwkSet(), { mode: 0o600 });
   return {
     redis,
+    mongo,
     settings: {
       KEYWRIGHT_PORT: "0",
       KEYWRIGHT_STORE: mongo.uri.replace("/?", "/bench?"),

@@ -1,30 +1,36 @@
 import { expect, test, vi } from "vitest";
 import { importKeys } from "../src/service/import-many.ts";
 import type { KeyService } from "../src/service/key-service.ts";
-import { createTurns, mapInTurns, maxTurnMs } from "../src/turns.ts";
+import { collectInTurns, createTurns, mapInTurns, maxTurnMs } from "../src/turns.ts";
 
 const itemCount = 3 * maxTurnMs + 1;
 const origin = { method: "Import", caller: "ann", clientAddress: "", requestId: "r" };
 
-/** Counts calls, and the most of them in one turn of the event loop. */
+/** Counts calls, and the most of them in one turn of the event loop, until it is disposed of. */
 function turnCounter() {
   let inThisTurn = 0;
+  let isOn = true;
+  // It stays the first in each turn, because it is the first to ask for the next one.
+  const nextTurn = () => {
+    inThisTurn = 0;
+    if (isOn) setImmediate(nextTurn);
+  };
+  setImmediate(nextTurn);
   const counted = { calls: 0, mostPerTurn: 0 };
   const count = () => {
-    if (inThisTurn === 0) {
-      setImmediate(() => {
-        inThisTurn = 0;
-      });
-    }
     inThisTurn += 1;
     counted.calls += 1;
     counted.mostPerTurn = Math.max(counted.mostPerTurn, inThisTurn);
   };
-  return { counted, count };
+  const stop = () => {
+    isOn = false;
+  };
+  return { counted, count, [Symbol.dispose]: stop };
 }
 
 test("items are mapped in order, and no turn of the event loop takes longer than it should", async () => {
-  const { counted, count } = turnCounter();
+  using counter = turnCounter();
+  const { counted, count } = counter;
   const items = Array.from({ length: itemCount }, (_, index) => index);
   let timeMs = 0;
   const oneMsEach = (item: number, index: number) => {
@@ -42,7 +48,8 @@ test("items are mapped in order, and no turn of the event loop takes longer than
 });
 
 test("a batch import makes the ids and the records of its keys in several turns", async () => {
-  const { counted, count } = turnCounter();
+  using counter = turnCounter();
+  const { counted, count } = counter;
   const stored: string[] = [];
   const service = {
     clock: () => 1,
@@ -76,4 +83,34 @@ test("a batch import makes the ids and the records of its keys in several turns"
   expect(now).toHaveBeenCalled();
   expect(counted.calls).toBe(itemCount);
   expect(counted.mostPerTurn).toBeLessThanOrEqual(maxTurnMs);
+});
+
+test("a cursor is read to its end, in several turns of the event loop", async () => {
+  using counter = turnCounter();
+  const { counted, count } = counter;
+  let timeMs = 0;
+  async function* cursor() {
+    for (let index = 0; index < itemCount; index += 1) {
+      count();
+      timeMs += 1;
+      yield index;
+    }
+  }
+  const turns = createTurns(() => timeMs);
+  expect(await collectInTurns(cursor(), turns)).toEqual(Array.from({ length: itemCount }, (_, index) => index));
+  expect(counted).toEqual({ calls: itemCount, mostPerTurn: maxTurnMs });
+});
+
+test("of several long pieces of work, one runs in each turn of the event loop", async () => {
+  using counter = turnCounter();
+  const { counted, count } = counter;
+  let timeMs = 0;
+  const turns = createTurns(() => timeMs);
+  const oneMsEach = () => {
+    count();
+    timeMs += 1;
+  };
+  const items = Array.from({ length: itemCount }, () => null);
+  await Promise.all(Array.from({ length: 5 }, () => mapInTurns(items, oneMsEach, turns)));
+  expect(counted).toEqual({ calls: 5 * itemCount, mostPerTurn: maxTurnMs });
 });

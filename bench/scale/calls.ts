@@ -35,19 +35,19 @@ export function callsOf(store: KeyStore, filling: Filling): Call[] {
   const service = serviceOf(store);
   const randomKeyId = () => keyIdOf(filling, below(count));
   const calls: Call[] = [
-    { name: "get", count: 400, prepare: () => reading(store, randomKeyId()) },
+    { name: "get", count: 1600, prepare: () => reading(store, randomKeyId()) },
     { name: "get, one at a time", count: 200, inFlight: 1, prepare: () => reading(store, randomKeyId()) },
-    { name: "GetApiKey", count: 400, prepare: () => reading({ get: (_, keyId) => getKey(service, tenant, kind, keyId) }, randomKeyId()) },
+    { name: "GetApiKey", count: 1600, prepare: () => reading({ get: (_, keyId) => getKey(service, tenant, kind, keyId) }, randomKeyId()) },
     ...filters(filling).map(([name, filterOf]) => ({ name, count: 64, prepare: () => listing(service, kind, filterOf()) })),
     // Last, because they change the stores, and the small one more.
-    { name: "issue", count: 64, prepare: () => () => issueKey(service, tenant, origin, newKey(`user-${below(actorsOf(filling))}`)) },
+    { name: "issue", count: 128, prepare: () => () => issueKey(service, tenant, origin, newKey(`user-${below(actorsOf(filling))}`)) },
     { name: "revoke", count: 64, prepare: () => revoking(service, randomKeyId()) },
   ];
   if (kind === "imported") return calls;
   const credential = () => credentialOf(filling, Math.floor(below(count) / keysOfCredential) * keysOfCredential);
   const missing = () => verifying(verifyOf(service), credential());
   return [
-    { name: "verify, a miss", count: 200, prepare: missing },
+    { name: "verify, a miss", count: 600, prepare: missing },
     { name: "verify, a miss, one at a time", count: 200, inFlight: 1, prepare: missing },
     ...calls,
   ];
@@ -115,7 +115,7 @@ function newKey(actorId: string): Parameters<typeof issueKey>[3] {
 function serviceOf(store: KeyStore): KeyService & { readonly reader: Parameters<typeof createVerify>[0]["reader"] } {
   const cache = createTrustedCache({
     ...{ store, generations: null, local: createNoRecordCache(), shared: null, clock: Date.now, monotonicMs: () => performance.now() },
-    ...{ cacheTtlMs: 60_000, graceMs: 0, createBeatId: () => "beat" },
+    ...{ cacheTtlMs: 60_000, graceMs: 0, createBeatId: () => "beat", schedule: () => {} },
   });
   return {
     ...{ store, announcer: cache.announcer, reader: cache.reader, credentials: credentials(randomBytes), tokens: noTokens.tokens },

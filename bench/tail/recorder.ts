@@ -4,8 +4,9 @@
  *
  * A timer ticks every few milliseconds; with `TAIL_EVERY_TURN=1`, each turn of the event loop is a tick, and the process never sleeps. What a late tick waited for is told apart by the kernel's counters of the main thread: time on a
  * CPU, time in which it could have run but another process had the CPU, and the rest, in which it was blocked, as in a sync to the disk.
+ * In a garbage collection it is also blocked while its helpers, threads of V8, wait for a CPU.
  */
-import { openSync, readSync, renameSync, writeFileSync } from "node:fs";
+import { openSync, readdirSync, readFileSync, readSync, renameSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { monitorEventLoopDelay, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks";
 import { type Collection, minPauseMs, type Pause, type Recording } from "./recording.ts";
@@ -15,6 +16,9 @@ const sampleUs = Number(process.env.TAIL_SAMPLE_US ?? 0);
 const everyTurn = process.env.TAIL_EVERY_TURN === "1";
 const tickMs = everyTurn ? 0 : 5;
 const schedstat = openSync("/proc/self/schedstat", "r");
+const helpers = readdirSync("/proc/self/task")
+  .filter((task) => readFileSync(`/proc/self/task/${task}/comm`, "utf8").startsWith("V8Worker"))
+  .map((task) => openSync(`/proc/self/task/${task}/schedstat`, "r"));
 const bytes = Buffer.alloc(128);
 const delay = monitorEventLoopDelay({ resolution: Math.max(1, tickMs) });
 const session = new Session();
@@ -22,19 +26,23 @@ const pauses: Pause[] = [];
 const collections: Collection[] = [];
 let isRecording = false;
 let timer: NodeJS.Timeout | undefined;
-let last = { atMs: 0, cpuMs: 0, waitMs: 0 };
+let last = { atMs: 0, cpuMs: 0, waitMs: 0, helperWaitsMs: helpers.map(() => 0) };
 
 /** On the clock of the profiler, which is the same in all processes. */
 function nowMs(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000;
 }
 
+/** On a CPU, and ready to run while others had it. */
+function timesOf(thread: number): [cpuMs: number, waitMs: number] {
+  const text = bytes.toString("latin1", 0, readSync(thread, bytes, 0, bytes.length, 0));
+  const [cpuNs = 0, waitNs = 0] = text.split(" ").map(Number);
+  return [cpuNs / 1e6, waitNs / 1e6];
+}
+
 function look(): typeof last {
-  const [cpuNs = 0, waitNs = 0] = bytes
-    .toString("latin1", 0, readSync(schedstat, bytes, 0, bytes.length, 0))
-    .split(" ")
-    .map(Number);
-  return { atMs: nowMs(), cpuMs: cpuNs / 1e6, waitMs: waitNs / 1e6 };
+  const [cpuMs, waitMs] = timesOf(schedstat);
+  return { atMs: nowMs(), cpuMs, waitMs, helperWaitsMs: helpers.map((helper) => timesOf(helper)[1]) };
 }
 
 function tick(): void {
@@ -42,7 +50,8 @@ function tick(): void {
   const lateMs = now.atMs - last.atMs - tickMs;
   if (lateMs >= minPauseMs) {
     const [cpuMs, waitMs] = [now.cpuMs - last.cpuMs, now.waitMs - last.waitMs];
-    pauses.push({ fromMs: last.atMs, untilMs: now.atMs, lateMs, cpuMs, waitMs });
+    const helperWaitMs = Math.max(0, ...now.helperWaitsMs.map((ms, index) => ms - (last.helperWaitsMs[index] ?? 0)));
+    pauses.push({ fromMs: last.atMs, untilMs: now.atMs, lateMs, cpuMs, waitMs, helperWaitMs });
   }
   last = now;
 }

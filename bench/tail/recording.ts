@@ -13,6 +13,8 @@ export interface Pause {
   readonly cpuMs: number;
   /** Ready to run, while others had the CPU. */
   readonly waitMs: number;
+  /** The same of the helper of V8 that waited longest. */
+  readonly helperWaitMs: number;
 }
 
 /** A garbage collection. */
@@ -32,6 +34,11 @@ export interface Recording {
 }
 
 /** What the process itself did in a pause: work on a CPU, or blocked by the system calls it made. The machine's part is the wait. */
-export function ownMs({ lateMs, waitMs }: Pause): number {
-  return lateMs - waitMs;
+export function ownMs(pause: Pause): number {
+  return pause.lateMs - pause.waitMs - helpersMs(pause);
+}
+
+/** How long the main thread may have waited for helpers that waited for a CPU. */
+export function helpersMs({ lateMs, cpuMs, waitMs, helperWaitMs }: Pause): number {
+  return Math.max(0, Math.min(helperWaitMs, lateMs - waitMs - cpuMs));
 }

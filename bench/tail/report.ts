@@ -1,5 +1,5 @@
 import type { Histogram } from "./histogram.ts";
-import { minPauseMs, ownMs, type Recording } from "./recording.ts";
+import { helpersMs, minPauseMs, ownMs, type Recording } from "./recording.ts";
 import { createWitness } from "./stacks.ts";
 
 const bounds = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, Number.POSITIVE_INFINITY];
@@ -33,7 +33,7 @@ export function printRecording(name: string, recording: Recording): void {
   for (const pause of longest.filter((one) => ownMs(one) > minPauseMs)) {
     const { lateMs, cpuMs, waitMs } = pause;
     const blockedMs = Math.max(0, ownMs(pause) - cpuMs);
-    const parts = `CPU ${cpuMs.toFixed(0)}, blocked ${blockedMs.toFixed(0)}; waited for a CPU ${waitMs.toFixed(0)}`;
+    const parts = `CPU ${cpuMs.toFixed(0)}, blocked ${blockedMs.toFixed(0)}; waited for a CPU ${waitMs.toFixed(0)}, for helpers ${helpersMs(pause).toFixed(0)}`;
     console.info(`  ${ownMs(pause).toFixed(0)} ms of its own of ${lateMs.toFixed(0)} (${parts}): ${witness(pause)}`);
   }
 }

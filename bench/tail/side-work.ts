@@ -112,9 +112,13 @@ async function chain(chains: number): Promise<never> {
 
 process.on("SIGTERM", () => {
   const parts = [...done].map(([name, count]) => `${name} ${name === "imported" ? count * batchSize : count}`);
+  const importedCount = (done.get("imported") ?? 0) * batchSize;
+  const seconds = (performance.now() - startMs) / 1000;
   console.info(`side work: ${parts.join(", ")}`);
+  console.info(`  imported ${(importedCount / seconds).toFixed(0)} of ${importedPerSecond} keys a second`);
   process.exit(0);
 });
+const startMs = performance.now();
 const chains = 10;
 for (let index = 0; index < chains; index += 1) void chain(chains);
 if (importedPerSecond > 0) every("imported", (batchSize * 1000) / importedPerSecond, importBatch);

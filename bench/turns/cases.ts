@@ -108,7 +108,7 @@ function verifications(name: string, count: number, item: (index: number) => obj
   }));
 }
 
-function usual(index: number, round: number) {
+export function usual(index: number, round: number) {
   return {
     name: `key ${index}`,
     actor_id: `user-${index}`,

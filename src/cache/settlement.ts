@@ -1,3 +1,4 @@
+import type { CacheGeneration } from "../ports/cache-generation.ts";
 import type { GenerationQuestions } from "./generation-questions.ts";
 
 /** The server of the shared cache that accepted a change, and the generation under which it did. */
@@ -8,30 +9,56 @@ export interface Announced {
 
 /**
  * Begins a generation after a change that was not announced under the current one. See `settle` of CacheTrust. `payDebt` retries after an
- * earlier failure.
+ * earlier failure. `pause` resolves when the next generation may begin. A generation empties all caches, so while changes cannot be
+ * announced, those of one pause share one.
  */
-export function createSettlement({ read, advance }: GenerationQuestions): {
-  readonly settle: (announced: Announced | null) => Promise<void>;
-  readonly payDebt: () => Promise<void>;
-} {
+export function createSettlement({ read, advance }: GenerationQuestions, pause: () => Promise<void>): Settlement {
   /** True after a change that could not be announced. */
   let owesGeneration = false;
+  let step: Step | null = null;
+
+  /**
+   * Changes that read the same generation share the step to the next one. Each read it after the store had the change, so the step, which
+   * happens only while this generation is current, comes after all of them. Nor does it happen if another process made it meanwhile.
+   */
+  const beginAfter = ({ number, cacheId }: CacheGeneration): Promise<unknown> => {
+    if (step?.from === number) return step.done;
+    const done = pause().then(() => advance(number, cacheId));
+    step = { from: number, done };
+    const end = () => {
+      if (step?.done === done) step = null;
+    };
+    done.then(end, end);
+    return done;
+  };
+
   const settle = async (announced: Announced | null): Promise<void> => {
     if (announced === null) owesGeneration = false;
     try {
       const current = await read();
       if (announced === null || announced.generation !== current.number || announced.cacheId !== current.cacheId) {
-        await advance(current.number, current.cacheId);
+        await beginAfter(current);
       }
     } catch (error) {
       owesGeneration = true;
       throw error;
     }
   };
+
   return {
     settle,
     payDebt: async () => {
       if (owesGeneration) await settle(null);
     },
   };
+}
+
+export interface Settlement {
+  readonly settle: (announced: Announced | null) => Promise<void>;
+  readonly payDebt: () => Promise<void>;
+}
+
+interface Step {
+  readonly from: number;
+  readonly done: Promise<unknown>;
 }

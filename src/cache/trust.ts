@@ -64,6 +64,13 @@ export interface CacheTrustOptions {
   readonly graceMs: number;
   /** How long the generation must name another server of the shared cache before this process begins one for its own. */
   readonly identityPatienceMs: number;
+  /**
+   * With a shared cache, a change begins a generation no sooner than this after entries were last dropped, so that changes that cannot be
+   * announced do not keep the caches empty. It is acknowledged later by as much.
+   */
+  readonly generationPaceMs: number;
+  /** Runs the work after this time. */
+  readonly schedule: (delayMs: number, work: () => void) => void;
   /** Drops every in-process entry. Called before the new epoch is visible. */
   readonly reset: () => void;
   /** Unique among all processes and times. Contains no colon. */
@@ -85,9 +92,11 @@ export interface CacheTrustOptions {
  * updated.
  */
 export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
-  const { shared, monotonicMs, leaseMs, graceMs, reset } = options;
+  const { shared, monotonicMs, leaseMs, graceMs, generationPaceMs, schedule, reset } = options;
   const heartbeats = shared === null ? noHeartbeats : createHeartbeats({ ...options, shared });
+  let droppedMs = Number.NEGATIVE_INFINITY;
   const known = createKnownGeneration(() => {
+    droppedMs = monotonicMs();
     heartbeats.forgetProof();
     reset();
   });
@@ -97,7 +106,11 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     if (known.current !== null) heartbeats.send(known.current);
   };
   const questions = createGenerationQuestions(options.generations, { contact, known, judgements, beat });
-  const { settle, payDebt } = createSettlement(questions);
+  const pause = async () => {
+    const delayMs = shared === null ? 0 : droppedMs + generationPaceMs - monotonicMs();
+    if (delayMs > 0) await new Promise<void>((resolve) => schedule(delayMs, resolve));
+  };
+  const { settle, payDebt } = createSettlement(questions, pause);
   const adoptSharedCache = shared === null ? undefined : createServerAdoption({ ...options, known, shared }, questions.advance);
 
   return {

@@ -1,11 +1,11 @@
 import type { CacheGenerationStore } from "../ports/cache-generation.ts";
 import { createCurrentStore } from "./current-store.ts";
 import { soleProcessTrust } from "./sole-process.ts";
-import { type CacheTrust, createCacheTrust } from "./trust.ts";
+import { type CacheTrust, type CacheTrustOptions, createCacheTrust } from "./trust.ts";
 import { createVerifierCache, type VerifierCache, type VerifierCacheOptions } from "./verifier-cache.ts";
 
 /** The times behind the bounds of docs/guarantees.md: a lease of 1 s, renewed four times within it. */
-const cacheLease = { leaseMs: 1000, identityPatienceMs: 500 };
+const cacheLease = { leaseMs: 1000, identityPatienceMs: 500, generationPaceMs: 250 };
 const negativeCacheTtlMs = 1000;
 
 /** Is notified of changes by other processes. */
@@ -25,10 +25,11 @@ export interface TrustedCacheOptions extends Omit<VerifierCacheOptions, "trust" 
   /** Null: no other process can change a key. */
   readonly generations: CacheGenerationStore | null;
   readonly createBeatId: () => string;
+  readonly schedule: CacheTrustOptions["schedule"];
 }
 
 /** The verifier cache with the trust that it needs. A process that has the store to itself needs no proofs. */
-export function createTrustedCache({ generations, createBeatId, ...options }: TrustedCacheOptions): TrustedCache {
+export function createTrustedCache({ generations, createBeatId, schedule, ...options }: TrustedCacheOptions): TrustedCache {
   const { store, local, shared, monotonicMs, graceMs } = options;
   const followers: ChangeFollower[] = [];
   const reset = () => {
@@ -41,7 +42,7 @@ export function createTrustedCache({ generations, createBeatId, ...options }: Tr
   const trust =
     generations === null
       ? soleProcessTrust
-      : createCacheTrust({ generations, shared, monotonicMs, ...cacheLease, graceMs, reset, createBeatId });
+      : createCacheTrust({ generations, shared, monotonicMs, ...cacheLease, graceMs, reset, createBeatId, schedule });
   const current = generations === null ? store : createCurrentStore(store, trust);
   const cache = createVerifierCache({ ...options, store: current, trust, negativeCacheTtlMs, onChange });
   return { ...cache, trust, follow: (follower) => void followers.push(follower) };

@@ -4,6 +4,7 @@ import { createSharedRateLimiter } from "../limit/rate-limiter.ts";
 import { createSelfRevokeLimits, type SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
 import type { Given } from "./given.ts";
+import { schedule } from "./schedule.ts";
 import type { Storage } from "./storage.ts";
 
 export interface AppLimits {
@@ -30,8 +31,4 @@ export function createAppLimits({ config, monotonicMs }: Given, { shared, tenant
     guesses: createTenantGuessLimit(addresses, "failed verify", config.failedVerifyLimit, tenants.settings),
     selfRevokes: createSelfRevokeLimits(addresses, config.selfRevokeLimit),
   };
-}
-
-function schedule(delayMs: number, work: () => void): void {
-  setTimeout(work, delayMs).unref();
 }

@@ -9,6 +9,7 @@ import { createTenantDirectory, type TenantDirectory } from "../service/tenant-d
 import { createTenantSettings, type TenantSettings } from "../service/tenant-settings.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
+import { schedule } from "./schedule.ts";
 
 export interface Storage {
   readonly store: KeyStore;
@@ -51,6 +52,7 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
     cacheTtlMs,
     graceMs: config.storeOutage === "serve" ? storeOutageGraceMs : 0,
     createBeatId: randomUUID,
+    schedule,
     observe: telemetry.observeRead,
   });
   const tenants = { directory: createTenantDirectory({ store, cache, settings }), settings };

@@ -4,7 +4,7 @@ import { createBinaryReader } from "../protobinary/read.ts";
 import { maxDepth } from "../protojson/fields.ts";
 import { nestedTooDeep } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import { createTurns } from "../turns.ts";
+import { turnsOfProcess } from "../turns.ts";
 import { checkedFields, checkWire } from "./wire-check.ts";
 
 /**
@@ -55,7 +55,7 @@ const chunkBytes = 16 * 1024;
 
 /** Decodes the items of lists of messages one at a time. */
 async function decodeInTurns(schema: DescMessage, bytes: Uint8Array, wireBytes: number): Promise<Message> {
-  const turns = createTurns();
+  const turns = turnsOfProcess;
   const lists = new Map(
     schema.fields.flatMap((field) => (field.fieldKind === "list" && field.message ? [[field.number, field.localName]] : [])),
   );

@@ -142,7 +142,7 @@ export function createCredentials(
         return isLive(tagKey, nowMs) ? { type: "issued", keyIds: [keyIdOf(text)], digest } : { type: "forged" };
       }
       if (text.startsWith(macaroonPrefix)) return { type: "macaroon" };
-      if (jwtShape.test(text) && text.startsWith(jwtPrefix)) return { type: "jwt" };
+      if (text.startsWith(jwtPrefix) && jwtShape.test(text)) return { type: "jwt" };
       return asImported(tenant, text) ?? { type: "unreadable" };
     },
   };

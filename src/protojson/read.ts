@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type Message, type MessageShape } from "@bufbuild/protobuf";
 import type { Failure, FieldViolation } from "../error/failure.ts";
-import { createTurns } from "../turns.ts";
+import { turnsOfProcess } from "../turns.ts";
 import { diagnose } from "./diagnose.ts";
 import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
@@ -88,7 +88,7 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
           readItem: (item) => readNative(schema, item, nothingBound),
           diagnosis: { ignoreUnknown, isReadable },
         },
-        createTurns(),
+        turnsOfProcess,
       ),
   };
 }

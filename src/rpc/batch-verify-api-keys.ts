@@ -10,6 +10,7 @@ import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../service/judge.ts";
+import { mapInTurns } from "../turns.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
@@ -40,7 +41,7 @@ export function batchVerifyApiKeys(
   };
 
   return async ({ requests }, call) => {
-    const items = requests.map((request) => itemOf(request, call, violationsOf));
+    const items = await mapInTurns(requests, (request) => itemOf(request, call, violationsOf));
     const sound = items.filter((item) => typeof item !== "string");
     const { tenant } = contextOf(call);
     const issuer = issuerOf(tenant);
@@ -49,7 +50,7 @@ export function batchVerifyApiKeys(
     const answers = verified.values();
     const problems: unknown[] = [];
     let answerBytes = 0;
-    const results = items.map((item) => {
+    const results = await mapInTurns(items, (item) => {
       if (typeof item === "string") {
         answerBytes += Buffer.byteLength(item);
         return malformed(item);

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { isGone } from "../http/http-exchange.ts";
@@ -116,7 +116,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
   const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
     refuse(request, response, answer);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
-    const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
+    const flaw = http2Flaw(request.headers, request.rawHeaders, limits.maxHeaderBytes);
     if (flaw === undefined) guarded(handler, request, response, onError);
     else refuse(request, response, flaw);
   };
@@ -132,7 +132,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
         stream.close(constants.NGHTTP2_REFUSED_STREAM);
         return true;
       }
-      if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
+      if (headers.expect !== undefined || http2Flaw(headers, rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {
         return streamHandler(stream, headers, rawHeaders);
       } catch (error) {
@@ -174,6 +174,7 @@ function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHea
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string;
+    if (name.length === 13) joinAuthorization(headers, name, rawHeaders[index + 1] as string);
     if (name.length !== 4 || name.toLowerCase() !== "host") continue;
     hosts += 1;
     if (!hostPattern.test(rawHeaders[index + 1] as string)) return badHost;
@@ -185,9 +186,23 @@ function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHea
 }
 
 /** Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client has acknowledged our SETTINGS, which it may never do. */
-function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+function http2Flaw(headers: IncomingHttpHeaders, rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
   // Adds 32 bytes per line, as RFC 9113 does (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
-  for (const text of rawHeaders) byteLength += text.length;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    const value = rawHeaders[index + 1] as string;
+    byteLength += name.length + value.length;
+    if (name.length === 13) joinAuthorization(headers, name, value);
+  }
   return byteLength > maxHeaderBytes ? headersTooLarge : undefined;
+}
+
+/**
+ * Node keeps the first of several Authorization lines. A proxy may have checked another one, so none of them may count: joined by a comma,
+ * they are not a token. Equal lines count as one.
+ */
+function joinAuthorization(headers: IncomingHttpHeaders, name: string, value: string): void {
+  if (value === headers.authorization || name.toLowerCase() !== "authorization") return;
+  headers.authorization = `${headers.authorization}, ${value}`;
 }

@@ -16,7 +16,7 @@ import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
 import type { TenantDirectory } from "./tenant-directory.ts";
-import { recordsOf, removeLeftovers, removeRecords } from "./tenant-leftovers.ts";
+import { removeLeftovers } from "./tenant-leftovers.ts";
 
 /** The dependencies of operations on tenants. */
 export interface TenantService {
@@ -89,38 +89,6 @@ export function setSuspended(service: TenantService, origin: Origin, tenantId: s
   return changeTenant(service, origin, tenantId, (tenant) => (tenant.suspended === suspended ? null : { suspended }));
 }
 
-/**
- * Deletes a suspended tenant without keys; with `force`, also one that has keys, and these first. No key is added between the check for keys
- * and the deletion: whoever adds one sees the suspension (`beginNewKeys`), and a tenant that was resumed meanwhile has another revision than
- * the one to delete.
- */
-export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string, force: boolean): Promise<void> {
-  if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });
-  const recordId = tenantRecordId(tenantId);
-  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-    const announce = keys.announcer.beginChange(defaultTenant, recordId);
-    const record = await keys.store.get(defaultTenant, recordId);
-    if (record === null) throw new Failure("TENANT_NOT_FOUND");
-    if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
-    if (force) await removeRecords(keys, origin, tenantId, record.revision);
-    const rest = await whatIsLeft(keys, tenantId);
-    if (rest !== null) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${rest}` });
-    const event = auditEvent(keys, origin, [recordId]);
-    const revision = await keys.store.delete(defaultTenant, "tenant", recordId, event, record.revision);
-    if (revision === null) continue;
-    await announce(null, revision);
-    directory.note(tenantId, null);
-    return;
-  }
-  throw concurrentChange();
-}
-
-/** Returns what prevents the deletion of a tenant, or null. */
-async function whatIsLeft({ store }: KeyService, tenant: string): Promise<string | null> {
-  for await (const { kind } of recordsOf(store, tenant)) return kind === "actor_limit" ? "limits of actors" : "keys";
-  return null;
-}
-
 /** Like `changeKey` for keys. The tenant `default` gets its record with its first change. */
 async function changeTenant(
   service: TenantService,
@@ -164,7 +132,8 @@ async function changeTenant(
   throw concurrentChange();
 }
 
-function concurrentChange(): Failure {
+/** The error after too many attempts to write over the current record. */
+export function concurrentChange(): Failure {
   return new Failure("CONCURRENT_CHANGE", { message: "another call changed the tenant at the same time; try again" });
 }
 

@@ -1,11 +1,12 @@
 // @ts-check
 import { hash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { join, posix } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Script } from "node:vm";
 import { prefix } from "./run.js";
+import { exportsOf } from "./share.js";
 
 /**
  * A module as a function: JavaScript without import and export lines, which takes what it imports and returns what it exports.
@@ -16,15 +17,17 @@ import { prefix } from "./run.js";
  * @property {string[]} external Specifiers that Node resolves: packages and built-in modules.
  * @property {Record<string, string>} dynamic Ids of the modules that it imports with `import()`, by specifier.
  * @property {string[]} exports
+ * @property {string[]} all Specifiers of modules of which it exports everything.
  * @property {string} text
  */
 
-/** Packages of many small files that are linked too. No other package may import them: it would get an instance of its own. */
-export const linkedPackages = ["jose"];
+/** Packages of many small files, which are linked too. Other packages get what is linked, so that there is one instance (run.js). */
+const linkedPackages = ["jose", "@bufbuild/protobuf", "@bufbuild/protovalidate/gen"];
 
 const importLine = /^import (?:(\w+)(?:, \{\s*\})?|(\{[^}]*\})|\* as (\w+)) from "([^"]+)";/gm;
 const declaration = /^export (?=(?:async )?(?:function\*?|class|const|var) ([\w$]+|\{[^}]*\}))/gm;
-const exportList = /^export \{([^}]*)\};/gm;
+const exportList = /^export \{([^}]*)\}(?: from "([^"]+)")?;/gm;
+const exportAll = /^export \* from "([^"]+)";/gm;
 const renamed = /([\w$]+) as ([\w$]+)/g;
 const dynamicImport = /\bimport\("([^"]+)"\)/g;
 
@@ -68,22 +71,34 @@ export function digestOf(source) {
 function linkModule(root, id, source) {
   const code = id.endsWith(".ts") ? stripTypes(source) : source;
   /** @type {LinkedModule} */
-  const module = { id, digest: digestOf(Buffer.from(source)), linked: {}, external: [], dynamic: {}, exports: [], text: "" };
+  const module = { id, digest: digestOf(Buffer.from(source)), linked: {}, external: [], dynamic: {}, exports: [], all: [], text: "" };
   /** @type {string[]} */
   const returned = [];
+  const toLink = (/** @type {string} */ specifier) => {
+    const target = resolveSpecifier(root, id, specifier);
+    if (target === null) module.external.push(specifier);
+    else module.linked[specifier] = target;
+    return `$link("${specifier}")`;
+  };
   const body = code
     .replace(importLine, (_, name, names, all, specifier) => {
-      const target = resolveSpecifier(root, id, specifier);
-      if (target === null) module.external.push(specifier);
-      else module.linked[specifier] = target;
-      return `const ${all ?? names?.replace(renamed, "$1: $2") ?? `{ default: ${name} }`} = $link("${specifier}");`;
+      return `const ${all ?? names?.replace(renamed, "$1: $2") ?? `{ default: ${name} }`} = ${toLink(specifier)};`;
     })
     .replace(declaration, (_, name) => {
       for (const one of namesIn(name)) returned.push(one.replace(/^[\w$]+: /, ""));
       return "       ";
     })
-    .replace(exportList, (line, names) => {
-      for (const one of namesIn(`{${names}}`)) returned.push(one.replace(renamed, "$2: $1"));
+    .replace(exportList, (line, names, specifier) => {
+      const from = specifier === undefined ? "" : `${toLink(specifier)}.`;
+      for (const one of namesIn(`{${names}}`)) {
+        const [name, exported = name] = one.split(" as ");
+        returned.push(`${exported}: ${from}${name}`);
+      }
+      return line.replace(/[^\n]/g, " ");
+    })
+    .replace(exportAll, (line, specifier) => {
+      module.all.push(specifier);
+      returned.push(`...${toLink(specifier)}`);
       return line.replace(/[^\n]/g, " ");
     })
     .replace(dynamicImport, (_, specifier) => {
@@ -92,7 +107,7 @@ function linkModule(root, id, source) {
       return `$link.import("${specifier}")`;
     })
     .replaceAll("import.meta", "$link.meta");
-  module.exports = returned.map((one) => one.replace(/: .*$/, ""));
+  module.exports = returned.filter((one) => !one.startsWith("...")).map((one) => one.replace(/: .*$/, ""));
   module.text = `${prefix}${body}\nreturn { ${returned.join(", ")} };\n})`;
   // Throws a SyntaxError if a form was not recognized.
   new Script(module.text);
@@ -113,7 +128,10 @@ function namesIn(list) {
  */
 function resolveSpecifier(root, importer, specifier) {
   if (specifier.startsWith(".")) return posix.join(posix.dirname(importer), specifier);
-  if (!linkedPackages.includes(specifier)) return null;
+  if (!linkedPackages.some((name) => specifier === name || specifier.startsWith(`${name}/`))) return null;
+  const ownPackages = /^node_modules\/(?:@[^/]+\/)?[^/]+\//.exec(importer)?.[0];
+  if (ownPackages !== undefined && existsSync(join(root, ownPackages, "node_modules")))
+    throw new Error(`${ownPackages} has its own packages`);
   const url = import.meta.resolve(specifier);
   const folder = pathToFileURL(join(root, "/")).href;
   // A package outside the checkout is not linked.
@@ -131,7 +149,7 @@ function checkImports(module, modules) {
     if (target === undefined) continue;
     for (const name of namesIn(names)) {
       const exported = name.replace(/: .*$/, "");
-      if (!modules.get(target)?.exports.includes(exported)) throw new SyntaxError(`${target} does not export ${exported}`);
+      if (!exportsOf(target, modules).includes(exported)) throw new SyntaxError(`${target} does not export ${exported}`);
     }
   }
 }

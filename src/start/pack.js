@@ -57,11 +57,11 @@ export function readPack(file) {
 export function writePack(file, { modules, code, watched, isComplete }) {
   /** @type {Buffer[]} */
   const parts = [];
-  const list = Array.from(modules.values(), ({ id, digest, linked, external, dynamic, exports, text }) => {
+  const list = Array.from(modules.values(), ({ id, digest, linked, external, dynamic, exports, all, text }) => {
     const textPart = Buffer.from(text);
     const codePart = code.get(id) ?? Buffer.alloc(0);
     parts.push(textPart, codePart);
-    return { id, digest, linked, external, dynamic, exports, textBytes: textPart.length, codeBytes: codePart.length };
+    return { id, digest, linked, external, dynamic, exports, all, textBytes: textPart.length, codeBytes: codePart.length };
   });
   const header = Buffer.from(JSON.stringify({ modules: list, watched, isComplete }));
   const length = Buffer.alloc(4);

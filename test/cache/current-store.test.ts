@@ -22,6 +22,8 @@ function setup() {
     leaseMs,
     graceMs: 0,
     identityPatienceMs: 500,
+    generationPaceMs: 250,
+    schedule: () => {},
     reset: () => {},
     createBeatId: () => "beat",
   });

@@ -28,6 +28,8 @@ async function setup({ graceMs = 60_000 } = {}) {
     leaseMs: 1000,
     graceMs,
     identityPatienceMs: 500,
+    generationPaceMs: 250,
+    schedule: () => {},
     reset: () => local.clear(),
     createBeatId: () => "beat",
   });

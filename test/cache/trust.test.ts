@@ -7,10 +7,17 @@ import type { SharedCache } from "../../src/ports/shared-cache.ts";
 const leaseMs = 1000;
 const graceMs = 60_000;
 const tickMs = 250;
+const generationPaceMs = 200;
 
 /** The trust of one process, with a store and a shared cache that work until the test says otherwise. */
 function setup({ grace = graceMs, hasShared = true } = {}) {
-  const world = { nowMs: 0, resets: 0, isStoreThere: true, generation: { number: 0, cacheId: "" } as CacheGeneration };
+  const world = {
+    nowMs: 0,
+    resets: 0,
+    pausesMs: [] as number[],
+    isStoreThere: true,
+    generation: { number: 0, cacheId: "" } as CacheGeneration,
+  };
   const beats: string[] = [];
   const shared = { cacheId: "run1" as string | null, beat: (beatId: string) => void beats.push(beatId) };
   let beatNumber = 0;
@@ -29,6 +36,11 @@ function setup({ grace = graceMs, hasShared = true } = {}) {
     leaseMs,
     graceMs: grace,
     identityPatienceMs: 1000,
+    generationPaceMs,
+    schedule(delayMs, work) {
+      world.pausesMs.push(delayMs);
+      work();
+    },
     reset: () => {
       world.resets += 1;
     },
@@ -219,6 +231,17 @@ describe("a change is guaranteed", () => {
     expect([world.generation.number, trust.generationOf("run1")]).toEqual([2, 2]);
   });
 
+  test("no sooner than 200 ms after entries were last dropped", async () => {
+    const { world, trust, tick } = setup();
+    await tick(2);
+    await trust.settle(null);
+    world.nowMs += 50;
+    await trust.settle(null);
+    world.nowMs += 200;
+    await trust.settle(null);
+    expect([world.generation.number, world.pausesMs]).toEqual([4, [150]]);
+  });
+
   test("not if the store cannot be asked", async () => {
     const { world, trust, tick } = setup();
     await tick(2);
@@ -281,5 +304,6 @@ describe("without a shared cache", () => {
     await process.trust.settle(null);
     await process.trust.settle(null);
     expect(process.world.generation).toEqual({ number: 2, cacheId: "" });
+    expect(process.world.pausesMs).toEqual([]);
   });
 });

@@ -12,7 +12,11 @@ export interface AttackOutcome {
   readonly customerP99Ms: number;
   /** CPU time of the server while the attack ran. */
   readonly cpuMs: number;
-  /** Private memory of the server (RssAnon) before the attack, and its maximum during the attack. */
+  /**
+   * Private memory of the server (RssAnon) before the attack, and its maximum during the attack. The first is taken before the server has
+   * warmed up (src/composition/upkeep.ts), which adds 27 MiB without any attack, because modules are loaded on demand. Waiting for that
+   * would cost each test a second.
+   */
   readonly memoryBeforeMiB: number;
   readonly memoryPeakMiB: number;
 }

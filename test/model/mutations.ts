@@ -5,7 +5,7 @@ import { type Fault, type Operation, type Path, type Scenario, type Step, scenar
 /** Bugs by description, each made by small changes of the source. */
 export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "the generation rule is removed: a change counts as guaranteed whatever the shared cache was told": [
-    { file: "src/cache/settlement.ts", text: "await advance(current.number, current.cacheId);", becomes: "" },
+    { file: "src/cache/settlement.ts", text: "await beginAfter(current);", becomes: "" },
   ],
   "the proven-alive rule is removed: in-process entries are served without a heartbeat": [
     {

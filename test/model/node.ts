@@ -112,6 +112,8 @@ export function startNode(options: NodeOptions): Node {
     leaseMs: 1000,
     graceMs,
     identityPatienceMs,
+    generationPaceMs: tickMs,
+    schedule: (delayMs, work) => scheduler.after(delayMs, () => host.deliver(life, work)),
     reset() {
       local.clear();
       for (const follower of followers) follower.doubted();

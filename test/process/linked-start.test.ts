@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isCurrent } from "../../src/start/linked.js";
 import { type Pack, readPack, writePack } from "../../src/start/pack.js";
+import { startServer } from "../support/server-process.ts";
 
 const checkout = resolve(import.meta.dirname, "../..");
 const run = promisify(execFile);
@@ -139,20 +140,40 @@ test("nothing is linked if it cannot be kept, if options of Node load code, or i
   expect(await readdir(join(root, cache))).toEqual([]);
   await chmod(join(root, cache), 0o700);
   expect(await start({ NODE_OPTIONS: "--import=data:text/javascript," })).toBe(`plain ${answer}`);
-  await write("src/later.ts", `${laterFile}export { shout as default };\nexport * from "./greeting.ts";\n`);
+  await write("src/later.ts", `${laterFile}export default shout;\n`);
   expect(await start()).toBe(`plain ${answer}`);
 });
 
-test("the service is linked", async () => {
-  await run(process.execPath, [join(checkout, "src/start.js"), "--version"]);
+test("the service is linked, and packages that are not get the linked instances of those that are", async () => {
+  await using server = await startServer();
   const pack = readPack(join(checkout, cache, packName)) as Pack;
-  expect(isCurrent(checkout, pack)).toBe(true);
+  expect(isCurrent(`${checkout}/`, pack)).toBe(true);
   expect([...pack.modules.keys()]).toEqual(
     expect.arrayContaining([
       "src/main.ts",
       "src/workers/worker.ts",
       "src/adapters/mongo/key-store.ts",
       "node_modules/jose/dist/webapi/index.js",
+      "node_modules/@bufbuild/protobuf/dist/esm/index.js",
     ]),
   );
+  // The validator is a package that finds rules in options of fields, which are extensions.
+  const invalid = await fetch(`${server.url}/v2alpha1/admin/issuedApiKeys`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json" },
+    body: JSON.stringify({ name: "n", actor_id: "a".repeat(2000) }),
+  });
+  expect(await invalid.text()).toContain('"actor_id"');
+  expect(invalid.status).toBe(400);
+  // Streams are served by the package of Connect.
+  const stop = new AbortController();
+  const watch = await fetch(`${server.url}/grpc.health.v1.Health/Watch`, {
+    method: "POST",
+    headers: { "content-type": "application/connect+json" },
+    body: Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]),
+    signal: stop.signal,
+  });
+  const { value } = (await watch.body?.getReader().read()) ?? {};
+  stop.abort();
+  expect(Buffer.from(value ?? []).toString()).toContain("SERVING");
 });

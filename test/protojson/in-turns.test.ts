@@ -4,7 +4,7 @@ import { BatchImportApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/im
 import { Failure } from "../../src/error/failure.ts";
 import { parseJson, parseJsonInTurns } from "../../src/protojson/parse-json.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
-import { createTurns } from "../../src/turns.ts";
+import { createTurns, turnsOfProcess } from "../../src/turns.ts";
 
 const maxValues = 200;
 const charsPerStep = 4;
@@ -37,7 +37,7 @@ test("JSON parsed in turns has the value, or the error, of JSON parsed at once",
   await fc.assert(
     fc.asyncProperty(texts, async (text) => {
       const bytes = Buffer.from(text);
-      const inTurns = await outcomeOf(() => parseJsonInTurns(bytes, maxValues, createTurns(), charsPerStep));
+      const inTurns = await outcomeOf(() => parseJsonInTurns(bytes, maxValues, turnsOfProcess, charsPerStep));
       expect(inTurns).toEqual(await outcomeOf(() => parseJson(bytes, maxValues)));
     }),
     { numRuns: 500 },
@@ -100,4 +100,14 @@ test("violations of items name their index, and only the first hundred are repor
   const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests }));
   const { violations } = outcome as { violations: { field: string }[] };
   expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[${150 + index}].raw_key`));
+});
+
+test("the position of an error in a long text is found in several turns", async () => {
+  let timeMs = 0;
+  const turns = createTurns(() => ++timeMs);
+  const text = JSON.stringify({ items: Array.from({ length: 2000 }, (_, index) => index) }).slice(0, -1);
+  const outcome = await outcomeOf(() => parseJsonInTurns(Buffer.from(text), 3000, turns));
+  expect(outcome).toEqual(await outcomeOf(() => parseJson(Buffer.from(text), 3000)));
+  // The time is asked for with each value.
+  expect(timeMs).toBeGreaterThan(2000);
 });

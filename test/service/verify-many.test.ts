@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ReadAnswer } from "../../src/cache/reading.ts";
 import type { RecordReader } from "../../src/cache/record-reader.ts";
 import { actorLimitRecordId, newActorLimitRecord } from "../../src/core/actor-limit.ts";
@@ -128,4 +128,18 @@ describe("a batch", () => {
     expect(asked).toHaveLength(2);
     expect(reported).toEqual([new Failure("STORE_UNAVAILABLE")]);
   });
+});
+
+test("the credentials of a long batch are read in several turns of the event loop", async () => {
+  const { verdicts, parsedCount } = setup([]);
+  let timeMs = 0;
+  using _now = vi.spyOn(performance, "now").mockImplementation(() => ++timeMs);
+  const parsedAtTurns: number[] = [];
+  const noteTurn = () => {
+    parsedAtTurns.push(parsedCount());
+    if (parsedCount() < 100) setImmediate(noteTurn);
+  };
+  setImmediate(noteTurn);
+  await verdicts(...Array.from({ length: 100 }, (_, index) => `key-${index}`));
+  expect(parsedAtTurns.length).toBeGreaterThan(10);
 });

@@ -2,6 +2,7 @@ import type { Collection, Filter, FindCursor, FindOptions } from "mongodb";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
 import { ulidTime } from "../../core/ulid.ts";
 import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
+import { collectInTurns } from "../../turns.ts";
 import type { WriteOptions } from "./database.ts";
 import { type AuditEventDocument, documentId } from "./document.ts";
 import { isOnlyDuplicates } from "./errors.ts";
@@ -94,7 +95,7 @@ export async function listEvents(
   const walk = auditWalk(tenant, query);
   const end = walk.checked === null ? undefined : await endOfStep(auditEvents, walk, signal);
   const found = end === undefined ? walk.found : { $and: [walk.found, { _id: { $gte: end } }] };
-  const documents = await auditCursor(auditEvents, { ...walk, found }, query.limit, signal).toArray();
+  const documents = await collectInTurns(auditCursor(auditEvents, { ...walk, found }, query.limit, signal));
   const last = documents.length === query.limit ? documents.at(-1)?._id : end;
   const events = documents.map(({ _id, time, ...rest }) => ({ eventId: eventIdOf(_id), timeMs: time.getTime(), ...rest }));
   return { events, lastEventId: last === undefined ? null : eventIdOf(last) };

@@ -28,9 +28,10 @@ export interface MongoDatabase {
   readonly isSharded: boolean;
   /**
    * Runs an operation under the deadline. The operation must pass the signal to every call of the driver; it aborts at the deadline. Errors
-   * are mapped by `storeError`.
+   * are mapped by `storeError`. An operation that sends several large messages has the deadline as many times; each of them must still be
+   * answered within one, because the time-outs of the client are as long.
    */
-  run<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  run<T>(operation: (signal: AbortSignal) => Promise<T>, largeMessages?: number): Promise<T>;
   /** Waits for the operations in progress, then closes the client. Later operations reject with STORE_UNAVAILABLE. */
   close(): Promise<void>;
 }
@@ -125,9 +126,9 @@ function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase,
   const underWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
-  async function underDeadline<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function underDeadline<T>(operation: (signal: AbortSignal) => Promise<T>, ownTimeoutMs: number): Promise<T> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new StoreTimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => deadline.abort(new StoreTimeoutError(`no answer within ${ownTimeoutMs} ms`)), ownTimeoutMs);
     try {
       return await tryTwice(operation, deadline.signal);
     } catch (error) {
@@ -151,9 +152,9 @@ function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase,
   }
 
   return {
-    async run(operation) {
+    async run(operation, largeMessages = 1) {
       if (closing !== undefined) throw new Failure("STORE_UNAVAILABLE");
-      const running = underDeadline(operation);
+      const running = underDeadline(operation, timeoutMs * largeMessages);
       underWay.add(running);
       try {
         return await running;

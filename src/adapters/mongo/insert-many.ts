@@ -8,6 +8,8 @@ import type { Inserts } from "./inserts.ts";
  * more.
  */
 const maxAttempts = 4;
+/** Keys that are added within the deadline of one operation. */
+const keysPerDeadline = 250;
 /** Maximum concurrent insertions when keys are added one by one. */
 const maxConcurrentInserts = 16;
 
@@ -24,7 +26,9 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
     let tombstones: Tombstones = new Map();
     for (let attempt = 0; attempt < maxAttempts && left.length > 0; attempt += 1) {
       const asked = left.slice(0, room);
-      const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal));
+      // A whole batch under one deadline would be tried again and again, to no end, on a store that needs longer for it.
+      const deadlines = Math.ceil(asked.length / keysPerDeadline);
+      const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal), deadlines);
       const isDone = added instanceof Map;
       const found = isDone ? { outcomes: added, tombstones } : await run((signal) => inserts.lookUp(tenant, left, signal));
       for (const [insertion, outcome] of found.outcomes) outcomes.set(insertion, outcome);

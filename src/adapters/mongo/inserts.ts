@@ -2,6 +2,7 @@ import type { Collection } from "mongodb";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse } from "../../ports/key-store.ts";
+import { collectInTurns } from "../../turns.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, type Tombstone } from "./document.ts";
@@ -25,8 +26,8 @@ export interface Inserts {
   addOne(tenant: string, insertion: Insertion, signal: AbortSignal): Promise<InsertOutcome>;
 }
 
-/** Maximum documents per message to the server, because the driver encodes a message in one turn of the event loop. */
-const documentsPerInsert = 250;
+/** Maximum weight of the keys in a message to the server, because the driver encodes a message in one turn of the event loop. */
+const maxInsertWeight = 6500;
 
 /**
  * A request id is unique in the whole cluster because it is in the `_id` of a mark, which is added in the transaction that adds the key. It
@@ -89,10 +90,8 @@ async function addAll(
       if (use !== null) throw new QuotaExhaustedError(use);
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
-      for (let start = 0; start < fresh.length; start += documentsPerInsert) {
-        // Made only now, so that few documents are in memory while others are sent.
-        await keys.insertMany(fresh.slice(start, start + documentsPerInsert).map(newDocument), options);
-      }
+      // Made only now, so that few documents are in memory while others are sent.
+      for (const part of insertParts(fresh)) await keys.insertMany(part.map(newDocument), options);
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
         if (matchedCount < replacements.length) throw new OtherTombstoneError();
@@ -107,6 +106,26 @@ async function addAll(
   return new Map(Array.from(records, ([insertion, record]) => [insertion, { outcome: "inserted", record }]));
 }
 
+/** Splits keys to add into those of one message each. */
+function insertParts(insertions: readonly Insertion[]): Insertion[][] {
+  const parts: Insertion[][] = [];
+  let weight = maxInsertWeight;
+  for (const insertion of insertions) {
+    weight += weightOf(insertion);
+    if (weight > maxInsertWeight) {
+      parts.push([]);
+      weight = weightOf(insertion);
+    }
+    parts.at(-1)?.push(insertion);
+  }
+  return parts;
+}
+
+/** About the number of values in its document. A scope is in two lists, and so is a member of the metadata. */
+function weightOf({ record: { scopes, metadata } }: Insertion): number {
+  return 16 + 2 * scopes.length + 2 * Object.keys(metadata ?? {}).length;
+}
+
 async function lookUp(
   parts: InsertParts,
   tenant: string,
@@ -119,7 +138,7 @@ async function lookUp(
   const usedMarks = new Map(used.map((mark) => [mark._id, mark]));
   const ids = [...new Set([...insertions.map(({ record }) => record.keyId), ...used.map(({ keyId }) => keyId)])];
   const filter = { _id: { $in: ids.map((keyId) => documentId(tenant, keyId)) } };
-  const found = await keys.find(filter, inOneReply(ids.length, signal)).toArray();
+  const found = await collectInTurns(keys.find(filter, inOneReply(ids.length, signal)));
   const documents = new Map(found.map((document) => [document._id, document as KeyDocument | Tombstone]));
 
   const outcomes: Outcomes = new Map();

@@ -3,6 +3,7 @@ import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import { collectInTurns } from "../../turns.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import type { WriteOptions } from "./database.ts";
@@ -109,7 +110,7 @@ async function readKeys(keys: Collections["keys"], ids: readonly string[], signa
   const found =
     ids.length === 1
       ? [await keys.findOne({ _id: ids[0] as string }, { signal })]
-      : await keys.find({ _id: { $in: ids } }, inOneReply(ids.length, signal)).toArray();
+      : await collectInTurns(keys.find({ _id: { $in: ids } }, inOneReply(ids.length, signal)));
   const records = new Map<string, KeyRecord>();
   // A tombstone has no kind.
   for (const document of found) if (document?.kind !== undefined) records.set(document._id, recordOf(document));

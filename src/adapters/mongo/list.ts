@@ -2,9 +2,10 @@ import type { Collection, Filter, FindCursor, FindOptions } from "mongodb";
 import type { KeyStatus } from "../../core/key.ts";
 import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, walkEnd } from "../../core/key-list-plan.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
+import { collectInTurns } from "../../turns.ts";
 import { documentId, hourOf, idsAfter, type KeyDocument, recordOf } from "./document.ts";
 
-/** Maximum keys read in one step, because one turn of the event loop decodes them: a record may be some 10 KB. */
+/** Maximum keys read in one step: a record may be some 10 KB. */
 export const maxKeysPerPart = 200;
 /** Keys read in one step if the index also finds keys that do not match. */
 const checkedPerPart = 100;
@@ -131,7 +132,7 @@ export async function listKeys(keys: Collection<KeyDocument>, tenant: string, qu
   const limit = Math.min(keysPerPart(plan, query), maxKeysPerPart);
   const documents: KeyDocument[] = [];
   for (const cursor of listCursors(keys, tenant, query, signal)) {
-    if (documents.length < limit) documents.push(...(await cursor(limit - documents.length).toArray()));
+    if (documents.length < limit) documents.push(...(await collectInTurns(cursor(limit - documents.length))));
   }
   const found = documents.map(recordOf);
   return matchingPart({ found, end: walkEnd(found, limit, plan.index) }, plan, query, query);

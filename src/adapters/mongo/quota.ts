@@ -10,8 +10,7 @@ import { aborted, inTransaction } from "./transaction.ts";
 export interface Quota {
   /**
    * Runs a transaction that may change the number of keys. In one process they run one after the other, because all of them write one
-   * document and would only make each other retry. A caller waits no longer than its own deadline, because those before it have earlier
-   * ones.
+   * document and would only make each other retry. A caller waits no longer than its own deadline.
    */
   transaction<T>(tenant: string, signal: AbortSignal, body: (session: ClientSession) => Promise<T>): Promise<T>;
   /**
@@ -121,7 +120,7 @@ function createQuota(
         tenant,
         turn.catch(() => {}),
       );
-      return turn;
+      return Promise.race([turn, aborted(signal)]);
     },
 
     counted,

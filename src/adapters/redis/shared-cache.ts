@@ -1,5 +1,6 @@
 import type { CacheEntry } from "../../ports/record-cache.ts";
 import type { SharedCache, SharedCacheListener } from "../../ports/shared-cache.ts";
+import { mapInTurns } from "../../turns.ts";
 import { announce, roundTrips } from "./announce.ts";
 import type { Circuit, RedisOptions } from "./circuit.ts";
 import { decodeEntry, encodeEntry } from "./encoding.ts";
@@ -53,7 +54,7 @@ export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCac
     },
 
     async announce(generation, tenant, changes) {
-      const announcements = changes.map(([keyId, entry]) => ({
+      const announcements = await mapInTurns(changes, ([keyId, entry]) => ({
         name: entryName(generation, tenant, keyId),
         entry: encodeEntry(entry),
         lifeMs: lifeMs(entry),

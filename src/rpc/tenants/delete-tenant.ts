@@ -1,6 +1,6 @@
 import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Implementation } from "../../call/methods.ts";
-import { deleteTenant as remove } from "../../service/change-tenant.ts";
+import { deleteTenant as remove } from "../../service/delete-tenant.ts";
 import { contextOf } from "../context.ts";
 import { checkTenantId } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";

@@ -189,6 +189,16 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
     },
   );
 
+  test("with slow answers accepts a batch that takes longer than one message may", async () => {
+    const hasty = withEvents(await openMongoKeyStore({ uri: mongo().uri, timeoutMs: 1500, clock: Date.now }));
+    // Three messages of keys and one of the event.
+    await failPoint("alwaysOn", { failCommands: ["insert"], blockConnection: true, blockTimeMS: 400 });
+    const items = Array.from({ length: 501 }, (_, index) => ({ record: keyRecord({ keyId: `slow-${index}` }), request: null }));
+    const outcomes = await hasty.insertMany("t", items, (keyIds) => auditEvent({ keyIds })).finally(() => failPoint("off"));
+    await hasty.close();
+    expect(outcomes.filter(({ outcome }) => outcome === "inserted")).toHaveLength(501);
+  });
+
   test("with endless errors is an outage for every operation", { timeout: 60_000 }, async () => {
     const hasty = withEvents(await openMongoKeyStore({ uri: mongo().uri, timeoutMs: 1500, clock: Date.now }));
     for (const data of [{ errorCode: 11602 }, { errorCode: 112, errorLabels: ["TransientTransactionError"] }, { closeConnection: true }]) {
