@@ -7,9 +7,18 @@ const space = /[ \t\n\r]*/y;
  * valid JSON. JSON.parse reports it only in a message that quotes the text, which may be a secret. Uses no recursion.
  */
 export function jsonErrorOffset(text: string): number | undefined {
+  const steps = jsonErrorSteps(text);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** The same in steps of one value each, for long texts. */
+export function* jsonErrorSteps(text: string): Generator<void, number | undefined> {
   let at = skip(space, text, 0);
   const closers: string[] = [];
   for (;;) {
+    yield;
     // A value follows.
     const first = text[at];
     if (first === "{" || first === "[") {

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { Failure } from "../error/failure.ts";
 import { type Turns, turnsOfProcess } from "../turns.ts";
 import { invalidFields } from "./invalid-fields.ts";
-import { jsonErrorOffset } from "./json-position.ts";
+import { jsonErrorOffset, jsonErrorSteps } from "./json-position.ts";
 import { beginScan, type JsonList, scanJson, scanPart } from "./scan-json.ts";
 
 /**
@@ -12,7 +12,12 @@ import { beginScan, type JsonList, scanJson, scanPart } from "./scan-json.ts";
 export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
   const text = textOf(bytes);
   const problems = scanJson(text, maxValues);
-  const value = parsed(text, () => JSON.parse(text) as unknown);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw notJson(text, jsonErrorOffset(text));
+  }
   if (problems.length > 0) throw invalidFields(problems);
   return value;
 }
@@ -35,13 +40,20 @@ export async function parseJsonInTurns(
     scanPart(scan, Math.min(text.length, scan.at + charsPerStep));
   }
   const longLists = lists.filter(({ start, end }) => end - start > charsPerStep);
-  const value = parsed(text, () => JSON.parse(withoutItems(text, longLists)) as Record<string, unknown[]>);
+  const parsePart = async <T>(part: string): Promise<T> => {
+    if (turns.isOver()) await turns.next();
+    try {
+      return JSON.parse(part) as T;
+    } catch {
+      throw notJson(text, await errorOffsetInTurns(text, turns));
+    }
+  };
+  const value = await parsePart<Record<string, unknown[]>>(withoutItems(text, longLists));
   for (const list of longLists) {
     for (const part of partsOf(list, charsPerStep)) {
-      if (turns.isOver()) await turns.next();
-      const items = parsed(text, () => JSON.parse(`[${text.slice(part.start, part.end)}]`) as unknown[]);
+      const items = await parsePart<unknown[]>(`[${text.slice(part.start, part.end)}]`);
       // Nothing between two commas.
-      if (items.length === 0) throw notJson(text);
+      if (items.length === 0) throw notJson(text, await errorOffsetInTurns(text, turns));
       value[list.name]?.push(...items);
     }
   }
@@ -77,16 +89,18 @@ function textOf(bytes: Uint8Array): string {
   return body.toString("utf8", startsWithMark(body) ? byteOrderMarkBytes : 0);
 }
 
-function parsed<T>(text: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch {
-    throw notJson(text);
+async function errorOffsetInTurns(text: string, turns: Turns): Promise<number | undefined> {
+  const steps = jsonErrorSteps(text);
+  let step = steps.next();
+  while (!step.done) {
+    if (turns.isOver()) await turns.next();
+    step = steps.next();
   }
+  return step.value;
 }
 
-function notJson(text: string): Failure {
-  return malformed(`it is not valid JSON at ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)}`);
+function notJson(text: string, errorOffset = 0): Failure {
+  return malformed(`it is not valid JSON at ${lineAndColumn(text, errorOffset)}`);
 }
 
 function malformed(problem: string): Failure {

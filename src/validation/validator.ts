@@ -14,6 +14,11 @@ export function createFullValidator(): Validate {
     const result = validator.validate(schema, message);
     if (result.kind === "error") throw result.error;
     if (result.kind === "valid") return [];
-    return result.violations.map(({ field, message: description }) => ({ field: pathToString(field), description }));
+    return result.violations.map(({ field, message: text }) => ({ field: pathToString(field), description: inEnglish(text) }));
   };
+}
+
+/** protovalidate writes "must be at least 1 characters". */
+function inEnglish(text: string): string {
+  return text === "must be at least 1 characters" ? "must not be empty" : text;
 }

@@ -101,3 +101,13 @@ test("violations of items name their index, and only the first hundred are repor
   const { violations } = outcome as { violations: { field: string }[] };
   expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[${150 + index}].raw_key`));
 });
+
+test("the position of an error in a long text is found in several turns", async () => {
+  let timeMs = 0;
+  const turns = createTurns(() => ++timeMs);
+  const text = JSON.stringify({ items: Array.from({ length: 2000 }, (_, index) => index) }).slice(0, -1);
+  const outcome = await outcomeOf(() => parseJsonInTurns(Buffer.from(text), 3000, turns));
+  expect(outcome).toEqual(await outcomeOf(() => parseJson(Buffer.from(text), 3000)));
+  // The time is asked for with each value.
+  expect(timeMs).toBeGreaterThan(2000);
+});

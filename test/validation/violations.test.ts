@@ -1,6 +1,7 @@
 import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { IssueApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { DeleteTenantRequestSchema } from "../../gen/keywright/v2alpha1/tenant_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Call } from "../../src/call/call.ts";
 import { validate } from "../../src/rpc/interceptors/validate.ts";
@@ -18,6 +19,13 @@ test("a message that is certainly valid needs no validator; any other waits for 
   await prepare(VerifyApiKeyRequestSchema, invalid);
   expect(violationsOf(VerifyApiKeyRequestSchema, invalid)).toMatchObject([{ field: "cost" }]);
   expect(prepare(IssueApiKeyRequestSchema, create(IssueApiKeyRequestSchema))).toBeUndefined();
+});
+
+test("an empty text is called so", async () => {
+  const { prepare, violationsOf } = createValidation();
+  const empty = create(DeleteTenantRequestSchema);
+  await prepare(DeleteTenantRequestSchema, empty);
+  expect(violationsOf(DeleteTenantRequestSchema, empty)).toEqual([{ field: "tenant_id", description: "must not be empty" }]);
 });
 
 test("the interceptor refuses the first invalid call like later ones, and warming up changes nothing", async () => {
