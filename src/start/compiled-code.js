@@ -1,7 +1,7 @@
 // @ts-check
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { enableCompileCache, flushCompileCache } from "node:module";
+import { constants, enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 /** A process that has lived for so long has run what the first calls need. */
@@ -19,7 +19,8 @@ export function keepCompiledCode(bundle) {
     return;
   }
   const own = `${kept}.${randomUUID()}`;
-  enableCompileCache(own);
+  // NODE_COMPILE_CACHE names another folder.
+  if (enableCompileCache(own).status !== constants.compileCacheStatus.ENABLED) return;
   const startedMs = performance.now();
   process.once("exit", () => {
     try {

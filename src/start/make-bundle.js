@@ -26,6 +26,7 @@ try {
     platform: "node",
     // All modules run, as they do without a bundle.
     treeshake: false,
+    transform: { typescript: { onlyRemoveTypeImports: true } },
     external: (id) => !/^[./]/.test(id) && !bundledPackage.test(id),
     plugins: [{ name: "sources", load: { filter: { id: /^[^\0]*\/(?:src|gen)\/[^\0]*\.ts$/ }, handler: loadSource } }],
     onLog(level, log) {
@@ -70,6 +71,7 @@ function sync(path) {
 function removeOld() {
   for (const other of readdirSync(bundles, { withFileTypes: true })) {
     const path = join(bundles, other.name);
-    if (other.isDirectory() && other.name !== name && statSync(path).mtimeMs < Date.now() - dayMs) rmSync(path, { recursive: true, force: true });
+    if (other.isDirectory() && other.name !== name && statSync(path).mtimeMs < Date.now() - dayMs)
+      rmSync(path, { recursive: true, force: true });
   }
 }
