@@ -8,11 +8,14 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { KeyKind } from "../src/core/key.ts";
+import { defaultTenant } from "../src/core/tenant.ts";
+import type { KeyStore } from "../src/ports/key-store.ts";
 import { temporaryFolder } from "../test/support/temporary-folder.ts";
 import { cpuMicroseconds } from "./child.ts";
 import { median } from "./median.ts";
 import { type Call, callsOf } from "./scale/calls.ts";
 import { mongoStores } from "./scale/mongo-stores.ts";
+import { type Filling, keyIdOf } from "./scale/records.ts";
 import { filledStore, sqliteStores } from "./scale/stores.ts";
 
 const { values: flags } = parseArgs({
@@ -43,6 +46,7 @@ try {
   const [small, smallFilling] = await filledStore(stores, folder, `small-${Date.now()}`, { kind, count: smallCount, isInBulk: flags.bulk });
   const [large, largeFilling] = await filledStore(stores, folder, largeName, { kind, count: largeCount, isInBulk: flags.bulk });
   await stores.warm(largeName);
+  if (flags.store === "sqlite") for (const each of [small, large]) await readMany(each, each === small ? smallFilling : largeFilling);
   printMemory("before");
   const [smallCalls, largeCalls] = [callsOf(small, smallFilling), callsOf(large, largeFilling)].map((calls) =>
     calls.filter(({ name }) => new RegExp(flags.only).test(name)),
@@ -56,6 +60,11 @@ try {
   console.info(`bytes a key: ${sizes.map(([name, bytes]) => `${name} ${(bytes / largeCount).toFixed(0)}`).join(", ")}`);
 } finally {
   await stores.stop();
+}
+
+/** As in a process that has run for a while: of a mapped file the first read of a page costs more. */
+async function readMany(store: KeyStore, filling: Filling): Promise<void> {
+  for (let read = 0; read < 200_000; read += 1) await store.get(defaultTenant, keyIdOf(filling, Math.floor(Math.random() * filling.count)));
 }
 
 async function compare(small: Call, large: Call): Promise<void> {

@@ -2,7 +2,7 @@ import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2S
 import type { Socket } from "node:net";
 import type { Connections } from "./connections.ts";
 import type { ListenerLimits } from "./limits.ts";
-import { replaceStreamTables } from "./session-tables.ts";
+import { replaceStreamTable } from "./session-tables.ts";
 import { canSendNotice, sendShutdownNotice } from "./shutdown-notice.ts";
 
 /** The HTTP/2 connections, with the limits that Node does not have. */
@@ -46,7 +46,7 @@ export function trackHttp2Sessions(
 
   server.on("session", (session) => {
     if (accepting === undefined) return;
-    replaceStreamTables(session);
+    replaceStreamTable(session);
     connections.identify(accepting, session);
     const entry = watch(session, limits.maxUnansweredStreams);
     entries.set(accepting, entry);

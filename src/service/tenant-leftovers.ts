@@ -9,7 +9,7 @@ import type { KeyService } from "./key-service.ts";
 
 const kinds: readonly KeyKind[] = ["issued", "imported", "actor_limit"];
 /** More at a time would delay the writes of other tenants. */
-const deletedAtOnce = 20;
+const deletedAtOnce = 5;
 /** Longer than any call takes, so that no call still adds such a record or takes it back. */
 const settledMs = 10 * minuteMs;
 

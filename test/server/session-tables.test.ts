@@ -3,8 +3,7 @@ import { connect, createServer, type ServerHttp2Session, type ServerHttp2Stream 
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { FirstSet } from "../../src/server/first-set.ts";
-import { replaceStreamTables } from "../../src/server/session-tables.ts";
+import { replaceStreamTable } from "../../src/server/session-tables.ts";
 import { SlotMap } from "../../src/server/slot-map.ts";
 import { runCount } from "../support/run-count.ts";
 
@@ -33,38 +32,16 @@ it("a slot map is a map, also of ids that share a place", () => {
   );
 });
 
-it("a first set is a set", () => {
-  const members = [{ name: "a" }, { name: "b" }, { name: "c" }];
-  const step = fc.tuple(fc.constantFrom("add", "add", "delete", "clear"), fc.constantFrom(...members), fc.integer({ max: 9, min: 0 }));
-  const sorted = (set: Iterable<{ name: string }>) => Array.from(set, ({ name }) => name).sort();
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const [set, model] = [new FirstSet<{ name: string }>(), new Set<{ name: string }>()];
-      for (const [name, member, value] of steps) {
-        if (name === "add") for (const each of [set, model]) each.add(member);
-        else if (name === "delete") expect(set.delete(member)).toBe(model.delete(member));
-        else if (value === 0) for (const each of [set, model]) each.clear();
-        expect([set.size, set.has(member), sorted(set)]).toEqual([model.size, model.has(member), sorted(model)]);
-      }
-      const seen: { name: string }[] = [];
-      set.forEach((member) => void seen.push(member));
-      expect(sorted(seen)).toEqual(sorted(model));
-      expect([sorted(set.keys()), [...set.entries()].length]).toEqual([sorted(model), model.size]);
-    }),
-    { numRuns: runCount(200) },
-  );
-});
-
 it("Node uses the table: streams in it get their data, and end with the session", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).on("error", () => {});
   const [session] = (await once(server, "session")) as [ServerHttp2Session];
-  expect(replaceStreamTables(session)).toBe(true);
+  expect(replaceStreamTable(session)).toBe(true);
   const request = client.request({ ":method": "POST" }).on("error", () => {});
   request.write("body");
   const [stream] = (await once(server, "stream")) as [ServerHttp2Stream];
-  expect(replaceStreamTables(session)).toBe(false);
+  expect(replaceStreamTable(session)).toBe(false);
   stream.on("error", () => {});
   const [data] = await once(stream, "data");
   expect(String(data)).toBe("body");
