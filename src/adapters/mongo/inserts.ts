@@ -2,7 +2,7 @@ import type { Collection } from "mongodb";
 import type { KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse } from "../../ports/key-store.ts";
-import { collectInTurns } from "../../turns.ts";
+import { collectInTurns, turnsOfProcess } from "../../turns.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, type Tombstone } from "./document.ts";
@@ -91,7 +91,11 @@ async function addAll(
       if (newMarks.length > 0) await marks.insertMany(newMarks, options);
       if (newHoldings.length > 0) await holdings.insertMany(newHoldings, options);
       // Made only now, so that few documents are in memory while others are sent.
-      for (const part of insertParts(fresh)) await keys.insertMany(part.map(newDocument), options);
+      for (const part of insertParts(fresh)) {
+        // Messages of other batches may have been encoded in this turn.
+        if (turnsOfProcess.isOver()) await turnsOfProcess.next();
+        await keys.insertMany(part.map(newDocument), options);
+      }
       if (replacements.length > 0) {
         const { matchedCount } = await (keys as Collection<KeyDocument & Partial<Tombstone>>).bulkWrite(replacements, options);
         if (matchedCount < replacements.length) throw new OtherTombstoneError();
