@@ -5,6 +5,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { noteActorLimits, type TenantService } from "./change-tenant.ts";
+import { announceEarlierDelete } from "./delete.ts";
 import type { KeyService } from "./key-service.ts";
 import { beginNewKeys, watchTenant } from "./tenant-fence.ts";
 
@@ -54,6 +55,9 @@ export async function removeActorLimit(
   const recordId = actorLimitRecordId(actorId);
   const announce = keys.announcer.beginChange(tenant, recordId);
   const revision = await keys.store.delete(tenant, "actor_limit", recordId, auditEvent(keys, origin, [recordId]));
-  if (revision === null) throw new Failure("ACTOR_LIMIT_NOT_FOUND");
+  if (revision === null) {
+    await announceEarlierDelete(keys.store, tenant, recordId, announce);
+    throw new Failure("ACTOR_LIMIT_NOT_FOUND");
+  }
   await announce(null, revision);
 }

@@ -60,6 +60,9 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
   "a second revocation that finds the key revoked is not announced": [
     { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
   ],
+  "a second deletion that finds the key deleted is not announced": [
+    { file: "src/service/delete.ts", text: "if (revision !== null) await announce(null, revision);", becomes: "" },
+  ],
   "expiry is judged when a record is read, not when it is used": [
     {
       file: "src/service/judge.ts",
@@ -218,6 +221,11 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     operate("revoke", 0, 0, gapUpTo(10)),
     fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
     operate("revoke", 1, 0, gapUpTo(300)),
+  ),
+  "a second deletion that finds the key deleted is not announced": focus(
+    operate("delete", 0, 2, gapUpTo(10)),
+    fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
+    operate("delete", 1, 2, gapUpTo(300)),
   ),
   "the result of a flight of another epoch is kept": focus(
     fail(slow("store", 300, 900), 1, gapUpTo(100), gapUpTo(6000, 4000)),
