@@ -167,6 +167,28 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await isFull(tenant)).toBe(true);
     });
 
+    test("deleting a key of a chain of rotations gives back the chain's place only with the last key that verifies", async () => {
+      const tenant = newTenant();
+      const expireTimeMs = Date.now() + 3_600_000;
+      const makeChain = async (chain: string) => {
+        await store().insert(tenant, keyRecord({ keyId: `${chain}0` }), null);
+        const inGrace = keyRecord({ keyId: `${chain}0`, lineageId: `${chain}0`, revision: 2, expireTimeMs, supersededBy: `${chain}1` });
+        expect(await store().rotate(tenant, inGrace, keyRecord({ keyId: `${chain}1`, lineageId: `${chain}0` }))).toBe(true);
+      };
+      await fill(tenant, maxKeys - 2);
+      await makeChain("A");
+      await makeChain("B");
+      expect(await isFull(tenant)).toBe(true);
+      // The predecessor, which holds no place, and the successor, whose place the predecessor then takes.
+      await store().delete(tenant, "issued", "A0");
+      await store().delete(tenant, "issued", "B1");
+      expect(await isFull(tenant)).toBe(true);
+      await store().delete(tenant, "issued", "A1");
+      await store().delete(tenant, "issued", "B0");
+      const inserted = await Promise.all(["C", "D", "E"].map((id) => store().insert(tenant, keyRecord({ keyId: id }), null)));
+      expect(count(inserted, "inserted")).toBe(2);
+    });
+
     test("tenants have a quota each", async () => {
       await fill(newTenant());
       expect(count(await fill(newTenant(), maxKeys + 1), "inserted")).toBe(maxKeys);

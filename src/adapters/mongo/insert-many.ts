@@ -1,15 +1,15 @@
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
 import type { Insertion, Outcomes, Tombstones } from "./insertion.ts";
-import type { Inserts } from "./inserts.ts";
+import { type Inserts, insertParts } from "./inserts.ts";
 
 /**
  * Maximum attempts to add a whole batch in one step. New ids need one and used ids need two; ids that others add at the same time need
  * more.
  */
 const maxAttempts = 4;
-/** Keys that are added within the deadline of one operation. */
-const keysPerDeadline = 250;
+/** Maximum deadlines of an operation that an insert has. A store that has not answered until then has an outage. */
+const maxDeadlines = 10;
 /** Maximum concurrent insertions when keys are added one by one. */
 const maxConcurrentInserts = 16;
 
@@ -27,7 +27,7 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
     for (let attempt = 0; attempt < maxAttempts && left.length > 0; attempt += 1) {
       const asked = left.slice(0, room);
       // A whole batch under one deadline would be tried again and again, to no end, on a store that needs longer for it.
-      const deadlines = Math.ceil(asked.length / keysPerDeadline);
+      const deadlines = Math.min(maxDeadlines, insertParts(asked).length);
       const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal), deadlines);
       const isDone = added instanceof Map;
       const found = isDone ? { outcomes: added, tombstones } : await run((signal) => inserts.lookUp(tenant, left, signal));

@@ -111,7 +111,7 @@ async function addAll(
 }
 
 /** Splits keys to add into those of one message each. */
-function insertParts(insertions: readonly Insertion[]): Insertion[][] {
+export function insertParts(insertions: readonly Insertion[]): Insertion[][] {
   const parts: Insertion[][] = [];
   let weight = maxInsertWeight;
   for (const insertion of insertions) {

@@ -11,6 +11,7 @@ import { documentId } from "./document.ts";
 import { createGroupInsert } from "./group-insert.ts";
 import { createGroupRead } from "./group-read.ts";
 import { createInsertMany } from "./insert-many.ts";
+import { isCounted } from "./insertion.ts";
 import { createInserts } from "./inserts.ts";
 import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
@@ -60,7 +61,12 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   retention.unref();
 
   return {
-    insert: (tenant, record, request, event) => groupInsert.insert(tenant, { record, request, eventOf: () => event }),
+    async insert(tenant, record, request, event) {
+      const insertion = { record, request, eventOf: () => event };
+      // Not only in the group, because inserts of other tenants wait for it and fail with it.
+      if (isCounted(insertion) && !quota.isReady(tenant)) await run((signal) => quota.ready(tenant, signal));
+      return groupInsert.insert(tenant, insertion);
+    },
     // Copies, because the same item may be given twice with different outcomes.
     insertMany: (tenant, items, eventOf) =>
       insertMany(

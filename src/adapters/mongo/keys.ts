@@ -94,7 +94,8 @@ export function createKeys(client: MongoClient, collections: Collections, quota:
         const options: WriteOptions = { session, signal };
         const deleted = await buryKey(keys, tenant, deletion, options);
         if (deleted === null) return null;
-        if (!deleted.revoked || deleted.disabled === true) await quota.release(tenant, options);
+        const { lineageId = deletion.keyId, supersededBy = null } = deleted;
+        await places.giveBack(tenant, { keyId: deletion.keyId, lineageId, supersededBy }, deleted, options);
         if (deletion.kind === "tenant") await removeHoldings(holdings, tenant, deletion.keyId, options);
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;
@@ -162,12 +163,12 @@ async function buryKey(
   tenant: string,
   { kind, keyId, revision }: Deletion,
   options: WriteOptions,
-): Promise<Pick<KeyDocument, "revision" | "revoked" | "disabled"> | null> {
+): Promise<(Replaced & Pick<KeyDocument, "revision" | "lineageId" | "supersededBy">) | null> {
   const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
   const found = { _id: documentId(tenant, keyId), kind, ...(revision !== undefined && { revision }) };
   return keys.findOneAndUpdate(found, [{ $replaceWith: tombstone }], {
     returnDocument: "before",
-    projection: { _id: 0, revision: 1, revoked: 1, disabled: 1 },
+    projection: { _id: 0, revision: 1, revoked: 1, disabled: 1, placeless: 1, lineageId: 1, supersededBy: 1 },
     ...options,
   });
 }

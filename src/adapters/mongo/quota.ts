@@ -18,6 +18,8 @@ export interface Quota {
    * they give back is part of the count. If the keys are not counted when the signal aborts, rejects with STORE_UNAVAILABLE.
    */
   ready(tenant: string, signal: AbortSignal): Promise<void>;
+  /** Whether `ready` need not be called. */
+  isReady(tenant: string): boolean;
   /** Takes this many places. If fewer are free, takes none and returns the use. */
   take(tenant: string, count: number, options: WriteOptions): Promise<KeyUse | null>;
   /** Gives one place back. */
@@ -31,6 +33,7 @@ function createNoQuota(client: MongoClient): Quota {
   return {
     transaction: (_tenant, signal, body) => inTransaction(client, signal, body),
     ready: async () => {},
+    isReady: () => true,
     take: async () => null,
     release: async () => {},
     counted: async () => {},
@@ -50,6 +53,7 @@ export function createTenantQuota(client: MongoClient, collections: Collections,
   return {
     transaction: (tenant, signal, body) => quotaOf(tenant).transaction(tenant, signal, body),
     ready: (tenant, signal) => quotaOf(tenant).ready(tenant, signal),
+    isReady: (tenant) => quotaOf(tenant).isReady(tenant),
     take: (tenant, count, options) => quotaOf(tenant).take(tenant, count, options),
     release: (tenant, options) => quotaOf(tenant).release(tenant, options),
     counted: (tenant) => quotaOf(tenant).counted(tenant),
@@ -63,6 +67,7 @@ function createQuota(
 ): Quota & { forget(tenant: string): void } {
   const turns = new Map<string, Promise<unknown>>();
   const counts = new Map<string, Promise<void>>();
+  const isCounted = new WeakSet<Promise<void>>();
 
   /**
    * Corrects the count, because processes without a quota do not update it. The count and the keys are read as of one moment, and the
@@ -81,7 +86,10 @@ function createQuota(
   function counted(tenant: string): Promise<void> {
     const counting = counts.get(tenant) ?? count(tenant);
     counts.set(tenant, counting);
-    counting.catch(() => counts.delete(tenant));
+    counting.then(
+      () => isCounted.add(counting),
+      () => counts.delete(tenant),
+    );
     return counting;
   }
 
@@ -98,17 +106,23 @@ function createQuota(
     },
 
     async release(tenant, options) {
-      await keyCounts.updateOne({ _id: tenant }, { $inc: { used: -1 } }, options);
+      // With upsert, so that a transaction as of a moment before the first count conflicts with it. Otherwise the place would be lost.
+      await keyCounts.updateOne({ _id: tenant }, { $inc: { used: -1 }, $setOnInsert: { corrections: 0 } }, { ...options, upsert: true });
     },
 
     async ready(tenant, signal) {
       await Promise.race([counted(tenant), aborted(signal)]).catch((error: unknown) => {
         if (!signal.aborted) throw error;
         throw new Failure("STORE_UNAVAILABLE", {
-          message: "the tenant's keys are still being counted for its quota; try again",
+          message: "the tenant's keys are not counted yet for its quota; try again",
           cause: error,
         });
       });
+    },
+
+    isReady(tenant) {
+      const counting = counts.get(tenant);
+      return counting !== undefined && isCounted.has(counting);
     },
 
     transaction(tenant, signal, body) {

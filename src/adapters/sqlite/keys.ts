@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isInChain, type KeyKind, type KeyRecord } from "../../core/key.ts";
+import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import { holdingsOf } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { InsertOutcome, KeyUse, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
@@ -33,16 +33,8 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   const tombstones = prepareTombstones(database);
   const { get, keyOf, isUsed, add, replace, usedBy } = prepareRows(database, slots, tombstones);
   const marks = prepareRequestMarks(database, clock, keyOf);
-  const { selectUsed, deleteKey, touchKey } = prepareKeyStatements(database);
-
-  /** Returns the use of the tenant's quota if the quota has no room for a new key. */
-  function fullQuotaOf(tenant: string): KeyUse | null {
-    const limit = maxKeysOf(tenant);
-    if (limit === null) return null;
-    const row = selectUsed.get(tenant) as { used: number } | undefined;
-    const used = row?.used ?? 0;
-    return used < limit ? null : { limit, used };
-  }
+  const fullQuotaOf = prepareFullQuota(database, maxKeysOf);
+  const { deleteKey, touchKey } = prepareKeyStatements(database);
 
   return {
     get,
@@ -52,9 +44,9 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     replace(tenant, record) {
       const wanted = holdingsOf(record);
       if (!holdings.areFree(tenant, record.keyId, wanted)) return false;
-      const giveBack = record.revocation !== null && isInChain(record) ? places.giveBack(tenant, record) : null;
+      const giveBack = places.giveBack(tenant, record.revocation === null ? null : record);
       const isReplaced = replace(tenant, record);
-      if (isReplaced) giveBack?.();
+      if (isReplaced) giveBack();
       if (isReplaced && record.kind === "tenant") holdings.set(tenant, record.keyId, wanted);
       return isReplaced;
     },
@@ -82,9 +74,12 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     },
 
     delete(tenant, kind, keyId, revision = null) {
+      // Keys of other kinds have no chains.
+      const giveBack = places.giveBack(tenant, kind === "issued" ? get(tenant, keyId) : null);
       const deleted = deleteKey.get(slots.of(tenant, keyId), tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
       if (deleted === undefined) return null;
       tombstones.leave(tenant, keyId, deleted.revision + 1);
+      giveBack();
       if (kind === "tenant") holdings.set(tenant, keyId, []);
       return deleted.revision + 1;
     },
@@ -97,9 +92,20 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   };
 }
 
+/** Returns the use of a tenant's quota if the quota has no room for a new key. */
+function prepareFullQuota(database: DatabaseSync, maxKeysOf: (tenant: string) => number | null) {
+  const selectUsed = database.prepare("SELECT used FROM key_counts WHERE tenant = ?");
+  return (tenant: string): KeyUse | null => {
+    const limit = maxKeysOf(tenant);
+    if (limit === null) return null;
+    const row = selectUsed.get(tenant) as { used: number } | undefined;
+    const used = row?.used ?? 0;
+    return used < limit ? null : { limit, used };
+  };
+}
+
 function prepareKeyStatements(database: DatabaseSync) {
   return {
-    selectUsed: database.prepare("SELECT used FROM key_counts WHERE tenant = ?"),
     deleteKey: database.prepare(`DELETE FROM keys WHERE ${isInSlot} AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision`),
     touchKey: database.prepare(
       `UPDATE keys SET last_used_time_ms = ?

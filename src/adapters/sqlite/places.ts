@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { KeyRecord } from "../../core/key.ts";
+import { isInChain, type KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { isInSlot, type Slots } from "./slots.ts";
 
@@ -8,11 +8,13 @@ export interface Places {
   /** The key no longer counts, because its successor does. */
   handOn(tenant: string, keyId: string): void;
   /**
-   * Call it before the key is revoked, and call the function that it returns after that. If the key held its chain's place, another key of
-   * the chain that is within its grace period takes it. So a key that still verifies always has a place.
+   * Call it before the key is revoked or deleted, and call the function that it returns after that. If the key held its chain's place, another key of
+   * the chain that is within its grace period takes it. So a key that still verifies always has a place. Null: no such key.
    */
-  giveBack(tenant: string, record: KeyRecord): () => void;
+  giveBack(tenant: string, record: KeyRecord | null): () => void;
 }
+
+const nothing = () => {};
 
 export function preparePlaces(database: DatabaseSync, slots: Slots, clock: Clock): Places {
   const setPlaceless = database.prepare(`UPDATE keys SET placeless = ? WHERE ${isInSlot}`);
@@ -29,7 +31,9 @@ export function preparePlaces(database: DatabaseSync, slots: Slots, clock: Clock
   return {
     handOn: (tenant, keyId) => set(tenant, keyId, 1),
 
-    giveBack(tenant, { keyId, lineageId }) {
+    giveBack(tenant, record) {
+      if (record === null || !isInChain(record)) return nothing;
+      const { keyId, lineageId } = record;
       const before = selectPlace.get(slots.of(tenant, keyId), tenant, keyId) as { placeless: number; ended: number } | undefined;
       return () => {
         if (before === undefined || before.ended === 1) return;

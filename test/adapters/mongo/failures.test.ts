@@ -191,12 +191,23 @@ await describeOnMongo("a server that fails", { members: 1, failPoints: true }, (
 
   test("with slow answers accepts a batch that takes longer than one message may", async () => {
     const hasty = withEvents(await openMongoKeyStore({ uri: mongo().uri, timeoutMs: 1500, clock: Date.now }));
-    // Three messages of keys and one of the event.
+    // Few keys, but five messages of them and one of the event, which take longer than one deadline.
+    const metadata = Object.fromEntries(Array.from({ length: 250 }, (_, index) => [`member${index}`, index]));
+    const items = Array.from({ length: 60 }, (_, index) => ({ record: keyRecord({ keyId: `slow-${index}`, metadata }), request: null }));
     await failPoint("alwaysOn", { failCommands: ["insert"], blockConnection: true, blockTimeMS: 400 });
-    const items = Array.from({ length: 501 }, (_, index) => ({ record: keyRecord({ keyId: `slow-${index}` }), request: null }));
     const outcomes = await hasty.insertMany("t", items, (keyIds) => auditEvent({ keyIds })).finally(() => failPoint("off"));
     await hasty.close();
-    expect(outcomes.filter(({ outcome }) => outcome === "inserted")).toHaveLength(501);
+    expect(outcomes.filter(({ outcome }) => outcome === "inserted")).toHaveLength(60);
+  });
+
+  test("a tenant whose first count takes too long does not fail the inserts of another", async () => {
+    const limited = withEvents(await openMongoKeyStore({ uri: mongo().uri, timeoutMs: 1500, clock: Date.now, maxKeys: 10 }));
+    await failPoint({ times: 1 }, { failCommands: ["aggregate"], blockConnection: true, blockTimeMS: 3000 });
+    const counting = limited.insert("counting", keyRecord({ keyId: "A" }), null).catch((error: unknown) => error);
+    expect(await limited.insert("default", keyRecord({ keyId: "A" }), null)).toMatchObject({ outcome: "inserted" });
+    expect(await counting).toMatchObject({ reason: "STORE_UNAVAILABLE", message: expect.stringContaining("counted") });
+    await failPoint("off");
+    await limited.close();
   });
 
   test("with endless errors is an outage for every operation", { timeout: 60_000 }, async () => {

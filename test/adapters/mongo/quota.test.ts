@@ -26,11 +26,27 @@ await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
       await quota.release("tenant", { session, signal });
     });
     waiting.abort(new Error("the deadline"));
-    expect(await refused).toMatchObject({ reason: "STORE_UNAVAILABLE", message: expect.stringContaining("still being counted") });
+    expect(await refused).toMatchObject({ reason: "STORE_UNAVAILABLE", message: expect.stringContaining("not counted yet") });
     const later = quota.ready("tenant", signal);
     slow.goOn();
     await later;
     expect(await real.keyCounts.findOne({ _id: "tenant" })).toMatchObject({ used: 0 });
+  });
+
+  test("a transaction that gives a place back as of a moment before the first count starts over", async () => {
+    await using client = new MongoClient(mongo().uri);
+    const db = client.db("late");
+    await ensureSchema(db, 86_400_000);
+    const collections = collectionsOf(db);
+    await collections.keys.insertOne({ _id: "tenant/A", kind: "issued", revoked: false } as unknown as KeyDocument);
+    const quota = createTenantQuota(client, collections, () => 10);
+    const { signal } = new AbortController();
+    await quota.transaction("tenant", signal, async (session) => {
+      await collections.keys.deleteOne({ _id: "tenant/A" }, { session });
+      await quota.ready("tenant", signal);
+      await quota.release("tenant", { session, signal });
+    });
+    expect(await collections.keyCounts.findOne({ _id: "tenant" })).toMatchObject({ used: 0 });
   });
 
   test("transactions that wait for the first count respect their deadlines", async () => {
