@@ -16,19 +16,21 @@ COPY --chown=node:node package.json package-lock.json .npmrc ./
 # The optional packages (node-*) only bring Node, which the image has. The page at /docs needs swagger-ui-dist, which is not optional.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
-# rolldown, which makes the bundle, is a development dependency. The server that runs for five seconds leaves its compiled code.
+# rolldown, which makes the bundle, is a development dependency. The server that runs for some seconds leaves its compiled code, which
+# serves the user that it runs as.
 FROM dependencies AS bundle
 RUN npm ci --ignore-scripts
 COPY --chown=node:node gen gen
 COPY --chown=node:node src src
-RUN KEYWRIGHT_DATA_DIR=/tmp/keywright timeout 5 node src/start.js || [ $? -eq 124 ]
+RUN KEYWRIGHT_DATA_DIR=/tmp/keywright timeout 20 node src/start.js || [ $? -eq 124 ]
+RUN test -f node_modules/.cache/keywright/bundles/current.json && ls -d node_modules/.cache/keywright/bundles/*/code-*
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production KEYWRIGHT_HOST=0.0.0.0 KEYWRIGHT_DATA_DIR=/data
 WORKDIR /app
 # Owned by root, so that the service cannot change its own code.
 COPY --from=dependencies --chown=root:root /app/node_modules node_modules
-COPY package.json package-lock.json ./
+COPY package.json ./
 COPY gen gen
 COPY src src
 COPY scripts/import.ts scripts/

@@ -1,13 +1,15 @@
+import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import { openBundle } from "./start/bundle.js";
 import { keepCompiledCode } from "./start/compiled-code.js";
 
 // Entry of `npm start` and of the image. It runs main.ts from a bundle with compiled code, which earlier starts left: finding, reading and
-// compiling the sources takes more than half of a start (bench/start.ts). This file is JavaScript because the first TypeScript file loads
+// compiling the sources takes about half of a start (bench/start.ts). This file is JavaScript because the first TypeScript file loads
 // the program that strips types.
 process.on("SIGUSR1", () => {});
 const bundle = openBundle(fileURLToPath(new URL("../", import.meta.url)));
 if (bundle === null) {
+  enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/keywright/code", import.meta.url)));
   await import("./main.ts");
 } else {
   keepCompiledCode(bundle.folder);

@@ -21,7 +21,7 @@ export function answerCall(
   write: (outcome: Buffer | Failure) => void,
 ): void {
   startCall(call, route, steps, reportError, (outcome) => {
-    if (call.isClosed) return;
+    if (call.isClosed) return discardRest(source);
     call.setAnswered();
     try {
       write(outcome);

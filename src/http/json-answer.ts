@@ -28,8 +28,17 @@ export function sendAnswer(
   answers: AnswerQueue,
 ): void {
   const allHeaders = location === undefined ? headers : { ...headers, location };
-  if (status === 204) sendNothing(response, allHeaders);
+  if (status === 204) sendNothing(request, response, allHeaders);
   else sendJson(request, response, { status, text, headers: allHeaders }, answers);
+  discard(request);
+}
+
+/**
+ * Reads a request to its end after its answer. A body that is not read would stay in memory until the response is read, and an HTTP/2
+ * stream whose request is not read never closes if the client resets it without an error.
+ */
+function discard(request: HttpRequest): void {
+  if (!request.readableEnded) request.resume();
 }
 
 /** The JSON of a failure: google.rpc.Status, with the `error` object of AIP-193 beside its members. */
@@ -52,8 +61,7 @@ export function sendFailure(
 ): void {
   if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
-  // A body that is not read would stay in memory until the response is read.
-  request.resume();
+  discard(request);
 }
 
 /** HTTP/1.1 keeps its connection if the rest arrives soon. */
@@ -100,7 +108,8 @@ function writeHead(response: HttpResponse, status: number, fields: (string | num
 }
 
 /** A 204. */
-export function sendNothing(response: HttpResponse, headers: ResponseHeaders): void {
+export function sendNothing(request: HttpRequest, response: HttpResponse, headers: ResponseHeaders): void {
   writeHead(response, 204, withDefaults([], headers));
   response.end();
+  discard(request);
 }

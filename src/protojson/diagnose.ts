@@ -36,16 +36,21 @@ interface ValueAt {
  * track paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is invalid.
  */
 export function diagnose(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string): FieldViolation[] {
-  const violations: FieldViolation[] = [];
-  for (const problem of messageProblems(diagnosis, schema, json, path, 1)) {
-    if (violations.push(problem) === maxViolations) break;
-  }
-  return violations;
+  return firstOf(messageProblems(diagnosis, schema, json, path, 1));
 }
 
 /** The same for one item of a list in the outermost message, whose other parts can be read. */
 export function diagnoseItem(diagnosis: Diagnosis, field: DescField, item: unknown, path: string): FieldViolation[] {
-  return [...valueProblems(diagnosis, field, { json: item, path, depth: 1 }, [item])];
+  return firstOf(valueProblems(diagnosis, field, { json: item, path, depth: 1 }, [item]));
+}
+
+/** The rest is not looked for. */
+function firstOf(problems: Problems): FieldViolation[] {
+  const violations: FieldViolation[] = [];
+  for (const problem of problems) {
+    if (violations.push(problem) === maxViolations) break;
+  }
+  return violations;
 }
 
 function* messageProblems(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string, depth: number): Problems {

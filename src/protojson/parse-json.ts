@@ -48,13 +48,15 @@ export async function parseJsonInTurns(
       throw notJson(text, await errorOffsetInTurns(text, turns));
     }
   };
-  const value = await parsePart<Record<string, unknown[]>>(withoutItems(text, longLists));
+  const value = await parsePart<Record<string, unknown>>(withoutItems(text, longLists));
   for (const list of longLists) {
     for (const part of partsOf(list, charsPerStep)) {
       const items = await parsePart<unknown[]>(`[${text.slice(part.start, part.end)}]`);
-      // Nothing between two commas.
-      if (items.length === 0) throw notJson(text, await errorOffsetInTurns(text, turns));
-      value[list.name]?.push(...items);
+      // Nothing between two commas. Without a comma it is an empty list.
+      if (items.length === 0 && list.commas.length > 0) throw notJson(text, await errorOffsetInTurns(text, turns));
+      // Another value if the member is given twice, which the scan reports.
+      const all = value[list.name];
+      if (Array.isArray(all)) all.push(...items);
     }
   }
   if (scan.problems.length > 0) throw invalidFields(scan.problems);

@@ -110,7 +110,8 @@ function isReceived(sink: Sink): boolean {
 }
 
 function abort(sink: Sink): void {
-  if (isStream(sink)) sink.close(constants.NGHTTP2_CANCEL);
+  // A stream that the client reset without an error waits for a reader of its request, and \`close\` does nothing to it.
+  if (isStream(sink) && !sink.closed) sink.close(constants.NGHTTP2_CANCEL);
   else sink.destroy();
 }
 

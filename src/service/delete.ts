@@ -1,6 +1,8 @@
+import type { AnnounceChange } from "../cache/announce.ts";
 import type { Origin } from "../core/audit.ts";
 import type { KeyKind } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
+import type { KeyStore } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
@@ -15,6 +17,20 @@ export async function deleteImportedKey(service: Deleting, tenant: string, origi
 }
 
 /**
+ * The caller that deleted the record may not have announced it yet, or may have died before it could. But the response says that there is
+ * no record.
+ */
+async function announceEarlierDelete(
+  store: Pick<KeyStore, "tombstoneRevision">,
+  tenant: string,
+  keyId: string,
+  announce: AnnounceChange,
+): Promise<void> {
+  const revision = await store.tombstoneRevision(tenant, keyId);
+  if (revision !== null) await announce(null, revision);
+}
+
+/**
  * Deletes one record of a tenant. Returns false if there is none. Rejects with TENANT_SUSPENDED if the tenant was suspended or deleted
  * meanwhile: a new tenant of the same name keeps its record.
  */
@@ -24,7 +40,10 @@ export async function deleteOne(service: Deleting, tenant: string, origin: Origi
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = announcer.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
-    if (record?.kind !== kind) return false;
+    if (record?.kind !== kind) {
+      await announceEarlierDelete(store, tenant, keyId, announce);
+      return false;
+    }
     // If a new tenant is created only after this, the record that was read is deleted by then.
     if (!(await isInForce())) throw new Failure("TENANT_SUSPENDED");
     const tombstoneRevision = await store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), record.revision);

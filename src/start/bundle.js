@@ -1,8 +1,8 @@
 // @ts-check
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
@@ -13,9 +13,11 @@ import { pathToFileURL } from "node:url";
  * @property {string} digest Of the sources.
  */
 
-/** Options of Node that have a say in which code runs. */
+/** Options of Node that have a say in which code runs, or that watch the sources. */
 const loadingOption =
-  /^(?:-r|-C|--require|--import|--loader|--experimental-loader|--conditions|--preserve-symlinks|--no-(?:experimental-)?strip-types)/;
+  /^(?:-r|-C|--require|--import|--loader|--experimental-loader|--conditions|--preserve-symlinks|--no-(?:experimental-)?strip-types|--watch)/;
+/** Making a bundle takes a second. */
+const makingTimeoutMs = 30_000;
 
 /**
  * Returns the bundle of the sources as they are now, and makes it if there is none. Returns null if it cannot be made or kept: without the
@@ -29,41 +31,55 @@ export function openBundle(root) {
   const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/[\s"]+/)];
   if (process.env.NODE_DISABLE_COMPILE_CACHE !== undefined || options.some((option) => loadingOption.test(option))) return null;
   const bundles = join(root, "node_modules/.cache/keywright/bundles");
+  const current = currentBundle(root, bundles) ?? (makeBundle(root, bundles) ? currentBundle(root, bundles) : null);
+  if (current === null) return null;
+  const folder = join(bundles, current.name);
+  return { folder, entry: pathToFileURL(join(folder, "main.mjs")).href };
+}
+
+/**
+ * Returns null if there is no whole bundle, or if a source or a bundled package has changed since.
+ * @param {string} root
+ * @param {string} bundles
+ * @returns {Bundle | null}
+ */
+function currentBundle(root, bundles) {
   try {
-    const current = currentBundle(root, bundles) ?? makeBundle(root, bundles);
-    if (current === null) return null;
-    const folder = join(bundles, current.name);
-    return { folder, entry: pathToFileURL(join(folder, "main.mjs")).href };
+    if (!isPrivate(root, bundles)) return null;
+    /** @type {Bundle} */
+    const bundle = JSON.parse(readFileSync(join(bundles, "current.json"), "utf8"));
+    const isCurrent = digestOf(bundle.sources, (path) => readFileSync(join(root, path))) === bundle.digest;
+    return isCurrent && existsSync(join(bundles, bundle.name, "main.mjs")) ? bundle : null;
   } catch {
     return null;
   }
 }
 
 /**
- * Returns null if there is no bundle, or if a source or an installed package has changed since.
- * @param {string} root
- * @param {string} bundles
- * @returns {Bundle | null}
- */
-function currentBundle(root, bundles) {
-  const file = join(bundles, "current.json");
-  if (!existsSync(file) || !isPrivate(bundles)) return null;
-  /** @type {Bundle} */
-  const bundle = JSON.parse(readFileSync(file, "utf8"));
-  return digestOf(bundle.sources, (path) => readIfThere(join(root, path))) === bundle.digest ? bundle : null;
-}
-
-/**
+ * Returns whether it made one.
  * @param {string} root
  * @param {string} bundles
  */
 function makeBundle(root, bundles) {
-  if (!existsSync(join(root, "node_modules/rolldown"))) return null;
-  mkdirSync(bundles, { recursive: true, mode: 0o700 });
-  if (!isPrivate(bundles)) return null;
-  // In a process of its own, because the bundler's memory and threads stay until the process ends.
-  execFileSync(process.execPath, [join(root, "src/start/make-bundle.js"), bundles], { stdio: "ignore" });
-  return currentBundle(root, bundles);
+  if (!existsSync(join(root, "node_modules/rolldown"))) return false;
+  try {
+    mkdirSync(dirname(bundles), { recursive: true });
+    mkdirSync(bundles, { recursive: true, mode: 0o700 });
+    if (!isPrivate(root, bundles)) return false;
+  } catch {
+    return false;
+  }
+  try {
+    // In a process of its own, because the bundler's memory and threads stay until the process ends. It does not see the settings.
+    const env = process.env.SystemRoot === undefined ? {} : { SystemRoot: process.env.SystemRoot };
+    /** @type {import("node:child_process").ExecFileSyncOptions} */
+    const options = { env, timeout: makingTimeoutMs, stdio: ["ignore", "ignore", "pipe"] };
+    execFileSync(process.execPath, [join(root, "src/start/make-bundle.js"), bundles], options);
+    return true;
+  } catch (error) {
+    process.emitWarning(`no bundle could be made, so the start takes longer: ${/** @type {Error} */ (error).message}`);
+    return false;
+  }
 }
 
 /**
@@ -79,21 +95,15 @@ export function digestOf(paths, read) {
   return hash.digest("base64");
 }
 
-/** @param {string} path */
-function readIfThere(path) {
-  try {
-    return readFileSync(path);
-  } catch {
-    return Buffer.alloc(0);
-  }
-}
-
 /**
- * Whether only this user or root can write to the folder. Windows has neither owners nor modes here.
+ * Whether only this user or root can write to the folder, and the folder belongs to this checkout and not, by a link, to another one. Windows
+ * has neither owners nor modes here.
+ * @param {string} root
  * @param {string} folder
  */
-function isPrivate(folder) {
+function isPrivate(root, folder) {
   const status = lstatSync(folder);
   const own = process.getuid?.();
-  return status.isDirectory() && (own === undefined || ((status.uid === 0 || status.uid === own) && (status.mode & 0o022) === 0));
+  const isSafe = own === undefined || ((status.uid === 0 || status.uid === own) && (status.mode & 0o022) === 0);
+  return isSafe && status.isDirectory() && realpathSync(folder) === join(realpathSync(root), folder.slice(root.length));
 }

@@ -173,8 +173,7 @@ function refuseRoute(methods: Set<string>, request: HttpRequest, response: HttpR
   methods.add("OPTIONS");
   response.setHeader("allow", [...methods].sort().join(", "));
   if (request.method !== "OPTIONS") throw new Failure("METHOD_NOT_ALLOWED");
-  sendNothing(response, { "x-request-id": requestIdOf(request) });
-  request.resume();
+  sendNothing(request, response, { "x-request-id": requestIdOf(request) });
 }
 
 function fail(request: HttpRequest, response: HttpResponse, error: unknown, headers: ResponseHeaders): void {

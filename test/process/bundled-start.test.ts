@@ -1,35 +1,31 @@
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 const checkout = resolve(import.meta.dirname, "../..");
 const run = promisify(execFile);
 
-/** It tells how it was loaded, and where its parts are. With an argument it lives until it is told to end. */
+/** It tells how it was loaded, and where its parts are. */
 const mainFile = `import { basename } from "node:path";
 import { greeting as said, type Shape, where } from "./greeting.ts";
 
 const shape: Shape = { how: new Error().stack?.includes("main.ts:4:") && !process.execArgv.length ? "right" : "wrong" };
 void import("./later.ts").then(({ shout }) => console.log(shape.how, said, shout(), basename(import.meta.url), where()));
-if (process.argv.length > 2) {
-  process.once("SIGTERM", () => process.exit(0));
-  setInterval(() => {}, 1000);
-}
 `;
 const laterFile = 'import { greeting } from "./greeting.ts";\n\nexport const shout = () => greeting.toUpperCase();\n';
-const greetingFile = `export interface Shape {
+const greetingFile = `import { word } from "@bufbuild/word";
+export interface Shape {
   readonly how: string;
 }
-export const greeting = "hello";
+export const greeting = word;
 export function where(): string {
   return String(/greeting.ts:[0-9:]+/.exec(new Error().stack ?? ""));
 }
 `;
-const answer = "right hello HELLO main.ts greeting.ts:6:44";
+const answer = "right hello HELLO main.ts greeting.ts:7:44";
 
 let root = "";
 let bundles = "";
@@ -43,7 +39,8 @@ beforeEach(async () => {
   await cp(join(checkout, "src/start.js"), join(root, "src/start.js"));
   await cp(join(checkout, "src/start"), join(root, "src/start"), { recursive: true });
   await write("package.json", '{"type":"module"}');
-  await write("package-lock.json", "{}");
+  await write("node_modules/@bufbuild/word/package.json", '{"name":"@bufbuild/word","version":"1.0.0","type":"module","main":"index.js"}');
+  await write("node_modules/@bufbuild/word/index.js", 'export const word = "hello";\n');
   await write("src/main.ts", mainFile);
   await write("src/later.ts", laterFile);
   await write("src/greeting.ts", greetingFile);
@@ -51,7 +48,10 @@ beforeEach(async () => {
 
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-const write = (path: string, text: string) => writeFile(join(root, path), text);
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), text);
+}
 
 const own = { ...process.env, NODE_COMPILE_CACHE: undefined };
 
@@ -85,8 +85,7 @@ test("the first start makes a bundle, later ones run it, and both do what the so
 
 test("a changed, new or removed source, and an installed package, is never answered from an earlier bundle", async () => {
   await start();
-  // As long as before.
-  await write("src/greeting.ts", greetingFile.replace("hello", "howdy"));
+  await write("src/greeting.ts", greetingFile.replace("= word", '= "howdy"'));
   expect(await start()).toBe(answer.replace("hello HELLO", "howdy HOWDY"));
   await write("src/new.ts", 'export const greeting = "new";\n');
   await write("src/later.ts", laterFile.replace("greeting.ts", "new.ts"));
@@ -98,12 +97,12 @@ test("a changed, new or removed source, and an installed package, is never answe
   await write("src/greeting.ts", greetingFile);
   await write("src/later.ts", laterFile);
   expect(await start()).toBe(answer);
-  await forge();
-  await write("package-lock.json", '{"packages":{}}');
-  expect(await start()).toBe(answer);
+  await write("node_modules/@bufbuild/word/index.js", 'export const word = "hallo";\n');
+  await write("node_modules/@bufbuild/word/package.json", '{"name":"@bufbuild/word","version":"1.0.1","type":"module","main":"index.js"}');
+  expect(await start()).toBe(answer.replace("hello HELLO", "hallo HALLO"));
 });
 
-test("bundles that others can write are not used, and one that cannot be read is made again", async () => {
+test("bundles that others can write, or that are linked from another checkout, are not used", async () => {
   await start();
   await forge();
   for (const loose of [0o770, 0o707]) {
@@ -112,8 +111,21 @@ test("bundles that others can write are not used, and one that cannot be read is
   }
   await chmod(bundles, 0o700);
   expect(await start()).toBe(forged);
-  await writeFile(join(bundles, "current.json"), "{");
+  await rename(bundles, join(root, "elsewhere"));
+  await symlink(join(root, "elsewhere"), bundles);
   expect(await start()).toBe(answer);
+});
+
+test("a bundle that is not whole is made again", async () => {
+  await start();
+  const current = join(bundles, "current.json");
+  const damages = [() => writeFile(current, "{"), async () => rm(await currentFolder(), { recursive: true }), () => rm(current)];
+  for (const damage of damages) {
+    const before = await currentFolder();
+    await damage();
+    expect(await start()).toBe(answer);
+    expect(await currentFolder()).not.toBe(before);
+  }
 });
 
 test("starts at the same time disturb nobody", async () => {
@@ -121,7 +133,10 @@ test("starts at the same time disturb nobody", async () => {
   expect(await start()).toBe(answer);
 });
 
-test("the sources run without the bundler, in a folder that cannot be written, and with options of Node that load code", async () => {
+test("the sources run without the bundler, without a folder for the bundle, and with options of Node that load code", async () => {
+  await write("node_modules/.cache", "");
+  expect(await start()).toBe(answer);
+  await rm(join(root, "node_modules/.cache"));
   expect(await start({ NODE_OPTIONS: "--import=data:text/javascript," })).toBe(answer);
   await rm(join(root, "node_modules/rolldown"));
   expect(await start()).toBe(answer);
@@ -129,20 +144,17 @@ test("the sources run without the bundler, in a folder that cannot be written, a
 });
 
 test("compiled code is kept by a process that has served for a while, not by one that ended early", async () => {
+  const keptCode = async () => (await readdir(await currentFolder())).filter((name) => name.startsWith("code"));
+  const setServedForMs = async (ms: number) => {
+    const file = join(checkout, "src/start/compiled-code.js");
+    await write("src/start/compiled-code.js", (await readFile(file, "utf8")).replace("servedForMs = 2000;", `servedForMs = ${ms};`));
+  };
+  await setServedForMs(3_600_000);
   await start();
-  const names = async () => (await readdir(await currentFolder())).filter((name) => name.startsWith("code"));
-  expect(await names()).toEqual([]);
-  const killed = spawn(process.execPath, [join(root, "src/start.js"), "serve"], { env: own, stdio: ["ignore", "pipe", "inherit"] });
-  await once(killed.stdout, "data");
-  killed.kill("SIGKILL");
-  await once(killed, "exit");
-  const child = spawn(process.execPath, [join(root, "src/start.js"), "serve"], { env: own, stdio: ["ignore", "pipe", "inherit"] });
-  await once(child.stdout, "data");
-  // As long as src/start/compiled-code.js asks for.
-  await new Promise((done) => setTimeout(done, 2100));
-  child.kill("SIGTERM");
-  await once(child, "exit");
-  expect(await names()).toEqual(["code"]);
+  expect(await keptCode()).toEqual([]);
+  await setServedForMs(0);
+  await start();
+  expect(await keptCode()).toEqual([`code-${process.getuid?.() ?? "all"}`]);
   expect(await start()).toBe(answer);
 });
 
@@ -151,6 +163,6 @@ test("the service is bundled", async () => {
   const file = join(checkout, "node_modules/.cache/keywright/bundles/current.json");
   const { sources } = JSON.parse(await readFile(file, "utf8")) as { sources: string[] };
   expect(sources).toEqual(
-    expect.arrayContaining(["src/main.ts", "src/workers/worker.ts", "src/adapters/mongo/key-store.ts", "package-lock.json"]),
+    expect.arrayContaining(["src/main.ts", "src/workers/worker.ts", "src/adapters/mongo/key-store.ts", "node_modules/jose/package.json"]),
   );
 });

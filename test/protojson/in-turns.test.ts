@@ -18,18 +18,22 @@ async function outcomeOf(work: () => unknown): Promise<unknown> {
   }
 }
 
-/** Texts with lists in the outermost object, of which most are damaged. */
+const valueTexts = fc.oneof(
+  { weight: 6, arbitrary: fc.array(fc.jsonValue(), { maxLength: 8 }).map((items) => JSON.stringify(items)) },
+  { weight: 2, arbitrary: fc.jsonValue().map((value) => JSON.stringify(value)) },
+  fc.constantFrom("[        ]", "[ [], \n\t     ]", "[     , 1]"),
+);
+
+/** Texts with lists and other values in the outermost object, of which most are damaged. */
 const texts = fc
   .record({
-    lists: fc.array(fc.tuple(fc.constantFrom("a", "b", "\\u0061", "__proto__"), fc.array(fc.jsonValue(), { maxLength: 8 })), {
-      maxLength: 4,
-    }),
+    members: fc.array(fc.tuple(fc.constantFrom("a", "b", "\\u0061", "__proto__"), valueTexts), { maxLength: 4 }),
     damage: fc.option(
       fc.record({ at: fc.nat(200), length: fc.nat(2), text: fc.constantFrom("", ",", "]", "[", "}", "{", '"', " ", "1", ",,") }),
     ),
   })
-  .map(({ lists, damage }) => {
-    const text = `{${lists.map(([name, items]) => `"${name}" : ${JSON.stringify(items)}`).join(" , ")}}`;
+  .map(({ members, damage }) => {
+    const text = `{${members.map(([name, value]) => `"${name}" : ${value}`).join(" , ")}}`;
     return damage === null ? text : text.slice(0, damage.at) + damage.text + text.slice(damage.at + damage.length);
   });
 
@@ -100,6 +104,13 @@ test("violations of items name their index, and only the first hundred are repor
   const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests }));
   const { violations } = outcome as { violations: { field: string }[] };
   expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[${150 + index}].raw_key`));
+});
+
+test("an item with any number of problems has a hundred of them reported", async () => {
+  const item = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`unknown${index}`, 1]));
+  const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests: [item] }));
+  const { violations } = outcome as { violations: { field: string }[] };
+  expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[0].unknown${index}`));
 });
 
 test("the position of an error in a long text is found in several turns", async () => {

@@ -1,6 +1,8 @@
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { expect, it } from "vitest";
-import { frame, frameType, getHeaderBlock, http2Preface, raw, serve, type TestServer, until } from "./support.ts";
+import { createAnswerQueue } from "../../src/http/answer-queue.ts";
+import { sendAnswer } from "../../src/http/json-answer.ts";
+import { frame, frameType, frameTypes, getHeaderBlock, goawayCodes, http2Preface, raw, serve, type TestServer, until } from "./support.ts";
 
 const start = Buffer.concat([http2Preface, frame(frameType.settings, 0, 0)]);
 const endStream = 1;
@@ -21,15 +23,6 @@ function call(session: ClientHttp2Session, path: string): Promise<number> {
     stream.resume();
     if (path === "/never") session.ping(() => stream.close(constants.NGHTTP2_CANCEL));
   });
-}
-
-/** Returns the error codes of the GOAWAY frames that a server sent. */
-function goawayCodes(bytes: Buffer): number[] {
-  const codes: number[] = [];
-  for (let at = 0; at + 17 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
-    if (bytes.readUInt8(at + 3) === frameType.goaway) codes.push(bytes.readUInt32BE(at + 13));
-  }
-  return codes;
 }
 
 /** Runs calls of which a share is cancelled. Returns how many were answered, and whether the session is still open. */
@@ -85,21 +78,51 @@ it("leaves a session open whose client sends bodies and gets all responses", asy
   session.destroy();
 });
 
-it("ends a flood of calls whose responses the client refuses to read, although it resets them without an error", async () => {
-  await using server = await serveBodies();
+/** Answers as JSON methods do, without reading the request. */
+function serveJson(): Promise<TestServer> {
+  const answers = createAnswerQueue();
+  const ok = { status: 200, location: undefined, text: "{}" };
+  return serve((request, response) => sendAnswer(request, response, ok, {}, answers), limits);
+}
+
+const post = Buffer.concat([Buffer.from([0x83, 0x86, 0x84, 0x41, 1, 0x61])]);
+
+it.each([
+  { of: "POSTs", start: serveBodies, headers: frame(frameType.headers, endHeaders, 1, post), data: "body" },
+  { of: "GETs", start: serveJson, headers: frame(frameType.headers, endHeaders | endStream, 1, getHeaderBlock), data: undefined },
+])("ends a flood of $of whose responses the client refuses to read, although it resets them without an error", async (flood) => {
+  await using server = await flood.start();
   const noWindow = frame(frameType.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
   const client = raw(server.port, Buffer.concat([http2Preface, noWindow]));
-  const post = Buffer.concat([Buffer.from([0x83, 0x86, 0x84, 0x41, 1, 0x61])]);
-  let stream = 1;
-  const flood = setInterval(() => {
-    const frames: Buffer[] = [];
-    for (let count = 0; count < 10; count += 1, stream += 2) {
-      if (stream > 100) frames.push(frame(frameType.rstStream, 0, stream - 100, Buffer.alloc(4)));
-      frames.push(frame(frameType.headers, endHeaders, stream, post), frame(frameType.data, endStream, stream, Buffer.from("body")));
+  let isClosed = false;
+  client.socket.on("end", () => {
+    isClosed = true;
+  });
+  const answers = (): number => frameTypes(client.received()).filter((type) => type === frameType.headers).length;
+  // In step, because a server that closes with bytes unread may lose its GOAWAY.
+  for (let calls = 0; calls < 600 && !isClosed; calls += 30) {
+    const streams = Array.from({ length: 30 }, (_, index) => 2 * (calls + index) + 1);
+    for (const stream of streams) {
+      const headers = Buffer.from(flood.headers);
+      headers.writeUInt32BE(stream, 5);
+      client.socket.write(headers);
+      if (flood.data !== undefined) client.socket.write(frame(frameType.data, endStream, stream, Buffer.from(flood.data)));
     }
-    client.socket.write(Buffer.concat(frames));
-  }, 5);
-  await client.closed(10_000).finally(() => clearInterval(flood));
+    await until(() => isClosed || answers() >= calls + 30);
+    client.socket.write(Buffer.concat(streams.map((stream) => frame(frameType.rstStream, 0, stream, Buffer.alloc(4)))));
+  }
+  expect(goawayCodes(await client.closed(5000))).toEqual([constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+});
+
+it("ends a stream that was reset without an error while nothing reads its request", async () => {
+  const times = { responseTimeoutMs: 100, anonymousIdleMs: 200 };
+  await using server = await serve((_, response) => response.end("ok"), { ...limits, ...times });
+  const noWindow = frame(frameType.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0]));
+  const get = frame(frameType.headers, endHeaders | endStream, 1, getHeaderBlock);
+  const client = raw(server.port, Buffer.concat([http2Preface, noWindow, get]));
+  await until(() => frameTypes(client.received()).includes(frameType.headers));
+  client.socket.write(frame(frameType.rstStream, 0, 1, Buffer.alloc(4)));
+  await client.closed(5000);
 });
 
 it("ends a rapid reset with ENHANCE_YOUR_CALM", async () => {

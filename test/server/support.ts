@@ -157,3 +157,12 @@ export function framesOf(bytes: Buffer): { readonly type: number; readonly paylo
 export function frameTypes(bytes: Buffer): number[] {
   return framesOf(bytes).map(({ type }) => type);
 }
+
+/** Returns the error codes of the GOAWAY frames that a server sent. */
+export function goawayCodes(bytes: Buffer): number[] {
+  const codes: number[] = [];
+  for (let at = 0; at + 17 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    if (bytes.readUInt8(at + 3) === frameType.goaway) codes.push(bytes.readUInt32BE(at + 13));
+  }
+  return codes;
+}
