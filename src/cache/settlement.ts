@@ -10,7 +10,8 @@ export interface Announced {
 /**
  * Begins a generation after a change that was not announced under the current one. See `settle` of CacheTrust. `payDebt` retries after an
  * earlier failure. `pause` resolves when the next generation may begin. A generation empties all caches, so while changes cannot be
- * announced, those of one pause share one.
+ * announced, those of one pause share one. They also fail together: if the store does not answer the step, at the deadline of an operation
+ * of the store.
  */
 export function createSettlement({ read, advance }: GenerationQuestions, pause: () => Promise<void>): Settlement {
   /** True after a change that could not be announced. */

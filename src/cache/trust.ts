@@ -54,7 +54,7 @@ export interface CacheTrust {
 
 export interface CacheTrustOptions {
   readonly generations: CacheGenerationStore;
-  /** Null if processes share no cache; every change then begins a generation. */
+  /** Null if processes share no cache. Every change then needs a generation that began after it. */
   readonly shared: SharedCache | null;
   /** Milliseconds of a clock that only increases, at the speed of real time. */
   readonly monotonicMs: () => number;

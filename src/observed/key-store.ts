@@ -24,6 +24,7 @@ export function observedKeyStore(store: KeyStore, observe: Observe): KeyStore {
     rotate: (...given) => observe("rotate", () => store.rotate(...given)),
     findRequest: (...given) => observe("findRequest", () => store.findRequest(...given)),
     delete: (...given) => observe("delete", () => store.delete(...given)),
+    tombstoneRevision: (...given) => observe("tombstone_revision", () => store.tombstoneRevision(...given)),
     touch: (...given) => observe("touch", () => store.touch(...given)),
     ping: () => observe("ping", () => store.ping()),
     close: () => store.close(),

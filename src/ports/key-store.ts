@@ -180,6 +180,9 @@ export interface KeyStore {
    */
   delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
 
+  /** Returns the revision of the tombstone with this key id, or null if there is none. Sees every `delete` that was acknowledged before. */
+  tombstoneRevision(tenant: string, keyId: string): Promise<number | null>;
+
   /** Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
   touch(uses: readonly LastUse[]): Promise<void>;
 

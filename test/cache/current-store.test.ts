@@ -23,7 +23,9 @@ function setup() {
     graceMs: 0,
     identityPatienceMs: 500,
     generationPaceMs: 250,
-    schedule: () => {},
+    schedule() {
+      throw new Error("nothing here pauses");
+    },
     reset: () => {},
     createBeatId: () => "beat",
   });

@@ -29,7 +29,9 @@ async function setup({ graceMs = 60_000 } = {}) {
     graceMs,
     identityPatienceMs: 500,
     generationPaceMs: 250,
-    schedule: () => {},
+    schedule() {
+      throw new Error("nothing here pauses");
+    },
     reset: () => local.clear(),
     createBeatId: () => "beat",
   });

@@ -300,10 +300,12 @@ describe("without a shared cache", () => {
     expect([process.trust.mode(), process.trust.localUse(), process.trust.generationOf(null)]).toEqual(["leased", "first", null]);
   });
 
-  test("every change begins a generation", async () => {
+  test("each change begins a generation at once, unless it is made at the same time as another", async () => {
     await process.trust.settle(null);
     await process.trust.settle(null);
     expect(process.world.generation).toEqual({ number: 2, cacheId: "" });
+    await Promise.all([process.trust.settle(null), process.trust.settle(null)]);
+    expect(process.world.generation.number).toBe(3);
     expect(process.world.pausesMs).toEqual([]);
   });
 });

@@ -15,6 +15,8 @@ export interface History {
   committed(keyId: string, revision: number, record: KeyRecord | null): void;
   /** The lowest revision at which the key was revoked, among those in force at that moment or later; null: none. */
   revokedSince(keyId: string, sinceMs: number): number | null;
+  /** The lowest revision at which the key was deleted, among those in force at that moment or later; null: none. */
+  deletedSince(keyId: string, sinceMs: number): number | null;
   acknowledged(keyId: string, change: Acknowledged): void;
   changesOf(keyId: string): readonly Acknowledged[];
   /** The newest revision that an answer may represent; `record` is null if the answer says that there is no such key. */
@@ -24,21 +26,26 @@ export interface History {
 }
 
 export function createHistory(nowMs: () => number): History {
-  const states = new Map<string, { readonly revision: number; readonly isRevoked: boolean; readonly atMs: number }[]>();
+  const states = new Map<
+    string,
+    { readonly revision: number; readonly isRevoked: boolean; readonly isDeleted: boolean; readonly atMs: number }[]
+  >();
   const absences = new Map<string, number>();
   const changes = new Map<string, Acknowledged[]>();
+  const inForceSince = (keyId: string, sinceMs: number) => {
+    const known = states.get(keyId) ?? [];
+    const inForce = known.findLastIndex(({ atMs }) => atMs <= sinceMs);
+    return known.slice(Math.max(0, inForce));
+  };
   return {
     committed(keyId, revision, record) {
       if (record === null) absences.set(keyId, revision);
       const known = states.get(keyId) ?? [];
-      known.push({ revision, isRevoked: record !== null && isOff(record), atMs: nowMs() });
+      known.push({ revision, isRevoked: record !== null && isOff(record), isDeleted: record === null, atMs: nowMs() });
       states.set(keyId, known);
     },
-    revokedSince(keyId, sinceMs) {
-      const known = states.get(keyId) ?? [];
-      const inForce = known.findLastIndex(({ atMs }) => atMs <= sinceMs);
-      return known.slice(Math.max(0, inForce)).find(({ isRevoked }) => isRevoked)?.revision ?? null;
-    },
+    revokedSince: (keyId, sinceMs) => inForceSince(keyId, sinceMs).find(({ isRevoked }) => isRevoked)?.revision ?? null,
+    deletedSince: (keyId, sinceMs) => inForceSince(keyId, sinceMs).find(({ isDeleted }) => isDeleted)?.revision ?? null,
     acknowledged(keyId, change) {
       const known = changes.get(keyId) ?? [];
       known.push(change);

@@ -54,8 +54,14 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     { file: "src/cache/trust.ts", text: "    settle,\n", becomes: "    settle,\n    readEarly: () => options.generations.read(),\n" },
     { file: "src/cache/settlement.ts", text: "const current = await read();", becomes: "const current = await (early ?? read());" },
   ],
+  "a change shares a step from an older generation than it read": [
+    { file: "src/cache/settlement.ts", text: "step?.from === number", becomes: "step !== null" },
+  ],
   "a second revocation that finds the key revoked is not announced": [
     { file: "src/service/change.ts", text: "await announce(record, record.revision);", becomes: "" },
+  ],
+  "a second deletion that finds the key deleted is not announced": [
+    { file: "src/service/delete.ts", text: "if (revision !== null) await announce(null, revision);", becomes: "" },
   ],
   "expiry is judged when a record is read, not when it is used": [
     {
@@ -200,10 +206,26 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
     operate("rotateInGrace", 0, 0, gapUpTo(100)),
     operate("narrow", 0, 1, gapUpTo(3000, 2000)),
   ),
+  // The first process learns the generation of the second a little later, and so waits longer before it begins the next one.
+  "a change shares a step from an older generation than it read": focus(
+    fail(cut("commands"), 0, gapUpTo(10), gapUpTo(20_000, 18_000)),
+    fail(cut("commands"), 1, gapUpTo(10), gapUpTo(20_000, 18_000)),
+    ...[0, 0, 0].flatMap((slot) => [
+      operate("narrow", 1, 1, gapUpTo(3500, 2500)),
+      operate("narrow", 1, 1, gapUpTo(60, 30)),
+      operate("narrow", 0, 2, gapUpTo(200, 60)),
+      operate("narrow", 0, slot, gapUpTo(250, 30)),
+    ]),
+  ),
   "a second revocation that finds the key revoked is not announced": focus(
     operate("revoke", 0, 0, gapUpTo(10)),
     fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
     operate("revoke", 1, 0, gapUpTo(300)),
+  ),
+  "a second deletion that finds the key deleted is not announced": focus(
+    operate("delete", 0, 2, gapUpTo(10)),
+    fail(fc.constantFrom<Fault>({ kind: "crash" }, { kind: "pause" }), 0, gapUpTo(60), gapUpTo(5000, 3000)),
+    operate("delete", 1, 2, gapUpTo(300)),
   ),
   "the result of a flight of another epoch is kept": focus(
     fail(slow("store", 300, 900), 1, gapUpTo(100), gapUpTo(6000, 4000)),

@@ -107,7 +107,14 @@ export async function run(protocol: Protocol, scenario: Scenario, options: RunOp
         };
       };
       const watched = { ...service, announcer: { ...service.announcer, beginChange } };
-      performIn(watched, directory, operation, slot).then(
+      const done = performIn(watched, directory, operation, slot).catch((error: unknown) => {
+        // That a deleted key is not found is binding too.
+        const isGone = operation === "delete" && slot === importedSlot && (error as Failure).reason === "KEY_NOT_FOUND";
+        if (!isGone) throw error;
+        const revision = history.deletedSince(keyIdOf(credential as string), begunMs);
+        if (revision !== null) announced.push({ keyId: keyIdOf(credential as string), revision });
+      });
+      done.then(
         () => {
           // The revision that it announced. A revocation is binding even if it was not announced.
           const isRevocation = operation === "revoke" || operation === "supersede" || operation === "suspend";

@@ -20,7 +20,7 @@ export function createStoreState(): StoreState {
   return { keys: new Map(), tombstones: new Map(), generation: { number: 0, cacheId: "" }, onCommit: () => {} };
 }
 
-type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete" | "list">;
+type ModelStore = Pick<KeyStore, "get" | "getMany" | "insert" | "replace" | "rotate" | "delete" | "tombstoneRevision" | "list">;
 
 /** The store as one process sees it, through a network: a call that fails may have been done, or may be done later. */
 export function connectStore(
@@ -89,6 +89,7 @@ export function connectStore(
           state.onCommit(keyId, revision, null);
           return revision;
         }),
+      tombstoneRevision: (_tenant, keyId) => call(() => state.tombstones.get(keyId) ?? null),
     },
     generations: {
       read: () => call(() => state.generation),

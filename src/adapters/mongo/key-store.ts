@@ -81,6 +81,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
       run((signal) => keys.rotate(tenant, { retired, successor, request }, event, signal)),
     findRequest: (tenant, kind, requestId) => run((signal) => keys.findRequest(tenant, kind, requestId, signal)),
     delete: (tenant, kind, keyId, event, revision) => run((signal) => keys.delete(tenant, { kind, keyId, revision }, event, signal)),
+    tombstoneRevision: (tenant, keyId) => run((signal) => keys.tombstoneRevision(tenant, keyId, signal)),
     touch: (uses) => run((signal) => keys.touch(uses, signal)),
     audit: {
       append: (tenant, events) => run((signal) => appendEvents(collections.auditEvents, tenant, events, signal)),

@@ -25,6 +25,7 @@ export interface Keys {
   rotate(tenant: string, rotation: Rotation, event: AuditEvent, signal: AbortSignal): Promise<boolean>;
   findRequest(tenant: string, kind: KeyKind, requestId: string, signal: AbortSignal): Promise<UsedRequest | null>;
   delete(tenant: string, deletion: Deletion, event: AuditEvent, signal: AbortSignal): Promise<number | null>;
+  tombstoneRevision(tenant: string, keyId: string, signal: AbortSignal): Promise<number | null>;
   touch(uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
 
@@ -45,7 +46,8 @@ export interface Rotation {
  * A change and its audit event are one transaction. A transaction that finds nothing to change also waits for a majority, so false is as
  * durable an answer as true.
  */
-export function createKeys(client: MongoClient, { keys, marks, auditEvents, holdings }: Collections, quota: Quota, clock: Clock): Keys {
+export function createKeys(client: MongoClient, collections: Collections, quota: Quota, clock: Clock): Keys {
+  const { keys, tombstones, marks, auditEvents, holdings } = collections;
   const places = createPlaces(keys, quota, clock);
 
   return {
@@ -98,6 +100,11 @@ export function createKeys(client: MongoClient, { keys, marks, auditEvents, hold
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;
       }),
+
+    async tombstoneRevision(tenant, keyId, signal) {
+      const options = { projection: { _id: 0, tombstoneRevision: 1 }, signal };
+      return (await tombstones.findOne({ _id: documentId(tenant, keyId) }, options))?.tombstoneRevision ?? null;
+    },
 
     async touch(uses, signal) {
       if (uses.length === 0) return;

@@ -82,6 +82,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
     delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
+    tombstoneRevision: async (tenant, keyId) => read(() => keys.tombstoneRevision(tenant, keyId)),
     async touch(uses) {
       await writeInParts(write, uses, () => 1, keys.touch);
     },

@@ -21,6 +21,7 @@ export interface Keys {
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
   /** `revision` is the required revision; null: any. */
   delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
+  tombstoneRevision(tenant: string, keyId: string): number | null;
   touch(uses: readonly LastUse[]): void;
 }
 
@@ -38,6 +39,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   return {
     get,
     findRequest: marks.find,
+    tombstoneRevision: tombstones.revisionOf,
 
     replace(tenant, record) {
       const wanted = holdingsOf(record);

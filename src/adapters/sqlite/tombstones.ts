@@ -4,6 +4,8 @@ import type { DatabaseSync } from "node:sqlite";
 export interface Tombstones {
   /** Returns the lowest revision for a new key with this id; 0 if there is no tombstone. */
   revisionAbove(tenant: string, keyId: string): number;
+  /** Returns null if there is no tombstone. */
+  revisionOf(tenant: string, keyId: string): number | null;
   leave(tenant: string, keyId: string, revision: number): void;
   remove(tenant: string, keyId: string): void;
 }
@@ -12,10 +14,13 @@ export function prepareTombstones(database: DatabaseSync): Tombstones {
   const selectTombstone = database.prepare("SELECT revision FROM tombstones WHERE tenant = ? AND key_id = ?");
   const insertTombstone = database.prepare("INSERT INTO tombstones (tenant, key_id, revision) VALUES (?, ?, ?)");
   const deleteTombstone = database.prepare("DELETE FROM tombstones WHERE tenant = ? AND key_id = ?");
+  const revisionOf = (tenant: string, keyId: string) =>
+    (selectTombstone.get(tenant, keyId) as { revision: number } | undefined)?.revision ?? null;
   return {
+    revisionOf,
     revisionAbove(tenant, keyId) {
-      const tombstone = selectTombstone.get(tenant, keyId) as { revision: number } | undefined;
-      return tombstone === undefined ? 0 : tombstone.revision + 1;
+      const revision = revisionOf(tenant, keyId);
+      return revision === null ? 0 : revision + 1;
     },
     leave: (tenant, keyId, revision) => void insertTombstone.run(tenant, keyId, revision),
     remove: (tenant, keyId) => void deleteTombstone.run(tenant, keyId),

@@ -17,6 +17,17 @@ export function describeDeletes(context: KeyStoreContext): void {
       expect(await context.store.delete(tenant, "imported", keyId)).toBeNull();
     });
 
+    test("leaves a tombstone until a key with this id is inserted", async () => {
+      const tenant = context.newTenant();
+      const revision = () => context.store.tombstoneRevision(tenant, keyId);
+      await context.store.insert(tenant, record, null);
+      expect(await revision()).toBeNull();
+      await context.store.delete(tenant, "imported", keyId);
+      expect([await revision(), await context.store.tombstoneRevision(context.newTenant(), keyId)]).toEqual([4, null]);
+      await context.store.insert(tenant, record, null);
+      expect(await revision()).toBeNull();
+    });
+
     test("returns null and changes nothing for an unknown key, or one of the other kind or another tenant", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);
