@@ -17,6 +17,9 @@ export type AnnounceChange = (record: KeyRecord | null, revision: number) => Pro
 /** The same for up to 1000 keys, each in one change: few round trips, and one question to the store. */
 export type AnnounceChanges = (records: readonly KeyRecord[]) => Promise<void>;
 
+/** The same for up to 1000 deleted keys. The revisions are those of their tombstones. */
+export type AnnounceDeletions = (deleted: readonly { readonly keyId: string; readonly revision: number }[]) => Promise<void>;
+
 /**
  * Call before the store operation whose result you will announce: the caches must be able to tell that the announced change is older than
  * a newer one.
@@ -24,6 +27,7 @@ export type AnnounceChanges = (records: readonly KeyRecord[]) => Promise<void>;
 export interface ChangeAnnouncer {
   beginChange(tenant: string, keyId: string): AnnounceChange;
   beginChanges(tenant: string): AnnounceChanges;
+  beginDeletions(tenant: string): AnnounceDeletions;
 }
 
 export interface ChangeAnnouncerOptions {
@@ -83,6 +87,11 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
     beginChanges(tenant) {
       const announce = begin(tenant);
       return (records) => announce(records.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
+    },
+
+    beginDeletions(tenant) {
+      const announce = begin(tenant);
+      return (deleted) => announce(deleted.map(({ keyId, revision }) => ({ keyId, record: null, revision })));
     },
   };
 }

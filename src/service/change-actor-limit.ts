@@ -5,8 +5,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { noteActorLimits, type TenantService } from "./change-tenant.ts";
-import { announceEarlierDelete } from "./delete.ts";
-import type { KeyService } from "./key-service.ts";
+import { type Deleting, deleteOne } from "./delete.ts";
 import { beginNewKeys, watchTenant } from "./tenant-fence.ts";
 
 /** Sets or changes the limit that the keys of an actor share. The actor need not have keys. */
@@ -46,18 +45,6 @@ export async function setActorLimit(
 }
 
 /** Removes the limit of an actor, so that the limit of the tenant applies if it has one. Rejects with ACTOR_LIMIT_NOT_FOUND. */
-export async function removeActorLimit(
-  keys: Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes">,
-  tenant: string,
-  origin: Origin,
-  actorId: string,
-): Promise<void> {
-  const recordId = actorLimitRecordId(actorId);
-  const announce = keys.announcer.beginChange(tenant, recordId);
-  const revision = await keys.store.delete(tenant, "actor_limit", recordId, auditEvent(keys, origin, [recordId]));
-  if (revision === null) {
-    await announceEarlierDelete(keys.store, tenant, recordId, announce);
-    throw new Failure("ACTOR_LIMIT_NOT_FOUND");
-  }
-  await announce(null, revision);
+export async function removeActorLimit(keys: Deleting, tenant: string, origin: Origin, actorId: string): Promise<void> {
+  if (!(await deleteOne(keys, tenant, origin, "actor_limit", actorLimitRecordId(actorId)))) throw new Failure("ACTOR_LIMIT_NOT_FOUND");
 }

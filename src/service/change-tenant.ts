@@ -78,9 +78,16 @@ export async function updateTenant(
   });
 }
 
-/** Records that actors of the tenant have limits, before the first one gets one. From then on every verification looks for one. */
+/**
+ * Records that actors of the tenant have limits, before the first one gets one. From then on every verification looks for one. Rejects with
+ * TENANT_SUSPENDED if the tenant is another one of the same name.
+ */
 export async function noteActorLimits(service: TenantService, origin: Origin, tenantId: string): Promise<void> {
-  await changeTenant(service, origin, tenantId, ({ hasActorLimits }) => (hasActorLimits ? null : { hasActorLimits: true }));
+  const firstRevision = service.keys.tenantSettings.firstRevisionOf(tenantId);
+  await changeTenant(service, origin, tenantId, ({ hasActorLimits }, record) => {
+    if (tenantId !== defaultTenant && record?.firstRevision !== firstRevision) throw new Failure("TENANT_SUSPENDED");
+    return hasActorLimits ? null : { hasActorLimits: true };
+  });
 }
 
 /** Suspends a tenant or ends its suspension. */
@@ -94,7 +101,7 @@ async function changeTenant(
   service: TenantService,
   origin: Origin,
   tenantId: string,
-  next: (tenant: Tenant) => Partial<Tenant> | null,
+  next: (tenant: Tenant, record: KeyRecord | null) => Partial<Tenant> | null,
 ): Promise<Tenant> {
   const { keys, directory } = service;
   const recordId = tenantRecordId(tenantId);
@@ -103,7 +110,7 @@ async function changeTenant(
     const record = await keys.store.get(defaultTenant, recordId);
     if (record === null && tenantId !== defaultTenant) throw new Failure("TENANT_NOT_FOUND");
     const tenant = record === null ? unchangedTenant(tenantId) : tenantOfRecord(record);
-    const change = next(tenant);
+    const change = next(tenant, record);
     if (record === null) {
       const created = await insertTenant(service, origin, { ...tenant, ...change });
       if (created !== null) return created;

@@ -8,11 +8,16 @@ import type { KeyService } from "./key-service.ts";
 import { recordsOf, removeRecords } from "./tenant-leftovers.ts";
 
 /**
- * Deletes a suspended tenant without keys; with `force`, also one that has keys, and these first. No key is added between the check for keys
+ * Deletes a suspended tenant without keys. With `force`, deletes its keys first, until the signal aborts; null: no `force`. No key is added between the check for keys
  * and the deletion: whoever adds one sees the suspension (`beginNewKeys`), and a tenant that was resumed meanwhile has another revision than
  * the one to delete.
  */
-export async function deleteTenant({ keys, directory }: TenantService, origin: Origin, tenantId: string, force: boolean): Promise<void> {
+export async function deleteTenant(
+  { keys, directory }: TenantService,
+  origin: Origin,
+  tenantId: string,
+  force: AbortSignal | null,
+): Promise<void> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });
   const recordId = tenantRecordId(tenantId);
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
@@ -20,7 +25,7 @@ export async function deleteTenant({ keys, directory }: TenantService, origin: O
     const record = await keys.store.get(defaultTenant, recordId);
     if (record === null) throw new Failure("TENANT_NOT_FOUND");
     if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
-    if (force) await removeRecords(keys, origin, tenantId, record.revision);
+    if (force !== null) await removeRecords(keys, origin, tenantId, record.revision, force);
     const rest = await whatIsLeft(keys, tenantId);
     if (rest !== null) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${rest}` });
     const event = auditEvent(keys, origin, [recordId]);

@@ -1,27 +1,26 @@
 import type { AnnounceChange } from "../cache/announce.ts";
 import type { Origin } from "../core/audit.ts";
-import type { KeyRecord } from "../core/key.ts";
+import type { KeyKind } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
+import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
+import { watchTenant } from "./tenant-fence.ts";
+
+/** The dependencies of a deletion. */
+export type Deleting = Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes" | "tenantSettings">;
 
 /** Deletes an imported key and its record. Rejects with KEY_NOT_FOUND, also for an issued key: issued keys can only be revoked. */
-export async function deleteImportedKey(service: KeyService, tenant: string, origin: Origin, keyId: string): Promise<void> {
-  const announce = service.announcer.beginChange(tenant, keyId);
-  const tombstoneRevision = await service.store.delete(tenant, "imported", keyId, auditEvent(service, origin, [keyId]));
-  if (tombstoneRevision === null) {
-    await announceEarlierDelete(service.store, tenant, keyId, announce);
-    throw new Failure("KEY_NOT_FOUND");
-  }
-  await announce(null, tombstoneRevision);
+export async function deleteImportedKey(service: Deleting, tenant: string, origin: Origin, keyId: string): Promise<void> {
+  if (!(await deleteOne(service, tenant, origin, "imported", keyId))) throw new Failure("KEY_NOT_FOUND");
 }
 
 /**
- * Call it before a response says that a record which cannot be deleted does not exist. The caller that deleted it may not have announced it
- * yet, or may have died before it could.
+ * The caller that deleted the record may not have announced it yet, or may have died before it could. But the response says that there is
+ * no record.
  */
-export async function announceEarlierDelete(
+async function announceEarlierDelete(
   store: Pick<KeyStore, "tombstoneRevision">,
   tenant: string,
   keyId: string,
@@ -31,14 +30,26 @@ export async function announceEarlierDelete(
   if (revision !== null) await announce(null, revision);
 }
 
-/** Deletes a record of a tenant that is gone or going, unless the record has changed since it was read. */
-export async function deleteRecord(
-  service: KeyService,
-  tenant: string,
-  origin: Origin,
-  { kind, keyId, revision }: KeyRecord,
-): Promise<void> {
-  const announce = service.announcer.beginChange(tenant, keyId);
-  const tombstoneRevision = await service.store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), revision);
-  if (tombstoneRevision !== null) await announce(null, tombstoneRevision);
+/**
+ * Deletes one record of a tenant. Returns false if there is none. Rejects with TENANT_SUSPENDED if the tenant was suspended or deleted
+ * meanwhile: a new tenant of the same name keeps its record.
+ */
+export async function deleteOne(service: Deleting, tenant: string, origin: Origin, kind: KeyKind, keyId: string): Promise<boolean> {
+  const isInForce = watchTenant(service, tenant);
+  const { store, announcer } = service;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const announce = announcer.beginChange(tenant, keyId);
+    const record = await store.get(tenant, keyId);
+    if (record?.kind !== kind) {
+      await announceEarlierDelete(store, tenant, keyId, announce);
+      return false;
+    }
+    // If a new tenant is created only after this, the record that was read is deleted by then.
+    if (!(await isInForce())) throw new Failure("TENANT_SUSPENDED");
+    const tombstoneRevision = await store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), record.revision);
+    if (tombstoneRevision === null) continue;
+    await announce(null, tombstoneRevision);
+    return true;
+  }
+  throw new Failure("CONCURRENT_CHANGE");
 }

@@ -2,7 +2,7 @@ import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { defaultTenant, tenantOfRecord, tenantRecordId } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
-import { deleteRecord } from "./delete.ts";
+import { deleteRecords, inParts } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** Call it after new keys are stored and before they are acknowledged. */
@@ -17,7 +17,7 @@ export function beginNewKeys(service: KeyService, tenant: string, origin: Origin
   const isInForce = watchTenant(service, tenant);
   return async (records) => {
     if (records.length === 0 || (await isInForce())) return;
-    for (const record of records) await deleteRecord(service, tenant, origin, record);
+    await deleteRecords(service, tenant, origin, inParts(records));
     throw new Failure("TENANT_SUSPENDED");
   };
 }

@@ -4,12 +4,10 @@ import { defaultTenant, tenantRecordId } from "../core/tenant.ts";
 import { minuteMs } from "../core/time-units.ts";
 import { Failure } from "../error/failure.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import { deleteRecord } from "./delete.ts";
+import { deletedAtOnce, deleteRecords } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 
 const kinds: readonly KeyKind[] = ["issued", "imported", "actor_limit"];
-/** More at a time would delay the writes of other tenants. */
-const deletedAtOnce = 5;
 /** Longer than any call takes, so that no call still adds such a record or takes it back. */
 const settledMs = 10 * minuteMs;
 
@@ -30,14 +28,23 @@ async function* partsOf(store: Pick<KeyStore, "list">, tenant: string, limit: nu
 
 /**
  * Removes the keys of a suspended tenant whose record has this revision, and the limits of its actors. Stops without an error if that
- * record has changed, because a tenant that was resumed keeps what it still has.
+ * record has changed, because a tenant that was resumed keeps what it still has, and if the signal aborts.
  */
-export async function removeRecords(service: KeyService, origin: Origin, tenant: string, revision: number): Promise<void> {
-  const recordId = tenantRecordId(tenant);
-  for await (const records of partsOf(service.store, tenant, deletedAtOnce)) {
-    if ((await service.store.get(defaultTenant, recordId))?.revision !== revision) return;
-    await Promise.all(records.map((record) => deleteRecord(service, tenant, origin, record)));
+export async function removeRecords(
+  service: KeyService,
+  origin: Origin,
+  tenant: string,
+  revision: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = service;
+  async function* parts() {
+    for await (const records of partsOf(store, tenant, deletedAtOnce)) {
+      if (signal.aborted || (await store.get(defaultTenant, tenantRecordId(tenant)))?.revision !== revision) return;
+      yield records;
+    }
   }
+  await deleteRecords(service, tenant, origin, parts());
 }
 
 /**
@@ -46,10 +53,13 @@ export async function removeRecords(service: KeyService, origin: Origin, tenant:
  * may already be in use by keys of the new tenant. Rejects with TENANT_NOT_READY if a key is so new that its call may still be running.
  */
 export async function removeLeftovers(service: KeyService, origin: Origin, tenant: string): Promise<void> {
-  for await (const record of recordsOf(service.store, tenant)) {
-    if (service.clock() - record.createTimeMs < settledMs) {
-      throw new Failure("TENANT_NOT_READY", { message: "a key of the deleted tenant is still being removed; try again in ten minutes" });
+  async function* parts() {
+    for await (const records of partsOf(service.store, tenant, deletedAtOnce)) {
+      if (records.some(({ createTimeMs }) => service.clock() - createTimeMs < settledMs)) {
+        throw new Failure("TENANT_NOT_READY", { message: "a key of the deleted tenant is still being removed; try again in ten minutes" });
+      }
+      yield records;
     }
-    await deleteRecord(service, tenant, origin, record);
   }
+  await deleteRecords(service, tenant, origin, parts());
 }

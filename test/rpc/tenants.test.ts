@@ -409,28 +409,65 @@ test("a tenant that is resumed while its keys are deleted keeps what is left", a
   expect((await api.call("AdminListIssuedApiKeys", {}, headersOf(id))).issued_api_keys).toHaveLength(2);
 });
 
-test("a limit of an actor of a new tenant is not changed by a call to the tenant that had its name before", async () => {
+test.each([
+  ["AdminSetActorLimit", "replace"],
+  ["AdminRemoveActorLimit", "remove"],
+  ["AdminDeleteImportedApiKey", "remove"],
+] as const)("%s: a call to a tenant does not change what a new tenant of the same name has", async (method, step) => {
   const id = await newTenant();
   const set = (quota: string) =>
     api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota, window: "60s" } }, headersOf(id));
-  await set("5");
+  const fill = async (quota: string) => {
+    await set(quota);
+    return (await api.call("AdminImportApiKey", newKeys.AdminImportApiKey, headersOf(id))).key_id as string;
+  };
+  const keyId = await fill("5");
   const [arrived, replaced] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  between.replace = async (tenant) => {
+  between[step] = async (tenant) => {
     if (tenant !== id) return;
     arrived.resolve();
     await replaced.promise;
   };
-  const setting = outcomeOf(set("6"));
+  const requests = { AdminRemoveActorLimit: { actor_id: "one" }, AdminDeleteImportedApiKey: { key_id: keyId } };
+  const late = outcomeOf(method === "AdminSetActorLimit" ? set("6") : api.call(method, requests[method], headersOf(id)));
   await arrived.promise;
-  between.replace = untouched.replace;
+  Object.assign(between, untouched);
   await api.call("AdminSuspendTenant", { tenant_id: id });
   await api.call("AdminDeleteTenant", { tenant_id: id, force: true });
   await api.call("AdminCreateTenant", { tenant_id: id });
-  await set("7");
+  expect(await fill("7")).toBe(keyId);
   replaced.resolve();
-  expect(await setting).toBe("FAILED_PRECONDITION TENANT_SUSPENDED");
+  expect(await late).toBe("FAILED_PRECONDITION TENANT_SUSPENDED");
   const { actor_limits } = await api.call("AdminListActorLimits", {}, headersOf(id));
   expect(actor_limits).toMatchObject([{ rate_limit_policy: { quota: "7" } }]);
+  expect((await api.call("AdminListImportedApiKeys", {}, headersOf(id))).imported_api_keys).toHaveLength(1);
+});
+
+test("one call at a time deletes a tenant, and it stops when its caller is gone", async () => {
+  const id = await newTenant();
+  for (let index = 0; index < 7; index += 1) await api.call("AdminIssueApiKey", {}, headersOf(id));
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  const [arrived, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  between.remove = async (tenant) => {
+    if (tenant !== id) return;
+    arrived.resolve();
+    await gone.promise;
+  };
+  const path = `${api.server.url}/v2alpha1/admin/tenants/${id}?force=true`;
+  const caller = new AbortController();
+  const headers = { authorization: `Bearer ${api.server.adminToken}` };
+  const first = fetch(path, { method: "DELETE", headers, signal: caller.signal }).catch((error: Error) => error.name);
+  await arrived.promise;
+  const second = () => outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id }));
+  expect(await second()).toBe("ABORTED CONCURRENT_CHANGE");
+  caller.abort();
+  expect(await first).toBe("AbortError");
+  // The server has seen that the connection is closed once it has answered a later call.
+  await api.call("AdminGetTenant", { tenant_id: id });
+  gone.resolve();
+  Object.assign(between, untouched);
+  await expect.poll(second).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
+  expect((await api.call("AdminListIssuedApiKeys", {}, headersOf(id))).issued_api_keys).toHaveLength(2);
 });
 
 test("a key that was left to a deleted tenant can be imported again, also while another call still removes it", async () => {

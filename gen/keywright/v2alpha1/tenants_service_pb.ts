@@ -101,10 +101,11 @@ export const TenantsService: GenService<{
     output: typeof TenantSchema;
   },
   /**
-   * Deletes a suspended tenant that has no keys; revoked and expired keys
-   * count. With `force` its keys are deleted first. FAILED_PRECONDITION if it
-   * is not suspended or has keys, and for the tenant `default`. NOT_FOUND if no tenant has this id. Role: admin. HTTP
-   * status: 204.
+   * Deletes a suspended tenant that has no keys and no limits of actors;
+   * revoked and expired keys count. With `force` these are deleted first.
+   * FAILED_PRECONDITION if it is not suspended or has some, and for the tenant
+   * `default`. NOT_FOUND if no tenant has this id. ABORTED if another call is
+   * deleting it. Role: admin. HTTP status: 204.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminDeleteTenant
    */

@@ -1,0 +1,46 @@
+import type { Origin } from "../core/audit.ts";
+import type { KeyRecord } from "../core/key.ts";
+import { auditEvent } from "./audit.ts";
+import type { KeyService } from "./key-service.ts";
+
+/** Records that are deleted at once. More at a time would delay the writes of other tenants. */
+export const deletedAtOnce = 5;
+/** Deletions that are announced in one change. */
+const announcedAtOnce = 500;
+
+/**
+ * Deletes records of a tenant that is gone or going, except those that have changed since they were read. The records of a part are deleted
+ * at once. Many are announced together, because an announcement that no shared cache takes empties all caches.
+ */
+export async function deleteRecords(
+  service: Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes">,
+  tenant: string,
+  origin: Origin,
+  parts: AsyncIterable<readonly KeyRecord[]>,
+): Promise<void> {
+  let announce = service.announcer.beginDeletions(tenant);
+  let deleted: { keyId: string; revision: number }[] = [];
+  const remove = async ({ kind, keyId, revision }: KeyRecord) => {
+    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), revision);
+    if (tombstoneRevision !== null) deleted.push({ keyId, revision: tombstoneRevision });
+  };
+  try {
+    for await (const part of parts) {
+      const failure = (await Promise.allSettled(part.map(remove))).find(({ status }) => status === "rejected");
+      if (failure !== undefined) throw (failure as PromiseRejectedResult).reason;
+      if (deleted.length < announcedAtOnce) continue;
+      const announced = deleted;
+      deleted = [];
+      await announce(announced);
+      announce = service.announcer.beginDeletions(tenant);
+    }
+  } finally {
+    // Also after a failure: what is deleted is deleted.
+    if (deleted.length > 0) await announce(deleted);
+  }
+}
+
+/** The records in parts for `deleteRecords`. */
+export async function* inParts(records: readonly KeyRecord[]): AsyncGenerator<readonly KeyRecord[]> {
+  for (let start = 0; start < records.length; start += deletedAtOnce) yield records.slice(start, start + deletedAtOnce);
+}
