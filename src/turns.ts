@@ -50,6 +50,17 @@ export function createTurns(nowMs: () => number): Turns {
 /** The event loop is one, so all long work of the process shares its turns. */
 export const turnsOfProcess = createTurns(() => performance.now());
 
+/** Turns of the work for one call. Once the call is over, `next` rejects, so that nobody works for it any longer. */
+export function turnsWhile(turns: Turns, throwIfOver: () => void): Turns {
+  return {
+    isOver: () => turns.isOver(),
+    async next() {
+      await turns.next();
+      throwIfOver();
+    },
+  };
+}
+
 /** Maps the items in order, in as many turns as that takes. */
 export async function mapInTurns<Item, Result>(
   items: readonly Item[],

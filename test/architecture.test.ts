@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/limit": ["src/core", "src/ports"],
   "src/service": ["src/turns.ts", "src/limit", "src/cache", "src/core", "src/ports", "src/error"],
   "src/call": ["src/error", "gen"],
-  "src/http": ["src/call", "src/core/address.ts", "src/core/range-list.ts", "src/error", "gen/google/rpc"],
+  "src/http": ["src/turns.ts", "src/call", "src/core/address.ts", "src/core/range-list.ts", "src/error", "gen/google/rpc"],
   "src/protobinary": [],
   "src/protojson": ["src/turns.ts", "src/error", "gen/google"],
   "src/validation": ["src/error"],

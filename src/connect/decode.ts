@@ -1,10 +1,11 @@
 import { create, type DescMessage, type Message, mergeFromBinary } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
+import type { BodyLease } from "../http/body-budget.ts";
 import { createBinaryReader } from "../protobinary/read.ts";
 import { maxDepth } from "../protojson/fields.ts";
 import { nestedTooDeep } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
-import { turnsOfProcess } from "../turns.ts";
+import type { Turns } from "../turns.ts";
 import { checkedFields, checkWire } from "./wire-check.ts";
 
 /**
@@ -17,6 +18,12 @@ const readBinary = createBinaryReader(readOptions);
 /** A longer message is decoded in several turns of the event loop. */
 const maxBytesPerTurn = 64 * 1024;
 
+export interface DecodeOptions {
+  readonly codec: { readonly binary: boolean };
+  readonly json: JsonReader;
+  readonly lease: Pick<BodyLease, "decodeInTurns">;
+}
+
 /**
  * Decodes the request message; a long one in parts, so that other calls need not wait for it. `wireBytes` is the size before inflating.
  * Every problem with the bytes is the caller's fault, and the error's text contains no value from them.
@@ -24,14 +31,14 @@ const maxBytesPerTurn = 64 * 1024;
 export function decodeMessage(
   schema: DescMessage,
   bytes: Uint8Array,
-  binary: boolean,
-  json: JsonReader,
+  { codec: { binary }, json, lease }: DecodeOptions,
   wireBytes: number,
 ): Message | Promise<Message> {
   if (bytes.length > maxBytesPerTurn) {
-    const decoded = binary
-      ? decodeInTurns(schema, bytes, wireBytes)
-      : json.parseInTurns(schema, bytes).then((value) => json.readInTurns(schema, value));
+    const decoded = lease.decodeInTurns(async (turns) => {
+      if (binary) return decodeInTurns(schema, bytes, wireBytes, turns);
+      return json.readInTurns(schema, await json.parseInTurns(schema, bytes, turns), turns);
+    });
     return decoded.catch((error: unknown) => {
       throw decodeFailure(error, binary);
     });
@@ -54,8 +61,7 @@ export function decodeShort(schema: DescMessage, bytes: Uint8Array, binary: bool
 const chunkBytes = 16 * 1024;
 
 /** Decodes the items of lists of messages one at a time. */
-async function decodeInTurns(schema: DescMessage, bytes: Uint8Array, wireBytes: number): Promise<Message> {
-  const turns = turnsOfProcess;
+async function decodeInTurns(schema: DescMessage, bytes: Uint8Array, wireBytes: number, turns: Turns): Promise<Message> {
   const lists = new Map(
     schema.fields.flatMap((field) => (field.fieldKind === "list" && field.message ? [[field.number, field.localName]] : [])),
   );

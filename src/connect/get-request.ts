@@ -36,7 +36,7 @@ export async function readQueryMessage(
     if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
     const inflated = encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes, lease);
     if (lease.cancelled !== undefined) throw lease.cancelled;
-    return decodeMessage(schema, inflated, binary, json, bytes.length);
+    return await decodeMessage(schema, inflated, { codec: { binary }, json, lease }, bytes.length);
   } finally {
     lease.release();
   }

@@ -40,7 +40,7 @@ export function readRequestMessage(
         message =
           bytes instanceof Promise
             ? decodeInflated(bytes, schema, body.length, options)
-            : decodeMessage(schema, bytes, codec.binary, options.json, body.length);
+            : decodeMessage(schema, bytes, options, body.length);
         return message instanceof Promise ? message.finally(() => lease.release()) : message;
       } finally {
         if (!(message instanceof Promise)) lease.release();
@@ -59,11 +59,11 @@ async function decodeInflated(
   wireBytes: number,
   options: ReadOptions,
 ): Promise<Message> {
-  const { codec, json, lease } = options;
+  const { lease } = options;
   const bytes = await inflated;
   // The deadline may have passed while the body was inflated; the call has then been answered.
   if (lease.cancelled !== undefined) throw lease.cancelled;
-  return decodeMessage(schema, bytes, codec.binary, json, wireBytes);
+  return decodeMessage(schema, bytes, options, wireBytes);
 }
 
 function messageBytes(body: Buffer, { codec, encoding, maxBytes, lease }: ReadOptions): Uint8Array | Promise<Uint8Array> {

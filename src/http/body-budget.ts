@@ -1,20 +1,29 @@
 import { Failure } from "../error/failure.ts";
+import { type Turns, turnsOfProcess, turnsWhile } from "../turns.ts";
 
 export interface BodyBudgetOptions {
   /** Maximum for the bodies of all callers together. */
   readonly maxBytes: number;
   /** Maximum for the bodies of callers without a valid token, as part of `maxBytes`. */
   readonly maxAnonymousBytes: number;
+  /** Long bodies that are decoded at once, in turns of the event loop. A decoded body is many times as large as its bytes. Default: 4. */
+  readonly maxLongDecodes?: number;
   /** Bodies that are inflated on Node's thread pool at once. DNS and the file system use the same four threads. */
   readonly maxInflations: number;
   /** Bytes that a compressed message may inflate to for each of its own, in addition to 16 KiB. Default: 32. */
   readonly maxInflationRatio?: number;
 }
 
+/** The call that a body belongs to. */
+interface Closable {
+  /** Nothing more can be written to its caller. */
+  readonly isClosed: boolean;
+}
+
 /** Limits the request bodies that one process holds until they are decoded. */
 export interface BodyBudget {
-  /** Opens the account of one body. `isKnown` means that its sender has a valid token. */
-  open(isKnown: boolean): BodyLease;
+  /** Opens the account of one body. `isKnown` means that its sender has a valid token. `call` may close before the body is decoded. */
+  open(isKnown: boolean, call?: Closable): BodyLease;
   /** Bytes held now. */
   heldBytes(): number;
   /** Bodies that were refused for lack of room. */
@@ -33,6 +42,8 @@ export interface BodyLease {
   release(): void;
   /** Runs work on the thread pool when its turn comes. Rejects with the error of `cancel` if that is called first. */
   inTurn<T>(work: () => Promise<T>): Promise<T>;
+  /** Decodes a long body when its turn comes, in turns of the event loop that reject once the call is over. */
+  decodeInTurns<T>(decode: (turns: Turns) => Promise<T>): Promise<T>;
   /** Ends the reading of the body with this error. Only the first call counts. */
   cancel(failure: Failure): void;
   /** The error of `cancel`. */
@@ -49,14 +60,16 @@ const freeBytes = 1024;
 
 /** JSON of keys and credentials, which are random, inflates by less than 16; gzip can reach 1,000 and brotli far more. */
 const defaultInflationRatio = 32;
+const defaultLongDecodes = 4;
 
 /** Creates the budget of a process. The newest body is refused, so that those which arrived first can finish. */
 export function createBodyBudget(options: BodyBudgetOptions): BodyBudget {
   const { maxBytes, maxAnonymousBytes, maxInflations, maxInflationRatio = defaultInflationRatio } = options;
-  const turns = createTurns(maxInflations);
-  const books: Books = { held: 0, anonymous: 0, refused: 0, maxBytes, maxAnonymousBytes, maxInflationRatio, turns };
+  const inflations = createQueue(maxInflations);
+  const decodes = createQueue(options.maxLongDecodes ?? defaultLongDecodes);
+  const books: Books = { held: 0, anonymous: 0, refused: 0, maxBytes, maxAnonymousBytes, maxInflationRatio, inflations, decodes };
   return {
-    open: (isKnown) => new OpenLease(books, isKnown),
+    open: (isKnown, call) => new OpenLease(books, isKnown, call),
     heldBytes: () => books.held,
     refusedCount: () => books.refused,
   };
@@ -70,21 +83,24 @@ interface Books {
   readonly maxBytes: number;
   readonly maxAnonymousBytes: number;
   readonly maxInflationRatio: number;
-  readonly turns: Turns;
+  readonly inflations: Queue;
+  readonly decodes: Queue;
 }
 
 /** A class, because every request has one: making an object of seven closures was 2 % of a verification in a profile. */
 class OpenLease implements BodyLease {
   readonly #books: Books;
   readonly #isKnown: boolean;
+  readonly #call: Closable | undefined;
   #own = 0;
   #isReleased = false;
   #cancelled: Failure | undefined;
   onCancel: ((failure: Failure) => void) | undefined = undefined;
 
-  constructor(books: Books, isKnown: boolean) {
+  constructor(books: Books, isKnown: boolean, call: Closable | undefined) {
     this.#books = books;
     this.#isKnown = isKnown;
+    this.#call = call;
   }
 
   get maxInflationRatio(): number {
@@ -113,7 +129,18 @@ class OpenLease implements BodyLease {
   }
 
   inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#books.turns(() => (this.#cancelled === undefined ? work() : Promise.reject(this.#cancelled)));
+    return this.#books.inflations(() => (this.#cancelled === undefined ? work() : Promise.reject(this.#cancelled)));
+  }
+
+  async decodeInTurns<T>(decode: (turns: Turns) => Promise<T>): Promise<T> {
+    const throwIfOver = (): void => {
+      if (this.#cancelled !== undefined) throw this.#cancelled;
+      if (this.#call?.isClosed) throw new Failure("CANCELLED");
+    };
+    return this.#books.decodes(async () => {
+      throwIfOver();
+      return decode(turnsWhile(turnsOfProcess, throwIfOver));
+    });
   }
 
   cancel(failure: Failure): void {
@@ -130,10 +157,10 @@ class OpenLease implements BodyLease {
   }
 }
 
-type Turns = <T>(work: () => Promise<T>) => Promise<T>;
+type Queue = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Runs at most `max` pieces of work at the same time, and the others in order of arrival. */
-function createTurns(max: number): Turns {
+function createQueue(max: number): Queue {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (work) => {

@@ -96,7 +96,7 @@ export class HttpCall implements Call {
    * deadline ends the reading, so that a call that was answered never continues with the bytes received by then.
    */
   openBody(budget: BodyBudget): BodyLease {
-    const lease = budget.open(this.caller !== undefined);
+    const lease = budget.open(this.caller !== undefined, this);
     this.#body = lease;
     if (this.#expired !== undefined) lease.cancel(this.#expired);
     return lease;

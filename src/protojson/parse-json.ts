@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { Failure } from "../error/failure.ts";
-import { type Turns, turnsOfProcess } from "../turns.ts";
+import type { Turns } from "../turns.ts";
 import { invalidFields } from "./invalid-fields.ts";
 import { jsonErrorOffset, jsonErrorSteps } from "./json-position.ts";
 import { beginScan, type JsonList, scanJson, scanPart } from "./scan-json.ts";
@@ -26,12 +26,7 @@ export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
  * The same in several turns of the event loop, for long texts. Lists in the outermost object are parsed in parts. `charsPerStep` is about
  * how much is checked or parsed before the time is asked for.
  */
-export async function parseJsonInTurns(
-  bytes: Uint8Array,
-  maxValues: number,
-  turns: Turns = turnsOfProcess,
-  charsPerStep = 16 * 1024,
-): Promise<unknown> {
+export async function parseJsonInTurns(bytes: Uint8Array, maxValues: number, turns: Turns, charsPerStep = 16 * 1024): Promise<unknown> {
   const text = textOf(bytes);
   const lists: JsonList[] = [];
   const scan = beginScan(text, maxValues, lists);

@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type Message, type MessageShape } from "@bufbuild/protobuf";
 import type { Failure, FieldViolation } from "../error/failure.ts";
-import { turnsOfProcess } from "../turns.ts";
+import type { Turns } from "../turns.ts";
 import { diagnose } from "./diagnose.ts";
 import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
@@ -24,7 +24,7 @@ export interface JsonReader {
   /** Parses the JSON text of a request message. Throws as parseJson does. */
   parse(schema: DescMessage, bytes: Uint8Array): unknown;
   /** The same in several turns of the event loop, for long texts. */
-  parseInTurns(schema: DescMessage, bytes: Uint8Array): Promise<unknown>;
+  parseInTurns(schema: DescMessage, bytes: Uint8Array, turns: Turns): Promise<unknown>;
   /**
    * Reads the value that `parse` returned as a message: protobuf JSON, in both casings, plus human-readable durations (`1h30m`, `30d`) and
    * field masks in snake_case. Throws Failure INVALID_REQUEST with one violation per problem, with fields in proto names below `path`.
@@ -32,7 +32,7 @@ export interface JsonReader {
    */
   read<S extends DescMessage>(schema: S, json: unknown, path?: string, bound?: ReadonlySet<DescField>): MessageShape<S>;
   /** The same in several turns of the event loop, for long lists of messages. */
-  readInTurns(schema: DescMessage, json: unknown, bound?: ReadonlySet<DescField>): Promise<Message>;
+  readInTurns(schema: DescMessage, json: unknown, turns: Turns, bound?: ReadonlySet<DescField>): Promise<Message>;
 }
 
 const nothingBound: ReadonlySet<DescField> = new Set();
@@ -77,9 +77,9 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
   return {
     unknownFields: options.unknownFields,
     parse: (schema, bytes) => parseJson(bytes, maxValues(schema)),
-    parseInTurns: (schema, bytes) => parseJsonInTurns(bytes, maxValues(schema)),
+    parseInTurns: (schema, bytes, turns) => parseJsonInTurns(bytes, maxValues(schema), turns),
     read: (schema, json, path = "", bound = nothingBound) => read(schema, json, path, bound),
-    readInTurns: (schema, json, bound = nothingBound) =>
+    readInTurns: (schema, json, turns, bound = nothingBound) =>
       readInTurns(
         schema,
         json,
@@ -88,7 +88,7 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
           readItem: (item) => readNative(schema, item, nothingBound),
           diagnosis: { ignoreUnknown, isReadable },
         },
-        turnsOfProcess,
+        turns,
       ),
   };
 }

@@ -11,6 +11,7 @@ import { mapInTurns } from "../turns.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { type BatchResponseSchema, failedResult, maxFailedResultBytes, noneImported } from "./batch-import-failure.ts";
+import { turnsOf } from "./call-turns.ts";
 import { contextOf } from "./context.ts";
 import { importFromMessage } from "./create-request.ts";
 import { keyToMessage } from "./message.ts";
@@ -28,9 +29,10 @@ export function batchImportApiKeys(
 ): Implementation<typeof ApiKeysService.method.adminBatchImportApiKeys> &
   Implementation<typeof ApiKeysService.method.adminBatchCreateImportedApiKeys> {
   return async ({ requests, requestId = "", compactResults = false }: BatchRequest, call: Call) => {
-    const items = await mapInTurns(requests, (request) => itemOf(request, violationsOf, call));
+    const turns = turnsOf(call);
+    const items = await mapInTurns(requests, (request) => itemOf(request, violationsOf, call), turns);
     const { tenant, origin } = contextOf(call);
-    const imported = await importKeys(service, tenant, origin(), { items, requestId: requestId || null });
+    const imported = await importKeys(service, tenant, origin(), { items, requestId: requestId || null, turns });
     const failures = imported.filter((result) => result instanceof Failure);
     if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();

@@ -14,6 +14,7 @@ import { mapInTurns } from "../turns.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
 import { maxAnswerBytes, verifiedBytes } from "./answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "./cache-control.ts";
+import { turnsOf } from "./call-turns.ts";
 import { contextOf } from "./context.ts";
 import { verificationOf, verifiedToMessage } from "./verified.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
@@ -41,11 +42,12 @@ export function batchVerifyApiKeys(
   };
 
   return async ({ requests }, call) => {
-    const items = await mapInTurns(requests, (request) => itemOf(request, call, violationsOf));
+    const turns = turnsOf(call);
+    const items = await mapInTurns(requests, (request) => itemOf(request, call, violationsOf), turns);
     const sound = items.filter((item) => typeof item !== "string");
     const { tenant } = contextOf(call);
     const issuer = issuerOf(tenant);
-    const verified = await verifyMany(tenant, sound, cacheDirectiveOf(call));
+    const verified = await verifyMany(tenant, sound, cacheDirectiveOf(call), turns);
     setCacheStatus(call, farthest(verified));
     const answers = verified.values();
     const problems: unknown[] = [];

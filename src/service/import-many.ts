@@ -2,7 +2,7 @@ import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
-import { mapInTurns } from "../turns.ts";
+import { mapInTurns, type Turns } from "../turns.ts";
 import { auditEvent } from "./audit.ts";
 import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
@@ -14,6 +14,8 @@ export interface ImportBatch {
   readonly items: readonly (ImportRequest | Failure)[];
   /** The request id of the whole batch. Null: the caller does not retry it. */
   readonly requestId: string | null;
+  /** In which the keys are prepared. If they reject, nothing is stored. */
+  readonly turns?: Turns;
 }
 
 /** A valid item, for the store to insert. */
@@ -50,9 +52,9 @@ export async function importKeys(
   origin: Origin,
   batch: ImportBatch,
 ): Promise<(KeyRecord | Failure)[]> {
-  const { items, requestId } = batch;
+  const { items, requestId, turns } = batch;
   const confirmNewKeys = beginNewKeys(service, tenant, origin);
-  const prepared = await mapInTurns(items, (item, index) => prepare(service, tenant, item, index, requestId));
+  const prepared = await mapInTurns(items, (item, index) => prepare(service, tenant, item, index, requestId), turns);
   const { results, candidates, repeats } = sortOut(prepared);
   const announce = service.announcer.beginChanges(tenant);
   const usedIds = await formerIdsInUse(service, tenant, candidates);

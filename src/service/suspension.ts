@@ -13,8 +13,8 @@ export function refuseSuspended({ clock, tenantSettings }: Parts, verify: Verify
 
 /** The same for a batch. */
 export function refuseSuspendedMany({ clock, tenantSettings }: Parts, verifyMany: VerifyMany): VerifyMany {
-  return async (tenant, verifications, directive) =>
+  return async (tenant, verifications, directive, turns) =>
     tenantSettings.of(tenant).suspended
       ? verifications.map(() => unverified("revoked", "none", clock()))
-      : verifyMany(tenant, verifications, directive);
+      : verifyMany(tenant, verifications, directive, turns);
 }

@@ -2,16 +2,21 @@ import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.
 import type { RecordReader } from "../cache/record-reader.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { mapInTurns } from "../turns.ts";
+import { mapInTurns, type Turns } from "../turns.ts";
 import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
 import { createJudge, isVerified, type JudgeOptions, unverified, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
 /**
- * Verifies credentials. The results are in the order of the credentials. Never rejects: if the store does not answer, the verdict is
- * `internal`.
+ * Verifies credentials. The results are in the order of the credentials. Rejects only if `turns` does: if the store does
+ * not answer, the verdict is `internal`.
  */
-export type VerifyMany = (tenant: string, verifications: readonly Verification[], cacheDirective: CacheDirective) => Promise<Verified[]>;
+export type VerifyMany = (
+  tenant: string,
+  verifications: readonly Verification[],
+  cacheDirective: CacheDirective,
+  turns?: Turns,
+) => Promise<Verified[]>;
 
 export interface VerifyManyOptions extends JudgeOptions, LimitsOptions {
   readonly reader: Pick<RecordReader, "readMany">;
@@ -33,14 +38,19 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
   const { refuseGuesser, settle } = createLimits(options);
 
   /** In turns, because a signature takes 0.1 ms, and so does the longest text. */
-  const identifyAll = (tenant: string, verifications: readonly Verification[]): Promise<(PresentedCredential | Verified)[]> => {
+  const identifyAll = (
+    tenant: string,
+    verifications: readonly Verification[],
+    turns?: Turns,
+  ): Promise<(PresentedCredential | Verified)[]> => {
     // A repeated credential is read once. The map lives only as long as the request, which contains the same credentials.
     const identified = new Map<string, PresentedCredential | Verified>();
-    return mapInTurns(verifications, ({ credential }) => {
+    const identifyOnce = ({ credential }: Verification) => {
       const presented = identified.get(credential) ?? identify(tenant, credential);
       identified.set(credential, presented);
       return presented;
-    });
+    };
+    return mapInTurns(verifications, identifyOnce, turns);
   };
 
   const answerTo = (tenant: string, asked: Asked, { answers, read }: BatchReads): Verified | Promise<Verified> => {
@@ -54,8 +64,8 @@ export function createVerifyMany(options: VerifyManyOptions): VerifyMany {
     return settle(tenant, judge(presented, found.record, found.cacheOutcome, verification), verification, read);
   };
 
-  return async (tenant, verifications, cacheDirective) => {
-    const identified = await identifyAll(tenant, verifications);
+  return async (tenant, verifications, cacheDirective, turns) => {
+    const identified = await identifyAll(tenant, verifications, turns);
     const all = verifications.map((verification, index): Asked => {
       const presented = identified[index] as PresentedCredential | Verified;
       return { verification, presented, refusal: refuseGuesser(tenant, presented, verification) };

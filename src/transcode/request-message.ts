@@ -3,6 +3,7 @@ import { type FieldViolation, invalidField } from "../error/failure.ts";
 import { fieldsByJsonName, hasMembers, isJsonObject, type JsonMembers, memberOf } from "../protojson/fields.ts";
 import { invalidFields } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
+import type { Turns } from "../turns.ts";
 import { type FieldPath, pathText } from "./field-path.ts";
 import { setField } from "./field-setter.ts";
 import { decodeSegment, decodeSegments } from "./percent.ts";
@@ -19,8 +20,8 @@ export interface RequestParts {
   readonly body: unknown;
 }
 
-/** `isLong`: reads the body in several turns of the event loop. */
-export type BuildRequest = (parts: RequestParts, isLong: boolean) => Message | Promise<Message>;
+/** `turns`: reads a long body in several turns of the event loop. */
+export type BuildRequest = (parts: RequestParts, turns?: Turns) => Message | Promise<Message>;
 
 /**
  * Compiles a function that makes the request message of a route. Body and query are combined into one JSON for the reader, then the path's
@@ -42,14 +43,16 @@ export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
     if (route.bindings.length > 0) setVariables(message, route.bindings, path);
     return message;
   };
-  return (parts, isLong) => {
+  return (parts, turns) => {
     let json = route.body === "none" ? undefined : bodyJson(route.body, parts.body === undefined ? {} : parts.body);
     if (parts.query !== "") {
       const violations: FieldViolation[] = [];
       json = merge(json, queryToJson(parts.query, rules, violations), route, violations);
       if (violations.length > 0) throw invalidFields(violations);
     }
-    if (isLong && json !== undefined) return reader.readInTurns(schema, json, bound).then((message) => withVariables(message, parts.path));
+    if (turns !== undefined && json !== undefined) {
+      return reader.readInTurns(schema, json, turns, bound).then((message) => withVariables(message, parts.path));
+    }
     return withVariables(json === undefined ? create(schema) : reader.read(schema, json, "", bound), parts.path);
   };
 }

@@ -11,6 +11,7 @@ import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, type ServedMethod, startCall } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { JsonReader } from "../protojson/read.ts";
+import type { Turns } from "../turns.ts";
 import { createAnswerEncoder } from "./encode-answer.ts";
 import { compileHttpRules } from "./http-rules.ts";
 import { checkMediaType } from "./json-body.ts";
@@ -67,8 +68,8 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
     const steps = {
       timeoutMs: () => undefined,
       read: () => {
-        const build: BuildFromBody = (body, isLong) => buildRequest({ path, query: target.query, body }, isLong);
-        return isBodyless(request) ? build(undefined, false) : readJson(request, route, json, call.openBody(bodies), build);
+        const build: BuildFromBody = (body, turns) => buildRequest({ path, query: target.query, body }, turns);
+        return isBodyless(request) ? build(undefined) : readJson(request, route, json, call.openBody(bodies), build);
       },
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
@@ -117,14 +118,14 @@ function findEndpoint(routes: Trie<Endpoint>, path: string, httpMethod: string):
 const maxBytesPerTurn = 64 * 1024;
 
 /** The body is undefined for an empty one. */
-type BuildFromBody = (body: unknown, isLong: boolean) => Message | Promise<Message>;
+type BuildFromBody = (body: unknown, turns?: Turns) => Message | Promise<Message>;
 
 /** Returns the result of `build` for the body. */
 function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease, build: BuildFromBody): Promise<Message> {
   const maxBytes = route.body === "none" ? 0 : route.maxBytes;
   return readBody(request, request, maxBytes, lease).then(
     (body) => {
-      if (body.length > maxBytesPerTurn) return readLongJson(request, route, json, lease, body).then((parsed) => build(parsed, true));
+      if (body.length > maxBytesPerTurn) return readLongJson(request, route, json, lease, { body, build });
       let parsed: unknown;
       try {
         if (body.length > 0) {
@@ -134,7 +135,7 @@ function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: B
       } finally {
         lease.release();
       }
-      return build(parsed, false);
+      return build(parsed);
     },
     (error: unknown) => {
       lease.release();
@@ -143,10 +144,16 @@ function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: B
   );
 }
 
-async function readLongJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease, body: Buffer): Promise<unknown> {
+async function readLongJson(
+  request: HttpRequest,
+  route: Route,
+  json: JsonReader,
+  lease: BodyLease,
+  { body, build }: { body: Buffer; build: BuildFromBody },
+): Promise<Message> {
   try {
     checkMediaType(request);
-    return await json.parseInTurns(route.method.input, body);
+    return await lease.decodeInTurns(async (turns) => build(await json.parseInTurns(route.method.input, body, turns), turns));
   } finally {
     lease.release();
   }

@@ -77,3 +77,29 @@ test("runs a maximum of inflations at once, in order, and skips those whose call
   expect(await fourth).toBe(4);
   expect(begun).toEqual([1, 2, 4]);
 });
+
+test("decodes at most so many long bodies at once, in the order in which they came", async () => {
+  const budget = createBodyBudget({ ...options, maxLongDecodes: 2 });
+  const begun: number[] = [];
+  const finish: (() => void)[] = [];
+  const decodes = [0, 1, 2].map((index) =>
+    budget.open(true).decodeInTurns(async () => {
+      begun.push(index);
+      await new Promise<void>((resolve) => finish.push(resolve));
+    }),
+  );
+  await new Promise(setImmediate);
+  expect(begun).toEqual([0, 1]);
+  finish[0]?.();
+  await decodes[0];
+  await new Promise(setImmediate);
+  expect(begun).toEqual([0, 1, 2]);
+  for (const resolve of finish) resolve();
+  await Promise.all(decodes);
+});
+
+test("does not decode the body of a call that ended while it waited", async () => {
+  const lease = createBodyBudget(options).open(true);
+  lease.cancel(new Failure("DEADLINE_EXCEEDED"));
+  await expect(lease.decodeInTurns(async () => "decoded")).rejects.toMatchObject({ reason: "DEADLINE_EXCEEDED" });
+});

@@ -92,7 +92,7 @@ test("a message read in turns is the message, or has the violations, of one that
   };
   await fc.assert(
     fc.asyncProperty(importRequests, async (json) => {
-      const inTurns = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, json));
+      const inTurns = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, json, turnsOfProcess));
       expect(inOrder(inTurns)).toEqual(inOrder(await outcomeOf(() => reader.read(BatchImportApiKeysRequestSchema, json))));
     }),
     { numRuns: 150 },
@@ -101,14 +101,14 @@ test("a message read in turns is the message, or has the violations, of one that
 
 test("violations of items name their index, and only the first hundred are reported", async () => {
   const requests = Array.from({ length: 300 }, (_, index) => ({ raw_key: index < 150 ? "a" : 1 }));
-  const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests }));
+  const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests }, turnsOfProcess));
   const { violations } = outcome as { violations: { field: string }[] };
   expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[${150 + index}].raw_key`));
 });
 
 test("an item with any number of problems has a hundred of them reported", async () => {
   const item = Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`unknown${index}`, 1]));
-  const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests: [item] }));
+  const outcome = await outcomeOf(() => reader.readInTurns(BatchImportApiKeysRequestSchema, { requests: [item] }, turnsOfProcess));
   const { violations } = outcome as { violations: { field: string }[] };
   expect(violations.map(({ field }) => field)).toEqual(Array.from({ length: 100 }, (_, index) => `requests[0].unknown${index}`));
 });

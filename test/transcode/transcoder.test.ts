@@ -530,6 +530,7 @@ describe("start-up", () => {
 
 test("a long body is parsed, and its message built, in several turns of the event loop", async () => {
   const steps: string[] = [];
+  const held: number[] = [];
   const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
   const noted =
     <Given extends unknown[], Result>(name: string, step: (...given: Given) => Result) =>
@@ -542,7 +543,10 @@ test("a long body is parsed, and its message built, in several turns of the even
     parse: noted("parse", reader.parse),
     parseInTurns: noted("parse in turns", reader.parseInTurns),
     read: noted("build", reader.read) as JsonReader["read"],
-    readInTurns: noted("build in turns", reader.readInTurns),
+    readInTurns: noted("build in turns", (...given: Parameters<JsonReader["readInTurns"]>) => {
+      held.push(testBodies.heldBytes());
+      return reader.readInTurns(...given);
+    }),
   };
   const methods = tableOf(serviceNamed("library.v1.Library"));
   const shared = { methods, json, bodies: testBodies, trustedProxies: [], admit: () => {}, reportError: () => {} };
@@ -553,6 +557,9 @@ test("a long body is parsed, and its message built, in several turns of the even
     return steps;
   };
   expect(await stepsFor("a".repeat(300_000))).toEqual(["parse in turns", "build in turns"]);
+  // The body counts until its message is built.
+  expect(held).toEqual([Buffer.byteLength(JSON.stringify({ text: "a".repeat(300_000) }))]);
+  expect(testBodies.heldBytes()).toBe(0);
   expect(await stepsFor("a")).toEqual(["parse", "build"]);
   await large.close();
 });
