@@ -14,15 +14,19 @@ export function createTurns(nowMs: () => number): Turns {
   const waiting: (() => void)[] = [];
   /** Undefined: no long work has run in this turn. */
   let endMs: number | undefined;
+  /** Whether `goOn` began this turn. */
+  let isContinued = false;
 
   const begin = () => {
     endMs = nowMs() + maxTurnMs;
     setImmediate(() => {
       endMs = undefined;
+      isContinued = false;
     });
   };
   const goOn = () => {
     begin();
+    isContinued = true;
     const resolve = waiting.shift();
     if (waiting.length > 0) setImmediate(goOn);
     resolve?.();
@@ -35,7 +39,10 @@ export function createTurns(nowMs: () => number): Turns {
     },
     next: () =>
       new Promise((resolve) => {
-        if (waiting.push(resolve) === 1) setImmediate(goOn);
+        if (waiting.push(resolve) > 1) return;
+        if (isContinued) setImmediate(goOn);
+        // Work that began in a callback of I/O: the next immediates run right after it, before other I/O.
+        else setImmediate(() => setImmediate(goOn));
       }),
   };
 }

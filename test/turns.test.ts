@@ -1,3 +1,4 @@
+import { readFile } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { importKeys } from "../src/service/import-many.ts";
 import type { KeyService } from "../src/service/key-service.ts";
@@ -99,6 +100,24 @@ test("a cursor is read to its end, in several turns of the event loop", async ()
   const turns = createTurns(() => timeMs);
   expect(await collectInTurns(cursor(), turns)).toEqual(Array.from({ length: itemCount }, (_, index) => index));
   expect(counted).toEqual({ calls: itemCount, mostPerTurn: maxTurnMs });
+});
+
+test("work that began in a callback of I/O lets other I/O run before its second turn", async () => {
+  const order: string[] = [];
+  let timeMs = 0;
+  const turns = createTurns(() => timeMs);
+  const work = () => {
+    timeMs += maxTurnMs;
+    order.push("work");
+  };
+  // Right after the callback come the immediates of this turn; after the next ones there was I/O in between.
+  await new Promise((resolve) => readFile(import.meta.filename, resolve));
+  setImmediate(() => {
+    order.push("this turn");
+    setImmediate(() => order.push("next turn"));
+  });
+  await mapInTurns([1, 2], work, turns);
+  expect(order).toEqual(["work", "this turn", "next turn", "work"]);
 });
 
 test("of several long pieces of work, one runs in each turn of the event loop", async () => {

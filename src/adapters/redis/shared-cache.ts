@@ -13,6 +13,8 @@ export interface RedisSharedCacheOptions extends RedisOptions {
   readonly graceMs?: number;
 }
 
+/** Changes that are encoded at once: less than a millisecond of work. */
+const fewChanges = 8;
 /** Maximum fills in progress. Further ones are dropped, because a flood of them would delay the reads. */
 const maxFillsUnderWay = 1000;
 
@@ -54,12 +56,14 @@ export function createRedisSharedCache(circuit: Circuit, options: RedisSharedCac
     },
 
     async announce(generation, tenant, changes) {
-      const announcements = await mapInTurns(changes, ([keyId, entry]) => ({
+      const announcementOf = ([keyId, entry]: (typeof changes)[number]) => ({
         name: entryName(generation, tenant, keyId),
         entry: encodeEntry(entry),
         lifeMs: lifeMs(entry),
         message: encodeMessage({ kind: "change", tenant, keyId, revision: entry.revision }),
-      }));
+      });
+      // A few do not wait for a turn behind long work.
+      const announcements = changes.length > fewChanges ? await mapInTurns(changes, announcementOf) : changes.map(announcementOf);
       let takenBy: Link | null = null;
       for (const part of roundTrips(announcements)) {
         const answer = await circuit.attempt((link) => announce(link, channel, part));

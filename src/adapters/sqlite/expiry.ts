@@ -12,7 +12,7 @@ const maxTenantsPerStep = 100;
 
 /**
  * Removes some of the audit events and request marks whose retention has ended by `clock` (see prepareRetentionClock). Returns false at the
- * end of a sweep. Call it in a transaction.
+ * end of a sweep. Call it in a transaction of its own, which runs it once: it remembers how far it came.
  */
 export function prepareExpiry(database: DatabaseSync, clock: Clock, auditRetentionOf: (tenant: string) => number): () => boolean {
   // One seek for each tenant; DISTINCT would read all events.

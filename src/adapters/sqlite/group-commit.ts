@@ -6,13 +6,16 @@ import type { DatabaseSync } from "node:sqlite";
  */
 export const maxRowsPerCommit = 64;
 
+/** The row count of a write that runs alone, and so only once. */
+export const alone = Number.POSITIVE_INFINITY;
+
 export interface GroupCommit {
   /**
    * Runs `write` in a transaction and resolves with its result once that is on the disk. If the write throws, its effects are undone.
    * Rejects with the error of the write or of SQLite. If the commit failed, the write may still exist after a restart. `rowCount` is the
    * amount of work.
    *
-   * A write may run twice, so it must change nothing but the database, unless it is too large for a group.
+   * A write may run twice, so it must change nothing but the database, unless its row count is `alone`.
    */
   run<T>(write: () => T, rowCount?: number): Promise<T>;
 

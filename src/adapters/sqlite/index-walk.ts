@@ -3,7 +3,7 @@ import { filterMembers } from "../../core/key-filter.ts";
 import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type Walked, walkEnd } from "../../core/key-list-plan.ts";
 import { metadataTerm, scopeTerm } from "../../core/key-terms.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
-import { maxRecordsPerStep, prepareListById } from "./list.ts";
+import { isOfPage, maxRecordsPerStep, prepareListById } from "./list.ts";
 import { disabledReason, recordOfRow, recordSelection, rowStatements } from "./row.ts";
 
 type TimeIndex = TimePlan["index"];
@@ -40,7 +40,7 @@ export function walkSql(shape: WalkShape): string {
   const order = (table: string) => columns.map((column) => `${table}${column} ${direction}`).join(", ");
   return `SELECT ${recordSelection}
     FROM (${branchesOf(shape).join("\n    UNION ALL ")} ORDER BY ${order("")} LIMIT $limit) AS page
-    CROSS JOIN keys ON keys.slot = ${shape.index === "term" ? slotOfTerm : "page.slot"}
+    CROSS JOIN keys ON keys.slot = ${shape.index === "term" ? slotOfTerm : "page.slot"} AND ${isOfPage}
     ORDER BY ${order("page.")}`;
 }
 

@@ -5,7 +5,8 @@ import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, n
 import { createAccess } from "./access.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase } from "./database.ts";
-import { maxRowsPerStep, prepareExpiry, startExpiry } from "./expiry.ts";
+import { prepareExpiry, startExpiry } from "./expiry.ts";
+import { alone } from "./group-commit.ts";
 import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
@@ -65,7 +66,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     return outcome;
   }
 
-  const stopExpiry = startExpiry(() => write(removeSomeExpired, maxRowsPerStep), expiryIntervalMs);
+  const stopExpiry = startExpiry(() => write(removeSomeExpired, alone), expiryIntervalMs);
 
   return {
     tokenSalt: salt.value,

@@ -16,6 +16,8 @@ export const maxKeysPerStep = 2000;
 export const maxLookUpsPerStep = 500;
 /** Maximum records read in one step: a record may be some 10 KB. */
 export const maxRecordsPerStep = 100;
+/** A list shows no other key that lies in the slot, such as one of another tenant, even if an index of a damaged file is wrong. */
+export const isOfPage = "keys.tenant = $tenant AND keys.key_id = page.key_id";
 /** Sorts after every key id. */
 const afterAllIds = "\u{10ffff}";
 
@@ -50,7 +52,7 @@ export function listSql({ byActor, byTerm, status }: ListShape): string {
   const found = selectIds(byActor, halves, ["key_id <= $untilKeyId", ...(byTerm ? [hasTerm] : [])]);
   return `SELECT ${recordSelection}
     FROM (${found} ORDER BY key_id LIMIT $limit) AS page
-    CROSS JOIN keys ON keys.slot = page.slot
+    CROSS JOIN keys ON keys.slot = page.slot AND ${isOfPage}
     ORDER BY page.key_id`;
 }
 

@@ -7,7 +7,7 @@ const keyColumns = `tenant, key_id, kind, revision, digest, actor_id, visibility
 /** The step of the schema that gives each key a slot (slots.ts). It writes all keys anew. */
 export const slotsStep = `
   -- Rows are found by an integer, so that inner pages hold integers instead of whole rows and always are in the page cache (slots.ts).
-  -- What is dropped first makes room, so that the file does not grow.
+  -- What is dropped first makes room, so that the file grows less: the old and the new rows exist at once.
   DROP INDEX keys_by_kind_and_status;
   DROP INDEX keys_by_actor_and_status;
   DROP INDEX keys_by_create_time;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
-import { createGroupCommit } from "../../../src/adapters/sqlite/group-commit.ts";
+import { alone, createGroupCommit } from "../../../src/adapters/sqlite/group-commit.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 function setup() {
@@ -39,6 +39,23 @@ test("a write that throws is undone and rejects alone; the others in its group s
   ]);
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
   expect(ids()).toEqual(["a", "d"]);
+});
+
+test("a write that runs alone runs once, also among writes that throw", async () => {
+  using fixture = setup();
+  const { groupCommit, insert, ids } = fixture;
+  let runs = 0;
+  const fail = () => {
+    throw new Error("second thoughts");
+  };
+  const once = () => {
+    runs += 1;
+    return insert("a");
+  };
+  const writes = [groupCommit.run(fail), groupCommit.run(once, alone), groupCommit.run(fail), groupCommit.run(() => insert("b"))];
+  expect((await Promise.allSettled(writes)).map(({ status }) => status)).toEqual(["rejected", "fulfilled", "rejected", "fulfilled"]);
+  expect(runs).toBe(1);
+  expect(ids()).toEqual(["a", "b"]);
 });
 
 test("writes of one turn share a transaction, and none resolves if its commit fails", async () => {

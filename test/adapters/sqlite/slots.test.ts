@@ -97,6 +97,21 @@ test("three keys with one home are three keys, for each operation", async () => 
   await store.close();
 });
 
+test("a term that is left over in a damaged file does not list another key that has the home of its key", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  const [first, second] = idsWithOneHome(2) as [string, string];
+  let store = await openStore(path);
+  await store.insert("t", keyRecord({ keyId: first, scopes: ["read"] }), null);
+  await store.close();
+  const file = new DatabaseSync(path);
+  file.prepare("INSERT INTO key_terms SELECT tenant, kind, term, ? FROM key_terms").run(second);
+  file.close();
+  store = await openStore(path);
+  expect((await store.list("t", { kind: "issued", nowMs: 0, limit: 10, scope: "read" })).map(({ keyId }) => keyId)).toEqual([first]);
+  await store.close();
+});
+
 async function reopened(store: Store, path: string): Promise<Store> {
   await store.close();
   return openStore(path);
