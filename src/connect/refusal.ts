@@ -75,13 +75,29 @@ export function refuseContentType(request: HttpRequest, response: HttpResponse, 
   refuse(request, response, 415, { reason: "UNSUPPORTED_MEDIA_TYPE", message, headers: { "accept-post": acceptedTypes } }, options);
 }
 
-/**
- * Refuses a call with streams in both directions over HTTP/1.1. The connection is closed, so that a client that waits for a response stops
- * waiting.
- */
-export function refuseHttp1(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
-  const headers = { upgrade: "h2c", connection: "upgrade, close" };
-  refuse(request, response, 426, { reason: "UNIMPLEMENTED", message: "this method requires HTTP/2", headers }, options);
+/** A version of HTTP that a call needs: its token in Upgrade, and why. */
+export interface NeededVersion {
+  readonly upgrade: string;
+  readonly message: string;
+}
+
+/** For streams in both directions. */
+export const needsHttp2: NeededVersion = { upgrade: "h2c", message: "this method requires HTTP/2" };
+/** For trailers, which need a body in chunks. */
+export const needsTrailers: NeededVersion = {
+  upgrade: "HTTP/1.1",
+  message: "gRPC requires HTTP/1.1 or HTTP/2, because HTTP/1.0 has no trailers",
+};
+
+/** Refuses a call over an older version of HTTP. The connection is closed, so that a client that waits for a response stops waiting. */
+export function refuseVersion(
+  request: HttpRequest,
+  response: HttpResponse,
+  { upgrade, message }: NeededVersion,
+  options: RefusalOptions,
+): void {
+  const headers = { upgrade, connection: "upgrade, close" };
+  refuse(request, response, 426, { reason: "UNIMPLEMENTED", message, headers }, options);
 }
 
 /**

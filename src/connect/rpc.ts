@@ -15,7 +15,7 @@ import { codecOfQuery } from "./get-request.ts";
 import { okTrailers, serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
-import { isGrpcCaller, refuseContentType, refuseHttp1, refuseMethod, refuseUnknown } from "./refusal.ts";
+import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
 import { createStreamAdapter } from "./stream-adapter.ts";
 import type { Streams } from "./stream-options.ts";
 
@@ -106,9 +106,8 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     refuseContentType(request, response, options);
     return;
   }
-  // Without chunks there are no trailers.
   if (codec.protocol === "grpc" && request.httpVersion === "1.0") {
-    refuseHttp1(request, response, options);
+    refuseVersion(request, response, needsTrailers, options);
     return;
   }
   const exchange = exchangeOf(request, response);

@@ -1,7 +1,7 @@
 import { type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { giveUp } from "./give-up.ts";
-import { refuseContentType, refuseHttp1, refuseMethod } from "./refusal.ts";
+import { needsHttp2, refuseContentType, refuseMethod, refuseVersion } from "./refusal.ts";
 import type { ServeStream, StreamAdapterOptions } from "./stream-options.ts";
 
 export interface StreamAdapter {
@@ -51,7 +51,7 @@ export function createStreamAdapter(options: StreamAdapterOptions): StreamAdapte
       const isBidi = methods.get(path)?.methodKind === "bidi_streaming";
       if (request.method !== "POST") refuseMethod(request, response, "POST", options);
       else if (codec === undefined || !codec.enveloped) refuseContentType(request, response, options);
-      else if (isBidi && request.httpVersionMajor === 1) refuseHttp1(request, response, options);
+      else if (isBidi && request.httpVersionMajor === 1) refuseVersion(request, response, needsHttp2, options);
       else serve(path, codec, request, response);
     },
   };

@@ -11,7 +11,7 @@ import { type HeaderReader, presentedKey } from "./presented-key.ts";
 /** Names of our own entries in `context_extensions`. Others may be for other services. */
 const demandPrefix = "keywright-";
 /** Also matches names that were meant to be ours. They are read as unknown demands, because ignoring a demand would open the route. */
-const likeOurs = /^keywright/i;
+const likeOurs = /^keywright(?![a-z0-9])/i;
 
 /**
  * Reads Envoy's question. The demands are in `context_extensions`, which only Envoy's configuration writes. The end user's address is that

@@ -58,7 +58,9 @@ export function startCall<Answer>(
     if (result instanceof Promise) result.then(next, fail);
     else next(result);
   };
-  const encode = (answer: Message): void => proceed(() => steps.encode(answer), end);
+  const encode = (answer: Message): void => {
+    if (!call.isExpired) proceed(() => steps.encode(answer), end);
+  };
   const handle = (request: Message): void => {
     if (!call.isExpired) proceed(() => handler(request, call), encode);
   };

@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 
 /** The trailers of a response. */
 export interface Trailers {
@@ -16,9 +16,14 @@ export function createTrailers(fields: Readonly<Record<string, string>>): Traile
   };
 }
 
-/** Node's native part of a stream, which takes trailers in Node's own encoding. */
+/** Node's native part of a stream, which takes trailers in Node's own encoding. Returns a negative number if it cannot send them. */
 interface StreamHandle {
-  trailers(encoded: unknown): number;
+  trailers?(encoded: unknown): number;
+}
+
+/** Otherwise the client would wait for the end of the stream. */
+function isSent(result: number | undefined): boolean {
+  return result !== undefined && result >= 0;
 }
 
 /**
@@ -50,8 +55,10 @@ export function createLastingTrailers(fields: Readonly<Record<string, string>>):
   return {
     fields,
     send() {
+      // It was reset meanwhile. Node would throw.
+      if (this.closed || this.destroyed) return;
       if (encoded === undefined) learn(this);
-      else handleOf(this)?.trailers(encoded);
+      else if (!isSent(handleOf(this)?.trailers?.(encoded))) this.close(constants.NGHTTP2_INTERNAL_ERROR);
     },
   };
 }

@@ -25,12 +25,14 @@ function comparableAttribute({ content }: Element): string {
   return `${type.content.toString("hex")}=${text === undefined ? `#${value.whole.toString("hex")}` : folded(text)}`;
 }
 
+/** Characters that RFC 4518, section 2.2 maps to nothing, and others that are not visible. The rest of its controls follow the spaces. */
+const invisible = /[\p{Default_Ignorable_Code_Point}\p{Cf}\u1806\ufffc]/gu;
+const spaces = /[\s\u0085]+/g;
+const controls = /\p{Cc}/gu;
+
 /** Like stringprep (RFC 4518), and folds some letters more. */
 function folded(text: string): string {
-  const plain = text
-    .normalize("NFKC")
-    .replace(/\s+/g, " ")
-    .replace(/[\p{Cc}\p{Cf}]/gu, "");
+  const plain = text.replace(invisible, "").replace(spaces, " ").replace(controls, "").normalize("NFKC");
   return plain.toUpperCase().toLowerCase().normalize("NFKC").replace(/ +/g, " ").trim();
 }
 

@@ -30,6 +30,7 @@ export interface Gate<Request, Response> {
 }
 
 const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request must have exactly one valid Host header" };
+const badTarget: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request target must have a valid host" };
 const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only supported Transfer-Encoding is chunked" };
 const tooManyHeaders: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request has too many headers" };
 const headersTooLarge: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request headers are too large" };
@@ -93,10 +94,11 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
       // No request is read after the last response of a connection.
       if (request.socket.writableEnded) return;
       if (!enter(request, response)) return;
-      const flaw = http1Flaw(request, limits.maxHeaderCount);
+      joinAuthorization(request.headers, request.rawHeaders);
+      const authority = targetAuthority(request);
+      const flaw = http1Flaw(request, authority, limits.maxHeaderCount);
       if (flaw !== undefined) return refuse(request, response, flaw);
       // It counts instead of the Host line (RFC 9112, section 3.2.2).
-      const authority = targetAuthority(request);
       if (authority !== undefined) request.headers.host = authority;
       guarded(handler, request, response, onError);
     },
@@ -116,7 +118,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
   const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
     refuse(request, response, answer);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
-    const flaw = http2Flaw(request.headers, request.rawHeaders, limits.maxHeaderBytes);
+    const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
     if (flaw === undefined) guarded(handler, request, response, onError);
     else refuse(request, response, flaw);
   };
@@ -132,7 +134,8 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
         stream.close(constants.NGHTTP2_REFUSED_STREAM);
         return true;
       }
-      if (headers.expect !== undefined || http2Flaw(headers, rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
+      joinAuthorization(headers, rawHeaders);
+      if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {
         return streamHandler(stream, headers, rawHeaders);
       } catch (error) {
@@ -169,40 +172,47 @@ function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswe
 }
 
 /** Reads the raw lines, because `headers` silently keeps the first of several Host lines and drops lines beyond Node's own limit. */
-function http1Flaw({ rawHeaders, headers, httpVersion }: IncomingMessage, maxHeaderCount: number): ErrorAnswer | undefined {
+function http1Flaw(
+  { rawHeaders, headers, httpVersion }: IncomingMessage,
+  authority: string | undefined,
+  maxHeaderCount: number,
+): ErrorAnswer | undefined {
   if (rawHeaders.length > maxHeaderCount * 2) return tooManyHeaders;
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] as string;
-    if (name.length === 13) joinAuthorization(headers, name, rawHeaders[index + 1] as string);
     if (name.length !== 4 || name.toLowerCase() !== "host") continue;
     hosts += 1;
     if (!hostPattern.test(rawHeaders[index + 1] as string)) return badHost;
   }
   if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return badHost;
+  // A URL of HTTP has a host (RFC 9110, section 4.2.1).
+  if (authority !== undefined && (authority === "" || !hostPattern.test(authority))) return badTarget;
   // Node accepts a request with a coding that it does not know. Then the end of the body is ambiguous (RFC 9112, section 6.3).
   const coding = headers["transfer-encoding"];
   return coding === undefined || /^chunked$/i.test(coding) ? undefined : badCoding;
 }
 
 /** Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client has acknowledged our SETTINGS, which it may never do. */
-function http2Flaw(headers: IncomingHttpHeaders, rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
   // Adds 32 bytes per line, as RFC 9113 does (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string;
-    const value = rawHeaders[index + 1] as string;
-    byteLength += name.length + value.length;
-    if (name.length === 13) joinAuthorization(headers, name, value);
+    byteLength += (rawHeaders[index] as string).length + (rawHeaders[index + 1] as string).length;
   }
   return byteLength > maxHeaderBytes ? headersTooLarge : undefined;
 }
 
 /**
  * Node keeps the first of several Authorization lines. A proxy may have checked another one, so none of them may count: joined by a comma,
- * they are not a token. Equal lines count as one.
+ * they are not a token. Equal lines count as one. Changes `headers`; call it once for a request.
  */
-function joinAuthorization(headers: IncomingHttpHeaders, name: string, value: string): void {
-  if (value === headers.authorization || name.toLowerCase() !== "authorization") return;
-  headers.authorization = `${headers.authorization}, ${value}`;
+function joinAuthorization(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
+  const { authorization } = headers;
+  if (authorization === undefined) return;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string;
+    if (name.length !== 13 || rawHeaders[index + 1] === authorization || name.toLowerCase() !== "authorization") continue;
+    headers.authorization = `${headers.authorization}, ${rawHeaders[index + 1]}`;
+  }
 }

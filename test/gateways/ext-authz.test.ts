@@ -117,10 +117,14 @@ test("denied: the same status, headers and body as over JSON/HTTP", async () => 
       { headers: bearer(secret), demands: { "keywright-scope": "pay" } },
       { grpc: 3, http: 400, reason: "INVALID_REQUEST" },
     ],
-    ...["Keywright-scopes", "KEYWRIGHT-SCOPES", "keywright_scopes", "keywright.scopes"].map((name): [Asked, object] => [
+    ...["Keywright-scopes", "KEYWRIGHT-SCOPES", "keywright_scopes", "keywright.scopes", "Keywright"].map((name): [Asked, object] => [
       { headers: bearer(secret), demands: { [name]: "pay" } },
       { grpc: 3, http: 400, reason: "INVALID_REQUEST" },
     ]),
+    [
+      { headers: bearer(secret), demands: { "keywrights-scopes": "pay" } },
+      { grpc: 8, http: 429, reason: "RATE_LIMITED" },
+    ],
     [
       { headers: bearer(secret), demands: { "keywright-tenant": "nobody" }, token: ofAcme },
       { grpc: 7, http: 403, reason: "TENANT_DENIED" },

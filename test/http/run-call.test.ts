@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type VerifyApiKeyResponse, VerifyApiKeyResponseSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { Failure } from "../../src/error/failure.ts";
 import type { HttpCall } from "../../src/http/http-call.ts";
-import { runCall, type ServedMethod } from "../../src/http/run-call.ts";
+import { runCall, type ServedMethod, startCall } from "../../src/http/run-call.ts";
 
 const broken = new Error("the log is broken");
 const answer: VerifyApiKeyResponse = create(VerifyApiKeyResponseSchema);
@@ -42,4 +42,21 @@ test.each<[string, () => Message | Promise<Message>]>([
   const { outcome, reported } = await outcomeOf(handler);
   expect(outcome).toMatchObject({ reason: "CONCURRENT_CHANGE" });
   expect(reported).toEqual([broken]);
+});
+
+test("an answer that comes after the deadline is not encoded", async () => {
+  const call = { isClosed: false, isExpired: false };
+  const served = {
+    admit: () => {},
+    handler: async () => {
+      call.isExpired = true;
+      return answer;
+    },
+  } as unknown as ServedMethod;
+  const seen: unknown[] = [];
+  const steps = { timeoutMs: () => undefined, read: () => answer, encode: () => seen.push("encoded") };
+  const note = (result: unknown): void => void seen.push(result);
+  startCall(call as unknown as HttpCall, served, steps, note, note);
+  await new Promise(setImmediate);
+  expect(seen).toEqual([]);
 });

@@ -84,6 +84,8 @@ test("a gRPC call over HTTP/1.0, which has no trailers, is refused", async () =>
   const answer = await text(socket);
   expect(answer).toMatch(/^HTTP\/1\.1 426 /);
   expect(answer).toMatch(/\r\ngrpc-status: 2\r\n/i);
+  expect(answer).toMatch(/\r\nupgrade: HTTP\/1\.1\r\n/i);
+  expect(answer).toMatch(/\r\ngrpc-message: gRPC requires HTTP\/1\.1 or HTTP\/2/i);
   expect(server.output()).not.toContain('"level":"error"');
 });
 

@@ -26,6 +26,13 @@ test.each<[string, Buffer]>([
   ["another case", nameOf(["eXAMPLE ca"])],
   ["other spaces", nameOf(["  Example \t  CA "])],
   ["a soft hyphen", nameOf(["Exam\u00adple CA"])],
+  ...[0x34f, 0x180b, 0x180d, 0x1806, 0x200b, 0x200d, 0x2060, 0xfe00, 0xfe0f, 0xfeff, 0xfffc, 0xe0100].map((code): [string, Buffer] => [
+    `U+${code.toString(16)}, which is mapped to nothing`,
+    nameOf([`Exam${String.fromCodePoint(code)}ple CA`]),
+  ]),
+  ["a combining joiner between letter and accent", nameOf(["Example CA\u034f"])],
+  ["U+0085, which is a space", nameOf(["Example\u0085CA"])],
+  ["U+FEFF beside a space", nameOf(["Example \ufeff CA"])],
   ["full-width letters", nameOf(["Ｅxample CA"])],
 ])("a name in %s is equal", (_, name) => {
   expect(comparable(name)).toBe(plain);
