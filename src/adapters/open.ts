@@ -7,6 +7,7 @@ import { unreachable } from "../core/unreachable.ts";
 import type { IssuerKeys } from "../ports/issuer-keys.ts";
 import type { AllTenantLimits, KeyStore } from "../ports/key-store.ts";
 import type { LocalLedger } from "../ports/ledger.ts";
+import type { Log } from "../ports/log.ts";
 import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedKeyStore } from "../ports/shared-key-store.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
@@ -29,6 +30,7 @@ export interface StoreOptions {
   readonly maxKeys: number | null;
   readonly tenantLimits: AllTenantLimits;
   readonly sqliteCacheMib: number;
+  readonly log: Pick<Log, "info">;
 }
 
 export interface OpenedStore {

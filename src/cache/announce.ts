@@ -28,6 +28,8 @@ export interface ChangeAnnouncer {
   beginChange(tenant: string, keyId: string): AnnounceChange;
   beginChanges(tenant: string): AnnounceChanges;
   beginDeletions(tenant: string): AnnounceDeletions;
+  /** Call it if changes that nobody knows may not have been announced. Empties all caches. Resolves and rejects as an announcement does. */
+  announceUnknown(): Promise<void>;
 }
 
 export interface ChangeAnnouncerOptions {
@@ -92,6 +94,12 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
     beginDeletions(tenant) {
       const announce = begin(tenant);
       return (deleted) => announce(deleted.map(({ keyId, revision }) => ({ keyId, record: null, revision })));
+    },
+
+    async announceUnknown() {
+      // A process that has the store to itself begins no generation, which would do this.
+      local.clear();
+      await trust.settle(null);
     },
   };
 }

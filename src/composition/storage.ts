@@ -34,7 +34,7 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
   const { config, secrets, log, clock, monotonicMs, closing } = given;
   const { auditRetentionMs, maxKeys, cacheTtlMs, sqliteCacheMib } = config;
   const settings = createTenantSettings();
-  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings, sqliteCacheMib };
+  const storeOptions = { clock, monotonicMs, auditRetentionMs, maxKeys, tenantLimits: settings, sqliteCacheMib, log };
   const { store: bareStore, shareable } = await given.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);

@@ -51,7 +51,12 @@ export async function createTenant(
   if (tenantId === defaultTenant) throw new Failure("TENANT_ALREADY_EXISTS");
   checkTimes(attributes);
   const { keys } = service;
-  if ((await keys.store.get(defaultTenant, tenantRecordId(tenantId))) === null) await removeLeftovers(keys, origin, tenantId);
+  const recordId = tenantRecordId(tenantId);
+  if ((await keys.store.get(defaultTenant, recordId)) === null) {
+    await removeLeftovers(keys, origin, tenantId);
+    // A process that crashed while it deleted the keys of the earlier tenant did not announce its last deletions.
+    if ((await keys.store.tombstoneRevision(defaultTenant, recordId)) !== null) await keys.announcer.announceUnknown();
+  }
   const created = await insertTenant(service, origin, { ...unchangedTenant(tenantId), ...attributes });
   if (created !== null) return created;
   await checkUnused(service, tenantId, attributes);

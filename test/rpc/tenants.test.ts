@@ -13,6 +13,7 @@ const between = {
   replace: async (_tenant: string) => {},
   look: async (_tenant: string) => {},
   remove: async (_tenant: string) => {},
+  removed: async (_tenant: string) => {},
 };
 const untouched = { ...between };
 let aheadMs = 0;
@@ -38,7 +39,9 @@ const parts: Partial<Parts> = {
         },
         async delete(tenant, ...rest) {
           await between.remove(tenant);
-          return store.delete(tenant, ...rest);
+          const revision = await store.delete(tenant, ...rest);
+          await between.removed(tenant);
+          return revision;
         },
         async list(tenant, query) {
           const part = await store.list(tenant, query);
@@ -441,6 +444,23 @@ test.each([
   const { actor_limits } = await api.call("AdminListActorLimits", {}, headersOf(id));
   expect(actor_limits).toMatchObject([{ rate_limit_policy: { quota: "7" } }]);
   expect((await api.call("AdminListImportedApiKeys", {}, headersOf(id))).imported_api_keys).toHaveLength(1);
+});
+
+test("a key that was deleted but not announced does not verify in a new tenant of the same name", async () => {
+  const id = await newTenant();
+  const { secret } = await api.call("AdminIssueApiKey", {}, headersOf(id));
+  const verify = () => api.verify({ credential: String(secret) }, headersOf(id));
+  expect(await verify()).toMatchObject({ is_valid: true });
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  between.removed = async (tenant) => {
+    if (tenant === id) throw new Error("the process crashes here");
+  };
+  const remove = () => outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id, force: true }));
+  expect(await remove()).toBe("INTERNAL INTERNAL");
+  Object.assign(between, untouched);
+  expect(await remove()).toBe("done");
+  await api.call("AdminCreateTenant", { tenant_id: id });
+  expect(await verify()).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
 });
 
 test("one call at a time deletes a tenant, and it stops when its caller is gone", async () => {

@@ -19,6 +19,7 @@ const SQLITE_MISMATCH = 20;
 
 /**
  * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
+ * Calls `onUpdate` before it updates the file of an older version.
  *
  * The log (-wal) is moved to the file every 1000 pages, SQLite's default, because the commit that does it holds up the event loop: with
  * 8192 pages for up to 100 ms of CPU, for no more keys a second (bench/tail.ts).
@@ -31,7 +32,7 @@ const SQLITE_MISMATCH = 20;
  * `synchronous=FULL` makes an acknowledged write survive a power failure. The exclusive lock is held until the database is closed or the
  * process ends, because this process's cache would not see changes that a second process makes.
  */
-export function openDatabase(path: string, cacheMib = defaultCacheMib): DatabaseSync {
+export function openDatabase(path: string, cacheMib = defaultCacheMib, onUpdate: (file: string) => void = () => {}): DatabaseSync {
   // An absolute path, so that SQLite treats names like ":memory:" or "file:x" as files too.
   const file = resolve(path);
   let database: DatabaseSync | undefined;
@@ -44,7 +45,7 @@ export function openDatabase(path: string, cacheMib = defaultCacheMib): Database
       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000",
     );
     database.exec(`PRAGMA cache_size = -${cacheMib * 1024}; PRAGMA mmap_size = ${maxMappedBytes}`);
-    migrate(database);
+    migrate(database, () => onUpdate(file));
     return database;
   } catch (error) {
     database?.close();

@@ -2,6 +2,7 @@ import type { AuditEvent } from "../../core/audit.ts";
 import { defaultAuditRetentionMs } from "../../ports/audit-trail.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { type AllTenantLimits, type InsertOutcome, type KeyStore, type NewKey, noTenantLimits } from "../../ports/key-store.ts";
+import type { Log } from "../../ports/log.ts";
 import { createAccess } from "./access.ts";
 import { prepareAudit } from "./audit.ts";
 import { openDatabase } from "./database.ts";
@@ -26,6 +27,7 @@ export interface SqliteKeyStoreOptions {
   readonly tenantLimits?: AllTenantLimits | undefined;
   /** Maximum memory for pages of the file. Default: `defaultCacheMib`. */
   readonly cacheMib?: number | undefined;
+  readonly log?: Pick<Log, "info"> | undefined;
   /** Interval at which expired data is removed. Default: 60000. */
   readonly expiryIntervalMs?: number | undefined;
 }
@@ -41,7 +43,9 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     maxKeys = null,
     monotonicMs = () => performance.now(),
   } = options;
-  const database = openDatabase(options.path, options.cacheMib);
+  const database = openDatabase(options.path, options.cacheMib, (file) =>
+    options.log?.info({ file }, "updating the file of an older version; with many keys this takes minutes, see docs/operations.md"),
+  );
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
   const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   const audit = prepareAudit(database);

@@ -203,8 +203,11 @@ export const migrations: readonly string[] = [
   slotsStep,
 ];
 
-/** Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema. */
-export function migrate(database: DatabaseSync): void {
+/**
+ * Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema. Calls
+ * `onUpdate` before it updates the file of an older one, which may take minutes.
+ */
+export function migrate(database: DatabaseSync, onUpdate: () => void): void {
   defineHomeSlot(database);
   database.exec("BEGIN IMMEDIATE");
   const row = database.prepare("PRAGMA user_version").get() as { user_version: number };
@@ -213,10 +216,12 @@ export function migrate(database: DatabaseSync): void {
       `it has schema version ${row.user_version}, but this version of Keywright supports up to ${migrations.length}; use a newer version`,
     );
   }
+  const isUpdate = row.user_version > 0 && row.user_version < migrations.length;
+  if (isUpdate) onUpdate();
   for (const step of migrations.slice(row.user_version)) database.exec(step);
   database.prepare("INSERT OR IGNORE INTO store (name, value) VALUES ('token_salt', ?)").run(randomBytes(tokenSaltBytes));
   database.exec(`PRAGMA user_version = ${migrations.length}`);
   database.exec("COMMIT");
   // A step that writes all keys leaves a log as large as the file.
-  if (row.user_version > 0 && row.user_version < migrations.length) database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  if (isUpdate) database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
 }

@@ -9,11 +9,13 @@ import { homeSlot } from "../../../src/adapters/sqlite/slots.ts";
 import { prepareTerms } from "../../../src/adapters/sqlite/terms.ts";
 import type { KeyRecord } from "../../../src/core/key.ts";
 import type { ListQuery } from "../../../src/ports/key-store.ts";
+import type { Log } from "../../../src/ports/log.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { withEvents } from "../../support/with-events.ts";
 
-const openStore = async (path: string, maxKeys?: number) => withEvents(await openSqliteKeyStore({ path, clock: () => 5000, maxKeys }));
+const openStore = async (path: string, maxKeys?: number, log?: Pick<Log, "info">) =>
+  withEvents(await openSqliteKeyStore({ path, clock: () => 5000, maxKeys, log }));
 type Store = Awaited<ReturnType<typeof openStore>>;
 
 /** Ids of issued keys with one home. */
@@ -127,7 +129,9 @@ test("keys of a file without slots are all found after the migration, and count"
   writeWithoutSlots(path, records);
 
   const quota = records.filter(({ revocation }) => revocation === null).length;
-  const store = await openStore(path, quota);
+  const lines: unknown[] = [];
+  const store = await openStore(path, quota, { info: (...line) => lines.push(line) });
+  expect(lines).toEqual([[{ file: path }, expect.stringContaining("updating the file of an older version")]]);
   expect(statSync(`${path}-wal`).size).toBe(0);
   const sorted = records.toSorted((a, b) => (a.keyId < b.keyId ? -1 : 1));
   for (const record of records) expect(await store.get("t", record.keyId)).toEqual(record);
