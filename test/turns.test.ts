@@ -1,5 +1,6 @@
 import { readFile } from "node:fs";
 import { expect, test, vi } from "vitest";
+import { turnsOf } from "../src/rpc/call-turns.ts";
 import { importKeys } from "../src/service/import-many.ts";
 import type { KeyService } from "../src/service/key-service.ts";
 import { collectInTurns, createTurns, mapInTurns, maxTurnMs } from "../src/turns.ts";
@@ -132,4 +133,17 @@ test("of several long pieces of work, one runs in each turn of the event loop", 
   const items = Array.from({ length: itemCount }, () => null);
   await Promise.all(Array.from({ length: 5 }, () => mapInTurns(items, oneMsEach, turns)));
   expect(counted).toEqual({ calls: 5 * itemCount, mostPerTurn: maxTurnMs });
+});
+
+test("work in turns for a call stops once the call is over", async () => {
+  const call = new AbortController();
+  let done = 0;
+  const slow = (): void => {
+    done += 1;
+    const endMs = performance.now() + 1;
+    while (performance.now() < endMs);
+  };
+  setImmediate(() => call.abort(new Error("over")));
+  await expect(mapInTurns(Array.from({ length: 1000 }), slow, turnsOf(call))).rejects.toThrow("over");
+  expect(done).toBeLessThan(1000);
 });

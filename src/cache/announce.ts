@@ -96,6 +96,10 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
       return (deleted) => announce(deleted.map(({ keyId, revision }) => ({ keyId, record: null, revision })));
     },
 
-    announceUnknown: () => trust.settle(null),
+    async announceUnknown() {
+      // A process that has the store to itself begins no generation, which would do this.
+      local.clear();
+      await trust.settle(null);
+    },
   };
 }

@@ -1,6 +1,6 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { Failure } from "../error/failure.ts";
+import { Failure, invalidField } from "../error/failure.ts";
 import type { BodyLease } from "../http/body-budget.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
@@ -30,6 +30,7 @@ export async function readQueryMessage(
   { binary, maxBytes, json, lease }: QueryMessageOptions,
 ): Promise<Message> {
   try {
+    checkParameters(query);
     const encoding = encodingOf(query.get("compression") ?? undefined);
     const message = query.get("message") ?? "";
     const bytes = query.get("base64") === "1" ? decodeBase64(message) : Buffer.from(message);
@@ -40,6 +41,15 @@ export async function readQueryMessage(
   } finally {
     lease.release();
   }
+}
+
+const parameters = ["connect", "encoding", "compression", "base64", "message"];
+
+/** A proxy or a cache may read another one of several parameters of the same name. */
+function checkParameters(query: URLSearchParams): void {
+  const repeated = parameters.find((name) => query.getAll(name).length > 1);
+  if (repeated !== undefined) throw invalidField(repeated, "is a query parameter that is given twice");
+  if ((query.get("connect") ?? "v1") !== "v1") throw invalidField("connect", "must be v1");
 }
 
 function decodeBase64(text: string): Uint8Array {

@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { isTimestamp } from "../validation/timestamps.ts";
+import { isTimestamp } from "../validation/times.ts";
 
 /** Whether a message, or its init shape, has a JSON and a binary form. */
 export type IsWritable = (message: unknown) => boolean;

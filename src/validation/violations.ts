@@ -3,7 +3,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../error/failure.ts";
 import { compileLongLists, type FindLongLists } from "./long-lists.ts";
 import { compileQuickCheck, type QuickCheck } from "./quick-check.ts";
-import { compileTimestampCheck, type FindBadTimestamps } from "./timestamps.ts";
+import { compileTimeCheck, type FindBadTimes } from "./times.ts";
 import type { Validate } from "./validator.ts";
 
 /** Every field of a message that breaks its `buf.validate` rules. Values are never repeated in the text. */
@@ -12,7 +12,7 @@ export type ViolationsOf = (schema: DescMessage, message: Message) => readonly F
 interface Checks {
   readonly isSurelyValid: QuickCheck;
   readonly findLongLists: FindLongLists;
-  readonly findBadTimestamps: FindBadTimestamps;
+  readonly findBadTimes: FindBadTimes;
 }
 
 const none: readonly FieldViolation[] = [];
@@ -55,8 +55,8 @@ export function createValidation(): Validation {
       if (checks.isSurelyValid(message)) return none;
       const longLists = checks.findLongLists(message);
       if (longLists.length > 0) return longLists;
-      const badTimestamps = checks.findBadTimestamps(message);
-      if (badTimestamps.length > 0) return badTimestamps;
+      const badTimes = checks.findBadTimes(message);
+      if (badTimes.length > 0) return badTimes;
       if (validate === undefined) throw new Error(`${schema.typeName} was not prepared`);
       return validate(schema, message);
     },
@@ -80,7 +80,7 @@ function compileChecks(schema: DescMessage): Checks {
   return {
     isSurelyValid: compileQuickCheck(schema),
     findLongLists: compileLongLists(schema),
-    findBadTimestamps: compileTimestampCheck(schema),
+    findBadTimes: compileTimeCheck(schema),
   };
 }
 

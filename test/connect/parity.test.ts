@@ -354,6 +354,10 @@ describe.each(["http1", "http2"] as const)("requests that are not calls, over %s
       ["encoding=proto&base64=1&message=!!!!", 400, "MALFORMED_BODY"],
       ["encoding=proto&message=%FF%FF", 400, "MALFORMED_BODY"],
       ["encoding=json&compression=zip&message=%7B%7D", 501, "UNIMPLEMENTED"],
+      ["connect=v2&encoding=json&message=%7B%7D", 400, "INVALID_REQUEST"],
+      ["connect=v1&connect=v1&encoding=json&message=%7B%7D", 400, "INVALID_REQUEST"],
+      ["encoding=json&message=%7B%7D&message=%7B%22keyId%22%3A%22k7%22%7D", 400, "INVALID_REQUEST"],
+      ["encoding=json&encoding=proto&message=%7B%7D", 400, "INVALID_REQUEST"],
       ["encoding=xml&message=", 415, "UNSUPPORTED_MEDIA_TYPE"],
       ["", 415, "UNSUPPORTED_MEDIA_TYPE"],
     ] as const) {

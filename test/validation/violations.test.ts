@@ -44,3 +44,23 @@ test("the interceptor refuses the first invalid call like later ones, and warmin
     expect(await handle(VerifyApiKeyRequestSchema, surelyValid)).toBe(surelyValid);
   }
 });
+
+test("a duration with nanos out of range, of mixed signs or beyond 10,000 years is refused, also inside a message", async () => {
+  const { prepare, violationsOf } = createValidation();
+  const fieldsOf = async (ttl: object, window: object): Promise<string[]> => {
+    const request = create(IssueApiKeyRequestSchema, { ttl, rateLimitPolicy: { quota: 1n, window } });
+    await prepare(IssueApiKeyRequestSchema, request);
+    return violationsOf(IssueApiKeyRequestSchema, request).map(({ field }) => field);
+  };
+  const bad = [
+    { seconds: 1n, nanos: -1 },
+    { seconds: -1n, nanos: 1 },
+    { seconds: 1n, nanos: 1_000_000_000 },
+    { seconds: 315_576_000_001n },
+  ];
+  for (const each of bad) {
+    expect(await fieldsOf(each, { seconds: 60n })).toEqual(["ttl"]);
+    expect(await fieldsOf({ seconds: 60n }, each)).toEqual(["rate_limit_policy.window"]);
+  }
+  expect(await fieldsOf({ seconds: 60n, nanos: 500_000_000 }, { seconds: 60n })).toEqual([]);
+});
