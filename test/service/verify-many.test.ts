@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ReadAnswer } from "../../src/cache/reading.ts";
 import type { RecordReader } from "../../src/cache/record-reader.ts";
 import { actorLimitRecordId, newActorLimitRecord } from "../../src/core/actor-limit.ts";
@@ -10,6 +10,7 @@ import { Failure } from "../../src/error/failure.ts";
 import { createActorLimits } from "../../src/service/actor-limits.ts";
 import type { TenantSettings } from "../../src/service/tenant-settings.ts";
 import { createVerifyMany } from "../../src/service/verify-many.ts";
+import { createTurns, type Turns } from "../../src/turns.ts";
 import { keyRecord } from "../support/key-record.ts";
 import { noLimits } from "../support/no-limits.ts";
 import { noTokens } from "../support/no-tokens.ts";
@@ -19,7 +20,7 @@ const secrets = { current: "s".repeat(32), retired: [{ secret: "r".repeat(32), e
 const credentials = createCredentials(secrets, { secret: "kw", public: "kw_pub", retired: [] }, randomBytes);
 
 /** A reader of some records, whose answer for the ids in `lost` is unknown. */
-function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Set(), hasActorLimits = false) {
+function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Set(), hasActorLimits = false, turns?: Turns) {
   const asked: (readonly string[])[] = [];
   const reported: unknown[] = [];
   const used: string[] = [];
@@ -63,6 +64,7 @@ function setup(records: readonly KeyRecord[], lost: ReadonlySet<string> = new Se
         cost: 1,
       })),
       "none",
+      turns,
     );
     return verified.map(({ verdict }) => (verdict.isValid ? verdict.record.keyId : verdict.code));
   };
@@ -131,11 +133,9 @@ describe("a batch", () => {
 });
 
 test("the credentials of a long batch are read in several turns of the event loop", async () => {
-  const { verdicts, parsedCount } = setup([]);
   let timeMs = 0;
-  // The turn of the process that an earlier test has begun ends by the real clock.
-  await new Promise(setImmediate);
-  using _now = vi.spyOn(performance, "now").mockImplementation(() => ++timeMs);
+  const turns = createTurns(() => ++timeMs);
+  const { verdicts, parsedCount } = setup([], new Set(), false, turns);
   const parsedAtTurns: number[] = [];
   const noteTurn = () => {
     parsedAtTurns.push(parsedCount());

@@ -91,6 +91,7 @@ function operationsOn(store: TestedStore): Record<string, () => Promise<Operatio
     },
     get: reading((keyId) => store.get("t", keyId)),
     getMany: reading((keyId) => store.getMany("t", [keyId, "none"])),
+    tombstoneRevision: reading((keyId) => store.tombstoneRevision("t", keyId)),
     list: reading(() => store.list("t", { kind: "issued", nowMs: 0, limit: 2 })),
     "audit.list": reading(() => store.audit.list("t", { limit: 2 })),
     ping: reading(() => store.ping()),
