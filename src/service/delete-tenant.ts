@@ -8,9 +8,10 @@ import type { KeyService } from "./key-service.ts";
 import { recordsOf, removeRecords } from "./tenant-leftovers.ts";
 
 /**
- * Deletes a suspended tenant without keys. With `force`, deletes its keys first, until the signal aborts; null: no `force`. No key is added between the check for keys
- * and the deletion: whoever adds one sees the suspension (`beginNewKeys`), and a tenant that was resumed meanwhile has another revision than
- * the one to delete.
+ * Deletes a suspended tenant without keys. With `force`, deletes its keys first, until the signal aborts; null: no `force`.
+ *
+ * No key is added between the check for keys and the deletion: whoever adds one sees the suspension (`beginNewKeys`), and a tenant that was
+ * resumed meanwhile has another revision than the one to delete.
  */
 export async function deleteTenant(
   { keys, directory }: TenantService,

@@ -94,7 +94,10 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
   };
 }
 
-/** Reports whether `listById` finds by all that is asked for. It takes one term: if both a metadata filter and a scope are given, the scope is checked later. */
+/**
+ * Reports whether `listById` finds by all that is asked for. It takes one term: if both a metadata filter and a scope are given, the scope is
+ * checked later.
+ */
 function isActorAndTerm(query: ListQuery): boolean {
   if (query.order !== undefined || query.actorId === undefined || termOf(query) === null) return false;
   const found = ["actorId", "status", query.metadata === undefined ? "scope" : "metadata"];
