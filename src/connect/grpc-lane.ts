@@ -2,7 +2,6 @@ import type { Message } from "@bufbuild/protobuf";
 import { Failure } from "../error/failure.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { type HttpExchange, writeHeaders, writeWithTrailers } from "../http/http-exchange.ts";
-import { createTrailers } from "../http/trailers.ts";
 import { answerCall } from "./answer-call.ts";
 import type { Codec } from "./codec.ts";
 import { grpcErrorTrailers } from "./error-encoding.ts";
@@ -10,8 +9,7 @@ import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
 import { parseGrpcTimeout } from "./timeout.ts";
 
-/** The trailers of calls that set none of their own. */
-export const okTrailers = { "grpc-status": "0" };
+const okTrailers = { "grpc-status": "0" };
 
 /** A gRPC unary call, start to end. The answer is not compressed. */
 export function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): void {
@@ -34,7 +32,7 @@ export function serveGrpc(route: RpcRoute, codec: Codec, exchange: HttpExchange,
       // Trailers-Only: one frame, and clients find the call's headers in the error's metadata.
       writeHeaders(exchange, 200, { ...responseHeaders, ...responseTrailers, ...grpcErrorTrailers(statusOf(outcome, call.requestId)) });
     } else {
-      const trailers = responseTrailers === undefined ? options.okTrailers : createTrailers({ ...responseTrailers, ...okTrailers });
+      const trailers = responseTrailers === undefined ? okTrailers : { ...responseTrailers, ...okTrailers };
       writeWithTrailers(exchange, responseHeaders, outcome, trailers);
     }
   });

@@ -5,7 +5,6 @@ import type { AnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
 import type { HttpCall } from "../http/http-call.ts";
 import type { ErrorReporter, ServedMethod } from "../http/run-call.ts";
-import type { Trailers } from "../http/trailers.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
 import type { EncodeMessage } from "./encode.ts";
@@ -28,8 +27,6 @@ export interface LaneOptions {
   /** Returns the part of a failure that callers may see. */
   readonly statusOf: (failure: Failure, requestId: string) => Status;
   readonly answers: AnswerQueue;
-  /** The trailers of gRPC calls that set none of their own. */
-  readonly okTrailers: Trailers;
 }
 
 /**

@@ -6,20 +6,19 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
-import { createLastingTrailers } from "../http/trailers.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { serveConnectGet } from "./connect-get-lane.ts";
 import { serveConnect } from "./connect-lane.ts";
 import { createMessageEncoder } from "./encode.ts";
 import { codecOfQuery } from "./get-request.ts";
-import { okTrailers, serveGrpc } from "./grpc-lane.ts";
+import { serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
 import { createStreamAdapter } from "./stream-adapter.ts";
 import type { Streams } from "./stream-options.ts";
 
-export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode" | "okTrailers"> {
+export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
   /** Types that a google.protobuf.Any in an answer may hold. */
   readonly registry?: Registry | undefined;
   readonly methods: MethodTable;
@@ -56,7 +55,6 @@ export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
     ...rpcOptions,
     answers: createAnswerQueue(),
     encode: createMessageEncoder(rpcOptions.registry),
-    okTrailers: createLastingTrailers(okTrailers),
   };
   const routes = new Map([
     ...routesOf(methods, options.admit, options),

@@ -3,7 +3,6 @@ import { type ServerHttp2Stream, sensitiveHeaders } from "node:http2";
 import type { Readable } from "node:stream";
 import type { AnswerQueue } from "./answer-queue.ts";
 import { type HttpRequest, type HttpResponse, type RequestHead, StreamHead } from "./message.ts";
-import type { Trailers } from "./trailers.ts";
 
 /** A request and the target of its response. */
 export interface HttpExchange {
@@ -56,18 +55,23 @@ export function writeHeaders(exchange: HttpExchange, status: number, headers: Ou
 const awaitTrailers = { waitForTrailers: true };
 
 /** Writes a 200 with a body and trailers. */
-export function writeWithTrailers(exchange: HttpExchange, headers: OutgoingHttpHeaders, body: Uint8Array, trailers: Trailers): void {
+export function writeWithTrailers(
+  exchange: HttpExchange,
+  headers: OutgoingHttpHeaders,
+  body: Uint8Array,
+  trailers: Readonly<Record<string, string>>,
+): void {
   const { sink } = exchange;
   if (isStream(sink)) {
     if (isGone(sink)) return;
     // Node's compatibility layer would send its own, empty trailers first, and a second `sendTrailers` throws.
     if (exchange.presetHeaders !== undefined) sink.removeAllListeners("wantTrailers");
-    sink.on("wantTrailers", trailers.send);
+    sink.on("wantTrailers", () => sink.sendTrailers(trailers));
     sink.respond(streamHeaders(exchange, 200, headers), awaitTrailers);
     sink.end(body);
   } else {
-    sink.writeHead(200, { ...headers, trailer: Object.keys(trailers.fields).join(", ") });
-    sink.addTrailers(trailers.fields);
+    sink.writeHead(200, { ...headers, trailer: Object.keys(trailers).join(", ") });
+    sink.addTrailers(trailers);
     sink.end(body);
   }
 }

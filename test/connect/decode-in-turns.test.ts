@@ -7,19 +7,11 @@ import { decodeMessage, decodeShort } from "../../src/connect/decode.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
+import { outcomeOf } from "../support/outcome-of.ts";
 
 const schema = BatchImportApiKeysRequestSchema;
 const json = createJsonReader({ unknownFields: "reject", presenceMasks: new Map(), maxValues: () => 100_000 });
 const bodies = createBodyBudget({ maxBytes: 2 ** 27, maxAnonymousBytes: 2 ** 27, maxInflations: 1 });
-
-async function outcomeOf(work: () => unknown): Promise<unknown> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    return { reason: error.reason, message: error.message, violations: error.violations };
-  }
-}
 
 /** An unknown field that makes any message a long one. */
 const padding = new BinaryWriter().tag(999, WireType.LengthDelimited).bytes(new Uint8Array(70_000)).finish();

@@ -1,22 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BatchImportApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
-import { Failure } from "../../src/error/failure.ts";
 import { parseJson, parseJsonInTurns } from "../../src/protojson/parse-json.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { createTurns, turnsOfProcess } from "../../src/turns.ts";
+import { outcomeOf } from "../support/outcome-of.ts";
 
 const maxValues = 200;
 const charsPerStep = 4;
-
-async function outcomeOf(work: () => unknown): Promise<unknown> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    return { reason: error.reason, message: error.message, violations: error.violations };
-  }
-}
 
 const valueTexts = fc.oneof(
   { weight: 6, arbitrary: fc.array(fc.jsonValue(), { maxLength: 8 }).map((items) => JSON.stringify(items)) },

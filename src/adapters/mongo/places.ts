@@ -13,8 +13,8 @@ type KeyInChain = Pick<KeyRecord, "keyId" | "lineageId" | "supersededBy">;
 /** The quota places of rotation chains. A chain has one place, which one of its keys holds. */
 export interface Places {
   /**
-   * Call it in the transaction that revokes or deletes the key. If the key held its chain's place, another key of the chain that is within its grace
-   * period takes it; if there is none, the place is free.
+   * Call it in the transaction that revokes or deletes the key. If the key held its chain's place, another key of the chain that is within
+   * its grace period takes it; if there is none, the place is free.
    */
   giveBack(tenant: string, key: KeyInChain, before: Replaced, options: WriteOptions): Promise<void>;
 }
