@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { isGone } from "../http/http-exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
@@ -108,7 +108,9 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 }
 
 export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
-  /** Runs before the others. */
+  /** Runs as soon as a stream has its headers. Returns false if it must not be handled. */
+  readonly enter: (stream: ServerHttp2Stream) => boolean;
+  /** Runs after `enter` and before the others. */
   readonly stream: StreamHandler;
   readonly sendContinue: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 }
@@ -123,17 +125,18 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     else refuse(request, response, flaw);
   };
   return {
-    stream(stream, headers, rawHeaders) {
+    enter(stream) {
       // The client reset it before its turn. Only an error event follows, no `close`, and no client is left to answer.
       if (stream.destroyed) {
         stream.on("error", () => {});
-        return true;
+        return false;
       }
       exchanges.add(stream);
-      if (!connections.takeRequest(stream.session as ServerHttp2Session, stream)) {
-        stream.close(constants.NGHTTP2_REFUSED_STREAM);
-        return true;
-      }
+      if (connections.takeRequest(stream.session as ServerHttp2Session, stream)) return true;
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return false;
+    },
+    stream(stream, headers, rawHeaders) {
       joinAuthorization(headers, rawHeaders);
       if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {
