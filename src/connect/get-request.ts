@@ -7,6 +7,7 @@ import type { JsonReader } from "../protojson/read.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { encodingOf, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
+import { checkVersionParameter } from "./protocol-version.ts";
 
 /** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined if it names none. */
 export function codecOfQuery(query: URLSearchParams): Codec | undefined {
@@ -49,7 +50,7 @@ const parameters = ["connect", "encoding", "compression", "base64", "message"];
 function checkParameters(query: URLSearchParams): void {
   const repeated = parameters.find((name) => query.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidField(repeated, "is a query parameter that is given twice");
-  if ((query.get("connect") ?? "v1") !== "v1") throw invalidField("connect", "must be v1");
+  checkVersionParameter(query.get("connect"));
 }
 
 function decodeBase64(text: string): Uint8Array {
