@@ -133,6 +133,7 @@ export function createListener(options: ListenerOptions): Listener {
 function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): void {
   const http1Gate = createHttp1Gate(options);
   http1.on("request", http1Gate.request);
+  http1.on("checkContinue", http1Gate.sendContinue);
   http1.on("checkExpectation", http1Gate.refuseExpectation);
   const http2Gate = createHttp2Gate(options);
   http2.on("request", http2Gate.request);
