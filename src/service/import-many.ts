@@ -71,7 +71,7 @@ export async function importKeys(service: KeyService, tenant: string, origin: Or
   }
   const inserted = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record : []));
   await confirmNewKeys(inserted);
-  if (imported.length > 0) await announce(imported);
+  if (imported.length > 0) await announce(imported.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
   for (const [index, first] of repeats) results[index] = results[first] as ImportResult;
   return results;
 }
