@@ -15,10 +15,15 @@ import type { CacheTrust } from "./trust.ts";
 export type AnnounceChange = (record: KeyRecord | null, revision: number) => Promise<void>;
 
 /** The same for up to 1000 keys, each in one change: few round trips, and one question to the store. */
-export type AnnounceChanges = (records: readonly KeyRecord[]) => Promise<void>;
+export type AnnounceChanges = (changes: readonly Change[]) => Promise<void>;
 
-/** The same for up to 1000 deleted keys. The revisions are those of their tombstones. */
-export type AnnounceDeletions = (deleted: readonly { readonly keyId: string; readonly revision: number }[]) => Promise<void>;
+/** A changed or deleted key. The revision of a deleted one is that of its tombstone. */
+export interface Change {
+  readonly keyId: string;
+  /** Null if the key was deleted. */
+  readonly record: KeyRecord | null;
+  readonly revision: number;
+}
 
 /**
  * Call before the store operation whose result you will announce: the caches must be able to tell that the announced change is older than
@@ -27,7 +32,6 @@ export type AnnounceDeletions = (deleted: readonly { readonly keyId: string; rea
 export interface ChangeAnnouncer {
   beginChange(tenant: string, keyId: string): AnnounceChange;
   beginChanges(tenant: string): AnnounceChanges;
-  beginDeletions(tenant: string): AnnounceDeletions;
   /** Call it if changes that nobody knows may not have been announced. Empties all caches. Resolves and rejects as an announcement does. */
   announceUnknown(): Promise<void>;
 }
@@ -39,12 +43,6 @@ export interface ChangeAnnouncerOptions {
   readonly flights: Pick<Flights<unknown>, "supersede">;
   readonly clock: Clock;
   readonly lives: EntryLives;
-}
-
-interface Change {
-  readonly keyId: string;
-  readonly record: KeyRecord | null;
-  readonly revision: number;
 }
 
 export function createChangeAnnouncer({ local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
@@ -64,11 +62,11 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
     return cacheId === null ? null : { cacheId, generation };
   };
 
-  const begin = (tenant: string) => {
+  const beginChanges = (tenant: string): AnnounceChanges => {
     // Under a later generation, a record that is no longer the newest would not meet the newer one there.
     const generation = generationNow();
     const askedMs = clock();
-    return async (changes: readonly Change[]): Promise<void> => {
+    return async (changes) => {
       const announced = await announceToOthers(generation, tenant, changes, askedMs);
       for (const { keyId, revision } of changes) {
         // Dropped only now, because until the change was announced the shared cache could return the old record. Not replaced, because
@@ -81,19 +79,11 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
   };
 
   return {
+    beginChanges,
+
     beginChange(tenant, keyId) {
-      const announce = begin(tenant);
+      const announce = beginChanges(tenant);
       return (record, revision) => announce([{ keyId, record, revision }]);
-    },
-
-    beginChanges(tenant) {
-      const announce = begin(tenant);
-      return (records) => announce(records.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
-    },
-
-    beginDeletions(tenant) {
-      const announce = begin(tenant);
-      return (deleted) => announce(deleted.map(({ keyId, revision }) => ({ keyId, record: null, revision })));
     },
 
     async announceUnknown() {

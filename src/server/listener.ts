@@ -84,7 +84,6 @@ export function createListener(options: ListenerOptions): Listener {
   const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, draining, onError };
   takeRequests(http1, http2, gateOptions);
   answerHttp1Errors(http1, exchanges.responsesOn, limits.lingerMs);
-  http1.on("error", onError);
   routeConnections({ http1, http1Connections, sessions, identify, isTls: tls !== undefined, limits, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
@@ -113,6 +112,8 @@ export function createListener(options: ListenerOptions): Listener {
     async listen(host, port) {
       http1.listen({ host, port });
       await once(http1, "listening");
+      // Not before: an address that cannot be used is the caller's to report.
+      http1.on("error", onError);
       const bound = http1.address() as AddressInfo;
       return { address: bound.address, port: bound.port };
     },
