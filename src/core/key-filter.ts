@@ -59,22 +59,21 @@ const fieldsText =
 type Parse = (restriction: Restriction) => KeyFilter;
 
 const parsers: Readonly<Record<string, Parse>> = {
-  "actor_id =": ({ value }) => ({ actorId: value }),
+  "actor_id =": (restriction) => ({ actorId: literal(restriction) }),
   "status =": ({ value, column }) => {
     const status = statuses.find((each) => statusNames[each] === value);
     if (status === undefined) throw filterProblem(column, `status must be one of ${Object.values(statusNames).join(", ")}`);
     return { status };
   },
-  "name =": ({ value, column }) => {
-    if (value === "*") throw filterProblem(column, "name must have at least one character before the *");
-    const isPrefix = value.endsWith("*");
+  "name =": ({ value, column, hasWildcard: isPrefix }) => {
+    if (value === "*" && isPrefix) throw filterProblem(column, "name must have at least one character before the *");
     return { name: { text: isPrefix ? value.slice(0, -1) : value, isPrefix } };
   },
   "disabled =": ({ value, column }) => {
     if (value !== "true") throw filterProblem(column, "disabled must be compared with true");
     return { disabled: true };
   },
-  "scopes :": ({ value, column }) => ({ scope: termValue(value, column, "scopes") }),
+  "scopes :": (restriction) => ({ scope: termValue(restriction) }),
 };
 
 const timeFields: Readonly<Record<string, (range: TimeRange) => KeyFilter>> = {
@@ -106,13 +105,27 @@ function parseOne(restriction: Restriction): KeyFilter {
   if (field.startsWith("metadata.") && operator === "=") {
     const member = field.slice("metadata.".length);
     if (!isTermName(member)) throw filterProblem(column, "metadata must be followed by one member of letters, digits and _");
-    return { metadata: { member, value: termValue(value, column, field) } };
+    if (!restriction.isQuoted && notText.test(value)) {
+      throw filterProblem(column, "metadata is compared with texts; put the value in quotes");
+    }
+    return { metadata: { member, value: termValue(restriction) } };
   }
   throw filterProblem(column, `unsupported field or operator; ${fieldsText}`);
 }
 
-function termValue(value: string, column: number, field: string): string {
+/** Values that JSON writes without quotes. Keys are found by texts only. */
+const notText = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+
+/** In AIP-160 a bare `*` stands for any text. */
+function literal({ field, value, column, isQuoted }: Restriction): string {
+  if (isQuoted || !value.includes("*")) return value;
+  throw filterProblem(column, `${field} has no wildcards; to find a *, put the value in quotes`);
+}
+
+function termValue(restriction: Restriction): string {
+  const value = literal(restriction);
   if (isTermValue(value)) return value;
+  const { column, field } = restriction;
   throw filterProblem(column, `${field} must be compared with 1 to ${maxTermLength} characters, none of them NUL`);
 }
 
@@ -159,8 +172,10 @@ export interface KeySelection extends KeyFilter {
 
 const orders: Readonly<Record<string, KeyOrder>> = {
   create_time: { by: "createTime", isDescending: false },
+  "create_time asc": { by: "createTime", isDescending: false },
   "create_time desc": { by: "createTime", isDescending: true },
   expire_time: { by: "expireTime", isDescending: false },
+  "expire_time asc": { by: "expireTime", isDescending: false },
   "expire_time desc": { by: "expireTime", isDescending: true },
 };
 
@@ -170,7 +185,7 @@ const orders: Readonly<Record<string, KeyOrder>> = {
  * although their status changes with the clock.
  */
 export function withOrder(filter: KeyFilter, orderBy: string): KeySelection {
-  const text = orderBy.trim().replaceAll(/\s+/g, " ").replace(/ asc$/, "");
+  const text = orderBy.trim().replaceAll(/\s+/g, " ");
   if (text === "") return isStatusByClock(filter) ? { ...filter, order: { by: "expireTime", isDescending: false } } : filter;
   const order = Object.hasOwn(orders, text) ? orders[text] : undefined;
   if (order === undefined) throw invalidField("order_by", "must be create_time or expire_time, with or without asc or desc");

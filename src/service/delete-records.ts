@@ -22,7 +22,8 @@ export async function deleteRecords(
   let announce = service.announcer.beginChanges(tenant);
   let deleted: Change[] = [];
   const remove = async ({ kind, keyId, revision }: KeyRecord) => {
-    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), revision);
+    const event = auditEvent(service, origin, [keyId]);
+    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, event, { revision, forgetBatch: true });
     if (tombstoneRevision !== null) deleted.push({ keyId, record: null, revision: tombstoneRevision });
   };
   try {

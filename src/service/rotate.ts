@@ -6,6 +6,7 @@ import { auditEvent, changedFields } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { mintKey } from "./issue.ts";
 import type { KeyService } from "./key-service.ts";
+import { recordOfRequest } from "./new-key.ts";
 import { type Rotation, rotationMark } from "./rotation-mark.ts";
 
 export interface RotateRequest extends Rotation {
@@ -58,11 +59,12 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
 }
 
 /** The key that an earlier request with this id created. */
-async function replayed({ store }: KeyService, tenant: string, { requestId, payloadDigest }: RequestMark): Promise<KeyRecord | null> {
-  const used = await store.findRequest(tenant, "issued", requestId);
+async function replayed({ store }: KeyService, tenant: string, mark: RequestMark): Promise<KeyRecord | null> {
+  const used = await store.findRequest(tenant, "issued", mark.requestId);
   if (used === null) return null;
-  if (used.payloadDigest !== payloadDigest || used.record === null) throw new Failure("REQUEST_ID_REUSED");
-  return used.record;
+  const record = recordOfRequest(used, mark);
+  if (record instanceof Failure) throw record;
+  return record;
 }
 
 function checkRotatable(record: KeyRecord, nowMs: number): void {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parseArgs } from "node:util";
+import { systemReason } from "../../src/error/system-reason.ts";
 import { UsageError } from "./problems.ts";
 
 export interface ImportOptions {
@@ -114,7 +115,7 @@ function tokenOf(path: string | undefined, fromEnv: string | undefined): string 
     try {
       token = readFileSync(path, "utf8");
     } catch (error) {
-      throw new UsageError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`);
+      throw new UsageError(`${path}: cannot be read: ${systemReason(error)}`);
     }
   }
   token = token.trim();

@@ -201,6 +201,10 @@ export const migrations: readonly string[] = [
   DROP INDEX keys_by_actor;
   `,
   slotsStep,
+  `
+  -- The batch that added the deleted key.
+  ALTER TABLE tombstones ADD COLUMN batch_mark TEXT;
+  `,
 ];
 
 /**

@@ -40,7 +40,7 @@ describe("the command line", () => {
     [["keys.csv", "--url", "http://sesame@host"], "--url must not contain credentials"],
     [["keys.csv", "--url", "https://host/?token=sesame"], "--url must not contain a query"],
     [["keys.csv", "--in-flight", "0"], "--in-flight must be a whole number from 1 to 32"],
-    [["keys.csv", "--token-file", "/nowhere"], "/nowhere: cannot be read (ENOENT)"],
+    [["keys.csv", "--token-file", "/nowhere"], "/nowhere: cannot be read: no such file or folder (ENOENT)"],
   ])("%j is refused", (args, problem) => {
     const parse = () => parseOptions(args, env);
     expect(parse).toThrow(problem);
