@@ -1,5 +1,6 @@
 import type { KeyRecord } from "../core/key.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { KeyStore } from "../ports/key-store.ts";
 import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import { type EntryLives, entryOf } from "./entry.ts";
@@ -37,6 +38,7 @@ export interface ChangeAnnouncer {
 }
 
 export interface ChangeAnnouncerOptions {
+  readonly store: Pick<KeyStore, "getMany">;
   readonly local: RecordCache;
   readonly shared: SharedCache | null;
   readonly trust: CacheTrust;
@@ -45,7 +47,7 @@ export interface ChangeAnnouncerOptions {
   readonly lives: EntryLives;
 }
 
-export function createChangeAnnouncer({ local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
+export function createChangeAnnouncer({ store, local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
   const generationNow = () => trust.generationOf(shared?.cacheId ?? null);
 
   /** Returns null if nothing was announced, or if the outcome is unknown. */
@@ -62,6 +64,23 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
     return cacheId === null ? null : { cacheId, generation };
   };
 
+  /**
+   * Announces what the store has of changed keys now, after a newer generation became known. Their own change may have been followed by a
+   * newer one that was announced under the older generation only, so it must not be announced as it was.
+   */
+  const announceAsStored = async (tenant: string, changes: readonly Change[]): Promise<Announced | null> => {
+    const generation = generationNow();
+    if (generation === null) return null;
+    const askedMs = clock();
+    const keyIds = changes.map(({ keyId }) => keyId);
+    const records = await store.getMany(tenant, keyIds).catch(() => null);
+    if (records === null) return null;
+    const stored = changes.map((change, index) => changeAsStored(change, records[index] ?? null));
+    // A store that does not have the change has not caught up.
+    if (stored.some((change, index) => change.revision < (changes[index] as Change).revision)) return null;
+    return announceToOthers(generation, tenant, stored, askedMs);
+  };
+
   const beginChanges = (tenant: string): AnnounceChanges => {
     // Under a later generation, a record that is no longer the newest would not meet the newer one there.
     const generation = generationNow();
@@ -74,7 +93,9 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
         flights.supersede(tenant, keyId);
         local.dropOlder(tenant, keyId, revision);
       }
-      await trust.settle(announced);
+      // Once it was refused, it would be refused again.
+      const wasRefused = generation !== null && announced === null;
+      await trust.settle(announced, wasRefused ? undefined : () => announceAsStored(tenant, changes));
     };
   };
 
@@ -92,4 +113,11 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
       await trust.settle(null);
     },
   };
+}
+
+/** What is known of a changed key once the store has returned this record for it. */
+function changeAsStored({ keyId, record, revision }: Change, stored: KeyRecord | null): Change {
+  if (stored !== null) return { keyId, record: stored, revision: stored.revision };
+  // Deleted after the change: the tombstone's revision is higher than that of any record before it.
+  return { keyId, record: null, revision: record === null ? revision : revision + 1 };
 }

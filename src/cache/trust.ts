@@ -6,7 +6,7 @@ import { createHeartbeats, type Heartbeats, noHeartbeats } from "./heartbeats.ts
 import { createKnownGeneration, type KnownGeneration } from "./known-generation.ts";
 import { createOutageJudgements } from "./outage-judgements.ts";
 import { createServerAdoption } from "./server-adoption.ts";
-import { type Announced, createSettlement } from "./settlement.ts";
+import { type AnnounceAgain, type Announced, createSettlement } from "./settlement.ts";
 import { createStoreContact, type StoreContact } from "./store-contact.ts";
 
 /**
@@ -30,9 +30,10 @@ export interface CacheTrust {
   /**
    * Call after the store acknowledged a change, with null if it is unknown whether a server of the shared cache accepted it. Resolves once
    * no process can trust the old state beyond the bound. Rejects if the store cannot be asked; then the bound begins when it can be asked
-   * again, because the change exists although it was not announced.
+   * again, because the change exists although it was not announced. If a generation began while the change was made, `announceAgain` is
+   * called, which saves the next one: otherwise, if changes were always in progress, each generation would make the next one necessary.
    */
-  settle(announced: Announced | null): Promise<void>;
+  settle(announced: Announced | null, announceAgain?: AnnounceAgain): Promise<void>;
   /**
    * Resolves if the store has confirmed within the lease before this call, or confirms now, that it is in force. Rejects with the store's
    * error if it cannot, and immediately if at least three ticks have found that it cannot. What the store returns after that is at most one

@@ -6,6 +6,7 @@ import type { JsonReader } from "../protojson/read.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { encodingOf, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
+import { checkVersionParameter } from "./protocol-version.ts";
 
 /** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined if it names none. */
 export function codecOfQuery(query: string): Codec | undefined {
@@ -48,7 +49,7 @@ const parameterNames = ["connect", "encoding", "compression", "base64", "message
 function checkParameters(parameters: URLSearchParams): void {
   const repeated = parameterNames.find((name) => parameters.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidField(repeated, "is a query parameter that is given twice");
-  if ((parameters.get("connect") ?? "v1") !== "v1") throw invalidField("connect", "must be v1");
+  checkVersionParameter(parameters.get("connect"));
 }
 
 /** Not from URLSearchParams, which replaces what is not UTF-8: a binary message need not be in base64. */

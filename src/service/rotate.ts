@@ -41,7 +41,12 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
       await announce(record, record.revision);
       return { successor: successorBefore, retired: record, secret: null };
     }
-    checkRotatable(record, service.clock());
+    const refusal = whyNotRotatable(record, service.clock());
+    if (refusal !== null) {
+      // The same: it may be an earlier attempt of this call that rotated the key.
+      await announce(record, record.revision);
+      throw refusal;
+    }
 
     const minted = successorOf(service, tenant, record, request);
     const { record: successor } = minted;
@@ -67,11 +72,11 @@ async function replayed({ store }: KeyService, tenant: string, mark: RequestMark
   return record;
 }
 
-function checkRotatable(record: KeyRecord, nowMs: number): void {
+function whyNotRotatable(record: KeyRecord, nowMs: number): Failure | null {
   const state = stateAt(record, nowMs);
-  if (state !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${state}` });
-  if (record.supersededBy === null) return;
-  throw new Failure("KEY_NOT_ACTIVE", {
+  if (state !== "active") return new Failure("KEY_NOT_ACTIVE", { message: `the key is ${state}` });
+  if (record.supersededBy === null) return null;
+  return new Failure("KEY_NOT_ACTIVE", {
     message: "the key was rotated already and is within its grace period; rotate its successor instead",
   });
 }
