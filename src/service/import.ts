@@ -45,7 +45,8 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
 export function importedKeyIds(service: KeyService, tenant: string, key: ImportRequest["key"]): readonly [string, ...string[]] | Failure {
   if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
   const presented = readCredential(service, tenant, key.raw, service.clock());
-  if ("keyIds" in presented && presented.type === "imported") return presented.keyIds;
+  const isDamaged = service.credentials.isDamagedKey(tenant, key.raw) || service.tokens.isDamagedToken(tenant, key.raw);
+  if ("keyIds" in presented && presented.type === "imported" && !isDamaged) return presented.keyIds;
   return invalidField("raw_key", rawKeyProblem(key.raw) ?? "must not be a credential of this service, intact or damaged");
 }
 
