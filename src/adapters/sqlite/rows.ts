@@ -14,11 +14,13 @@ export interface Rows {
   /** Returns the key with this id, unless it was deleted after it began with this revision. */
   keyOf(tenant: string, keyId: string, firstRevision: number): KeyRecord | null;
   isUsed(tenant: string, keyId: string): boolean;
-  /** Returns the record as it was stored, or null if its id is used. */
+  /** Whether a key was deleted that had this id and batch mark. */
+  isBatchOfDeleted(tenant: string, keyId: string, batchMark: string | null): boolean;
+  /** Returns the record as it was stored, or null if its id is used, or if the same batch added a key with it that was deleted. */
   add(tenant: string, given: KeyRecord, batchMark?: string | null): KeyRecord | null;
   /** Returns false if there is no record of the previous revision. */
   replace(tenant: string, record: KeyRecord): boolean;
-  /** The outcome for an insert whose key id is used. */
+  /** The outcome for an insert for which `add` returned null. */
   usedBy(tenant: string, keyId: string, batchMark: string | null | undefined): InsertOutcome;
 }
 
@@ -37,6 +39,10 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
     return row?.first_revision ?? null;
   }
 
+  function isBatchOfDeleted(tenant: string, keyId: string, batchMark: string | null): boolean {
+    return batchMark !== null && tombstones.batchMarkOf(tenant, keyId) === batchMark;
+  }
+
   /** Returns false if the key's id is used. */
   function insert(values: SQLInputValue[], tenant: string, keyId: string): boolean {
     const slot = slots.of(tenant, keyId);
@@ -50,8 +56,10 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
       return firstRevisionOf(tenant, keyId) === firstRevision ? get(tenant, keyId) : null;
     },
     isUsed: (tenant, keyId) => firstRevisionOf(tenant, keyId) !== null,
+    isBatchOfDeleted,
     add(tenant, given, batchMark = null) {
       const revisionAbove = tombstones.revisionAbove(tenant, given.keyId);
+      if (revisionAbove > 0 && isBatchOfDeleted(tenant, given.keyId, batchMark)) return null;
       const revision = Math.max(given.revision, revisionAbove);
       const record = { ...given, revision, firstRevision: revision };
       if (!insert([...recordValues(record), tenant, revision, batchMark], tenant, record.keyId)) return null;
@@ -62,8 +70,11 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
     },
     replace,
     usedBy(tenant, keyId, batchMark = null) {
-      const isRepeated = batchMark !== null && selectBatchMark.get(slots.of(tenant, keyId), tenant, keyId)?.batch_mark === batchMark;
-      return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) as KeyRecord } : { outcome: "key_id_used" };
+      const isRepeated =
+        batchMark !== null &&
+        (selectBatchMark.get(slots.of(tenant, keyId), tenant, keyId)?.batch_mark === batchMark ||
+          isBatchOfDeleted(tenant, keyId, batchMark));
+      return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) } : { outcome: "key_id_used" };
     },
   };
 }

@@ -202,6 +202,10 @@ export const migrations: readonly string[] = [
   `,
   slotsStep,
   `
+  -- The batch that added the deleted key.
+  ALTER TABLE tombstones ADD COLUMN batch_mark TEXT;
+  `,
+  `
   -- Inserts and replacements count keys themselves (key-counts.ts). SQLite copies each page that a statement with triggers changes, so that
   -- it could undo the statement alone. Copies beyond 64 KiB go to a file.
   DROP TRIGGER key_counted_in;
