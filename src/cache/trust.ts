@@ -112,7 +112,8 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     if (delayMs > 0) await new Promise<void>((resolve) => schedule(delayMs, resolve));
   };
   const { settle, payDebt } = createSettlement(questions, pause);
-  const adoptSharedCache = shared === null ? undefined : createServerAdoption({ ...options, known, shared }, questions.advance);
+  const adoption = shared === null ? { ...options, known, ...withoutShared } : { ...options, known, shared };
+  const adoptSharedCache = createServerAdoption(adoption, questions.advance);
 
   return {
     ...createJudgement(options, { contact, known, heartbeats }),
@@ -138,13 +139,19 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       try {
         await questions.read();
         await payDebt();
-        await adoptSharedCache?.();
+        await adoptSharedCache();
       } catch {
         // The lease ends by itself. Nothing else can be done while the store is unavailable.
       }
     },
   };
 }
+
+/**
+ * A process without a shared cache hears nothing of changes that others announce through theirs, so it trusts no entries while the generation
+ * names one. After this time it begins a generation without one, in case the others are gone. If they are not, they begin the next one.
+ */
+const withoutShared = { shared: { cacheId: "" }, identityPatienceMs: 60_000 };
 
 interface Proofs {
   readonly contact: StoreContact;
@@ -154,7 +161,7 @@ interface Proofs {
 
 /** Judges both proofs at this moment. */
 function createJudgement(
-  { monotonicMs, leaseMs, graceMs }: CacheTrustOptions,
+  { shared, monotonicMs, leaseMs, graceMs }: CacheTrustOptions,
   { contact, known, heartbeats }: Proofs,
 ): Pick<CacheTrust, "mode" | "localUse"> {
   const modeAt = (nowMs: number): TrustMode => {
@@ -163,9 +170,11 @@ function createJudgement(
     if (ageMs <= leaseMs) return "leased";
     return ageMs <= graceMs && contact.isLost() ? "grace" : "none";
   };
+  const othersShare = () => shared === null && known.current?.cacheId !== withoutShared.shared.cacheId;
   return {
     mode: () => modeAt(monotonicMs()),
     localUse() {
+      if (othersShare()) return "never";
       const nowMs = monotonicMs();
       const mode = modeAt(nowMs);
       if (mode === "none") return "never";
