@@ -16,7 +16,7 @@ import { createHistogram } from "./tail/histogram.ts";
 import { addOldEvents } from "./tail/old-events.ts";
 import { openLoad } from "./tail/open-load.ts";
 import type { Recording } from "./tail/recording.ts";
-import { printLatencies, printRecording } from "./tail/report.ts";
+import { printFailures, printLatencies, printRecording } from "./tail/report.ts";
 import { startScrapes } from "./tail/scrapes.ts";
 
 /**
@@ -60,7 +60,7 @@ const endScrapes = startScrapes(`http://127.0.0.1:${metricsPort}/metrics`);
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 const ownDelay = monitorEventLoopDelay({ resolution: 5 });
 ownDelay.enable();
-const { failed, unsent } = await openLoad({ port: server.port, requests, connections, perSecond, durationMs, observe: latencies.record });
+const { failures, unsent } = await openLoad({ port: server.port, requests, connections, perSecond, durationMs, observe: latencies.record });
 ownDelay.disable();
 for (const { pid } of [server, control]) process.kill(pid, "SIGUSR2");
 const recordings = { server: await recordingOf("server"), control: await recordingOf("control") };
@@ -71,8 +71,9 @@ printLatencies(latencies);
 if (unsent > 0 || latencies.count < perSecond * (durationMs / 1000) * 0.99) {
   console.info("  THE MACHINE COULD NOT SEND THE LOAD: the latencies mean nothing, the pauses do");
 }
+printFailures(failures);
 console.info(
-  `  ${failed} failed, ${unsent} found no free connection before the end; the load generator itself was late by up to ${(ownDelay.max / 1e6 - 5).toFixed(1)} ms`,
+  `  ${unsent} found no free connection before the end; the load generator itself was late by up to ${(ownDelay.max / 1e6 - 5).toFixed(1)} ms`,
 );
 printRecording("server", recordings.server);
 printRecording("idle process", recordings.control);

@@ -9,6 +9,8 @@ import { firstSteps, type StartFacts } from "./config/first-steps.ts";
 import { loadConfig } from "./config/load.ts";
 import { ConfigError } from "./config/problems.ts";
 import { helpText } from "./config/settings-text.ts";
+import { StartError } from "./error/start-error.ts";
+import { systemReason } from "./error/system-reason.ts";
 import type { Log, LogFields } from "./ports/log.ts";
 import { createLog, standardOutput } from "./telemetry/log.ts";
 import { createLogOutput, type LogOutput } from "./telemetry/log-output.ts";
@@ -103,7 +105,7 @@ function commandLine(args: string[]) {
       options: { config: { type: "string" }, help: { type: "boolean", short: "h" }, version: { type: "boolean" } },
     }).values;
   } catch (error) {
-    throw new ConfigError([(error as Error).message]);
+    throw new ConfigError([`${(error as Error).message}; --help lists the options and settings`]);
   }
 }
 
@@ -111,7 +113,7 @@ function configFile(path: string): { path: string; text: string } {
   try {
     return { path, text: readFileSync(path, "utf8") };
   } catch (error) {
-    throw new ConfigError([`${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`]);
+    throw new ConfigError([`${path}: cannot be read: ${systemReason(error)}`]);
   }
 }
 
@@ -190,10 +192,11 @@ function reportStartUpError(error: unknown): number {
   return 1;
 }
 
-/** System errors (a port in use, a folder that cannot be written) are complete in their message; others need the stack. */
+/** Errors of the start and of the system (a folder that cannot be written) are complete in their message; others need the stack. */
 function errorText(error: unknown): string {
   if (!(error instanceof Error)) return redactText(String(error));
-  return redactText("syscall" in error ? error.message : (error.stack ?? error.message));
+  const isComplete = error instanceof StartError || "syscall" in error;
+  return redactText(isComplete ? error.message : (error.stack ?? error.message));
 }
 
 // Without a listener, Node responds to SIGUSR1 by opening its inspector, which runs any code it is sent. `--disable-sigusr1` in the start

@@ -36,13 +36,21 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/error",
     "gen",
   ],
-  "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core"],
+  "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core", "src/error"],
   "src/site": ["src/http", "src/error"],
   "src/introspection": ["src/http", "src/call", "src/error", "gen/keywright"],
   "src/gateways": ["src/connect/lane.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
   "src/workers": ["src/composition/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry", "src/ports/log.ts"],
   "src/composition": ["src", "gen"],
-  "src/main.ts": ["src/composition/app.ts", "src/composition/reload.ts", "src/workers", "src/config", "src/telemetry", "src/ports/log.ts"],
+  "src/main.ts": [
+    "src/composition/app.ts",
+    "src/composition/reload.ts",
+    "src/workers",
+    "src/config",
+    "src/telemetry",
+    "src/ports/log.ts",
+    "src/error",
+  ],
   "tools/openapi": [
     "src/core/credential-shape.ts",
     "src/rpc/method-table.ts",
@@ -52,7 +60,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/error",
     "gen/google",
   ],
-  "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
+  "tools/import": [
+    "src/protojson/read.ts",
+    "src/core/credential.ts",
+    "src/core/tenant.ts",
+    "src/rpc/create-request.ts",
+    "src/error",
+    "gen/keywright",
+  ],
 };
 
 /** Adapters import the ports, not each other. */

@@ -57,9 +57,14 @@ test("problems of the configuration are printed to standard error, and the exit 
   );
 });
 
-test.each([[["--colour"]], [["extra"]], [["--config", "/there/is/no/such.yaml"]]])("%j is a problem of the configuration", async (args) => {
+test.each([
+  [["--colour"], "--help lists the options"],
+  [["extra"], "--help lists the options"],
+  [["--config", "/there/is/no/such.yaml"], "/there/is/no/such.yaml: cannot be read: no such file or folder (ENOENT)"],
+])("%j is a problem of the configuration, and the error says what to do", async (args, text) => {
   const { code, err } = await start(args).ended;
   expect(code).toBe(78);
+  expect(err).toContain(text);
   expect(err).not.toMatch(/^\s+at /m);
 });
 
@@ -78,11 +83,13 @@ test("the start fails with exit code 1 and no stack if the port is in use", asyn
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
-  const { code, err } = await start([], { KEYWRIGHT_PORT: String(port) }).ended;
+  const { code, out, err } = await start([], { KEYWRIGHT_PORT: String(port) }).ended;
   server.close();
   expect(code).toBe(1);
-  expect(err).toContain("EADDRINUSE");
-  expect(err).not.toMatch(/^\s+at /m);
+  expect(err).toBe(
+    `keywright: cannot start: KEYWRIGHT_PORT: another process uses port ${port} of 127.0.0.1 (EADDRINUSE); stop it, or set another port\n`,
+  );
+  expect(out).not.toContain('"error"');
 });
 
 test.each(["SIGTERM", "SIGINT"] as const)(

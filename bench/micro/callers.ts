@@ -33,7 +33,11 @@ function createCallers(publicKey: object, clock: () => number) {
       adminIssuers: [{ ...adminIssuer, rules: [{ when: [sub], ...rule }] }],
       adminCertificates: [{ when: [uri], ...rule }],
     },
-    { keysOf: () => ({ current: () => keySet, fetchNewer: async () => keySet }), certificateOf: () => certificate, clock },
+    {
+      keysOf: () => ({ current: () => keySet, refresh: () => {}, fetchNewer: async () => keySet }),
+      certificateOf: () => certificate,
+      clock,
+    },
   );
 }
 

@@ -76,7 +76,7 @@ const listing =
   () =>
     listKeys(service, tenant, {
       ...{ kind, filter, orderBy, pageSize: 50, pageToken: "", hasTotalSize: false },
-      ...{ maxBytes: 4_000_000, bytesOf: () => 1000 },
+      ...{ maxBytes: 4_000_000, bytesOf: () => 1000, throwIfOver() {} },
     });
 
 function filters(filling: Filling): [name: string, filterOf: () => Filter][] {

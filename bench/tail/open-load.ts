@@ -14,8 +14,8 @@ interface OpenLoadOptions {
 
 export interface Answers {
   readonly all: number;
-  /** Those with another status than 200. */
-  readonly failed: number;
+  /** How many answers had another status than 200, by status and reason. */
+  readonly failures: ReadonlyMap<string, number>;
   /** Requests that were due, but found no free connection before the end. Their latencies are missing. */
   readonly unsent: number;
 }
@@ -34,7 +34,7 @@ export async function openLoad({ port, requests, connections, perSecond, duratio
   const wanted = Buffer.from("HTTP/1.1 200 ");
   const startMs = performance.now();
   let sent = 0;
-  let failed = 0;
+  const failures = new Map<string, number>();
 
   const dueCount = (nowMs: number) => {
     if (perSecond === Number.POSITIVE_INFINITY) return perSecond;
@@ -44,7 +44,7 @@ export async function openLoad({ port, requests, connections, perSecond, duratio
     const nowMs = performance.now();
     if (nowMs - startMs >= durationMs) {
       const unsent = perSecond === Number.POSITIVE_INFINITY ? 0 : dueCount(nowMs) - sent;
-      if (free.length === connections) resolve({ all: sent, failed, unsent });
+      if (free.length === connections) resolve({ all: sent, failures, unsent });
       return;
     }
     const due = dueCount(nowMs);
@@ -59,7 +59,10 @@ export async function openLoad({ port, requests, connections, perSecond, duratio
     free.push(socket);
     // Each answer is small and is written at once.
     socket.on("data", (chunk) => {
-      if (chunk.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) failed += 1;
+      if (chunk.compare(wanted, 0, wanted.length, 0, wanted.length) !== 0) {
+        const failure = failureOf(chunk);
+        failures.set(failure, (failures.get(failure) ?? 0) + 1);
+      }
       observe(performance.now() - (dueMs.get(socket) as number));
       free.push(socket);
       if (free.length === 1) sendDue();
@@ -73,4 +76,12 @@ export async function openLoad({ port, requests, connections, perSecond, duratio
     clearInterval(timer);
     for (const socket of sockets) socket.destroy();
   }
+}
+
+/** The status of an answer, with the reason and the message of its error. */
+function failureOf(answer: Buffer): string {
+  const text = answer.toString("latin1");
+  const status = /^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? `no status in ${JSON.stringify(text.slice(0, 40))}`;
+  const reason = /"reason":"(\w+)"/.exec(text)?.[1] ?? "without a reason";
+  return `${status} ${reason} (${/"message":"([^"]*)"/.exec(text)?.[1] ?? ""})`;
 }

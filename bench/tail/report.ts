@@ -17,6 +17,12 @@ export function printLatencies(latencies: Histogram): void {
   console.info(`  ${named.join(", ")} ms`);
 }
 
+export function printFailures(failures: ReadonlyMap<string, number>): void {
+  const all = [...failures.values()].reduce((sum, count) => sum + count, 0);
+  console.info(`  ${all} failed`);
+  for (const [failure, count] of failures) console.info(`    ${count}: ${failure}`);
+}
+
 /** Prints the delay of the event loop, and the pauses in which the process itself was longest at work. */
 export function printRecording(name: string, recording: Recording): void {
   const { pauses, delayMs } = recording;

@@ -12,6 +12,7 @@ interface SideWork {
 }
 
 const { port, token, changesPerSecond, importedPerSecond } = JSON.parse(process.argv[2] ?? "") as SideWork;
+/** The message is the status and the reason. */
 class Unavailable extends Error {}
 
 const admin = "/v2alpha1/admin";
@@ -62,10 +63,8 @@ function call(method: string, path: string, body?: object): Promise<Record<strin
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString();
         const status = response.statusCode ?? 500;
-        if (status >= 300)
-          return reject(
-            new (status === 503 || status === 504 ? Unavailable : Error)(`${method} ${path}: ${response.statusCode} ${text.slice(0, 300)}`),
-          );
+        if (status === 503 || status === 504) return reject(new Unavailable(`${status} ${/"reason":"(\w+)"/.exec(text)?.[1]}`));
+        if (status >= 300) return reject(new Error(`${method} ${path}: ${status} ${text.slice(0, 300)}`));
         resolve(text.startsWith("{") ? (JSON.parse(text) as Record<string, unknown>) : {});
       });
     });
@@ -76,14 +75,13 @@ function call(method: string, path: string, body?: object): Promise<Record<strin
 
 /** Counts what was done, and outages of the server. Any other failure ends the process, because its figures would mean nothing. */
 async function counted(name: string, work: () => Promise<unknown>): Promise<void> {
-  const succeeded = await work().then(
-    () => true,
+  const counter = await work().then(
+    () => name,
     (error: unknown) => {
       if (!(error instanceof Unavailable)) throw error;
-      return false;
+      return `failed ${name} (${error.message})`;
     },
   );
-  const counter = succeeded ? name : `failed ${name}`;
   done.set(counter, (done.get(counter) ?? 0) + 1);
 }
 

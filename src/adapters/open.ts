@@ -4,6 +4,8 @@ import type { AdminIssuer, CacheAddress, Config, Secrets, StoreAddress } from ".
 import { ConfigError } from "../config/problems.ts";
 import { MalformedJwkSetsError } from "../core/token/jwk-set.ts";
 import { unreachable } from "../core/unreachable.ts";
+import { StartError } from "../error/start-error.ts";
+import { systemReason } from "../error/system-reason.ts";
 import type { IssuerKeys } from "../ports/issuer-keys.ts";
 import type { AllTenantLimits, KeyStore } from "../ports/key-store.ts";
 import type { LocalLedger } from "../ports/ledger.ts";
@@ -39,10 +41,20 @@ export interface OpenedStore {
   readonly shareable: SharedKeyStore | null;
 }
 
-export async function openStore(address: StoreAddress, { sqliteCacheMib, ...options }: StoreOptions): Promise<OpenedStore> {
+/** Rejects with an error that names the setting. */
+export async function openStore(address: StoreAddress, options: StoreOptions): Promise<OpenedStore> {
+  try {
+    return await openStoreAt(address, options);
+  } catch (error) {
+    if (error instanceof StartError) throw new StartError(`KEYWRIGHT_STORE: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+async function openStoreAt(address: StoreAddress, { sqliteCacheMib, ...options }: StoreOptions): Promise<OpenedStore> {
   switch (address.kind) {
     case "sqlite":
-      mkdirSync(dirname(address.path), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(address.path));
       return { store: await openSqliteKeyStore({ path: address.path, cacheMib: sqliteCacheMib, ...options }), shareable: null };
     case "mongodb": {
       const { openMongoKeyStore } = await import("./mongo/key-store.ts");
@@ -51,6 +63,14 @@ export async function openStore(address: StoreAddress, { sqliteCacheMib, ...opti
     }
     default:
       return unreachable(address);
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StartError(`${path}: cannot be created: ${systemReason(error)}`, { cause: error });
   }
 }
 
@@ -118,7 +138,8 @@ export async function openConfiguredTokenKeys(
       log,
     });
   } catch (error) {
-    if (!(error instanceof MalformedJwkSetsError)) throw new Error(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`);
+    if (!(error instanceof MalformedJwkSetsError))
+      throw new StartError(`KEYWRIGHT_SIGNING_KEYS: ${(error as Error).message}`, { cause: error });
     throw new ConfigError(error.problems.map((problem) => `KEYWRIGHT_SIGNING_KEYS: ${problem}`));
   }
 }

@@ -1,5 +1,6 @@
 import type { KeyRecord } from "../core/key.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { KeyStore } from "../ports/key-store.ts";
 import type { RecordCache } from "../ports/record-cache.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
 import { type EntryLives, entryOf } from "./entry.ts";
@@ -15,10 +16,15 @@ import type { CacheTrust } from "./trust.ts";
 export type AnnounceChange = (record: KeyRecord | null, revision: number) => Promise<void>;
 
 /** The same for up to 1000 keys, each in one change: few round trips, and one question to the store. */
-export type AnnounceChanges = (records: readonly KeyRecord[]) => Promise<void>;
+export type AnnounceChanges = (changes: readonly Change[]) => Promise<void>;
 
-/** The same for up to 1000 deleted keys. The revisions are those of their tombstones. */
-export type AnnounceDeletions = (deleted: readonly { readonly keyId: string; readonly revision: number }[]) => Promise<void>;
+/** A changed or deleted key. The revision of a deleted one is that of its tombstone. */
+export interface Change {
+  readonly keyId: string;
+  /** Null if the key was deleted. */
+  readonly record: KeyRecord | null;
+  readonly revision: number;
+}
 
 /**
  * Call before the store operation whose result you will announce: the caches must be able to tell that the announced change is older than
@@ -27,12 +33,12 @@ export type AnnounceDeletions = (deleted: readonly { readonly keyId: string; rea
 export interface ChangeAnnouncer {
   beginChange(tenant: string, keyId: string): AnnounceChange;
   beginChanges(tenant: string): AnnounceChanges;
-  beginDeletions(tenant: string): AnnounceDeletions;
   /** Call it if changes that nobody knows may not have been announced. Empties all caches. Resolves and rejects as an announcement does. */
   announceUnknown(): Promise<void>;
 }
 
 export interface ChangeAnnouncerOptions {
+  readonly store: Pick<KeyStore, "getMany">;
   readonly local: RecordCache;
   readonly shared: SharedCache | null;
   readonly trust: CacheTrust;
@@ -41,13 +47,7 @@ export interface ChangeAnnouncerOptions {
   readonly lives: EntryLives;
 }
 
-interface Change {
-  readonly keyId: string;
-  readonly record: KeyRecord | null;
-  readonly revision: number;
-}
-
-export function createChangeAnnouncer({ local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
+export function createChangeAnnouncer({ store, local, shared, trust, flights, clock, lives }: ChangeAnnouncerOptions): ChangeAnnouncer {
   const generationNow = () => trust.generationOf(shared?.cacheId ?? null);
 
   /** Returns null if nothing was announced, or if the outcome is unknown. */
@@ -64,11 +64,28 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
     return cacheId === null ? null : { cacheId, generation };
   };
 
-  const begin = (tenant: string) => {
+  /**
+   * Announces what the store has of changed keys now, after a newer generation became known. Their own change may have been followed by a
+   * newer one that was announced under the older generation only, so it must not be announced as it was.
+   */
+  const announceAsStored = async (tenant: string, changes: readonly Change[]): Promise<Announced | null> => {
+    const generation = generationNow();
+    if (generation === null) return null;
+    const askedMs = clock();
+    const keyIds = changes.map(({ keyId }) => keyId);
+    const records = await store.getMany(tenant, keyIds).catch(() => null);
+    if (records === null) return null;
+    const stored = changes.map((change, index) => changeAsStored(change, records[index] ?? null));
+    // A store that does not have the change has not caught up.
+    if (stored.some((change, index) => change.revision < (changes[index] as Change).revision)) return null;
+    return announceToOthers(generation, tenant, stored, askedMs);
+  };
+
+  const beginChanges = (tenant: string): AnnounceChanges => {
     // Under a later generation, a record that is no longer the newest would not meet the newer one there.
     const generation = generationNow();
     const askedMs = clock();
-    return async (changes: readonly Change[]): Promise<void> => {
+    return async (changes) => {
       const announced = await announceToOthers(generation, tenant, changes, askedMs);
       for (const { keyId, revision } of changes) {
         // Dropped only now, because until the change was announced the shared cache could return the old record. Not replaced, because
@@ -76,24 +93,18 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
         flights.supersede(tenant, keyId);
         local.dropOlder(tenant, keyId, revision);
       }
-      await trust.settle(announced);
+      // Once it was refused, it would be refused again.
+      const wasRefused = generation !== null && announced === null;
+      await trust.settle(announced, wasRefused ? undefined : () => announceAsStored(tenant, changes));
     };
   };
 
   return {
+    beginChanges,
+
     beginChange(tenant, keyId) {
-      const announce = begin(tenant);
+      const announce = beginChanges(tenant);
       return (record, revision) => announce([{ keyId, record, revision }]);
-    },
-
-    beginChanges(tenant) {
-      const announce = begin(tenant);
-      return (records) => announce(records.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
-    },
-
-    beginDeletions(tenant) {
-      const announce = begin(tenant);
-      return (deleted) => announce(deleted.map(({ keyId, revision }) => ({ keyId, record: null, revision })));
     },
 
     async announceUnknown() {
@@ -102,4 +113,11 @@ export function createChangeAnnouncer({ local, shared, trust, flights, clock, li
       await trust.settle(null);
     },
   };
+}
+
+/** What is known of a changed key once the store has returned this record for it. */
+function changeAsStored({ keyId, record, revision }: Change, stored: KeyRecord | null): Change {
+  if (stored !== null) return { keyId, record: stored, revision: stored.revision };
+  // Deleted after the change: the tombstone's revision is higher than that of any record before it.
+  return { keyId, record: null, revision: record === null ? revision : revision + 1 };
 }

@@ -50,5 +50,5 @@ export function createHeartbeats({ shared, monotonicMs, leaseMs, createBeatId }:
   };
 }
 
-/** For a process without a shared cache: it cannot miss an announcement of another process. */
+/** For a process without a shared cache: while no other process has one either, there are no announcements to miss. */
 export const noHeartbeats: Heartbeats = { send() {}, heard() {}, proofAgeMs: () => 0, forgetProof() {} };

@@ -7,6 +7,12 @@ export interface Announced {
   readonly generation: number;
 }
 
+/** Announces a change once more, as the store has it, under the generation that is known. Resolves with null if that failed. */
+export type AnnounceAgain = () => Promise<Announced | null>;
+
+/** How often a change is announced again. Each time another generation must have begun meanwhile. */
+const maxAgain = 3;
+
 /**
  * Begins a generation after a change that was not announced under the current one. See `settle` of CacheTrust. `payDebt` retries after an
  * earlier failure. `pause` resolves when the next generation may begin. A generation empties all caches, so while changes cannot be
@@ -33,12 +39,18 @@ export function createSettlement({ read, advance }: GenerationQuestions, pause: 
     return done;
   };
 
-  const settle = async (announced: Announced | null): Promise<void> => {
-    if (announced === null) owesGeneration = false;
+  const settle = async (announced: Announced | null, announceAgain?: AnnounceAgain): Promise<void> => {
+    if (announced === null && announceAgain === undefined) owesGeneration = false;
+    let last = announced;
     try {
-      const current = await read();
-      if (announced === null || announced.generation !== current.number || announced.cacheId !== current.cacheId) {
-        await beginAfter(current);
+      for (let again = 0; ; again += 1) {
+        const current = await read();
+        if (last !== null && last.generation === current.number && last.cacheId === current.cacheId) return;
+        last = announceAgain === undefined || again === maxAgain ? null : await announceAgain();
+        if (last === null) {
+          await beginAfter(current);
+          return;
+        }
       }
     } catch (error) {
       owesGeneration = true;
@@ -55,7 +67,7 @@ export function createSettlement({ read, advance }: GenerationQuestions, pause: 
 }
 
 export interface Settlement {
-  readonly settle: (announced: Announced | null) => Promise<void>;
+  readonly settle: (announced: Announced | null, announceAgain?: AnnounceAgain) => Promise<void>;
   readonly payDebt: () => Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import { createHeartbeats, type Heartbeats, noHeartbeats } from "./heartbeats.ts
 import { createKnownGeneration, type KnownGeneration } from "./known-generation.ts";
 import { createOutageJudgements } from "./outage-judgements.ts";
 import { createServerAdoption } from "./server-adoption.ts";
-import { type Announced, createSettlement } from "./settlement.ts";
+import { type AnnounceAgain, type Announced, createSettlement } from "./settlement.ts";
 import { createStoreContact, type StoreContact } from "./store-contact.ts";
 
 /**
@@ -30,9 +30,10 @@ export interface CacheTrust {
   /**
    * Call after the store acknowledged a change, with null if it is unknown whether a server of the shared cache accepted it. Resolves once
    * no process can trust the old state beyond the bound. Rejects if the store cannot be asked; then the bound begins when it can be asked
-   * again, because the change exists although it was not announced.
+   * again, because the change exists although it was not announced. If a generation began while the change was made, `announceAgain` is
+   * called, which saves the next one: otherwise, if changes were always in progress, each generation would make the next one necessary.
    */
-  settle(announced: Announced | null): Promise<void>;
+  settle(announced: Announced | null, announceAgain?: AnnounceAgain): Promise<void>;
   /**
    * Resolves if the store has confirmed within the lease before this call, or confirms now, that it is in force. Rejects with the store's
    * error if it cannot, and immediately if at least three ticks have found that it cannot. What the store returns after that is at most one
@@ -111,7 +112,8 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     if (delayMs > 0) await new Promise<void>((resolve) => schedule(delayMs, resolve));
   };
   const { settle, payDebt } = createSettlement(questions, pause);
-  const adoptSharedCache = shared === null ? undefined : createServerAdoption({ ...options, known, shared }, questions.advance);
+  const adoption = shared === null ? { ...options, known, ...withoutShared } : { ...options, known, shared };
+  const adoptSharedCache = createServerAdoption(adoption, questions.advance);
 
   return {
     ...createJudgement(options, { contact, known, heartbeats }),
@@ -137,13 +139,19 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
       try {
         await questions.read();
         await payDebt();
-        await adoptSharedCache?.();
+        await adoptSharedCache();
       } catch {
         // The lease ends by itself. Nothing else can be done while the store is unavailable.
       }
     },
   };
 }
+
+/**
+ * A process without a shared cache hears nothing of changes that others announce through theirs, so it trusts no entries while the generation
+ * names one. After this time it begins a generation without one, in case the others are gone. If they are not, they begin the next one.
+ */
+const withoutShared = { shared: { cacheId: "" }, identityPatienceMs: 60_000 };
 
 interface Proofs {
   readonly contact: StoreContact;
@@ -153,7 +161,7 @@ interface Proofs {
 
 /** Judges both proofs at this moment. */
 function createJudgement(
-  { monotonicMs, leaseMs, graceMs }: CacheTrustOptions,
+  { shared, monotonicMs, leaseMs, graceMs }: CacheTrustOptions,
   { contact, known, heartbeats }: Proofs,
 ): Pick<CacheTrust, "mode" | "localUse"> {
   const modeAt = (nowMs: number): TrustMode => {
@@ -162,9 +170,11 @@ function createJudgement(
     if (ageMs <= leaseMs) return "leased";
     return ageMs <= graceMs && contact.isLost() ? "grace" : "none";
   };
+  const othersShare = () => shared === null && known.current?.cacheId !== withoutShared.shared.cacheId;
   return {
     mode: () => modeAt(monotonicMs()),
     localUse() {
+      if (othersShare()) return "never";
       const nowMs = monotonicMs();
       const mode = modeAt(nowMs);
       if (mode === "none") return "never";

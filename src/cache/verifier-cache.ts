@@ -57,7 +57,7 @@ export function createVerifierCache(options: VerifierCacheOptions): VerifierCach
   const lookUp = createLookUp({ store, processLevel, sharedLevel, trust, clock, lives: options, observe });
   return {
     reader: createRecordReader({ processLevel, flights, lookUp, trust }),
-    announcer: createChangeAnnouncer({ local, shared, trust, flights, clock, lives: options }),
+    announcer: createChangeAnnouncer({ store, local, shared, trust, flights, clock, lives: options }),
     peek: (tenant, keyId) => processLevel.read("first", tenant, keyId),
   };
 }

@@ -5,6 +5,7 @@ import { createBodyBudget } from "../http/body-budget.ts";
 import type { Log } from "../ports/log.ts";
 import { services } from "../rpc/methods.ts";
 import { createAppConnections } from "../server/app-connections.ts";
+import { bind } from "../server/bind.ts";
 import { closeAll } from "../server/closing.ts";
 import { authorityOf, createListener } from "../server/listener.ts";
 import { createServerServices } from "../server/services.ts";
@@ -108,7 +109,7 @@ async function compose(given: Given): Promise<App> {
       await server.health.check();
       server.health.start();
       const metricsUrl = await listenForMetrics(metricsAddress);
-      const bound = await listener.listen(config.host, config.port);
+      const bound = await bind(listener, config, { host: "KEYWRIGHT_HOST", port: "KEYWRIGHT_PORT" });
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };
     },
     metrics: metrics?.registry ?? null,

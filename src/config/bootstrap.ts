@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { adminTokenPrefix } from "../core/credential-shape.ts";
+import { systemReason } from "../error/system-reason.ts";
 import { databaseFileOf } from "./backends.ts";
 import type { Config, GivenSecrets, Secrets } from "./config.ts";
 import { accessProblems } from "./file-access.ts";
@@ -66,7 +67,7 @@ export async function completeSecrets(
       return content;
     } catch (error) {
       if (!(error instanceof MalformedError) && !isFileError(error)) throw error;
-      problems.push(`${path}: ${error instanceof MalformedError ? error.message : `cannot be used (${error.code})`}`);
+      problems.push(`${path}: ${error instanceof MalformedError ? error.message : `cannot be used: ${systemReason(error)}`}`);
       return "";
     }
   }
@@ -114,7 +115,7 @@ async function refuseOpenFiles({ store, dataDir }: Config, given: GivenSecrets):
   if (database === null && isComplete) return;
   const problems = await accessProblems(dataDir, database).catch((error: unknown) => {
     if (!isFileError(error)) throw error;
-    return [`${dataDir}: cannot be used (${error.code})`];
+    return [`${dataDir}: cannot be used: ${systemReason(error)}`];
   });
   if (problems.length > 0) throw new ConfigError(problems);
 }

@@ -27,8 +27,11 @@ const pooledInflaters = { gzip: promisify(gunzip), br: promisify(brotliDecompres
 
 /** The encoding that a request names; undefined if it names none. Throws UNIMPLEMENTED for an unknown one, as gRPC and Connect require. */
 export function encodingOf(header: string | undefined): Encoding | undefined {
-  if (header === undefined || header === "" || header === "identity") return undefined;
-  if (header === "gzip" || header === "br") return header;
+  if (header === undefined) return undefined;
+  // Names of codings have no case (RFC 9110, section 8.4.1).
+  const name = header.toLowerCase();
+  if (name === "" || name === "identity") return undefined;
+  if (name === "gzip" || name === "br") return name;
   throw new Failure("UNIMPLEMENTED", { message: `unsupported compression; supported: ${acceptedEncodings}` });
 }
 

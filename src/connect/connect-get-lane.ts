@@ -9,7 +9,7 @@ import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
 /** A Connect unary call by GET, start to end: its message is in the query. */
-export function serveConnectGet(route: RpcRoute, codec: Codec, query: URLSearchParams, exchange: HttpExchange, options: LaneOptions): void {
+export function serveConnectGet(route: RpcRoute, codec: Codec, query: string, exchange: HttpExchange, options: LaneOptions): void {
   const { head, sink } = exchange;
   const { method, maxBytes } = route;
   const { json, bodies } = options;

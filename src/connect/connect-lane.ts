@@ -5,6 +5,7 @@ import { answerCall } from "./answer-call.ts";
 import type { Codec } from "./codec.ts";
 import { writeConnectAnswer } from "./connect-answer.ts";
 import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
+import { checkProtocolVersion } from "./protocol-version.ts";
 import { readRequestMessage } from "./read-request.ts";
 import { parseConnectTimeout } from "./timeout.ts";
 
@@ -17,6 +18,7 @@ export function serveConnect(route: RpcRoute, codec: Codec, exchange: HttpExchan
   const steps = {
     timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
     read: () => {
+      checkProtocolVersion(call.requestHeader("connect-protocol-version"));
       const encoding = requestEncoding(call, "content-encoding", "accept-encoding");
       return readRequestMessage(head, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) });
     },

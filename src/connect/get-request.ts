@@ -1,5 +1,4 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
-import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Failure, invalidField } from "../error/failure.ts";
 import type { BodyLease } from "../http/body-budget.ts";
 import { bodyTooLarge } from "../http/read-body.ts";
@@ -7,10 +6,11 @@ import type { JsonReader } from "../protojson/read.ts";
 import { type Codec, codecOf } from "./codec.ts";
 import { encodingOf, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
+import { checkVersionParameter } from "./protocol-version.ts";
 
 /** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined if it names none. */
-export function codecOfQuery(query: URLSearchParams): Codec | undefined {
-  const encoding = query.get("encoding");
+export function codecOfQuery(query: string): Codec | undefined {
+  const encoding = new URLSearchParams(query).get("encoding");
   return encoding === "json" || encoding === "proto" ? codecOf(`application/${encoding}`) : undefined;
 }
 
@@ -23,17 +23,17 @@ interface QueryMessageOptions {
   readonly lease: BodyLease;
 }
 
-/** Reads the message in the query of a Connect GET. */
+/** Reads the message in the query of a Connect GET, which is as received. */
 export async function readQueryMessage(
-  query: URLSearchParams,
+  query: string,
   schema: DescMessage,
   { binary, maxBytes, json, lease }: QueryMessageOptions,
 ): Promise<Message> {
   try {
-    checkParameters(query);
-    const encoding = encodingOf(query.get("compression") ?? undefined);
-    const message = query.get("message") ?? "";
-    const bytes = query.get("base64") === "1" ? decodeBase64(message) : Buffer.from(message);
+    const parameters = new URLSearchParams(query);
+    checkParameters(parameters);
+    const encoding = encodingOf(parameters.get("compression") ?? undefined);
+    const bytes = messageBytes(query, parameters.get("base64") === "1");
     if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
     const inflated = encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes, lease);
     if (lease.cancelled !== undefined) throw lease.cancelled;
@@ -43,19 +43,35 @@ export async function readQueryMessage(
   }
 }
 
-const parameters = ["connect", "encoding", "compression", "base64", "message"];
+const parameterNames = ["connect", "encoding", "compression", "base64", "message"];
 
 /** A proxy or a cache may read another one of several parameters of the same name. */
-function checkParameters(query: URLSearchParams): void {
-  const repeated = parameters.find((name) => query.getAll(name).length > 1);
+function checkParameters(parameters: URLSearchParams): void {
+  const repeated = parameterNames.find((name) => parameters.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidField(repeated, "is a query parameter that is given twice");
-  if ((query.get("connect") ?? "v1") !== "v1") throw invalidField("connect", "must be v1");
+  checkVersionParameter(parameters.get("connect"));
 }
 
-function decodeBase64(text: string): Uint8Array {
-  try {
-    return base64Decode(text);
-  } catch {
-    throw new Failure("MALFORMED_BODY", { message: "the message in the query is not valid base64" });
-  }
+/** Not from URLSearchParams, which replaces what is not UTF-8: a binary message need not be in base64. */
+function messageBytes(query: string, isBase64: boolean): Buffer {
+  const raw = /(?:^|&)message=([^&]*)/.exec(query)?.[1] ?? "";
+  // A client that does not encode the plus of base64 can mean nothing else by it.
+  return isBase64 ? decodeBase64(decodePercent(raw).toString("latin1")) : decodePercent(raw.replaceAll("+", " "));
+}
+
+function decodePercent(raw: string): Buffer {
+  if (/%(?![\da-f]{2})/i.test(raw)) throw malformed("is not validly percent-encoded");
+  const decoded = raw.replace(/%(..)/g, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(decoded, "latin1");
+}
+
+/** Either alphabet, with or without padding. Decoders skip other characters, or stop at them, each in its own way. */
+function decodeBase64(text: string): Buffer {
+  const unpadded = text.replace(/={1,2}$/, "");
+  if (!/^[\w+/-]*$/.test(unpadded) || unpadded.length % 4 === 1) throw malformed("is not valid base64");
+  return Buffer.from(unpadded, "base64");
+}
+
+function malformed(problem: string): Failure {
+  return new Failure("MALFORMED_BODY", { message: `the message in the query ${problem}` });
 }

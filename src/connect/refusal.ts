@@ -117,7 +117,7 @@ export function refuseUnknown(
     refuseMethod(request, response, "GET, POST", options);
     return;
   }
-  const ofQuery = method === "GET" ? codecOfQuery(new URLSearchParams(query)) : undefined;
+  const ofQuery = method === "GET" ? codecOfQuery(query) : undefined;
   const codec = ofQuery ?? codecOf(contentType) ?? (isGrpcCaller(contentType) ? codecOf("application/grpc") : undefined);
   if (codec === undefined) {
     refuseContentType(request, response, options);

@@ -98,8 +98,7 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     refuseMethod(request, response, takesGet(route) ? "GET, POST" : "POST", options);
     return;
   }
-  const parameters = isGet ? new URLSearchParams(query) : undefined;
-  const codec = parameters === undefined ? codecOf(headerOf(request, "content-type")) : codecOfQuery(parameters);
+  const codec = isGet ? codecOfQuery(query) : codecOf(headerOf(request, "content-type"));
   if (codec === undefined || (codec.protocol === "connect" && codec.enveloped)) {
     refuseContentType(request, response, options);
     return;
@@ -109,8 +108,8 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     return;
   }
   const exchange = exchangeOf(request, response);
-  if (parameters === undefined) laneOf(codec)(route, codec, exchange, options);
-  else serveConnectGet(route, codec, parameters, exchange, options);
+  if (isGet) serveConnectGet(route, codec, query, exchange, options);
+  else laneOf(codec)(route, codec, exchange, options);
 }
 
 function laneOf({ protocol }: Codec): typeof serveConnect {

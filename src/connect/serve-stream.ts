@@ -7,6 +7,7 @@ import type { Codec } from "./codec.ts";
 import { type Encoding, encodingOf } from "./compression.ts";
 import { discardRest } from "./discard-rest.ts";
 import type { LaneOptions } from "./lane.ts";
+import { checkProtocolVersion } from "./protocol-version.ts";
 import { readEnvelopes } from "./request-stream.ts";
 import { type StreamExchange, statusToConnect } from "./stream-exchange.ts";
 import { parseConnectTimeout, parseGrpcTimeout } from "./timeout.ts";
@@ -52,11 +53,12 @@ interface ProtocolHeaders {
   readonly acceptHeader?: string;
 }
 
-/** Reads deadline and compression from the headers of the protocol. */
+/** Reads version, deadline and compression from the headers of the protocol. */
 function readHeaders(request: HttpRequest, { protocol }: Codec): ProtocolHeaders {
   const prefix = protocol === "connect" ? "connect-" : "grpc-";
   let timeoutMs: number | undefined;
   try {
+    if (protocol === "connect") checkProtocolVersion(headerOf(request, "connect-protocol-version"));
     timeoutMs =
       protocol === "connect"
         ? parseConnectTimeout(headerOf(request, "connect-timeout-ms"))

@@ -41,6 +41,15 @@ export function issuedKeyPattern(prefixes: readonly string[]): string {
   return `(?:${prefixes.join("|")})${versionMark}[0-9A-HJKMNP-TV-Z]{${issuedKeyIdLength}}_[0-9A-Za-z]{${tailLength}}`;
 }
 
+/**
+ * Patterns for texts that begin as issued keys with one of the prefixes do, and have their key id or their tail undamaged. They are never
+ * keys of another system: none has such a key id or such a tail after such a prefix.
+ */
+export function damagedKeyPattern(prefixes: readonly string[]): string {
+  const begin = `(?:${prefixes.join("|")})${versionMark}`;
+  return `${begin}(?:[0-9A-HJKMNP-TV-Z]{${issuedKeyIdLength}}_|.*_[0-9A-Za-z]{${tailLength}}$)`;
+}
+
 /** How to find one kind of credential inside a longer text. */
 interface ShapeInText {
   /** Part of every credential of this kind. A search for it is cheap, so it comes first. */

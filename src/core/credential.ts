@@ -4,6 +4,7 @@ import { encodeBase62, encodeBase62Uint64, randomBase62 } from "./base62.ts";
 import { createBoundedMemory } from "./bounded-memory.ts";
 import {
   type CredentialKind,
+  damagedKeyPattern,
   issuedKeyIdLength,
   issuedKeyPattern,
   jwtPrefix,
@@ -75,6 +76,11 @@ export interface Credentials {
   parse(tenant: string, text: string, nowMs: number): ParsedCredential;
   /** Reads `text` as an imported key, whatever it looks like. Returns null if it cannot be one. */
   asImported(tenant: string, text: string, unlessImported?: Refused): PresentedKey | null;
+  /**
+   * Reports whether this is what is left of an issued key with a prefix of this installation: its key id or its tail is undamaged, but it
+   * has not the shape of one. Keys of other installations with these prefixes are such only if they are damaged.
+   */
+  isDamagedKey(tenant: string, text: string): boolean;
   /** The ids of an imported key with this SHA-256: under the current server secret, then under each retired one. */
   importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
@@ -90,7 +96,9 @@ export function createCredentials(
 ): Credentials {
   const tagKeys = deriveSubkeys(secrets, "tag");
   const importKeys = deriveSubkeys(secrets, "import");
-  const issuedShape = new RegExp(`^${issuedKeyPattern([prefixes.secret, prefixes.public, ...prefixes.retired])}$`);
+  const allPrefixes = [prefixes.secret, prefixes.public, ...prefixes.retired];
+  const issuedShape = new RegExp(`^${issuedKeyPattern(allPrefixes)}$`);
+  const damagedShape = new RegExp(`^${damagedKeyPattern(allPrefixes)}`);
   /**
    * The subkeys of valid tags, by digest of the key, which is valid for one tenant. A second check of a tag would cost more than the rest
    * of parsing (bench/micro.ts).
@@ -124,6 +132,12 @@ export function createCredentials(
   return {
     importedKeyIds,
     asImported,
+
+    isDamagedKey(tenant, text) {
+      if (!text.includes(versionMark)) return false;
+      const isShaped = issuedShape.test(text) || isOfTenant(tenantPrefixesOf(tenant), text);
+      return !isShaped && (damagedShape.test(text) || isDamagedOfTenant(tenantPrefixesOf(tenant), text));
+    },
 
     mint(tenant, keyId, visibility) {
       const { keyPrefix } = tenantPrefixesOf(tenant);
@@ -178,6 +192,11 @@ function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string
   if (keyPrefix === "" && retiredPrefixes.length === 0) return false;
   const prefix = text.slice(0, -lengthAfterPrefix);
   return (isPrefixOf(keyPrefix, prefix) || retiredPrefixes.some((own) => isPrefixOf(own, prefix))) && shapeOfAnyPrefix.test(text);
+}
+
+function isDamagedOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
+  const own = [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "");
+  return own.length > 0 && new RegExp(`^${damagedKeyPattern([...own, ...own.map(publicPrefixOf)])}`).test(text);
 }
 
 function isPrefixOf(own: string, prefix: string): boolean {

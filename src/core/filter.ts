@@ -4,8 +4,11 @@ import { invalidField } from "../error/failure.ts";
 export interface Restriction {
   readonly field: string;
   readonly operator: string;
-  /** The value without its quotes. */
+  /** The value without its quotes and escapes. */
   readonly value: string;
+  readonly isQuoted: boolean;
+  /** Whether the value ends with a `*` that is not escaped. */
+  readonly hasWildcard: boolean;
   /** The position in the filter, counted from 1. */
   readonly column: number;
 }
@@ -21,6 +24,8 @@ const conjunction = /\s+AND(?=\s)/y;
  *     restriction = field operator value
  *     value       = quoted string | bare word
  *
+ * In a quoted string a backslash precedes a quote, a `*` or another backslash, which then stand for themselves.
+ *
  * Throws INVALID_REQUEST on `filter` for anything else. The error names the column. `example` is a restriction to show in it.
  */
 export function parseRestrictions(text: string, example: string): Restriction[] {
@@ -30,7 +35,7 @@ export function parseRestrictions(text: string, example: string): Restriction[] 
     const match = matchAt(restriction, text, position);
     if (match === null) throw filterProblem(position + 1, `expected a restriction such as ${example}`);
     const [, field, operator, value] = match as unknown as [string, string, string, string];
-    found.push({ field, operator, value: unquote(value), column: position + 1 });
+    found.push({ field, operator, ...readValue(value, position + 1), column: position + 1 });
     position = restriction.lastIndex;
     if (text.slice(position).trim() === "") return found;
     if (matchAt(conjunction, text, position) === null) {
@@ -49,6 +54,12 @@ function matchAt(pattern: RegExp, text: string, position: number): RegExpExecArr
   return pattern.exec(text);
 }
 
-function unquote(value: string): string {
-  return /^["']/.test(value) ? value.slice(1, -1).replaceAll(/\\(.)/g, "$1") : value;
+function readValue(text: string, column: number): Pick<Restriction, "value" | "isQuoted" | "hasWildcard"> {
+  if (!/^["']/.test(text)) return { value: text, isQuoted: false, hasWildcard: text.endsWith("*") };
+  const inner = text.slice(1, -1);
+  const value = inner.replaceAll(/\\(.)/g, (_escape, character: string) => {
+    if (!`\\"'*`.includes(character)) throw filterProblem(column, "a backslash must precede a quote, a * or another backslash");
+    return character;
+  });
+  return { value, isQuoted: true, hasWildcard: inner.replaceAll(/\\./g, "").endsWith("*") };
 }

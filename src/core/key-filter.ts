@@ -21,17 +21,18 @@ export interface KeyFilter {
   readonly disabled?: true;
 }
 
-export const filterMembers = [
-  "actorId",
-  "status",
-  "name",
-  "createTime",
-  "expireTime",
-  "lastUsedTime",
-  "scope",
-  "metadata",
-  "disabled",
-] as const;
+/** Exhaustive: a list with a member that is not here would not check it. */
+export const filterMembers = Object.keys({
+  actorId: 0,
+  status: 0,
+  name: 0,
+  createTime: 0,
+  expireTime: 0,
+  lastUsedTime: 0,
+  scope: 0,
+  metadata: 0,
+  disabled: 0,
+} satisfies Record<keyof KeyFilter, 0>) as readonly (keyof KeyFilter)[];
 
 export interface NamePattern {
   readonly text: string;
@@ -59,22 +60,21 @@ const fieldsText =
 type Parse = (restriction: Restriction) => KeyFilter;
 
 const parsers: Readonly<Record<string, Parse>> = {
-  "actor_id =": ({ value }) => ({ actorId: value }),
+  "actor_id =": (restriction) => ({ actorId: literal(restriction) }),
   "status =": ({ value, column }) => {
     const status = statuses.find((each) => statusNames[each] === value);
     if (status === undefined) throw filterProblem(column, `status must be one of ${Object.values(statusNames).join(", ")}`);
     return { status };
   },
-  "name =": ({ value, column }) => {
-    if (value === "*") throw filterProblem(column, "name must have at least one character before the *");
-    const isPrefix = value.endsWith("*");
+  "name =": ({ value, column, hasWildcard: isPrefix }) => {
+    if (value === "*" && isPrefix) throw filterProblem(column, "name must have at least one character before the *");
     return { name: { text: isPrefix ? value.slice(0, -1) : value, isPrefix } };
   },
   "disabled =": ({ value, column }) => {
     if (value !== "true") throw filterProblem(column, "disabled must be compared with true");
     return { disabled: true };
   },
-  "scopes :": ({ value, column }) => ({ scope: termValue(value, column, "scopes") }),
+  "scopes :": (restriction) => ({ scope: termValue(restriction) }),
 };
 
 const timeFields: Readonly<Record<string, (range: TimeRange) => KeyFilter>> = {
@@ -106,13 +106,27 @@ function parseOne(restriction: Restriction): KeyFilter {
   if (field.startsWith("metadata.") && operator === "=") {
     const member = field.slice("metadata.".length);
     if (!isTermName(member)) throw filterProblem(column, "metadata must be followed by one member of letters, digits and _");
-    return { metadata: { member, value: termValue(value, column, field) } };
+    if (!restriction.isQuoted && notText.test(value)) {
+      throw filterProblem(column, "metadata is compared with texts; put the value in quotes");
+    }
+    return { metadata: { member, value: termValue(restriction) } };
   }
   throw filterProblem(column, `unsupported field or operator; ${fieldsText}`);
 }
 
-function termValue(value: string, column: number, field: string): string {
+/** Values that JSON writes without quotes. Keys are found by texts only. */
+const notText = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
+
+/** In AIP-160 a bare `*` stands for any text. */
+function literal({ field, value, column, isQuoted }: Restriction): string {
+  if (isQuoted || !value.includes("*")) return value;
+  throw filterProblem(column, `${field} has no wildcards; to find a *, put the value in quotes`);
+}
+
+function termValue(restriction: Restriction): string {
+  const value = literal(restriction);
   if (isTermValue(value)) return value;
+  const { column, field } = restriction;
   throw filterProblem(column, `${field} must be compared with 1 to ${maxTermLength} characters, none of them NUL`);
 }
 
@@ -132,7 +146,8 @@ function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restrictio
 
 /** Reports whether a key is in the list. Used for keys that an index found, to check what the index does not hold. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
-  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled } = filter;
+  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled, ...notChecked } = filter;
+  notChecked satisfies Record<string, never>;
   if (disabled === true && !record.disabled) return false;
   if (actorId !== undefined && record.actorId !== actorId) return false;
   if (status !== undefined && statusAt(record, nowMs) !== status) return false;
@@ -159,8 +174,10 @@ export interface KeySelection extends KeyFilter {
 
 const orders: Readonly<Record<string, KeyOrder>> = {
   create_time: { by: "createTime", isDescending: false },
+  "create_time asc": { by: "createTime", isDescending: false },
   "create_time desc": { by: "createTime", isDescending: true },
   expire_time: { by: "expireTime", isDescending: false },
+  "expire_time asc": { by: "expireTime", isDescending: false },
   "expire_time desc": { by: "expireTime", isDescending: true },
 };
 
@@ -170,7 +187,7 @@ const orders: Readonly<Record<string, KeyOrder>> = {
  * although their status changes with the clock.
  */
 export function withOrder(filter: KeyFilter, orderBy: string): KeySelection {
-  const text = orderBy.trim().replaceAll(/\s+/g, " ").replace(/ asc$/, "");
+  const text = orderBy.trim().replaceAll(/\s+/g, " ");
   if (text === "") return isStatusByClock(filter) ? { ...filter, order: { by: "expireTime", isDescending: false } } : filter;
   const order = Object.hasOwn(orders, text) ? orders[text] : undefined;
   if (order === undefined) throw invalidField("order_by", "must be create_time or expire_time, with or without asc or desc");

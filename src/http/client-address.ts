@@ -9,8 +9,8 @@ const maxPort = 65_535;
 /**
  * Returns the client's address in canonical form. This is the peer's address, or, while that is a trusted proxy, the next one of
  * X-Forwarded-For from right to left. A client can write anything at the left end, so the client's address is the first one that is not a
- * trusted proxy. Returns "" if the address is unknown: the connection is closed, or a trusted proxy sent a hop that is not an address. The
- * proxy itself is then not used as the client.
+ * trusted proxy. Returns "" if the address is unknown: the connection is closed, or a trusted proxy sent a hop that is not an address, or
+ * no header over HTTP/2. The proxy itself is then not used as the client.
  */
 export function clientAddress(request: RequestHead, trustedProxies: readonly string[]): string {
   const address = walk(request, trustedProxies);
@@ -20,7 +20,10 @@ export function clientAddress(request: RequestHead, trustedProxies: readonly str
 function walk(request: RequestHead, trustedProxies: readonly string[]): Address | null {
   const address = peerAddress(request);
   if (trustedProxies.length === 0) return address;
-  return behindProxies(address, headerOf(request, "x-forwarded-for"), trustedProxies);
+  const forwardedFor = headerOf(request, "x-forwarded-for");
+  // Over HTTP/2 Node drops a header that has a forbidden character, so this proxy may have sent one. HTTP/1.1 refuses the request.
+  if (forwardedFor === undefined && request.stream !== undefined && inAnyRange(address, trustedProxies)) return null;
+  return behindProxies(address, forwardedFor, trustedProxies);
 }
 
 /**

@@ -15,4 +15,9 @@ export interface IssuerKeys {
    * interval apart, whoever asks. Rejects if the issuer did not answer, and at once if too many callers are waiting.
    */
   fetchNewer(): Promise<IssuerKeySet>;
+  /**
+   * Starts a fetch in the background, unless one started within that interval. For a signature that is by none of the known keys: an issuer
+   * may have replaced a key without a new key id.
+   */
+  refresh(): void;
 }

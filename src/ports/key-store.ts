@@ -29,8 +29,8 @@ export type InsertOutcome =
   | { readonly outcome: "inserted"; readonly record: KeyRecord }
   /** The request id was used before. */
   | ({ readonly outcome: "request_id_used" } & UsedRequest)
-  /** The same batch added a key with this id before. `record` is the current record of that key. */
-  | { readonly outcome: "batch_repeated"; readonly record: KeyRecord }
+  /** The same batch added a key with this id before. `record` is the current record of that key, or null if it was deleted. */
+  | { readonly outcome: "batch_repeated"; readonly record: KeyRecord | null }
   /** Another key with this id exists, or another record has one of its holdings. */
   | { readonly outcome: "key_id_used" }
   /** The tenant has `used` of `limit` keys. */
@@ -95,8 +95,18 @@ export interface LastUse {
 export interface NewKey {
   readonly record: KeyRecord;
   readonly request: RequestMark | null;
-  /** Digest of the batch's own request id and of everything it requests for this key. Stored with the key, for the key's lifetime. */
+  /**
+   * Digest of the batch's own request id and of everything it requests for this key. Stored with the key, for the key's lifetime, and with
+   * its tombstone, so that a late repeat does not add the key again.
+   */
   readonly batchMark?: string | null;
+}
+
+export interface DeleteOptions {
+  /** Only a key that has this revision is found. */
+  readonly revision?: number;
+  /** The batch that added the key may add it again: the deletion takes the batch back, or its tenant is gone. */
+  readonly forgetBatch?: boolean;
 }
 
 /**
@@ -175,10 +185,9 @@ export interface KeyStore {
 
   /**
    * Deletes a key of that kind permanently and leaves a tombstone, so that a later insert of the same id starts at a higher revision.
-   * Returns the revision of the tombstone, one above that of the record, or null if no key is found. With `revision`, only a key that has
-   * it is found.
+   * Returns the revision of the tombstone, one above that of the record, or null if no key is found.
    */
-  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, revision?: number): Promise<number | null>;
+  delete(tenant: string, kind: KeyKind, keyId: string, event: AuditEvent, options?: DeleteOptions): Promise<number | null>;
 
   /** Returns the revision of the tombstone with this key id, or null if there is none. Sees every `delete` that was acknowledged before. */
   tombstoneRevision(tenant: string, keyId: string): Promise<number | null>;

@@ -1,4 +1,4 @@
-import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 
 const int32 = "an integer from -2147483648 to 2147483647";
@@ -35,10 +35,18 @@ const messages: Readonly<Record<string, string>> = {
 /** The expected JSON of a field, or of one item of it. Never repeats the value, which may be a secret. */
 export function expectation(field: DescField, json: unknown): string {
   if (json === null) return "must not be null";
-  if (field.enum !== undefined) return `is not a value of ${field.enum.name}`;
+  if (field.enum !== undefined) return `must be one of ${namesOf(field.enum)}`;
   const scalar = field.message === undefined ? field.scalar : wrappedScalar(field.message);
   if (scalar !== undefined) return `must be ${scalarExpectation(scalar, json)}`;
   return messages[field.message?.typeName ?? ""] ?? "must be a JSON object";
+}
+
+/** Without the value that stands for a field that is not set. */
+function namesOf({ values }: DescEnum): string {
+  return values
+    .filter(({ number, name }) => number !== 0 || !name.endsWith("_UNSPECIFIED"))
+    .map(({ name }) => name)
+    .join(", ");
 }
 
 /** Completes a sentence such as "must be ...". */

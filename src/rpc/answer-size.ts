@@ -43,7 +43,9 @@ export function verifiedBytes({ verdict, customClaims }: Verified, issuer: strin
   if (record === null) return fixedBytes;
   const identityBytes = fixedBytes + textBytes(record.keyId, record.actorId);
   if (!verdict.isValid) return identityBytes;
-  return identityBytes + textBytes(issuer, ...record.scopes) + jsonBytes(record.metadata) + jsonBytes(customClaims);
+  return (
+    identityBytes + textBytes(issuer, record.supersededBy ?? "", ...record.scopes) + jsonBytes(record.metadata) + jsonBytes(customClaims)
+  );
 }
 
 /** The same for an event of the audit trail. */

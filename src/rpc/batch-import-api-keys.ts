@@ -5,7 +5,7 @@ import type { Implementation } from "../call/methods.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import type { ImportRequest } from "../service/import.ts";
-import { importKeys } from "../service/import-many.ts";
+import { type ImportResult, importKeys } from "../service/import-many.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { mapInTurns } from "../turns.ts";
 import { type ViolationsOf, violationsText } from "../validation/violations.ts";
@@ -37,7 +37,8 @@ export function batchImportApiKeys(
     if (failures.length === imported.length && !compactResults) throw noneImported(failures, responseSchema);
     const nowMs = service.clock();
     const isCompact = compactResults || (await bytesOf(imported)) > maxAnswerBytes;
-    const success = (record: KeyRecord, index: number) => (isCompact ? { index } : { index, importedApiKey: keyToMessage(record, nowMs) });
+    const success = (record: KeyRecord | null, index: number) =>
+      isCompact || record === null ? { index } : { index, importedApiKey: keyToMessage(record, nowMs) };
     const results = await mapInTurns(imported, (result, index) =>
       result instanceof Failure ? failedResult(index, result) : success(result, index),
     );
@@ -45,8 +46,10 @@ export function batchImportApiKeys(
   };
 }
 
-async function bytesOf(imported: readonly (KeyRecord | Failure)[]): Promise<number> {
-  const bytes = await mapInTurns(imported, (result) => (result instanceof Failure ? maxFailedResultBytes : keyBytes(result)));
+async function bytesOf(imported: readonly ImportResult[]): Promise<number> {
+  const bytes = await mapInTurns(imported, (result) =>
+    result === null || result instanceof Failure ? maxFailedResultBytes : keyBytes(result),
+  );
   return bytes.reduce((sum, more) => sum + more, 0);
 }
 

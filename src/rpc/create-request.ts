@@ -24,7 +24,10 @@ export function importFromMessage(request: ImportApiKeyRequest): ImportRequest {
 }
 
 function keyOf({ rawKey, rawKeySha256 }: ImportApiKeyRequest): ImportRequest["key"] {
-  if (rawKeySha256 === "") return { raw: rawKey };
+  if (rawKeySha256 === "") {
+    if (rawKey === "") throw invalidField("raw_key", "must not be empty, unless raw_key_sha256 is given");
+    return { raw: rawKey };
+  }
   if (rawKey !== "") throw invalidField("raw_key_sha256", "must not stand beside raw_key");
   const sha256 = parseSha256(rawKeySha256);
   if (sha256 === null) throw invalidField("raw_key_sha256", "must be a SHA-256 in hex or base64");

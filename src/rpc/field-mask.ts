@@ -40,7 +40,9 @@ function problemOf(path: string, schema: DescMessage, writable: readonly string[
   const top = path.split(".", 1)[0];
   const field = schema.fields.find((candidate) => candidate.name === top);
   if (field === undefined) return `"${printable(path)}" is not a field of ${schema.name}`;
-  return writable.includes(field.name) ? `"${field.name}" can only be named as a whole` : `"${field.name}" cannot be written`;
+  return writable.includes(field.name)
+    ? `"${field.name}" can only be named as a whole`
+    : `"${field.name}" cannot be written; the mask may name ${writable.join(", ")}`;
 }
 
 /** A path comes from the caller and goes into an error text. It is cut short, because a caller may put a credential here by mistake. */

@@ -3,14 +3,15 @@ import type { Implementation } from "../call/methods.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { listKeys } from "../service/list.ts";
 import { mapInTurns } from "../turns.ts";
+import { turnsOf } from "./call-turns.ts";
 import { contextOf } from "./context.ts";
 import { listRequestOf, pageFields } from "./list-request.ts";
 import { keyToMessage } from "./message.ts";
 
 export function listImportedApiKeys(service: KeyService): Implementation<typeof ApiKeysService.method.adminListImportedApiKeys> {
   return async (request, call) => {
-    const page = await listKeys(service, contextOf(call).tenant, listRequestOf("imported", request));
+    const page = await listKeys(service, contextOf(call).tenant, listRequestOf("imported", request, call));
     const nowMs = service.clock();
-    return { importedApiKeys: await mapInTurns(page.records, (record) => keyToMessage(record, nowMs)), ...pageFields(page) };
+    return { importedApiKeys: await mapInTurns(page.records, (record) => keyToMessage(record, nowMs), turnsOf(call)), ...pageFields(page) };
   };
 }

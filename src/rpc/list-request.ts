@@ -1,6 +1,8 @@
+import type { Call } from "../call/call.ts";
 import type { KeyKind } from "../core/key.ts";
 import type { ListPage, ListRequest } from "../service/list.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
+import { endOf } from "./call-turns.ts";
 
 /** What the requests of both lists of keys have in common. */
 interface ListMessage {
@@ -11,9 +13,10 @@ interface ListMessage {
   readonly includeTotalSize: boolean;
 }
 
-export function listRequestOf(kind: KeyKind, message: ListMessage): ListRequest {
+export function listRequestOf(kind: KeyKind, message: ListMessage, call: Pick<Call, "signal">): ListRequest {
   const { pageSize, pageToken, filter, orderBy, includeTotalSize: hasTotalSize } = message;
-  return { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, maxBytes: maxAnswerBytes, bytesOf: keyBytes };
+  const bounds = { maxBytes: maxAnswerBytes, bytesOf: keyBytes, throwIfOver: endOf(call) };
+  return { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, ...bounds };
 }
 
 /** The fields of a response beside the keys. */

@@ -81,6 +81,7 @@ export function verifiedToMessage(
     actorRateLimitPolicy: rateLimitPolicyToMessage(actorLimit?.policy ?? null),
     actorRateLimitRemaining: actorLimit?.remaining,
     actorRateLimitResetTime: timeToMessage(actorLimit?.resetTimeMs ?? null),
+    supersededBy: verdict.record.supersededBy ?? "",
   } satisfies Record<Exclude<keyof FieldsOf<VerifyApiKeyResponse>, Refusal>, unknown>;
 }
 

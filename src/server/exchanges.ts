@@ -23,8 +23,8 @@ export interface Exchanges {
   count(): number;
   /** Returns the sockets of the HTTP/1.1 exchanges. */
   http1Sockets(): ReadonlySet<Socket>;
-  /** Returns whether an HTTP/1.1 response on this socket has begun, so that nothing else can be written to it. */
-  hasBegun(socket: unknown): boolean;
+  /** Returns the HTTP/1.1 responses in progress on this socket, in the order of their requests. */
+  responsesOn(socket: unknown): ServerResponse[];
 }
 
 interface Exchange {
@@ -60,6 +60,8 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
     last.index = exchange.index;
   };
 
+  const inOrder = (): Exchange[] => running.toSorted((one, other) => one.number - other.number);
+
   const isOver = (since: number, timeoutMs: number): boolean => (now - since) * limits.checkIntervalMs >= timeoutMs;
 
   return {
@@ -93,11 +95,11 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       }
     },
     drain() {
-      for (const { sink } of running.toSorted((one, other) => one.number - other.number)) if (!isStream(sink)) closeAfter(sink);
+      for (const { sink } of inOrder()) if (!isStream(sink)) closeAfter(sink);
     },
     count: () => running.length,
     http1Sockets: () => new Set(running.flatMap(({ sink }) => (isStream(sink) ? [] : [sink.req.socket]))),
-    hasBegun: (socket) => running.some(({ sink }) => !isStream(sink) && sink.socket === socket && sink.headersSent),
+    responsesOn: (socket) => inOrder().flatMap(({ sink }) => (isStream(sink) || sink.req.socket !== socket ? [] : [sink])),
   };
 }
 

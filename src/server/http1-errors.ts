@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ErrorAnswer, errorBody } from "./error-answer.ts";
 
@@ -17,24 +17,46 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   431: "Request Header Fields Too Large",
 };
 
+/** Returns the responses in progress on a socket, in the order of their requests. */
+type ResponsesOn = (socket: Duplex) => ServerResponse[];
+
 /**
- * Answers requests that Node's parser refuses, and CONNECT, in JSON, and closes the connection. `hasBegun` returns true if a response has
- * already begun on a socket; then nothing more can be sent.
+ * Answers requests that Node's parser refuses, and CONNECT, in JSON, and closes the connection. Requests before them on the connection get
+ * their own responses first: whoever sent one would else read that it is invalid, although it is carried out.
  */
-export function answerHttp1Errors(server: Server, hasBegun: (socket: Duplex) => boolean, lingerMs: number): void {
+export function answerHttp1Errors(server: Server, responsesOn: ResponsesOn, lingerMs: number): void {
+  const isRefused = new WeakSet<Duplex>();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    // The parser also refuses whatever arrives after a refusal. The response has already been sent.
-    if (socket.writableEnded) return;
+    // The parser also refuses whatever arrives after a refusal.
+    if (socket.writableEnded || isRefused.has(socket)) return;
     const answer = answers[error.code ?? ""] ?? (error.code?.startsWith("HPE_") ? malformed : undefined);
-    if (answer === undefined || !socket.writable || hasBegun(socket)) socket.destroy();
-    else closeWith(socket, answer, lingerMs);
+    if (answer === undefined || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    isRefused.add(socket);
+    closeInTurn(socket, responsesOn(socket), (): void => closeWith(socket, answer, lingerMs));
   });
-  server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
+  server.on("connect", ({ socket }: IncomingMessage) => {
     // Node removes its own listeners before it hands over the socket.
     socket.on("error", () => {});
     socket.resume();
-    closeWith(socket, connectRefused, lingerMs);
+    closeInTurn(socket, responsesOn(socket), () => closeWith(socket, connectRefused, lingerMs));
   });
+}
+
+/** Calls `close` after the responses to the requests before the refused one. That one has a response too if its head was valid. */
+function closeInTurn(socket: Duplex, responses: ServerResponse[], close: () => void): void {
+  const refused = responses.at(-1)?.req.complete === false ? responses.pop() : undefined;
+  const closeOnce = (): void => {
+    // Node has ended the socket if the response before was the last one of the connection.
+    if (socket.writableEnded || socket.destroyed) return;
+    if (refused?.headersSent) socket.destroy();
+    else close();
+  };
+  const before = responses.at(-1);
+  if (before === undefined) closeOnce();
+  else before.once("close", closeOnce);
 }
 
 /** Ends the connection with a response, then waits a moment: closing with unread input would make TCP drop the response. */

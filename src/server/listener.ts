@@ -83,8 +83,7 @@ export function createListener(options: ListenerOptions): Listener {
   const sessions = trackHttp2Sessions(http2, limits, { isKnown: connections.isKnown, identify });
   const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, draining, onError };
   takeRequests(http1, http2, gateOptions);
-  answerHttp1Errors(http1, exchanges.hasBegun, limits.lingerMs);
-  http1.on("error", onError);
+  answerHttp1Errors(http1, exchanges.responsesOn, limits.lingerMs);
   routeConnections({ http1, http1Connections, sessions, identify, isTls: tls !== undefined, limits, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);
@@ -113,6 +112,8 @@ export function createListener(options: ListenerOptions): Listener {
     async listen(host, port) {
       http1.listen({ host, port });
       await once(http1, "listening");
+      // Not before: an address that cannot be used is the caller's to report.
+      http1.on("error", onError);
       const bound = http1.address() as AddressInfo;
       return { address: bound.address, port: bound.port };
     },
@@ -133,6 +134,7 @@ export function createListener(options: ListenerOptions): Listener {
 function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): void {
   const http1Gate = createHttp1Gate(options);
   http1.on("request", http1Gate.request);
+  http1.on("checkContinue", http1Gate.sendContinue);
   http1.on("checkExpectation", http1Gate.refuseExpectation);
   const http2Gate = createHttp2Gate(options);
   http2.on("request", http2Gate.request);

@@ -1,6 +1,7 @@
 import { errorTable } from "../error/table.ts";
 import type { HttpHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
+import { bind } from "./bind.ts";
 import { sendError } from "./error-answer.ts";
 import { defaultLimits, type ListenerLimits } from "./limits.ts";
 import { authorityOf, createListener } from "./listener.ts";
@@ -37,8 +38,8 @@ const drainMs = 500;
 export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) => void): MetricsServer {
   const listener = createListener({ handler: createMetricsHttp(scrapes, onError), limits, onError });
   return {
-    async listen({ host, port }) {
-      const bound = await listener.listen(host, port);
+    async listen(address) {
+      const bound = await bind(listener, address, { host: "KEYWRIGHT_METRICS_HOST", port: "KEYWRIGHT_METRICS_PORT" });
       return `http://${authorityOf(bound)}/metrics`;
     },
     close: () => listener.drain(drainMs),

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { Readable } from "node:stream";
 import { isGone } from "../http/http-exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
 import { targetAuthority } from "../http/target.ts";
@@ -27,6 +28,8 @@ export interface Gate<Request, Response> {
   readonly request: (request: Request, response: Response) => void;
   readonly refuseExpectation: (request: Request, response: Response) => void;
   readonly refuseConnect: (request: Request, response: Response) => void;
+  /** For a client that sends its body only once it is asked for it (RFC 9110, section 10.1.1). */
+  readonly sendContinue: (request: Request, response: Response) => void;
 }
 
 const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request must have exactly one valid Host header" };
@@ -89,21 +92,29 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
     if (enter(request, response)) refuse(request, response, answer);
   };
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    // No request is read after the last response of a connection.
+    if (request.socket.writableEnded) return;
+    if (!enter(request, response)) return;
+    joinAuthorization(request.headers, request.rawHeaders);
+    const authority = targetAuthority(request);
+    const flaw = http1Flaw(request, authority, limits.maxHeaderCount);
+    if (flaw !== undefined) {
+      refuse(request, response, flaw);
+      return;
+    }
+    // It counts instead of the Host line (RFC 9112, section 3.2.2).
+    if (authority !== undefined) request.headers.host = authority;
+    guarded(handler, request, response, onError);
+  };
   return {
-    request(request, response) {
-      // No request is read after the last response of a connection.
-      if (request.socket.writableEnded) return;
-      if (!enter(request, response)) return;
-      joinAuthorization(request.headers, request.rawHeaders);
-      const authority = targetAuthority(request);
-      const flaw = http1Flaw(request, authority, limits.maxHeaderCount);
-      if (flaw !== undefined) return refuse(request, response, flaw);
-      // It counts instead of the Host line (RFC 9112, section 3.2.2).
-      if (authority !== undefined) request.headers.host = authority;
-      guarded(handler, request, response, onError);
-    },
+    request: handle,
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),
+    sendContinue(request, response) {
+      continueWhenRead(request, response, () => !response.headersSent);
+      handle(request, response);
+    },
   };
 }
 
@@ -112,7 +123,6 @@ export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse>
   readonly enter: (stream: ServerHttp2Stream) => boolean;
   /** Runs after `enter` and before the others. */
   readonly stream: StreamHandler;
-  readonly sendContinue: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 }
 
 /** The same for HTTP/2. */
@@ -149,13 +159,21 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     },
     request: handle,
     sendContinue(request, response) {
-      // Node would throw, without anyone to catch it, if the stream was reset in the same read.
-      if (!isGone(response.stream)) response.writeContinue();
+      const { stream } = response;
+      // Node would throw, without anyone to catch it, if the stream was reset.
+      continueWhenRead(stream, response, () => !stream.headersSent && !isGone(stream));
       handle(request, response);
     },
     refuseExpectation: refusing(unknownExpectation),
     refuseConnect: refusing(connectRefused),
   };
+}
+
+/** Asks for the body when it is first read: once the caller is authorised. After a refusal it is read only to be dropped. */
+function continueWhenRead(source: Readable, response: HttpResponse, isOpen: () => boolean): void {
+  source.once("resume", () => {
+    if (isOpen()) response.writeContinue();
+  });
 }
 
 function guarded(handler: HttpHandler, request: HttpRequest, response: HttpResponse, onError: (error: unknown) => void): void {

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { systemReason } from "../error/system-reason.ts";
 import { readCertificateIds } from "./certificate-ids.ts";
 import { readRevocationList } from "./revocation-list.ts";
 
@@ -39,7 +40,7 @@ export function readTlsTexts({ certFile, keyFile, clientCaFile, clientCrlFile }:
     try {
       return file === null ? null : readFileSync(file);
     } catch (error) {
-      return new Error((error as NodeJS.ErrnoException).code ?? "unreadable");
+      return new Error(`${file}: ${systemReason(error)}`);
     }
   });
 }
@@ -59,7 +60,7 @@ export function tlsMaterialOf([certText, keyText, clientCaText, clientCrlText]: 
 
 function bufferOf(setting: string, text: Buffer | Error | null | undefined): Buffer {
   if (text instanceof Buffer) return text;
-  throw new Error(`${setting}: cannot be read (${text instanceof Error ? text.message : "missing"})`);
+  throw new Error(`${setting}: cannot be read: ${text instanceof Error ? text.message : "missing"}`);
 }
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;

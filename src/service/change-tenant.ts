@@ -59,8 +59,19 @@ export async function createTenant(
   }
   const created = await insertTenant(service, origin, { ...unchangedTenant(tenantId), ...attributes });
   if (created !== null) return created;
+  await announceExisting(service, tenantId);
   await checkUnused(service, tenantId, attributes);
   throw new Failure("TENANT_ALREADY_EXISTS");
+}
+
+/** The caller that created the tenant may not have announced it, but the response says that it exists. */
+async function announceExisting({ keys, directory }: TenantService, tenantId: string): Promise<void> {
+  const recordId = tenantRecordId(tenantId);
+  const announce = keys.announcer.beginChange(defaultTenant, recordId);
+  const record = await keys.store.get(defaultTenant, recordId);
+  if (record === null) return;
+  await announce(record, record.revision);
+  directory.note(tenantId, record);
 }
 
 /** Writes attributes of a tenant. Rejects with TENANT_NOT_FOUND, and as `createTenant` does. */

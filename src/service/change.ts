@@ -24,10 +24,11 @@ export async function changeKey(
     const announce = announcer.beginChange(tenant, keyId);
     const record = await store.get(tenant, keyId);
     if (record === null || isSettingRecordId(keyId)) throw new Failure("KEY_NOT_FOUND");
-    const change = next(record);
-    if (change === null) {
-      // The caller that made this change may not have announced it yet, but this response says that the change holds.
+    const change = whatNext(record, next);
+    if (change === null || change instanceof Failure) {
+      // The caller that made the last change may not have announced it yet, but this response says what the key is now.
       await announce(record, record.revision);
+      if (change instanceof Failure) throw change;
       return record;
     }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
@@ -39,4 +40,14 @@ export async function changeKey(
     }
   }
   throw new Failure("CONCURRENT_CHANGE");
+}
+
+/** Returns a Failure that says that the key is not active. */
+function whatNext<Change>(record: KeyRecord, next: (record: KeyRecord) => Change): Change | Failure {
+  try {
+    return next(record);
+  } catch (error) {
+    if (error instanceof Failure && error.reason === "KEY_NOT_ACTIVE") return error;
+    throw error;
+  }
 }

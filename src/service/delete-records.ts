@@ -1,3 +1,4 @@
+import type { Change } from "../cache/announce.ts";
 import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { auditEvent } from "./audit.ts";
@@ -18,11 +19,12 @@ export async function deleteRecords(
   origin: Origin,
   parts: AsyncIterable<readonly KeyRecord[]>,
 ): Promise<void> {
-  let announce = service.announcer.beginDeletions(tenant);
-  let deleted: { keyId: string; revision: number }[] = [];
+  let announce = service.announcer.beginChanges(tenant);
+  let deleted: Change[] = [];
   const remove = async ({ kind, keyId, revision }: KeyRecord) => {
-    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), revision);
-    if (tombstoneRevision !== null) deleted.push({ keyId, revision: tombstoneRevision });
+    const event = auditEvent(service, origin, [keyId]);
+    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, event, { revision, forgetBatch: true });
+    if (tombstoneRevision !== null) deleted.push({ keyId, record: null, revision: tombstoneRevision });
   };
   try {
     for await (const part of parts) {
@@ -32,7 +34,7 @@ export async function deleteRecords(
       const announced = deleted;
       deleted = [];
       await announce(announced);
-      announce = service.announcer.beginDeletions(tenant);
+      announce = service.announcer.beginChanges(tenant);
     }
   } finally {
     // Also after a failure: what is deleted is deleted.

@@ -4,6 +4,7 @@ import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { concurrentChange, type TenantService } from "./change-tenant.ts";
+import { announceEarlierDelete } from "./delete.ts";
 import type { KeyService } from "./key-service.ts";
 import { recordsOf, removeRecords } from "./tenant-leftovers.ts";
 
@@ -12,6 +13,9 @@ import { recordsOf, removeRecords } from "./tenant-leftovers.ts";
  *
  * No key is added between the check for keys and the deletion: whoever adds one sees the suspension (`beginNewKeys`), and a tenant that was
  * resumed meanwhile has another revision than the one to delete.
+ *
+ * Of concurrent calls, also in several processes, one deletes the tenant, and each key is deleted by one of them. The others reject with
+ * TENANT_NOT_FOUND, even if a new tenant of the same name was created meanwhile: it keeps what it has.
  */
 export async function deleteTenant(
   { keys, directory }: TenantService,
@@ -21,16 +25,21 @@ export async function deleteTenant(
 ): Promise<void> {
   if (tenantId === defaultTenant) throw new Failure("TENANT_NOT_READY", { message: "the tenant default cannot be deleted" });
   const recordId = tenantRecordId(tenantId);
+  let firstRevision: number | null = null;
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const announce = keys.announcer.beginChange(defaultTenant, recordId);
     const record = await keys.store.get(defaultTenant, recordId);
-    if (record === null) throw new Failure("TENANT_NOT_FOUND");
+    firstRevision ??= record?.firstRevision ?? null;
+    if (record === null || record.firstRevision !== firstRevision) {
+      if (record === null) await announceEarlierDelete(keys.store, defaultTenant, recordId, announce);
+      throw new Failure("TENANT_NOT_FOUND");
+    }
     if (!tenantOfRecord(record).suspended) throw new Failure("TENANT_NOT_READY", { message: "the tenant must be suspended first" });
     if (force !== null) await removeRecords(keys, origin, tenantId, record.revision, force);
     const rest = await whatIsLeft(keys, tenantId);
     if (rest !== null) throw new Failure("TENANT_NOT_READY", { message: `the tenant has ${rest}` });
     const event = auditEvent(keys, origin, [recordId]);
-    const revision = await keys.store.delete(defaultTenant, "tenant", recordId, event, record.revision);
+    const revision = await keys.store.delete(defaultTenant, "tenant", recordId, event, { revision: record.revision });
     if (revision === null) continue;
     await announce(null, revision);
     directory.note(tenantId, null);

@@ -20,7 +20,7 @@ export async function deleteImportedKey(service: Deleting, tenant: string, origi
  * The caller that deleted the record may not have announced it yet, or may have died before it could. But the response says that there is
  * no record.
  */
-async function announceEarlierDelete(
+export async function announceEarlierDelete(
   store: Pick<KeyStore, "tombstoneRevision">,
   tenant: string,
   keyId: string,
@@ -46,7 +46,8 @@ export async function deleteOne(service: Deleting, tenant: string, origin: Origi
     }
     // If a new tenant is created only after this, the record that was read is deleted by then.
     if (!(await isInForce())) throw new Failure("TENANT_SUSPENDED");
-    const tombstoneRevision = await store.delete(tenant, kind, keyId, auditEvent(service, origin, [keyId]), record.revision);
+    const event = auditEvent(service, origin, [keyId]);
+    const tombstoneRevision = await store.delete(tenant, kind, keyId, event, { revision: record.revision });
     if (tombstoneRevision === null) continue;
     await announce(null, tombstoneRevision);
     return true;

@@ -18,6 +18,9 @@ export interface ImportBatch {
   readonly turns?: Turns;
 }
 
+/** Null: the same batch imported the key before, and it was deleted since. */
+export type ImportResult = KeyRecord | Failure | null;
+
 /** A valid item, for the store to insert. */
 interface Candidate {
   readonly index: number;
@@ -30,7 +33,7 @@ interface Candidate {
 
 interface Sorted {
   /** The results of items that do not go to the store, by index. */
-  readonly results: (KeyRecord | Failure)[];
+  readonly results: ImportResult[];
   readonly candidates: readonly Candidate[];
   /** For the index of a repeated item, the index of the first item with the same request. */
   readonly repeats: ReadonlyMap<number, number>;
@@ -43,15 +46,10 @@ const batchDigestChars = 22;
 /**
  * Imports up to 1000 keys, each as `importKey` does, with one bulk write. If several items have the same key or the same request id, the
  * first one counts and the errors of the others name its index. An item that repeats request id and payload gets the result of the first. A
- * key that the same batch added before, with the same payload, counts as imported. Rejects only if the store does not answer. Then, as
- * after a crash, each key is stored completely or not at all.
+ * key that the same batch added before, with the same payload, counts as imported. Its result is null if it was deleted since. Rejects only
+ * if the store does not answer. Then, as after a crash, each key is stored completely or not at all.
  */
-export async function importKeys(
-  service: KeyService,
-  tenant: string,
-  origin: Origin,
-  batch: ImportBatch,
-): Promise<(KeyRecord | Failure)[]> {
+export async function importKeys(service: KeyService, tenant: string, origin: Origin, batch: ImportBatch): Promise<ImportResult[]> {
   const { items, requestId, turns } = batch;
   const confirmNewKeys = beginNewKeys(service, tenant, origin);
   const prepared = await mapInTurns(items, (item, index) => prepare(service, tenant, item, index, requestId), turns);
@@ -67,14 +65,14 @@ export async function importKeys(
   const outcomes = await service.store.insertMany(tenant, insertions, (keyIds) => auditEvent(service, origin, keyIds));
   for (const [position, outcome] of outcomes.entries()) {
     const { index, mark } = fresh[position] as Candidate;
-    const result = recordOrFailure(tenant, outcome, mark);
+    const result = outcome.outcome === "batch_repeated" ? outcome.record : recordOrFailure(tenant, outcome, mark);
     results[index] = result;
-    if (!(result instanceof Failure)) imported.push(result);
+    if (result !== null && !(result instanceof Failure)) imported.push(result);
   }
   const inserted = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record : []));
   await confirmNewKeys(inserted);
-  if (imported.length > 0) await announce(imported);
-  for (const [index, first] of repeats) results[index] = results[first] as KeyRecord | Failure;
+  if (imported.length > 0) await announce(imported.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
+  for (const [index, first] of repeats) results[index] = results[first] as ImportResult;
   return results;
 }
 
@@ -96,7 +94,7 @@ function prepare(
 }
 
 function sortOut(items: readonly (Candidate | Failure)[]): Sorted {
-  const results: (KeyRecord | Failure)[] = new Array(items.length);
+  const results: ImportResult[] = new Array(items.length);
   const candidates: Candidate[] = [];
   const repeats = new Map<number, number>();
   const byKeyId = new Map<string, Candidate>();

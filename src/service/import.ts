@@ -6,7 +6,7 @@ import { Failure, invalidField } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
-import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
+import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
 import { beginNewKeys } from "./tenant-fence.ts";
 
 export interface ImportRequest extends NewKeyRequest {
@@ -45,7 +45,8 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
 export function importedKeyIds(service: KeyService, tenant: string, key: ImportRequest["key"]): readonly [string, ...string[]] | Failure {
   if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
   const presented = readCredential(service, tenant, key.raw, service.clock());
-  if ("keyIds" in presented && presented.type === "imported") return presented.keyIds;
+  const isDamaged = service.credentials.isDamagedKey(tenant, key.raw) || service.tokens.isDamagedToken(tenant, key.raw);
+  if ("keyIds" in presented && presented.type === "imported" && !isDamaged) return presented.keyIds;
   return invalidField("raw_key", rawKeyProblem(key.raw) ?? "must not be a credential of this service, intact or damaged");
 }
 
@@ -78,11 +79,11 @@ export function newImportOrFailure(
 export function recordOrFailure(tenant: string, outcome: InsertOutcome, mark: RequestMark | null): KeyRecord | Failure {
   switch (outcome.outcome) {
     case "inserted":
+      return outcome.record;
     case "batch_repeated":
-      return outcome.record;
+      throw new Error("a batch's mark without a batch");
     case "request_id_used":
-      if (outcome.payloadDigest !== mark?.payloadDigest || outcome.record === null) return new Failure("REQUEST_ID_REUSED");
-      return outcome.record;
+      return recordOfRequest(outcome, mark);
     case "quota_exhausted":
       return quotaExhausted(tenant, outcome);
     case "key_id_used":

@@ -5,7 +5,7 @@ import { createUlid } from "../core/ulid.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
-import { type NewKeyRequest, newRecord, quotaExhausted, requestMark } from "./new-key.ts";
+import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
 import { beginNewKeys } from "./tenant-fence.ts";
 
 /** `secret` is null if the request id was replayed: a secret is shown only once. */
@@ -24,9 +24,11 @@ export async function issueKey(service: KeyService, tenant: string, origin: Orig
     case "inserted":
       await confirmNewKeys([result.record]);
       return { record: result.record, secret: minted.secret };
-    case "request_id_used":
-      if (result.payloadDigest !== mark?.payloadDigest || result.record === null) throw new Failure("REQUEST_ID_REUSED");
-      return { record: result.record, secret: null };
+    case "request_id_used": {
+      const record = recordOfRequest(result, mark);
+      if (record instanceof Failure) throw record;
+      return { record, secret: null };
+    }
     case "quota_exhausted":
       throw quotaExhausted(tenant, result);
     case "batch_repeated":

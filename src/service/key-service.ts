@@ -1,7 +1,7 @@
 import type { ChangeAnnouncer } from "../cache/announce.ts";
 import type { Credentials } from "../core/credential.ts";
 import type { PageTokens } from "../core/page-token.ts";
-import type { CredentialReaders } from "../core/read-credential.ts";
+import type { Tokens } from "../core/token/tokens.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
@@ -11,7 +11,7 @@ export interface KeyService {
   readonly store: KeyStore;
   readonly announcer: ChangeAnnouncer;
   readonly credentials: Credentials;
-  readonly tokens: CredentialReaders["tokens"];
+  readonly tokens: Pick<Tokens, "read" | "isForeign" | "isDamagedToken">;
   readonly pageTokens: PageTokens;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;

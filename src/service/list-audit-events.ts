@@ -22,7 +22,7 @@ export const maxParts = 100;
 export async function listAuditEvents(
   { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
   tenant: string,
-  { pageSize, pageToken, filter: filterText, maxBytes, bytesOf }: PageRequest & PageBounds<AuditEvent>,
+  { pageSize, pageToken, filter: filterText, maxBytes, bytesOf, throwIfOver }: PageRequest & PageBounds<AuditEvent>,
 ): Promise<AuditEventPage> {
   const filter = parseAuditFilter(filterText);
   const scope = { tenant, kind: "audit_event", filter } as const;
@@ -31,6 +31,7 @@ export async function listAuditEvents(
   const events: AuditEvent[] = [];
   let keyIdCount = 0;
   for (let parts = 0; parts < maxParts && lastEventId !== null && events.length < limit && keyIdCount < maxKeyIds; parts += 1) {
+    if (parts > 0) throwIfOver();
     const count = Math.min(maxEventsPerRead, limit - events.length);
     const part: AuditPart = await store.audit.list(tenant, { ...filter, beforeEventId: lastEventId, limit: count + 1 });
     const found = part.events.slice(0, count);

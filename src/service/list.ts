@@ -4,11 +4,13 @@ import { type ListPosition, planList, positionOf } from "../core/key-list-plan.t
 import type { KeyStore, ListPart, ListQuery } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** Limits the size of a page. */
+/** What limits a page. */
 export interface PageBounds<T> {
   readonly maxBytes: number;
   /** The maximum size of an item in the response. */
   readonly bytesOf: (item: T) => number;
+  /** Called between reads of the store. Throws if nobody waits for the page any more. */
+  readonly throwIfOver: () => void;
 }
 
 export interface PageRequest {
@@ -46,7 +48,7 @@ export const maxParts = 100;
  * read match the filter (AIP-158).
  */
 export async function listKeys(service: KeyService, tenant: string, request: ListRequest): Promise<ListPage> {
-  const { kind, pageSize, pageToken, maxBytes, bytesOf } = request;
+  const { kind, pageSize, pageToken, maxBytes, bytesOf, throwIfOver } = request;
   const { store, pageTokens, clock } = service;
   const nowMs = clock();
   const selection = withOrder(parseKeyFilter(request.filter), request.orderBy);
@@ -57,6 +59,7 @@ export async function listKeys(service: KeyService, tenant: string, request: Lis
   let bytes = 0;
   // One key more than the page holds shows whether there is another page.
   for (let parts = 0; parts < maxParts && position !== null && records.length <= limit && bytes <= maxBytes; parts += 1) {
+    if (parts > 0) throwIfOver();
     const query: ListQuery = { kind, ...selection, nowMs, ...position, limit: limit + 1 - records.length };
     const part: ListPart = await store.list(tenant, query);
     for (const record of part.records) {
@@ -68,15 +71,21 @@ export async function listKeys(service: KeyService, tenant: string, request: Lis
   const page = bytes <= maxBytes ? records.slice(0, limit) : firstThatFit(records.slice(0, limit), maxBytes, bytesOf);
   const last = page.at(-1);
   if (page.length < records.length && last !== undefined) position = positionOf(last, planList(selection, nowMs).index);
-  const totalSize = request.hasTotalSize ? await countKeys(store, tenant, { kind, ...selection, nowMs }) : null;
+  const totalSize = request.hasTotalSize ? await countKeys(store, tenant, { kind, ...selection, nowMs }, throwIfOver) : null;
   return { records: page, nextPageToken: position === null ? "" : pageTokens.seal(scope, writePosition(position)), totalSize };
 }
 
 /** Counts the keys of a list. Returns null if more than `maxCounted` keys match or more than `maxParts` parts would have to be read. */
-async function countKeys(store: KeyStore, tenant: string, selection: Omit<ListQuery, "limit">): Promise<number | null> {
+async function countKeys(
+  store: KeyStore,
+  tenant: string,
+  selection: Omit<ListQuery, "limit">,
+  throwIfOver: () => void,
+): Promise<number | null> {
   let count = 0;
   let position: ListPosition | null = firstPosition;
   for (let parts = 0; parts < maxParts && position !== null; parts += 1) {
+    throwIfOver();
     const part: ListPart = await store.list(tenant, { ...selection, ...position, limit: maxPageSize });
     count += part.records.length;
     if (count > maxCounted) return null;

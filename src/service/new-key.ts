@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { JsonValue, KeyAttributes, KeyRecord, RateLimitPolicy, Visibility } from "../core/key.ts";
 import { canonicalJson } from "../core/metadata.ts";
 import { Failure, invalidField } from "../error/failure.ts";
-import type { KeyUse, RequestMark } from "../ports/key-store.ts";
+import type { KeyUse, RequestMark, UsedRequest } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** The content of a create request, for issued and imported keys. */
@@ -83,6 +83,12 @@ export function digestOfJson(payload: JsonValue): string {
 
 export function policyPayload(policy: RateLimitPolicy | null): JsonValue {
   return policy === null ? null : [String(policy.quota), policy.windowMs, policy.unit];
+}
+
+/** Returns the key that the first request with this id created. */
+export function recordOfRequest({ payloadDigest, record }: UsedRequest, mark: RequestMark | null): KeyRecord | Failure {
+  if (payloadDigest !== mark?.payloadDigest) return new Failure("REQUEST_ID_REUSED");
+  return record ?? new Failure("REQUEST_ID_REUSED", { message: "the key that this request_id created was deleted" });
 }
 
 /** The error for an exhausted quota. */

@@ -6,6 +6,7 @@ import { auditEvent, changedFields } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import { mintKey } from "./issue.ts";
 import type { KeyService } from "./key-service.ts";
+import { recordOfRequest } from "./new-key.ts";
 import { type Rotation, rotationMark } from "./rotation-mark.ts";
 
 export interface RotateRequest extends Rotation {
@@ -40,7 +41,12 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
       await announce(record, record.revision);
       return { successor: successorBefore, retired: record, secret: null };
     }
-    checkRotatable(record, service.clock());
+    const refusal = whyNotRotatable(record, service.clock());
+    if (refusal !== null) {
+      // The same: it may be an earlier attempt of this call that rotated the key.
+      await announce(record, record.revision);
+      throw refusal;
+    }
 
     const minted = successorOf(service, tenant, record, request);
     const { record: successor } = minted;
@@ -58,18 +64,19 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
 }
 
 /** The key that an earlier request with this id created. */
-async function replayed({ store }: KeyService, tenant: string, { requestId, payloadDigest }: RequestMark): Promise<KeyRecord | null> {
-  const used = await store.findRequest(tenant, "issued", requestId);
+async function replayed({ store }: KeyService, tenant: string, mark: RequestMark): Promise<KeyRecord | null> {
+  const used = await store.findRequest(tenant, "issued", mark.requestId);
   if (used === null) return null;
-  if (used.payloadDigest !== payloadDigest || used.record === null) throw new Failure("REQUEST_ID_REUSED");
-  return used.record;
+  const record = recordOfRequest(used, mark);
+  if (record instanceof Failure) throw record;
+  return record;
 }
 
-function checkRotatable(record: KeyRecord, nowMs: number): void {
+function whyNotRotatable(record: KeyRecord, nowMs: number): Failure | null {
   const state = stateAt(record, nowMs);
-  if (state !== "active") throw new Failure("KEY_NOT_ACTIVE", { message: `the key is ${state}` });
-  if (record.supersededBy === null) return;
-  throw new Failure("KEY_NOT_ACTIVE", {
+  if (state !== "active") return new Failure("KEY_NOT_ACTIVE", { message: `the key is ${state}` });
+  if (record.supersededBy === null) return null;
+  return new Failure("KEY_NOT_ACTIVE", {
     message: "the key was rotated already and is within its grace period; rotate its successor instead",
   });
 }

@@ -22,6 +22,13 @@ export function createSite({ version, docs }: SiteOptions): ReadonlyMap<string, 
       path,
       serve(async () => (await import("./docs/files.ts")).docsFile(path)),
     );
+  site.set("/docs/", (request, response) => {
+    request.resume();
+    // Relative, as the links of the page are.
+    response.statusCode = 308;
+    response.setHeader("location", "../docs");
+    response.end();
+  });
   return site;
 }
 

@@ -50,7 +50,8 @@ function memberText(members: Readonly<Record<string, string>>): string {
 }
 
 function htmlOf(version: string, links: readonly Link[]): string {
-  const items = links.map(({ path, text }) => `<dt><a href="${path}">${path}</a></dt><dd>${text}</dd>`);
+  // Relative, for proxies that serve Keywright below a path of theirs.
+  const items = links.map(({ path, text }) => `<dt><a href="${path.slice(1)}">${path}</a></dt><dd>${text}</dd>`);
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -1,6 +1,7 @@
-import type { DescMessage, Message } from "@bufbuild/protobuf";
-import { pathToString } from "@bufbuild/protobuf/reflect";
+import { type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
+import { type Path, pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { FieldViolation } from "../error/failure.ts";
 import { createPatternMatcher } from "./patterns.ts";
 
@@ -14,8 +15,21 @@ export function createFullValidator(): Validate {
     const result = validator.validate(schema, message);
     if (result.kind === "error") throw result.error;
     if (result.kind === "valid") return [];
-    return result.violations.map(({ field, message: text }) => ({ field: pathToString(field), description: inEnglish(text) }));
+    return result.violations.map(({ field, ruleId, message: text }) => ({
+      field: pathToString(field),
+      description: ruleId.startsWith("enum.") ? enumProblem(field) : inEnglish(text),
+    }));
   };
+}
+
+/** protovalidate names enum values by their numbers. */
+function enumProblem(path: Path): string {
+  const field = path.findLast((part) => part.kind === "field");
+  if (field?.enum === undefined) return "is not an allowed value";
+  const { type } = getOption(field, fieldRules);
+  const refused: readonly number[] = type.case === "enum" ? type.value.notIn : [];
+  const allowed = field.enum.values.filter(({ number }) => !refused.includes(number));
+  return `must be one of ${allowed.map(({ name }) => name).join(", ")}`;
 }
 
 /** protovalidate writes "must be at least 1 characters". */

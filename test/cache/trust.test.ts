@@ -308,4 +308,18 @@ describe("without a shared cache", () => {
     expect(process.world.generation.number).toBe(3);
     expect(process.world.pausesMs).toEqual([]);
   });
+
+  test("no entry is trusted while others announce through a shared cache, until they have had a minute to go", async () => {
+    process.world.generation = { number: 5, cacheId: "run1" };
+    await process.tick();
+    expect([process.trust.mode(), process.trust.localUse()]).toEqual(["leased", "never"]);
+    // Its own changes leave the shared cache of the others in force.
+    await process.trust.settle(null);
+    expect(process.world.generation).toEqual({ number: 6, cacheId: "run1" });
+    const ticks = 60_000 / tickMs - 1;
+    await process.tick(ticks);
+    expect([process.world.generation.cacheId, process.trust.localUse()]).toEqual(["run1", "never"]);
+    await process.tick();
+    expect([process.world.generation, process.trust.localUse()]).toEqual([{ number: 7, cacheId: "" }, "first"]);
+  });
 });

@@ -34,6 +34,7 @@ type Case = readonly [name: string, body: Uint8Array | string, headers: Record<s
 const connectJson: readonly Case[] = [
   ["good", '{"credential":"k1","requiredScopes":["a"]}', {}, ""],
   ["snake case and version header", '{"credential":"k1","required_scopes":["a"]}', { "connect-protocol-version": "1" }, ""],
+  ["another version of the protocol", '{"credential":"k1"}', { "connect-protocol-version": "2" }, "INVALID_REQUEST"],
   ["request id and metadata", '{"credential":"k1"}', { "x-request-id": "abc-1", "x-custom": "1", "x-custom-bin": "AAEC" }, ""],
   ["request id that is not printable", '{"credential":"k1"}', { "x-request-id": "a b" }, ""],
   ["accepts compression", '{"credential":"k1"}', { "accept-encoding": "gzip, br" }, ""],

@@ -81,6 +81,18 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await store().get(tenant, "C")).toBeNull();
     });
 
+    test("a repeated batch finds its keys, also deleted ones, if the quota is full", async () => {
+      const tenant = newTenant();
+      const batch = ["A", "B"].map((id) => ({ record: keyRecord({ keyId: id, kind: "imported" }), request: null, batchMark: id }));
+      await store().insertMany(tenant, batch);
+      await store().delete(tenant, "imported", "A");
+      await fill(tenant, maxKeys - 1);
+      expect(await store().insertMany(tenant, batch)).toMatchObject([
+        { outcome: "batch_repeated", record: null },
+        { outcome: "batch_repeated", record: { keyId: "B" } },
+      ]);
+    });
+
     test("a replay and a rotation succeed if the quota is full", async () => {
       const tenant = newTenant();
       await fill(tenant, maxKeys - 1);

@@ -175,6 +175,13 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       expect((await ours.take(tenant, keyId, policyOf(100n, 10 * hourMs), 1)).retryAfterMs).toBeLessThanOrEqual(hourMs / 10);
     });
 
+    test("a debt shrinks at the rate of a new policy, even if that admits nothing at first", async () => {
+      const [keyId, faster] = [randomUUID(), policyOf(5n, 1000)];
+      await ours.take(tenant, keyId, policyOf(5n, hourMs), 5);
+      expect(await other.take(tenant, keyId, faster, 1)).toMatchObject({ admitted: false });
+      await expect.poll(() => ours.take(tenant, keyId, faster, 1), { timeout: 10_000 }).toMatchObject({ admitted: true });
+    });
+
     test.each([
       [1n, 1000],
       [1n, 315_360_000_000],

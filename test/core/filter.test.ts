@@ -19,7 +19,13 @@ describe("parseKeyFilter", () => {
     ['  status=KEY_STATUS_REVOKED   AND   actor_id="u"  ', { actorId: "u", status: "revoked" }],
     ['name="billing-*"', { name: { text: "billing-", isPrefix: true } }],
     ["name=billing", { name: { text: "billing", isPrefix: false } }],
+    ['name="billing-\\*"', { name: { text: "billing-*", isPrefix: false } }],
+    ['name="back\\\\*"', { name: { text: "back\\", isPrefix: true } }],
+    ['name="*a*b"', { name: { text: "*a*b", isPrefix: false } }],
     ['scopes:"a:b"', { scope: "a:b" }],
+    ['scopes:"*"', { scope: "*" }],
+    ['actor_id="team-*"', { actorId: "team-*" }],
+    ['metadata.count="5"', { metadata: { member: "count", value: "5" } }],
     ["disabled=true", { disabled: true }],
     ['metadata.team="blue"', { metadata: { member: "team", value: "blue" } }],
     ['create_time>="1970-01-01T00:00:01Z" AND create_time<"1970-01-01T00:00:02Z"', { createTime: { fromMs: 1000, untilMs: 2000 } }],
@@ -33,6 +39,14 @@ describe("parseKeyFilter", () => {
     ["key_id=x", /column 1: unsupported field or operator; use actor_id, status, name, disabled or metadata/],
     ["disabled=false", /column 1: disabled must be compared with true/],
     ["disabled:true", /unsupported field or operator/],
+    ["name=*", /column 1: name must have at least one character before the \*/],
+    ['name="a\\tb"', /column 1: a backslash must precede a quote/],
+    ["scopes:*", /column 1: scopes has no wildcards; to find a \*, put the value in quotes/],
+    ["metadata.team=*", /column 1: metadata\.team has no wildcards/],
+    ["actor_id=team-*", /actor_id has no wildcards/],
+    ["metadata.count=5", /column 1: metadata is compared with texts; put the value in quotes/],
+    ["metadata.ok=true", /metadata is compared with texts/],
+    ["metadata.none=null", /metadata is compared with texts/],
     ["actor_id!=x", /unsupported field or operator/],
     ["actor_id:x", /unsupported field or operator/],
     ["status=ACTIVE", /status must be one of/],
@@ -86,9 +100,14 @@ test.each([
   ["status=KEY_STATUS_EXPIRED", "", { by: "expireTime", isDescending: false }],
   ["status=KEY_STATUS_ACTIVE", "", { by: "expireTime", isDescending: false }],
   ["status=KEY_STATUS_ACTIVE", "create_time desc", { by: "createTime", isDescending: true }],
+  ["", " expire_time  asc ", { by: "expireTime", isDescending: false }],
   ["status=KEY_STATUS_REVOKED", "", undefined],
   ['status=KEY_STATUS_ACTIVE AND actor_id="ann"', "", undefined],
   ["", "", undefined],
 ])("filter %j, order_by %j: ordered by %j", (filter, orderBy, order) => {
   expect(withOrder(parseKeyFilter(filter), orderBy).order).toEqual(order);
+});
+
+test.each(["create_time desc asc", "create_time, expire_time", "CREATE_TIME", "name"])("refuses order_by %j", (orderBy) => {
+  expect(() => withOrder({}, orderBy)).toThrow(/order_by: must be create_time or expire_time/);
 });

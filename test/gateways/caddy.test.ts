@@ -8,7 +8,7 @@ await describeGateway(
     files: ["Caddyfile"],
     arguments: (config) => ["run", "--config", config, "--adapter", "caddyfile"],
   },
-  { dead: 502, slow: 504, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true },
+  { dead: 502, slow: 504, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true, upgrades: ["websocket"] },
   (lab) => {
     test("every header that begins like ours is removed", async () => {
       const { secret } = await lab().issue({ scopes: ["orders"] });

@@ -19,6 +19,10 @@ export interface Differences {
   readonly ownBody: boolean;
   /** False if end users do not see the rest of a key's limit while their requests pass. */
   readonly showsLimits: boolean;
+  /** Whether headers that begin with X-Keywright- but are not in docs/gateways.md pass. */
+  readonly passesOthers?: boolean;
+  /** Which of the protocols websocket, h2c and other an end user may ask the upstream for with Upgrade. */
+  readonly upgrades: readonly string[];
 }
 
 const identity = ["actor", "key-id", "scopes", "tenant", "metadata", "identity"].map((name) => `x-keywright-${name}`);
@@ -46,7 +50,8 @@ async function missing(program: GatewayName): Promise<string | null> {
   }
 }
 
-function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, ownBody, showsLimits }: Differences, more: OwnCases): void {
+function cases(recipe: Recipe, differences: Differences, more: OwnCases): void {
+  const { dead, slow, twoHeaders, longest, tooLong, ownBody, showsLimits, passesOthers = false, upgrades } = differences;
   let lab: Lab;
   beforeAll(async () => {
     lab = await startLab(recipe);
@@ -95,6 +100,7 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, ownBo
     expect(headers["x-keywright-identity"] ?? "").toBe("");
     expect([headers.authorization, headers["x-api-key"], headers["x-keywright-token"]]).toEqual([undefined, undefined, undefined]);
     expect(JSON.stringify(headers)).not.toContain(secret);
+    expect(headers["x-keywright-other"]).toBe(passesOthers ? "spoofed" : undefined);
     expect(answer.headers.ratelimit).toEqual(showsLimits ? expect.stringMatching(/^"key";r=99;/) : undefined);
   });
 
@@ -112,6 +118,18 @@ function cases(recipe: Recipe, { dead, slow, twoHeaders, longest, tooLong, ownBo
       if (received !== undefined) expect(received.headers).toMatchObject({ "x-keywright-actor": "someone", "x-keywright-key-id": keyId });
       expect(answer.status).toBeLessThan(500);
     }
+  });
+
+  test("a connection becomes another protocol only where the table says so, because nothing on it is checked afterwards", async () => {
+    const { secret } = await lab.issue({ scopes: ["orders"] });
+    const passed: unknown[] = [];
+    const ofWebSocket = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
+    for (const upgrade of ["websocket", "h2c", "other"]) {
+      const [answer, received] = await through("/", secret, { headers: { connection: "Upgrade", upgrade, ...ofWebSocket } });
+      expect([200, 403], lab.output()).toContain(answer.status);
+      passed.push(received?.headers.upgrade);
+    }
+    expect(passed.filter((name) => name !== undefined)).toEqual(upgrades);
   });
 
   test("a route has its own demands: scopes, cost, and an identity token for its audience", async () => {

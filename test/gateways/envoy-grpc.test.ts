@@ -11,7 +11,7 @@ const envoy: Recipe = {
 
 await describeGateway(
   envoy,
-  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 401, ownBody: false, showsLimits: true },
+  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 401, ownBody: false, showsLimits: true, upgrades: [] },
   () =>
     test("with encode_raw_headers, keys pass, and two credentials or an end user's address do not", async () => {
       const raw = { "transport_api_version: V3": "transport_api_version: V3\n                      encode_raw_headers: true" };

@@ -6,5 +6,5 @@ await describeGateway(
     files: ["envoy-http.yaml"],
     arguments: (config) => ["--config-path", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"],
   },
-  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true },
+  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true, upgrades: [] },
 );

@@ -8,7 +8,7 @@ await describeGateway(
     files: ["haproxy.cfg", "keywright.lua"],
     arguments: (config) => ["-db", "-f", config],
   },
-  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true },
+  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true, upgrades: ["websocket"] },
   (lab) => {
     test("the frontend for Lua passes on only questions about requests, because it adds the gateway's token", async () => {
       const { secret } = await lab().issue({ scopes: ["orders"] });

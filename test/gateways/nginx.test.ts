@@ -14,5 +14,15 @@ await describeGateway(
       "worker_processes auto;": "worker_processes 1;",
     }),
   },
-  { dead: 503, slow: 503, twoHeaders: 400, longest: 15000, tooLong: 400, ownBody: true, showsLimits: true },
+  {
+    dead: 503,
+    slow: 503,
+    twoHeaders: 400,
+    longest: 15000,
+    tooLong: 400,
+    ownBody: true,
+    showsLimits: true,
+    passesOthers: true,
+    upgrades: [],
+  },
 );

@@ -9,4 +9,5 @@ await describeGateway(traefik, {
   tooLong: 431,
   ownBody: false,
   showsLimits: false,
+  upgrades: ["websocket", "other"],
 });

@@ -54,6 +54,13 @@ describe("the client's address", () => {
     expect(clientAddress(request("10.0.0.1", "198.51.100.9,"), trusted)).toBe("");
   });
 
+  test("is unknown if a trusted proxy sent no header over HTTP/2, where a header with a forbidden character is dropped", () => {
+    const overHttp2 = (forwardedFor?: string) => ({ ...request("10.0.0.1", forwardedFor), stream: {} }) as HttpRequest;
+    expect(clientAddress(overHttp2(), trusted)).toBe("");
+    expect(clientAddress(overHttp2("198.51.100.9"), trusted)).toBe("198.51.100.9");
+    expect(clientAddress(overHttp2(), ["192.0.2.0/24"])).toBe("10.0.0.1");
+  });
+
   test("is the peer's if no proxy is trusted", () => {
     expect(clientAddress(request("10.0.0.1", "198.51.100.9"), [])).toBe("10.0.0.1");
   });

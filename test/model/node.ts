@@ -68,6 +68,7 @@ const credentials: Credentials = {
     return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
   asImported: () => null,
+  isDamagedKey: () => false,
   importedKeyIds() {
     throw new Error("no digests here");
   },
@@ -195,6 +196,7 @@ export function startNode(options: NodeOptions): Node {
     store: { ...keys, audit: { append: async () => {} } },
     announcer,
     credentials,
+    tokens: noTokens.tokens,
     clock,
     randomBytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(scheduler.random() * 256)),
     defaultKeyTtlMs: null,

@@ -55,6 +55,52 @@ describe("without a token", () => {
   });
 });
 
+describe("Expect: 100-continue", () => {
+  const known = () => ({ authorization: `Bearer ${server.adminToken}` });
+  const types = [
+    ["JSON", jsonPath, "application/json", "{}"],
+    ["Connect", rpcPath, "application/json", "{}"],
+    ["gRPC", rpcPath, "application/grpc", "\0\0\0\0\0"],
+  ] as const;
+
+  test.each(types.slice(0, 2))("asks a known caller alone for the body, over HTTP/1.1 %s", async (_name, path, type, body) => {
+    const send = async (headers: Record<string, string>) => {
+      const options = { method: "POST", headers: { ...headers, "content-type": type, "content-length": "2", expect: "100-continue" } };
+      const call = request(server.url + path, options);
+      let isAsked = false;
+      call.on("continue", () => {
+        isAsked = true;
+        call.end(body);
+      });
+      call.flushHeaders();
+      const [response] = (await once(call, "response")) as [IncomingMessage];
+      response.resume();
+      call.destroy();
+      return [isAsked, response.statusCode];
+    };
+    expect(await send(known())).toEqual([true, path === jsonPath ? 201 : 200]);
+    expect(await send({})).toEqual([false, 401]);
+  });
+
+  test.each(types)("asks a known caller alone for the body, over HTTP/2 %s", async (_name, path, type, body) => {
+    const session = connect(server.url);
+    const send = async (headers: Record<string, string>) => {
+      const stream = session.request({ ":method": "POST", ":path": path, "content-type": type, expect: "100-continue", ...headers });
+      let isAsked = false;
+      stream.on("continue", () => {
+        isAsked = true;
+        stream.end(body);
+      });
+      await once(stream, "response");
+      stream.resume().end();
+      await once(stream, "close");
+      return isAsked;
+    };
+    expect([await send(known()), await send({})]).toEqual([true, false]);
+    session.destroy();
+  });
+});
+
 describe("two Authorization lines that differ", () => {
   const whoAmI = "/v2alpha1/admin/whoami";
   async function isAdmittedByHttp1(tokens: readonly string[]): Promise<boolean> {

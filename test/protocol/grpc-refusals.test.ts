@@ -146,6 +146,16 @@ test("a Connect call of an unknown service gets a Connect error", async () => {
   expect([answer.headers[":status"], JSON.parse(answer.body).code]).toEqual([404, "unimplemented"]);
 });
 
+test("Connect calls and streams of another version of the protocol are refused", async () => {
+  const ask2 = (path: string, type: string, body: Buffer) => ask(path, { "content-type": type, "connect-protocol-version": "2" }, body);
+  const unary = await ask2("/keywright.v2alpha1.ApiKeysService/GetJwks", "application/json", Buffer.from("{}"));
+  expect([unary.headers[":status"], JSON.parse(unary.body).code]).toEqual([400, "invalid_argument"]);
+  const message = Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]);
+  const stream = await ask2("/grpc.health.v1.Health/Watch", "application/connect+json", message);
+  expect(stream.headers[":status"]).toBe(200);
+  expect(JSON.parse(stream.body.slice(5)).error).toMatchObject({ code: "invalid_argument" });
+});
+
 test("streams that are reset before they are refused get no response, and no error is logged", async () => {
   const refusals = [
     ["POST", knownMethod, "text/plain"],

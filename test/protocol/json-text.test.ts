@@ -133,6 +133,50 @@ test("Connect GET reads the same JSON", async () => {
   expect((await get('\ufeff{"pageSize":"1e0"}')).status).toBe(200);
 });
 
+describe("the message of a Connect GET", () => {
+  const get = (encoding: string, message: string) =>
+    send("GET", `${rpc("AdminGetIssuedApiKey")}?connect=v1&encoding=${encoding}&message=${message}`);
+  const named = (keyId: Buffer) => Buffer.concat([Buffer.from([10, keyId.length]), keyId]);
+  // Its base64 has a plus in each group.
+  const plus = Buffer.from(">>>".repeat(20));
+  const escaped = (bytes: Buffer) => `%${bytes.toString("hex").match(/../g)?.join("%")}`;
+
+  test("is refused if it is not UTF-8, as a body is", async () => {
+    const answer = await get("json", "%7B%22key_id%22:%22%ff%22%7D");
+    expect([answer.status, answer.json.message]).toEqual([400, "the request body cannot be read: it is not valid UTF-8 at byte 11"]);
+  });
+
+  test.each([
+    ["without base64", escaped(named(plus))],
+    ["base64url", `${named(plus).toString("base64url")}&base64=1`],
+    ["base64", `${encodeURIComponent(named(plus).toString("base64"))}&base64=1`],
+    ["base64 whose plus is not encoded", `${named(plus).toString("base64")}&base64=1`],
+  ])("is read to its last byte: %s", async (_form, message) => {
+    expect(await get("proto", message)).toMatchObject({ status: 404 });
+  });
+
+  test.each(["CgF4!", "CgF4 CgF4", "CgF4==CgF4", "C", "CgF4%3D%3D%3D"])("is refused if it is not base64: %s", async (message) => {
+    expect((await get("proto", `${message}&base64=1`)).json.message).toBe("the message in the query is not valid base64");
+  });
+
+  test("is refused if it is not percent-encoded", async () => {
+    expect((await get("proto", "%0a%01%7")).json.message).toBe("the message in the query is not validly percent-encoded");
+  });
+});
+
+test.each([
+  ["GZIP", "AdminListIssuedApiKeys", 200],
+  ["Identity", "AdminListIssuedApiKeys", 400],
+  ["", "AdminListIssuedApiKeys", 400],
+])("the content coding %j has no case, and may be empty", async (coding, method, status) => {
+  const headers = { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json", "content-encoding": coding };
+  const post = (path: string, body: Uint8Array<ArrayBuffer>) => fetch(`${server.url}${path}`, { method: "POST", headers, body });
+  // Compressed bytes are not JSON.
+  expect((await post(rpc(method), new Uint8Array(gzipSync("{}")))).status).toBe(status);
+  const overHttp = await post("/v2alpha1/admin/apiKeys:verify", new TextEncoder().encode("{}"));
+  expect(overHttp.status).toBe(coding === "GZIP" ? 415 : 400);
+});
+
 test.each([
   ["0x10", 400],
   ["0b1", 400],

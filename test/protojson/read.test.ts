@@ -124,8 +124,8 @@ describe("what is refused, and where", () => {
     ["float", { small_float: 1e39 }, [["small_float", "must be a number that fits 32 bits"]]],
     ["double", { big_float: "x" }, [["big_float", "must be a number"]]],
     ["bytes", { data: "*" }, [["data", "must be a base64 string"]]],
-    ["enum name", { color: "RED" }, [["color", "is not a value of Color"]]],
-    ["enum type", { color: true }, [["color", "is not a value of Color"]]],
+    ["enum name", { color: "RED" }, [["color", "must be one of COLOR_RED, COLOR_BLUE"]]],
+    ["enum type", { color: true }, [["color", "must be one of COLOR_RED, COLOR_BLUE"]]],
     ["list", { texts: "a" }, [["texts", "must be a JSON array"]]],
     ["list item", { texts: ["a", 1, null] }, [["texts[1]", "must be a string"], ["texts[2]", "must not be null"]]], // biome-ignore format: a row
     ["message", { child: [] }, [["child", "must be a JSON object"]]],

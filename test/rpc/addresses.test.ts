@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { request as http1Request } from "node:http";
 import { connect } from "node:http2";
+import { createConnection } from "node:net";
 import { text } from "node:stream/consumers";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { narrowMacaroon } from "../../src/core/token/macaroon.ts";
+import { flags, frame, frameTypes, headerBlock, preface } from "../hostile/http2-wire.ts";
 import { type Api, faults, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 
@@ -107,7 +109,16 @@ describe("X-Forwarded-For from trusted proxies", () => {
         expect(await outcome({ credential: secret }, { "x-forwarded-for": header }), header).toBe("IP_NOT_ALLOWED");
       }
     }
-    expect(await outcome({ credential: secret })).toBe("valid");
+    expect(await verifyOverHttp1(secret, [])).toBe(true);
+  });
+
+  test("never identifies the proxy as the client because Node drops the header over HTTP/2", async () => {
+    const credential = await issueFor("127.0.0.0/8", "10.0.0.0/8");
+    for (const header of ["\x01, 198.51.100.9", "198.51.100.9\x7f", "198.51.100.9\0", "\n198.51.100.9"]) {
+      expect(await verifyOverFrames(credential, [["x-forwarded-for", header]]), JSON.stringify(header)).toBe(false);
+    }
+    expect(await verifyOverFrames(credential, [])).toBe(false);
+    expect(await verifyOverFrames(credential, [["x-forwarded-for", "10.9.9.9"]])).toBe(true);
   });
 
   test("is one list if there are several lines, over HTTP/1.1 and HTTP/2", async () => {
@@ -132,10 +143,11 @@ describe("X-Forwarded-For from trusted proxies", () => {
   test("leaves no address in the audit trail if it is unknown", async () => {
     const { keyId } = await api.issue();
     const revoke = { key_id: keyId, reason: "REVOCATION_REASON_SUPERSEDED" };
+    await api.call("AdminDisableApiKey", { key_id: keyId }, { headers: { "x-forwarded-for": "198.51.100.9, 10.1.2.3" } });
     await api.call("AdminRevokeApiKey", revoke, { headers: { "x-forwarded-for": "unknown, 10.1.2.3" } });
     const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id="${keyId}"` });
-    const [revoked, issued] = audit_events as [JsonObject, JsonObject];
-    expect([revoked.client_address ?? "", issued.client_address]).toEqual(["", "127.0.0.1"]);
+    const [revoked, disabled, issued] = audit_events as [JsonObject, JsonObject, JsonObject];
+    expect([revoked, disabled, issued].map(({ client_address }) => client_address ?? "")).toEqual(["", "198.51.100.9", ""]);
   });
 });
 
@@ -149,6 +161,29 @@ async function verifyOverHttp1(credential: string, forwardedFor: readonly string
   request.end(JSON.stringify({ credential }));
   const [response] = await once(request, "response");
   return (JSON.parse(await text(response)) as JsonObject).is_valid;
+}
+
+/** No client library sends a header with a forbidden character. */
+async function verifyOverFrames(credential: string, headers: readonly [string, string][]): Promise<boolean> {
+  const target: [string, string][] = [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":authority", "a"],
+    [":path", path],
+    ["authorization", `Bearer ${api.server.adminToken}`],
+    ["content-type", "application/json"],
+  ];
+  const head = frame(frameTypes.headers, flags.endHeaders, 1, headerBlock([...target, ...headers]));
+  const body = frame(frameTypes.data, flags.endStream, 1, Buffer.from(JSON.stringify({ credential })));
+  const socket = createConnection(api.server.port, "127.0.0.1");
+  socket.write(Buffer.concat([preface, frame(frameTypes.settings, 0, 0), head, body]));
+  let received = "";
+  for await (const chunk of socket) {
+    received += String(chunk);
+    const verdict = /"is_valid":(true|false)/.exec(received);
+    if (verdict !== null) return verdict[1] === "true";
+  }
+  throw new Error("no response");
 }
 
 async function verifyOverHttp2(credential: string, forwardedFor: readonly string[]): Promise<unknown> {

@@ -125,6 +125,31 @@ test("with a batch's own request_id, its keys and no others count as imported wh
   expect(await importAll([item("sk_retry_1"), item("sk_retry_5")])).toEqual([exists, keyId]);
 });
 
+test("a repeated batch answers as before for a key that was deleted since, and does not import it again", async () => {
+  const batch = { request_id: randomUUID(), requests: [item("sk_again_1"), item("sk_again_2")] };
+  const send = async () => {
+    const { results, success_count = 0, failure_count = 0 } = await api.call("AdminBatchImportApiKeys", batch);
+    const keyIds = (results as unknown as Outcome[]).map(
+      ({ imported_api_key, error_code }) => imported_api_key?.key_id ?? error_code ?? "none",
+    );
+    return { keyIds, success_count, failure_count };
+  };
+  const { keyIds } = await send();
+  await api.call("AdminDeleteImportedApiKey", { key_id: String(keyIds[0]) });
+  expect(await send()).toEqual({ keyIds: ["none", keyIds[1]], success_count: 2, failure_count: 0 });
+  await api.call("AdminDeleteImportedApiKey", { key_id: String(keyIds[1]) });
+  expect(await send()).toEqual({ keyIds: ["none", "none"], success_count: 2, failure_count: 0 });
+  for (const credential of ["sk_again_1", "sk_again_2"]) expect(await api.verify({ credential })).toMatchObject({ is_valid: false });
+  const single = { ...item("sk_again_3"), request_id: randomUUID() };
+  const { key_id } = await api.call("AdminImportApiKey", single);
+  await api.call("AdminDeleteImportedApiKey", { key_id: String(key_id) });
+  expect(await api.refused("AdminImportApiKey", single)).toMatchObject({
+    reason: "REQUEST_ID_REUSED",
+    message: expect.stringContaining("deleted"),
+  });
+  expect(await importAll([item("sk_again_1"), item("sk_again_3")])).toEqual([keyIds[0], key_id]);
+});
+
 test("keys verify at once even if verifiers cached them as absent or deleted", async () => {
   const rawKeys = ["sk_late_1", "sk_late_2", "sk_late_3"];
   for (const credential of rawKeys) expect(await api.verify({ credential })).toMatchObject({ is_valid: false });

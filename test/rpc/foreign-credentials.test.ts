@@ -33,6 +33,7 @@ const foreign: readonly [name: string, make: () => string, unknownCode: string][
   ["a JWT whose kid is a number", () => jwtOf({ alg: "EdDSA", kid: 7 }), "SIGNATURE_INVALID"],
   ["a JWT without a signature", () => `${jwtOf({ alg: "none" }).replace(/[^.]*$/, "")}`, "SIGNATURE_INVALID"],
   ["a text that only looks like a JWT", () => `eyJ4.${crypto.randomUUID()}.AA`, "INVALID_FORMAT"],
+  ["a text that begins as our keys do", () => `kw_v1_${crypto.randomUUID()}`, "NOT_FOUND"],
   ["a macaroon", () => mintMacaroon(macaroonKeys[0], tokenFacts({ tokenId: crypto.randomUUID() })), "SIGNATURE_INVALID"],
   ["a text that only looks like a macaroon", () => `mc_v1_${crypto.randomUUID()}`, "INVALID_FORMAT"],
   ["an issued key of another installation", () => others.mint("default", createUlid(Date.now(), randomBytes), "secret"), "NOT_FOUND"],
@@ -82,14 +83,16 @@ describe("credentials of this installation cannot be imported", () => {
     const { secret } = await api.issue();
     const { secret: publicKey } = await api.issue({ visibility: "KEY_VISIBILITY_PUBLIC" });
     const last = secret.endsWith("0") ? "1" : "0";
-    for (const key of [secret, publicKey, secret.slice(0, -1) + last]) expect(await refused(key)).toEqual(onKey);
+    const cut = [secret.slice(0, -1), secret.slice(0, 40), `${secret}0`, secret.replace(/.$/, "-"), secret.replace("_v1_", "_v1_x")];
+    for (const key of [secret, publicKey, secret.slice(0, -1) + last, ...cut]) expect(await refused(key), key).toEqual(onKey);
   });
 
   test("JWTs, and texts that name one of our signing keys", async () => {
     const { secret } = await api.issue();
     const { token } = await derive(api, secret);
     const [header, payload] = token.split(".");
-    for (const key of [token, `${header}.${payload}.${"A".repeat(86)}`]) expect(await refused(key)).toEqual(onKey);
+    const damaged = [`${header}.${payload}`, header as string, `eyJ4${token.slice(3)}`, `${header}.${payload?.slice(2)}.=`];
+    for (const key of [token, `${header}.${payload}.${"A".repeat(86)}`, ...damaged]) expect(await refused(key), key).toEqual(onKey);
   });
 
   test("macaroons in every text form, as issued or as narrowed by a holder", async () => {
@@ -97,7 +100,15 @@ describe("credentials of this installation cannot be imported", () => {
     const { token } = await derive(api, secret, { algorithm: "TOKEN_ALGORITHM_MACAROON" });
     const padded = `mc_v1_${Buffer.from(token.slice(6), "base64url").toString("base64")}`;
     const narrowed = [narrowMacaroon(token, ["scope = read"]) as string, narrowMacaroon(token, ["what = ever"]) as string];
-    for (const key of [token, padded, ...narrowed]) expect(await refused(key)).toEqual(onKey);
+    const last = token.endsWith("A") ? "Q" : "A";
+    const damaged = [
+      token.slice(0, -1) + last,
+      token.slice(0, -10),
+      `${token}A`,
+      `mc_v1_AB${token.slice(9)}`,
+      `${token.slice(0, 200)}.${token.slice(201)}`,
+    ];
+    for (const key of [token, padded, ...narrowed, ...damaged]) expect(await refused(key), key).toEqual(onKey);
   });
 });
 

@@ -79,8 +79,8 @@ describe("by the SHA-256 of the raw key", () => {
   });
 
   test.each([
-    ["both", { ...request("sk_both"), raw_key_sha256: sha256("sk_both", "hex") }, "raw_key_sha256"],
-    ["neither", named, "raw_key"],
+    ["a key given twice", { ...request("sk_both"), raw_key_sha256: sha256("sk_both", "hex") }, "raw_key_sha256"],
+    ["a key not given at all", named, "raw_key"],
     ["a digest that is too short", { ...named, raw_key_sha256: "abc123" }, "raw_key_sha256"],
     ["the digest of SHA-512", { ...named, raw_key_sha256: createHash("sha512").update("x").digest("hex") }, "raw_key_sha256"],
   ])("%s is refused", async (_what, body, field) => {

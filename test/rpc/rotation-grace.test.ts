@@ -39,6 +39,11 @@ test("within the grace period both keys verify; the old one shows its successor 
   expect(rotated.key).not.toHaveProperty("expire_time");
   expect(await api.get(first.keyId)).toMatchObject(rotated.old);
   expect([await stateOf(first.secret), await stateOf(rotated.secret)]).toEqual(["VALID", "VALID"]);
+  const { token } = await derive(first.secret);
+  for (const credential of [first.secret, String(token)]) {
+    expect(await api.verify({ credential })).toMatchObject({ superseded_by: rotated.keyId, expire_time: expect.any(String) });
+  }
+  expect(await api.verify({ credential: rotated.secret })).not.toHaveProperty("superseded_by");
 
   const again = await api.refused("AdminRotateIssuedApiKey", { key_id: first.keyId });
   expect([again.code, again.message]).toEqual([

@@ -2,10 +2,12 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore } from "../../src/adapters/open.ts";
 import type { Parts } from "../../src/composition/given.ts";
+import type { KeyStore } from "../../src/ports/key-store.ts";
 import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
+import { auditEvent } from "../support/with-events.ts";
 
 /** Hooks of a test between steps of the store; all call the real store. */
 const between = {
@@ -17,10 +19,13 @@ const between = {
 };
 const untouched = { ...between };
 let aheadMs = 0;
+let opened: KeyStore | undefined;
+const isOnMongo = process.env.KEYWRIGHT_TEST_PROJECT === "servers-mongodb" && process.env.KEYWRIGHT_TEST_BACKEND !== undefined;
 const parts: Partial<Parts> = {
   clock: () => Date.now() + aheadMs,
   async openStore(...given) {
     const { store, shareable } = await openStore(...given);
+    opened = store;
     return {
       shareable,
       store: {
@@ -266,7 +271,7 @@ test("a call to the host of a tenant is for that tenant; forwarded hosts of untr
 const newKeys = {
   AdminIssueApiKey: {},
   AdminImportApiKey: { raw_key: "raw", name: "a", actor_id: "b" },
-  AdminBatchImportApiKeys: { requests: [{ raw_key: "raw", name: "a", actor_id: "b" }] },
+  AdminBatchImportApiKeys: { requests: [{ raw_key: "raw", name: "a", actor_id: "b" }], request_id: "batch" },
 };
 
 test.each(Object.entries(newKeys))(
@@ -328,6 +333,10 @@ test.each(Object.entries(newKeys))(
     expect(await adding).toBe("FAILED_PRECONDITION TENANT_SUSPENDED");
     Object.assign(between, untouched);
     for (const list of ["AdminListIssuedApiKeys", "AdminListImportedApiKeys"]) expect(await api.call(list, {}, headersOf(id))).toEqual({});
+    // A retry is not a repetition: what was taken back was not imported.
+    const { issued_api_key, imported_api_key, results = [{}], ...key } = await api.call(method, request, headersOf(id));
+    const [result] = results as JsonObject[];
+    expect(asObject(issued_api_key ?? imported_api_key ?? result?.imported_api_key ?? key).key_id).toBeDefined();
   },
 );
 
@@ -462,6 +471,53 @@ test("a key that was deleted but not announced does not verify in a new tenant o
   await api.call("AdminCreateTenant", { tenant_id: id });
   expect(await verify()).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
 });
+
+test("a call that finds its tenant deleted by another process leaves a new tenant of the same name alone", async () => {
+  const id = await newTenant();
+  await api.call("AdminSuspendTenant", { tenant_id: id });
+  const recordId = `t${id.replaceAll("-", "Z")}`;
+  between.remove = async (tenant) => {
+    if (tenant !== "default") return;
+    Object.assign(between, untouched);
+    await opened?.delete("default", "tenant", recordId, auditEvent({ keyIds: [recordId] }));
+    await api.call("AdminCreateTenant", { tenant_id: id });
+    await api.call("AdminIssueApiKey", {}, headersOf(id));
+    await api.call("AdminSuspendTenant", { tenant_id: id });
+  };
+  expect(await outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id, force: true }))).toBe("NOT_FOUND TENANT_NOT_FOUND");
+  expect((await api.call("AdminListIssuedApiKeys", {}, headersOf(id))).issued_api_keys).toHaveLength(1);
+});
+
+test.skipIf(!isOnMongo)(
+  "of two processes that delete a tenant at once, one does, and each key is deleted once (skipped on SQLite)",
+  async () => {
+    await using other = await startApi("grpc", { dataDir: api.server.dataDir });
+    const both = [api, other];
+    for (let round = 0; round < 2; round += 1) {
+      const id = await newTenant({ max_keys: "40" });
+      const requests = Array.from({ length: 40 }, (_, index) => ({ raw_key: `raw_${index}`, name: "a", actor_id: "b" }));
+      const fill = (on: Api) => on.call("AdminBatchImportApiKeys", { requests }, headersOf(id));
+      expect(await fill(api)).toMatchObject({ success_count: 40 });
+      const verified = () => Promise.all(both.map((on) => on.verify({ credential: "raw_7" }, headersOf(id))));
+      expect(await verified()).toMatchObject([{ is_valid: true }, { is_valid: true }]);
+      await api.call("AdminSuspendTenant", { tenant_id: id });
+      const remove = (on: Api) => outcomeOf(on.call("AdminDeleteTenant", { tenant_id: id, force: true }));
+      expect((await Promise.all(both.map(remove))).toSorted()).toEqual(["NOT_FOUND TENANT_NOT_FOUND", "done"]);
+      const eventsOf = async (filter: string, headers = {}) => {
+        const { audit_events = [] } = await api.call("AdminListAuditEvents", { filter, page_size: 1000 }, headers);
+        return (audit_events as JsonObject[]).flatMap(({ key_ids }) => key_ids as string[]);
+      };
+      expect(await eventsOf(`method=AdminDeleteTenant AND key_id=t${id.replaceAll("-", "Z")}`)).toHaveLength(1);
+      await other.call("AdminCreateTenant", { tenant_id: id, tenant: { max_keys: "40" } });
+      const keyIds = await eventsOf("method=AdminDeleteTenant", headersOf(id));
+      expect([keyIds.length, new Set(keyIds).size]).toEqual([40, 40]);
+      for (const answer of await verified()) expect(answer).toMatchObject({ error_code: "VERIFICATION_ERROR_NOT_FOUND" });
+      // A place that was given back twice would make room for more.
+      expect(await fill(other)).toMatchObject({ success_count: 40 });
+      expect(await outcomeOf(api.call("AdminIssueApiKey", {}, headersOf(id)))).toBe("RESOURCE_EXHAUSTED KEY_QUOTA_EXHAUSTED");
+    }
+  },
+);
 
 test("one call at a time deletes a tenant, and it stops when its caller is gone", async () => {
   const id = await newTenant();

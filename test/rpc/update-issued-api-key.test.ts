@@ -92,6 +92,11 @@ test.each<[JsonObject, string]>([
   expect(faults(await api.refused("AdminUpdateIssuedApiKey", request))).toEqual(["INVALID_ARGUMENT", field]);
 });
 
+test("a mask with a field that no update writes is refused with the fields that it may name", async () => {
+  const { message } = await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: "x" }, update_mask: "actor_id" });
+  expect(message).toMatch(/"actor_id" cannot be written; the mask may name name, /);
+});
+
 test("an unknown key returns NOT_FOUND", async () => {
   expect(faults(await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: "absent", name: "x" } }))).toEqual(["NOT_FOUND"]);
 });

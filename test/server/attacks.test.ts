@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Listener } from "../../src/server/listener.ts";
@@ -160,6 +161,28 @@ describe("HTTP/1.1 that is served", () => {
     await until(() => client.received().toString().split("\r\n\r\nok").length === 3);
     client.socket.write("nonsense\r\n\r\n");
     expect((await client.closed()).toString().match(/HTTP\/1.1 (\d+)/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
+  });
+  it.each([
+    { after: "garbage", junk: "nonsense\r\n\r\n", end: ["HTTP/1.1 400"] },
+    { after: "headers that are too large", junk: `GET /${"a".repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, end: ["HTTP/1.1 431"] },
+    { after: "CONNECT", junk: "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", end: ["HTTP/1.1 405"] },
+    {
+      after: "a request whose body is broken",
+      junk: "POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+      end: ["HTTP/1.1 400"],
+    },
+    { after: "the last one", last: "Connection: close\r\n", junk: "GET / HTTP/1.1\r\nHost: a\r\n\r\n", end: [] },
+  ])("answers requests in progress before it refuses what follows: $after", async ({ junk, last = "", end }) => {
+    const responses: ServerResponse[] = [];
+    await using slow = await serve((_request, response) => responses.push(response as ServerResponse), longTimes);
+    const client = raw(slow.port, `GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n${last}\r\n${junk}`);
+    await until(() => responses.length >= 2);
+    // Whatever the server says to the rest, it says before it can read this.
+    await askHttp1(port);
+    expect(client.received()).toHaveLength(0);
+    for (const response of responses.slice(0, 2)) response.end("ok");
+    const text = (await client.closed()).toString();
+    expect(text.match(/HTTP\/1.1 (\d+)/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", ...end]);
   });
 });
 

@@ -142,7 +142,7 @@ test.each<[string, () => Promise<void>, string]>([
     () => putFiles(leaf, clients.issueAuthority("below").cert),
     "tls_client_ca_file: the issuer of certificate 1",
   ],
-  ["a missing file", () => rm(join(folder.path, "data", "key")), "tls_key_file: cannot be read (ENOENT)"],
+  ["a missing file", () => rm(join(folder.path, "data", "key")), "/data/key: no such file or folder (ENOENT)"],
 ])("%s is logged once, and the old files stay in use", async (_, put, problem) => {
   const before = await servedCertificate();
   await put();
@@ -160,7 +160,9 @@ test.each<[string, () => Promise<void>, string]>([
 
 test("a start with unusable files fails with an error that names the setting", () => {
   const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null, clientCrlFile: null };
-  expect(() => openTls(missing, Date.now)).toThrow(new ConfigError(["tls_cert_file: cannot be read (ENOENT)"]));
+  expect(() => openTls(missing, Date.now)).toThrow(
+    new ConfigError(["tls_cert_file: cannot be read: /nowhere: no such file or folder (ENOENT)"]),
+  );
 });
 
 test("an added authority admits more clients, and breaks no connection", async () => {

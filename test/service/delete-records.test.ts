@@ -12,7 +12,7 @@ async function announcedBy(keyIds: readonly string[]): Promise<{ announced: stri
     clock: () => 1,
     randomBytes: (length: number) => Buffer.alloc(length),
     announcer: {
-      beginDeletions: () => async (deleted: readonly { keyId: string }[]) => void announced.push(deleted.map(({ keyId }) => keyId)),
+      beginChanges: () => async (deleted: readonly { keyId: string }[]) => void announced.push(deleted.map(({ keyId }) => keyId)),
     },
     store: {
       async delete(_tenant: string, _kind: string, keyId: string) {

@@ -3,7 +3,7 @@ import type { AuditEvent } from "../../src/core/audit.ts";
 import type { KeyKind, KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import type { AuditPart, AuditQuery, AuditTrail } from "../../src/ports/audit-trail.ts";
-import type { KeyStore, LastUse, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
+import type { DeleteOptions, KeyStore, LastUse, ListPart, ListQuery, RequestMark } from "../../src/ports/key-store.ts";
 
 type Args<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: infer A) => unknown ? A : never;
 type Result<Method extends keyof KeyStore> = KeyStore[Method] extends (...args: never) => infer R ? R : never;
@@ -21,7 +21,7 @@ export type StoreWithEvents<S extends KeyStore = KeyStore> = Omit<
   insertMany(...args: [...First<Args<"insertMany">>, eventOf?: (keyIds: readonly string[]) => AuditEvent]): Result<"insertMany">;
   replace(...args: [...First<Args<"replace">>, event?: AuditEvent]): Result<"replace">;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, event?: AuditEvent, request?: RequestMark | null): Result<"rotate">;
-  delete(tenant: string, kind: KeyKind, keyId: string, event?: AuditEvent, revision?: number): Result<"delete">;
+  delete(tenant: string, kind: KeyKind, keyId: string, event?: AuditEvent, options?: DeleteOptions): Result<"delete">;
 };
 
 type First<A extends readonly unknown[]> = A extends readonly [...infer Head, unknown] ? Head : never;
@@ -47,8 +47,8 @@ export function withEvents<S extends KeyStore>(store: S): StoreWithEvents<S> {
     replace: (tenant, record, event = auditEvent({ keyIds: [record.keyId] })) => store.replace(tenant, record, event),
     rotate: (tenant, retired, successor, event = auditEvent({ keyIds: [retired.keyId, successor.keyId] }), request = null) =>
       store.rotate(tenant, retired, successor, event, request),
-    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] }), revision = undefined) =>
-      store.delete(tenant, kind, keyId, event, revision),
+    delete: (tenant, kind, keyId, event = auditEvent({ keyIds: [keyId] }), options = {}) =>
+      store.delete(tenant, kind, keyId, event, options),
   };
 }
 

@@ -78,7 +78,7 @@ describe("path variables", () => {
       ["small_int", "must be an integer from -2147483648 to 2147483647"],
       ["big_int", "must be an integer of 64 bits"],
       ["flag", "must be true or false"],
-      ["color", "is not a value of Color"],
+      ["color", "must be one of COLOR_RED, COLOR_BLUE"],
       ["data", "must be a base64 string"],
       ["small_float", "must be a number that fits 32 bits"],
     ]], // biome-ignore format: a row
@@ -166,7 +166,7 @@ describe("query parameters", () => {
     ["small_int=x&flag=yes&color=RED", [
       ["small_int", "must be an integer from -2147483648 to 2147483647"],
       ["flag", "must be true or false"],
-      ["color", "is not a value of Color"],
+      ["color", "must be one of COLOR_RED, COLOR_BLUE"],
     ]],
     ["lasts=soon&mask=a_1", [
       ["lasts", "must be a duration such as 3600s, 1h30m or 30d"],

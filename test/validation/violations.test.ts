@@ -1,6 +1,7 @@
 import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { IssueApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
+import { RevocationReason, SelfRevokeApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import { DeleteTenantRequestSchema } from "../../gen/keywright/v2alpha1/tenant_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Call } from "../../src/call/call.ts";
@@ -26,6 +27,20 @@ test("an empty text is called so", async () => {
   const empty = create(DeleteTenantRequestSchema);
   await prepare(DeleteTenantRequestSchema, empty);
   expect(violationsOf(DeleteTenantRequestSchema, empty)).toEqual([{ field: "tenant_id", description: "must not be empty" }]);
+});
+
+test("a value that an enum does not allow is refused with the names of those that it allows", async () => {
+  const { prepare, violationsOf } = createValidation();
+  const problemOf = async (reason: RevocationReason) => {
+    const message = create(SelfRevokeApiKeyRequestSchema, { credential: "abc", reason });
+    await prepare(SelfRevokeApiKeyRequestSchema, message);
+    return violationsOf(SelfRevokeApiKeyRequestSchema, message)[0];
+  };
+  const names = ["KEY_COMPROMISE", "AFFILIATION_CHANGED", "SUPERSEDED"].map((name) => `REVOCATION_REASON_${name}`).join(", ");
+  for (const reason of [RevocationReason.UNSPECIFIED, RevocationReason.PRIVILEGE_WITHDRAWN, 99 as RevocationReason]) {
+    expect(await problemOf(reason)).toEqual({ field: "reason", description: `must be one of ${names}` });
+  }
+  expect(await problemOf(RevocationReason.SUPERSEDED)).toBeUndefined();
 });
 
 test("the interceptor refuses the first invalid call like later ones, and warming up changes nothing", async () => {

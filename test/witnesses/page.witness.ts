@@ -1,5 +1,8 @@
 /** Tests the page at /docs in Chromium, which can reach only this server. */
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServerHere } from "../support/server-here.ts";
@@ -51,16 +54,16 @@ afterAll(async () => {
 });
 
 /** Opens the page, and records its requests to other servers and the browser's complaints. */
-async function openPage(colorScheme: "light" | "dark" = "light") {
+async function openPage(colorScheme: "light" | "dark" = "light", url = server.url) {
   const page = await browser.newPage({ colorScheme, viewport: { width: 1280, height: 1000 } });
   const problems: string[] = [];
   page.on("request", (request) => {
-    if (!request.url().startsWith(`${server.url}/`) && !request.url().startsWith("data:")) problems.push(`asked ${request.url()}`);
+    if (!request.url().startsWith(`${url}/`) && !request.url().startsWith("data:")) problems.push(`asked ${request.url()}`);
   });
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(message.text());
   });
-  await page.goto(`${server.url}/docs`);
+  await page.goto(`${url}/docs`);
   await page.locator("html[data-ready] .opblock").first().waitFor();
   return { page, problems };
 }
@@ -91,6 +94,28 @@ test("a key is issued and verified through the page, with the network cut", asyn
   expect([verified.status, verified.json]).toEqual(["200", expect.objectContaining({ is_valid: true, actor_id: "user_123" })]);
   expect(problems).toEqual([]);
   await page.close();
+});
+
+test("the page works behind a proxy that serves Keywright below a path of its own, also with a slash at the end", async () => {
+  const proxy = createServer((incoming, response) => {
+    const { method, headers, url = "" } = incoming;
+    if (!url.startsWith("/keys/")) return void response.writeHead(418).end();
+    const sent = request(`${server.url}${url.slice("/keys".length)}`, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(response);
+    });
+    incoming.pipe(sent);
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const { page, problems } = await openPage("light", `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/keys`);
+  await setToken(page);
+  expect((await tryOut(page, "adminIssueApiKey")).status).toBe("201");
+  await page.goto(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}/keys/docs/`);
+  await page.locator("html[data-ready] .opblock").first().waitFor();
+  expect(problems).toEqual([]);
+  await page.close();
+  proxy.closeAllConnections();
+  proxy.close();
 });
 
 test("the token is not stored, and is removed by a reload or on request", async () => {

@@ -39,7 +39,8 @@ export function documentOf(services: readonly DescService[], version: string): J
       description: introduction,
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: [{ url: "/", description: "The server that this document comes from." }],
+    // Relative to the document, which a proxy may serve below a path of its own.
+    servers: [{ url: ".", description: "The server that this document comes from." }],
     security: [{ bearerToken: [] }],
     tags: services.map(tagOf),
     paths: Object.fromEntries([...paths].sort(([a], [b]) => (a < b ? -1 : 1))),

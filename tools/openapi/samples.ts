@@ -26,4 +26,11 @@ export const samples: Readonly<Record<string, Json>> = {
   AdminDeriveToken: { credential: secret, algorithm: "TOKEN_ALGORITHM_JWT", ttl: hour },
   RevokeApiKey: { credential: secret, ...revocation },
   SelfInspect: { credential: secret },
+  BatchSelfRevoke: { credentials: [secret], ...revocation },
+  AdminCreateTenant: { display_name: "Acme", hosts: ["keys.acme.example"] },
+  AdminUpdateTenant: { display_name: "Acme Ltd" },
+  AdminSuspendTenant: {},
+  AdminResumeTenant: {},
+  AdminSetActorLimit: { actor_id: "user_123", rate_limit_policy: { quota: "1000", window: hour } },
+  AdminRemoveActorLimit: { actor_id: "user_123" },
 };

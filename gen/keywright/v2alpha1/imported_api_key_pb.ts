@@ -279,8 +279,9 @@ export type BatchImportApiKeysRequest = Message<"keywright.v2alpha1.BatchImportA
   /**
    * Extension: makes a retry of the whole batch safe (AIP-155), 1 to 36
    * characters. A key that an earlier attempt under the same id added counts as
-   * imported again. The id is stored with the keys; a `request_id` of a single
-   * key costs the store a second document.
+   * imported. If it was deleted since, it is not imported again, and its result
+   * holds only its index. The id is stored with the keys; a `request_id` of a
+   * single key costs the store a second document.
    *
    * @generated from field: string request_id = 100;
    */

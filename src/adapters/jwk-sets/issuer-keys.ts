@@ -71,6 +71,9 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       if (known !== null && running === undefined && monotonicMs() - fetchTimeMs > maxAgeMs) begin().catch(() => {});
       return known;
     },
+    refresh() {
+      if (running === undefined && next === undefined && monotonicMs() - fetchTimeMs > minIntervalMs) begin().catch(() => {});
+    },
     async fetchNewer() {
       if (waitingCount >= maxWaiting) throw new Error("too many callers wait for the keys of the issuer");
       waitingCount += 1;

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { systemReason } from "../../error/system-reason.ts";
 import { type FetchLimits, fetchText } from "./https.ts";
 
 /** Returns the text behind a `file://`, `https://` or `base64://` URI. Rejects with an Error that gives the reason and quotes nothing. */
@@ -19,8 +20,9 @@ export function isRemote(uri: string): boolean {
 }
 
 async function readText(uri: string, maxBytes: number): Promise<string> {
+  const path = fileURLToPath(uri);
   try {
-    const handle = await open(fileURLToPath(uri));
+    const handle = await open(path);
     try {
       const { bytesRead, buffer } = await handle.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0);
       if (bytesRead > maxBytes) throw new Error(`more than ${maxBytes} bytes`);
@@ -30,6 +32,6 @@ async function readText(uri: string, maxBytes: number): Promise<string> {
     }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(code ?? message);
+    throw new Error(`${path}: ${code === undefined ? message : systemReason(error)}`);
   }
 }

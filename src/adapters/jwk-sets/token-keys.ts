@@ -88,7 +88,7 @@ async function firstTexts(
   const problems: string[] = [];
   const texts = outcomes.map((outcome, index) => {
     if (outcome.status === "fulfilled") return outcome.value;
-    problems.push(`${place(index)}cannot be read (${(outcome.reason as Error).message})`);
+    problems.push(`${place(index)}cannot be read: ${(outcome.reason as Error).message}`);
     return "";
   });
   if (problems.length === 0) return texts;

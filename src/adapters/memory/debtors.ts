@@ -19,6 +19,11 @@ const lookedAtForNew = 4;
 /** The entries of keys that owe something, up to a maximum number. */
 export interface Debtors {
   find(key: string): Entry | undefined;
+  /**
+   * Finds the entry and converts its debt if the policy has changed, so that the debt shrinks at the new rate from now on, even if nothing
+   * can be taken.
+   */
+  findUnder(key: string, rate: Rate): Entry | undefined;
   /** Sets the end of the debt. `entry` is the result of `find`. */
   owe(key: string, entry: Entry | undefined, rate: Rate, end: Debt): Entry;
 }
@@ -42,11 +47,14 @@ export function createDebtors(maxEntries: number, now: () => number): Debtors {
 
   return {
     find: (key) => entries.get(key),
+    findUnder(key, rate) {
+      const entry = entries.get(key);
+      if (entry !== undefined && !isSame(entry.rate, rate)) setDebt(entry, rate, endOf(now(), owedBy(entry, rate, now())), now());
+      return entry;
+    },
     owe(key, entry, rate, end) {
       if (entry !== undefined) {
-        if (!isSame(entry.rate, rate)) entry.ownEnd = endOf(now(), ownOf(entry, rate, now()));
-        entry.rate = rate;
-        entry.end = end;
+        setDebt(entry, rate, end, now());
         return entry;
       }
       makeRoom(now());
@@ -55,6 +63,12 @@ export function createDebtors(maxEntries: number, now: () => number): Debtors {
       return added;
     },
   };
+}
+
+function setDebt(entry: Entry, rate: Rate, end: Debt, nowUs: number): void {
+  if (!isSame(entry.rate, rate)) entry.ownEnd = endOf(nowUs, ownOf(entry, rate, nowUs));
+  entry.rate = rate;
+  entry.end = end;
 }
 
 export function owedBy(entry: Entry | undefined, rate: Rate, nowUs: number): Debt {

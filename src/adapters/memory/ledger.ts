@@ -25,9 +25,9 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
   return {
     take(tenant, keyId, policy, cost) {
       const key = entryKey(tenant, keyId);
-      const entry = debtors.find(key);
-      const nowUs = now();
       const rate = rateOf(policy);
+      const entry = debtors.findUnder(key, rate);
+      const nowUs = now();
       const price = priceOf(rate, cost);
       const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
       if (admitted && cost > 0) book(debtors.owe(key, entry, rate, endOf(nowUs, owed)), rate, price, nowUs);
@@ -38,7 +38,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
       const nowUs = now();
       const all = limits.map(({ id, policy }) => {
         const [key, rate] = [entryKey(tenant, id), rateOf(policy)];
-        const [price, before] = [priceOf(rate, cost), owedBy(debtors.find(key), rate, nowUs)];
+        const [price, before] = [priceOf(rate, cost), owedBy(debtors.findUnder(key, rate), rate, nowUs)];
         return { key, rate, price, before, after: spend(rate, before, price) };
       });
       const isTaken = all.every(({ after }) => after.admitted);

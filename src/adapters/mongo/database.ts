@@ -1,6 +1,8 @@
 import { type ClientSession, type Db, MongoClient, type MongoClientOptions } from "mongodb";
 import { Failure } from "../../error/failure.ts";
+import { StartError } from "../../error/start-error.ts";
 import { isSocketError, StoreTimeoutError, storeError } from "./errors.ts";
+import { notInitiated, openFailure, standalone } from "./open-failure.ts";
 
 export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://`, with credentials and TLS. Pool and time-out options in the URI override those below. */
@@ -59,22 +61,20 @@ export async function openDatabase(options: MongoOptions, prepare: (db: Db) => P
     client = new MongoClient(options.uri, clientOptions(options, timeoutMs));
   } catch (error) {
     // No cause: the driver may quote a URI that it cannot parse.
-    throw new Error(`the MongoDB URI cannot be used: ${withoutCredentials((error as Error).message, options.uri)}`);
+    throw new StartError(`the MongoDB URI cannot be used: ${withoutCredentials((error as Error).message, options.uri)}`);
   }
   const db = client.db(databaseName(options.uri) ?? options.database ?? "keywright");
   try {
     const hello = await db.admin().command({ hello: 1 });
     const isSharded = hello.msg === "isdbgrid";
-    if (!isSharded && hello.setName === undefined) {
-      throw new Error("it is a standalone mongod; Keywright requires a replica set (one member is enough) or a sharded cluster");
-    }
+    if (!isSharded && hello.setName === undefined) throw new Error(hello.isreplicaset === true ? notInitiated : standalone);
     await prepare(db);
     return { client, db, isSharded, ...operations(client, timeoutMs) };
   } catch (error) {
     await client.close();
     const hosts = client.options.srvHost ?? client.options.hosts.join(", ");
-    const reason = withoutCredentials((error as Error).message, options.uri);
-    throw new Error(`${hosts}: cannot be used as the key store: ${reason}`, { cause: error });
+    const reason = withoutCredentials(openFailure(error as Error, client.options.replicaSet), options.uri);
+    throw new StartError(`${hosts}: cannot be used as the key store: ${reason}`, { cause: error });
   }
 }
 

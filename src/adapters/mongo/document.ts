@@ -68,6 +68,8 @@ export interface Tombstone {
   readonly tombstoneRevision: number;
   /** By the server's clock, as the TTL index that removes the tombstone uses that clock. */
   readonly deleteTime: Date;
+  /** That of the key, if it had one. Its batch does not add the key again. */
+  readonly batchMark?: string;
 }
 
 /** `_id` is "<tenant>/<kind>/<request id>". A mark outlives its key, so that a late replay does not create the key again. */

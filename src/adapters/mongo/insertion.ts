@@ -35,10 +35,15 @@ export function eventsOf(insertions: readonly Insertion[]): AuditEvent[] {
   return Array.from(keyIds, ([eventOf, ids]) => eventOf(ids));
 }
 
-/** The outcome for an insert whose key id this key uses. */
-export function usedBy(document: KeyDocument, { batchMark }: Insertion): InsertOutcome {
-  const isRepeated = document.batchMark !== undefined && document.batchMark === batchMark;
-  return isRepeated ? { outcome: "batch_repeated", record: recordOf(document) } : { outcome: "key_id_used" };
+/** The outcome for an insert that cannot take the place of this document. */
+export function usedBy(document: KeyDocument | Tombstone, insertion: Insertion): InsertOutcome {
+  if (!isOfBatch(document, insertion)) return { outcome: "key_id_used" };
+  return { outcome: "batch_repeated", record: "kind" in document ? recordOf(document) : null };
+}
+
+/** Whether the batch of the insert added the key, or the key that left this tombstone. */
+export function isOfBatch(document: KeyDocument | Tombstone, { batchMark }: Insertion): boolean {
+  return document.batchMark !== undefined && document.batchMark === batchMark;
 }
 
 /** The outcome for an insert whose request id made this mark. */

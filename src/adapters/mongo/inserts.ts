@@ -8,7 +8,17 @@ import { addEvents } from "./audit.ts";
 import { documentId, documentOf, type KeyDocument, markId, type RequestMarkDocument, type Tombstone } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { holdingDocuments } from "./holdings.ts";
-import { aboveTombstone, eventsOf, type Insertion, isCounted, type Outcomes, outcomeOf, type Tombstones, usedBy } from "./insertion.ts";
+import {
+  aboveTombstone,
+  eventsOf,
+  type Insertion,
+  isCounted,
+  isOfBatch,
+  type Outcomes,
+  outcomeOf,
+  type Tombstones,
+  usedBy,
+} from "./insertion.ts";
 import type { Quota } from "./quota.ts";
 import { markOf } from "./request-marks.ts";
 import type { Collections } from "./schema.ts";
@@ -153,8 +163,9 @@ async function lookUp(
     const id = documentId(tenant, record.keyId);
     const existing = documents.get(id);
     if (mark !== undefined) outcomes.set(insertion, outcomeOf(mark, documents.get(documentId(tenant, mark.keyId))));
-    else if (existing !== undefined && "kind" in existing) outcomes.set(insertion, usedBy(existing, insertion));
-    else if (existing !== undefined) tombstones.set(id, existing.tombstoneRevision);
+    else if (existing === undefined) continue;
+    else if ("kind" in existing || isOfBatch(existing, insertion)) outcomes.set(insertion, usedBy(existing, insertion));
+    else tombstones.set(id, existing.tombstoneRevision);
   }
   return { outcomes, tombstones };
 }

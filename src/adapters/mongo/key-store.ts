@@ -80,7 +80,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
     rotate: (tenant, retired, successor, event, request = null) =>
       run((signal) => keys.rotate(tenant, { retired, successor, request }, event, signal)),
     findRequest: (tenant, kind, requestId) => run((signal) => keys.findRequest(tenant, kind, requestId, signal)),
-    delete: (tenant, kind, keyId, event, revision) => run((signal) => keys.delete(tenant, { kind, keyId, revision }, event, signal)),
+    delete: (tenant, kind, keyId, event, options) => run((signal) => keys.delete(tenant, { ...options, kind, keyId }, event, signal)),
     tombstoneRevision: (tenant, keyId) => run((signal) => keys.tombstoneRevision(tenant, keyId, signal)),
     touch: (uses) => run((signal) => keys.touch(uses, signal)),
     audit: {

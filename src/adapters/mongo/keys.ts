@@ -2,7 +2,7 @@ import type { ClientSession, MongoClient } from "mongodb";
 import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import type { DeleteOptions, LastUse, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { collectInTurns } from "../../turns.ts";
 import { addKey } from "./add-key.ts";
 import { addEvents } from "./audit.ts";
@@ -29,11 +29,9 @@ export interface Keys {
   touch(uses: readonly LastUse[], signal: AbortSignal): Promise<void>;
 }
 
-export interface Deletion {
+export interface Deletion extends DeleteOptions {
   readonly kind: KeyKind;
   readonly keyId: string;
-  /** The required revision of the key. Undefined: any. */
-  readonly revision: number | undefined;
 }
 
 export interface Rotation {
@@ -161,10 +159,15 @@ async function replaceKey(
 async function buryKey(
   keys: Collections["keys"],
   tenant: string,
-  { kind, keyId, revision }: Deletion,
+  { kind, keyId, revision, forgetBatch = false }: Deletion,
   options: WriteOptions,
 ): Promise<(Replaced & Pick<KeyDocument, "revision" | "lineageId" | "supersededBy">) | null> {
-  const tombstone = { _id: "$_id", tombstoneRevision: { $add: ["$revision", 1] }, deleteTime: "$$NOW" };
+  const tombstone = {
+    _id: "$_id",
+    tombstoneRevision: { $add: ["$revision", 1] },
+    deleteTime: "$$NOW",
+    ...(!forgetBatch && { batchMark: "$batchMark" }),
+  };
   const found = { _id: documentId(tenant, keyId), kind, ...(revision !== undefined && { revision }) };
   return keys.findOneAndUpdate(found, [{ $replaceWith: tombstone }], {
     returnDocument: "before",

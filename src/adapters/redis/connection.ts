@@ -60,12 +60,24 @@ export async function openConnection(address: RedisAddress, options: ConnectionO
  * that has loaded all its data.
  */
 export async function readDataSet(client: Redis): Promise<string> {
-  const sections = await Promise.all([client.info("server"), client.info("replication"), client.info("persistence")]);
-  const facts = new Map([...sections.join("\n").matchAll(/^([a-z_]+):([^\r\n]*)/gm)].map(([, name, value]) => [name, value]));
+  const facts = await readFacts(client, ["server", "replication", "persistence"]);
   const runId = facts.get("run_id") ?? "";
   const replicationId = facts.get("master_replid") ?? "";
   if (runId === "" || replicationId === "") throw new UnusableServerError("the server returned no run id or no replication id");
   if (facts.get("role") !== "master") throw new UnusableServerError("the server is a replica");
   if (facts.get("loading") !== "0") throw new UnusableServerError("the server is loading its data");
   return `${runId} ${replicationId}`;
+}
+
+/** Returns the policy by which the server may remove entries of its own accord, or null if it removes none. */
+export async function readEvictionPolicy(client: Redis): Promise<string | null> {
+  const facts = await readFacts(client, ["memory"]);
+  const policy = facts.get("maxmemory_policy") ?? "noeviction";
+  return policy === "noeviction" || facts.get("maxmemory") === "0" ? null : policy;
+}
+
+async function readFacts(client: Redis, sections: readonly string[]): Promise<Map<string, string>> {
+  const texts = await Promise.all(sections.map((section) => client.info(section)));
+  const lines = texts.join("\n").matchAll(/^([a-z_]+):([^\r\n]*)/gm);
+  return new Map(Array.from(lines, ([, name, value]) => [name as string, value as string]));
 }

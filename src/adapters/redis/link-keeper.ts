@@ -33,6 +33,9 @@ const retryMs = { first: 250, most: 1000, jitter: 0.25 };
 /** A link that lasts this long resets the back-off. */
 const steadyMs = 2000;
 
+/** What Redis evicts is lost before its time: spent units of rate limits, and the newer entries that keep older ones out. */
+const evictionWarning = "Redis may evict entries, which makes rate limits and revocations inexact; set maxmemory-policy noeviction";
+
 export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): LinkKeeper {
   let events: LinkEvents | null = null;
   let current: Link | null = null;
@@ -55,6 +58,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
   const adopt = (link: Link) => {
     current = link;
     log?.info({ cache_id: link.cacheId }, "the Redis cache is connected");
+    if (link.evictionPolicy !== null) log?.warn({ policy: link.evictionPolicy }, evictionWarning);
     events?.onUp();
     link.attach({
       onMessage: (message) => link === current && events?.onMessage(message, link),

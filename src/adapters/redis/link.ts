@@ -1,5 +1,5 @@
 import { readClusterView } from "./cluster.ts";
-import { type ConnectionOptions, readDataSet } from "./connection.ts";
+import { type ConnectionOptions, readDataSet, readEvictionPolicy } from "./connection.ts";
 import { UnusableServerError } from "./failures.ts";
 import { createLinkConnections, type LinkConnections, type LinkListener, type Node } from "./link-connections.ts";
 import { cacheIdOf } from "./names.ts";
@@ -12,6 +12,8 @@ import type { Servers, Topology } from "./topology.ts";
 export interface Link {
   readonly cacheId: string;
   readonly isCluster: boolean;
+  /** The policy by which a server may evict entries; null if none does. */
+  readonly evictionPolicy: string | null;
   /** Returns the connection to the server that holds this key or channel. */
   nodeOf(name: string): ScriptedRedis;
   /** Call it once. Earlier messages are dropped. */
@@ -40,10 +42,11 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
     const masters = await allOrNone(servers.masters.map(connections.open));
     const at = (name: string) => masters[servers.cluster === null ? 0 : (servers.cluster.masterBySlot[slotOf(name)] as number)] as Node;
     const subscriber = await connections.open(at(channel).address);
-    const [cacheId, mine, theirs] = await Promise.all([
+    const [cacheId, mine, theirs, policies] = await Promise.all([
       identify(masters, servers, options.db, connectTimeoutMs),
       withTimeout(connectTimeoutMs, readDataSet(at(channel).client)),
       withTimeout(connectTimeoutMs, readDataSet(subscriber.client)),
+      withTimeout(connectTimeoutMs, Promise.all(masters.map(({ client }) => readEvictionPolicy(client)))),
     ]);
     if (mine !== theirs) throw new UnusableServerError("two connections lead to different servers");
     const isCluster = servers.cluster !== null;
@@ -61,7 +64,8 @@ export async function openLink(topology: Topology, options: LinkOptions): Promis
       stop();
       connections.close();
     };
-    return { cacheId, isCluster, nodeOf: (name) => at(name).client, attach: connections.attach, close };
+    const evictionPolicy = policies.find((policy) => policy !== null) ?? null;
+    return { cacheId, isCluster, evictionPolicy, nodeOf: (name) => at(name).client, attach: connections.attach, close };
   } catch (error) {
     connections.close();
     throw error;

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../../error/failure.ts";
+import { StartError } from "../../error/start-error.ts";
 import { migrate } from "./schema.ts";
 
 /** File mode: only the owner may read and write. */
@@ -49,8 +50,10 @@ export function openDatabase(path: string, cacheMib = defaultCacheMib, onUpdate:
     return database;
   } catch (error) {
     database?.close();
-    if (sqliteCode(error) === SQLITE_BUSY) throw new Error(`${file}: another Keywright process is using this database`, { cause: error });
-    throw new Error(`${file}: cannot be used as the key store: ${(error as Error).message}`, { cause: error });
+    if (sqliteCode(error) === SQLITE_BUSY) {
+      throw new StartError(`${file}: another Keywright process is using this database; stop it, or use another file`, { cause: error });
+    }
+    throw new StartError(`${file}: cannot be used as the key store: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -44,7 +44,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     monotonicMs = () => performance.now(),
   } = options;
   const database = openDatabase(options.path, options.cacheMib, (file) =>
-    options.log?.info({ file }, "updating the file of an older version; with many keys this takes minutes, see docs/operations.md"),
+    options.log?.info({ file }, "updating the file of an older version; with many keys this may take minutes, see docs/operations.md"),
   );
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
   const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
@@ -86,7 +86,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     rotate: (tenant, retired, successor, event, request = null) =>
       write(() => audited(tenant, event, keys.rotate(tenant, retired, successor, request), false)),
     findRequest: async (tenant, kind, requestId) => read(() => keys.findRequest(tenant, kind, requestId)),
-    delete: (tenant, kind, keyId, event, revision) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, revision), null)),
+    delete: (tenant, kind, keyId, event, options) => write(() => audited(tenant, event, keys.delete(tenant, kind, keyId, options), null)),
     tombstoneRevision: async (tenant, keyId) => read(() => keys.tombstoneRevision(tenant, keyId)),
     async touch(uses) {
       await writeInParts(write, uses, () => 1, keys.touch);

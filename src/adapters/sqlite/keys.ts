@@ -2,8 +2,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import { holdingsOf } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { InsertOutcome, KeyUse, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import type { DeleteOptions, InsertOutcome, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { prepareHoldings } from "./holdings.ts";
+import { prepareKeyCounts } from "./key-counts.ts";
 import { preparePlaces } from "./places.ts";
 import { prepareRequestMarks } from "./request-marks.ts";
 import { prepareRows } from "./rows.ts";
@@ -19,8 +20,7 @@ export interface Keys {
   replace(tenant: string, record: KeyRecord): boolean;
   rotate(tenant: string, retired: KeyRecord, successor: KeyRecord, request: RequestMark | null): boolean;
   findRequest(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
-  /** `revision` is the required revision; null: any. */
-  delete(tenant: string, kind: KeyKind, keyId: string, revision?: number | null): number | null;
+  delete(tenant: string, kind: KeyKind, keyId: string, options?: DeleteOptions): number | null;
   tombstoneRevision(tenant: string, keyId: string): number | null;
   touch(uses: readonly LastUse[]): void;
 }
@@ -31,9 +31,9 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   const places = preparePlaces(database, slots, clock);
   const holdings = prepareHoldings(database);
   const tombstones = prepareTombstones(database);
-  const { get, keyOf, isUsed, add, replace, usedBy } = prepareRows(database, slots, tombstones);
+  const counts = prepareKeyCounts(database, maxKeysOf);
+  const { get, keyOf, isUsed, isBatchOfDeleted, add, replace, usedBy } = prepareRows(database, slots, tombstones, counts);
   const marks = prepareRequestMarks(database, clock, keyOf);
-  const fullQuotaOf = prepareFullQuota(database, maxKeysOf);
   const { deleteKey, touchKey } = prepareKeyStatements(database);
 
   return {
@@ -51,11 +51,12 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return isReplaced;
     },
 
-    insert(tenant, { record, request, batchMark }) {
+    insert(tenant, { record, request, batchMark = null }) {
       const used = request === null ? null : marks.find(tenant, record.kind, request.requestId);
       if (used !== null) return { outcome: "request_id_used", ...used };
-      const full = record.revocation === null ? fullQuotaOf(tenant) : null;
-      if (full !== null && !isUsed(tenant, record.keyId)) return { outcome: "quota_exhausted", ...full };
+      const full = record.revocation === null ? counts.fullQuotaOf(tenant) : null;
+      const isNew = () => !isUsed(tenant, record.keyId) && !isBatchOfDeleted(tenant, record.keyId, batchMark);
+      if (full !== null && isNew()) return { outcome: "quota_exhausted", ...full };
       const wanted = holdingsOf(record);
       const stored = holdings.areFree(tenant, record.keyId, wanted) ? add(tenant, record, batchMark) : null;
       if (stored === null) return usedBy(tenant, record.keyId, batchMark);
@@ -73,12 +74,14 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return stored !== null;
     },
 
-    delete(tenant, kind, keyId, revision = null) {
+    delete(tenant, kind, keyId, { revision = null, forgetBatch = false } = {}) {
       // Keys of other kinds have no chains.
       const giveBack = places.giveBack(tenant, kind === "issued" ? get(tenant, keyId) : null);
-      const deleted = deleteKey.get(slots.of(tenant, keyId), tenant, keyId, kind, revision, revision) as { revision: number } | undefined;
+      const deleted = deleteKey.get(slots.of(tenant, keyId), tenant, keyId, kind, revision, revision) as
+        | { revision: number; batch_mark: string | null }
+        | undefined;
       if (deleted === undefined) return null;
-      tombstones.leave(tenant, keyId, deleted.revision + 1);
+      tombstones.leave(tenant, keyId, deleted.revision + 1, forgetBatch ? null : deleted.batch_mark);
       giveBack();
       if (kind === "tenant") holdings.set(tenant, keyId, []);
       return deleted.revision + 1;
@@ -92,21 +95,11 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   };
 }
 
-/** Returns the use of a tenant's quota if the quota has no room for a new key. */
-function prepareFullQuota(database: DatabaseSync, maxKeysOf: (tenant: string) => number | null) {
-  const selectUsed = database.prepare("SELECT used FROM key_counts WHERE tenant = ?");
-  return (tenant: string): KeyUse | null => {
-    const limit = maxKeysOf(tenant);
-    if (limit === null) return null;
-    const row = selectUsed.get(tenant) as { used: number } | undefined;
-    const used = row?.used ?? 0;
-    return used < limit ? null : { limit, used };
-  };
-}
-
 function prepareKeyStatements(database: DatabaseSync) {
   return {
-    deleteKey: database.prepare(`DELETE FROM keys WHERE ${isInSlot} AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision`),
+    deleteKey: database.prepare(
+      `DELETE FROM keys WHERE ${isInSlot} AND kind = ? AND (? IS NULL OR revision = ?) RETURNING revision, batch_mark`,
+    ),
     touchKey: database.prepare(
       `UPDATE keys SET last_used_time_ms = ?
        WHERE ${isInSlot} AND (last_used_time_ms IS NULL OR last_used_time_ms < ?)`,

@@ -1,6 +1,8 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
+import type { KeyCounts } from "./key-counts.ts";
+import { prepareReplace } from "./replace.ts";
 import { prepareRowArrays, recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 import { homeSlot, isAway, isInSlot, type Slots } from "./slots.ts";
 import { prepareTerms } from "./terms.ts";
@@ -12,16 +14,19 @@ export interface Rows {
   /** Returns the key with this id, unless it was deleted after it began with this revision. */
   keyOf(tenant: string, keyId: string, firstRevision: number): KeyRecord | null;
   isUsed(tenant: string, keyId: string): boolean;
-  /** Returns the record as it was stored, or null if its id is used. */
+  /** Whether a key was deleted that had this id and batch mark. */
+  isBatchOfDeleted(tenant: string, keyId: string, batchMark: string | null): boolean;
+  /** Returns the record as it was stored, or null if its id is used, or if the same batch added a key with it that was deleted. */
   add(tenant: string, given: KeyRecord, batchMark?: string | null): KeyRecord | null;
   /** Returns false if there is no record of the previous revision. */
   replace(tenant: string, record: KeyRecord): boolean;
-  /** The outcome for an insert whose key id is used. */
+  /** The outcome for an insert for which `add` returned null. */
   usedBy(tenant: string, keyId: string, batchMark: string | null | undefined): InsertOutcome;
 }
 
-export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: Tombstones): Rows {
-  const { selectKey, selectKeyAway, selectFirstRevision, selectBatchMark, insertKey, replaceKey } = prepareStatements(database);
+export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: Tombstones, counts: KeyCounts): Rows {
+  const { selectKey, selectKeyAway, selectFirstRevision, selectBatchMark, insertKey } = prepareStatements(database);
+  const replace = prepareReplace(database, slots, counts);
   const addTerms = prepareTerms(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
@@ -32,6 +37,10 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
   function firstRevisionOf(tenant: string, keyId: string): number | null {
     const row = selectFirstRevision.get(slots.of(tenant, keyId), tenant, keyId) as { first_revision: number } | undefined;
     return row?.first_revision ?? null;
+  }
+
+  function isBatchOfDeleted(tenant: string, keyId: string, batchMark: string | null): boolean {
+    return batchMark !== null && tombstones.batchMarkOf(tenant, keyId) === batchMark;
   }
 
   /** Returns false if the key's id is used. */
@@ -47,28 +56,31 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
       return firstRevisionOf(tenant, keyId) === firstRevision ? get(tenant, keyId) : null;
     },
     isUsed: (tenant, keyId) => firstRevisionOf(tenant, keyId) !== null,
+    isBatchOfDeleted,
     add(tenant, given, batchMark = null) {
       const revisionAbove = tombstones.revisionAbove(tenant, given.keyId);
+      if (revisionAbove > 0 && isBatchOfDeleted(tenant, given.keyId, batchMark)) return null;
       const revision = Math.max(given.revision, revisionAbove);
       const record = { ...given, revision, firstRevision: revision };
       if (!insert([...recordValues(record), tenant, revision, batchMark], tenant, record.keyId)) return null;
+      counts.added(tenant, record);
       addTerms(tenant, record);
       if (revisionAbove > 0) tombstones.remove(tenant, record.keyId);
       return record;
     },
-    replace: (tenant, record) =>
-      replaceKey.run(...recordValues(record).slice(0, -1), slots.of(tenant, record.keyId), tenant, record.keyId, record.revision - 1)
-        .changes === 1,
+    replace,
     usedBy(tenant, keyId, batchMark = null) {
-      const isRepeated = batchMark !== null && selectBatchMark.get(slots.of(tenant, keyId), tenant, keyId)?.batch_mark === batchMark;
-      return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) as KeyRecord } : { outcome: "key_id_used" };
+      const isRepeated =
+        batchMark !== null &&
+        (selectBatchMark.get(slots.of(tenant, keyId), tenant, keyId)?.batch_mark === batchMark ||
+          isBatchOfDeleted(tenant, keyId, batchMark));
+      return isRepeated ? { outcome: "batch_repeated", record: get(tenant, keyId) } : { outcome: "key_id_used" };
     },
   };
 }
 
 function prepareStatements(database: DatabaseSync) {
   const columns = ["slot", ...recordColumns, "tenant", "first_revision", "batch_mark"];
-  const assignments = recordColumns.slice(0, -1).map((column) => `${column} = ?`);
   return {
     selectKey: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys WHERE ${isInSlot}`),
     selectKeyAway: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys INDEXED BY keys_away WHERE ${isAway}`),
@@ -77,6 +89,5 @@ function prepareStatements(database: DatabaseSync) {
     insertKey: database.prepare(
       `INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`,
     ),
-    replaceKey: database.prepare(`UPDATE keys SET ${assignments.join(", ")} WHERE ${isInSlot} AND revision = ?`),
   };
 }

@@ -1,4 +1,3 @@
-import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey, jwtVerify } from "jose";
 import type { Caller } from "../../call/call.ts";
 import { createBoundedMemory } from "../../core/bounded-memory.ts";
 import { type ClaimRule, grantsOf } from "../../core/claim-rules.ts";
@@ -8,6 +7,7 @@ import { parseStrictObject } from "../../core/token/strict-json.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
 import { callerWith } from "./grants.ts";
+import { clockSkewMs, signedClaims } from "./jwt-signature.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** An issuer whose JWTs are accepted. */
@@ -31,7 +31,6 @@ export interface JwtCallers {
 const jwtShape = /^[\w-]{1,1024}\.[\w-]{1,15000}\.[\w-]{1,1024}$/;
 /** Types of access tokens, of tokens without a specific type, and of SPIFFE (RFC 8725, section 3.11). */
 const types: ReadonlySet<unknown> = new Set([undefined, "jwt", "jose", "at+jwt", "application/at+jwt"]);
-const clockSkewMs = 30_000;
 const maxRemembered = 10_000;
 const maxSubjectChars = 512;
 
@@ -91,9 +90,10 @@ function readUnverified(byIssuer: ReadonlyMap<string, JwtIssuer>, token: string,
 /** Characters that make a name in the log or the audit trail look like another one. */
 const unreadable = /[\p{Cc}\p{Cf}\p{Cs}]/u;
 
-function isHeaderOf({ algorithms }: JwtIssuer, { alg, typ, crit }: JsonObject): boolean {
+function isHeaderOf({ algorithms }: JwtIssuer, { alg, typ, crit, kid }: JsonObject): boolean {
   const type = typeof typ === "string" ? typ.toLowerCase() : typ;
-  return typeof alg === "string" && algorithms.includes(alg) && types.has(type) && crit === undefined;
+  const isKid = kid === undefined || typeof kid === "string";
+  return typeof alg === "string" && algorithms.includes(alg) && types.has(type) && crit === undefined && isKid;
 }
 
 function isTime(value: unknown): boolean {
@@ -103,10 +103,17 @@ function isTime(value: unknown): boolean {
 type Remember = (outcome: Caller | Refusal, keySet: IssuerKeySet) => void;
 
 async function verify({ issuer, kid, subject }: Unverified, token: string, clock: Clock, remember: Remember): Promise<Caller | Refusal> {
-  const keySet = await keysWith(issuer.keys, kid);
-  if (keySet === "unavailable") return keySet;
-  const claims = await verifiedClaims(issuer, keySet, token, clock);
-  if (claims === null) return "invalid";
+  let keySet = await keysWith(issuer.keys, kid);
+  if (keySet === null) return "unavailable";
+  let claims = await signedClaims(issuer, keySet, token, clock);
+  if (claims === "unsigned" && typeof kid === "string") issuer.keys.refresh();
+  if (claims === "unsigned" && typeof kid !== "string") {
+    // Only a token with a key id shows that its key is newer than the known ones.
+    keySet = await newerKeys(issuer.keys);
+    if (keySet === null) return "unavailable";
+    claims = await signedClaims(issuer, keySet, token, clock);
+  }
+  if (typeof claims === "string") return "invalid";
   const name = `${issuer.name}:${subject}`;
   const grants = grantsOf(issuer.rules, claims, defaultTenant);
   const outcome = grants.length === 0 ? { unmatched: name } : callerWith(name, grants);
@@ -114,38 +121,12 @@ async function verify({ issuer, kid, subject }: Unverified, token: string, clock
   return outcome;
 }
 
-/** Returns the issuer's keys, fetched again if the key that the token names is not among them. */
-async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | "unavailable"> {
+/** Returns the issuer's keys, fetched again if the key that the token names is not among them. Null if they cannot be fetched. */
+async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | null> {
   const known = keys.current();
-  if (known !== null && (typeof kid !== "string" || known.kids.has(kid))) return known;
-  return keys.fetchNewer().catch(() => "unavailable" as const);
+  return known !== null && (typeof kid !== "string" || known.kids.has(kid)) ? known : newerKeys(keys);
 }
 
-async function verifiedClaims({ issuer, audience, algorithms }: JwtIssuer, keySet: IssuerKeySet, token: string, clock: Clock) {
-  try {
-    const { payload } = await jwtVerify(token, keyGetterOf(keySet), {
-      issuer,
-      audience: [...audience],
-      algorithms: [...algorithms],
-      clockTolerance: clockSkewMs / 1000,
-      currentDate: new Date(clock()),
-      requiredClaims: ["exp", "sub", "aud"],
-    });
-    return payload as JsonObject;
-  } catch {
-    // A caller with an invalid token must not learn which check failed.
-    return null;
-  }
-}
-
-const keyGetters = new WeakMap<IssuerKeySet, JWTVerifyGetKey>();
-
-/** jose imports each key once. */
-function keyGetterOf(keySet: IssuerKeySet): JWTVerifyGetKey {
-  let getter = keyGetters.get(keySet);
-  if (getter === undefined) {
-    getter = createLocalJWKSet({ keys: keySet.keys } as JSONWebKeySet);
-    keyGetters.set(keySet, getter);
-  }
-  return getter;
+function newerKeys(keys: IssuerKeys): Promise<IssuerKeySet | null> {
+  return keys.fetchNewer().catch(() => null);
 }

@@ -5,6 +5,7 @@ import type { Call } from "../../call/call.ts";
 import type { Implementation } from "../../call/methods.ts";
 import { Failure } from "../../error/failure.ts";
 import { isServerFault } from "../../error/table.ts";
+import { collectAnnouncements } from "../../service/batch-announcements.ts";
 import type { KeyService } from "../../service/key-service.ts";
 import { selfRevokeKey } from "../../service/revoke.ts";
 import { contextOf } from "../context.ts";
@@ -19,6 +20,9 @@ export interface BatchSelfRevokeOptions extends SelfServiceOptions {
 
 type Result = MessageInitShape<typeof SelfRevokeResultSchema>;
 
+/** The tenant whose key was revoked, which is yet to be announced, or why none was. */
+type Outcome = { readonly revokedOf: string } | { readonly error: unknown; readonly retryAfterSeconds?: number | undefined };
+
 /** Maximum concurrent revocations: one call of an unknown caller must not occupy all connections to the store. */
 const concurrency = 10;
 
@@ -27,21 +31,29 @@ export function batchSelfRevoke(options: BatchSelfRevokeOptions): Implementation
     const revocation = { reason: reasonFromMessage(reason), description: "" };
     const origin = contextOf(call).origin();
     const problems: unknown[] = [];
-    const revoke = async (credential: string): Promise<Result> => {
+    const { announcer, announceAll } = collectAnnouncements(options.service.announcer);
+    const service = { ...options.service, announcer };
+    const revoke = async (credential: string): Promise<Outcome> => {
       const item = callOfItem(call);
       try {
         const tenant = await tenantOfCredential(options, call, credential);
-        await selfRevokeKey(options.service, tenant, origin, { credential, revocation }, limitsOfCall(options, item));
-        return { revoked: true };
+        await selfRevokeKey(service, tenant, origin, { credential, revocation }, limitsOfCall(options, item));
+        return { revokedOf: tenant };
       } catch (error) {
-        if (!(error instanceof Failure) || isServerFault(error.reason)) problems.push(error);
-        return failed(error, item.retryAfterSeconds);
+        return { error, retryAfterSeconds: item.retryAfterSeconds };
       }
     };
-    const results: Result[] = [];
+    const outcomes: Outcome[] = [];
     for (let start = 0; start < credentials.length; start += concurrency) {
-      results.push(...(await Promise.all(credentials.slice(start, start + concurrency).map(revoke))));
+      outcomes.push(...(await Promise.all(credentials.slice(start, start + concurrency).map(revoke))));
     }
+    const unannounced = await announceAll();
+    const results = outcomes.map((outcome): Result => {
+      if ("revokedOf" in outcome && !unannounced.has(outcome.revokedOf)) return { revoked: true };
+      const { error, retryAfterSeconds } = "revokedOf" in outcome ? { error: unannounced.get(outcome.revokedOf) } : outcome;
+      if (!(error instanceof Failure) || isServerFault(error.reason)) problems.push(error);
+      return failed(error, retryAfterSeconds);
+    });
     if (problems.length > 0) options.reportUnanswered(problems[0]);
     return { results };
   };

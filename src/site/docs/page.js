@@ -1,4 +1,5 @@
 // Shows /openapi.json with Swagger UI. Nothing is fetched from elsewhere, and nothing is stored: the token is in the memory of this page.
+// Addresses are relative, because a proxy may serve Keywright below a path of its own.
 
 const scheme = "bearerToken";
 
@@ -8,7 +9,7 @@ followScheme();
 dark.addEventListener("change", followScheme);
 
 const ui = window.SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#swagger-ui",
   presets: [window.SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",

@@ -1,13 +1,38 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { createIssuerKeys } from "../../../src/adapters/jwk-sets/issuer-keys.ts";
 import { createJwtCallers } from "../../../src/rpc/admission/jwt-callers.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const issuer = "https://issuer.example";
 const audience = "keywright";
+
+function callersOf(jwksUri: string, monotonicMs: () => number) {
+  const keys = createIssuerKeys({
+    ...{ name: "corp", issuer, jwksUri, allowsPrivateAddresses: true },
+    ...{ monotonicMs, log: { warn: () => {} } },
+  });
+  const rules = [
+    { when: [{ claim: "sub", test: "equals" as const, values: ["tool"] }], roles: ["verifier"], tenants: null, scopeCeiling: null },
+  ];
+  const limits = { audience: [audience], algorithms: ["ES256"], maxLifeMs: 3_600_000 };
+  return createJwtCallers([{ name: "corp", issuer, ...limits, rules, keys }], Date.now);
+}
+
+function signed(privateKey: CryptoKey, header: { readonly kid?: string } = {}, intended = audience): Promise<string> {
+  const claims = new SignJWT({}).setIssuer(issuer).setAudience(intended).setSubject("tool").setJti(crypto.randomUUID());
+  return claims
+    .setIssuedAt()
+    .setExpirationTime("5m")
+    .setProtectedHeader({ alg: "ES256", ...header })
+    .sign(privateKey);
+}
 
 test("while too many tokens wait for the keys of their issuer, further ones are told to try again, and none is invalid", async () => {
   const held: ServerResponse[] = [];
@@ -15,19 +40,9 @@ test("while too many tokens wait for the keys of their issuer, further ones are 
   await once(server, "listening");
   const jwksUri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const { publicKey, privateKey } = await generateKeyPair("ES256");
-  const keys = createIssuerKeys({
-    ...{ name: "corp", issuer, jwksUri, allowsPrivateAddresses: true },
-    ...{ monotonicMs: () => performance.now(), log: { warn: () => {} } },
-  });
-  const rules = [
-    { when: [{ claim: "sub", test: "equals" as const, values: ["tool"] }], roles: ["verifier"], tenants: null, scopeCeiling: null },
-  ];
-  const limits = { audience: [audience], algorithms: ["ES256"], maxLifeMs: 3_600_000 };
-  const callers = createJwtCallers([{ name: "corp", issuer, ...limits, rules, keys }], Date.now);
+  const callers = callersOf(jwksUri, () => performance.now());
 
-  const header = { alg: "ES256", kid: "new" };
-  const claims = new SignJWT({}).setIssuer(issuer).setAudience(audience).setSubject("tool");
-  const token = await claims.setIssuedAt().setExpirationTime("5m").setProtectedHeader(header).sign(privateKey);
+  const token = await signed(privateKey, { kid: "new" });
   const waiting = Array.from({ length: 1000 }, (_, index) => callers.callerOf(token, `digest ${index}`));
   expect(await callers.callerOf(token, "one more")).toBe("unavailable");
 
@@ -36,4 +51,48 @@ test("while too many tokens wait for the keys of their issuer, further ones are 
   for (const caller of await Promise.all(waiting)) expect(caller).toMatchObject({ name: "corp:tool", roles: ["verifier"] });
   expect(await callers.callerOf(token, "one more")).toMatchObject({ name: "corp:tool" });
   server.close();
+});
+
+test("keys are found without a key id, of several with one key id, and after they were replaced", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "keys.json");
+  const [first, second, third] = await Promise.all([1, 2, 3].map(() => generateKeyPair("ES256", { extractable: true })));
+  if (first === undefined || second === undefined || third === undefined) throw new Error("no keys");
+  const serve = async (keys: readonly (readonly [CryptoKey, string?])[]) => {
+    const set = keys.map(async ([key, kid]) => ({ ...(await exportJWK(key)), ...(kid !== undefined && { kid }) }));
+    writeFileSync(file, JSON.stringify({ keys: await Promise.all(set) }));
+  };
+  let nowMs = 0;
+  const callers = callersOf(pathToFileURL(file).href, () => nowMs);
+  const outcomeOf = async (token: string) => {
+    const outcome = await callers.callerOf(token, token);
+    return typeof outcome === "string" ? outcome : "found";
+  };
+
+  await serve([
+    [first.publicKey, "same"],
+    [second.publicKey, "same"],
+  ]);
+  for (const { privateKey } of [first, second]) {
+    expect(await outcomeOf(await signed(privateKey))).toBe("found");
+    expect(await outcomeOf(await signed(privateKey, { kid: "same" }))).toBe("found");
+    expect(await outcomeOf(await signed(privateKey, {}, "another audience"))).toBe("invalid");
+  }
+
+  // A token without a key id waits for newer keys if no known key has signed it.
+  await serve([[third.publicKey]]);
+  nowMs += 10_000;
+  expect(await outcomeOf(await signed(third.privateKey))).toBe("found");
+  nowMs += 10_000;
+  expect(await outcomeOf(await signed(second.privateKey, { kid: "same" }))).toBe("invalid");
+
+  // A key that was replaced under its key id is fetched in the background.
+  await serve([[first.publicKey, "same"]]);
+  nowMs += 10_000;
+  expect(await outcomeOf(await signed(first.privateKey, { kid: "same" }))).toBe("found");
+  await serve([[second.publicKey, "same"]]);
+  nowMs += 10_000;
+  const token = await signed(second.privateKey, { kid: "same" });
+  await expect.poll(() => outcomeOf(token)).toBe("found");
+  expect(await outcomeOf(await signed(first.privateKey, { kid: "same" }))).toBe("invalid");
 });

@@ -65,7 +65,9 @@ test("a file is read again; while it is malformed or missing, the last keys stay
   await writeFile(path, jwkSet(second, first).slice(0, -5));
   await expect.poll(() => logged.at(-1)).toEqual(["warn", { problems: [expect.stringContaining("item 1")] }, expect.any(String)]);
   await rm(path);
-  await expect.poll(() => logged.at(-1)).toEqual(["warn", { reason: "ENOENT" }, expect.stringContaining("item 1 could not be read")]);
+  await expect
+    .poll(() => logged.at(-1))
+    .toEqual(["warn", { reason: `${path}: no such file or folder (ENOENT)` }, expect.stringContaining("item 1 could not be read")]);
   expect(signer()).toBe(second.kid);
   await writeFile(path, jwkSet(first));
   await expect.poll(signer).toBe(first.kid);
@@ -87,11 +89,11 @@ test("a server is asked again; while it fails, the last keys stay", async () => 
 
 test("at the start, a missing file is malformed configuration, but a server that does not answer is not", async () => {
   await expect(open({ uris: [pathToFileURL(join(folder, "none")).href] })).rejects.toMatchObject({
-    problems: ["cannot be read (ENOENT)"],
+    problems: [`cannot be read: ${join(folder, "none")}: no such file or folder (ENOENT)`],
   });
   answer = { status: 503, body: "" };
   const error = await open({ uris: [base64Uri(jwkSet(first)), url()] }).catch((error: unknown) => error);
-  expect(error).toMatchObject({ message: "item 2 cannot be read (status 503)" });
+  expect(error).toMatchObject({ message: "item 2 cannot be read: status 503" });
   expect(error).not.toHaveProperty("problems");
   await expect(open({ uris: [url()], allowsPrivateAddresses: false })).rejects.toHaveProperty("problems");
 });

@@ -1,5 +1,7 @@
+import { MongoServerSelectionError, type TopologyDescription } from "mongodb";
 import { afterEach, describe, expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { openFailure } from "../../../src/adapters/mongo/open-failure.ts";
 import { Failure } from "../../../src/error/failure.ts";
 import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
@@ -33,6 +35,16 @@ await describeOnMongo("a standalone mongod", { standalone: true }, (mongo) => {
       /^127\.0\.0\.1:\d+: cannot be used as the key store: it is a standalone mongod/,
     );
   });
+
+  test("whose URI names a replica set is refused, and the error names the set", async () => {
+    const { message } = await errorOf(open(`${mongo().uri}?replicaSet=rs9`));
+    expect(message).toMatch(/: no server is a member of the replica set rs9; check replicaSet in the URI/);
+  });
+});
+
+test("a replica set that is not initiated is an error that says how to initiate it", () => {
+  const reason = { servers: new Map([["a:1", { type: "RSGhost" }]]) } as unknown as TopologyDescription;
+  expect(openFailure(new MongoServerSelectionError("timed out", reason), "rs")).toContain("run rs.initiate()");
 });
 
 describe("a URI", () => {

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { MongoClient } from "mongodb";
 import { expect, test } from "vitest";
+import { createInserts } from "../../../src/adapters/mongo/inserts.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
+import { createTenantQuota } from "../../../src/adapters/mongo/quota.ts";
+import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeKeyQuota } from "../../contract/key-quota.ts";
 import { describeKeyStore } from "../../contract/key-store.ts";
@@ -45,6 +48,30 @@ await describeOnMongo("on a replica set", {}, (mongo) => {
         await client.db(database).dropDatabase();
       },
     };
+  });
+
+  test("a key that is added alone, after its batch could not be, is not added again either if it was deleted", async () => {
+    const name = `keywright-test-${randomUUID()}`;
+    const store = await openMongoKeyStore({ uri: mongo().uri, database: name, clock: Date.now, timeoutMs: 10_000 });
+    await using client = new MongoClient(mongo().uri);
+    const collections = collectionsOf(client.db(name));
+    const { addOne } = createInserts(
+      collections,
+      createTenantQuota(client, collections, () => null),
+      Date.now,
+    );
+    const insertion = (batchMark: string) => ({
+      ...{ record: keyRecord({ kind: "imported" }), request: null, batchMark },
+      eventOf: (keyIds: readonly string[]) => auditEvent({ keyIds }),
+    });
+    const { signal } = new AbortController();
+    expect((await addOne("t", insertion("one"), signal)).outcome).toBe("inserted");
+    expect(await addOne("t", insertion("one"), signal)).toMatchObject({ outcome: "batch_repeated", record: { revision: 1 } });
+    await store.delete("t", "imported", keyRecord().keyId, auditEvent());
+    expect(await addOne("t", insertion("one"), signal)).toEqual({ outcome: "batch_repeated", record: null });
+    expect(await addOne("t", insertion("other"), signal)).toMatchObject({ outcome: "inserted", record: { revision: 3 } });
+    await store.close();
+    await client.db(name).dropDatabase();
   });
 
   test("a batch is written in the order of key ids, and answered in its own order", async () => {

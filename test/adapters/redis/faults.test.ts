@@ -287,6 +287,14 @@ await describeOnRedis("faults of Redis", () => {
       expect(gaps()).toBe(1);
     });
 
+    test("a policy that may evict entries is logged", async () => {
+      const redis = await server("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru");
+      const warnings: unknown[] = [];
+      const { cache } = await open(redis.uri, { log: { info: () => {}, warn: (...line) => warnings.push(line) } });
+      await connected(cache);
+      expect(warnings).toEqual([[{ policy: "allkeys-lru" }, expect.stringContaining("set maxmemory-policy noeviction")]]);
+    });
+
     test("if it is out of memory, changes fail and reads continue", async () => {
       const redis = await server("--maxmemory-policy", "noeviction");
       const warnings: unknown[] = [];

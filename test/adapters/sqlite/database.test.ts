@@ -4,13 +4,31 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { openStore as openConfiguredStore } from "../../../src/adapters/open.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
+import { noTenantLimits } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { withEvents } from "../../support/with-events.ts";
 
 const openStore = async (path: string) => withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
+
+test("the error of a store that cannot be opened names the setting", async () => {
+  using folder = temporaryFolder();
+  const options = {
+    clock: Date.now,
+    monotonicMs: Date.now,
+    auditRetentionMs: 1,
+    maxKeys: null,
+    sqliteCacheMib: 1,
+    log: { info: () => {} },
+  };
+  const open = (path: string) => openConfiguredStore({ kind: "sqlite", path }, { ...options, tenantLimits: noTenantLimits });
+  await expect(open(folder.path)).rejects.toThrow(`KEYWRIGHT_STORE: ${folder.path}: cannot be used as the key store: EISDIR`);
+  writeFileSync(join(folder.path, "file"), "");
+  await expect(open(join(folder.path, "file", "keys.db"))).rejects.toThrow(/^KEYWRIGHT_STORE: .*\/file: cannot be created: .*EEXIST/);
+});
 
 test("a second process on the file fails at open, with an error that names the file and the reason", async () => {
   using folder = temporaryFolder();

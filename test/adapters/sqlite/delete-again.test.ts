@@ -7,11 +7,14 @@ import { createCacheTrust } from "../../../src/cache/trust.ts";
 import { createVerifierCache } from "../../../src/cache/verifier-cache.ts";
 import { newActorLimitRecord } from "../../../src/core/actor-limit.ts";
 import type { KeyRecord } from "../../../src/core/key.ts";
+import { newTenantRecord, unchangedTenant } from "../../../src/core/tenant.ts";
 import type { CacheGeneration } from "../../../src/ports/cache-generation.ts";
 import { auditEvent } from "../../../src/service/audit.ts";
 import { removeActorLimit } from "../../../src/service/change-actor-limit.ts";
 import { deleteImportedKey } from "../../../src/service/delete.ts";
+import { deleteTenant } from "../../../src/service/delete-tenant.ts";
 import type { KeyService } from "../../../src/service/key-service.ts";
+import type { TenantDirectory } from "../../../src/service/tenant-directory.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -63,6 +66,11 @@ const key = keyRecord({ kind: "imported" });
 const limit = newActorLimitRecord("actor", { unit: "requests", quota: 1n, windowMs: 1000 }, nowMs);
 const cases: readonly [KeyRecord, (service: KeyService) => Promise<void>, reason: string][] = [
   [key, (service) => deleteImportedKey(service, "default", origin, key.keyId), "KEY_NOT_FOUND"],
+  [
+    newTenantRecord(unchangedTenant("acme"), nowMs),
+    (service) => deleteTenant({ keys: service, directory: {} as TenantDirectory }, origin, "acme", null),
+    "TENANT_NOT_FOUND",
+  ],
   [limit, (service) => removeActorLimit(service, "default", origin, "actor"), "ACTOR_LIMIT_NOT_FOUND"],
 ];
 

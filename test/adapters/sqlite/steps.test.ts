@@ -130,7 +130,7 @@ describe("a filter that few of very many match", () => {
     expect(records.map(({ lastUsedTimeMs }) => lastUsedTimeMs)).toEqual([nowMs, null]);
   });
 
-  const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0 };
+  const anySize = { maxBytes: Number.POSITIVE_INFINITY, bytesOf: () => 0, throwIfOver() {} };
   const anyKeys = { ...anySize, orderBy: "", hasTotalSize: false };
 
   test("a page of keys may end early, even empty, and its token leads to the rest; other work runs in between", async () => {

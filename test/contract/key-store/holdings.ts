@@ -55,9 +55,9 @@ export function describeHoldings(context: KeyStoreContext): void {
       const record = recordOf({});
       await context.store.insert(tenant, record, null);
       await context.store.replace(tenant, next(record, { displayName: "newer" }));
-      expect(await context.store.delete(tenant, "tenant", record.keyId, undefined, 1)).toBeNull();
+      expect(await context.store.delete(tenant, "tenant", record.keyId, undefined, { revision: 1 })).toBeNull();
       expect(await context.store.get(tenant, record.keyId)).toMatchObject({ name: "newer" });
-      expect(await context.store.delete(tenant, "tenant", record.keyId, undefined, 2)).toBe(3);
+      expect(await context.store.delete(tenant, "tenant", record.keyId, undefined, { revision: 2 })).toBe(3);
     });
   });
 }

@@ -212,7 +212,7 @@ export function describeInserts(context: KeyStoreContext): void {
 
       const changed = keyRecord({ keyId: "K0", kind: "imported", revision: 2, name: "changed" });
       await context.store.replace(tenant, changed);
-      await context.store.delete(tenant, "imported", "K1");
+      await context.store.delete(tenant, "imported", "K1", undefined, { forgetBatch: true });
       await context.store.insert(tenant, keyRecord({ keyId: "other", kind: "imported" }), null);
       const later = ["K0", "K1", "other", "K2"].map((keyId) => item(keyId, `batch ${keyId.slice(1)}`));
       expect(await context.store.insertMany(tenant, [...later, item("K3", "another"), item("K4", null)])).toEqual([
@@ -223,6 +223,34 @@ export function describeInserts(context: KeyStoreContext): void {
         { outcome: "key_id_used" },
         { outcome: "key_id_used" },
       ]);
+    });
+
+    test("a repeated batch adds no key again that was deleted since; other batches and inserts do", async () => {
+      const tenant = context.newTenant();
+      const item = (keyId: string, batchMark = `batch ${keyId}`) => ({
+        record: keyRecord({ keyId, kind: "imported" }),
+        request: null,
+        batchMark,
+      });
+      const keyIds = ["A", "B", "C", "D"];
+      await context.store.insertMany(
+        tenant,
+        keyIds.map((keyId) => item(keyId)),
+      );
+      for (const keyId of keyIds) await context.store.delete(tenant, "imported", keyId);
+      const deleted = { outcome: "batch_repeated", record: null };
+      const added = (keyId: string) => ({ outcome: "inserted", record: expect.objectContaining({ keyId }) });
+      const repeat = () => context.store.insertMany(tenant, [item("A"), item("new"), item("B"), item("C", "other"), item("A")]);
+      const { audit } = context.store;
+      const eventCount = async () => (await audit.list(tenant, { limit: 100 })).length;
+      const before = await eventCount();
+      expect(await repeat()).toEqual([deleted, added("new"), deleted, added("C"), deleted]);
+      expect(await eventCount()).toBe(before + 1);
+      expect(await context.store.insertMany(tenant, [item("A"), item("B")])).toEqual([deleted, deleted]);
+      expect(await eventCount()).toBe(before + 1);
+      expect(await context.store.insert(tenant, item("D").record, null)).toEqual(added("D"));
+      expect(await context.store.insertMany(tenant, [item("D")])).toEqual([{ outcome: "key_id_used" }]);
+      expect((await context.store.getMany(tenant, keyIds)).map((record) => record?.keyId)).toEqual([undefined, undefined, "C", "D"]);
     });
 
     test("adds 1000 keys, each once if two calls add the same ones", async () => {

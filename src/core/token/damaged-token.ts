@@ -1,0 +1,35 @@
+import { jwtPrefix, macaroonPrefix } from "../credential-shape.ts";
+
+/** What a token of ours contains, and no other: the ids of the signing keys, and the names of the issuers. */
+export interface OwnMarks {
+  readonly kids: Iterable<string>;
+  readonly issuers: readonly string[];
+}
+
+/**
+ * Reports whether a text that begins as a token does is one of ours, even if the rest of it is damaged or missing: if the header of a JWT
+ * still names a signing key, or what is left of a macaroon its issuer.
+ */
+export function isLeftOfToken(text: string, { kids, issuers }: OwnMarks): boolean {
+  if (text.startsWith(jwtPrefix))
+    return contains(
+      text.split(".", 1)[0] as string,
+      Array.from(kids, (kid) => JSON.stringify(kid)),
+    );
+  if (!text.startsWith(macaroonPrefix)) return false;
+  return contains(
+    text.slice(macaroonPrefix.length),
+    issuers.map((issuer) => `"iss":${JSON.stringify(issuer)}`),
+  );
+}
+
+/** Base64 has groups of four characters. Where characters are missing or inserted, the rest of the text is in other groups. */
+const groupChars = 4;
+
+function contains(base64: string, marks: readonly string[]): boolean {
+  for (let skipped = 0; skipped < groupChars; skipped += 1) {
+    const bytes = Buffer.from(base64.slice(skipped), "base64");
+    if (marks.some((mark) => bytes.includes(mark))) return true;
+  }
+  return false;
+}

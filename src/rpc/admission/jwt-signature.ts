@@ -1,0 +1,73 @@
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
+import type { JsonObject } from "../../core/key.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { IssuerKeySet } from "../../ports/issuer-keys.ts";
+
+export const clockSkewMs = 30_000;
+/** Of a set with more keys that may have signed a token, the others are not tried, so that a forged token costs few milliseconds. */
+const maxTriedKeys = 50;
+
+/** What `signedClaims` requires of a token. */
+export interface SignedClaimsOptions {
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  readonly algorithms: readonly string[];
+}
+
+/**
+ * Returns the claims of a JWT. "unsigned" if no key of the set has signed it, "invalid" if its claims do not hold. Tries every key that may
+ * have signed it: several may have the same `kid`, and a token may have none (RFC 7515, section 4.1.4).
+ */
+export async function signedClaims(
+  { issuer, audience, algorithms }: SignedClaimsOptions,
+  keySet: IssuerKeySet,
+  token: string,
+  clock: Clock,
+): Promise<JsonObject | "unsigned" | "invalid"> {
+  const options = {
+    issuer,
+    audience: [...audience],
+    algorithms: [...algorithms],
+    clockTolerance: clockSkewMs / 1000,
+    currentDate: new Date(clock()),
+    requiredClaims: ["exp", "sub", "aud"],
+  };
+  const claims = await claimsBy(token, keyGetterOf(keySet), options);
+  return claims instanceof errors.JWKSMultipleMatchingKeys ? claimsByOneOf(token, claims, options) : claims;
+}
+
+/** Tries the keys one after the other. */
+async function claimsByOneOf(token: string, keys: errors.JWKSMultipleMatchingKeys, options: JWTVerifyOptions) {
+  let triedCount = 0;
+  for await (const key of keys) {
+    if (triedCount === maxTriedKeys) break;
+    triedCount += 1;
+    const claims = await claimsBy(token, () => key, options);
+    if (claims !== "unsigned" && !(claims instanceof errors.JWKSMultipleMatchingKeys)) return claims;
+  }
+  return "unsigned";
+}
+
+async function claimsBy(token: string, keyOf: JWTVerifyGetKey, options: JWTVerifyOptions) {
+  try {
+    const { payload } = await jwtVerify(token, keyOf, options);
+    return payload as JsonObject;
+  } catch (error) {
+    if (error instanceof errors.JWKSMultipleMatchingKeys) return error;
+    const isUnsigned = error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey;
+    // A caller with an invalid token must not learn which check failed.
+    return isUnsigned ? "unsigned" : "invalid";
+  }
+}
+
+const keyGetters = new WeakMap<IssuerKeySet, JWTVerifyGetKey>();
+
+/** jose imports each key once. */
+function keyGetterOf(keySet: IssuerKeySet): JWTVerifyGetKey {
+  let getter = keyGetters.get(keySet);
+  if (getter === undefined) {
+    getter = createLocalJWKSet({ keys: keySet.keys } as JSONWebKeySet);
+    keyGetters.set(keySet, getter);
+  }
+  return getter;
+}
