@@ -10,6 +10,7 @@ import { type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createPipelines } from "./pipelines.ts";
+import { together } from "./together.ts";
 
 export interface GateOptions {
   readonly handler: HttpHandler;
@@ -21,6 +22,11 @@ export interface GateOptions {
   readonly limits: ListenerLimits;
   readonly draining: AbortSignal;
   readonly onError: (error: unknown) => void;
+}
+
+interface Http1Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
 /** Listeners for the events of an HTTP server. */
@@ -54,8 +60,8 @@ const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message:
 const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
 
 /**
- * Runs just before the handler. Refuses requests that Node accepts although RFC 9112 forbids them, and does the book-keeping for drain and
- * time-outs.
+ * Runs before the handler. Refuses requests that Node accepts although RFC 9112 forbids them, and does the book-keeping for drain and
+ * time-outs. The requests of one turn of the event loop are then handled together.
  */
 export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, ServerResponse> {
   const { handler, connections, isOver, exchanges, limits, draining, onError } = options;
@@ -89,23 +95,17 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
       if (isIdle && !connections.isKnown(socket)) socket.setTimeout(limits.anonymousIdleMs);
     });
   };
+  const handleLater = together(({ request, response }: Http1Exchange) => {
+    // The client may have disconnected. Then nobody is left to answer.
+    if (!response.destroyed) guarded(handler, request, response, onError);
+  });
   const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
     if (enter(request, response)) refuse(request, response, answer);
   };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     // No request is read after the last response of a connection.
     if (request.socket.writableEnded) return;
-    if (!enter(request, response)) return;
-    joinAuthorization(request.headers, request.rawHeaders);
-    const authority = targetAuthority(request);
-    const flaw = http1Flaw(request, authority, limits.maxHeaderCount);
-    if (flaw !== undefined) {
-      refuse(request, response, flaw);
-      return;
-    }
-    // It counts instead of the Host line (RFC 9112, section 3.2.2).
-    if (authority !== undefined) request.headers.host = authority;
-    guarded(handler, request, response, onError);
+    if (enter(request, response) && isSound(request, response, limits.maxHeaderCount)) handleLater({ request, response });
   };
   return {
     request: handle,
@@ -190,6 +190,20 @@ function guarded(handler: HttpHandler, request: HttpRequest, response: HttpRespo
 function refuse(request: HttpRequest, response: HttpResponse, answer: ErrorAnswer): void {
   const send = request.headers["content-type"]?.startsWith("application/grpc") ? sendGrpcError : sendError;
   send(response, answer, "stream" in response ? {} : { connection: "close" });
+}
+
+/** Refuses a request that breaks HTTP. Otherwise returns true, and its headers say what its raw lines say. */
+function isSound(request: IncomingMessage, response: ServerResponse, maxHeaderCount: number): boolean {
+  joinAuthorization(request.headers, request.rawHeaders);
+  const authority = targetAuthority(request);
+  const flaw = http1Flaw(request, authority, maxHeaderCount);
+  if (flaw !== undefined) {
+    refuse(request, response, flaw);
+    return false;
+  }
+  // It counts instead of the Host line (RFC 9112, section 3.2.2).
+  if (authority !== undefined) request.headers.host = authority;
+  return true;
 }
 
 /** Reads the raw lines, because `headers` silently keeps the first of several Host lines and drops lines beyond Node's own limit. */
