@@ -60,7 +60,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/error",
     "gen/google",
   ],
-  "tools/import": ["src/protojson/read.ts", "src/core/credential.ts", "src/rpc/create-request.ts", "src/error", "gen/keywright"],
+  "tools/import": [
+    "src/protojson/read.ts",
+    "src/core/credential.ts",
+    "src/core/tenant.ts",
+    "src/rpc/create-request.ts",
+    "src/error",
+    "gen/keywright",
+  ],
 };
 
 /** Adapters import the ports, not each other. */

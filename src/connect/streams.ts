@@ -37,15 +37,19 @@ async function* guard<T>(
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
   let isDone = false;
+  let isTaken = false;
   try {
     for (;;) {
       const result = await Promise.race([iterator.next(), aborted.promise]);
       isDone = result.done === true;
       if (result.done === true) return;
+      isTaken = true;
       yield result.value;
+      isTaken = false;
     }
   } catch (error) {
-    throw errorFor(error);
+    // Connect throws here if it cannot write a message, which is so if the client cancels while a message waits for its window.
+    throw isTaken ? error : errorFor(error);
   } finally {
     signal.removeEventListener("abort", abort);
     // Not awaited, because a generator that waits for something that never happens never returns.

@@ -21,17 +21,18 @@ export interface KeyFilter {
   readonly disabled?: true;
 }
 
-export const filterMembers = [
-  "actorId",
-  "status",
-  "name",
-  "createTime",
-  "expireTime",
-  "lastUsedTime",
-  "scope",
-  "metadata",
-  "disabled",
-] as const;
+/** Exhaustive: a list with a member that is not here would not check it. */
+export const filterMembers = Object.keys({
+  actorId: 0,
+  status: 0,
+  name: 0,
+  createTime: 0,
+  expireTime: 0,
+  lastUsedTime: 0,
+  scope: 0,
+  metadata: 0,
+  disabled: 0,
+} satisfies Record<keyof KeyFilter, 0>) as readonly (keyof KeyFilter)[];
 
 export interface NamePattern {
   readonly text: string;
@@ -145,7 +146,8 @@ function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restrictio
 
 /** Reports whether a key is in the list. Used for keys that an index found, to check what the index does not hold. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
-  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled } = filter;
+  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled, ...notChecked } = filter;
+  notChecked satisfies Record<string, never>;
   if (disabled === true && !record.disabled) return false;
   if (actorId !== undefined && record.actorId !== actorId) return false;
   if (status !== undefined && statusAt(record, nowMs) !== status) return false;

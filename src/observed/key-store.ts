@@ -22,7 +22,7 @@ export function observedKeyStore(store: KeyStore, observe: Observe): KeyStore {
     list: (...given) => observe("list", () => store.list(...given)),
     replace: (...given) => observe("replace", () => store.replace(...given)),
     rotate: (...given) => observe("rotate", () => store.rotate(...given)),
-    findRequest: (...given) => observe("findRequest", () => store.findRequest(...given)),
+    findRequest: (...given) => observe("find_request", () => store.findRequest(...given)),
     delete: (...given) => observe("delete", () => store.delete(...given)),
     tombstoneRevision: (...given) => observe("tombstone_revision", () => store.tombstoneRevision(...given)),
     touch: (...given) => observe("touch", () => store.touch(...given)),

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { CacheAddress, StoreAddress } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problems.ts";
+import type { SettingName } from "../../src/config/settings.ts";
 
 const secret = "s".repeat(32);
 const otherSecret = "o".repeat(32);
@@ -363,5 +364,78 @@ describe("problems", () => {
     const problems = problemsOf(environment, `admin_tokens: [{name: "${marker} ", sha256: ${marker}, roles: [${marker}]}]\n`);
     expect(problems.length).toBeGreaterThan(9);
     expect(problems.join("\n")).not.toContain(marker);
+  });
+});
+
+describe("every setting has an effect", () => {
+  const pem = { tls_cert_file: "/cert.pem", tls_key_file: "/key.pem" };
+  const clientCa = { ...pem, tls_client_ca_file: "/ca.pem" };
+  const mongodb = {
+    store: "mongodb://db/keywright",
+    secret,
+    admin_token: "t".repeat(32),
+    signing_keys: "file:///keys.json",
+  };
+  const sha256 = createHash("sha256").update("token").digest("hex");
+
+  /** A value that is not the default, and the settings that it requires. Exhaustive: a setting without a sample does not compile. */
+  const samples: Readonly<Record<SettingName, readonly [value: unknown, required?: Readonly<Record<string, string>>]>> = {
+    host: ["127.0.0.2"],
+    port: ["4431"],
+    workers: ["2", mongodb],
+    max_connections: ["9999"],
+    max_connections_per_address: ["999"],
+    reflection: ["off"],
+    docs: ["off"],
+    data_dir: ["/elsewhere"],
+    store: ["sqlite:///elsewhere.db"],
+    cache: ["none"],
+    cache_ttl: ["59s"],
+    cache_max_entries: ["99999"],
+    sqlite_cache_mib: ["63"],
+    secret: [secret],
+    secrets_retired: [otherSecret],
+    admin_token: ["t".repeat(32)],
+    admin_tokens: [[{ name: "ci", sha256, roles: ["admin"] }]],
+    admin_issuers: [
+      [{ name: "a", issuer: "https://a.example", audience: "b", rules: [{ when: [{ claim: "sub", equals: "c" }], roles: ["admin"] }] }],
+    ],
+    admin_issuers_private_addresses: ["allow"],
+    admin_certificates: [[{ when: [{ claim: "dns", equals: "a.example" }], roles: ["admin"] }], clientCa],
+    roles: [{ reader: ["AdminVerifyApiKey"] }],
+    issuer: ["https://keywright.example"],
+    signing_keys: ["file:///keys.json"],
+    signing_keys_refresh: ["61s"],
+    signing_keys_private_addresses: ["allow"],
+    key_prefix: ["acme"],
+    retired_key_prefixes: ["acme"],
+    default_ttl: ["90d"],
+    max_keys: ["10"],
+    audit_retention: ["399d"],
+    trusted_proxies: ["10.0.0.0/8"],
+    store_outage: ["refuse"],
+    rate_limit_outage: ["closed"],
+    failed_verify_limit: ["none"],
+    self_revoke_limit: ["none"],
+    derived_tokens: ["stateless"],
+    clock_skew: ["29s"],
+    unknown_fields: ["ignore"],
+    body_memory_mib: ["127"],
+    cors_origins: ["https://a.example"],
+    tls_cert_file: ["/other.pem", pem],
+    tls_key_file: ["/other.pem", pem],
+    tls_client_ca_file: ["/ca.pem", pem],
+    tls_client_crl_file: ["/crl.pem", clientCa],
+    drain_timeout: ["9s"],
+    metrics_port: ["9464"],
+    metrics_host: ["127.0.0.2", { metrics_port: "9464" }],
+    log_sampling: ["0.5"],
+    log_level: ["debug"],
+  };
+
+  test.each(Object.entries(samples))("%s", (name, [value, required = {}]) => {
+    // JSON is YAML.
+    const loaded = (members: object) => fromYaml(JSON.stringify(members));
+    expect(loaded({ ...required, [name]: value })).not.toEqual(loaded(required));
   });
 });

@@ -5,6 +5,14 @@ import { loadConfig } from "../../src/config/load.ts";
 import { errorTable } from "../../src/error/table.ts";
 import { blocksOf, commandPages, pageText, root } from "../support/docs.ts";
 
+interface Marked {
+  readonly "x-keywright-extension"?: true;
+}
+interface OpenApi {
+  readonly paths: Record<string, Record<string, Marked & { readonly operationId: string; readonly tags: readonly string[] }>>;
+  readonly components: { readonly schemas: Record<string, Marked & { readonly properties?: Record<string, Marked> }> };
+}
+
 test("README is short", () => {
   expect(pageText("README.md").split("\n").length).toBeLessThanOrEqual(150);
 });
@@ -55,6 +63,26 @@ describe("errors", () => {
       .join("\n");
     for (const reason of Object.keys(errorTable)) expect(sources, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
   });
+});
+
+test("docs/http-and-errors.md names every extension of the reference", () => {
+  const section = /### Extensions of the reference\n([\s\S]*?)\n## /.exec(pageText("docs/http-and-errors.md"))?.[1] ?? "";
+  const { paths, components } = JSON.parse(pageText("gen/openapi.json")) as OpenApi;
+  const operations = Object.values(paths).flatMap((path) => Object.values(path));
+  const added = operations.filter((operation) => operation["x-keywright-extension"]);
+  expect(added.length).toBeGreaterThan(0);
+  for (const { operationId, tags } of added) {
+    const method = operationId.charAt(0).toUpperCase() + operationId.slice(1);
+    expect(
+      [method, ...tags].some((name) => section.includes(`\`${name}\``)),
+      method,
+    ).toBe(true);
+  }
+  const shared = Object.entries(components.schemas).filter(([name, schema]) => name !== "Status" && !schema["x-keywright-extension"]);
+  for (const [name, { properties = {} }] of shared) {
+    const fields = Object.entries(properties).filter(([, field]) => field["x-keywright-extension"] && name !== "GetJwksResponse");
+    for (const [field] of fields) expect(section, `${name}.${field}`).toContain(`\`${field}\``);
+  }
 });
 
 test("the configuration files in docs/configuration.md are valid", () => {

@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
-import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection, ServerReflectionRequestSchema } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { envelope } from "../connect/support.ts";
 import { createRoleTokens } from "../support/role-tokens.ts";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
@@ -56,4 +60,24 @@ test("a stream ends after a hundred requests", async () => {
   await using server = await startServerHere();
   expect(await ask(server, "gRPC", undefined, 100)).toBe(100);
   await expect(ask(server, "gRPC", undefined, 101)).rejects.toMatchObject({ code: Code.ResourceExhausted });
+});
+
+test("a client that cancels while a response waits for its window is no fault of the server", async () => {
+  await using server = await startServerHere();
+  const file = "keywright/v2alpha1/api_keys_service.proto";
+  const question = create(ServerReflectionRequestSchema, { messageRequest: { case: "fileByFilename", value: file } });
+  const session = connect(server.url, { settings: { initialWindowSize: 0 } });
+  const headers = { ":method": "POST", "content-type": "application/grpc", te: "trailers" };
+  const stream = session.request({ ...headers, ":path": "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" });
+  stream.on("error", () => {});
+  stream.end(envelope(toBinary(ServerReflectionRequestSchema, question)));
+  await once(stream, "response");
+  stream.close(8);
+  // The server has seen the reset once it answers what was sent after it.
+  const later = session.request({ ...headers, ":path": "/grpc.health.v1.Health/Check" });
+  later.end(envelope(new Uint8Array()));
+  await once(later, "response");
+  session.destroy();
+  expect(await server.stop()).toBe(0);
+  expect(server.output()).not.toContain('"level":"error"');
 });

@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createMetrics } from "../../src/telemetry/metrics/metrics.ts";
 import { asObject, type Client, codeName } from "../support/clients/client.ts";
 import { clientKinds, succeed } from "../support/clients.ts";
 import { httpSender } from "../support/http.ts";
@@ -201,4 +204,15 @@ describe("the metrics port", () => {
     await using plain = await startServerHere();
     expect(plain.output()).not.toContain("metricsUrl");
   });
+});
+
+test("every metric is set or counted somewhere", () => {
+  const folder = join(import.meta.dirname, "../../src");
+  const definitions = /telemetry.metrics.(?:.*-)?metrics\.ts$/;
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !definitions.test(path))
+    .map((path) => readFileSync(join(folder, path), "utf8"))
+    .join("\n");
+  const { registry: _, ...metrics } = createMetrics("0.0.0");
+  for (const name of Object.keys(metrics)) expect(sources, name).toMatch(new RegExp(`\\b${name}\\b`));
 });

@@ -64,23 +64,28 @@ export async function main(environment: Environment): Promise<number> {
 }
 
 /** Returns the state of the state file, or a new one. Throws UsageError if the file belongs to another import, or to a finished one. */
-function startState({ statePath, url, skipLines }: ImportOptions, newRunId: () => string): ImportState {
+function startState({ statePath, url, tenant, skipLines }: ImportOptions, newRunId: () => string): ImportState {
   const found = statePath === null ? null : readState(statePath);
   if (found === null) {
     const nothing = { done: beginning, sha256: "", imported: 0, failed: 0, failuresBytes: null, finished: false };
-    return { runId: newRunId(), url, skipLines, ...nothing };
+    return { runId: newRunId(), url, tenant: tenant ?? "", skipLines, ...nothing };
   }
   const again = `remove ${statePath} to start again`;
   if (found.finished) {
     throw new UsageError(`this import is finished: ${count(found.imported)} keys imported, ${count(found.failed)} failed; ${again}`);
   }
   if (found.url !== url) throw new UsageError(`this import was started with --url ${found.url}; ${again}`);
+  if (found.tenant !== (tenant ?? "")) throw new UsageError(`this import was started ${withTenant(found.tenant)}; ${again}`);
   if (found.skipLines !== skipLines) throw new UsageError(`this import was started with --skip-lines ${found.skipLines}; ${again}`);
   return found;
 }
 
+function withTenant(tenant: string): string {
+  return tenant === "" ? "without --tenant" : `with --tenant ${tenant}`;
+}
+
 async function importWith(options: ImportOptions, before: ImportState, environment: Environment, progress: Progress): Promise<RunResult> {
-  const { statePath, failuresPath, skipLines, inFlight, url, token } = options;
+  const { statePath, failuresPath, skipLines, inFlight, url, token, tenant } = options;
   const { monotonicMs, stop, random } = environment;
   const digest = createPrefixDigest();
   const input = openInput(options.path, environment.stdin, digest, stop);
@@ -93,7 +98,7 @@ async function importWith(options: ImportOptions, before: ImportState, environme
     notedMs = monotonicMs();
     progress.note(`retrying: ${problem}`);
   };
-  const sender = token === null ? createChecker() : createSender({ url, token, stop, onRetry, random });
+  const sender = token === null ? createChecker() : createSender({ url, token, tenant, stop, onRetry, random });
   try {
     return await runImport({
       batches: batchesOf(readers[options.format](input.chunks), digest, skipLines),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { parseArgs } from "node:util";
+import { isTenantId } from "../../src/core/tenant.ts";
 import { systemReason } from "../../src/error/system-reason.ts";
 import { UsageError } from "./problems.ts";
 
@@ -11,6 +12,8 @@ export interface ImportOptions {
   readonly url: string;
   /** Null in a dry run, which needs no token. */
   readonly token: string | null;
+  /** Null: the tenant that the service chooses for the token and the host. */
+  readonly tenant: string | null;
   /** Null: the import cannot be resumed. */
   readonly statePath: string | null;
   readonly failuresPath: string;
@@ -30,10 +33,12 @@ Imports API keys from a CSV or NDJSON file; "-" reads standard input. docs/impor
 
   --url URL           URL of the service (default ${defaultUrl})
   --token-file PATH   file with the admin token (default: the value of KEYWRIGHT_ADMIN_TOKEN)
+  --tenant ID         tenant that receives the keys (default: that of the token or the host)
   --format FORMAT     csv or ndjson, if the file name does not tell
   --dry-run           checks every line and sends nothing
-  --failures PATH     receives the lines that failed (default FILE.failures.ndjson)
-  --state PATH        records the progress (default FILE.import-state.json); the same command resumes from there
+  --failures PATH     receives the lines that failed (default FILE.failures.ndjson, or FILE.TENANT.failures.ndjson)
+  --state PATH        records the progress (default FILE.import-state.json, or FILE.TENANT.import-state.json); the same command
+                      resumes from there
   --skip-lines N      skips the first N lines
   --in-flight N       batches sent at the same time (default ${defaultInFlight})
 
@@ -49,13 +54,17 @@ export function parseOptions(args: readonly string[], env: Readonly<Record<strin
   if (file === undefined || others.length > 0) throw new UsageError("exactly one file is required, or - for standard input");
   const path = file === "-" ? null : file;
   const dryRun = values["dry-run"] === true;
+  const tenant = tenantOf(values.tenant);
+  // One file may be imported into several tenants.
+  const base = tenant === null ? path : `${path ?? "stdin"}.${tenant}`;
   return {
     path,
     format: formatOf(path, values.format),
     url: urlOf(values.url ?? defaultUrl),
+    tenant,
     token: dryRun ? null : tokenOf(values["token-file"], env.KEYWRIGHT_ADMIN_TOKEN),
-    statePath: dryRun ? null : (values.state ?? (path === null ? null : `${path}.import-state.json`)),
-    failuresPath: values.failures ?? `${path ?? "stdin"}.${dryRun ? "dry-run-" : ""}failures.ndjson`,
+    statePath: dryRun ? null : (values.state ?? (path === null ? null : `${base}.import-state.json`)),
+    failuresPath: values.failures ?? `${base ?? "stdin"}.${dryRun ? "dry-run-" : ""}failures.ndjson`,
     skipLines: wholeNumber("--skip-lines", values["skip-lines"] ?? "0", 0, Number.MAX_SAFE_INTEGER),
     inFlight: wholeNumber("--in-flight", values["in-flight"] ?? String(defaultInFlight), 1, maxInFlight),
     dryRun,
@@ -72,6 +81,7 @@ function commandLine(args: readonly string[]) {
       options: {
         url: text,
         "token-file": text,
+        tenant: text,
         format: text,
         failures: text,
         state: text,
@@ -107,6 +117,12 @@ function urlOf(text: string): string {
 export function isExposed(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === "http:" && hostname !== "localhost" && hostname !== "[::1]" && !hostname.startsWith("127.");
+}
+
+function tenantOf(id: string | undefined): string | null {
+  if (id === undefined) return null;
+  if (!isTenantId(id)) throw new UsageError("--tenant must be 1 to 63 lower-case letters, digits or hyphens");
+  return id;
 }
 
 function tokenOf(path: string | undefined, fromEnv: string | undefined): string {

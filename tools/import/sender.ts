@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { tenantHeader } from "../../src/core/tenant.ts";
 import type { Batch } from "./batches.ts";
 import type { LineFailure } from "./failures.ts";
 import { failuresOf, unreadableOf } from "./outcome.ts";
@@ -20,6 +21,7 @@ export interface Sender {
 export interface SenderOptions {
   readonly url: string;
   readonly token: string;
+  readonly tenant: string | null;
   /** After it aborts, no further attempt is made. */
   readonly stop: AbortSignal;
   /** Called with the problem of each attempt that will be repeated. */
@@ -37,10 +39,11 @@ const maxPauseMs = 5000;
 const patienceMs = { beforeFirstAnswer: 10_000, later: 600_000 };
 const transient: ReadonlySet<Code> = new Set([Code.Unavailable, Code.Aborted, Code.DeadlineExceeded, Code.Canceled]);
 
-export function createSender({ url, token, stop, onRetry, random }: SenderOptions): Sender {
+export function createSender({ url, token, tenant, stop, onRetry, random }: SenderOptions): Sender {
   const sessions = new Http2SessionManager(url);
   const client = createClient(ApiKeysService, createGrpcTransport({ baseUrl: url, sessionManager: sessions }));
-  const options = { headers: { authorization: `Bearer ${token}` }, timeoutMs: callTimeoutMs };
+  const headers = { authorization: `Bearer ${token}`, ...(tenant !== null && { [tenantHeader]: tenant }) };
+  const options = { headers, timeoutMs: callTimeoutMs };
   let hasAnswered = false;
 
   return {

@@ -13,6 +13,8 @@ export interface ImportState {
   readonly runId: string;
   /** The service that receives the keys. */
   readonly url: string;
+  /** The tenant that receives them. Empty if none was given. */
+  readonly tenant: string;
   readonly skipLines: number;
   readonly done: Position;
   /** SHA-256, in hex, of the input up to `done`. */
@@ -38,17 +40,20 @@ export function readState(path: string): ImportState | null {
   }
   try {
     const { version: found, ...state } = JSON.parse(text) as ImportState & { version: number };
-    if (found === version && isState(state)) return state;
+    // Earlier versions of this tool knew no tenants.
+    if (found === version && isState({ ...state, tenant: state.tenant ?? "" })) return { ...state, tenant: state.tenant ?? "" };
   } catch {
     // Not JSON.
   }
   throw new UsageError(`${path}: is not a state file of this tool; move it away to start from the beginning`);
 }
 
-function isState({ runId, url, done, sha256, finished, ...numbers }: ImportState): boolean {
+function isState({ runId, url, tenant, done, sha256, finished, ...numbers }: ImportState): boolean {
   const counts = [numbers.skipLines, numbers.imported, numbers.failed, numbers.failuresBytes, done.rows, done.lines, done.bytes];
   return (
-    [runId, url, sha256].every((text) => typeof text === "string") && typeof finished === "boolean" && counts.every(Number.isSafeInteger)
+    [runId, url, tenant, sha256].every((text) => typeof text === "string") &&
+    typeof finished === "boolean" &&
+    counts.every(Number.isSafeInteger)
   );
 }
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readState } from "../../../tools/import/state.ts";
 import { until } from "../../support/cache-listener.ts";
 import { selfSigned } from "../../support/certificates.ts";
+import { httpSender } from "../../support/http.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { estateOf, startTool, type Tool } from "./tool.ts";
@@ -213,6 +214,24 @@ describe("npm run import", { timeout: 120_000 }, () => {
     const tool = importFile(name, text, name === "input-t.csv" ? { ...server, adminToken: "x".repeat(40) } : server);
     expect(await finished(tool)).toBe(code);
     expect(tool.output()).toContain(reason);
+  });
+
+  test("--tenant imports one file into several tenants, and an unknown tenant is reported", async () => {
+    const send = httpSender(server.url, server.adminToken);
+    const path = "/v2alpha1/admin";
+    for (const id of ["acme", "globex"]) expect((await send("POST", `${path}/tenants?tenant_id=${id}`, { body: {} })).status).toBe(201);
+    const text = csv(400_000, 400_003);
+    for (const id of ["acme", "globex"]) {
+      const tool = importFile("input-tenants.csv", text, server, "--tenant", id);
+      expect([await finished(tool), tool.output()]).toEqual([0, expect.stringMatching(/3 keys imported, 0 failed/)]);
+      const listed = await send("GET", `${path}/importedApiKeys`, { headers: { "keywright-tenant": id } });
+      expect(listed.json.imported_api_keys).toHaveLength(3);
+    }
+    const unknown = importFile("input-tenants.csv", text, server, "--tenant", "nobody");
+    expect([await finished(unknown), unknown.output()]).toEqual([3, expect.stringContaining("[not_found] no tenant found")]);
+    const state = join(folder.path, "input-tenants.csv.nobody.import-state.json");
+    const other = importFile("input-tenants.csv", text, server, "--state", state);
+    expect([await finished(other), other.output()]).toEqual([2, expect.stringContaining("was started with --tenant nobody")]);
   });
 
   test("https works with the certificate authority that Node is given", async () => {

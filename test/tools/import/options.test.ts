@@ -13,6 +13,7 @@ describe("the command line", () => {
       format: "csv",
       url: "http://127.0.0.1:4430",
       token: "kwadm_sesame",
+      tenant: null,
       statePath: "keys.csv.import-state.json",
       failuresPath: "keys.csv.failures.ndjson",
       skipLines: 0,
@@ -22,6 +23,14 @@ describe("the command line", () => {
     expect(parseOptions(["-", "--format", "ndjson"], env)).toMatchObject({ path: null, statePath: null });
     expect(parseOptions(["keys.jsonl", "--dry-run"], {})).toMatchObject({ format: "ndjson", token: null, statePath: null });
     expect(parseOptions(["--help"], {})).toBeNull();
+  });
+
+  test("one file can be imported into several tenants", () => {
+    expect(parseOptions(["keys.csv", "--tenant", "acme"], env)).toMatchObject({
+      tenant: "acme",
+      statePath: "keys.csv.acme.import-state.json",
+      failuresPath: "keys.csv.acme.failures.ndjson",
+    });
   });
 
   test("the token file takes precedence over the environment", () => {
@@ -39,6 +48,7 @@ describe("the command line", () => {
     [["keys.csv", "--url", "ftp://host"], "--url must be an http or https URL"],
     [["keys.csv", "--url", "http://sesame@host"], "--url must not contain credentials"],
     [["keys.csv", "--url", "https://host/?token=sesame"], "--url must not contain a query"],
+    [["keys.csv", "--tenant", "Acme"], "--tenant must be"],
     [["keys.csv", "--in-flight", "0"], "--in-flight must be a whole number from 1 to 32"],
     [["keys.csv", "--token-file", "/nowhere"], "/nowhere: cannot be read: no such file or folder (ENOENT)"],
   ])("%j is refused", (args, problem) => {

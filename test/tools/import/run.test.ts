@@ -24,6 +24,7 @@ function csv(from = 1, to = rowCount): string {
 const fresh: ImportState = {
   runId: "run",
   url: "http://127.0.0.1:4430",
+  tenant: "",
   skipLines: 0,
   done: beginning,
   sha256: "",
