@@ -29,7 +29,10 @@ export interface TenantDirectory {
   note(tenantId: string, record: KeyRecord | null): void;
   /** Reads all tenants. Concurrent refreshes run one after the other. */
   refresh(): Promise<void>;
-  /** Reads all tenants if changes may have been missed. If this fails, it is tried again the next time. */
+  /**
+   * Reads all tenants if changes may have been missed. If this fails, it is tried again the next time. Call it every 250 ms: while the
+   * process may not hear of changes, every fourth call reads them.
+   */
   catchUp(): Promise<void>;
 }
 
@@ -40,6 +43,7 @@ export interface TenantDirectoryOptions {
 }
 
 const tenantsPerRead = 1000;
+const callsPerRead = 4;
 const unchangedDefault = unchangedTenant(defaultTenant);
 
 export function createTenantDirectory({ store, cache, settings }: TenantDirectoryOptions): TenantDirectory {
@@ -71,7 +75,13 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   }
 
   const refresh = oneAfterTheOther(readAll);
-  const catchUp = async () => (isBehind ? refresh().catch(() => {}) : undefined);
+  let deafCalls = 0;
+  const catchUp = async () => {
+    deafCalls = cache.trust.localUse() === "first" ? 0 : deafCalls + 1;
+    // A record is then read by each call, but hosts and prefixes are found in memory.
+    if (deafCalls % callsPerRead === 1) isBehind = true;
+    return isBehind ? refresh().catch(() => {}) : undefined;
+  };
 
   cache.follow({
     changed(tenant, keyId) {
