@@ -12,6 +12,10 @@ const uncheckedBytes = 1024;
 const freeRecords = 1024;
 const recordsPerByte = 2;
 
+/** What a field of the message may have if it is decoded in one turn: each value of a Struct takes up to four records. */
+const maxFieldRecords = 16_384;
+const maxFieldBytes = 1024 * 1024;
+
 /** The nesting limit of protobuf's own parsers. */
 const maxDepth = 100;
 
@@ -32,15 +36,26 @@ export interface CheckedField {
   readonly bytes: Uint8Array;
 }
 
-/** The same check field by field, for messages that take long. */
+/** The same check field by field, for messages that take long. A field, or an item of a list, has at most 1 MiB and 16384 records. */
 export function* checkedFields(schema: DescMessage, bytes: Uint8Array, wireBytes: number): Generator<CheckedField, void> {
   const scan = newScan(bytes, wireBytes);
   const frame = newFrame(wireShapeOf(schema), undefined, undefined, 0);
   while (scan.at < bytes.length) {
     const start = scan.at;
+    const recordsBefore = scan.recordsLeft;
     const number = checkNext(scan, frame);
+    if (recordsBefore - scan.recordsLeft > maxFieldRecords)
+      throw tooLong(frame, number, `must not hold more than ${maxFieldRecords} fields`);
+    if (scan.at - start > maxFieldBytes) throw tooLong(frame, number, `must be at most ${maxFieldBytes} bytes`);
     yield { number, bytes: bytes.subarray(start, scan.at) };
   }
+}
+
+function tooLong({ shape, counts }: Frame, number: number, description: string): Failure {
+  const field = shape.fields.get(number);
+  if (field === undefined) return malformed("an unknown field of the message is too long");
+  const count = counts?.get(field);
+  return invalidField(count === undefined ? field.name : `${field.name}[${count - 1}]`, description);
 }
 
 function newScan(bytes: Uint8Array, wireBytes: number): Scan {

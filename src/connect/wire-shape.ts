@@ -16,7 +16,7 @@ export interface WireField {
   readonly isPackable: boolean;
   /** True if its items are counted: a list or a map. */
   readonly isRepeated: boolean;
-  /** `max_items` or `max_pairs` of its `buf.validate` rules; infinite if it has no such rule. */
+  /** `max_items` or `max_pairs` of its `buf.validate` rules, or 2048. Infinite if it is not repeated. */
   readonly maxItems: number;
   /** The shape of its messages, or of the entries of a map. */
   readonly message: WireShape | undefined;
@@ -48,10 +48,13 @@ function fieldShape(field: DescField): WireField {
   };
 }
 
+/** As in JSON (protojson/scan-json.ts). Metadata and custom claims have no rule, and at most 4096 bytes as JSON. */
+const maxItemsByDefault = 2048;
+
 function maxItemsOf(field: DescField): number {
   const { type } = hasOption(field, fieldRules) ? getOption(field, fieldRules) : {};
   const max = type?.case === "repeated" ? type.value.maxItems : type?.case === "map" ? type.value.maxPairs : 0n;
-  return max === 0n ? Number.POSITIVE_INFINITY : Number(max);
+  return max === 0n ? maxItemsByDefault : Number(max);
 }
 
 /** An entry of a map is a message of its key, 1, and its value, 2. */

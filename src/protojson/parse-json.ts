@@ -3,7 +3,7 @@ import { Failure } from "../error/failure.ts";
 import type { Turns } from "../turns.ts";
 import { invalidFields } from "./invalid-fields.ts";
 import { jsonErrorOffset, jsonErrorSteps } from "./json-position.ts";
-import { beginScan, type JsonList, scanJson, scanPart } from "./scan-json.ts";
+import { beginScan, checkRest, type JsonList, scanJson, scanPart } from "./scan-json.ts";
 
 /**
  * Parses the JSON text of a caller, with or without a byte order mark. Throws MALFORMED_BODY with the position of the error and no text of
@@ -35,6 +35,7 @@ export async function parseJsonInTurns(bytes: Uint8Array, maxValues: number, tur
     scanPart(scan, Math.min(text.length, scan.at + charsPerStep));
   }
   const longLists = lists.filter(({ start, end }) => end - start > charsPerStep);
+  checkRest(scan, longLists);
   const parsePart = async <T>(part: string): Promise<T> => {
     if (turns.isOver()) await turns.next();
     try {

@@ -5,6 +5,13 @@ import { losesPrecision } from "./numeral.ts";
 
 /** An array of the contract has at most 1000 items, and one in metadata at most 2048, the maximum in its 4096 bytes. */
 const maxItems = 2048;
+/** No text of the contract is nearly as long, even with all its characters escaped. */
+const maxTextChars = 1024 * 1024;
+/**
+ * What is parsed and read in one turn, an item of a list or everything outside of the lists, has at most this many values and `maxTextChars`.
+ * The largest key has some 2,500.
+ */
+const maxValuesAtOnce = 4096;
 const maxProblems = 100;
 /** An object or array that is not closed yet. */
 interface Open {
@@ -17,6 +24,9 @@ interface Open {
   index: number;
   /** Offsets of the opening bracket and of the commas, if `lists` wants this array. */
   readonly commas: number[] | undefined;
+  /** How many values were counted before it, and before its current item. */
+  readonly valuesBefore: number;
+  itemFrom: number;
 }
 
 /** A list that is a member of the outermost object. */
@@ -27,6 +37,8 @@ export interface JsonList {
   readonly end: number;
   /** Offsets of the commas between its items. */
   readonly commas: readonly number[];
+  /** How many values are in it. */
+  readonly values: number;
 }
 
 /** A check of JSON text that may be done in parts. */
@@ -36,6 +48,8 @@ export interface JsonScan {
   /** How far the text is checked. */
   at: number;
   values: number;
+  /** Where the outermost value ends. */
+  end: number;
   readonly stack: Open[];
   readonly problems: FieldViolation[];
   /** Undefined if nobody asks for them. */
@@ -56,8 +70,9 @@ const closeBrace = 0x7d;
 
 /**
  * Checks JSON text before it is parsed, in one pass that creates no values. Throws INVALID_REQUEST at once if the text has more than
- * `maxValues` values, an array of more than 2048 items, or more than 100 levels. Returns what JSON.parse would silently change: duplicate
- * members of an object (it keeps the last one), and numbers that a double cannot represent. Does not check whether the text is JSON.
+ * `maxValues` values, an array or object of more than 2048 items or members, a text of more than 1 MiB, or more than 100 levels. Returns
+ * what JSON.parse would silently change: duplicate members of an object (it keeps the last one), and numbers that a double cannot
+ * represent. Does not check whether the text is JSON.
  */
 export function scanJson(text: string, maxValues: number): FieldViolation[] {
   const scan = beginScan(text, maxValues, undefined);
@@ -65,8 +80,9 @@ export function scanJson(text: string, maxValues: number): FieldViolation[] {
   return scan.problems;
 }
 
+/** The same for a text that is parsed in parts: the lists in the outermost object. Their items have at most 4096 values each. */
 export function beginScan(text: string, maxValues: number, lists: JsonList[] | undefined): JsonScan {
-  return { text, maxValues, at: 0, values: 1, stack: [], problems: [], lists };
+  return { text, maxValues, at: 0, values: 1, end: 0, stack: [], problems: [], lists };
 }
 
 /** Checks the text up to `until`, and on to the end of the token there. */
@@ -78,28 +94,30 @@ export function scanPart(scan: JsonScan, until: number): void {
     const code = text.charCodeAt(at);
     if (code === quote) {
       const end = stringEnd(text, at);
+      if (end - at > maxTextChars) throw refused(pathOf(stack), `must be at most ${maxTextChars} characters`);
       if (open?.awaitsName && !takeName(open, nameIn(text, at, end))) report(scan, "is given twice");
       at = end;
     } else if (code === comma) {
-      if (++values > maxValues) throw tooManyValues(maxValues);
-      if (open?.names !== undefined) open.awaitsName = true;
-      else if (open !== undefined) {
-        if (++open.index >= maxItems) throw tooManyItems(stack);
-        open.commas?.push(at);
+      if (++values > maxValues) throw tooManyValues("", maxValues);
+      if (open?.names !== undefined) {
+        open.awaitsName = true;
+        if (open.names.size >= maxItems) throw tooMany(stack, "members");
+      } else if (open !== undefined) {
+        if (open.commas !== undefined) endItem(open, at, values, stack);
+        if (++open.index >= maxItems) throw tooMany(stack, "items");
       }
     } else if (code === colon) {
       if (open !== undefined) open.awaitsName = false;
     } else if (code === openBrace || code === openBracket) {
-      if (++values > maxValues) throw tooManyValues(maxValues);
-      open =
-        code === openBrace
-          ? openObject()
-          : openArray(lists !== undefined && stack.length === 1 && open?.names !== undefined ? [at] : undefined);
+      if (++values > maxValues) throw tooManyValues("", maxValues);
+      const isWanted = lists !== undefined && stack.length === 1 && open?.names !== undefined;
+      open = code === openBrace ? openObject() : openArray(isWanted ? [at] : undefined, values);
       if (stack.push(open) > maxDepth) throw nestedTooDeep();
     } else if (code === closeBrace || code === closeBracket) {
+      if (open?.commas !== undefined) lists?.push(endList(open, at, values, stack));
       stack.pop();
-      if (open?.commas !== undefined) lists?.push(listOf(open.commas, at, stack));
       open = stack.at(-1);
+      if (open === undefined) scan.end = at + 1;
     } else if (code === minus || (code >= zero && code <= nine)) {
       const end = numberEnd(text, at);
       if (end - at > 1 && losesPrecision(text.slice(at, end))) report(scan, "is a number that would be rounded; use a string");
@@ -114,25 +132,54 @@ function report({ problems, stack }: JsonScan, description: string): void {
   if (problems.length < maxProblems) problems.push({ field: pathOf(stack), description });
 }
 
-/** The first of the `offsets` is that of the opening bracket. */
-function listOf([start = 0, ...commas]: readonly number[], end: number, stack: readonly Open[]): JsonList {
-  return { name: stack[0]?.name ?? "", start, end, commas };
+/** Ends an item of a wanted list at a comma, which has been counted as the next item's value. */
+function endItem(open: Open, at: number, values: number, stack: readonly Open[]): void {
+  checkItem(open, at, values, stack);
+  open.commas?.push(at);
+  open.itemFrom = values;
 }
 
-function tooManyValues(maxValues: number): Error {
-  return invalidFields([{ field: "", description: `must not hold more than ${maxValues} values` }]);
+function checkItem({ commas, itemFrom }: Open, at: number, values: number, stack: readonly Open[]): void {
+  if (values - itemFrom > maxValuesAtOnce) throw tooManyValues(pathOf(stack), maxValuesAtOnce);
+  if (at - (commas?.at(-1) ?? at) > maxTextChars) throw refused(pathOf(stack), `must be at most ${maxTextChars} characters`);
 }
 
-function tooManyItems(stack: readonly Open[]): Error {
-  return invalidFields([{ field: pathOf(stack.slice(0, -1)), description: `must not hold more than ${maxItems} items` }]);
+/** The wanted list that ends here, the last on the stack. */
+function endList(list: Open, end: number, values: number, stack: readonly Open[]): JsonList {
+  checkItem(list, end, values, stack);
+  const [start = 0, ...commas] = list.commas ?? [];
+  return { name: stack[0]?.name ?? "", start, end, commas, values: values - list.valuesBefore };
+}
+
+/** Throws if there is too much to parse at once outside of these lists. */
+export function checkRest({ values, end }: JsonScan, lists: readonly JsonList[]): void {
+  let [restValues, restChars] = [values, end];
+  for (const list of lists) {
+    restValues -= list.values;
+    restChars -= list.end - list.start;
+  }
+  if (restValues > maxValuesAtOnce) throw tooManyValues("", maxValuesAtOnce);
+  if (restChars > maxTextChars) throw refused("", `must be at most ${maxTextChars} characters, not counting its lists`);
+}
+
+function refused(field: string, description: string): Error {
+  return invalidFields([{ field, description }]);
+}
+
+function tooManyValues(field: string, maxValues: number): Error {
+  return refused(field, `must not hold more than ${maxValues} values`);
+}
+
+function tooMany(stack: readonly Open[], what: "items" | "members"): Error {
+  return refused(pathOf(stack.slice(0, -1)), `must not hold more than ${maxItems} ${what}`);
 }
 
 function openObject(): Open {
-  return { names: new Set(), name: "", awaitsName: true, index: 0, commas: undefined };
+  return { names: new Set(), name: "", awaitsName: true, index: 0, commas: undefined, valuesBefore: 0, itemFrom: 0 };
 }
 
-function openArray(commas: number[] | undefined): Open {
-  return { names: undefined, name: "", awaitsName: false, index: 0, commas };
+function openArray(commas: number[] | undefined, valuesBefore: number): Open {
+  return { names: undefined, name: "", awaitsName: false, index: 0, commas, valuesBefore, itemFrom: valuesBefore };
 }
 
 /** Returns false if the object already has a member of this name. */
@@ -154,14 +201,19 @@ function nameIn(text: string, start: number, end: number): string {
   }
 }
 
-/** The offset of the closing quote of the string that begins at `start`; the length of the text if there is none. */
+/** The offset of the closing quote of the string that begins at `start`; the length of the text, or one beyond the bound, if there is none. */
 function stringEnd(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
-    let backslashes = 0;
-    while (text.charCodeAt(end - 1 - backslashes) === backslash) backslashes++;
-    if (backslashes % 2 === 0) return end;
+  const end = text.indexOf('"', start + 1);
+  if (end < 0) return text.length;
+  if (text.charCodeAt(end - 1) !== backslash) return end;
+  // Escapes are followed from the start. A search from quote to quote would take many times as long if all are escaped.
+  const limit = Math.min(text.length, start + maxTextChars + 1);
+  for (let at = start + 1; at < limit; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at;
+    if (code === backslash) at++;
   }
-  return text.length;
+  return limit;
 }
 
 function numberEnd(text: string, start: number): number {

@@ -9,8 +9,8 @@ export interface BodyBounds {
   readonly maxJsonValues: number;
 }
 
-/** A batch of 100 verifications with 100 required scopes each has 10,700 values, and a key with the largest metadata some 2,300. */
-const maxJsonValues = 16_384;
+/** A key with the largest metadata, 100 scopes and 100 ranges has some 2,500. */
+const maxJsonValues = 4096;
 
 /** A batch holds 100 of the largest credentials that verify reads, each with 32 KiB for its scopes and other fields. */
 const maxVerifications = 100;
@@ -19,7 +19,8 @@ const maxVerificationBytes = Math.max(maxJwtChars, maxMacaroonLength) + 32 * 102
 /** For methods that anyone may call. */
 export const publicBody: BodyBounds = { maxBytes: 16 * 1024, maxJsonValues };
 export const usualBody: BodyBounds = { maxBytes: 1024 * 1024, maxJsonValues };
-export const batchVerifyBody: BodyBounds = { maxBytes: maxVerifications * maxVerificationBytes, maxJsonValues };
+/** 100 required scopes for each of 100 verifications are 10,700 values. */
+export const batchVerifyBody: BodyBounds = { maxBytes: maxVerifications * maxVerificationBytes, maxJsonValues: 16_384 };
 /** 262 values for each of 1000 imports. */
 export const batchImportBody: BodyBounds = { maxBytes: 16 * 1024 * 1024, maxJsonValues: 262_144 };
 

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { BatchImportApiKeysRequestSchema, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import { IpRestrictionSchema } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
 import { BatchVerifyApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
-import { checkWire } from "../../src/connect/wire-check.ts";
+import { checkedFields, checkWire } from "../../src/connect/wire-check.ts";
 import { Failure } from "../../src/error/failure.ts";
 
 /** Makes a message long enough to be checked: an unknown field. */
@@ -59,6 +59,34 @@ test("allows as many fields as the size of the request permits", () => {
   const value = field(6, field(1, times(30_000, Buffer.from([0x12, 0]))));
   expect(failureOf(ImportApiKeyRequestSchema, value, value.length)).toBeUndefined();
   expect(failureOf(ImportApiKeyRequestSchema, value, 1000)?.reason).toBe("MALFORMED_BODY");
+});
+
+test("bounds what is decoded in one turn: each field and each item of a list", () => {
+  const problemOf = (bytes: Uint8Array) => {
+    try {
+      for (const _ of checkedFields(BatchImportApiKeysRequestSchema, bytes, bytes.length));
+      return undefined;
+    } catch (error) {
+      return (error as Failure).violations[0];
+    }
+  };
+  const entry = field(1, field(2, Buffer.from([0x08, 0])));
+  const importOf = (...fields: Uint8Array[]) => field(1, join(...fields));
+  const small = importOf(field(6, times(2048, entry)));
+  expect(problemOf(times(5, small))).toBeUndefined();
+  const many = importOf(field(6, times(2049, entry)));
+  expect(problemOf(join(small, many))).toEqual({
+    field: "requests[1].metadata.fields",
+    description: "must contain no more than 2048 item(s)",
+  });
+  // A metadata field that occurs again and again, as nested lists would.
+  const value = field(2, field(6, times(2000, field(1, Buffer.from([0x08, 0])))));
+  const lists = importOf(field(6, times(9, field(1, value))));
+  expect(problemOf(join(small, lists))).toEqual({ field: "requests[1]", description: "must not hold more than 16384 fields" });
+  expect(problemOf(importOf(field(1, Buffer.alloc(1024 * 1024))))).toEqual({
+    field: "requests[0]",
+    description: "must be at most 1048576 bytes",
+  });
 });
 
 test("refuses excessive nesting, in fields, unknown fields and groups", () => {

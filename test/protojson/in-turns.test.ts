@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BatchImportApiKeysRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
+import type { Failure } from "../../src/error/failure.ts";
 import { parseJson, parseJsonInTurns } from "../../src/protojson/parse-json.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { createTurns, turnsOfProcess } from "../../src/turns.ts";
@@ -55,6 +56,34 @@ test("a long text is checked and parsed in several turns, and other work runs in
   clearInterval(timer);
   expect(timeMs).toBeGreaterThan(30);
   expect(otherWork).toBeGreaterThan(0);
+});
+
+/** What is refused in a long text, and why. */
+async function refusalOf(text: string): Promise<unknown> {
+  const outcome = parseJsonInTurns(Buffer.from(text), 262_144, turnsOfProcess);
+  return outcome.then(
+    () => "parsed",
+    ({ violations }: Failure) => violations.map(({ field, description }) => `${field}: ${description}`),
+  );
+}
+
+test("each item of a list, and all that is outside of lists, has bounds of its own, because a turn is not divided further", async () => {
+  const zeros = (count: number) => `[${Array.from({ length: count }, () => 0).join(",")}]`;
+  const item = (count: number) => `{"a":${zeros(2000)},"b":${zeros(2000)},"c":${zeros(count)}}`;
+  const items = (...all: string[]) => `{"requests":[${all.join(",")}]}`;
+  expect(await refusalOf(items(item(80), item(80), item(80)))).toBe("parsed");
+  for (const [at, all] of [
+    [item(200), item(80)],
+    [item(80), item(200)],
+  ].entries()) {
+    expect(await refusalOf(items(...(all as string[])))).toEqual([`requests[${at}]: must not hold more than 4096 values`]);
+  }
+  const text = `"${"x".repeat(600_000)}"`;
+  expect(await refusalOf(items(`[${text},${text}]`))).toEqual(["requests[0]: must be at most 1048576 characters"]);
+  expect(await refusalOf(items(text, text))).toBe("parsed");
+  expect(await refusalOf(`{"a":${text},"b":${text}}`)).toEqual([": must be at most 1048576 characters, not counting its lists"]);
+  expect(await refusalOf(`{"a":{"a":${zeros(2048)}},"b":{"b":${zeros(2048)}}}`)).toEqual([": must not hold more than 4096 values"]);
+  expect(await refusalOf(`{"a":1}${" ".repeat(2_000_000)}`)).toBe("parsed");
 });
 
 const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });

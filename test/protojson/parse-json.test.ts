@@ -119,6 +119,22 @@ describe("bounds", () => {
     ]);
   });
 
+  test("members of an object", () => {
+    const members = (count: number) => Array.from({ length: count }, (_, index) => `"m${index}":0`).join(",");
+    expect(Object.keys(parse(`{${members(2048)}}`) as object)).toHaveLength(2048);
+    expect(refusalOf(`{"metadata":{${members(2049)}}}`).violations).toEqual([
+      { field: "metadata", description: "must not hold more than 2048 members" },
+    ]);
+  });
+
+  test("characters of a text, escaped or not, closed or not", () => {
+    const long = 1024 * 1024;
+    expect(parse(`{"a":"${"x".repeat(long - 2)}"}`)).toHaveProperty("a.length", long - 2);
+    const tooLong = [{ field: "a", description: `must be at most ${long} characters` }];
+    for (const text of ["x".repeat(long), '\\"'.repeat(long / 2)]) expect(refusalOf(`{"a":"${text}"}`).violations).toEqual(tooLong);
+    expect(refusalOf(`{"a":"${'\\"'.repeat(long)}`).violations).toEqual(tooLong);
+  });
+
   test("depth", () => {
     expect(parse(`${"[".repeat(100)}${"]".repeat(100)}`)).toHaveLength(1);
     expect(descriptionsOf(`${'{"a":'.repeat(101)}1`)).toEqual(["must not be nested more than 100 levels deep"]);
