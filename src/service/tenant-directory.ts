@@ -1,3 +1,4 @@
+import type { CacheTrust } from "../cache/trust.ts";
 import type { TrustedCache } from "../cache/trusted-cache.ts";
 import type { KeyRecord } from "../core/key.ts";
 import {
@@ -75,13 +76,8 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
   }
 
   const refresh = oneAfterTheOther(readAll);
-  let deafCalls = 0;
-  const catchUp = async () => {
-    deafCalls = cache.trust.localUse() === "first" ? 0 : deafCalls + 1;
-    // A record is then read by each call, but hosts and prefixes are found in memory.
-    if (deafCalls % callsPerRead === 1) isBehind = true;
-    return isBehind ? refresh().catch(() => {}) : undefined;
-  };
+  const mayHaveMissed = createDeafness(cache.trust);
+  const catchUp = async () => (mayHaveMissed() || isBehind ? refresh().catch(() => {}) : undefined);
 
   cache.follow({
     changed(tenant, keyId) {
@@ -123,6 +119,20 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     note,
     refresh,
     catchUp,
+  };
+}
+
+/**
+ * While the process may not hear of changes although the store answers, returns true at every fourth call. Each call of the API then reads
+ * the record of its tenant, but hosts and prefixes are found in memory.
+ */
+function createDeafness(trust: Pick<CacheTrust, "mode" | "localUse">): () => boolean {
+  let deafCalls = 0;
+  return () => {
+    // A slow store gets no further work.
+    if (trust.mode() !== "leased") return false;
+    deafCalls = trust.localUse() === "first" ? 0 : deafCalls + 1;
+    return deafCalls % callsPerRead === 1;
   };
 }
 
