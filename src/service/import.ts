@@ -52,7 +52,7 @@ export function importedKeyIds(service: KeyService, tenant: string, key: ImportR
 }
 
 /** The record of a new imported key, and the mark of its request. */
-export function newImport(
+function newImport(
   service: KeyService,
   tenant: string,
   keyId: string,
