@@ -4,6 +4,7 @@ import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AttributeContextSchema } from "../../gen/envoy/service/auth/v3/attribute_context_pb.ts";
 import { CheckRequestSchema, type CheckResponse, CheckResponseSchema } from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { type Api, apiOf } from "../support/api.ts";
 import { createRoleTokens, token } from "../support/role-tokens.ts";
 import { startServerHere } from "../support/server-here.ts";
@@ -135,6 +136,28 @@ test("denied: the same status, headers and body as over JSON/HTTP", async () => 
     expect(found, JSON.stringify(denied)).toMatchObject(denied);
     expect(found.headers["content-type"]).toBe("application/json");
   }
+});
+
+test("denied: a gRPC call of an end user gets the status of gRPC, because Envoy would make UNAVAILABLE of 429", async () => {
+  const { secret } = await api.issue({ rate_limit_policy: { quota: "1", window: "3600s" } });
+  await check({ headers: bearer(secret) });
+  const denied = async (contentType: string, demands = {}) => {
+    const { httpResponse } = await check({ headers: { ...bearer(secret), "content-type": contentType }, demands });
+    if (httpResponse.case !== "deniedResponse") throw new Error("not denied");
+    const { headers, body } = httpResponse.value;
+    const { "grpc-status": code, "grpc-status-details-bin": details = "", "content-type": type } = headersIn(headers);
+    return { code, body, type, details: fromBinary(StatusSchema, Buffer.from(details, "base64")) };
+  };
+  for (const type of ["application/grpc", "application/grpc+proto", "Application/gRPC;charset=utf-8"]) {
+    expect(await denied(type)).toMatchObject({
+      code: "8",
+      body: "the key's rate limit is exhausted",
+      type: undefined,
+      details: { code: 8 },
+    });
+  }
+  expect(await denied("application/grpc", { "keywright-scope": "x" })).toMatchObject({ code: "3" });
+  for (const type of ["application/grpc-web", "application/json", ""]) expect((await denied(type)).code).toBeUndefined();
 });
 
 test("the tenant of a route applies, also for a gateway that acts for several and names none in its metadata", async () => {

@@ -269,10 +269,11 @@ test("a call to the host of a tenant is for that tenant; forwarded hosts of untr
   expect(await prefixFor({ "x-forwarded-host": host })).toBe("kw");
 });
 
+const toImport = { raw_key: "raw", name: "a", actor_id: "b" };
 const newKeys = {
-  AdminIssueApiKey: {},
-  AdminImportApiKey: { raw_key: "raw", name: "a", actor_id: "b" },
-  AdminBatchImportApiKeys: { requests: [{ raw_key: "raw", name: "a", actor_id: "b" }], request_id: "batch" },
+  AdminIssueApiKey: { request_id: "retry" },
+  AdminImportApiKey: { ...toImport, request_id: "retry" },
+  AdminBatchImportApiKeys: { requests: [toImport], request_id: "batch" },
 };
 
 test.each(Object.entries(newKeys))(
@@ -380,7 +381,7 @@ test("force deletes the keys of a suspended tenant first, also one that a crashe
   const id = await newTenant();
   const issued = await api.call("AdminIssueApiKey", { actor_id: "one" }, headersOf(id));
   await api.call("AdminRevokeApiKey", { key_id: asObject(issued.issued_api_key).key_id as string, reason }, headersOf(id));
-  await api.call("AdminImportApiKey", { ...newKeys.AdminImportApiKey, raw_key: "of a tenant that ends" }, headersOf(id));
+  await api.call("AdminImportApiKey", { ...toImport, raw_key: "of a tenant that ends" }, headersOf(id));
   await api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota: "5", window: "60s" } }, headersOf(id));
   const remove = (force: boolean) => outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id, force }));
   expect(await remove(true)).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
@@ -432,7 +433,7 @@ test.each([
     api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota, window: "60s" } }, headersOf(id));
   const fill = async (quota: string) => {
     await set(quota);
-    return (await api.call("AdminImportApiKey", newKeys.AdminImportApiKey, headersOf(id))).key_id as string;
+    return (await api.call("AdminImportApiKey", toImport, headersOf(id))).key_id as string;
   };
   const keyId = await fill("5");
   const [arrived, replaced] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -548,7 +549,7 @@ test("one call at a time deletes a tenant, and it stops when its caller is gone"
 });
 
 test("a key that was left to a deleted tenant can be imported again, also while another call still removes it", async () => {
-  const request = newKeys.AdminImportApiKey;
+  const request = toImport;
   const id = await deletedTenantWithKey("AdminImportApiKey", request);
   aheadMs += 11 * 60_000;
   const [arrived, imported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
