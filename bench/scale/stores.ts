@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openSqliteKeyStore } from "../../src/adapters/sqlite/key-store.ts";
@@ -43,14 +43,30 @@ export function sqliteStores(folder: string, cacheGb: string | undefined): Store
       return (rows as unknown as { name: string; pgsize: number }[]).map((row) => [row.name, row.pgsize]);
     },
     // Into the system's page cache. The store's own has what the calls before have read.
-    async warm(name) {
-      execFileSync("cat", [pathOf(name)], { stdio: ["ignore", "ignore", "inherit"] });
-    },
+    warm: (name) => readBackwards(pathOf(name)),
     pagesRead: async () => null,
     stop: async () => {},
   };
 }
 
+/**
+ * Reads a file into the system's page cache in pieces of 128 KiB from its end. Read forwards, Linux keeps it in units of up to 2 MiB, and
+ * then a write of one page costs as much as one of the whole unit: 1.5 ms of a revocation. Random reads, as a store makes them, keep pages.
+ */
+async function readBackwards(path: string): Promise<void> {
+  await using file = await open(path);
+  let end = (await file.stat()).size;
+  const readPieces = async () => {
+    const piece = Buffer.alloc(128 * 1024);
+    while (end > 0) {
+      end = Math.max(0, end - piece.length);
+      await file.read(piece, 0, piece.length, end);
+    }
+  };
+  await Promise.all(Array.from({ length: piecesInFlight }, readPieces));
+}
+
+const piecesInFlight = 4;
 const batchSize = 1000;
 const batchesInFlight = 4;
 

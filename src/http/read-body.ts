@@ -17,6 +17,15 @@ export function readBody(head: Pick<RequestHead, "headers">, source: Readable, m
       reject(bodyTooLarge(maxBytes));
       return;
     }
+    // The admission had to wait. A body without bytes has ended meanwhile, or the client is gone: no event follows.
+    if (source.readableEnded) {
+      resolve(Buffer.alloc(0));
+      return;
+    }
+    if (source.destroyed) {
+      reject(new Failure("CANCELLED"));
+      return;
+    }
     const body = createByteCollector(announcedBytes >= 0 ? announcedBytes : maxBytes);
     let isOver = false;
     const fail = (error: unknown): void => {

@@ -141,7 +141,7 @@ function takeRequests(http1: Server, http2: Http2Server, options: GateOptions): 
   http2.on("checkContinue", http2Gate.sendContinue);
   http2.on("checkExpectation", http2Gate.refuseExpectation);
   http2.on("connect", http2Gate.refuseConnect);
-  takeStreams(http2, http2Gate.stream);
+  takeStreams(http2, http2Gate.stream, http2Gate.enter);
 }
 
 const noCertificates: Pick<ClientCertificates, "accept" | "identify" | "isOver" | "replace"> = {

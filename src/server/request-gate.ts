@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { isGone } from "../http/http-exchange.ts";
@@ -66,8 +66,8 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
     const { socket } = request;
     if (socket.destroyed) return false;
     if ((draining.aborted || isOver(socket)) && !exchanges.closeAfter(response)) return false;
+    if (!pipelines.add(socket, response)) return false;
     exchanges.add(response);
-    pipelines.add(socket, response);
     if (connections.isKnown(socket)) return true;
     if (pipelines.isOver(socket)) {
       socket.destroy();
@@ -119,7 +119,9 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 }
 
 export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
-  /** Runs before the others. */
+  /** Runs as soon as a stream has its headers. Returns false if it must not be handled. */
+  readonly enter: (stream: ServerHttp2Stream) => boolean;
+  /** Runs after `enter` and before the others. */
   readonly stream: StreamHandler;
 }
 
@@ -133,17 +135,18 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     else refuse(request, response, flaw);
   };
   return {
-    stream(stream, headers, rawHeaders) {
+    enter(stream) {
       // The client reset it before its turn. Only an error event follows, no `close`, and no client is left to answer.
       if (stream.destroyed) {
         stream.on("error", () => {});
-        return true;
+        return false;
       }
       exchanges.add(stream);
-      if (!connections.takeRequest(stream.session as ServerHttp2Session, stream)) {
-        stream.close(constants.NGHTTP2_REFUSED_STREAM);
-        return true;
-      }
+      if (connections.takeRequest(stream.session as ServerHttp2Session, stream)) return true;
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return false;
+    },
+    stream(stream, headers, rawHeaders) {
       joinAuthorization(headers, rawHeaders);
       if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {

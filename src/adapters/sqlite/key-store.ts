@@ -44,7 +44,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
     monotonicMs = () => performance.now(),
   } = options;
   const database = openDatabase(options.path, options.cacheMib, (file) =>
-    options.log?.info({ file }, "updating the file of an older version; with many keys this takes minutes, see docs/operations.md"),
+    options.log?.info({ file }, "updating the file of an older version; with many keys this may take minutes, see docs/operations.md"),
   );
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
   const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);

@@ -2,8 +2,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { KeyKind, KeyRecord } from "../../core/key.ts";
 import { holdingsOf } from "../../core/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { DeleteOptions, InsertOutcome, KeyUse, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
+import type { DeleteOptions, InsertOutcome, LastUse, NewKey, RequestMark, UsedRequest } from "../../ports/key-store.ts";
 import { prepareHoldings } from "./holdings.ts";
+import { prepareKeyCounts } from "./key-counts.ts";
 import { preparePlaces } from "./places.ts";
 import { prepareRequestMarks } from "./request-marks.ts";
 import { prepareRows } from "./rows.ts";
@@ -30,9 +31,9 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
   const places = preparePlaces(database, slots, clock);
   const holdings = prepareHoldings(database);
   const tombstones = prepareTombstones(database);
-  const { get, keyOf, isUsed, isBatchOfDeleted, add, replace, usedBy } = prepareRows(database, slots, tombstones);
+  const counts = prepareKeyCounts(database, maxKeysOf);
+  const { get, keyOf, isUsed, isBatchOfDeleted, add, replace, usedBy } = prepareRows(database, slots, tombstones, counts);
   const marks = prepareRequestMarks(database, clock, keyOf);
-  const fullQuotaOf = prepareFullQuota(database, maxKeysOf);
   const { deleteKey, touchKey } = prepareKeyStatements(database);
 
   return {
@@ -53,7 +54,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
     insert(tenant, { record, request, batchMark = null }) {
       const used = request === null ? null : marks.find(tenant, record.kind, request.requestId);
       if (used !== null) return { outcome: "request_id_used", ...used };
-      const full = record.revocation === null ? fullQuotaOf(tenant) : null;
+      const full = record.revocation === null ? counts.fullQuotaOf(tenant) : null;
       const isNew = () => !isUsed(tenant, record.keyId) && !isBatchOfDeleted(tenant, record.keyId, batchMark);
       if (full !== null && isNew()) return { outcome: "quota_exhausted", ...full };
       const wanted = holdingsOf(record);
@@ -73,7 +74,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return stored !== null;
     },
 
-    delete(tenant, kind, keyId, { revision = null, forgetBatch = false } = {}) {
+    delete(tenant, kind, keyId, { revision = null, forgetBatch = false, forgetRequestId = null } = {}) {
       // Keys of other kinds have no chains.
       const giveBack = places.giveBack(tenant, kind === "issued" ? get(tenant, keyId) : null);
       const deleted = deleteKey.get(slots.of(tenant, keyId), tenant, keyId, kind, revision, revision) as
@@ -81,6 +82,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
         | undefined;
       if (deleted === undefined) return null;
       tombstones.leave(tenant, keyId, deleted.revision + 1, forgetBatch ? null : deleted.batch_mark);
+      if (forgetRequestId !== null) marks.remove(tenant, kind, forgetRequestId);
       giveBack();
       if (kind === "tenant") holdings.set(tenant, keyId, []);
       return deleted.revision + 1;
@@ -91,18 +93,6 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
         touchKey.run(lastUsedTimeMs, slots.of(tenant, keyId), tenant, keyId, lastUsedTimeMs);
       }
     },
-  };
-}
-
-/** Returns the use of a tenant's quota if the quota has no room for a new key. */
-function prepareFullQuota(database: DatabaseSync, maxKeysOf: (tenant: string) => number | null) {
-  const selectUsed = database.prepare("SELECT used FROM key_counts WHERE tenant = ?");
-  return (tenant: string): KeyUse | null => {
-    const limit = maxKeysOf(tenant);
-    if (limit === null) return null;
-    const row = selectUsed.get(tenant) as { used: number } | undefined;
-    const used = row?.used ?? 0;
-    return used < limit ? null : { limit, used };
   };
 }
 

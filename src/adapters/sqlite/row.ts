@@ -7,10 +7,7 @@ import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } fro
  */
 export const disabledReason = "disabled";
 
-/**
- * The columns of a record, in the order in which statements name them. `last_used_time_ms` is last, because replacing a record leaves it
- * unchanged.
- */
+/** The columns of a record, in the order in which statements name them. */
 export const recordColumns = [
   "key_id",
   "kind",

@@ -1,6 +1,8 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import type { InsertOutcome } from "../../ports/key-store.ts";
+import type { KeyCounts } from "./key-counts.ts";
+import { prepareReplace } from "./replace.ts";
 import { prepareRowArrays, recordColumns, recordOfRow, recordSelection, recordValues } from "./row.ts";
 import { homeSlot, isAway, isInSlot, type Slots } from "./slots.ts";
 import { prepareTerms } from "./terms.ts";
@@ -22,8 +24,9 @@ export interface Rows {
   usedBy(tenant: string, keyId: string, batchMark: string | null | undefined): InsertOutcome;
 }
 
-export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: Tombstones): Rows {
-  const { selectKey, selectKeyAway, selectFirstRevision, selectBatchMark, insertKey, replaceKey } = prepareStatements(database);
+export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: Tombstones, counts: KeyCounts): Rows {
+  const { selectKey, selectKeyAway, selectFirstRevision, selectBatchMark, insertKey } = prepareStatements(database);
+  const replace = prepareReplace(database, slots, counts);
   const addTerms = prepareTerms(database);
 
   function get(tenant: string, keyId: string): KeyRecord | null {
@@ -60,13 +63,12 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
       const revision = Math.max(given.revision, revisionAbove);
       const record = { ...given, revision, firstRevision: revision };
       if (!insert([...recordValues(record), tenant, revision, batchMark], tenant, record.keyId)) return null;
+      counts.added(tenant, record);
       addTerms(tenant, record);
       if (revisionAbove > 0) tombstones.remove(tenant, record.keyId);
       return record;
     },
-    replace: (tenant, record) =>
-      replaceKey.run(...recordValues(record).slice(0, -1), slots.of(tenant, record.keyId), tenant, record.keyId, record.revision - 1)
-        .changes === 1,
+    replace,
     usedBy(tenant, keyId, batchMark = null) {
       const isRepeated =
         batchMark !== null &&
@@ -79,7 +81,6 @@ export function prepareRows(database: DatabaseSync, slots: Slots, tombstones: To
 
 function prepareStatements(database: DatabaseSync) {
   const columns = ["slot", ...recordColumns, "tenant", "first_revision", "batch_mark"];
-  const assignments = recordColumns.slice(0, -1).map((column) => `${column} = ?`);
   return {
     selectKey: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys WHERE ${isInSlot}`),
     selectKeyAway: prepareRowArrays(database, `SELECT ${recordSelection} FROM keys INDEXED BY keys_away WHERE ${isAway}`),
@@ -88,6 +89,5 @@ function prepareStatements(database: DatabaseSync) {
     insertKey: database.prepare(
       `INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`,
     ),
-    replaceKey: database.prepare(`UPDATE keys SET ${assignments.join(", ")} WHERE ${isInSlot} AND revision = ?`),
   };
 }

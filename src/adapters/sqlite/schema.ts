@@ -205,6 +205,16 @@ export const migrations: readonly string[] = [
   -- The batch that added the deleted key.
   ALTER TABLE tombstones ADD COLUMN batch_mark TEXT;
   `,
+  `
+  -- Inserts and replacements count keys themselves (key-counts.ts). SQLite copies each page that a statement with triggers changes, so that
+  -- it could undo the statement alone. Copies beyond 64 KiB go to a file.
+  DROP TRIGGER key_counted_in;
+  DROP TRIGGER key_counted_anew;
+  CREATE TRIGGER key_counted_anew AFTER UPDATE OF placeless ON keys
+  WHEN OLD.placeless <> NEW.placeless AND (NEW.revoked = 0 OR NEW.revocation_reason = 'disabled') BEGIN
+    UPDATE key_counts SET used = used + OLD.placeless - NEW.placeless WHERE tenant = NEW.tenant;
+  END;
+  `,
 ];
 
 /**

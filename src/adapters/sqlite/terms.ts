@@ -5,7 +5,10 @@ import { termsOf } from "../../core/key-terms.ts";
 /** Maximum rows per statement. More terms need several statements. */
 const maxRows = 8;
 
-/** Adds the terms of a new key. Triggers handle its changes and its deletion. Call it in the transaction that adds the key. */
+/**
+ * Adds the terms of a new key. Triggers handle its changes and its deletion. Call it in the transaction that adds the key, and undo that if it
+ * throws: with OR FAIL, SQLite keeps no copies of pages to undo the statement alone.
+ */
 export function prepareTerms(database: DatabaseSync): (tenant: string, record: KeyRecord) => void {
   const statements = new Map<number, StatementSync>();
 
@@ -13,7 +16,7 @@ export function prepareTerms(database: DatabaseSync): (tenant: string, record: K
     const known = statements.get(rowCount);
     if (known !== undefined) return known;
     const rows = Array.from({ length: rowCount }, () => "(?, ?, ?, ?)");
-    const statement = database.prepare(`INSERT INTO key_terms (tenant, kind, key_id, term) VALUES ${rows.join(", ")}`);
+    const statement = database.prepare(`INSERT OR FAIL INTO key_terms (tenant, kind, key_id, term) VALUES ${rows.join(", ")}`);
     statements.set(rowCount, statement);
     return statement;
   }
