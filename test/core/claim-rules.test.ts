@@ -42,7 +42,7 @@ test.each([
   ["equals", "a.b.c", { "a.b": { d: "x" }, a: { b: { c: "y" } } }, "y", true],
   ["equals", "__proto__", {}, "y", false],
   ["equals", "g", { g: { y: 1 } }, "y", false],
-] as const)("%s of %s (%#)", (kind, claim, claims, value, expected) => {
+] as const)("the test %s of claim %s on %j, with the value %j, passes: %s", (kind, claim, claims, value, expected) => {
   const grants = grantsOf([{ ...rule, when: [{ claim, test: kind, values: [value] }] }], claims as never, "default");
   expect(grants.length > 0).toBe(expected);
 });
