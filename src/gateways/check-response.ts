@@ -17,6 +17,7 @@ import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 import { failureBody } from "../http/json-answer.ts";
+import { retryHeaders } from "../http/run-call.ts";
 import type { Allowed, Denied } from "./check.ts";
 import { identityHeaderNames } from "./identity-headers.ts";
 
@@ -90,7 +91,9 @@ export function createCheckResponses(): CheckResponses {
       });
     },
 
-    failed: (refusal, endUser) => denied({ refusal, httpStatus: errorTable[refusal.reason].httpStatus, answerHeaders: {} }, endUser),
+    failed(refusal, endUser) {
+      return denied({ refusal, httpStatus: errorTable[refusal.reason].httpStatus, answerHeaders: retryHeaders(refusal) }, endUser);
+    },
   };
 }
 

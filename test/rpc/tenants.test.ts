@@ -7,6 +7,7 @@ import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { auditEvent } from "../support/with-events.ts";
 
 /** Hooks of a test between steps of the store; all call the real store. */
@@ -577,4 +578,25 @@ test("after concurrent issues, suspensions and deletions, everything acknowledge
     if (deleted !== "done") expect(await outcomeOf(api.call("AdminGetTenant", { tenant_id: id }))).toBe("done");
   });
   await Promise.all(rounds);
+});
+
+test.skipIf(!isOnMongo)("a process that is cut off from Redis learns of hosts and prefixes of tenants (skipped on SQLite)", async () => {
+  const redis = new URL(process.env.KEYWRIGHT_TEST_BACKEND?.split(" ")[1] ?? "");
+  const proxy = await startTcpProxy(Number(redis.port));
+  redis.port = String(proxy.port);
+  await using other = await startApi("grpc", { dataDir: api.server.dataDir, env: { KEYWRIGHT_CACHE: redis.href } });
+  proxy.set("silent");
+  const id = await newTenant({ key_prefix: "cutoff", hosts: ["cutoff.example"] });
+  const { issued_api_key, secret } = await api.call("AdminIssueApiKey", {}, headersOf(id));
+  const { key_id } = asObject(issued_api_key);
+  await using client = restHttp2.open(other.server.url, other.server.adminToken);
+  const atHost = { headers: { ":authority": "cutoff.example" } };
+  await expect
+    .poll(() => outcomeOf(succeed(client, "AdminGetIssuedApiKey", { key_id: String(key_id) }, atHost)), { timeout: 10_000 })
+    .toBe("done");
+  await expect
+    .poll(() => outcomeOf(other.call("SelfInspect", { credential: String(secret) }, { token: null })), { timeout: 10_000 })
+    .toBe("done");
+  proxy.set("pass");
+  await proxy.close();
 });
