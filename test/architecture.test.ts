@@ -39,7 +39,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/adapters/open.ts": ["src/adapters", "src/config", "src/ports", "src/core", "src/error"],
   "src/site": ["src/http", "src/error"],
   "src/introspection": ["src/http", "src/call", "src/error", "gen/keywright"],
-  "src/gateways": ["src/connect/lane.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
+  "src/gateways": ["src/connect/lane.ts", "src/connect/error-encoding.ts", "src/http", "src/call", "src/core", "src/error", "gen"],
   "src/workers": ["src/composition/app.ts", "src/server/metrics-server.ts", "src/config", "src/telemetry", "src/ports/log.ts"],
   "src/composition": ["src", "gen"],
   "src/main.ts": [

@@ -94,8 +94,8 @@ export function createChangeAnnouncer({ store, local, shared, trust, flights, cl
         local.dropOlder(tenant, keyId, revision);
       }
       // Once it was refused, it would be refused again.
-      const wasRefused = generation !== null && announced === null;
-      await trust.settle(announced, wasRefused ? undefined : () => announceAsStored(tenant, changes));
+      const mayTryAgain = shared !== null && (announced !== null || generation === null);
+      await trust.settle(announced, mayTryAgain ? () => announceAsStored(tenant, changes) : undefined);
     };
   };
 

@@ -42,6 +42,8 @@ export interface Call {
   readonly connection: object | undefined;
   /** Aborts when the caller disconnects or its deadline passes. */
   readonly signal: AbortSignal;
+  /** Calls the listener once the client has read the response or is gone; at once if it is gone already. */
+  onClose(listener: () => void): void;
   /** A request header by its lower-case name; several lines joined by ", ". */
   requestHeader(name: string): string | undefined;
   /** Sets a response header (leading metadata), also on errors. */

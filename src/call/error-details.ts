@@ -8,7 +8,7 @@ import type { Failure, FieldViolation, QuotaViolation } from "../error/failure.t
 import { codeNumbers, wireCodeOf } from "../error/table.ts";
 
 /** `domain` of every ErrorInfo (AIP-193): reasons are unique within it. */
-export const errorDomain = "keywright";
+const errorDomain = "keywright";
 
 /** The types of details, so that they can be written as JSON. */
 export const detailSchemas: readonly DescMessage[] = [

@@ -59,7 +59,7 @@ export const adminCertificates: Parser<ClaimRule[]> = (raw) => {
 };
 
 /** Parses a YAML sequence of rules. */
-export function claimRules(raw: RawValue, at = ""): ClaimRule[] {
+function claimRules(raw: RawValue, at = ""): ClaimRule[] {
   return items(raw, at, claimRule);
 }
 

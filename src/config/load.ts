@@ -3,7 +3,7 @@ import { join } from "node:path";
 import ipaddr from "ipaddr.js";
 import { publicPrefixOf } from "../core/credential-shape.ts";
 import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
-import type { Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
+import type { AdminToken, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
 import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
@@ -59,7 +59,7 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   const store: StoreAddress = values.store ?? { kind: "sqlite", path: join(values.data_dir, "keywright.db") };
   const tls = tlsFilesOf(values);
   const keyPrefixes = keyPrefixesOf(values.key_prefix, values.retired_key_prefixes);
-  const adminTokens = [...(values.admin_token === null ? [] : [adminTokenOf("admin", values.admin_token)]), ...(values.admin_tokens ?? [])];
+  const adminTokens = adminTokensOf(values);
   checkTogether(values, raw, problems);
   checkBackends(store, values, raw, problems);
 
@@ -115,6 +115,10 @@ function combine(values: SettingValues, raw: RawSettings, problems: string[]): L
   };
 }
 
+function adminTokensOf({ admin_token, admin_tokens }: SettingValues): AdminToken[] {
+  return [...(admin_token === null ? [] : [adminTokenOf("admin", admin_token)]), ...(admin_tokens ?? [])];
+}
+
 /** Returns whether only this machine can connect to the host. */
 function isLoopback(host: string): boolean {
   return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
@@ -135,6 +139,10 @@ function checkTogether(values: SettingValues, raw: RawSettings, problems: string
   }
   if (values.admin_token !== null && values.admin_tokens?.some(({ name }) => name === "admin")) {
     problems.push(`${nameOf("admin_tokens")}: no token may be named admin, which is the name of ${nameOf("admin_token")}`);
+  }
+  const tokens = adminTokensOf(values);
+  if (new Set(tokens.map(({ sha256 }) => Buffer.from(sha256).toString("hex"))).size < tokens.length) {
+    problems.push(`${nameOf("admin_tokens")}: no two entries may have the same token, nor the one of ${nameOf("admin_token")}`);
   }
   problems.push(...unknownRoles("admin_tokens", values.admin_tokens ?? [], values.roles ?? {}));
   for (const [at, { rules }] of (values.admin_issuers ?? []).entries()) {

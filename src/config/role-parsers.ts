@@ -9,7 +9,7 @@ const maxScopes = 1000;
 const maxTextChars = 255;
 
 /** The name of a role, whether it exists or not. */
-export function roleName(text: string): string {
+function roleName(text: string): string {
   if (!/^[a-z][a-z0-9_-]{0,62}$/.test(text)) throw new MalformedError("must be the name of a role");
   return text;
 }

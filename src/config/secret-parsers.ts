@@ -4,7 +4,7 @@ import type { ServerSecrets } from "../core/subkeys.ts";
 import type { AdminToken } from "./config.ts";
 import { MalformedError } from "./parsers.ts";
 
-export const minSecretLength = 32;
+const minSecretLength = 32;
 
 /** A server secret: at least 32 printable characters. */
 export function serverSecret(text: string): string {

@@ -10,7 +10,7 @@ export interface SettingText {
   readonly description: string;
 }
 
-export function settingTexts(): SettingText[] {
+function settingTexts(): SettingText[] {
   return settingNames.map(settingText);
 }
 

@@ -9,7 +9,7 @@ export interface Range {
 }
 
 /** Length of the longest text of a range. */
-export const maxRangeChars = maxAddressChars + "/128".length;
+const maxRangeChars = maxAddressChars + "/128".length;
 
 const expected = "must be a range in CIDR notation such as 10.0.0.0/8 or 2001:db8::/32";
 const rangeShape = /^([^/]+)\/(0|[1-9]\d{0,2})$/;

@@ -219,7 +219,7 @@ export function digestOf(issuedKey: string): string {
 }
 
 /** Compares digests and tags in constant time, so that the duration does not show where they differ. */
-export function equalText(a: string, b: string): boolean {
+function equalText(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 

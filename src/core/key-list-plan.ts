@@ -62,7 +62,7 @@ function timePlan(index: TimePlan["index"], isDescending: boolean, filter: KeyFi
 }
 
 /** Returns the first text after all those that begin with the prefix, by code points. Null if there is none. */
-export function afterPrefix(prefix: string): string | null {
+function afterPrefix(prefix: string): string | null {
   const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
   while (points.at(-1) === 0x10ffff) points.pop();
   const last = points.pop();

@@ -52,6 +52,15 @@ function demandsIn(attributes: AttributeContext | undefined): [name: string, val
   return demands;
 }
 
+/** Media types for which Envoy answers as gRPC does. gRPC-Web is not among them. */
+const grpcType = /^application\/grpc(?:[+;]|$)/i;
+
+/** Reports whether the end user's request is a gRPC call. */
+export function isGrpcCall({ attributes }: CheckRequest): boolean {
+  if (attributes?.request?.http === undefined) return false;
+  return grpcType.test(headersOf(attributes)("content-type") ?? "");
+}
+
 function peerOf(peer: AttributeContext_Peer | undefined) {
   const address = peer?.address?.address;
   return address?.case === "socketAddress" ? parseAddress(address.value.address) : null;

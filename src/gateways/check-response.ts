@@ -11,10 +11,13 @@ import {
   OkHttpResponseSchema,
 } from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
 import type { StatusCode } from "../../gen/envoy/type/v3/http_status_pb.ts";
+import { failureStatus } from "../call/error-details.ts";
+import { grpcErrorTrailers } from "../connect/error-encoding.ts";
 import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { Failure } from "../error/failure.ts";
 import { codeNumbers, errorTable } from "../error/table.ts";
 import { failureBody } from "../http/json-answer.ts";
+import { retryHeaders } from "../http/run-call.ts";
 import type { Allowed, Denied } from "./check.ts";
 import { identityHeaderNames } from "./identity-headers.ts";
 
@@ -26,6 +29,12 @@ const forEndUser: readonly string[] = ["ratelimit", "ratelimit-policy", "retry-a
 /** Characters of values to remember: those of some thousand keys. */
 const rememberedChars = 4_194_304;
 
+/** What the answer to a request of an end user depends on. */
+export interface EndUserRequest {
+  readonly requestId: string;
+  readonly isGrpc: boolean;
+}
+
 /** Makes Envoy's answers to checks. */
 export interface CheckResponses {
   /**
@@ -33,10 +42,10 @@ export interface CheckResponses {
    * and the limits of the key go to the end user. The dynamic metadata is for other filters and the access log.
    */
   allowed(decision: Allowed): CheckResponse;
-  /** Refuses the request with the headers and the body that JSON/HTTP has for the failure. */
-  denied(decision: Denied, requestId: string): CheckResponse;
+  /** Refuses the request with the headers and the body that JSON/HTTP has for the failure, or a gRPC call with the status that gRPC has. */
+  denied(decision: Denied, endUser: EndUserRequest): CheckResponse;
   /** The answer where there is no decision. */
-  failed(failure: Failure, requestId: string): CheckResponse;
+  failed(failure: Failure, endUser: EndUserRequest): CheckResponse;
 }
 
 export function createCheckResponses(): CheckResponses {
@@ -52,12 +61,13 @@ export function createCheckResponses(): CheckResponses {
     return option;
   };
 
-  const denied: CheckResponses["denied"] = ({ refusal, httpStatus, answerHeaders }, requestId) => {
+  const denied: CheckResponses["denied"] = ({ refusal, httpStatus, answerHeaders }, { requestId, isGrpc }) => {
+    const { headers, body } = isGrpc ? grpcRefusal(refusal, requestId) : jsonRefusal(refusal, requestId);
     const value = create(DeniedHttpResponseSchema, {
       // The enum has the numbers of HTTP.
       status: { code: httpStatus as StatusCode },
-      headers: [...endUserOptions(answerHeaders), optionOf("content-type", "application/json"), optionOf("cache-control", "no-store")],
-      body: JSON.stringify(failureBody(refusal, requestId)),
+      headers: [...endUserOptions(answerHeaders), ...headers, optionOf("cache-control", "no-store")],
+      body,
     });
     const status = { code: codeNumbers[errorTable[refusal.reason].code], message: refusal.reason };
     return create(CheckResponseSchema, { status, httpResponse: { case: "deniedResponse", value } });
@@ -81,8 +91,29 @@ export function createCheckResponses(): CheckResponses {
       });
     },
 
-    failed: (refusal, requestId) => denied({ refusal, httpStatus: errorTable[refusal.reason].httpStatus, answerHeaders: {} }, requestId),
+    failed(refusal, endUser) {
+      return denied({ refusal, httpStatus: errorTable[refusal.reason].httpStatus, answerHeaders: retryHeaders(refusal) }, endUser);
+    },
   };
+}
+
+interface Refusal {
+  readonly headers: readonly HeaderValueOption[];
+  readonly body: string;
+}
+
+function jsonRefusal(refusal: Failure, requestId: string): Refusal {
+  return { headers: [optionOf("content-type", "application/json")], body: JSON.stringify(failureBody(refusal, requestId)) };
+}
+
+/**
+ * Envoy answers a gRPC call with trailers alone, and makes the body its `grpc-message`. Without a `grpc-status` it would turn 429 into
+ * UNAVAILABLE, which gRPC clients repeat.
+ */
+function grpcRefusal(refusal: Failure, requestId: string): Refusal {
+  const status = failureStatus(refusal, requestId);
+  const { "grpc-message": _, ...trailers } = grpcErrorTrailers(status);
+  return { headers: Object.entries(trailers).map(([name, value]) => optionOf(name, value)), body: status.message };
 }
 
 function endUserOptions(headers: Headers): HeaderValueOption[] {

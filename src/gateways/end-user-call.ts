@@ -46,6 +46,10 @@ export class EndUserCall implements Call {
     return this.#call.host;
   }
 
+  onClose(listener: () => void): void {
+    this.#call.onClose(listener);
+  }
+
   requestHeader(name: string): string | undefined {
     return this.#headers[name];
   }

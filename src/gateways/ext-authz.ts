@@ -4,7 +4,7 @@ import type { Admission, Call } from "../call/call.ts";
 import type { RpcRoute } from "../connect/lane.ts";
 import { Failure } from "../error/failure.ts";
 import type { Check } from "./check.ts";
-import { questionOf } from "./check-request.ts";
+import { isGrpcCall, questionOf } from "./check-request.ts";
 import { createCheckResponses } from "./check-response.ts";
 import type { DemandsReader } from "./demands.ts";
 
@@ -28,14 +28,16 @@ const maxBytes = 1024 * 1024;
 export function createExtAuthz({ method, check, readDemands, admit, trustedProxies }: ExtAuthzOptions): RpcRoute {
   const responses = createCheckResponses();
   const handler = async (request: Message, call: Call): Promise<Message> => {
+    const asked = request as CheckRequest;
+    const endUser = () => ({ requestId: call.requestId, isGrpc: isGrpcCall(asked) });
     try {
-      const decision = await check(questionOf(request as CheckRequest, readDemands, trustedProxies), call);
-      return decision.refusal === null ? responses.allowed(decision) : responses.denied(decision, call.requestId);
+      const decision = await check(questionOf(asked, readDemands, trustedProxies), call);
+      return decision.refusal === null ? responses.allowed(decision) : responses.denied(decision, endUser());
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       // Envoy would hide an error of the call from the end user, but logs and metrics get it.
       call.observation?.end(error);
-      return responses.failed(error, call.requestId);
+      return responses.failed(error, endUser());
     }
   };
   return { method: Authorization.method.check, countsAs: method, handler, admit, maxBytes };

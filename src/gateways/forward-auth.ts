@@ -7,7 +7,7 @@ import { HttpCall } from "../http/http-call.ts";
 import { exchangeOf, writeHeaders } from "../http/http-exchange.ts";
 import { sendFailure } from "../http/json-answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, headWith, type RequestHead } from "../http/message.ts";
-import { type ErrorReporter, failureOf } from "../http/run-call.ts";
+import { type ErrorReporter, failureOf, retryHeaders } from "../http/run-call.ts";
 import { targetOf } from "../http/target.ts";
 import type { Check, Decision } from "./check.ts";
 import type { DemandsReader } from "./demands.ts";
@@ -55,7 +55,7 @@ export function createForwardAuth({ method, check, readDemands, admit, trustedPr
     call.setAnswered();
     const headers = { "x-request-id": call.requestId };
     if (decision instanceof Failure) {
-      sendFailure(request, response, decision, headers);
+      sendFailure(request, response, decision, { ...retryHeaders(decision), ...headers });
     } else if (decision.refusal !== null) {
       sendFailure(request, response, decision.refusal, { ...decision.answerHeaders, ...headers }, decision.httpStatus);
     } else {

@@ -68,6 +68,11 @@ export class HttpCall implements Call {
     return this.#sink.destroyed || this.#sink.closed || this.#sink.writableEnded;
   }
 
+  onClose(listener: () => void): void {
+    if (this.#sink.destroyed || this.#sink.closed) listener();
+    else this.#sink.once("close", listener);
+  }
+
   /**
    * After this, a closed connection no longer aborts the call. Node does not distinguish the two: it also "finishes" a stream that was
    * reset.

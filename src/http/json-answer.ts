@@ -5,7 +5,8 @@ import { detailSchemas, failureStatus } from "../call/error-details.ts";
 import type { Failure } from "../error/failure.ts";
 import { errorTable } from "../error/table.ts";
 import type { AnswerQueue } from "./answer-queue.ts";
-import type { HttpRequest, HttpResponse } from "./message.ts";
+import { isNamedIn } from "./etag.ts";
+import { type HttpRequest, type HttpResponse, headerOf } from "./message.ts";
 
 const statusOptions = { useProtoFieldName: true, registry: createRegistry(...detailSchemas) };
 
@@ -29,8 +30,22 @@ export function sendAnswer(
 ): void {
   const allHeaders = location === undefined ? headers : { ...headers, location };
   if (status === 204) sendNothing(request, response, allHeaders);
+  else if (isUnchanged(request, headers.etag)) sendUnchanged(response, allHeaders);
   else sendJson(request, response, { status, text, headers: allHeaders }, answers);
   discard(request);
+}
+
+/** Only methods that caches keep send an ETag. */
+function isUnchanged(request: HttpRequest, etag: string | undefined): boolean {
+  return (
+    etag !== undefined && (request.method === "GET" || request.method === "HEAD") && isNamedIn(headerOf(request, "if-none-match"), etag)
+  );
+}
+
+/** A 304: the client may use what it has. */
+function sendUnchanged(response: HttpResponse, headers: ResponseHeaders): void {
+  writeHead(response, 304, withDefaults([], headers));
+  response.end();
 }
 
 /**

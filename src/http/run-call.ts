@@ -93,11 +93,15 @@ export function failureOf(
   report: ErrorReporter,
 ): Failure {
   const failure = asFailure(error, call);
-  // A refusal by a limit says itself when to retry.
-  if (failure.reason === "STORE_UNAVAILABLE") call.setResponseHeader?.("retry-after", storeRetrySeconds);
+  for (const [name, value] of Object.entries(retryHeaders(failure))) call.setResponseHeader?.(name, value);
   if (call.observation !== undefined) record(call.observation, failure, report);
   else if (isServerFault(failure.reason)) report(failure.cause ?? failure);
   return failure;
+}
+
+/** The response headers that say when to retry after the failure. A refusal by a limit says it itself. */
+export function retryHeaders({ reason }: Failure): Readonly<Record<string, string>> {
+  return reason === "STORE_UNAVAILABLE" ? { "retry-after": storeRetrySeconds } : {};
 }
 
 /** A failover takes a few seconds, and so does counting millions of keys; most other interruptions are shorter. */

@@ -107,6 +107,8 @@ export interface DeleteOptions {
   readonly revision?: number;
   /** The batch that added the key may add it again: the deletion takes the batch back, or its tenant is gone. */
   readonly forgetBatch?: boolean;
+  /** The request id under which the key was added. It may be used again, because the deletion takes the request back. */
+  readonly forgetRequestId?: string | null;
 }
 
 /**

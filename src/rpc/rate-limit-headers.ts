@@ -23,7 +23,7 @@ export function setRateLimitHeaders(call: Pick<Call, "setResponseHeader">, { lim
   if (typeof retryAfterMs === "number") setRetryAfter(call, retryAfterMs);
 }
 
-export function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterMs: number): void {
+function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterMs: number): void {
   call.setResponseHeader("retry-after", String(wholeSeconds(retryAfterMs)));
 }
 

@@ -18,6 +18,7 @@ import { issueApiKey } from "./issue-api-key.ts";
 import { listAuditEvents } from "./list-audit-events.ts";
 import { listImportedApiKeys } from "./list-imported-api-keys.ts";
 import { listIssuedApiKeys } from "./list-issued-api-keys.ts";
+import { createListTurns, defaultListBounds } from "./list-turns.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
 import { rotateIssuedApiKey } from "./rotate-issued-api-key.ts";
 import { selfRevokeApiKey } from "./self-revoke-api-key.ts";
@@ -39,10 +40,11 @@ export interface MethodParts {
 /** The method implementations of the service, by method. */
 export function implementationsOf(parts: MethodParts): Implementations<typeof ApiKeysService> {
   const { service, verification, violationsOf, derivation, tokenKeys, selfService } = parts;
+  const inTurn = createListTurns(defaultListBounds);
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),
-    adminListIssuedApiKeys: listIssuedApiKeys(service),
+    adminListIssuedApiKeys: inTurn(listIssuedApiKeys(service)),
     adminUpdateIssuedApiKey: updateIssuedApiKey(service),
     adminRotateIssuedApiKey: rotateIssuedApiKey(service),
     adminRevokeApiKey: revokeApiKey(service),
@@ -54,7 +56,7 @@ export function implementationsOf(parts: MethodParts): Implementations<typeof Ap
     adminBatchImportApiKeys: batchImportApiKeys(service, violationsOf, BatchImportApiKeysResponseSchema),
     adminBatchCreateImportedApiKeys: batchImportApiKeys(service, violationsOf, BatchCreateImportedApiKeysResponseSchema),
     adminGetImportedApiKey: getImportedApiKey(service),
-    adminListImportedApiKeys: listImportedApiKeys(service),
+    adminListImportedApiKeys: inTurn(listImportedApiKeys(service)),
     adminUpdateImportedApiKey: updateImportedApiKey(service),
     adminDeleteImportedApiKey: deleteImportedApiKey(service),
     adminVerifyApiKey: verifyApiKey(verification),
@@ -62,6 +64,6 @@ export function implementationsOf(parts: MethodParts): Implementations<typeof Ap
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
     revokeApiKey: selfRevokeApiKey(service, selfService),
-    adminListAuditEvents: listAuditEvents(service),
+    adminListAuditEvents: inTurn(listAuditEvents(service)),
   };
 }

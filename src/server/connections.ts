@@ -35,6 +35,7 @@ export interface ConnectionsOptions {
     | "maxConnections"
     | "maxConnectionsPerAddress"
     | "reservedConnections"
+    | "reservedRequests"
     | "reservedPerAddress"
     | "maxAnonymousRequests"
     | "maxAnonymousRequestsPerAddress"
@@ -117,8 +118,10 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
       const connection = handles.get(handle);
       if (connection === undefined || connection.isKnown || connection.share === null) return true;
       const { share } = connection;
-      const { maxAnonymousRequests, maxAnonymousRequestsPerAddress } = limits;
-      if (anonymousRequests >= maxAnonymousRequests || share.anonymousRequests >= maxAnonymousRequestsPerAddress) return false;
+      if (share.anonymousRequests >= limits.maxAnonymousRequestsPerAddress) return false;
+      // A client with a valid token is anonymous too in its first request, so a few addresses must not take all places.
+      const isReserved = share.anonymousRequests < limits.reservedPerAddress;
+      if (anonymousRequests >= limits.maxAnonymousRequests - (isReserved ? 0 : limits.reservedRequests)) return false;
       anonymousRequests += 1;
       share.anonymousRequests += 1;
       answer.on("close", () => {

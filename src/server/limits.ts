@@ -6,6 +6,8 @@ export interface ListenerLimits {
   readonly maxConnectionsPerAddress: number;
   /** These last places are reserved for addresses with fewer than `reservedPerAddress` connections, such as health probes. */
   readonly reservedConnections: number;
+  /** The same for requests: of the last `maxAnonymousRequests`, for addresses with fewer than `reservedPerAddress` in progress. */
+  readonly reservedRequests: number;
   readonly reservedPerAddress: number;
   /**
    * Maximum requests in progress on connections that have not yet carried a call with a valid token; `PerAddress` is the part of one
@@ -69,6 +71,7 @@ export const defaultLimits: ListenerLimits = {
   maxConnections: 10_000,
   maxConnectionsPerAddress: 1000,
   reservedConnections: 100,
+  reservedRequests: 400,
   reservedPerAddress: 8,
   maxAnonymousRequests: 4000,
   maxAnonymousRequestsPerAddress: 1000,

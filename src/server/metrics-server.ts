@@ -18,12 +18,13 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Enough for a few scrapers that each ask every few seconds. Half of the places are reserved for addresses with at most one connection. */
+/** Enough for a few scrapers that each ask every few seconds. Half of the places are reserved for addresses with at most one connection or request. */
 const limits: ListenerLimits = {
   ...defaultLimits,
   maxConnections: 64,
   maxConnectionsPerAddress: 16,
   reservedConnections: 32,
+  reservedRequests: 8,
   reservedPerAddress: 2,
   maxStreamsPerSession: 4,
   maxAnonymousRequests: 16,

@@ -72,8 +72,8 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
     const { socket } = request;
     if (socket.destroyed) return false;
     if ((draining.aborted || isOver(socket)) && !exchanges.closeAfter(response)) return false;
+    if (!pipelines.add(socket, response)) return false;
     exchanges.add(response);
-    pipelines.add(socket, response);
     if (connections.isKnown(socket)) return true;
     if (pipelines.isOver(socket)) {
       socket.destroy();

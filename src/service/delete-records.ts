@@ -1,6 +1,7 @@
 import type { Change } from "../cache/announce.ts";
 import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
+import type { RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import type { KeyService } from "./key-service.ts";
 
@@ -8,6 +9,16 @@ import type { KeyService } from "./key-service.ts";
 export const deletedAtOnce = 5;
 /** Deletions that are announced in one change. */
 const announcedAtOnce = 500;
+
+/** A record to delete. With the id of the request that added it, that id may be used again. */
+export interface Unwanted extends Pick<KeyRecord, "kind" | "keyId" | "revision"> {
+  readonly requestId?: string | null;
+}
+
+/** A key to take back, and the request that added it. */
+export function unwanted({ kind, keyId, revision }: KeyRecord, mark: RequestMark | null): Unwanted {
+  return { kind, keyId, revision, requestId: mark?.requestId ?? null };
+}
 
 /**
  * Deletes records of a tenant that is gone or going, except those that have changed since they were read. The records of a part are deleted
@@ -17,13 +28,17 @@ export async function deleteRecords(
   service: Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes">,
   tenant: string,
   origin: Origin,
-  parts: AsyncIterable<readonly KeyRecord[]>,
+  parts: AsyncIterable<readonly Unwanted[]>,
 ): Promise<void> {
   let announce = service.announcer.beginChanges(tenant);
   let deleted: Change[] = [];
-  const remove = async ({ kind, keyId, revision }: KeyRecord) => {
+  const remove = async ({ kind, keyId, revision, requestId = null }: Unwanted) => {
     const event = auditEvent(service, origin, [keyId]);
-    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, event, { revision, forgetBatch: true });
+    const tombstoneRevision = await service.store.delete(tenant, kind, keyId, event, {
+      revision,
+      forgetBatch: true,
+      forgetRequestId: requestId,
+    });
     if (tombstoneRevision !== null) deleted.push({ keyId, record: null, revision: tombstoneRevision });
   };
   try {
@@ -43,6 +58,6 @@ export async function deleteRecords(
 }
 
 /** The records in parts for `deleteRecords`. */
-export async function* inParts(records: readonly KeyRecord[]): AsyncGenerator<readonly KeyRecord[]> {
+export async function* inParts(records: readonly Unwanted[]): AsyncGenerator<readonly Unwanted[]> {
   for (let start = 0; start < records.length; start += deletedAtOnce) yield records.slice(start, start + deletedAtOnce);
 }

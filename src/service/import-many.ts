@@ -4,6 +4,7 @@ import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
 import { mapInTurns, type Turns } from "../turns.ts";
 import { auditEvent } from "./audit.ts";
+import { type Unwanted, unwanted } from "./delete-records.ts";
 import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
@@ -62,14 +63,15 @@ export async function importKeys(service: KeyService, tenant: string, origin: Or
   const fresh = candidates.filter((candidate) => !isUsed(candidate));
   const insertions = fresh.map(({ record, mark, batchMark }) => ({ record, request: mark, batchMark }));
   const imported: KeyRecord[] = [];
+  const inserted: Unwanted[] = [];
   const outcomes = await service.store.insertMany(tenant, insertions, (keyIds) => auditEvent(service, origin, keyIds));
   for (const [position, outcome] of outcomes.entries()) {
     const { index, mark } = fresh[position] as Candidate;
     const result = outcome.outcome === "batch_repeated" ? outcome.record : recordOrFailure(tenant, outcome, mark);
     results[index] = result;
+    if (outcome.outcome === "inserted") inserted.push(unwanted(outcome.record, mark));
     if (result !== null && !(result instanceof Failure)) imported.push(result);
   }
-  const inserted = outcomes.flatMap((outcome) => (outcome.outcome === "inserted" ? outcome.record : []));
   await confirmNewKeys(inserted);
   if (imported.length > 0) await announce(imported.map((record) => ({ keyId: record.keyId, record, revision: record.revision })));
   for (const [index, first] of repeats) results[index] = results[first] as ImportResult;

@@ -5,6 +5,7 @@ import { readCredential } from "../core/read-credential.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
+import { unwanted } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
 import { beginNewKeys } from "./tenant-fence.ts";
@@ -31,7 +32,7 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
   const imported = recordOrFailure(tenant, outcome, mark);
   if (imported instanceof Failure) throw imported;
-  if (outcome.outcome === "inserted") await confirmNewKeys([imported]);
+  if (outcome.outcome === "inserted") await confirmNewKeys([unwanted(imported, mark)]);
   // Verifiers may have cached that the key does not exist or was deleted.
   await announce(imported, imported.revision);
   return imported;
@@ -51,7 +52,7 @@ export function importedKeyIds(service: KeyService, tenant: string, key: ImportR
 }
 
 /** The record of a new imported key, and the mark of its request. */
-export function newImport(
+function newImport(
   service: KeyService,
   tenant: string,
   keyId: string,

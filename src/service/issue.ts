@@ -4,6 +4,7 @@ import type { KeyRecord } from "../core/key.ts";
 import { createUlid } from "../core/ulid.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
+import { unwanted } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
 import { beginNewKeys } from "./tenant-fence.ts";
@@ -22,7 +23,7 @@ export async function issueKey(service: KeyService, tenant: string, origin: Orig
   const result = await service.store.insert(tenant, minted.record, mark, auditEvent(service, origin, [minted.record.keyId]));
   switch (result.outcome) {
     case "inserted":
-      await confirmNewKeys([result.record]);
+      await confirmNewKeys([unwanted(result.record, mark)]);
       return { record: result.record, secret: minted.secret };
     case "request_id_used": {
       const record = recordOfRequest(result, mark);

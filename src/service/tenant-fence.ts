@@ -1,16 +1,16 @@
 import type { Origin } from "../core/audit.ts";
-import type { KeyRecord } from "../core/key.ts";
 import { defaultTenant, tenantOfRecord, tenantRecordId } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
-import { deleteRecords, inParts } from "./delete-records.ts";
+import { deleteRecords, inParts, type Unwanted } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 
 /** Call it after new keys are stored and before they are acknowledged. */
-export type ConfirmNewKeys = (records: readonly KeyRecord[]) => Promise<void>;
+export type ConfirmNewKeys = (records: readonly Unwanted[]) => Promise<void>;
 
 /**
  * Begin with it an operation that adds keys, before the settings of the tenant are used. The function that it returns removes the keys and
- * rejects with TENANT_SUSPENDED if the tenant was suspended or deleted meanwhile, even if it was then created again. So no acknowledged key
+ * rejects with TENANT_SUSPENDED if the tenant was suspended or deleted meanwhile, even if it was then created again. The request ids may then be used
+ * again. So no acknowledged key
  * is lost when an empty tenant is deleted: either the deletion finds the key, or this finds the suspension that precedes every deletion.
  */
 export function beginNewKeys(service: KeyService, tenant: string, origin: Origin): ConfirmNewKeys {

@@ -1,4 +1,5 @@
 import { Failure } from "../error/failure.ts";
+import { isNamedIn } from "../http/etag.ts";
 import { requestIdOf } from "../http/http-call.ts";
 import { sendFailure } from "../http/json-answer.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf } from "../http/message.ts";
@@ -39,7 +40,7 @@ function send({ contentType, identity, gzip, headers }: Representation, request:
   response.setHeader("vary", vary(response, headers.vary));
   response.setHeader("etag", encoded.etag);
   for (const [name, value] of Object.entries(headers)) if (name !== "vary") response.setHeader(name, value);
-  if (matches(headerOf(request, "if-none-match"), encoded.etag)) {
+  if (isNamedIn(headerOf(request, "if-none-match"), encoded.etag)) {
     response.statusCode = 304;
     response.end();
     return;
@@ -59,13 +60,6 @@ function vary(response: HttpResponse, own: string | undefined): string {
 
 function acceptsGzip(header: string): boolean {
   return header.split(",").some((part) => /^\s*(?:x-)?gzip\s*(?:;\s*q=(?:1(?:\.0*)?|0?\.\d*[1-9]\d*)\s*)?$/i.test(part));
-}
-
-function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  // A weak tag matches its strong one here (RFC 9110, section 13.1.2).
-  const given = ifNoneMatch.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-  return given.some((tag) => tag === "*" || tag === etag);
 }
 
 function refuse(request: HttpRequest, response: HttpResponse): void {

@@ -11,7 +11,7 @@ export function checkMediaType(request: HttpRequest): void {
 }
 
 /** `application/json` and `application/*+json` in any case and spelling; the only charset is UTF-8. */
-export function isJsonMediaType(contentType: string): boolean {
+function isJsonMediaType(contentType: string): boolean {
   const { essence, isUtf8 } = parseMediaType(contentType);
   return isUtf8 && (essence === "application/json" || /^application\/[^\s/+]+(?:\+[^\s/+]+)*\+json$/.test(essence));
 }

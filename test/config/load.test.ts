@@ -218,6 +218,16 @@ describe("the YAML file", () => {
     expect(problemsOf({}, `admin_tokens:\n  ${item}\n`)).toEqual([problem]);
   });
 
+  test("refuses a token in two entries, because its roles would be those of one of them", () => {
+    const entry = (name: string, sha256: string) => `{ name: ${name}, sha256: ${sha256}, roles: [auditor] }`;
+    const problem = /^admin_tokens: no two entries may have the same token, nor the one of KEYWRIGHT_ADMIN_TOKEN$/;
+    const twice = `admin_tokens: [${entry("a", "0a".repeat(32))}, ${entry("b", "0A".repeat(32))}]\n`;
+    expect(problemsOf({}, twice)).toEqual([expect.stringMatching(problem)]);
+    const token = "t".repeat(32);
+    const listed = `admin_tokens: [${entry("a", createHash("sha256").update(token).digest("hex"))}]\n`;
+    expect(problemsOf({ KEYWRIGHT_ADMIN_TOKEN: token }, listed)).toEqual([expect.stringMatching(problem)]);
+  });
+
   test("broken YAML is reported by place, without the text", () => {
     const problems = problemsOf({}, `port: 1\nsecret: "${secret}\n`);
     expect(problems).toHaveLength(1);

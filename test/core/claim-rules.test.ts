@@ -37,9 +37,12 @@ test.each([
   ["prefix", "g", { g: "ayes" }, "y", false],
   ["equals", "a.b.c", { a: { b: { c: true } } }, "true", true],
   ["equals", "kubernetes.io.namespace", { "kubernetes.io": { namespace: "y" } }, "y", true],
+  ["equals", "a.b.c", { "a.b": { c: "y" }, a: { "b.c": "x", b: { c: "x" } } }, "y", true],
+  ["equals", "a.b.c", { "a.b": { c: "x" }, a: { "b.c": "y", b: { c: "y" } } }, "y", false],
+  ["equals", "a.b.c", { "a.b": { d: "x" }, a: { b: { c: "y" } } }, "y", true],
   ["equals", "__proto__", {}, "y", false],
   ["equals", "g", { g: { y: 1 } }, "y", false],
-] as const)("%s of %s (%#)", (kind, claim, claims, value, expected) => {
+] as const)("the test %s of claim %s on %j, with the value %j, passes: %s", (kind, claim, claims, value, expected) => {
   const grants = grantsOf([{ ...rule, when: [{ claim, test: kind, values: [value] }] }], claims as never, "default");
   expect(grants.length > 0).toBe(expected);
 });

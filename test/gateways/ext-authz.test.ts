@@ -4,9 +4,14 @@ import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AttributeContextSchema } from "../../gen/envoy/service/auth/v3/attribute_context_pb.ts";
 import { CheckRequestSchema, type CheckResponse, CheckResponseSchema } from "../../gen/envoy/service/auth/v3/external_auth_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { openStore } from "../../src/adapters/open.ts";
+import type { Parts } from "../../src/composition/given.ts";
+import { Failure } from "../../src/error/failure.ts";
 import { type Api, apiOf } from "../support/api.ts";
 import { createRoleTokens, token } from "../support/role-tokens.ts";
 import { startServerHere } from "../support/server-here.ts";
+import { ask } from "./ask.ts";
 
 const roles = createRoleTokens();
 const ofAcme = token();
@@ -28,10 +33,20 @@ interface Asked {
   readonly demands?: Readonly<Record<string, string>>;
   readonly address?: string;
   readonly token?: string;
+  readonly port?: number;
 }
 
 /** Sends a check as Envoy does. */
-function check({ headers = {}, demands = {}, address = "192.0.2.7", token = roles.verifier }: Asked): Promise<CheckResponse> {
+async function check({ port, ...asked }: Asked): Promise<CheckResponse> {
+  if (port === undefined) return checkWith(client, asked);
+  using other = closing(new Client(`127.0.0.1:${port}`, credentials.createInsecure()));
+  return await checkWith(other.client, asked);
+}
+
+function checkWith(
+  client: Client,
+  { headers = {}, demands = {}, address = "192.0.2.7", token = roles.verifier }: Asked,
+): Promise<CheckResponse> {
   const attributes: MessageInitShape<typeof AttributeContextSchema> = {
     source: { address: { address: { case: "socketAddress", value: { address, portSpecifier: { case: "portValue", value: 1 } } } } },
     request: { http: { method: "GET", path: "/orders?key=x", host: "api.example", headers: { ...headers } } },
@@ -49,6 +64,10 @@ function check({ headers = {}, demands = {}, address = "192.0.2.7", token = role
       (error: ServiceError | null, answer?: CheckResponse) => (answer === undefined ? reject(error) : resolve(answer)),
     );
   });
+}
+
+function closing(client: Client) {
+  return { client, [Symbol.dispose]: () => client.close() };
 }
 
 const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` });
@@ -135,6 +154,49 @@ test("denied: the same status, headers and body as over JSON/HTTP", async () => 
     expect(found, JSON.stringify(denied)).toMatchObject(denied);
     expect(found.headers["content-type"]).toBe("application/json");
   }
+});
+
+test("denied: a gRPC call of an end user gets the status of gRPC, because Envoy would make UNAVAILABLE of 429", async () => {
+  const { secret } = await api.issue({ rate_limit_policy: { quota: "1", window: "3600s" } });
+  await check({ headers: bearer(secret) });
+  const denied = async (contentType: string, demands = {}) => {
+    const { httpResponse } = await check({ headers: { ...bearer(secret), "content-type": contentType }, demands });
+    if (httpResponse.case !== "deniedResponse") throw new Error("not denied");
+    const { headers, body } = httpResponse.value;
+    const { "grpc-status": code, "grpc-status-details-bin": details = "", "content-type": type } = headersIn(headers);
+    return { code, body, type, details: fromBinary(StatusSchema, Buffer.from(details, "base64")) };
+  };
+  for (const type of ["application/grpc", "application/grpc+proto", "Application/gRPC;charset=utf-8"]) {
+    expect(await denied(type)).toMatchObject({
+      code: "8",
+      body: "the key's rate limit is exhausted",
+      type: undefined,
+      details: { code: 8 },
+    });
+  }
+  expect(await denied("application/grpc", { "keywright-scope": "x" })).toMatchObject({ code: "3" });
+  for (const type of ["application/grpc-web", "application/json", ""]) expect((await denied(type)).code).toBeUndefined();
+});
+
+test("if the store does not answer, end users get 503 with Retry-After, over gRPC and HTTP", async () => {
+  let isLost = false;
+  const parts: Partial<Parts> = {
+    async openStore(...given) {
+      const { store, shareable } = await openStore(...given);
+      return {
+        store: { ...store, get: (...key) => (isLost ? Promise.reject(new Failure("STORE_UNAVAILABLE")) : store.get(...key)) },
+        shareable,
+      };
+    },
+  };
+  await using other = apiOf(await startServerHere({ config, env: { KEYWRIGHT_ADMIN_TOKEN: roles.admin } }, parts), "grpc");
+  const { secret } = await other.issue();
+  isLost = true;
+  const asked = await check({ headers: bearer(secret), port: other.server.port });
+  expect(deniedOf(asked)).toMatchObject({ http: 503, reason: "STORE_UNAVAILABLE", headers: { "retry-after": "1" } });
+  const headers = { ...bearer(secret), "x-keywright-token": roles.verifier };
+  const answer = await ask(other.server.port, "/gateway/verify", { headers });
+  expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "1"]);
 });
 
 test("the tenant of a route applies, also for a gateway that acts for several and names none in its metadata", async () => {

@@ -45,7 +45,7 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       text: "const askedMs = clock();\n    return async",
       becomes: "const askedMs = clock();\n    const early = trust.readEarly();\n    early.catch(() => {});\n    return async",
     },
-    { file: "src/cache/announce.ts", text: "trust.settle(announced, wasRefused", becomes: "trust.settle(announced, early, wasRefused" },
+    { file: "src/cache/announce.ts", text: "trust.settle(announced, mayTryAgain", becomes: "trust.settle(announced, early, mayTryAgain" },
     {
       file: "src/cache/settlement.ts",
       text: "const settle = async (announced: Announced | null, announceAgain?: AnnounceAgain): Promise<void> => {",

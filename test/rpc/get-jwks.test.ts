@@ -17,6 +17,13 @@ test("anybody can read the public keys at both paths, with JOSE libraries and th
     const answer = await send("GET", path, { token: null });
     expect(answer.json).toEqual({ keys, jwks: { keys } });
     expect(answer.headers.get("cache-control")).toBe("public, max-age=300");
+    const etag = answer.headers.get("etag") ?? "";
+    for (const method of ["GET", "HEAD"]) {
+      const again = await send(method, path, { token: null, headers: { "if-none-match": `"other", ${etag}` } });
+      expect([again.status, again.text, again.headers.get("etag")]).toEqual([304, "", etag]);
+      expect(again.headers.get("cache-control")).toBe("public, max-age=300");
+    }
+    expect((await send("GET", path, { token: null, headers: { "if-none-match": '"other"' } })).status).toBe(200);
     for (const { d } of jwks) expect(answer.text).not.toContain(d);
     const remote = createRemoteJWKSet(new URL(path, api.server.url));
     for (const jwk of jwks) {

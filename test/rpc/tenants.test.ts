@@ -7,6 +7,7 @@ import { type Api, startApi } from "../support/api.ts";
 import { asObject } from "../support/clients/client.ts";
 import { restHttp2 } from "../support/clients/rest.ts";
 import { succeed } from "../support/clients.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { auditEvent } from "../support/with-events.ts";
 
 /** Hooks of a test between steps of the store; all call the real store. */
@@ -268,10 +269,11 @@ test("a call to the host of a tenant is for that tenant; forwarded hosts of untr
   expect(await prefixFor({ "x-forwarded-host": host })).toBe("kw");
 });
 
+const toImport = { raw_key: "raw", name: "a", actor_id: "b" };
 const newKeys = {
-  AdminIssueApiKey: {},
-  AdminImportApiKey: { raw_key: "raw", name: "a", actor_id: "b" },
-  AdminBatchImportApiKeys: { requests: [{ raw_key: "raw", name: "a", actor_id: "b" }], request_id: "batch" },
+  AdminIssueApiKey: { request_id: "retry" },
+  AdminImportApiKey: { ...toImport, request_id: "retry" },
+  AdminBatchImportApiKeys: { requests: [toImport], request_id: "batch" },
 };
 
 test.each(Object.entries(newKeys))(
@@ -379,7 +381,7 @@ test("force deletes the keys of a suspended tenant first, also one that a crashe
   const id = await newTenant();
   const issued = await api.call("AdminIssueApiKey", { actor_id: "one" }, headersOf(id));
   await api.call("AdminRevokeApiKey", { key_id: asObject(issued.issued_api_key).key_id as string, reason }, headersOf(id));
-  await api.call("AdminImportApiKey", { ...newKeys.AdminImportApiKey, raw_key: "of a tenant that ends" }, headersOf(id));
+  await api.call("AdminImportApiKey", { ...toImport, raw_key: "of a tenant that ends" }, headersOf(id));
   await api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota: "5", window: "60s" } }, headersOf(id));
   const remove = (force: boolean) => outcomeOf(api.call("AdminDeleteTenant", { tenant_id: id, force }));
   expect(await remove(true)).toBe("FAILED_PRECONDITION TENANT_NOT_READY");
@@ -431,7 +433,7 @@ test.each([
     api.call("AdminSetActorLimit", { actor_id: "one", rate_limit_policy: { quota, window: "60s" } }, headersOf(id));
   const fill = async (quota: string) => {
     await set(quota);
-    return (await api.call("AdminImportApiKey", newKeys.AdminImportApiKey, headersOf(id))).key_id as string;
+    return (await api.call("AdminImportApiKey", toImport, headersOf(id))).key_id as string;
   };
   const keyId = await fill("5");
   const [arrived, replaced] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -547,7 +549,7 @@ test("one call at a time deletes a tenant, and it stops when its caller is gone"
 });
 
 test("a key that was left to a deleted tenant can be imported again, also while another call still removes it", async () => {
-  const request = newKeys.AdminImportApiKey;
+  const request = toImport;
   const id = await deletedTenantWithKey("AdminImportApiKey", request);
   aheadMs += 11 * 60_000;
   const [arrived, imported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -576,4 +578,25 @@ test("after concurrent issues, suspensions and deletions, everything acknowledge
     if (deleted !== "done") expect(await outcomeOf(api.call("AdminGetTenant", { tenant_id: id }))).toBe("done");
   });
   await Promise.all(rounds);
+});
+
+test.skipIf(!isOnMongo)("a process that is cut off from Redis learns of hosts and prefixes of tenants (skipped on SQLite)", async () => {
+  const redis = new URL(process.env.KEYWRIGHT_TEST_BACKEND?.split(" ")[1] ?? "");
+  const proxy = await startTcpProxy(Number(redis.port));
+  redis.port = String(proxy.port);
+  await using other = await startApi("grpc", { dataDir: api.server.dataDir, env: { KEYWRIGHT_CACHE: redis.href } });
+  proxy.set("silent");
+  const id = await newTenant({ key_prefix: "cutoff", hosts: ["cutoff.example"] });
+  const { issued_api_key, secret } = await api.call("AdminIssueApiKey", {}, headersOf(id));
+  const { key_id } = asObject(issued_api_key);
+  await using client = restHttp2.open(other.server.url, other.server.adminToken);
+  const atHost = { headers: { ":authority": "cutoff.example" } };
+  await expect
+    .poll(() => outcomeOf(succeed(client, "AdminGetIssuedApiKey", { key_id: String(key_id) }, atHost)), { timeout: 10_000 })
+    .toBe("done");
+  await expect
+    .poll(() => outcomeOf(other.call("SelfInspect", { credential: String(secret) }, { token: null })), { timeout: 10_000 })
+    .toBe("done");
+  proxy.set("pass");
+  await proxy.close();
 });

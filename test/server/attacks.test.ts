@@ -163,6 +163,19 @@ describe("HTTP/1.1 that is served", () => {
     expect((await client.closed()).toString().match(/HTTP\/1.1 (\d+)/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 400"]);
   });
   it.each([
+    ["a bad Host", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400"],
+    ["an unknown expectation", "GET / HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\n\r\n", "417"],
+    ["an unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "400"],
+  ])("carries out nothing after %s, because its response is the last", async (_what, refused, status) => {
+    const one = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (const before of [0, 1, 3]) {
+      const handledBefore = handled;
+      const text = (await raw(port, one.repeat(before) + refused + one.repeat(2)).closed()).toString();
+      expect(text.match(/HTTP\/1.1 (\d+)/g)).toEqual([...Array(before).fill("HTTP/1.1 200"), `HTTP/1.1 ${status}`]);
+      expect(handled - handledBefore).toBe(before);
+    }
+  });
+  it.each([
     { after: "garbage", junk: "nonsense\r\n\r\n", end: ["HTTP/1.1 400"] },
     { after: "headers that are too large", junk: `GET /${"a".repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, end: ["HTTP/1.1 431"] },
     { after: "CONNECT", junk: "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", end: ["HTTP/1.1 405"] },

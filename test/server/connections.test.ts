@@ -108,6 +108,24 @@ it("limits the requests in progress on connections without a valid token", () =>
   expect(connections.takeRequest(socket, new Writable())).toBe(true);
 });
 
+it("reserves the last requests for addresses with few of them", () => {
+  const { limits } = createAppConnections(settings, ignore);
+  const connections = createConnections({
+    limits: { ...limits, maxAnonymousRequests: 100, maxAnonymousRequestsPerAddress: 25, reservedRequests: 20, reservedPerAddress: 2 },
+    shareOf: (address) => address,
+    onRefused: ignore,
+  });
+  const ask = (address: string, count: number): number => {
+    const socket = socketFrom(address);
+    connections.take(socket);
+    connections.identify(socket, socket);
+    return Array.from({ length: count }, () => connections.takeRequest(socket, new Writable())).filter(Boolean).length;
+  };
+  expect(["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map((address) => ask(address, 30))).toEqual([25, 25, 25, 5]);
+  expect(ask("192.0.2.1", 1)).toBe(0);
+  expect([ask("198.51.100.1", 3), ask("198.51.100.2", 3)]).toEqual([2, 2]);
+});
+
 it("closes anonymous connections after a short idle time, and refuses one address while it answers another", async () => {
   await using server = await serve((_request, response) => response.end("ok"), {
     anonymousIdleMs: 300,

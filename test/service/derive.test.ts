@@ -22,13 +22,13 @@ const secret = credentials.mint("default", keyId, "secret");
 const record = keyRecord({ keyId, digest: digestOf(secret), scopes: ["read"], createTimeMs: nowMs });
 const origin = { method: "AdminDeriveToken", caller: "gateway", clientAddress: "192.0.2.1", requestId: "r" };
 
-async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algorithm: "jwt" | "macaroon", at = nowMs) {
+async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algorithm: "jwt" | "macaroon", at = nowMs, key = record) {
   const { derived } = await deriveToken(
     {
       store: { audit: { append: (_tenant, events) => append(events) } },
       credentials,
       tokens,
-      reader: { read: async () => ({ record, outcome: "bypass" }) },
+      reader: { read: async () => ({ record: key, outcome: "bypass" }) },
       clock: () => at,
       randomBytes,
       clockSkewMs: 0,
@@ -58,4 +58,10 @@ test.each(["jwt", "macaroon"] as const)(
 test("a token is not older than its key, even if the clock that made the key is ahead", async () => {
   const { facts } = await derive(async () => {}, "jwt", nowMs - 5000);
   expect(facts.issueTimeMs).toBe(Math.floor(nowMs / 1000) * 1000);
+});
+
+test("no token is derived from a key that expires within the current second, because its end would be past", async () => {
+  const endingIn = (ms: number) => derive(async () => {}, "jwt", nowMs, { ...record, expireTimeMs: nowMs + ms });
+  await expect(endingIn(499)).rejects.toMatchObject({ reason: "KEY_NOT_ACTIVE", message: "the credential is about to expire" });
+  expect((await endingIn(500)).facts.expireTimeMs).toBe(nowMs + 500);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeQueryPart, decodeSegment, decodeSegments } from "../../src/transcode/percent.ts";
+import { decodeQueryPart, decodeSegment, decodeSegments, withPlainVerb } from "../../src/transcode/percent.ts";
 
 test.each<[string, string | undefined, string | undefined, string | undefined]>([
   ["a", "a", "a", "a"],
@@ -18,4 +18,15 @@ test.each<[string, string | undefined, string | undefined, string | undefined]>(
   ["%00", "\0", "\0", "\0"],
 ])("%j", (raw, segment, segments, queryPart) => {
   expect([decodeSegment(raw), decodeSegments(raw), decodeQueryPart(raw)]).toEqual([segment, segments, queryPart]);
+});
+
+test.each([
+  ["/keys/ID%3Arotate", "/keys/ID:rotate"],
+  ["/keys/ID%3arotate", "/keys/ID:rotate"],
+  ["/keys/a%3Ab%3Arotate", "/keys/a%3Ab:rotate"],
+  ["/keys/ID%3Aro%74ate", "/keys/ID%3Aro%74ate"],
+  ["/keys%3Aa/ID", "/keys%3Aa/ID"],
+  ["/keys/a%3Ab:rotate", "/keys/a%3Ab:rotate"],
+])("in %s only an encoded colon before the verb becomes plain", (path, plain) => {
+  expect(withPlainVerb(path)).toBe(plain);
 });

@@ -94,6 +94,8 @@ export function createKeys(client: MongoClient, collections: Collections, quota:
         if (deleted === null) return null;
         const { lineageId = deletion.keyId, supersededBy = null } = deleted;
         await places.giveBack(tenant, { keyId: deletion.keyId, lineageId, supersededBy }, deleted, options);
+        const { kind, forgetRequestId = null } = deletion;
+        if (forgetRequestId !== null) await marks.deleteOne({ _id: markId(tenant, kind, forgetRequestId) }, options);
         if (deletion.kind === "tenant") await removeHoldings(holdings, tenant, deletion.keyId, options);
         await addEvents(auditEvents, tenant, [event], options);
         return deleted.revision + 1;

@@ -104,6 +104,10 @@ async function ensureIndexes(db: Db, collection: string, wanted: readonly IndexD
   await db.collection(collection).createIndexes([...wanted], unhurried);
 }
 
+/**
+ * No collection is clustered by `_id`, which would save a look-up for each key that is read: MongoDB 6.0 reads such a collection from start
+ * to end to find several ids at once (`createGroupRead`).
+ */
 async function ensureCollection(db: Db, name: string): Promise<void> {
   const [found] = await db.listCollections({ name }).toArray();
   if (found === undefined) {

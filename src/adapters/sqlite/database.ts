@@ -22,8 +22,7 @@ const SQLITE_MISMATCH = 20;
  * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
  * Calls `onUpdate` before it updates the file of an older version.
  *
- * The log (-wal) is moved to the file every 1000 pages, SQLite's default, because the commit that does it holds up the event loop: with
- * 8192 pages for up to 100 ms of CPU, for no more keys a second (bench/tail.ts).
+ * Commits move the log (-wal) to the file only if the checkpoints of checkpoint.ts do not keep up.
  *
  * With many keys, almost every read of a random key needs a page that no cache of this process holds. A page that is mapped costs no system
  * call, no copy and no look-up in SQLite's page cache: with two million keys, a read costs 1 us more than with 10,000 if the file is mapped,
@@ -43,7 +42,7 @@ export function openDatabase(path: string, cacheMib = defaultCacheMib, onUpdate:
     chmodSync(file, ownerOnly);
     database = new DatabaseSync(file);
     database.exec(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000",
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8000",
     );
     database.exec(`PRAGMA cache_size = -${cacheMib * 1024}; PRAGMA mmap_size = ${maxMappedBytes}`);
     migrate(database, () => onUpdate(file));

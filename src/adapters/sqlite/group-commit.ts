@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { prepareCheckpoint } from "./checkpoint.ts";
 
 /**
  * Approximate maximum rows per transaction, about 15 ms of work for new keys, each of which changes some ten pages of indexes. Then the
@@ -100,11 +101,28 @@ function prepareGroupRun(database: DatabaseSync): (group: readonly Waiting[]) =>
 
 /**
  * Lets the writes of one turn of the event loop share a transaction. The sync to the disk is most of a write's cost, and it is paid once
- * for all of them.
+ * for all of them. A checkpoint has a turn of its own, after the writes before it were acknowledged.
  */
 export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const runGroup = prepareGroupRun(database);
+  const checkpoint = prepareCheckpoint(database);
   let queue: Waiting[] = [];
+  /** Whether a turn will come that writes the queue. */
+  let isScheduled = false;
+
+  function schedule(turn: () => void): void {
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      turn();
+    });
+  }
+
+  function checkpointThenFlush(): void {
+    if (!database.isOpen) return;
+    checkpoint.run();
+    if (queue.length > 0) schedule(flush);
+  }
 
   function commitGroup(group: readonly Waiting[]): void {
     let settlements: (() => void)[];
@@ -127,14 +145,17 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
     const count = end === -1 ? queue.length : Math.max(1, end);
     const group = queue.slice(0, count);
     queue = queue.slice(count);
-    if (queue.length > 0) setImmediate(flush);
-    if (group.length > 0) commitGroup(group);
+    if (group.length === 0) return;
+    commitGroup(group);
+    if (isScheduled) return;
+    if (checkpoint.isDue()) schedule(checkpointThenFlush);
+    else if (queue.length > 0) schedule(flush);
   }
 
   return {
     run<T>(write: () => T, rowCount = 1): Promise<T> {
       return new Promise<T>((resolve, reject) => {
-        if (queue.length === 0) setImmediate(flush);
+        if (!isScheduled) schedule(flush);
         queue.push({ write, rowCount, resolve: resolve as (result: unknown) => void, reject });
       });
     },

@@ -74,7 +74,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
       return stored !== null;
     },
 
-    delete(tenant, kind, keyId, { revision = null, forgetBatch = false } = {}) {
+    delete(tenant, kind, keyId, { revision = null, forgetBatch = false, forgetRequestId = null } = {}) {
       // Keys of other kinds have no chains.
       const giveBack = places.giveBack(tenant, kind === "issued" ? get(tenant, keyId) : null);
       const deleted = deleteKey.get(slots.of(tenant, keyId), tenant, keyId, kind, revision, revision) as
@@ -82,6 +82,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
         | undefined;
       if (deleted === undefined) return null;
       tombstones.leave(tenant, keyId, deleted.revision + 1, forgetBatch ? null : deleted.batch_mark);
+      if (forgetRequestId !== null) marks.remove(tenant, kind, forgetRequestId);
       giveBack();
       if (kind === "tenant") holdings.set(tenant, keyId, []);
       return deleted.revision + 1;

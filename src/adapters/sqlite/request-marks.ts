@@ -8,6 +8,7 @@ export interface RequestMarks {
   find(tenant: string, kind: KeyKind, requestId: string): UsedRequest | null;
   /** `record` is the key that the request made. */
   add(tenant: string, record: KeyRecord, request: RequestMark): void;
+  remove(tenant: string, kind: KeyKind, requestId: string): void;
 }
 
 interface MarkRow {
@@ -31,6 +32,7 @@ export function prepareRequestMarks(
     `INSERT INTO request_marks (tenant, kind, request_id, payload_digest, key_id, first_revision, create_time_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
+  const deleteMark = database.prepare("DELETE FROM request_marks WHERE tenant = ? AND kind = ? AND request_id = ?");
   return {
     find(tenant, kind, requestId) {
       const mark = selectMark.get(tenant, kind, requestId) as unknown as MarkRow | undefined;
@@ -40,5 +42,6 @@ export function prepareRequestMarks(
     add(tenant, { kind, keyId, revision }, { requestId, payloadDigest }) {
       insertMark.run(tenant, kind, requestId, payloadDigest, keyId, revision, clock());
     },
+    remove: (tenant, kind, requestId) => void deleteMark.run(tenant, kind, requestId),
   };
 }

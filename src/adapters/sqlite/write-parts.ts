@@ -3,7 +3,9 @@ import type { Access } from "./access.ts";
 import { maxRowsPerCommit } from "./group-commit.ts";
 
 /** Terms of a key whose entries in the index of terms cost about as much as all else that a new key writes. */
-const termsPerRow = 8;
+const termsPerRow = 6;
+/** The same of its text, in the row and in the index of terms. */
+const textPerRow = 4096;
 
 export interface WritePart<Item> {
   readonly items: readonly Item[];
@@ -36,8 +38,10 @@ export function writeInParts<Item, T>(
   return Promise.all(writeParts(items, rowsOf).map((part) => write(() => change(part.items), part.rowCount)));
 }
 
-/** What a new key costs, in keys with few terms. */
-export function rowsOfNewKey({ record: { scopes, metadata } }: Pick<NewKey, "record">): number {
+/** What a new key costs, in keys with few terms and little text. */
+export function rowsOfNewKey({ record: { name, scopes, metadata } }: Pick<NewKey, "record">): number {
   const maxTerms = scopes.length + Object.keys(metadata ?? {}).length;
-  return 1 + Math.floor(maxTerms / termsPerRow);
+  const textLength =
+    scopes.reduce((sum, scope) => sum + scope.length, name.length) + (metadata === null ? 0 : JSON.stringify(metadata).length);
+  return 1 + Math.floor(maxTerms / termsPerRow + textLength / textPerRow);
 }

@@ -20,7 +20,7 @@ export function isRootOf({ facts }: ReadToken, record: KeyRecord): boolean {
  * earliest expiry of them. It has no address ranges: the contract binds keys to addresses, not their tokens. In stateless mode there is no
  * root record, and the claims of the token decide.
  */
-export function tokenRecord({ facts, narrowing }: ReadToken, root: KeyRecord | null): KeyRecord {
+function tokenRecord({ facts, narrowing }: ReadToken, root: KeyRecord | null): KeyRecord {
   const granted = root === null ? facts.scopes : facts.scopes.filter((scope) => root.scopes.includes(scope));
   const { scopes: kept } = narrowing;
   const expireTimesMs = [facts.expireTimeMs, narrowing.expireTimeMs, root?.expireTimeMs].filter((timeMs) => typeof timeMs === "number");

@@ -107,3 +107,21 @@ test("drain settles waiting writes before it returns", async () => {
   expect(ids()).toEqual(["a", "b"]);
   await waiting;
 });
+
+test("a checkpoint has a turn of its own, after the write before it was acknowledged and before the next one", async () => {
+  using fixture = setup();
+  const { database, groupCommit, insert } = fixture;
+  const pagesInLog = () => {
+    const { log, checkpointed } = database.prepare("PRAGMA wal_checkpoint(NOOP)").get() as { log: number; checkpointed: number };
+    return log - checkpointed;
+  };
+  const fill = () => {
+    for (let index = 0; index < 1500; index += 1) insert(`${index}`.padEnd(4000, "x"));
+  };
+  const next = groupCommit.run(fill, alone).then(() => {
+    const pages = pagesInLog();
+    return groupCommit.run(() => insert("next")).then(() => pages);
+  });
+  expect(await next).toBeGreaterThan(1000);
+  expect(pagesInLog()).toBeLessThan(100);
+});

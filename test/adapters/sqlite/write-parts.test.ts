@@ -10,8 +10,17 @@ test("a part has as many keys as a transaction takes, and fewer if they have man
   const items = [...keys(maxRowsPerCommit + 1, 2), ...keys(20, 100)];
   const parts = writeParts(items, rowsOfNewKey);
   expect(parts.flatMap((part) => part.items)).toEqual(items);
-  expect(parts.map((part) => part.items.length)).toEqual([maxRowsPerCommit, 1 + 4, 4, 4, 4, 4]);
+  expect(parts.map((part) => part.items.length)).toEqual([maxRowsPerCommit, 1 + 3, 3, 3, 3, 3, 3, 2]);
   expect(parts.filter(({ rowCount }) => rowCount > maxRowsPerCommit)).toEqual([]);
+});
+
+test.each([
+  ["metadata", { metadata: { text: "x".repeat(9000) } }],
+  ["scopes", { scopes: Array.from({ length: 5 }, () => "x".repeat(1800)) }],
+])("a part has fewer keys if they have long texts (%s)", (_, long) => {
+  const items = Array.from({ length: maxRowsPerCommit }, () => ({ record: keyRecord(long) }));
+  const parts = writeParts(items, rowsOfNewKey);
+  expect(Math.max(...parts.map((part) => part.items.length))).toBeLessThanOrEqual(maxRowsPerCommit / 3);
 });
 
 test("an item that is too large for a transaction with others is a part of its own", () => {

@@ -28,6 +28,19 @@ export function describeDeletes(context: KeyStoreContext): void {
       expect(await revision()).toBeNull();
     });
 
+    test("makes the request id that it names usable again, but only if it deletes a key", async () => {
+      const tenant = context.newTenant();
+      const request = { requestId: "r", payloadDigest: "d" };
+      const insert = async () => (await context.store.insert(tenant, record, request)).outcome;
+      await insert();
+      const forget = () => context.store.delete(tenant, "imported", keyId, undefined, { revision: 3, forgetRequestId: "r" });
+      expect(await forget()).toBe(4);
+      expect(await insert()).toBe("inserted");
+      expect(await forget()).toBeNull();
+      await context.store.delete(tenant, "imported", keyId);
+      expect(await insert()).toBe("request_id_used");
+    });
+
     test("returns null and changes nothing for an unknown key, or one of the other kind or another tenant", async () => {
       const tenant = context.newTenant();
       await context.store.insert(tenant, record, null);

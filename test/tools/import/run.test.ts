@@ -202,6 +202,9 @@ describe("the state file", () => {
     writeState(path, state);
     expect(readState(path)).toEqual(state);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+    // That of an earlier version, which knew no tenants.
+    writeFileSync(path, JSON.stringify({ version: 1, ...state, tenant: undefined }));
+    expect(readState(path)).toEqual(state);
     for (const text of ["", "{}", "[]", "null", JSON.stringify({ version: 1, ...state, done: { rows: "1" } }), '{"version":2}']) {
       writeFileSync(path, text);
       expect(() => readState(path)).toThrow(UsageError);

@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import type { KeyRecord } from "../../src/core/key.ts";
+import { newTenantRecord, type Tenant, unchangedTenant } from "../../src/core/tenant.ts";
+import type { ListPart } from "../../src/ports/key-store.ts";
+import { createTenantDirectory, type TenantDirectoryOptions } from "../../src/service/tenant-directory.ts";
+import { createTenantSettings } from "../../src/service/tenant-settings.ts";
+
+function recordOf(tenantId: string, changes: Partial<Tenant> = {}, createTimeMs = 1000): KeyRecord {
+  return newTenantRecord({ ...unchangedTenant(tenantId), ...changes }, createTimeMs);
+}
+
+/** A directory whose store answers each list when the test says so, and whose cache knows no tenant. */
+function open() {
+  const lists: ((records: readonly KeyRecord[]) => void)[] = [];
+  let doubted = () => {};
+  const cache = {
+    peek: () => undefined,
+    reader: { read: async () => ({ record: null, outcome: "miss" }) },
+    follow: (follower: { doubted(): void }) => {
+      doubted = () => follower.doubted();
+    },
+    trust: { localUse: () => "first" },
+  } as unknown as TenantDirectoryOptions["cache"];
+  const list = () => new Promise<ListPart>((resolve) => lists.push((records) => resolve({ records, lastKeyId: null })));
+  const directory = createTenantDirectory({ store: { list }, cache, settings: createTenantSettings() });
+  return { directory, lists, doubt: () => doubted() };
+}
+
+test("a tenant that is noted while all tenants are read is known afterwards, although the list is older", async () => {
+  const { directory, lists } = open();
+  const refreshed = directory.refresh();
+  await expect.poll(() => lists.length).toBe(1);
+  directory.note("acme", recordOf("acme", { hosts: ["keys.acme.example"] }));
+  directory.note("gone", null);
+  lists[0]?.([recordOf("gone", { hosts: ["keys.gone.example"] })]);
+  await refreshed;
+  expect(directory.tenantOfHost("keys.acme.example")).toBe("acme");
+  expect(directory.tenantOfHost("keys.gone.example")).toBeUndefined();
+});
+
+test("all tenants are read again once the cache may have missed changes", async () => {
+  const { directory, lists, doubt } = open();
+  const refreshed = directory.refresh();
+  await expect.poll(() => lists.length).toBe(1);
+  lists[0]?.([]);
+  await refreshed;
+  doubt();
+  await expect.poll(() => lists.length).toBe(2);
+  lists[1]?.([recordOf("acme", { hosts: ["keys.acme.example"] })]);
+  await expect.poll(() => directory.tenantOfHost("keys.acme.example")).toBe("acme");
+});
+
+test("a tenant that was deleted and created again has its new settings, although its revision is lower", () => {
+  const settings = createTenantSettings();
+  settings.note("acme", { ...recordOf("acme", { displayName: "old" }), revision: 9 });
+  settings.note("acme", { ...recordOf("acme", { displayName: "new" }, 2000), revision: 1 });
+  expect(settings.of("acme").displayName).toBe("new");
+});
