@@ -64,7 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "src/protojson/read.ts",
     "src/core/credential.ts",
     "src/core/tenant.ts",
-    "src/rpc/create-request.ts",
+    "src/rpc/api-keys/create-request.ts",
     "src/error",
     "gen/keywright",
   ],

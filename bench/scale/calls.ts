@@ -9,7 +9,7 @@ import { issueKey } from "../../src/service/issue.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
 import { listKeys } from "../../src/service/list.ts";
 import { revokeKey } from "../../src/service/revoke.ts";
-import { createTenantSettings } from "../../src/service/tenant-settings.ts";
+import { createTenantSettings } from "../../src/service/tenants/tenant-settings.ts";
 import { createVerify } from "../../src/service/verify.ts";
 import { noLimits } from "../../test/support/no-limits.ts";
 import { noTokens } from "../../test/support/no-tokens.ts";

@@ -12,7 +12,7 @@ import { createSampler, logCalls } from "../rpc/log-calls.ts";
 import { isOfCaller, isOfInstallation, isRead } from "../rpc/method-table.ts";
 import type { Connections } from "../server/connections.ts";
 import { createRefusalRecorder, type RefusalRecorder } from "../service/refusal-recorder.ts";
-import type { TenantDirectory } from "../service/tenant-directory.ts";
+import type { TenantDirectory } from "../service/tenants/tenant-directory.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type CallersConfig, callersOf } from "./callers.ts";
 import type { Given } from "./given.ts";

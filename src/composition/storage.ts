@@ -5,8 +5,8 @@ import { createTrustedCache, type TrustedCache } from "../cache/trusted-cache.ts
 import type { KeyStore } from "../ports/key-store.ts";
 import type { SharedLedger } from "../ports/ledger.ts";
 import type { SharedCache } from "../ports/shared-cache.ts";
-import { createTenantDirectory, type TenantDirectory } from "../service/tenant-directory.ts";
-import { createTenantSettings, type TenantSettings } from "../service/tenant-settings.ts";
+import { createTenantDirectory, type TenantDirectory } from "../service/tenants/tenant-directory.ts";
+import { createTenantSettings, type TenantSettings } from "../service/tenants/tenant-settings.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
 import { schedule } from "./schedule.ts";

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/problems.ts";
 import type { Log } from "../ports/log.ts";
-import { type ClientCertificates, createClientCertificates } from "../server/client-certificates.ts";
-import { readTlsTexts, type TlsMaterial, type TlsTexts, tlsMaterialOf } from "../server/tls-material.ts";
+import { type ClientCertificates, createClientCertificates } from "../server/tls/client-certificates.ts";
+import { readTlsTexts, type TlsMaterial, type TlsTexts, tlsMaterialOf } from "../server/tls/tls-material.ts";
 
 /** Certificates of the server and of its clients. */
 export interface Tls {

@@ -1,7 +1,7 @@
 import type { CacheTrust } from "../cache/trust.ts";
 import type { Log } from "../ports/log.ts";
 import type { RefusalRecorder } from "../service/refusal-recorder.ts";
-import type { TenantDirectory } from "../service/tenant-directory.ts";
+import type { TenantDirectory } from "../service/tenants/tenant-directory.ts";
 import { createUsageFlush } from "../service/usage-flush.ts";
 import type { UsageRecorder } from "../service/usage-recorder.ts";
 

@@ -15,8 +15,8 @@ import { serveGrpc } from "./grpc-lane.ts";
 import { serveGrpcWeb } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
-import { createStreamAdapter } from "./stream-adapter.ts";
-import type { Streams } from "./stream-options.ts";
+import { createStreamAdapter } from "./streams/stream-adapter.ts";
+import type { Streams } from "./streams/stream-options.ts";
 
 export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
   /** Types that a google.protobuf.Any in an answer may hold. */

@@ -4,7 +4,7 @@ import { prefixOf } from "../core/credential.ts";
 import { Failure } from "../error/failure.ts";
 import type { SelfRevokeLimits } from "../limit/self-revoke-limits.ts";
 import type { SelfRevocationLimits } from "../service/revoke.ts";
-import type { TenantDirectory } from "../service/tenant-directory.ts";
+import type { TenantDirectory } from "../service/tenants/tenant-directory.ts";
 import { contextOf } from "./context.ts";
 import { refuseFor } from "./rate-limit-headers.ts";
 

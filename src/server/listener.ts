@@ -3,7 +3,6 @@ import type { Server } from "node:http";
 import type { Http2Server } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { HttpHandler, StreamHandler } from "../http/message.ts";
-import type { ClientCertificates } from "./client-certificates.ts";
 import { routeConnections } from "./connection-router.ts";
 import { type Connections, createConnections } from "./connections.ts";
 import { drain } from "./drain.ts";
@@ -16,7 +15,8 @@ import type { ListenerLimits } from "./limits.ts";
 import { createHttp1Server, createHttp2Server, replaceTls } from "./node-servers.ts";
 import { peerShare } from "./peer-share.ts";
 import { createHttp1Gate, createHttp2Gate, type GateOptions } from "./request-gate.ts";
-import type { TlsMaterial } from "./tls-material.ts";
+import type { ClientCertificates } from "./tls/client-certificates.ts";
+import type { TlsMaterial } from "./tls/tls-material.ts";
 
 export interface ListenerOptions {
   readonly handler: HttpHandler;

@@ -5,7 +5,7 @@ import { createServer as createHttps, Server as HttpsServer } from "node:https";
 import type { SecureContextOptions } from "node:tls";
 import { nodeHttp } from "../http/node-http.ts";
 import type { ListenerLimits } from "./limits.ts";
-import type { TlsMaterial } from "./tls-material.ts";
+import type { TlsMaterial } from "./tls/tls-material.ts";
 
 /** The HTTP/1.1 server, over TLS if a certificate is given. It then offers HTTP/2 in ALPN, but does not speak it. */
 export function createHttp1Server(limits: ListenerLimits, tls: TlsMaterial | undefined): Server {

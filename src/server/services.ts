@@ -4,10 +4,10 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { ServerReflection as AlphaServerReflection } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Implementations } from "../call/methods.ts";
 import type { HttpHandler } from "../http/message.ts";
-import { createHealthService } from "./health.ts";
-import { createHealthHttp } from "./health-http.ts";
-import { createHealthState, type HealthState, systemTimer } from "./health-state.ts";
-import { createHealthWatches, defaultWatchLimits, type HealthWatches } from "./health-watch.ts";
+import { createHealthService } from "./health/health.ts";
+import { createHealthHttp } from "./health/health-http.ts";
+import { createHealthState, type HealthState, systemTimer } from "./health/health-state.ts";
+import { createHealthWatches, defaultWatchLimits, type HealthWatches } from "./health/health-watch.ts";
 import type { ReflectionOptions } from "./reflection.ts";
 import type { RegisteredStreams } from "./registered-streams.ts";
 

@@ -2,7 +2,7 @@ import type { VerifierCache } from "../cache/verifier-cache.ts";
 import { actorLimitRecordId } from "../core/actor-limit.ts";
 import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
-import type { TenantSettings } from "./tenant-settings.ts";
+import type { TenantSettings } from "./tenants/tenant-settings.ts";
 
 /** The limits that keys of one actor share. */
 export interface ActorLimits {

@@ -4,9 +4,9 @@ import type { RateLimitPolicy } from "../core/key.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
-import { noteActorLimits, type TenantService } from "./change-tenant.ts";
 import { type Deleting, deleteOne } from "./delete.ts";
-import { beginNewKeys, watchTenant } from "./tenant-fence.ts";
+import { noteActorLimits, type TenantService } from "./tenants/change-tenant.ts";
+import { beginNewKeys, watchTenant } from "./tenants/tenant-fence.ts";
 
 /** Sets or changes the limit that the keys of an actor share. The actor need not have keys. */
 export async function setActorLimit(

@@ -6,7 +6,7 @@ import type { KeyStore } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import { maxAttempts } from "./change.ts";
 import type { KeyService } from "./key-service.ts";
-import { watchTenant } from "./tenant-fence.ts";
+import { watchTenant } from "./tenants/tenant-fence.ts";
 
 /** The dependencies of a deletion. */
 export type Deleting = Pick<KeyService, "store" | "announcer" | "clock" | "randomBytes" | "tenantSettings">;

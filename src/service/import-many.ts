@@ -8,7 +8,7 @@ import { type Unwanted, unwanted } from "./delete-records.ts";
 import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
-import { beginNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenants/tenant-fence.ts";
 
 export interface ImportBatch {
   /** The items of the batch. An invalid item is its Failure, which is also its result. */

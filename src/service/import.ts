@@ -8,7 +8,7 @@ import { auditEvent } from "./audit.ts";
 import { unwanted } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
-import { beginNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenants/tenant-fence.ts";
 
 export interface ImportRequest extends NewKeyRequest {
   /** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */

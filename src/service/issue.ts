@@ -7,7 +7,7 @@ import { auditEvent } from "./audit.ts";
 import { unwanted } from "./delete-records.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
-import { beginNewKeys } from "./tenant-fence.ts";
+import { beginNewKeys } from "./tenants/tenant-fence.ts";
 
 /** `secret` is null if the request id was replayed: a secret is shown only once. */
 export interface Issued {

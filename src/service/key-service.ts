@@ -4,7 +4,7 @@ import type { PageTokens } from "../core/page-token.ts";
 import type { Tokens } from "../core/token/tokens.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { KeyStore } from "../ports/key-store.ts";
-import type { TenantSettings } from "./tenant-settings.ts";
+import type { TenantSettings } from "./tenants/tenant-settings.ts";
 
 /** The parts that operations on keys need. Each operation takes them as its first argument. */
 export interface KeyService {

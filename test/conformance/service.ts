@@ -14,7 +14,7 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { Handler } from "../../src/call/call.ts";
 import { failureStatus } from "../../src/call/error-details.ts";
 import type { MethodTable } from "../../src/call/methods.ts";
-import type { Streams } from "../../src/connect/stream-options.ts";
+import type { Streams } from "../../src/connect/streams/stream-options.ts";
 import { Failure } from "../../src/error/failure.ts";
 import type { HeaderLine, StreamDefinition, StreamMessage, Suite, UnaryDefinition, UnaryMessage, WantedError } from "./messages.ts";
 import { requestInfo } from "./request-info.ts";

@@ -13,7 +13,7 @@ import { Health, HealthCheckRequestSchema } from "../../gen/grpc/health/v1/healt
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createMethodTable } from "../../src/call/methods.ts";
-import type { Streams } from "../../src/connect/stream-options.ts";
+import type { Streams } from "../../src/connect/streams/stream-options.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { envelope, type RawAnswer, send, startServer, type TestServer, verifyPath } from "./support.ts";
 

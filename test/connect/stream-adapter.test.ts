@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import { createStreamAdapter } from "../../src/connect/stream-adapter.ts";
+import { createStreamAdapter } from "../../src/connect/streams/stream-adapter.ts";
 
 test("after loading the handlers failed, the next call tries again, and later calls use what was loaded", async () => {
   const reported: unknown[] = [];

@@ -85,11 +85,11 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     },
   ],
   "a suspension of a tenant is not announced": [
-    { file: "src/service/change-tenant.ts", text: "await announce(changed, changed.revision);", becomes: "" },
+    { file: "src/service/tenants/change-tenant.ts", text: "await announce(changed, changed.revision);", becomes: "" },
   ],
   "a call takes what the process knows of its tenant for current": [
     {
-      file: "src/service/tenant-directory.ts",
+      file: "src/service/tenants/tenant-directory.ts",
       text: "const entry = cache.peek(defaultTenant, recordId);",
       becomes: "if (index.has(tenantId)) return settings.of(tenantId);\n      const entry = cache.peek(defaultTenant, recordId);",
     },

@@ -5,7 +5,7 @@ import type { CacheGenerationStore } from "../../src/ports/cache-generation.ts";
 import type { KeyStore } from "../../src/ports/key-store.ts";
 import type { RecordCache } from "../../src/ports/record-cache.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
-import type { TenantDirectory } from "../../src/service/tenant-directory.ts";
+import type { TenantDirectory } from "../../src/service/tenants/tenant-directory.ts";
 import { noLimits } from "../support/no-limits.ts";
 import { noTokens } from "../support/no-tokens.ts";
 import type { Host } from "./host.ts";

@@ -1,5 +1,5 @@
 import type { KeyService } from "../../src/service/key-service.ts";
-import type { TenantDirectory } from "../../src/service/tenant-directory.ts";
+import type { TenantDirectory } from "../../src/service/tenants/tenant-directory.ts";
 import { tenant } from "./node.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Operation } from "./scenario.ts";

@@ -1,7 +1,7 @@
 import { tenantRecordId } from "../../src/core/tenant.ts";
 import type { Verified } from "../../src/service/judge.ts";
 import type { KeyService } from "../../src/service/key-service.ts";
-import type { TenantDirectory } from "../../src/service/tenant-directory.ts";
+import type { TenantDirectory } from "../../src/service/tenants/tenant-directory.ts";
 import type { Verify } from "../../src/service/verify.ts";
 import type { Protocol } from "./protocol.ts";
 

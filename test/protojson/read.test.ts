@@ -5,7 +5,7 @@ import { RotateIssuedApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/is
 import { Failure, type FieldViolation } from "../../src/error/failure.ts";
 import type { PresenceMask } from "../../src/protojson/field-mask.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
-import { overridesPresent } from "../../src/rpc/rotate-issued-api-key.ts";
+import { overridesPresent } from "../../src/rpc/api-keys/rotate-issued-api-key.ts";
 import { runCount } from "../support/run-count.ts";
 import { Everything, namesBeside, sampleMessage } from "./sample.ts";
 

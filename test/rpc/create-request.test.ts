@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { IssueApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/issued_api_key_pb.ts";
 import { KeyVisibility } from "../../gen/keywright/v2alpha1/key_policy_pb.ts";
-import { newKeyFromMessage } from "../../src/rpc/create-request.ts";
+import { newKeyFromMessage } from "../../src/rpc/api-keys/create-request.ts";
 import { payloadDigestOf } from "../../src/service/new-key.ts";
 
 const full: MessageInitShape<typeof IssueApiKeyRequestSchema> = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { partsOf } from "../../src/server/der.ts";
-import { comparableName } from "../../src/server/distinguished-name.ts";
+import { partsOf } from "../../src/server/tls/der.ts";
+import { comparableName } from "../../src/server/tls/distinguished-name.ts";
 import { der, nameOf } from "../support/certificates.ts";
 
 const commonName = Buffer.from("550403", "hex");

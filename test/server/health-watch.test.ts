@@ -4,8 +4,8 @@ import { expect, it } from "vitest";
 import { failureStatus } from "../../src/call/error-details.ts";
 import { createServerStreamLane } from "../../src/connect/server-stream-lane.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
-import { createHealthState, systemTimer, type Timer } from "../../src/server/health-state.ts";
-import { createHealthWatches, defaultWatchLimits, type WatchLimits } from "../../src/server/health-watch.ts";
+import { createHealthState, systemTimer, type Timer } from "../../src/server/health/health-state.ts";
+import { createHealthWatches, defaultWatchLimits, type WatchLimits } from "../../src/server/health/health-watch.ts";
 import { serve, type TestServer, until } from "./support.ts";
 
 function reportError(error: unknown): void {

@@ -15,10 +15,10 @@ import { createRpcHandler } from "../../src/connect/rpc.ts";
 import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { createJsonReader } from "../../src/protojson/read.ts";
 import { createDispatcher } from "../../src/server/dispatch.ts";
-import { createHealthService } from "../../src/server/health.ts";
-import { createHealthHttp } from "../../src/server/health-http.ts";
-import { createHealthState, type HealthState, systemTimer, type Timer } from "../../src/server/health-state.ts";
-import { defaultWatchLimits } from "../../src/server/health-watch.ts";
+import { createHealthService } from "../../src/server/health/health.ts";
+import { createHealthHttp } from "../../src/server/health/health-http.ts";
+import { createHealthState, type HealthState, systemTimer, type Timer } from "../../src/server/health/health-state.ts";
+import { defaultWatchLimits } from "../../src/server/health/health-watch.ts";
 import { askHttp1, askHttp2, serve, type TestServer, until } from "./support.ts";
 
 const keys = "keywright.v2alpha1.ApiKeysService";

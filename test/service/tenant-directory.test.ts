@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { KeyRecord } from "../../src/core/key.ts";
 import { newTenantRecord, type Tenant, unchangedTenant } from "../../src/core/tenant.ts";
 import type { ListPart } from "../../src/ports/key-store.ts";
-import { createTenantDirectory, type TenantDirectoryOptions } from "../../src/service/tenant-directory.ts";
-import { createTenantSettings } from "../../src/service/tenant-settings.ts";
+import { createTenantDirectory, type TenantDirectoryOptions } from "../../src/service/tenants/tenant-directory.ts";
+import { createTenantSettings } from "../../src/service/tenants/tenant-settings.ts";
 
 function recordOf(tenantId: string, changes: Partial<Tenant> = {}, createTimeMs = 1000): KeyRecord {
   return newTenantRecord({ ...unchangedTenant(tenantId), ...changes }, createTimeMs);

@@ -8,7 +8,7 @@ import type { KeyRecord } from "../../src/core/key.ts";
 import { createUlid } from "../../src/core/ulid.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { createActorLimits } from "../../src/service/actor-limits.ts";
-import type { TenantSettings } from "../../src/service/tenant-settings.ts";
+import type { TenantSettings } from "../../src/service/tenants/tenant-settings.ts";
 import { createVerifyMany } from "../../src/service/verify-many.ts";
 import { createTurns, type Turns } from "../../src/turns.ts";
 import { keyRecord } from "../support/key-record.ts";

@@ -3,7 +3,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/imported_api_key_pb.ts";
 import { rawKeyProblem } from "../../src/core/credential.ts";
 import { Failure } from "../../src/error/failure.ts";
-import { importFromMessage } from "../../src/rpc/create-request.ts";
+import { importFromMessage } from "../../src/rpc/api-keys/create-request.ts";
 import { unreadableOf } from "./outcome.ts";
 import type { Sender } from "./sender.ts";
 

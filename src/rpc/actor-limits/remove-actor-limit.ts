@@ -1,7 +1,7 @@
 import type { ActorLimitsService } from "../../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import type { Implementation } from "../../call/methods.ts";
 import { removeActorLimit as remove } from "../../service/change-actor-limit.ts";
-import type { TenantService } from "../../service/change-tenant.ts";
+import type { TenantService } from "../../service/tenants/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { refuseCeiling } from "../scope-ceiling.ts";
 

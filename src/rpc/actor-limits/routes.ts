@@ -1,6 +1,6 @@
 import type { ActorLimitsService } from "../../../gen/keywright/v2alpha1/actor_limits_service_pb.ts";
 import type { Implementations } from "../../call/methods.ts";
-import type { TenantService } from "../../service/change-tenant.ts";
+import type { TenantService } from "../../service/tenants/change-tenant.ts";
 import { listActorLimits } from "./list-actor-limits.ts";
 import { removeActorLimit } from "./remove-actor-limit.ts";
 import { setActorLimit } from "./set-actor-limit.ts";

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { defaultTenant, tenantHeader } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
-import type { TenantDirectory } from "../../service/tenant-directory.ts";
+import type { TenantDirectory } from "../../service/tenants/tenant-directory.ts";
 import { insufficientScope } from "./authenticate.ts";
 import { inTenant } from "./grants.ts";
 

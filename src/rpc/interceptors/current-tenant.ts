@@ -1,7 +1,7 @@
 import type { Call, Interceptor } from "../../call/call.ts";
 import type { Tenant } from "../../core/tenant.ts";
 import { Failure } from "../../error/failure.ts";
-import type { TenantDirectory } from "../../service/tenant-directory.ts";
+import type { TenantDirectory } from "../../service/tenants/tenant-directory.ts";
 
 /**
  * Reads the current record of the call's tenant, which everything that follows uses. Refuses an unknown tenant, a host that the tenant no

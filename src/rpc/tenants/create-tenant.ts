@@ -3,7 +3,7 @@ import { TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
 import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Implementation } from "../../call/methods.ts";
 import { invalidField } from "../../error/failure.ts";
-import { createTenant as addTenant } from "../../service/change-tenant.ts";
+import { createTenant as addTenant } from "../../service/tenants/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { attributesOf, checkTenantId, tenantToMessage } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";

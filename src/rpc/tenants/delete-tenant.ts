@@ -1,7 +1,7 @@
 import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Implementation } from "../../call/methods.ts";
 import { Failure } from "../../error/failure.ts";
-import { deleteTenant as remove } from "../../service/delete-tenant.ts";
+import { deleteTenant as remove } from "../../service/tenants/delete-tenant.ts";
 import { contextOf } from "../context.ts";
 import { checkTenantId } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";

@@ -1,6 +1,6 @@
 import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Implementation } from "../../call/methods.ts";
-import { listTenants as list } from "../../service/list-tenants.ts";
+import { listTenants as list } from "../../service/tenants/list-tenants.ts";
 import { tenantToMessage } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";
 

@@ -1,4 +1,4 @@
-import type { TenantService } from "../../service/change-tenant.ts";
+import type { TenantService } from "../../service/tenants/change-tenant.ts";
 
 export interface TenantRpcOptions {
   readonly tenants: TenantService;

@@ -1,6 +1,6 @@
 import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_service_pb.ts";
 import type { Implementation } from "../../call/methods.ts";
-import { setSuspended } from "../../service/change-tenant.ts";
+import { setSuspended } from "../../service/tenants/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { checkTenantId, tenantToMessage } from "./message.ts";
 import type { TenantRpcOptions } from "./options.ts";

@@ -3,7 +3,7 @@ import type { TenantsService } from "../../../gen/keywright/v2alpha1/tenants_ser
 import type { Implementation } from "../../call/methods.ts";
 import type { TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";
-import { updateTenant as changeTenant, tenantAttributeFields } from "../../service/change-tenant.ts";
+import { updateTenant as changeTenant, tenantAttributeFields } from "../../service/tenants/change-tenant.ts";
 import { contextOf } from "../context.ts";
 import { fieldsToWrite } from "../field-mask.ts";
 import { refuseCeiling } from "../scope-ceiling.ts";

@@ -12,9 +12,9 @@ import type { CacheGeneration } from "../../../src/ports/cache-generation.ts";
 import { auditEvent } from "../../../src/service/audit.ts";
 import { removeActorLimit } from "../../../src/service/change-actor-limit.ts";
 import { deleteImportedKey } from "../../../src/service/delete.ts";
-import { deleteTenant } from "../../../src/service/delete-tenant.ts";
 import type { KeyService } from "../../../src/service/key-service.ts";
-import type { TenantDirectory } from "../../../src/service/tenant-directory.ts";
+import { deleteTenant } from "../../../src/service/tenants/delete-tenant.ts";
+import type { TenantDirectory } from "../../../src/service/tenants/tenant-directory.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 

@@ -1,0 +1,33 @@
+import { createConnectRouter } from "@connectrpc/connect";
+import type { Compression, UniversalHandler } from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import type { BodyBudget } from "../../http/body-budget.ts";
+import { type Encoding, inflate } from "../compression.ts";
+import { serveStream } from "./serve-stream.ts";
+import { answerStreams, refuseFailed } from "./stream-exchange.ts";
+import type { ServeStream, StreamAdapterOptions } from "./stream-options.ts";
+
+/** Connect's own handlers for the registered methods. */
+export async function createStreamHandlers(options: StreamAdapterOptions): Promise<ServeStream> {
+  const { streams, registry, bodies, maxStreamMessageBytes, shutdownSignal, reportError } = options;
+  const router = createConnectRouter({
+    acceptCompression: [
+      { ...compressionGzip, decompress: inflateBy("gzip", bodies) },
+      { ...compressionBrotli, decompress: inflateBy("br", bodies) },
+    ],
+    binaryOptions: { readUnknownFields: false },
+    interceptors: [answerStreams(reportError, shutdownSignal)],
+    requestGate: refuseFailed,
+    readMaxBytes: maxStreamMessageBytes,
+    jsonOptions: { registry },
+    shutdownSignal,
+  });
+  for (const { register } of streams) await register(router);
+  const handlers = new Map<string, UniversalHandler>(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (path, codec, request, response) => serveStream(handlers.get(path) as UniversalHandler, codec, request, response, options);
+}
+
+/** Inflates the messages of streams within our own bounds. */
+function inflateBy(encoding: Encoding, bodies: BodyBudget): Compression["decompress"] {
+  return async (bytes, maxBytes) => (await inflate(bytes, encoding, maxBytes, bodies.open(false))) as Uint8Array<ArrayBuffer>;
+}

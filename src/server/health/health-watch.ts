@@ -1,0 +1,133 @@
+import type { Message } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  Health,
+  type HealthCheckRequest,
+  HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../../gen/grpc/health/v1/health_pb.ts";
+import { Failure } from "../../error/failure.ts";
+import type { HealthState, Timer } from "./health-state.ts";
+
+export interface WatchLimits {
+  /** Open watches over gRPC. */
+  readonly maxWatches: number;
+  readonly maxWatchesPerSession: number;
+  /** Open watches over gRPC-Web and Connect, which cost about 40 KB each. */
+  readonly maxAdapterWatches: number;
+  /** A watch ends after this time; clients open it again. */
+  readonly maxAgeMs: number;
+}
+
+export const defaultWatchLimits: WatchLimits = {
+  maxWatches: 4000,
+  maxWatchesPerSession: 10,
+  maxAdapterWatches: 100,
+  maxAgeMs: 300_000,
+};
+
+/** Receives the messages of a watch. */
+export interface WatchSink {
+  readonly session: object;
+  send(message: Uint8Array): void;
+  end(failure?: Failure): void;
+}
+
+export interface HealthWatches {
+  readonly method: typeof Health.method.watch;
+  readonly maxRequestBytes: number;
+  open(request: Message, sink: WatchSink): void;
+  close(sink: WatchSink): void;
+}
+
+export interface WatchOptions {
+  readonly state: HealthState;
+  /** Includes "". A watch of another name gets SERVICE_UNKNOWN and stays open, as the protocol requires. */
+  readonly serviceNames: ReadonlySet<string>;
+  readonly limits: WatchLimits;
+  readonly timer: Timer;
+  readonly monotonicMs: () => number;
+}
+
+interface Watch {
+  readonly isKnownService: boolean;
+  readonly openedMs: number;
+}
+
+/** A health request contains only the name of a service. */
+const maxRequestBytes = 1024;
+
+export function watchesExhausted(): Failure {
+  return new Failure("TOO_MANY_STREAMS");
+}
+
+export function watchExpired(): Failure {
+  return new Failure("STREAM_EXPIRED");
+}
+
+/** The Watch calls of grpc.health.v1.Health. All known services share one state, so one list serves them, and one message goes to all. */
+export function createHealthWatches({ state, serviceNames, limits, timer, monotonicMs }: WatchOptions): HealthWatches {
+  // Ordered by age.
+  const watches = new Map<WatchSink, Watch>();
+  const perSession = new WeakMap<object, number>();
+  let sent = servingStatus(state);
+  let isTimerSet = false;
+
+  const expire = (): void => {
+    isTimerSet = false;
+    for (const [sink, { openedMs }] of watches) {
+      const leftMs = openedMs + limits.maxAgeMs - monotonicMs();
+      if (leftMs > 0) {
+        startTimer(leftMs);
+        return;
+      }
+      remove(sink);
+      sink.end(watchExpired());
+    }
+  };
+  const startTimer = (delayMs: number): void => {
+    if (isTimerSet) return;
+    isTimerSet = true;
+    timer(delayMs, expire);
+  };
+  const remove = (sink: WatchSink): void => {
+    if (!watches.delete(sink)) return;
+    perSession.set(sink.session, (perSession.get(sink.session) ?? 1) - 1);
+  };
+  const announce = (): void => {
+    const status = servingStatus(state);
+    const message = status === sent ? undefined : encode(status);
+    sent = status;
+    for (const [sink, { isKnownService }] of watches) {
+      if (isKnownService && message !== undefined) sink.send(message);
+      if (!state.draining) continue;
+      remove(sink);
+      sink.end();
+    }
+  };
+  state.onChange(announce);
+
+  return {
+    method: Health.method.watch,
+    maxRequestBytes,
+    open(request, sink) {
+      const count = perSession.get(sink.session) ?? 0;
+      if (watches.size >= limits.maxWatches || count >= limits.maxWatchesPerSession) throw watchesExhausted();
+      const isKnownService = serviceNames.has((request as HealthCheckRequest).service);
+      sink.send(encode(isKnownService ? sent : ServingStatus.SERVICE_UNKNOWN));
+      if (state.draining) return sink.end();
+      perSession.set(sink.session, count + 1);
+      watches.set(sink, { isKnownService, openedMs: monotonicMs() });
+      startTimer(limits.maxAgeMs);
+    },
+    close: remove,
+  };
+}
+
+function servingStatus(state: HealthState): ServingStatus {
+  return state.serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+}
+
+function encode(status: ServingStatus): Uint8Array {
+  return toBinary(HealthCheckResponseSchema, create(HealthCheckResponseSchema, { status }));
+}
