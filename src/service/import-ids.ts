@@ -1,8 +1,10 @@
 import { rawKeyProblem } from "../core/credential.ts";
 import { readCredential } from "../core/read-credential.ts";
 import { Failure, invalidField } from "../error/failure.ts";
-import type { ImportRequest } from "./import.ts";
 import type { KeyService } from "./key-service.ts";
+
+/** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */
+export type ImportKey = { readonly raw: string } | { readonly sha256: Uint8Array };
 
 export interface ImportIds {
   /** Under which a new import is stored. */
@@ -19,7 +21,7 @@ const maxIdsPerRead = 1000;
  * Returns INVALID_REQUEST if the text cannot be an imported key, such as a credential of this service. A digest does not show what it was made
  * from: a key imported by the digest of such a credential is never found.
  */
-export function importIdsOf(service: KeyService, tenant: string, key: ImportRequest["key"]): ImportIds | Failure {
+export function importIdsOf(service: KeyService, tenant: string, key: ImportKey): ImportIds | Failure {
   if ("sha256" in key) return importIds(service.credentials.importedKeyIds(tenant, key.sha256), null);
   const presented = readCredential(service, tenant, key.raw, service.clock());
   const isImported = "keyIds" in presented && presented.type === "imported";

@@ -4,14 +4,13 @@ import { Failure } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import { unwanted } from "./delete-records.ts";
-import { idsInUse, importIdsOf, refusalIfUsed } from "./import-ids.ts";
+import { type ImportKey, idsInUse, importIdsOf, refusalIfUsed } from "./import-ids.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
 import { beginNewKeys } from "./tenants/tenant-fence.ts";
 
 export interface ImportRequest extends NewKeyRequest {
-  /** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */
-  readonly key: { readonly raw: string } | { readonly sha256: Uint8Array };
+  readonly key: ImportKey;
 }
 
 /**
