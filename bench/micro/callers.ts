@@ -34,7 +34,7 @@ function createCallers(publicKey: object, clock: () => number) {
       adminCertificates: [{ when: [uri], ...rule }],
     },
     {
-      keysOf: () => ({ current: () => keySet, refresh: () => {}, fetchNewer: async () => keySet }),
+      keysOf: () => ({ current: () => keySet, refresh: () => {}, fetchNewer: async () => keySet, fetchUnlessRecent: async () => keySet }),
       certificateOf: () => certificate,
       clock,
     },

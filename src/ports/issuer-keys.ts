@@ -16,6 +16,11 @@ export interface IssuerKeys {
    */
   fetchNewer(): Promise<IssuerKeySet>;
   /**
+   * The same for a token that names no key, which anybody can make: returns the known keys, the same object, if their fetch started within
+   * that interval. Joins a fetch that is running. Keys that did not change are the same object too.
+   */
+  fetchUnlessRecent(): Promise<IssuerKeySet>;
+  /**
    * Starts a fetch in the background, unless one started within that interval. For a signature that is by none of the known keys: an issuer
    * may have replaced a key without a new key id.
    */

@@ -31,7 +31,8 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let jwksUri = options.jwksUri;
   let running: Promise<IssuerKeySet> | undefined;
   let next: Promise<IssuerKeySet> | undefined;
-  let waitingCount = 0;
+  let hasFailed = false;
+  const wait = createWaits();
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
     try {
@@ -39,10 +40,12 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       const newer = await read(jwksUri);
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
+      hasFailed = false;
       return known;
     } catch (error) {
       // The next fetch looks up the URL of the keys again.
       jwksUri = options.jwksUri;
+      hasFailed = true;
       log.warn({ issuer: name, reason: (error as Error).message }, "keys of an issuer could not be fetched; the last ones are kept");
       throw error;
     }
@@ -74,16 +77,31 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     refresh() {
       if (running === undefined && next === undefined && monotonicMs() - fetchTimeMs > minIntervalMs) begin().catch(() => {});
     },
-    async fetchNewer() {
-      if (waitingCount >= maxWaiting) throw new Error("too many callers wait for the keys of the issuer");
-      waitingCount += 1;
-      try {
+    fetchNewer: () =>
+      wait(() => {
         next ??= schedule();
-        return await next;
-      } finally {
-        waitingCount -= 1;
-      }
+        return next;
+      }),
+    async fetchUnlessRecent() {
+      const isRecent = running === undefined && monotonicMs() - fetchTimeMs <= minIntervalMs;
+      if (!isRecent) return wait(() => running ?? begin());
+      if (hasFailed || known === null) throw new Error("the keys of the issuer could not be fetched");
+      return known;
     },
+  };
+}
+
+/** Returns a function that waits for a fetch. It rejects at once if `maxWaiting` callers are waiting. */
+function createWaits(): (fetching: () => Promise<IssuerKeySet>) => Promise<IssuerKeySet> {
+  let waitingCount = 0;
+  return async (fetching) => {
+    if (waitingCount >= maxWaiting) throw new Error("too many callers wait for the keys of the issuer");
+    waitingCount += 1;
+    try {
+      return await fetching();
+    } finally {
+      waitingCount -= 1;
+    }
   };
 }
 

@@ -109,8 +109,10 @@ async function verify({ issuer, kid, subject }: Unverified, token: string, clock
   if (claims === "unsigned" && typeof kid === "string") issuer.keys.refresh();
   if (claims === "unsigned" && typeof kid !== "string") {
     // Only a token with a key id shows that its key is newer than the known ones.
-    keySet = await newerKeys(issuer.keys);
+    const tried = keySet;
+    keySet = await issuer.keys.fetchUnlessRecent().catch(() => null);
     if (keySet === null) return "unavailable";
+    if (keySet === tried) return "invalid";
     claims = await signedClaims(issuer, keySet, token, clock);
   }
   if (typeof claims === "string") return "invalid";
@@ -124,9 +126,5 @@ async function verify({ issuer, kid, subject }: Unverified, token: string, clock
 /** Returns the issuer's keys, fetched again if the key that the token names is not among them. Null if they cannot be fetched. */
 async function keysWith(keys: IssuerKeys, kid: unknown): Promise<IssuerKeySet | null> {
   const known = keys.current();
-  return known !== null && (typeof kid !== "string" || known.kids.has(kid)) ? known : newerKeys(keys);
-}
-
-function newerKeys(keys: IssuerKeys): Promise<IssuerKeySet | null> {
-  return keys.fetchNewer().catch(() => null);
+  return known !== null && (typeof kid !== "string" || known.kids.has(kid)) ? known : keys.fetchNewer().catch(() => null);
 }

@@ -8,6 +8,7 @@ import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { createIssuerKeys } from "../../../src/adapters/jwk-sets/issuer-keys.ts";
 import { createJwtCallers } from "../../../src/rpc/admission/jwt-callers.ts";
+import { signedClaims } from "../../../src/rpc/admission/jwt-signature.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const issuer = "https://issuer.example";
@@ -25,7 +26,11 @@ function callersOf(jwksUri: string, monotonicMs: () => number) {
   return createJwtCallers([{ name: "corp", issuer, ...limits, rules, keys }], Date.now);
 }
 
-function signed(privateKey: CryptoKey, header: { readonly kid?: string } = {}, intended = audience): Promise<string> {
+function signed(
+  privateKey: CryptoKey,
+  header: { readonly kid?: string; readonly alg?: string } = {},
+  intended = audience,
+): Promise<string> {
   const claims = new SignJWT({}).setIssuer(issuer).setAudience(intended).setSubject("tool").setJti(crypto.randomUUID());
   return claims
     .setIssuedAt()
@@ -96,3 +101,50 @@ test("keys are found without a key id, of several with one key id, and after the
   await expect.poll(() => outcomeOf(token)).toBe("found");
   expect(await outcomeOf(await signed(first.privateKey, { kid: "same" }))).toBe("invalid");
 });
+
+test("a token that names no key waits for no keys that were just fetched, and not at all if they have not changed", async () => {
+  const [known, forger] = await Promise.all([generateKeyPair("ES256"), generateKeyPair("ES256")]);
+  const set = { keys: [await exportJWK(known.publicKey)] };
+  let fetchCount = 0;
+  let isDown = false;
+  const server = createServer((_request, response) => {
+    fetchCount += 1;
+    response.writeHead(isDown ? 503 : 200).end(JSON.stringify(set));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  let nowMs = 0;
+  // A fetch that waits for its turn would wait for two seconds of this clock, which does not go on.
+  const callers = callersOf(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, () => nowMs);
+  const forged = async () => callers.callerOf(await signed(forger.privateKey), crypto.randomUUID());
+
+  expect(await callers.callerOf(await signed(known.privateKey), "genuine")).toMatchObject({ name: "corp:tool" });
+  expect(await Promise.all(Array.from({ length: 1001 }, forged))).toEqual(Array(1001).fill("invalid"));
+  expect(fetchCount).toBe(1);
+  nowMs += 2001;
+  expect(await Promise.all([forged(), forged()])).toEqual(["invalid", "invalid"]);
+  expect(fetchCount).toBe(2);
+  isDown = true;
+  nowMs += 2001;
+  expect([await forged(), await forged()]).toEqual(["unavailable", "unavailable"]);
+  expect(fetchCount).toBe(3);
+  server.close();
+});
+
+test.each(["ES256", "ES512", "EdDSA", "RS256", "PS384"])(
+  "of many keys of %s without a key id, the first eight are tried",
+  async (algorithm) => {
+    const [first, ninth, other] = await Promise.all([1, 2, 3].map(() => generateKeyPair(algorithm)));
+    if (first === undefined || ninth === undefined || other === undefined) throw new Error("no keys");
+    // Keys of RSA take long to make, so those between are one key.
+    const pairs = [first, ...Array.from({ length: 7 }, () => other), ninth];
+    const keys = await Promise.all(pairs.map(async ({ publicKey }) => ({ ...(await exportJWK(publicKey)), alg: algorithm })));
+    const keySet = { keys, kids: new Set<string>() };
+    const options = { issuer, audience: [audience], algorithms: [algorithm] };
+    const outcomes = [0, 7, 8].map(async (index) => {
+      const { privateKey } = pairs[index] as (typeof pairs)[number];
+      return signedClaims(options, keySet, await signed(privateKey, { alg: algorithm }), Date.now);
+    });
+    const found = expect.objectContaining({ sub: "tool" });
+    expect(await Promise.all(outcomes)).toEqual([found, found, "unsigned"]);
+  },
+);

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import type { KeyRecord } from "../../src/core/key.ts";
-import { newTenantRecord, type Tenant, unchangedTenant } from "../../src/core/tenant.ts";
-import type { ListPart } from "../../src/ports/key-store.ts";
-import { createTenantDirectory, type TenantDirectoryOptions } from "../../src/service/tenants/tenant-directory.ts";
-import { createTenantSettings } from "../../src/service/tenants/tenant-settings.ts";
+import { soleProcessTrust } from "../../../src/cache/sole-process.ts";
+import type { KeyRecord } from "../../../src/core/key.ts";
+import { newTenantRecord, type Tenant, unchangedTenant } from "../../../src/core/tenant.ts";
+import type { ListPart } from "../../../src/ports/key-store.ts";
+import { createTenantDirectory, type TenantDirectoryOptions } from "../../../src/service/tenants/tenant-directory.ts";
+import { createTenantSettings } from "../../../src/service/tenants/tenant-settings.ts";
 
 function recordOf(tenantId: string, changes: Partial<Tenant> = {}, createTimeMs = 1000): KeyRecord {
   return newTenantRecord({ ...unchangedTenant(tenantId), ...changes }, createTimeMs);
@@ -13,14 +14,14 @@ function recordOf(tenantId: string, changes: Partial<Tenant> = {}, createTimeMs 
 function open() {
   const lists: ((records: readonly KeyRecord[]) => void)[] = [];
   let doubted = () => {};
-  const cache = {
+  const cache: TenantDirectoryOptions["cache"] = {
     peek: () => undefined,
-    reader: { read: async () => ({ record: null, outcome: "miss" }) },
-    follow: (follower: { doubted(): void }) => {
+    reader: { read: async () => ({ record: null, outcome: "miss" }), readMany: async () => [] },
+    follow: (follower) => {
       doubted = () => follower.doubted();
     },
-    trust: { localUse: () => "first" },
-  } as unknown as TenantDirectoryOptions["cache"];
+    trust: soleProcessTrust,
+  };
   const list = () => new Promise<ListPart>((resolve) => lists.push((records) => resolve({ records, lastKeyId: null })));
   const directory = createTenantDirectory({ store: { list }, cache, settings: createTenantSettings() });
   return { directory, lists, doubt: () => doubted() };
