@@ -62,6 +62,17 @@ await describeOnRedis("rate limits during an outage of Redis", () => {
     expect([await spend(a, 200), await spend(b, 200)]).toEqual([30, 0]);
   });
 
+  test("a Redis that restarts empty learns the debt under each of two policies that alternate", async () => {
+    const [a, low] = [await openProcess("open"), { ...hourly, quota: 4n }];
+    expect(await spend(a, 90)).toBe(90);
+    await a.limiter.take("default", "key", low, 1);
+    await lose("SIGKILL", [a]);
+    expect(await spend(a, 200)).toBe(10);
+    await recover("SIGKILL", [a]);
+    expect(await a.limiter.take("default", "key", low, 1)).toMatchObject({ admitted: false });
+    expect(await spend(a, 200)).toBe(0);
+  });
+
   test.each(["SIGKILL", "SIGSTOP"] as const)("closed: nothing is admitted meanwhile, and nothing is forgotten (%s)", async (signal) => {
     const [a, b] = [await openProcess("closed"), await openProcess("closed")];
     expect([await spend(a, 40), await spend(b, 10)]).toEqual([40, 10]);

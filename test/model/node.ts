@@ -68,7 +68,7 @@ const credentials: Credentials = {
     return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
   asImported: () => null,
-  isDamagedKey: () => false,
+  damagedKey: () => null,
   importedKeyIds() {
     throw new Error("no digests here");
   },
