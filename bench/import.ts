@@ -17,14 +17,15 @@ import { checkEstate, indexOf, writeInput } from "./import/estate.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/import.ts [keys] [slice in ms]` measures keys imported with the migration tool into MongoDB, and bare `insertMany` of the
- * same documents, in the order of the file, with the same indexes and write concern. Tool and driver take turns in slices: the tool is
- * stopped (SIGSTOP) while the driver writes the documents that the tool has just written. A turn starts when mongod has written out what
- * the turn before left in its memory, so that each side pays for its own pages. In the middle the tool, and later the server, is killed.
- * At the end each key of the file must exist exactly once, as in the file.
+ * `node bench/import.ts [keys] [slice in ms] [mongod's cache in GiB]` measures keys imported with the migration tool into MongoDB, and bare
+ * `insertMany` of the same documents, in the order of the file, with the same indexes and write concern. Tool and driver take turns in
+ * slices: the tool is stopped (SIGSTOP) while the driver writes the documents that the tool has just written. A turn starts when mongod has
+ * written out what the turn before left in its memory, so that each side pays for its own pages. In the middle the tool, and later the
+ * server, is killed. At the end each key of the file must exist exactly once, as in the file.
  */
 const keyCount = Number(process.argv[2] ?? 200_000);
 const sliceMs = Number(process.argv[3] ?? 3000);
+const cacheGb = Number(process.argv[4] ?? 4);
 /** Everything counts as written if nothing new arrived for this long: no transaction may be in progress when the driver's turn starts. */
 const settleMs = 1000;
 /** mongod counts as idle if it uses less than this part of a core for this long; waits no longer than the limit. */
@@ -36,7 +37,7 @@ const root = resolve(import.meta.dirname, "..");
 await using resources = new AsyncDisposableStack();
 const folder = await mkdtemp(join(tmpdir(), "keywright-bench-"));
 resources.defer(() => rm(folder, { recursive: true, force: true }));
-const mongo = await startMongo({ members: 1, cacheGb: 1 });
+const mongo = await startMongo({ members: 1, cacheGb });
 if ("unavailable" in mongo) throw new Error(mongo.unavailable);
 const mongoUri = mongo.uri;
 const mongodPid = mongo.members[0]?.pid ?? 0;
