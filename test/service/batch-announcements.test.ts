@@ -97,7 +97,12 @@ async function revokeAll(announcement: () => Promise<void>) {
     reportUnanswered: (error) => reported.push(error),
   });
   const request = create(BatchSelfRevokeRequestSchema, { credentials: [...revocable, "unknown"], reason: RevocationReason.SUPERSEDED });
-  const { results } = await revoke(request, { tenant: "one", clientAddress: "", method: { name: "BatchSelfRevoke" } } as unknown as Call);
+  const { results } = await revoke(request, {
+    tenant: "one",
+    clientAddress: "",
+    guessAddress: "",
+    method: { name: "BatchSelfRevoke" },
+  } as unknown as Call);
   return { steps, reported, results: results?.map(({ revoked, errorReason }) => errorReason ?? revoked) };
 }
 

@@ -87,11 +87,9 @@ function failed(error: unknown, retryAfterSeconds: number | undefined): Result {
 }
 
 /** A view of the call that drops Retry-After, which belongs to one item and not to the response. */
-function callOfItem({
-  clientAddress,
-}: Call): Pick<Call, "clientAddress" | "setResponseHeader"> & { retryAfterSeconds: number | undefined } {
+function callOfItem({ guessAddress }: Call): Pick<Call, "guessAddress" | "setResponseHeader"> & { retryAfterSeconds: number | undefined } {
   return {
-    clientAddress,
+    guessAddress,
     retryAfterSeconds: undefined,
     setResponseHeader(name, value) {
       if (name === "retry-after") this.retryAfterSeconds = Number(value);
