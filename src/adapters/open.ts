@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { AdminIssuer, CacheAddress, Config, Secrets, StoreAddress } from "../config/config.ts";
+import { makeFolder } from "../config/make-folder.ts";
 import { ConfigError } from "../config/problems.ts";
 import { MalformedJwkSetsError } from "../core/token/jwk-set.ts";
 import { unreachable } from "../core/unreachable.ts";
@@ -54,7 +54,7 @@ export async function openStore(address: StoreAddress, options: StoreOptions): P
 async function openStoreAt(address: StoreAddress, { sqliteCacheMib, ...options }: StoreOptions): Promise<OpenedStore> {
   switch (address.kind) {
     case "sqlite":
-      makeFolder(dirname(address.path));
+      makeStoreFolder(dirname(address.path));
       return { store: await openSqliteKeyStore({ path: address.path, cacheMib: sqliteCacheMib, ...options }), shareable: null };
     case "mongodb": {
       const { openMongoKeyStore } = await import("./mongo/key-store.ts");
@@ -66,9 +66,9 @@ async function openStoreAt(address: StoreAddress, { sqliteCacheMib, ...options }
   }
 }
 
-function makeFolder(path: string): void {
+function makeStoreFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolder(path);
   } catch (error) {
     throw new StartError(`${path}: cannot be created: ${systemReason(error)}`, { cause: error });
   }

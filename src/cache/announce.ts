@@ -65,6 +65,17 @@ export function createChangeAnnouncer({ store, local, shared, trust, flights, cl
   };
 
   /**
+   * Call it only after the changes were announced: until then, the shared cache can return older records. Nothing replaces what is dropped,
+   * because something newer may have come and gone.
+   */
+  const dropHere = (tenant: string, changes: readonly Change[]) => {
+    for (const { keyId, revision } of changes) {
+      flights.supersede(tenant, keyId);
+      local.dropOlder(tenant, keyId, revision);
+    }
+  };
+
+  /**
    * Announces what the store has of changed keys now, after a newer generation became known. Their own change may have been followed by a
    * newer one that was announced under the older generation only, so it must not be announced as it was.
    */
@@ -78,7 +89,9 @@ export function createChangeAnnouncer({ store, local, shared, trust, flights, cl
     const stored = changes.map((change, index) => changeAsStored(change, records[index] ?? null));
     // A store that does not have the change has not caught up.
     if (stored.some((change, index) => change.revision < (changes[index] as Change).revision)) return null;
-    return announceToOthers(generation, tenant, stored, askedMs);
+    const announced = await announceToOthers(generation, tenant, stored, askedMs);
+    dropHere(tenant, stored);
+    return announced;
   };
 
   const beginChanges = (tenant: string): AnnounceChanges => {
@@ -87,12 +100,7 @@ export function createChangeAnnouncer({ store, local, shared, trust, flights, cl
     const askedMs = clock();
     return async (changes) => {
       const announced = await announceToOthers(generation, tenant, changes, askedMs);
-      for (const { keyId, revision } of changes) {
-        // Dropped only now, because until the change was announced the shared cache could return the old record. Not replaced, because
-        // something newer may have come and gone.
-        flights.supersede(tenant, keyId);
-        local.dropOlder(tenant, keyId, revision);
-      }
+      dropHere(tenant, changes);
       // Once it was refused, it would be refused again.
       const mayTryAgain = shared !== null && (announced !== null || generation === null);
       await trust.settle(announced, mayTryAgain ? () => announceAsStored(tenant, changes) : undefined);

@@ -38,6 +38,8 @@ export interface Call {
   readonly requestId: string;
   /** The client's IP address in its canonical form; empty if it is unknown: the connection is gone, or a trusted proxy sent no address. */
   readonly clientAddress: string;
+  /** The address that guesses are counted by: the client's, or the peer's if that is unknown. */
+  readonly guessAddress: string;
   /** Identifies the client's connection; the same for all its calls. Undefined if it is closed. */
   readonly connection: object | undefined;
   /** Aborts when the caller disconnects or its deadline passes. */

@@ -17,6 +17,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createValidation } from "../validation/violations.ts";
 import type { Given } from "./given.ts";
 import { createAppLimits } from "./limits.ts";
+import { startTimer } from "./schedule.ts";
 import type { Storage } from "./storage.ts";
 
 export interface AppMethods {
@@ -42,6 +43,7 @@ export function createAppMethods(given: Given, storage: Storage, tokenKeys: Toke
     directory: storage.tenants.directory,
     keyPrefixes: given.config.keyPrefixes,
     outer: telemetry.interceptors,
+    startTimer,
   });
   const requests = services.flatMap((each) => each.methods.map(({ input }) => input as DescMessage));
   return { methods, tokens: service.tokens, usage, warmUp: () => validation.warmUp(requests) };

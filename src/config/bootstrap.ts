@@ -7,6 +7,7 @@ import { databaseFileOf } from "./backends.ts";
 import type { Config, GivenSecrets, Secrets } from "./config.ts";
 import { accessProblems } from "./file-access.ts";
 import { createWhole, readIfExists } from "./generated-file.ts";
+import { makeFolder } from "./make-folder.ts";
 import { MalformedError } from "./parsers.ts";
 import { ConfigError } from "./problems.ts";
 import { adminTokenOf, bearerToken, serverSecret } from "./secret-parsers.ts";
@@ -48,7 +49,7 @@ export async function completeSecrets(
   given: GivenSecrets,
   randomBytes: (byteLength: number) => Uint8Array,
 ): Promise<BootstrapOutcome> {
-  await refuseOpenFiles(config, given);
+  await prepareFolder(config, given);
   const notes: BootstrapNote[] = [];
   const problems: string[] = [];
   const random = (byteLength: number) => Buffer.from(randomBytes(byteLength)).toString("base64url");
@@ -67,7 +68,7 @@ export async function completeSecrets(
       return content;
     } catch (error) {
       if (!(error instanceof MalformedError) && !isFileError(error)) throw error;
-      problems.push(`${path}: ${error instanceof MalformedError ? error.message : `cannot be used: ${systemReason(error)}`}`);
+      problems.push(error instanceof MalformedError ? `${path}: ${error.message}` : unusable(path, error));
       return "";
     }
   }
@@ -108,16 +109,29 @@ export async function completeSecrets(
   return { secrets: { ...given, serverSecrets: { ...given.serverSecrets, current }, adminTokens, signingKeys }, adminTokenFile, notes };
 }
 
-/** Runs before anything is created in an unsafe folder. If everything is configured, nothing is read from the data folder. */
-async function refuseOpenFiles({ store, dataDir }: Config, given: GivenSecrets): Promise<void> {
+/**
+ * Makes the data folder, and refuses one that is unsafe, before anything is created in it. If everything is configured, nothing is read from
+ * the data folder.
+ */
+async function prepareFolder({ store, dataDir }: Config, given: GivenSecrets): Promise<void> {
   const isComplete = given.serverSecrets.current !== null && given.adminTokens.length > 0 && given.signingKeys.length > 0;
   const database = databaseFileOf(store);
   if (database === null && isComplete) return;
   const problems = await accessProblems(dataDir, database).catch((error: unknown) => {
     if (!isFileError(error)) throw error;
-    return [`${dataDir}: cannot be used: ${systemReason(error)}`];
+    return [unusable(dataDir, error)];
   });
   if (problems.length > 0) throw new ConfigError(problems);
+  if (isComplete) return;
+  try {
+    makeFolder(dataDir);
+  } catch (error) {
+    throw new ConfigError([unusable(dataDir, error)]);
+  }
+}
+
+function unusable(path: string, error: unknown): string {
+  return `KEYWRIGHT_DATA_DIR: ${path}: cannot be used: ${systemReason(error)}`;
 }
 
 const serverSecretName = "server-secret";

@@ -1,4 +1,4 @@
-import { link, mkdir, open, readFile, unlink } from "node:fs/promises";
+import { link, open, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Returns the text of a file, or null if it does not exist. */
@@ -12,12 +12,11 @@ export async function readIfExists(path: string): Promise<string | null> {
 }
 
 /**
- * Creates a file of mode 0600 in one step: the text is written to the disk under a temporary name before the file appears, so a crash
+ * Creates a file of mode 0600, in a folder that exists, in one step: the text is written to the disk under a temporary name before the file appears, so a crash
  * leaves the whole file or none. Uses a hard link, because a rename would replace the file of another process that was faster. In that case
  * it returns false and leaves the file alone.
  */
 export async function createWhole(path: string, text: string, uniqueSuffix: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = join(dirname(path), `.new-${uniqueSuffix}`);
   const handle = await open(temporary, "wx", 0o600);
   try {

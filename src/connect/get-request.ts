@@ -54,9 +54,17 @@ function checkParameters(parameters: URLSearchParams): void {
 
 /** Not from URLSearchParams, which replaces what is not UTF-8: a binary message need not be in base64. */
 function messageBytes(query: string, isBase64: boolean): Buffer {
-  const raw = /(?:^|&)message=([^&]*)/.exec(query)?.[1] ?? "";
+  const raw = rawMessage(query);
   // A client that does not encode the plus of base64 can mean nothing else by it.
   return isBase64 ? decodeBase64(decodePercent(raw).toString("latin1")) : decodePercent(raw.replaceAll("+", " "));
+}
+
+/** The names are read by URLSearchParams, as those of the other parameters are: a letter may be percent-encoded. */
+function rawMessage(query: string): string {
+  // URLSearchParams drops a question mark, but only the very first character.
+  const parts = query.replace(/^\?/, "").split("&");
+  const message = parts.find((part) => new URLSearchParams(`&${part}`).has("message")) ?? "";
+  return message.includes("=") ? message.slice(message.indexOf("=") + 1) : "";
 }
 
 function decodePercent(raw: string): Buffer {

@@ -42,12 +42,18 @@ export function issuedKeyPattern(prefixes: readonly string[]): string {
 }
 
 /**
- * Patterns for texts that begin as issued keys with one of the prefixes do, and have their key id or their tail undamaged. They are never
- * keys of another system: none has such a key id or such a tail after such a prefix.
+ * The shape of what may be left of issued keys with one of the prefixes. The first group is an undamaged key id, which other systems may have
+ * after such a prefix too. The second one is, before an undamaged tail, a key id in which a character was lost, added or changed.
  */
 export function damagedKeyPattern(prefixes: readonly string[]): string {
   const begin = `(?:${prefixes.join("|")})${versionMark}`;
-  return `${begin}(?:[0-9A-HJKMNP-TV-Z]{${issuedKeyIdLength}}_|.*_[0-9A-Za-z]{${tailLength}}$)`;
+  const damagedId = `.{${issuedKeyIdLength - 1},${issuedKeyIdLength + 1}}`;
+  return `${begin}(?:([0-9A-HJKMNP-TV-Z]{${issuedKeyIdLength}})_|(${damagedId})_[0-9A-Za-z]{${tailLength}}$)`;
+}
+
+/** Reports whether a text has as many characters of ULIDs as a key id of which one was lost or changed. */
+export function isNearlyKeyId(text: string): boolean {
+  return text.replace(/[^0-9A-HJKMNP-TV-Z]/g, "").length >= issuedKeyIdLength - 1;
 }
 
 /** How to find one kind of credential inside a longer text. */

@@ -5,6 +5,7 @@ import { createBoundedMemory } from "./bounded-memory.ts";
 import {
   type CredentialKind,
   damagedKeyPattern,
+  isNearlyKeyId,
   issuedKeyIdLength,
   issuedKeyPattern,
   jwtPrefix,
@@ -66,6 +67,12 @@ export interface TenantPrefixes {
   readonly retiredPrefixes: readonly string[];
 }
 
+/** What is left of an issued key, or a key of another system that looks like that: it is ours if a key with this id exists. */
+export interface DamagedKey {
+  /** Null if the id itself is damaged. Then the text is ours: no other system has such a tail after such an id. */
+  readonly keyId: string | null;
+}
+
 export interface Credentials {
   /** Makes a new issued key: `<prefix>_v1_<key id>_<32 random, 11 tag, 6 CRC-32>`. */
   mint(tenant: string, keyId: string, visibility: Visibility): string;
@@ -77,10 +84,10 @@ export interface Credentials {
   /** Reads `text` as an imported key, whatever it looks like. Returns null if it cannot be one. */
   asImported(tenant: string, text: string, unlessImported?: Refused): PresentedKey | null;
   /**
-   * Reports whether this is what is left of an issued key with a prefix of this installation: its key id or its tail is undamaged, but it
-   * has not the shape of one. Keys of other installations with these prefixes are such only if they are damaged.
+   * Returns which key this text may be what is left of; null if it is none. Keys of other installations with our prefixes may be such only if
+   * they are damaged.
    */
-  isDamagedKey(tenant: string, text: string): boolean;
+  damagedKey(tenant: string, text: string): DamagedKey | null;
   /** The ids of an imported key with this SHA-256: under the current server secret, then under each retired one. */
   importedKeyIds(tenant: string, sha256: Uint8Array): readonly [string, ...string[]];
 }
@@ -133,10 +140,11 @@ export function createCredentials(
     importedKeyIds,
     asImported,
 
-    isDamagedKey(tenant, text) {
-      if (!text.includes(versionMark)) return false;
-      const isShaped = issuedShape.test(text) || isOfTenant(tenantPrefixesOf(tenant), text);
-      return !isShaped && (damagedShape.test(text) || isDamagedOfTenant(tenantPrefixesOf(tenant), text));
+    damagedKey(tenant, text) {
+      if (!text.includes(versionMark)) return null;
+      if (issuedShape.test(text) || isOfTenant(tenantPrefixesOf(tenant), text)) return null;
+      const [, keyId = null, damagedId = ""] = damagedShape.exec(text) ?? damagedOfTenant(tenantPrefixesOf(tenant), text) ?? [];
+      return keyId !== null || isNearlyKeyId(damagedId) ? { keyId } : null;
     },
 
     mint(tenant, keyId, visibility) {
@@ -194,9 +202,9 @@ function isOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string
   return (isPrefixOf(keyPrefix, prefix) || retiredPrefixes.some((own) => isPrefixOf(own, prefix))) && shapeOfAnyPrefix.test(text);
 }
 
-function isDamagedOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): boolean {
+function damagedOfTenant({ keyPrefix, retiredPrefixes }: TenantPrefixes, text: string): RegExpExecArray | null {
   const own = [keyPrefix, ...retiredPrefixes].filter((prefix) => prefix !== "");
-  return own.length > 0 && new RegExp(`^${damagedKeyPattern([...own, ...own.map(publicPrefixOf)])}`).test(text);
+  return own.length === 0 ? null : new RegExp(`^${damagedKeyPattern([...own, ...own.map(publicPrefixOf)])}`).exec(text);
 }
 
 function isPrefixOf(own: string, prefix: string): boolean {

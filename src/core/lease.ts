@@ -26,6 +26,8 @@ export const leasedShare = 8;
 export const spendableLife = 0.5;
 export const givenBackLife = 0.3;
 export const renewedLife = 0.2;
+/** Lives after a change of the rate in which no lease is granted, so that takes under alternating rates have none. */
+export const livesAfterChange = 20;
 /** A process asks for what it takes in this part of a life. */
 export const askedLife = 0.25;
 /** A process that takes less often than this in `askedLife` gets no lease. */

@@ -37,6 +37,9 @@ export interface Taken {
 const maxParts = 2 ** 52;
 const usPerMs = 1000;
 
+/** A ledger keeps the debts of a key under the present rate and under this many others, so that alternating policies forget nothing. */
+export const maxOtherRates = 4;
+
 export const noDebt: Debt = { us: 0, part: 0 };
 
 /**
@@ -94,10 +97,18 @@ export function isMore(a: Debt, b: Debt): boolean {
   return a.us > b.us || (a.us === b.us && a.part > b.part);
 }
 
-/** The debt under another policy, rounded up to a microsecond. Spent units stay spent, up to the new quota. */
+/** The debt under another policy, rounded up to a part. Spent units stay spent, up to the new quota. */
 export function convert({ us, part }: Debt, from: Rate, to: Rate): Debt {
   const spentShare = ((us + part / from.partsPerUs) / from.windowUs) * (Number(from.quota) / Number(to.quota));
-  return { us: Math.min(to.windowUs, Math.ceil(spentShare * to.windowUs)), part: 0 };
+  const exactUs = spentShare * to.windowUs;
+  if (exactUs >= to.windowUs) return { us: to.windowUs, part: 0 };
+  const wholeUs = Math.floor(exactUs);
+  const parts = Math.ceil((exactUs - wholeUs) * to.partsPerUs);
+  return parts < to.partsPerUs ? { us: wholeUs, part: parts } : { us: wholeUs + 1, part: 0 };
+}
+
+export function isSameRate(a: Rate, b: Rate): boolean {
+  return a.quota === b.quota && a.windowUs === b.windowUs;
 }
 
 export function takenOf(rate: Rate, price: Debt, admitted: boolean, owed: Debt): Taken {

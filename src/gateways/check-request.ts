@@ -52,8 +52,8 @@ function demandsIn(attributes: AttributeContext | undefined): [name: string, val
   return demands;
 }
 
-/** Media types for which Envoy answers as gRPC does. gRPC-Web is not among them. */
-const grpcType = /^application\/grpc(?:[+;]|$)/i;
+/** Media types for which Envoy answers as gRPC does. It compares case and takes no parameters. gRPC-Web is not among them. */
+const grpcType = /^application\/grpc(?:\+|$)/;
 
 /** Reports whether the end user's request is a gRPC call. */
 export function isGrpcCall({ attributes }: CheckRequest): boolean {

@@ -8,6 +8,7 @@ import type { Call } from "../call/call.ts";
 export class EndUserCall implements Call {
   readonly method: Call["method"];
   readonly clientAddress = "";
+  readonly guessAddress = "";
   caller: Call["caller"];
   observation: Call["observation"];
   tenant: Call["tenant"] = undefined;

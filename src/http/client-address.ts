@@ -17,6 +17,16 @@ export function clientAddress(request: RequestHead, trustedProxies: readonly str
   return address === null ? "" : formatAddress(address);
 }
 
+/**
+ * Returns the address that guesses are counted by: the client's, or the peer's if that is unknown. Callers that are listed as proxies by
+ * mistake, in a range, would else share one count. It says nothing about the end user, so nothing may be granted by it.
+ */
+export function guessAddress(request: RequestHead, client: string): string {
+  if (client !== "") return client;
+  const peer = peerAddress(request);
+  return peer === null ? "" : formatAddress(peer);
+}
+
 function walk(request: RequestHead, trustedProxies: readonly string[]): Address | null {
   const address = peerAddress(request);
   if (trustedProxies.length === 0) return address;

@@ -4,7 +4,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { Call, Caller, CallObservation, Protocol } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import type { BodyBudget, BodyLease } from "./body-budget.ts";
-import { clientAddress } from "./client-address.ts";
+import { clientAddress, guessAddress } from "./client-address.ts";
 import { hostOf } from "./host.ts";
 import { connectionOf, headerOf, type RequestHead } from "./message.ts";
 import { nodeHttp } from "./node-http.ts";
@@ -53,6 +53,10 @@ export class HttpCall implements Call {
   get clientAddress(): string {
     this.#clientAddress ??= clientAddress(this.#request, this.#trustedProxies);
     return this.#clientAddress;
+  }
+
+  get guessAddress(): string {
+    return guessAddress(this.#request, this.clientAddress);
   }
 
   get host(): string {

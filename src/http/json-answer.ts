@@ -64,8 +64,8 @@ export function failureBody(failure: Failure, requestId: string): JsonObject {
 }
 
 /**
- * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large, the HTTP/1.1
- * connection is closed after the response. If the body was not read completely, the HTTP/2 stream is closed.
+ * Writes a failure as google.rpc.Status, with the `error` object of AIP-193 beside its members. If the body is too large and not all
+ * here, the HTTP/1.1 connection is closed after the response. If the body was not read completely, the HTTP/2 stream is closed.
  */
 export function sendFailure(
   request: HttpRequest,
@@ -74,7 +74,7 @@ export function sendFailure(
   headers: ResponseHeaders,
   status: number = errorTable[failure.reason].httpStatus,
 ): void {
-  if (failure.reason === "BODY_TOO_LARGE" || isLeftUnread(request)) closeAfter(response);
+  if ((failure.reason === "BODY_TOO_LARGE" && !request.complete) || isLeftUnread(request)) closeAfter(response);
   sendJson(request, response, { status, text: JSON.stringify(failureBody(failure, headers["x-request-id"] ?? "")), headers });
   discard(request);
 }

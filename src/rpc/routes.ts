@@ -24,7 +24,7 @@ import { selfRevokeApiKey } from "./api-keys/self-revoke-api-key.ts";
 import { updateImportedApiKey } from "./api-keys/update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./api-keys/update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./api-keys/verify-api-key.ts";
-import { createListTurns, defaultListBounds } from "./list-turns.ts";
+import { createListTurns, defaultListBounds, type StartTimer } from "./list-turns.ts";
 import type { SelfServiceOptions } from "./self-service.ts";
 
 /** The dependencies of the method implementations. */
@@ -35,12 +35,13 @@ export interface MethodParts {
   readonly derivation: DeriveRpcOptions;
   readonly tokenKeys: TokenKeySource;
   readonly selfService: SelfServiceOptions;
+  readonly startTimer: StartTimer;
 }
 
 /** The method implementations of the service, by method. */
 export function implementationsOf(parts: MethodParts): Implementations<typeof ApiKeysService> {
   const { service, verification, violationsOf, derivation, tokenKeys, selfService } = parts;
-  const inTurn = createListTurns(defaultListBounds);
+  const inTurn = createListTurns(defaultListBounds, parts.startTimer);
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),

@@ -38,11 +38,11 @@ export async function refuseSuspended({ directory }: Pick<SelfServiceOptions, "d
 /** The limits of self-revocation for one call. Each refusal is TOO_MANY_CALLS with Retry-After. */
 export function limitsOfCall(
   { limits }: Pick<SelfServiceOptions, "limits">,
-  call: Pick<Call, "clientAddress" | "setResponseHeader">,
+  call: Pick<Call, "guessAddress" | "setResponseHeader">,
 ): SelfRevocationLimits {
   const { guesses, takeUse, takeRepeat } = limits;
   return {
-    takeGuess: () => refuseFor(call, guesses.take(parseAddress(call.clientAddress))),
+    takeGuess: () => refuseFor(call, guesses.take(parseAddress(call.guessAddress))),
     takeUse: (keyId) => refuseFor(call, takeUse(keyId), "too many calls with this key; try again later"),
     takeRepeat: (keyId) =>
       refuseFor(call, takeRepeat(keyId), "this key is known to be compromised and was reported too often; try again later"),

@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { createLastResponses } from "./last-responses.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
@@ -25,6 +26,8 @@ export interface Exchanges {
   http1Sockets(): ReadonlySet<Socket>;
   /** Returns the HTTP/1.1 responses in progress on this socket, in the order of their requests. */
   responsesOn(socket: unknown): ServerResponse[];
+  /** Returns whether the client is still sending an HTTP/1.1 request that has had its response. */
+  isAnswered(socket: Duplex): boolean;
 }
 
 interface Exchange {
@@ -75,7 +78,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
         // much.
         if (isStream(sink)) removeListeners(sink);
       });
-      if (!isStream(sink)) sink.prependListener("finish", linger);
+      if (!isStream(sink)) sink.prependListener("finish", linger.onFinish);
       // Writing to a client that has disconnected emits an error, and an error without a listener ends the process.
       sink.on("error", ignore);
     },
@@ -98,6 +101,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       for (const { sink } of inOrder()) if (!isStream(sink)) closeAfter(sink);
     },
     count: () => running.length,
+    isAnswered: linger.isAnswered,
     http1Sockets: () => new Set(running.flatMap(({ sink }) => (isStream(sink) ? [] : [sink.req.socket]))),
     responsesOn: (socket) => inOrder().flatMap(({ sink }) => (isStream(sink) || sink.req.socket !== socket ? [] : [sink])),
   };

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ErrorAnswer, errorBody } from "./error-answer.ts";
+import type { Exchanges } from "./exchanges.ts";
 
 const malformed: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request is not valid HTTP/1.1" };
 const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
@@ -17,14 +18,15 @@ const reasonPhrases: Readonly<Record<number, string>> = {
   431: "Request Header Fields Too Large",
 };
 
-/** Returns the responses in progress on a socket, in the order of their requests. */
-type ResponsesOn = (socket: Duplex) => ServerResponse[];
-
 /**
  * Answers requests that Node's parser refuses, and CONNECT, in JSON, and closes the connection. Requests before them on the connection get
  * their own responses first: whoever sent one would else read that it is invalid, although it is carried out.
  */
-export function answerHttp1Errors(server: Server, responsesOn: ResponsesOn, lingerMs: number): void {
+export function answerHttp1Errors(
+  server: Server,
+  { responsesOn, isAnswered }: Pick<Exchanges, "responsesOn" | "isAnswered">,
+  lingerMs: number,
+): void {
   const isRefused = new WeakSet<Duplex>();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     // The parser also refuses whatever arrives after a refusal.
@@ -35,7 +37,9 @@ export function answerHttp1Errors(server: Server, responsesOn: ResponsesOn, ling
       return;
     }
     isRefused.add(socket);
-    closeInTurn(socket, responsesOn(socket), (): void => closeWith(socket, answer, lingerMs));
+    // A second response would be read as that of the next request. The linger of the first one closes the connection.
+    if (isAnswered(socket)) socket.end();
+    else closeInTurn(socket, responsesOn(socket), (): void => closeWith(socket, answer, lingerMs));
   });
   server.on("connect", ({ socket }: IncomingMessage) => {
     // Node removes its own listeners before it hands over the socket.
@@ -51,7 +55,8 @@ function closeInTurn(socket: Duplex, responses: ServerResponse[], close: () => v
   const closeOnce = (): void => {
     // Node has ended the socket if the response before was the last one of the connection.
     if (socket.writableEnded || socket.destroyed) return;
-    if (refused?.headersSent) socket.destroy();
+    if (refused?.writableEnded) refused.once("close", () => socket.end());
+    else if (refused?.headersSent) socket.destroy();
     else close();
   };
   const before = responses.at(-1);

@@ -84,7 +84,7 @@ export function createListener(options: ListenerOptions): Listener {
   const sessions = trackHttp2Sessions(http2, limits, { isKnown: connections.isKnown, identify });
   const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, onError };
   takeRequests(http1, http2, { ...gateOptions, portClosed: portClosed.signal });
-  answerHttp1Errors(http1, exchanges.responsesOn, limits.lingerMs);
+  answerHttp1Errors(http1, exchanges, limits.lingerMs);
   routeConnections({ http1, http1Connections, sessions, identify, isTls: tls !== undefined, limits, draining });
   http1.on("connection", (socket: Socket) => {
     sockets.add(socket);

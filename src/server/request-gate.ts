@@ -96,9 +96,10 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
       if (isIdle && !connections.isKnown(socket)) socket.setTimeout(limits.anonymousIdleMs);
     });
   };
-  const handleLater = together(({ request, response }: Http1Exchange) => {
-    // The client may have disconnected. Then nobody is left to answer.
-    if (!response.destroyed) guarded(handler, request, response, onError);
+  const handleLater = together((exchange: Http1Exchange) => {
+    const { request, response } = exchange;
+    // By now the client may have disconnected, or the connection may end before this response. Then nobody would get it.
+    if (pipelines.mayHandle(response, () => handleLater(exchange))) guarded(handler, request, response, onError);
   });
   const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
     if (enter(request, response)) refuse(request, response, answer);

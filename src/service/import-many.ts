@@ -5,7 +5,8 @@ import type { RequestMark } from "../ports/key-store.ts";
 import { mapInTurns, type Turns } from "../turns.ts";
 import { auditEvent } from "./audit.ts";
 import { type Unwanted, unwanted } from "./delete-records.ts";
-import { type ImportRequest, importedKeyIds, newImportOrFailure, recordOrFailure } from "./import.ts";
+import { type ImportRequest, newImportOrFailure, recordOrFailure } from "./import.ts";
+import { type ImportIds, idsInUse, importIdsOf, refusalIfUsed } from "./import-ids.ts";
 import type { KeyService } from "./key-service.ts";
 import { payloadDigestOf } from "./new-key.ts";
 import { beginNewKeys } from "./tenants/tenant-fence.ts";
@@ -28,8 +29,7 @@ interface Candidate {
   readonly record: KeyRecord;
   readonly mark: RequestMark | null;
   readonly batchMark: string | null;
-  /** The ids of the key under retired server secrets. */
-  readonly formerIds: readonly string[];
+  readonly ids: ImportIds;
 }
 
 interface Sorted {
@@ -40,7 +40,6 @@ interface Sorted {
   readonly repeats: ReadonlyMap<number, number>;
 }
 
-const maxIdsPerRead = 1000;
 /** 128 bits. Short, because every key of a batch stores it. */
 const batchDigestChars = 22;
 
@@ -56,11 +55,16 @@ export async function importKeys(service: KeyService, tenant: string, origin: Or
   const prepared = await mapInTurns(items, (item, index) => prepare(service, tenant, item, index, requestId), turns);
   const { results, candidates, repeats } = sortOut(prepared);
   const announce = service.announcer.beginChanges(tenant);
-  const usedIds = await formerIdsInUse(service, tenant, candidates);
-  const isUsed = ({ formerIds }: Candidate) => formerIds.some((id) => usedIds.has(id));
-  for (const { index } of candidates.filter(isUsed)) results[index] = new Failure("KEY_ALREADY_EXISTS");
-
-  const fresh = candidates.filter((candidate) => !isUsed(candidate));
+  const usedIds = await idsInUse(
+    service,
+    tenant,
+    candidates.map(({ ids }) => ids),
+  );
+  const fresh = candidates.filter(({ index, ids }) => {
+    const refusal = refusalIfUsed(ids, usedIds);
+    if (refusal !== null) results[index] = refusal;
+    return refusal === null;
+  });
   const insertions = fresh.map(({ record, mark, batchMark }) => ({ record, request: mark, batchMark }));
   const imported: KeyRecord[] = [];
   const inserted: Unwanted[] = [];
@@ -86,13 +90,13 @@ function prepare(
   requestId: string | null,
 ): Candidate | Failure {
   if (item instanceof Failure) return item;
-  const keyIds = importedKeyIds(service, tenant, item.key);
-  if (keyIds instanceof Failure) return keyIds;
-  const [keyId, ...formerIds] = keyIds;
+  const ids = importIdsOf(service, tenant, item.key);
+  if (ids instanceof Failure) return ids;
+  const { keyId } = ids;
   const made = newImportOrFailure(service, tenant, keyId, item);
   if (made instanceof Failure) return made;
   const batchMark = requestId === null ? null : `${requestId} ${payloadDigestOf(item, keyId).slice(0, batchDigestChars)}`;
-  return { index, record: made.record, mark: made.mark, batchMark, formerIds };
+  return { index, record: made.record, mark: made.mark, batchMark, ids };
 }
 
 function sortOut(items: readonly (Candidate | Failure)[]): Sorted {
@@ -127,15 +131,4 @@ function sortOut(items: readonly (Candidate | Failure)[]): Sorted {
 
 function sameAs(reason: "REQUEST_ID_REUSED" | "KEY_ALREADY_EXISTS", message: string): Failure {
   return new Failure(reason, { message });
-}
-
-/** The former ids that are in use by a key. */
-async function formerIdsInUse({ store }: KeyService, tenant: string, candidates: readonly Candidate[]): Promise<Set<string>> {
-  const ids = candidates.flatMap(({ formerIds }) => formerIds);
-  const used = new Set<string>();
-  for (let start = 0; start < ids.length; start += maxIdsPerRead) {
-    const part = ids.slice(start, start + maxIdsPerRead);
-    for (const record of await store.getMany(tenant, part)) if (record !== null) used.add(record.keyId);
-  }
-  return used;
 }

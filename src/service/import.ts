@@ -1,18 +1,16 @@
 import type { Origin } from "../core/audit.ts";
-import { rawKeyProblem } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
-import { readCredential } from "../core/read-credential.ts";
-import { Failure, invalidField } from "../error/failure.ts";
+import { Failure } from "../error/failure.ts";
 import type { InsertOutcome, RequestMark } from "../ports/key-store.ts";
 import { auditEvent } from "./audit.ts";
 import { unwanted } from "./delete-records.ts";
+import { type ImportKey, idsInUse, importIdsOf, refusalIfUsed } from "./import-ids.ts";
 import type { KeyService } from "./key-service.ts";
 import { type NewKeyRequest, newRecord, quotaExhausted, recordOfRequest, requestMark } from "./new-key.ts";
 import { beginNewKeys } from "./tenants/tenant-fence.ts";
 
 export interface ImportRequest extends NewKeyRequest {
-  /** The key as its holders send it, or its SHA-256 if nobody has the key any more. It is not stored. */
-  readonly key: { readonly raw: string } | { readonly sha256: Uint8Array };
+  readonly key: ImportKey;
 }
 
 /**
@@ -21,12 +19,11 @@ export interface ImportRequest extends NewKeyRequest {
  */
 export async function importKey(service: KeyService, tenant: string, origin: Origin, request: ImportRequest): Promise<KeyRecord> {
   const confirmNewKeys = beginNewKeys(service, tenant, origin);
-  const keyIds = importedKeyIds(service, tenant, request.key);
-  if (keyIds instanceof Failure) throw keyIds;
-  const [keyId, ...formerIds] = keyIds;
-  if (formerIds.length > 0 && (await service.store.getMany(tenant, formerIds)).some((record) => record !== null)) {
-    throw new Failure("KEY_ALREADY_EXISTS");
-  }
+  const ids = importIdsOf(service, tenant, request.key);
+  if (ids instanceof Failure) throw ids;
+  const refusal = refusalIfUsed(ids, await idsInUse(service, tenant, [ids]));
+  if (refusal !== null) throw refusal;
+  const { keyId } = ids;
   const { record, mark } = newImport(service, tenant, keyId, request);
   const announce = service.announcer.beginChange(tenant, keyId);
   const outcome = await service.store.insert(tenant, record, mark, auditEvent(service, origin, [keyId]));
@@ -36,19 +33,6 @@ export async function importKey(service: KeyService, tenant: string, origin: Ori
   // Verifiers may have cached that the key does not exist or was deleted.
   await announce(imported, imported.revision);
   return imported;
-}
-
-/**
- * The ids under which a key may be stored. New imports use the first. Returns INVALID_REQUEST if the text cannot be an imported key, such
- * as a credential of this service. A digest does not show what it was made from: a key imported by the digest of such a credential is never
- * found.
- */
-export function importedKeyIds(service: KeyService, tenant: string, key: ImportRequest["key"]): readonly [string, ...string[]] | Failure {
-  if ("sha256" in key) return service.credentials.importedKeyIds(tenant, key.sha256);
-  const presented = readCredential(service, tenant, key.raw, service.clock());
-  const isDamaged = service.credentials.isDamagedKey(tenant, key.raw) || service.tokens.isDamagedToken(tenant, key.raw);
-  if ("keyIds" in presented && presented.type === "imported" && !isDamaged) return presented.keyIds;
-  return invalidField("raw_key", rawKeyProblem(key.raw) ?? "must not be a credential of this service, intact or damaged");
 }
 
 /** The record of a new imported key, and the mark of its request. */

@@ -43,6 +43,8 @@ function setup() {
       return "redis";
     },
   } as unknown as SharedCache;
+  /** The keys whose flights were superseded, and how many announcements there were by then. */
+  const superseded: string[] = [];
   const local = createMemoryRecordCache({ maxEntries: 10 });
   const trust = createCacheTrust({
     generations: {
@@ -70,7 +72,7 @@ function setup() {
       },
     },
     ...{ local, shared, trust, clock: scheduler.nowMs },
-    flights: { supersede() {} },
+    flights: { supersede: (_tenant, keyId) => void superseded.push(`${keyId} after ${announced.length}`) },
     lives: { cacheTtlMs: 60_000, negativeCacheTtlMs: 1000 },
   });
   after(0, () => void trust.tick());
@@ -84,7 +86,7 @@ function setup() {
   /** Does the work this long after the start. */
   const at = (atMs: number, work: () => void) => after(startMs + atMs - scheduler.nowMs(), work);
   const beginGeneration = () => void trust.settle(null);
-  return { scheduler, world, announced, at, change, changeTo, beginGeneration };
+  return { scheduler, world, announced, local, superseded, at, change, changeTo, beginGeneration };
 }
 
 test("a generation that begins while changes are in progress does not make another one necessary", async () => {
@@ -119,6 +121,27 @@ test("a change is announced again as the store has it by then, and again if anot
   expect(announced.at(-1)).toBe(`${world.generation} K/7`);
   expect(world.generation).toBe(2);
   expect(settledMs).toBeLessThan(500);
+});
+
+test("the process that announces a change again keeps no older record that it read from the shared cache meanwhile", async () => {
+  const { scheduler, world, announced, local, superseded, at, change, changeTo, beginGeneration } = setup();
+  const recordHere = () => local.get(tenant, "K", scheduler.nowMs())?.revision;
+  let afterwards: number | undefined = 0;
+  at(0, () => void change(400, changeTo(2)).then(() => (afterwards = recordHere())));
+  at(10, beginGeneration);
+  at(399, () => {
+    world.revision = 2;
+  });
+  // After the first announcement, which was under the old generation: under the new one the shared cache has the old record.
+  at(403, () => {
+    expect([announced.length, superseded]).toEqual([1, ["K after 1"]]);
+    const record = keyRecord({ keyId: "K", revision: 1 });
+    local.putIfNewer(tenant, "K", { record, revision: 1, deadlineMs: Number.POSITIVE_INFINITY }, scheduler.nowMs());
+    expect(recordHere()).toBe(1);
+  });
+  await scheduler.runUntil(startMs + 5000);
+  expect(afterwards).toBeUndefined();
+  expect(superseded).toEqual(["K after 1", "K after 2"]);
 });
 
 test("a key that was deleted after its change is announced as deleted, above the revision of the change", async () => {

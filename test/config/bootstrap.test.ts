@@ -194,13 +194,24 @@ test("a store whose server secret is missing is refused, because all its keys wo
   await expect(readFile(join(dataDir, "server-secret"))).rejects.toThrow("ENOENT");
 });
 
-test("a data folder that cannot be created causes an error that names it", async () => {
-  await writeFile(dataDir, "a file");
-  await expect(complete()).rejects.toMatchObject({
-    name: "ConfigError",
-    problems: expect.arrayContaining([expect.stringContaining(dataDir)]),
-  });
-});
+test.each([
+  ["a file", () => dataDir, "a file of this name exists (EEXIST)"],
+  ["a folder below a file", () => join(dataDir, "below"), "a part of the path is not a folder (ENOTDIR)"],
+  // Node's own recursion never ends here.
+  ...(process.platform === "linux"
+    ? [["a folder of the system", () => "/proc/keywright", "no such file or folder (ENOENT)"] as const]
+    : []),
+] as const)(
+  "a data folder that cannot be made because it is %s causes an error that names it and the setting",
+  async (_, pathOf, reason) => {
+    await writeFile(dataDir, "a file");
+    const path = pathOf();
+    await expect(complete({ KEYWRIGHT_DATA_DIR: path })).rejects.toMatchObject({
+      name: "ConfigError",
+      problems: [`KEYWRIGHT_DATA_DIR: ${path}: cannot be used: ${reason}`],
+    });
+  },
+);
 
 test("a retired secret must not be the generated one", async () => {
   await complete();

@@ -346,7 +346,10 @@ describe.each(["http1", "http2"] as const)("requests that are not calls, over %s
       });
     const answer = await get(`connect=v1&encoding=json&message=${encodeURIComponent('{"keyId":"k7"}')}`);
     expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([200, { keyId: "k7", name: "a key" }]);
-    expect((await get("encoding=proto&base64=1&message=CgJrNw")).body.toString()).toContain("k7");
+    for (const message of ["base64=1&message=CgJrNw", "%62ase64=1&%6Dess%61ge=CgJrNw", "message=%0A%02k7", "%6dessage=%0A%02k7&x"]) {
+      expect((await get(`encoding=proto&${message}`)).body.toString(), message).toContain("k7");
+      expect((await get(`?${message}&enc%6Fding=proto`)).body.toString(), message).toContain("k7");
+    }
     const zipped = gzipSync('{"keyId":"k7"}').toString("base64url");
     expect((await get(`encoding=json&base64=1&compression=gzip&message=${zipped}`)).status).toBe(200);
     for (const [query, status, reason] of [
@@ -359,6 +362,10 @@ describe.each(["http1", "http2"] as const)("requests that are not calls, over %s
       ["connect=v1&connect=v1&encoding=json&message=%7B%7D", 400, "INVALID_REQUEST"],
       ["encoding=json&message=%7B%7D&message=%7B%22keyId%22%3A%22k7%22%7D", 400, "INVALID_REQUEST"],
       ["encoding=json&encoding=proto&message=%7B%7D", 400, "INVALID_REQUEST"],
+      ["encoding=json&message=%7B%7D&%6Dessage=%7B%22keyId%22%3A%22k7%22%7D", 400, "INVALID_REQUEST"],
+      ["encoding=proto&%6Dessage=%FF%FF", 400, "MALFORMED_BODY"],
+      ["encoding=json&c%6Fmpression=zip&message=%7B%7D", 501, "UNIMPLEMENTED"],
+      ["c%6Fnnect=v2&encoding=json&message=%7B%7D", 400, "INVALID_REQUEST"],
       ["encoding=xml&message=", 415, "UNSUPPORTED_MEDIA_TYPE"],
       ["", 415, "UNSUPPORTED_MEDIA_TYPE"],
     ] as const) {

@@ -182,6 +182,59 @@ export function describeRateLimiter(name: string, start: () => Promise<OpenRateL
       await expect.poll(() => ours.take(tenant, keyId, faster, 1), { timeout: 10_000 }).toMatchObject({ admitted: true });
     });
 
+    describe("policies that alternate, as those of the keys of one chain of rotations", () => {
+      test("give no unit twice, whether takes under the lower quota are refused or admitted", async () => {
+        const [keyId, high, low] = [randomUUID(), policyOf(20n, 100 * hourMs), policyOf(4n, 100 * hourMs)];
+        await takeAll(20, high, keyId);
+        for (let round = 0; round < 3; round += 1) {
+          expect(await ours.take(tenant, keyId, low, round % 2)).toMatchObject({ admitted: round % 2 === 0, remaining: 0n });
+          expect(admittedOf(await takeAll(3, high, keyId, [other]))).toBe(0);
+        }
+      });
+
+      test("are counted together, and each take counts under all of them", async () => {
+        const policies = [policyOf(40n, 400 * hourMs), policyOf(9n, 400 * hourMs), policyOf(17n, 34 * hourMs), policyOf(80n, 800 * hourMs)];
+        const takes = fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 6 })), { minLength: 10, maxLength: 30 });
+        await fc.assert(
+          fc.asyncProperty(takes, async (costs) => {
+            const keyId = randomUUID();
+            // Nothing is refilled while the test runs, so spent units say all. A new policy begins with those of the one before it.
+            const spent = new Map<number, number>();
+            let before = 0;
+            for (const [turn, [kind, cost]] of costs.entries()) {
+              const policy = policies[kind] as RateLimitPolicy;
+              const held = Math.min(Number(policy.quota), spent.get(kind) ?? spent.get(before) ?? 0);
+              const taken = await [ours, other][turn % 2]?.take(tenant, keyId, policy, cost);
+              const left = Number(policy.quota) - held - cost;
+              // A converted debt is rounded up, so the very last unit may be a moment late.
+              if (left < 0 || left > 0) expect([turn, taken?.admitted]).toEqual([turn, left > 0]);
+              // A policy under which nothing is owed is forgotten, as a key that owes nothing is.
+              if (held + cost > 0) spent.set(kind, held);
+              if (taken?.admitted) for (const [each, sum] of spent) spent.set(each, Math.min(Number(policies[each]?.quota), sum + cost));
+              before = kind;
+            }
+          }),
+          { numRuns: 30 },
+        );
+      });
+
+      test("forget none with many spent units, however many there are", async () => {
+        const [keyId, high] = [randomUUID(), policyOf(20n, 100 * hourMs)];
+        await takeAll(20, high, keyId);
+        for (let quota = 1n; quota < 10n; quota += 1n) await other.take(tenant, keyId, policyOf(quota, 100 * hourMs), 1);
+        expect(await ours.take(tenant, keyId, high, 1)).toMatchObject({ admitted: false });
+      });
+
+      test("keep the old limit if a policy returns, and give each its own rate", async () => {
+        const [keyId, slow, fast] = [randomUUID(), policyOf(5n, hourMs), policyOf(5n, 1000)];
+        await ours.take(tenant, keyId, slow, 5);
+        await ours.take(tenant, keyId, fast, 0);
+        await expect.poll(async () => (await other.take(tenant, keyId, fast, 1)).admitted, { timeout: 10_000 }).toBe(true);
+        expect(await ours.take(tenant, keyId, slow, 1)).toMatchObject({ admitted: false, remaining: 0n });
+        await expect.poll(async () => (await other.take(tenant, keyId, fast, 1)).admitted, { timeout: 10_000 }).toBe(true);
+      });
+    });
+
     test.each([
       [1n, 1000],
       [1n, 315_360_000_000],

@@ -42,6 +42,18 @@ describe("issued keys", () => {
     expect(credentials.parse("default", key.slice(0, -1) + last, nowMs)).toEqual({ type: "forged" });
   });
 
+  test("are known by what is left of them; keys of other systems are not, or only if an id exists", () => {
+    const key = credentials.mint("default", keyId, "secret");
+    const tail = key.slice(-49);
+    const left = (text: string) => credentials.damagedKey("default", text);
+    for (const text of [key.slice(0, -1), key.slice(0, 33), `${key}0`, `kw_v1_${keyId}_${"0f".repeat(16)}`])
+      expect(left(text)).toEqual({ keyId });
+    const damagedIds = [keyId.slice(1), `x${keyId}`, `${keyId}0`, `${keyId.slice(0, 5)}_${keyId.slice(6)}`, `old${keyId.slice(3)}`];
+    expect(damagedIds.map((id) => left(`old_v1_${id}_${tail}`))).toEqual([...Array(4).fill({ keyId: null }), null]);
+    for (const id of ["user42", "a1b2c3d4", "a1b2c3d4-e5f6-4a1b-8c3d-9e", ""]) expect(left(`kw_v1_${id}_${tail}`)).toBeNull();
+    for (const text of [key, `other_v1_${keyId}_`, keyId, `${keyId}_${tail}`]) expect(left(text)).toBeNull();
+  });
+
   test("of one tenant are not issued keys of another, even after they were seen", () => {
     const key = credentials.mint("default", keyId, "secret");
     expect(credentials.parse("default", key, nowMs).type).toBe("issued");

@@ -120,16 +120,34 @@ function cases(recipe: Recipe, differences: Differences, more: OwnCases): void {
     }
   });
 
+  /** Returns the Upgrade header that the upstream receives of this one. A list is sent as several lines. */
+  const upgraded = async (secret: string, upgrade: string | string[]): Promise<string | undefined> => {
+    const ofWebSocket = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
+    const [answer, received] = await through("/", secret, { headers: { connection: "Upgrade", upgrade, ...ofWebSocket } });
+    expect([200, 400, 403], `${upgrade}: ${lab.output()}`).toContain(answer.status);
+    return received?.headers.upgrade;
+  };
+
   test("a connection becomes another protocol only where the table says so, because nothing on it is checked afterwards", async () => {
     const { secret } = await lab.issue({ scopes: ["orders"] });
     const passed: unknown[] = [];
-    const ofWebSocket = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
-    for (const upgrade of ["websocket", "h2c", "other"]) {
-      const [answer, received] = await through("/", secret, { headers: { connection: "Upgrade", upgrade, ...ofWebSocket } });
-      expect([200, 403], lab.output()).toContain(answer.status);
-      passed.push(received?.headers.upgrade);
-    }
+    for (const upgrade of ["websocket", "h2c", "other"]) passed.push(await upgraded(secret, upgrade));
     expect(passed.filter((name) => name !== undefined)).toEqual(upgrades);
+  });
+
+  test("no other protocol passes beside one that may, on a line of its own or in a list", async () => {
+    const { secret } = await lab.issue({ scopes: ["orders"] });
+    for (const other of ["h2c", "other"].filter((name) => !upgrades.includes(name))) {
+      for (const upgrade of [
+        [other, "websocket"],
+        ["websocket", other],
+        `${other}, websocket`,
+        `websocket, ${other}`,
+        `WebSocket,${other}`,
+      ]) {
+        expect([undefined, "websocket"], JSON.stringify(upgrade)).toContain((await upgraded(secret, upgrade))?.toLowerCase());
+      }
+    }
   });
 
   test("a route has its own demands: scopes, cost, and an identity token for its audience", async () => {

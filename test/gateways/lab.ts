@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { hash } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -221,11 +221,4 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
 async function isReady(port: number): Promise<boolean> {
   const answer = await ask(port, "/").catch(() => null);
   return answer?.status === 401;
-}
-
-/** Makes a folder below another one. */
-export async function folderIn(folder: string, name: string): Promise<string> {
-  const path = join(folder, name);
-  await mkdir(path);
-  return path;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { clientAddress } from "../../src/http/client-address.ts";
+import { clientAddress, guessAddress } from "../../src/http/client-address.ts";
 import type { HttpRequest } from "../../src/http/message.ts";
 
 const trusted = ["10.0.0.0/8", "2001:db8::/32"];
@@ -59,6 +59,16 @@ describe("the client's address", () => {
     expect(clientAddress(overHttp2(), trusted)).toBe("");
     expect(clientAddress(overHttp2("198.51.100.9"), trusted)).toBe("198.51.100.9");
     expect(clientAddress(overHttp2(), ["192.0.2.0/24"])).toBe("10.0.0.1");
+  });
+
+  test("counts guesses by the peer's address if it is unknown", () => {
+    const counted = (peer: string | undefined, header?: string) => {
+      const head = { ...request(peer, header), stream: {} } as HttpRequest;
+      return guessAddress(head, clientAddress(head, trusted));
+    };
+    expect(["10.0.0.1", "10.0.0.2", undefined].map((peer) => counted(peer))).toEqual(["10.0.0.1", "10.0.0.2", ""]);
+    expect(counted("10.0.0.1", "198.51.100.9")).toBe("198.51.100.9");
+    expect(counted("10.0.0.1", "nonsense")).toBe("10.0.0.1");
   });
 
   test("is the peer's if no proxy is trusted", () => {

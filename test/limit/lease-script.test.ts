@@ -33,6 +33,30 @@ await describeOnRedis("leases in the shared ledger", () => {
     expect(granted).toBeGreaterThan(3 * runs);
   });
 
+  test("a lease is charged under each rate of the limit, is not granted soon after a change, and does not return after one", async () => {
+    let nowUs = 1e9;
+    const ledger = ledgerOf(
+      virtualRedis(redis(), () => nowUs),
+      "alternating",
+    );
+    const [rate, lower, lifeUs] = [rateOf(policyOf(100_000n, 20_000)), rateOf(policyOf(50_000n, 20_000)), 39_062];
+    const [bank, other] = [createBank(ledger, "key", rate, lifeUs), createBank(ledger, "key", lower, lifeUs)];
+    await bank.take(10_000);
+    expect(await bank.grant(100)).not.toBeNull();
+    const owedUs = await bank.owedUs();
+    expect(await other.owedUs()).toBeGreaterThanOrEqual(2 * owedUs - 1);
+    expect(await bank.owedUs()).toBe(owedUs);
+    expect(await bank.grant(100)).toBeNull();
+    nowUs += 21 * lifeUs;
+    const lease = (await bank.grant(100)) as GrantedLease;
+    const [withLeaseUs, otherUs] = [await bank.owedUs(), await other.owedUs()];
+    expect(otherUs).toBeGreaterThanOrEqual(2 * owedUs - 21 * lifeUs + 100 * 400 - 1);
+    expect(await bank.owedUs()).toBe(withLeaseUs);
+    await bank.back(lease, 100);
+    expect(await bank.owedUs()).toBe(withLeaseUs);
+    await redis().flushall();
+  });
+
   describe(`a bug is found within ${maxMutantRuns} histories`, () => {
     /** Rare histories come sooner from another seed, which costs less. */
     const find = async (firstSeed: number, change?: ChangeScript, spentWithinLives?: number) => {

@@ -74,6 +74,22 @@ await describeOnRedis("leases of rate limits", () => {
     expect(answer.admitted).toBe(false);
   });
 
+  test("processes with leases under policies that alternate get no more than the greater quota together", async () => {
+    const [{ limiter }, { limiter: other }] = [await open(), await open()];
+    const lower = policyOf(15_000n, longMs);
+    let admitted = await untilLeased(() => take(limiter));
+    for (let round = 0, wasRefused = false; !wasRefused; round += 1) {
+      const [taker, policy] = round % 2 === 0 ? [limiter, large] : [[limiter, other][(round >> 1) % 2] as RateLimiter, lower];
+      for (let takes = 0; takes < 20; takes += 1) {
+        const taken = await take(taker, policy, 40);
+        if (taken.admitted) admitted += 40;
+        else wasRefused = policy === large;
+      }
+    }
+    expect(admitted).toBeLessThanOrEqual(20_000);
+    expect(admitted).toBeGreaterThan(19_000);
+  });
+
   test("no lease is granted near the end of a quota or for a small one", async () => {
     const { limiter } = await open();
     await take(limiter, large, 19_000);

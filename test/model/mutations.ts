@@ -61,12 +61,17 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
       becomes: "announceToOthers(generation, tenant, changes, askedMs)",
     },
   ],
+  "the process that announces a change again keeps what it read meanwhile": [
+    { file: "src/cache/announce.ts", text: "dropHere(tenant, stored);", becomes: "" },
+  ],
   "a change that was announced again counts as guaranteed whatever the generation": [
     {
       file: "src/cache/settlement.ts",
       text: "for (let again = 0; ; again += 1) {",
       becomes: "for (let again = 0; again < 2; again += 1) {\n        if (again === 1) return;",
     },
+    // What a process drops after it announced again hides this bug from its own callers, and nothing else is known that shows it.
+    { file: "src/cache/announce.ts", text: "dropHere(tenant, stored);", becomes: "" },
   ],
   "a change shares a step from an older generation than it read": [
     { file: "src/cache/settlement.ts", text: "step?.from === number", becomes: "step !== null" },
@@ -111,14 +116,14 @@ export const mutations: Readonly<Record<string, readonly Mutation[]>> = {
     {
       file: "src/cache/announce.ts",
       text: "local.dropOlder(tenant, keyId, revision);",
-      becomes: "local.putIfNewer(tenant, keyId, entryOf(lives, changes[0].record, revision, askedMs), clock());",
+      becomes: "local.putIfNewer(tenant, keyId, entryOf(lives, changes[0].record, revision, clock()), clock());",
     },
   ],
   "a change is announced under a generation that began after it": [
     {
       file: "src/cache/announce.ts",
-      text: "await announceToOthers(generation, tenant,",
-      becomes: "await announceToOthers(generationNow(), tenant,",
+      text: "await announceToOthers(generation, tenant, changes,",
+      becomes: "await announceToOthers(generationNow(), tenant, changes,",
     },
   ],
   "a read that the store cannot answer is not tried again in the cache": [
@@ -188,6 +193,15 @@ const focusOnLateAnnouncement = focus(
   operate("narrow", 0, 0, gapUpTo(100)),
   fail(cut("commands"), 1, gapUpTo(300), gapUpTo(4000, 2000)),
   operate("revoke", 2, 0, gapUpTo(1000)),
+  operate("narrow", 1, 1, gapUpTo(100)),
+);
+
+/** The same, while the process that announces again hears late of its own announcements. */
+const focusOnOwnAnnouncement = focus(
+  fail(slow("subscriber", 300, 900), 0, gapUpTo(100), gapUpTo(8000, 7000)),
+  fail(slow("store", 300, 900), 0, gapUpTo(100), gapUpTo(6000, 5000)),
+  operate("narrow", 0, 0, gapUpTo(100)),
+  fail(cut("commands"), 1, gapUpTo(300), gapUpTo(4000, 2000)),
   operate("narrow", 1, 1, gapUpTo(100)),
 );
 
@@ -266,6 +280,7 @@ export const focuses: Readonly<Record<string, fc.Arbitrary<Scenario>>> = {
   ),
   "a change is announced under a generation that began after it": focusOnLateAnnouncement,
   "a change is announced again as it was, not as the store has it": focusOnLateAnnouncement,
+  "the process that announces a change again keeps what it read meanwhile": focusOnOwnAnnouncement,
   "a change that was announced again counts as guaranteed whatever the generation": focusOnLateAnnouncement,
   "a read that the store cannot answer is not tried again in the cache": focusOnStall,
   "a reader fails with the look-up of another caller, who may not use the caches": focusOnStall,

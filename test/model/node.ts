@@ -68,7 +68,7 @@ const credentials: Credentials = {
     return kind === "issued" ? { type: "issued", keyIds: [keyId], digest: digest(text) } : { type: "imported", keyIds: [keyId] };
   },
   asImported: () => null,
-  isDamagedKey: () => false,
+  damagedKey: () => null,
   importedKeyIds() {
     throw new Error("no digests here");
   },
@@ -158,7 +158,7 @@ export function startNode(options: NodeOptions): Node {
 
   const settings = protocol.createTenantSettings();
   const cache = { peek, reader, trust, follow: (follower: ChangeFollower) => void followers.push(follower) };
-  const directory = protocol.createTenantDirectory({ store: keys, cache, settings });
+  const directory = protocol.createTenantDirectory({ store: keys, cache, settings, monotonicMs: scheduler.nowMs });
 
   const tick = () => {
     let due = true;

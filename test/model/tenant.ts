@@ -6,7 +6,7 @@ import type { Verify } from "../../src/service/verify.ts";
 import type { Protocol } from "./protocol.ts";
 
 /** The tenant that is suspended and resumed. Its record is one more key in the history. */
-export const suspendable = "acme";
+const suspendable = "acme";
 export const suspendableKeyId = tenantRecordId(suspendable);
 
 const unset = { displayName: "", hosts: [], keyPrefix: "", issuer: "", defaultTtlMs: null, maxTtlMs: null, maxKeys: null };

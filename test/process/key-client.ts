@@ -1,5 +1,5 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import { RevocationReason } from "../../gen/keywright/v2alpha1/revocation_pb.ts";
 import { VerificationErrorCode } from "../../gen/keywright/v2alpha1/verification_pb.ts";
@@ -59,21 +59,14 @@ export function jsonHttpClient({ url, adminToken }: Target): KeyClient {
 
 export function grpcClient(target: Target): KeyClient {
   const sessions = new Http2SessionManager(target.url);
-  return rpcClient("grpc", target, createGrpcTransport({ baseUrl: target.url, sessionManager: sessions }), () => sessions.abort());
+  return rpcClient(target, createGrpcTransport({ baseUrl: target.url, sessionManager: sessions }), () => sessions.abort());
 }
 
-/** Uses Connect with JSON over HTTP/2. */
-export function connectClient(target: Target): KeyClient {
-  const sessions = new Http2SessionManager(target.url);
-  const transport = createConnectTransport({ baseUrl: target.url, httpVersion: "2", sessionManager: sessions });
-  return rpcClient("connect", target, transport, () => sessions.abort());
-}
-
-function rpcClient(protocol: string, { adminToken }: Target, transport: Transport, close: () => void): KeyClient {
+function rpcClient({ adminToken }: Target, transport: Transport, close: () => void): KeyClient {
   const client: Client<typeof ApiKeysService> = createClient(ApiKeysService, transport);
   const options = { headers: { authorization: `Bearer ${adminToken}` }, timeoutMs: 30_000 };
   return {
-    protocol,
+    protocol: "grpc",
     async issue(actorId = "actor") {
       const { issuedApiKey, secret } = await client.adminIssueApiKey({ actorId }, options);
       return { keyId: issuedApiKey?.keyId ?? "", secret };

@@ -34,6 +34,12 @@ const foreign: readonly [name: string, make: () => string, unknownCode: string][
   ["a JWT without a signature", () => `${jwtOf({ alg: "none" }).replace(/[^.]*$/, "")}`, "SIGNATURE_INVALID"],
   ["a text that only looks like a JWT", () => `eyJ4.${crypto.randomUUID()}.AA`, "INVALID_FORMAT"],
   ["a text that begins as our keys do", () => `kw_v1_${crypto.randomUUID()}`, "NOT_FOUND"],
+  [
+    "a key with our prefix, a ULID and hex",
+    () => `kw_v1_${createUlid(Date.now(), randomBytes)}_${randomBytes(16).toString("hex")}`,
+    "NOT_FOUND",
+  ],
+  ["a key with our prefix and a tail like ours", () => `kw_v1_user42_${randomBytes(20).toString("hex")}aZ0aZ0aZ0`, "NOT_FOUND"],
   ["a macaroon", () => mintMacaroon(macaroonKeys[0], tokenFacts({ tokenId: crypto.randomUUID() })), "SIGNATURE_INVALID"],
   ["a text that only looks like a macaroon", () => `mc_v1_${crypto.randomUUID()}`, "INVALID_FORMAT"],
   ["an issued key of another installation", () => others.mint("default", createUlid(Date.now(), randomBytes), "secret"), "NOT_FOUND"],
@@ -85,6 +91,10 @@ describe("credentials of this installation cannot be imported", () => {
     const last = secret.endsWith("0") ? "1" : "0";
     const cut = [secret.slice(0, -1), secret.slice(0, 40), `${secret}0`, secret.replace(/.$/, "-"), secret.replace("_v1_", "_v1_x")];
     for (const key of [secret, publicKey, secret.slice(0, -1) + last, ...cut]) expect(await refused(key), key).toEqual(onKey);
+    const requests = cut.map((raw_key) => ({ ...named, raw_key }));
+    const { results } = await api.call("AdminBatchImportApiKeys", { requests: [...requests, { ...named, raw_key: crypto.randomUUID() }] });
+    expect(results).toHaveLength(cut.length + 1);
+    for (const [index] of cut.entries()) expect(results).toHaveProperty([index, "error_message"], expect.stringMatching(/damaged key/));
   });
 
   test("JWTs, and texts that name one of our signing keys", async () => {

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, faults, startApi } from "../support/api.ts";
@@ -174,4 +177,22 @@ describe("BatchSelfRevoke", () => {
     const request = { credentials: ["x"], reason: "REVOCATION_REASON_PRIVILEGE_WITHDRAWN" };
     expect(faults(await api.refused("BatchSelfRevoke", request, newClient()))).toEqual(["INVALID_ARGUMENT", "reason"]);
   });
+});
+
+test("guesses of callers without a known address count by the address of their peer", async () => {
+  /** Over HTTP/2 without X-Forwarded-For, from an address of the trusted range. */
+  const guess = async (localAddress: string): Promise<unknown> => {
+    const session = connect(api.server.url, {
+      createConnection: () => connectTcp({ port: api.server.port, host: "127.0.0.1", localAddress }),
+    });
+    const stream = session.request({ ":method": "POST", ":path": "/v2alpha1/apiKeys:selfRevoke", "content-type": "application/json" });
+    stream.end(JSON.stringify({ credential: crypto.randomUUID(), reason })).resume();
+    const [headers] = await once(stream, "response");
+    session.destroy();
+    return headers[":status"];
+  };
+  const statuses: unknown[] = [];
+  for (let count = 0; count < 9; count += 1) statuses.push(await guess("127.0.0.2"));
+  expect(statuses).toEqual([...Array(8).fill(404), 429]);
+  expect(await guess("127.0.0.3")).toBe(404);
 });

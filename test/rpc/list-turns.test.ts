@@ -8,7 +8,11 @@ import { createListTurns } from "../../src/rpc/list-turns.ts";
 function callOf(name: string) {
   const controller = new AbortController();
   const listeners: (() => void)[] = [];
+  const headers: Record<string, string> = {};
   const call = {
+    setResponseHeader: (header: string, value: string) => {
+      headers[header] = value;
+    },
     caller: { name },
     signal: controller.signal,
     onClose: (listener: () => void) => (controller.signal.aborted ? listener() : listeners.push(listener)),
@@ -16,13 +20,25 @@ function callOf(name: string) {
   const close = (): void => {
     for (const listener of listeners.splice(0)) listener();
   };
-  return { call, controller, close };
+  return { call, controller, headers, close };
 }
 
 function createLists() {
   const started: string[] = [];
   const ends: (() => void)[] = [];
-  const list = createListTurns({ maxRunning: 2, maxUnread: 3 })((_request: Message, { caller }: Call) => {
+  const timers = new Set<() => void>();
+  const startTimer = (_delayMs: number, work: () => void) => {
+    const fire = (): void => {
+      timers.delete(fire);
+      work();
+    };
+    timers.add(fire);
+    return () => void timers.delete(fire);
+  };
+  const list = createListTurns(
+    { maxRunning: 2, maxUnread: 3, maxWaitMs: 2000 },
+    startTimer,
+  )((_request: Message, { caller }: Call) => {
     started.push(caller?.name ?? "");
     return new Promise<Record<string, unknown>>((resolve) => ends.push(() => resolve({})));
   });
@@ -32,7 +48,7 @@ function createLists() {
       (error) => (error as Failure).reason,
     );
   const turn = () => new Promise((resolve) => setImmediate(resolve));
-  return { started, ends, run, turn };
+  return { started, ends, timers, run, turn };
 }
 
 it("reads a bounded number of lists of one caller at once, and others meanwhile", async () => {
@@ -65,4 +81,25 @@ it("waits until responses are read or their clients are gone", async () => {
   calls[1]?.close();
   await turn();
   expect(started).toHaveLength(5);
+});
+
+it("refuses lists that wait long while so many responses are unread, and only those", async () => {
+  const { started, ends, timers, run, turn } = createLists();
+  const calls = Array.from({ length: 5 }, () => callOf("a"));
+  const results = calls.slice(0, 4).map(({ call }) => run(call));
+  await turn();
+  expect([started.length, timers.size]).toEqual([2, 2]);
+  // Two are read and none is unread, so the wait may go on. It ends on its own.
+  for (const fire of [...timers]) fire();
+  for (const end of ends) end();
+  await turn();
+  expect([started.length, timers.size]).toEqual([3, 1]);
+  for (const end of ends) end();
+  for (const fire of [...timers]) fire();
+  expect(await results[3]).toBe("TOO_MANY_CALLS");
+  expect(calls[3]?.headers).toEqual({ "retry-after": "2" });
+  calls[0]?.close();
+  void run((calls[4] as ReturnType<typeof callOf>).call);
+  await turn();
+  expect([started.length, timers.size]).toEqual([4, 0]);
 });

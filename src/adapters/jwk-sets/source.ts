@@ -14,6 +14,11 @@ export function canChange(uri: string): boolean {
   return !uri.startsWith("base64://");
 }
 
+/** Returns the host of a server to put before the reason of a failed read, without credentials. The reason of a file has its path. */
+export function placeBefore(uri: string): string {
+  return /^https?:/.test(uri) ? `${new URL(uri).host}: ` : "";
+}
+
 /** Returns whether a read that failed may succeed later without a change here. */
 export function isRemote(uri: string): boolean {
   return uri.startsWith("https://");

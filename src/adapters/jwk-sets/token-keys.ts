@@ -2,7 +2,7 @@ import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts"
 import type { Log } from "../../ports/log.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
-import { canChange, isRemote, readSource } from "./source.ts";
+import { canChange, isRemote, placeBefore, readSource } from "./source.ts";
 
 export interface TokenKeysOptions {
   /** At least one. Each is a `file://`, `https://` or `base64://` URI. */
@@ -39,7 +39,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
       if (outcome.status === "fulfilled") return outcome.value;
       failedRefreshCount += 1;
       log.warn(
-        { reason: (outcome.reason as Error).message },
+        { reason: reasonOf(uris[index] as string, outcome) },
         `signing keys: ${place(index)}could not be read again; its last keys are kept`,
       );
       return texts[index] as string;
@@ -88,7 +88,7 @@ async function firstTexts(
   const problems: string[] = [];
   const texts = outcomes.map((outcome, index) => {
     if (outcome.status === "fulfilled") return outcome.value;
-    problems.push(`${place(index)}cannot be read: ${(outcome.reason as Error).message}`);
+    problems.push(`${place(index)}cannot be read: ${reasonOf(uris[index] as string, outcome)}`);
     return "";
   });
   if (problems.length === 0) return texts;
@@ -97,4 +97,8 @@ async function firstTexts(
     (outcome, index) => outcome.status === "fulfilled" || (isRemote(uris[index] as string) && outcome.reason.message !== privateAddress),
   );
   throw mayPass ? new Error(problems.join("; ")) : new MalformedJwkSetsError(problems);
+}
+
+function reasonOf(uri: string, { reason }: PromiseRejectedResult): string {
+  return placeBefore(uri) + (reason as Error).message;
 }

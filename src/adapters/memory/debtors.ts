@@ -1,13 +1,8 @@
-import { convert, type Debt, noDebt, owedAt, type Rate } from "../../core/rate-limit.ts";
+import { type Debt, noDebt, type Rate } from "../../core/rate-limit.ts";
+import { type Balances, hasEnded, noOthers, setEnd, turnTo } from "./balances.ts";
 
 /** The debt of one key. */
-export interface Entry {
-  rate: Rate;
-  /** When the debt ends, on the monotonic clock. */
-  end: Debt;
-  /** The same for what was spent here and reported to no server. */
-  ownEnd: Debt;
-  knownTo: string | undefined;
+export interface Entry extends Balances {
   ownSpends: number;
 }
 
@@ -20,8 +15,8 @@ const lookedAtForNew = 4;
 export interface Debtors {
   find(key: string): Entry | undefined;
   /**
-   * Finds the entry and converts its debt if the policy has changed, so that the debt shrinks at the new rate from now on, even if nothing
-   * can be taken.
+   * Finds the entry and turns it to the rate if the policy has changed, so that the debt shrinks at the new rate from now on, even if
+   * nothing can be taken.
    */
   findUnder(key: string, rate: Rate): Entry | undefined;
   /** Sets the end of the debt. `entry` is the result of `find`. */
@@ -40,8 +35,8 @@ export function createDebtors(maxEntries: number, now: () => number): Debtors {
         walk = entries.entries();
         step = walk.next();
       }
-      const [key, { end }] = step.value as [string, Entry];
-      if (end.us < nowUs || entries.size >= maxEntries) entries.delete(key);
+      const [key, entry] = step.value as [string, Entry];
+      if (hasEnded(entry, nowUs) || entries.size >= maxEntries) entries.delete(key);
     }
   };
 
@@ -49,46 +44,20 @@ export function createDebtors(maxEntries: number, now: () => number): Debtors {
     find: (key) => entries.get(key),
     findUnder(key, rate) {
       const entry = entries.get(key);
-      if (entry !== undefined && !isSame(entry.rate, rate)) setDebt(entry, rate, endOf(now(), owedBy(entry, rate, now())), now());
+      if (entry !== undefined) turnTo(entry, rate, now());
       return entry;
     },
     owe(key, entry, rate, end) {
       if (entry !== undefined) {
-        setDebt(entry, rate, end, now());
+        const nowUs = now();
+        turnTo(entry, rate, nowUs);
+        setEnd(entry, end, nowUs);
         return entry;
       }
       makeRoom(now());
-      const added: Entry = { rate, end, ownEnd: noDebt, knownTo: undefined, ownSpends: 0 };
+      const added: Entry = { rate, end, ownEnd: noDebt, others: noOthers, knownTo: undefined, ownSpends: 0 };
       entries.set(key, added);
       return added;
     },
   };
-}
-
-function setDebt(entry: Entry, rate: Rate, end: Debt, nowUs: number): void {
-  if (!isSame(entry.rate, rate)) entry.ownEnd = endOf(nowUs, ownOf(entry, rate, nowUs));
-  entry.rate = rate;
-  entry.end = end;
-}
-
-export function owedBy(entry: Entry | undefined, rate: Rate, nowUs: number): Debt {
-  return entry === undefined ? noDebt : under(entry, rate, owedAt(entry.rate.windowUs, nowUs, entry.end));
-}
-
-/** The debt that was spent here and reported to no server. */
-export function ownOf(entry: Entry, rate: Rate, nowUs: number): Debt {
-  return under(entry, rate, owedAt(entry.rate.windowUs, nowUs, entry.ownEnd));
-}
-
-export function endOf(nowUs: number, owed: Debt): Debt {
-  return { us: nowUs + owed.us, part: owed.part };
-}
-
-/** Returns a debt of the entry, converted if the policy has changed. */
-function under({ rate: own }: Entry, rate: Rate, owed: Debt): Debt {
-  return isSame(own, rate) ? owed : convert(owed, own, rate);
-}
-
-function isSame(a: Rate, b: Rate): boolean {
-  return a.quota === b.quota && a.windowUs === b.windowUs;
 }

@@ -1,9 +1,13 @@
-import { add, type Debt, isMore, noDebt, priceOf, type Rate, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
+import { add, type Debt, isMore, noDebt, priceOf, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
 import type { KnownDebt, LocalLedger, SharedTake } from "../../ports/ledger.ts";
-import { createDebtors, type Debtors, type Entry, endOf, owedBy, ownOf } from "./debtors.ts";
+import { addOwn, clearOwn, endOf, owedBy, ownOf, turnTo } from "./balances.ts";
+import { createDebtors, type Debtors, type Entry } from "./debtors.ts";
 
 export interface MemoryLedgerOptions {
-  /** Maximum keys that owe something at the same time. Each takes some 320 bytes, or 420 in a follower. At least 1. */
+  /**
+   * Maximum keys that owe something at the same time. Each takes some 320 bytes, or 420 in a follower, and about 200
+   * more for each other policy that it had lately. At least 1.
+   */
   readonly maxEntries: number;
   readonly monotonicMs: () => number;
   /** True if there is a shared limit to which local spending is reported. */
@@ -16,9 +20,9 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
   const now = () => Math.floor(monotonicMs() * 1000);
   const debtors = createDebtors(maxEntries, now);
 
-  const book = (debtor: Entry, rate: Rate, price: Debt, nowUs: number): void => {
+  const book = (debtor: Entry, price: Debt, nowUs: number): void => {
     if (!isFollower) return;
-    debtor.ownEnd = endOf(nowUs, add(rate.partsPerUs, ownOf(debtor, rate, nowUs), price));
+    addOwn(debtor, price, nowUs);
     debtor.ownSpends += 1;
   };
 
@@ -30,7 +34,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
       const nowUs = now();
       const price = priceOf(rate, cost);
       const { admitted, owed } = spend(rate, owedBy(entry, rate, nowUs), price);
-      if (admitted && cost > 0) book(debtors.owe(key, entry, rate, endOf(nowUs, owed)), rate, price, nowUs);
+      if (admitted && cost > 0) book(debtors.owe(key, entry, rate, endOf(nowUs, owed)), price, nowUs);
       return takenOf(rate, price, admitted, owed);
     },
 
@@ -45,7 +49,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
       if (isTaken && cost > 0) {
         for (const { key, rate, price, after } of all) {
           // Found anew, because an entry that was added may have taken the place of another.
-          book(debtors.owe(key, debtors.find(key), rate, endOf(nowUs, after.owed)), rate, price, nowUs);
+          book(debtors.owe(key, debtors.find(key), rate, endOf(nowUs, after.owed)), price, nowUs);
         }
       }
       return all.map(({ rate, price, before, after }) => takenOf(rate, price, after.admitted, isTaken ? after.owed : before));
@@ -57,18 +61,18 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
       const entry = debtors.find(entryKey(tenant, keyId));
       if (entry === undefined) return nothingKnown;
       const nowUs = now();
+      turnTo(entry, rate, nowUs);
       const own = ownOf(entry, rate, nowUs);
-      entry.ownEnd = noDebt;
+      clearOwn(entry, own, nowUs);
       return { owed: owedBy(entry, rate, nowUs), own, knownTo: entry.knownTo, ownSpends: entry.ownSpends };
     },
 
     giveBack(tenant, keyId, rate, { own }) {
-      const key = entryKey(tenant, keyId);
-      const entry = debtors.find(key);
+      const entry = debtors.find(entryKey(tenant, keyId));
       if (entry === undefined || !isMore(own, noDebt)) return;
       const nowUs = now();
-      const sum = add(rate.partsPerUs, ownOf(entry, rate, nowUs), own);
-      debtors.owe(key, entry, rate, endOf(nowUs, owedBy(entry, rate, nowUs))).ownEnd = endOf(nowUs, sum);
+      turnTo(entry, rate, nowUs);
+      addOwn(entry, own, nowUs);
     },
 
     learn: (take) => learn(debtors, take, now()),

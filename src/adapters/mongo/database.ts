@@ -63,8 +63,8 @@ export async function openDatabase(options: MongoOptions, prepare: (db: Db) => P
     // No cause: the driver may quote a URI that it cannot parse.
     throw new StartError(`the MongoDB URI cannot be used: ${withoutCredentials((error as Error).message, options.uri)}`);
   }
-  const db = client.db(databaseName(options.uri) ?? options.database ?? "keywright");
   try {
+    const db = client.db(databaseName(options.uri) ?? options.database ?? "keywright");
     const hello = await db.admin().command({ hello: 1 });
     const isSharded = hello.msg === "isdbgrid";
     if (!isSharded && hello.setName === undefined) throw new Error(hello.isreplicaset === true ? notInitiated : standalone);

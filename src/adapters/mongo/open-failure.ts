@@ -9,7 +9,7 @@ export function openFailure(error: Error, setName: string | undefined): string {
     return `no server is a member of the replica set ${setName}; check replicaSet in the URI, and that mongod was started with --replSet`;
   }
   if (servers.some(({ type }) => type === "RSSecondary")) return `the replica set has no primary (${error.message})`;
-  return error.message;
+  return `${error.message}; check the hosts and ports in the URI, and that mongod runs there and can be reached`;
 }
 
 export const notInitiated = "its replica set is not initiated; run rs.initiate() on one member";

@@ -37,7 +37,7 @@ const markIndexes = [
 const holdingIndexes = [{ name: "holdings_by_owner", key: { owner: 1 } }] as const satisfies IndexDescription[];
 
 /** Events sort by id, and so by time. The last index removes them at a configured age. */
-export const auditIndexes = [
+const auditIndexes = [
   { name: "events_by_key", key: { keyIds: 1, _id: 1 } },
   { name: "events_by_method", key: { method: 1, _id: 1, caller: 1 } },
   { name: "events_by_caller", key: { caller: 1, _id: 1 } },

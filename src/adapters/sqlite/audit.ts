@@ -53,7 +53,7 @@ export function auditSql(byKey: boolean, byMethod: boolean, byCaller: boolean): 
 }
 
 /** Finds the last event of a step; returns nothing if the step reaches the end. Null for filters that the index can seek directly. */
-export function auditStepSql(byKey: boolean, byMethod: boolean, byCaller: boolean): string | null {
+function auditStepSql(byKey: boolean, byMethod: boolean, byCaller: boolean): string | null {
   if (Number(byKey) + Number(byMethod) + Number(byCaller) < 2) return null;
   const { source, first } = sourceOf(byKey, byMethod, byCaller);
   return `SELECT event_id FROM ${source} WHERE ${[...inRange, first].join(" AND ")} ORDER BY event_id DESC LIMIT 1 OFFSET ${maxEventsPerStep - 1}`;

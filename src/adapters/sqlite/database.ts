@@ -22,7 +22,7 @@ const SQLITE_MISMATCH = 20;
  * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
  * Calls `onUpdate` before it updates the file of an older version.
  *
- * Commits move the log (-wal) to the file only if the checkpoints of checkpoint.ts do not keep up.
+ * Commits move the log (-wal) to the file only if the checkpoints of checkpoint.ts do not keep up, or if SQLite is too old for these.
  *
  * With many keys, almost every read of a random key needs a page that no cache of this process holds. A page that is mapped costs no system
  * call, no copy and no look-up in SQLite's page cache: with two million keys, a read costs 1 us more than with 10,000 if the file is mapped,

@@ -11,22 +11,16 @@ export interface OwnMarks {
  * still names a signing key, or what is left of a macaroon its issuer.
  */
 export function isLeftOfToken(text: string, { kids, issuers }: OwnMarks): boolean {
-  if (text.startsWith(jwtPrefix))
-    return contains(
-      text.split(".", 1)[0] as string,
-      Array.from(kids, (kid) => JSON.stringify(kid)),
-    );
-  if (!text.startsWith(macaroonPrefix)) return false;
-  return contains(
-    text.slice(macaroonPrefix.length),
-    issuers.map((issuer) => `"iss":${JSON.stringify(issuer)}`),
-  );
+  if (text.startsWith(jwtPrefix)) return contains(text.split(".", 1)[0] as string, "kid", kids);
+  return text.startsWith(macaroonPrefix) && contains(text.slice(macaroonPrefix.length), "iss", issuers);
 }
 
 /** Base64 has groups of four characters. Where characters are missing or inserted, the rest of the text is in other groups. */
 const groupChars = 4;
 
-function contains(base64: string, marks: readonly string[]): boolean {
+/** Reports whether the JSON in the text has this member with one of these values. */
+function contains(base64: string, member: string, values: Iterable<string>): boolean {
+  const marks = Array.from(values, (value) => `"${member}":${JSON.stringify(value)}`);
   for (let skipped = 0; skipped < groupChars; skipped += 1) {
     const bytes = Buffer.from(base64.slice(skipped), "base64");
     if (marks.some((mark) => bytes.includes(mark))) return true;

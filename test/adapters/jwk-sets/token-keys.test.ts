@@ -80,7 +80,7 @@ test("a server is asked again; while it fails, the last keys stay", async () => 
   answer = { status: 200, body: jwkSet(first) };
   const keys = await open({ uris: [url()] });
   answer = { status: 500, body: "" };
-  await expect.poll(() => logged.at(-1)?.[1]).toEqual({ reason: "status 500" });
+  await expect.poll(() => logged.at(-1)?.[1]).toEqual({ reason: `${new URL(url()).host}: status 500` });
   expect(keys.current().signer.kid).toBe(first.kid);
   answer = { status: 200, body: jwkSet(second) };
   await expect.poll(() => keys.current().signer.kid).toBe(second.kid);
@@ -93,8 +93,11 @@ test("at the start, a missing file is malformed configuration, but a server that
   });
   answer = { status: 503, body: "" };
   const error = await open({ uris: [base64Uri(jwkSet(first)), url()] }).catch((error: unknown) => error);
-  expect(error).toMatchObject({ message: "item 2 cannot be read: status 503" });
+  expect(error).toMatchObject({ message: `item 2 cannot be read: ${new URL(url()).host}: status 503` });
   expect(error).not.toHaveProperty("problems");
+  const withPassword = url().replace("://", "://user:pass-word-1@");
+  const other = await open({ uris: [withPassword] }).catch((error: unknown) => error);
+  expect(other).toMatchObject({ message: `cannot be read: ${new URL(url()).host}: status 503` });
   await expect(open({ uris: [url()], allowsPrivateAddresses: false })).rejects.toHaveProperty("problems");
 });
 

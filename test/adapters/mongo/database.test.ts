@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { openFailure } from "../../../src/adapters/mongo/open-failure.ts";
 import { Failure } from "../../../src/error/failure.ts";
+import { StartError } from "../../../src/error/start-error.ts";
 import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { freePorts } from "../../support/free-port.ts";
@@ -53,7 +54,16 @@ describe("a URI", () => {
     const startMs = performance.now();
     const error = await errorOf(open(`mongodb://user:pass-word-1@127.0.0.1:${port}/?replicaSet=rs`));
     expect(performance.now() - startMs).toBeLessThan(3000);
-    expect(error.message).toContain(`127.0.0.1:${port}: cannot be used as the key store`);
+    expect(error.message).toMatch(
+      new RegExp(`^127\\.0\\.0\\.1:${port}: cannot be used as the key store: .*; check the hosts and ports in the URI`),
+    );
+    expect(textOf(error)).not.toContain("pass-word-1");
+  });
+
+  test("that names a database of a forbidden name is refused, and the error names the host and says why", async () => {
+    const error = await errorOf(open("mongodb://user:pass-word-1@host/a.b"));
+    expect(error).toBeInstanceOf(StartError);
+    expect(error.message).toBe("host:27017: cannot be used as the key store: Database names cannot contain the character '.'");
     expect(textOf(error)).not.toContain("pass-word-1");
   });
 

@@ -42,6 +42,17 @@ await describeOnRedis("rate limits in Redis", () => {
     });
   });
 
+  test("a debt as earlier versions wrote it is read, and is kept for as long as it lasts under the policy that it came from", async () => {
+    const { server, limiter } = await start();
+    await withRedis(server.port, async (client) => {
+      const name = "kw1:test:limit:default:key";
+      await client.set(name, `${(Date.now() + hourMs) * 1000} 0 100 ${hourMs * 1000}`, "PX", hourMs);
+      expect(await limiter.take("default", "key", policyOf(5n, 1000), 1)).toMatchObject({ admitted: false, remaining: 0n });
+      expect(await client.pttl(name)).toBeGreaterThan(hourMs - 10_000);
+      expect(await limiter.take("default", "key", policyOf(100n, hourMs), 2)).toMatchObject({ admitted: false });
+    });
+  });
+
   test("the takes of one turn share a round trip", async () => {
     const { server, limiter } = await start();
     await limiter.take("default", "warm", policyOf(100n, hourMs), 1);

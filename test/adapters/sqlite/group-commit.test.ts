@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { prepareCheckpoint } from "../../../src/adapters/sqlite/checkpoint.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { alone, createGroupCommit } from "../../../src/adapters/sqlite/group-commit.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -124,4 +125,23 @@ test("a checkpoint has a turn of its own, after the write before it was acknowle
   });
   expect(await next).toBeGreaterThan(1000);
   expect(pagesInLog()).toBeLessThan(100);
+});
+
+test("before SQLite 3.51, which cannot tell how long the log is, commits make the checkpoints as they do by default", () => {
+  using fixture = setup();
+  const { database, insert } = fixture;
+  const limit = () => database.prepare("PRAGMA wal_autocheckpoint").get()?.wal_autocheckpoint;
+  const questions: string[] = [];
+  const older = {
+    exec: (sql: string) => database.exec(sql),
+    prepare(sql: string) {
+      questions.push(sql);
+      return database.prepare(sql);
+    },
+  } as unknown as typeof database;
+  expect(prepareCheckpoint(database, "3.51.0").isDue()).toBe(false);
+  expect(limit()).toBe(8000);
+  const checkpoint = prepareCheckpoint(older, "3.50.4");
+  insert("one");
+  expect([checkpoint.isDue(), questions, limit()]).toEqual([false, [], 1000]);
 });
