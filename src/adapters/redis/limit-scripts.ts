@@ -27,29 +27,33 @@ local function held(name)
   local us, part = left(endUs, endPart, window)
   return us, part, quota, window, rest
 end
-local function othersOf(rest)
-  local since, list = string.match(rest, '^ (%d+)(.*)$')
-  local others = {}
-  for endUs, endPart, quota, window in string.gmatch(list or '', ' (%d+) (%d+) (%d+) (%d+)') do
-    local us, part = left(endUs, endPart, window)
-    others[#others + 1] = { us, part, quota, window }
+-- In one function, so that takes of limits with one rate, the usual ones, do not make them.
+local function ofOthers()
+  local function othersOf(rest)
+    local since, list = string.match(rest, '^ (%d+)(.*)$')
+    local others = {}
+    for endUs, endPart, quota, window in string.gmatch(list or '', ' (%d+) (%d+) (%d+) (%d+)') do
+      local us, part = left(endUs, endPart, window)
+      others[#others + 1] = { us, part, quota, window }
+    end
+    return others, tonumber(since or 0)
   end
-  return others, tonumber(since or 0)
-end
-local function convert(us, part, quota, window, toQuota, toWindow)
-  local exact = (us + part / math.min(quota, ${2 ** 52})) / window * (quota / toQuota) * toWindow
-  if exact >= toWindow + 0 then return toWindow + 0, 0 end
-  local whole, parts = math.floor(exact), math.min(toQuota, ${2 ** 52})
-  local toPart = math.ceil((exact - whole) * parts)
-  if toPart >= parts then return whole + 1, 0 end
-  return whole, toPart
-end
-local function charge(others, us, part, quota, window)
-  for _, other in ipairs(others) do
-    local moreUs, morePart = convert(us, part, quota, window, other[3], other[4])
-    other[1], other[2] = plus(math.min(other[3], ${2 ** 52}), other[1], other[2], moreUs, morePart)
-    if other[1] >= other[4] + 0 then other[1], other[2] = other[4] + 0, 0 end
+  local function convert(us, part, quota, window, toQuota, toWindow)
+    local exact = (us + part / math.min(quota, ${2 ** 52})) / window * (quota / toQuota) * toWindow
+    if exact >= toWindow + 0 then return toWindow + 0, 0 end
+    local whole, parts = math.floor(exact), math.min(toQuota, ${2 ** 52})
+    local toPart = math.ceil((exact - whole) * parts)
+    if toPart >= parts then return whole + 1, 0 end
+    return whole, toPart
   end
+  local function charge(others, us, part, quota, window)
+    for _, other in ipairs(others) do
+      local moreUs, morePart = convert(us, part, quota, window, other[3], other[4])
+      other[1], other[2] = plus(math.min(other[3], ${2 ** 52}), other[1], other[2], moreUs, morePart)
+      if other[1] >= other[4] + 0 then other[1], other[2] = other[4] + 0, 0 end
+    end
+  end
+  return othersOf, convert, charge
 end
 local function store(name, us, part, rate, others, since)
   local debt, longest = string.format('%.0f %.0f %s', now + us, part, rate), us
@@ -67,6 +71,7 @@ end
 /* Returns the debt under another rate, and those under the rates that are not in force any more. */
 const turn = `
 local function turn(us, part, quota, window, rest, toQuota, toWindow)
+  local othersOf, convert = ofOthers()
   local own, others = nil, {}
   for _, other in ipairs(othersOf(rest)) do
     if other[3] == toQuota and other[4] == toWindow then own = other else others[#others + 1] = other end
@@ -115,6 +120,7 @@ for i, name in ipairs(KEYS) do
       others, us, part = turn(us, part, heldQuota, heldWindow, rest, quota, windowText)
       changed, since = true, now
     elseif rest ~= '' then
+      local othersOf = ofOthers()
       others, since = othersOf(rest)
     end
   end
@@ -149,6 +155,7 @@ for i, name in ipairs(KEYS) do
       others, since, knownUs, knownPart, parts, quota, window = unpack(debts[i].others)
       local moreUs, morePart = us - knownUs, part - knownPart
       if morePart < 0 then moreUs, morePart = moreUs - 1, morePart + parts end
+      local _, _, charge = ofOthers()
       charge(others, moreUs, morePart, quota, window)
     end
     store(name, us, part, rate, others, since)
@@ -181,6 +188,7 @@ local rate = ARGV[1] .. ' ' .. ARGV[2]
 local window, parts, life = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local us, part, heldQuota, heldWindow, rest = held(KEYS[1])
 if us == nil then us, part = 0, 0 elseif heldQuota .. ' ' .. heldWindow ~= rate then return nil end
+local othersOf, convert, charge = ofOthers()
 local others, since = othersOf(rest or '')
 local leasesRate, leases = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+ %d+)([%d ]*)$')
 if leasesRate and leasesRate ~= rate then return nil end
