@@ -55,6 +55,6 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
     schedule,
     observe: telemetry.observeRead,
   });
-  const tenants = { directory: createTenantDirectory({ store, cache, settings }), settings };
+  const tenants = { directory: createTenantDirectory({ store, cache, settings, monotonicMs }), settings };
   return { store, cache, reader: telemetry.reader(cache.reader), tenants, shared };
 }

@@ -13,6 +13,8 @@ export interface Drained {
   readonly http1Connections: Http1Connections;
   readonly sessions: Http2Sessions;
   readonly drainCheckMs: number;
+  /** Aborted once no more connections are accepted. */
+  readonly portClosed: AbortController;
 }
 
 /** The number of completed connections that the system keeps for `accept`: Node's default. */
@@ -20,15 +22,17 @@ const maxBacklog = 511;
 
 /** See `drain` of Listener. */
 export async function drain(
-  { http1, sockets, exchanges, http1Connections, sessions, drainCheckMs }: Drained,
+  { http1, sockets, exchanges, http1Connections, sessions, drainCheckMs, portClosed }: Drained,
   forceAfterMs: number,
 ): Promise<void> {
+  await acceptBacklog(http1);
+  const closed = new Promise<void>((resolve) => (http1.listening ? http1.close(() => resolve()) : resolve()));
+  // Not before: a client that is told that its connection ends may connect again at once, and closing the port would cut the new connection.
+  portClosed.abort();
   exchanges.drain();
   sessions.drain();
   // Timers run before sockets are read, so the next request may have arrived.
   const checks = setInterval(() => void setImmediate().then(http1Connections.closeQuiet), drainCheckMs);
-  await acceptBacklog(http1);
-  const closed = new Promise<void>((resolve) => (http1.listening ? http1.close(() => resolve()) : resolve()));
   const force = setTimeout(() => {
     for (const socket of sockets) socket.destroy();
   }, forceAfterMs);

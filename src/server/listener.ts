@@ -71,6 +71,7 @@ export function createListener(options: ListenerOptions): Listener {
   const drainStart = new AbortController();
   const draining = drainStart.signal;
   setMaxListeners(0, draining);
+  const portClosed = new AbortController();
 
   const http1 = createHttp1Server(limits, tls);
   const http2 = createHttp2Server(limits);
@@ -81,8 +82,8 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const http1Connections = createHttp1Connections(limits, exchanges.http1Sockets);
   const sessions = trackHttp2Sessions(http2, limits, { isKnown: connections.isKnown, identify });
-  const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, draining, onError };
-  takeRequests(http1, http2, gateOptions);
+  const gateOptions = { handler, streamHandler, connections, isOver: certificates.isOver, exchanges, limits, onError };
+  takeRequests(http1, http2, { ...gateOptions, portClosed: portClosed.signal });
   answerHttp1Errors(http1, exchanges, limits.lingerMs);
   routeConnections({ http1, http1Connections, sessions, identify, isTls: tls !== undefined, limits, draining });
   http1.on("connection", (socket: Socket) => {
@@ -105,7 +106,7 @@ export function createListener(options: ListenerOptions): Listener {
   }, limits.checkIntervalMs);
   checks.unref();
 
-  const drainedParts = { http1, sockets, exchanges, http1Connections, sessions, drainCheckMs: limits.drainCheckMs };
+  const drainedParts = { http1, sockets, exchanges, http1Connections, sessions, drainCheckMs: limits.drainCheckMs, portClosed };
   let drained: Promise<void> | undefined;
   return {
     draining,

@@ -20,7 +20,8 @@ export interface GateOptions {
   readonly isOver: (handle: object) => boolean;
   readonly exchanges: Exchanges;
   readonly limits: ListenerLimits;
-  readonly draining: AbortSignal;
+  /** Aborts once no more connections are accepted. Requests that arrive later are the last of their HTTP/1.1 connections. */
+  readonly portClosed: AbortSignal;
   readonly onError: (error: unknown) => void;
 }
 
@@ -64,14 +65,14 @@ const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
  * time-outs. The requests of one turn of the event loop are then handled together.
  */
 export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, ServerResponse> {
-  const { handler, connections, isOver, exchanges, limits, draining, onError } = options;
+  const { handler, connections, isOver, exchanges, limits, portClosed, onError } = options;
   const pipelines = createPipelines(limits.maxPipelinedRequests);
 
   /** Returns false if the request must not be handled. */
   const enter = (request: IncomingMessage, response: ServerResponse): boolean => {
     const { socket } = request;
     if (socket.destroyed) return false;
-    if ((draining.aborted || isOver(socket)) && !exchanges.closeAfter(response)) return false;
+    if ((portClosed.aborted || isOver(socket)) && !exchanges.closeAfter(response)) return false;
     if (!pipelines.add(socket, response)) return false;
     exchanges.add(response);
     if (connections.isKnown(socket)) return true;

@@ -158,7 +158,7 @@ export function startNode(options: NodeOptions): Node {
 
   const settings = protocol.createTenantSettings();
   const cache = { peek, reader, trust, follow: (follower: ChangeFollower) => void followers.push(follower) };
-  const directory = protocol.createTenantDirectory({ store: keys, cache, settings });
+  const directory = protocol.createTenantDirectory({ store: keys, cache, settings, monotonicMs: scheduler.nowMs });
 
   const tick = () => {
     let due = true;

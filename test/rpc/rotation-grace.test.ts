@@ -133,6 +133,15 @@ test("a chain of rotations shares one rate limit", async () => {
   expect(await stateOf(last.secret)).toBe("RATE_LIMITED: the key's rate limit is exhausted");
 });
 
+test("keys of a chain with different rate limits, used in turn, get no more than the greater one together", async () => {
+  const first = await api.issue({ rate_limit_policy: { quota: "4", window: "3600s" } });
+  for (let use = 0; use < 4; use += 1) expect(await stateOf(first.secret)).toBe("VALID");
+  const next = await rotate(first.keyId, { grace_period: "3600s", rate_limit_policy: { quota: "2", window: "3600s" } });
+  for (let round = 0; round < 3; round += 1) {
+    for (const secret of [next.secret, first.secret]) expect(await stateOf(secret)).toBe("RATE_LIMITED: the key's rate limit is exhausted");
+  }
+});
+
 test("a chain counts once in the quota as long as one of its keys verifies", async () => {
   const first = await api.issue();
   let made = 0;

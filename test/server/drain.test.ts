@@ -126,8 +126,12 @@ it("does not handle a request that follows the last response of its connection",
   const { handler, waiting } = held();
   await using server = await serve(handler, longTimes);
   const [client, silent] = [raw(server.port, getRequest), raw(server.port)];
-  await until(() => waiting.length === 1 && server.listener.connectionCount() === 2);
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`);
+  await once(session, "remoteSettings");
+  await until(() => waiting.length === 1 && server.listener.connectionCount() === 3);
   const drained = server.listener.drain(60_000);
+  // From now on responses say that they are the last.
+  await once(session, "goaway");
   (waiting[0] as ServerResponse).write("begun ");
   client.socket.write(getRequest);
   await silent.closed();
@@ -241,6 +245,29 @@ it("accepts the connections that the system completed before it began", async ()
   for (const socket of sockets) socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   for (const answer of await Promise.all(sockets.map(text))) expect(answer).toMatch(/^HTTP\/1\.1 200 OK/);
   await drained;
+});
+
+it("tells clients that their connections end only once the port is closed, because they connect again at once", async () => {
+  const { handler, waiting } = held();
+  await using server = await serve(handler, longTimes);
+  const agent = new Agent({ keepAlive: true });
+  const asked = [get(server.port, agent), get(server.port, agent)];
+  const session = connectHttp2(`http://127.0.0.1:${server.port}`);
+  await once(session, "remoteSettings");
+  await until(() => waiting.length === 2);
+  const reconnected = once(session, "goaway").then(() => once(connect(server.port, "127.0.0.1"), "connect"));
+  const drained = server.listener.drain(60_000);
+  waiting[0]?.end("early");
+  const refused = expect(reconnected).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  const first = await Promise.race(asked);
+  expect(await first.body).toBe("early");
+  expect(first.response.headers.connection).toBe("keep-alive");
+  await refused;
+  waiting[1]?.end("late");
+  const answers = await Promise.all(asked);
+  expect(answers.map(({ response }) => response.headers.connection).toSorted()).toEqual(["close", "keep-alive"]);
+  await drained;
+  agent.destroy();
 });
 
 it("sends the rest of a response whose client reads slowly", async () => {

@@ -106,11 +106,18 @@ async function revokeAll(announcement: () => Promise<void>) {
   return { steps, reported, results: results?.map(({ revoked, errorReason }) => errorReason ?? revoked) };
 }
 
-test("a batch of self-revocations is announced once, after all its keys were changed", async () => {
+test("a batch of self-revocations is announced after every twenty keys, and after its last one", async () => {
   const { steps, reported, results } = await revokeAll(async () => {});
-  expect(steps).toEqual([...revocable.map(() => "replace"), "announce 25"]);
+  expect(steps).toEqual([...Array(20).fill("replace"), "announce 20", ...Array(5).fill("replace"), "announce 5"]);
   expect(results).toEqual([...revocable.map(() => true), "KEY_NOT_FOUND"]);
   expect(reported).toEqual([]);
+});
+
+test("only keys whose announcement failed do not count as revoked", async () => {
+  const answers = [() => Promise.reject(new Failure("STORE_UNAVAILABLE")), async () => {}];
+  const { reported, results } = await revokeAll(() => (answers.shift() ?? (async () => {}))());
+  expect(results).toEqual([...Array(20).fill("STORE_UNAVAILABLE"), ...Array(5).fill(true), "KEY_NOT_FOUND"]);
+  expect(reported).toEqual([new Failure("STORE_UNAVAILABLE")]);
 });
 
 test("no key of a batch counts as revoked if the changes cannot be announced", async () => {

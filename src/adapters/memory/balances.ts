@@ -26,17 +26,13 @@ export const noOthers: readonly Balance[] = [];
 export function turnTo(balances: Balances, rate: Rate, nowUs: number): void {
   if (isSameRate(balances.rate, rate)) return;
   const known = knownUnder(balances, rate);
-  const { end, ownEnd, knownTo } = known ?? {
-    end: endOf(nowUs, owedBy(balances, rate, nowUs)),
-    ownEnd: endOf(nowUs, ownOf(balances, rate, nowUs)),
-    knownTo: balances.knownTo,
-  };
+  const [owed, own] = [owedBy(balances, rate, nowUs), ownOf(balances, rate, nowUs)];
   const left = { rate: balances.rate, end: balances.end, ownEnd: balances.ownEnd, knownTo: balances.knownTo };
   balances.others = mostOf([...balances.others.filter((other) => other !== known), left], nowUs);
   balances.rate = rate;
-  balances.end = end;
-  balances.ownEnd = ownEnd;
-  balances.knownTo = knownTo;
+  balances.end = endOf(nowUs, owed);
+  balances.ownEnd = endOf(nowUs, own);
+  if (known !== undefined) balances.knownTo = known.knownTo;
 }
 
 /** Sets the end of the present debt. What it rises by is added to the other debts. */

@@ -20,20 +20,22 @@ export interface BatchSelfRevokeOptions extends SelfServiceOptions {
 
 type Result = MessageInitShape<typeof SelfRevokeResultSchema>;
 
-/** The tenant whose key was revoked, which is yet to be announced, or why none was. */
+/** The tenant whose key was revoked, or why none was. */
 type Outcome = { readonly revokedOf: string } | { readonly error: unknown; readonly retryAfterSeconds?: number | undefined };
 
 /** Maximum concurrent revocations: one call of an unknown caller must not occupy all connections to the store. */
 const concurrency = 10;
+/**
+ * Revocations that are announced together. While the shared cache accepts no changes, each announcement waits for a generation. But what was
+ * not announced yet when a process is killed holds elsewhere only once entries expire.
+ */
+const perAnnouncement = 2 * concurrency;
 
 export function batchSelfRevoke(options: BatchSelfRevokeOptions): Implementation<typeof HoldersService.method.batchSelfRevoke> {
   return async ({ credentials, reason }, call) => {
     const revocation = { reason: reasonFromMessage(reason), description: "" };
     const origin = contextOf(call).origin();
-    const problems: unknown[] = [];
-    const { announcer, announceAll } = collectAnnouncements(options.service.announcer);
-    const service = { ...options.service, announcer };
-    const revoke = async (credential: string): Promise<Outcome> => {
+    const revokeOne = async (service: KeyService, credential: string): Promise<Outcome> => {
       const item = callOfItem(call);
       try {
         const tenant = await tenantOfCredential(options, call, credential);
@@ -44,19 +46,39 @@ export function batchSelfRevoke(options: BatchSelfRevokeOptions): Implementation
       }
     };
     const outcomes: Outcome[] = [];
-    for (let start = 0; start < credentials.length; start += concurrency) {
-      outcomes.push(...(await Promise.all(credentials.slice(start, start + concurrency).map(revoke))));
-    }
-    const unannounced = await announceAll();
-    const results = outcomes.map((outcome): Result => {
-      if ("revokedOf" in outcome && !unannounced.has(outcome.revokedOf)) return { revoked: true };
-      const { error, retryAfterSeconds } = "revokedOf" in outcome ? { error: unannounced.get(outcome.revokedOf) } : outcome;
-      if (!(error instanceof Failure) || isServerFault(error.reason)) problems.push(error);
-      return failed(error, retryAfterSeconds);
-    });
-    if (problems.length > 0) options.reportUnanswered(problems[0]);
-    return { results };
+    for (const part of partsOf(credentials, perAnnouncement)) outcomes.push(...(await revokeTogether(options.service, part, revokeOne)));
+    const isOurFault = (outcome: Outcome) =>
+      "error" in outcome && (!(outcome.error instanceof Failure) || isServerFault(outcome.error.reason));
+    const problem = outcomes.find(isOurFault);
+    if (problem !== undefined && "error" in problem) options.reportUnanswered(problem.error);
+    return { results: outcomes.map(resultOf) };
   };
+}
+
+/** Revokes the keys and then announces that. A key whose revocation could not be announced does not count as revoked. */
+async function revokeTogether(
+  service: KeyService,
+  credentials: readonly string[],
+  revokeOne: (service: KeyService, credential: string) => Promise<Outcome>,
+): Promise<Outcome[]> {
+  const { announcer, announceAll } = collectAnnouncements(service.announcer);
+  const collecting = { ...service, announcer };
+  const outcomes: Outcome[] = [];
+  for (const part of partsOf(credentials, concurrency)) {
+    outcomes.push(...(await Promise.all(part.map((credential) => revokeOne(collecting, credential)))));
+  }
+  const unannounced = await announceAll();
+  return outcomes.map((outcome) =>
+    "revokedOf" in outcome && unannounced.has(outcome.revokedOf) ? { error: unannounced.get(outcome.revokedOf) } : outcome,
+  );
+}
+
+function partsOf<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
+
+function resultOf(outcome: Outcome): Result {
+  return "revokedOf" in outcome ? { revoked: true } : failed(outcome.error, outcome.retryAfterSeconds);
 }
 
 function failed(error: unknown, retryAfterSeconds: number | undefined): Result {

@@ -1,4 +1,3 @@
-import type { CacheTrust } from "../../cache/trust.ts";
 import type { TrustedCache } from "../../cache/trusted-cache.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import {
@@ -11,6 +10,7 @@ import {
   unchangedTenant,
 } from "../../core/tenant.ts";
 import type { KeyStore } from "../../ports/key-store.ts";
+import { createReadPace } from "./read-pace.ts";
 import { createTenantIndex } from "./tenant-index.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
 
@@ -32,7 +32,7 @@ export interface TenantDirectory {
   refresh(): Promise<void>;
   /**
    * Reads all tenants if changes may have been missed. If this fails, it is tried again the next time. Call it every 250 ms: while the
-   * process may not hear of changes, every fourth call reads them.
+   * process may not hear of changes, every fourth call reads them, but not before ten times the duration of the last read has passed.
    */
   catchUp(): Promise<void>;
 }
@@ -41,13 +41,13 @@ export interface TenantDirectoryOptions {
   readonly store: Pick<KeyStore, "list">;
   readonly cache: Pick<TrustedCache, "peek" | "reader" | "follow" | "trust">;
   readonly settings: TenantSettings;
+  readonly monotonicMs: () => number;
 }
 
 const tenantsPerRead = 1000;
-const callsPerRead = 4;
 const unchangedDefault = unchangedTenant(defaultTenant);
 
-export function createTenantDirectory({ store, cache, settings }: TenantDirectoryOptions): TenantDirectory {
+export function createTenantDirectory({ store, cache, settings, monotonicMs }: TenantDirectoryOptions): TenantDirectory {
   let index = createTenantIndex();
   /** Changes noted since the refresh in progress started, because the refresh may have read older records. Null if none is in progress. */
   let noted: Map<string, KeyRecord | null> | null = null;
@@ -75,9 +75,9 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     }
   }
 
-  const refresh = oneAfterTheOther(readAll);
-  const mayHaveMissed = createDeafness(cache.trust);
-  const catchUp = async () => (mayHaveMissed() || isBehind ? refresh().catch(() => {}) : undefined);
+  const pace = createReadPace(cache.trust, monotonicMs);
+  const refresh = oneAfterTheOther(() => pace.read(readAll));
+  const catchUp = async () => (pace.isDue() || isBehind ? refresh().catch(() => {}) : undefined);
 
   cache.follow({
     changed(tenant, keyId) {
@@ -119,20 +119,6 @@ export function createTenantDirectory({ store, cache, settings }: TenantDirector
     note,
     refresh,
     catchUp,
-  };
-}
-
-/**
- * While the process may not hear of changes although the store answers, returns true at every fourth call. Each call of the API then reads
- * the record of its tenant, but hosts and prefixes are found in memory.
- */
-function createDeafness(trust: Pick<CacheTrust, "mode" | "localUse">): () => boolean {
-  let deafCalls = 0;
-  return () => {
-    // A slow store gets no further work.
-    if (trust.mode() !== "leased") return false;
-    deafCalls = trust.localUse() === "first" ? 0 : deafCalls + 1;
-    return deafCalls % callsPerRead === 1;
   };
 }
 

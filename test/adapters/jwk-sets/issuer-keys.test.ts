@@ -130,6 +130,25 @@ test("a token that names no key waits for no keys that were just fetched, and no
   server.close();
 });
 
+test("the keys of many tokens are tried in turns of the event loop", async () => {
+  const pairs = await Promise.all([1, 2, 3].map(() => generateKeyPair("ES256")));
+  const keys = await Promise.all(pairs.map(async ({ publicKey }) => ({ ...(await exportJWK(publicKey)), alg: "ES256" })));
+  const options = { issuer, audience: [audience], algorithms: ["ES256"] };
+  const token = await signed((await generateKeyPair("ES256")).privateKey);
+  const keySet = { keys, kids: new Set<string>() };
+  // Imports the keys, which has turns of its own.
+  await signedClaims(options, keySet, token, Date.now);
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  expect(await signedClaims(options, keySet, token, Date.now)).toBe("unsigned");
+  clearImmediate(counting);
+  expect(turns).toBeGreaterThanOrEqual(2);
+});
+
 test.each(["ES256", "ES512", "EdDSA", "RS256", "PS384"])(
   "of many keys of %s without a key id, the first eight are tried",
   async (algorithm) => {

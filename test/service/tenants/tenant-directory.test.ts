@@ -11,7 +11,7 @@ function recordOf(tenantId: string, changes: Partial<Tenant> = {}, createTimeMs 
 }
 
 /** A directory whose store answers each list when the test says so, and whose cache knows no tenant. */
-function open() {
+function open(trust: TenantDirectoryOptions["cache"]["trust"] = soleProcessTrust, monotonicMs = () => 0) {
   const lists: ((records: readonly KeyRecord[]) => void)[] = [];
   let doubted = () => {};
   const cache: TenantDirectoryOptions["cache"] = {
@@ -20,10 +20,10 @@ function open() {
     follow: (follower) => {
       doubted = () => follower.doubted();
     },
-    trust: soleProcessTrust,
+    trust,
   };
   const list = () => new Promise<ListPart>((resolve) => lists.push((records) => resolve({ records, lastKeyId: null })));
-  const directory = createTenantDirectory({ store: { list }, cache, settings: createTenantSettings() });
+  const directory = createTenantDirectory({ store: { list }, cache, settings: createTenantSettings(), monotonicMs });
   return { directory, lists, doubt: () => doubted() };
 }
 
@@ -49,6 +49,30 @@ test("all tenants are read again once the cache may have missed changes", async 
   await expect.poll(() => lists.length).toBe(2);
   lists[1]?.([recordOf("acme", { hosts: ["keys.acme.example"] })]);
   await expect.poll(() => directory.tenantOfHost("keys.acme.example")).toBe("acme");
+});
+
+test("a process that hears of no changes reads all tenants each second, or after ten times the duration of the last read", async () => {
+  let nowMs = 0;
+  const deaf = { ...soleProcessTrust, mode: () => "leased" as const, localUse: () => "never" as const };
+  const { directory, lists } = open(deaf, () => nowMs);
+  /** Starts reads in each call of ten seconds that may, each of which takes this long. Returns their number. */
+  const readsInTenSeconds = async (durationMs: number) => {
+    const before = lists.length;
+    for (let calls = 0; calls < 40; calls += 1) {
+      nowMs += 250;
+      const count = lists.length;
+      const caughtUp = directory.catchUp();
+      await Promise.resolve();
+      if (lists.length > count) {
+        nowMs += durationMs;
+        lists.at(-1)?.([]);
+      }
+      await caughtUp;
+    }
+    return lists.length - before;
+  };
+  expect(await readsInTenSeconds(10)).toBe(10);
+  expect(await readsInTenSeconds(400)).toBe(3);
 });
 
 test("a tenant that was deleted and created again has its new settings, although its revision is lower", () => {
