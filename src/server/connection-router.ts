@@ -32,7 +32,6 @@ export function routeConnections(options: RouterOptions): void {
   const toHttp1 = (socket: Socket): void => {
     identify(socket, socket);
     http1Connections.add(socket);
-    endSoon(socket, limits.lingerMs);
     acceptHttp1.call(http1, socket);
     if (isTls) keepParserRunning(socket);
   };
@@ -66,17 +65,6 @@ export function routeConnections(options: RouterOptions): void {
         socket.emit("data", head);
       }
     });
-  });
-}
-
-/**
- * Destroys a connection `lingerMs` after its client closed its side. Many clients do that right after their request and still wait for the
- * response; a client that is gone looks the same until something is written, and its calls must end.
- */
-function endSoon(socket: Socket, lingerMs: number): void {
-  socket.once("end", () => {
-    const timer = setTimeout(() => socket.destroy(), lingerMs);
-    socket.once("close", () => clearTimeout(timer));
   });
 }
 

@@ -27,8 +27,6 @@ export function createHttp1Server(limits: ListenerLimits, tls: TlsMaterial | und
   server.maxHeadersCount = limits.maxHeaderCount + 1;
   // The server calls it when it closes. See createHttp1Connections.
   server.closeIdleConnections = () => {};
-  // See connection-router.ts. Node has no public name for it.
-  Object.assign(server, { httpAllowHalfOpen: true });
   return server;
 }
 

@@ -93,7 +93,7 @@ test.each<[JsonObject, string]>([
 });
 
 test("a mask with a field that no update writes is refused with the fields that it may name", async () => {
-  const { message } = await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: "x" }, update_mask: "actor_id" });
+  const { message } = await api.refused("AdminUpdateIssuedApiKey", { issued_api_key: { key_id: "x" }, update_mask: "actorId" });
   expect(message).toMatch(/"actor_id" cannot be written; the mask may name name, /);
 });
 
