@@ -148,8 +148,9 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
 }
 
 /**
- * A process without a shared cache hears nothing of changes that others announce through theirs, so it trusts no entries while the generation
- * names one. After this time it begins a generation without one, in case the others are gone. If they are not, they begin the next one.
+ * A process without a shared cache hears nothing of changes that others announce through theirs, so it trusts no entries while the
+ * generation names one. After this time it begins a generation without one, in case the others are gone. If they are not, they begin the
+ * next one.
  */
 const withoutShared = { shared: { cacheId: "" }, identityPatienceMs: 60_000 };
 

@@ -8,6 +8,7 @@ import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import { services } from "../rpc/methods.ts";
 import { createMethods, type TableOptions } from "../rpc/tables.ts";
+import { systemTimer } from "../server/health/health-state.ts";
 import { createActorLimits } from "../service/actor-limits.ts";
 import type { KeyService } from "../service/key-service.ts";
 import { createUsageRecorder, type UsageRecorder } from "../service/usage-recorder.ts";
@@ -17,7 +18,6 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createValidation } from "../validation/violations.ts";
 import type { Given } from "./given.ts";
 import { createAppLimits } from "./limits.ts";
-import { startTimer } from "./schedule.ts";
 import type { Storage } from "./storage.ts";
 
 export interface AppMethods {
@@ -43,7 +43,7 @@ export function createAppMethods(given: Given, storage: Storage, tokenKeys: Toke
     directory: storage.tenants.directory,
     keyPrefixes: given.config.keyPrefixes,
     outer: telemetry.interceptors,
-    startTimer,
+    startTimer: systemTimer,
   });
   const requests = services.flatMap((each) => each.methods.map(({ input }) => input as DescMessage));
   return { methods, tokens: service.tokens, usage, warmUp: () => validation.warmUp(requests) };

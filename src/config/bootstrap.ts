@@ -110,8 +110,8 @@ export async function completeSecrets(
 }
 
 /**
- * Makes the data folder, and refuses one that is unsafe, before anything is created in it. If everything is configured, nothing is read from
- * the data folder.
+ * Makes the data folder, and refuses one that is unsafe, before anything is created in it. If everything is configured, nothing is read
+ * from the data folder.
  */
 async function prepareFolder({ store, dataDir }: Config, given: GivenSecrets): Promise<void> {
   const isComplete = given.serverSecrets.current !== null && given.adminTokens.length > 0 && given.signingKeys.length > 0;

@@ -12,9 +12,9 @@ export async function readIfExists(path: string): Promise<string | null> {
 }
 
 /**
- * Creates a file of mode 0600, in a folder that exists, in one step: the text is written to the disk under a temporary name before the file appears, so a crash
- * leaves the whole file or none. Uses a hard link, because a rename would replace the file of another process that was faster. In that case
- * it returns false and leaves the file alone.
+ * Creates a file of mode 0600, in a folder that exists, in one step: the text is written to the disk under a temporary name before the file
+ * appears, so a crash leaves the whole file or none. Uses a hard link, because a rename would replace the file of another process that was
+ * faster. In that case it returns false and leaves the file alone.
  */
 export async function createWhole(path: string, text: string, uniqueSuffix: string): Promise<boolean> {
   const temporary = join(dirname(path), `.new-${uniqueSuffix}`);

@@ -42,8 +42,8 @@ export function issuedKeyPattern(prefixes: readonly string[]): string {
 }
 
 /**
- * The shape of what may be left of issued keys with one of the prefixes. The first group is an undamaged key id, which other systems may have
- * after such a prefix too. The second one is, before an undamaged tail, a key id in which a character was lost, added or changed.
+ * The shape of what may be left of issued keys with one of the prefixes. The first group is an undamaged key id, which other systems may
+ * have after such a prefix too. The second one is, before an undamaged tail, a key id in which a character was lost, added or changed.
  */
 export function damagedKeyPattern(prefixes: readonly string[]): string {
   const begin = `(?:${prefixes.join("|")})${versionMark}`;

@@ -84,8 +84,8 @@ export interface Credentials {
   /** Reads `text` as an imported key, whatever it looks like. Returns null if it cannot be one. */
   asImported(tenant: string, text: string, unlessImported?: Refused): PresentedKey | null;
   /**
-   * Returns which key this text may be what is left of; null if it is none. Keys of other installations with our prefixes may be such only if
-   * they are damaged.
+   * Returns which key this text may be what is left of; null if it is none. Keys of other installations with our prefixes may be such only
+   * if they are damaged.
    */
   damagedKey(tenant: string, text: string): DamagedKey | null;
   /** The ids of an imported key with this SHA-256: under the current server secret, then under each retired one. */

@@ -38,8 +38,8 @@ export interface EndUserRequest {
 /** Makes Envoy's answers to checks. */
 export interface CheckResponses {
   /**
-   * Lets the request pass: identity headers overwrite what the end user sent under their names, the header with the credential is taken off,
-   * and the limits of the key go to the end user. The dynamic metadata is for other filters and the access log.
+   * Lets the request pass: identity headers overwrite what the end user sent under their names, the header with the credential is taken
+   * off, and the limits of the key go to the end user. The dynamic metadata is for other filters and the access log.
    */
   allowed(decision: Allowed): CheckResponse;
   /** Refuses the request with the headers and the body that JSON/HTTP has for the failure, or a gRPC call with the status that gRPC has. */

@@ -118,9 +118,9 @@ export interface DeleteOptions {
  * STORE_UNAVAILABLE. No method rejects because of its arguments.
  *
  * If the store has a quota, no tenant ever exceeds it, even under concurrent calls. The quota counts keys that are not revoked, including
- * expired ones. Revoked keys do not count, because an issued key cannot be deleted and would otherwise count for ever. Revoking or
- * deleting a key makes room for another; a rotation needs no room. A chain of rotations counts once, even while its older keys are within
- * their grace period; if the newest is revoked, one of these counts instead. A disabled key counts, so that enabling it needs no room.
+ * expired ones. Revoked keys do not count, because an issued key cannot be deleted and would otherwise count for ever. Revoking or deleting
+ * a key makes room for another; a rotation needs no room. A chain of rotations counts once, even while its older keys are within their
+ * grace period; if the newest is revoked, one of these counts instead. A disabled key counts, so that enabling it needs no room.
  *
  * The record of a tenant has holdings: hosts and prefixes (core's `holdingsOf`). No two records ever have a holding in common, even under
  * concurrent calls.

@@ -8,8 +8,8 @@ const maxItems = 2048;
 /** No text of the contract is nearly as long, even with all its characters escaped. */
 const maxTextChars = 1024 * 1024;
 /**
- * What is parsed and read in one turn, an item of a list or everything outside of the lists, has at most this many values and `maxTextChars`.
- * The largest key has some 2,500.
+ * What is parsed and read in one turn, an item of a list or everything outside of the lists, has at most this many values and
+ * `maxTextChars`. The largest key has some 2,500.
  */
 const maxValuesAtOnce = 4096;
 const maxProblems = 100;
@@ -201,7 +201,9 @@ function nameIn(text: string, start: number, end: number): string {
   }
 }
 
-/** The offset of the closing quote of the string that begins at `start`; the length of the text, or one beyond the bound, if there is none. */
+/**
+ * The offset of the closing quote of the string that begins at `start`; the length of the text, or one beyond the bound, if there is none.
+ */
 function stringEnd(text: string, start: number): number {
   const end = text.indexOf('"', start + 1);
   if (end < 0) return text.length;

@@ -27,7 +27,8 @@ export async function drain(
 ): Promise<void> {
   await acceptBacklog(http1);
   const closed = new Promise<void>((resolve) => (http1.listening ? http1.close(() => resolve()) : resolve()));
-  // Not before: a client that is told that its connection ends may connect again at once, and closing the port would cut the new connection.
+  // Not before: a client that is told that its connection ends may connect again at once, and closing the port would cut the new
+  // connection.
   portClosed.abort();
   exchanges.drain();
   sessions.drain();

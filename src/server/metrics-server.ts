@@ -18,7 +18,10 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Enough for a few scrapers that each ask every few seconds. Half of the places are reserved for addresses with at most one connection or request. */
+/**
+ * Enough for a few scrapers that each ask every few seconds. Half of the places are reserved for addresses with at most one connection or
+ * request.
+ */
 const limits: ListenerLimits = {
   ...defaultLimits,
   maxConnections: 64,

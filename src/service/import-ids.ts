@@ -18,8 +18,8 @@ export interface ImportIds {
 const maxIdsPerRead = 1000;
 
 /**
- * Returns INVALID_REQUEST if the text cannot be an imported key, such as a credential of this service. A digest does not show what it was made
- * from: a key imported by the digest of such a credential is never found.
+ * Returns INVALID_REQUEST if the text cannot be an imported key, such as a credential of this service. A digest does not show what it was
+ * made from: a key imported by the digest of such a credential is never found.
  */
 export function importIdsOf(service: KeyService, tenant: string, key: ImportKey): ImportIds | Failure {
   if ("sha256" in key) return importIds(service.credentials.importedKeyIds(tenant, key.sha256), null);

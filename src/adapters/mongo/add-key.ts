@@ -3,8 +3,8 @@ import type { WriteOptions } from "./database.ts";
 import type { KeyDocument } from "./document.ts";
 
 /**
- * Adds a key, replacing a tombstone if there is one, and returns its revision. Rejects with a duplicate key error if a key exists, or if the
- * tombstone is that of a key with the same batch mark. It is one operation on one document, but costs more than a plain insert.
+ * Adds a key, replacing a tombstone if there is one, and returns its revision. Rejects with a duplicate key error if a key exists, or if
+ * the tombstone is that of a key with the same batch mark. It is one operation on one document, but costs more than a plain insert.
  */
 export async function addKey(keys: Collection<KeyDocument>, document: KeyDocument, options: WriteOptions): Promise<number> {
   const { batchMark } = document;

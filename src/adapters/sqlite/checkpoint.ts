@@ -35,7 +35,10 @@ export function prepareCheckpoint(database: DatabaseSync, sqliteVersion = proces
   };
 }
 
-/** Before 3.51, NOOP means PASSIVE: the question would make a checkpoint after each commit, which takes two thirds of the inserts per second. */
+/**
+ * Before 3.51, NOOP means PASSIVE: the question would make a checkpoint after each commit, which takes two thirds of the inserts per
+ * second.
+ */
 function showsPages(sqliteVersion: string): boolean {
   const [major = 0, minor = 0] = sqliteVersion.split(".").map(Number);
   return major > 3 || (major === 3 && minor >= 51);

@@ -19,15 +19,15 @@ const SQLITE_CONSTRAINT = 19;
 const SQLITE_MISMATCH = 20;
 
 /**
- * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist.
- * Calls `onUpdate` before it updates the file of an older version.
+ * Opens the database file, and creates it (mode 0600) if it does not exist. The folder must exist. Calls `onUpdate` before it updates the
+ * file of an older version.
  *
  * Commits move the log (-wal) to the file only if the checkpoints of checkpoint.ts do not keep up, or if SQLite is too old for these.
  *
  * With many keys, almost every read of a random key needs a page that no cache of this process holds. A page that is mapped costs no system
- * call, no copy and no look-up in SQLite's page cache: with two million keys, a read costs 1 us more than with 10,000 if the file is mapped,
- * 3 us more if the page cache holds it all, and 4 us more if the page cache has to read it. SQLite maps at most this much of the file.
- * Mapped pages are the operating system's own cache, not memory of this process. It drops them when it needs the memory.
+ * call, no copy and no look-up in SQLite's page cache: with two million keys, a read costs 1 us more than with 10,000 if the file is
+ * mapped, 3 us more if the page cache holds it all, and 4 us more if the page cache has to read it. SQLite maps at most this much of the
+ * file. Mapped pages are the operating system's own cache, not memory of this process. It drops them when it needs the memory.
  *
  * `synchronous=FULL` makes an acknowledged write survive a power failure. The exclusive lock is held until the database is closed or the
  * process ends, because this process's cache would not see changes that a second process makes.

@@ -32,12 +32,12 @@ interface Waiting {
 }
 
 /**
- * Returns a function that runs the writes of a group in a transaction and commits it. It returns how to settle each write, and throws if the
- * transaction is lost.
+ * Returns a function that runs the writes of a group in a transaction and commits it. It returns how to settle each write, and throws if
+ * the transaction is lost.
  *
- * If a write throws, which is rare, the transaction is undone and all run again, each with a savepoint, so that one that fails does not affect
- * the others. Savepoints for all would cost a tenth of an insert: SQLite copies each page that a savepoint changes, and copies beyond
- * 64 KiB go to a file.
+ * If a write throws, which is rare, the transaction is undone and all run again, each with a savepoint, so that one that fails does not
+ * affect the others. Savepoints for all would cost a tenth of an insert: SQLite copies each page that a savepoint changes, and copies
+ * beyond 64 KiB go to a file.
  */
 function prepareGroupRun(database: DatabaseSync): (group: readonly Waiting[]) => (() => void)[] {
   const begin = database.prepare("BEGIN IMMEDIATE");

@@ -3,7 +3,10 @@ import type { KeyRecord } from "../../core/key.ts";
 import type { KeyUse } from "../../ports/key-store.ts";
 import { disabledReason } from "./row.ts";
 
-/** The use of quotas: the keys of each tenant that are not revoked, one for each chain of rotations. Call `added` and `replaced` in a transaction. */
+/**
+ * The use of quotas: the keys of each tenant that are not revoked, one for each chain of rotations. Call `added` and `replaced` in a
+ * transaction.
+ */
 export interface KeyCounts {
   /** Counts a new key. */
   added(tenant: string, record: KeyRecord): void;

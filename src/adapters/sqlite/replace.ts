@@ -14,8 +14,8 @@ const maxStatements = 64;
 /**
  * Returns a function that writes a record over that of the previous revision, in a transaction. It returns false if there is none.
  *
- * It sets only the columns that change. If a statement sets a column, SQLite writes all indexes that hold it, even if the value is the same,
- * and each is another page. For a trigger on the column it also copies every page before it writes it.
+ * It sets only the columns that change. If a statement sets a column, SQLite writes all indexes that hold it, even if the value is the
+ * same, and each is another page. For a trigger on the column it also copies every page before it writes it.
  */
 export function prepareReplace(database: DatabaseSync, slots: Slots, counts: KeyCounts): (tenant: string, record: KeyRecord) => boolean {
   const selectBefore = prepareRowArrays(database, `SELECT ${recordSelection}, placeless FROM keys WHERE ${isInSlot} AND revision = ?`);

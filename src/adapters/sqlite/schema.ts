@@ -218,8 +218,8 @@ export const migrations: readonly string[] = [
 ];
 
 /**
- * Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema. Calls
- * `onUpdate` before it updates the file of an older one, which may take minutes.
+ * Brings the schema up to date, and creates the salt of a new store, in one transaction. Throws if a newer Keywright wrote the schema.
+ * Calls `onUpdate` before it updates the file of an older one, which may take minutes.
  */
 export function migrate(database: DatabaseSync, onUpdate: () => void): void {
   defineHomeSlot(database);

@@ -6,8 +6,8 @@ import { termsOf } from "../../core/key-terms.ts";
 const maxRows = 8;
 
 /**
- * Adds the terms of a new key. Triggers handle its changes and its deletion. Call it in the transaction that adds the key, and undo that if it
- * throws: with OR FAIL, SQLite keeps no copies of pages to undo the statement alone.
+ * Adds the terms of a new key. Triggers handle its changes and its deletion. Call it in the transaction that adds the key, and undo that if
+ * it throws: with OR FAIL, SQLite keeps no copies of pages to undo the statement alone.
  */
 export function prepareTerms(database: DatabaseSync): (tenant: string, record: KeyRecord) => void {
   const statements = new Map<number, StatementSync>();

@@ -15,8 +15,8 @@ import { isSignedBy } from "./jws.ts";
 
 export const clockSkewMs = 30_000;
 /**
- * Of a set with more keys that may have signed a token, those after these are not tried. Anybody can make a token that names none of them, and
- * it costs its share of a millisecond.
+ * Of a set with more keys that may have signed a token, those after these are not tried. Anybody can make a token that names none of them,
+ * and it costs its share of a millisecond.
  */
 export const maxTriedKeys = 8;
 

@@ -26,8 +26,8 @@ type Outcome = { readonly revokedOf: string } | { readonly error: unknown; reado
 /** Maximum concurrent revocations: one call of an unknown caller must not occupy all connections to the store. */
 const concurrency = 10;
 /**
- * Revocations that are announced together. While the shared cache accepts no changes, each announcement waits for a generation. But what was
- * not announced yet when a process is killed holds elsewhere only once entries expire.
+ * Revocations that are announced together. While the shared cache accepts no changes, each announcement waits for a generation. But what
+ * was not announced yet when a process is killed holds elsewhere only once entries expire.
  */
 const perAnnouncement = 2 * concurrency;
 

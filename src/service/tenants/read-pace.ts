@@ -5,14 +5,16 @@ export interface ReadPace {
   /** Reads, and takes the time. */
   read(readAll: () => Promise<void>): Promise<void>;
   /**
-   * While the process may not hear of changes although the store answers, returns true at every fourth call, if ten times the duration of the
-   * last read has passed. Each call of the API then reads the record of its tenant, but hosts and prefixes are found in memory.
+   * While the process may not hear of changes although the store answers, returns true at every fourth call, if ten times the duration of
+   * the last read has passed. Each call of the API then reads the record of its tenant, but hosts and prefixes are found in memory.
    */
   isDue(): boolean;
 }
 
 const callsPerRead = 4;
-/** Time between two reads, as a multiple of the duration of the first one. So reads take at most a tenth of the store's time, and of ours. */
+/**
+ * Time between two reads, as a multiple of the duration of the first one. So reads take at most a tenth of the store's time, and of ours.
+ */
 const restPerRead = 10;
 
 export function createReadPace(trust: Pick<CacheTrust, "mode" | "localUse">, monotonicMs: () => number): ReadPace {

@@ -9,9 +9,9 @@ export type ConfirmNewKeys = (records: readonly Unwanted[]) => Promise<void>;
 
 /**
  * Begin with it an operation that adds keys, before the settings of the tenant are used. The function that it returns removes the keys and
- * rejects with TENANT_SUSPENDED if the tenant was suspended or deleted meanwhile, even if it was then created again. The request ids may then be used
- * again. So no acknowledged key
- * is lost when an empty tenant is deleted: either the deletion finds the key, or this finds the suspension that precedes every deletion.
+ * rejects with TENANT_SUSPENDED if the tenant was suspended or deleted meanwhile, even if it was then created again. The request ids may
+ * then be used again. So no acknowledged key is lost when an empty tenant is deleted: either the deletion finds the key, or this finds the
+ * suspension that precedes every deletion.
  */
 export function beginNewKeys(service: KeyService, tenant: string, origin: Origin): ConfirmNewKeys {
   const isInForce = watchTenant(service, tenant);
