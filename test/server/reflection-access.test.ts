@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -85,7 +86,9 @@ test("a client that cancels while a response waits for its window is no fault of
 test("one address has five streams, and others have theirs", async () => {
   await using server = await startServerHere();
   const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-  const sessions = ["127.0.0.1", "127.0.0.2"].map((localAddress) => connect(server.url, { localAddress }));
+  const sessions = ["127.0.0.1", "127.0.0.2"].map((localAddress) =>
+    connect(server.url, { createConnection: () => connectSocket({ port: server.port, host: "127.0.0.1", localAddress }) }),
+  );
   /** Opens a stream and asks nothing yet. */
   const open = (session: ClientHttp2Session | undefined) => {
     const stream = session?.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" });
