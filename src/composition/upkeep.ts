@@ -1,3 +1,4 @@
+import { createOutageLog } from "../cache/outage-log.ts";
 import type { CacheTrust } from "../cache/trust.ts";
 import type { Log } from "../ports/log.ts";
 import type { RefusalRecorder } from "../service/refusal-recorder.ts";
@@ -33,7 +34,8 @@ export async function startUpkeep({ log, closing, usage, refusals, trust, direct
   await directory.refresh();
   const timer = setTimeout(() => void warmUp(), warmUpDelayMs);
   closing.defer(() => clearTimeout(timer));
-  every(trustTickMs, () => Promise.all([trust.tick(), directory.catchUp()]), closing);
+  const reportOutage = createOutageLog(trust, log);
+  every(trustTickMs, () => Promise.all([trust.tick().then(reportOutage), directory.catchUp()]), closing);
 }
 
 function every(intervalMs: number, work: () => Promise<unknown>, closing: AsyncDisposableStack): void {
