@@ -4,7 +4,6 @@ import type { Config, MetricsConfig, Secrets } from "../config/config.ts";
 import { createBodyBudget } from "../http/body-budget.ts";
 import type { Log } from "../ports/log.ts";
 import { services } from "../rpc/methods.ts";
-import { createAppConnections } from "../server/app-connections.ts";
 import { bind } from "../server/bind.ts";
 import { closeAll } from "../server/closing.ts";
 import { authorityOf, createListener } from "../server/listener.ts";
@@ -13,6 +12,7 @@ import type { Registry } from "../telemetry/metrics/registry.ts";
 import { watch } from "../telemetry/metrics/watch.ts";
 import { createAdmission, openCallers } from "./admission.ts";
 import type { CallersConfig } from "./callers.ts";
+import { openConnections } from "./connections.ts";
 import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
@@ -77,7 +77,7 @@ async function compose(given: Given): Promise<App> {
   const methods = createAppMethods(given, storage, tokenKeys, telemetry);
   const { tokens, usage, warmUp } = methods;
 
-  const { connections, limits } = createAppConnections(config, (refused) => log.warn({ ...refused }, "connections refused"));
+  const { connections, limits } = openConnections(given);
   const admission = createAdmission(given, { callers, directory, audit, connections, telemetry });
   const { admit, audited, refusals } = admission;
   const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
