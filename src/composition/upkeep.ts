@@ -32,7 +32,9 @@ export async function startUpkeep({ log, closing, usage, refusals, trust, direct
   every(flushIntervalMs, flush, closing);
   await trust.tick();
   await directory.refresh();
-  const timer = setTimeout(() => void warmUp(), warmUpDelayMs);
+  // It loads code from the disk. If that fails, the first call that needs the code tries again.
+  const warm = () => warmUp().catch((error: unknown) => log.warn({ error }, "warming up failed; some first calls will take longer"));
+  const timer = setTimeout(() => void warm(), warmUpDelayMs);
   closing.defer(() => clearTimeout(timer));
   const reportOutage = createOutageLog(trust, log);
   every(trustTickMs, () => Promise.all([trust.tick().then(reportOutage), directory.catchUp()]), closing);

@@ -13,36 +13,47 @@ export interface Restriction {
   readonly column: number;
 }
 
-/** One restriction, and the conjunction between two: `field = value`, `AND`. */
-const restriction = /\s*([A-Za-z_][\w.]*)\s*(!=|<=|>=|=|:|<|>)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'()=<>:!]+)/y;
-const conjunction = /\s+AND(?=\s)/y;
+/** One restriction in its parentheses, and the conjunction between two: `(field = value)`, `AND`. */
+const restriction =
+  /([\s(]*)([A-Za-z_][\w.]*)\s*(!=|<=|>=|=|:|<|>)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'()=<>:!][^\s"'()=<>!]*)((?:\s*\))*)/y;
+const conjunction = /\s+AND(?=[\s(])/y;
+
+const allowed = "restrictions are joined by AND, and OR, NOT and - are not supported";
 
 /**
  * Parses the part of AIP-160 that indexes can serve. The caller decides which fields and operators are allowed.
  *
- *     filter      = [ restriction { "AND" restriction } ]
+ *     filter      = [ part { "AND" part } ]
+ *     part        = restriction | "(" filter ")"
  *     restriction = field operator value
  *     value       = quoted string | bare word
  *
- * In a quoted string a backslash precedes a quote, a `*` or another backslash, which then stand for themselves.
+ * With AND alone, parentheses change nothing. In a quoted string a backslash precedes a quote, a `*` or another backslash, which then
+ * stand for themselves.
  *
  * Throws INVALID_REQUEST on `filter` for anything else. The error names the column. `example` is a restriction to show in it.
  */
 export function parseRestrictions(text: string, example: string): Restriction[] {
   const found: Restriction[] = [];
   if (text.trim() === "") return found;
-  for (let position = 0; ; ) {
+  for (let position = 0, depth = 0; ; ) {
     const match = matchAt(restriction, text, position);
-    if (match === null) throw filterProblem(position + 1, `expected a restriction such as ${example}`);
-    const [, field, operator, value] = match as unknown as [string, string, string, string];
-    found.push({ field, operator, ...readValue(value, position + 1), column: position + 1 });
+    if (match === null) throw filterProblem(position + 1, `expected a restriction such as ${example}; ${allowed}`);
+    const [, before, field, operator, value, after] = match as unknown as [string, string, string, string, string, string];
+    const column = position + before.length + 1;
+    found.push({ field, operator, ...readValue(value, column), column });
     position = restriction.lastIndex;
-    if (text.slice(position).trim() === "") return found;
-    if (matchAt(conjunction, text, position) === null) {
-      throw filterProblem(position + 1, "expected AND; other operators are not supported");
-    }
+    depth += before.split("(").length - after.split(")").length;
+    const isEnd = text.slice(position).trim() === "";
+    if (depth < 0 || (isEnd && depth > 0)) throw filterProblem(position, `each ( must have a ), and each ) a (`);
+    if (isEnd) return found;
+    if (matchAt(conjunction, text, position) === null) throw filterProblem(position + 1, `expected AND; ${allowed}`);
     position = conjunction.lastIndex;
   }
+}
+
+export function isComparison(operator: string): operator is "<" | "<=" | ">" | ">=" {
+  return operator.startsWith("<") || operator.startsWith(">");
 }
 
 export function filterProblem(column: number, text: string) {

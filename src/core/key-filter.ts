@@ -1,5 +1,5 @@
 import { invalidField } from "../error/failure.ts";
-import { filterProblem, parseRestrictions, type Restriction } from "./filter.ts";
+import { filterProblem, isComparison, parseRestrictions, type Restriction } from "./filter.ts";
 import { type KeyRecord, type KeyStatus, statusAt } from "./key.ts";
 import { isTermName, isTermValue, maxTermLength } from "./key-terms.ts";
 import { isWithin, type TimeRange, timeRangeOf } from "./time-range.ts";
@@ -14,9 +14,10 @@ export interface KeyFilter {
   readonly expireTime?: TimeRange;
   /** A key that was never used counts by its creation, so that a new key does not look unused for long. */
   readonly lastUsedTime?: TimeRange;
-  /** A scope that the key has. */
-  readonly scope?: string;
-  readonly metadata?: MetadataMember;
+  /** Scopes that the key has, at most `maxTermsPerField`. */
+  readonly scopes?: readonly string[];
+  /** Texts that the outermost object of the metadata has, by member, at most `maxTermsPerField`. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** Only disabled keys. They have an index because they are few; other keys have none. */
   readonly disabled?: true;
 }
@@ -29,7 +30,7 @@ export const filterMembers = Object.keys({
   createTime: 0,
   expireTime: 0,
   lastUsedTime: 0,
-  scope: 0,
+  scopes: 0,
   metadata: 0,
   disabled: 0,
 } satisfies Record<keyof KeyFilter, 0>) as readonly (keyof KeyFilter)[];
@@ -40,11 +41,8 @@ export interface NamePattern {
   readonly isPrefix: boolean;
 }
 
-/** A member of the metadata's outermost object, and the text to compare it with. */
-export interface MetadataMember {
-  readonly member: string;
-  readonly value: string;
-}
+/** Maximum restrictions on scopes, and likewise on members of the metadata. */
+const maxTermsPerField = 5;
 
 /** The statuses by their names in proto. */
 const statusNames: Readonly<Record<KeyStatus, string>> = {
@@ -55,7 +53,7 @@ const statusNames: Readonly<Record<KeyStatus, string>> = {
 const statuses = Object.keys(statusNames) as KeyStatus[];
 
 const fieldsText =
-  "use actor_id, status, name, disabled or metadata.<member> with =, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
+  "use actor_id, status, name or disabled with =, metadata.<member> with = or :, scopes with :, or create_time, expire_time or last_used_time with <, <=, > or >=";
 
 type Parse = (restriction: Restriction) => KeyFilter;
 
@@ -74,7 +72,7 @@ const parsers: Readonly<Record<string, Parse>> = {
     if (value !== "true") throw filterProblem(column, "disabled must be compared with true");
     return { disabled: true };
   },
-  "scopes :": (restriction) => ({ scope: termValue(restriction) }),
+  "scopes :": (restriction) => ({ scopes: [termValue(restriction)] }),
 };
 
 const timeFields: Readonly<Record<string, (range: TimeRange) => KeyFilter>> = {
@@ -100,16 +98,16 @@ function parseOne(restriction: Restriction): KeyFilter {
   const inTime = Object.hasOwn(timeFields, field) ? timeFields[field] : undefined;
   if (inTime !== undefined && isComparison(operator)) {
     const range = timeRangeOf(operator, value);
-    if (range === null) throw filterProblem(column, `${field} must be a quoted RFC 3339 time such as "2026-01-31T00:00:00Z"`);
+    if (range === null) throw filterProblem(column, `${field} must be compared with an RFC 3339 time such as "2026-01-31T00:00:00Z"`);
     return inTime(range);
   }
-  if (field.startsWith("metadata.") && operator === "=") {
+  if (field.startsWith("metadata.") && (operator === "=" || operator === ":")) {
     const member = field.slice("metadata.".length);
     if (!isTermName(member)) throw filterProblem(column, "metadata must be followed by one member of letters, digits and _");
     if (!restriction.isQuoted && notText.test(value)) {
       throw filterProblem(column, "metadata is compared with texts; put the value in quotes");
     }
-    return { metadata: { member, value: termValue(restriction) } };
+    return { metadata: { [member]: termValue(restriction) } };
   }
   throw filterProblem(column, `unsupported field or operator; ${fieldsText}`);
 }
@@ -130,23 +128,27 @@ function termValue(restriction: Restriction): string {
   throw filterProblem(column, `${field} must be compared with 1 to ${maxTermLength} characters, none of them NUL`);
 }
 
-function isComparison(operator: string): operator is "<" | "<=" | ">" | ">=" {
-  return operator.startsWith("<") || operator.startsWith(">");
-}
-
-/** The two ends of a range may come from two restrictions. Any other restriction may occur once. */
+/**
+ * The two ends of a range may come from two restrictions. Scopes, and members of the metadata, may be several. Any other restriction may
+ * occur once.
+ */
 function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restriction): KeyFilter {
   const [[member, value]] = Object.entries(more) as [[keyof KeyFilter, object]];
   const before = filter[member];
   if (before === undefined) return { ...filter, ...more };
-  const isSameEnd = typeof before !== "object" || Object.keys(value).some((end) => Object.hasOwn(before, end));
-  if (isSameEnd) throw filterProblem(column, `duplicate restriction on ${field}`);
-  return { ...filter, [member]: { ...before, ...value } };
+  const isDuplicate = Array.isArray(before)
+    ? before.includes((value as unknown[])[0])
+    : typeof before !== "object" || Object.keys(value).some((name) => Object.hasOwn(before, name));
+  if (isDuplicate) throw filterProblem(column, `duplicate restriction on ${field}`);
+  if (Object.keys(before).length === maxTermsPerField) {
+    throw filterProblem(column, `at most ${maxTermsPerField} restrictions may be on ${member}`);
+  }
+  return { ...filter, [member]: Array.isArray(before) ? [...before, ...(value as unknown[])] : { ...(before as object), ...value } };
 }
 
 /** Reports whether a key is in the list. Used for keys that an index found, to check what the index does not hold. */
 export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: number): boolean {
-  const { actorId, status, name, createTime, expireTime, lastUsedTime, scope, metadata, disabled, ...notChecked } = filter;
+  const { actorId, status, name, createTime, expireTime, lastUsedTime, scopes, metadata, disabled, ...notChecked } = filter;
   notChecked satisfies Record<string, never>;
   if (disabled === true && !record.disabled) return false;
   if (actorId !== undefined && record.actorId !== actorId) return false;
@@ -155,9 +157,10 @@ export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: numbe
   if (createTime !== undefined && !isWithin(createTime, record.createTimeMs)) return false;
   if (expireTime !== undefined && (record.expireTimeMs === null || !isWithin(expireTime, record.expireTimeMs))) return false;
   if (lastUsedTime !== undefined && !isWithin(lastUsedTime, record.lastUsedTimeMs ?? record.createTimeMs)) return false;
-  if (scope !== undefined && !record.scopes.includes(scope)) return false;
+  if (scopes?.every((scope) => record.scopes.includes(scope)) === false) return false;
   if (metadata === undefined) return true;
-  return record.metadata !== null && Object.hasOwn(record.metadata, metadata.member) && record.metadata[metadata.member] === metadata.value;
+  const has = record.metadata ?? {};
+  return Object.entries(metadata).every(([member, value]) => Object.hasOwn(has, member) && has[member] === value);
 }
 
 /** The order of a list. Absent: by key id. */

@@ -27,10 +27,19 @@ export interface TimePlan {
 /** Represents "never" in the order of expiry: after every time. */
 export const neverMs = Number.MAX_SAFE_INTEGER;
 
+/**
+ * The terms that the filter names, by which an index finds keys. The first probably finds the fewest: metadata before scopes, then as
+ * written, so that a caller can begin with the rarest.
+ */
+export function termsIn({ metadata = {}, scopes = [] }: KeyFilter): string[] {
+  return [...Object.entries(metadata).map(([member, value]) => metadataTerm(member, value)), ...scopes.map(scopeTerm)];
+}
+
 /** Chooses the index that probably finds the fewest keys. What the index does not hold is checked on each key. */
 export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
   const { order, ...filter } = selection;
-  const { actorId, name, disabled, metadata, scope } = filter;
+  const { actorId, name, disabled } = filter;
+  const terms = termsIn(filter);
   const holds = (...members: (keyof KeyFilter)[]) => filterMembers.every((each) => members.includes(each) || filter[each] === undefined);
   if (order !== undefined) return timePlan(order.by, order.isDescending, filter, nowMs);
   if (actorId !== undefined) return { index: "actor", isExact: holds("actorId", "status") };
@@ -39,8 +48,7 @@ export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
     return { index: "name", from: name.text, until, isExact: holds("name") };
   }
   if (disabled !== undefined) return { index: "disabled", isExact: holds("disabled") };
-  if (metadata !== undefined) return { index: "term", term: metadataTerm(metadata.member, metadata.value), isExact: holds("metadata") };
-  if (scope !== undefined) return { index: "term", term: scopeTerm(scope), isExact: holds("scope") };
+  if (terms[0] !== undefined) return { index: "term", term: terms[0], isExact: terms.length === 1 && holds("metadata", "scopes") };
   for (const index of ["expireTime", "lastUsedTime", "createTime"] as const) {
     if (filter[index] !== undefined) return timePlan(index, false, filter, nowMs);
   }

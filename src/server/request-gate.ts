@@ -6,7 +6,7 @@ import { isGone } from "../http/http-exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
 import { targetAuthority } from "../http/target.ts";
 import type { Connections } from "./connections.ts";
-import { type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
+import { connectRefused, type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createPipelines } from "./pipelines.ts";
@@ -34,7 +34,6 @@ interface Http1Exchange {
 export interface Gate<Request, Response> {
   readonly request: (request: Request, response: Response) => void;
   readonly refuseExpectation: (request: Request, response: Response) => void;
-  readonly refuseConnect: (request: Request, response: Response) => void;
   /** For a client that sends its body only once it is asked for it (RFC 9110, section 10.1.1). */
   readonly sendContinue: (request: Request, response: Response) => void;
 }
@@ -49,7 +48,6 @@ const unknownExpectation: ErrorAnswer = {
   code: "INVALID_ARGUMENT",
   message: "the only supported expectation is 100-continue",
 };
-const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
 const tooManyRequests: ErrorAnswer = {
   httpStatus: 429,
   code: "RESOURCE_EXHAUSTED",
@@ -101,9 +99,6 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
     // By now the client may have disconnected, or the connection may end before this response. Then nobody would get it.
     if (pipelines.mayHandle(response, () => handleLater(exchange))) guarded(handler, request, response, onError);
   });
-  const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
-    if (enter(request, response)) refuse(request, response, answer);
-  };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     // No request is read after the last response of a connection.
     if (request.socket.writableEnded) return;
@@ -111,8 +106,9 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   };
   return {
     request: handle,
-    refuseExpectation: refusing(unknownExpectation),
-    refuseConnect: refusing(connectRefused),
+    refuseExpectation(request, response) {
+      if (enter(request, response)) refuse(request, response, unknownExpectation);
+    },
     sendContinue(request, response) {
       continueWhenRead(request, response, () => !response.headersSent);
       handle(request, response);
@@ -121,6 +117,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 }
 
 export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
+  readonly refuseConnect: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
   /** Runs as soon as a stream has its headers. Returns false if it must not be handled. */
   readonly enter: (stream: ServerHttp2Stream) => boolean;
   /** Runs after `enter` and before the others. */
@@ -129,8 +126,6 @@ export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse>
 
 /** The same for HTTP/2. */
 export function createHttp2Gate({ handler, streamHandler, connections, exchanges, limits, onError }: GateOptions): Http2Gate {
-  const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
-    refuse(request, response, answer);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
     const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
     if (flaw === undefined) guarded(handler, request, response, onError);
@@ -166,8 +161,8 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
       continueWhenRead(stream, response, () => !stream.headersSent && !isGone(stream));
       handle(request, response);
     },
-    refuseExpectation: refusing(unknownExpectation),
-    refuseConnect: refusing(connectRefused),
+    refuseExpectation: (request, response) => refuse(request, response, unknownExpectation),
+    refuseConnect: (request, response) => refuse(request, response, connectRefused),
   };
 }
 

@@ -22,12 +22,24 @@ describe("parseKeyFilter", () => {
     ['name="billing-\\*"', { name: { text: "billing-*", isPrefix: false } }],
     ['name="back\\\\*"', { name: { text: "back\\", isPrefix: true } }],
     ['name="*a*b"', { name: { text: "*a*b", isPrefix: false } }],
-    ['scopes:"a:b"', { scope: "a:b" }],
-    ['scopes:"*"', { scope: "*" }],
+    ['scopes:"a:b"', { scopes: ["a:b"] }],
+    ['scopes:"*"', { scopes: ["*"] }],
     ['actor_id="team-*"', { actorId: "team-*" }],
-    ['metadata.count="5"', { metadata: { member: "count", value: "5" } }],
+    ['metadata.count="5"', { metadata: { count: "5" } }],
     ["disabled=true", { disabled: true }],
-    ['metadata.team="blue"', { metadata: { member: "team", value: "blue" } }],
+    ['metadata.team="blue"', { metadata: { team: "blue" } }],
+    ['metadata.team:"blue"', { metadata: { team: "blue" } }],
+    [
+      'scopes:"a" AND scopes:"b" AND metadata.env="prod" AND metadata.team="x"',
+      { scopes: ["a", "b"], metadata: { env: "prod", team: "x" } },
+    ],
+    ["scopes:orders:read", { scopes: ["orders:read"] }],
+    ["create_time>=1970-01-01T01:00:01+01:00", { createTime: { fromMs: 1000 } }],
+    ["(actor_id=a)", { actorId: "a" }],
+    [
+      "( (actor_id=a) AND(name='(') ) AND (status=KEY_STATUS_ACTIVE )",
+      { actorId: "a", name: { text: "(", isPrefix: false }, status: "active" },
+    ],
     ['create_time>="1970-01-01T00:00:01Z" AND create_time<"1970-01-01T00:00:02Z"', { createTime: { fromMs: 1000, untilMs: 2000 } }],
     ['expire_time>"1970-01-01T00:00:01Z" AND expire_time<="1970-01-01T00:00:02Z"', { expireTime: { fromMs: 1001, untilMs: 2001 } }],
     ['last_used_time<"1970-01-01T00:00:01.0005Z"', { lastUsedTime: { untilMs: 1001 } }],
@@ -36,7 +48,7 @@ describe("parseKeyFilter", () => {
   });
 
   test.each([
-    ["key_id=x", /column 1: unsupported field or operator; use actor_id, status, name, disabled or metadata/],
+    ["key_id=x", /column 1: unsupported field or operator; use actor_id, status, name or disabled with =, metadata/],
     ["disabled=false", /column 1: disabled must be compared with true/],
     ["disabled:true", /unsupported field or operator/],
     ["name=*", /column 1: name must have at least one character before the \*/],
@@ -52,15 +64,24 @@ describe("parseKeyFilter", () => {
     ["status=ACTIVE", /status must be one of/],
     ["status=constructor", /status must be one of/],
     ["actor_id=a actor_id=b", /column 11: expected AND/],
-    ["actor_id=a OR status=KEY_STATUS_ACTIVE", /column 11: expected AND/],
-    ["actor_id=a AND actor_id=b", /duplicate restriction/],
+    ["actor_id=a OR status=KEY_STATUS_ACTIVE", /column 11: expected AND; .* OR, NOT and - are not supported/],
+    ["NOT status=KEY_STATUS_ACTIVE", /column 1: expected a restriction .* OR, NOT and - are not supported/],
+    ["-status=KEY_STATUS_ACTIVE", /column 1: expected a restriction .* OR, NOT and - are not supported/],
+    ["actor_id=a AND actor_id=b", /column 16: duplicate restriction/],
+    ["scopes:a AND scopes:b AND scopes:a", /column 27: duplicate restriction on scopes/],
+    ["metadata.a=x AND metadata.a=y", /duplicate restriction on metadata\.a/],
+    [[1, 2, 3, 4, 5, 6].map((each) => `scopes:s${each}`).join(" AND "), /column 71: at most 5 restrictions may be on scopes/],
+    [[1, 2, 3, 4, 5, 6].map((each) => `metadata.m${each}=x`).join(" AND "), /at most 5 restrictions may be on metadata/],
     ["status=KEY_STATUS_ACTIVE AND status=KEY_STATUS_ACTIVE", /duplicate restriction/],
     ["actor_id=a AND", /expected AND|expected a restriction/],
     ["AND actor_id=a", /expected a restriction/],
     ['actor_id="open', /expected a restriction/],
     ["actor_id", /expected a restriction/],
     ["=", /expected a restriction/],
-    ["(actor_id=a)", /expected a restriction/],
+    ["()", /column 1: expected a restriction/],
+    ["(actor_id=a", /column 11: each \( must have a \)/],
+    ["actor_id=a)", /column 11: each \( must have a \)/],
+    ["actor_id=a) AND (name=b", /column 11: each \( must have a \)/],
   ])("refuses %s", (text, message) => {
     expect(() => parseKeyFilter(text)).toThrow(message);
     expect(() => parseKeyFilter(text)).toThrow(Failure);
@@ -78,18 +99,21 @@ describe("parseAuditFilter", () => {
       { fromMs: Date.UTC(2026, 0, 31), untilMs: Date.UTC(2026, 0, 31, 0, 0, 0, 500) },
     ],
     ['event_time>="2026-01-31T00:00:00.0010001Z"', { fromMs: Date.UTC(2026, 0, 31, 0, 0, 0, 2) }],
+    ["(event_time>2026-01-31T00:00:00Z)", { fromMs: Date.UTC(2026, 0, 31, 0, 0, 0, 1) }],
+    ['event_time<="2026-01-31T00:00:00Z"', { untilMs: Date.UTC(2026, 0, 31, 0, 0, 0, 1) }],
   ])("reads %s", (text, expected) => {
     expect(parseAuditFilter(text)).toEqual(expected);
   });
 
   test.each([
     ["actor_id=x", /column 1: unsupported restriction; use key_id, caller or method/],
-    ["method=a AND key_id>b", /column 13: unsupported restriction; use key_id/],
+    ["method=a AND key_id>b", /column 14: unsupported restriction; use key_id/],
     ["constructor=x", /unsupported restriction; use key_id/],
-    ['event_time="2026-01-31T00:00:00Z"', /event_time with >= and </],
+    ['event_time="2026-01-31T00:00:00Z"', /event_time with <, <=, > or >=/],
     ['event_time>="2026-02-30T00:00:00Z"', /RFC 3339/],
     ["event_time<yesterday", /RFC 3339/],
-    ["key_id=a AND key_id=b", /column 13: duplicate restriction key_id =/],
+    ["event_time<2026-01-31T00:00:00Z AND event_time<=2026-01-31T00:00:00Z", /duplicate restriction on event_time/],
+    ["key_id=a AND key_id=b", /column 14: duplicate restriction on key_id/],
   ])("refuses %s", (text, message) => {
     expect(() => parseAuditFilter(text)).toThrow(message);
     expect(() => parseAuditFilter(text)).toThrow(Failure);

@@ -22,6 +22,7 @@ describe("page tokens", () => {
     ["actor", { ...scope, filter: { actorId: "v" } }],
     ["status", { ...scope, filter: { actorId: "u", status: "active" } }],
     ["filter", { ...scope, filter: {} }],
+    ["scope", { ...scope, filter: { actorId: "u", scopes: ["a", "b"] } }],
     ["list", { tenant: "default", kind: "audit_event", filter: { caller: "u" } }],
   ])("are refused under another %s", (_what, other) => {
     expect(() => tokens.open(other, tokens.seal(scope, "x"), nowMs)).toThrow(/page_token/);

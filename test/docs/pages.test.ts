@@ -1,8 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
+import { type Role, roles } from "../../src/core/role.ts";
 import { errorTable } from "../../src/error/table.ts";
+import { accessOf, tableMethods } from "../../src/rpc/method-table.ts";
 import { blocksOf, commandPages, pageText, root } from "../support/docs.ts";
 
 interface Marked {
@@ -84,6 +87,20 @@ describe("errors", () => {
     const sources = sourceTexts().join("\n");
     for (const reason of Object.keys(errorTable)) expect(sources, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
   });
+});
+
+test("docs/callers.md lists exactly the methods of each role", () => {
+  const rows = [...pageText("docs/callers.md").matchAll(/^\| (`\w+`|any) \|.*\| (all|`Admin.*`) \|$/gm)];
+  const documented = rows.map(([, role = "", methods = ""]) => [
+    role.replaceAll("`", ""),
+    methods.replaceAll("`", "").split(", ").toSorted(),
+  ]);
+  const methodsOf = (role: Role) => tableMethods.filter((method) => accessOf(method)?.includes(role)).map(({ name }) => name);
+  const named = roles.filter((role) => role !== "admin").map((role) => [role, methodsOf(role).toSorted()]);
+  const ofAny = tableMethods.filter((method) => accessOf(method) === "caller").map(({ name }) => name);
+  expect(documented).toEqual([["admin", ["all"]], ...named, ["any", ofAny.toSorted()]]);
+  const isOfAdmin = (method: DescMethod) => typeof accessOf(method) === "string" || accessOf(method)?.includes("admin");
+  expect(tableMethods.filter((method) => !isOfAdmin(method))).toEqual([]);
 });
 
 test("docs/http-and-errors.md names every extension of the reference", () => {

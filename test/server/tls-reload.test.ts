@@ -57,9 +57,10 @@ beforeEach(async () => {
 });
 
 async function open(hasRevocationLists: boolean): Promise<void> {
-  const at = (name: string) => join(folder.path, "data", name);
-  const clientCrlFile = hasRevocationLists ? at("crl") : null;
-  tls = openTls({ certFile: at("cert"), keyFile: at("key"), clientCaFile: at("ca"), clientCrlFile }, () => nowMs);
+  const at = (name: string, setting: string) => ({ path: join(folder.path, "data", name), setting });
+  const [certFile, keyFile] = [at("cert", "tls_cert_file"), at("key", "tls_key_file")];
+  const clientCrlFile = hasRevocationLists ? at("crl", "tls_client_crl_file") : null;
+  tls = openTls({ certFile, keyFile, clientCaFile: at("ca", "tls_client_ca_file"), clientCrlFile }, () => nowMs);
   listener = createListener({
     handler(message, response) {
       const connection = connectionOf(message as RequestHead) as object;
@@ -162,9 +163,10 @@ test.each<[string, () => Promise<void>, string]>([
 });
 
 test("a start with unusable files fails with an error that names the setting", () => {
-  const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null, clientCrlFile: null };
-  expect(() => openTls(missing, Date.now)).toThrow(
-    new ConfigError(["tls_cert_file: cannot be read: /nowhere: no such file or folder (ENOENT)"]),
+  const missing = { path: "/nowhere", setting: "KEYWRIGHT_TLS_CERT_FILE" };
+  const files = { certFile: missing, keyFile: missing, clientCaFile: null, clientCrlFile: null };
+  expect(() => openTls(files, Date.now)).toThrow(
+    new ConfigError(["KEYWRIGHT_TLS_CERT_FILE: cannot be read: /nowhere: no such file or folder (ENOENT)"]),
   );
 });
 

@@ -138,9 +138,10 @@ export type ListAuditEventsRequest = Message<"keywright.v2alpha1.ListAuditEvents
 
   /**
    * Restrictions joined by AND (a part of AIP-160): `key_id`, `caller` and
-   * `method` with `=`, `event_time` with `>=` and `<` and a quoted RFC 3339
-   * time, each at most once. At most 1024 characters. Empty: all events.
-   * Anything else is INVALID_ARGUMENT and names the column.
+   * `method` with `=`, each at most once, and `event_time` with `<`, `<=`, `>`
+   * or `>=` and an RFC 3339 time, each end at most once. At most 1024
+   * characters. Empty: all events. Anything else is INVALID_ARGUMENT and names
+   * the column.
    *
    * @generated from field: string filter = 3;
    */

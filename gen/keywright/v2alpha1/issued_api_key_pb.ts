@@ -336,10 +336,11 @@ export type ListIssuedApiKeysRequest = Message<"keywright.v2alpha1.ListIssuedApi
 
   /**
    * Restrictions joined by AND (a part of AIP-160): `actor_id`, `status`,
-   * `name` (`"billing-*"` finds a prefix), `disabled` (only `true`) and
-   * `metadata.<member>` with `=`, `scopes` with `:`, and `create_time`,
-   * `expire_time` and `last_used_time` with `<`, `<=`, `>` or `>=`. Each occurs
-   * at most once, except that two restrictions may give a time both ends.
+   * `name` (`"billing-*"` finds a prefix) and `disabled` (only `true`) with
+   * `=`, `metadata.<member>` with `=` or `:`, `scopes` with `:`, and
+   * `create_time`, `expire_time` and `last_used_time` with `<`, `<=`, `>` or
+   * `>=`. Each occurs at most once, except that two restrictions may give a
+   * time both ends, five may name scopes and five members of the metadata.
    * `actor_id="user_123" AND status=KEY_STATUS_ACTIVE`. At most 1024
    * characters. Empty: all keys. The status is computed from the clock. For a
    * key that was never used, `last_used_time` is its `create_time`. Keys

@@ -1,7 +1,15 @@
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { filterMembers } from "../../core/key-filter.ts";
-import { type KeyListPlan, matchingPart, neverMs, planList, type TimePlan, type Walked, walkEnd } from "../../core/key-list-plan.ts";
-import { metadataTerm, scopeTerm } from "../../core/key-terms.ts";
+import {
+  type KeyListPlan,
+  matchingPart,
+  neverMs,
+  planList,
+  type TimePlan,
+  termsIn,
+  type Walked,
+  walkEnd,
+} from "../../core/key-list-plan.ts";
 import type { ListPart, ListQuery } from "../../ports/key-store.ts";
 import { isOfPage, maxRecordsPerStep, prepareListById } from "./list.ts";
 import { disabledReason, recordOfRow, recordSelection, rowStatements } from "./row.ts";
@@ -74,7 +82,7 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
 
   function walk(tenant: string, query: ListQuery, plan: KeyListPlan, limit: number): Walked {
     if (plan.index === "key_id" || plan.index === "actor") {
-      const { records, lastKeyId } = listById(tenant, { ...query, limit }, plan.index === "actor" ? termOf(query) : null);
+      const { records, lastKeyId } = listById(tenant, { ...query, limit }, plan.index === "actor" ? (termsIn(query)[0] ?? null) : null);
       return { found: records, end: lastKeyId === null ? null : { afterKeyId: lastKeyId } };
     }
     const { kind, afterKeyId = "", afterValue } = query;
@@ -94,20 +102,11 @@ export function prepareList(database: DatabaseSync): (tenant: string, query: Lis
   };
 }
 
-/**
- * Reports whether `listById` finds by all that is asked for. It takes one term: if both a metadata filter and a scope are given, the scope is
- * checked later.
- */
+/** Reports whether `listById` finds by all that is asked for. It takes one term: further ones are checked later. */
 function isActorAndTerm(query: ListQuery): boolean {
-  if (query.order !== undefined || query.actorId === undefined || termOf(query) === null) return false;
-  const found = ["actorId", "status", query.metadata === undefined ? "scope" : "metadata"];
+  if (query.order !== undefined || query.actorId === undefined || termsIn(query).length !== 1) return false;
+  const found = ["actorId", "status", "scopes", "metadata"];
   return filterMembers.every((member) => found.includes(member) || query[member] === undefined);
-}
-
-/** The term that finds the fewest keys, as in `planList`. */
-function termOf({ metadata, scope }: ListQuery): string | null {
-  if (metadata !== undefined) return metadataTerm(metadata.member, metadata.value);
-  return scope === undefined ? null : scopeTerm(scope);
 }
 
 type WalkPlan = Exclude<KeyListPlan, { readonly index: "key_id" } | { readonly index: "actor" }>;

@@ -164,12 +164,7 @@ await describeOnMongo("list", {}, (mongo) => {
     await keys.updateOne({ _id: `old/${record.keyId}` }, { $unset: { tenant: 1, useHour: 1, terms: 1 } });
     const after = await open();
     const used = { fromMs: 7_200_000, untilMs: 7_200_001 };
-    const found = [
-      { scope: "read" },
-      { metadata: { member: "team", value: "blue" } },
-      { name: { text: "ol", isPrefix: true } },
-      { lastUsedTime: used },
-    ];
+    const found = [{ scopes: ["read"] }, { metadata: { team: "blue" } }, { name: { text: "ol", isPrefix: true } }, { lastUsedTime: used }];
     for (const filter of found) expect(await after.list("old", { kind: "issued", ...filter, nowMs, limit: 10 })).toEqual([record]);
     await after.close();
   });

@@ -38,7 +38,7 @@ test("a key from a version without lineages starts its own lineage, and holds th
     PRAGMA user_version = 6`);
   old.close();
   const after = withEvents(await openSqliteKeyStore({ path, clock: Date.now, maxKeys: 1 }));
-  expect(await after.list("t", { kind: "issued", scope: "read", nowMs: 0, limit: 10 })).toHaveLength(1);
+  expect(await after.list("t", { kind: "issued", scopes: ["read"], nowMs: 0, limit: 10 })).toHaveLength(1);
   await expectFirstOfLineage(after, "t", "OLD");
   await after.close();
 });
@@ -54,7 +54,7 @@ test("keys of an earlier version are found by the new filters after the migratio
     PRAGMA user_version = 5`);
   old.close();
   const after = withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
-  const filters = [{ scope: "read" }, { metadata: { member: "team", value: "blue" } }, { name: { text: "ol", isPrefix: true } }];
+  const filters = [{ scopes: ["read"] }, { metadata: { team: "blue" } }, { name: { text: "ol", isPrefix: true } }];
   for (const filter of filters) expect(await after.list("t", { kind: "issued", ...filter, nowMs: 0, limit: 10 })).toHaveLength(1);
   await after.close();
 });

@@ -65,20 +65,26 @@ test.each(choices.flatMap((byKey) => choices.flatMap((byMethod) => choices.map((
   },
 );
 
-test("a list by actor, term and another filter reads many keys in a step, even for a small page", async () => {
+test.each([
+  { actorId: "actor", scopes: ["read"], name: { text: "last", isPrefix: false } },
+  { actorId: "actor", scopes: ["read", "last"] },
+  { scopes: ["read", "last"] },
+  { scopes: ["last"], metadata: { team: "blue" } },
+])("a list by a term and another filter reads many keys in a step, even for a small page: %j", async (filter) => {
   using folder = temporaryFolder();
   const store = await openSqliteKeyStore({ path: join(folder.path, "keys.db"), clock: Date.now });
   const items = Array.from({ length: 300 }, (_, index) => ({
     record: keyRecord({
       keyId: `key-${String(index).padStart(3, "0")}`,
       actorId: "actor",
-      scopes: ["read"],
+      scopes: index === 299 ? ["read", "last"] : ["read"],
+      metadata: { team: "blue" },
       name: index === 299 ? "last" : "other",
     }),
     request: null,
   }));
   await withEvents(store).insertMany("t", items);
-  const query = { kind: "issued", actorId: "actor", scope: "read", name: { text: "last", isPrefix: false }, nowMs: 0, limit: 1 } as const;
+  const query = { kind: "issued", ...filter, nowMs: 0, limit: 1 } as const;
   const found = [];
   let steps = 0;
   for (let afterKeyId: string | null = ""; afterKeyId !== null && found.length === 0; steps += 1) {

@@ -72,7 +72,7 @@ test("three keys with one home are three keys, for each operation", async () => 
 
   const idsOf = async (query: Partial<ListQuery>, tenant = "t") =>
     (await store.list(tenant, { kind: "issued", nowMs: 0, limit: 10, ...query })).map(({ keyId }) => keyId);
-  const queries = [{}, { actorId: "actor" }, { scope: "read" }, { actorId: "actor", scope: "read" }];
+  const queries = [{}, { actorId: "actor" }, { scopes: ["read"] }, { actorId: "actor", scopes: ["read"] }];
   for (const query of queries) expect(await idsOf(query)).toEqual([first, second, third]);
   for (const query of queries) expect(await idsOf(query, "u")).toEqual([first]);
 
@@ -94,7 +94,7 @@ test("three keys with one home are three keys, for each operation", async () => 
   expect(await store.insert("t", ofTenant(third), null)).toMatchObject({ outcome: "inserted", record: { revision: 3 } });
   expect(await idsOf({})).toEqual([first, second, third]);
   expect(await store.delete("t", "issued", second)).toBe(3);
-  expect(await idsOf({ scope: "read" })).toEqual([first, third]);
+  expect(await idsOf({ scopes: ["read"] })).toEqual([first, third]);
   expect(await store.get("u", first)).not.toBeNull();
   await store.close();
 });
@@ -110,7 +110,7 @@ test("a term that is left over in a damaged file does not list another key that 
   file.prepare("INSERT INTO key_terms SELECT tenant, kind, term, ? FROM key_terms").run(second);
   file.close();
   store = await openStore(path);
-  expect((await store.list("t", { kind: "issued", nowMs: 0, limit: 10, scope: "read" })).map(({ keyId }) => keyId)).toEqual([first]);
+  expect((await store.list("t", { kind: "issued", nowMs: 0, limit: 10, scopes: ["read"] })).map(({ keyId }) => keyId)).toEqual([first]);
   await store.close();
 });
 
@@ -141,8 +141,8 @@ test("keys of a file without slots are all found after the migration, and count"
     expect(await listed({ actorId })).toEqual(sorted.filter((record) => record.actorId === actorId));
   }
   expect(await listed({ status: "revoked" })).toEqual(sorted.filter(({ revocation }) => revocation !== null));
-  expect(await listed({ scope: "read" })).toEqual(sorted.filter(({ scopes }) => scopes.includes("read")));
-  expect(await listed({ metadata: { member: "team", value: "blue" } })).toEqual(sorted.filter(({ metadata }) => metadata !== null));
+  expect(await listed({ scopes: ["read"] })).toEqual(sorted.filter(({ scopes }) => scopes.includes("read")));
+  expect(await listed({ metadata: { team: "blue" } })).toEqual(sorted.filter(({ metadata }) => metadata !== null));
   expect(await listed({ order: { by: "createTime", isDescending: true } })).toEqual(
     sorted.toSorted((a, b) => b.createTimeMs - a.createTimeMs),
   );

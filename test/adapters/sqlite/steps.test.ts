@@ -80,7 +80,7 @@ describe("a filter that few of very many match", () => {
   test.each([undefined, "revoked"] as const)(
     "the store looks a scope up for no more keys at once than a step allows (status %s)",
     async (status) => {
-      const query = { kind: "issued", actorId: "ann", scope: "none", status, nowMs, limit: 10 } as const;
+      const query = { kind: "issued", actorId: "ann", scopes: ["none"], status, nowMs, limit: 10 } as const;
       const first = await store.list(tenant, query);
       const last = status === "revoked" ? null : `B${String(maxLookUpsPerStep - 1).padStart(8, "0")}`;
       expect(first).toEqual({ records: [], lastKeyId: last });
