@@ -2,8 +2,6 @@ import type { StoreContact } from "./store-contact.ts";
 
 /** Readers that wait after a failure of the store until it is clear what the failure means. */
 export interface OutageJudgements {
-  /** Returns true if the store is known to be lost, so that nothing has to be waited for. */
-  isKnown(): boolean;
   /** Resolves once the store is lost, has answered a later question, or has had enough time. */
   next(): Promise<void>;
   /** Call it after every answer and every tick. */
@@ -19,7 +17,6 @@ export function createOutageJudgements(contact: StoreContact, isGone: () => bool
   const isJudged = ({ sinceTick }: (typeof waiting)[number]) =>
     isGone() || contact.answeredTick > sinceTick || contact.ticks - sinceTick >= maxTicks;
   return {
-    isKnown: isGone,
     next: () => new Promise((resolve) => waiting.push({ sinceTick: contact.ticks, resolve })),
     settle() {
       const judged = waiting.filter(isJudged);

@@ -102,7 +102,8 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     reset();
   });
   const contact = createStoreContact(monotonicMs);
-  const judgements = createOutageJudgements(contact, () => contact.isLost() && monotonicMs() - known.confirmedMs > leaseMs);
+  const isGone = () => contact.isLost() && monotonicMs() - known.confirmedMs > leaseMs;
+  const judgements = createOutageJudgements(contact, isGone);
   const beat = () => {
     if (known.current !== null) heartbeats.send(known.current);
   };
@@ -124,7 +125,7 @@ export function createCacheTrust(options: CacheTrustOptions): CacheTrust {
     },
     settle,
     confirm: createConfirm(contact, questions.read, monotonicMs, leaseMs),
-    judgeOutage: () => (graceMs === 0 || known.current === null || judgements.isKnown() ? Promise.resolve() : judgements.next()),
+    judgeOutage: () => (graceMs === 0 || known.current === null || isGone() ? Promise.resolve() : judgements.next()),
     onBeat(beatId, cacheId) {
       const heard = generationOfBeat(beatId);
       // Before the store's first answer nothing can be in doubt.

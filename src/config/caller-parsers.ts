@@ -1,7 +1,7 @@
 import { parseRfc3339 } from "../core/rfc3339.ts";
 import { defaultTenant } from "../core/tenant.ts";
 import type { AdminToken } from "./config.ts";
-import { MalformedError, memberParser, type Parser, type RawValue, text } from "./parsers.ts";
+import { eachOf, MalformedError, memberParser, type Parser, type RawValue, text } from "./parsers.ts";
 import { roleNames, scopeCeiling, tenantNames } from "./role-parsers.ts";
 
 const digestText = text((digest) => {
@@ -26,7 +26,7 @@ const tokenMembers = ["name", "sha256", "roles", "tenants", "expires", "scope_ce
 /** Parses the YAML sequence `admin_tokens`. */
 export const adminTokens: Parser<AdminToken[]> = (raw) => {
   if (!Array.isArray(raw)) throw new MalformedError("must be a list of name, sha256 and roles");
-  const tokens = raw.map((item: RawValue, index) => adminToken(item, `[${index}]`));
+  const tokens = eachOf(raw, "", adminToken);
   checkUnique(tokens.map(({ name }) => name));
   return tokens;
 };

@@ -30,15 +30,22 @@ export type StoreConfig = WithoutUri & ({ readonly kind: "sqlite" /** Absolute. 
 export type CacheConfig = WithoutUri &
   ({ readonly kind: "memory" | "none" } | { readonly kind: "redis"; readonly topology: RedisTopology });
 
+export interface TlsFile {
+  /** Absolute. */
+  readonly path: string;
+  /** The setting, as errors name it. */
+  readonly setting: string;
+}
+
+/** Files in PEM. */
 export interface TlsFiles {
-  /** Certificate chain in PEM, leaf first. Absolute path. */
-  readonly certFile: string;
-  /** Private key in PEM. Absolute path. */
-  readonly keyFile: string;
-  /** Authorities of client certificates, in PEM. Absolute path. Null: clients are not asked for a certificate. */
-  readonly clientCaFile: string | null;
-  /** Certificate revocation lists of the authorities, in PEM. Absolute path. Null: no certificate is revoked. */
-  readonly clientCrlFile: string | null;
+  /** Certificate chain, leaf first. */
+  readonly certFile: TlsFile;
+  readonly keyFile: TlsFile;
+  /** Authorities of client certificates. Null: clients are not asked for a certificate. */
+  readonly clientCaFile: TlsFile | null;
+  /** Certificate revocation lists of the authorities. Null: no certificate is revoked. */
+  readonly clientCrlFile: TlsFile | null;
 }
 
 /** Where metrics are served for Prometheus. */

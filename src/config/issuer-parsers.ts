@@ -3,7 +3,7 @@ import { dayMs, hourMs, secondMs } from "../core/time-units.ts";
 import { checkUnique, nameText } from "./caller-parsers.ts";
 import type { AdminIssuer } from "./config.ts";
 import { duration } from "./duration.ts";
-import { atPlace, issuer, list, MalformedError, memberParser, oneOf, type Parser, type RawValue, text } from "./parsers.ts";
+import { eachOf, issuer, list, MalformedError, memberParser, oneOf, type Parser, type RawValue, text } from "./parsers.ts";
 import { roleNames, scopeCeiling, tenantNames, textItem } from "./role-parsers.ts";
 
 /** Algorithms with a public key. With a symmetric key, anyone who can verify a token could also create one. */
@@ -96,5 +96,5 @@ function items<T>(raw: RawValue, at: string, parse: (item: RawValue, at: string)
   if (!Array.isArray(raw) || raw.length === 0 || raw.length > maxListItems) {
     throw new MalformedError(`must be a list of 1 to ${maxListItems} items`, at);
   }
-  return raw.map((item: RawValue, index) => atPlace("", () => parse(item, `${at}[${index}]`)));
+  return eachOf(raw, at, parse);
 }

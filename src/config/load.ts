@@ -3,7 +3,7 @@ import { join } from "node:path";
 import ipaddr from "ipaddr.js";
 import { publicPrefixOf } from "../core/credential-shape.ts";
 import { cacheConfigOf, isSharedCache, storeConfigOf, storeTraits } from "./backends.ts";
-import type { AdminToken, Config, GivenSecrets, StoreAddress, TlsFiles } from "./config.ts";
+import type { AdminToken, Config, GivenSecrets, StoreAddress, TlsFile, TlsFiles } from "./config.ts";
 import { MalformedError, type RawValue } from "./parsers.ts";
 import { keyPrefixesOf } from "./prefix.ts";
 import { ConfigError } from "./problems.ts";
@@ -43,7 +43,7 @@ function settingValues(raw: RawSettings, problems: string[]): SettingValues {
       values[name] = given === undefined ? defaultValue(setting) : setting.parse(given.value as RawValue);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
-      problems.push(`${given?.origin}${error.at}: ${error.message}`);
+      problems.push(...[error, ...error.others].map(({ at, message }) => `${given?.origin}${at}: ${message}`));
       values[name] = defaultValue(setting);
     }
   }
@@ -57,7 +57,7 @@ function defaultValue(setting: Setting<unknown>): unknown {
 function combine(values: SettingValues, raw: RawSettings, problems: string[]): LoadedConfig {
   const { cache } = values;
   const store: StoreAddress = values.store ?? { kind: "sqlite", path: join(values.data_dir, "keywright.db") };
-  const tls = tlsFilesOf(values);
+  const tls = tlsFilesOf(values, raw);
   const keyPrefixes = keyPrefixesOf(values.key_prefix, values.retired_key_prefixes);
   const adminTokens = adminTokensOf(values);
   checkTogether(values, raw, problems);
@@ -185,9 +185,14 @@ function checkBackends(store: StoreAddress, { cache, workers }: SettingValues, r
 }
 
 /** Returns null for cleartext. */
-function tlsFilesOf(values: SettingValues): TlsFiles | null {
-  const { tls_cert_file: certFile, tls_key_file: keyFile, tls_client_ca_file: clientCaFile, tls_client_crl_file: clientCrlFile } = values;
-  return certFile === null || keyFile === null ? null : { certFile, keyFile, clientCaFile, clientCrlFile };
+function tlsFilesOf(values: SettingValues, raw: RawSettings): TlsFiles | null {
+  const file = (name: "tls_cert_file" | "tls_key_file" | "tls_client_ca_file" | "tls_client_crl_file"): TlsFile | null => {
+    const path = values[name];
+    return path === null ? null : { path, setting: raw[name]?.origin ?? environmentName(name) };
+  };
+  const [certFile, keyFile] = [file("tls_cert_file"), file("tls_key_file")];
+  if (certFile === null || keyFile === null) return null;
+  return { certFile, keyFile, clientCaFile: file("tls_client_ca_file"), clientCrlFile: file("tls_client_crl_file") };
 }
 
 function listenerUrl(tls: boolean, host: string, port: number): string {

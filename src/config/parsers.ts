@@ -9,10 +9,13 @@ export type RawValue = string | readonly RawValue[] | { readonly [name: string]:
 export class MalformedError extends Error {
   /** Place inside the value, appended to the setting's YAML path: `[1].roles`. */
   readonly at: string;
+  /** Problems of other parts of the value. */
+  readonly others: readonly MalformedError[];
 
-  constructor(text: string, at = "") {
+  constructor(text: string, at = "", others: readonly MalformedError[] = []) {
     super(text);
     this.at = at;
+    this.others = others;
   }
 }
 
@@ -115,9 +118,28 @@ export function atPlace<T>(place: string, parse: () => T, at = ""): T {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof MalformedError) throw new MalformedError(`${place}${error.message}`, `${at}${error.at}`);
-    throw error;
+    if (!(error instanceof MalformedError)) throw error;
+    const placed = ({ message, at: within, others }: MalformedError): MalformedError =>
+      new MalformedError(`${place}${message}`, `${at}${within}`, others.map(placed));
+    throw placed(error);
   }
+}
+
+/** Parses the items of a list. Throws the problems of all of them together. */
+export function eachOf<T>(items: readonly RawValue[], at: string, parse: (item: RawValue, at: string) => T): T[] {
+  const problems: MalformedError[] = [];
+  const parsed = items.flatMap((item, index) => {
+    try {
+      return [parse(item, `${at}[${index}]`)];
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      problems.push(error, ...error.others);
+      return [];
+    }
+  });
+  const [first, ...others] = problems;
+  if (first !== undefined) throw new MalformedError(first.message, first.at, others);
+  return parsed;
 }
 
 /** The members of a YAML mapping. */

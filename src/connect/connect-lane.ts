@@ -1,28 +1,54 @@
-import type { Message } from "@bufbuild/protobuf";
-import { HttpCall } from "../http/http-call.ts";
-import type { HttpExchange } from "../http/http-exchange.ts";
-import { answerCall } from "./answer-call.ts";
-import type { Codec } from "./codec.ts";
-import { writeConnectAnswer } from "./connect-answer.ts";
-import { type LaneOptions, type RpcRoute, requestEncoding } from "./lane.ts";
+import type { OutgoingHttpHeaders } from "node:http";
+import { Failure } from "../error/failure.ts";
+import type { HttpCall } from "../http/http-call.ts";
+import { writeAnswer } from "../http/http-exchange.ts";
+import { connectErrorBody, connectHttpStatus } from "./error-encoding.ts";
+import { readQueryMessage } from "./get-request.ts";
+import type { LaneOptions } from "./lane.ts";
 import { checkProtocolVersion } from "./protocol-version.ts";
-import { readRequestMessage } from "./read-request.ts";
 import { parseConnectTimeout } from "./timeout.ts";
+import { readPost, type UnaryProtocol, type UnaryRequest } from "./unary-lane.ts";
 
-/** A Connect unary call by POST, start to end. The answer is not compressed. */
-export function serveConnect(route: RpcRoute, codec: Codec, exchange: HttpExchange, options: LaneOptions): void {
-  const { head, source, sink } = exchange;
-  const { method, maxBytes } = route;
-  const { json, bodies } = options;
-  const call = new HttpCall(route.countsAs ?? method, codec.protocol, head, sink, options.trustedProxies);
-  const steps = {
-    timeoutMs: () => parseConnectTimeout(call.requestHeader("connect-timeout-ms")),
-    read: () => {
-      checkProtocolVersion(call.requestHeader("connect-protocol-version"));
-      const encoding = requestEncoding(call, "content-encoding", "accept-encoding");
-      return readRequestMessage(head, source, method.input, { codec, encoding, maxBytes, json, lease: call.openBody(bodies) });
-    },
-    encode: (answer: Message) => options.encode(method.output, answer, codec),
-  };
-  answerCall({ call, route, steps, exchange }, options, (outcome) => writeConnectAnswer(exchange, call, codec, outcome, options));
+const encodingHeaders = { encoding: "content-encoding", accepted: "accept-encoding" };
+
+/** Connect's unary calls by POST. */
+export const connectUnary: UnaryProtocol = {
+  timeoutMs: timeoutOf,
+  read(call, request, options) {
+    checkProtocolVersion(call.requestHeader("connect-protocol-version"));
+    return readPost(call, request, options, encodingHeaders);
+  },
+  write,
+};
+
+/** Connect's unary calls by GET: the message is in the query. */
+export const connectGet: UnaryProtocol = {
+  timeoutMs: timeoutOf,
+  read(call, { route, codec, query }, { json, bodies }) {
+    const { method, maxBytes } = route;
+    return readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) });
+  },
+  write(call, request, outcome, options) {
+    // Caches may store the response of a GET without directives. Methods whose response may be stored set their own.
+    call.responseHeaders["cache-control"] ??= "no-store";
+    write(call, request, outcome, options);
+  },
+};
+
+function timeoutOf(call: HttpCall): number | undefined {
+  return parseConnectTimeout(call.requestHeader("connect-timeout-ms"));
+}
+
+/** Trailers become headers with a prefix. */
+function write(call: HttpCall, { codec, exchange }: UnaryRequest, outcome: Buffer | Failure, { statusOf, answers }: LaneOptions): void {
+  const headers: OutgoingHttpHeaders = call.responseHeaders;
+  for (const [name, value] of Object.entries(call.responseTrailers ?? {})) headers[`trailer-${name}`] = value;
+  if (outcome instanceof Failure) {
+    const status = statusOf(outcome, call.requestId);
+    headers["content-type"] = "application/json";
+    writeAnswer(exchange, connectHttpStatus(status.code), headers, connectErrorBody(status), answers);
+  } else {
+    headers["content-type"] = codec.contentType;
+    writeAnswer(exchange, 200, headers, outcome, answers);
+  }
 }

@@ -38,6 +38,9 @@ export function connectErrorBody(status: Status): Buffer {
   return Buffer.from(JSON.stringify(connectError(status)));
 }
 
+/** The trailers of a success. */
+export const okTrailers = { "grpc-status": "0" };
+
 /** Status, percent-encoded message and google.rpc.Status, for a gRPC trailer. */
 export function grpcErrorTrailers(status: Status): Record<string, string> {
   const trailers = { "grpc-status": String(status.code), "grpc-message": percentEncode(status.message) };

@@ -6,17 +6,17 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
-import { type Codec, codecOf } from "./codec.ts";
-import { serveConnectGet } from "./connect-get-lane.ts";
-import { serveConnect } from "./connect-lane.ts";
+import { codecOf } from "./codec.ts";
+import { connectGet, connectUnary } from "./connect-lane.ts";
 import { createMessageEncoder } from "./encode.ts";
 import { codecOfQuery } from "./get-request.ts";
-import { serveGrpc } from "./grpc-lane.ts";
-import { serveGrpcWeb } from "./grpc-web-lane.ts";
+import { grpcUnary } from "./grpc-lane.ts";
+import { grpcWebUnary } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
 import { createStreamAdapter } from "./streams/stream-adapter.ts";
 import type { Streams } from "./streams/stream-options.ts";
+import { serveUnaryCall } from "./unary-lane.ts";
 
 export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
   /** Types that a google.protobuf.Any in an answer may hold. */
@@ -77,7 +77,7 @@ export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
     if (route === undefined) return false;
     const codec = codecOf(headers["content-type"]);
     if (codec?.protocol !== "grpc") return false;
-    serveGrpc(route, codec, exchangeOfStream(stream, headers), options);
+    serveUnaryCall(grpcUnary, { route, codec, exchange: exchangeOfStream(stream, headers), query: "" }, options);
     return true;
   };
 
@@ -108,14 +108,10 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     return;
   }
   const exchange = exchangeOf(request, response);
-  if (isGet) serveConnectGet(route, codec, query, exchange, options);
-  else laneOf(codec)(route, codec, exchange, options);
+  serveUnaryCall(isGet ? connectGet : postProtocols[codec.protocol], { route, codec, exchange, query }, options);
 }
 
-function laneOf({ protocol }: Codec): typeof serveConnect {
-  if (protocol === "connect") return serveConnect;
-  return protocol === "grpc" ? serveGrpc : serveGrpcWeb;
-}
+const postProtocols = { connect: connectUnary, grpc: grpcUnary, "grpc-web": grpcWebUnary };
 
 function routesOf(methods: MethodTable, admit: Admission, { maxBytes }: Pick<RpcOptions, "maxBytes">): [string, RpcRoute][] {
   return [...methods].map(([method, handler]) => {

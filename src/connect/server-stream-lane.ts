@@ -7,7 +7,7 @@ import type { StreamHandler } from "../http/message.ts";
 import { codecOf } from "./codec.ts";
 import { decodeShort } from "./decode.ts";
 import { envelopeHeaderBytes, readSingleEnvelope, writeEnvelope } from "./envelope.ts";
-import { grpcErrorTrailers } from "./error-encoding.ts";
+import { grpcErrorTrailers, okTrailers } from "./error-encoding.ts";
 import { giveUp } from "./give-up.ts";
 import type { LaneOptions } from "./lane.ts";
 import { readSmallBody } from "./read-small.ts";
@@ -37,7 +37,6 @@ export type ServerStreamLaneOptions = Pick<LaneOptions, "json" | "statusOf" | "r
 const maxUnreadBytes = 4096;
 
 const responseHeaders = { "content-type": "application/grpc+proto" };
-const okTrailers = { "grpc-status": "0" };
 
 /**
  * Serves server streams of gRPC over HTTP/2. Connect's adapter needs about 40 KB per open stream; this lane adds almost nothing to what

@@ -2,11 +2,14 @@ import type { JsonObject, JsonValue } from "./key.ts";
 
 /**
  * One condition on a claim. `claim` is a path with dots; a claim whose own name has dots is found too. A claim that is a list matches if
- * one of its values does.
+ * one of its values does. Values are texts, booleans and whole numbers.
  */
 export interface ClaimCondition {
   readonly claim: string;
-  /** `equals` and `one_of` compare whole values, `prefix` the beginning, `contains` also the words of a text, such as those of `scope`. */
+  /**
+   * `equals` and `one_of` compare whole values, `prefix` the beginning, `contains` also the words of a text, such as those of `scope`, but
+   * not those of an item of a list: somebody may have named a group "not admin".
+   */
   readonly test: "equals" | "contains" | "prefix";
   /** One of these. */
   readonly values: readonly string[];
@@ -52,7 +55,7 @@ function tenantsOf({ tenants }: ClaimRule, claims: JsonObject): "*" | readonly s
 
 function holds({ claim, test, values }: ClaimCondition, claims: JsonObject): boolean {
   const found = claimAt(claims, claim);
-  const texts = test === "contains" ? textsOf(found).flatMap((text) => [text, ...text.split(" ")]) : textsOf(found);
+  const texts = test === "contains" && typeof found === "string" ? [found, ...found.split(" ")] : textsOf(found);
   return texts.some((text) => values.some((value) => (test === "prefix" ? text.startsWith(value) : text === value)));
 }
 
@@ -69,9 +72,10 @@ function claimAt(claims: JsonObject, path: string): JsonValue | undefined {
   return undefined;
 }
 
+/** Other numbers than these have lost digits: two ids of an issuer could look the same. */
 function textsOf(value: JsonValue | undefined): string[] {
   const values = Array.isArray(value) ? value : [value];
   return values.flatMap((item) =>
-    typeof item === "string" || typeof item === "number" || typeof item === "boolean" ? [String(item)] : [],
+    typeof item === "string" || typeof item === "boolean" || Number.isSafeInteger(item) ? [String(item)] : [],
   );
 }

@@ -1,7 +1,4 @@
-/**
- * The built-in roles. `admin`: everything. `issuer`: issue, import, update, rotate and revoke. `verifier`: verify, batch verify and derive.
- * `auditor`: get and list. The configuration may add roles, each a list of methods.
- */
+/** The built-in roles. `src/rpc/methods.ts` has their methods. The configuration may add roles. */
 export const roles = ["admin", "issuer", "verifier", "auditor"] as const;
 
 export type Role = (typeof roles)[number];

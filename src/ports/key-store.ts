@@ -52,10 +52,16 @@ export interface TenantLimits {
 /** The limits of all tenants. Read for every insert, so that a changed limit applies at once. */
 export interface AllTenantLimits {
   of(tenant: string): TenantLimits;
+  /** Returns a number that changes if the tenant has, or may have, been without its own `maxKeys` in between. */
+  quotaSince(tenant: string): number;
   all(): Iterable<TenantLimits & { readonly tenantId: string }>;
 }
 
-export const noTenantLimits: AllTenantLimits = { of: () => ({ maxKeys: null, auditRetentionMs: null }), all: () => [] };
+export const noTenantLimits: AllTenantLimits = {
+  of: () => ({ maxKeys: null, auditRetentionMs: null }),
+  quotaSince: () => 0,
+  all: () => [],
+};
 
 /** A list is in the order of key ids, of the `order`, or of the index that finds the keys (core/key-list-plan.ts). */
 export interface ListQuery extends KeySelection {

@@ -38,7 +38,7 @@ export function keyToMessage(record: domain.KeyRecord, nowMs: number) {
     keyId: record.keyId,
     name: record.name,
     actorId: record.actorId,
-    status: statusToMessage[statusAt(record, nowMs)],
+    status: statusToMessageAt(record, nowMs),
     visibility: visibilityToMessage[record.visibility],
     scopes: [...record.scopes],
     metadata: structToMessage(record.metadata),
@@ -67,10 +67,6 @@ export function timeToMessage(timeMs: number | null) {
 
 export function statusToMessageAt(record: domain.KeyRecord, nowMs: number): KeyStatus {
   return statusToMessage[statusAt(record, nowMs)];
-}
-
-export function visibilityOfRecord(record: domain.KeyRecord): KeyVisibility {
-  return visibilityToMessage[record.visibility];
 }
 
 export function rateLimitPolicyToMessage(policy: domain.RateLimitPolicy | null) {

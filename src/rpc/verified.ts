@@ -18,7 +18,7 @@ import {
   statusToMessageAt,
   structToMessage,
   timeToMessage,
-  visibilityOfRecord,
+  visibilityToMessage,
 } from "./message.ts";
 import { statedAddressOf } from "./stated-address.ts";
 
@@ -109,6 +109,6 @@ function identityOf(record: KeyRecord, nowMs: number) {
     actorId: record.actorId,
     expireTime: timeToMessage(record.expireTimeMs),
     status: statusToMessageAt(record, nowMs),
-    visibility: visibilityOfRecord(record),
+    visibility: visibilityToMessage[record.visibility],
   };
 }

@@ -1,4 +1,4 @@
-import { type CodeName, codeNumbers } from "../error/table.ts";
+import { type CodeName, codeNumbers, errorTable, type Reason } from "../error/table.ts";
 import { isGone } from "../http/http-exchange.ts";
 import type { HttpResponse } from "../http/message.ts";
 
@@ -7,6 +7,14 @@ export interface ErrorAnswer {
   readonly httpStatus: number;
   readonly code: CodeName;
   readonly message: string;
+}
+
+export const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
+
+/** The response for a reason of the table, with its usual message. */
+export function answerFor(reason: Reason): ErrorAnswer {
+  const { httpStatus, code, text } = errorTable[reason];
+  return { httpStatus, code, message: text };
 }
 
 /** `google.rpc.Status` at the top level and the AIP-193 `error` object beside it. */

@@ -1,10 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ErrorAnswer, errorBody } from "./error-answer.ts";
+import { connectRefused, type ErrorAnswer, errorBody } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 
 const malformed: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request is not valid HTTP/1.1" };
-const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
 const answers: Readonly<Record<string, ErrorAnswer>> = {
   HPE_HEADER_OVERFLOW: { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request headers are too large" },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { httpStatus: 413, code: "RESOURCE_EXHAUSTED", message: "the chunk extensions are too large" },

@@ -1,8 +1,7 @@
-import { errorTable } from "../error/table.ts";
 import type { HttpHandler } from "../http/message.ts";
 import { targetOf } from "../http/target.ts";
 import { bind } from "./bind.ts";
-import { sendError } from "./error-answer.ts";
+import { answerFor, sendError } from "./error-answer.ts";
 import { defaultLimits, type ListenerLimits } from "./limits.ts";
 import { authorityOf, createListener } from "./listener.ts";
 
@@ -54,13 +53,11 @@ export function createMetricsServer(scrapes: Scrapes, onError: (error: unknown) 
 function createMetricsHttp(scrapes: Scrapes, onError: (error: unknown) => void): HttpHandler {
   return (request, response) => {
     if (targetOf(request).path !== "/metrics") {
-      const { httpStatus, code, text } = errorTable.ROUTE_NOT_FOUND;
-      sendError(response, { httpStatus, code, message: text });
+      sendError(response, answerFor("ROUTE_NOT_FOUND"));
       return;
     }
     if (request.method !== "GET" && request.method !== "HEAD") {
-      const { httpStatus, code, text } = errorTable.METHOD_NOT_ALLOWED;
-      sendError(response, { httpStatus, code, message: text }, { allow: "GET, HEAD" });
+      sendError(response, answerFor("METHOD_NOT_ALLOWED"), { allow: "GET, HEAD" });
       return;
     }
     const send = (body: string) => {

@@ -6,7 +6,7 @@ import { isGone } from "../http/http-exchange.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, StreamHandler } from "../http/message.ts";
 import { targetAuthority } from "../http/target.ts";
 import type { Connections } from "./connections.ts";
-import { type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
+import { connectRefused, type ErrorAnswer, sendError, sendGrpcError } from "./error-answer.ts";
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createPipelines } from "./pipelines.ts";
@@ -34,12 +34,12 @@ interface Http1Exchange {
 export interface Gate<Request, Response> {
   readonly request: (request: Request, response: Response) => void;
   readonly refuseExpectation: (request: Request, response: Response) => void;
-  readonly refuseConnect: (request: Request, response: Response) => void;
   /** For a client that sends its body only once it is asked for it (RFC 9110, section 10.1.1). */
   readonly sendContinue: (request: Request, response: Response) => void;
 }
 
 const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request must have exactly one valid Host header" };
+const twoHosts: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "Host and :authority must be the same" };
 const badTarget: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request target must have a valid host" };
 const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only supported Transfer-Encoding is chunked" };
 const tooManyHeaders: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request has too many headers" };
@@ -49,7 +49,6 @@ const unknownExpectation: ErrorAnswer = {
   code: "INVALID_ARGUMENT",
   message: "the only supported expectation is 100-continue",
 };
-const connectRefused: ErrorAnswer = { httpStatus: 405, code: "UNIMPLEMENTED", message: "CONNECT is not supported" };
 const tooManyRequests: ErrorAnswer = {
   httpStatus: 429,
   code: "RESOURCE_EXHAUSTED",
@@ -101,9 +100,6 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
     // By now the client may have disconnected, or the connection may end before this response. Then nobody would get it.
     if (pipelines.mayHandle(response, () => handleLater(exchange))) guarded(handler, request, response, onError);
   });
-  const refusing = (answer: ErrorAnswer) => (request: IncomingMessage, response: ServerResponse) => {
-    if (enter(request, response)) refuse(request, response, answer);
-  };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     // No request is read after the last response of a connection.
     if (request.socket.writableEnded) return;
@@ -111,8 +107,9 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
   };
   return {
     request: handle,
-    refuseExpectation: refusing(unknownExpectation),
-    refuseConnect: refusing(connectRefused),
+    refuseExpectation(request, response) {
+      if (enter(request, response)) refuse(request, response, unknownExpectation);
+    },
     sendContinue(request, response) {
       continueWhenRead(request, response, () => !response.headersSent);
       handle(request, response);
@@ -121,6 +118,7 @@ export function createHttp1Gate(options: GateOptions): Gate<IncomingMessage, Ser
 }
 
 export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse> {
+  readonly refuseConnect: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
   /** Runs as soon as a stream has its headers. Returns false if it must not be handled. */
   readonly enter: (stream: ServerHttp2Stream) => boolean;
   /** Runs after `enter` and before the others. */
@@ -129,10 +127,8 @@ export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse>
 
 /** The same for HTTP/2. */
 export function createHttp2Gate({ handler, streamHandler, connections, exchanges, limits, onError }: GateOptions): Http2Gate {
-  const refusing = (answer: ErrorAnswer) => (request: Http2ServerRequest, response: Http2ServerResponse) =>
-    refuse(request, response, answer);
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
-    const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
+    const flaw = http2Flaw(request.headers, request.rawHeaders, limits.maxHeaderBytes);
     if (flaw === undefined) guarded(handler, request, response, onError);
     else refuse(request, response, flaw);
   };
@@ -150,7 +146,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     },
     stream(stream, headers, rawHeaders) {
       joinAuthorization(headers, rawHeaders);
-      if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
+      if (headers.expect !== undefined || http2Flaw(headers, rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {
         return streamHandler(stream, headers, rawHeaders);
       } catch (error) {
@@ -166,8 +162,8 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
       continueWhenRead(stream, response, () => !stream.headersSent && !isGone(stream));
       handle(request, response);
     },
-    refuseExpectation: refusing(unknownExpectation),
-    refuseConnect: refusing(connectRefused),
+    refuseExpectation: (request, response) => refuse(request, response, unknownExpectation),
+    refuseConnect: (request, response) => refuse(request, response, connectRefused),
   };
 }
 
@@ -230,8 +226,13 @@ function http1Flaw(
   return coding === undefined || /^chunked$/i.test(coding) ? undefined : badCoding;
 }
 
-/** Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client has acknowledged our SETTINGS, which it may never do. */
-function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+/**
+ * A proxy may have read the other one of two hosts (RFC 9113, section 8.3.1). Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client
+ * has acknowledged our SETTINGS, which it may never do.
+ */
+function http2Flaw(headers: IncomingHttpHeaders, rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+  const { host, ":authority": authority = host } = headers;
+  if (host !== undefined && host !== authority && host.toLowerCase() !== String(authority).toLowerCase()) return twoHosts;
   // Adds 32 bytes per line, as RFC 9113 does (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
   for (let index = 0; index < rawHeaders.length; index += 2) {

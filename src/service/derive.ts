@@ -1,7 +1,7 @@
 import type { RecordReader } from "../cache/record-reader.ts";
 import type { Address } from "../core/address.ts";
 import type { Origin } from "../core/audit.ts";
-import { matchesRecord, type PresentedCredential, type Refused } from "../core/credential.ts";
+import type { PresentedCredential, Refused } from "../core/credential.ts";
 import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
 import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
@@ -25,6 +25,7 @@ import { Failure, invalidField } from "../error/failure.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import { auditEvent } from "./audit.ts";
+import { findRecord } from "./find-record.ts";
 import type { GuessGuard } from "./guess-guard.ts";
 import type { Verified } from "./judge.ts";
 import type { Limits } from "./limits.ts";
@@ -145,21 +146,13 @@ async function parentOf(options: DeriveOptions, tenant: string, { credential, en
     return refusal(code);
   };
   if (isRefused(presented)) throw refuse(presented);
-  const root = await freshRecord(options, tenant, presented);
+  const root = await findRecord(presented, async (keyId) => (await options.reader.read(tenant, keyId, "no-store")).record);
   if (root === null) throw refuse(refusalWithoutRecord(presented));
   const token = "token" in presented ? presented.token : null;
   const circumstances = { nowMs: clock(), endUserAddress, requiredScopes: [], clockSkewMs, audience: null };
   const verdict = token === null ? decide(root, circumstances) : decideToken(token, root, circumstances);
   if (!verdict.isValid) throw refusal(verdict.code);
   return { record: verdict.record, token, kind: presented.type };
-}
-
-async function freshRecord({ reader }: DeriveOptions, tenant: string, presented: PresentedCredential): Promise<KeyRecord | null> {
-  for (const keyId of presented.keyIds) {
-    const { record } = await reader.read(tenant, keyId, "no-store");
-    if (record !== null && matchesRecord(presented, record)) return record;
-  }
-  return null;
 }
 
 function refusal(code: RefusalCode): Failure {

@@ -1,5 +1,4 @@
 import type { Origin } from "../core/audit.ts";
-import { matchesRecord } from "../core/credential.ts";
 import type { CredentialKind } from "../core/credential-shape.ts";
 import type { KeyKind, KeyRecord, Revocation } from "../core/key.ts";
 import { isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
@@ -7,6 +6,7 @@ import { changesRevocation, repeatsCompromise } from "../core/revocation.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { auditEvent } from "./audit.ts";
 import { changeKey } from "./change.ts";
+import { findRecord } from "./find-record.ts";
 import type { KeyService } from "./key-service.ts";
 
 export interface RevokeRequest {
@@ -80,11 +80,9 @@ async function ownerOf(
   if (isRefused(presented)) throw refusalOf(presented.kind);
   if ("token" in presented) throw refusalOf(presented.type);
   if (presented.type === "issued") takeUse(presented.keyIds[0]);
-  for (const keyId of presented.keyIds) {
-    const record = await service.store.get(tenant, keyId);
-    if (record !== null && matchesRecord(presented, record)) return record;
-  }
-  throw refusalOf(refusalWithoutRecord(presented).kind);
+  const record = await findRecord(presented, (keyId) => service.store.get(tenant, keyId));
+  if (record === null) throw refusalOf(refusalWithoutRecord(presented).kind);
+  return record;
 }
 
 function refusalOf(kind: CredentialKind): Failure {

@@ -1,12 +1,13 @@
 import type { RecordReader } from "../cache/record-reader.ts";
 import type { Address } from "../core/address.ts";
-import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
+import type { PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
 import { keyLimitId } from "../core/limit-ids.ts";
 import { isEnforced } from "../core/rate-limit.ts";
 import { mayBeGuess } from "../core/read-credential.ts";
 import { Failure } from "../error/failure.ts";
 import type { RateLimiter } from "../ports/rate-limiter.ts";
+import { findRecord } from "./find-record.ts";
 import { createJudge, isVerified, type JudgeOptions, type KeyLimit, presentsGuess } from "./judge.ts";
 import type { SelfRevocationLimits } from "./revoke.ts";
 
@@ -38,14 +39,6 @@ export function createSelfInspect(options: SelfInspectOptions): SelfInspect {
   const { reader, rateLimiter, clock } = options;
   const { identify, judge } = createJudge(options);
 
-  const recordOf = async (tenant: string, presented: PresentedCredential): Promise<KeyRecord | null> => {
-    for (const keyId of presented.keyIds) {
-      const { record } = await reader.read(tenant, keyId, "none");
-      if (record !== null && matchesRecord(presented, record)) return record;
-    }
-    return null;
-  };
-
   const limitOf = async (tenant: string, record: KeyRecord): Promise<KeyLimit | null> => {
     const { rateLimitPolicy } = record;
     if (!isEnforced(rateLimitPolicy)) return null;
@@ -59,7 +52,8 @@ export function createSelfInspect(options: SelfInspectOptions): SelfInspect {
     if (isVerified(presented)) throw new Failure("KEY_NOT_FOUND");
     if (!mayBeGuess(presented)) takeUse(rootOf(presented));
     const circumstances = { credential, endUserAddress: () => address, statedAddress: null, requiredScopes: [], audience: null, cost: 0 };
-    const { verdict, nowMs } = judge(presented, await recordOf(tenant, presented), "hit", circumstances);
+    const found = await findRecord(presented, async (keyId) => (await reader.read(tenant, keyId, "none")).record);
+    const { verdict, nowMs } = judge(presented, found, "hit", circumstances);
     if (verdict.record === null) throw new Failure("KEY_NOT_FOUND");
     const limit = verdict.isValid ? await limitOf(tenant, verdict.record) : null;
     return { record: verdict.record, isValid: verdict.isValid, nowMs, limit };

@@ -106,10 +106,10 @@ test("the environment can set everything", () => {
   expect(config.defaultKeyTtlMs).toBe(5_400_000);
   expect(config.cacheTtlMs).toBe(3_600_000);
   expect(config.tls).toEqual({
-    certFile: "/tls/cert.pem",
-    keyFile: "/tls/key.pem",
-    clientCaFile: "/tls/ca.pem",
-    clientCrlFile: "/tls/crl.pem",
+    certFile: { path: "/tls/cert.pem", setting: "KEYWRIGHT_TLS_CERT_FILE" },
+    keyFile: { path: "/tls/key.pem", setting: "KEYWRIGHT_TLS_KEY_FILE" },
+    clientCaFile: { path: "/tls/ca.pem", setting: "KEYWRIGHT_TLS_CLIENT_CA_FILE" },
+    clientCrlFile: { path: "/tls/crl.pem", setting: "KEYWRIGHT_TLS_CLIENT_CRL_FILE" },
   });
   expect(given.serverSecrets).toEqual({
     current: secret,
@@ -216,6 +216,17 @@ describe("the YAML file", () => {
     [`- just text`, "admin_tokens[0]: must be a mapping of name, sha256, roles, tenants, expires, scope_ceiling"],
   ])("names the place of a problem with a token (%#)", (item, problem) => {
     expect(problemsOf({}, `admin_tokens:\n  ${item}\n`)).toEqual([problem]);
+  });
+
+  test("names the problems of all entries of a list, also of nested ones", () => {
+    const tokens = "admin_tokens: [{ name: a, sha256: zz, roles: [admin] }, just text]\n";
+    const rule = "{ when: [{ claim: sub }, { claim: a, equals: b }, text], roles: [] }";
+    const issuers = `admin_issuers: [{ name: a, issuer: "https://a.example", audience: b, rules: [${rule}, text] }, text]\n`;
+    const [ofTokens, ofIssuers] = [problemsOf({}, tokens), problemsOf({}, issuers)];
+    const placesOf = (problems: readonly string[]) => problems.map((problem) => problem.split(":")[0]);
+    expect(placesOf(ofTokens)).toEqual(["admin_tokens[0].sha256", "admin_tokens[1]"]);
+    const when = "admin_issuers[0].rules[0].when";
+    expect(placesOf(ofIssuers)).toEqual([`${when}[0]`, `${when}[2]`, "admin_issuers[0].rules[1]", "admin_issuers[1]"]);
   });
 
   test("refuses a token in two entries, because its roles would be those of one of them", () => {

@@ -33,6 +33,13 @@ test.each([
   ["equals", "g", { g: "x y" }, "y", false],
   ["contains", "g", { g: "x y" }, "y", true],
   ["contains", "g", { g: "xy" }, "y", false],
+  // Anybody may have named a group so.
+  ["contains", "g", { g: ["x y"] }, "y", false],
+  ["contains", "g", { g: ["x", "y"] }, "y", true],
+  ["contains", "g", { g: ["x y"] }, "x y", true],
+  ["equals", "g", { g: 42 }, "42", true],
+  ["equals", "g", JSON.parse('{"g":9007199254740993}'), "9007199254740992", false],
+  ["prefix", "g", { g: 1e30 }, "1e", false],
   ["prefix", "g", { g: "yes" }, "y", true],
   ["prefix", "g", { g: "ayes" }, "y", false],
   ["equals", "a.b.c", { a: { b: { c: true } } }, "true", true],

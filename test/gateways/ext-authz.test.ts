@@ -30,6 +30,7 @@ afterAll(async () => {
 
 interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
+  readonly rawHeaders?: readonly { readonly key: string; readonly rawValue: Uint8Array }[];
   readonly demands?: Readonly<Record<string, string>>;
   readonly address?: string;
   readonly token?: string;
@@ -45,11 +46,12 @@ async function check({ port, ...asked }: Asked): Promise<CheckResponse> {
 
 function checkWith(
   client: Client,
-  { headers = {}, demands = {}, address = "192.0.2.7", token = roles.verifier }: Asked,
+  { headers = {}, rawHeaders, demands = {}, address = "192.0.2.7", token = roles.verifier }: Asked,
 ): Promise<CheckResponse> {
+  const raw = rawHeaders && { headerMap: { headers: [...rawHeaders] } };
   const attributes: MessageInitShape<typeof AttributeContextSchema> = {
     source: { address: { address: { case: "socketAddress", value: { address, portSpecifier: { case: "portValue", value: 1 } } } } },
-    request: { http: { method: "GET", path: "/orders?key=x", host: "api.example", headers: { ...headers } } },
+    request: { http: { method: "GET", path: "/orders?key=x", host: "api.example", headers: { ...headers }, ...raw } },
     contextExtensions: { "other-service": "x", ...demands },
   };
   const metadata = new Metadata();
@@ -207,6 +209,14 @@ test("the tenant of a route applies, also for a gateway that acts for several an
   const { secret } = await api.call("AdminIssueApiKey", {}, { headers: { "keywright-tenant": "acme" } });
   const { httpResponse } = await check({ headers: bearer(String(secret)), demands: { "keywright-tenant": "acme" }, token: ofAcme });
   expect(httpResponse.case === "okResponse" && headersIn(httpResponse.value.headers)["x-keywright-tenant"]).toBe("acme");
+});
+
+test("raw headers count in any case, and two lines in different cases are two credentials", async () => {
+  const { secret } = await api.issue();
+  const outcome = async (...names: string[]) =>
+    (await check({ rawHeaders: names.map((key) => ({ key, rawValue: Buffer.from(`Bearer ${secret}`) })) })).httpResponse.case;
+  expect(await outcome("Authorization")).toBe("okResponse");
+  expect(await outcome("authorization", "AUTHORIZATION")).toBe("deniedResponse");
 });
 
 test("a gateway that may not ask gets an error and no decision", async () => {

@@ -57,9 +57,10 @@ beforeEach(async () => {
 });
 
 async function open(hasRevocationLists: boolean): Promise<void> {
-  const at = (name: string) => join(folder.path, "data", name);
-  const clientCrlFile = hasRevocationLists ? at("crl") : null;
-  tls = openTls({ certFile: at("cert"), keyFile: at("key"), clientCaFile: at("ca"), clientCrlFile }, () => nowMs);
+  const at = (name: string, setting: string) => ({ path: join(folder.path, "data", name), setting });
+  const [certFile, keyFile] = [at("cert", "tls_cert_file"), at("key", "tls_key_file")];
+  const clientCrlFile = hasRevocationLists ? at("crl", "tls_client_crl_file") : null;
+  tls = openTls({ certFile, keyFile, clientCaFile: at("ca", "tls_client_ca_file"), clientCrlFile }, () => nowMs);
   listener = createListener({
     handler(message, response) {
       const connection = connectionOf(message as RequestHead) as object;
@@ -120,8 +121,11 @@ test("a new pair is used for new connections, and older connections continue", a
   const old = http2Client(shown());
   expect(await old.get()).toEqual(named);
   const before = await servedCertificate();
-  await putFiles(servers.issue({ ips: ["127.0.0.1"] }), clients.cert);
+  const endsAt = new Date(nowMs - (nowMs % 1000) + 90_000_000);
+  await putFiles(servers.issue({ ips: ["127.0.0.1"], endsAt }), clients.cert);
+  expect(tls.expireTimeMs()).not.toBe(endsAt.getTime());
   check();
+  expect(tls.expireTimeMs()).toBe(endsAt.getTime());
   expect(await servedCertificate()).not.toBe(before);
   expect(await old.get()).toEqual(named);
   expect(logged).toEqual(["certificates were read again"]);
@@ -159,9 +163,10 @@ test.each<[string, () => Promise<void>, string]>([
 });
 
 test("a start with unusable files fails with an error that names the setting", () => {
-  const missing = { certFile: "/nowhere", keyFile: "/nowhere", clientCaFile: null, clientCrlFile: null };
-  expect(() => openTls(missing, Date.now)).toThrow(
-    new ConfigError(["tls_cert_file: cannot be read: /nowhere: no such file or folder (ENOENT)"]),
+  const missing = { path: "/nowhere", setting: "KEYWRIGHT_TLS_CERT_FILE" };
+  const files = { certFile: missing, keyFile: missing, clientCaFile: null, clientCrlFile: null };
+  expect(() => openTls(files, Date.now)).toThrow(
+    new ConfigError(["KEYWRIGHT_TLS_CERT_FILE: cannot be read: /nowhere: no such file or folder (ENOENT)"]),
   );
 });
 

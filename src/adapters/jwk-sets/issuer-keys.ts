@@ -23,12 +23,12 @@ const minIntervalMs = 2000;
 const maxWaiting = 1000;
 
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { name, issuer, monotonicMs, log } = options;
+  const { name, monotonicMs, log } = options;
   const read = (uri: string) => readSource(uri, { ...limits, allowsPrivateAddresses: options.allowsPrivateAddresses });
   let known: IssuerKeySet | null = null;
   let text = "";
   let fetchTimeMs = Number.NEGATIVE_INFINITY;
-  let jwksUri = options.jwksUri;
+  const place = createPlace(options, read);
   let running: Promise<IssuerKeySet> | undefined;
   let next: Promise<IssuerKeySet> | undefined;
   let hasFailed = false;
@@ -36,15 +36,13 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
     try {
-      jwksUri ??= jwksUriOf(await read(discoveryUri(issuer)), issuer);
-      const newer = await read(jwksUri);
+      const newer = await read(await place.find());
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
       hasFailed = false;
       return known;
     } catch (error) {
-      // The next fetch looks up the URL of the keys again.
-      jwksUri = options.jwksUri;
+      place.forget();
       hasFailed = true;
       log.warn({ issuer: name, reason: (error as Error).message }, "keys of an issuer could not be fetched; the last ones are kept");
       throw error;
@@ -88,6 +86,28 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       if (hasFailed || known === null) throw new Error("the keys of the issuer could not be fetched");
       return known;
     },
+  };
+}
+
+/**
+ * Finds the URL of an issuer's keys. Reads the discovery document again from time to time, because an issuer that moves its keys may still
+ * serve the old ones where they were.
+ */
+function createPlace({ issuer, jwksUri, monotonicMs }: IssuerKeysOptions, read: (uri: string) => Promise<string>) {
+  let found = jwksUri;
+  let findTimeMs = Number.NEGATIVE_INFINITY;
+  const forget = () => {
+    found = jwksUri;
+  };
+  return {
+    async find(): Promise<string> {
+      if (monotonicMs() - findTimeMs > maxAgeMs) forget();
+      if (found !== null) return found;
+      findTimeMs = monotonicMs();
+      found = jwksUriOf(await read(discoveryUri(issuer)), issuer);
+      return found;
+    },
+    forget,
   };
 }
 

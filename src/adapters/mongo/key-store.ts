@@ -41,7 +41,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   const { client, run } = database;
   const collections = collectionsOf(database.db);
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
-  const quota = createTenantQuota(client, collections, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
+  const quota = createTenantQuota(client, collections, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys, tenantLimits.quotaSince);
   await quota.counted(defaultTenant);
   const keys = createKeys(client, collections, quota, options.clock);
   const inserts = createInserts(collections, quota, options.clock);

@@ -2,7 +2,7 @@ import type { ClientSession, MongoClient } from "mongodb";
 import { Failure } from "../../error/failure.ts";
 import type { KeyUse } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
-import { idsAfter } from "./document.ts";
+import { createCounts } from "./key-counts.ts";
 import type { Collections } from "./schema.ts";
 import { aborted, inTransaction } from "./transaction.ts";
 
@@ -40,10 +40,15 @@ function createNoQuota(client: MongoClient): Quota {
   };
 }
 
-/** Counts only keys of tenants that have a limit now. */
-export function createTenantQuota(client: MongoClient, collections: Collections, limitOf: (tenant: string) => number | null): Quota {
+/** Counts only keys of tenants that have a limit now. `sinceOf`: `quotaSince` of `AllTenantLimits`. */
+export function createTenantQuota(
+  client: MongoClient,
+  collections: Collections,
+  limitOf: (tenant: string) => number | null,
+  sinceOf: (tenant: string) => number = () => 0,
+): Quota {
   const none = createNoQuota(client);
-  const counting = createQuota(client, collections, limitOf);
+  const counting = createQuota(client, collections, limitOf, sinceOf);
   const quotaOf = (tenant: string): Quota => {
     if (limitOf(tenant) !== null) return counting;
     // A tenant that is not counted now must be counted again if it gets a limit.
@@ -64,37 +69,13 @@ function createQuota(
   client: MongoClient,
   { keys, keyCounts }: Collections,
   limitOf: (tenant: string) => number | null,
+  sinceOf: (tenant: string) => number,
 ): Quota & { forget(tenant: string): void } {
   const turns = new Map<string, Promise<unknown>>();
-  const counts = new Map<string, Promise<void>>();
-  const isCounted = new WeakSet<Promise<void>>();
-
-  /**
-   * Corrects the count, because processes without a quota do not update it. The count and the keys are read as of one moment, and the
-   * difference is added to the count: changes after that moment apply to both. If several processes do this at once, one of them succeeds.
-   */
-  async function count(tenant: string): Promise<void> {
-    await keyCounts.updateOne({ _id: tenant }, { $setOnInsert: { used: 0, corrections: 0 } }, { upsert: true });
-    await using session = client.startSession({ snapshot: true });
-    const before = await keyCounts.findOne({ _id: tenant }, unhurriedIn(session));
-    if (before === null) throw new Error(`the key count of the tenant ${tenant} is gone`);
-    const difference = (await countKeys(keys, tenant, session)) - before.used;
-    const known = { _id: tenant, corrections: before.corrections };
-    await keyCounts.updateOne(known, { $inc: { used: difference, corrections: 1 } });
-  }
-
-  function counted(tenant: string): Promise<void> {
-    const counting = counts.get(tenant) ?? count(tenant);
-    counts.set(tenant, counting);
-    counting.then(
-      () => isCounted.add(counting),
-      () => counts.delete(tenant),
-    );
-    return counting;
-  }
+  const counts = createCounts(client, { keys, keyCounts }, sinceOf);
 
   return {
-    forget: (tenant) => void counts.delete(tenant),
+    forget: counts.forget,
 
     async take(tenant, placeCount, options) {
       const limit = limitOf(tenant);
@@ -111,7 +92,7 @@ function createQuota(
     },
 
     async ready(tenant, signal) {
-      await Promise.race([counted(tenant), aborted(signal)]).catch((error: unknown) => {
+      await Promise.race([counts.counted(tenant), aborted(signal)]).catch((error: unknown) => {
         if (!signal.aborted) throw error;
         throw new Failure("STORE_UNAVAILABLE", {
           message: "the tenant's keys are not counted yet for its quota; try again",
@@ -120,10 +101,7 @@ function createQuota(
       });
     },
 
-    isReady(tenant) {
-      const counting = counts.get(tenant);
-      return counting !== undefined && isCounted.has(counting);
-    },
+    isReady: counts.isCounted,
 
     transaction(tenant, signal, body) {
       const turn = (turns.get(tenant) ?? Promise.resolve()).then(async () => {
@@ -137,31 +115,6 @@ function createQuota(
       return Promise.race([turn, aborted(signal)]);
     },
 
-    counted,
+    counted: counts.counted,
   };
-}
-
-/** Counting ten million keys takes longer than any other read may. */
-function unhurriedIn(session: ClientSession) {
-  return { session, readConcern: { level: "snapshot" as const }, socketTimeoutMS: 0 };
-}
-
-async function countKeys(keys: Collections["keys"], tenant: string, session: ClientSession): Promise<number> {
-  let total = 0;
-  for (const kind of ["issued", "imported"]) {
-    const pipeline = [{ $match: { kind, revoked: false, _id: idsAfter(tenant, "") } }, { $count: "count" }];
-    const options = { ...unhurriedIn(session), hint: "keys_by_kind" };
-    const [counted] = await keys.aggregate<{ count: number | bigint }>(pipeline, options).toArray();
-    total += Number(counted?.count ?? 0);
-  }
-  // Disabled keys count, although the indexes show them as revoked. A chain of rotations counts as one key.
-  for (const [hint, filter, sign] of [
-    ["keys_disabled", { disabled: true }, 1],
-    ["keys_placeless", { placeless: true as const }, -1],
-  ] as const) {
-    const pipeline = [{ $match: { ...filter, _id: idsAfter(tenant, "") } }, { $count: "count" }];
-    const [counted] = await keys.aggregate<{ count: number | bigint }>(pipeline, { ...unhurriedIn(session), hint }).toArray();
-    total += sign * Number(counted?.count ?? 0);
-  }
-  return total;
 }

@@ -9,7 +9,7 @@ import { attributeFields } from "../../core/key-fields.ts";
 import { invalidField } from "../../error/failure.ts";
 import { attributesNamed } from "../attributes.ts";
 import { fieldsToWrite } from "../field-mask.ts";
-import { visibilityOfRecord } from "../message.ts";
+import { visibilityToMessage } from "../message.ts";
 import { ceilingOf, checkChange } from "../scope-ceiling.ts";
 
 type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
@@ -39,7 +39,7 @@ export function checkUpdate(
   return (record) => {
     checkChange(ceilingOf(call), record, attributes, `${prefix}.`);
     if (resource.actorId !== "" && resource.actorId !== record.actorId) throw invalidField(`${prefix}.actor_id`, "cannot be changed");
-    if (resource.visibility !== KeyVisibility.UNSPECIFIED && resource.visibility !== visibilityOfRecord(record)) {
+    if (resource.visibility !== KeyVisibility.UNSPECIFIED && resource.visibility !== visibilityToMessage[record.visibility]) {
       throw invalidField(`${prefix}.visibility`, "cannot be changed; rotate the key instead");
     }
   };

@@ -3,7 +3,7 @@ import type { HoldersService } from "../../../gen/keywright/v2alpha1/holders_ser
 import type { Implementation } from "../../call/methods.ts";
 import { parseAddress } from "../../core/address.ts";
 import type { Inspection, SelfInspect } from "../../service/self-inspect.ts";
-import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityOfRecord } from "../message.ts";
+import { rateLimitPolicyToMessage, statusToMessageAt, timeToMessage, visibilityToMessage } from "../message.ts";
 import { refuseFor } from "../rate-limit-headers.ts";
 import { limitsOfCall, refuseSuspended, type SelfServiceOptions, tenantOfCredential } from "../self-service.ts";
 
@@ -24,7 +24,7 @@ export function selfInspect(options: SelfInspectRpcOptions): Implementation<type
 }
 
 function inspectionToMessage({ record, isValid, nowMs, limit }: Inspection) {
-  const state = { status: statusToMessageAt(record, nowMs), disabled: record.disabled, visibility: visibilityOfRecord(record) };
+  const state = { status: statusToMessageAt(record, nowMs), disabled: record.disabled, visibility: visibilityToMessage[record.visibility] };
   if (record.visibility === "public") return state;
   const identity = {
     ...state,

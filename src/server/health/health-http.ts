@@ -1,13 +1,11 @@
-import { errorTable } from "../../error/table.ts";
 import type { HttpHandler } from "../../http/message.ts";
 import { targetOf } from "../../http/target.ts";
-import { sendError, sendJson } from "../error-answer.ts";
+import { answerFor, sendError, sendJson } from "../error-answer.ts";
 import type { HealthState } from "./health-state.ts";
 
 const ok = JSON.stringify({ status: "ok" });
 const unavailable = JSON.stringify({ status: "unavailable" });
 const noStore = { "cache-control": "no-store" };
-const methodNotAllowed = errorTable.METHOD_NOT_ALLOWED;
 
 /**
  * Probes over plain HTTP, without authentication. `/health/alive` returns 200 while the process answers. `/health/ready` asks the store and
@@ -16,8 +14,7 @@ const methodNotAllowed = errorTable.METHOD_NOT_ALLOWED;
 export function createHealthHttp(state: HealthState): HttpHandler {
   return (request, response) => {
     if (request.method !== "GET" && request.method !== "HEAD") {
-      const { httpStatus, code, text } = methodNotAllowed;
-      sendError(response, { httpStatus, code, message: text }, { ...noStore, allow: "GET, HEAD" });
+      sendError(response, answerFor("METHOD_NOT_ALLOWED"), { ...noStore, allow: "GET, HEAD" });
       return;
     }
     if (targetOf(request).path === "/health/alive") {

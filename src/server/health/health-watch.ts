@@ -57,14 +57,6 @@ interface Watch {
 /** A health request contains only the name of a service. */
 const maxRequestBytes = 1024;
 
-export function watchesExhausted(): Failure {
-  return new Failure("TOO_MANY_STREAMS");
-}
-
-export function watchExpired(): Failure {
-  return new Failure("STREAM_EXPIRED");
-}
-
 /** The Watch calls of grpc.health.v1.Health. All known services share one state, so one list serves them, and one message goes to all. */
 export function createHealthWatches({ state, serviceNames, limits, timer, monotonicMs }: WatchOptions): HealthWatches {
   // Ordered by age.
@@ -82,7 +74,7 @@ export function createHealthWatches({ state, serviceNames, limits, timer, monoto
         return;
       }
       remove(sink);
-      sink.end(watchExpired());
+      sink.end(new Failure("STREAM_EXPIRED"));
     }
   };
   const startTimer = (delayMs: number): void => {
@@ -112,7 +104,7 @@ export function createHealthWatches({ state, serviceNames, limits, timer, monoto
     maxRequestBytes,
     open(request, sink) {
       const count = perSession.get(sink.session) ?? 0;
-      if (watches.size >= limits.maxWatches || count >= limits.maxWatchesPerSession) throw watchesExhausted();
+      if (watches.size >= limits.maxWatches || count >= limits.maxWatchesPerSession) throw new Failure("TOO_MANY_STREAMS");
       const isKnownService = serviceNames.has((request as HealthCheckRequest).service);
       sink.send(encode(isKnownService ? sent : ServingStatus.SERVICE_UNKNOWN));
       if (state.draining) return sink.end();
@@ -124,7 +116,7 @@ export function createHealthWatches({ state, serviceNames, limits, timer, monoto
   };
 }
 
-function servingStatus(state: HealthState): ServingStatus {
+export function servingStatus(state: HealthState): ServingStatus {
   return state.serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
 }
 

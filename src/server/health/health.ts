@@ -11,7 +11,7 @@ import type { Implementations } from "../../call/methods.ts";
 import { Failure } from "../../error/failure.ts";
 import type { RegisteredStreams } from "../registered-streams.ts";
 import type { HealthState, Timer } from "./health-state.ts";
-import { type WatchLimits, watchExpired, watchesExhausted } from "./health-watch.ts";
+import { servingStatus, type WatchLimits } from "./health-watch.ts";
 
 export interface HealthServiceOptions {
   readonly state: HealthState;
@@ -32,17 +32,13 @@ export interface HealthService {
  * health-watch.ts instead.
  */
 export function createHealthService({ state, serviceNames, limits, timer }: HealthServiceOptions): HealthService {
-  const known = serviceNames;
   let watchCount = 0;
-  const statusOf = (service: string): ServingStatus => {
-    if (!known.has(service)) return ServingStatus.SERVICE_UNKNOWN;
-    return state.serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
-  };
+  const statusOf = (service: string): ServingStatus => (serviceNames.has(service) ? servingStatus(state) : ServingStatus.SERVICE_UNKNOWN);
   const answer = (status: ServingStatus): HealthCheckResponse => create(HealthCheckResponseSchema, { status });
 
   /** Sends the state and every change of it. A drain ends the stream after NOT_SERVING; the maximum age ends it too. */
   async function* watch({ service }: HealthCheckRequest, { signal }: HandlerContext): AsyncGenerator<HealthCheckResponse> {
-    if (watchCount >= limits.maxAdapterWatches) throw watchesExhausted();
+    if (watchCount >= limits.maxAdapterWatches) throw new Failure("TOO_MANY_STREAMS");
     watchCount += 1;
     const age = new AbortController();
     const cancelTimer = timer(limits.maxAgeMs, () => age.abort());
@@ -61,7 +57,7 @@ export function createHealthService({ state, serviceNames, limits, timer }: Heal
           await nextChange(state, ended);
         }
       }
-      if (age.signal.aborted) throw watchExpired();
+      if (age.signal.aborted) throw new Failure("STREAM_EXPIRED");
     } finally {
       cancelTimer();
       watchCount -= 1;
@@ -71,10 +67,10 @@ export function createHealthService({ state, serviceNames, limits, timer }: Heal
   return {
     methods: {
       check({ service }) {
-        if (!known.has(service)) throw new Failure("ROUTE_NOT_FOUND", { message: "unknown service" });
+        if (!serviceNames.has(service)) throw new Failure("ROUTE_NOT_FOUND", { message: "unknown service" });
         return answer(statusOf(service));
       },
-      list: () => ({ statuses: Object.fromEntries([...known].map((service) => [service, answer(statusOf(service))])) }),
+      list: () => ({ statuses: Object.fromEntries([...serviceNames].map((service) => [service, answer(statusOf(service))])) }),
     },
     watch: { methods: [Health.method.watch], register: (router) => void router.rpc(Health.method.watch, watch) },
   };

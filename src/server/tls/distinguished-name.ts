@@ -39,7 +39,6 @@ function folded(text: string): string {
 function textOf(content: Buffer, bytesPerUnit: 2 | 4): string {
   if (content.length % bytesPerUnit !== 0) throw new Error("cut off");
   const units = Array.from({ length: content.length / bytesPerUnit }, (_, index) => content.readUIntBE(index * bytesPerUnit, bytesPerUnit));
-  return bytesPerUnit === 2
-    ? units.map((unit) => String.fromCharCode(unit)).join("")
-    : units.map((unit) => String.fromCodePoint(unit)).join("");
+  // Two surrogates make one character, whichever way they are written.
+  return units.map((unit) => String.fromCodePoint(unit)).join("");
 }

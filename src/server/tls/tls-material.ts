@@ -23,59 +23,77 @@ export interface RevocationLists {
   readonly revoked: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-export interface TlsFiles {
-  readonly certFile: string;
-  readonly keyFile: string;
-  /** Null: clients are not asked for a certificate. */
-  readonly clientCaFile: string | null;
-  /** Null: no client certificate is revoked. */
-  readonly clientCrlFile: string | null;
+export interface TlsFile {
+  readonly path: string;
+  /** The setting, as errors name it. */
+  readonly setting: string;
 }
 
-/** The current texts of the files. A file that cannot be read is an Error with the reason. */
-export type TlsTexts = readonly (Buffer | Error | null)[];
+export interface TlsFiles<File = TlsFile> {
+  readonly certFile: File;
+  readonly keyFile: File;
+  /** Null: clients are not asked for a certificate. */
+  readonly clientCaFile: File | null;
+  /** Null: no client certificate is revoked. */
+  readonly clientCrlFile: File | null;
+}
+
+interface TlsText {
+  readonly setting: string;
+  /** An Error with the reason if the file cannot be read. */
+  readonly content: Buffer | Error;
+}
+
+/** The current texts of the files. */
+export type TlsTexts = TlsFiles<TlsText>;
 
 export function readTlsTexts({ certFile, keyFile, clientCaFile, clientCrlFile }: TlsFiles): TlsTexts {
-  return [certFile, keyFile, clientCaFile, clientCrlFile].map((file) => {
-    try {
-      return file === null ? null : readFileSync(file);
-    } catch (error) {
-      return new Error(`${file}: ${systemReason(error)}`);
-    }
-  });
+  return {
+    certFile: textOf(certFile),
+    keyFile: textOf(keyFile),
+    clientCaFile: clientCaFile && textOf(clientCaFile),
+    clientCrlFile: clientCrlFile && textOf(clientCrlFile),
+  };
+}
+
+function textOf({ path, setting }: TlsFile): TlsText {
+  try {
+    return { setting, content: readFileSync(path) };
+  } catch (error) {
+    return { setting, content: new Error(`${path}: ${systemReason(error)}`) };
+  }
 }
 
 /** Checks that the texts match. Throws an Error that names the setting and quotes nothing of a file. */
-export function tlsMaterialOf([certText, keyText, clientCaText, clientCrlText]: TlsTexts): TlsMaterial {
-  const cert = bufferOf("tls_cert_file", certText);
-  const key = bufferOf("tls_key_file", keyText);
-  const leaf = parsed("tls_cert_file: holds no certificate in PEM", () => new X509Certificate(cert));
-  const privateKey = parsed("tls_key_file: holds no private key in PEM without a passphrase", () => createPrivateKey(key));
-  if (!leaf.checkPrivateKey(privateKey)) throw new Error("tls_key_file: does not belong to the certificate of tls_cert_file");
-  const clientCa = clientCaText === null ? undefined : authoritiesOf(bufferOf("tls_client_ca_file", clientCaText));
-  const clientCrl = clientCrlText === null ? undefined : listsOf(bufferOf("tls_client_crl_file", clientCrlText), clientCa ?? []);
-  parsed("tls_cert_file: the chain cannot be used", () => createSecureContext({ cert, key, ...(clientCa && { ca: clientCa }) }));
+export function tlsMaterialOf({ certFile, keyFile, clientCaFile, clientCrlFile }: TlsTexts): TlsMaterial {
+  const cert = bufferOf(certFile);
+  const key = bufferOf(keyFile);
+  const leaf = parsed(`${certFile.setting}: holds no certificate in PEM`, () => new X509Certificate(cert));
+  const privateKey = parsed(`${keyFile.setting}: holds no private key in PEM without a passphrase`, () => createPrivateKey(key));
+  if (!leaf.checkPrivateKey(privateKey)) throw new Error(`${keyFile.setting}: does not belong to the certificate of ${certFile.setting}`);
+  const clientCa = clientCaFile === null ? undefined : authoritiesOf(clientCaFile);
+  const clientCrl = clientCaFile === null || clientCrlFile === null ? undefined : listsOf(clientCrlFile, clientCaFile, clientCa ?? []);
+  parsed(`${certFile.setting}: the chain cannot be used`, () => createSecureContext({ cert, key, ...(clientCa && { ca: clientCa }) }));
   return { cert, key, clientCa, clientCrl };
 }
 
-function bufferOf(setting: string, text: Buffer | Error | null | undefined): Buffer {
-  if (text instanceof Buffer) return text;
-  throw new Error(`${setting}: cannot be read: ${text instanceof Error ? text.message : "missing"}`);
+function bufferOf({ setting, content }: TlsText): Buffer {
+  if (content instanceof Error) throw new Error(`${setting}: cannot be read: ${content.message}`);
+  return content;
 }
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;
 
 /** Returns at least one, because without any Node would trust the authorities of the public web. */
-function authoritiesOf(text: Buffer): string[] {
-  const pems = text.toString("latin1").match(pemCertificate) ?? [];
-  if (pems.length === 0) throw new Error("tls_client_ca_file: holds no certificate in PEM");
-  const all = pems.map((pem, index) =>
-    parsed(`tls_client_ca_file: certificate ${index + 1} cannot be read`, () => new X509Certificate(pem)),
-  );
+function authoritiesOf(text: TlsText): string[] {
+  const { setting } = text;
+  const pems = bufferOf(text).toString("latin1").match(pemCertificate) ?? [];
+  if (pems.length === 0) throw new Error(`${setting}: holds no certificate in PEM`);
+  const all = pems.map((pem, index) => parsed(`${setting}: certificate ${index + 1} cannot be read`, () => new X509Certificate(pem)));
   for (const [index, authority] of all.entries()) {
-    if (!authority.ca) throw new Error(`tls_client_ca_file: certificate ${index + 1} is not one of an authority (CA:TRUE)`);
+    if (!authority.ca) throw new Error(`${setting}: certificate ${index + 1} is not one of an authority (CA:TRUE)`);
     if (!all.some((issuer) => authority.checkIssued(issuer) && authority.verify(issuer.publicKey)))
-      throw new Error(`tls_client_ca_file: the issuer of certificate ${index + 1} is missing; the file must lead to a root`);
+      throw new Error(`${setting}: the issuer of certificate ${index + 1} is missing; the file must lead to a root`);
   }
   return all.map((authority) => authority.toString());
 }
@@ -83,10 +101,10 @@ function authoritiesOf(text: Buffer): string[] {
 const pemList = /-----BEGIN X509 CRL-----[\sA-Za-z0-9+/=]+-----END X509 CRL-----/g;
 
 /** OpenSSL refuses a client if one of its authorities has no list, so that each must have one. */
-function listsOf(text: Buffer, authorities: readonly string[]): RevocationLists {
-  const pems = text.toString("latin1").match(pemList) ?? [];
+function listsOf(text: TlsText, clientCaFile: TlsText, authorities: readonly string[]): RevocationLists {
+  const pems = bufferOf(text).toString("latin1").match(pemList) ?? [];
   const lists = pems.map((pem, index) =>
-    parsed(`tls_client_crl_file: list ${index + 1} cannot be read`, () => {
+    parsed(`${text.setting}: list ${index + 1} cannot be read`, () => {
       createSecureContext({ crl: pem });
       return readRevocationList(Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64"));
     }),
@@ -94,7 +112,7 @@ function listsOf(text: Buffer, authorities: readonly string[]): RevocationLists 
   for (const [index, authority] of authorities.entries()) {
     const name = readCertificateIds(new X509Certificate(authority).raw).subject;
     if (!lists.some(({ issuer }) => issuer === name))
-      throw new Error(`tls_client_crl_file: has no list of certificate ${index + 1} of tls_client_ca_file`);
+      throw new Error(`${text.setting}: has no list of certificate ${index + 1} of ${clientCaFile.setting}`);
   }
   const revoked = new Map<string, Set<string>>();
   for (const { issuer, serials } of lists) {

@@ -15,13 +15,16 @@ export interface TenantSettings {
    * tenant is unknown.
    */
   firstRevisionOf(tenantId: string): number | null;
+  /** See `AllTenantLimits`. A revision that this process did not see may have been without a quota. */
+  quotaSince(tenantId: string): number;
   forget(tenantId: string): void;
   /** All known tenants. */
   all(): Iterable<Tenant>;
 }
 
 export function createTenantSettings(): TenantSettings {
-  const seen = new Map<string, { readonly record: KeyRecord; readonly tenant: Tenant }>();
+  const seen = new Map<string, { readonly record: KeyRecord; readonly tenant: Tenant; readonly quotaSince: number }>();
+  let quotaCount = 0;
   const unseen = unchangedTenant("");
   return {
     of: (tenantId) => seen.get(tenantId)?.tenant ?? unseen,
@@ -30,10 +33,13 @@ export function createTenantSettings(): TenantSettings {
       // The same record, nearly always: every call asks.
       if (known !== undefined && (known.record === record || isAsNew(known.record, record))) return known.tenant;
       const tenant = tenantOfRecord(record);
-      seen.set(tenantId, { record, tenant });
+      const isNext = known !== undefined && known.quotaSince > 0 && record.revision === known.record.revision + 1;
+      const quotaSince = tenant.maxKeys === null ? 0 : isNext ? known.quotaSince : ++quotaCount;
+      seen.set(tenantId, { record, tenant, quotaSince });
       return tenant;
     },
     firstRevisionOf: (tenantId) => seen.get(tenantId)?.record.firstRevision ?? null,
+    quotaSince: (tenantId) => seen.get(tenantId)?.quotaSince ?? 0,
     forget: (tenantId) => void seen.delete(tenantId),
     all: () => Array.from(seen.values(), ({ tenant }) => tenant),
   };

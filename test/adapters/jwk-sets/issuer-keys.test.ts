@@ -130,6 +130,31 @@ test("a token that names no key waits for no keys that were just fetched, and no
   server.close();
 });
 
+test("the discovery document is read again, so that an issuer can move its keys while it serves the old ones", async () => {
+  let path = "/old";
+  const asked: string[] = [];
+  const server = createServer(({ url = "" }, response) => {
+    asked.push(url);
+    const document = { issuer: at, jwks_uri: `${at}${path}` };
+    response.end(JSON.stringify(url.startsWith("/.well-known/") ? document : { keys: [{ kty: "EC", kid: url }] }));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  let nowMs = 0;
+  const log = { warn: () => {} };
+  const keys = createIssuerKeys({ name: "corp", issuer: at, jwksUri: null, allowsPrivateAddresses: true, monotonicMs: () => nowMs, log });
+  const kidsAt = async (timeMs: number) => {
+    nowMs = timeMs;
+    return [...(await keys.fetchNewer()).kids];
+  };
+  expect(await kidsAt(0)).toEqual(["/old"]);
+  path = "/new";
+  expect([await kidsAt(10_000), await kidsAt(300_001)]).toEqual([["/old"], ["/new"]]);
+  const discovery = "/.well-known/openid-configuration";
+  expect(asked).toEqual([discovery, "/old", "/old", discovery, "/new"]);
+  server.close();
+});
+
 test("the keys of many tokens are tried in turns of the event loop", async () => {
   const pairs = await Promise.all([1, 2, 3].map(() => generateKeyPair("ES256")));
   const keys = await Promise.all(pairs.map(async ({ publicKey }) => ({ ...(await exportJWK(publicKey)), alg: "ES256" })));

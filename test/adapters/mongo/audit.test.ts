@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { auditCursor, auditWalk } from "../../../src/adapters/mongo/audit.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
+import { noTenantLimits } from "../../../src/ports/key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { allEvents, auditEvent } from "../../support/with-events.ts";
 
@@ -34,7 +35,7 @@ await describeOnMongo("listing audit events", {}, (mongo) => {
     ];
     const store = await openMongoKeyStore({
       ...{ uri: mongo().uri, database, clock: Date.now, timeoutMs: 20_000, retentionIntervalMs: 20 },
-      tenantLimits: { of: () => ({ maxKeys: null, auditRetentionMs: null }), all: () => limits },
+      tenantLimits: { ...noTenantLimits, all: () => limits },
     });
     for (const tenant of ["short", "long", "usual"]) {
       const events = [0.9, 1.1, 2].map((hours) => auditEvent({ timeMs: Date.now() - hours * hourMs }));

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import type { KeyDocument } from "../../../src/adapters/mongo/document.ts";
 import { createTenantQuota } from "../../../src/adapters/mongo/quota.ts";
 import { type Collections, collectionsOf, ensureSchema } from "../../../src/adapters/mongo/schema.ts";
+import { newTenantRecord, unchangedTenant } from "../../../src/core/tenant.ts";
+import { createTenantSettings } from "../../../src/service/tenants/tenant-settings.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 
 await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
@@ -47,6 +49,39 @@ await describeOnMongo("a key quota", { members: 1 }, (mongo) => {
       await quota.release("tenant", { session, signal });
     });
     expect(await collections.keyCounts.findOne({ _id: "tenant" })).toMatchObject({ used: 0 });
+  });
+
+  test("a limit that was taken away and set again counts the keys that another process added meanwhile", async () => {
+    await using client = new MongoClient(mongo().uri);
+    const db = client.db("again");
+    await ensureSchema(db, 86_400_000);
+    const collections = collectionsOf(db);
+    const settings = createTenantSettings();
+    const note = (revision: number, maxKeys: number | null) =>
+      settings.note("tenant", { ...newTenantRecord({ ...unchangedTenant("tenant"), maxKeys }, 0), revision });
+    const quota = createTenantQuota(client, collections, (tenant) => settings.of(tenant).maxKeys, settings.quotaSince);
+    const { signal } = new AbortController();
+    const take = async () => {
+      await quota.ready("tenant", signal);
+      return quota.transaction("tenant", signal, (session) => quota.take("tenant", 1, { session, signal }));
+    };
+    const addUnseen = (id: string) =>
+      collections.keys.insertOne({ _id: `tenant/${id}`, kind: "issued", revoked: false } as unknown as KeyDocument);
+
+    note(1, 1);
+    await quota.ready("tenant", signal);
+    note(2, null);
+    await addUnseen("A");
+    note(3, 1);
+    expect(await take()).toEqual({ limit: 1, used: 1 });
+    // This process did not see revision 4.
+    await addUnseen("B");
+    note(5, 2);
+    expect(await take()).toEqual({ limit: 2, used: 2 });
+    // With a limit all along, no key is added unseen.
+    note(6, 3);
+    expect(quota.isReady("tenant")).toBe(true);
+    expect(await take()).toBe(null);
   });
 
   test("transactions that wait for the first count respect their deadlines", async () => {

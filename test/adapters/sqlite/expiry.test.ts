@@ -47,6 +47,7 @@ test("only a tenant whose retention time is shorter than that of the installatio
   const ownMs = { short: dayMs, long: 90 * dayMs };
   const tenantLimits = {
     of: (tenant: string) => ({ maxKeys: null, auditRetentionMs: ownMs[tenant as keyof typeof ownMs] ?? null }),
+    quotaSince: () => 0,
     all: () => [],
   };
   let nowMs = Date.now();
