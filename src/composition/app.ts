@@ -104,7 +104,7 @@ async function compose(given: Given): Promise<App> {
   });
 
   const shared = storage.shared?.cache ?? null;
-  if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
+  if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections, tls });
 
   await startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp });
   closing.defer(watchTls(tls, listener.replaceTls, log));
