@@ -142,7 +142,7 @@ async function falseIfDuplicate(changed: Promise<boolean>): Promise<boolean> {
 function updateOfUse({ tenant, keyId, lastUsedTimeMs }: LastUse) {
   return {
     updateOne: {
-      filter: { _id: documentId(tenant, keyId), revision: { $gt: 0 } },
+      filter: { _id: documentId(tenant, keyId), createTimeMs: { $lte: lastUsedTimeMs } },
       update: { $max: { lastUsedTimeMs, useHour: hourOf(lastUsedTimeMs) } },
     },
   };

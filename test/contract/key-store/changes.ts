@@ -152,6 +152,22 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await context.store.get(tenant, "UNKNOWN")).toBeNull();
     });
 
+    test("skips uses before the key was created, so that lists by last use end", async () => {
+      const hourMs = 3_600_000;
+      const tenant = context.newTenant();
+      for (const id of ["A", "B"]) await context.store.insert(tenant, keyRecord({ keyId: id, createTimeMs: hourMs }), null);
+      await context.store.touch(tenant, [
+        { keyId: "A", lastUsedTimeMs: hourMs - 1 },
+        { keyId: "B", lastUsedTimeMs: hourMs },
+      ]);
+      expect(await lastUse(tenant, "A")).toBeNull();
+      expect(await lastUse(tenant, "B")).toBe(hourMs);
+      const query = { kind: "issued", nowMs: 0, lastUsedTime: { fromMs: 0 } } as const;
+      const first = await context.listPart(tenant, { ...query, limit: 1 });
+      const rest = await context.listPart(tenant, { ...query, limit: 9, afterKeyId: first.lastKeyId ?? "", afterValue: first.lastValue });
+      expect([...first.records, ...rest.records].map((record) => record.keyId)).toEqual(["A", "B"]);
+    });
+
     test("loses nothing in a race with replacements", async () => {
       const tenant = await tenantWithKey();
       const replacements = async () => {
