@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type App, createApp } from "./composition/app.ts";
+import { type App, checkSigningKeys, createApp } from "./composition/app.ts";
 import { createReload, type ReloadOptions } from "./composition/reload.ts";
 import { completeSecrets } from "./config/bootstrap.ts";
 import type { Config, GivenSecrets } from "./config/config.ts";
@@ -58,6 +58,7 @@ async function start(given: Start): Promise<void> {
 
 /** Serves calls in this process. `worker` is null if it is the only one. */
 async function serve({ config, given, loaded, readFile, log }: Start, worker: typeof import("./workers/worker.ts") | null): Promise<void> {
+  if (given.serverSecrets.current === null || given.adminTokens.length === 0) await checkSigningKeys(config, given, log);
   const { secrets, adminTokenFile, notes } = await completeSecrets(config, given, randomBytes);
   for (const { level, file, text } of notes) if (level !== "info" || !process.stdout.isTTY) log[level]({ file }, text);
 
@@ -200,6 +201,6 @@ function errorText(error: unknown): string {
 }
 
 // Without a listener, Node responds to SIGUSR1 by opening its inspector, which runs any code it is sent. `--disable-sigusr1` in the start
-// command covers the time before this line.
-process.on("SIGUSR1", () => {});
+// command covers the time before this line. Without one, SIGHUP and SIGUSR2 end the process, also if they come during its start.
+for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const) process.on(signal, () => {});
 main().catch((error: unknown) => process.exit(reportStartUpError(error)));

@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -57,6 +58,13 @@ test("problems of the configuration are printed to standard error, and the exit 
   );
 });
 
+test("a start that fails for its signing keys generates nothing", async () => {
+  const folder = join(dataDir, "none");
+  const { code, err } = await start([], { KEYWRIGHT_DATA_DIR: folder, KEYWRIGHT_SIGNING_KEYS: "file:///there/is/no/file" }).ended;
+  expect({ code, err }).toEqual({ code: 78, err: expect.stringContaining("KEYWRIGHT_SIGNING_KEYS: cannot be read: /there/is/no/file") });
+  expect(existsSync(folder)).toBe(false);
+});
+
 test.each([
   [["--colour"], "--help lists the options"],
   [["extra"], "--help lists the options"],
@@ -69,13 +77,13 @@ test.each([
 });
 
 test.skipIf(process.getuid === undefined)("the start fails with exit code 78 if others may write to the data folder", async () => {
-  const open = await mkdtemp(join(tmpdir(), "keywright-open-"));
-  await chmod(open, 0o777);
-  const { code, err } = await start([], { KEYWRIGHT_DATA_DIR: open }).ended;
-  await rm(open, { recursive: true });
+  const folder = await mkdtemp(join(tmpdir(), "keywright-open-"));
+  await chmod(folder, 0o777);
+  const { code, err } = await start([], { KEYWRIGHT_DATA_DIR: folder }).ended;
+  await rm(folder, { recursive: true });
   expect({ code, err }).toEqual({
     code: 78,
-    err: `keywright: invalid configuration (1 problem):\n  ${open}: other users may write to this folder; run: chmod go-w ${open}\n`,
+    err: `keywright: invalid configuration (1 problem):\n  ${folder}: other users may write to this folder; run: chmod go-w ${folder}\n`,
   });
 });
 
@@ -110,10 +118,18 @@ test.each(["SIGTERM", "SIGINT"] as const)(
   },
 );
 
-test("SIGUSR1 does not open an inspector", async () => {
-  const { child, outcome, ended } = start();
+test("SIGUSR1 does not open an inspector, and no signal but SIGTERM and SIGINT ends a server, also while it starts", async () => {
+  const pipe = join(dataDir, "config");
+  execFileSync("mkfifo", [pipe]);
+  const { child, outcome, ended } = start(["--config", pipe]);
+  // Opens once the process reads its configuration, which waits for the text.
+  const config = await open(pipe, "w");
+  const signals = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+  for (const signal of signals) child.kill(signal);
+  await config.write("log_level: info\n");
+  await config.close();
   await listening(child, outcome, ended);
-  child.kill("SIGUSR1");
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) child.kill(signal);
   // Signals have no guaranteed order. The server's response proves that it continued after this one.
   const { url } = JSON.parse(outcome.out.split("\n").find((line) => line.includes('"listening"')) as string) as { url: string };
   for (let turn = 0; turn < 20; turn += 1) expect((await fetch(`${url}/health/alive`)).status).toBe(200);

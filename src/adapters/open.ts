@@ -126,7 +126,7 @@ export function createLocalLimits({ maxKeys, maxAddresses, monotonicMs, isFollow
 /** Rejects with an error that names the setting. */
 export async function openConfiguredTokenKeys(
   config: Config,
-  { signingKeys }: Secrets,
+  { signingKeys }: Pick<Secrets, "signingKeys">,
   log: TokenKeysOptions["log"],
 ): Promise<TokenKeySource> {
   try {

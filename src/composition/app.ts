@@ -16,6 +16,7 @@ import { openConnections } from "./connections.ts";
 import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
+import { logHealth } from "./health-log.ts";
 import { createAppMethods } from "./methods.ts";
 import { openObservation } from "./observation.ts";
 import { createProtocols } from "./protocols.ts";
@@ -37,6 +38,14 @@ export interface App {
   replaceCallers(settings: CallersConfig): void;
   /** Finishes calls in progress, writes buffered data, and closes everything, even if parts of it fail. Then rejects with those errors. */
   close(): Promise<void>;
+}
+
+/**
+ * Rejects if the signing keys of the settings cannot be used. Call it before secrets are generated, so that a start that fails for these
+ * keys leaves nothing behind.
+ */
+export async function checkSigningKeys(config: Config, given: Pick<Secrets, "signingKeys">, log: Log): Promise<void> {
+  if (given.signingKeys.length > 0) (await openConfiguredTokenKeys(config, given, log)).close();
 }
 
 /** The composition root. If it fails, it closes what it opened. */
@@ -95,7 +104,7 @@ async function compose(given: Given): Promise<App> {
   });
 
   const shared = storage.shared?.cache ?? null;
-  if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections });
+  if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections, tls });
 
   await startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp });
   closing.defer(watchTls(tls, listener.replaceTls, log));
@@ -108,6 +117,7 @@ async function compose(given: Given): Promise<App> {
     async listen(metricsAddress) {
       await server.health.check();
       server.health.start();
+      closing.defer(logHealth(server.health, log));
       const metricsUrl = await listenForMetrics(metricsAddress);
       const bound = await bind(listener, config, { host: "KEYWRIGHT_HOST", port: "KEYWRIGHT_PORT" });
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };

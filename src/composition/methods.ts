@@ -6,6 +6,7 @@ import { createPageTokens } from "../core/page-token.ts";
 import { deriveSubkeys } from "../core/subkeys.ts";
 import { createTokens, type Tokens } from "../core/token/tokens.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
+import { createLineLimit } from "../rpc/line-limit.ts";
 import { services } from "../rpc/methods.ts";
 import { createMethods, type TableOptions } from "../rpc/tables.ts";
 import { systemTimer } from "../server/health/health-state.ts";
@@ -83,7 +84,11 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
   const { config, log, clock } = given;
   const { credentials, tokens } = service;
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
-  const reportUnanswered = (error: unknown) => log.error({ error }, "credentials of a batch could not be verified");
+  const omittedBefore = createLineLimit(given.monotonicMs);
+  const reportUnanswered = (error: unknown) => {
+    const omitted = omittedBefore();
+    if (omitted !== null) log.error({ error, ...(omitted > 0 && { omitted }) }, "credentials of a batch could not be verified");
+  };
   const { derivedTokens, clockSkewMs } = config;
   const { reader, cache, tenants } = storage;
   const actorLimits = createActorLimits({ cache, settings: tenants.settings });

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/problems.ts";
@@ -11,6 +12,8 @@ export interface Tls {
   readonly material: TlsMaterial | undefined;
   /** Undefined if clients are not asked for certificates. */
   readonly certificates: ClientCertificates | undefined;
+  /** When the certificate in use expires; 0 without TLS. */
+  expireTimeMs(): number;
   /** Checks the files. If they have changed, calls `replace`. Unusable files are logged once and change nothing. */
   check(replace: (material: TlsMaterial) => void, log: Pick<Log, "info" | "error">): void;
 }
@@ -25,19 +28,23 @@ export function watchTls(tls: Tls, replace: (material: TlsMaterial) => void, log
 
 /** Reads the files. Throws ConfigError if they cannot be used. */
 export function openTls(files: Config["tls"], clock: () => number): Tls {
-  if (files === null) return { material: undefined, certificates: undefined, check: () => {} };
+  if (files === null) return { material: undefined, certificates: undefined, expireTimeMs: () => 0, check: () => {} };
   let texts = readTlsTexts(files);
   const material = firstMaterial(texts);
+  let expireTimeMs = expireTimeOf(material);
   return {
     material,
     certificates: material.clientCa === undefined ? undefined : createClientCertificates(material, clock),
+    expireTimeMs: () => expireTimeMs,
     check(replace, log) {
       // Compares the texts, because Kubernetes replaces files by swapping a link, and file times are coarse.
       const newer = readTlsTexts(files);
       if (isDeepStrictEqual(newer, texts)) return;
       texts = newer;
       try {
-        replace(tlsMaterialOf(newer));
+        const replacement = tlsMaterialOf(newer);
+        replace(replacement);
+        expireTimeMs = expireTimeOf(replacement);
         log.info({}, "certificates were read again");
       } catch (error) {
         log.error({ problem: (error as Error).message }, "the certificates cannot be used; the previous ones stay");
@@ -52,4 +59,8 @@ function firstMaterial(texts: TlsTexts): TlsMaterial {
   } catch (error) {
     throw new ConfigError([(error as Error).message]);
   }
+}
+
+function expireTimeOf({ cert }: TlsMaterial): number {
+  return new X509Certificate(cert).validToDate.getTime();
 }

@@ -1,3 +1,4 @@
+import { createOutageLog } from "../cache/outage-log.ts";
 import type { CacheTrust } from "../cache/trust.ts";
 import type { Log } from "../ports/log.ts";
 import type { RefusalRecorder } from "../service/refusal-recorder.ts";
@@ -31,9 +32,12 @@ export async function startUpkeep({ log, closing, usage, refusals, trust, direct
   every(flushIntervalMs, flush, closing);
   await trust.tick();
   await directory.refresh();
-  const timer = setTimeout(() => void warmUp(), warmUpDelayMs);
+  // It loads code from the disk. If that fails, the first call that needs the code tries again.
+  const warm = () => warmUp().catch((error: unknown) => log.warn({ error }, "warming up failed; some first calls will take longer"));
+  const timer = setTimeout(() => void warm(), warmUpDelayMs);
   closing.defer(() => clearTimeout(timer));
-  every(trustTickMs, () => Promise.all([trust.tick(), directory.catchUp()]), closing);
+  const reportOutage = createOutageLog(trust, log);
+  every(trustTickMs, () => Promise.all([trust.tick().then(reportOutage), directory.catchUp()]), closing);
 }
 
 function every(intervalMs: number, work: () => Promise<unknown>, closing: AsyncDisposableStack): void {

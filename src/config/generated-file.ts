@@ -20,12 +20,10 @@ export async function createWhole(path: string, text: string, uniqueSuffix: stri
   const temporary = join(dirname(path), `.new-${uniqueSuffix}`);
   const handle = await open(temporary, "wx", 0o600);
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  try {
+    await handle
+      .writeFile(text)
+      .then(() => handle.sync())
+      .finally(() => handle.close());
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;

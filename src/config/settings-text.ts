@@ -27,7 +27,7 @@ export function settingsTable(): string {
 
 /** The output of --help: the settings, grouped by what one wants to do. */
 export function helpText(): string {
-  const plain = (markdown: string) => markdown.replaceAll("`", "");
+  const plain = (markdown: string) => markdown.replaceAll("`", "").replaceAll(/\[[^\]]*\]\(([^)]*)\)/g, "docs/$1");
   const entryOf = (setting: SettingText) => `  ${setting.name} (default: ${plain(setting.default)})\n      ${plain(setting.description)}`;
   const sections = settingGroups.flatMap((group) => {
     const names = settingNames.filter((name) => groupOfSetting[name] === group);

@@ -1,4 +1,5 @@
 import { type Address, formatAddress, parseAddress } from "../core/address.ts";
+import { clientNetwork } from "../core/client-network.ts";
 import { inAnyRange } from "../core/range-list.ts";
 import { headerOf, type RequestHead } from "./message.ts";
 
@@ -25,6 +26,12 @@ export function guessAddress(request: RequestHead, client: string): string {
   if (client !== "") return client;
   const peer = peerAddress(request);
   return peer === null ? "" : formatAddress(peer);
+}
+
+/** Returns the network of the client, or of the peer if the client is unknown. Empty if the connection is closed. */
+export function networkOfClient(request: RequestHead, trustedProxies: readonly string[]): string {
+  const address = walk(request, trustedProxies) ?? peerAddress(request);
+  return address === null ? "" : clientNetwork(address);
 }
 
 function walk(request: RequestHead, trustedProxies: readonly string[]): Address | null {

@@ -4,6 +4,7 @@ import type { CallObserver } from "../call/observe.ts";
 import type { Failure } from "../error/failure.ts";
 import { type CodeName, errorTable, isServerFault, type Reason } from "../error/table.ts";
 import type { Log } from "../ports/log.ts";
+import { createLineLimit } from "./line-limit.ts";
 
 export interface CallLogOptions {
   readonly log: Log;
@@ -22,7 +23,7 @@ export function createSampler(share: number, random: () => number): () => boolea
 
 /**
  * Writes one log line per call. Changes are logged as `info`, reads as `debug` except for a sample (bench/micro.ts has the cost of a line),
- * and our own faults as `error` with their cause. A known caller without permission is logged as `info`, and an exceeded deadline of the
+ * and our own faults as `error` with their cause, though of reads only a few a second. A known caller without permission is logged as `info`, and an exceeded deadline of the
  * caller as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as often as they like.
  */
 export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
@@ -41,19 +42,24 @@ export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: Cal
     if (log.isEnabled(level)) log[level](fieldsOf(call, "OK", startMs), "call");
   };
 
-  const logFailure = (call: Call, failure: Failure, startMs: number): void => {
+  const logFault = (call: Call, failure: Failure, startMs: number): void => {
+    const omitted = isRead(call.method) ? omittedBefore() : 0;
+    if (omitted === null) return;
     const { reason } = failure;
+    const fields = { ...fieldsOf(call, errorTable[reason].code, startMs), reason, error: failure.cause ?? failure };
+    log.error({ ...fields, ...(omitted > 0 && { omitted }) }, "call failed");
+  };
+
+  const logRefusal = (call: Call, { reason }: Failure, startMs: number): void => {
     const { code } = errorTable[reason];
-    if (isServerFault(reason)) {
-      log.error({ ...fieldsOf(call, code, startMs), reason, error: failure.cause ?? failure }, "call failed");
-      return;
-    }
     const level = refusalLevel(call, reason);
     if (level === "warn" || log.isEnabled(level)) {
       const clientAddress = refusesCaller(reason) ? call.clientAddress : undefined;
       log[level]({ ...fieldsOf(call, code, startMs), reason, clientAddress }, "call refused");
     }
   };
+
+  const omittedBefore = createLineLimit(monotonicMs);
 
   return {
     begin(call) {
@@ -64,7 +70,8 @@ export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: Cal
           if (isOver) return;
           isOver = true;
           if (failure === null) logSuccess(call, startMs);
-          else logFailure(call, failure, startMs);
+          else if (isServerFault(failure.reason)) logFault(call, failure, startMs);
+          else logRefusal(call, failure, startMs);
         },
       };
     },

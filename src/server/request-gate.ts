@@ -39,6 +39,7 @@ export interface Gate<Request, Response> {
 }
 
 const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request must have exactly one valid Host header" };
+const twoHosts: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "Host and :authority must be the same" };
 const badTarget: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request target must have a valid host" };
 const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only supported Transfer-Encoding is chunked" };
 const tooManyHeaders: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request has too many headers" };
@@ -127,7 +128,7 @@ export interface Http2Gate extends Gate<Http2ServerRequest, Http2ServerResponse>
 /** The same for HTTP/2. */
 export function createHttp2Gate({ handler, streamHandler, connections, exchanges, limits, onError }: GateOptions): Http2Gate {
   const handle = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
-    const flaw = http2Flaw(request.rawHeaders, limits.maxHeaderBytes);
+    const flaw = http2Flaw(request.headers, request.rawHeaders, limits.maxHeaderBytes);
     if (flaw === undefined) guarded(handler, request, response, onError);
     else refuse(request, response, flaw);
   };
@@ -145,7 +146,7 @@ export function createHttp2Gate({ handler, streamHandler, connections, exchanges
     },
     stream(stream, headers, rawHeaders) {
       joinAuthorization(headers, rawHeaders);
-      if (headers.expect !== undefined || http2Flaw(rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
+      if (headers.expect !== undefined || http2Flaw(headers, rawHeaders, limits.maxHeaderBytes) !== undefined) return false;
       try {
         return streamHandler(stream, headers, rawHeaders);
       } catch (error) {
@@ -225,8 +226,13 @@ function http1Flaw(
   return coding === undefined || /^chunked$/i.test(coding) ? undefined : badCoding;
 }
 
-/** Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client has acknowledged our SETTINGS, which it may never do. */
-function http2Flaw(rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+/**
+ * A proxy may have read the other one of two hosts (RFC 9113, section 8.3.1). Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client
+ * has acknowledged our SETTINGS, which it may never do.
+ */
+function http2Flaw(headers: IncomingHttpHeaders, rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
+  const { host, ":authority": authority = host } = headers;
+  if (host !== undefined && host !== authority && host.toLowerCase() !== String(authority).toLowerCase()) return twoHosts;
   // Adds 32 bytes per line, as RFC 9113 does (section 6.5.2).
   let byteLength = rawHeaders.length * 16;
   for (let index = 0; index < rawHeaders.length; index += 2) {

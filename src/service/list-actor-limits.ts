@@ -1,6 +1,6 @@
 import { type ActorLimit, actorLimitOfRecord, actorLimitRecordId } from "../core/actor-limit.ts";
 import type { KeyService } from "./key-service.ts";
-import { listRecords } from "./list-records.ts";
+import { listRecords, type RecordPageRequest } from "./list-records.ts";
 
 export interface ActorLimitPage {
   readonly limits: readonly ActorLimit[];
@@ -8,25 +8,23 @@ export interface ActorLimitPage {
   readonly nextPageToken: string;
 }
 
-export interface ActorLimitPageRequest {
+export interface ActorLimitPageRequest extends RecordPageRequest {
   /** Empty: of all actors. */
   readonly actorId: string;
-  readonly pageSize: number;
-  readonly pageToken: string;
 }
 
 export async function listActorLimits(
   service: Pick<KeyService, "store" | "pageTokens" | "clock">,
   tenant: string,
-  { actorId, pageSize, pageToken }: ActorLimitPageRequest,
+  { actorId, ...page }: ActorLimitPageRequest,
 ): Promise<ActorLimitPage> {
   const scope = { tenant, kind: "actor_limit", filter: actorId === "" ? {} : { actorId } } as const;
   if (actorId !== "") {
     // An actor has at most one limit, so no page token of this scope exists.
-    if (pageToken !== "") service.pageTokens.open(scope, pageToken, service.clock());
+    if (page.pageToken !== "") service.pageTokens.open(scope, page.pageToken, service.clock());
     const record = await service.store.get(tenant, actorLimitRecordId(actorId));
     return { limits: record === null ? [] : [actorLimitOfRecord(record)], nextPageToken: "" };
   }
-  const { records, nextPageToken } = await listRecords(service, scope, { pageSize, pageToken });
+  const { records, nextPageToken } = await listRecords(service, scope, page);
   return { limits: records.map(actorLimitOfRecord), nextPageToken };
 }

@@ -1,7 +1,7 @@
 import type { KeyRecord } from "../core/key.ts";
 import type { ListScope } from "../core/page-token.ts";
 import type { KeyService } from "./key-service.ts";
-import { pageLimit } from "./list.ts";
+import { maxParts, type PageBounds, type PageRequest, pageLimit } from "./list.ts";
 
 export interface RecordPage {
   readonly records: readonly KeyRecord[];
@@ -9,18 +9,22 @@ export interface RecordPage {
   readonly nextPageToken: string;
 }
 
+/** The page that a list of all records asks for. */
+export type RecordPageRequest = Omit<PageRequest, "filter"> & Pick<PageBounds<unknown>, "throwIfOver">;
+
 /** Returns one page of all records of a tenant and a kind, in the order of their ids. */
 export async function listRecords(
   { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
   scope: ListScope & Pick<KeyRecord, "kind">,
-  { pageSize, pageToken }: { readonly pageSize: number; readonly pageToken: string },
+  { pageSize, pageToken, throwIfOver }: RecordPageRequest,
 ): Promise<RecordPage> {
   const { tenant, kind } = scope;
   const limit = pageLimit(pageSize);
   const nowMs = clock();
   let afterKeyId: string | null = pageToken === "" ? "" : pageTokens.open(scope, pageToken, nowMs);
   const records: KeyRecord[] = [];
-  while (afterKeyId !== null && records.length < limit) {
+  for (let parts = 0; parts < maxParts && afterKeyId !== null && records.length < limit; parts += 1) {
+    if (parts > 0) throwIfOver();
     const part = await store.list(tenant, { kind, nowMs, afterKeyId, limit: limit - records.length });
     records.push(...part.records);
     afterKeyId = part.lastKeyId;

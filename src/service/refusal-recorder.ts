@@ -47,6 +47,7 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
   let reportedCount = 0;
   let buffer: AuditEvent[] = [];
   let last = Promise.resolve();
+  let isFailing = false;
 
   function startMinute(nowMs: number): void {
     minuteStartMs = nowMs;
@@ -63,9 +64,11 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
     buffer = [];
     try {
       await audit.append(tenant, writing);
+      isFailing = false;
     } catch (error) {
       buffer = [...writing, ...buffer];
-      log.warn({ error }, "cannot write refused calls to the audit trail; will try again");
+      if (!isFailing) log.warn({ error }, "cannot write refused calls to the audit trail; will try again");
+      isFailing = true;
     }
   }
 

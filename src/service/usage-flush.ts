@@ -6,19 +6,22 @@ export interface UsageFlushOptions {
   readonly log: Pick<Log, "warn">;
 }
 
-/** Returns a function that writes last uses. Concurrent calls run one after the other. Logs failures, and never rejects. */
+/** Returns a function that writes last uses. Concurrent calls run one after the other. Logs the first of failures in a row, and never rejects. */
 export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promise<void> {
   let reportedDrops = 0;
   let last = Promise.resolve();
+  let isFailing = false;
 
   const flush = async () => {
     try {
       await usage.flush();
+      isFailing = false;
     } catch (error) {
-      log.warn({ error }, "cannot write the last uses of keys; will try again");
+      if (!isFailing) log.warn({ error }, "cannot write the last uses of keys; will try again");
+      isFailing = true;
     }
     const { droppedCount } = usage;
-    if (droppedCount === reportedDrops) return;
+    if (isFailing || droppedCount === reportedDrops) return;
     log.warn(
       { dropped: droppedCount - reportedDrops, dropped_in_all: droppedCount },
       "dropped last uses of keys because the buffer was full",

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -51,6 +51,17 @@ test("the first start creates three files for the owner only, and reports them w
     ["admin-token", "server-secret", "signing-keys.json"].map((name) => `info ${join(dataDir, name)}`),
   );
   expect(JSON.stringify(notes)).not.toContain(token);
+});
+
+test("a file that cannot be written leaves no part of it", async () => {
+  await mkdir(dataDir, { mode: 0o700 });
+  const script = `ulimit -f 0; exec ${process.execPath} --input-type=module -e "$0"`;
+  const code = `
+    import { createWhole } from ${JSON.stringify(new URL("../../src/config/generated-file.ts", import.meta.url).href)};
+    await createWhole(${JSON.stringify(join(dataDir, "admin-token"))}, "secret", "x").catch(({ code }) => process.exit(code === "EFBIG" ? 3 : 4));
+  `;
+  expect(spawnSync("bash", ["-c", script, code]).status).toBe(3);
+  expect(await readdir(dataDir)).toEqual([]);
 });
 
 test("later starts use the files", async () => {

@@ -44,16 +44,17 @@ async function connectionCount(): Promise<number | undefined> {
 }
 
 test.each([
-  ["AdminListIssuedApiKeys", {}],
-  ["AdminListImportedApiKeys", {}],
-  ["AdminListAuditEvents", {}],
-])("%s reads no further once its caller is gone", async (method, request) => {
+  ["ApiKeysService", "AdminListIssuedApiKeys"],
+  ["ApiKeysService", "AdminListImportedApiKeys"],
+  ["ApiKeysService", "AdminListAuditEvents"],
+  ["ActorLimitsService", "AdminListActorLimits"],
+])("%s: %s reads no further once its caller is gone", async (service, method) => {
   Object.assign(reads, { parts: 0, third: Promise.withResolvers<void>() });
   const caller = new AbortController();
-  const answered = fetch(`${api.server.url}/keywright.v2alpha1.ApiKeysService/${method}`, {
+  const answered = fetch(`${api.server.url}/keywright.v2alpha1.${service}/${method}`, {
     method: "POST",
     headers: { authorization: `Bearer ${api.server.adminToken}`, "content-type": "application/json" },
-    body: JSON.stringify(request),
+    body: "{}",
     signal: caller.signal,
   });
   await reads.third.promise;

@@ -252,6 +252,13 @@ describe("connections that send too little", () => {
   });
 });
 
+it("HTTP/2 with two hosts that differ is refused with 400", async () => {
+  const statusOf = async (headers: Record<string, string>) => (await askHttp2(port, "/", headers)).status;
+  expect(await statusOf({ ":authority": "a.example", host: "b.example" })).toBe(400);
+  expect(await statusOf({ ":authority": "a.example", host: "A.example" })).toBe(200);
+  expect(await statusOf({ host: "b.example" })).toBe(200);
+});
+
 describe("HTTP/2 floods", () => {
   const start = [http2Preface, settings];
   const goesAway = async (...pieces: Buffer[]): Promise<void> => {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -80,4 +81,28 @@ test("a client that cancels while a response waits for its window is no fault of
   session.destroy();
   expect(await server.stop()).toBe(0);
   expect(server.output()).not.toContain('"level":"error"');
+});
+
+test("one address has five streams, and others have theirs", async () => {
+  await using server = await startServerHere();
+  const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  const sessions = ["127.0.0.1", "127.0.0.2"].map((localAddress) =>
+    connect(server.url, { createConnection: () => connectSocket({ port: server.port, host: "127.0.0.1", localAddress }) }),
+  );
+  /** Opens a stream and asks nothing yet. */
+  const open = (session: ClientHttp2Session | undefined) => {
+    const stream = session?.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" });
+    return (stream as ClientHttp2Stream).on("error", () => {});
+  };
+  const statusOf = async (stream: ClientHttp2Stream): Promise<unknown> => {
+    stream.end(envelope(toBinary(ServerReflectionRequestSchema, create(ServerReflectionRequestSchema)))).resume();
+    const [headers] = await once(stream, "response");
+    return headers["grpc-status"] ?? (await once(stream, "trailers"))[0]["grpc-status"];
+  };
+  const held = Array.from({ length: 5 }, () => open(sessions[0]));
+  expect(await statusOf(open(sessions[0]))).toBe(String(Code.ResourceExhausted));
+  expect(await statusOf(open(sessions[1]))).toBe("0");
+  for (const stream of held) expect(await statusOf(stream)).toBe("0");
+  expect(await statusOf(open(sessions[0]))).toBe("0");
+  for (const session of sessions) session.destroy();
 });

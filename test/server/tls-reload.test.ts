@@ -121,8 +121,11 @@ test("a new pair is used for new connections, and older connections continue", a
   const old = http2Client(shown());
   expect(await old.get()).toEqual(named);
   const before = await servedCertificate();
-  await putFiles(servers.issue({ ips: ["127.0.0.1"] }), clients.cert);
+  const endsAt = new Date(nowMs - (nowMs % 1000) + 90_000_000);
+  await putFiles(servers.issue({ ips: ["127.0.0.1"], endsAt }), clients.cert);
+  expect(tls.expireTimeMs()).not.toBe(endsAt.getTime());
   check();
+  expect(tls.expireTimeMs()).toBe(endsAt.getTime());
   expect(await servedCertificate()).not.toBe(before);
   expect(await old.get()).toEqual(named);
   expect(logged).toEqual(["certificates were read again"]);

@@ -37,7 +37,12 @@ test("a flush waits for the previous one, and writes what that one could not", a
   await first;
   await new Promise(setImmediate);
   expect(touches).toHaveLength(2);
-  touches[1]?.resolve();
+  touches[1]?.reject(new Error("still down"));
   await second;
+  const third = flush();
+  await new Promise(setImmediate);
+  touches[2]?.resolve();
+  await third;
+  // One line for the outage.
   expect(logged.map(([message]) => message)).toEqual(["cannot write the last uses of keys; will try again"]);
 });

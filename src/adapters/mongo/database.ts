@@ -128,7 +128,7 @@ function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase,
 
   async function underDeadline<T>(operation: (signal: AbortSignal) => Promise<T>, ownTimeoutMs: number): Promise<T> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new StoreTimeoutError(`no answer within ${ownTimeoutMs} ms`)), ownTimeoutMs);
+    const timer = setTimeout(() => deadline.abort(new StoreTimeoutError(`MongoDB did not answer within ${ownTimeoutMs} ms`)), ownTimeoutMs);
     try {
       return await tryTwice(operation, deadline.signal);
     } catch (error) {

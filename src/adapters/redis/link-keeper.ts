@@ -30,7 +30,7 @@ export interface LinkKeeper {
 
 /** `jitter` is the share by which a pause may be longer or shorter, so that processes do not all return at once. */
 const retryMs = { first: 250, most: 1000, jitter: 0.25 };
-/** A link that lasts this long resets the back-off. */
+/** A link that lasts this long resets the back-off, and ends the outage in the log. */
 const steadyMs = 2000;
 
 /** What Redis evicts is lost before its time: spent units of rate limits, and the newer entries that keep older ones out. */
@@ -42,6 +42,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
   let closed = false;
   let failures = 0;
   let retry: NodeJS.Timeout | undefined;
+  const outages = logOutages(log);
 
   const connect = async () => {
     try {
@@ -49,7 +50,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
       if (closed) link.close();
       else adopt(link);
     } catch (error) {
-      if (failures === 0) log?.warn({ reason: describeError(error) }, "cannot reach the Redis cache; reading keys from the store");
+      if (!closed) outages.unreachable(error);
       tryAgain();
     }
     if (closed) onLateEnd();
@@ -57,15 +58,16 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
 
   const adopt = (link: Link) => {
     current = link;
-    log?.info({ cache_id: link.cacheId }, "the Redis cache is connected");
-    if (link.evictionPolicy !== null) log?.warn({ policy: link.evictionPolicy }, evictionWarning);
+    outages.connected(link);
     events?.onUp();
     link.attach({
       onMessage: (message) => link === current && events?.onMessage(message, link),
       onLost: (reason) => lose(link, reason),
     });
     setTimeout(() => {
-      if (link === current) failures = 0;
+      if (link !== current) return;
+      failures = 0;
+      outages.over(link);
     }, steadyMs).unref();
   };
 
@@ -80,7 +82,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
     if (link !== current) return;
     current = null;
     link.close();
-    log?.warn({ reason: describeError(reason) }, "lost the Redis cache; reading keys from the store until it is back");
+    outages.lost(reason);
     events?.onDown();
     tryAgain();
   };
@@ -100,6 +102,33 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
       const link = current;
       current = null;
       link?.close();
+    },
+  };
+}
+
+/** A server that is too slow loses one link a second, so an outage has one line until a link lasts, and one for each reason to be unreachable. */
+function logOutages(log: LinkKeeperOptions["log"]) {
+  const reported = new Set<string>();
+  const report = (message: string, error: unknown) => {
+    const reason = describeError(error);
+    if (!reported.has(reason)) log?.warn({ reason }, message);
+    reported.add(reason);
+  };
+  const announce = ({ cacheId, evictionPolicy }: Link) => {
+    log?.info({ cache_id: cacheId }, "the Redis cache is connected");
+    if (evictionPolicy !== null) log?.warn({ policy: evictionPolicy }, evictionWarning);
+  };
+  return {
+    unreachable: (error: unknown) => report("cannot reach the Redis cache; reading keys from the store", error),
+    lost(reason: unknown) {
+      if (reported.size === 0) report("lost the Redis cache; reading keys from the store until it is back", reason);
+    },
+    connected(link: Link) {
+      if (reported.size === 0) announce(link);
+    },
+    over(link: Link) {
+      if (reported.size > 0) announce(link);
+      reported.clear();
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Failure } from "../../error/failure.ts";
-import { storeError } from "./database.ts";
+import { guardPlace, storeError } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
 /** Reads and writes with the errors of a store. After `close` all of them fail. */
@@ -11,11 +11,16 @@ export interface Access {
   readStep<T>(query: () => T): Promise<T>;
   /** Runs a write in a transaction with others. `rowCount` is roughly how many rows it writes; default: 1. */
   write<T>(change: () => T, rowCount?: number): Promise<T>;
+  /** Throws STORE_UNAVAILABLE if the database cannot be read, or its file is not in its place. */
+  ping(): void;
   close(): void;
 }
 
-export function createAccess(database: DatabaseSync): Access {
-  const groupCommit = createGroupCommit(database);
+/** `path` is the file of the database. */
+export function createAccess(database: DatabaseSync, path: string): Access {
+  const checkPlace = guardPlace(path);
+  const groupCommit = createGroupCommit(database, checkPlace);
+  const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
 
   function read<T>(query: () => T): T {
     if (!database.isOpen) throw new Failure("STORE_UNAVAILABLE");
@@ -41,6 +46,11 @@ export function createAccess(database: DatabaseSync): Access {
         throw storeError(error);
       }
     },
+    ping: () =>
+      read(() => {
+        checkPlace();
+        probe.get();
+      }),
     close() {
       if (!database.isOpen) return;
       read(() => {

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync } from "node:fs";
+import { chmodSync, closeSync, openSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../../error/failure.ts";
@@ -54,6 +54,24 @@ export function openDatabase(path: string, cacheMib = defaultCacheMib, onUpdate:
     }
     throw new StartError(`${file}: cannot be used as the key store: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/**
+ * Returns a function that throws STORE_UNAVAILABLE if the open file or its log (-wal) was removed or replaced. SQLite writes on into files
+ * that nobody finds any more, and checks this only in other modes than WAL.
+ */
+export function guardPlace(path: string): () => void {
+  const files = [resolve(path), `${resolve(path)}-wal`];
+  const opened = files.map(identityOf);
+  return () => {
+    const moved = files.find((file, index) => identityOf(file) !== opened[index]);
+    if (moved !== undefined) throw new Failure("STORE_UNAVAILABLE", { cause: new Error(`${moved}: was removed or replaced; restart`) });
+  };
+}
+
+function identityOf(file: string): string | null {
+  const status = statSync(file, { throwIfNoEntry: false });
+  return status === undefined ? null : `${status.dev} ${status.ino}`;
 }
 
 /**

@@ -39,7 +39,7 @@ interface Waiting {
  * affect the others. Savepoints for all would cost a tenth of an insert: SQLite copies each page that a savepoint changes, and copies
  * beyond 64 KiB go to a file.
  */
-function prepareGroupRun(database: DatabaseSync): (group: readonly Waiting[]) => (() => void)[] {
+function prepareGroupRun(database: DatabaseSync, check: () => void): (group: readonly Waiting[]) => (() => void)[] {
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
   const rollback = database.prepare("ROLLBACK");
@@ -90,6 +90,7 @@ function prepareGroupRun(database: DatabaseSync): (group: readonly Waiting[]) =>
     try {
       begin.run();
       const settlements = runAll(group);
+      check();
       commit.run();
       return settlements;
     } catch (error) {
@@ -101,10 +102,11 @@ function prepareGroupRun(database: DatabaseSync): (group: readonly Waiting[]) =>
 
 /**
  * Lets the writes of one turn of the event loop share a transaction. The sync to the disk is most of a write's cost, and it is paid once
- * for all of them. A checkpoint has a turn of its own, after the writes before it were acknowledged.
+ * for all of them. A checkpoint has a turn of its own, after the writes before it were acknowledged. If `check` throws before a commit,
+ * nothing is committed.
  */
-export function createGroupCommit(database: DatabaseSync): GroupCommit {
-  const runGroup = prepareGroupRun(database);
+export function createGroupCommit(database: DatabaseSync, check: () => void = () => {}): GroupCommit {
+  const runGroup = prepareGroupRun(database, check);
   const checkpoint = prepareCheckpoint(database);
   let queue: Waiting[] = [];
   /** Whether a turn will come that writes the queue. */

@@ -53,9 +53,8 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), (tenant) =>
     Math.min(auditRetentionMs, tenantLimits.of(tenant).auditRetentionMs ?? auditRetentionMs),
   );
-  const { read, readStep, write, close } = createAccess(database);
+  const { read, readStep, write, ping, close } = createAccess(database, options.path);
   const salt = database.prepare("SELECT value FROM store WHERE name = 'token_salt'").get() as { value: Uint8Array };
-  const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
 
   function insertAll(tenant: string, items: readonly NewKey[], eventOf: (keyIds: readonly string[]) => AuditEvent): InsertOutcome[] {
     const outcomes = items.map((item) => keys.insert(tenant, item));
@@ -98,7 +97,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
         }, events.length),
       list: (tenant, query) => readStep(() => audit.list(tenant, query)),
     },
-    ping: async () => read(() => void probe.get()),
+    ping: async () => ping(),
     async close() {
       stopExpiry();
       close();

@@ -11,12 +11,14 @@ import { checkProtocolVersion } from "../protocol-version.ts";
 import { parseConnectTimeout, parseGrpcTimeout } from "../timeout.ts";
 import { readEnvelopes } from "./request-stream.ts";
 import { type StreamExchange, statusToConnect } from "./stream-exchange.ts";
+import type { TakePlace } from "./stream-places.ts";
 import { universalRequest } from "./universal-request.ts";
 import { textResponse } from "./web-text-stream.ts";
 
 export interface StreamOptions extends Pick<LaneOptions, "statusOf" | "bodies"> {
   /** Bound of each request message, before and after inflating. */
   readonly maxStreamMessageBytes: number;
+  readonly takePlace: TakePlace;
 }
 
 /** Answers one call by Connect's handler. Rejects if writing fails. */
@@ -25,11 +27,12 @@ export async function serveStream(
   codec: Codec,
   request: HttpRequest,
   response: HttpResponse,
-  { statusOf, bodies, maxStreamMessageBytes }: StreamOptions,
+  { statusOf, bodies, maxStreamMessageBytes, takePlace }: StreamOptions,
 ): Promise<void> {
   const sink = "stream" in response ? response.stream : response;
   sink.once("finish", () => discardRest(request));
-  const { timeoutMs, encoding, failure, acceptHeader } = readHeaders(request, codec);
+  const { timeoutMs, encoding, failure: headerFailure, acceptHeader } = readHeaders(request, codec);
+  const failure = headerFailure ?? takePlace(request, sink);
   const requestId = requestIdOf(request);
   const exchange: StreamExchange = {
     responseHeaders: { "x-request-id": requestId },

@@ -6,6 +6,10 @@ import { type Encoding, inflate } from "../compression.ts";
 import { serveStream } from "./serve-stream.ts";
 import { answerStreams, refuseFailed } from "./stream-exchange.ts";
 import type { ServeStream, StreamAdapterOptions } from "./stream-options.ts";
+import { createStreamPlaces } from "./stream-places.ts";
+
+/** A quarter of the places for reflection. */
+const maxStreamsPerNetwork = 5;
 
 /** Connect's own handlers for the registered methods. */
 export async function createStreamHandlers(options: StreamAdapterOptions): Promise<ServeStream> {
@@ -24,7 +28,9 @@ export async function createStreamHandlers(options: StreamAdapterOptions): Promi
   });
   for (const { register } of streams) await register(router);
   const handlers = new Map<string, UniversalHandler>(router.handlers.map((handler) => [handler.requestPath, handler]));
-  return (path, codec, request, response) => serveStream(handlers.get(path) as UniversalHandler, codec, request, response, options);
+  const takePlace = createStreamPlaces(maxStreamsPerNetwork, options.trustedProxies);
+  const served = { ...options, takePlace };
+  return (path, codec, request, response) => serveStream(handlers.get(path) as UniversalHandler, codec, request, response, served);
 }
 
 /** Inflates the messages of streams within our own bounds. */

@@ -2,12 +2,18 @@ import type { ActorLimitsService } from "../../../gen/keywright/v2alpha1/actor_l
 import type { Implementation } from "../../call/methods.ts";
 import { listActorLimits as list } from "../../service/list-actor-limits.ts";
 import type { TenantService } from "../../service/tenants/change-tenant.ts";
+import { endOf } from "../call-turns.ts";
 import { contextOf } from "../context.ts";
 import { actorLimitToMessage } from "./message.ts";
 
 export function listActorLimits({ keys }: TenantService): Implementation<typeof ActorLimitsService.method.adminListActorLimits> {
-  return async (request, call) => {
-    const { limits, nextPageToken } = await list(keys, contextOf(call).tenant, request);
+  return async ({ actorId, pageSize, pageToken }, call) => {
+    const { limits, nextPageToken } = await list(keys, contextOf(call).tenant, {
+      actorId,
+      pageSize,
+      pageToken,
+      throwIfOver: endOf(call),
+    });
     return { actorLimits: limits.map(actorLimitToMessage), nextPageToken };
   };
 }

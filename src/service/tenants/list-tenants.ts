@@ -1,7 +1,7 @@
 import { defaultTenant, type Tenant, tenantOfRecord, tenantRecordId, unchangedTenant } from "../../core/tenant.ts";
 import { Failure } from "../../error/failure.ts";
 import type { KeyService } from "../key-service.ts";
-import { listRecords } from "../list-records.ts";
+import { listRecords, type RecordPageRequest } from "../list-records.ts";
 
 /** Reads a tenant from the store. Rejects with TENANT_NOT_FOUND. */
 export async function getTenant({ store }: Pick<KeyService, "store">, tenantId: string): Promise<Tenant> {
@@ -21,9 +21,8 @@ const scope = { tenant: defaultTenant, kind: "tenant", filter: {} } as const;
 
 export async function listTenants(
   service: Pick<KeyService, "store" | "pageTokens" | "clock">,
-  pageSize: number,
-  pageToken: string,
+  page: RecordPageRequest,
 ): Promise<TenantPage> {
-  const { records, nextPageToken } = await listRecords(service, scope, { pageSize, pageToken });
+  const { records, nextPageToken } = await listRecords(service, scope, page);
   return { tenants: records.map(tenantOfRecord), nextPageToken };
 }

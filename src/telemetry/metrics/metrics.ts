@@ -43,6 +43,11 @@ function writerMetrics({ counter, gauge }: Registry) {
       name: "keywright_signing_keys_refresh_failures_total",
       help: "JWK Sets that could not be read again or were malformed; the previous keys stay in use.",
     }),
+    certificateExpiry: gauge({
+      name: "keywright_tls_certificate_expiry_timestamp_seconds",
+      combine: "min",
+      help: "When the server's certificate expires, in seconds since the epoch; 0 without TLS.",
+    }),
     auditSuppressed: counter({
       name: "keywright_audit_suppressed_total",
       help: "Refused calls that the audit trail omits because there were too many.",

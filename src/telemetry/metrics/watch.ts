@@ -17,6 +17,7 @@ export interface Watched {
   readonly refusals: Pick<RefusalRecorder, "suppressedCount">;
   readonly bodies: { heldBytes(): number; refusedCount(): number };
   readonly log: Pick<Log, "droppedCount">;
+  readonly tls: { expireTimeMs(): number };
   readonly connections: { readonly count: () => number; readonly refusedCount: { readonly address: number; readonly process: number } };
 }
 
@@ -24,7 +25,7 @@ const trustModes = ["leased", "grace", "none"] as const;
 
 /** Adds the values that must be read at every scrape. */
 export function watch(metrics: Metrics, watched: Watched): void {
-  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections } = watched;
+  const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections, tls } = watched;
   metrics.registry.onScrape(() => {
     metrics.connections.of().value = connections.count();
     metrics.connectionsRefused.of("address").value = connections.refusedCount.address;
@@ -36,6 +37,7 @@ export function watch(metrics: Metrics, watched: Watched): void {
     metrics.signingKeysFailures.of().value = tokenKeys.failedRefreshCount;
     metrics.auditSuppressed.of().value = refusals.suppressedCount;
     metrics.logDropped.of().value = log.droppedCount;
+    metrics.certificateExpiry.of().value = tls.expireTimeMs() / 1000;
     metrics.lastUsedQueue.of().value = usage.queuedCount;
     metrics.lastUsedDropped.of().value = usage.droppedCount;
     metrics.cacheDoubts.of().value = trust.epoch;

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -148,3 +148,28 @@ test("a damaged file: reads and writes reject with STORE_UNAVAILABLE and the cau
   await expect(damaged.replace("t", keyRecord({ keyId: "K250", revision: 2 }))).rejects.toMatchObject(unavailable);
   await damaged.close();
 });
+
+test.each(["keys.db", "keys.db-wal"])(
+  "if %s was removed or replaced, nothing is acknowledged that a restart would not find",
+  async (name) => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "keys.db");
+    const store = await openStore(path);
+    const file = join(folder.path, name);
+    const unavailable = { reason: "STORE_UNAVAILABLE", cause: { message: `${file}: was removed or replaced; restart` } };
+    await store.insert("t", keyRecord({ keyId: "A" }), null);
+    await store.ping();
+    renameSync(file, `${file}.kept`);
+    await expect(store.insert("t", keyRecord({ keyId: "B" }), null)).rejects.toMatchObject(unavailable);
+    writeFileSync(file, "");
+    await expect(store.replace("t", keyRecord({ keyId: "A", revision: 2 }))).rejects.toMatchObject(unavailable);
+    await expect(store.ping()).rejects.toMatchObject(unavailable);
+    renameSync(`${file}.kept`, file);
+    await store.insert("t", keyRecord({ keyId: "C" }), null);
+    await store.ping();
+    await store.close();
+    const again = await openStore(path);
+    expect(await Promise.all(["A", "B", "C"].map(async (keyId) => (await again.get("t", keyId))?.revision))).toEqual([1, undefined, 1]);
+    await again.close();
+  },
+);

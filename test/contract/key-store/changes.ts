@@ -14,13 +14,14 @@ export function describeChanges(context: KeyStoreContext): void {
 
   describe("replace", () => {
     test("writes every field but the last use", async () => {
-      const tenant = await tenantWithKey({ lastUsedTimeMs: 5 });
+      const lastUsedTimeMs = fullRecord.createTimeMs;
+      const tenant = await tenantWithKey({ lastUsedTimeMs });
       const next = { ...fullRecord, keyId, revision: 2, firstRevision: 1, lastUsedTimeMs: null };
       expect(await context.store.replace(tenant, next)).toBe(true);
-      expect(await context.store.get(tenant, keyId)).toEqual({ ...next, lastUsedTimeMs: 5 });
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...next, lastUsedTimeMs });
       const bare = keyRecord({ revision: 3, lastUsedTimeMs: 999 });
       expect(await context.store.replace(tenant, bare)).toBe(true);
-      expect(await context.store.get(tenant, keyId)).toEqual({ ...bare, lastUsedTimeMs: 5 });
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...bare, lastUsedTimeMs });
     });
 
     test("returns false and changes nothing for any revision but the previous one", async () => {

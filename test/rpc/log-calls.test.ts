@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import type { Call } from "../../src/call/call.ts";
+import { Failure } from "../../src/error/failure.ts";
+import { logCalls } from "../../src/rpc/log-calls.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+
+const { adminVerifyApiKey, adminRevokeApiKey } = ApiKeysService.method;
+
+test("in an outage every change that fails has a line, but reads only a few a second, with the number of those omitted", () => {
+  const lines: Record<string, unknown>[] = [];
+  let nowMs = 0;
+  const observer = logCalls({
+    log: createLog("info", { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }),
+    monotonicMs: () => nowMs,
+    isRead: (method) => method === adminVerifyApiKey,
+    isSampled: () => false,
+    traceIdOf: () => undefined,
+  });
+  const fail = (method: Call["method"], count: number) => {
+    const call = { method, protocol: "grpc", requestId: "r", caller: undefined } as unknown as Call;
+    for (let index = 0; index < count; index += 1) observer.begin(call).end(new Failure("STORE_UNAVAILABLE"));
+    return lines.splice(0).map(({ omitted }) => omitted);
+  };
+  expect(fail(adminVerifyApiKey, 500)).toEqual(Array(10).fill(undefined));
+  expect(fail(adminRevokeApiKey, 20)).toEqual(Array(20).fill(undefined));
+  nowMs += 1000;
+  expect(fail(adminVerifyApiKey, 2)).toEqual([490, undefined]);
+});
