@@ -42,7 +42,7 @@ try {
   ] as const) {
     const headers: Record<string, string> = cacheControl === "" ? {} : { "cache-control": cacheControl };
     const request = http1Request(`/v2alpha1/admin/apiKeys:${verb}`, token, body, headers);
-    const load = await http1Load(server.port, [request], 200, connections);
+    const load = await http1Load(server.port, [request], connections);
     contenders.push({ name, size: verb === "verify" ? 1 : batchSize, load, perSecond: [], cpu: [] });
   }
   // In the first rounds V8 still compiles.

@@ -78,8 +78,8 @@ async function measure(): Promise<void> {
 
 async function contend(name: string, asked: Child | undefined, port: number, request: Buffer): Promise<Contender> {
   const tookMs: number[] = [];
-  const many = await http1Load(port, [request], 200, manyConnections);
-  const few = await http1Load(port, [request], 200, fewConnections, (took) => tookMs.push(took));
+  const many = await http1Load(port, [request], manyConnections);
+  const few = await http1Load(port, [request], fewConnections, (took) => tookMs.push(took));
   return { name, asked, many, few, perSecond: [], cpuMicroseconds: [], tookMs };
 }
 

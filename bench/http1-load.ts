@@ -3,13 +3,12 @@ import { connect } from "node:net";
 import type { Load } from "./load.ts";
 
 /**
- * Sends prebuilt requests in turn on many connections, one at a time on each. Fails on anything but `HTTP/1.1 <status>`. Calls `observe` with
+ * Sends prebuilt requests in turn on many connections, one at a time on each. Fails on anything but 200. Calls `observe` with
  * how long each answer took.
  */
 export async function http1Load(
   port: number,
   requests: readonly Buffer[],
-  status: number,
   connections: number,
   observe?: (tookMs: number) => void,
 ): Promise<Load> {
@@ -19,7 +18,7 @@ export async function http1Load(
   let waiting = 0;
   let idle: (() => void) | undefined;
   let fail: ((error: Error) => void) | undefined;
-  const wanted = Buffer.from(`HTTP/1.1 ${status} `);
+  const wanted = Buffer.from("HTTP/1.1 200 ");
 
   let turn = 0;
   const next = () => requests[turn++ % requests.length] as Buffer;

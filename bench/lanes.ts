@@ -14,6 +14,7 @@ import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../gen/ke
 import type { Interceptor } from "../src/call/call.ts";
 import { failureStatus } from "../src/call/error-details.ts";
 import { createMethodTable, type Implementations } from "../src/call/methods.ts";
+import { writeEnvelope } from "../src/connect/envelope.ts";
 import { createRpcHandler } from "../src/connect/rpc.ts";
 import { createBodyBudget } from "../src/http/body-budget.ts";
 import { createJsonReader } from "../src/protojson/read.ts";
@@ -23,7 +24,7 @@ import { median } from "./median.ts";
 const path = "/keywright.v2alpha1.ApiKeysService/AdminVerifyApiKey";
 const callsPerRound = 3000;
 const concurrency = 16;
-const requestFrame = envelope(toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential: "k".repeat(37) })));
+const requestFrame = writeEnvelope(toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential: "k".repeat(37) })));
 
 if (process.send === undefined) await measure(Number(process.argv[2] ?? 7));
 else await serve();
@@ -47,7 +48,7 @@ async function serve(): Promise<void> {
     reportError: console.error,
   };
   const { handler: lanes, streamHandler } = createRpcHandler(options);
-  const frame = envelope(toBinary(VerifyApiKeyResponseSchema, create(VerifyApiKeyResponseSchema, answer)));
+  const frame = writeEnvelope(toBinary(VerifyApiKeyResponseSchema, create(VerifyApiKeyResponseSchema, answer)));
   const bareHttp1 = createServer((request, response) => {
     request.on("data", () => {});
     request.on("end", () => response.writeHead(200, { "content-type": "application/json" }).end('{"isValid":true}'));
@@ -146,10 +147,4 @@ function callHttp2(session: ClientHttp2Session): Promise<void> {
     stream.resume();
     stream.end(requestFrame);
   });
-}
-
-function envelope(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }

@@ -6,27 +6,18 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Child, cpuMicroseconds, startChild } from "./child.ts";
+import { type Child, startChild } from "./child.ts";
+import { type Contender, measureSlice, warmUp } from "./contender.ts";
 import { http1Load } from "./http1-load.ts";
 import { http1Request } from "./http1-request.ts";
-import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
 const rounds = Number(process.argv[2] ?? 15);
 const sliceMs = Number(process.argv[3] ?? 400);
 const tenantCount = 1000;
 const connections = 32;
-const warmUpRequests = 15_000;
 const token = "bench-token-of-thirty-two-characters";
 const admin = "/v2alpha1/admin";
-
-interface Contender {
-  readonly name: string;
-  readonly child: Child;
-  readonly load: Load;
-  readonly perSecond: number[];
-  readonly cpuMicroseconds: number[];
-}
 
 const dataDir = await mkdtemp(join(tmpdir(), "keywright-bench-tenants-"));
 const children: Child[] = [];
@@ -43,8 +34,8 @@ try {
     [await contender("one tenant, 1000 keys", one, keys), await contender("1000 tenants, a key each", many, tenants)],
   ] as const;
   const all = pairs.flat();
-  await warmUp(all.map(({ load }) => load));
-  for (let round = 0; round < rounds; round += 1) for (const each of all) await measureSlice(each);
+  await warmUp(all, sliceMs);
+  for (let round = 0; round < rounds; round += 1) for (const each of all) await measureSlice(each, sliceMs);
   for (const { load } of all) load.close();
   for (const pair of pairs) print(...pair);
 } finally {
@@ -83,22 +74,7 @@ async function post({ port }: Child, path: string, body: object, headers: Readon
 }
 
 async function contender(name: string, child: Child, requests: readonly Buffer[]): Promise<Contender> {
-  return { name, child, load: await http1Load(child.port, requests, 200, connections), perSecond: [], cpuMicroseconds: [] };
-}
-
-async function warmUp(loads: readonly Load[]): Promise<void> {
-  const requests = loads.map(() => 0);
-  while (Math.min(...requests) < warmUpRequests) {
-    for (const [index, load] of loads.entries()) requests[index] = (requests[index] ?? 0) + (await load.run(sliceMs));
-  }
-}
-
-async function measureSlice({ child, load, perSecond, cpuMicroseconds: cpu }: Contender): Promise<void> {
-  const cpuBefore = cpuMicroseconds(child.pid);
-  const begunMs = performance.now();
-  const requests = await load.run(sliceMs);
-  perSecond.push((requests / (performance.now() - begunMs)) * 1000);
-  cpu.push((cpuMicroseconds(child.pid) - cpuBefore) / requests);
+  return { name, child, load: await http1Load(child.port, requests, connections), perSecond: [], cpuMicroseconds: [] };
 }
 
 function print(one: Contender, many: Contender): void {

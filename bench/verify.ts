@@ -3,8 +3,10 @@ import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { create, fromJson, toBinary } from "@bufbuild/protobuf";
 import { VerifyApiKeyRequestSchema, VerifyApiKeyResponseSchema } from "../gen/keywright/v2alpha1/verification_pb.ts";
+import { writeEnvelope } from "../src/connect/envelope.ts";
 import { startBackends } from "./backends.ts";
-import { type Child, cpuMicroseconds, startChild } from "./child.ts";
+import { type Child, startChild } from "./child.ts";
+import { type Contender, measureSlice, warmUp } from "./contender.ts";
 import { http1Load } from "./http1-load.ts";
 import { http1Request } from "./http1-request.ts";
 import { http2Load } from "./http2-load.ts";
@@ -23,18 +25,12 @@ const rounds = Number(process.argv[2] ?? 7);
 const sliceMs = Number(process.argv[3] ?? 700);
 /** Measures only contenders whose name contains this, and the bare servers. */
 const wanted = process.argv[4] ?? "";
-const warmUpRequests = 15_000;
 const connections = 32;
 const http2Width = { connections: 4, streams: 16 };
 
-interface Contender {
-  readonly name: string;
+interface Compared extends Contender {
   /** Name of the bare contender to compare with. */
   readonly bare?: string;
-  readonly child: Child;
-  readonly load: Load;
-  readonly perSecond: number[];
-  readonly cpuMicroseconds: number[];
 }
 
 const jsonPath = "/v2alpha1/admin/apiKeys:verify";
@@ -68,9 +64,9 @@ async function measure(): Promise<void> {
   if (wanted.startsWith("observed")) await addObserved(field, token);
 
   console.info("warming up");
-  await warmUp(field.contenders.map(({ load }) => load));
+  await warmUp(field.contenders, sliceMs);
   for (let round = 0; round < rounds; round += 1) {
-    for (const contender of field.contenders) await measureSlice(contender);
+    for (const contender of field.contenders) await measureSlice(contender, sliceMs);
   }
   for (const { load } of field.contenders) load.close();
   print(field.contenders);
@@ -84,27 +80,27 @@ type Headers = readonly (readonly [string, string])[];
 
 /** The wanted contenders. `answer` is the server's response for this credential, as JSON. */
 interface Field {
-  readonly contenders: Contender[];
+  readonly contenders: Compared[];
   json(name: string, child: Child, credential: string, more?: Readonly<Record<string, string>>, path?: string): Promise<void>;
   grpc(name: string, child: Child, credential: string, answer: string, more?: Headers): Promise<void>;
 }
 
 function createField(token: string): Field {
-  const contenders: Contender[] = [];
+  const contenders: Compared[] = [];
   const add = (name: string, bare: string, child: Child, load: Load) =>
     contenders.push({ name, ...(name === bare ? {} : { bare }), child, load, perSecond: [], cpuMicroseconds: [] });
   return {
     contenders,
     async json(name, child, credential, more = {}, path = jsonPath) {
       if (!isWanted(name)) return;
-      const load = await http1Load(child.port, [http1Request(path, token, { credential }, more)], 200, connections);
+      const load = await http1Load(child.port, [http1Request(path, token, { credential }, more)], connections);
       add(name, name.startsWith("observed") ? plainName : bareHttpName, child, load);
     },
     async grpc(name, child, credential, answer, more = []) {
       if (!isWanted(name)) return;
       const message = toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
       const answerLength = 5 + protobufLength(answer);
-      const load = await http2Load(child.port, [...grpcHeaders(token), ...more], envelope(message), answerLength, http2Width);
+      const load = await http2Load(child.port, [...grpcHeaders(token), ...more], writeEnvelope(message), answerLength, http2Width);
       add(name, bareHttp2Name, child, load);
     },
   };
@@ -169,26 +165,7 @@ async function addObserved(field: Field, token: string): Promise<void> {
   }
 }
 
-async function measureSlice(contender: Contender): Promise<void> {
-  const cpuBefore = cpuMicroseconds(contender.child.pid);
-  const begunMs = performance.now();
-  const requests = await contender.load.run(sliceMs);
-  contender.perSecond.push((requests / (performance.now() - begunMs)) * 1000);
-  contender.cpuMicroseconds.push((cpuMicroseconds(contender.child.pid) - cpuBefore) / requests);
-}
-
-/**
- * V8's last compiler runs after some ten thousand requests; until then a server costs twice as much as later. In turns, because servers
- * close connections that are not used.
- */
-async function warmUp(loads: readonly Load[]): Promise<void> {
-  const requests = loads.map(() => 0);
-  while (Math.min(...requests) < warmUpRequests) {
-    for (const [index, load] of loads.entries()) requests[index] = (requests[index] ?? 0) + (await load.run(sliceMs));
-  }
-}
-
-function print(contenders: readonly Contender[]): void {
+function print(contenders: readonly Compared[]): void {
   console.info(`medians of ${rounds} slices of ${sliceMs} ms; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}`);
   console.info(
     `${"".padEnd(26)}${"a second".padStart(10)}${"CPU us".padStart(9)}${"throughput / bare".padStart(20)}${"CPU / bare".padStart(13)}`,
@@ -231,12 +208,6 @@ function grpcHeaders(token: string): [string, string][] {
     ["content-type", "application/grpc+proto"],
     ["te", "trailers"],
   ];
-}
-
-function envelope(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
 }
 
 /** Returns the length of the same answer as protobuf. */

@@ -38,7 +38,7 @@ for (const workers of ["1", "2"]) {
   const child = await startChild(resolve(import.meta.dirname, "../src/main.ts"), [], env);
   resources.defer(() => child.stop());
   const request = http1Request(path, adminToken, { credential: await issue(child) });
-  const load = await http1Load(child.port, [request], 200, connections);
+  const load = await http1Load(child.port, [request], connections);
   const pids = [child.pid, ...childrenOf(child.pid)];
   // Now, because a connection without a call is closed after some seconds.
   await load.run(3000);

@@ -8,11 +8,12 @@ import { expect, test } from "vitest";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/turns.ts": [],
-  "src/core": ["src/error"],
+  "src/memoized.ts": [],
+  "src/core": ["src/memoized.ts", "src/error"],
   "src/ports": ["src/core", "src/error"],
   "src/cache": ["src/core", "src/ports", "src/error"],
   "src/limit": ["src/core", "src/ports"],
-  "src/service": ["src/turns.ts", "src/limit", "src/cache", "src/core", "src/ports", "src/error"],
+  "src/service": ["src/turns.ts", "src/memoized.ts", "src/limit", "src/cache", "src/core", "src/ports", "src/error"],
   "src/call": ["src/error", "gen"],
   "src/http": [
     "src/turns.ts",
@@ -24,16 +25,25 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "gen/google/rpc",
   ],
   "src/protobinary": [],
-  "src/protojson": ["src/turns.ts", "src/error", "gen/google"],
-  "src/validation": ["src/error"],
+  "src/protojson": ["src/turns.ts", "src/memoized.ts", "src/error", "gen/google"],
+  "src/validation": ["src/memoized.ts", "src/error"],
   "src/transcode": ["src/turns.ts", "src/protojson", "src/http", "src/call", "src/error", "gen/google"],
   "src/connect": ["src/turns.ts", "src/protobinary", "src/protojson", "src/http", "src/call", "src/error", "gen/google"],
-  "src/server": ["src/http", "src/call", "src/core/client-network.ts", "src/core/range-list.ts", "src/error", "gen/grpc"],
+  "src/server": [
+    "src/memoized.ts",
+    "src/http",
+    "src/call",
+    "src/core/client-network.ts",
+    "src/core/range-list.ts",
+    "src/error",
+    "gen/grpc",
+  ],
   "src/config": ["src/core", "src/protojson/duration.ts", "src/error"],
   "src/observed": ["src/service", "src/cache", "src/ports", "src/core"],
-  "src/telemetry": ["src/observed", "src/service", "src/cache", "src/ports", "src/core", "src/call", "src/error"],
+  "src/telemetry": ["src/memoized.ts", "src/observed", "src/service", "src/cache", "src/ports", "src/core", "src/call", "src/error"],
   "src/rpc": [
     "src/turns.ts",
+    "src/memoized.ts",
     "src/service",
     "src/limit",
     "src/cache",
@@ -79,7 +89,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Adapters import the ports, not each other. */
-const allowedToAdapters = ["src/turns.ts", "src/ports", "src/core", "src/error"];
+const allowedToAdapters = ["src/turns.ts", "src/memoized.ts", "src/ports", "src/core", "src/error"];
 
 /** Folders that may import only these packages and built-in modules. */
 const allowedPackages: Readonly<Record<string, readonly string[]>> = {

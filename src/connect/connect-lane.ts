@@ -28,7 +28,11 @@ export const connectGet: UnaryProtocol = {
     const { method, maxBytes } = route;
     return readQueryMessage(query, method.input, { binary: codec.binary, maxBytes, json, lease: call.openBody(bodies) });
   },
-  write,
+  write(call, request, outcome, options) {
+    // Caches may store the response of a GET without directives. Methods whose response may be stored set their own.
+    call.responseHeaders["cache-control"] ??= "no-store";
+    write(call, request, outcome, options);
+  },
 };
 
 function timeoutOf(call: HttpCall): number | undefined {

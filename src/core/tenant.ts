@@ -1,3 +1,4 @@
+import { memoized } from "../memoized.ts";
 import { publicPrefixOf } from "./credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "./key.ts";
 import { newSettingRecord, settingRecordId, settingTextOf } from "./setting-record.ts";
@@ -100,14 +101,12 @@ interface StoredTenant
 }
 
 /** Records do not change, so each is parsed once. */
-const tenants = new WeakMap<KeyRecord, Tenant>();
+export const tenantOfRecord = memoized(parseTenant, new WeakMap<KeyRecord, Tenant>());
 
-export function tenantOfRecord(record: KeyRecord): Tenant {
-  const known = tenants.get(record);
-  if (known !== undefined) return known;
+function parseTenant(record: KeyRecord): Tenant {
   const { name, rateLimitPolicy, metadata, createTimeMs, updateTimeMs } = record;
   const { actorRateLimitPolicy: policy = null, ...rest } = metadata as unknown as StoredTenant;
-  const tenant = {
+  return {
     ...unchangedTenant(rest.tenantId),
     ...rest,
     displayName: name,
@@ -116,8 +115,6 @@ export function tenantOfRecord(record: KeyRecord): Tenant {
     createTimeMs,
     updateTimeMs,
   };
-  tenants.set(record, tenant);
-  return tenant;
 }
 
 const noHoldings: readonly string[] = [];

@@ -1,5 +1,6 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { memoized } from "../memoized.ts";
 
 /** Maximum nesting that is read, as in protobuf's own parsers. Messages, Struct, Value and the items of ListValue count. */
 export const maxDepth = 100;
@@ -15,22 +16,13 @@ export function hasMembers(schema: DescMessage): boolean {
   return !opaque.has(schema.typeName) && !isWrapperDesc(schema);
 }
 
-const fieldsBySchema = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
+type Fields = ReadonlyMap<string, DescField>;
 
 /** The fields of a message by every name that JSON may use: snake_case as in the proto, and lowerCamelCase. */
-export function fieldsByJsonName(schema: DescMessage): ReadonlyMap<string, DescField> {
-  let fields = fieldsBySchema.get(schema);
-  if (fields === undefined) {
-    fields = new Map(
-      schema.fields.flatMap((field) => [
-        [field.name, field],
-        [field.jsonName, field],
-      ]),
-    );
-    fieldsBySchema.set(schema, fields);
-  }
-  return fields;
-}
+export const fieldsByJsonName: (schema: DescMessage) => Fields = memoized(
+  ({ fields }) => new Map(fields.flatMap((field) => [field.name, field.jsonName].map((name) => [name, field] as const))),
+  new WeakMap<DescMessage, Fields>(),
+);
 
 export type JsonMembers = { [name: string]: unknown };
 
@@ -52,6 +44,6 @@ const maxNameLength = 24;
 
 /** A caller's name, shortened for an error text. */
 export function printableName(name: string): string {
-  const text = name.toWellFormed();
+  const text = name === "" ? '""' : name.toWellFormed();
   return text.length > maxNameLength ? `${text.slice(0, maxNameLength).toWellFormed()}…` : text;
 }

@@ -1,5 +1,6 @@
 import { type DescEnum, type DescExtension, type DescFile, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { memoized } from "../memoized.ts";
 
 /** What a reflection client can ask for. Names are fully qualified, without a leading dot. */
 export interface DescriptorIndex {
@@ -62,7 +63,11 @@ export function indexDescriptors(services: readonly DescService[], otherFiles: r
   };
   for (const file of [...services.map((service) => service.file), ...otherFiles]) addFile(file);
 
-  const closures = new Map<DescFile, readonly IndexedFile[]>();
+  const closure = memoized((file: DescFile): readonly IndexedFile[] =>
+    withDependencies(file)
+      .reverse()
+      .map((descriptor) => ({ descriptor, bytes: toBinary(FileDescriptorProtoSchema, descriptor.proto) })),
+  );
   return {
     serviceNames: services.map((service) => service.typeName).sort(),
     file: (name) => files.get(name),
@@ -70,15 +75,7 @@ export function indexDescriptors(services: readonly DescService[], otherFiles: r
     fileOfExtension: (extendee, number) => extensions.get(extendee)?.get(number),
     extensionNumbers: (extendee) =>
       messages.has(extendee) ? [...(extensions.get(extendee)?.keys() ?? [])].sort((a, b) => a - b) : undefined,
-    closure(file) {
-      const known = closures.get(file);
-      if (known !== undefined) return known;
-      const made = withDependencies(file)
-        .reverse()
-        .map((descriptor) => ({ descriptor, bytes: toBinary(FileDescriptorProtoSchema, descriptor.proto) }));
-      closures.set(file, made);
-      return made;
-    },
+    closure,
   };
 }
 

@@ -2,6 +2,7 @@ import type { VerifierCache } from "../cache/verifier-cache.ts";
 import { actorLimitRecordId } from "../core/actor-limit.ts";
 import { createBoundedMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
+import { memoized } from "../memoized.ts";
 import type { TenantSettings } from "./tenants/tenant-settings.ts";
 
 /** The limits that keys of one actor share. */
@@ -30,14 +31,7 @@ export interface ActorLimitsOptions {
 const rememberedActors = 5000;
 
 export function createActorLimits({ cache, settings }: ActorLimitsOptions): ActorLimits {
-  const recordIds = createBoundedMemory<string>(rememberedActors);
-  const recordIdOf = (actorId: string): string => {
-    const known = recordIds.get(actorId);
-    if (known !== undefined) return known;
-    const recordId = actorLimitRecordId(actorId);
-    recordIds.set(actorId, recordId);
-    return recordId;
-  };
+  const recordIdOf = memoized(actorLimitRecordId, createBoundedMemory<string>(rememberedActors));
 
   const readLimits = async (tenant: string, actorIds: readonly string[]): Promise<ReadActorLimits> => {
     const { actorRateLimitPolicy } = settings.of(tenant);

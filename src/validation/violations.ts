@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../error/failure.ts";
+import { memoized } from "../memoized.ts";
 import { compileLongLists, type FindLongLists } from "./long-lists.ts";
 import { compileQuickCheck, type QuickCheck } from "./quick-check.ts";
 import { compileTimeCheck, type FindBadTimes } from "./times.ts";
@@ -31,17 +32,8 @@ export interface Validation {
 }
 
 export function createValidation(): Validation {
-  const compiled = new Map<DescMessage, Checks>();
+  const checksOf = memoized(compileChecks);
   let validate: Validate | undefined;
-
-  const checksOf = (schema: DescMessage): Checks => {
-    let checks = compiled.get(schema);
-    if (checks === undefined) {
-      checks = compileChecks(schema);
-      compiled.set(schema, checks);
-    }
-    return checks;
-  };
 
   const load = async (): Promise<Validate> => {
     const { createFullValidator } = await import("./validator.ts");

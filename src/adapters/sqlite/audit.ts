@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import { type AuditEvent, eventIdRange } from "../../core/audit.ts";
+import { memoized } from "../../memoized.ts";
 import type { AuditPart, AuditQuery } from "../../ports/audit-trail.ts";
 
 export interface Audit {
@@ -64,17 +65,11 @@ export function prepareAudit(database: DatabaseSync): Audit {
     `INSERT INTO audit_events (${columns.join(", ")}, tenant) VALUES (${columns.map(() => "?").join(", ")}, ?) ON CONFLICT DO NOTHING`,
   );
   const insertKey = database.prepare("INSERT INTO audit_event_keys (tenant, key_id, event_id, method, caller) VALUES (?, ?, ?, ?, ?)");
-  const statements = new Map<string, StatementSync>();
-
-  function prepared(sql: string): StatementSync {
-    let statement = statements.get(sql);
-    if (statement === undefined) {
-      statement = database.prepare(sql);
-      statement.setAllowUnknownNamedParameters(true);
-      statements.set(sql, statement);
-    }
+  const prepared = memoized((sql: string): StatementSync => {
+    const statement = database.prepare(sql);
+    statement.setAllowUnknownNamedParameters(true);
     return statement;
-  }
+  });
 
   return {
     add(tenant, event) {

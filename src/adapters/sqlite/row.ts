@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { JsonObject, KeyKind, KeyRecord, RevocationReason, Visibility } from "../../core/key.ts";
+import { memoized } from "../../memoized.ts";
 
 /**
  * The value in the column of revocation reasons for a disabled key. Such a key has the status of a revoked one, so the same indexes find
@@ -118,15 +119,11 @@ export function prepareRowArrays(database: DatabaseSync, sql: string): Statement
 
 /** Returns a function that prepares each text once. Parameters that a statement does not use may be given. */
 export function rowStatements(database: DatabaseSync): (sql: string) => StatementSync {
-  const prepared = new Map<string, StatementSync>();
-  return (sql) => {
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
+  return memoized((sql) => {
     const statement = prepareRowArrays(database, sql);
     statement.setAllowUnknownNamedParameters(true);
-    prepared.set(sql, statement);
     return statement;
-  };
+  });
 }
 
 /** The record of a row of a statement that `prepareRowArrays` prepared. */

@@ -1,6 +1,7 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { KeyRecord } from "../../core/key.ts";
 import { termsOf } from "../../core/key-terms.ts";
+import { memoized } from "../../memoized.ts";
 
 /** Maximum rows per statement. More terms need several statements. */
 const maxRows = 8;
@@ -10,16 +11,10 @@ const maxRows = 8;
  * it throws: with OR FAIL, SQLite keeps no copies of pages to undo the statement alone.
  */
 export function prepareTerms(database: DatabaseSync): (tenant: string, record: KeyRecord) => void {
-  const statements = new Map<number, StatementSync>();
-
-  function insertOf(rowCount: number): StatementSync {
-    const known = statements.get(rowCount);
-    if (known !== undefined) return known;
+  const insertOf = memoized((rowCount: number) => {
     const rows = Array.from({ length: rowCount }, () => "(?, ?, ?, ?)");
-    const statement = database.prepare(`INSERT OR FAIL INTO key_terms (tenant, kind, key_id, term) VALUES ${rows.join(", ")}`);
-    statements.set(rowCount, statement);
-    return statement;
-  }
+    return database.prepare(`INSERT OR FAIL INTO key_terms (tenant, kind, key_id, term) VALUES ${rows.join(", ")}`);
+  });
 
   return (tenant, record) => {
     const { kind, keyId } = record;

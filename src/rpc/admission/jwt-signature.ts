@@ -9,6 +9,7 @@ import {
   jwtVerify,
 } from "jose";
 import type { JsonObject } from "../../core/key.ts";
+import { memoized } from "../../memoized.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { IssuerKeySet } from "../../ports/issuer-keys.ts";
 import { isSignedBy } from "./jws.ts";
@@ -77,14 +78,8 @@ async function claimsBy(token: string, keyOf: JWTVerifyGetKey, options: JWTVerif
   }
 }
 
-const keyGetters = new WeakMap<IssuerKeySet, JWTVerifyGetKey>();
-
 /** jose imports each key once. */
-function keyGetterOf(keySet: IssuerKeySet): JWTVerifyGetKey {
-  let getter = keyGetters.get(keySet);
-  if (getter === undefined) {
-    getter = createLocalJWKSet({ keys: keySet.keys } as JSONWebKeySet);
-    keyGetters.set(keySet, getter);
-  }
-  return getter;
-}
+const keyGetterOf = memoized(
+  ({ keys }: IssuerKeySet) => createLocalJWKSet({ keys } as JSONWebKeySet),
+  new WeakMap<IssuerKeySet, JWTVerifyGetKey>(),
+);

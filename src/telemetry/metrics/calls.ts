@@ -3,7 +3,7 @@ import type { CallObservation, Protocol } from "../../call/call.ts";
 import type { CallObserver } from "../../call/observe.ts";
 import type { Failure } from "../../error/failure.ts";
 import { type CodeName, errorTable } from "../../error/table.ts";
-import { memoized } from "./memoized.ts";
+import { memoized } from "../../memoized.ts";
 import type { Metrics } from "./metrics.ts";
 import type { HistogramSeries, Series } from "./registry.ts";
 

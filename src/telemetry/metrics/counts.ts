@@ -1,10 +1,10 @@
 import type { CacheLevel, CacheOutcome, ObserveRead } from "../../cache/reading.ts";
 import type { CredentialKind } from "../../core/credential-shape.ts";
 import type { RefusalCode } from "../../core/verdict.ts";
+import { memoized } from "../../memoized.ts";
 import type { ObserveMessages } from "../../observed/shared-cache.ts";
 import type { ObserveVerifications } from "../../observed/verify.ts";
 import type { CacheGeneration } from "../../ports/cache-generation.ts";
-import { memoized } from "./memoized.ts";
 import type { Metrics } from "./metrics.ts";
 
 export function countReads({ cacheReads }: Metrics): ObserveRead {

@@ -1,5 +1,5 @@
+import { memoized } from "../../memoized.ts";
 import type { Observe } from "../../observed/observe.ts";
-import { memoized } from "./memoized.ts";
 import type { Family, HistogramSeries, Series } from "./registry.ts";
 
 /** Times operations and counts those that fail. */
