@@ -1,7 +1,7 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
-import type { MethodTable } from "../call/methods.ts";
+import { type MethodTable, pathOf } from "../call/methods.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
@@ -119,10 +119,6 @@ function routesOf(methods: MethodTable, admit: Admission, { maxBytes }: Pick<Rpc
   return [...methods].map(([method, handler]) => {
     return [pathOf(method), { method, handler, admit, maxBytes: maxBytes(method) }];
   });
-}
-
-function pathOf({ parent, name }: DescMethod): string {
-  return `/${parent.typeName}/${name}`;
 }
 
 function takesGet({ method }: RpcRoute): boolean {
