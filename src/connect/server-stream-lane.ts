@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { pathOf } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { requestIdOf } from "../http/http-call.ts";
 import type { StreamHandler } from "../http/message.ts";
@@ -43,7 +44,7 @@ const responseHeaders = { "content-type": "application/grpc+proto" };
  * Node needs. Streams with a deadline or a compressed request are left to the adapter.
  */
 export function createServerStreamLane(routes: readonly ServerStreamRoute[], options: ServerStreamLaneOptions): StreamHandler {
-  const routesByPath = new Map(routes.map((route) => [`/${route.method.parent.typeName}/${route.method.name}`, route]));
+  const routesByPath = new Map(routes.map((route) => [pathOf(route.method), route]));
   return (stream, headers) => {
     const route = headers[":method"] === "POST" ? routesByPath.get(headers[":path"] as string) : undefined;
     if (route === undefined || !isPlainGrpc(headers)) return false;

@@ -200,7 +200,10 @@ export interface KeyStore {
   /** Returns the revision of the tombstone with this key id, or null if there is none. Sees every `delete` that was acknowledged before. */
   tombstoneRevision(tenant: string, keyId: string): Promise<number | null>;
 
-  /** Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
+  /**
+   * Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys, and uses before the key was created, which are
+   * those of a deleted key with the same id. Does not change revisions.
+   */
   touch(uses: readonly LastUse[]): Promise<void>;
 
   readonly audit: AuditTrail;

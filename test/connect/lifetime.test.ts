@@ -327,6 +327,7 @@ describe("streams", () => {
     const server = await startStreams();
     for (const [body, headers, status] of [
       [envelope(Buffer.from([0x0a, 0xff])), {}, "3"],
+      [envelope(Buffer.alloc(0), 4), {}, "3"],
       [envelope(Buffer.alloc(3), 0, 0xffffffff), {}, "8"],
       [Buffer.from([0, 0]), {}, "3"],
       ["", {}, "12"],

@@ -366,6 +366,7 @@ describe.each(["http1", "http2"] as const)("requests that are not calls, over %s
       ["encoding=proto&%6Dessage=%FF%FF", 400, "MALFORMED_BODY"],
       ["encoding=json&c%6Fmpression=zip&message=%7B%7D", 501, "UNIMPLEMENTED"],
       ["c%6Fnnect=v2&encoding=json&message=%7B%7D", 400, "INVALID_REQUEST"],
+      ["encoding=proto", 400, "INVALID_REQUEST"],
       ["encoding=xml&message=", 415, "UNSUPPORTED_MEDIA_TYPE"],
       ["", 415, "UNSUPPORTED_MEDIA_TYPE"],
     ] as const) {
