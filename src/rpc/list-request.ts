@@ -4,7 +4,7 @@ import type { ListPage, ListRequest } from "../service/list.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { endOf } from "./call-turns.ts";
 
-/** What the requests of both lists of keys have in common. */
+/** The fields that the requests of both lists of keys share. */
 interface ListMessage {
   readonly pageSize: number;
   readonly pageToken: string;
