@@ -8,7 +8,7 @@ import { endOf, turnsOf } from "./call-turns.ts";
 import { contextOf } from "./context.ts";
 import { keyToMessage } from "./message.ts";
 
-/** What the requests of both lists of keys have in common. */
+/** The fields that the requests of both lists of keys share. */
 interface ListMessage {
   readonly pageSize: number;
   readonly pageToken: string;
