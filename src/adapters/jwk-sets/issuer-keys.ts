@@ -31,7 +31,8 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   const place = createPlace(options, read);
   let running: Promise<IssuerKeySet> | undefined;
   let next: Promise<IssuerKeySet> | undefined;
-  let hasFailed = false;
+  /** Why the last fetch failed; null if it did not. */
+  let failure: string | null = null;
   const wait = createWaits();
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
@@ -39,12 +40,14 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       const newer = await read(await place.find());
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
-      hasFailed = false;
+      failure = null;
       return known;
     } catch (error) {
       place.forget();
-      hasFailed = true;
-      log.warn({ issuer: name, reason: (error as Error).message }, "keys of an issuer could not be fetched; the last ones are kept");
+      const reason = (error as Error).message;
+      // Once in an outage, because callers may cause a fetch every two seconds.
+      if (reason !== failure) log.warn({ issuer: name, reason }, "keys of an issuer could not be fetched; the last ones are kept");
+      failure = reason;
       throw error;
     }
   };
@@ -83,7 +86,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     async fetchUnlessRecent() {
       const isRecent = running === undefined && monotonicMs() - fetchTimeMs <= minIntervalMs;
       if (!isRecent) return wait(() => running ?? begin());
-      if (hasFailed || known === null) throw new Error("the keys of the issuer could not be fetched");
+      if (failure !== null || known === null) throw new Error("the keys of the issuer could not be fetched");
       return known;
     },
   };

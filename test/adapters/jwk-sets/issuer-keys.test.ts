@@ -141,7 +141,8 @@ test("the discovery document is read again, so that an issuer can move its keys 
   await once(server, "listening");
   const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let nowMs = 0;
-  const log = { warn: () => {} };
+  const lines: unknown[] = [];
+  const log = { warn: (fields: unknown) => void lines.push(fields) };
   const keys = createIssuerKeys({ name: "corp", issuer: at, jwksUri: null, allowsPrivateAddresses: true, monotonicMs: () => nowMs, log });
   const kidsAt = async (timeMs: number) => {
     nowMs = timeMs;
@@ -153,6 +154,9 @@ test("the discovery document is read again, so that an issuer can move its keys 
   const discovery = "/.well-known/openid-configuration";
   expect(asked).toEqual([discovery, "/old", "/old", discovery, "/new"]);
   server.close();
+  for (const timeMs of [310_000, 320_000, 330_000]) await expect(kidsAt(timeMs)).rejects.toThrow();
+  // One line for the outage.
+  expect(lines).toHaveLength(1);
 });
 
 test("the keys of many tokens are tried in turns of the event loop", async () => {
