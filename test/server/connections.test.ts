@@ -82,6 +82,31 @@ it("reserves the last places for addresses with few connections", () => {
   expect(connections.refusedCount).toEqual({ address: 0, process: 2 });
 });
 
+it("gives an address with few connections the place of the oldest anonymous connection", () => {
+  const { connections } = createAppConnections(settings, ignore);
+  const take = (address: string) => {
+    const destroyed = { value: false };
+    const socket = Object.assign(socketFrom(address), { destroy: () => Object.assign(destroyed, { value: true }) });
+    const isTaken = connections.take(socket as unknown as Socket);
+    connections.identify(socket, socket);
+    return { socket, isTaken, destroyed };
+  };
+  const all = Array.from({ length: 100 }, (_, index) => take(`192.0.2.${index % 13}`));
+  expect(all.every(({ isTaken }) => isTaken)).toBe(true);
+  connections.setKnown(all[0]?.socket as object);
+  const later = take("198.51.100.1");
+  expect(later.isTaken).toBe(true);
+  expect(all.map(({ destroyed }) => destroyed.value).indexOf(true)).toBe(1);
+  all[1]?.socket.emit("close");
+  connections.setKnown(all[1]?.socket as object);
+  expect(connections.count()).toBe(100);
+  // This address has eight.
+  expect(take("192.0.2.2").isTaken).toBe(false);
+  for (const { socket } of [...all, later]) connections.setKnown(socket);
+  expect(take("198.51.100.2").isTaken).toBe(false);
+  expect(connections.count()).toBe(100);
+});
+
 it("reports refusals at intervals, with their number", () => {
   const reports: RefusedConnections[] = [];
   const { connections } = createAppConnections(settings, (refused) => reports.push(refused));
