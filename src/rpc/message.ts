@@ -8,8 +8,7 @@ import { parseRange } from "../core/cidr.ts";
 import type * as domain from "../core/key.ts";
 import { statusAt } from "../core/key.ts";
 import { withBoundedDepth } from "../core/metadata.ts";
-import { Failure, invalidField } from "../error/failure.ts";
-import { violationsText } from "../validation/violations.ts";
+import { invalidField, invalidRequest } from "../error/failure.ts";
 
 export const statusToMessage = {
   active: KeyStatus.ACTIVE,
@@ -85,7 +84,7 @@ export function cidrsFromMessage(restriction: IpRestriction | undefined, path = 
     const range = parseRange(text);
     return typeof range === "string" ? [{ field: `${path}ip_restriction.allowed_cidrs[${index}]`, description: range }] : [];
   });
-  if (violations.length > 0) throw new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
+  if (violations.length > 0) throw invalidRequest(violations);
   return [...texts];
 }
 
