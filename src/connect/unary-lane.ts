@@ -20,7 +20,7 @@ export interface UnaryRequest {
   readonly query: GetQuery;
 }
 
-/** What a unary call has of its own in each protocol. */
+/** The parts of a unary call that differ between protocols. */
 export interface UnaryProtocol {
   timeoutMs(call: HttpCall): number | undefined;
   read(call: HttpCall, request: UnaryRequest, options: LaneOptions): Promise<Message>;

@@ -37,7 +37,7 @@ interface Context extends LeasesOptions {
   readonly rests: Rests;
 }
 
-/** What a process knows about a limit from which it took lately. */
+/** The state of a limit from which the process took lately. */
 interface Holding {
   readonly tenant: string;
   readonly id: string;

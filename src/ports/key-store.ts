@@ -15,7 +15,7 @@ export interface RequestMark {
   readonly payloadDigest: string;
 }
 
-/** What a request id was used for. `record` is the current record of the key that it created, or null if that key was deleted. */
+/** The earlier use of a request id. `record` is the current record of the key that it created, or null if that key was deleted. */
 export interface UsedRequest {
   readonly payloadDigest: string;
   readonly record: KeyRecord | null;

@@ -35,7 +35,7 @@ export interface Verified {
   readonly cacheOutcome: CacheOutcome | null;
   /** The custom claims of a derived token. Null for a key. */
   readonly customClaims: JsonObject | null;
-  /** What is left of the key's rate limit, if the key has one that is enforced and it was checked. */
+  /** The remaining units of the key's rate limit, if the key has one that is enforced and it was checked. */
   readonly limit?: KeyLimit;
   /** The same for the limit that the keys of the actor share. */
   readonly actorLimit?: KeyLimit;

@@ -32,7 +32,7 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
   let keys = await readJwkSets(texts);
 
   let failedRefreshCount = 0;
-  /** What was last logged about each set that cannot be read, and about all if they are malformed. */
+  /** The last logged problem of each set that cannot be read, and of all sets together if they are malformed. */
   const reported = new Map<string, string>();
   const report = (subject: string, reason: string, message: string, fields: LogFields) => {
     failedRefreshCount += 1;

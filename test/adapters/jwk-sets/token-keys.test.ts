@@ -144,6 +144,9 @@ test.each([
   ["fe80::1", false],
   ["fd00::1", false],
   ["64:ff9b::7f00:1", false],
+  ["64:ff9b::a9fe:a9fe", false],
+  ["64:ff9b::101:101", true],
+  ["64:ff9b:1::101:101", false],
   ["::ffff:10.0.0.1", false],
 ])("%s is public: %s", (address, expected) => {
   expect(isPublicAddress(address)).toBe(expected);
