@@ -2,6 +2,7 @@ import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
 import { type MethodTable, pathOf } from "../call/methods.ts";
+import type { RegisteredStreams } from "../call/streams.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
@@ -15,7 +16,6 @@ import { grpcWebUnary } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
 import { createStreamAdapter } from "./streams/stream-adapter.ts";
-import type { Streams } from "./streams/stream-options.ts";
 import { serveUnaryCall } from "./unary-lane.ts";
 
 export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
@@ -31,7 +31,7 @@ export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
   /**
    * Methods with streams (health, reflection), written for Connect's router. They pass no options to it, because those would replace ours.
    */
-  readonly streams: readonly Streams[];
+  readonly streams: readonly RegisteredStreams[];
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
   /** Bound of each message of a stream. */
