@@ -8,6 +8,7 @@ import { deriveSubkeys } from "../src/core/subkeys.ts";
 import { readJwkSets } from "../src/core/token/jwk-set.ts";
 import { createTokens } from "../src/core/token/tokens.ts";
 import { createUlid } from "../src/core/ulid.ts";
+import { createTenantSettings } from "../src/service/tenants/tenant-settings.ts";
 import { createVerify } from "../src/service/verify.ts";
 import { keyRecord } from "../test/support/key-record.ts";
 import { noLimits } from "../test/support/no-limits.ts";
@@ -45,6 +46,7 @@ async function unseen(): Promise<void> {
     usage: { record: () => {} },
     clock,
     derivedTokens: "rooted",
+    tenantSettings: createTenantSettings(),
     clockSkewMs: 0,
   });
   const circumstances = { endUserAddress: () => null, statedAddress: null, requiredScopes: ["read"], audience: "", cost: 1 };

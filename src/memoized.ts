@@ -1,4 +1,4 @@
-/** What keeps the values: a Map for few keys, a WeakMap for objects, a BoundedMemory for keys that callers choose. */
+/** The container of the values: a Map for few keys, a WeakMap for objects, a BoundedMemory for keys that callers choose. */
 interface Memory<K, V> {
   get(key: K): V | undefined;
   set(key: K, value: V): unknown;

@@ -55,4 +55,5 @@ core.register_action("keywright", { "http-req" }, function(txn)
   -- The key is not passed on.
   txn.http:req_del_header("authorization")
   txn.http:req_del_header("x-api-key")
+  txn:set_var("txn.keywright_allowed", true)
 end)

@@ -123,7 +123,7 @@ export function createChangeAnnouncer({ store, local, shared, trust, flights, cl
   };
 }
 
-/** What is known of a changed key once the store has returned this record for it. */
+/** The announcement of a changed key, from the record that the store returned for it. */
 function changeAsStored({ keyId, record, revision }: Change, stored: KeyRecord | null): Change {
   if (stored !== null) return { keyId, record: stored, revision: stored.revision };
   // Deleted after the change: the tombstone's revision is higher than that of any record before it.

@@ -1,3 +1,4 @@
+import { mapKeyOf } from "../core/tenant.ts";
 import type { CacheTrust } from "./trust.ts";
 
 /** One load of a key, and what happened to the key meanwhile. */
@@ -46,14 +47,14 @@ export function createFlights<T>(monotonicMs: () => number): Flights<T> {
 
   return {
     find(tenant, keyId, epoch) {
-      for (const flight of running.get(`${tenant}\0${keyId}`) ?? []) {
+      for (const flight of running.get(mapKeyOf(tenant, keyId)) ?? []) {
         if (!flight.superseded && flight.epoch === epoch && monotonicMs() - flight.startedMs < maxJoinAgeMs) return flight;
       }
       return undefined;
     },
 
     start(tenant, keyId, epoch, isBypass = false) {
-      const key = `${tenant}\0${keyId}`;
+      const key = mapKeyOf(tenant, keyId);
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       const flight: Running<T> = {
         keyId,
@@ -78,7 +79,7 @@ export function createFlights<T>(monotonicMs: () => number): Flights<T> {
     },
 
     supersede(tenant, keyId) {
-      for (const flight of running.get(`${tenant}\0${keyId}`) ?? []) flight.superseded = true;
+      for (const flight of running.get(mapKeyOf(tenant, keyId)) ?? []) flight.superseded = true;
     },
   };
 }

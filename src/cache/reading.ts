@@ -1,6 +1,6 @@
 import type { KeyRecord } from "../core/key.ts";
 
-/** What a request's Cache-Control requires (RFC 9111): `no-cache` skips the read, `no-store` the read and the write. */
+/** The cache directive of a request (RFC 9111): `no-cache` skips the read, `no-store` the read and the write. */
 export type CacheDirective = "none" | "no-cache" | "no-store";
 
 /** Where a result came from, in the terms of Cache-Status (RFC 9211). */

@@ -25,7 +25,7 @@ export interface CacheTrust {
   localUse(): LocalUse;
   /** The known generation, if it began with the shared cache `cacheId`; otherwise null. */
   generationOf(cacheId: string | null): number | null;
-  /** Incremented by everything that puts older knowledge in doubt. What was read in another epoch must not be kept. */
+  /** Incremented by everything that puts older knowledge in doubt. Records that were read in another epoch must not be kept. */
   readonly epoch: number;
   /**
    * Call after the store acknowledged a change, with null if it is unknown whether a server of the shared cache accepted it. Resolves once

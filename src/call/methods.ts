@@ -46,6 +46,11 @@ export function createMethodTable<S extends DescService>(
   return table;
 }
 
+/** `/package.Service/Method`, in all protocols but JSON/HTTP. */
+export function pathOf({ parent, name }: DescMethod): string {
+  return `/${parent.typeName}/${name}`;
+}
+
 export function isUnary(method: DescMethod): method is DescMethodUnary {
   return method.methodKind === "unary";
 }

@@ -96,6 +96,7 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
     credentials,
     tokens,
     derivedTokens,
+    tenantSettings: tenants.settings,
     clockSkewMs,
     reader,
     usage,

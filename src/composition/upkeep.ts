@@ -1,4 +1,3 @@
-import { createOutageLog } from "../cache/outage-log.ts";
 import type { CacheTrust } from "../cache/trust.ts";
 import type { Log } from "../ports/log.ts";
 import type { RefusalRecorder } from "../service/refusal-recorder.ts";
@@ -36,8 +35,7 @@ export async function startUpkeep({ log, closing, usage, refusals, trust, direct
   const warm = () => warmUp().catch((error: unknown) => log.warn({ error }, "warming up failed; some first calls will take longer"));
   const timer = setTimeout(() => void warm(), warmUpDelayMs);
   closing.defer(() => clearTimeout(timer));
-  const reportOutage = createOutageLog(trust, log);
-  every(trustTickMs, () => Promise.all([trust.tick().then(reportOutage), directory.catchUp()]), closing);
+  every(trustTickMs, () => Promise.all([trust.tick(), directory.catchUp()]), closing);
 }
 
 function every(intervalMs: number, work: () => Promise<unknown>, closing: AsyncDisposableStack): void {

@@ -60,17 +60,6 @@ export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: n
   }
 }
 
-/** Like `inflate`, for a message whose envelope is marked as compressed. The request must then have named an encoding. */
-export async function inflateEnvelope(
-  data: Uint8Array,
-  encoding: Encoding | undefined,
-  maxBytes: number,
-  lease: BodyLease,
-): Promise<Uint8Array> {
-  if (encoding === undefined) throw new Failure("UNDECLARED_COMPRESSION");
-  return await inflate(data, encoding, maxBytes, lease);
-}
-
 function inflatesTooFar(maxOutputBytes: number, maxBytes: number, { maxInflationRatio }: BodyLease): Failure {
   if (maxOutputBytes === maxBytes) return bodyTooLarge(maxBytes);
   return new Failure("BODY_TOO_LARGE", {

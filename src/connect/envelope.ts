@@ -18,11 +18,16 @@ export function readSingleEnvelope(body: Buffer, maxBytes: number): Envelope {
   const flags = body[0] as number;
   const byteLength = body.readUInt32BE(1);
   if (byteLength > maxBytes) throw bodyTooLarge(maxBytes);
-  if (flags > compressedFlag) throw malformed("the envelope of the message has unknown flags");
+  checkFlags(flags);
   const end = envelopeHeaderBytes + byteLength;
   if (body.length < end) throw malformed("the message is shorter than its envelope says");
   if (body.length > end) throw new Failure("UNIMPLEMENTED", { message: "a unary call must have exactly one message, but has more" });
   return { compressed: flags === compressedFlag, data: body.subarray(envelopeHeaderBytes, end) };
+}
+
+/** Throws MALFORMED_BODY for flags that no request message has. */
+export function checkFlags(flags: number): void {
+  if (flags > compressedFlag) throw malformed("the envelope of the message has unknown flags");
 }
 
 /** Puts the uncompressed message into its envelope. `flags` mark anything other than a message. */

@@ -8,9 +8,19 @@ import { encodingOf, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
 import { checkVersionParameter } from "./protocol-version.ts";
 
-/** The codec that a Connect GET names (Connect protocol, "Unary-Get-Request"), or undefined if it names none. */
-export function codecOfQuery(query: string): Codec | undefined {
-  const encoding = new URLSearchParams(query).get("encoding");
+/** The query of a Connect GET (Connect protocol, "Unary-Get-Request"), as received and parsed. */
+export interface GetQuery {
+  readonly text: string;
+  readonly parameters: URLSearchParams;
+}
+
+export function parseGetQuery(text: string): GetQuery {
+  return { text, parameters: new URLSearchParams(text) };
+}
+
+/** The codec that a Connect GET names, or undefined if it names none. */
+export function codecOfQuery({ parameters }: GetQuery): Codec | undefined {
+  const encoding = parameters.get("encoding");
   return encoding === "json" || encoding === "proto" ? codecOf(`application/${encoding}`) : undefined;
 }
 
@@ -23,17 +33,16 @@ interface QueryMessageOptions {
   readonly lease: BodyLease;
 }
 
-/** Reads the message in the query of a Connect GET, which is as received. */
+/** Reads the message in the query of a Connect GET. */
 export async function readQueryMessage(
-  query: string,
+  { text, parameters }: GetQuery,
   schema: DescMessage,
   { binary, maxBytes, json, lease }: QueryMessageOptions,
 ): Promise<Message> {
   try {
-    const parameters = new URLSearchParams(query);
     checkParameters(parameters);
     const encoding = encodingOf(parameters.get("compression") ?? undefined);
-    const bytes = messageBytes(query, parameters.get("base64") === "1");
+    const bytes = messageBytes(text, parameters.get("base64") === "1");
     if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
     const inflated = encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes, lease);
     if (lease.cancelled !== undefined) throw lease.cancelled;
@@ -49,6 +58,7 @@ const parameterNames = ["connect", "encoding", "compression", "base64", "message
 function checkParameters(parameters: URLSearchParams): void {
   const repeated = parameterNames.find((name) => parameters.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidField(repeated, "is a query parameter that is given twice");
+  if (!parameters.has("message")) throw invalidField("message", "is a query parameter that must be given");
   checkVersionParameter(parameters.get("connect"));
 }
 

@@ -1,11 +1,12 @@
 import type { Readable } from "node:stream";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { Failure } from "../error/failure.ts";
 import type { BodyLease } from "../http/body-budget.ts";
 import type { RequestHead } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { Codec } from "./codec.ts";
-import { type Encoding, inflate, inflateEnvelope } from "./compression.ts";
+import { type Encoding, inflate } from "./compression.ts";
 import { decodeMessage } from "./decode.ts";
 import { envelopeHeaderBytes, readSingleEnvelope } from "./envelope.ts";
 import { readWebText } from "./grpc-web.ts";
@@ -69,5 +70,7 @@ async function decodeInflated(
 function messageBytes(body: Buffer, { codec, encoding, maxBytes, lease }: ReadOptions): Uint8Array | Promise<Uint8Array> {
   if (!codec.enveloped) return encoding === undefined ? body : inflate(body, encoding, maxBytes, lease);
   const { data, compressed } = readSingleEnvelope(body, maxBytes);
-  return compressed ? inflateEnvelope(data, encoding, maxBytes, lease) : data;
+  if (!compressed) return data;
+  if (encoding === undefined) throw new Failure("UNDECLARED_COMPRESSION");
+  return inflate(data, encoding, maxBytes, lease);
 }

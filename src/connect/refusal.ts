@@ -8,7 +8,7 @@ import { type Codec, codecOf } from "./codec.ts";
 import { discardRest } from "./discard-rest.ts";
 import { writeEnvelope } from "./envelope.ts";
 import { connectError, connectErrorBody, grpcErrorTrailers } from "./error-encoding.ts";
-import { codecOfQuery } from "./get-request.ts";
+import { codecOfQuery, parseGetQuery } from "./get-request.ts";
 import { trailerFrame, webText } from "./grpc-web.ts";
 import type { LaneOptions } from "./lane.ts";
 
@@ -117,7 +117,7 @@ export function refuseUnknown(
     refuseMethod(request, response, "GET, POST", options);
     return;
   }
-  const ofQuery = method === "GET" ? codecOfQuery(query) : undefined;
+  const ofQuery = method === "GET" ? codecOfQuery(parseGetQuery(query)) : undefined;
   const codec = ofQuery ?? codecOf(contentType) ?? (isGrpcCaller(contentType) ? codecOf("application/grpc") : undefined);
   if (codec === undefined) {
     refuseContentType(request, response, options);

@@ -1,7 +1,8 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
-import type { MethodTable } from "../call/methods.ts";
+import { type MethodTable, pathOf } from "../call/methods.ts";
+import type { RegisteredStreams } from "../call/streams.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
@@ -9,13 +10,12 @@ import { targetOf } from "../http/target.ts";
 import { codecOf } from "./codec.ts";
 import { connectGet, connectUnary } from "./connect-lane.ts";
 import { createMessageEncoder } from "./encode.ts";
-import { codecOfQuery } from "./get-request.ts";
+import { codecOfQuery, parseGetQuery } from "./get-request.ts";
 import { grpcUnary } from "./grpc-lane.ts";
 import { grpcWebUnary } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
 import { createStreamAdapter } from "./streams/stream-adapter.ts";
-import type { Streams } from "./streams/stream-options.ts";
 import { serveUnaryCall } from "./unary-lane.ts";
 
 export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
@@ -31,7 +31,7 @@ export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
   /**
    * Methods with streams (health, reflection), written for Connect's router. They pass no options to it, because those would replace ours.
    */
-  readonly streams: readonly Streams[];
+  readonly streams: readonly RegisteredStreams[];
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
   /** Bound of each message of a stream. */
@@ -77,7 +77,7 @@ export function createRpcHandler(rpcOptions: RpcOptions): RpcHandler {
     if (route === undefined) return false;
     const codec = codecOf(headers["content-type"]);
     if (codec?.protocol !== "grpc") return false;
-    serveUnaryCall(grpcUnary, { route, codec, exchange: exchangeOfStream(stream, headers), query: "" }, options);
+    serveUnaryCall(grpcUnary, { route, codec, exchange: exchangeOfStream(stream, headers), query: noQuery }, options);
     return true;
   };
 
@@ -98,7 +98,8 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     refuseMethod(request, response, takesGet(route) ? "GET, POST" : "POST", options);
     return;
   }
-  const codec = isGet ? codecOfQuery(query) : codecOf(headerOf(request, "content-type"));
+  const getQuery = isGet ? parseGetQuery(query) : noQuery;
+  const codec = isGet ? codecOfQuery(getQuery) : codecOf(headerOf(request, "content-type"));
   if (codec === undefined || (codec.protocol === "connect" && codec.enveloped)) {
     refuseContentType(request, response, options);
     return;
@@ -108,19 +109,16 @@ function serveUnary(route: RpcRoute, query: string, request: HttpRequest, respon
     return;
   }
   const exchange = exchangeOf(request, response);
-  serveUnaryCall(isGet ? connectGet : postProtocols[codec.protocol], { route, codec, exchange, query }, options);
+  serveUnaryCall(isGet ? connectGet : postProtocols[codec.protocol], { route, codec, exchange, query: getQuery }, options);
 }
 
+const noQuery = parseGetQuery("");
 const postProtocols = { connect: connectUnary, grpc: grpcUnary, "grpc-web": grpcWebUnary };
 
 function routesOf(methods: MethodTable, admit: Admission, { maxBytes }: Pick<RpcOptions, "maxBytes">): [string, RpcRoute][] {
   return [...methods].map(([method, handler]) => {
     return [pathOf(method), { method, handler, admit, maxBytes: maxBytes(method) }];
   });
-}
-
-function pathOf({ parent, name }: DescMethod): string {
-  return `/${parent.typeName}/${name}`;
 }
 
 function takesGet({ method }: RpcRoute): boolean {

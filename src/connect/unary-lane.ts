@@ -6,6 +6,7 @@ import { startCall } from "../http/run-call.ts";
 import type { Codec } from "./codec.ts";
 import { acceptedEncodings, type Encoding, encodingOf } from "./compression.ts";
 import { discardRest } from "./discard-rest.ts";
+import type { GetQuery } from "./get-request.ts";
 import { giveUp } from "./give-up.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { readRequestMessage } from "./read-request.ts";
@@ -16,10 +17,10 @@ export interface UnaryRequest {
   readonly codec: Codec;
   readonly exchange: HttpExchange;
   /** The query of a GET, which holds the message. */
-  readonly query: string;
+  readonly query: GetQuery;
 }
 
-/** What a unary call has of its own in each protocol. */
+/** The parts of a unary call that differ between protocols. */
 export interface UnaryProtocol {
   timeoutMs(call: HttpCall): number | undefined;
   read(call: HttpCall, request: UnaryRequest, options: LaneOptions): Promise<Message>;

@@ -15,7 +15,7 @@ export interface ClaimCondition {
   readonly values: readonly string[];
 }
 
-/** What the claims of a caller grant. */
+/** Grants roles, tenants and scopes to callers whose claims match. */
 export interface ClaimRule {
   /** At least one. All of them must match. */
   readonly when: readonly ClaimCondition[];

@@ -50,7 +50,7 @@ export interface PresentedToken {
 
 export type PresentedCredential = PresentedKey | PresentedToken;
 
-/** What a presented text is, as far as the text alone shows. */
+/** The kind of a presented credential, as far as its text shows. */
 export type ParsedCredential =
   | PresentedKey
   /** It has the shape of an issued key, but a wrong checksum, or a tag of a retired secret that has expired. */
@@ -67,7 +67,7 @@ export interface TenantPrefixes {
   readonly retiredPrefixes: readonly string[];
 }
 
-/** What is left of an issued key, or a key of another system that looks like that: it is ours if a key with this id exists. */
+/** A damaged issued key, or a key of another system that looks like one: it was issued here if a key with this id exists. */
 export interface DamagedKey {
   /** Null if the id itself is damaged. Then the text is ours: no other system has such a tail after such an id. */
   readonly keyId: string | null;

@@ -170,7 +170,7 @@ export interface KeyOrder {
   readonly isDescending: boolean;
 }
 
-/** What a list shows, and in which order. */
+/** The filter and the order of a list. */
 export interface KeySelection extends KeyFilter {
   readonly order?: KeyOrder;
 }

@@ -35,7 +35,7 @@ export function termsIn({ metadata = {}, scopes = [] }: KeyFilter): string[] {
   return [...Object.entries(metadata).map(([member, value]) => metadataTerm(member, value)), ...scopes.map(scopeTerm)];
 }
 
-/** Chooses the index that probably finds the fewest keys. What the index does not hold is checked on each key. */
+/** Chooses the index that probably finds the fewest keys. Restrictions that the index does not cover are checked on each key. */
 export function planList(selection: KeySelection, nowMs: number): KeyListPlan {
   const { order, ...filter } = selection;
   const { actorId, name, disabled } = filter;

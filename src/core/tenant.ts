@@ -9,6 +9,11 @@ export const tenantHeader = "keywright-tenant";
 /** The tenant of calls that name no other one. It is always there. */
 export const defaultTenant = "default";
 
+/** The key of something of a tenant in a map. Tenants contain no NUL, so no two pairs share a key. */
+export function mapKeyOf(tenant: string, id: string): string {
+  return `${tenant}\0${id}`;
+}
+
 /** The fields that an update of a tenant may write. Null and empty values follow the settings of the installation. */
 export interface TenantAttributes {
   readonly displayName: string;

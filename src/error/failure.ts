@@ -58,5 +58,15 @@ export class Failure extends Error {
 
 /** A Failure INVALID_REQUEST about one field, such as `name: must not be empty`. */
 export function invalidField(field: string, description: string): Failure {
-  return new Failure("INVALID_REQUEST", { message: `${field}: ${description}`, violations: [{ field, description }] });
+  return invalidRequest([{ field, description }]);
+}
+
+/** A Failure INVALID_REQUEST whose message names all violations. */
+export function invalidRequest(violations: readonly FieldViolation[]): Failure {
+  return new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
+}
+
+/** Formats violations as `field: problem; ...`. */
+export function violationsText(violations: readonly FieldViolation[]): string {
+  return violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
 }

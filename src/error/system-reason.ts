@@ -1,4 +1,4 @@
-/** What errors of the system mean to the person who set a path. Others show their code alone. */
+/** Explanations of system errors for the person who set a path. Other errors show their code alone. */
 const meanings: Readonly<Record<string, string>> = {
   ENOENT: "no such file or folder",
   EACCES: "permission denied",

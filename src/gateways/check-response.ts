@@ -29,7 +29,7 @@ const forEndUser: readonly string[] = ["ratelimit", "ratelimit-policy", "retry-a
 /** Characters of values to remember: those of some thousand keys. */
 const rememberedChars = 4_194_304;
 
-/** What the answer to a request of an end user depends on. */
+/** The inputs of the answer to a request of an end user. */
 export interface EndUserRequest {
   readonly requestId: string;
   readonly isGrpc: boolean;

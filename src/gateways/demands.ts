@@ -2,7 +2,7 @@ import { createBoundedMemory } from "../core/bounded-memory.ts";
 import { isTenantId } from "../core/tenant.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 
-/** What a route demands of a credential, from the configuration of the gateway. */
+/** The demands of a route on a credential, from the configuration of the gateway. */
 export interface Demands {
   readonly scopes: readonly string[];
   readonly cost: number;

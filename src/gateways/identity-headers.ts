@@ -1,6 +1,6 @@
 import type { VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 
-/** What an upstream learns about the caller, by header name. A value is empty if there is none. */
+/** The identity of the caller for an upstream, by header name. A missing value is empty. */
 export type IdentityHeaders = Readonly<Record<(typeof identityHeaderNames)[number], string>>;
 
 /** All of them are always sent, so that they overwrite headers of the same names from an end user. */

@@ -14,7 +14,7 @@ export interface Lease {
   readonly endMs: number;
   /** When the debt with the whole lease ends, on the monotonic clock. */
   debtEnd: Debt;
-  /** What is not spent yet. */
+  /** Units that are not spent yet. */
   left: Debt;
 }
 
@@ -68,7 +68,7 @@ export function isSpentFrom({ granted: { amount }, left }: Lease): boolean {
   return isMore(amount, left);
 }
 
-/** What this process may take: what the server had left when it last said, and the rest of the lease. */
+/** Units that this process may take: those that the server last reported as left, and the unspent ones of the lease. */
 export function leftWith(lease: Lease, cost: number, nowMs: number): Taken {
   const { rate, debtEnd, left } = lease;
   const us = debtEnd.us - Math.floor(nowMs * 1000);

@@ -1,6 +1,7 @@
 import type { RateLimitPolicy } from "../core/key.ts";
 import { askedLife, askedShare, holdingStayMs, leaseLifeUsOf, maxGrowth, minLeaseUnits, minTakes } from "../core/lease.ts";
 import { type Debt, isMore, noDebt, priceOf, rateOf, type Taken, takenOf } from "../core/rate-limit.ts";
+import { mapKeyOf } from "../core/tenant.ts";
 import type { LocalLedger, SharedLedger } from "../ports/ledger.ts";
 import type { Limit } from "../ports/rate-limiter.ts";
 import { covers, isLow, isSpentFrom, type Lease, learnDebt, leftWith, spendFrom, startLease } from "./lease.ts";
@@ -36,7 +37,7 @@ interface Context extends LeasesOptions {
   readonly rests: Rests;
 }
 
-/** What a process knows about a limit from which it took lately. */
+/** The state of a limit from which the process took lately. */
 interface Holding {
   readonly tenant: string;
   readonly id: string;
@@ -60,7 +61,7 @@ export function createLeases(options: LeasesOptions): Leases {
   return {
     find(tenant, id, policy, cost) {
       const nowMs = monotonicMs();
-      const holding = holdings.find(keyOf(tenant, id), nowMs);
+      const holding = holdings.find(mapKeyOf(tenant, id), nowMs);
       const lease = holding?.lease;
       if (holding === undefined || lease == null) return null;
       if (nowMs >= lease.endMs || lease.granted.serverId !== shared.serverId || !isSame(lease.policy, policy) || !covers(lease, cost)) {
@@ -82,13 +83,13 @@ export function createLeases(options: LeasesOptions): Leases {
     },
 
     release(tenant, id) {
-      const holding = holdings.find(keyOf(tenant, id), monotonicMs());
+      const holding = holdings.find(mapKeyOf(tenant, id), monotonicMs());
       if (holding?.lease) end(context, holding, holding.lease);
     },
 
     note(tenant, { id, policy }, cost, owed) {
       const nowMs = monotonicMs();
-      const key = keyOf(tenant, id);
+      const key = mapKeyOf(tenant, id);
       let holding = holdings.find(key, nowMs);
       if (holding === undefined || !isSame(holding.policy, policy)) {
         const lifeUs = leaseLifeUsOf(policy);
@@ -117,7 +118,7 @@ function renew(context: Context, holding: Holding, nowMs: number): void {
   const perMs = units / Math.max(nowMs - sinceMs, leasedMs / maxGrowth);
   const wanted = Math.min(Math.ceil(perMs * leasedMs), Number(takenOf(rateOf(policy), noDebt, true, owed).remaining / BigInt(askedShare)));
   restart(holding, nowMs);
-  if (wanted >= minLeaseUnits && !context.rests.isResting(keyOf(tenant, id), nowMs)) void ask(context, holding, wanted);
+  if (wanted >= minLeaseUnits && !context.rests.isResting(mapKeyOf(tenant, id), nowMs)) void ask(context, holding, wanted);
 }
 
 async function ask(context: Context, holding: Holding, units: number): Promise<void> {
@@ -133,7 +134,7 @@ async function ask(context: Context, holding: Holding, units: number): Promise<v
   holding.isAsking = true;
   const answer = await shared.lease(tenant, { id, rate, lifeUs, amount, back: null });
   holding.isAsking = false;
-  if (answer === null) rests.note(keyOf(tenant, id), false, lifeUs / 1000, monotonicMs());
+  if (answer === null) rests.note(mapKeyOf(tenant, id), false, lifeUs / 1000, monotonicMs());
   const granted = answer?.lease ?? null;
   if (granted === null) return;
   const { owed, serverId } = granted;
@@ -155,7 +156,7 @@ function end({ shared, rests, monotonicMs }: Context, holding: Holding, lease: L
   const { tenant, id, lifeUs } = holding;
   const { granted, rate, left } = lease;
   holding.lease = null;
-  rests.note(keyOf(tenant, id), isSpentFrom(lease), lifeUs / 1000, monotonicMs());
+  rests.note(mapKeyOf(tenant, id), isSpentFrom(lease), lifeUs / 1000, monotonicMs());
   if (granted.serverId !== shared.serverId) return;
   void shared.lease(tenant, { id, rate, lifeUs, amount: noDebt, back: { lease: granted, left } });
 }
@@ -168,9 +169,4 @@ function restart(holding: Holding, nowMs: number): void {
 
 function isSame(a: RateLimitPolicy, b: RateLimitPolicy): boolean {
   return a === b || (a.quota === b.quota && a.windowMs === b.windowMs);
-}
-
-/** Tenants contain no NUL, so no two pairs share a key. */
-function keyOf(tenant: string, id: string): string {
-  return `${tenant}\0${id}`;
 }

@@ -5,6 +5,11 @@
  */
 export type Observe = <T>(operation: Lowercase<string>, work: () => Promise<T>, hasFailed?: (answer: T) => boolean) => Promise<T>;
 
+/** For servers whose failures are answers of null. */
+export function isNull(answer: unknown): boolean {
+  return answer === null;
+}
+
 /** Combines two observers: `outer` runs around `inner`. */
 export function observeByBoth(one: Observe, other: Observe): Observe {
   return (operation, work, hasFailed) => one(operation, () => other(operation, work, hasFailed), hasFailed);

@@ -1,5 +1,5 @@
 import type { SharedCache } from "../ports/shared-cache.ts";
-import type { Observe } from "./observe.ts";
+import { isNull, type Observe } from "./observe.ts";
 
 /** Observes the messages that processes send each other through the shared cache. */
 export interface ObserveMessages {
@@ -53,8 +53,4 @@ export function observedSharedCache(
     },
     close: () => cache.close(),
   };
-}
-
-function isNull(answer: unknown): boolean {
-  return answer === null;
 }

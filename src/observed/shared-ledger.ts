@@ -1,5 +1,5 @@
 import type { SharedLedger } from "../ports/ledger.ts";
-import type { Observe } from "./observe.ts";
+import { isNull, type Observe } from "./observe.ts";
 
 /** Observes each take from the shared ledger as `limit`, and each lease as `lease`. */
 export function observedLedger(ledger: SharedLedger, observe: Observe): SharedLedger {
@@ -7,17 +7,7 @@ export function observedLedger(ledger: SharedLedger, observe: Observe): SharedLe
     get serverId() {
       return ledger.serverId;
     },
-    take: (...given) =>
-      observe(
-        "limit",
-        () => ledger.take(...given),
-        (answer) => answer === null,
-      ),
-    lease: (...given) =>
-      observe(
-        "lease",
-        () => ledger.lease(...given),
-        (answer) => answer === null,
-      ),
+    take: (...given) => observe("limit", () => ledger.take(...given), isNull),
+    lease: (...given) => observe("lease", () => ledger.lease(...given), isNull),
   };
 }

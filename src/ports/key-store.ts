@@ -15,7 +15,7 @@ export interface RequestMark {
   readonly payloadDigest: string;
 }
 
-/** What a request id was used for. `record` is the current record of the key that it created, or null if that key was deleted. */
+/** The earlier use of a request id. `record` is the current record of the key that it created, or null if that key was deleted. */
 export interface UsedRequest {
   readonly payloadDigest: string;
   readonly record: KeyRecord | null;
@@ -200,7 +200,10 @@ export interface KeyStore {
   /** Returns the revision of the tombstone with this key id, or null if there is none. Sees every `delete` that was acknowledged before. */
   tombstoneRevision(tenant: string, keyId: string): Promise<number | null>;
 
-  /** Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys. Does not change revisions. */
+  /**
+   * Records uses, of any tenants. Keeps the newest of several for a key. Skips unknown keys, and uses before the key was created, which are
+   * those of a deleted key with the same id. Does not change revisions.
+   */
   touch(uses: readonly LastUse[]): Promise<void>;
 
   readonly audit: AuditTrail;

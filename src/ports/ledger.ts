@@ -7,7 +7,7 @@ import type { Limit, RateLimiter } from "./rate-limiter.ts";
  * together also write to a shared one, on a server.
  */
 
-/** What this process knows about a key's debt. */
+/** A key's debt, as this process knows it. */
 export interface KnownDebt {
   readonly owed: Debt;
   /** The part that this process spent on its own and that no server knows. */
@@ -33,7 +33,7 @@ export interface SharedTake {
   readonly keyId: string;
   readonly rate: Rate;
   readonly price: Debt;
-  /** What this process knew when the take began. */
+  /** The debt as this process knew it when the take began. */
   readonly known: KnownDebt;
   readonly answer: SharedDebt;
   /** Whether the price was added to the debt. */
@@ -56,7 +56,7 @@ export interface LocalLedger extends RateLimiter {
   learn(take: SharedTake): void;
 }
 
-/** What a server is told in addition to the price. */
+/** The debt that a process has counted, which it reports with a price. */
 export interface DebtReport {
   /** Debt that the server does not know. */
   readonly more: Debt;

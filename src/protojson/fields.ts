@@ -44,6 +44,6 @@ const maxNameLength = 24;
 
 /** A caller's name, shortened for an error text. */
 export function printableName(name: string): string {
-  const text = name.toWellFormed();
+  const text = name === "" ? '""' : name.toWellFormed();
   return text.length > maxNameLength ? `${text.slice(0, maxNameLength).toWellFormed()}…` : text;
 }

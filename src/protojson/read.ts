@@ -11,7 +11,7 @@ import { compilePlainReader, type ReadPlain } from "./read-plain.ts";
 import { createRewrites } from "./rewrite.ts";
 
 export interface JsonReaderOptions {
-  /** What to do with unknown members. `ignore` also ignores enum values with unknown names, as protobuf JSON does. */
+  /** How to treat unknown members. `ignore` also ignores enum values with unknown names, as protobuf JSON does. */
   readonly unknownFields: "reject" | "ignore";
   /** Messages with a field mask that names the members present in the JSON, unless the JSON has the mask itself. */
   readonly presenceMasks: ReadonlyMap<DescMessage, PresenceMask>;

@@ -1,6 +1,6 @@
 import { type DescMessage, isFieldSet, type Message } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
-import { Failure, type FieldViolation } from "../error/failure.ts";
+import { type FieldViolation, invalidRequest } from "../error/failure.ts";
 
 /**
  * The fields of a message that a change writes: those in the mask, or without a mask the populated ones (AIP-134). An empty mask
@@ -30,9 +30,7 @@ function maskedFields<Name extends string>(mask: FieldMask, maskField: string, s
     else if (name !== undefined) names.add(name);
     else violations.push({ field: maskField, description: problemOf(path, schema, writable) });
   }
-  if (violations.length > 0) {
-    throw new Failure("INVALID_REQUEST", { message: violations.map((v) => `${v.field}: ${v.description}`).join("; "), violations });
-  }
+  if (violations.length > 0) throw invalidRequest(violations);
   return names;
 }
 

@@ -1,10 +1,14 @@
 import type { Call } from "../call/call.ts";
 import type { KeyKind } from "../core/key.ts";
-import type { ListPage, ListRequest } from "../service/list.ts";
+import type { KeyService } from "../service/key-service.ts";
+import { listKeys } from "../service/list.ts";
+import { mapInTurns } from "../turns.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
-import { endOf } from "./call-turns.ts";
+import { endOf, turnsOf } from "./call-turns.ts";
+import { contextOf } from "./context.ts";
+import { keyToMessage } from "./message.ts";
 
-/** What the requests of both lists of keys have in common. */
+/** The fields that the requests of both lists of keys share. */
 interface ListMessage {
   readonly pageSize: number;
   readonly pageToken: string;
@@ -13,13 +17,13 @@ interface ListMessage {
   readonly includeTotalSize: boolean;
 }
 
-export function listRequestOf(kind: KeyKind, message: ListMessage, call: Pick<Call, "signal">): ListRequest {
+/** Returns the resources of one page of keys, and the fields of the response beside them. */
+export async function listFromRequest(service: KeyService, call: Call, kind: KeyKind, message: ListMessage) {
   const { pageSize, pageToken, filter, orderBy, includeTotalSize: hasTotalSize } = message;
   const bounds = { maxBytes: maxAnswerBytes, bytesOf: keyBytes, throwIfOver: endOf(call) };
-  return { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, ...bounds };
-}
-
-/** The fields of a response beside the keys. */
-export function pageFields({ nextPageToken, totalSize }: ListPage) {
-  return { nextPageToken, ...(totalSize !== null && { totalSize }) };
+  const request = { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, ...bounds };
+  const { records, nextPageToken, totalSize } = await listKeys(service, contextOf(call).tenant, request);
+  const nowMs = service.clock();
+  const keys = await mapInTurns(records, (record) => keyToMessage(record, nowMs), turnsOf(call));
+  return { keys, nextPageToken, ...(totalSize !== null && { totalSize }) };
 }

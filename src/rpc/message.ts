@@ -8,8 +8,7 @@ import { parseRange } from "../core/cidr.ts";
 import type * as domain from "../core/key.ts";
 import { statusAt } from "../core/key.ts";
 import { withBoundedDepth } from "../core/metadata.ts";
-import { Failure, invalidField } from "../error/failure.ts";
-import { violationsText } from "../validation/violations.ts";
+import { invalidField, invalidRequest } from "../error/failure.ts";
 
 export const statusToMessage = {
   active: KeyStatus.ACTIVE,
@@ -79,13 +78,13 @@ export function rateLimitPolicyFromMessage(policy: RateLimitPolicy | undefined):
 }
 
 /** Throws INVALID_REQUEST, naming each entry that is not a range. `path` is prepended to the field names. */
-export function cidrsFromMessage(restriction: IpRestriction | undefined, path = ""): string[] {
+export function cidrsFromMessage(restriction: IpRestriction | undefined, path: string): string[] {
   const texts = restriction?.allowedCidrs ?? [];
   const violations = texts.flatMap((text, index) => {
     const range = parseRange(text);
     return typeof range === "string" ? [{ field: `${path}ip_restriction.allowed_cidrs[${index}]`, description: range }] : [];
   });
-  if (violations.length > 0) throw new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
+  if (violations.length > 0) throw invalidRequest(violations);
   return [...texts];
 }
 

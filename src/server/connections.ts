@@ -50,7 +50,10 @@ export interface ConnectionsOptions {
 
 /** Counts connections. HTTP/1.1 requests know their connection by its socket, HTTP/2 streams by its session. */
 export interface Connections {
-  /** Takes a place until the socket closes. Returns false if no place is free for it. */
+  /**
+   * Takes a place until the socket closes. Returns false if no place is free for it. If all are taken, the connection that has been
+   * anonymous for longest makes room for an address with few connections: otherwise those who hold many addresses would keep all places.
+   */
   take(socket: Socket): boolean;
   /** From now on `handle` stands for this socket's connection: the socket itself, the TLS socket above it, or the HTTP/2 session. */
   identify(socket: Socket, handle: object): void;
@@ -71,16 +74,23 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
   const shares = new Map<string, Share>();
   const open = new Map<string, Connection>();
   const handles = new WeakMap<object, Connection>();
+  /** Ends the connection, for each anonymous one, oldest first. */
+  const displacements = new Map<Connection, () => void>();
   const refusals = createRefusals(limits, onRefused);
+  const takeAnonymousRequest = createRequestPlaces(limits);
   let count = 0;
-  let anonymousRequests = 0;
 
   return {
     take(socket) {
       const network = shareOf(socket.remoteAddress ?? "");
       const share = network === null ? null : (shares.get(network) ?? newShare(network));
       const refusal = refusalFor(share, count, limits);
-      if (refusal !== undefined) {
+      const [oldest] = refusal === "process" ? displacements : [];
+      if (oldest !== undefined && refusalFor(share, count - 1, limits) === undefined) {
+        const [{ share: displaced }, displace] = oldest;
+        refusals.add("process", displaced?.network ?? "");
+        displace();
+      } else if (refusal !== undefined) {
         refusals.add(refusal, network ?? socket.remoteAddress ?? "");
         return false;
       }
@@ -88,18 +98,24 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
       const key = connectionKey(socket);
       open.set(key, connection);
       count += 1;
-      if (share !== null) {
-        share.connections += 1;
-        share.anonymousConnections += 1;
-        shares.set(share.network, share);
-      }
-      socket.once("close", () => {
+      const release = (): void => {
+        socket.off("close", release);
+        displacements.delete(connection);
         count -= 1;
         if (open.get(key) === connection) open.delete(key);
         if (share === null) return;
         share.connections -= 1;
         if (!connection.isKnown) share.anonymousConnections -= 1;
         if (share.connections === 0) shares.delete(share.network);
+      };
+      socket.on("close", release);
+      if (share === null) return true;
+      share.connections += 1;
+      share.anonymousConnections += 1;
+      shares.set(share.network, share);
+      displacements.set(connection, () => {
+        release();
+        socket.destroy();
       });
       return true;
     },
@@ -110,29 +126,52 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
     isKnown: (handle) => handles.get(handle)?.isKnown === true,
     setKnown(handle) {
       const connection = handles.get(handle);
-      if (connection === undefined || connection.isKnown) return;
+      // A call may end after its connection.
+      if (connection === undefined || connection.share === null || !displacements.delete(connection)) return;
       connection.isKnown = true;
-      if (connection.share !== null) connection.share.anonymousConnections -= 1;
+      connection.share.anonymousConnections -= 1;
     },
     takeRequest(handle, answer) {
       const connection = handles.get(handle);
       if (connection === undefined || connection.isKnown || connection.share === null) return true;
-      const { share } = connection;
-      if (share.anonymousRequests >= limits.maxAnonymousRequestsPerAddress) return false;
-      // A client with a valid token is anonymous too in its first request, so a few addresses must not take all places.
-      const isReserved = share.anonymousRequests < limits.reservedPerAddress;
-      if (anonymousRequests >= limits.maxAnonymousRequests - (isReserved ? 0 : limits.reservedRequests)) return false;
-      anonymousRequests += 1;
-      share.anonymousRequests += 1;
-      answer.on("close", () => {
-        anonymousRequests -= 1;
-        share.anonymousRequests -= 1;
-      });
-      return true;
+      return takeAnonymousRequest(connection, connection.share, answer);
     },
     check: refusals.check,
     count: () => count,
     refusedCount: refusals.count,
+  };
+}
+
+/**
+ * Returns a function that counts a request on an anonymous connection until its response closes, or returns false if there are too many. If
+ * all places are taken, the oldest request makes room for an address with few, as with connections.
+ */
+function createRequestPlaces(limits: ConnectionsOptions["limits"]): (connection: Connection, share: Share, answer: Writable) => boolean {
+  /** Of the requests in progress, oldest first. */
+  const answers = new Map<Writable, Connection>();
+  const hasMadeRoom = (): boolean => {
+    const [oldest] = answers;
+    if (oldest === undefined) return false;
+    const [answer, { isKnown }] = oldest;
+    answers.delete(answer);
+    // A call with a valid token goes on, and needs no place.
+    if (!isKnown) answer.destroy();
+    return true;
+  };
+
+  return (connection, share, answer) => {
+    if (share.anonymousRequests >= limits.maxAnonymousRequestsPerAddress) return false;
+    // A client with a valid token is anonymous too in its first request, so a few addresses must not take all places.
+    const isReserved = share.anonymousRequests < limits.reservedPerAddress;
+    const isFull = answers.size >= limits.maxAnonymousRequests - (isReserved ? 0 : limits.reservedRequests);
+    if (isFull && !(isReserved && hasMadeRoom())) return false;
+    answers.set(answer, connection);
+    share.anonymousRequests += 1;
+    answer.on("close", () => {
+      answers.delete(answer);
+      share.anonymousRequests -= 1;
+    });
+    return true;
   };
 }
 

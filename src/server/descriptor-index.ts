@@ -2,7 +2,7 @@ import { type DescEnum, type DescExtension, type DescFile, type DescMessage, typ
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { memoized } from "../memoized.ts";
 
-/** What a reflection client can ask for. Names are fully qualified, without a leading dot. */
+/** The services, methods and types that reflection clients can ask for. Names are fully qualified, without a leading dot. */
 export interface DescriptorIndex {
   readonly serviceNames: readonly string[];
   file(name: string): DescFile | undefined;

@@ -13,7 +13,7 @@ export interface Http1Connections {
 }
 
 interface Entry {
-  /** What had been read before the first request: the TLS handshake. */
+  /** Bytes that were read before the first request: those of the TLS handshake. */
   readonly firstBytes: number;
   bytesRead: number;
   /** Calls of `closeQuiet` since something arrived. */

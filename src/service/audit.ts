@@ -1,7 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AuditEvent, Origin } from "../core/audit.ts";
-import type { KeyRecord } from "../core/key.ts";
-import { overridableFields } from "../core/key-fields.ts";
 import { createUlid } from "../core/ulid.ts";
 import type { KeyService } from "./key-service.ts";
 
@@ -17,12 +15,11 @@ export function auditEvent(
   return { ...origin, eventId, timeMs, keyIds, changedFields: [], revocationReason: null, errorReason: null, ...more };
 }
 
-/** The proto names of the overridable fields in which `change` differs from the record. */
-export function changedFields(record: KeyRecord, change: Partial<KeyRecord>): string[] {
-  return Object.entries(overridableFields)
-    .filter(([name]) => {
-      const field = name as keyof typeof overridableFields;
-      return change[field] !== undefined && !isDeepStrictEqual(change[field], record[field]);
-    })
-    .map(([, protoName]) => protoName);
+/** The proto names of the fields in which `change` differs. `names` has the proto names of the fields to compare. */
+export function changedFields<T>(names: Partial<Record<keyof T, string>>, before: T, change: Partial<T>): string[] {
+  const fields = Object.keys(names) as (keyof T)[];
+  return fields.flatMap((field) => {
+    const isChanged = change[field] !== undefined && !isDeepStrictEqual(change[field], before[field]);
+    return isChanged ? [names[field] as string] : [];
+  });
 }

@@ -1,7 +1,7 @@
 import type { AnnounceChanges, Change, ChangeAnnouncer } from "../cache/announce.ts";
 
 export interface BatchAnnouncements {
-  /** For the operations of the batch. What it announces waits for `announceAll`, and so must everybody who answers that a change holds. */
+  /** For the operations of the batch. Its announcements wait for `announceAll`. So must everybody who answers that a change holds. */
   readonly announcer: ChangeAnnouncer;
   /** Announces the changes of all tenants, once. Returns the errors, by the tenants whose changes could not be announced. */
   announceAll(): Promise<ReadonlyMap<string, unknown>>;

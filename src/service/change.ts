@@ -1,5 +1,6 @@
 import type { Origin } from "../core/audit.ts";
 import type { KeyRecord } from "../core/key.ts";
+import { overridableFields } from "../core/key-fields.ts";
 import { isSettingRecordId } from "../core/setting-record.ts";
 import { Failure } from "../error/failure.ts";
 import { auditEvent, changedFields } from "./audit.ts";
@@ -33,7 +34,10 @@ export async function changeKey(
     }
     const changed = { ...record, ...change, revision: record.revision + 1, updateTimeMs: clock() };
     const revocationReason = change.revocation?.reason ?? null;
-    const event = auditEvent(service, origin, [keyId], { changedFields: changedFields(record, change), revocationReason });
+    const event = auditEvent(service, origin, [keyId], {
+      changedFields: changedFields(overridableFields, record, change),
+      revocationReason,
+    });
     if (await store.replace(tenant, changed, event)) {
       await announce(changed, changed.revision);
       return changed;

@@ -4,9 +4,10 @@ import type { PresentedCredential, Refused } from "../core/credential.ts";
 import type { CredentialKind } from "../core/credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
-import { decideToken, type TokenCircumstances } from "../core/token/token-verdict.ts";
+import { decideToken, isIssuedAfter, type TokenCircumstances } from "../core/token/token-verdict.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { TenantSettings } from "./tenants/tenant-settings.ts";
 
 /** A credential, and what it is verified against. */
 export interface Verification {
@@ -34,7 +35,7 @@ export interface Verified {
   readonly cacheOutcome: CacheOutcome | null;
   /** The custom claims of a derived token. Null for a key. */
   readonly customClaims: JsonObject | null;
-  /** What is left of the key's rate limit, if the key has one that is enforced and it was checked. */
+  /** The remaining units of the key's rate limit, if the key has one that is enforced and it was checked. */
   readonly limit?: KeyLimit;
   /** The same for the limit that the keys of the actor share. */
   readonly actorLimit?: KeyLimit;
@@ -62,11 +63,12 @@ export interface JudgeOptions extends CredentialReaders {
   readonly clock: Clock;
   /** `rooted`: a token is valid only as long as its root key. `stateless`: the claims of the token alone decide. */
   readonly derivedTokens: "rooted" | "stateless";
+  readonly tenantSettings: Pick<TenantSettings, "of">;
   readonly clockSkewMs: number;
 }
 
 export function createJudge(options: JudgeOptions): Judge {
-  const { clock, derivedTokens, clockSkewMs } = options;
+  const { clock, derivedTokens, tenantSettings, clockSkewMs } = options;
   const refused = (refusal: Refused): Verified => ({
     ...unverified(refusal.code, refusal.kind, clock()),
     isGuess: mayBeGuess(refusal),
@@ -82,7 +84,10 @@ export function createJudge(options: JudgeOptions): Judge {
     identify(tenant, credential) {
       const presented = readCredential(options, tenant, credential, clock());
       if (isRefused(presented)) return refused(presented);
-      return "token" in presented && derivedTokens === "stateless" ? { ...presented, keyIds: [] } : presented;
+      if (!("token" in presented) || derivedTokens === "rooted") return presented;
+      // A token of a deleted tenant is not one of the next tenant of the same name.
+      const isOfTenant = isIssuedAfter(presented.token, tenantSettings.of(tenant).createTimeMs ?? 0);
+      return isOfTenant ? { ...presented, keyIds: [] } : refused({ kind: presented.type, code: "not_found" });
     },
 
     judge(presented, record, cacheOutcome, { endUserAddress, requiredScopes, audience }) {

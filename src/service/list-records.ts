@@ -1,5 +1,6 @@
-import type { KeyRecord } from "../core/key.ts";
+import type { KeyKind, KeyRecord } from "../core/key.ts";
 import type { ListScope } from "../core/page-token.ts";
+import type { KeyStore } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 import { maxParts, type PageBounds, type PageRequest, pageLimit } from "./list.ts";
 
@@ -11,6 +12,20 @@ export interface RecordPage {
 
 /** The page that a list of all records asks for. */
 export type RecordPageRequest = Omit<PageRequest, "filter"> & Pick<PageBounds<unknown>, "throwIfOver">;
+
+/** All records of a tenant and a kind, in parts of at most `limit`. */
+export async function* partsOf(
+  store: Pick<KeyStore, "list">,
+  tenant: string,
+  kind: KeyKind,
+  limit: number,
+): AsyncGenerator<readonly KeyRecord[]> {
+  for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
+    const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit });
+    yield part.records;
+    afterKeyId = part.lastKeyId;
+  }
+}
 
 /** Returns one page of all records of a tenant and a kind, in the order of their ids. */
 export async function listRecords(

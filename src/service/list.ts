@@ -4,7 +4,7 @@ import { type ListPosition, planList, positionOf } from "../core/key-list-plan.t
 import type { KeyStore, ListPart, ListQuery } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
 
-/** What limits a page. */
+/** The limits of a page. */
 export interface PageBounds<T> {
   readonly maxBytes: number;
   /** The maximum size of an item in the response. */

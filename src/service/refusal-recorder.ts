@@ -5,14 +5,14 @@ import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { auditEvent } from "./audit.ts";
+import { oneAfterTheOther } from "./one-after-the-other.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
 export interface RefusalRecorder {
   /** Calls with the same `countedAs` share a limit. `origin` is called only if the event is recorded. */
   record(countedAs: string, origin: () => Origin, errorReason: Reason): void;
   /**
-   * Writes the buffered events. Concurrent flushes run one after the other. Never rejects: events that cannot be written stay in the
-   * buffer.
+   * Writes the buffered events. Never rejects: events that cannot be written stay in the buffer.
    */
   flush(): Promise<void>;
   /** Number of refused calls left out since the start. */
@@ -46,7 +46,6 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
   let suppressedCount = 0;
   let reportedCount = 0;
   let buffer: AuditEvent[] = [];
-  let last = Promise.resolve();
   let isFailing = false;
 
   function startMinute(nowMs: number): void {
@@ -89,9 +88,6 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
       return suppressedCount;
     },
 
-    flush() {
-      last = last.then(write);
-      return last;
-    },
+    flush: oneAfterTheOther(write),
   };
 }

@@ -1,5 +1,6 @@
 import type { Origin } from "../core/audit.ts";
 import { type KeyAttributes, type KeyRecord, stateAt } from "../core/key.ts";
+import { overridableFields } from "../core/key-fields.ts";
 import { Failure } from "../error/failure.ts";
 import type { RequestMark } from "../ports/key-store.ts";
 import { auditEvent, changedFields } from "./audit.ts";
@@ -52,7 +53,7 @@ export async function rotateKey(service: KeyService, tenant: string, origin: Ori
     const { record: successor } = minted;
     const retired = retiredOf(record, successor, request.graceMs);
     const event = auditEvent(service, origin, [keyId, successor.keyId], {
-      changedFields: changedFields(record, overrides),
+      changedFields: changedFields(overridableFields, record, overrides),
       revocationReason: retired.revocation?.reason ?? null,
     });
     if (await service.store.rotate(tenant, retired, successor, event, mark)) {

@@ -31,13 +31,17 @@ const rememberedIds = 10_000;
 export function createTakeLimits({ rateLimiter, usage, clock }: TakeLimitsOptions): TakeLimits {
   const idsOf = createLimitIds();
 
+  /** A key counts as used after it was created, even if the process that created it has a clock that is ahead. */
+  const noteUse = (tenant: string, { keyId, createTimeMs }: KeyRecord, nowMs: number) =>
+    usage.record(tenant, keyId, Math.max(nowMs, createTimeMs));
+
   /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */
   const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked): Verified => {
     const { record } = verified.verdict;
     const asked = { ...verified, ...(key !== null && { limit: leftOf(key, clock()) }), actorLimit: leftOf(actor, clock()) };
     const refusal = refusalOf(key, actor);
     if (refusal !== null) return { ...asked, verdict: { isValid: false, code: refusal.code, record }, retryAfterMs: refusal.retryAfterMs };
-    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+    if (record !== null) noteUse(tenant, record, verified.nowMs);
     return asked;
   };
 
@@ -48,7 +52,7 @@ export function createTakeLimits({ rateLimiter, usage, clock }: TakeLimitsOption
     if (!taken.admitted) {
       return { ...verified, verdict: { isValid: false, code: "rate_limited", record }, limit, retryAfterMs: taken.retryAfterMs };
     }
-    if (record !== null) usage.record(tenant, record.keyId, verified.nowMs);
+    if (record !== null) noteUse(tenant, record, verified.nowMs);
     return { ...verified, limit };
   };
 
@@ -85,7 +89,7 @@ export function createTakeLimits({ rateLimiter, usage, clock }: TakeLimitsOption
       return takeBoth(tenant, verified, record, { own, actor: actorPolicy }, cost);
     }
     if (actorPolicy !== null) return takeFromActor(tenant, verified, record, actorPolicy, cost);
-    usage.record(tenant, record.keyId, verified.nowMs);
+    noteUse(tenant, record, verified.nowMs);
     return verified;
   };
 }

@@ -1,4 +1,5 @@
 import type { Log } from "../ports/log.ts";
+import { oneAfterTheOther } from "./one-after-the-other.ts";
 import type { UsageRecorder } from "./usage-recorder.ts";
 
 export interface UsageFlushOptions {
@@ -9,7 +10,6 @@ export interface UsageFlushOptions {
 /** Returns a function that writes last uses. Concurrent calls run one after the other. Logs the first of failures in a row, and never rejects. */
 export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promise<void> {
   let reportedDrops = 0;
-  let last = Promise.resolve();
   let isFailing = false;
 
   const flush = async () => {
@@ -29,14 +29,6 @@ export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promi
     reportedDrops = droppedCount;
   };
 
-  let waiting: Promise<void> | null = null;
-  // A failed flush puts its uses back, and the next one writes them. So each call starts a flush after the current one.
-  return () => {
-    waiting ??= last.then(() => {
-      waiting = null;
-      last = flush();
-      return last;
-    });
-    return waiting;
-  };
+  // A failed flush puts its uses back, and the next one writes them.
+  return oneAfterTheOther(flush);
 }

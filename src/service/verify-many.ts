@@ -104,7 +104,7 @@ interface Asked {
   readonly refusal: Verified | null;
 }
 
-/** What was read for the batch. */
+/** The records that were read for the batch. */
 interface BatchReads {
   readonly answers: ReadonlyMap<string, Answer>;
   readonly read: ReadActorLimits | undefined;

@@ -32,8 +32,12 @@ export function keepCompiledCode(bundle) {
     } catch {
       // Another process was first.
     }
-    rmSync(own, { recursive: true, force: true });
-    removeLeft(bundle);
+    try {
+      rmSync(own, { recursive: true, force: true });
+      removeLeft(bundle);
+    } catch {
+      // An error here would be the process's exit code. An installation may have removed the folder.
+    }
   });
 }
 

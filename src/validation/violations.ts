@@ -75,8 +75,3 @@ function compileChecks(schema: DescMessage): Checks {
     findBadTimes: compileTimeCheck(schema),
   };
 }
-
-/** Formats violations as `field: problem; ...`. */
-export function violationsText(violations: readonly FieldViolation[]): string {
-  return violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
-}

@@ -87,6 +87,8 @@ const connectProto: readonly Case[] = [
   ["own failure", proto("violation"), {}, "INVALID_REQUEST"],
   ["malformed", Buffer.from([0x0a, 0xff]), {}, "MALFORMED_BODY"],
   ["not UTF-8", Buffer.from([0x0a, 0x01, 0xff]), {}, "MALFORMED_BODY"],
+  ["text as a number", Buffer.from([0x08, 0x02, 0x6b, 0x31]), {}, "MALFORMED_BODY"],
+  ["text as a group", Buffer.from([0x0b, 0x02, 0x6b, 0x31]), {}, "MALFORMED_BODY"],
   ["too large", tooLarge, {}, "BODY_TOO_LARGE"],
   ["response that cannot be written", proto("unwritable"), {}, "INTERNAL"],
 ];
@@ -366,6 +368,7 @@ describe.each(["http1", "http2"] as const)("requests that are not calls, over %s
       ["encoding=proto&%6Dessage=%FF%FF", 400, "MALFORMED_BODY"],
       ["encoding=json&c%6Fmpression=zip&message=%7B%7D", 501, "UNIMPLEMENTED"],
       ["c%6Fnnect=v2&encoding=json&message=%7B%7D", 400, "INVALID_REQUEST"],
+      ["encoding=proto", 400, "INVALID_REQUEST"],
       ["encoding=xml&message=", 415, "UNSUPPORTED_MEDIA_TYPE"],
       ["", 415, "UNSUPPORTED_MEDIA_TYPE"],
     ] as const) {

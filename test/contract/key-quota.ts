@@ -81,6 +81,16 @@ export function describeKeyQuota(name: string, start: () => Promise<OpenQuotaSto
       expect(await store().get(tenant, "C")).toBeNull();
     });
 
+    test("a full quota refuses only what it counts", async () => {
+      const tenant = newTenant();
+      await fill(tenant);
+      const outcomes = await store().insertMany(tenant, [
+        { record: keyRecord({ keyId: "A" }), request: null },
+        { record: keyRecord({ keyId: "B", kind: "actor_limit", revocation: superseded }), request: null },
+      ]);
+      expect(outcomes).toMatchObject([full, { outcome: "inserted" }]);
+    });
+
     test("a repeated batch finds its keys, also deleted ones, if the quota is full", async () => {
       const tenant = newTenant();
       const batch = ["A", "B"].map((id) => ({ record: keyRecord({ keyId: id, kind: "imported" }), request: null, batchMark: id }));

@@ -62,7 +62,7 @@ describe("docs/troubleshooting.md says what to do", () => {
     const messages = sourceTexts().flatMap((text) => [...text.matchAll(/\blog\??\.(?:warn|error)\([^"`;]*"([^"]+)"/g)]);
     expect(messages.length).toBeGreaterThan(15);
     // The page has the beginning of a line, without its reasons and consequences.
-    const beginnings = messages.map(([, message = ""]) => message.split(/[;,]| because /)[0]);
+    const beginnings = messages.map(([, message = ""]) => message.split(/[;,:]| because /)[0]);
     expect(beginnings.filter((beginning) => !page.includes(`\`${beginning}`))).toEqual([]);
   });
 });

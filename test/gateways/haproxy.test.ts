@@ -1,13 +1,16 @@
 import { expect, test } from "vitest";
 import { ask } from "./ask.ts";
 import { describeGateway } from "./cases.ts";
+import { type Recipe, startLab } from "./lab.ts";
+
+const haproxy: Recipe = {
+  program: "haproxy",
+  files: ["haproxy.cfg", "keywright.lua"],
+  arguments: (config) => ["-db", "-f", config],
+};
 
 await describeGateway(
-  {
-    program: "haproxy",
-    files: ["haproxy.cfg", "keywright.lua"],
-    arguments: (config) => ["-db", "-f", config],
-  },
+  haproxy,
   { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true, upgrades: ["websocket"] },
   (lab) => {
     test("the frontend for Lua passes on only questions about requests, because it adds the gateway's token", async () => {
@@ -17,6 +20,16 @@ await describeGateway(
       for (const path of ["/", "/healthz", "/openapi.json", "/v2alpha1/admin/issuedApiKeys", "/gateway/verify"]) {
         expect((await ask(lab().otherPort, path, { headers })).status, path).toBe(403);
       }
+    });
+
+    test("an error in Lua lets no request pass", async () => {
+      const line = "  local response = core.httpclient()";
+      const replace = () => ({ [line]: `if headers["x-fail"] ~= nil then error("test") end\n${line}` });
+      await using failing = await startLab({ ...haproxy, replace });
+      const { secret } = await failing.issue({ scopes: ["orders"] });
+      const statusOf = async (headers: Record<string, string>) =>
+        (await ask(failing.port, "/", { headers: { authorization: `Bearer ${secret}`, ...headers } })).status;
+      expect([await statusOf({}), await statusOf({ "x-fail": "1" }), failing.received.length]).toEqual([200, 503, 1]);
     });
   },
 );

@@ -156,6 +156,14 @@ test("compiled code is kept by a process that has served for a while, not by one
   await start();
   expect(await keptCode()).toEqual([`code-${process.getuid?.() ?? "all"}`]);
   expect(await start()).toBe(answer);
+
+  // An installation removes the folder under a running process, whose exit code must not tell of that.
+  const removing = laterFile.replace(
+    "greeting.toUpperCase()",
+    "(rmSync(process.env.BUNDLES!, { recursive: true }), greeting.toUpperCase())",
+  );
+  await write("src/later.ts", `import { rmSync } from "node:fs";\n${removing}`);
+  expect(await start({ BUNDLES: bundles })).toBe(answer);
 });
 
 test("the service is bundled", async () => {

@@ -149,6 +149,7 @@ describe("what is refused, and where", () => {
     ["both casings", { smallInt: 1, small_int: 1 }, [["small_int", "is given twice, in snake_case and in camelCase"]]],
     ["both casings, one null", { smallInt: 1, small_int: null }, [["small_int", "is given twice, in snake_case and in camelCase"]]],
     ["unknown", { colour: 1, child: { x: 1 } }, [["colour", "is not a field of Everything"], ["child.x", "is not a field of Everything"]]], // biome-ignore format: a row
+    ["empty", { "": 1, child: { "": 1 } }, [['""', "is not a field of Everything"], ['child.""', "is not a field of Everything"]]], // biome-ignore format: a row
     ["inherited", { toString: 1 }, [["toString", "is not a field of Everything"]]],
     ["everything at once", { text: 1, flag: 1, child: { at: 1 } }, [["text", "must be a string"], ["flag", "must be true or false"], ["child.at", "must be an RFC 3339 timestamp"]]], // biome-ignore format: a row
     ["not an object", [], [["", "must be a JSON object"]]],

@@ -192,6 +192,29 @@ describe.each(["TOKEN_ALGORITHM_JWT", macaroon])("rooted, %s", (algorithm) => {
   });
 });
 
+test("stateless: a token of a deleted tenant is not valid in the next tenant of the same name", async () => {
+  await using own = await startApi("json-http", { env: { KEYWRIGHT_DERIVED_TOKENS: "stateless" } });
+  const acme = { headers: { "keywright-tenant": "acme" } };
+  await own.call("AdminCreateTenant", { tenant_id: "acme" });
+  const { secret } = await own.call("AdminIssueApiKey", key, acme);
+  const derived = ["JWT", "MACAROON"].map(async (algorithm) => {
+    const { token } = await own.call("AdminDeriveToken", { credential: String(secret), algorithm: `TOKEN_ALGORITHM_${algorithm}` }, acme);
+    return String((token as JsonObject).token);
+  });
+  const requests = (await Promise.all(derived)).map((credential) => ({ credential }));
+  const codes = async () => {
+    const { results } = await own.call("AdminBatchVerifyApiKeys", { requests }, acme);
+    return (results as JsonObject[]).map(({ error_code }) => error_code ?? "valid");
+  };
+  expect(await codes()).toEqual(["valid", "valid"]);
+  await own.call("AdminSuspendTenant", { tenant_id: "acme" });
+  await own.call("AdminDeleteTenant", { tenant_id: "acme", force: true });
+  own.pass(1050);
+  await own.call("AdminCreateTenant", { tenant_id: "acme" });
+  expect(await codes()).toEqual(["VERIFICATION_ERROR_NOT_FOUND", "VERIFICATION_ERROR_NOT_FOUND"]);
+  expect((await own.refused("SelfInspect", requests[0] as JsonObject, { token: null })).code).toBe("NOT_FOUND");
+});
+
 test("stateless: a token is valid until its own expiry, whatever happens to its key; but nothing more can be derived from it", async () => {
   await using own = await startApi("json-http", { env: { KEYWRIGHT_DERIVED_TOKENS: "stateless" } });
   const { keyId, secret } = await own.issue(key);

@@ -82,6 +82,31 @@ it("reserves the last places for addresses with few connections", () => {
   expect(connections.refusedCount).toEqual({ address: 0, process: 2 });
 });
 
+it("gives an address with few connections the place of the oldest anonymous connection", () => {
+  const { connections } = createAppConnections(settings, ignore);
+  const take = (address: string) => {
+    const destroyed = { value: false };
+    const socket = Object.assign(socketFrom(address), { destroy: () => Object.assign(destroyed, { value: true }) });
+    const isTaken = connections.take(socket as unknown as Socket);
+    connections.identify(socket, socket);
+    return { socket, isTaken, destroyed };
+  };
+  const all = Array.from({ length: 100 }, (_, index) => take(`192.0.2.${index % 13}`));
+  expect(all.every(({ isTaken }) => isTaken)).toBe(true);
+  connections.setKnown(all[0]?.socket as object);
+  const later = take("198.51.100.1");
+  expect(later.isTaken).toBe(true);
+  expect(all.map(({ destroyed }) => destroyed.value).indexOf(true)).toBe(1);
+  all[1]?.socket.emit("close");
+  connections.setKnown(all[1]?.socket as object);
+  expect(connections.count()).toBe(100);
+  // This address has eight.
+  expect(take("192.0.2.2").isTaken).toBe(false);
+  for (const { socket } of [...all, later]) connections.setKnown(socket);
+  expect(take("198.51.100.2").isTaken).toBe(false);
+  expect(connections.count()).toBe(100);
+});
+
 it("reports refusals at intervals, with their number", () => {
   const reports: RefusedConnections[] = [];
   const { connections } = createAppConnections(settings, (refused) => reports.push(refused));
@@ -124,6 +149,29 @@ it("reserves the last requests for addresses with few of them", () => {
   expect(["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"].map((address) => ask(address, 30))).toEqual([25, 25, 25, 5]);
   expect(ask("192.0.2.1", 1)).toBe(0);
   expect([ask("198.51.100.1", 3), ask("198.51.100.2", 3)]).toEqual([2, 2]);
+});
+
+it("gives an address with few requests the place of the oldest one, unless that has shown a valid token", () => {
+  const { limits } = createAppConnections(settings, ignore);
+  const connections = createConnections({
+    limits: { ...limits, maxAnonymousRequests: 3, reservedRequests: 1, reservedPerAddress: 2 },
+    shareOf: (address) => address,
+    onRefused: ignore,
+  });
+  const ask = (address: string) => {
+    const socket = socketFrom(address);
+    connections.take(socket);
+    connections.identify(socket, socket);
+    const answer = new Writable();
+    return { socket, answer, isTaken: connections.takeRequest(socket, answer) };
+  };
+  const [known, oldest, ...later] = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"].map((address) => {
+    const asked = ask(address);
+    if (address === "192.0.2.1") connections.setKnown(asked.socket);
+    return asked;
+  });
+  expect([known, oldest, ...later].map((asked) => asked?.isTaken)).toEqual([true, true, true, true, true]);
+  expect([known, oldest, ...later].map((asked) => asked?.answer.destroyed)).toEqual([false, true, false, false, false]);
 });
 
 it("closes anonymous connections after a short idle time, and refuses one address while it answers another", async () => {

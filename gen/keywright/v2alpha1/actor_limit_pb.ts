@@ -111,7 +111,7 @@ export const RemoveActorLimitRequestSchema: GenMessage<RemoveActorLimitRequest> 
  */
 export type ListActorLimitsRequest = Message<"keywright.v2alpha1.ListActorLimitsRequest"> & {
   /**
-   * Most items to return. 0 means 50; more than 1000 means 1000; negative is
+   * Maximum number of items to return. 0 means 50; more than 1000 means 1000; negative is
    * INVALID_ARGUMENT.
    *
    * @generated from field: int32 page_size = 1;

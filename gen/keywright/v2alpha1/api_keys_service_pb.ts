@@ -115,8 +115,8 @@ export const ApiKeysService: GenService<{
    * Of concurrent rotations of one key exactly one succeeds. The others, and
    * rotations of a key that is not active or within a grace period, are
    * FAILED_PRECONDITION. A request that repeats a `request_id` returns the keys
-   * of the first one without the secret. NOT_FOUND
-   * if no issued key has this id.
+   * of the first one without the secret. NOT_FOUND if no issued key has this
+   * id.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminRotateIssuedApiKey
    */
@@ -240,7 +240,8 @@ export const ApiKeysService: GenService<{
     output: typeof ImportedApiKeySchema;
   },
   /**
-   * Lists imported API keys by ascending id. Roles: admin, auditor.
+   * Lists imported API keys by ascending id, or in another order. Roles: admin,
+   * auditor.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminListImportedApiKeys
    */
@@ -310,8 +311,9 @@ export const ApiKeysService: GenService<{
    * NOT_FOUND if the credential is unknown; FAILED_PRECONDITION if it is
    * revoked or expired; PERMISSION_DENIED for scopes that it does not have, for
    * changed claims of a token, and for an address that the key does not allow;
-   * RESOURCE_EXHAUSTED (RATE_LIMITED) if too many unknown credentials came from
-   * `client_ip`.
+   * RESOURCE_EXHAUSTED if a rate limit of the key or its actor is exhausted
+   * (RATE_LIMITED), or if too many unknown credentials came from `client_ip`
+   * (TOO_MANY_CALLS).
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.AdminDeriveToken
    */
@@ -333,11 +335,12 @@ export const ApiKeysService: GenService<{
   },
   /**
    * Revokes the API key whose full secret the caller presents, as proof of
-   * possession. Public. Derived tokens are INVALID_ARGUMENT. An unknown
-   * credential is NOT_FOUND. Revoking a revoked key succeeds; its
-   * reason stays, or becomes more serious. Calls are limited per client address
-   * (KEYWRIGHT_SELF_REVOKE_LIMIT): RESOURCE_EXHAUSTED (TOO_MANY_CALLS) with
-   * `Retry-After`.
+   * possession. Public. Derived tokens are INVALID_ARGUMENT. Public keys are
+   * PERMISSION_DENIED (PUBLIC_KEY_NOT_PROOF). An unknown credential is
+   * NOT_FOUND. Revoking a revoked key succeeds; its reason stays, or becomes
+   * more serious. Calls are limited (KEYWRIGHT_SELF_REVOKE_LIMIT), per key for
+   * issued keys and per client address for everything else: RESOURCE_EXHAUSTED
+   * (TOO_MANY_CALLS) with `Retry-After`.
    *
    * @generated from rpc keywright.v2alpha1.ApiKeysService.RevokeApiKey
    */

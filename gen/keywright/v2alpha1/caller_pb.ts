@@ -56,8 +56,7 @@ export type AdminWhoAmIResponse = Message<"keywright.v2alpha1.AdminWhoAmIRespons
   tenants: string[];
 
   /**
-   * Scopes that the caller may give to keys and tokens. Missing if it may give
-   * all.
+   * Scopes that the caller may give to keys and tokens. Absent: all.
    *
    * @generated from field: keywright.v2alpha1.ScopeCeiling scope_ceiling = 4;
    */

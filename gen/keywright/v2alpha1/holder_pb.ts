@@ -43,9 +43,9 @@ export const SelfInspectRequestSchema: GenMessage<SelfInspectRequest> = /*@__PUR
   messageDesc(file_keywright_v2alpha1_holder, 0);
 
 /**
- * Extension: response of SelfInspect. Of a public key, which everybody who sees
- * it can present, and of tokens derived from one it has `status`, `disabled`
- * and `visibility`. If the credential is not valid, or may not be used from the
+ * Extension: response of SelfInspect. For a public key, which everybody who
+ * sees it can present, and for tokens derived from one, it has only `status`,
+ * `disabled` and `visibility`. If the credential is not valid, or may not be used from the
  * address that calls, everything from `scopes` on is missing.
  *
  * @generated from message keywright.v2alpha1.SelfInspectResponse
@@ -60,7 +60,8 @@ export type SelfInspectResponse = Message<"keywright.v2alpha1.SelfInspectRespons
   status: KeyStatus;
 
   /**
-   * The key is disabled until it is enabled again. Its status is REVOKED.
+   * Whether the key is disabled until it is enabled again. Its status is then
+   * REVOKED.
    *
    * @generated from field: bool disabled = 2;
    */
@@ -95,8 +96,8 @@ export type SelfInspectResponse = Message<"keywright.v2alpha1.SelfInspectRespons
   expireTime?: Timestamp | undefined;
 
   /**
-   * A rotation made another key in its place. Within its grace the key is
-   * ACTIVE, and `expire_time` is the end of the grace.
+   * Whether the key was rotated. Within its grace period it is ACTIVE, and
+   * `expire_time` is the end of that period.
    *
    * @generated from field: bool superseded = 7;
    */
@@ -196,14 +197,14 @@ export const BatchSelfRevokeResponseSchema: GenMessage<BatchSelfRevokeResponse> 
  */
 export type SelfRevokeResult = Message<"keywright.v2alpha1.SelfRevokeResult"> & {
   /**
-   * The key is revoked.
+   * Whether the key is revoked.
    *
    * @generated from field: bool revoked = 1;
    */
   revoked: boolean;
 
   /**
-   * Why it is not: a `reason` of docs/http-and-errors.md, such as
+   * Why the key is not revoked: a `reason` of docs/http-and-errors.md, such as
    * KEY_NOT_FOUND. Empty if it is revoked.
    *
    * @generated from field: string error_reason = 2;

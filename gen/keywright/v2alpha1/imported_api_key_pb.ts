@@ -74,8 +74,8 @@ export type ImportedApiKey = Message<"keywright.v2alpha1.ImportedApiKey"> & {
   scopes: string[];
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
-   * be finite. Absent: none.
+   * Any JSON object, at most 4096 bytes when serialised as JSON and 20 levels.
+   * Numbers must be finite, and integers within 2^53 - 1. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 7;
    */
@@ -163,8 +163,8 @@ export const ImportedApiKeySchema: GenMessage<ImportedApiKey> = /*@__PURE__*/
 export type ImportApiKeyRequest = Message<"keywright.v2alpha1.ImportApiKeyRequest"> & {
   /**
    * The key as its holders send it: 1 to 4096 bytes, without white space or
-   * control characters at the ends, and not of the shape of this service's own
-   * credentials. Exactly one of `raw_key` and `raw_key_sha256` is required.
+   * control characters at the ends, and not a credential that this installation
+   * made. Exactly one of `raw_key` and `raw_key_sha256` is required.
    *
    * @generated from field: string raw_key = 1;
    */
@@ -204,8 +204,8 @@ export type ImportApiKeyRequest = Message<"keywright.v2alpha1.ImportApiKeyReques
   ttl?: Duration | undefined;
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
-   * be finite. Absent: none.
+   * Any JSON object, at most 4096 bytes when serialised as JSON and 20 levels.
+   * Numbers must be finite, and integers within 2^53 - 1. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 6;
    */
@@ -484,16 +484,17 @@ export type ListImportedApiKeysResponse = Message<"keywright.v2alpha1.ListImport
   importedApiKeys: ImportedApiKey[];
 
   /**
-   * Token for the next page. Empty on the last page.
+   * Token for the next page. Empty on the last page. A page with a token may be
+   * short or empty.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Extension: the number of keys on all pages. Absent unless
-   * `include_total_size` asked for it, and if there are more than 10000 keys or
-   * too many that must be checked one by one.
+   * Extension: the number of keys on all pages. Absent without
+   * `include_total_size`, if there are more than 10000 keys, or if too many
+   * must be checked one by one.
    *
    * @generated from field: optional int32 total_size = 100;
    */

@@ -56,9 +56,8 @@ export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
   status: KeyStatus;
 
   /**
-   * Whether the key is for servers only or may be public. It shows
-   * in the key's prefix and cannot be changed; a rotation can choose another
-   * one.
+   * Whether the key is for servers only or may be public. The prefix of the key
+   * shows it. It cannot be changed, except by a rotation.
    *
    * @generated from field: keywright.v2alpha1.KeyVisibility visibility = 5;
    */
@@ -75,8 +74,8 @@ export type IssuedApiKey = Message<"keywright.v2alpha1.IssuedApiKey"> & {
   scopes: string[];
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
-   * be finite. Absent: none.
+   * Any JSON object, at most 4096 bytes when serialised as JSON and 20 levels.
+   * Numbers must be finite, and integers within 2^53 - 1. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 7;
    */
@@ -213,8 +212,8 @@ export type IssueApiKeyRequest = Message<"keywright.v2alpha1.IssueApiKeyRequest"
   ttl?: Duration | undefined;
 
   /**
-   * Any JSON object, at most 4096 bytes when serialised as JSON. Numbers must
-   * be finite. Absent: none.
+   * Any JSON object, at most 4096 bytes when serialised as JSON and 20 levels.
+   * Numbers must be finite, and integers within 2^53 - 1. Absent: none.
    *
    * @generated from field: google.protobuf.Struct metadata = 5;
    */
@@ -392,16 +391,17 @@ export type ListIssuedApiKeysResponse = Message<"keywright.v2alpha1.ListIssuedAp
   issuedApiKeys: IssuedApiKey[];
 
   /**
-   * Token for the next page. Empty on the last page.
+   * Token for the next page. Empty on the last page. A page with a token may be
+   * short or empty.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Extension: the number of keys on all pages. Absent unless
-   * `include_total_size` asked for it, and if there are more than 10000 keys or
-   * too many that must be checked one by one.
+   * Extension: the number of keys on all pages. Absent without
+   * `include_total_size`, if there are more than 10000 keys, or if too many
+   * must be checked one by one.
    *
    * @generated from field: optional int32 total_size = 100;
    */

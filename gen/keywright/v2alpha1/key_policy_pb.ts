@@ -101,7 +101,8 @@ export const KeyStatus = {
   ACTIVE: 1,
 
   /**
-   * The key was revoked, permanently. `revocation_reason` says why.
+   * The key was revoked, permanently, and `revocation_reason` says why; or it is
+   * disabled until it is enabled again, and `disabled` is true.
    *
    * @generated from enum value: KEY_STATUS_REVOKED = 2;
    */

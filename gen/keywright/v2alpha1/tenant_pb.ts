@@ -65,8 +65,8 @@ export type Tenant = Message<"keywright.v2alpha1.Tenant"> & {
   issuer: string;
 
   /**
-   * Life of a key whose request has no `ttl`. Absent: as the installation says,
-   * but not longer than `max_ttl`.
+   * Life of a key whose request has no `ttl`. Absent: the default of the
+   * installation (KEYWRIGHT_DEFAULT_TTL), at most `max_ttl`.
    *
    * @generated from field: google.protobuf.Duration default_ttl = 6;
    */
@@ -88,7 +88,7 @@ export type Tenant = Message<"keywright.v2alpha1.Tenant"> & {
   maxKeys: bigint;
 
   /**
-   * How many unknown credentials one client may present to verify.
+   * How many unknown credentials one client may present to verify in a window.
    * Absent: as the installation says.
    *
    * @generated from field: keywright.v2alpha1.RateLimitPolicy failed_verify_limit = 9;
@@ -265,8 +265,9 @@ export type UpdateTenantRequest = Message<"keywright.v2alpha1.UpdateTenantReques
   /**
    * The fields to write: `display_name`, `hosts`, `key_prefix`, `issuer`,
    * `default_ttl`, `max_ttl`, `max_keys`, `failed_verify_limit`,
-   * `audit_retention`, `actor_rate_limit_policy`, or `*` for all of them. A field that is named and not
-   * populated is cleared. Absent: the populated fields.
+   * `audit_retention`, `actor_rate_limit_policy`, or `*` for all of them. A
+   * field that is named and not populated is cleared. Absent: the populated
+   * fields.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

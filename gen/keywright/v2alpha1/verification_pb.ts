@@ -59,7 +59,8 @@ export type VerifyApiKeyRequest = Message<"keywright.v2alpha1.VerifyApiKeyReques
 
   /**
    * Extension: the service that the credential was presented to, at most 255
-   * characters. A macaroon that is bound to another audience is NOT_FOUND.
+   * characters. A macaroon that is bound to an audience is NOT_FOUND for any
+   * other, and without one.
    *
    * @generated from field: string audience = 103;
    */
@@ -171,7 +172,7 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
   rateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
-   * Units left now. Absent unless the rate limit was asked.
+   * Units left now. Absent unless the rate limit was checked.
    *
    * @generated from field: optional int64 rate_limit_remaining = 13;
    */
@@ -201,15 +202,16 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
   actorRateLimitPolicy?: RateLimitPolicy | undefined;
 
   /**
-   * Extension: units of it that are left now. Absent unless it was asked.
+   * Extension: units left now of `actor_rate_limit_policy`. Absent unless it was
+   * checked.
    *
    * @generated from field: optional int64 actor_rate_limit_remaining = 102;
    */
   actorRateLimitRemaining?: bigint | undefined;
 
   /**
-   * Extension: when the whole quota of it will be available again. Absent unless
-   * it was asked.
+   * Extension: when the whole quota of `actor_rate_limit_policy` will be
+   * available again. Absent unless it was checked.
    *
    * @generated from field: google.protobuf.Timestamp actor_rate_limit_reset_time = 103;
    */
@@ -223,9 +225,9 @@ export type VerifyApiKeyResponse = Message<"keywright.v2alpha1.VerifyApiKeyRespo
   refusingLimit: RefusingLimit;
 
   /**
-   * Extension: id of the key that replaces this one, or the root key of this
-   * token, which was rotated and is valid only until the end of its grace
-   * period. Empty unless the credential is valid.
+   * Extension: id of the key that replaces this key (of a token: its root key).
+   * The key was rotated and is valid until the end of its grace period. Empty
+   * if it was not rotated, or if the credential is not valid.
    *
    * @generated from field: string superseded_by = 105;
    */
@@ -311,7 +313,7 @@ export const VerificationErrorCode = {
   VERIFICATION_ERROR_EXPIRED: 2,
 
   /**
-   * The key was revoked, or that of a derived token.
+   * The key is revoked or disabled, or the root key of a derived token is.
    *
    * @generated from enum value: VERIFICATION_ERROR_REVOKED = 3;
    */
@@ -378,8 +380,8 @@ export const VerificationErrorCodeSchema: GenEnum<VerificationErrorCode> = /*@__
   enumDesc(file_keywright_v2alpha1_verification, 0);
 
 /**
- * Extension: the limit that refused a credential. Takes of several limits are
- * all or nothing: what refused took nothing from the other.
+ * Extension: the limit that refused a credential. A refused verification takes
+ * nothing from either limit.
  *
  * @generated from enum keywright.v2alpha1.RefusingLimit
  */
@@ -407,8 +409,8 @@ export const RefusingLimit = {
 } as const;
 
 /**
- * Extension: the limit that refused a credential. Takes of several limits are
- * all or nothing: what refused took nothing from the other.
+ * Extension: the limit that refused a credential. A refused verification takes
+ * nothing from either limit.
  *
  * @generated from enum keywright.v2alpha1.RefusingLimit
  */

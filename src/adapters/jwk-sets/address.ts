@@ -7,7 +7,12 @@ import ipaddr from "ipaddr.js";
  * the like.
  */
 export function isPublicAddress(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast";
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  const bytes = parsed.toByteArray();
+  // In networks without IPv4, DNS64 gives this address for a name that has an IPv4 address only (RFC 6052, section 2.1).
+  const isTranslated = parsed.range() === "rfc6052" && bytes.slice(4, 12).every((byte) => byte === 0);
+  return (isTranslated ? ipaddr.fromByteArray(bytes.slice(12)) : parsed).range() === "unicast";
 }
 
 /** Returns whether a URL's host is an address literal that is not public. Connecting to one needs no look-up. */

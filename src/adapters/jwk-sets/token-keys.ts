@@ -1,5 +1,5 @@
 import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Log, LogFields } from "../../ports/log.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
 import { canChange, isRemote, placeBefore, readSource } from "./source.ts";
@@ -32,29 +32,36 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
   let keys = await readJwkSets(texts);
 
   let failedRefreshCount = 0;
+  /** The last logged problem of each set that cannot be read, and of all sets together if they are malformed. */
+  const reported = new Map<string, string>();
+  const report = (subject: string, reason: string, message: string, fields: LogFields) => {
+    failedRefreshCount += 1;
+    if (reported.get(subject) !== reason) log.warn(fields, message);
+    reported.set(subject, reason);
+  };
 
   const refresh = async () => {
     const readAgain = await Promise.allSettled(uris.map((uri, index) => (canChange(uri) ? read(uri) : (texts[index] as string))));
     const newer = readAgain.map((outcome, index) => {
-      if (outcome.status === "fulfilled") return outcome.value;
-      failedRefreshCount += 1;
-      log.warn(
-        { reason: reasonOf(uris[index] as string, outcome) },
-        `signing keys: ${place(index)}could not be read again; its last keys are kept`,
-      );
+      if (outcome.status === "fulfilled") {
+        reported.delete(place(index));
+        return outcome.value;
+      }
+      const reason = reasonOf(uris[index] as string, outcome);
+      report(place(index), reason, `signing keys: ${place(index)}could not be read again; its last keys are kept`, { reason });
       return texts[index] as string;
     });
-    if (newer.every((text, index) => text === texts[index])) return;
+    if (newer.every((text, index) => text === texts[index])) return void reported.delete("all");
     try {
       const changed = await readJwkSets(newer);
       texts = newer;
       keys = changed;
+      reported.delete("all");
       log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
     } catch (error) {
       // Any other error may quote a key, and must not end the process either.
-      failedRefreshCount += 1;
       const problems = error instanceof MalformedJwkSetsError ? error.problems : ["cannot be used"];
-      log.warn({ problems }, "signing keys are malformed; keeping the previous keys");
+      report("all", problems.join(), "signing keys are malformed; keeping the previous keys", { problems });
     }
   };
 

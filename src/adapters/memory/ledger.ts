@@ -1,4 +1,5 @@
 import { add, type Debt, isMore, noDebt, priceOf, rateOf, spend, takenOf } from "../../core/rate-limit.ts";
+import { mapKeyOf } from "../../core/tenant.ts";
 import type { KnownDebt, LocalLedger, SharedTake } from "../../ports/ledger.ts";
 import { addOwn, clearOwn, endOf, owedBy, ownOf, turnTo } from "./balances.ts";
 import { createDebtors, type Debtors, type Entry } from "./debtors.ts";
@@ -28,7 +29,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
 
   return {
     take(tenant, keyId, policy, cost) {
-      const key = entryKey(tenant, keyId);
+      const key = mapKeyOf(tenant, keyId);
       const rate = rateOf(policy);
       const entry = debtors.findUnder(key, rate);
       const nowUs = now();
@@ -41,7 +42,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
     takeAll(tenant, limits, cost) {
       const nowUs = now();
       const all = limits.map(({ id, policy }) => {
-        const [key, rate] = [entryKey(tenant, id), rateOf(policy)];
+        const [key, rate] = [mapKeyOf(tenant, id), rateOf(policy)];
         const [price, before] = [priceOf(rate, cost), owedBy(debtors.findUnder(key, rate), rate, nowUs)];
         return { key, rate, price, before, after: spend(rate, before, price) };
       });
@@ -55,10 +56,10 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
       return all.map(({ rate, price, before, after }) => takenOf(rate, price, after.admitted, isTaken ? after.owed : before));
     },
 
-    mayOwe: (tenant, keyId) => debtors.find(entryKey(tenant, keyId)) !== undefined,
+    mayOwe: (tenant, keyId) => debtors.find(mapKeyOf(tenant, keyId)) !== undefined,
 
     handOver(tenant, keyId, rate) {
-      const entry = debtors.find(entryKey(tenant, keyId));
+      const entry = debtors.find(mapKeyOf(tenant, keyId));
       if (entry === undefined) return nothingKnown;
       const nowUs = now();
       turnTo(entry, rate, nowUs);
@@ -68,7 +69,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
     },
 
     giveBack(tenant, keyId, rate, { own }) {
-      const entry = debtors.find(entryKey(tenant, keyId));
+      const entry = debtors.find(mapKeyOf(tenant, keyId));
       if (entry === undefined || !isMore(own, noDebt)) return;
       const nowUs = now();
       turnTo(entry, rate, nowUs);
@@ -80,7 +81,7 @@ export function createMemoryLedger({ maxEntries, monotonicMs, isFollower = false
 }
 
 function learn(debtors: Debtors, { tenant, keyId, rate, price, known, answer, isTaken }: SharedTake, nowUs: number): void {
-  const key = entryKey(tenant, keyId);
+  const key = mapKeyOf(tenant, keyId);
   const entry = debtors.find(key);
   // Counted from now, although the debt began to shrink when the server answered. So it may last a round trip too long, but never too
   // short.
@@ -100,9 +101,4 @@ function learn(debtors: Debtors, { tenant, keyId, rate, price, known, answer, is
 
 function later(a: Debt, b: Debt): Debt {
   return isMore(a, b) ? a : b;
-}
-
-/** Tenants contain no NUL, so no two pairs share a key. */
-function entryKey(tenant: string, keyId: string): string {
-  return `${tenant}\0${keyId}`;
 }

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { mapKeyOf } from "../../core/tenant.ts";
 import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
 
 /**
@@ -9,12 +10,12 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
   const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
   return {
     get(tenant, keyId, nowMs) {
-      const entry = entries.get(cacheKey(tenant, keyId));
+      const entry = entries.get(mapKeyOf(tenant, keyId));
       return entry !== undefined && nowMs < entry.deadlineMs ? entry : undefined;
     },
 
     putIfNewer(tenant, keyId, entry, nowMs) {
-      const key = cacheKey(tenant, keyId);
+      const key = mapKeyOf(tenant, keyId);
       const held = entries.peek(key);
       if (held !== undefined && nowMs < held.deadlineMs && held.revision >= entry.revision) return;
       // An entry that is already past its deadline is kept too: it replaces the older one.
@@ -22,7 +23,7 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
     },
 
     dropOlder(tenant, keyId, revision) {
-      const key = cacheKey(tenant, keyId);
+      const key = mapKeyOf(tenant, keyId);
       const held = entries.peek(key);
       if (held !== undefined && held.revision < revision) entries.delete(key);
     },
@@ -31,9 +32,4 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
       entries.clear();
     },
   };
-}
-
-/** Tenants contain no NUL, so no two pairs share a key. */
-function cacheKey(tenant: string, keyId: string): string {
-  return `${tenant}\0${keyId}`;
 }

@@ -41,7 +41,7 @@ const maxEventsPerStep = 2000;
 
 interface Walk {
   readonly hint: string;
-  /** What the index finds in order. */
+  /** The restrictions that the index finds in order. */
   readonly found: Filter<AuditEventDocument>;
   /** Restrictions that the index does not check. Null: none. */
   readonly checked: Filter<AuditEventDocument> | null;

@@ -177,6 +177,7 @@ function fieldsOfAll(
 /** Requires 64-bit integers as bigint (`useBigInt64`). */
 export function recordOf(document: KeyDocument): KeyRecord {
   const keyId = document._id.slice(document._id.indexOf("/") + 1);
+  const { createTimeMs, lastUsedTimeMs } = document;
   return {
     kind: document.kind,
     keyId,
@@ -190,13 +191,14 @@ export function recordOf(document: KeyDocument): KeyRecord {
     metadata: document.metadata === null ? null : (JSON.parse(document.metadata) as JsonObject),
     rateLimitPolicy: document.rateLimitPolicy,
     allowedCidrs: document.allowedCidrs,
-    createTimeMs: document.createTimeMs,
+    createTimeMs,
     updateTimeMs: document.updateTimeMs,
     expireTimeMs: document.expireTimeMs === Number.POSITIVE_INFINITY ? null : document.expireTimeMs,
     revocation: document.revocation,
     disabled: document.disabled ?? false,
     lineageId: document.lineageId ?? keyId,
     supersededBy: document.supersededBy ?? null,
-    lastUsedTimeMs: document.lastUsedTimeMs,
+    // A use before its creation was that of a deleted key with the same id.
+    lastUsedTimeMs: lastUsedTimeMs !== null && lastUsedTimeMs < createTimeMs ? null : lastUsedTimeMs,
   };
 }

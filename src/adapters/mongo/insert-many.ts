@@ -1,6 +1,6 @@
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
-import type { Insertion, Outcomes, Tombstones } from "./insertion.ts";
+import { type Insertion, isCounted, type Outcomes, type Tombstones } from "./insertion.ts";
 import { type Inserts, insertParts } from "./inserts.ts";
 
 /**
@@ -35,10 +35,12 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
       left = left.filter((insertion) => !outcomes.has(insertion));
       tombstones = found.tombstones;
       if (added === null || isDone) continue;
-      room = Math.max(0, added.limit - added.used);
+      room = added.limit - added.used;
       if (room > 0) continue;
-      for (const insertion of left) outcomes.set(insertion, { outcome: "quota_exhausted", ...added });
-      return [];
+      // Records that do not count, such as that of a tenant, need no room.
+      for (const insertion of left.filter(isCounted)) outcomes.set(insertion, { outcome: "quota_exhausted", ...added });
+      left = left.filter((insertion) => !outcomes.has(insertion));
+      room = Number.POSITIVE_INFINITY;
     }
     return left;
   }

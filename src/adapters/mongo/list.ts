@@ -12,7 +12,7 @@ const checkedPerPart = 100;
 /** The same if only the expiry is checked: most keys match. */
 const checkedExpiriesPerPart = 50;
 
-/** What the indexes of ids show of the status. Active and expired keys are told apart as they are read, so that each step has an end. */
+/** The parts of a status that the indexes of ids contain. Active and expired keys are told apart as they are read, so that each step ends. */
 function statusFilter(status: KeyStatus | undefined): Filter<KeyDocument> {
   return { revoked: status === undefined ? { $in: [false, true] } : status === "revoked" };
 }

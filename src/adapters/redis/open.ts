@@ -4,7 +4,7 @@ import { startCircuit } from "./circuit.ts";
 import { createRedisLedger } from "./ledger.ts";
 import { createRedisSharedCache, type RedisSharedCacheOptions } from "./shared-cache.ts";
 
-/** What processes share through Redis, over one circuit. */
+/** The cache and the ledger that processes share through Redis, over one circuit. */
 export interface RedisBackend {
   /** Closing it also closes the circuit. */
   readonly sharedCache: SharedCache;

@@ -16,7 +16,7 @@ export interface KeyCounts {
   fullQuotaOf(tenant: string): KeyUse | null;
 }
 
-/** What a row says of whether its key counts. */
+/** The columns that decide whether a key counts. */
 export interface CountedState {
   readonly revocationReason: string | null;
   /** 1: not revoked, but another key of its chain counts for it. */

@@ -90,7 +90,7 @@ export function prepareKeys(database: DatabaseSync, clock: Clock, maxKeysOf: (te
 
     touch(uses) {
       for (const { tenant, keyId, lastUsedTimeMs } of uses) {
-        touchKey.run(lastUsedTimeMs, slots.of(tenant, keyId), tenant, keyId, lastUsedTimeMs);
+        touchKey.run(lastUsedTimeMs, slots.of(tenant, keyId), tenant, keyId, lastUsedTimeMs, lastUsedTimeMs);
       }
     },
   };
@@ -103,7 +103,7 @@ function prepareKeyStatements(database: DatabaseSync) {
     ),
     touchKey: database.prepare(
       `UPDATE keys SET last_used_time_ms = ?
-       WHERE ${isInSlot} AND (last_used_time_ms IS NULL OR last_used_time_ms < ?)`,
+       WHERE ${isInSlot} AND create_time_ms <= ? AND (last_used_time_ms IS NULL OR last_used_time_ms < ?)`,
     ),
   };
 }

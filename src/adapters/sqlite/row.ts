@@ -74,7 +74,7 @@ export const recordSelection = selectedColumns
   .map((column) => (column === "rate_limit_quota" ? "CAST(rate_limit_quota AS TEXT) AS rate_limit_quota" : `keys.${column}`))
   .join(", ");
 
-/** What is read from each column. */
+/** The types of the values that are read from each column. */
 interface SelectedValues {
   readonly key_id: string;
   readonly kind: KeyKind;

@@ -38,7 +38,7 @@ export function writeInParts<Item, T>(
   return Promise.all(writeParts(items, rowsOf).map((part) => write(() => change(part.items), part.rowCount)));
 }
 
-/** What a new key costs, in keys with few terms and little text. */
+/** The cost of a new key, in keys with few terms and little text. */
 export function rowsOfNewKey({ record: { name, scopes, metadata } }: Pick<NewKey, "record">): number {
   const maxTerms = scopes.length + Object.keys(metadata ?? {}).length;
   const textLength =

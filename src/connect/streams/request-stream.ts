@@ -3,7 +3,7 @@ import { Failure } from "../../error/failure.ts";
 import type { BodyLease } from "../../http/body-budget.ts";
 import { createByteCollector } from "../../http/byte-collector.ts";
 import { bodyTooLarge } from "../../http/read-body.ts";
-import { envelopeHeaderBytes } from "../envelope.ts";
+import { checkFlags, envelopeHeaderBytes } from "../envelope.ts";
 import { createWebTextDecoder } from "./web-text-stream.ts";
 
 /** The window of an HTTP/2 stream. */
@@ -108,6 +108,7 @@ function neededBytes(bytes: Buffer, maxBytes: number): number {
   if (bytes.length < envelopeHeaderBytes) return envelopeHeaderBytes;
   const byteLength = bytes.readUInt32BE(1);
   if (byteLength > maxBytes) throw bodyTooLarge(maxBytes);
+  checkFlags(bytes[0] as number);
   return envelopeHeaderBytes + byteLength;
 }
 

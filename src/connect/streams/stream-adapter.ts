@@ -1,3 +1,4 @@
+import { pathOf } from "../../call/methods.ts";
 import { type HttpRequest, type HttpResponse, headerOf } from "../../http/message.ts";
 import { type Codec, codecOf } from "../codec.ts";
 import { giveUp } from "../give-up.ts";
@@ -18,7 +19,7 @@ export interface StreamAdapter {
  */
 export function createStreamAdapter(options: StreamAdapterOptions): StreamAdapter {
   const registered = options.streams.flatMap(({ methods }) => methods);
-  const methods = new Map(registered.map((method) => [`/${method.parent.typeName}/${method.name}`, method]));
+  const methods = new Map(registered.map((method) => [pathOf(method), method]));
   let loading: Promise<ServeStream> | undefined;
   let serveStream: ServeStream | undefined;
 

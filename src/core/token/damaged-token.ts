@@ -1,6 +1,6 @@
 import { jwtPrefix, macaroonPrefix } from "../credential-shape.ts";
 
-/** What a token of ours contains, and no other: the ids of the signing keys, and the names of the issuers. */
+/** The texts that only tokens of this installation contain: the ids of its signing keys, and the names of its issuers. */
 export interface OwnMarks {
   readonly kids: Iterable<string>;
   readonly issuers: readonly string[];

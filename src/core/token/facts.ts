@@ -3,7 +3,7 @@ import type { JsonObject } from "../key.ts";
 /** Times in tokens are whole seconds, as JWTs have them. */
 export const msPerSecond = 1000;
 
-/** What this service states in a derived token, a JWT or a macaroon. */
+/** The statements of this service in a derived token, a JWT or a macaroon. */
 export interface TokenFacts {
   /** `jti`: a ULID. */
   readonly tokenId: string;

@@ -18,7 +18,7 @@ export interface TokenKey {
   readonly publicJwk: JsonObject;
 }
 
-/** What is wrong with a JWK. Never quotes it. */
+/** A problem of a JWK. Never quotes it. */
 export class MalformedJwkError extends Error {}
 
 const minRsaBits = 2048;

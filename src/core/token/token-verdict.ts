@@ -9,10 +9,15 @@ import { msPerSecond, type ReadToken } from "./facts.ts";
  * another first revision. If the store has forgotten the old key by then, the first revision may be the same, but the key is newer than the
  * token.
  */
-export function isRootOf({ facts }: ReadToken, record: KeyRecord): boolean {
-  const { rootKeyId, rootFirstRevision, issueTimeMs } = facts;
+export function isRootOf(token: ReadToken, record: KeyRecord): boolean {
+  const { rootKeyId, rootFirstRevision } = token.facts;
   const isSameLife = rootFirstRevision === null || rootFirstRevision === record.firstRevision;
-  return record.keyId === rootKeyId && isSameLife && issueTimeMs + msPerSecond > record.createTimeMs;
+  return record.keyId === rootKeyId && isSameLife && isIssuedAfter(token, record.createTimeMs);
+}
+
+/** Tokens state whole seconds, rounded down. */
+export function isIssuedAfter({ facts }: ReadToken, timeMs: number): boolean {
+  return facts.issueTimeMs + msPerSecond > timeMs;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Call, Caller } from "../../call/call.ts";
 import type { CertificateOf, ClientCertificate } from "../../call/client-certificate.ts";
 import { type ClaimRule, grantsOf } from "../../core/claim-rules.ts";
 import { defaultTenant } from "../../core/tenant.ts";
+import { memoized } from "../../memoized.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { callerWith } from "./grants.ts";
 import type { Refusal } from "./refusal.ts";
@@ -12,15 +13,10 @@ export interface CertificateCallers {
 
 /** Finds callers by the certificate of their connection. The rules are evaluated once per connection. */
 export function createCertificateCallers(rules: readonly ClaimRule[], certificateOf: CertificateOf, clock: Clock): CertificateCallers {
-  const known = new WeakMap<ClientCertificate, Caller | Refusal>();
-
-  function outcomeOf(certificate: ClientCertificate): Caller | Refusal {
-    const { name, claims } = certificate;
+  const outcomeOf = memoized(({ name, claims }: ClientCertificate): Caller | Refusal => {
     const grants = grantsOf(rules, claims, defaultTenant);
-    const outcome = grants.length === 0 ? { unmatched: name } : callerWith(name, grants);
-    known.set(certificate, outcome);
-    return outcome;
-  }
+    return grants.length === 0 ? { unmatched: name } : callerWith(name, grants);
+  }, new WeakMap<ClientCertificate, Caller | Refusal>());
 
   return {
     callerOf(call) {
@@ -30,7 +26,7 @@ export function createCertificateCallers(rules: readonly ClaimRule[], certificat
       if (certificate === undefined || call.requestHeader("origin") !== undefined) return "missing";
       if ("refusal" in certificate) return { certificate: certificate.refusal };
       if (certificate.expireTimeMs <= clock()) return { certificate: "CERT_HAS_EXPIRED" };
-      return known.get(certificate) ?? outcomeOf(certificate);
+      return outcomeOf(certificate);
     },
   };
 }

@@ -42,7 +42,7 @@ interface Remembered {
   readonly keySet: IssuerKeySet;
 }
 
-/** What a JWT shows before its signature is verified. */
+/** The parts of a JWT that are read before its signature is verified. */
 interface Unverified {
   readonly issuer: JwtIssuer;
   readonly kid: unknown;

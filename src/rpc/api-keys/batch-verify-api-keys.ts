@@ -8,10 +8,10 @@ import {
 import type { CacheOutcome } from "../../cache/reading.ts";
 import type { Call } from "../../call/call.ts";
 import type { Implementation } from "../../call/methods.ts";
-import { Failure } from "../../error/failure.ts";
+import { Failure, violationsText } from "../../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../../service/judge.ts";
 import { mapInTurns } from "../../turns.ts";
-import { type ViolationsOf, violationsText } from "../../validation/violations.ts";
+import type { ViolationsOf } from "../../validation/violations.ts";
 import { maxAnswerBytes, verifiedBytes } from "../answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "../cache-control.ts";
 import { turnsOf } from "../call-turns.ts";

@@ -1,7 +1,7 @@
 import { type Element, signedParts, tags } from "./der.ts";
 import { comparableName } from "./distinguished-name.ts";
 
-/** What is needed of a certificate. Only issuer and serial number together identify it: every authority counts by itself. */
+/** The identity of a certificate. Only issuer and serial number together identify it: every authority counts by itself. */
 export interface CertificateIds {
   /** As `serialOf` writes it. */
   readonly serial: string;

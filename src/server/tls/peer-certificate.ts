@@ -48,7 +48,7 @@ function earliestEndMs(socket: TLSSocket, leaf: X509Certificate): number {
   return Math.min(leaf.validToDate.getTime(), ...chainOf(socket).map((each) => Date.parse(each.valid_to)));
 }
 
-/** What a revocation list may name: the issuer of a certificate, and its serial number. */
+/** The names that a revocation list has for a certificate: its issuer and its serial number. */
 export type Revocable = Pick<CertificateIds, "issuer" | "serial">;
 
 /** Returns what revocation lists may name of the chain. Null if a certificate cannot be read: any list might name it. */

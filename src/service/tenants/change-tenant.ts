@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Origin } from "../../core/audit.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import {
@@ -12,7 +11,7 @@ import {
   unchangedTenant,
 } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
-import { auditEvent } from "../audit.ts";
+import { auditEvent, changedFields } from "../audit.ts";
 import { maxAttempts } from "../change.ts";
 import type { KeyService } from "../key-service.ts";
 import type { TenantDirectory } from "./tenant-directory.ts";
@@ -144,7 +143,7 @@ async function changeTenant(
       revision: record.revision + 1,
       updateTimeMs: keys.clock(),
     };
-    const event = auditEvent(keys, origin, [recordId], { changedFields: changedFields(tenant, change) });
+    const event = auditEvent(keys, origin, [recordId], { changedFields: changedFields(comparedFields, tenant, change) });
     if (await keys.store.replace(defaultTenant, changed, event)) {
       await announce(changed, changed.revision);
       directory.note(tenantId, changed);
@@ -193,12 +192,4 @@ async function checkUnused(
   }
 }
 
-function changedFields(tenant: Tenant, change: Partial<Tenant>): string[] {
-  const names = { ...tenantAttributeFields, suspended: "suspended", hasActorLimits: "has_actor_limits" } as const;
-  return Object.entries(names)
-    .filter(([name]) => {
-      const field = name as keyof typeof names;
-      return change[field] !== undefined && !isDeepStrictEqual(change[field], tenant[field]);
-    })
-    .map(([, protoName]) => protoName);
-}
+const comparedFields = { ...tenantAttributeFields, suspended: "suspended", hasActorLimits: "has_actor_limits" };

@@ -10,6 +10,8 @@ import {
   unchangedTenant,
 } from "../../core/tenant.ts";
 import type { KeyStore } from "../../ports/key-store.ts";
+import { partsOf } from "../list-records.ts";
+import { oneAfterTheOther } from "../one-after-the-other.ts";
 import { createReadPace } from "./read-pace.ts";
 import { createTenantIndex } from "./tenant-index.ts";
 import type { TenantSettings } from "./tenant-settings.ts";
@@ -136,20 +138,6 @@ function recordIdOf(tenantId: string): string | null {
   return isTenantId(tenantId) ? tenantRecordId(tenantId) : null;
 }
 
-/** Calls while one run is in progress share the next one. */
-function oneAfterTheOther(work: () => Promise<void>): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  let next: Promise<void> | null = null;
-  return () => {
-    next ??= last.then(() => {
-      next = null;
-      return work();
-    });
-    last = next.catch(() => {});
-    return next;
-  };
-}
-
 function indexOf(records: readonly KeyRecord[], settings: TenantSettings): ReturnType<typeof createTenantIndex> {
   const index = createTenantIndex();
   for (const record of records) {
@@ -162,10 +150,6 @@ function indexOf(records: readonly KeyRecord[], settings: TenantSettings): Retur
 
 async function listTenants(store: Pick<KeyStore, "list">): Promise<KeyRecord[]> {
   const records: KeyRecord[] = [];
-  for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
-    const part = await store.list(defaultTenant, { kind: "tenant", nowMs: 0, afterKeyId, limit: tenantsPerRead });
-    records.push(...part.records);
-    afterKeyId = part.lastKeyId;
-  }
+  for await (const part of partsOf(store, defaultTenant, "tenant", tenantsPerRead)) records.push(...part);
   return records;
 }

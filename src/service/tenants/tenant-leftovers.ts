@@ -6,6 +6,7 @@ import { Failure } from "../../error/failure.ts";
 import type { KeyStore } from "../../ports/key-store.ts";
 import { deletedAtOnce, deleteRecords } from "../delete-records.ts";
 import type { KeyService } from "../key-service.ts";
+import { partsOf } from "../list-records.ts";
 
 const kinds: readonly KeyKind[] = ["issued", "imported", "actor_limit"];
 /** Longer than any call takes, so that no call still adds such a record or takes it back. */
@@ -13,17 +14,11 @@ const settledMs = 10 * minuteMs;
 
 /** All records of a tenant. */
 export async function* recordsOf(store: Pick<KeyStore, "list">, tenant: string): AsyncGenerator<KeyRecord> {
-  for await (const records of partsOf(store, tenant, 100)) yield* records;
+  for await (const records of partsOfAll(store, tenant, 100)) yield* records;
 }
 
-async function* partsOf(store: Pick<KeyStore, "list">, tenant: string, limit: number): AsyncGenerator<readonly KeyRecord[]> {
-  for (const kind of kinds) {
-    for (let afterKeyId: string | null = ""; afterKeyId !== null; ) {
-      const part = await store.list(tenant, { kind, nowMs: 0, afterKeyId, limit });
-      yield part.records;
-      afterKeyId = part.lastKeyId;
-    }
-  }
+async function* partsOfAll(store: Pick<KeyStore, "list">, tenant: string, limit: number): AsyncGenerator<readonly KeyRecord[]> {
+  for (const kind of kinds) yield* partsOf(store, tenant, kind, limit);
 }
 
 /**
@@ -39,7 +34,7 @@ export async function removeRecords(
 ): Promise<void> {
   const { store } = service;
   async function* parts() {
-    for await (const records of partsOf(store, tenant, deletedAtOnce)) {
+    for await (const records of partsOfAll(store, tenant, deletedAtOnce)) {
       if (signal.aborted || (await store.get(defaultTenant, tenantRecordId(tenant)))?.revision !== revision) return;
       yield records;
     }
@@ -54,7 +49,7 @@ export async function removeRecords(
  */
 export async function removeLeftovers(service: KeyService, origin: Origin, tenant: string): Promise<void> {
   async function* parts() {
-    for await (const records of partsOf(service.store, tenant, deletedAtOnce)) {
+    for await (const records of partsOfAll(service.store, tenant, deletedAtOnce)) {
       if (records.some(({ createTimeMs }) => service.clock() - createTimeMs < settledMs)) {
         throw new Failure("TENANT_NOT_READY", { message: "a key of the deleted tenant is still being removed; try again in ten minutes" });
       }

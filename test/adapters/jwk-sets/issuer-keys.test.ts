@@ -102,6 +102,30 @@ test("keys are found without a key id, of several with one key id, and after the
   expect(await outcomeOf(await signed(first.privateKey, { kid: "same" }))).toBe("invalid");
 });
 
+test("a key that the issuer removed while no token came is not accepted once more", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "keys.json");
+  const [removed, added] = await Promise.all([generateKeyPair("ES256"), generateKeyPair("ES256")]);
+  const serve = async (key: CryptoKey, kid: string) => writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(key)), kid }] }));
+  let nowMs = 0;
+  const callers = callersOf(pathToFileURL(file).href, () => nowMs);
+  const outcomeOf = async (token: string) => {
+    const outcome = await callers.callerOf(token, token);
+    return typeof outcome === "string" ? outcome : "found";
+  };
+  await serve(removed.publicKey, "removed");
+  const remembered = await signed(removed.privateKey, { kid: "removed" });
+  expect(await outcomeOf(remembered)).toBe("found");
+  await serve(added.publicKey, "added");
+  nowMs += 320_000;
+  const late = [remembered, await signed(removed.privateKey, { kid: "removed" }), await signed(added.privateKey, { kid: "added" })];
+  expect(await Promise.all(late.map(outcomeOf))).toEqual(["invalid", "invalid", "found"]);
+  // Without an answer of the issuer, its last keys count.
+  writeFileSync(file, "");
+  nowMs += 320_000;
+  expect(await outcomeOf(await signed(added.privateKey, { kid: "added" }))).toBe("found");
+});
+
 test("a token that names no key waits for no keys that were just fetched, and not at all if they have not changed", async () => {
   const [known, forger] = await Promise.all([generateKeyPair("ES256"), generateKeyPair("ES256")]);
   const set = { keys: [await exportJWK(known.publicKey)] };
@@ -141,7 +165,8 @@ test("the discovery document is read again, so that an issuer can move its keys 
   await once(server, "listening");
   const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let nowMs = 0;
-  const log = { warn: () => {} };
+  const lines: unknown[] = [];
+  const log = { warn: (fields: unknown) => void lines.push(fields) };
   const keys = createIssuerKeys({ name: "corp", issuer: at, jwksUri: null, allowsPrivateAddresses: true, monotonicMs: () => nowMs, log });
   const kidsAt = async (timeMs: number) => {
     nowMs = timeMs;
@@ -153,6 +178,9 @@ test("the discovery document is read again, so that an issuer can move its keys 
   const discovery = "/.well-known/openid-configuration";
   expect(asked).toEqual([discovery, "/old", "/old", discovery, "/new"]);
   server.close();
+  for (const timeMs of [310_000, 320_000, 330_000]) await expect(kidsAt(timeMs)).rejects.toThrow();
+  // One line for the outage.
+  expect(lines).toHaveLength(1);
 });
 
 test("the keys of many tokens are tried in turns of the event loop", async () => {

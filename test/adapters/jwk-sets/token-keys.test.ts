@@ -80,10 +80,14 @@ test("a server is asked again; while it fails, the last keys stay", async () => 
   answer = { status: 200, body: jwkSet(first) };
   const keys = await open({ uris: [url()] });
   answer = { status: 500, body: "" };
-  await expect.poll(() => logged.at(-1)?.[1]).toEqual({ reason: `${new URL(url()).host}: status 500` });
+  await expect.poll(() => keys.failedRefreshCount).toBeGreaterThan(2);
+  // One line for the outage.
+  expect(logged.map(([, fields]) => fields)).toEqual([{ reason: `${new URL(url()).host}: status 500` }]);
   expect(keys.current().signer.kid).toBe(first.kid);
   answer = { status: 200, body: jwkSet(second) };
   await expect.poll(() => keys.current().signer.kid).toBe(second.kid);
+  answer = { status: 500, body: "" };
+  await expect.poll(() => logged.map(([level]) => level)).toEqual(["warn", "info", "warn"]);
   keys.close();
 });
 
@@ -140,6 +144,9 @@ test.each([
   ["fe80::1", false],
   ["fd00::1", false],
   ["64:ff9b::7f00:1", false],
+  ["64:ff9b::a9fe:a9fe", false],
+  ["64:ff9b::101:101", true],
+  ["64:ff9b:1::101:101", false],
   ["::ffff:10.0.0.1", false],
 ])("%s is public: %s", (address, expected) => {
   expect(isPublicAddress(address)).toBe(expected);

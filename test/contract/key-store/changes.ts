@@ -14,13 +14,14 @@ export function describeChanges(context: KeyStoreContext): void {
 
   describe("replace", () => {
     test("writes every field but the last use", async () => {
-      const tenant = await tenantWithKey({ lastUsedTimeMs: 5 });
+      const lastUsedTimeMs = fullRecord.createTimeMs;
+      const tenant = await tenantWithKey({ lastUsedTimeMs });
       const next = { ...fullRecord, keyId, revision: 2, firstRevision: 1, lastUsedTimeMs: null };
       expect(await context.store.replace(tenant, next)).toBe(true);
-      expect(await context.store.get(tenant, keyId)).toEqual({ ...next, lastUsedTimeMs: 5 });
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...next, lastUsedTimeMs });
       const bare = keyRecord({ revision: 3, lastUsedTimeMs: 999 });
       expect(await context.store.replace(tenant, bare)).toBe(true);
-      expect(await context.store.get(tenant, keyId)).toEqual({ ...bare, lastUsedTimeMs: 5 });
+      expect(await context.store.get(tenant, keyId)).toEqual({ ...bare, lastUsedTimeMs });
     });
 
     test("returns false and changes nothing for any revision but the previous one", async () => {
@@ -150,6 +151,22 @@ export function describeChanges(context: KeyStoreContext): void {
       expect(await lastUse(tenant)).toBe(10);
       expect(await lastUse(other, "OTHER")).toBeNull();
       expect(await context.store.get(tenant, "UNKNOWN")).toBeNull();
+    });
+
+    test("skips uses before the key was created, so that lists by last use end", async () => {
+      const hourMs = 3_600_000;
+      const tenant = context.newTenant();
+      for (const id of ["A", "B"]) await context.store.insert(tenant, keyRecord({ keyId: id, createTimeMs: hourMs }), null);
+      await context.store.touch(tenant, [
+        { keyId: "A", lastUsedTimeMs: hourMs - 1 },
+        { keyId: "B", lastUsedTimeMs: hourMs },
+      ]);
+      expect(await lastUse(tenant, "A")).toBeNull();
+      expect(await lastUse(tenant, "B")).toBe(hourMs);
+      const query = { kind: "issued", nowMs: 0, lastUsedTime: { fromMs: 0 } } as const;
+      const first = await context.listPart(tenant, { ...query, limit: 1 });
+      const rest = await context.listPart(tenant, { ...query, limit: 9, afterKeyId: first.lastKeyId ?? "", afterValue: first.lastValue });
+      expect([...first.records, ...rest.records].map((record) => record.keyId)).toEqual(["A", "B"]);
     });
 
     test("loses nothing in a race with replacements", async () => {

@@ -32,7 +32,7 @@ function estate(): KeyRecord[] {
             },
       createTimeMs: nowMs - (index % 5) * hourMs,
       expireTimeMs: index % 3 === 0 ? null : nowMs + ((index % 9) - 4) * 1000,
-      lastUsedTimeMs: index % 2 === 0 ? null : nowMs - (index % 11) * (hourMs / 2),
+      lastUsedTimeMs: index % 2 === 0 ? null : nowMs - Math.min(index % 11, 2 * (index % 5)) * (hourMs / 2),
       revocation: index % 5 === 0 ? { reason: "superseded", description: "" } : null,
       disabled: index % 7 === 1 && index % 5 !== 0,
     }),
