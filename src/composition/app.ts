@@ -16,6 +16,7 @@ import { openConnections } from "./connections.ts";
 import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
+import { logHealth } from "./health-log.ts";
 import { createAppMethods } from "./methods.ts";
 import { openObservation } from "./observation.ts";
 import { createProtocols } from "./protocols.ts";
@@ -116,6 +117,7 @@ async function compose(given: Given): Promise<App> {
     async listen(metricsAddress) {
       await server.health.check();
       server.health.start();
+      closing.defer(logHealth(server.health, log));
       const metricsUrl = await listenForMetrics(metricsAddress);
       const bound = await bind(listener, config, { host: "KEYWRIGHT_HOST", port: "KEYWRIGHT_PORT" });
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };

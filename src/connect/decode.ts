@@ -2,17 +2,13 @@ import { create, type DescMessage, type Message, mergeFromBinary } from "@bufbui
 import { Failure } from "../error/failure.ts";
 import type { BodyLease } from "../http/body-budget.ts";
 import { createBinaryReader } from "../protobinary/read.ts";
-import { maxDepth } from "../protojson/fields.ts";
 import { nestedTooDeep } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { Turns } from "../turns.ts";
-import { checkedFields, checkWire } from "./wire-check.ts";
+import { checkedFields, checkShort, checkWire, maxDepth } from "./wire-check.ts";
 
-/**
- * Unknown fields are dropped: nothing here reads them, and each one kept is an object. A level of JSON in a Struct takes three
- * levels of messages, so both formats accept the same depth, and refuse with the same text.
- */
-const readOptions = { readUnknownFields: false, recursionLimit: 3 * maxDepth + 10 };
+/** Unknown fields are dropped: nothing here reads them, and each one kept is an object. */
+const readOptions = { readUnknownFields: false, recursionLimit: maxDepth };
 const readBinary = createBinaryReader(readOptions);
 
 /** A longer message is decoded in several turns of the event loop. */
@@ -51,7 +47,7 @@ export function decodeShort(schema: DescMessage, bytes: Uint8Array, binary: bool
   try {
     if (!binary) return json.read(schema, json.parse(schema, bytes));
     checkWire(schema, bytes, wireBytes);
-    return readBinary(schema, bytes);
+    return readBinary(schema, bytes, checkShort);
   } catch (error) {
     throw decodeFailure(error, binary);
   }

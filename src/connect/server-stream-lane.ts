@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
-import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { pathOf } from "../call/methods.ts";
+import type { MessageSink, ServerStreamRoute } from "../call/streams.ts";
 import { Failure } from "../error/failure.ts";
 import { requestIdOf } from "../http/http-call.ts";
 import type { StreamHandler } from "../http/message.ts";
@@ -12,25 +12,6 @@ import { grpcErrorTrailers, okTrailers } from "./error-encoding.ts";
 import { giveUp } from "./give-up.ts";
 import type { LaneOptions } from "./lane.ts";
 import { readSmallBody } from "./read-small.ts";
-
-/** The open response of a call with one request and a stream of messages. */
-export interface MessageSink {
-  /** Identifies the connection; the same for all its calls. */
-  readonly session: object;
-  /** Sends an encoded message. A client that does not read loses its stream. */
-  send(message: Uint8Array): void;
-  /** Ends the call with OK, or with a failure. */
-  end(failure?: Failure): void;
-}
-
-export interface ServerStreamRoute {
-  readonly method: DescMethod;
-  readonly maxRequestBytes: number;
-  /** Starts the call. Throws a Failure to refuse it. */
-  open(request: Message, sink: MessageSink): void;
-  /** Called after the end of the call, whichever side ended it. Called once for each `open` that did not throw. */
-  close(sink: MessageSink): void;
-}
 
 export type ServerStreamLaneOptions = Pick<LaneOptions, "json" | "statusOf" | "reportError">;
 

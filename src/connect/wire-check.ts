@@ -1,5 +1,7 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Failure, invalidField } from "../error/failure.ts";
+import { maxDepth as maxJsonDepth } from "../protojson/fields.ts";
+import { nestedTooDeep } from "../protojson/invalid-fields.ts";
 import { type WireField, type WireShape, wireShapeOf, wireType } from "./wire-shape.ts";
 
 /** Shorter messages are decoded without a check: their records are too few to cost much (bench/micro.ts). */
@@ -16,16 +18,24 @@ const recordsPerByte = 2;
 const maxFieldRecords = 16_384;
 const maxFieldBytes = 1024 * 1024;
 
-/** The nesting limit of protobuf's own parsers. */
-const maxDepth = 100;
+/** A level of JSON in a Struct takes three levels of messages, so both formats accept the same depth. */
+export const maxDepth = 3 * maxJsonDepth + 10;
 
 /**
  * Checks the bytes of a message without decoding them, which costs a fraction of decoding (bench/micro.ts). Throws
- * INVALID_REQUEST if a list is longer than its `buf.validate` rules allow, and MALFORMED_BODY for more records than the size of the
- * request allows, for nesting beyond 100, and for bytes that are not such a message. `wireBytes` is the size before inflating.
+ * INVALID_REQUEST if a list is longer than its `buf.validate` rules allow and for nesting beyond the depth of JSON, and MALFORMED_BODY for
+ * more records than the size of the request allows, and for bytes that are not such a message. `wireBytes` is the size before inflating.
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
-  if (bytes.length <= uncheckedBytes) return;
+  if (bytes.length > uncheckedBytes) check(schema, bytes, wireBytes);
+}
+
+/** The same for a short message that protobuf-es will decode: it reads a field of another wire type as if it had its own. */
+export function checkShort(schema: DescMessage, bytes: Uint8Array): void {
+  if (bytes.length <= uncheckedBytes) check(schema, bytes, bytes.length);
+}
+
+function check(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
   const scan = newScan(bytes, wireBytes);
   checkMessage(scan, bytes.length, newFrame(wireShapeOf(schema), undefined, undefined, 0));
 }
@@ -82,7 +92,7 @@ interface Frame {
 }
 
 function newFrame(shape: WireShape, parent: Frame | undefined, field: WireField | undefined, depth: number): Frame {
-  if (depth > maxDepth) throw malformed(`the message is nested more than ${maxDepth} deep`);
+  if (depth > maxDepth) throw nestedTooDeep();
   return { shape, parent, field, depth, counts: undefined, singles: undefined };
 }
 
@@ -161,7 +171,7 @@ function skip(scan: Scan, tag: number, depthLeft: number): void {
     skipValue(scan, tag & 7);
     return;
   }
-  if (depthLeft <= 0) throw malformed(`the message is nested more than ${maxDepth} deep`);
+  if (depthLeft <= 0) throw nestedTooDeep();
   for (;;) {
     const inner = readTag(scan);
     if ((inner & 7) === wireType.endGroup) return;

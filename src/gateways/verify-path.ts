@@ -1,5 +1,5 @@
 /** The path of forward authorization, which is served here and at every path below. */
-export const verifyPath = "/gateway/verify";
+const verifyPath = "/gateway/verify";
 
 /** Ends the demands. Gateways that append the end user's path to their own path end their own path with it. */
 const endOfDemands = "-";

@@ -18,6 +18,8 @@ export interface BodyBudgetOptions {
 interface Closable {
   /** Nothing more can be written to its caller. */
   readonly isClosed: boolean;
+  /** The bodies of one caller hold at most half of the budget, so that it does not refuse those of others. */
+  readonly caller?: { readonly name: string } | undefined;
 }
 
 /** Limits the request bodies that one process holds until they are decoded. */
@@ -67,7 +69,17 @@ export function createBodyBudget(options: BodyBudgetOptions): BodyBudget {
   const { maxBytes, maxAnonymousBytes, maxInflations, maxInflationRatio = defaultInflationRatio } = options;
   const inflations = createQueue(maxInflations);
   const decodes = createQueue(options.maxLongDecodes ?? defaultLongDecodes);
-  const books: Books = { held: 0, anonymous: 0, refused: 0, maxBytes, maxAnonymousBytes, maxInflationRatio, inflations, decodes };
+  const books: Books = {
+    held: 0,
+    anonymous: 0,
+    refused: 0,
+    known: new Map(),
+    maxBytes,
+    maxAnonymousBytes,
+    maxInflationRatio,
+    inflations,
+    decodes,
+  };
   return {
     open: (isKnown, call) => new OpenLease(books, isKnown, call),
     heldBytes: () => books.held,
@@ -80,6 +92,8 @@ interface Books {
   held: number;
   anonymous: number;
   refused: number;
+  /** By the names of callers. */
+  readonly known: Map<string, number>;
   readonly maxBytes: number;
   readonly maxAnonymousBytes: number;
   readonly maxInflationRatio: number;
@@ -113,9 +127,8 @@ class OpenLease implements BodyLease {
 
   hold(bytes: number): void {
     if (this.#isReleased || (this.#own === 0 && bytes <= freeBytes)) return;
-    const { held, anonymous, maxBytes, maxAnonymousBytes } = this.#books;
     const more = bytes - this.#own;
-    if (more > 0 && (held + more > maxBytes || (!this.#isKnown && anonymous + more > maxAnonymousBytes))) {
+    if (more > 0 && !this.#hasRoom(more)) {
       this.#books.refused += 1;
       throw new Failure("TOO_MANY_BODIES");
     }
@@ -149,10 +162,24 @@ class OpenLease implements BodyLease {
     this.onCancel?.(failure);
   }
 
+  #hasRoom(more: number): boolean {
+    const { held, anonymous, known, maxBytes, maxAnonymousBytes } = this.#books;
+    if (held + more > maxBytes || (!this.#isKnown && anonymous + more > maxAnonymousBytes)) return false;
+    const caller = this.#call?.caller;
+    return caller === undefined || (known.get(caller.name) ?? 0) + more <= maxBytes / 2;
+  }
+
   #set(bytes: number): void {
+    const { known } = this.#books;
     const more = bytes - this.#own;
     this.#books.held += more;
     if (!this.#isKnown) this.#books.anonymous += more;
+    const name = this.#call?.caller?.name;
+    if (name !== undefined) {
+      const ofCaller = (known.get(name) ?? 0) + more;
+      if (ofCaller === 0) known.delete(name);
+      else known.set(name, ofCaller);
+    }
     this.#own = bytes;
   }
 }

@@ -2,8 +2,11 @@ import { type BinaryReadOptions, create, type DescMessage, fromBinary, type Mess
 import { ByteCursor } from "./byte-cursor.ts";
 import { compileReader, type ReadMessage } from "./compile-reader.ts";
 
-/** Decodes messages from protobuf's binary format. Throws the errors of fromBinary of protobuf-es. */
-export type BinaryReader = (schema: DescMessage, bytes: Uint8Array) => Message;
+/**
+ * Decodes messages from protobuf's binary format. Throws the errors of fromBinary of protobuf-es. `check` is called before bytes are left to
+ * protobuf-es.
+ */
+export type BinaryReader = (schema: DescMessage, bytes: Uint8Array, check?: (schema: DescMessage, bytes: Uint8Array) => void) => Message;
 
 /**
  * Returns the same message as fromBinary of protobuf-es, in less time (bench/micro.ts). Bytes that the compiled reader does not fully
@@ -11,7 +14,7 @@ export type BinaryReader = (schema: DescMessage, bytes: Uint8Array) => Message;
  */
 export function createBinaryReader(options: Partial<BinaryReadOptions>): BinaryReader {
   const readers = new Map<DescMessage, ReadMessage>();
-  return (schema, bytes) => {
+  return (schema, bytes, check) => {
     let read = readers.get(schema);
     if (read === undefined) {
       read = compileReader(schema);
@@ -21,6 +24,7 @@ export function createBinaryReader(options: Partial<BinaryReadOptions>): BinaryR
       const message = create(schema);
       if (read(message, new ByteCursor(bytes), bytes.length)) return message;
     }
+    check?.(schema, bytes);
     return fromBinary(schema, bytes, options);
   };
 }

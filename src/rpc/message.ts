@@ -78,7 +78,7 @@ export function rateLimitPolicyFromMessage(policy: RateLimitPolicy | undefined):
 }
 
 /** Throws INVALID_REQUEST, naming each entry that is not a range. `path` is prepended to the field names. */
-export function cidrsFromMessage(restriction: IpRestriction | undefined, path = ""): string[] {
+export function cidrsFromMessage(restriction: IpRestriction | undefined, path: string): string[] {
   const texts = restriction?.allowedCidrs ?? [];
   const violations = texts.flatMap((text, index) => {
     const range = parseRange(text);

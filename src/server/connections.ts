@@ -134,7 +134,7 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
     takeRequest(handle, answer) {
       const connection = handles.get(handle);
       if (connection === undefined || connection.isKnown || connection.share === null) return true;
-      return takeAnonymousRequest(connection.share, answer);
+      return takeAnonymousRequest(connection, connection.share, answer);
     },
     check: refusals.check,
     count: () => count,
@@ -142,18 +142,33 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
   };
 }
 
-/** Counts the requests in progress on anonymous connections. */
-function createRequestPlaces(limits: ConnectionsOptions["limits"]): (share: Share, answer: Writable) => boolean {
-  let anonymousRequests = 0;
-  return (share, answer) => {
+/**
+ * Returns a function that counts a request on an anonymous connection until its response closes, or returns false if there are too many. If
+ * all places are taken, the oldest request makes room for an address with few, as with connections.
+ */
+function createRequestPlaces(limits: ConnectionsOptions["limits"]): (connection: Connection, share: Share, answer: Writable) => boolean {
+  /** Of the requests in progress, oldest first. */
+  const answers = new Map<Writable, Connection>();
+  const hasMadeRoom = (): boolean => {
+    const [oldest] = answers;
+    if (oldest === undefined) return false;
+    const [answer, { isKnown }] = oldest;
+    answers.delete(answer);
+    // A call with a valid token goes on, and needs no place.
+    if (!isKnown) answer.destroy();
+    return true;
+  };
+
+  return (connection, share, answer) => {
     if (share.anonymousRequests >= limits.maxAnonymousRequestsPerAddress) return false;
     // A client with a valid token is anonymous too in its first request, so a few addresses must not take all places.
     const isReserved = share.anonymousRequests < limits.reservedPerAddress;
-    if (anonymousRequests >= limits.maxAnonymousRequests - (isReserved ? 0 : limits.reservedRequests)) return false;
-    anonymousRequests += 1;
+    const isFull = answers.size >= limits.maxAnonymousRequests - (isReserved ? 0 : limits.reservedRequests);
+    if (isFull && !(isReserved && hasMadeRoom())) return false;
+    answers.set(answer, connection);
     share.anonymousRequests += 1;
     answer.on("close", () => {
-      anonymousRequests -= 1;
+      answers.delete(answer);
       share.anonymousRequests -= 1;
     });
     return true;

@@ -3,13 +3,13 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as AlphaServerReflection } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Implementations } from "../call/methods.ts";
+import type { RegisteredStreams, ServerStreamRoute } from "../call/streams.ts";
 import type { HttpHandler } from "../http/message.ts";
 import { createHealthService } from "./health/health.ts";
 import { createHealthHttp } from "./health/health-http.ts";
 import { createHealthState, type HealthState, systemTimer } from "./health/health-state.ts";
-import { createHealthWatches, defaultWatchLimits, type HealthWatches } from "./health/health-watch.ts";
+import { createHealthWatches, defaultWatchLimits } from "./health/health-watch.ts";
 import type { ReflectionOptions } from "./reflection.ts";
-import type { RegisteredStreams } from "./registered-streams.ts";
 
 export interface ServerServicesOptions {
   /** Resolves if the store can serve calls. */
@@ -31,7 +31,7 @@ export interface ServerServices {
   /** Register reflection, and the health watches that are not in `watches`. */
   readonly streams: readonly RegisteredStreams[];
   /** Watches of health over gRPC. */
-  readonly watches: HealthWatches;
+  readonly watches: ServerStreamRoute;
 }
 
 const healthPing = { intervalMs: 5000, timeoutMs: 1000 };

@@ -5,7 +5,7 @@
 
 import { credentialMark, credentialsInText } from "../core/credential-shape.ts";
 
-export const redacted = "[redacted]";
+const redacted = "[redacted]";
 
 /** Names end in one of these, in any casing and with or without separators: `raw_key`, `rawKey`, `x-api-key`, `clientSecret`. */
 const secretName = /(credential|secret|token|jwt|macaroon|password|passwd|passphrase|authorization|cookie|apikey|rawkey|privatekey)s?$/;

@@ -27,7 +27,7 @@ export interface Member {
   close(timeoutMs: number): Promise<WorkerExit>;
 }
 
-export class WorkerStartError extends Error {
+class WorkerStartError extends Error {
   /** Exit code of the worker, which has reported the problem on standard error. */
   readonly workerExitCode: number;
 

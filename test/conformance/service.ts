@@ -14,7 +14,7 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import type { Handler } from "../../src/call/call.ts";
 import { failureStatus } from "../../src/call/error-details.ts";
 import type { MethodTable } from "../../src/call/methods.ts";
-import type { Streams } from "../../src/connect/streams/stream-options.ts";
+import type { RegisteredStreams } from "../../src/call/streams.ts";
 import { Failure } from "../../src/error/failure.ts";
 import type { HeaderLine, StreamDefinition, StreamMessage, Suite, UnaryDefinition, UnaryMessage, WantedError } from "./messages.ts";
 import { requestInfo } from "./request-info.ts";
@@ -35,7 +35,7 @@ export function statusOf(failure: Failure, requestId: string): Status {
 }
 
 /** ConformanceService as its proto file describes it: unary methods for the lanes, streaming methods for Connect's router. */
-export function conformanceService(suite: Suite): { methods: MethodTable; streams: Streams } {
+export function conformanceService(suite: Suite): { methods: MethodTable; streams: RegisteredStreams } {
   const method = (name: string) => suite.service.methods.find((it) => it.name === name);
   const unary = unaryHandler(suite);
   const unimplemented: Handler = () => Promise.reject(new Failure("UNIMPLEMENTED"));

@@ -13,7 +13,7 @@ import { Health, HealthCheckRequestSchema } from "../../gen/grpc/health/v1/healt
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import { createMethodTable } from "../../src/call/methods.ts";
-import type { Streams } from "../../src/connect/streams/stream-options.ts";
+import type { RegisteredStreams } from "../../src/call/streams.ts";
 import { Failure } from "../../src/error/failure.ts";
 import { envelope, type RawAnswer, send, startServer, type TestServer, verifyPath } from "./support.ts";
 
@@ -233,7 +233,7 @@ describe("streams", () => {
     },
     [],
   );
-  const register: Streams["register"] = (router) => {
+  const register: RegisteredStreams["register"] = (router) => {
     router.rpc(Health.method.watch, async function* ({ service }, { signal }) {
       yield { status: 1 };
       if (service === "failure") throw new Failure("STORE_UNAVAILABLE", { message: "100 %: the store; a, b – é" });
@@ -248,7 +248,7 @@ describe("streams", () => {
       },
     });
   };
-  const streams: Streams[] = [{ methods: [Health.method.watch, ServerReflection.method.serverReflectionInfo], register }];
+  const streams: RegisteredStreams[] = [{ methods: [Health.method.watch, ServerReflection.method.serverReflectionInfo], register }];
   const outage = "Failure: 100 %: the store; a, b – é";
   const startStreams = (): Promise<TestServer> => start({ openMethods, streams, shutdownSignal: shutdown.signal });
   const reasonsOf = (error: unknown): string[] => (error as ConnectError).findDetails(ErrorInfoSchema).map(({ reason }) => reason);

@@ -87,6 +87,8 @@ const connectProto: readonly Case[] = [
   ["own failure", proto("violation"), {}, "INVALID_REQUEST"],
   ["malformed", Buffer.from([0x0a, 0xff]), {}, "MALFORMED_BODY"],
   ["not UTF-8", Buffer.from([0x0a, 0x01, 0xff]), {}, "MALFORMED_BODY"],
+  ["text as a number", Buffer.from([0x08, 0x02, 0x6b, 0x31]), {}, "MALFORMED_BODY"],
+  ["text as a group", Buffer.from([0x0b, 0x02, 0x6b, 0x31]), {}, "MALFORMED_BODY"],
   ["too large", tooLarge, {}, "BODY_TOO_LARGE"],
   ["response that cannot be written", proto("unwritable"), {}, "INTERNAL"],
 ];

@@ -92,11 +92,11 @@ test("bounds what is decoded in one turn: each field and each item of a list", (
 test("refuses excessive nesting, in fields, unknown fields and groups", () => {
   let value: Uint8Array = toBinary(ValueSchema, create(ValueSchema, { kind: { case: "numberValue", value: 1 } }));
   // A Value that contains a ListValue that contains it.
-  for (let depth = 0; depth < 60; depth++) value = field(6, field(1, value));
+  for (let depth = 0; depth < 160; depth++) value = field(6, field(1, value));
   const nested = field(6, field(1, join(field(1, Buffer.from("k")), field(2, value))));
-  expect(failureOf(ImportApiKeyRequestSchema, join(nested, padding))?.message).toContain("nested more than 100 deep");
-  const groups = join(times(200, Buffer.from([0xfb, 0x01])), times(200, Buffer.from([0xfc, 0x01])), padding);
-  expect(failureOf(ImportApiKeyRequestSchema, groups)?.message).toContain("nested more than 100 deep");
+  expect(failureOf(ImportApiKeyRequestSchema, join(nested, padding))?.message).toContain("nested more than 100 levels deep");
+  const groups = join(times(400, Buffer.from([0xfb, 0x01])), times(400, Buffer.from([0xfc, 0x01])), padding);
+  expect(failureOf(ImportApiKeyRequestSchema, groups)?.message).toContain("nested more than 100 levels deep");
   const few = join(times(20, Buffer.from([0xfb, 0x01])), times(20, Buffer.from([0xfc, 0x01])), padding);
   expect(failureOf(ImportApiKeyRequestSchema, few)).toBeUndefined();
 });

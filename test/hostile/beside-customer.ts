@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ServerOptions, type ServerProcess, startServer } from "../support/server-process.ts";
+import { anonymousMiB } from "./observe.ts";
 import { startWellBehavedClient } from "./well-behaved.ts";
 
 /** The effects of an attack on the server and on a customer who uses it at the same time. */
@@ -50,11 +51,11 @@ export async function attackOn(
 ): Promise<AttackOutcome> {
   const customer = startWellBehavedClient(server, await issueSecret(server), customerIntervalMs);
   await sleep(quietMs);
-  const memoryBeforeMiB = await privateMemoryMiB(server.pid);
+  const memoryBeforeMiB = await anonymousMiB(server.pid);
   const cpuBeforeMs = await cpuTimeMs(server.pid);
   let memoryPeakMiB = memoryBeforeMiB;
   const sampler = setInterval(async () => {
-    memoryPeakMiB = Math.max(memoryPeakMiB, await privateMemoryMiB(server.pid));
+    memoryPeakMiB = Math.max(memoryPeakMiB, await anonymousMiB(server.pid));
   }, sampleIntervalMs);
   try {
     await attack(server);
@@ -93,11 +94,6 @@ async function issueSecret({ url, adminToken }: Pick<ServerProcess, "url" | "adm
     body: JSON.stringify({ name: "customer", scopes: ["read"] }),
   });
   return ((await response.json()) as { secret: string }).secret;
-}
-
-async function privateMemoryMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
 }
 
 /** Returns user and system time, in ms. The kernel counts in ticks of 10 ms (proc_pid_stat(5), fields 14 and 15). */

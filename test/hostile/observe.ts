@@ -37,7 +37,7 @@ export function watchMemory(pid: number, allowedGrowthMiB: number): MemoryWatch 
   };
 }
 
-async function anonymousMiB(pid: number): Promise<number> {
+export async function anonymousMiB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
 }

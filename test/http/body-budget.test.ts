@@ -27,6 +27,21 @@ test("refuses the newest body of callers without a token, but not those of other
   expect([budget.heldBytes(), budget.refusedCount()]).toEqual([100 * kibibyte, 2]);
 });
 
+test("one caller has half of the room, and others have the rest", () => {
+  const budget = createBodyBudget(options);
+  const openOf = (name: string) => budget.open(true, { isClosed: false, caller: { name } });
+  const [first, second, other] = [openOf("a"), openOf("a"), openOf("b")];
+  first.hold(30 * kibibyte);
+  second.hold(20 * kibibyte);
+  expect(reasonOf(() => second.hold(21 * kibibyte))).toBe("TOO_MANY_BODIES");
+  other.hold(50 * kibibyte);
+  first.release();
+  other.release();
+  second.hold(50 * kibibyte);
+  expect(reasonOf(() => openOf("a").hold(2 * kibibyte))).toBe("TOO_MANY_BODIES");
+  expect(budget.heldBytes()).toBe(50 * kibibyte);
+});
+
 test("always has room for the first KiB of a body", () => {
   const budget = createBodyBudget(options);
   budget.open(false).hold(20 * kibibyte);

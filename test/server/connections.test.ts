@@ -151,6 +151,29 @@ it("reserves the last requests for addresses with few of them", () => {
   expect([ask("198.51.100.1", 3), ask("198.51.100.2", 3)]).toEqual([2, 2]);
 });
 
+it("gives an address with few requests the place of the oldest one, unless that has shown a valid token", () => {
+  const { limits } = createAppConnections(settings, ignore);
+  const connections = createConnections({
+    limits: { ...limits, maxAnonymousRequests: 3, reservedRequests: 1, reservedPerAddress: 2 },
+    shareOf: (address) => address,
+    onRefused: ignore,
+  });
+  const ask = (address: string) => {
+    const socket = socketFrom(address);
+    connections.take(socket);
+    connections.identify(socket, socket);
+    const answer = new Writable();
+    return { socket, answer, isTaken: connections.takeRequest(socket, answer) };
+  };
+  const [known, oldest, ...later] = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"].map((address) => {
+    const asked = ask(address);
+    if (address === "192.0.2.1") connections.setKnown(asked.socket);
+    return asked;
+  });
+  expect([known, oldest, ...later].map((asked) => asked?.isTaken)).toEqual([true, true, true, true, true]);
+  expect([known, oldest, ...later].map((asked) => asked?.answer.destroyed)).toEqual([false, true, false, false, false]);
+});
+
 it("closes anonymous connections after a short idle time, and refuses one address while it answers another", async () => {
   await using server = await serve((_request, response) => response.end("ok"), {
     anonymousIdleMs: 300,

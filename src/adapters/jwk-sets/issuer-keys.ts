@@ -16,23 +16,28 @@ export interface IssuerKeysOptions {
 
 const limits = { timeoutMs: 3000, maxBytes: 262_144 };
 const maxKeys = 200;
-/** Keys older than this are fetched again. So a key that the issuer removed is trusted for at most this long while the issuer answers. */
+/** Keys older than this are fetched again, while the known ones are used. */
 const maxAgeMs = 300_000;
+/**
+ * Keys whose last fetch ended before this, because no token came, are fetched before they are used again. Longer than `maxAgeMs` and a fetch.
+ * So a key that the issuer removed is trusted for at most this long while the issuer answers.
+ */
+const maxUncheckedMs = maxAgeMs + 10_000;
 /** Minimum time between the starts of two fetches, so that tokens with invented key ids cost the issuer little. */
 const minIntervalMs = 2000;
 const maxWaiting = 1000;
 
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { name, monotonicMs, log } = options;
+  const { monotonicMs } = options;
   const read = (uri: string) => readSource(uri, { ...limits, allowsPrivateAddresses: options.allowsPrivateAddresses });
   let known: IssuerKeySet | null = null;
   let text = "";
   let fetchTimeMs = Number.NEGATIVE_INFINITY;
+  let fetchEndMs = Number.NEGATIVE_INFINITY;
   const place = createPlace(options, read);
   let running: Promise<IssuerKeySet> | undefined;
   let next: Promise<IssuerKeySet> | undefined;
-  /** Why the last fetch failed; null if it did not. */
-  let failure: string | null = null;
+  const outage = createOutage(options);
   const wait = createWaits();
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
@@ -40,14 +45,11 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       const newer = await read(await place.find());
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
-      failure = null;
+      outage.end();
       return known;
     } catch (error) {
       place.forget();
-      const reason = (error as Error).message;
-      // Once in an outage, because callers may cause a fetch every two seconds.
-      if (reason !== failure) log.warn({ issuer: name, reason }, "keys of an issuer could not be fetched; the last ones are kept");
-      failure = reason;
+      outage.note(error as Error);
       throw error;
     }
   };
@@ -56,10 +58,14 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     fetchTimeMs = monotonicMs();
     const fetching = fetchSet().finally(() => {
       running = undefined;
+      fetchEndMs = monotonicMs();
     });
     running = fetching;
     return fetching;
   };
+
+  const isUnchecked = () => monotonicMs() - fetchEndMs > maxUncheckedMs;
+  const checked = () => (running ?? begin()).catch((error: unknown) => known ?? Promise.reject(error));
 
   /** All callers that ask before the next fetch starts share it. */
   const schedule = async (): Promise<IssuerKeySet> => {
@@ -73,20 +79,21 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   return {
     current() {
       if (known !== null && running === undefined && monotonicMs() - fetchTimeMs > maxAgeMs) begin().catch(() => {});
-      return known;
+      return isUnchecked() ? null : known;
     },
     refresh() {
       if (running === undefined && next === undefined && monotonicMs() - fetchTimeMs > minIntervalMs) begin().catch(() => {});
     },
     fetchNewer: () =>
       wait(() => {
+        if (isUnchecked()) return checked();
         next ??= schedule();
         return next;
       }),
     async fetchUnlessRecent() {
       const isRecent = running === undefined && monotonicMs() - fetchTimeMs <= minIntervalMs;
       if (!isRecent) return wait(() => running ?? begin());
-      if (failure !== null || known === null) throw new Error("the keys of the issuer could not be fetched");
+      if (outage.isOn() || known === null) throw new Error("the keys of the issuer could not be fetched");
       return known;
     },
   };
@@ -111,6 +118,22 @@ function createPlace({ issuer, jwksUri, monotonicMs }: IssuerKeysOptions, read: 
       return found;
     },
     forget,
+  };
+}
+
+/** Logs why fetches fail: once in an outage, because callers may cause a fetch every two seconds. */
+function createOutage({ name, log }: IssuerKeysOptions) {
+  /** Why the last fetch failed; null if it did not. */
+  let reason: string | null = null;
+  return {
+    isOn: () => reason !== null,
+    end() {
+      reason = null;
+    },
+    note({ message }: Error) {
+      if (message !== reason) log.warn({ issuer: name, reason: message }, "keys of an issuer could not be fetched; the last ones are kept");
+      reason = message;
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import { migrate } from "./schema.ts";
 /** File mode: only the owner may read and write. */
 const ownerOnly = 0o600;
 
-export const defaultCacheMib = 64;
+const defaultCacheMib = 64;
 /** 2 GiB less 64 KiB, the most that SQLite maps. */
 const maxMappedBytes = 0x7fff_0000;
 

@@ -66,7 +66,7 @@ export function factsOf(claims: JsonObject): TokenFacts | null {
 }
 
 /** `sub`: the actor of the key, or the key id if it has none. */
-export function subjectOf({ actorId, rootKeyId }: Pick<TokenFacts, "actorId" | "rootKeyId">): string {
+function subjectOf({ actorId, rootKeyId }: Pick<TokenFacts, "actorId" | "rootKeyId">): string {
   return actorId === "" ? rootKeyId : actorId;
 }
 

@@ -19,7 +19,7 @@ export const clockSkewMs = 30_000;
  * Of a set with more keys that may have signed a token, those after these are not tried. Anybody can make a token that names none of them,
  * and it costs its share of a millisecond.
  */
-export const maxTriedKeys = 8;
+const maxTriedKeys = 8;
 
 /** What `signedClaims` requires of a token. */
 export interface SignedClaimsOptions {

@@ -1,4 +1,3 @@
-import type { Message } from "@bufbuild/protobuf";
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   Health,
@@ -6,6 +5,7 @@ import {
   HealthCheckResponseSchema,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/grpc/health/v1/health_pb.ts";
+import type { MessageSink, ServerStreamRoute } from "../../call/streams.ts";
 import { Failure } from "../../error/failure.ts";
 import type { HealthState, Timer } from "./health-state.ts";
 
@@ -26,20 +26,6 @@ export const defaultWatchLimits: WatchLimits = {
   maxAgeMs: 300_000,
 };
 
-/** Receives the messages of a watch. */
-export interface WatchSink {
-  readonly session: object;
-  send(message: Uint8Array): void;
-  end(failure?: Failure): void;
-}
-
-export interface HealthWatches {
-  readonly method: typeof Health.method.watch;
-  readonly maxRequestBytes: number;
-  open(request: Message, sink: WatchSink): void;
-  close(sink: WatchSink): void;
-}
-
 export interface WatchOptions {
   readonly state: HealthState;
   /** Includes "". A watch of another name gets SERVICE_UNKNOWN and stays open, as the protocol requires. */
@@ -58,9 +44,9 @@ interface Watch {
 const maxRequestBytes = 1024;
 
 /** The Watch calls of grpc.health.v1.Health. All known services share one state, so one list serves them, and one message goes to all. */
-export function createHealthWatches({ state, serviceNames, limits, timer, monotonicMs }: WatchOptions): HealthWatches {
+export function createHealthWatches({ state, serviceNames, limits, timer, monotonicMs }: WatchOptions): ServerStreamRoute {
   // Ordered by age.
-  const watches = new Map<WatchSink, Watch>();
+  const watches = new Map<MessageSink, Watch>();
   const perSession = new WeakMap<object, number>();
   let sent = servingStatus(state);
   let isTimerSet = false;
@@ -82,7 +68,7 @@ export function createHealthWatches({ state, serviceNames, limits, timer, monoto
     isTimerSet = true;
     timer(delayMs, expire);
   };
-  const remove = (sink: WatchSink): void => {
+  const remove = (sink: MessageSink): void => {
     if (!watches.delete(sink)) return;
     perSession.set(sink.session, (perSession.get(sink.session) ?? 1) - 1);
   };

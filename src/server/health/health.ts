@@ -8,8 +8,8 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/grpc/health/v1/health_pb.ts";
 import type { Implementations } from "../../call/methods.ts";
+import type { RegisteredStreams } from "../../call/streams.ts";
 import { Failure } from "../../error/failure.ts";
-import type { RegisteredStreams } from "../registered-streams.ts";
 import type { HealthState, Timer } from "./health-state.ts";
 import { servingStatus, type WatchLimits } from "./health-watch.ts";
 

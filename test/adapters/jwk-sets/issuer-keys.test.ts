@@ -102,6 +102,30 @@ test("keys are found without a key id, of several with one key id, and after the
   expect(await outcomeOf(await signed(first.privateKey, { kid: "same" }))).toBe("invalid");
 });
 
+test("a key that the issuer removed while no token came is not accepted once more", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "keys.json");
+  const [removed, added] = await Promise.all([generateKeyPair("ES256"), generateKeyPair("ES256")]);
+  const serve = async (key: CryptoKey, kid: string) => writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(key)), kid }] }));
+  let nowMs = 0;
+  const callers = callersOf(pathToFileURL(file).href, () => nowMs);
+  const outcomeOf = async (token: string) => {
+    const outcome = await callers.callerOf(token, token);
+    return typeof outcome === "string" ? outcome : "found";
+  };
+  await serve(removed.publicKey, "removed");
+  const remembered = await signed(removed.privateKey, { kid: "removed" });
+  expect(await outcomeOf(remembered)).toBe("found");
+  await serve(added.publicKey, "added");
+  nowMs += 320_000;
+  const late = [remembered, await signed(removed.privateKey, { kid: "removed" }), await signed(added.privateKey, { kid: "added" })];
+  expect(await Promise.all(late.map(outcomeOf))).toEqual(["invalid", "invalid", "found"]);
+  // Without an answer of the issuer, its last keys count.
+  writeFileSync(file, "");
+  nowMs += 320_000;
+  expect(await outcomeOf(await signed(added.privateKey, { kid: "added" }))).toBe("found");
+});
+
 test("a token that names no key waits for no keys that were just fetched, and not at all if they have not changed", async () => {
   const [known, forger] = await Promise.all([generateKeyPair("ES256"), generateKeyPair("ES256")]);
   const set = { keys: [await exportJWK(known.publicKey)] };
