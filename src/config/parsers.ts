@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import ipaddr from "ipaddr.js";
 import { parseRange } from "../core/cidr.ts";
+import { isIssuer } from "../core/tenant.ts";
 
 /** A setting as it was given: text from the environment, or a tree of texts from YAML. */
 export type RawValue = string | readonly RawValue[] | { readonly [name: string]: RawValue };
@@ -104,12 +105,8 @@ export function origin(text: string): string {
   return text;
 }
 
-/** The `iss` value of RFC 8414: an http or https URL without query, fragment or user info. */
 export function issuer(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || /[?#@]/.test(text)) {
-    throw new MalformedError("must be an http or https URL without query, fragment and user name");
-  }
+  if (!isIssuer(text)) throw new MalformedError("must be an http or https URL without query, fragment and user name");
   return text;
 }
 

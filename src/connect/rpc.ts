@@ -1,8 +1,7 @@
-import type { DescMethod, Registry } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { Admission } from "../call/call.ts";
 import { type MethodTable, pathOf } from "../call/methods.ts";
-import type { RegisteredStreams } from "../call/streams.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import { exchangeOf, exchangeOfStream } from "../http/http-exchange.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, type StreamHandler } from "../http/message.ts";
@@ -16,11 +15,10 @@ import { grpcWebUnary } from "./grpc-web-lane.ts";
 import type { LaneOptions, RpcRoute } from "./lane.ts";
 import { isGrpcCaller, needsTrailers, refuseContentType, refuseMethod, refuseUnknown, refuseVersion } from "./refusal.ts";
 import { createStreamAdapter } from "./streams/stream-adapter.ts";
+import type { StreamAdapterOptions } from "./streams/stream-options.ts";
 import { serveUnaryCall } from "./unary-lane.ts";
 
-export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
-  /** Types that a google.protobuf.Any in an answer may hold. */
-  readonly registry?: Registry | undefined;
+export interface RpcOptions extends Omit<StreamAdapterOptions, "answers" | "encode"> {
   readonly methods: MethodTable;
   /** Admits calls of `methods`. */
   readonly admit: Admission;
@@ -28,16 +26,8 @@ export interface RpcOptions extends Omit<LaneOptions, "answers" | "encode"> {
   readonly openMethods: MethodTable;
   /** Methods of other services, with their own admission. */
   readonly otherRoutes?: readonly RpcRoute[];
-  /**
-   * Methods with streams (health, reflection), written for Connect's router. They pass no options to it, because those would replace ours.
-   */
-  readonly streams: readonly RegisteredStreams[];
   /** Bound of a request message of the method, before and after inflating. */
   readonly maxBytes: (method: DescMethod) => number;
-  /** Bound of each message of a stream. */
-  readonly maxStreamMessageBytes: number;
-  /** Ends streams with SHUTTING_DOWN. Unary calls finish, and the listener waits for them. */
-  readonly shutdownSignal: AbortSignal;
 }
 
 export interface RpcHandler {

@@ -73,6 +73,11 @@ export function isTenantId(text: string): boolean {
   return idShape.test(text);
 }
 
+/** Returns whether the text can be the `iss` value of RFC 8414: an http or https URL without query, fragment and user info. */
+export function isIssuer(text: string): boolean {
+  return /^https?:$/.test(URL.parse(text)?.protocol ?? "") && !/[?#@]/.test(text);
+}
+
 /** The id of the record of a tenant (core/setting-record.ts): with `Z` for each hyphen. */
 export function tenantRecordId(tenantId: string): string {
   return settingRecordId("tenant", tenantId.replaceAll("-", "Z"));

@@ -44,6 +44,7 @@ function start(suite: Suite, { messageReceiveLimit }: ServerRequest): Promise<{ 
     openMethods: new Map(),
     streams: [streams],
     maxStreamMessageBytes: messageReceiveLimit,
+    maxStreamsPerNetwork: Number.POSITIVE_INFINITY,
     shutdownSignal: new AbortController().signal,
     statusOf,
   });

@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync } from "node:fs";
+import { writing } from "./problems.ts";
 
 /** Why the key on a line was not imported. Contains nothing of the key. */
 export interface LineFailure {
@@ -37,9 +38,11 @@ export function openFailures(path: string, knownBytes: number | null): FailuresF
     },
     add(failures) {
       if (failures.length === 0) return;
-      bytes += writeSync(file, failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""));
+      const text = failures.map((failure) => `${JSON.stringify(failure)}\n`).join("");
+      writing(path, () => writeFileSync(file, text));
+      bytes += Buffer.byteLength(text);
     },
-    sync: () => fsyncSync(file),
+    sync: () => writing(path, () => fsyncSync(file)),
     close: () => closeSync(file),
   };
 }

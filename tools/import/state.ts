@@ -1,6 +1,6 @@
-import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { UsageError } from "./problems.ts";
+import { UsageError, writing } from "./problems.ts";
 import type { Position } from "./rows.ts";
 
 /**
@@ -59,19 +59,21 @@ function isState({ runId, url, tenant, done, sha256, finished, ...numbers }: Imp
 
 /** Replaces the file, readable only by its owner. If the machine stops at any time, the file is either the old or the new one, complete. */
 export function writeState(path: string, state: ImportState): void {
-  const temporary = `${path}.new`;
-  const file = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
-  try {
-    writeSync(file, `${JSON.stringify({ version, ...state }, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, path);
-  const folder = openSync(dirname(path), constants.O_RDONLY);
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  writing(path, () => {
+    const temporary = `${path}.new`;
+    const file = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
+    try {
+      writeFileSync(file, `${JSON.stringify({ version, ...state }, null, 2)}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+    const folder = openSync(dirname(path), constants.O_RDONLY);
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  });
 }

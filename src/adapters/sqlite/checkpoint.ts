@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { prepareCacheSize } from "./cache-size.ts";
 
 /** Pages in the log at which they are moved to the file: SQLite's default. With 8192 a checkpoint takes up to 100 ms of CPU. */
 const maxPages = 1000;
@@ -10,9 +11,11 @@ export interface Checkpoint {
   run(): void;
 }
 
-/** `sqliteVersion` is that of the library. */
+/** Each checkpoint also fits the cache of pages, as the file may have grown. `sqliteVersion` is that of the library. */
 export function prepareCheckpoint(database: DatabaseSync, sqliteVersion = process.versions.sqlite ?? "0"): Checkpoint {
   if (!showsPages(sqliteVersion)) return leaveToCommits(database);
+  const fitCache = prepareCacheSize(database);
+  fitCache();
   const select = database.prepare("PRAGMA wal_checkpoint(NOOP)");
   const checkpoint = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
   return {
@@ -28,6 +31,7 @@ export function prepareCheckpoint(database: DatabaseSync, sqliteVersion = proces
     run() {
       try {
         checkpoint.get();
+        fitCache();
       } catch {
         // As in SQLite's own checkpoints: the pages stay in the log, which is as safe, and the next commit leads to another attempt.
       }

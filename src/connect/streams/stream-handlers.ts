@@ -8,12 +8,9 @@ import { answerStreams, refuseFailed } from "./stream-exchange.ts";
 import type { ServeStream, StreamAdapterOptions } from "./stream-options.ts";
 import { createStreamPlaces } from "./stream-places.ts";
 
-/** A quarter of the places for reflection. */
-const maxStreamsPerNetwork = 5;
-
 /** Connect's own handlers for the registered methods. */
 export async function createStreamHandlers(options: StreamAdapterOptions): Promise<ServeStream> {
-  const { streams, registry, bodies, maxStreamMessageBytes, shutdownSignal, reportError } = options;
+  const { streams, registry, bodies, maxStreamMessageBytes, maxStreamsPerNetwork = 5, shutdownSignal, reportError } = options;
   const router = createConnectRouter({
     acceptCompression: [
       { ...compressionGzip, decompress: inflateBy("gzip", bodies) },

@@ -10,8 +10,14 @@ export type ServeStream = (path: string, codec: Codec, request: HttpRequest, res
 export interface StreamAdapterOptions extends LaneOptions {
   /** Types that a google.protobuf.Any in a message may hold. */
   readonly registry?: Registry | undefined;
+  /**
+   * Methods with streams (health, reflection), written for Connect's router. They pass no options to it, because those would replace ours.
+   */
   readonly streams: readonly RegisteredStreams[];
   /** Bound of each request message, before and after inflating. */
   readonly maxStreamMessageBytes: number;
+  /** Default: 5, a quarter of the places for reflection. */
+  readonly maxStreamsPerNetwork?: number;
+  /** Ends streams with SHUTTING_DOWN. Unary calls finish, and the listener waits for them. */
   readonly shutdownSignal: AbortSignal;
 }

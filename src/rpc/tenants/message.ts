@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Tenant as TenantMessage, TenantSchema } from "../../../gen/keywright/v2alpha1/tenant_pb.ts";
 import { keyPrefixShape, macaroonWord, publicPrefixOf } from "../../core/credential-shape.ts";
-import { isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
+import { isIssuer, isTenantId, type Tenant, type TenantAttributes } from "../../core/tenant.ts";
 import { invalidField } from "../../error/failure.ts";
 import { enforcedPolicy } from "../actor-limits/message.ts";
 import { durationToMs, rateLimitPolicyFromMessage, rateLimitPolicyToMessage, timeToMessage } from "../message.ts";
@@ -68,8 +68,7 @@ function checkedPrefix(prefix: string, usedPrefixes: readonly string[]): string 
 }
 
 function checkedIssuer(issuer: string): string {
-  const url = URL.canParse(issuer) ? new URL(issuer) : null;
-  if (issuer === "" || (url !== null && /^https?:$/.test(url.protocol) && !/[?#@]/.test(issuer))) return issuer;
+  if (issuer === "" || isIssuer(issuer)) return issuer;
   throw invalidField("tenant.issuer", "must be an http or https URL without query, fragment and user name");
 }
 

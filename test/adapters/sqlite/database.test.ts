@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { openStore as openConfiguredStore } from "../../../src/adapters/open.ts";
+import { prepareCacheSize } from "../../../src/adapters/sqlite/cache-size.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { noTenantLimits } from "../../../src/ports/key-store.ts";
@@ -89,6 +90,24 @@ test("the room for pages is that of the setting", () => {
     return size;
   });
   expect(cacheSizes).toEqual([{ cache_size: -64 * 1024 }, { cache_size: -100 * 1024 }]);
+});
+
+test.each([
+  [64, -16 * 1024],
+  [8, -8 * 1024],
+])("of %d MiB for pages a small file uses at most 16, and all once it has grown", (cacheMib, small) => {
+  using folder = temporaryFolder();
+  const database = openDatabase(join(folder.path, "keys.db"), cacheMib);
+  const { page_count } = database.prepare("PRAGMA page_count").get() as { page_count: number };
+  const resize = prepareCacheSize(database, page_count + 1);
+  const sizes = [];
+  for (const text of ["", "x".repeat(100_000)]) {
+    database.prepare("INSERT OR REPLACE INTO store (name, value) VALUES ('large', ?)").run(Buffer.from(text));
+    resize();
+    sizes.push(database.prepare("PRAGMA cache_size").get());
+  }
+  database.close();
+  expect(sizes).toEqual([{ cache_size: small }, { cache_size: -cacheMib * 1024 }]);
 });
 
 test("a file with a newer schema is refused and left unchanged", async () => {
