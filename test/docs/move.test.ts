@@ -8,7 +8,7 @@ import { blocksOf } from "../support/docs.ts";
 import { startServerHere } from "../support/server-here.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-test("the program of docs/import.md prints what an import of the keys of an SQLite file needs", async () => {
+test("the program of docs/import.md prints the keys of an SQLite file, and another installation imports them", async () => {
   const folder = temporaryFolder();
   try {
     const server = await startServerHere({ dataDir: folder.path });
@@ -36,6 +36,19 @@ test("the program of docs/import.md prints what an import of the keys of an SQLi
       raw_key_sha256: createHash("sha256").update(secret).digest("base64url"),
       visibility: "KEY_VISIBILITY_SECRET",
       rate_limit_policy: { quota: 5, window: "60s", unit: "requests" },
+    });
+
+    await using next = await startServerHere();
+    const post = async (path: string, body: unknown) => {
+      const headers = { authorization: `Bearer ${next.adminToken}`, "content-type": "application/json" };
+      return (await fetch(`${next.url}/v2alpha1/admin/${path}`, { method: "POST", headers, body: JSON.stringify(body) })).json();
+    };
+    const imported = await post("importedApiKeys:batchImport", { requests: [{ ...printed, ttl }] });
+    expect(imported).toMatchObject({ success_count: 1 });
+    expect(await post("apiKeys:verify", { credential: secret, client_ip: "10.1.2.3" })).toMatchObject({
+      is_valid: true,
+      scopes: key.scopes,
+      metadata: key.metadata,
     });
   } finally {
     folder.remove();

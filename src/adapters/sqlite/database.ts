@@ -56,6 +56,8 @@ export function openDatabase(path: string, cacheMib = defaultCacheMib, onUpdate:
   }
 }
 
+const whatToDo = "put it back, or restore a backup before a restart";
+
 /**
  * Returns a function that throws STORE_UNAVAILABLE if the open file or its log (-wal) was removed or replaced. SQLite writes on into files
  * that nobody finds any more, and checks this only in other modes than WAL.
@@ -65,7 +67,7 @@ export function guardPlace(path: string): () => void {
   const opened = files.map(identityOf);
   return () => {
     const moved = files.find((file, index) => identityOf(file) !== opened[index]);
-    if (moved !== undefined) throw new Failure("STORE_UNAVAILABLE", { cause: new Error(`${moved}: was removed or replaced; restart`) });
+    if (moved !== undefined) throw new Failure("STORE_UNAVAILABLE", { cause: new Error(`${moved}: was removed or replaced; ${whatToDo}`) });
   };
 }
 

@@ -175,7 +175,8 @@ test.each(["keys.db", "keys.db-wal"])(
     const path = join(folder.path, "keys.db");
     const store = await openStore(path);
     const file = join(folder.path, name);
-    const unavailable = { reason: "STORE_UNAVAILABLE", cause: { message: `${file}: was removed or replaced; restart` } };
+    const message = `${file}: was removed or replaced; put it back, or restore a backup before a restart`;
+    const unavailable = { reason: "STORE_UNAVAILABLE", cause: { message } };
     await store.insert("t", keyRecord({ keyId: "A" }), null);
     await store.ping();
     renameSync(file, `${file}.kept`);
