@@ -8,6 +8,9 @@ import type { Verified } from "../service/judge.ts";
  */
 export const maxAnswerBytes = 4 * 1024 * 1024 - 8192;
 
+/** About the size of a verification's result with 100 scopes of 256 characters and the largest metadata and custom claims. */
+export const maxVerifiedBytes = 72 * 1024;
+
 /** Bytes of a field besides its text: a tag of up to two bytes and a length of up to three. */
 const overheadBytes = 5;
 /** Status, visibility, times, rate limits, and their tags. */

@@ -5,6 +5,7 @@ import type { Implementations } from "../call/methods.ts";
 import type { TokenKeySource } from "../ports/token-keys.ts";
 import type { KeyService } from "../service/key-service.ts";
 import type { ViolationsOf } from "../validation/violations.ts";
+import { maxVerifiedBytes } from "./answer-size.ts";
 import { batchImportApiKeys } from "./api-keys/batch-import-api-keys.ts";
 import { batchVerifyApiKeys } from "./api-keys/batch-verify-api-keys.ts";
 import { deleteImportedApiKey } from "./api-keys/delete-imported-api-key.ts";
@@ -24,7 +25,7 @@ import { selfRevokeApiKey } from "./api-keys/self-revoke-api-key.ts";
 import { updateImportedApiKey } from "./api-keys/update-imported-api-key.ts";
 import { updateIssuedApiKey } from "./api-keys/update-issued-api-key.ts";
 import { type VerifyRpcOptions, verifyApiKey } from "./api-keys/verify-api-key.ts";
-import { createListTurns, defaultListBounds, type StartTimer } from "./list-turns.ts";
+import { batchBounds, createResponseTurns, listBounds, type StartTimer } from "./response-turns.ts";
 import type { SelfServiceOptions } from "./self-service.ts";
 
 /** The dependencies of the method implementations. */
@@ -41,11 +42,12 @@ export interface MethodParts {
 /** The method implementations of the service, by method. */
 export function implementationsOf(parts: MethodParts): Implementations<typeof ApiKeysService> {
   const { service, verification, violationsOf, derivation, tokenKeys, selfService } = parts;
-  const inTurn = createListTurns(defaultListBounds, parts.startTimer);
+  const listInTurn = createResponseTurns(listBounds, parts.startTimer);
+  const batchInTurn = createResponseTurns(batchBounds, parts.startTimer);
   return {
     adminIssueApiKey: issueApiKey(service),
     adminGetIssuedApiKey: getIssuedApiKey(service),
-    adminListIssuedApiKeys: inTurn(listIssuedApiKeys(service)),
+    adminListIssuedApiKeys: listInTurn(listIssuedApiKeys(service)),
     adminUpdateIssuedApiKey: updateIssuedApiKey(service),
     adminRotateIssuedApiKey: rotateIssuedApiKey(service),
     adminRevokeApiKey: revokeApiKey(service),
@@ -54,17 +56,20 @@ export function implementationsOf(parts: MethodParts): Implementations<typeof Ap
     adminDisableApiKey: disableApiKey(service, true),
     adminEnableApiKey: disableApiKey(service, false),
     adminImportApiKey: importApiKey(service),
-    adminBatchImportApiKeys: batchImportApiKeys(service, violationsOf, BatchImportApiKeysResponseSchema),
-    adminBatchCreateImportedApiKeys: batchImportApiKeys(service, violationsOf, BatchCreateImportedApiKeysResponseSchema),
+    adminBatchImportApiKeys: batchInTurn(batchImportApiKeys(service, violationsOf, BatchImportApiKeysResponseSchema)),
+    adminBatchCreateImportedApiKeys: batchInTurn(batchImportApiKeys(service, violationsOf, BatchCreateImportedApiKeysResponseSchema)),
     adminGetImportedApiKey: getImportedApiKey(service),
-    adminListImportedApiKeys: inTurn(listImportedApiKeys(service)),
+    adminListImportedApiKeys: listInTurn(listImportedApiKeys(service)),
     adminUpdateImportedApiKey: updateImportedApiKey(service),
     adminDeleteImportedApiKey: deleteImportedApiKey(service),
     adminVerifyApiKey: verifyApiKey(verification),
-    adminBatchVerifyApiKeys: batchVerifyApiKeys(verification, violationsOf),
+    adminBatchVerifyApiKeys: batchInTurn(
+      batchVerifyApiKeys(verification, violationsOf),
+      ({ requests }) => requests.length * maxVerifiedBytes,
+    ),
     adminDeriveToken: deriveToken(derivation),
     getJwks: getJwks(tokenKeys),
     revokeApiKey: selfRevokeApiKey(service, selfService),
-    adminListAuditEvents: inTurn(listAuditEvents(service)),
+    adminListAuditEvents: listInTurn(listAuditEvents(service)),
   };
 }

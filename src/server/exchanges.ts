@@ -6,8 +6,6 @@ import type { Duplex } from "node:stream";
 import { createLastResponses } from "./last-responses.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
-import { peerShare } from "./peer-share.ts";
-import { type Unread, unreadToCut } from "./unread.ts";
 
 /** The target of a response. */
 type Sink = ServerResponse | ServerHttp2Stream;
@@ -44,9 +42,9 @@ interface Exchange {
 }
 
 /**
- * Time is counted in checks, so that a request never reads the clock. Four things end an exchange: an HTTP/2 request that is not complete
- * in time (for HTTP/1.1 Node handles this), a complete response that the client does not read in time, or that is unread while so many
- * bytes are, and a client that still sends its request more than `lingerMs` after the response.
+ * Time is counted in checks, so that a request never reads the clock. Three things end an exchange: an HTTP/2 request that is not complete
+ * in time (for HTTP/1.1 Node handles this), a complete response that the client does not read, and a client that still sends its request
+ * more than `lingerMs` after the response.
  *
  * The list is an array, not a Set. A Set that thousands of entries pass through leaves a chain of outgrown tables. Once the oldest table is
  * promoted, the garbage collector keeps all the requests that the others hold. See bench/micro.ts for the cost per request.
@@ -88,11 +86,9 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
     check() {
       now += 1;
       // A copy, because an exchange that is aborted removes itself from the list.
-      const unread: Unread<Sink>[] = [];
       for (const exchange of running.slice()) {
-        const { sink, startedAt, endedAt, number } = exchange;
+        const { sink, startedAt, endedAt } = exchange;
         if (sink.writableEnded) {
-          if (endedAt !== undefined) unread.push({ sink, bytes: sink.writableLength, number });
           if (endedAt === undefined) exchange.endedAt = now;
           else if (isOver(endedAt, limits.responseTimeoutMs)) abort(sink);
           else if (isOver(endedAt, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
@@ -100,7 +96,6 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
           abort(sink);
         }
       }
-      for (const sink of unreadToCut(unread, limits.maxUnreadBytes, networkOf)) abort(sink);
     },
     drain() {
       for (const { sink } of inOrder()) if (!isStream(sink)) closeAfter(sink);
@@ -112,13 +107,6 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
   };
 }
 
-const networkOfPeer = peerShare([]);
-
-function networkOf(sink: Sink): string {
-  const socket = isStream(sink) ? sink.session?.socket : sink.req.socket;
-  return networkOfPeer(socket?.remoteAddress ?? "") ?? "";
-}
-
 function isStream(sink: Sink): sink is ServerHttp2Stream {
   return "endAfterHeaders" in sink;
 }
@@ -128,7 +116,7 @@ function isReceived(sink: Sink): boolean {
 }
 
 function abort(sink: Sink): void {
-  // A stream that the client reset without an error waits for a reader of its request, and \`close\` does nothing to it.
+  // A stream that the client reset without an error waits for a reader of its request, and `close` does nothing to it.
   if (isStream(sink) && !sink.closed) sink.close(constants.NGHTTP2_CANCEL);
   else sink.destroy();
 }

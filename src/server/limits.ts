@@ -29,8 +29,6 @@ export interface ListenerLimits {
   readonly requestTimeoutMs: number;
   /** Maximum time for a client to read a complete response. */
   readonly responseTimeoutMs: number;
-  /** Maximum size of all complete responses that clients have not read between two checks or longer. */
-  readonly maxUnreadBytes: number;
   /** Maximum time that an HTTP/1.1 connection may wait for its next request. */
   readonly keepAliveIdleMs: number;
   /** Maximum time that an HTTP/2 session may have no open stream, whatever else it sends. */
@@ -83,7 +81,6 @@ export const defaultLimits: ListenerLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   responseTimeoutMs: 30_000,
-  maxUnreadBytes: 128 * 1024 * 1024,
   keepAliveIdleMs: 65_000,
   sessionIdleMs: 300_000,
   anonymousIdleMs: 10_000,

@@ -7,7 +7,6 @@ import {
 } from "../../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { CacheOutcome } from "../../cache/reading.ts";
 import type { Call } from "../../call/call.ts";
-import type { Implementation } from "../../call/methods.ts";
 import { Failure, violationsText } from "../../error/failure.ts";
 import { unverified, type Verification, type Verified } from "../../service/judge.ts";
 import { mapInTurns } from "../../turns.ts";
@@ -16,6 +15,7 @@ import { maxAnswerBytes, verifiedBytes } from "../answer-size.ts";
 import { cacheDirectiveOf, setCacheStatus } from "../cache-control.ts";
 import { turnsOf } from "../call-turns.ts";
 import { contextOf } from "../context.ts";
+import type { Bounded } from "../response-turns.ts";
 import { verificationOf, verifiedToMessage } from "../verified.ts";
 import { compileWritable } from "../writable.ts";
 import type { VerifyRpcOptions } from "./verify-api-key.ts";
@@ -27,7 +27,7 @@ import type { VerifyRpcOptions } from "./verify-api-key.ts";
 export function batchVerifyApiKeys(
   { verifyMany, issuerOf, reportUnanswered }: Pick<VerifyRpcOptions, "verifyMany" | "issuerOf" | "reportUnanswered">,
   violationsOf: ViolationsOf,
-): Implementation<typeof ApiKeysService.method.adminBatchVerifyApiKeys> {
+): Bounded<typeof ApiKeysService.method.adminBatchVerifyApiKeys> {
   const isWritable = compileWritable(VerifyApiKeyResponseSchema);
 
   const answerOf = (verified: Verified, issuer: string, problems: unknown[]) => {
@@ -41,7 +41,7 @@ export function batchVerifyApiKeys(
     }
   };
 
-  return async ({ requests }, call) => {
+  return async ({ requests }, call, setBytes) => {
     const turns = turnsOf(call);
     const items = await mapInTurns(requests, (request) => itemOf(request, call, violationsOf), turns);
     const sound = items.filter((item) => typeof item !== "string");
@@ -64,6 +64,7 @@ export function batchVerifyApiKeys(
       return answerOf(answer, issuer, problems);
     });
     if (problems.length > 0) reportUnanswered(problems[0]);
+    setBytes(answerBytes);
     return { results };
   };
 }

@@ -2,7 +2,8 @@ import type { Message } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import type { Call } from "../../src/call/call.ts";
 import type { Failure } from "../../src/error/failure.ts";
-import { createListTurns } from "../../src/rpc/list-turns.ts";
+import { maxAnswerBytes } from "../../src/rpc/answer-size.ts";
+import { createResponseTurns } from "../../src/rpc/response-turns.ts";
 
 /** A call whose client reads the response, or goes away, when the test says so. */
 function callOf(name: string) {
@@ -35,8 +36,8 @@ function createLists() {
     timers.add(fire);
     return () => void timers.delete(fire);
   };
-  const list = createListTurns(
-    { maxRunning: 2, maxUnread: 3, maxWaitMs: 2000 },
+  const list = createResponseTurns(
+    { maxRunning: 2, maxUnreadBytes: 3 * maxAnswerBytes, maxWaiting: 10, maxWaitMs: 2000 },
     startTimer,
   )((_request: Message, { caller }: Call) => {
     started.push(caller?.name ?? "");
@@ -95,6 +96,7 @@ it("refuses lists that wait long while so many responses are unread, and only th
   await turn();
   expect([started.length, timers.size]).toEqual([3, 1]);
   for (const end of ends) end();
+  await turn();
   for (const fire of [...timers]) fire();
   expect(await results[3]).toBe("TOO_MANY_CALLS");
   expect(calls[3]?.headers).toEqual({ "retry-after": "2" });
@@ -102,4 +104,54 @@ it("refuses lists that wait long while so many responses are unread, and only th
   void run((calls[4] as ReturnType<typeof callOf>).call);
   await turn();
   expect([started.length, timers.size]).toEqual([4, 0]);
+});
+
+it("refuses no call while the client reads", async () => {
+  const { started, ends, timers, run, turn } = createLists();
+  const calls = Array.from({ length: 5 }, () => callOf("a"));
+  const results = calls.map(({ call }) => run(call));
+  const endAll = async (): Promise<void> => {
+    for (const end of ends) end();
+    await turn();
+  };
+  await endAll();
+  await endAll();
+  calls[0]?.close();
+  await turn();
+  await endAll();
+  expect([started.length, timers.size]).toEqual([4, 1]);
+  for (const fire of [...timers]) fire();
+  expect(timers.size).toBe(1);
+  for (const fire of [...timers]) fire();
+  expect(await results[4]).toBe("TOO_MANY_CALLS");
+});
+
+it("counts the largest response while a call runs, then the size that it has", async () => {
+  const started: string[] = [];
+  const setBytes: ((bytes: number) => void)[] = [];
+  const ends: (() => void)[] = [];
+  const bounds = { maxRunning: Number.POSITIVE_INFINITY, maxUnreadBytes: 2 * maxAnswerBytes, maxWaiting: 3, maxWaitMs: 2000 };
+  const batch = createResponseTurns(bounds, () => () => {})(
+    (_request: Message, { caller }: Call, set) => {
+      started.push(caller?.name ?? "");
+      setBytes.push(set);
+      return new Promise<Record<string, unknown>>((resolve) => ends.push(() => resolve({})));
+    },
+    () => Number.MAX_VALUE,
+  );
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const calls = Array.from({ length: 5 }, () => callOf("a"));
+  for (const { call } of calls) void batch({} as Message, call);
+  expect(started).toHaveLength(2);
+  const beyond = callOf("a");
+  await expect(batch({} as Message, beyond.call)).rejects.toMatchObject({ reason: "TOO_MANY_CALLS" });
+  for (const set of setBytes) set(maxAnswerBytes / 4);
+  for (const end of ends) end();
+  await turn();
+  expect(started).toHaveLength(3);
+  // Two quarters are unread and one call runs, so there is room for half a response until the clients have read.
+  calls[0]?.close();
+  calls[1]?.close();
+  await turn();
+  expect(started).toHaveLength(4);
 });
