@@ -257,6 +257,8 @@ it("HTTP/2 with two hosts that differ is refused with 400", async () => {
   expect(await statusOf({ ":authority": "a.example", host: "b.example" })).toBe(400);
   expect(await statusOf({ ":authority": "a.example", host: "A.example" })).toBe(200);
   expect(await statusOf({ host: "b.example" })).toBe(200);
+  const grpc = { ":method": "POST", "content-type": "application/grpc", ":authority": "a.example", host: "b.example" };
+  expect(await askHttp2(port, "/", grpc)).toMatchObject({ status: 400, headers: { "grpc-status": "3" } });
 });
 
 describe("HTTP/2 floods", () => {
