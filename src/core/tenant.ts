@@ -67,6 +67,14 @@ export function unchangedTenant(tenantId: string): Tenant {
   };
 }
 
+/**
+ * Returns when the tenant began. Tokens from before it are of an earlier tenant of the same name. 0 for the tenant `default`, which was there
+ * before its record and cannot be deleted, and for a tenant without a record.
+ */
+export function tenantStartMs({ tenantId, createTimeMs }: Tenant): number {
+  return tenantId === defaultTenant ? 0 : (createTimeMs ?? 0);
+}
+
 const idShape = /^[a-z0-9-]{1,63}$/;
 
 export function isTenantId(text: string): boolean {

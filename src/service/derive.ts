@@ -6,6 +6,7 @@ import type { JsonObject, KeyRecord } from "../core/key.ts";
 import { canonicalJson, checkObject } from "../core/metadata.ts";
 import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
 import { checkScopes, type ScopeCeiling } from "../core/scope-ceiling.ts";
+import { tenantStartMs } from "../core/tenant.ts";
 import { bindingCaveats } from "../core/token/caveat.ts";
 import { claimsOf } from "../core/token/claims.ts";
 import {
@@ -29,6 +30,7 @@ import { findRecord } from "./find-record.ts";
 import type { GuessGuard } from "./guess-guard.ts";
 import type { Verified } from "./judge.ts";
 import type { Limits } from "./limits.ts";
+import type { TenantSettings } from "./tenants/tenant-settings.ts";
 
 export interface DeriveRequest {
   /** An API key, or a derived token to narrow further. */
@@ -69,6 +71,7 @@ export interface DeriveOptions extends CredentialReaders {
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   readonly clockSkewMs: number;
+  readonly tenantSettings: Pick<TenantSettings, "of">;
 }
 
 /** The parent of a token: a key, or another token and the record that it stands for. */
@@ -87,10 +90,10 @@ const defaultTtlMs = 3_600_000;
  * have, and with INVALID_REQUEST. A rejected call costs nothing.
  */
 export async function deriveToken(options: DeriveOptions, tenant: string, origin: Origin, request: DeriveRequest): Promise<Derivation> {
-  const { tokens, store, clock, randomBytes, settle } = options;
+  const { tokens, store, clock, randomBytes, settle, tenantSettings } = options;
   const parent = await parentOf(options, tenant, request);
-  // A process whose clock is ahead may have made the root key. A token must not be older than its root key.
-  const nowMs = Math.max(clock(), parent.record.createTimeMs);
+  // A process whose clock is ahead may have made the root key or the tenant. A token must not be older than these.
+  const nowMs = Math.max(clock(), parent.record.createTimeMs, tenantStartMs(tenantSettings.of(tenant)));
   const issueTimeMs = inSeconds(Math.floor, nowMs);
   const facts: TokenFacts = {
     tokenId: createUlid(nowMs, randomBytes),

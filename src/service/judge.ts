@@ -4,6 +4,7 @@ import type { PresentedCredential, Refused } from "../core/credential.ts";
 import type { CredentialKind } from "../core/credential-shape.ts";
 import type { JsonObject, KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { type CredentialReaders, isRefused, mayBeGuess, readCredential, refusalWithoutRecord } from "../core/read-credential.ts";
+import { tenantStartMs } from "../core/tenant.ts";
 import { decideToken, isIssuedAfter, type TokenCircumstances } from "../core/token/token-verdict.ts";
 import { decide, type RefusalCode, type Verdict } from "../core/verdict.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -86,7 +87,7 @@ export function createJudge(options: JudgeOptions): Judge {
       if (isRefused(presented)) return refused(presented);
       if (!("token" in presented) || derivedTokens === "rooted") return presented;
       // A token of a deleted tenant is not one of the next tenant of the same name.
-      const isOfTenant = isIssuedAfter(presented.token, tenantSettings.of(tenant).createTimeMs ?? 0);
+      const isOfTenant = isIssuedAfter(presented.token, tenantStartMs(tenantSettings.of(tenant)));
       return isOfTenant ? { ...presented, keyIds: [] } : refused({ kind: presented.type, code: "not_found" });
     },
 

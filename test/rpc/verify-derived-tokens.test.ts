@@ -215,7 +215,7 @@ test("stateless: a token of a deleted tenant is not valid in the next tenant of 
   expect((await own.refused("SelfInspect", requests[0] as JsonObject, { token: null })).code).toBe("NOT_FOUND");
 });
 
-test("stateless: a token is valid until its own expiry, whatever happens to its key; but nothing more can be derived from it", async () => {
+test("stateless: a token is valid until its own expiry, whatever happens to its key and its tenant's settings; but nothing more can be derived from it", async () => {
   await using own = await startApi("json-http", { env: { KEYWRIGHT_DERIVED_TOKENS: "stateless" } });
   const { keyId, secret } = await own.issue(key);
   const { token } = await derive(own, secret, { custom_claims: { team: "blue" } });
@@ -230,6 +230,12 @@ test("stateless: a token is valid until its own expiry, whatever happens to its 
     claims: { team: "blue" },
     status: "KEY_STATUS_ACTIVE",
   });
+  own.pass(5000);
+  await own.call("AdminUpdateTenant", {
+    tenant: { tenant_id: "default", display_name: "the first change of default" },
+    update_mask: "display_name",
+  });
+  await own.call("SelfInspect", { credential: token }, { token: null });
   const { results } = await own.call("AdminBatchVerifyApiKeys", { requests: [{ credential: token }, { credential: secret }] });
   expect(results).toMatchObject([{ is_valid: true }, { error_code: "VERIFICATION_ERROR_REVOKED" }]);
   expect(await own.refused("AdminDeriveToken", { credential: token })).toMatchObject({ reason: "KEY_NOT_ACTIVE" });

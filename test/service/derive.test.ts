@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { AuditEvent } from "../../src/core/audit.ts";
 import { createCredentials, digestOf } from "../../src/core/credential.ts";
 import { deriveSubkeys } from "../../src/core/subkeys.ts";
+import { unchangedTenant } from "../../src/core/tenant.ts";
 import { readJwkSets } from "../../src/core/token/jwk-set.ts";
 import { createTokens } from "../../src/core/token/tokens.ts";
 import { createUlid } from "../../src/core/ulid.ts";
@@ -22,7 +23,13 @@ const secret = credentials.mint("default", keyId, "secret");
 const record = keyRecord({ keyId, digest: digestOf(secret), scopes: ["read"], createTimeMs: nowMs });
 const origin = { method: "AdminDeriveToken", caller: "gateway", clientAddress: "192.0.2.1", requestId: "r" };
 
-async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, algorithm: "jwt" | "macaroon", at = nowMs, key = record) {
+async function derive(
+  append: (events: readonly AuditEvent[]) => Promise<void>,
+  algorithm: "jwt" | "macaroon",
+  at = nowMs,
+  key = record,
+  tenant = unchangedTenant("default"),
+) {
   const { derived } = await deriveToken(
     {
       store: { audit: { append: (_tenant, events) => append(events) } },
@@ -32,6 +39,7 @@ async function derive(append: (events: readonly AuditEvent[]) => Promise<void>, 
       clock: () => at,
       randomBytes,
       clockSkewMs: 0,
+      tenantSettings: { of: () => tenant },
       settle: createLimits({ ...noLimits, usage: { record: () => {} }, clock: () => at }).settle,
     },
     "default",
@@ -55,9 +63,12 @@ test.each(["jwt", "macaroon"] as const)(
   },
 );
 
-test("a token is not older than its key, even if the clock that made the key is ahead", async () => {
-  const { facts } = await derive(async () => {}, "jwt", nowMs - 5000);
-  expect(facts.issueTimeMs).toBe(Math.floor(nowMs / 1000) * 1000);
+test("a token is not older than its key and its tenant, even if the clock that made them is ahead", async () => {
+  const issueTimeOf = async (key = record, tenant = unchangedTenant("acme")) =>
+    (await derive(async () => {}, "jwt", nowMs - 5000, key, tenant)).facts.issueTimeMs;
+  expect(await issueTimeOf()).toBe(Math.floor(nowMs / 1000) * 1000);
+  const older = { ...record, createTimeMs: nowMs - 5000 };
+  expect(await issueTimeOf(older, { ...unchangedTenant("acme"), createTimeMs: nowMs })).toBe(Math.floor(nowMs / 1000) * 1000);
 });
 
 test("no token is derived from a key that expires within the current second, because its end would be past", async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
 import type { Log } from "../../ports/log.ts";
+import { createKeySetReader, parseObject } from "./key-set-reader.ts";
 import { readSource } from "./source.ts";
 
 export interface IssuerKeysOptions {
@@ -34,21 +35,21 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let text = "";
   let fetchTimeMs = Number.NEGATIVE_INFINITY;
   let fetchEndMs = Number.NEGATIVE_INFINITY;
-  const place = createPlace(options, read);
   let running: Promise<IssuerKeySet> | undefined;
   let next: Promise<IssuerKeySet> | undefined;
-  const outage = createOutage(options);
+  const outage = createOutage(options, "keys of an issuer could not be fetched; the last ones are kept");
+  const discoveryOutage = createOutage(options, "the discovery document of an issuer could not be read; its last jwks_uri is used");
+  const readKeySet = createKeySetReader({ ...options, read, onDiscovery: discoveryOutage.note });
   const wait = createWaits();
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
     try {
-      const newer = await read(await place.find());
+      const newer = await readKeySet();
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
-      outage.end();
+      outage.note(null);
       return known;
     } catch (error) {
-      place.forget();
       outage.note(error as Error);
       throw error;
     }
@@ -99,45 +100,24 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   };
 }
 
-/**
- * Finds the URL of an issuer's keys. Reads the discovery document again from time to time, because an issuer that moves its keys may still
- * serve the old ones where they were.
- */
-function createPlace({ issuer, jwksUri, monotonicMs }: IssuerKeysOptions, read: (uri: string) => Promise<string>) {
-  let found = jwksUri;
-  let findTimeMs = Number.NEGATIVE_INFINITY;
-  const forget = () => {
-    found = jwksUri;
-  };
-  return {
-    async find(): Promise<string> {
-      if (monotonicMs() - findTimeMs > maxAgeMs) forget();
-      if (found !== null) return found;
-      findTimeMs = monotonicMs();
-      found = jwksUriOf(await read(discoveryUri(issuer)), issuer);
-      return found;
-    },
-    forget,
-  };
-}
-
 /** Logs why fetches fail: once in an outage, because callers may cause a fetch every two seconds. */
-function createOutage({ name, log }: IssuerKeysOptions) {
+function createOutage({ name, log }: IssuerKeysOptions, text: string) {
   /** Why the last fetch failed; null if it did not. */
   let reason: string | null = null;
   return {
     isOn: () => reason !== null,
-    end() {
-      reason = null;
-    },
-    note({ message }: Error) {
-      if (message !== reason) log.warn({ issuer: name, reason: message }, "keys of an issuer could not be fetched; the last ones are kept");
-      reason = message;
+    /** Null: the fetch succeeded. */
+    note(failure: Error | null) {
+      if (failure !== null && failure.message !== reason) log.warn({ issuer: name, reason: failure.message }, text);
+      reason = failure?.message ?? null;
     },
   };
 }
 
-/** Returns a function that waits for a fetch. It rejects at once if `maxWaiting` callers are waiting. */
+/**
+ * Returns a function that waits for a fetch. It rejects at once if `maxWaiting` callers are waiting, also if keys are known: a token that
+ * waits names a key that is not among them, or they are so old that the issuer may have removed the token's key.
+ */
 function createWaits(): (fetching: () => Promise<IssuerKeySet>) => Promise<IssuerKeySet> {
   let waitingCount = 0;
   return async (fetching) => {
@@ -151,35 +131,11 @@ function createWaits(): (fetching: () => Promise<IssuerKeySet>) => Promise<Issue
   };
 }
 
-/** OpenID Connect Discovery 1.0, section 4: appended to the issuer's path. */
-function discoveryUri(issuer: string): string {
-  return `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-}
-
-function jwksUriOf(text: string, issuer: string): string {
-  const document = objectOf(text);
-  if (document.issuer !== issuer) throw new Error("the discovery document is of another issuer");
-  const uri = document.jwks_uri;
-  if (typeof uri !== "string" || !/^https?:\/\//.test(uri) || !URL.canParse(uri)) throw new Error("the discovery document has no jwks_uri");
-  return uri;
-}
-
 function keySetOf(text: string): IssuerKeySet {
-  const { keys } = objectOf(text);
+  const { keys } = parseObject(text);
   if (!Array.isArray(keys) || keys.length > maxKeys) throw new Error(`the key set must have a list of at most ${maxKeys} keys`);
   const isKey = (key: unknown): key is Record<string, unknown> =>
     typeof key === "object" && key !== null && "kty" in key && key.kty !== "oct";
   const usable = keys.filter(isKey);
   return { keys: usable, kids: new Set(usable.flatMap(({ kid }) => (typeof kid === "string" ? [kid] : []))) };
-}
-
-function objectOf(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error("the answer is not JSON");
-  }
-  if (typeof value !== "object" || value === null) throw new Error("the answer is not a JSON object");
-  return value as Record<string, unknown>;
 }

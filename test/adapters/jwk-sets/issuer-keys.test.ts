@@ -155,33 +155,74 @@ test("a token that names no key waits for no keys that were just fetched, and no
 });
 
 test("the discovery document is read again, so that an issuer can move its keys while it serves the old ones", async () => {
-  let path = "/old";
-  const asked: string[] = [];
+  await using at = await issuerWithDiscovery();
+  expect(await at.kidsAt(0)).toEqual(["/old"]);
+  at.path = "/new";
+  expect([await at.kidsAt(10_000), await at.kidsAt(300_001)]).toEqual([["/old"], ["/new"]]);
+  // When the document is due, the last URL is read beside it.
+  expect(at.asked.slice(0, 3)).toEqual([discovery, "/old", "/old"]);
+  expect(at.asked.slice(3).toSorted()).toEqual([discovery, "/new", "/old"].toSorted());
+  at.broken = ["/new", discovery];
+  for (const timeMs of [310_000, 320_000, 330_000]) await expect(at.kidsAt(timeMs)).rejects.toThrow("status 503");
+  // One line each for the outage.
+  expect(at.lines).toHaveLength(2);
+});
+
+test("while only the discovery document cannot be read, the keys at the last URL are fetched", async () => {
+  await using at = await issuerWithDiscovery();
+  expect(await at.kidsAt(0)).toEqual(["/old"]);
+  at.broken = [discovery];
+  at.kid = "new key";
+  for (const timeMs of [310_000, 700_000]) expect(await at.kidsAt(timeMs)).toEqual(["new key"]);
+  expect(at.lines).toEqual([{ issuer: "corp", reason: "status 503" }]);
+  // The document is asked again with the next fetch.
+  at.broken = [];
+  at.path = "/new";
+  at.kid = "";
+  expect(await at.kidsAt(710_000)).toEqual(["/new"]);
+});
+
+test("if the issuer hangs, the discovery document and the keys share one timeout", async () => {
+  await using at = await issuerWithDiscovery();
+  expect(await at.kidsAt(0)).toEqual(["/old"]);
+  at.hanging = true;
+  const fetching = at.kidsAt(320_000);
+  await expect.poll(() => at.asked.slice(2).toSorted()).toEqual([discovery, "/old"].toSorted());
+  at.end();
+  expect(await fetching).toEqual(["/old"]);
+});
+
+const discovery = "/.well-known/openid-configuration";
+
+/** An issuer whose key has the path of its keys as its id, unless `kid` is set, and a client of it. */
+async function issuerWithDiscovery() {
+  const held: ServerResponse[] = [];
+  const state = { path: "/old", kid: "", broken: [] as string[], hanging: false, asked: [] as string[], lines: [] as unknown[] };
   const server = createServer(({ url = "" }, response) => {
-    asked.push(url);
-    const document = { issuer: at, jwks_uri: `${at}${path}` };
-    response.end(JSON.stringify(url.startsWith("/.well-known/") ? document : { keys: [{ kty: "EC", kid: url }] }));
+    state.asked.push(url);
+    if (state.hanging) return void held.push(response);
+    const document = { issuer: at, jwks_uri: `${at}${state.path}` };
+    response.writeHead(state.broken.includes(url) ? 503 : 200);
+    response.end(JSON.stringify(url === discovery ? document : { keys: [{ kty: "EC", kid: state.kid || url }] }));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let nowMs = 0;
-  const lines: unknown[] = [];
-  const log = { warn: (fields: unknown) => void lines.push(fields) };
+  const log = { warn: (fields: unknown) => void state.lines.push(fields) };
   const keys = createIssuerKeys({ name: "corp", issuer: at, jwksUri: null, allowsPrivateAddresses: true, monotonicMs: () => nowMs, log });
-  const kidsAt = async (timeMs: number) => {
-    nowMs = timeMs;
-    return [...(await keys.fetchNewer()).kids];
-  };
-  expect(await kidsAt(0)).toEqual(["/old"]);
-  path = "/new";
-  expect([await kidsAt(10_000), await kidsAt(300_001)]).toEqual([["/old"], ["/new"]]);
-  const discovery = "/.well-known/openid-configuration";
-  expect(asked).toEqual([discovery, "/old", "/old", discovery, "/new"]);
-  server.close();
-  for (const timeMs of [310_000, 320_000, 330_000]) await expect(kidsAt(timeMs)).rejects.toThrow();
-  // One line for the outage.
-  expect(lines).toHaveLength(1);
-});
+  return Object.assign(state, {
+    async kidsAt(timeMs: number) {
+      nowMs = timeMs;
+      return [...(await keys.fetchNewer()).kids];
+    },
+    end() {
+      for (const response of held.splice(0)) response.destroy();
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  });
+}
 
 test("the keys of many tokens are tried in turns of the event loop", async () => {
   const pairs = await Promise.all([1, 2, 3].map(() => generateKeyPair("ES256")));

@@ -1,0 +1,77 @@
+/** Time after which the discovery document is read again. */
+const maxAgeMs = 300_000;
+
+export interface KeySetReaderOptions {
+  readonly issuer: string;
+  /** If null, the issuer's discovery document names it. */
+  readonly jwksUri: string | null;
+  readonly read: (uri: string) => Promise<string>;
+  readonly monotonicMs: () => number;
+  /** Called after each read of the discovery document while an earlier URL of the keys is known. Null: the read succeeded. */
+  readonly onDiscovery: (failure: Error | null) => void;
+}
+
+/**
+ * Returns a function that reads the JWK Set of an issuer. Reads the discovery document again from time to time, and after a failure, because
+ * an issuer that moves its keys may still serve the old ones where they were. If only that read fails, it uses the last known URL.
+ */
+export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDiscovery }: KeySetReaderOptions): () => Promise<string> {
+  let location = jwksUri;
+  let discoveryTimeMs = Number.NEGATIVE_INFINITY;
+
+  const discover = async (): Promise<string> => {
+    const startMs = monotonicMs();
+    const found = jwksUriOf(await read(discoveryUri(issuer)), issuer);
+    discoveryTimeMs = startMs;
+    location = found;
+    return found;
+  };
+
+  const readSet = async (uri: string): Promise<string> => {
+    try {
+      return await read(uri);
+    } catch (error) {
+      // Perhaps the keys have moved.
+      discoveryTimeMs = Number.NEGATIVE_INFINITY;
+      throw error;
+    }
+  };
+
+  return async () => {
+    const last = location;
+    if (last === null) return readSet(await discover());
+    if (jwksUri !== null || monotonicMs() - discoveryTimeMs <= maxAgeMs) return readSet(last);
+    // Both at once, so that callers wait for one timeout if the issuer hangs.
+    const [found, text] = await Promise.allSettled([discover(), read(last)]);
+    onDiscovery(found.status === "rejected" ? (found.reason as Error) : null);
+    if (found.status === "fulfilled" && found.value !== last) return readSet(found.value);
+    if (text.status === "fulfilled") return text.value;
+    discoveryTimeMs = Number.NEGATIVE_INFINITY;
+    throw text.reason;
+  };
+}
+
+/** OpenID Connect Discovery 1.0, section 4: appended to the issuer's path. */
+function discoveryUri(issuer: string): string {
+  return `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+}
+
+function jwksUriOf(text: string, issuer: string): string {
+  const document = parseObject(text);
+  if (document.issuer !== issuer) throw new Error("the discovery document is of another issuer");
+  const uri = document.jwks_uri;
+  if (typeof uri !== "string" || !/^https?:\/\//.test(uri) || !URL.canParse(uri)) throw new Error("the discovery document has no jwks_uri");
+  return uri;
+}
+
+/** Parses a JSON object. Throws an Error that quotes nothing. */
+export function parseObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error("the answer is not JSON");
+  }
+  if (typeof value !== "object" || value === null) throw new Error("the answer is not a JSON object");
+  return value as Record<string, unknown>;
+}
