@@ -37,7 +37,7 @@ export const settings = {
   max_connections: {
     default: "10000",
     parse: text(wholeNumber(16, 1_000_000)),
-    description: 
+    description:
       "Maximum client connections, but no more than the files that the process may open, less 256 or half of them. One address (IPv6: per /64) gets at most half. If all are taken, an anonymous one is closed for an address with few: see [Connections](../SECURITY.md#connections).",
   },
   max_connections_per_address: {
@@ -80,7 +80,11 @@ export const settings = {
     parse: text(wholeNumber(1, 10_000_000)),
     description: "Maximum keys in the memory cache, and maximum keys whose rate limits one process counts.",
   },
-  sqlite_cache_mib: { default: "64", parse: text(wholeNumber(16, 1_048_576)), description: "Memory in MiB for pages of the SQLite file. At most 16 are used while the file is smaller than 1 GiB." },
+  sqlite_cache_mib: {
+    default: "64",
+    parse: text(wholeNumber(16, 1_048_576)),
+    description: "Memory in MiB for pages of the SQLite file. At most 16 are used while the file is smaller than 1 GiB.",
+  },
   secret: {
     default: null,
     defaultNote: "generated",
@@ -176,11 +180,7 @@ export const settings = {
     parse: text(wholeNumber(0, 1_000_000_000)),
     description: "Maximum number of keys that are not revoked; further ones are refused.",
   },
-  audit_retention: {
-    default: "400d",
-    parse: text(duration(dayMs, 10 * yearMs)),
-    description: "Time for which audit events are kept.",
-  },
+  audit_retention: { default: "400d", parse: text(duration(dayMs, 10 * yearMs)), description: "Time for which audit events are kept." },
   trusted_proxies: {
     default: "",
     parse: list(cidr),
