@@ -261,6 +261,8 @@ it("HTTP/2 with two hosts that differ is refused with 400", async () => {
   // Node's client sends one Host.
   expect(http2Flaw({ ":authority": "a", host: "a" }, ["host", "a", "host", "b"], 1000)?.httpStatus).toBe(400);
   expect(await statusOf({ host: "b.example" })).toBe(200);
+  const grpc = { ":method": "POST", "content-type": "application/grpc", ":authority": "a.example", host: "b.example" };
+  expect(await askHttp2(port, "/", grpc)).toMatchObject({ status: 400, headers: { "grpc-status": "3" } });
 });
 
 describe("HTTP/2 floods", () => {

@@ -46,3 +46,24 @@ test("a flush waits for the previous one, and writes what that one could not", a
   // One line for the outage.
   expect(logged.map(([message]) => message)).toEqual(["cannot write the last uses of keys; will try again"]);
 });
+
+test("while writing fails, each kind of failure has one line, and so have the first dropped uses", async () => {
+  const lines: [string, unknown][] = [];
+  let failure: Error | null = null;
+  const usage = { droppedCount: 0, flush: async () => (failure === null ? undefined : Promise.reject(failure)) };
+  const flush = createUsageFlush({ usage, log: { warn: ({ dropped }, message) => lines.push([message, dropped]) } });
+  const failing = ["cannot write the last uses of keys; will try again", undefined];
+  const linesAfter = async (cause: string | null, droppedCount: number) => {
+    failure = cause === null ? null : new Error("down", { cause: Object.assign(new Error(`text ${droppedCount}`), { code: cause }) });
+    usage.droppedCount = droppedCount;
+    await flush();
+    return lines.splice(0);
+  };
+  const dropped = (count: number) => ["dropped last uses of keys because the buffer was full", count];
+  expect(await linesAfter("ECONNREFUSED", 0)).toEqual([failing]);
+  expect(await linesAfter("ECONNREFUSED", 2)).toEqual([dropped(2)]);
+  expect(await linesAfter("ECONNREFUSED", 5)).toEqual([]);
+  expect(await linesAfter("Unauthorized", 6)).toEqual([failing]);
+  expect(await linesAfter(null, 6)).toEqual([dropped(4)]);
+  expect(await linesAfter("Unauthorized", 6)).toEqual([failing]);
+});
