@@ -4,7 +4,7 @@ import type { HealthState } from "../server/health/health-state.ts";
 export interface HealthLog {
   /** Asks the store, for the health state. */
   ping(): Promise<void>;
-  /** Logs when the store stops to answer, and why, and when it answers again. Returns a function that ends this. */
+  /** Logs when the store stops answering, and why, and when it answers again. Returns a function that ends this. */
   follow(state: HealthState): () => void;
 }
 

@@ -84,6 +84,7 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
   const { config, log, clock } = given;
   const { credentials, tokens } = service;
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
+  // Calls have a limit of their own (log-calls.ts), so that batches do not use up theirs.
   const omittedBefore = createLineLimit(given.monotonicMs);
   const reportUnanswered = (error: unknown) => {
     const omitted = omittedBefore();
