@@ -27,7 +27,7 @@ export function createSampler(share: number, random: () => number): () => boolea
  * `info`, and an exceeded deadline of the caller as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as often as they like.
  */
 export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
-  const omittedBefore = createLineLimit(monotonicMs);
+  const omittedBefore = createLineLimit(monotonicMs, (omitted) => log.error({ omitted }, "call failed; further lines were omitted"));
 
   const fieldsOf = (call: Call, code: CodeName | "OK", startMs: number) => ({
     requestId: call.requestId,

@@ -24,9 +24,9 @@ export function createFailureLog(log: Pick<Log, "warn">, message: string): Failu
   };
 }
 
-/** Names and codes of an error and its causes. Not the texts: a driver's may differ each time, for example by the number of a connection. */
+/** Names, codes and texts of an error and its causes, without what may differ each time, such as the number of a connection. */
 function kindOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const { name, code, errcode, cause } = error as Error & { readonly code?: unknown; readonly errcode?: unknown };
-  return `${name} ${code} ${errcode}; ${cause === undefined ? "" : kindOf(cause)}`;
+  const { name, code, message, cause } = error as Error & { readonly code?: unknown };
+  return `${name} ${code} ${message.replaceAll(/\w*\d\w*/g, "")}; ${cause === undefined ? "" : kindOf(cause)}`;
 }
