@@ -16,7 +16,7 @@ import { openConnections } from "./connections.ts";
 import { createOriginOf } from "./credential-origin.ts";
 import { createAppGateways } from "./gateways.ts";
 import { type Given, ownParts, type Parts } from "./given.ts";
-import { logHealth } from "./health-log.ts";
+import { createHealthLog } from "./health-log.ts";
 import { createAppMethods } from "./methods.ts";
 import { openObservation } from "./observation.ts";
 import { createProtocols } from "./protocols.ts";
@@ -82,8 +82,9 @@ async function compose(given: Given): Promise<App> {
   const { admit, audited, refusals } = admission;
   const gateways = createAppGateways(given, { methods, admission, tokenKeys, telemetry, reportError });
   const bodies = createBodyBudget({ maxBytes: bodyMemoryBytes, maxAnonymousBytes: bodyMemoryBytes * anonymousShare, maxInflations });
+  const healthLog = createHealthLog(() => storage.store.ping(), log);
   const server = createServerServices({
-    ping: () => storage.store.ping(),
+    ping: healthLog.ping,
     services,
     otherFiles: [file_google_rpc_error_details],
     reflection: config.reflection,
@@ -91,9 +92,8 @@ async function compose(given: Given): Promise<App> {
     monotonicMs,
   });
   const shutdown = new AbortController();
-  const shutdownSignal = shutdown.signal;
   const served = { methods: methods.methods, admit, audited, bodies, server, gateways, originOf: createOriginOf(tokens, clock) };
-  const protocols = createProtocols({ config, version, ...served, shutdownSignal, reportError });
+  const protocols = createProtocols({ config, version, ...served, shutdownSignal: shutdown.signal, reportError });
   const listener = createListener({
     ...protocols,
     limits,
@@ -117,7 +117,7 @@ async function compose(given: Given): Promise<App> {
     async listen(metricsAddress) {
       await server.health.check();
       server.health.start();
-      closing.defer(logHealth(server.health, log));
+      closing.defer(healthLog.follow(server.health));
       const metricsUrl = await listenForMetrics(metricsAddress);
       const bound = await bind(listener, config, { host: "KEYWRIGHT_HOST", port: "KEYWRIGHT_PORT" });
       return { url: `${config.tls === null ? "http" : "https"}://${authorityOf(bound)}`, metricsUrl };

@@ -84,7 +84,10 @@ function verificationParts(parts: VerificationParts): Pick<TableOptions, "verifi
   const { config, log, clock } = given;
   const { credentials, tokens } = service;
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
-  const omittedBefore = createLineLimit(given.monotonicMs);
+  // Calls have a limit of their own (log-calls.ts), so that batches do not use up theirs.
+  const omittedBefore = createLineLimit(given.monotonicMs, (omitted) =>
+    log.error({ omitted }, "credentials of a batch could not be verified; further lines were omitted"),
+  );
   const reportUnanswered = (error: unknown) => {
     const omitted = omittedBefore();
     if (omitted !== null) log.error({ error, ...(omitted > 0 && { omitted }) }, "credentials of a batch could not be verified");

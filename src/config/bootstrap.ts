@@ -19,7 +19,7 @@ const nameSuffixBytes = 9;
 
 /** A note about the files for the start-up log. Never contains their content. */
 export interface BootstrapNote {
-  readonly level: "info";
+  readonly level: "info" | "warn";
   readonly file: string;
   readonly text: string;
 }
@@ -76,10 +76,19 @@ export async function completeSecrets(
   let current = given.serverSecrets.current;
   if (current === null) {
     const file = join(config.dataDir, serverSecretName);
-    // A new secret would silently make every key in the store invalid.
     const database = databaseFileOf(config.store);
-    if (database !== null && existsSync(database) && !existsSync(file)) {
-      throw new ConfigError([`${file}: not found, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
+    if (database !== null) {
+      const [hasDatabase, hasSecret] = [existsSync(database), existsSync(file)];
+      // A new secret would silently make every key in the store invalid.
+      if (hasDatabase && !hasSecret)
+        throw new ConfigError([`${file}: not found, but the store ${database} exists; restore the file or set KEYWRIGHT_SECRET`]);
+      // Perhaps the folder of the store is not mounted.
+      if (!hasDatabase && hasSecret)
+        notes.push({
+          level: "warn",
+          file: database,
+          text: `a new key store begins, but ${file} exists; restore a backup if keys are missing`,
+        });
     }
     current = await contentOf({
       name: serverSecretName,

@@ -37,7 +37,8 @@ export const settings = {
   max_connections: {
     default: "10000",
     parse: text(wholeNumber(16, 1_000_000)),
-    description: "Maximum client connections; further ones are closed. One address (IPv6: per /64) gets at most half of them.",
+    description:
+      "Maximum client connections, but no more than the files that the process may open, less 256 or half of them. One address (IPv6: per /64) gets at most half. If all are taken, an anonymous one is closed for an address with few: see [Connections](../SECURITY.md#connections).",
   },
   max_connections_per_address: {
     default: "1000",
@@ -79,7 +80,11 @@ export const settings = {
     parse: text(wholeNumber(1, 10_000_000)),
     description: "Maximum keys in the memory cache, and maximum keys whose rate limits one process counts.",
   },
-  sqlite_cache_mib: { default: "64", parse: text(wholeNumber(16, 1_048_576)), description: "Memory in MiB for pages of the SQLite file." },
+  sqlite_cache_mib: {
+    default: "64",
+    parse: text(wholeNumber(16, 1_048_576)),
+    description: "Memory in MiB for pages of the SQLite file. At most 16 are used while the file is smaller than 1 GiB.",
+  },
   secret: {
     default: null,
     defaultNote: "generated",
@@ -175,11 +180,7 @@ export const settings = {
     parse: text(wholeNumber(0, 1_000_000_000)),
     description: "Maximum number of keys that are not revoked; further ones are refused.",
   },
-  audit_retention: {
-    default: "400d",
-    parse: text(duration(dayMs, 10 * yearMs)),
-    description: "Time for which audit events are kept.",
-  },
+  audit_retention: { default: "400d", parse: text(duration(dayMs, 10 * yearMs)), description: "Time for which audit events are kept." },
   trusted_proxies: {
     default: "",
     parse: list(cidr),
@@ -228,7 +229,7 @@ export const settings = {
     default: "128",
     parse: text(wholeNumber(64, 65_536)),
     description:
-      "Maximum memory in MiB for request bodies that are being received; further ones are refused with `TOO_MANY_BODIES`. Callers without a valid token get an eighth of it.",
+      "Maximum memory in MiB for request bodies that are being received; further ones are refused with `TOO_MANY_BODIES`. One caller with a token gets half of it, and all callers without a valid token together get an eighth.",
   },
   cors_origins: {
     default: "",

@@ -8,7 +8,7 @@ import { readPost, type UnaryProtocol, type UnaryRequest } from "./unary-lane.ts
 
 const encodingHeaders = { encoding: "grpc-encoding", accepted: "grpc-accept-encoding" };
 
-/** What gRPC and gRPC-Web have in common. */
+/** Reads requests of gRPC and of gRPC-Web. */
 export const grpcRequests: Pick<UnaryProtocol, "timeoutMs" | "read"> = {
   timeoutMs: (call) => parseGrpcTimeout(call.requestHeader("grpc-timeout")),
   read: (call, request, options) => readPost(call, request, options, encodingHeaders),

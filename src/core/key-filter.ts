@@ -16,11 +16,13 @@ export interface KeyFilter {
   readonly lastUsedTime?: TimeRange;
   /** Scopes that the key has, at most `maxTermsPerField`. */
   readonly scopes?: readonly string[];
-  /** Texts that the outermost object of the metadata has, by member, at most `maxTermsPerField`. */
-  readonly metadata?: Readonly<Record<string, string>>;
+  /** Members that the outermost object of the metadata has with these texts, at most `maxTermsPerField`, in the order of the filter. */
+  readonly metadata?: readonly MetadataMember[];
   /** Only disabled keys. They have an index because they are few; other keys have none. */
   readonly disabled?: true;
 }
+
+export type MetadataMember = readonly [member: string, text: string];
 
 /** Exhaustive: a list with a member that is not here would not check it. */
 export const filterMembers = Object.keys({
@@ -107,7 +109,7 @@ function parseOne(restriction: Restriction): KeyFilter {
     if (!restriction.isQuoted && notText.test(value)) {
       throw filterProblem(column, "metadata is compared with texts; put the value in quotes");
     }
-    return { metadata: { [member]: termValue(restriction) } };
+    return { metadata: [[member, termValue(restriction)]] };
   }
   throw filterProblem(column, `unsupported field or operator; ${fieldsText}`);
 }
@@ -136,14 +138,19 @@ function added(filter: KeyFilter, more: KeyFilter, { field, column }: Restrictio
   const [[member, value]] = Object.entries(more) as [[keyof KeyFilter, object]];
   const before = filter[member];
   if (before === undefined) return { ...filter, ...more };
-  const isDuplicate = Array.isArray(before)
-    ? before.includes((value as unknown[])[0])
-    : typeof before !== "object" || Object.keys(value).some((name) => Object.hasOwn(before, name));
-  if (isDuplicate) throw filterProblem(column, `duplicate restriction on ${field}`);
-  if (Object.keys(before).length === maxTermsPerField) {
+  const duplicate = () => filterProblem(column, `duplicate restriction on ${field}`);
+  if (Array.isArray(before)) {
+    const [term] = value as [string | MetadataMember];
+    if (before.some((each: string | MetadataMember) => nameOf(each) === nameOf(term))) throw duplicate();
+    if (before.length < maxTermsPerField) return { ...filter, [member]: [...before, term] };
     throw filterProblem(column, `at most ${maxTermsPerField} restrictions may be on ${member}`);
   }
-  return { ...filter, [member]: Array.isArray(before) ? [...before, ...(value as unknown[])] : { ...(before as object), ...value } };
+  if (typeof before !== "object" || Object.keys(value).some((name) => Object.hasOwn(before, name))) throw duplicate();
+  return { ...filter, [member]: { ...before, ...value } };
+}
+
+function nameOf(term: string | MetadataMember): string {
+  return typeof term === "string" ? term : term[0];
 }
 
 /** Reports whether a key is in the list. Used for keys that an index found, to check what the index does not hold. */
@@ -160,7 +167,7 @@ export function matchesFilter(record: KeyRecord, filter: KeyFilter, nowMs: numbe
   if (scopes?.every((scope) => record.scopes.includes(scope)) === false) return false;
   if (metadata === undefined) return true;
   const has = record.metadata ?? {};
-  return Object.entries(metadata).every(([member, value]) => Object.hasOwn(has, member) && has[member] === value);
+  return metadata.every(([member, text]) => Object.hasOwn(has, member) && has[member] === text);
 }
 
 /** The order of a list. Absent: by key id. */

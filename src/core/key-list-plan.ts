@@ -31,8 +31,8 @@ export const neverMs = Number.MAX_SAFE_INTEGER;
  * The terms that the filter names, by which an index finds keys. The first probably finds the fewest: metadata before scopes, then as
  * written, so that a caller can begin with the rarest.
  */
-export function termsIn({ metadata = {}, scopes = [] }: KeyFilter): string[] {
-  return [...Object.entries(metadata).map(([member, value]) => metadataTerm(member, value)), ...scopes.map(scopeTerm)];
+export function termsIn({ metadata = [], scopes = [] }: KeyFilter): string[] {
+  return [...metadata.map(([member, text]) => metadataTerm(member, text)), ...scopes.map(scopeTerm)];
 }
 
 /** Chooses the index that probably finds the fewest keys. Restrictions that the index does not cover are checked on each key. */

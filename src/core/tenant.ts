@@ -36,6 +36,8 @@ export interface Tenant extends TenantAttributes {
   readonly suspended: boolean;
   /** Whether an actor may have its own limit. Never reset to false, so that no limit is missed. */
   readonly hasActorLimits: boolean;
+  /** How often the tenant got a `maxKeys` of its own. 0 in a record of an earlier version, which did not count this. */
+  readonly quotaCount: number;
   /** Null for the tenant `default` until its first change. */
   readonly createTimeMs: number | null;
   readonly updateTimeMs: number | null;
@@ -62,9 +64,16 @@ export function unchangedTenant(tenantId: string): Tenant {
     retiredPrefixes: [],
     suspended: false,
     hasActorLimits: false,
+    quotaCount: 0,
     createTimeMs: null,
     updateTimeMs: null,
   };
+}
+
+/** Returns the tenant after a change. */
+export function changedTenant(tenant: Tenant, change: Partial<Tenant>): Tenant {
+  const changed = { ...tenant, ...change };
+  return tenant.maxKeys === null && changed.maxKeys !== null ? { ...changed, quotaCount: tenant.quotaCount + 1 } : changed;
 }
 
 /**

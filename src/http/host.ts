@@ -12,5 +12,14 @@ export function hostOf(request: RequestHead, trustedProxies: readonly string[]):
   const isTrusted = forwarded !== undefined && inAnyRange(peerAddress(request), trustedProxies);
   // With several proxies, the value of the nearest one was added last.
   const host = isTrusted ? (forwarded.split(",").at(-1) ?? "") : own;
-  return host.trim().toLowerCase().replace(/:\d*$/, "").replace(/\.$/, "");
+  return nameOf(host.trim()).replace(/\.$/, "");
+}
+
+/** Returns whether two values of Host or `:authority` name the same host. Ports do not count. */
+export function isSameHost(one: string, other: string): boolean {
+  return one === other || nameOf(one) === nameOf(other);
+}
+
+function nameOf(host: string): string {
+  return host.toLowerCase().replace(/:\d*$/, "");
 }

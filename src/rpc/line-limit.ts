@@ -1,13 +1,25 @@
 const maxLinesPerSecond = 10;
+/** An outage without lines for this long is over, or the next line comes too late to be understood with it. */
+const idleMs = 2000;
 
 /**
  * Limits the log lines of faults that come with calls, because in an outage of the store every call may fail. Returns a function to call
- * before each line: it returns how many were omitted since the last one, or null if this line must be omitted too.
+ * before each line: it returns how many were omitted since the last one, or null if this line must be omitted too. Calls `reportLast` with
+ * the number of the last ones that were omitted, once no line has come for some seconds.
  */
-export function createLineLimit(monotonicMs: () => number): () => number | null {
+export function createLineLimit(monotonicMs: () => number, reportLast: (omitted: number) => void): () => number | null {
   let secondStartMs = Number.NEGATIVE_INFINITY;
   let count = 0;
   let omitted = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const takeOmitted = (): number => {
+    const taken = omitted;
+    omitted = 0;
+    return taken;
+  };
+  const end = (): void => {
+    if (omitted > 0) reportLast(takeOmitted());
+  };
   return () => {
     const nowMs = monotonicMs();
     if (nowMs - secondStartMs >= 1000) {
@@ -15,12 +27,9 @@ export function createLineLimit(monotonicMs: () => number): () => number | null 
       count = 0;
     }
     count += 1;
-    if (count > maxLinesPerSecond) {
-      omitted += 1;
-      return null;
-    }
-    const before = omitted;
-    omitted = 0;
-    return before;
+    if (count <= maxLinesPerSecond) return takeOmitted();
+    omitted += 1;
+    timer = timer?.refresh() ?? setTimeout(end, idleMs).unref();
+    return null;
   };
 }

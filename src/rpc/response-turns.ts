@@ -40,11 +40,6 @@ export type InTurn = <M extends DescMethodUnary>(
   maxBytesOf?: (request: MessageShape<M["input"]>) => number,
 ) => Implementation<M>;
 
-interface Waiting {
-  readonly bytes: number;
-  readonly start: () => void;
-}
-
 interface Place {
   bytes: number;
   state: "running" | "unread" | "closed";
@@ -67,14 +62,14 @@ function createShare(bounds: ResponseBounds, startTimer: StartTimer, onEmpty: ()
   let unreadBytes = 0;
   /** Complete responses that were read. */
   let readCount = 0;
-  const queue = new Set<Waiting>();
+  const queue = new Map<() => void, number>();
 
   const hasRoom = (bytes: number): boolean => running < maxRunning && takenBytes + bytes <= maxUnreadBytes;
   const release = (): void => {
-    for (const next of queue) {
-      if (!hasRoom(next.bytes)) break;
-      queue.delete(next);
-      next.start();
+    for (const [start, bytes] of queue) {
+      if (!hasRoom(bytes)) break;
+      queue.delete(start);
+      start();
     }
     if (running + takenBytes + queue.size === 0) onEmpty();
   };
@@ -100,20 +95,19 @@ function createShare(bounds: ResponseBounds, startTimer: StartTimer, onEmpty: ()
         cancelTimer();
         resolve(take(call, bytes));
       };
-      const waiting = { bytes, start };
       let readBefore = readCount;
       const check = (): void => {
         if (readCount > readBefore || unreadBytes + bytes <= maxUnreadBytes) {
           readBefore = readCount;
           cancelTimer = startTimer(maxWaitMs, check);
         } else {
-          queue.delete(waiting);
+          queue.delete(start);
           resolve(null);
           release();
         }
       };
       let cancelTimer = startTimer(maxWaitMs, check);
-      queue.add(waiting);
+      queue.set(start, bytes);
     });
 
   return {

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import type { ListenerLimits } from "./limits.ts";
+import { abort } from "./sink.ts";
 
 /** One client connection. */
 export interface Connection {
@@ -21,11 +22,15 @@ interface Share {
   anonymousRequests: number;
 }
 
-/** Why connections were refused since the last report: the `address` used up its share, or the `process` has no place left. */
+/**
+ * How many connections were refused since the last report, because the `address` used up its share or the `process` has no place left, and
+ * how many anonymous ones were closed to make room for others (`displaced`).
+ */
 export interface RefusedConnections {
   readonly address: number;
   readonly process: number;
-  /** The network of the connection that was refused last: an IPv4 address or an IPv6 /64. */
+  readonly displaced: number;
+  /** The network of the connection that was refused last: an IPv4 address or an IPv6 /64. Empty if none was. */
   readonly lastNetwork: string;
 }
 
@@ -52,7 +57,8 @@ export interface ConnectionsOptions {
 export interface Connections {
   /**
    * Takes a place until the socket closes. Returns false if no place is free for it. If all are taken, the connection that has been
-   * anonymous for longest makes room for an address with few connections: otherwise those who hold many addresses would keep all places.
+   * anonymous for longest makes room for a trusted proxy, for an address that has shown a valid token, and for one with few connections.
+   * Otherwise those who hold many addresses would keep all places.
    */
   take(socket: Socket): boolean;
   /** From now on `handle` stands for this socket's connection: the socket itself, the TLS socket above it, or the HTTP/2 session. */
@@ -66,8 +72,8 @@ export interface Connections {
   check(): void;
   /** Returns the number of open connections. */
   count(): number;
-  /** Connections refused since the start, by reason. */
-  readonly refusedCount: { readonly address: number; readonly process: number };
+  /** Connections refused and displaced since the start. */
+  readonly refusedCount: Omit<RefusedConnections, "lastNetwork">;
 }
 
 export function createConnections({ limits, shareOf, onRefused }: ConnectionsOptions): Connections {
@@ -85,11 +91,10 @@ export function createConnections({ limits, shareOf, onRefused }: ConnectionsOpt
       const network = shareOf(socket.remoteAddress ?? "");
       const share = network === null ? null : (shares.get(network) ?? newShare(network));
       const refusal = refusalFor(share, count, limits);
-      const [oldest] = refusal === "process" ? displacements : [];
-      if (oldest !== undefined && refusalFor(share, count - 1, limits) === undefined) {
-        const [{ share: displaced }, displace] = oldest;
-        refusals.add("process", displaced?.network ?? "");
-        displace();
+      const [displaceOldest] = refusal === "process" && mayDisplace(share, limits) ? displacements.values() : [];
+      if (displaceOldest !== undefined) {
+        refusals.addDisplaced();
+        displaceOldest();
       } else if (refusal !== undefined) {
         refusals.add(refusal, network ?? socket.remoteAddress ?? "");
         return false;
@@ -155,7 +160,7 @@ function createRequestPlaces(limits: ConnectionsOptions["limits"]): (connection:
     const [answer, { isKnown }] = oldest;
     answers.delete(answer);
     // A call with a valid token goes on, and needs no place.
-    if (!isKnown) answer.destroy();
+    if (!isKnown) abort(answer);
     return true;
   };
 
@@ -177,14 +182,18 @@ function createRequestPlaces(limits: ConnectionsOptions["limits"]): (connection:
 
 /** Returns why a connection of this share gets no place while `count` are open. */
 function refusalFor(share: Share | null, count: number, limits: ConnectionsOptions["limits"]): "address" | "process" | undefined {
-  if (count >= limits.maxConnections) return "process";
-  if (count >= limits.maxConnections - limits.reservedConnections) {
-    if (share === null || share.connections >= limits.reservedPerAddress) return "process";
-  }
-  if (share === null) return undefined;
   // A valid token does not entitle one address to all places either.
-  const isFull = share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2;
-  return isFull ? "address" : undefined;
+  const hasAll =
+    share !== null && (share.anonymousConnections >= limits.maxConnectionsPerAddress || share.connections >= limits.maxConnections / 2);
+  if (hasAll) return "address";
+  const isReserved = share !== null && share.connections < limits.reservedPerAddress;
+  return count >= limits.maxConnections - (isReserved ? 0 : limits.reservedConnections) ? "process" : undefined;
+}
+
+/** Strangers with many connections displace nobody, or else a few addresses could close the connections of all others. */
+function mayDisplace(share: Share | null, { reservedPerAddress }: ConnectionsOptions["limits"]): boolean {
+  if (share === null) return true;
+  return share.connections < reservedPerAddress || share.anonymousConnections < share.connections;
 }
 
 function newShare(network: string): Share {
@@ -197,7 +206,7 @@ export function connectionKey({ localAddress, remoteAddress, remotePort }: Socke
 }
 
 function createRefusals({ checkIntervalMs, refusalReportMs }: ConnectionsOptions["limits"], onRefused: ConnectionsOptions["onRefused"]) {
-  const count = { address: 0, process: 0 };
+  const count = { address: 0, process: 0, displaced: 0 };
   let reported = { ...count };
   let lastNetwork = "";
   let checksUntilReport = 0;
@@ -207,14 +216,20 @@ function createRefusals({ checkIntervalMs, refusalReportMs }: ConnectionsOptions
       count[reason] += 1;
       lastNetwork = network;
     },
+    addDisplaced(): void {
+      count.displaced += 1;
+    },
     check(): void {
       checksUntilReport -= 1;
       if (checksUntilReport > 0) return;
-      const [address, process] = [count.address - reported.address, count.process - reported.process];
-      if (address + process === 0) return;
+      const address = count.address - reported.address;
+      const process = count.process - reported.process;
+      const displaced = count.displaced - reported.displaced;
+      if (address + process + displaced === 0) return;
       checksUntilReport = refusalReportMs / checkIntervalMs;
       reported = { ...count };
-      onRefused({ address, process, lastNetwork });
+      onRefused({ address, process, displaced, lastNetwork });
+      lastNetwork = "";
     },
   };
 }

@@ -6,9 +6,7 @@ import type { Duplex } from "node:stream";
 import { createLastResponses } from "./last-responses.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createLinger } from "./linger.ts";
-
-/** The target of a response. */
-type Sink = ServerResponse | ServerHttp2Stream;
+import { abort, isStream, type Sink } from "./sink.ts";
 
 /** The requests in progress, with the time-outs that Node does not have. */
 export interface Exchanges {
@@ -107,18 +105,8 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
   };
 }
 
-function isStream(sink: Sink): sink is ServerHttp2Stream {
-  return "endAfterHeaders" in sink;
-}
-
 function isReceived(sink: Sink): boolean {
   return !isStream(sink) || sink.endAfterHeaders || sink.readableEnded;
-}
-
-function abort(sink: Sink): void {
-  // A stream that the client reset without an error waits for a reader of its request, and `close` does nothing to it.
-  if (isStream(sink) && !sink.closed) sink.close(constants.NGHTTP2_CANCEL);
-  else sink.destroy();
 }
 
 /** Stops a client that is still sending; it keeps the response (RFC 9113, section 8.1). */

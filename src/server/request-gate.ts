@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
@@ -10,6 +10,7 @@ import { connectRefused, type ErrorAnswer, sendError, sendGrpcError } from "./er
 import type { Exchanges } from "./exchanges.ts";
 import type { ListenerLimits } from "./limits.ts";
 import { createPipelines } from "./pipelines.ts";
+import { http1Flaw, http2Flaw, joinAuthorization } from "./request-flaws.ts";
 import { together } from "./together.ts";
 
 export interface GateOptions {
@@ -38,12 +39,6 @@ export interface Gate<Request, Response> {
   readonly sendContinue: (request: Request, response: Response) => void;
 }
 
-const badHost: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request must have exactly one valid Host header" };
-const twoHosts: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "Host and :authority must be the same" };
-const badTarget: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the request target must have a valid host" };
-const badCoding: ErrorAnswer = { httpStatus: 400, code: "INVALID_ARGUMENT", message: "the only supported Transfer-Encoding is chunked" };
-const tooManyHeaders: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request has too many headers" };
-const headersTooLarge: ErrorAnswer = { httpStatus: 431, code: "RESOURCE_EXHAUSTED", message: "the request headers are too large" };
 const unknownExpectation: ErrorAnswer = {
   httpStatus: 417,
   code: "INVALID_ARGUMENT",
@@ -55,9 +50,6 @@ const tooManyRequests: ErrorAnswer = {
   message: "too many requests without a valid bearer token are in progress; try again later",
 };
 const handlerFailed: ErrorAnswer = { httpStatus: 500, code: "INTERNAL", message: "internal error" };
-
-/** Characters allowed in host and port (RFC 3986, section 3.2.2). */
-const hostPattern = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
 
 /**
  * Runs before the handler. Refuses requests that Node accepts although RFC 9112 forbids them, and does the book-keeping for drain and
@@ -202,55 +194,4 @@ function isSound(request: IncomingMessage, response: ServerResponse, maxHeaderCo
   // It counts instead of the Host line (RFC 9112, section 3.2.2).
   if (authority !== undefined) request.headers.host = authority;
   return true;
-}
-
-/** Reads the raw lines, because `headers` silently keeps the first of several Host lines and drops lines beyond Node's own limit. */
-function http1Flaw(
-  { rawHeaders, headers, httpVersion }: IncomingMessage,
-  authority: string | undefined,
-  maxHeaderCount: number,
-): ErrorAnswer | undefined {
-  if (rawHeaders.length > maxHeaderCount * 2) return tooManyHeaders;
-  let hosts = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string;
-    if (name.length !== 4 || name.toLowerCase() !== "host") continue;
-    hosts += 1;
-    if (!hostPattern.test(rawHeaders[index + 1] as string)) return badHost;
-  }
-  if (hosts > 1 || (hosts === 0 && httpVersion !== "1.0")) return badHost;
-  // A URL of HTTP has a host (RFC 9110, section 4.2.1).
-  if (authority !== undefined && (authority === "" || !hostPattern.test(authority))) return badTarget;
-  // Node accepts a request with a coding that it does not know. Then the end of the body is ambiguous (RFC 9112, section 6.3).
-  const coding = headers["transfer-encoding"];
-  return coding === undefined || /^chunked$/i.test(coding) ? undefined : badCoding;
-}
-
-/**
- * A proxy may have read the other one of two hosts (RFC 9113, section 8.3.1). Node enforces SETTINGS_MAX_HEADER_LIST_SIZE only after the client
- * has acknowledged our SETTINGS, which it may never do.
- */
-function http2Flaw(headers: IncomingHttpHeaders, rawHeaders: readonly string[], maxHeaderBytes: number): ErrorAnswer | undefined {
-  const { host, ":authority": authority = host } = headers;
-  if (host !== undefined && host !== authority && host.toLowerCase() !== String(authority).toLowerCase()) return twoHosts;
-  // Adds 32 bytes per line, as RFC 9113 does (section 6.5.2).
-  let byteLength = rawHeaders.length * 16;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    byteLength += (rawHeaders[index] as string).length + (rawHeaders[index + 1] as string).length;
-  }
-  return byteLength > maxHeaderBytes ? headersTooLarge : undefined;
-}
-
-/**
- * Node keeps the first of several Authorization lines. A proxy may have checked another one, so none of them may count: joined by a comma,
- * they are not a token. Equal lines count as one. Changes `headers`; call it once for a request.
- */
-function joinAuthorization(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): void {
-  const { authorization } = headers;
-  if (authorization === undefined) return;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] as string;
-    if (name.length !== 13 || rawHeaders[index + 1] === authorization || name.toLowerCase() !== "authorization") continue;
-    headers.authorization = `${headers.authorization}, ${rawHeaders[index + 1]}`;
-  }
 }

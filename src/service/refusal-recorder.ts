@@ -5,6 +5,7 @@ import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { auditEvent } from "./audit.ts";
+import { createFailureLog } from "./failure-log.ts";
 import { oneAfterTheOther } from "./one-after-the-other.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
@@ -46,7 +47,7 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
   let suppressedCount = 0;
   let reportedCount = 0;
   let buffer: AuditEvent[] = [];
-  let isFailing = false;
+  const failures = createFailureLog(log, "cannot write refused calls to the audit trail; will try again");
 
   function startMinute(nowMs: number): void {
     minuteStartMs = nowMs;
@@ -63,11 +64,10 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
     buffer = [];
     try {
       await audit.append(tenant, writing);
-      isFailing = false;
+      failures.end();
     } catch (error) {
       buffer = [...writing, ...buffer];
-      if (!isFailing) log.warn({ error }, "cannot write refused calls to the audit trail; will try again");
-      isFailing = true;
+      failures.note(error);
     }
   }
 

@@ -66,15 +66,22 @@ test("a file that cannot be written leaves no part of it", async () => {
 
 test("later starts use the files", async () => {
   const first = await complete();
+  await writeFile(join(dataDir, "keywright.db"), "", { mode: 0o600 });
   const second = await complete();
   expect(second.secrets).toEqual(first.secrets);
   expect(second.notes).toEqual([]);
 });
 
+test("a start with a secret and without its store warns that a new store begins", async () => {
+  await complete();
+  const text = `a new key store begins, but ${join(dataDir, "server-secret")} exists; restore a backup if keys are missing`;
+  expect((await complete()).notes).toEqual([{ level: "warn", file: join(dataDir, "keywright.db"), text }]);
+});
+
 test("concurrent starts agree", async () => {
   const outcomes = await Promise.all(Array.from({ length: 8 }, () => complete()));
   for (const { secrets } of outcomes) expect(secrets).toEqual(outcomes[0]?.secrets);
-  expect(outcomes.flatMap(({ notes }) => notes)).toHaveLength(3);
+  expect(outcomes.flatMap(({ notes }) => notes.filter(({ level }) => level === "info"))).toHaveLength(3);
   expect(await readdir(dataDir)).toHaveLength(3);
 });
 

@@ -6,7 +6,7 @@ import { pageText } from "../support/docs.ts";
 
 test("docs/configuration.md has the table of settings (npm run settings-table -- --write updates it)", () => {
   expect(pageText("docs/configuration.md")).toContain(`\n\n${settingsTable()}\n\n`);
-  expect(settingsTable().match(/^\| .KEYWRIGHT_/gm)).toHaveLength(settingNames.filter((name) => !("yamlOnly" in settings[name])).length);
+  expect(settingsTable().match(/^\| \x60KEYWRIGHT_/gm)).toHaveLength(settingNames.filter((name) => !("yamlOnly" in settings[name])).length);
 });
 
 test("--help lists every setting once, under its task", () => {

@@ -25,13 +25,29 @@ describe("parseKeyFilter", () => {
     ['scopes:"a:b"', { scopes: ["a:b"] }],
     ['scopes:"*"', { scopes: ["*"] }],
     ['actor_id="team-*"', { actorId: "team-*" }],
-    ['metadata.count="5"', { metadata: { count: "5" } }],
+    ['metadata.count="5"', { metadata: [["count", "5"]] }],
     ["disabled=true", { disabled: true }],
-    ['metadata.team="blue"', { metadata: { team: "blue" } }],
-    ['metadata.team:"blue"', { metadata: { team: "blue" } }],
+    ['metadata.team="blue"', { metadata: [["team", "blue"]] }],
+    ['metadata.team:"blue"', { metadata: [["team", "blue"]] }],
     [
       'scopes:"a" AND scopes:"b" AND metadata.env="prod" AND metadata.team="x"',
-      { scopes: ["a", "b"], metadata: { env: "prod", team: "x" } },
+      {
+        scopes: ["a", "b"],
+        metadata: [
+          ["env", "prod"],
+          ["team", "x"],
+        ],
+      },
+    ],
+    // An object would sort these.
+    [
+      'metadata.2="rare" AND metadata.1="common"',
+      {
+        metadata: [
+          ["2", "rare"],
+          ["1", "common"],
+        ],
+      },
     ],
     ["scopes:orders:read", { scopes: ["orders:read"] }],
     ["create_time>=1970-01-01T01:00:01+01:00", { createTime: { fromMs: 1000 } }],

@@ -33,7 +33,7 @@ await describeOnMongo("two workers on one port", {}, (mongo) => {
   const servingPids = () => lines().flatMap(({ message, pid }) => (message === "worker serves" && typeof pid === "number" ? [pid] : []));
 
   test("both serve calls, and the metrics combine both", async () => {
-    expect(servingPids()).toHaveLength(2);
+    await expect.poll(() => servingPids().length, pollOptions).toBe(2);
     const before = (await verifications(server)) ?? 0;
     for (let call = 0; call < 20; call += 1) expect(await verifyAnew(server)).toBe(200);
     // A worker counts a call after it has responded.

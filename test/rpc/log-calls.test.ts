@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { ApiKeysService } from "../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
 import type { Call } from "../../src/call/call.ts";
 import { Failure } from "../../src/error/failure.ts";
@@ -7,7 +7,10 @@ import { createLog } from "../../src/telemetry/log.ts";
 
 const { adminVerifyApiKey, adminRevokeApiKey } = ApiKeysService.method;
 
-test("in an outage every change that fails has a line, but reads only a few a second, with the number of those omitted", () => {
+afterEach(() => void vi.useRealTimers());
+
+test("in an outage every change that fails has a line, but reads only a few a second, with the number of those omitted, also at its end", () => {
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
   const lines: Record<string, unknown>[] = [];
   let nowMs = 0;
   const observer = logCalls({
@@ -26,4 +29,11 @@ test("in an outage every change that fails has a line, but reads only a few a se
   expect(fail(adminRevokeApiKey, 20)).toEqual(Array(20).fill(undefined));
   nowMs += 1000;
   expect(fail(adminVerifyApiKey, 2)).toEqual([490, undefined]);
+  expect(fail(adminVerifyApiKey, 11)).toEqual(Array(8).fill(undefined));
+  vi.runAllTimers();
+  expect(lines.splice(0)).toMatchObject([{ omitted: 3, message: "call failed; further lines were omitted" }]);
+  nowMs += 100_000;
+  expect(fail(adminVerifyApiKey, 1)).toEqual([undefined]);
+  vi.runAllTimers();
+  expect(lines).toEqual([]);
 });

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Listener } from "../../src/server/listener.ts";
+import { http2Flaw } from "../../src/server/request-flaws.ts";
 import {
   askHttp1,
   askHttp2,
@@ -256,7 +257,12 @@ it("HTTP/2 with two hosts that differ is refused with 400", async () => {
   const statusOf = async (headers: Record<string, string>) => (await askHttp2(port, "/", headers)).status;
   expect(await statusOf({ ":authority": "a.example", host: "b.example" })).toBe(400);
   expect(await statusOf({ ":authority": "a.example", host: "A.example" })).toBe(200);
+  expect(await statusOf({ ":authority": "a.example:80", host: "a.example" })).toBe(200);
+  // Node's client sends one Host.
+  expect(http2Flaw({ ":authority": "a", host: "a" }, ["host", "a", "host", "b"], 1000)?.httpStatus).toBe(400);
   expect(await statusOf({ host: "b.example" })).toBe(200);
+  const grpc = { ":method": "POST", "content-type": "application/grpc", ":authority": "a.example", host: "b.example" };
+  expect(await askHttp2(port, "/", grpc)).toMatchObject({ status: 400, headers: { "grpc-status": "3" } });
 });
 
 describe("HTTP/2 floods", () => {

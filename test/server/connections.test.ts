@@ -34,7 +34,7 @@ it("gives each IPv4 address and each IPv6 /64 its share", () => {
   expect(taken("2001:db8:1:2:ffff::1")).toBe(false);
   expect(taken("2001:db8:1:3::1")).toBe(true);
   expect(connections.count()).toBe(22);
-  expect(connections.refusedCount).toEqual({ address: 4, process: 0 });
+  expect(connections.refusedCount).toEqual({ address: 4, process: 0, displaced: 0 });
 });
 
 it("releases places", () => {
@@ -79,11 +79,12 @@ it("reserves the last places for addresses with few connections", () => {
   expect(connections.count()).toBe(80);
   expect(connections.take(socketFrom("192.0.2.0"))).toBe(false);
   expect(Array.from({ length: 3 }, () => connections.take(socketFrom("198.51.100.1")))).toEqual([true, true, false]);
-  expect(connections.refusedCount).toEqual({ address: 0, process: 2 });
+  expect(connections.refusedCount).toEqual({ address: 1, process: 1, displaced: 0 });
 });
 
-it("gives an address with few connections the place of the oldest anonymous connection", () => {
-  const { connections } = createAppConnections(settings, ignore);
+/** Fills all places from some addresses, with up to ten connections each, and returns how to take more. */
+function crowded(trustedProxies: readonly string[] = []) {
+  const { connections } = createAppConnections({ ...settings, trustedProxies }, ignore);
   const take = (address: string) => {
     const destroyed = { value: false };
     const socket = Object.assign(socketFrom(address), { destroy: () => Object.assign(destroyed, { value: true }) });
@@ -91,7 +92,13 @@ it("gives an address with few connections the place of the oldest anonymous conn
     connections.identify(socket, socket);
     return { socket, isTaken, destroyed };
   };
-  const all = Array.from({ length: 100 }, (_, index) => take(`192.0.2.${index % 13}`));
+  const all = Array.from({ length: 99 }, (_, index) => take(`192.0.2.${index % 13}`));
+  return { connections, take, all };
+}
+
+it("gives an address with few connections the place of the oldest anonymous connection", () => {
+  const { connections, take, all } = crowded();
+  all.push(take("192.0.2.12"));
   expect(all.every(({ isTaken }) => isTaken)).toBe(true);
   connections.setKnown(all[0]?.socket as object);
   const later = take("198.51.100.1");
@@ -100,11 +107,35 @@ it("gives an address with few connections the place of the oldest anonymous conn
   all[1]?.socket.emit("close");
   connections.setKnown(all[1]?.socket as object);
   expect(connections.count()).toBe(100);
-  // This address has eight.
-  expect(take("192.0.2.2").isTaken).toBe(false);
+  expect(connections.refusedCount).toEqual({ address: 0, process: 0, displaced: 1 });
   for (const { socket } of [...all, later]) connections.setKnown(socket);
   expect(take("198.51.100.2").isTaken).toBe(false);
   expect(connections.count()).toBe(100);
+});
+
+it("lets strangers with many connections displace nobody, whether or not the places kept for others are free", () => {
+  const { connections, take, all } = crowded();
+  // This address has eight.
+  expect(take("192.0.2.2").isTaken).toBe(false);
+  all.push(take("198.51.100.1"));
+  expect(take("192.0.2.2").isTaken).toBe(false);
+  expect(all.some(({ destroyed }) => destroyed.value)).toBe(false);
+  expect(connections.refusedCount).toEqual({ address: 0, process: 2, displaced: 0 });
+});
+
+it("makes room for trusted proxies, and for addresses that have shown a valid token, up to half of all places", () => {
+  const { connections, take, all } = crowded([cidr("203.0.113.1/32")]);
+  expect(take("203.0.113.1").isTaken).toBe(true);
+  expect(all[0]?.destroyed.value).toBe(true);
+  connections.setKnown(all[2]?.socket as object);
+  const isTaken = Array.from({ length: 60 }, () => {
+    const { socket, isTaken } = take("192.0.2.2");
+    if (isTaken) connections.setKnown(socket);
+    return isTaken;
+  });
+  // It had eight, and three of these were displaced.
+  expect(isTaken.indexOf(false)).toBe(45);
+  expect(connections.refusedCount.process).toBe(0);
 });
 
 it("reports refusals at intervals, with their number", () => {
@@ -113,7 +144,7 @@ it("reports refusals at intervals, with their number", () => {
   connections.check();
   for (let count = 0; count < 15; count += 1) connections.take(socketFrom("192.0.2.7"));
   for (let check = 0; check < 30; check += 1) connections.check();
-  expect(reports).toEqual([{ address: 5, process: 0, lastNetwork: "192.0.2.7" }]);
+  expect(reports).toEqual([{ address: 5, process: 0, displaced: 0, lastNetwork: "192.0.2.7" }]);
   connections.take(socketFrom("192.0.2.7"));
   for (let check = 0; check < 60; check += 1) connections.check();
   expect(reports).toHaveLength(2);

@@ -24,6 +24,7 @@ it("answers an address of its own while others hold as many connections as the p
     const socket = connect({ port: server.port, host: "127.0.0.1", localAddress: `127.0.0.${2 + (index % 2)}` });
     return socket.on("error", () => {}).resume();
   });
+  // One of the 20 places is kept for addresses with few connections, so 19 of the 60 stay.
   await until(() => others.filter(({ destroyed }) => destroyed).length >= 41);
   expect((await fetch(`${server.url}/health/alive`)).status).toBe(200);
   for (const socket of others) socket.destroy();

@@ -37,7 +37,7 @@ test("a flush waits for the previous one, and writes what that one could not", a
   await first;
   await new Promise(setImmediate);
   expect(touches).toHaveLength(2);
-  touches[1]?.reject(new Error("still down"));
+  touches[1]?.reject(new Error("down"));
   await second;
   const third = flush();
   await new Promise(setImmediate);
@@ -45,4 +45,25 @@ test("a flush waits for the previous one, and writes what that one could not", a
   await third;
   // One line for the outage.
   expect(logged.map(([message]) => message)).toEqual(["cannot write the last uses of keys; will try again"]);
+});
+
+test("while writing fails, each kind of failure has one line, and so have the first dropped uses", async () => {
+  const lines: [string, unknown][] = [];
+  let failure: Error | null = null;
+  const usage = { droppedCount: 0, flush: async () => (failure === null ? undefined : Promise.reject(failure)) };
+  const flush = createUsageFlush({ usage, log: { warn: ({ dropped }, message) => lines.push([message, dropped]) } });
+  const failing = ["cannot write the last uses of keys; will try again", undefined];
+  const linesAfter = async (cause: string | null, droppedCount: number) => {
+    failure = cause === null ? null : new Error("down", { cause: new Error(`${cause} on connection ${droppedCount}`) });
+    usage.droppedCount = droppedCount;
+    await flush();
+    return lines.splice(0);
+  };
+  const dropped = (count: number) => ["dropped last uses of keys because the buffer was full", count];
+  expect(await linesAfter("closed", 0)).toEqual([failing]);
+  expect(await linesAfter("closed", 2)).toEqual([dropped(2)]);
+  expect(await linesAfter("closed", 5)).toEqual([]);
+  expect(await linesAfter("not authorized", 6)).toEqual([failing]);
+  expect(await linesAfter(null, 6)).toEqual([dropped(4)]);
+  expect(await linesAfter("not authorized", 6)).toEqual([failing]);
 });

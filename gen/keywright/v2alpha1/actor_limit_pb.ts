@@ -155,7 +155,8 @@ export type ListActorLimitsResponse = Message<"keywright.v2alpha1.ListActorLimit
   actorLimits: ActorLimit[];
 
   /**
-   * Token for the next page. Empty on the last page.
+   * Token for the next page. Empty on the last page. A page with a token may be
+   * short or empty.
    *
    * @generated from field: string next_page_token = 2;
    */

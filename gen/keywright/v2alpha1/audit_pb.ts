@@ -169,7 +169,8 @@ export type ListAuditEventsResponse = Message<"keywright.v2alpha1.ListAuditEvent
   auditEvents: AuditEvent[];
 
   /**
-   * Token for the next page. Empty on the last page.
+   * Token for the next page. Empty on the last page. A page with a token may be
+   * short or empty.
    *
    * @generated from field: string next_page_token = 2;
    */

@@ -235,7 +235,8 @@ export type ListTenantsResponse = Message<"keywright.v2alpha1.ListTenantsRespons
   tenants: Tenant[];
 
   /**
-   * Token for the next page. Empty on the last page.
+   * Token for the next page. Empty on the last page. A page with a token may be
+   * short or empty.
    *
    * @generated from field: string next_page_token = 2;
    */

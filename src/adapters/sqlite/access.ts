@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Failure } from "../../error/failure.ts";
-import { guardPlace, storeError } from "./database.ts";
+import { createFileIdentityCheck, storeError } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
 /** Reads and writes with the errors of a store. After `close` all of them fail. */
@@ -18,8 +18,8 @@ export interface Access {
 
 /** `path` is the file of the database. */
 export function createAccess(database: DatabaseSync, path: string): Access {
-  const checkPlace = guardPlace(path);
-  const groupCommit = createGroupCommit(database, checkPlace);
+  const checkFileIdentity = createFileIdentityCheck(path);
+  const groupCommit = createGroupCommit(database, checkFileIdentity);
   const probe = database.prepare("SELECT 1 FROM keys LIMIT 1");
 
   function read<T>(query: () => T): T {
@@ -48,7 +48,7 @@ export function createAccess(database: DatabaseSync, path: string): Access {
     },
     ping: () =>
       read(() => {
-        checkPlace();
+        checkFileIdentity();
         probe.get();
       }),
     close() {

@@ -1,8 +1,9 @@
-import { chmodSync, closeSync, openSync, statSync } from "node:fs";
+import { chmodSync, closeSync, openSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Failure } from "../../error/failure.ts";
 import { StartError } from "../../error/start-error.ts";
+import { systemReason } from "../../error/system-reason.ts";
 import { migrate } from "./schema.ts";
 
 /** File mode: only the owner may read and write. */
@@ -62,18 +63,28 @@ const whatToDo = "put it back, or restore a backup before a restart";
  * Returns a function that throws STORE_UNAVAILABLE if the open file or its log (-wal) was removed or replaced. SQLite writes on into files
  * that nobody finds any more, and checks this only in other modes than WAL.
  */
-export function guardPlace(path: string): () => void {
-  const files = [resolve(path), `${resolve(path)}-wal`];
+export function createFileIdentityCheck(path: string): () => void {
+  const file = resolve(path);
+  // The log lies beside the file that a symbolic link stands for.
+  const files = [file, `${realpathSync(file)}-wal`];
   const opened = files.map(identityOf);
   return () => {
-    const moved = files.find((file, index) => identityOf(file) !== opened[index]);
-    if (moved !== undefined) throw new Failure("STORE_UNAVAILABLE", { cause: new Error(`${moved}: was removed or replaced; ${whatToDo}`) });
+    const moved = files.find((each, index) => identityOf(each) !== opened[index]);
+    if (moved !== undefined) throw unavailable(`${moved}: was removed or replaced; ${whatToDo}`);
   };
 }
 
 function identityOf(file: string): string | null {
-  const status = statSync(file, { throwIfNoEntry: false });
-  return status === undefined ? null : `${status.dev} ${status.ino}`;
+  try {
+    const status = statSync(file, { throwIfNoEntry: false });
+    return status === undefined ? null : `${status.dev} ${status.ino}`;
+  } catch (error) {
+    throw unavailable(`${file}: ${systemReason(error)}`);
+  }
+}
+
+function unavailable(reason: string): Failure {
+  return new Failure("STORE_UNAVAILABLE", { cause: new Error(reason) });
 }
 
 /**

@@ -19,7 +19,7 @@ type KeySchema = typeof IssuedApiKeySchema | typeof ImportedApiKeySchema;
 
 const writable = Object.values(attributeFields);
 
-/** What the requests to update keys of a kind hold. */
+/** The kind of key that a request updates, and how the request holds it. */
 interface UpdateForm {
   readonly kind: KeyKind;
   readonly schema: KeySchema;

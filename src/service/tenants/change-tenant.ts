@@ -1,6 +1,7 @@
 import type { Origin } from "../../core/audit.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import {
+  changedTenant,
   defaultTenant,
   newTenantRecord,
   type Tenant,
@@ -56,7 +57,7 @@ export async function createTenant(
     // A process that crashed while it deleted the keys of the earlier tenant did not announce its last deletions.
     if ((await keys.store.tombstoneRevision(defaultTenant, recordId)) !== null) await keys.announcer.announceUnknown();
   }
-  const created = await insertTenant(service, origin, { ...unchangedTenant(tenantId), ...attributes });
+  const created = await insertTenant(service, origin, changedTenant(unchangedTenant(tenantId), attributes));
   if (created !== null) return created;
   await announceExisting(service, tenantId);
   await checkUnused(service, tenantId, attributes);
@@ -127,7 +128,7 @@ async function changeTenant(
     const tenant = record === null ? unchangedTenant(tenantId) : tenantOfRecord(record);
     const change = next(tenant, record);
     if (record === null) {
-      const created = await insertTenant(service, origin, { ...tenant, ...change });
+      const created = await insertTenant(service, origin, changedTenant(tenant, change ?? {}));
       if (created !== null) return created;
       await checkUnused(service, tenantId, change ?? {});
       continue;
@@ -139,7 +140,7 @@ async function changeTenant(
     }
     const changed: KeyRecord = {
       ...record,
-      ...tenantFields({ ...tenant, ...change }),
+      ...tenantFields(changedTenant(tenant, change)),
       revision: record.revision + 1,
       updateTimeMs: keys.clock(),
     };

@@ -15,7 +15,7 @@ export interface TenantSettings {
    * tenant is unknown.
    */
   firstRevisionOf(tenantId: string): number | null;
-  /** See `AllTenantLimits`. A revision that this process did not see may have been without a quota. */
+  /** See `AllTenantLimits`. */
   quotaSince(tenantId: string): number;
   forget(tenantId: string): void;
   /** All known tenants. */
@@ -23,8 +23,8 @@ export interface TenantSettings {
 }
 
 export function createTenantSettings(): TenantSettings {
-  const seen = new Map<string, { readonly record: KeyRecord; readonly tenant: Tenant; readonly quotaSince: number }>();
-  let quotaCount = 0;
+  const seen = new Map<string, Seen & { readonly quotaSince: number }>();
+  let lastQuotaSince = 0;
   const unseen = unchangedTenant("");
   return {
     of: (tenantId) => seen.get(tenantId)?.tenant ?? unseen,
@@ -33,8 +33,8 @@ export function createTenantSettings(): TenantSettings {
       // The same record, nearly always: every call asks.
       if (known !== undefined && (known.record === record || isAsNew(known.record, record))) return known.tenant;
       const tenant = tenantOfRecord(record);
-      const isNext = known !== undefined && known.quotaSince > 0 && record.revision === known.record.revision + 1;
-      const quotaSince = tenant.maxKeys === null ? 0 : isNext ? known.quotaSince : ++quotaCount;
+      const isSameQuota = known !== undefined && known.quotaSince > 0 && keepsQuota(known, { record, tenant });
+      const quotaSince = tenant.maxKeys === null ? 0 : isSameQuota ? known.quotaSince : ++lastQuotaSince;
       seen.set(tenantId, { record, tenant, quotaSince });
       return tenant;
     },
@@ -43,6 +43,17 @@ export function createTenantSettings(): TenantSettings {
     forget: (tenantId) => void seen.delete(tenantId),
     all: () => Array.from(seen.values(), ({ tenant }) => tenant),
   };
+}
+
+interface Seen {
+  readonly record: KeyRecord;
+  readonly tenant: Tenant;
+}
+
+/** Reports whether a tenant with a quota was without one at no revision in between, also at revisions that this process did not see. */
+function keepsQuota(known: Seen, { record, tenant }: Seen): boolean {
+  if (record.revision === known.record.revision + 1) return true;
+  return tenant.quotaCount > 0 && tenant.quotaCount === known.tenant.quotaCount && record.firstRevision === known.record.firstRevision;
 }
 
 /** A tenant that was deleted and created again may have a lower revision than before. */

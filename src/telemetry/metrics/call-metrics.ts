@@ -19,7 +19,7 @@ export function callMetrics({ counter, gauge, histogram }: Registry) {
 
     connectionsRefused: counter({
       name: "keywright_connections_refused_total",
-      help: "Connections closed at once. Reason address: the client's address used up its share; process: the process reached its maximum.",
+      help: "Connections that were closed. Reason address: the client's address used up its share; process: no place was left; displaced: an anonymous one made room.",
       labels: ["reason"],
     }),
 

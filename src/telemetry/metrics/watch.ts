@@ -18,7 +18,10 @@ export interface Watched {
   readonly bodies: { heldBytes(): number; refusedCount(): number };
   readonly log: Pick<Log, "droppedCount">;
   readonly tls: { expireTimeMs(): number };
-  readonly connections: { readonly count: () => number; readonly refusedCount: { readonly address: number; readonly process: number } };
+  readonly connections: {
+    readonly count: () => number;
+    readonly refusedCount: Readonly<Record<"address" | "process" | "displaced", number>>;
+  };
 }
 
 const trustModes = ["leased", "grace", "none"] as const;
@@ -28,8 +31,7 @@ export function watch(metrics: Metrics, watched: Watched): void {
   const { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections, tls } = watched;
   metrics.registry.onScrape(() => {
     metrics.connections.of().value = connections.count();
-    metrics.connectionsRefused.of("address").value = connections.refusedCount.address;
-    metrics.connectionsRefused.of("process").value = connections.refusedCount.process;
+    for (const [reason, refused] of Object.entries(connections.refusedCount)) metrics.connectionsRefused.of(reason).value = refused;
     metrics.bodyBytes.of().value = bodies.heldBytes();
     metrics.bodiesRefused.of().value = bodies.refusedCount();
     metrics.tokenSignatures.of("checked").value = tokens.signatures.checked;

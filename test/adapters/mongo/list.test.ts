@@ -4,7 +4,7 @@ import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { listCursors, maxKeysPerPart } from "../../../src/adapters/mongo/list.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
 import type { KeyStatus } from "../../../src/core/key.ts";
-import { withOrder } from "../../../src/core/key-filter.ts";
+import { type KeyFilter, withOrder } from "../../../src/core/key-filter.ts";
 import { expectFirstOfLineage } from "../../contract/key-store/old-lineage.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { keyRecord } from "../../support/key-record.ts";
@@ -164,7 +164,12 @@ await describeOnMongo("list", {}, (mongo) => {
     await keys.updateOne({ _id: `old/${record.keyId}` }, { $unset: { tenant: 1, useHour: 1, terms: 1 } });
     const after = await open();
     const used = { fromMs: 7_200_000, untilMs: 7_200_001 };
-    const found = [{ scopes: ["read"] }, { metadata: { team: "blue" } }, { name: { text: "ol", isPrefix: true } }, { lastUsedTime: used }];
+    const found: KeyFilter[] = [
+      { scopes: ["read"] },
+      { metadata: [["team", "blue"]] },
+      { name: { text: "ol", isPrefix: true } },
+      { lastUsedTime: used },
+    ];
     for (const filter of found) expect(await after.list("old", { kind: "issued", ...filter, nowMs, limit: 10 })).toEqual([record]);
     await after.close();
   });

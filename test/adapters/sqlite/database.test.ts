@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
@@ -166,6 +166,31 @@ test("a damaged file: reads and writes reject with STORE_UNAVAILABLE and the cau
   await expect(damaged.list("t", { kind: "issued", nowMs: 0, limit: 500 })).rejects.toMatchObject(unavailable);
   await expect(damaged.replace("t", keyRecord({ keyId: "K250", revision: 2 }))).rejects.toMatchObject(unavailable);
   await damaged.close();
+});
+
+test("if the database is a symbolic link, a lost log is noticed beside the file that it stands for", async () => {
+  using folder = temporaryFolder();
+  mkdirSync(join(folder.path, "volume"));
+  const [link, file] = [join(folder.path, "keys.db"), join(folder.path, "volume", "real.db")];
+  writeFileSync(file, "");
+  symlinkSync(file, link);
+  const store = await openStore(link);
+  await store.insert("t", keyRecord({ keyId: "A" }), null);
+  renameSync(`${file}-wal`, `${file}-wal.kept`);
+  await expect(store.insert("t", keyRecord({ keyId: "B" }), null)).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  await store.close();
+});
+
+test("if the system refuses to look at the file, the store is unavailable", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "keys.db");
+  const store = await openStore(path);
+  renameSync(path, `${path}.kept`);
+  symlinkSync(path, path);
+  const unavailable = { reason: "STORE_UNAVAILABLE", cause: { message: `${path}: ELOOP` } };
+  await expect(store.insert("t", keyRecord({ keyId: "A" }), null)).rejects.toMatchObject(unavailable);
+  await expect(store.ping()).rejects.toMatchObject(unavailable);
+  await store.close();
 });
 
 test.each(["keys.db", "keys.db-wal"])(

@@ -5,6 +5,7 @@ import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { type WalkShape, walkSql } from "../../../src/adapters/sqlite/index-walk.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { migrations } from "../../../src/adapters/sqlite/schema.ts";
+import type { KeyFilter } from "../../../src/core/key-filter.ts";
 import { expectFirstOfLineage } from "../../contract/key-store/old-lineage.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { withEvents } from "../../support/with-events.ts";
@@ -54,7 +55,7 @@ test("keys of an earlier version are found by the new filters after the migratio
     PRAGMA user_version = 5`);
   old.close();
   const after = withEvents(await openSqliteKeyStore({ path, clock: Date.now }));
-  const filters = [{ scopes: ["read"] }, { metadata: { team: "blue" } }, { name: { text: "ol", isPrefix: true } }];
+  const filters: KeyFilter[] = [{ scopes: ["read"] }, { metadata: [["team", "blue"]] }, { name: { text: "ol", isPrefix: true } }];
   for (const filter of filters) expect(await after.list("t", { kind: "issued", ...filter, nowMs: 0, limit: 10 })).toHaveLength(1);
   await after.close();
 });

@@ -4,6 +4,7 @@ import { auditSql } from "../../../src/adapters/sqlite/audit.ts";
 import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { listSql, stepSql } from "../../../src/adapters/sqlite/list.ts";
+import type { KeyFilter } from "../../../src/core/key-filter.ts";
 import type { ListPart } from "../../../src/ports/key-store.ts";
 import { keyRecord } from "../../support/key-record.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -65,11 +66,11 @@ test.each(choices.flatMap((byKey) => choices.flatMap((byMethod) => choices.map((
   },
 );
 
-test.each([
+test.each<KeyFilter>([
   { actorId: "actor", scopes: ["read"], name: { text: "last", isPrefix: false } },
   { actorId: "actor", scopes: ["read", "last"] },
   { scopes: ["read", "last"] },
-  { scopes: ["last"], metadata: { team: "blue" } },
+  { scopes: ["last"], metadata: [["team", "blue"]] },
 ])("a list by a term and another filter reads many keys in a step, even for a small page: %j", async (filter) => {
   using folder = temporaryFolder();
   const store = await openSqliteKeyStore({ path: join(folder.path, "keys.db"), clock: Date.now });

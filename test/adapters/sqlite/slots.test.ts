@@ -142,7 +142,7 @@ test("keys of a file without slots are all found after the migration, and count"
   }
   expect(await listed({ status: "revoked" })).toEqual(sorted.filter(({ revocation }) => revocation !== null));
   expect(await listed({ scopes: ["read"] })).toEqual(sorted.filter(({ scopes }) => scopes.includes("read")));
-  expect(await listed({ metadata: { team: "blue" } })).toEqual(sorted.filter(({ metadata }) => metadata !== null));
+  expect(await listed({ metadata: [["team", "blue"]] })).toEqual(sorted.filter(({ metadata }) => metadata !== null));
   expect(await listed({ order: { by: "createTime", isDescending: true } })).toEqual(
     sorted.toSorted((a, b) => b.createTimeMs - a.createTimeMs),
   );

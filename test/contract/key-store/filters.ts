@@ -46,20 +46,38 @@ const selections: readonly KeySelection[] = [
   { name: { text: "bill", isPrefix: true }, status: "active", scopes: ["read"] },
   { scopes: ["read"] },
   { scopes: ["s".repeat(256)], status: "revoked" },
-  { scopes: ["write:*"], metadata: { team: "blue" } },
-  { metadata: { team: "blue" } },
-  { metadata: { team: "b=lue" }, actorId: "ann" },
-  { metadata: { team: "x".repeat(256) } },
+  { scopes: ["write:*"], metadata: [["team", "blue"]] },
+  { metadata: [["team", "blue"]] },
+  { metadata: [["team", "b=lue"]], actorId: "ann" },
+  { metadata: [["team", "x".repeat(256)]] },
   { scopes: ["read"], actorId: "ann" },
   { scopes: ["read"], actorId: "bob", status: "expired" },
   { scopes: ["write:*"], actorId: "ann", status: "revoked", name: { text: "bill", isPrefix: true } },
-  { scopes: ["read"], metadata: { team: "red" }, actorId: "ann", status: "active" },
+  { scopes: ["read"], metadata: [["team", "red"]], actorId: "ann", status: "active" },
   { scopes: ["read", "s".repeat(256)] },
   { scopes: ["read", "write:*"] },
-  { metadata: { team: "blue", kind: "odd" } },
-  { metadata: { team: "red", kind: "even" }, scopes: ["read", "s".repeat(256)], status: "active" },
+  {
+    metadata: [
+      ["team", "blue"],
+      ["kind", "odd"],
+    ],
+  },
+  {
+    metadata: [
+      ["team", "red"],
+      ["kind", "even"],
+    ],
+    scopes: ["read", "s".repeat(256)],
+    status: "active",
+  },
   { scopes: ["s".repeat(256), "read"], actorId: "bob" },
-  { metadata: { kind: "even", team: "blue" }, actorId: "ann" },
+  {
+    metadata: [
+      ["kind", "even"],
+      ["team", "blue"],
+    ],
+    actorId: "ann",
+  },
   { createTime: { fromMs: nowMs - 2 * hourMs, untilMs: nowMs } },
   { createTime: { untilMs: nowMs - hourMs + 1 }, status: "active" },
   { expireTime: { untilMs: nowMs + 3000 }, status: "active" },
@@ -133,7 +151,7 @@ export function describeFilters(context: KeyStoreContext): void {
       const each = (text: string): KeySelection[] => [
         { name: { text, isPrefix: false } },
         { scopes: [text] },
-        { metadata: { team: text } },
+        { metadata: [["team", text]] },
       ];
       await context.store.replace(own, { ...record, revision: 2, name: "new", scopes: ["new"], metadata: { team: "new" } });
       for (const selection of each("new")) expect(await find(selection)).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { soleProcessTrust } from "../../../src/cache/sole-process.ts";
 import type { KeyRecord } from "../../../src/core/key.ts";
-import { newTenantRecord, type Tenant, unchangedTenant } from "../../../src/core/tenant.ts";
+import { changedTenant, newTenantRecord, type Tenant, unchangedTenant } from "../../../src/core/tenant.ts";
 import type { ListPart } from "../../../src/ports/key-store.ts";
 import { createTenantDirectory, type TenantDirectoryOptions } from "../../../src/service/tenants/tenant-directory.ts";
 import { createTenantSettings } from "../../../src/service/tenants/tenant-settings.ts";
@@ -80,4 +80,22 @@ test("a tenant that was deleted and created again has its new settings, although
   settings.note("acme", { ...recordOf("acme", { displayName: "old" }), revision: 9 });
   settings.note("acme", { ...recordOf("acme", { displayName: "new" }, 2000), revision: 1 });
   expect(settings.of("acme").displayName).toBe("new");
+});
+
+test("changes that this process did not see, and that left the quota in place, do not make it count the keys again", () => {
+  const settings = createTenantSettings();
+  let tenant = unchangedTenant("acme");
+  const sinceAfter = (revision: number, ...changes: Partial<Tenant>[]) => {
+    for (const change of changes) tenant = changedTenant(tenant, change);
+    settings.note("acme", { ...newTenantRecord(tenant, 1000), revision });
+    return settings.quotaSince("acme");
+  };
+  const since = sinceAfter(1, { maxKeys: 1 });
+  expect(since).toBeGreaterThan(0);
+  expect(sinceAfter(4, { displayName: "a" }, { maxKeys: 2 }, { displayName: "b" })).toBe(since);
+  const again = sinceAfter(6, { maxKeys: null }, { maxKeys: 2 });
+  expect(again).toBeGreaterThan(since);
+  // Another tenant of the same name.
+  settings.note("acme", { ...newTenantRecord(tenant, 2000), revision: 9, firstRevision: 8 });
+  expect(settings.quotaSince("acme")).toBeGreaterThan(again);
 });
