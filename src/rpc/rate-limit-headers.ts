@@ -29,7 +29,11 @@ function setRetryAfter(call: Pick<Call, "setResponseHeader">, retryAfterMs: numb
 
 /** Throws TOO_MANY_CALLS with Retry-After. Does nothing if there is no need to wait. */
 export function refuseFor(call: Pick<Call, "setResponseHeader">, retryAfterMs: number | null, message?: string): void {
-  if (retryAfterMs === null) return;
+  if (retryAfterMs !== null) refuseNow(call, retryAfterMs, message);
+}
+
+/** Throws TOO_MANY_CALLS with Retry-After. */
+export function refuseNow(call: Pick<Call, "setResponseHeader">, retryAfterMs: number, message?: string): never {
   setRetryAfter(call, retryAfterMs);
   throw new Failure("TOO_MANY_CALLS", message === undefined ? {} : { message });
 }

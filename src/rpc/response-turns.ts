@@ -3,7 +3,7 @@ import type { Call } from "../call/call.ts";
 import type { Implementation } from "../call/methods.ts";
 import { Failure } from "../error/failure.ts";
 import { maxAnswerBytes } from "./answer-size.ts";
-import { refuseFor } from "./rate-limit-headers.ts";
+import { refuseNow } from "./rate-limit-headers.ts";
 
 export interface ResponseBounds {
   /** Calls of one caller that run at the same time. */
@@ -22,6 +22,8 @@ export type StartTimer = (delayMs: number, work: () => void) => () => void;
 /** Without these bounds, one caller that reads no responses fills the memory of the process. Reading a list costs the store a lot. */
 export const listBounds: ResponseBounds = { maxRunning: 4, maxUnreadBytes: 12 * maxAnswerBytes, maxWaiting: 1000, maxWaitMs: 2000 };
 export const batchBounds: ResponseBounds = { maxRunning: Infinity, maxUnreadBytes: 24 * maxAnswerBytes, maxWaiting: 1000, maxWaitMs: 2000 };
+
+const tooMuchUnread = "too many calls of this caller wait, or too many responses to it are unread; try again later";
 
 /** What a response costs at least: its stream, its headers and its buffers. */
 const minResponseBytes = 16 * 1024;
@@ -145,7 +147,7 @@ export function createResponseTurns(bounds: ResponseBounds, startTimer: StartTim
       const share = shareOf(call.caller?.name ?? "");
       const entry = share.enter(call, costOf(maxBytesOf(request)));
       const place = entry instanceof Promise ? await entry : entry;
-      if (place === null) return refuseUnread(call, bounds);
+      if (place === null) refuseNow(call, bounds.maxWaitMs, tooMuchUnread);
       try {
         if (entry instanceof Promise && call.signal.aborted) throw new Failure("CANCELLED");
         return await method(request, call, (bytes) => share.setBytes(place, costOf(bytes)));
@@ -157,9 +159,4 @@ export function createResponseTurns(bounds: ResponseBounds, startTimer: StartTim
 
 function costOf(bytes: number): number {
   return Math.max(minResponseBytes, Math.min(bytes, maxAnswerBytes));
-}
-
-function refuseUnread(call: Call, { maxWaitMs }: ResponseBounds): never {
-  refuseFor(call, maxWaitMs, "too many calls of this caller wait, or too many responses to it are unread; try again later");
-  throw new Failure("TOO_MANY_CALLS");
 }
