@@ -190,10 +190,14 @@ function refusalFor(share: Share | null, count: number, limits: ConnectionsOptio
   return count >= limits.maxConnections - (isReserved ? 0 : limits.reservedConnections) ? "process" : undefined;
 }
 
-/** Strangers with many connections displace nobody, or else a few addresses could close the connections of all others. */
+/**
+ * Strangers with many connections displace nobody, or else a few addresses could close the connections of all others. An address that has
+ * shown a valid token may have as many anonymous connections as known ones.
+ */
 function mayDisplace(share: Share | null, { reservedPerAddress }: ConnectionsOptions["limits"]): boolean {
   if (share === null) return true;
-  return share.connections < reservedPerAddress || share.anonymousConnections < share.connections;
+  const { connections, anonymousConnections } = share;
+  return anonymousConnections < Math.max(connections - anonymousConnections, reservedPerAddress);
 }
 
 function newShare(network: string): Share {

@@ -1,6 +1,11 @@
 import type { Log } from "../ports/log.ts";
 
-/** Logs the first of failures in a row, and each whose cause is of another kind than the one before. */
+/** Kinds of one outage that are remembered. */
+const maxKinds = 8;
+const maxCauses = 5;
+const maxTextLength = 200;
+
+/** Logs failures in a row: once for each kind of cause. */
 export interface FailureLog {
   readonly isFailing: boolean;
   note(error: unknown): void;
@@ -8,25 +13,29 @@ export interface FailureLog {
 }
 
 export function createFailureLog(log: Pick<Log, "warn">, message: string): FailureLog {
-  let kind: string | null = null;
+  const kinds = new Set<string>();
   return {
     get isFailing() {
-      return kind !== null;
+      return kinds.size > 0;
     },
     note(error) {
-      const noted = kindOf(error);
-      if (noted !== kind) log.warn({ error }, message);
-      kind = noted;
+      const kind = kindOf(error);
+      if (kinds.has(kind) || kinds.size === maxKinds) return;
+      kinds.add(kind);
+      log.warn({ error }, message);
     },
-    end() {
-      kind = null;
-    },
+    end: () => kinds.clear(),
   };
 }
 
 /** Names, codes and texts of an error and its causes, without what may differ each time, such as the number of a connection. */
-function kindOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const { name, code, message, cause } = error as Error & { readonly code?: unknown };
-  return `${name} ${code} ${message.replaceAll(/\w*\d\w*/g, "")}; ${cause === undefined ? "" : kindOf(cause)}`;
+function kindOf(failure: unknown): string {
+  const kinds: string[] = [];
+  let error = failure;
+  for (let depth = 0; depth < maxCauses && error instanceof Error; depth += 1) {
+    const { name, code, message, cause } = error as Error & { readonly code?: unknown };
+    kinds.push(`${name} ${code} ${message.slice(0, maxTextLength).replaceAll(/\w*\d\w*/g, "")}`);
+    error = cause;
+  }
+  return kinds.join("; ");
 }

@@ -136,6 +136,10 @@ it("makes room for trusted proxies, and for addresses that have shown a valid to
   // It had eight, and three of these were displaced.
   expect(isTaken.indexOf(false)).toBe(45);
   expect(connections.refusedCount.process).toBe(0);
+  // One valid token does not let the strangers at its address displace others.
+  connections.setKnown(take("198.51.100.1").socket);
+  const strangers = Array.from({ length: 10 }, () => take("198.51.100.1").isTaken);
+  expect(strangers.filter(Boolean)).toHaveLength(8);
 });
 
 it("reports refusals at intervals, with their number", () => {

@@ -64,6 +64,7 @@ test("while writing fails, each kind of failure has one line, and so have the fi
   expect(await linesAfter("closed", 2)).toEqual([dropped(2)]);
   expect(await linesAfter("closed", 5)).toEqual([]);
   expect(await linesAfter("not authorized", 6)).toEqual([failing]);
+  expect(await linesAfter("closed", 6)).toEqual([]);
   expect(await linesAfter(null, 6)).toEqual([dropped(4)]);
   expect(await linesAfter("not authorized", 6)).toEqual([failing]);
 });

@@ -39,17 +39,18 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let next: Promise<IssuerKeySet> | undefined;
   const outage = createOutage(options, "keys of an issuer could not be fetched; the last ones are kept");
   const discoveryOutage = createOutage(options, "the discovery document of an issuer could not be read; its last jwks_uri is used");
-  const readKeySet = createKeySetReader({ ...options, read, onDiscovery: discoveryOutage.note });
+  const keySet = createKeySetReader({ ...options, read, onDiscovery: discoveryOutage.note });
   const wait = createWaits();
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
     try {
-      const newer = await readKeySet();
+      const newer = await keySet.read();
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
       outage.note(null);
       return known;
     } catch (error) {
+      keySet.discoverAgain();
       outage.note(error as Error);
       throw error;
     }

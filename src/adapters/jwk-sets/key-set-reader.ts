@@ -11,11 +11,17 @@ export interface KeySetReaderOptions {
   readonly onDiscovery: (failure: Error | null) => void;
 }
 
+export interface KeySetReader {
+  read(): Promise<string>;
+  /** Call it if `read` rejects, or if its text is not a JWK Set: perhaps the keys have moved. The next `read` discovers again. */
+  discoverAgain(): void;
+}
+
 /**
- * Returns a function that reads the JWK Set of an issuer. Reads the discovery document again from time to time, and after a failure, because
- * an issuer that moves its keys may still serve the old ones where they were. If only that read fails, it uses the last known URL.
+ * Reads the JWK Set of an issuer. Reads the discovery document again from time to time, because an issuer that moves its keys may still serve
+ * the old ones where they were. If only that read fails, it uses the last known URL.
  */
-export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDiscovery }: KeySetReaderOptions): () => Promise<string> {
+export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDiscovery }: KeySetReaderOptions): KeySetReader {
   let location = jwksUri;
   let discoveryTimeMs = Number.NEGATIVE_INFINITY;
 
@@ -27,27 +33,21 @@ export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDisco
     return found;
   };
 
-  const readSet = async (uri: string): Promise<string> => {
-    try {
-      return await read(uri);
-    } catch (error) {
-      // Perhaps the keys have moved.
+  return {
+    async read() {
+      const last = location;
+      if (last === null) return read(await discover());
+      if (jwksUri !== null || monotonicMs() - discoveryTimeMs <= maxAgeMs) return read(last);
+      // Both at once, so that callers wait for one timeout if the issuer hangs.
+      const [found, text] = await Promise.allSettled([discover(), read(last)]);
+      onDiscovery(found.status === "rejected" ? (found.reason as Error) : null);
+      if (found.status === "fulfilled" && found.value !== last) return read(found.value);
+      if (text.status === "rejected") throw text.reason;
+      return text.value;
+    },
+    discoverAgain() {
       discoveryTimeMs = Number.NEGATIVE_INFINITY;
-      throw error;
-    }
-  };
-
-  return async () => {
-    const last = location;
-    if (last === null) return readSet(await discover());
-    if (jwksUri !== null || monotonicMs() - discoveryTimeMs <= maxAgeMs) return readSet(last);
-    // Both at once, so that callers wait for one timeout if the issuer hangs.
-    const [found, text] = await Promise.allSettled([discover(), read(last)]);
-    onDiscovery(found.status === "rejected" ? (found.reason as Error) : null);
-    if (found.status === "fulfilled" && found.value !== last) return readSet(found.value);
-    if (text.status === "fulfilled") return text.value;
-    discoveryTimeMs = Number.NEGATIVE_INFINITY;
-    throw text.reason;
+    },
   };
 }
 

@@ -182,6 +182,15 @@ test("while only the discovery document cannot be read, the keys at the last URL
   expect(await at.kidsAt(710_000)).toEqual(["/new"]);
 });
 
+test("if no keys are at the last URL any more, the discovery document is read again", async () => {
+  await using at = await issuerWithDiscovery();
+  expect(await at.kidsAt(0)).toEqual(["/old"]);
+  at.path = "/new";
+  at.pages = ["/old"];
+  await expect(at.kidsAt(3000)).rejects.toThrow("not JSON");
+  expect(await at.kidsAt(6000)).toEqual(["/new"]);
+});
+
 test("if the issuer hangs, the discovery document and the keys share one timeout", async () => {
   await using at = await issuerWithDiscovery();
   expect(await at.kidsAt(0)).toEqual(["/old"]);
@@ -197,13 +206,22 @@ const discovery = "/.well-known/openid-configuration";
 /** An issuer whose key has the path of its keys as its id, unless `kid` is set, and a client of it. */
 async function issuerWithDiscovery() {
   const held: ServerResponse[] = [];
-  const state = { path: "/old", kid: "", broken: [] as string[], hanging: false, asked: [] as string[], lines: [] as unknown[] };
+  const state = {
+    path: "/old",
+    kid: "",
+    broken: [] as string[],
+    pages: [] as string[],
+    hanging: false,
+    asked: [] as string[],
+    lines: [] as unknown[],
+  };
   const server = createServer(({ url = "" }, response) => {
     state.asked.push(url);
     if (state.hanging) return void held.push(response);
     const document = { issuer: at, jwks_uri: `${at}${state.path}` };
     response.writeHead(state.broken.includes(url) ? 503 : 200);
-    response.end(JSON.stringify(url === discovery ? document : { keys: [{ kty: "EC", kid: state.kid || url }] }));
+    if (state.pages.includes(url)) response.end("<html>");
+    else response.end(JSON.stringify(url === discovery ? document : { keys: [{ kty: "EC", kid: state.kid || url }] }));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
