@@ -106,6 +106,7 @@ class OpenLease implements BodyLease {
   readonly #books: Books;
   readonly #isKnown: boolean;
   readonly #call: Closable | undefined;
+  readonly #callerName: string | undefined;
   #own = 0;
   #isReleased = false;
   #cancelled: Failure | undefined;
@@ -115,6 +116,8 @@ class OpenLease implements BodyLease {
     this.#books = books;
     this.#isKnown = isKnown;
     this.#call = call;
+    // Kept, so that it is the same when the memory is released.
+    this.#callerName = call?.caller?.name;
   }
 
   get maxInflationRatio(): number {
@@ -165,8 +168,8 @@ class OpenLease implements BodyLease {
   #hasRoom(more: number): boolean {
     const { held, anonymous, known, maxBytes, maxAnonymousBytes } = this.#books;
     if (held + more > maxBytes || (!this.#isKnown && anonymous + more > maxAnonymousBytes)) return false;
-    const caller = this.#call?.caller;
-    return caller === undefined || (known.get(caller.name) ?? 0) + more <= maxBytes / 2;
+    const name = this.#callerName;
+    return name === undefined || (known.get(name) ?? 0) + more <= maxBytes / 2;
   }
 
   #set(bytes: number): void {
@@ -174,7 +177,7 @@ class OpenLease implements BodyLease {
     const more = bytes - this.#own;
     this.#books.held += more;
     if (!this.#isKnown) this.#books.anonymous += more;
-    const name = this.#call?.caller?.name;
+    const name = this.#callerName;
     if (name !== undefined) {
       const ofCaller = (known.get(name) ?? 0) + more;
       if (ofCaller === 0) known.delete(name);
