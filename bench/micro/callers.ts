@@ -41,7 +41,7 @@ function createCallers(publicKey: object, clock: () => number) {
   );
 }
 
-/** What the authentication of a call costs by the way in. A JWT and a certificate were seen before, as in all calls but the first. */
+/** The cost of authenticating a call, by the way in. A JWT and a certificate were seen before, as in all calls but the first. */
 export async function measureCallers(): Promise<void> {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const callers = createCallers({ ...publicKey.export({ format: "jwk" }), kid: "key", alg: "EdDSA" }, Date.now);

@@ -6,7 +6,7 @@ import { dayMs } from "../../src/core/time-units.ts";
 import { ulidTime } from "../../src/core/ulid.ts";
 import { keyRecord } from "../../test/support/key-record.ts";
 
-/** What a store was filled with. Everything about each of its keys follows from this and the key's index. */
+/** The contents of a filled store. Everything about each of its keys follows from this and the key's index. */
 export interface Filling {
   readonly kind: KeyKind;
   readonly count: number;

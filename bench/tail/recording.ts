@@ -33,7 +33,7 @@ export interface Recording {
   readonly profile: Profiler.Profile | null;
 }
 
-/** What the process itself did in a pause: work on a CPU, or blocked by the system calls it made. The machine's part is the wait. */
+/** The process's own part of a pause: its work on a CPU, and the time that its system calls took. The machine's part is the wait. */
 export function ownMs(pause: Pause): number {
   return pause.lateMs - pause.waitMs - helpersMs(pause);
 }

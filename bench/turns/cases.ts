@@ -19,7 +19,7 @@ export interface Case {
   readonly wire: (round: number) => Wire;
 }
 
-/** What the cases use of what was stored before. */
+/** The stored records that the cases use. */
 export interface Estate {
   readonly secrets: readonly string[];
   readonly macaroons: readonly string[];

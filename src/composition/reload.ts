@@ -13,7 +13,7 @@ export interface ReloadOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Reads the configuration file; null if there is none. Throws ConfigError if it cannot be read. */
   readonly readFile: () => LoadedFile;
-  /** What `readFile` returned when the configuration in force was made. */
+  /** The text that `readFile` returned when the configuration in force was made. */
   readonly loaded: LoadedFile;
   /** Tokens that are accepted if none is configured: the generated token, or none. */
   readonly generatedTokens: readonly AdminToken[];

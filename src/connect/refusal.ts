@@ -71,7 +71,8 @@ export function refuseMethod(request: HttpRequest, response: HttpResponse, allow
 }
 
 export function refuseContentType(request: HttpRequest, response: HttpResponse, options: RefusalOptions): void {
-  const message = "content type not supported by this method";
+  const message =
+    request.method === "GET" ? "the query must have encoding=json or encoding=proto" : "content type not supported by this method";
   refuse(request, response, 415, { reason: "UNSUPPORTED_MEDIA_TYPE", message, headers: { "accept-post": acceptedTypes } }, options);
 }
 

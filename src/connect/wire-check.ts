@@ -14,7 +14,7 @@ const uncheckedBytes = 1024;
 const freeRecords = 1024;
 const recordsPerByte = 2;
 
-/** What a field of the message may have if it is decoded in one turn: each value of a Struct takes up to four records. */
+/** The limits of a field of a message that is decoded in one turn. Each value of a Struct takes up to four records. */
 const maxFieldRecords = 16_384;
 const maxFieldBytes = 1024 * 1024;
 

@@ -126,7 +126,7 @@ async function ask(context: Context, holding: Holding, units: number): Promise<v
   const { tenant, id, policy, lifeUs } = holding;
   const rate = rateOf(policy);
   const known = local.handOver(tenant, id, rate);
-  // What this process spent on its own is reported by a take. Before that, the server does not know the debt.
+  // A take reports the units that this process spent on its own. Before that, the server does not know the debt.
   if (isMore(known.own, noDebt)) return local.giveBack(tenant, id, rate, known);
   if (known.knownTo === undefined || known.knownTo !== shared.serverId) return;
   const amount = priceOf(rate, units);

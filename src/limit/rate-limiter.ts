@@ -64,7 +64,7 @@ export function createSharedRateLimiter(options: SharedRateLimiterOptions): Rate
       const taken = learn(tenant, charges, answers, cost);
       const refusing = limits.filter((_, index) => !answers[index]?.admitted);
       if (refusing.length === 0 || !refusing.every((limit) => leased[limits.indexOf(limit)])) return taken;
-      // What the server lacks may be in the leases.
+      // Units that the server lacks may be in the leases.
       for (const { id } of refusing) leases.release(tenant, id);
       return askServer(tenant, limits, cost);
     }

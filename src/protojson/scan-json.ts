@@ -8,7 +8,7 @@ const maxItems = 2048;
 /** No text of the contract is nearly as long, even with all its characters escaped. */
 const maxTextChars = 1024 * 1024;
 /**
- * What is parsed and read in one turn, an item of a list or everything outside of the lists, has at most this many values and
+ * An item of a list, and everything outside of the lists, is parsed and read in one turn. Each has at most this many values and
  * `maxTextChars`. The largest key has some 2,500.
  */
 const maxValuesAtOnce = 4096;

@@ -25,7 +25,7 @@ export const batchBounds: ResponseBounds = { maxRunning: Infinity, maxUnreadByte
 
 const tooMuchUnread = "too many calls of this caller wait, or too many responses to it are unread; try again later";
 
-/** What a response costs at least: its stream, its headers and its buffers. */
+/** The least cost of a response: its stream, its headers and its buffers. */
 const minResponseBytes = 16 * 1024;
 
 /** An implementation that may call `setBytes` once it knows the size of its response. Else the largest size counts. */

@@ -1,7 +1,7 @@
 import type { Http2Session } from "node:http2";
 import { SlotMap } from "./slot-map.ts";
 
-/** What Node keeps about a session under a symbol: among others the open streams by their ids. */
+/** Node's state of a session, which it keeps under a symbol. Holds the open streams by their ids, and more. */
 interface SessionState {
   streams: Map<number, unknown>;
 }

@@ -3,7 +3,7 @@ import { keyPrefixShape } from "../../src/core/credential-shape.ts";
 import type { Json } from "./json-schema.ts";
 
 /**
- * What a text must look like, by the name of its field, where `buf.validate` leaves that to the service. Formats that JSON Schema does not
+ * The formats of texts by the names of their fields, where `buf.validate` leaves them to the service. Formats that JSON Schema does not
  * define tell people what to expect, and tools ignore them.
  */
 const formats: Readonly<Record<string, Json>> = {

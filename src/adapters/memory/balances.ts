@@ -1,6 +1,6 @@
 import { add, convert, type Debt, isMore, isSameRate, maxOtherRates, noDebt, owedAt, type Rate, without } from "../../core/rate-limit.ts";
 
-/** What a key owes under one rate. */
+/** The debt of a key under one rate. */
 export interface Balance {
   rate: Rate;
   /** When the debt ends, on the monotonic clock. */
@@ -12,8 +12,8 @@ export interface Balance {
 }
 
 /**
- * What a key owes under its present rate and under others that it had. What is spent under one rate is spent under all. So takes under
- * alternating policies admit no more than each of them allows.
+ * The debts of a key under its present rate and under others that it had. Units that are spent under one rate are spent under all. So takes
+ * under alternating policies admit no more than each of them allows.
  */
 export interface Balances extends Balance {
   others: readonly Balance[];

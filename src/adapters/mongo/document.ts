@@ -60,8 +60,8 @@ export interface KeyDocument {
 }
 
 /**
- * What a deleted key leaves under its `_id`. Single-document writes put it there and replace it, without a transaction. It has none of a
- * key's fields, so no list and no write for a key matches it; only a use that is written late adds its time.
+ * The tombstone of a deleted key, under its `_id`. Single-document writes put it there and replace it, without a transaction. It has none of
+ * a key's fields, so no list and no write for a key matches it; only a use that is written late adds its time.
  */
 export interface Tombstone {
   readonly _id: string;

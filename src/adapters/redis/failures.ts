@@ -19,7 +19,7 @@ export function describeError(error: unknown): string {
   if (error instanceof UnusableServerError) return error.message;
   if (error instanceof ReplyError) return `Redis answered ${replyCode(error)}`;
   const { code, name, message } = error as { code?: unknown; name?: unknown; message?: unknown };
-  // What ioredis says of commands that were waiting.
+  // The text of ioredis for commands that were waiting.
   if (message === "Connection is closed.") return "a connection was closed";
   return typeof code === "string" ? code : String(name);
 }

@@ -33,7 +33,7 @@ const retryMs = { first: 250, most: 1000, jitter: 0.25 };
 /** A link that lasts this long resets the back-off, and ends the outage in the log. */
 const steadyMs = 2000;
 
-/** What Redis evicts is lost before its time: spent units of rate limits, and the newer entries that keep older ones out. */
+/** Redis may evict spent units of rate limits, and newer entries that keep older ones out. Then they are lost before their time. */
 const evictionWarning = "Redis may evict entries, which makes rate limits and revocations inexact; set maxmemory-policy noeviction";
 
 export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): LinkKeeper {
@@ -106,7 +106,10 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
   };
 }
 
-/** A server that is too slow loses one link a second, so an outage has one line until a link lasts, and one for each reason to be unreachable. */
+/**
+ * A server that is too slow loses one link a second, so an outage has one line until a link lasts, and one for each reason to be
+ * unreachable.
+ */
 function logOutages(log: LinkKeeperOptions["log"]) {
   const reported = new Set<string>();
   const report = (message: string, error: unknown) => {

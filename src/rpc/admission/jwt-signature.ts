@@ -21,7 +21,7 @@ export const clockSkewMs = 30_000;
  */
 const maxTriedKeys = 8;
 
-/** What `signedClaims` requires of a token. */
+/** The requirements of `signedClaims` on a token. */
 export interface SignedClaimsOptions {
   readonly issuer: string;
   readonly audience: readonly string[];
