@@ -14,9 +14,10 @@ import type { Load } from "./load.ts";
 import { median } from "./median.ts";
 
 /**
- * `node bench/gateways.ts [rounds] [slice in ms]` measures requests through one Envoy that answers them itself: without a check, with a check
- * by bare gRPC servers that always answer what Keywright answers (node:http2 alone, and grpc-js), and with one by Keywright. In turns, so
- * that other load of the machine affects all of them alike. Times of answers are measured with few connections, requests a second with many.
+ * `node bench/gateways.ts [rounds] [slice in ms]` measures requests through one Envoy that answers them itself: without a check, with a
+ * check by bare gRPC servers that always answer what Keywright answers (node:http2 alone, and grpc-js), and with one by Keywright. In
+ * turns, so that other load of the machine affects all of them alike. Times of answers are measured with few connections, requests a second
+ * with many.
  */
 const rounds = Number(process.argv[2] ?? 9);
 const sliceMs = Number(process.argv[3] ?? 700);

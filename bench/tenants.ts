@@ -1,7 +1,7 @@
 /**
- * `node bench/tenants.ts [rounds] [slice in ms]` measures cached verifications in an installation with 1000 tenants, each with a host, a key
- * prefix and a key, against one with one such tenant. Both run at the same time and are loaded in turns, in short slices. Prints medians, and
- * the ratio of throughput and of server CPU.
+ * `node bench/tenants.ts [rounds] [slice in ms]` measures cached verifications in an installation with 1000 tenants, each with a host, a
+ * key prefix and a key, against one with one such tenant. Both run at the same time and are loaded in turns, in short slices. Prints
+ * medians, and the ratio of throughput and of server CPU.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

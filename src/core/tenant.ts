@@ -9,7 +9,7 @@ export const tenantHeader = "keywright-tenant";
 /** The tenant of calls that name no other one. It is always there. */
 export const defaultTenant = "default";
 
-/** The key of something of a tenant in a map. Tenants contain no NUL, so no two pairs share a key. */
+/** The key of a map for an id within a tenant. Ids of tenants contain no NUL, so no two pairs share a key. */
 export function mapKeyOf(tenant: string, id: string): string {
   return `${tenant}\0${id}`;
 }
@@ -77,8 +77,8 @@ export function changedTenant(tenant: Tenant, change: Partial<Tenant>): Tenant {
 }
 
 /**
- * Returns when the tenant began. Tokens from before it are of an earlier tenant of the same name. 0 for the tenant `default`, which was there
- * before its record and cannot be deleted, and for a tenant without a record.
+ * Returns when the tenant began. Tokens from before it are of an earlier tenant of the same name. 0 for the tenant `default`, which was
+ * there before its record and cannot be deleted, and for a tenant without a record.
  */
 export function tenantStartMs({ tenantId, createTimeMs }: Tenant): number {
   return tenantId === defaultTenant ? 0 : (createTimeMs ?? 0);

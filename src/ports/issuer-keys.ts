@@ -9,9 +9,9 @@ export interface IssuerKeySet {
 /** Fetches the keys of one issuer, and keeps the last ones while the issuer does not answer. */
 export interface IssuerKeys {
   /**
-   * Returns the known keys. If they are old, starts a fetch in the background. Null before the first fetch, and if there was none for so long,
-   * because nobody asked, that the issuer may have removed a key since: `fetchNewer` then returns the known keys if the issuer does not
-   * answer.
+   * Returns the known keys. If they are old, starts a fetch in the background. Null before the first fetch, and if there was none for so
+   * long, because nobody asked, that the issuer may have removed a key since: `fetchNewer` then returns the known keys if the issuer does
+   * not answer.
    */
   current(): IssuerKeySet | null;
   /**

@@ -24,7 +24,8 @@ export function createSampler(share: number, random: () => number): () => boolea
 /**
  * Writes one log line per call. Changes are logged as `info`, reads as `debug` except for a sample (bench/micro.ts has the cost of a line),
  * and our own faults as `error` with their cause, though of reads only a few a second. A known caller without permission is logged as
- * `info`, and an exceeded deadline of the caller as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as often as they like.
+ * `info`, and an exceeded deadline of the caller as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as
+ * often as they like.
  */
 export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
   const omittedBefore = createLineLimit(monotonicMs, (omitted) => log.error({ omitted }, "call failed; further lines were omitted"));

@@ -9,8 +9,8 @@ export interface UsageFlushOptions {
 }
 
 /**
- * Returns a function that writes last uses. Concurrent calls run one after the other, and none rejects. While writing fails, it logs each kind
- * of failure once, and that the first uses were dropped.
+ * Returns a function that writes last uses. Concurrent calls run one after the other, and none rejects. While writing fails, it logs each
+ * kind of failure once, and that the first uses were dropped.
  */
 export function createUsageFlush({ usage, log }: UsageFlushOptions): () => Promise<void> {
   const failures = createFailureLog(log, "cannot write the last uses of keys; will try again");

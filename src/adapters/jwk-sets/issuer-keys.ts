@@ -20,8 +20,8 @@ const maxKeys = 200;
 /** Keys older than this are fetched again, while the known ones are used. */
 const maxAgeMs = 300_000;
 /**
- * Keys whose last fetch ended before this, because no token came, are fetched before they are used again. Longer than `maxAgeMs` and a fetch.
- * So a key that the issuer removed is trusted for at most this long while the issuer answers.
+ * Keys whose last fetch ended before this, because no token came, are fetched before they are used again. Longer than `maxAgeMs` and a
+ * fetch. So a key that the issuer removed is trusted for at most this long while the issuer answers.
  */
 const maxUncheckedMs = maxAgeMs + 10_000;
 /** Minimum time between the starts of two fetches, so that tokens with invented key ids cost the issuer little. */

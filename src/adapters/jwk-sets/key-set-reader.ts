@@ -18,8 +18,8 @@ export interface KeySetReader {
 }
 
 /**
- * Reads the JWK Set of an issuer. Reads the discovery document again from time to time, because an issuer that moves its keys may still serve
- * the old ones where they were. If only that read fails, it uses the last known URL.
+ * Reads the JWK Set of an issuer. Reads the discovery document again from time to time, because an issuer that moves its keys may still
+ * serve the old ones where they were. If only that read fails, it uses the last known URL.
  */
 export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDiscovery }: KeySetReaderOptions): KeySetReader {
   let location = jwksUri;

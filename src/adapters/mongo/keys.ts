@@ -141,8 +141,8 @@ async function falseIfDuplicate(changed: Promise<boolean>): Promise<boolean> {
 }
 
 /**
- * By nothing but `_id`: such an update needs no plan, which was a third of its cost. So it also marks the tombstone of a key that was deleted
- * after its use, and a key that was imported again after it (see `recordOf`).
+ * By nothing but `_id`: such an update needs no plan, which was a third of its cost. So it also marks the tombstone of a key that was
+ * deleted after its use, and a key that was imported again after it (see `recordOf`).
  */
 function updateOfUse({ tenant, keyId, lastUsedTimeMs }: LastUse) {
   return {

@@ -12,7 +12,7 @@ const checkedPerPart = 100;
 /** The same if only the expiry is checked: most keys match. */
 const checkedExpiriesPerPart = 50;
 
-/** The parts of a status that the indexes of ids contain. Active and expired keys are told apart as they are read, so that each step ends. */
+/** The part of a status that the indexes of ids contain. Active and expired keys are told apart as they are read, so that a step ends. */
 function statusFilter(status: KeyStatus | undefined): Filter<KeyDocument> {
   return { revoked: status === undefined ? { $in: [false, true] } : status === "revoked" };
 }

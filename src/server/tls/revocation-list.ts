@@ -2,7 +2,7 @@ import { serialOf } from "./certificate-ids.ts";
 import { partsOf, signedParts, tags } from "./der.ts";
 import { comparableName } from "./distinguished-name.ts";
 
-/** The fields of a certificate revocation list (RFC 5280, section 5.1) that are used here. OpenSSL checks the rest, including the signature. */
+/** The fields of a certificate revocation list (RFC 5280, section 5.1) that are used here. OpenSSL checks the rest, the signature too. */
 export interface RevocationList {
   /** The name of the authority, as `comparableName` writes it. */
   readonly issuer: string;
