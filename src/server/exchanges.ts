@@ -86,7 +86,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       // A copy, because an exchange that is aborted removes itself from the list.
       for (const exchange of running.slice()) {
         const { sink, startedAt, endedAt } = exchange;
-        if (sink.writableEnded) {
+        if (isComplete(sink)) {
           if (endedAt === undefined) exchange.endedAt = now;
           else if (isOver(endedAt, limits.responseTimeoutMs)) abort(sink);
           else if (isOver(endedAt, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
@@ -103,6 +103,12 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
     http1Sockets: () => new Set(running.flatMap(({ sink }) => (isStream(sink) ? [] : [sink.req.socket]))),
     responsesOn: (socket) => inOrder().flatMap(({ sink }) => (isStream(sink) || sink.req.socket !== socket ? [] : [sink])),
   };
+}
+
+/** A response whose length is known is complete too, although it may be written in pieces: only its client delays it. */
+function isComplete(sink: Sink): boolean {
+  if (sink.writableEnded) return true;
+  return isStream(sink) ? sink.sentHeaders?.["content-length"] !== undefined : sink.headersSent && sink.hasHeader("content-length");
 }
 
 function isReceived(sink: Sink): boolean {
