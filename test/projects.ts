@@ -20,7 +20,7 @@ export const unit: readonly string[] = [
   "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",
   "test/tools/openapi/**/*.test.ts",
   "test/transcode/{percent,template}.test.ts",
-  "test/{architecture,closing,projects}.test.ts",
+  "test/{architecture,closing,outage-log,projects}.test.ts",
 ];
 
 /** Processes that are killed, drained, attacked or compared, and third-party programs that call a server. */
