@@ -20,7 +20,7 @@ test("a record is that of an issued key only if it has the key's digest and kind
 });
 
 test("of the ids that an imported key may have, the first one with a record decides", async () => {
-  const presented: PresentedCredential = { type: "imported", keyIds: ["A", "B", "C"], digest };
+  const presented: PresentedCredential = { type: "imported", keyIds: ["A", "B", "C"] };
   const [second, third] = [keyRecord({ keyId: "B", kind: "imported" }), keyRecord({ keyId: "C", kind: "imported" })];
   expect(await findRecord(presented, storeOf(second, third))).toEqual(second);
   expect(await findRecord(presented, storeOf(keyRecord({ keyId: "B", kind: "issued" }), third))).toEqual(third);
