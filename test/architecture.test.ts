@@ -201,6 +201,15 @@ test("ARCHITECTURE.md and test/README.md have a row for each folder", () => {
   expect(folders.filter(({ name }) => !testRows.includes(`\`${name}/`)).map(({ name }) => name)).toEqual([]);
 });
 
+test("each member of Config is used outside src/config", () => {
+  const [, members = ""] = /^export interface Config \{\n([\s\S]*?)^\}/m.exec(texts.get("src/config/config.ts") as string) ?? [];
+  const names = [...members.matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(30);
+  const others = [...texts].flatMap(([file, text]) => (isWithin(file, "src/config") ? [] : [text])).join();
+  // Generated secrets and the default of `store` are in this folder.
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(others))).toEqual(["dataDir"]);
+});
+
 test("only src/adapters/open.ts names concrete adapters", () => {
   const opener = "src/adapters/open.ts";
   const named = imports.filter(
