@@ -47,7 +47,7 @@ export function openTls(files: Config["tls"], clock: () => number): Tls {
         const replacement = tlsMaterialOf(newer);
         replace(replacement);
         expireTimeMs = expireTimeOf(replacement);
-        log.info({}, "certificates were read again");
+        log.info({ expires: new Date(expireTimeMs).toISOString() }, "certificates were read again");
       } catch (error) {
         log.error({ problem: (error as Error).message }, "the certificates cannot be used; the previous ones stay");
       }
