@@ -41,7 +41,7 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
   const store = telemetry.keyStore(bareStore, config.store.kind);
   await checkServerSecret(store, secrets.serverSecrets);
   const maxEntries = config.cacheMaxEntries;
-  const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, log });
+  const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, monotonicMs, log });
   const shared = redis === null ? null : { cache: telemetry.sharedCache(redis.sharedCache), ledger: telemetry.sharedLedger(redis.ledger) };
   closing.defer(() => shared?.cache.close());
   const cache = createTrustedCache({
