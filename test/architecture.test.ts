@@ -190,6 +190,26 @@ test("imports go only in allowed directions", () => {
   expect([...new Set(offences)]).toEqual([]);
 });
 
+test("ARCHITECTURE.md and test/README.md have a row for each folder", () => {
+  const rowsOf = (page: string) =>
+    [...readFileSync(join(root, page), "utf8").matchAll(/^\| (`[^|]+) \|/gm)].map(([, names]) => names).join();
+  const units = new Set(files.map(unitOf).filter((unit) => unit !== "tools" && unit !== "src/main.ts"));
+  const rows = rowsOf("ARCHITECTURE.md");
+  expect([...units].filter((unit) => !rows.includes(`\`${unit}\``))).toEqual([]);
+  const testRows = rowsOf("test/README.md");
+  const folders = readdirSync(join(root, "test"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.filter(({ name }) => !testRows.includes(`\`${name}/`)).map(({ name }) => name)).toEqual([]);
+});
+
+test("each member of Config is used outside src/config", () => {
+  const [, members = ""] = /^export interface Config \{\n([\s\S]*?)^\}/m.exec(texts.get("src/config/config.ts") as string) ?? [];
+  const names = [...members.matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(30);
+  const others = [...texts].flatMap(([file, text]) => (isWithin(file, "src/config") ? [] : [text])).join();
+  // Generated secrets and the default of `store` are in this folder.
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(others))).toEqual(["dataDir"]);
+});
+
 test("only src/adapters/open.ts names concrete adapters", () => {
   const opener = "src/adapters/open.ts";
   const named = imports.filter(
