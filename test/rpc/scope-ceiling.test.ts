@@ -59,6 +59,13 @@ test("scopes beyond the ceiling are refused in every method that accepts scopes"
   );
 });
 
+test("a key with scopes beyond the ceiling may be disabled, and not enabled again", async () => {
+  const { key_id } = await keyOf({ scopes: ["read", "root"] });
+  await succeed(client, "AdminDisableApiKey", { key_id });
+  await expectBeyond("AdminEnableApiKey", { key_id }, "scopes[1]");
+  await succeed(client, "AdminEnableApiKey", { key_id }, { token: admin });
+});
+
 test("an item of a batch beyond the ceiling fails alone", async () => {
   const anItem = (scope: string) => ({ raw_key: crypto.randomUUID(), name: "a", actor_id: "b", scopes: [scope] });
   for (const method of ["AdminBatchImportApiKeys", "AdminBatchCreateImportedApiKeys"]) {
