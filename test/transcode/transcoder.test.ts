@@ -308,7 +308,10 @@ describe("bodies", () => {
   ])("content-type %s %j", async (contentType, headers, status) => {
     const answer = await send(server.port, "POST", "/v1/query", '{"text":"a"}', { "content-type": contentType, ...headers });
     expect(answer.status).toBe(status);
-    if (status === 415) expect(answer.json.details[0].reason).toBe("UNSUPPORTED_MEDIA_TYPE");
+    if (status !== 415) return;
+    expect(answer.json.details[0].reason).toBe("UNSUPPORTED_MEDIA_TYPE");
+    const [accept, encoding] = "content-encoding" in headers ? [undefined, "identity"] : ["application/json", undefined];
+    expect([answer.headers.accept, answer.headers["accept-encoding"]]).toEqual([accept, encoding]);
   });
 
   test("without a content-type it is refused, unless it is empty", async () => {
