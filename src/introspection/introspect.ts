@@ -64,14 +64,10 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     const steps = {
       timeoutMs: () => undefined,
       read: async (): Promise<VerifyApiKeyRequest> => {
-        const lease = call.openBody(options.bodies);
-        try {
-          const parameters = parametersOf(call, (await readBody(request, request, maxBytes, lease)).toString());
-          credential = parameters.credential;
-          return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0 });
-        } finally {
-          lease.release();
-        }
+        const body = await readBody(request, request, maxBytes, call.openBody(options.bodies));
+        const parameters = parametersOf(call, body.toString());
+        credential = parameters.credential;
+        return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0 });
       },
       encode: (answer: Message) => {
         const originOf = (keyId: string) => options.originOf(call.tenant, credential, keyId);

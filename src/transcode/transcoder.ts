@@ -131,37 +131,20 @@ interface JsonBody {
 }
 
 /** Returns the result of `build` for the body. */
-function readJson(source: JsonBody): Promise<Message> {
-  const { request, call, route, json, lease, build } = source;
+function readJson({ request, call, route, json, lease, build }: JsonBody): Promise<Message> {
   const maxBytes = route.body === "none" ? 0 : route.maxBytes;
   return readBody(request, request, maxBytes, lease).then(
     (body) => {
-      if (body.length > maxBytesPerTurn) return buildInTurns(source, body);
-      let parsed: unknown;
-      try {
-        if (body.length > 0) {
-          checkMedia(call, "application/json", isJson);
-          parsed = json.parse(route.method.input, body);
-        }
-      } finally {
-        lease.release();
-      }
-      return build(parsed);
+      if (body.length === 0) return build(undefined);
+      checkMedia(call, "application/json", isJson);
+      const schema = route.method.input;
+      if (body.length <= maxBytesPerTurn) return build(json.parse(schema, body));
+      return lease.decodeInTurns(async (turns) => build(await json.parseInTurns(schema, body, turns), turns));
     },
     (error: unknown) => {
-      lease.release();
       throw route.body === "none" && isTooLarge(error) ? bodyNotAccepted() : error;
     },
   );
-}
-
-async function buildInTurns({ call, route, json, lease, build }: JsonBody, body: Buffer): Promise<Message> {
-  try {
-    checkMedia(call, "application/json", isJson);
-    return await lease.decodeInTurns(async (turns) => build(await json.parseInTurns(route.method.input, body, turns), turns));
-  } finally {
-    lease.release();
-  }
 }
 
 /** `application/json` and `application/*+json`; the only charset is UTF-8. */
