@@ -67,7 +67,7 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
         const body = await readBody(request, request, maxBytes, call.openBody(options.bodies));
         const parameters = parametersOf(call, body.toString());
         credential = parameters.credential;
-        return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0 });
+        return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0, requiredScopes: [] } satisfies EveryMember);
       },
       encode: (answer: Message) => {
         const originOf = (keyId: string) => options.originOf(call.tenant, credential, keyId);
@@ -98,6 +98,9 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     });
   };
 }
+
+/** A key is judged by all members of the request, so a new member is a type error in the handler. */
+type EveryMember = Readonly<Record<Exclude<keyof VerifyApiKeyRequest, keyof Message>, unknown>>;
 
 const formType = "application/x-www-form-urlencoded";
 const basicChallenge = 'Basic realm="keywright", charset="UTF-8"';
