@@ -1,7 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Failure, invalidField } from "../error/failure.ts";
-import { maxDepth as maxJsonDepth } from "../protojson/fields.ts";
-import { nestedTooDeep } from "../protojson/invalid-fields.ts";
+import { maxDepth as maxJsonDepth, nestedTooDeep } from "../protojson/fields.ts";
 import { type WireField, type WireShape, wireShapeOf, wireType } from "./wire-shape.ts";
 
 /** Shorter messages are decoded without a check: their records are too few to cost much (bench/micro.ts). */

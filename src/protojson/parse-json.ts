@@ -1,7 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { Failure } from "../error/failure.ts";
+import { Failure, invalidRequest } from "../error/failure.ts";
 import type { Turns } from "../turns.ts";
-import { invalidFields } from "./invalid-fields.ts";
 import { jsonErrorOffset, jsonErrorSteps } from "./json-position.ts";
 import { beginScan, checkRest, type JsonList, type ScanOptions, scanJson, scanPart } from "./scan-json.ts";
 
@@ -18,7 +17,7 @@ export function parseJson(bytes: Uint8Array, options: ScanOptions): unknown {
   } catch {
     throw notJson(text, jsonErrorOffset(text));
   }
-  if (problems.length > 0) throw invalidFields(problems);
+  if (problems.length > 0) throw invalidRequest(problems);
   return value;
 }
 
@@ -55,7 +54,7 @@ export async function parseJsonInTurns(bytes: Uint8Array, options: ScanOptions, 
       if (Array.isArray(all)) all.push(...items);
     }
   }
-  if (scan.problems.length > 0) throw invalidFields(scan.problems);
+  if (scan.problems.length > 0) throw invalidRequest(scan.problems);
   return value;
 }
 

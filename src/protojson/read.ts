@@ -1,10 +1,9 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type Message, type MessageShape } from "@bufbuild/protobuf";
-import { Failure, type FieldViolation } from "../error/failure.ts";
+import { Failure, type FieldViolation, invalidRequest } from "../error/failure.ts";
 import type { Turns } from "../turns.ts";
 import { diagnose, diagnoseInTurns } from "./diagnose.ts";
 import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
-import { invalidFields } from "./invalid-fields.ts";
 import { parseJson, parseJsonInTurns } from "./parse-json.ts";
 import { readInTurns } from "./read-in-turns.ts";
 import { compilePlainReader, type ReadPlain } from "./read-plain.ts";
@@ -94,5 +93,5 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
 }
 
 function unreadable(found: readonly FieldViolation[], schema: DescMessage, path: string): Failure {
-  return invalidFields(found.length > 0 ? found : [{ field: path, description: `cannot be read as ${schema.name}` }]);
+  return invalidRequest(found.length > 0 ? found : [{ field: path, description: `cannot be read as ${schema.name}` }]);
 }

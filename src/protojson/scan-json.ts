@@ -1,7 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
-import type { FieldViolation } from "../error/failure.ts";
-import { childPath, fieldsByJsonName, hasMembers, maxDepth, printableName } from "./fields.ts";
-import { invalidFields, nestedTooDeep } from "./invalid-fields.ts";
+import { type FieldViolation, invalidField } from "../error/failure.ts";
+import { childPath, fieldsByJsonName, hasMembers, maxDepth, nestedTooDeep, printableName } from "./fields.ts";
 import { losesPrecision } from "./numeral.ts";
 
 /** An array of the contract has at most 1000 items, and one in metadata at most 2048, the maximum in its 4096 bytes. */
@@ -101,7 +100,7 @@ export function scanPart(scan: JsonScan, until: number): void {
     const code = text.charCodeAt(at);
     if (code === quote) {
       const end = stringEnd(text, at);
-      if (end - at > maxTextChars) throw refused(pathOf(scan), `must be at most ${maxTextChars} characters`);
+      if (end - at > maxTextChars) throw invalidField(pathOf(scan), `must be at most ${maxTextChars} characters`);
       if (open?.awaitsName && !takeName(open, nameIn(text, at, end))) report(scan, "is given twice");
       at = end;
     } else if (code === comma) {
@@ -148,7 +147,7 @@ function endItem(open: Open, at: number, values: number, scan: JsonScan): void {
 
 function checkItem({ commas, itemFrom }: Open, at: number, values: number, scan: JsonScan): void {
   if (values - itemFrom > maxValuesAtOnce) throw tooManyValues(pathOf(scan), maxValuesAtOnce);
-  if (at - (commas?.at(-1) ?? at) > maxTextChars) throw refused(pathOf(scan), `must be at most ${maxTextChars} characters`);
+  if (at - (commas?.at(-1) ?? at) > maxTextChars) throw invalidField(pathOf(scan), `must be at most ${maxTextChars} characters`);
 }
 
 /** The wanted list that ends here, the last on the stack. */
@@ -166,19 +165,15 @@ export function checkRest({ values, end }: JsonScan, lists: readonly JsonList[])
     restChars -= list.end - list.start;
   }
   if (restValues > maxValuesAtOnce) throw tooManyValues("", maxValuesAtOnce);
-  if (restChars > maxTextChars) throw refused("", `must be at most ${maxTextChars} characters, not counting its lists`);
-}
-
-function refused(field: string, description: string): Error {
-  return invalidFields([{ field, description }]);
+  if (restChars > maxTextChars) throw invalidField("", `must be at most ${maxTextChars} characters, not counting its lists`);
 }
 
 function tooManyValues(field: string, maxValues: number): Error {
-  return refused(field, `must not hold more than ${maxValues} values`);
+  return invalidField(field, `must not hold more than ${maxValues} values`);
 }
 
 function tooMany({ stack, schema }: JsonScan, what: "items" | "members"): Error {
-  return refused(pathOf({ stack: stack.slice(0, -1), schema }), tooManyIn(what));
+  return invalidField(pathOf({ stack: stack.slice(0, -1), schema }), tooManyIn(what));
 }
 
 export function tooManyIn(what: "items" | "members"): string {

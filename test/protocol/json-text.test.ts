@@ -91,6 +91,12 @@ describe.each(protocols)("%s", (protocol) => {
     expect((fromHttp ?? fromConnect)?.metadata).toEqual({ a: [1e300, 0.1, 9007199254740991] });
   });
 
+  test.each(["1", '" "'])("the message names the first five of six problems, whoever finds them: %s", async (scope) => {
+    const answer = await post(issuePaths, `{"scopes":[${Array.from({ length: 6 }, () => scope).join(",")}]}`);
+    expect(violationsOf(answer)).toHaveLength(6);
+    expect(answer.json.message).toMatch(/^scopes\[0\]: .*scopes\[4\]: [^;]*; and 1 more$/);
+  });
+
   test("a byte order mark is skipped", async () => {
     const answer = await post(issuePaths, '\ufeff{"name":"marked"}');
     expect(answer.text).toContain('"marked"');
