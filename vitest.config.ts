@@ -1,14 +1,18 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 import { onMongo, processes, storeless, unit } from "./test/projects.ts";
+import SlowestFirst from "./test/support/slowest-first.ts";
 
 export default defineConfig({
   test: {
     pool: "forks",
-    // Tests wait for processes and databases about half of the time: three workers keep two cores busy.
-    maxWorkers: 3,
+    // Tests wait for processes and databases more than half of the time: four workers keep two cores busy.
+    maxWorkers: 4,
+    sequence: { sequencer: SlowestFirst },
     testTimeout: 60_000,
     hookTimeout: 90_000,
+    // A condition that a test waits for comes late on a busy machine. Vitest's default is 1 s.
+    expect: { poll: { timeout: 30_000 } },
     // Saves a third of the cost of each process that a test starts, because Node strips types and compiles once.
     env: { NODE_COMPILE_CACHE: resolve(import.meta.dirname, ".cache/compiled") },
     reporters: ["default", "./test/support/count-reporter.ts"],

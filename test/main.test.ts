@@ -1,7 +1,7 @@
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -14,12 +14,18 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "keywright-main-"));
 });
 
-afterAll(() => rm(dataDir, { recursive: true, force: true }));
+/** Those of a test that failed may still run. */
+const children: ChildProcess[] = [];
+afterAll(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  await rm(dataDir, { recursive: true, force: true });
+});
 
 function start(args: readonly string[] = [], settings: Readonly<Record<string, string>> = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("KEYWRIGHT_"));
   const env = { ...Object.fromEntries(inherited), KEYWRIGHT_DATA_DIR: dataDir, KEYWRIGHT_PORT: "0", ...settings };
   const child = spawn(process.execPath, [mainFile, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  children.push(child);
   const outcome = { code: null as number | null, out: "", err: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     outcome.out += text;
@@ -127,6 +133,9 @@ test("SIGUSR1 does not open an inspector, and no signal but SIGTERM and SIGINT e
   const signals = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
   for (const signal of signals) child.kill(signal);
   await config.write("log_level: info\n");
+  // A SIGHUP that comes late makes the process read the configuration again, and no one would write into the pipe.
+  await rm(pipe);
+  await writeFile(pipe, "log_level: info\n");
   await config.close();
   await listening(child, outcome, ended);
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) child.kill(signal);

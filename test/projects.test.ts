@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { dirname, join, matchesGlob, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 import config from "../vitest.config.ts";
-import { onMongo, processes, storeless, unit } from "./projects.ts";
+import { onMongo, processes, slowest, storeless, unit } from "./projects.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const testFiles = globSync("test/**/*.test.ts", { cwd: root });
@@ -29,7 +29,7 @@ test("every test file is in one project, and may also be in servers-mongodb", ()
   expect(wrong).toEqual([]);
 });
 
-test.each([...unit, ...processes, ...onMongo, ...storeless])("%s matches a file", (glob) => {
+test.each([...unit, ...processes, ...onMongo, ...storeless, ...slowest])("%s matches a file", (glob) => {
   expect(testFiles.filter((file) => matchesGlob(file, glob))).not.toEqual([]);
 });
 

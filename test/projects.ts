@@ -20,7 +20,7 @@ export const unit: readonly string[] = [
   "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",
   "test/tools/openapi/**/*.test.ts",
   "test/transcode/{percent,template}.test.ts",
-  "test/{architecture,closing,projects}.test.ts",
+  "test/{architecture,closing,outage-log,projects}.test.ts",
 ];
 
 /** Processes that are killed, drained, attacked or compared, and third-party programs that call a server. */
@@ -43,3 +43,36 @@ export const onMongo: readonly string[] = ["test/rpc/**/*.test.ts"];
  * The table of methods and the audit trail are the same on every store, and fourteen clients for each method take a minute.
  */
 export const storeless: readonly string[] = ["test/rpc/{every-method,foreign-credentials,guess-limits,jwt-callers}.test.ts"];
+
+/** Files that take longer than 10 s, or 5 s in `unit`, the slowest first (support/slowest-first.ts). */
+export const slowest: readonly string[] = [
+  "test/model/mutants.test.ts",
+  "test/model/cache-protocol.test.ts",
+  "test/adapters/mongo/failures.test.ts",
+  "test/adapters/mongo/key-store.test.ts",
+  "test/rpc/every-method.test.ts",
+  "test/adapters/redis/sentinel.test.ts",
+  "test/adapters/mongo/failover.test.ts",
+  "test/adapters/redis/cluster.test.ts",
+  "test/adapters/mongo/shared-key-store.test.ts",
+  "test/adapters/redis/faults.test.ts",
+  "test/telemetry/traces.test.ts",
+  "test/adapters/redis/ledger.test.ts",
+  "test/limit/outage.test.ts",
+  "test/tools/import/import.test.ts",
+  "test/cluster/bound.test.ts",
+  "test/cluster/several-servers.test.ts",
+  "test/process/workers.test.ts",
+  "test/hostile/bodies.test.ts",
+  "test/hostile/connections.test.ts",
+  "test/hostile/addresses.test.ts",
+  "test/hostile/hostile.test.ts",
+  "test/process/kill.test.ts",
+  "test/docs/commands.test.ts",
+  "test/rpc/batch-import-crash.test.ts",
+  "test/cluster/primary-killed.test.ts",
+  "test/cluster/store-outage.test.ts",
+  "test/process/bundled-start.test.ts",
+  "test/hostile/json-values.test.ts",
+  "test/process/drain.test.ts",
+];

@@ -88,6 +88,7 @@ test("a reload changes the permissions of callers that were admitted before", as
 });
 
 test.each([
+  ["is empty", () => "\n", /keywright\.yaml: is empty/],
   ["is not YAML", () => "{", /line 1/],
   ["has an unknown role", () => configText({ roles: ["nobody"] }), /admin_issuers\[0\]\.rules\[0\]\.roles/],
   ["names an unknown method", () => configText({ methods: ["AdminDoAnything"] }), /roles\.custom/],

@@ -74,7 +74,7 @@ function makeStoreFolder(path: string): void {
   }
 }
 
-export interface CacheOptions extends Pick<RedisSharedCacheOptions, "clock" | "graceMs" | "log"> {
+export interface CacheOptions extends Pick<RedisSharedCacheOptions, "clock" | "monotonicMs" | "graceMs" | "log"> {
   readonly maxEntries: number;
   readonly shareable: SharedKeyStore | null;
 }
@@ -127,7 +127,7 @@ export function createLocalLimits({ maxKeys, maxAddresses, monotonicMs, isFollow
 export async function openConfiguredTokenKeys(
   config: Config,
   { signingKeys }: Pick<Secrets, "signingKeys">,
-  log: TokenKeysOptions["log"],
+  { log, monotonicMs }: Pick<TokenKeysOptions, "log" | "monotonicMs">,
 ): Promise<TokenKeySource> {
   try {
     return await openTokenKeys({
@@ -135,6 +135,7 @@ export async function openConfiguredTokenKeys(
       refreshMs: config.signingKeysRefreshMs,
       allowsPrivateAddresses: config.signingKeysPrivateAddresses === "allow",
       random: Math.random,
+      monotonicMs,
       log,
     });
   } catch (error) {
@@ -147,8 +148,7 @@ export async function openConfiguredTokenKeys(
 /** The keys of issuers. An issuer that is opened again, for example after its rules changed, keeps the keys that were fetched before. */
 export function openIssuerKeys(
   { adminIssuersPrivateAddresses }: Pick<Config, "adminIssuersPrivateAddresses">,
-  monotonicMs: () => number,
-  log: Pick<TokenKeysOptions["log"], "warn">,
+  { log, monotonicMs }: Pick<TokenKeysOptions, "log" | "monotonicMs">,
 ): (issuer: AdminIssuer) => IssuerKeys {
   const opened = new Map<string, IssuerKeys>();
   const allowsPrivateAddresses = adminIssuersPrivateAddresses === "allow";

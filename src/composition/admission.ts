@@ -27,7 +27,7 @@ export interface CurrentCallers {
 
 /** `certificateOf` is undefined if clients are not asked for certificates. */
 export function openCallers({ config, secrets, log, clock, monotonicMs }: Given, certificateOf: CertificateOf | undefined): CurrentCallers {
-  const sources = { keysOf: openIssuerKeys(config, monotonicMs, log), certificateOf, clock };
+  const sources = { keysOf: openIssuerKeys(config, { log, monotonicMs }), certificateOf, clock };
   let callers = callersOf({ ...config, ...secrets }, sources);
   return {
     current: () => callers,
@@ -62,7 +62,7 @@ export interface AppAdmission {
 export function createAdmission(given: Given, parts: AdmissionParts): AppAdmission {
   const { config, log, clock, monotonicMs } = given;
   const { callers, directory, audit, connections, telemetry } = parts;
-  const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, randomBytes, log, ...refusalBounds });
+  const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, monotonicMs, randomBytes, log, ...refusalBounds });
   const authenticated = authenticate(callers.current, clock);
   const resolve = createTenantResolver(directory, { isOfInstallation, isOfCaller });
   const isSampled = createSampler(config.logSampling, Math.random);

@@ -45,7 +45,7 @@ export interface App {
  * keys leaves nothing behind.
  */
 export async function checkSigningKeys(config: Config, given: Pick<Secrets, "signingKeys">, log: Log): Promise<void> {
-  if (given.signingKeys.length > 0) (await openConfiguredTokenKeys(config, given, log)).close();
+  if (given.signingKeys.length > 0) (await openConfiguredTokenKeys(config, given, { log, ...ownParts })).close();
 }
 
 /** The composition root. If it fails, it closes what it opened. */
@@ -65,7 +65,7 @@ async function compose(given: Given): Promise<App> {
   const { bodyMemoryBytes } = config;
   const tls = openTls(config.tls, clock);
   const callers = openCallers(given, tls.certificates?.certificateOf);
-  const tokenKeys = await openConfiguredTokenKeys(config, secrets, log);
+  const tokenKeys = await openConfiguredTokenKeys(config, secrets, given);
   closing.defer(() => tokenKeys.close());
   const { metrics, telemetry, reportError, listen: listenForMetrics } = await openObservation(given);
   const storage = await openStorage(given, telemetry);
@@ -106,7 +106,7 @@ async function compose(given: Given): Promise<App> {
   const shared = storage.shared?.cache ?? null;
   if (metrics !== null) watch(metrics, { trust, shared, usage, tokens, tokenKeys, refusals, bodies, log, connections, tls });
 
-  await startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp });
+  await startUpkeep({ log, monotonicMs, closing, usage, refusals, trust, directory, warmUp });
   closing.defer(watchTls(tls, listener.replaceTls, log));
   closing.defer(() => server.health.stop());
   closing.defer(() => listener.drain(config.drainTimeoutMs));

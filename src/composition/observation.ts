@@ -19,7 +19,7 @@ export interface Observation {
 export async function openObservation({ config, log, version, monotonicMs, closing }: Given): Promise<Observation> {
   const metrics = config.metrics === null ? null : createMetrics(version);
   if (metrics !== null) closing.defer(watchProcess(metrics));
-  const traces = await openTraces({ environment: process.env, version, log, metrics });
+  const traces = await openTraces({ environment: process.env, version, log, monotonicMs, metrics });
   closing.defer(() => traces?.close());
   const telemetry = createTelemetry(metrics, traces, monotonicMs);
   const reportError = telemetry.reportFaults(log);

@@ -61,6 +61,8 @@ export function createReload(options: ReloadOptions): Reload {
 
 function takeOver({ app, environment, generatedTokens }: ReloadOptions, file: ReadFile): void {
   if (file instanceof ConfigError) throw file;
+  // A program that writes the file anew empties it first. The tokens of the file must not be refused meanwhile.
+  if (file?.text.trim() === "") throw new ConfigError([`${file.path}: is empty`]);
   const { config, given } = loadConfig(environment, file);
   const adminTokens = given.adminTokens.length > 0 ? given.adminTokens : generatedTokens;
   if (adminTokens.length === 0) throw new ConfigError(["admin_tokens: must have at least one token, or KEYWRIGHT_ADMIN_TOKEN must be set"]);

@@ -10,6 +10,7 @@ import { createTenantSettings, type TenantSettings } from "../service/tenants/te
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Given } from "./given.ts";
 import { schedule } from "./schedule.ts";
+import { checkServerSecret } from "./server-secret.ts";
 
 export interface Storage {
   readonly store: KeyStore;
@@ -38,8 +39,9 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
   const { store: bareStore, shareable } = await given.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
+  await checkServerSecret(store, secrets.serverSecrets);
   const maxEntries = config.cacheMaxEntries;
-  const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, log });
+  const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, monotonicMs, log });
   const shared = redis === null ? null : { cache: telemetry.sharedCache(redis.sharedCache), ledger: telemetry.sharedLedger(redis.ledger) };
   closing.defer(() => shared?.cache.close());
   const cache = createTrustedCache({

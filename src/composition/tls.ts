@@ -1,10 +1,12 @@
 import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import type { Config } from "../config/config.ts";
+import type { Config, TlsFile, TlsFiles } from "../config/config.ts";
 import { ConfigError } from "../config/problems.ts";
+import { systemReason } from "../error/system-reason.ts";
 import type { Log } from "../ports/log.ts";
 import { type ClientCertificates, createClientCertificates } from "../server/tls/client-certificates.ts";
-import { readTlsTexts, type TlsMaterial, type TlsTexts, tlsMaterialOf } from "../server/tls/tls-material.ts";
+import { type TlsMaterial, type TlsText, type TlsTexts, tlsMaterialOf } from "../server/tls/tls-material.ts";
 
 /** Certificates of the server and of its clients. */
 export interface Tls {
@@ -29,7 +31,7 @@ export function watchTls(tls: Tls, replace: (material: TlsMaterial) => void, log
 /** Reads the files. Throws ConfigError if they cannot be used. */
 export function openTls(files: Config["tls"], clock: () => number): Tls {
   if (files === null) return { material: undefined, certificates: undefined, expireTimeMs: () => 0, check: () => {} };
-  let texts = readTlsTexts(files);
+  let texts = textsOf(files);
   const material = firstMaterial(texts);
   let expireTimeMs = expireTimeOf(material);
   return {
@@ -38,19 +40,36 @@ export function openTls(files: Config["tls"], clock: () => number): Tls {
     expireTimeMs: () => expireTimeMs,
     check(replace, log) {
       // Compares the texts, because Kubernetes replaces files by swapping a link, and file times are coarse.
-      const newer = readTlsTexts(files);
+      const newer = textsOf(files);
       if (isDeepStrictEqual(newer, texts)) return;
       texts = newer;
       try {
         const replacement = tlsMaterialOf(newer);
         replace(replacement);
         expireTimeMs = expireTimeOf(replacement);
-        log.info({}, "certificates were read again");
+        log.info({ expires: new Date(expireTimeMs).toISOString() }, "certificates were read again");
       } catch (error) {
         log.error({ problem: (error as Error).message }, "the certificates cannot be used; the previous ones stay");
       }
     },
   };
+}
+
+function textsOf({ certFile, keyFile, clientCaFile, clientCrlFile }: TlsFiles): TlsTexts {
+  return {
+    certFile: textOf(certFile),
+    keyFile: textOf(keyFile),
+    clientCaFile: clientCaFile && textOf(clientCaFile),
+    clientCrlFile: clientCrlFile && textOf(clientCrlFile),
+  };
+}
+
+function textOf({ path, setting }: TlsFile): TlsText {
+  try {
+    return { setting, content: readFileSync(path) };
+  } catch (error) {
+    return { setting, content: new Error(`${path}: ${systemReason(error)}`) };
+  }
 }
 
 function firstMaterial(texts: TlsTexts): TlsMaterial {

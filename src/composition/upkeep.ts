@@ -12,6 +12,7 @@ const warmUpDelayMs = 1000;
 
 export interface UpkeepParts {
   readonly log: Log;
+  readonly monotonicMs: () => number;
   readonly closing: AsyncDisposableStack;
   readonly usage: UsageRecorder;
   readonly refusals: RefusalRecorder;
@@ -24,8 +25,8 @@ export interface UpkeepParts {
  * Starts the background work: writing buffered data (closing writes it too), renewing the cache's trust, refreshing the tenants, and
  * warming up.
  */
-export async function startUpkeep({ log, closing, usage, refusals, trust, directory, warmUp }: UpkeepParts): Promise<void> {
-  const flushUsage = createUsageFlush({ usage, log });
+export async function startUpkeep({ log, monotonicMs, closing, usage, refusals, trust, directory, warmUp }: UpkeepParts): Promise<void> {
+  const flushUsage = createUsageFlush({ usage, monotonicMs, log });
   const flush = () => Promise.all([flushUsage(), refusals.flush()]);
   closing.defer(async () => void (await flush()));
   every(flushIntervalMs, flush, closing);

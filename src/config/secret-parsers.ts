@@ -20,7 +20,7 @@ export function retiredSecret(text: string): ServerSecrets["retired"][number] {
   const time = text.slice(marker + ";expires=".length);
   const expireTimeMs = parseRfc3339(time);
   if (expireTimeMs === null) throw new MalformedError("expires= must be followed by an RFC 3339 time such as 2026-01-31T00:00:00Z");
-  return { secret: serverSecret(text.slice(0, marker)), expireTimeMs };
+  return { secret: serverSecret(text.slice(0, marker).trimEnd()), expireTimeMs };
 }
 
 /** A bearer token (`b64token` of RFC 6750) of at least 32 characters. */

@@ -172,7 +172,7 @@ export const settings = {
     default: null,
     defaultNote: "none",
     parse: text(duration(secondMs, 10 * yearMs)),
-    description: "Time to live of keys that are issued without a `ttl`. If neither is set, keys do not expire.",
+    description: "Time to live of keys that are issued or imported without a `ttl`. If neither is set, keys do not expire.",
   },
   max_keys: {
     default: null,

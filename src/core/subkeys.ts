@@ -26,6 +26,21 @@ export function deriveSubkeys(secrets: ServerSecrets, purpose: Purpose, salt: st
   ];
 }
 
+/** 16 bits: enough to notice a wrong secret, and too few to confirm a guess at one with a copy of the store. */
+const markBytes = 2;
+
+/**
+ * What a store keeps of the server secrets with which it was used, to notice a wrong one. The salt is the store's, so the marks of one
+ * secret in two stores differ.
+ */
+export function deriveSecretMarks(
+  { current, retired }: ServerSecrets,
+  salt: Uint8Array,
+): { readonly current: string; readonly retired: string[] } {
+  const derive = (secret: string) => Buffer.from(hkdfSync("sha256", secret, salt, "keywright/v1/secret-mark", markBytes)).toString("hex");
+  return { current: derive(current), retired: retired.map(({ secret }) => derive(secret)) };
+}
+
 export function isLive(subkey: Subkey, nowMs: number): boolean {
   return subkey.expireTimeMs === null || nowMs < subkey.expireTimeMs;
 }

@@ -1,5 +1,9 @@
-import { create, type DescMethodUnary } from "@bufbuild/protobuf";
-import { VerifyApiKeyRequestSchema, type VerifyApiKeyResponse } from "../../gen/keywright/v2alpha1/verification_pb.ts";
+import { create, type DescMethodUnary, type Message } from "@bufbuild/protobuf";
+import {
+  type VerifyApiKeyRequest,
+  VerifyApiKeyRequestSchema,
+  type VerifyApiKeyResponse,
+} from "../../gen/keywright/v2alpha1/verification_pb.ts";
 import type { Admission, Call, Handler, Interceptor } from "../call/call.ts";
 import { defaultTenant, tenantHeader } from "../core/tenant.ts";
 import { Failure } from "../error/failure.ts";
@@ -19,6 +23,9 @@ export interface Question {
   /** The end user's address, as stated by the gateway. Empty if unknown; then it is in no range of a key. */
   readonly clientIp: string;
 }
+
+/** A gateway passes on everything that a key may be judged by, so a new member of the request is a type error here. */
+type EveryMember = Readonly<Record<Exclude<keyof VerifyApiKeyRequest, keyof Message>, unknown>>;
 
 export type Decision = Allowed | Denied;
 
@@ -70,7 +77,7 @@ export function createCheck({ verifyMethod, verify, resolveTenant, identityToken
       cost,
       audience,
       clientIp,
-    });
+    } satisfies EveryMember);
     const innermost: Handler = () => verify(request, endUser);
     const run = outer.reduceRight((next, interceptor) => interceptor(next), innermost);
     const verified = (await run(request, call)) as VerifyApiKeyResponse;

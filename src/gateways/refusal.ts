@@ -3,13 +3,19 @@ import type { Call } from "../call/call.ts";
 import { Failure } from "../error/failure.ts";
 import type { Reason } from "../error/table.ts";
 
-/** Codes that do not mean that the credential itself is refused. */
-const reasons: Partial<Record<VerificationErrorCode, Reason>> = {
+/** Exhaustive: a new code decides here whether the end user needs another credential. */
+const reasons: Readonly<Partial<Record<VerificationErrorCode, Reason>>> = {
+  [VerificationErrorCode.VERIFICATION_ERROR_UNSPECIFIED]: "CREDENTIAL_INVALID",
+  [VerificationErrorCode.VERIFICATION_ERROR_INVALID_FORMAT]: "CREDENTIAL_INVALID",
+  [VerificationErrorCode.VERIFICATION_ERROR_EXPIRED]: "CREDENTIAL_INVALID",
+  [VerificationErrorCode.VERIFICATION_ERROR_REVOKED]: "CREDENTIAL_INVALID",
+  [VerificationErrorCode.VERIFICATION_ERROR_NOT_FOUND]: "CREDENTIAL_INVALID",
+  [VerificationErrorCode.VERIFICATION_ERROR_SIGNATURE_INVALID]: "CREDENTIAL_INVALID",
   [VerificationErrorCode.VERIFICATION_ERROR_INTERNAL]: "STORE_UNAVAILABLE",
   [VerificationErrorCode.VERIFICATION_ERROR_IP_NOT_ALLOWED]: "ADDRESS_NOT_ALLOWED",
   [VerificationErrorCode.VERIFICATION_ERROR_RATE_LIMITED]: "RATE_LIMITED",
   [VerificationErrorCode.VERIFICATION_ERROR_INSUFFICIENT_SCOPE]: "SCOPE_MISSING",
-};
+} satisfies Record<(typeof VerificationErrorCode)[keyof typeof VerificationErrorCode], Reason>;
 
 /** The error for an end user whose credential is not valid. */
 export function refusalOf({ errorCode, errorMessage: message }: VerifyApiKeyResponse): Failure {

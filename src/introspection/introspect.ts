@@ -68,7 +68,7 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
         try {
           const parameters = parametersOf(request, (await readBody(request, request, maxBytes, lease)).toString());
           credential = parameters.credential;
-          return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0 });
+          return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0, requiredScopes: [] } satisfies EveryMember);
         } finally {
           lease.release();
         }
@@ -102,6 +102,9 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     });
   };
 }
+
+/** A key is judged by all members of the request, so a new member is a type error in the handler. */
+type EveryMember = Readonly<Record<Exclude<keyof VerifyApiKeyRequest, keyof Message>, unknown>>;
 
 const basicChallenge = 'Basic realm="keywright", charset="UTF-8"';
 const wrongUser = "the user name of HTTP Basic must be the name of the token, and the password the token";

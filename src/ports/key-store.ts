@@ -208,6 +208,13 @@ export interface KeyStore {
 
   readonly audit: AuditTrail;
 
+  /**
+   * Keeps a mark of each server secret that was current at a start. Returns true, and adds `current`, if the store has no marks yet, or has
+   * this mark or one of `retired`. Otherwise changes nothing and returns false. Of concurrent first calls with unrelated marks, exactly one
+   * returns true.
+   */
+  acceptSecret(current: string, retired: readonly string[]): Promise<boolean>;
+
   /** Resolves if the store can serve calls. */
   ping(): Promise<void>;
 

@@ -33,16 +33,16 @@ interface Exchange {
   readonly startedAt: number;
   /** Exchanges are numbered in the order of their requests. */
   readonly number: number;
-  /** The time at which the response was complete. */
-  endedAt: number | undefined;
+  /** The time since which only the client delays the response. */
+  unreadSince: number | undefined;
   /** Its index in the list. */
   index: number;
 }
 
 /**
  * Time is counted in checks, so that a request never reads the clock. Three things end an exchange: an HTTP/2 request that is not complete
- * in time (for HTTP/1.1 Node handles this), a complete response that the client does not read, and a client that still sends its request
- * more than `lingerMs` after the response.
+ * in time (for HTTP/1.1 Node handles this), a complete response that the client does not read, or one of which it leaves so much unread that
+ * nothing more is written, and a client that still sends its request more than `lingerMs` after the response.
  *
  * The list is an array, not a Set. A Set that thousands of entries pass through leaves a chain of outgrown tables. Once the oldest table is
  * promoted, the garbage collector keeps all the requests that the others hold. See bench/micro.ts for the cost per request.
@@ -67,7 +67,7 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
 
   return {
     add(sink) {
-      const exchange: Exchange = { sink, startedAt: now, number: added, endedAt: undefined, index: running.length };
+      const exchange: Exchange = { sink, startedAt: now, number: added, unreadSince: undefined, index: running.length };
       added += 1;
       running.push(exchange);
       sink.on("close", () => {
@@ -85,13 +85,14 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       now += 1;
       // A copy, because an exchange that is aborted removes itself from the list.
       for (const exchange of running.slice()) {
-        const { sink, startedAt, endedAt } = exchange;
-        if (sink.writableEnded) {
-          if (endedAt === undefined) exchange.endedAt = now;
-          else if (isOver(endedAt, limits.responseTimeoutMs)) abort(sink);
-          else if (isOver(endedAt, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
-        } else if (isOver(startedAt, limits.requestTimeoutMs) && !isReceived(sink)) {
-          abort(sink);
+        const { sink, startedAt, unreadSince } = exchange;
+        if (isComplete(sink) || sink.writableNeedDrain) {
+          if (unreadSince === undefined) exchange.unreadSince = now;
+          else if (isOver(unreadSince, limits.responseTimeoutMs)) abort(sink);
+          else if (isOver(unreadSince, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
+        } else {
+          exchange.unreadSince = undefined;
+          if (isOver(startedAt, limits.requestTimeoutMs) && !isReceived(sink)) abort(sink);
         }
       }
     },
@@ -103,6 +104,12 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
     http1Sockets: () => new Set(running.flatMap(({ sink }) => (isStream(sink) ? [] : [sink.req.socket]))),
     responsesOn: (socket) => inOrder().flatMap(({ sink }) => (isStream(sink) || sink.req.socket !== socket ? [] : [sink])),
   };
+}
+
+/** A response whose length is known is complete too, although it may be written in pieces: only its client delays it. */
+function isComplete(sink: Sink): boolean {
+  if (sink.writableEnded) return true;
+  return isStream(sink) ? sink.sentHeaders?.["content-length"] !== undefined : sink.headersSent && sink.hasHeader("content-length");
 }
 
 function isReceived(sink: Sink): boolean {

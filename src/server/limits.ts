@@ -27,7 +27,7 @@ export interface ListenerLimits {
    * `headersTimeoutMs`.
    */
   readonly requestTimeoutMs: number;
-  /** Maximum time for a client to read a complete response. */
+  /** Maximum time for a client to read a complete response, or as much of an incomplete one as may wait for it. */
   readonly responseTimeoutMs: number;
   /** Maximum time that an HTTP/1.1 connection may wait for its next request. */
   readonly keepAliveIdleMs: number;

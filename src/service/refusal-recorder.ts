@@ -1,11 +1,11 @@
 import type { AuditEvent, Origin } from "../core/audit.ts";
 import { minuteMs } from "../core/time-units.ts";
 import type { Reason } from "../error/table.ts";
+import { createOutageLog } from "../outage-log.ts";
 import type { AuditTrail } from "../ports/audit-trail.ts";
 import type { Clock, RandomBytes } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import { auditEvent } from "./audit.ts";
-import { createFailureLog } from "./failure-log.ts";
 import { oneAfterTheOther } from "./one-after-the-other.ts";
 
 /** Collects refused calls in memory and writes them to the audit trail in bulk, so that a refusal does not wait for the store. */
@@ -24,6 +24,7 @@ export interface RefusalRecorderOptions {
   readonly audit: Pick<AuditTrail, "append">;
   readonly tenant: string;
   readonly clock: Clock;
+  readonly monotonicMs: () => number;
   readonly randomBytes: RandomBytes;
   /** Maximum events a minute for each known caller, and for all unknown callers together. Otherwise these could fill the store. */
   readonly maxPerMinute: number;
@@ -34,20 +35,20 @@ export interface RefusalRecorderOptions {
   readonly maxCounts: number;
   /** Maximum events in the buffer while the store does not answer. */
   readonly maxBuffered: number;
-  readonly log: Pick<Log, "warn">;
+  readonly log: Pick<Log, "info" | "warn">;
 }
 
 /** No name of a caller has a space at its beginning. */
 const othersKey = " others";
 
 export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalRecorder {
-  const { audit, tenant, clock, maxPerMinute, maxCounts, maxBuffered, log } = options;
+  const { audit, tenant, clock, maxPerMinute, maxCounts, maxBuffered, monotonicMs, log } = options;
   const counts = new Map<string, number>();
   let minuteStartMs = clock();
   let suppressedCount = 0;
   let reportedCount = 0;
   let buffer: AuditEvent[] = [];
-  const failures = createFailureLog(log, "cannot write refused calls to the audit trail; will try again");
+  const outage = createOutageLog(log, monotonicMs);
 
   function startMinute(nowMs: number): void {
     minuteStartMs = nowMs;
@@ -64,10 +65,10 @@ export function createRefusalRecorder(options: RefusalRecorderOptions): RefusalR
     buffer = [];
     try {
       await audit.append(tenant, writing);
-      failures.end();
+      outage.over({}, "refused calls are written to the audit trail again");
     } catch (error) {
       buffer = [...writing, ...buffer];
-      failures.note(error);
+      outage.failed({ error }, "cannot write refused calls to the audit trail; will try again");
     }
   }
 

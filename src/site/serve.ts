@@ -1,4 +1,5 @@
 import { Failure } from "../error/failure.ts";
+import { endInPieces } from "../http/end-in-pieces.ts";
 import { isNamedIn } from "../http/etag.ts";
 import { requestIdOf } from "../http/http-call.ts";
 import { sendFailure } from "../http/json-answer.ts";
@@ -49,7 +50,7 @@ function send({ contentType, identity, gzip, headers }: Representation, request:
   response.setHeader("content-length", encoded.bytes.length);
   if (encoded === gzip) response.setHeader("content-encoding", "gzip");
   if (request.method === "HEAD") response.end();
-  else response.end(encoded.bytes);
+  else endInPieces(response, encoded.bytes);
 }
 
 /** CORS may have set the header earlier. */

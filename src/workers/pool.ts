@@ -49,7 +49,7 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
     replacedCount: 0,
     quickEnds: 0,
     restart: null as Promise<void> | null,
-    successors: 0,
+    replaced: null as Member | null,
   };
   let departed: readonly MetricFamily[] = [];
 
@@ -70,7 +70,7 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
     if (!state.isStarted) return;
     log.error({ worker: id, pid, ...exit, waitMs }, "a worker ended unexpectedly");
     setTimeout(() => {
-      if (state.isClosing || openCountOf(members) >= count + state.successors) return;
+      if (state.isClosing || openCountOf(members, state.replaced) >= count) return;
       state.replacedCount += 1;
       add();
     }, waitMs);
@@ -79,9 +79,9 @@ export function createPool({ count, fork, log, monotonicMs, maxCloseMs }: PoolOp
     for (const old of [...members]) {
       // If it exited meanwhile, it was replaced.
       if (state.isClosing || !members.has(old)) continue;
-      state.successors = 1;
+      state.replaced = old;
       await add().url.finally(() => {
-        state.successors = 0;
+        state.replaced = null;
       });
       if (!state.isClosing) await old.close(maxCloseMs);
     }
@@ -131,7 +131,7 @@ async function closeWell(member: Member, timeoutMs: number): Promise<boolean> {
   return !isServing || code === 0;
 }
 
-/** Workers that serve or start, without those that were told to end. */
-function openCountOf(members: ReadonlySet<Member>): number {
-  return [...members].filter(({ isClosing }) => !isClosing).length;
+/** Workers that serve or start, without those that were told to end. `replaced` will be told once its successor serves. */
+function openCountOf(members: ReadonlySet<Member>, replaced: Member | null): number {
+  return [...members].filter((member) => !member.isClosing && member !== replaced).length;
 }

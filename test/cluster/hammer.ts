@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Subject, verifyPath } from "./changes.ts";
 import type { Node } from "./cluster.ts";
 
@@ -26,8 +27,8 @@ export interface HammerCounts {
 const focusLeadMs = 10;
 const focusTailMs = 150;
 
-/** Verifies the keys at every node without pause, mostly those that are changing, until `stop` is called. */
-export function startHammer(nodes: readonly Node[], tracks: readonly Track[], loopsPerNode: number) {
+/** Verifies the keys at every node, mostly those that are changing, until `stop` is called. Each loop pauses between two verifications. */
+export function startHammer(nodes: readonly Node[], tracks: readonly Track[], loopsPerNode: number, pauseMs: number) {
   const counts: HammerCounts = { verifications: 0, hits: 0, slowestMs: 0, others: new Map() };
   let running = true;
 
@@ -55,6 +56,7 @@ export function startHammer(nodes: readonly Node[], tracks: readonly Track[], lo
       const inFocus = turn % 4 === 0 ? [] : tracks.filter((track) => isInFocus(track, node, nowMs));
       const candidates = inFocus.length === 0 ? tracks : inFocus;
       await verify(node, candidates[turn % candidates.length] as Track);
+      if (pauseMs > 0) await sleep(pauseMs);
     }
   };
   const loops = nodes.flatMap((node) => Array.from({ length: loopsPerNode }, (_, index) => loop(node, index * 7)));

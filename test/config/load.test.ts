@@ -76,6 +76,14 @@ test("without settings, everything has its default", () => {
   });
 });
 
+test("spaces around a retired server secret and its expiry do not belong to it", () => {
+  const { given } = loadConfig({
+    KEYWRIGHT_SECRET: secret,
+    KEYWRIGHT_SECRETS_RETIRED: ` ${otherSecret} ;expires=2026-01-31T00:00:00Z , ${"p".repeat(32)} `,
+  });
+  expect(given.serverSecrets.retired.map(({ secret }) => secret)).toEqual([otherSecret, "p".repeat(32)]);
+});
+
 test("the environment can set everything", () => {
   const { config, given } = loadConfig({
     KEYWRIGHT_HOST: "::1",

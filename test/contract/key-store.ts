@@ -11,6 +11,7 @@ import { describeInserts } from "./key-store/inserts.ts";
 import { describeLifetime } from "./key-store/lifetime.ts";
 import { describeLists } from "./key-store/lists.ts";
 import { describeRecords } from "./key-store/records.ts";
+import { describeServerSecrets } from "./key-store/server-secrets.ts";
 
 export interface OpenKeyStore {
   /** A new, empty store. */
@@ -67,6 +68,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenKeyStore>
     describeDeletes(context);
     describeHoldings(context);
     describeAudit(context);
+    describeServerSecrets(context);
     describeLifetime(context);
   });
 }

@@ -26,6 +26,35 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
       await world.dispose();
       await elsewhere.dispose();
     });
+
+    test("of processes that start at once on a new store, only those with the same server secret are accepted", async () => {
+      const world = await createWorld();
+      const stores = await Promise.all(Array.from({ length: 6 }, () => world.open()));
+      const marks = ["1111", "2222", "3333", "1111", "2222", "3333"];
+      const accepted = await Promise.all(stores.map((store, at) => store.acceptSecret(marks[at] as string, [])));
+      const acceptedMarks = marks.filter((_, at) => accepted[at]);
+      expect(acceptedMarks).toHaveLength(2);
+      expect(new Set(acceptedMarks).size).toBe(1);
+      for (const store of stores) await store.close();
+      await world.dispose();
+    });
+
+    test("processes that replace the server secret one after the other, or go back, are accepted at any time", async () => {
+      const world = await createWorld();
+      const stores = await Promise.all(Array.from({ length: 4 }, () => world.open()));
+      expect(await stores[0]?.acceptSecret("1111", [])).toBe(true);
+      const steps = [
+        ["1111", []],
+        ["1111", ["2222"]],
+        ["2222", ["1111"]],
+        ["2222", []],
+      ] as const;
+      for (const [current, retired] of [...steps, ...steps.toReversed()]) {
+        expect(await Promise.all(stores.map((store) => store.acceptSecret(current, retired)))).toEqual([true, true, true, true]);
+      }
+      for (const store of stores) await store.close();
+      await world.dispose();
+    });
   });
 
   describeCacheGeneration(name, async () => {

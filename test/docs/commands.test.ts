@@ -38,7 +38,10 @@ const expectations: Readonly<Record<string, Expectation>> = {
   "docs/configuration.md": { output: [/KEYWRIGHT_HOST/, /^[0-9a-f]{64} {2}-$/m] },
   "docs/callers.md": { output: [/"active":true,"scope":"read","sub":"user_9"/] },
   "docs/gateways.md": { output: [/^HTTP\/1.1 200[\s\S]*^x-keywright-actor: user_7\r?$/m, /^x-keywright-scopes: orders\r?$/m] },
-  "docs/operations.md": { output: [/"status":"ok"/, /"crv":"Ed25519"/, /^keywright_rpc_calls_total/m, /"audit_events":\[/] },
+  "docs/operations.md": {
+    output: [/"status":"ok"/, /"crv":"Ed25519"/, /^keywright_rpc_calls_total/m, /"audit_events":\[/],
+    programs: [/^\d+ new events$/],
+  },
   "docs/troubleshooting.md": { output: [/"status":"ok"/, /^keywright_cache_trust\{mode="leased"\} 1$/m] },
   "docs/guarantees.md": { output: [/"is_valid":true[\s\S]*"is_valid":true[\s\S]*^retry-after: \d+[\s\S]*RATE_LIMITED/im] },
   "docs/grpc.md": { output: [/"secret":\s*"kw_v1_/] },

@@ -59,7 +59,7 @@ describe("docs/troubleshooting.md says what to do", () => {
   });
 
   test("for every warning and error in the log", () => {
-    const messages = sourceTexts().flatMap((text) => [...text.matchAll(/\blog\??\.(?:warn|error)\([^"`;]*"([^"]+)"/g)]);
+    const messages = sourceTexts().flatMap((text) => [...text.matchAll(/\b(?:log\??\.(?:warn|error)|outage\.failed)\([^"`;]*"([^"]+)"/g)]);
     expect(messages.length).toBeGreaterThan(15);
     // The page has the beginning of a line, without its reasons and consequences.
     const beginnings = messages.map(([, message = ""]) => message.split(/[;,:]| because /)[0]);

@@ -56,9 +56,31 @@ export function hpackInteger(value: number, prefixBits: number, highBits: number
   return Buffer.from(bytes);
 }
 
+export interface Http2Frame {
+  readonly type: number;
+  readonly flag: number;
+  readonly streamId: number;
+  readonly payload: Buffer;
+}
+
+/** Calls `onFrame` for each whole frame in the chunks that it is given, until that returns false. */
+export function frameReader(onFrame: (frame: Http2Frame) => boolean): (chunk: Buffer) => void {
+  let pending = Buffer.alloc(0);
+  return (chunk) => {
+    pending = Buffer.concat([pending, chunk]);
+    while (pending.length >= 9 && pending.length >= 9 + pending.readUIntBE(0, 3)) {
+      const end = 9 + pending.readUIntBE(0, 3);
+      const streamId = pending.readUInt32BE(5) & 0x7fffffff;
+      const read = { type: pending[3] ?? 0, flag: pending[4] ?? 0, streamId, payload: pending.subarray(9, end) };
+      pending = pending.subarray(end);
+      if (!onFrame(read)) return;
+    }
+  };
+}
+
 export interface Http2Exchange {
   /** Frames of the server by type; for RST_STREAM and GOAWAY also the error codes. */
-  readonly frames: readonly { readonly type: number; readonly flag: number; readonly streamId: number; readonly payload: Buffer }[];
+  readonly frames: readonly Http2Frame[];
   readonly end: "barrier" | "closed" | "timeout";
 }
 
@@ -71,32 +93,20 @@ const barrier = Buffer.from("hostile!");
 export function http2Exchange(port: number, bytes: Buffer, timeoutMs = 400): Promise<Http2Exchange> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    const frames: Http2Exchange["frames"][number][] = [];
-    let pending = Buffer.alloc(0);
+    const frames: Http2Frame[] = [];
     const finish = (end: Http2Exchange["end"]) => {
       clearTimeout(timer);
       socket.destroy();
       resolve({ frames, end });
     };
     const timer = setTimeout(() => finish("timeout"), timeoutMs);
-    socket.on("data", (chunk) => {
-      pending = Buffer.concat([pending, chunk]);
-      while (pending.length >= 9 && pending.length >= 9 + pending.readUIntBE(0, 3)) {
-        const end = 9 + pending.readUIntBE(0, 3);
-        const read = {
-          type: pending[3] ?? 0,
-          flag: pending[4] ?? 0,
-          streamId: pending.readUInt32BE(5) & 0x7fffffff,
-          payload: pending.subarray(9, end),
-        };
-        pending = pending.subarray(end);
-        frames.push(read);
-        if (read.type === frameTypes.ping && read.flag === flags.ack && read.payload.equals(barrier)) {
-          finish("barrier");
-          return;
-        }
-      }
-    });
+    const onFrame = (read: Http2Frame): boolean => {
+      frames.push(read);
+      const isBarrier = read.type === frameTypes.ping && read.flag === flags.ack && read.payload.equals(barrier);
+      if (isBarrier) finish("barrier");
+      return !isBarrier;
+    };
+    socket.on("data", frameReader(onFrame));
     socket.on("error", () => {});
     socket.on("close", () => finish("closed"));
     socket.write(bytes);
@@ -105,7 +115,7 @@ export function http2Exchange(port: number, bytes: Buffer, timeoutMs = 400): Pro
 }
 
 /** Returns whether a HEADERS frame has `:status: 5xx`, as far as that shows without a decoder: by index 14, or as a literal. */
-export function isServerError({ type, payload }: Http2Exchange["frames"][number]): boolean {
+export function isServerError({ type, payload }: Http2Frame): boolean {
   if (type !== frameTypes.headers) return false;
   const isLiteral = payload[0] === 0x48 && payload[1] === 3 && payload[2] === 0x35;
   return payload[0] === 0x8e || (isLiteral && payload.toString("latin1", 2, 5) !== "501");

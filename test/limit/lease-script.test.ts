@@ -1,7 +1,5 @@
 import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
-import type { Circuit } from "../../src/adapters/redis/circuit.ts";
-import { createRedisLedger } from "../../src/adapters/redis/ledger.ts";
 import { leaseLifeUsOf } from "../../src/core/lease.ts";
 import { noDebt, priceOf, type Rate, rateOf } from "../../src/core/rate-limit.ts";
 import type { GrantedLease, SharedLedger } from "../../src/ports/ledger.ts";
@@ -9,7 +7,7 @@ import { policyOf } from "../contract/rate-limiter.ts";
 import { createScheduler, type Scheduler } from "../model/scheduler.ts";
 import { describeOnRedis } from "../support/describe-on-redis.ts";
 import { redisOfSuite } from "../support/suite-redis.ts";
-import { type Admission, type ChangeScript, excessOf, replaced, virtualLink, virtualRedis } from "./virtual-redis.ts";
+import { type Admission, type ChangeScript, excessOf, replaced, virtualLedger, virtualRedis } from "./virtual-redis.ts";
 
 /** More find rarer histories. */
 const runs = Number(process.env.KEYWRIGHT_TEST_LEASE_RUNS ?? 20);
@@ -35,7 +33,7 @@ await describeOnRedis("leases in the shared ledger", () => {
 
   test("a lease is charged under each rate of the limit, is not granted soon after a change, and does not return after one", async () => {
     let nowUs = 1e9;
-    const ledger = ledgerOf(
+    const ledger = virtualLedger(
       virtualRedis(redis(), () => nowUs),
       "alternating",
     );
@@ -100,9 +98,9 @@ interface Held {
 async function playHistory(redis: Redis, { seed, change, spentWithinLives }: HistoryOptions) {
   const random = createScheduler(seed);
   let nowUs = 1e9;
-  const run = virtualRedis(redis, () => nowUs, change);
+  const run = virtualRedis(redis, () => nowUs, { kwLease: change });
   const limit = { id: "key", policy: policyOf([1700n, 100_003n][Math.floor(random.between(0, 2))] as bigint, 20_000) };
-  const bank = createBank(ledgerOf(run, `history-${seed}`), limit.id, rateOf(limit.policy), leaseLifeUsOf(limit.policy) as number);
+  const bank = createBank(virtualLedger(run, `history-${seed}`), limit.id, rateOf(limit.policy), leaseLifeUsOf(limit.policy) as number);
   const admissions: Admission[] = [];
   const spent = { us: 0, atUs: nowUs };
   /** What would be owed if there were no leases. */
@@ -191,15 +189,4 @@ function createBank(ledger: SharedLedger, id: string, rate: Rate, lifeUs: number
     back: (lease: GrantedLease, units: number) =>
       ledger.lease("default", { ...request, amount: noDebt, back: { lease, left: priceOf(rate, units) } }),
   };
-}
-
-function ledgerOf(run: ReturnType<typeof virtualRedis>, namespace: string): SharedLedger {
-  const link = virtualLink(run);
-  const circuit: Circuit = {
-    link,
-    attempt: async (commands) => ({ link, result: await commands(link) }),
-    attach: () => {},
-    close: () => {},
-  };
-  return createRedisLedger(circuit, { namespace });
 }

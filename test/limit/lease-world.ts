@@ -48,7 +48,7 @@ const lossy: Network = { tripMs, lossRate: 0.002 };
 export function createWorld(redis: Redis, seed: number, { leaseScript, ledger }: Bug, network = lossy): World {
   const scheduler = createScheduler(seed);
   const nowUs = () => Math.floor((scheduler.nowMs() + 1e6) * usPerMs);
-  const run = virtualRedis(redis, nowUs, leaseScript);
+  const run = virtualRedis(redis, nowUs, { kwLease: leaseScript });
   const world = { scheduler, admissions: [], counts: { leased: 0, refused: 0 } };
   const start = () => {
     const speed = scheduler.between(0.85, 1.15);

@@ -1,6 +1,9 @@
 import type { Redis } from "ioredis";
+import type { Circuit } from "../../src/adapters/redis/circuit.ts";
+import { createRedisLedger } from "../../src/adapters/redis/ledger.ts";
 import type { Link } from "../../src/adapters/redis/link.ts";
 import { scripts } from "../../src/adapters/redis/scripts.ts";
+import type { SharedLedger } from "../../src/ports/ledger.ts";
 import type { Limit } from "../../src/ports/rate-limiter.ts";
 
 export type Command = "kwTake" | "kwLease";
@@ -15,8 +18,9 @@ export interface Admission {
 }
 
 /** Runs the scripts on a real server, at a time of the test's own. */
-export function virtualRedis(redis: Redis, nowUs: () => number, change: ChangeScript = (script) => script): RunCommand {
-  const lua = { kwTake: inVirtualTime(scripts.kwTake.lua), kwLease: inVirtualTime(change(scripts.kwLease.lua)) };
+export function virtualRedis(redis: Redis, nowUs: () => number, change: { readonly [command in Command]?: ChangeScript } = {}): RunCommand {
+  const luaOf = (command: Command) => inVirtualTime((change[command] ?? ((script) => script))(scripts[command].lua));
+  const lua = { kwTake: luaOf("kwTake"), kwLease: luaOf("kwLease") };
   return (command, given) => {
     const [nameCount, values] = command === "kwTake" ? [given[0] as number, given.slice(1)] : [2, given];
     return redis.eval(lua[command], nameCount, ...values, nowUs());
@@ -30,6 +34,18 @@ export function virtualLink(run: RunCommand): Link {
     kwLease: (...given: (string | number)[]) => run("kwLease", given),
   };
   return { cacheId: "server", nodeOf: () => node } as unknown as Link;
+}
+
+/** The ledger on such a server. */
+export function virtualLedger(run: RunCommand, namespace: string): SharedLedger {
+  const link = virtualLink(run);
+  const circuit: Circuit = {
+    link,
+    attempt: async (commands) => ({ link, result: await commands(link) }),
+    attach: () => {},
+    close: () => {},
+  };
+  return createRedisLedger(circuit, { namespace });
 }
 
 /** The same script with the time as its last argument. Nothing expires, because the server's own clock runs at another speed. */

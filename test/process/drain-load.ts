@@ -1,5 +1,4 @@
 import { Agent, request } from "node:http";
-import { connect } from "node:http2";
 import type { ServerProcess } from "../support/server-process.ts";
 import { grpcClient } from "./key-client.ts";
 
@@ -19,7 +18,7 @@ export interface Load {
   readonly done: Promise<void>;
 }
 
-const issuePath = "/v2alpha1/admin/issuedApiKeys";
+export const issuePath = "/v2alpha1/admin/issuedApiKeys";
 
 /** Node's HTTP/1.1 client with kept-alive connections. */
 export function http1Load({ port, adminToken }: ServerProcess, connections: number): Load {
@@ -42,35 +41,6 @@ export function http1Load({ port, adminToken }: ServerProcess, connections: numb
   );
 }
 
-/** JSON/HTTP over one HTTP/2 session. A client may open streams until it receives a GOAWAY, and each must be answered. */
-export function http2Load({ url, adminToken }: ServerProcess, streams: number): Load {
-  const session = connect(url);
-  session.on("error", () => {});
-  const issue = (actorId: string) =>
-    new Promise<number>((resolve, reject) => {
-      const stream = session.request({
-        ":method": "POST",
-        ":path": issuePath,
-        authorization: `Bearer ${adminToken}`,
-        "content-type": "application/json",
-      });
-      let status = 0;
-      stream.on("response", (headers) => {
-        status = Number(headers[":status"]);
-      });
-      stream.resume();
-      stream.once("end", () => resolve(status));
-      stream.once("error", reject);
-      stream.once("close", () => reject(new Error("the stream was closed without an answer")));
-      stream.end(JSON.stringify({ actor_id: actorId }));
-    });
-  const step = async (actorId: string) => {
-    if (session.closed || session.destroyed) return "stop";
-    return (await issue(actorId)) === 201 ? "acknowledged" : "refused";
-  };
-  return loop(streams, "http2", step, () => session.destroy());
-}
-
 /** A gRPC client library, which opens a new connection when the server announces that it closes the old one. */
 export function grpcLoad(server: ServerProcess, streams: number): Load {
   const client = grpcClient(server);
@@ -82,11 +52,11 @@ export function grpcLoad(server: ServerProcess, streams: number): Load {
 }
 
 /** Each of `width` callers sends one request after the other until one is not answered. */
-function loop(
+export function loop(
   width: number,
   name: string,
-  issue: (actorId: string) => Promise<"acknowledged" | "refused" | "stop">,
-  close: () => void,
+  issue: (actorId: string) => Promise<keyof LoadOutcome | "stop">,
+  close: () => void | Promise<void>,
 ): Load {
   const outcome: LoadOutcome = { acknowledged: [], refused: [], unanswered: [] };
   const caller = async (callerNumber: number) => {

@@ -9,7 +9,8 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
-import { grpcLoad, http1Load, http2Load } from "./drain-load.ts";
+import { http2Load } from "./drain-http2-load.ts";
+import { grpcLoad, http1Load } from "./drain-load.ts";
 import { jsonHttpClient } from "./key-client.ts";
 
 const mainFile = resolve(import.meta.dirname, "../../src/main.ts");
@@ -22,7 +23,8 @@ afterEach(() => rm(dataDir, { recursive: true, force: true }));
 test("after SIGTERM under load accepted requests are answered, and the exit code is 0", async () => {
   // Longer than `stop` waits: nothing has to be cut.
   await using server = await startServer({ dataDir, env: { KEYWRIGHT_DRAIN_TIMEOUT: "60s" } });
-  const loads = [http1Load(server, 4), http2Load(server, 4), grpcLoad(server, 4)];
+  const overHttp2 = http2Load(server, 4);
+  const loads = [http1Load(server, 4), overHttp2, grpcLoad(server, 4)];
   const watched = watchHealth(server);
   await expect.poll(() => Math.min(...loads.map(({ outcome }) => outcome.acknowledged.length)), { timeout: 30_000 }).toBeGreaterThan(30);
 
@@ -42,6 +44,8 @@ test("after SIGTERM under load accepted requests are answered, and the exit code
   });
   // HTTP/2 notifies its clients first, so they stop by themselves.
   expect(http2?.unanswered).toEqual([]);
+  const [notice, ...last] = overHttp2.goaways;
+  expect([notice, ...new Set(last)]).toEqual([2 ** 31 - 1, overHttp2.lastStreamId()]);
   console.info(`answered: HTTP/1.1 ${http1?.acknowledged.length}, HTTP/2 ${http2?.acknowledged.length}, gRPC ${grpc?.acknowledged.length}`);
 });
 

@@ -6,6 +6,7 @@ import { createRefusalRecorder } from "../../src/service/refusal-recorder.ts";
 function setup({ maxPerMinute = 3, maxBuffered = 100, maxCounts = 10 } = {}) {
   const written: AuditEvent[] = [];
   const warnings: Readonly<Record<string, unknown>>[] = [];
+  const infos: typeof warnings = [];
   const state = { nowMs: 1_000_000, isDown: false, askedForOrigin: 0 };
   const refusals = createRefusalRecorder({
     audit: {
@@ -16,11 +17,12 @@ function setup({ maxPerMinute = 3, maxBuffered = 100, maxCounts = 10 } = {}) {
     },
     tenant: "t",
     clock: () => state.nowMs,
+    monotonicMs: () => state.nowMs,
     randomBytes,
     maxPerMinute,
     maxCounts,
     maxBuffered,
-    log: { warn: (fields) => warnings.push(fields) },
+    log: { info: (fields) => infos.push(fields), warn: (fields) => warnings.push(fields) },
   });
   const refuse = (caller: string, count: number) => {
     for (let index = 0; index < count; index += 1) {
@@ -31,7 +33,7 @@ function setup({ maxPerMinute = 3, maxBuffered = 100, maxCounts = 10 } = {}) {
       refusals.record(caller, origin, caller === "" ? "UNAUTHENTICATED" : "PERMISSION_DENIED");
     }
   };
-  return { refusals, written, warnings, state, refuse };
+  return { refusals, written, warnings, infos, state, refuse };
 }
 
 test("writes a maximum per minute for each caller, and for all unknown callers together; reports how many it left out", async () => {
@@ -68,7 +70,7 @@ test("callers beyond the maximum share one count, and do not affect callers that
 });
 
 test("keeps events while the store is down, up to its limit, and writes them when it is back", async () => {
-  const { refusals, written, warnings, state, refuse } = setup({ maxPerMinute: 100, maxBuffered: 4 });
+  const { refusals, written, warnings, infos, state, refuse } = setup({ maxPerMinute: 100, maxBuffered: 4 });
   state.isDown = true;
   refuse("ann", 3);
   await refusals.flush();
@@ -77,7 +79,9 @@ test("keeps events while the store is down, up to its limit, and writes them whe
   // One line for the outage.
   expect(warnings).toHaveLength(1);
   state.isDown = false;
+  state.nowMs += 3000;
   await refusals.flush();
+  expect(infos).toEqual([{ outageMs: 3000 }]);
   expect(written).toHaveLength(4);
   expect(new Set(written.map(({ eventId }) => eventId)).size).toBe(4);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Log } from "../../src/ports/log.ts";
 import { createUsageFlush } from "../../src/service/usage-flush.ts";
 import { createUsageRecorder } from "../../src/service/usage-recorder.ts";
 
@@ -11,7 +12,8 @@ function setup() {
     return touched.promise;
   };
   const usage = createUsageRecorder({ store: { touch }, maxKeys: 1 });
-  const flush = createUsageFlush({ usage, log: { warn: ({ dropped }, message) => logged.push([message, dropped]) } });
+  const line: Log["warn"] = ({ dropped }, message) => logged.push([message, dropped]);
+  const flush = createUsageFlush({ usage, monotonicMs: () => 0, log: { info: line, warn: line } });
   return { usage, flush, touches, logged };
 }
 
@@ -43,15 +45,16 @@ test("a flush waits for the previous one, and writes what that one could not", a
   await new Promise(setImmediate);
   touches[2]?.resolve();
   await third;
-  // One line for the outage.
-  expect(logged.map(([message]) => message)).toEqual(["cannot write the last uses of keys; will try again"]);
+  const lines = ["cannot write the last uses of keys; will try again", "the last uses of keys are written again"];
+  expect(logged.map(([message]) => message)).toEqual(lines);
 });
 
 test("while writing fails, each kind of failure has one line, and so have the first dropped uses", async () => {
   const lines: [string, unknown][] = [];
   let failure: Error | null = null;
   const usage = { droppedCount: 0, flush: async () => (failure === null ? undefined : Promise.reject(failure)) };
-  const flush = createUsageFlush({ usage, log: { warn: ({ dropped }, message) => lines.push([message, dropped]) } });
+  const line: Log["warn"] = ({ dropped }, message) => lines.push([message, dropped]);
+  const flush = createUsageFlush({ usage, monotonicMs: () => 0, log: { info: line, warn: line } });
   const failing = ["cannot write the last uses of keys; will try again", undefined];
   const linesAfter = async (cause: string | null, droppedCount: number) => {
     failure = cause === null ? null : new Error("down", { cause: new Error(`${cause} on connection ${droppedCount}`) });
@@ -65,6 +68,6 @@ test("while writing fails, each kind of failure has one line, and so have the fi
   expect(await linesAfter("closed", 5)).toEqual([]);
   expect(await linesAfter("not authorized", 6)).toEqual([failing]);
   expect(await linesAfter("closed", 6)).toEqual([]);
-  expect(await linesAfter(null, 6)).toEqual([dropped(4)]);
+  expect(await linesAfter(null, 6)).toEqual([["the last uses of keys are written again", undefined], dropped(4)]);
   expect(await linesAfter("not authorized", 6)).toEqual([failing]);
 });

@@ -1,18 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { createOutageLog } from "../../outage-log.ts";
 import type { IssuerKeySet, IssuerKeys } from "../../ports/issuer-keys.ts";
-import type { Log } from "../../ports/log.ts";
-import { createKeySetReader, parseObject } from "./key-set-reader.ts";
+import { createKeySetReader, type KeySetReaderOptions, parseObject } from "./key-set-reader.ts";
 import { readSource } from "./source.ts";
 
-export interface IssuerKeysOptions {
-  /** The issuer's name in the configuration, for the log. */
-  readonly name: string;
-  readonly issuer: string;
-  /** If null, the issuer's discovery document names it. */
-  readonly jwksUri: string | null;
+export interface IssuerKeysOptions extends Omit<KeySetReaderOptions, "read"> {
   readonly allowsPrivateAddresses: boolean;
-  readonly monotonicMs: () => number;
-  readonly log: Pick<Log, "warn">;
 }
 
 const limits = { timeoutMs: 3000, maxBytes: 262_144 };
@@ -29,7 +22,7 @@ const minIntervalMs = 2000;
 const maxWaiting = 1000;
 
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { monotonicMs } = options;
+  const { name, monotonicMs, log } = options;
   const read = (uri: string) => readSource(uri, { ...limits, allowsPrivateAddresses: options.allowsPrivateAddresses });
   let known: IssuerKeySet | null = null;
   let text = "";
@@ -37,9 +30,8 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   let fetchEndMs = Number.NEGATIVE_INFINITY;
   let running: Promise<IssuerKeySet> | undefined;
   let next: Promise<IssuerKeySet> | undefined;
-  const outage = createOutage(options, "keys of an issuer could not be fetched; the last ones are kept");
-  const discoveryOutage = createOutage(options, "the discovery document of an issuer could not be read; its last jwks_uri is used");
-  const keySet = createKeySetReader({ ...options, read, onDiscovery: discoveryOutage.note });
+  const outage = createOutageLog(log, monotonicMs);
+  const keySet = createKeySetReader({ ...options, read });
   const wait = createWaits();
 
   const fetchSet = async (): Promise<IssuerKeySet> => {
@@ -47,11 +39,11 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       const newer = await keySet.read();
       if (known === null || newer !== text) known = keySetOf(newer);
       text = newer;
-      outage.note(null);
+      outage.over({ issuer: name }, "keys of an issuer are fetched again");
       return known;
     } catch (error) {
       keySet.discoverAgain();
-      outage.note(error as Error);
+      outage.failed({ issuer: name, reason: (error as Error).message }, "keys of an issuer could not be fetched; the last ones are kept");
       throw error;
     }
   };
@@ -95,22 +87,8 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     async fetchUnlessRecent() {
       const isRecent = running === undefined && monotonicMs() - fetchTimeMs <= minIntervalMs;
       if (!isRecent) return wait(() => running ?? begin());
-      if (outage.isOn() || known === null) throw new Error("the keys of the issuer could not be fetched");
+      if (outage.isOn || known === null) throw new Error("the keys of the issuer could not be fetched");
       return known;
-    },
-  };
-}
-
-/** Logs why fetches fail: once in an outage, because callers may cause a fetch every two seconds. */
-function createOutage({ name, log }: IssuerKeysOptions, text: string) {
-  /** Why the last fetch failed; null if it did not. */
-  let reason: string | null = null;
-  return {
-    isOn: () => reason !== null,
-    /** Null: the fetch succeeded. */
-    note(failure: Error | null) {
-      if (failure !== null && failure.message !== reason) log.warn({ issuer: name, reason: failure.message }, text);
-      reason = failure?.message ?? null;
     },
   };
 }

@@ -1,14 +1,18 @@
+import { createOutageLog } from "../../outage-log.ts";
+import type { Log } from "../../ports/log.ts";
+
 /** Time after which the discovery document is read again. */
 const maxAgeMs = 300_000;
 
 export interface KeySetReaderOptions {
+  /** The issuer's name in the configuration, for the log. */
+  readonly name: string;
   readonly issuer: string;
   /** If null, the issuer's discovery document names it. */
   readonly jwksUri: string | null;
   readonly read: (uri: string) => Promise<string>;
   readonly monotonicMs: () => number;
-  /** Called after each read of the discovery document while an earlier URL of the keys is known. Null: the read succeeded. */
-  readonly onDiscovery: (failure: Error | null) => void;
+  readonly log: Pick<Log, "info" | "warn">;
 }
 
 export interface KeySetReader {
@@ -21,9 +25,10 @@ export interface KeySetReader {
  * Reads the JWK Set of an issuer. Reads the discovery document again from time to time, because an issuer that moves its keys may still
  * serve the old ones where they were. If only that read fails, it uses the last known URL.
  */
-export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDiscovery }: KeySetReaderOptions): KeySetReader {
+export function createKeySetReader({ name, issuer, jwksUri, read, monotonicMs, log }: KeySetReaderOptions): KeySetReader {
   let location = jwksUri;
   let discoveryTimeMs = Number.NEGATIVE_INFINITY;
+  const outage = createOutageLog(log, monotonicMs);
 
   const discover = async (): Promise<string> => {
     const startMs = monotonicMs();
@@ -40,8 +45,16 @@ export function createKeySetReader({ issuer, jwksUri, read, monotonicMs, onDisco
       if (jwksUri !== null || monotonicMs() - discoveryTimeMs <= maxAgeMs) return read(last);
       // Both at once, so that callers wait for one timeout if the issuer hangs.
       const [found, text] = await Promise.allSettled([discover(), read(last)]);
-      onDiscovery(found.status === "rejected" ? (found.reason as Error) : null);
-      if (found.status === "fulfilled" && found.value !== last) return read(found.value);
+      if (found.status === "fulfilled") {
+        outage.over({ issuer: name }, "the discovery document of an issuer is read again");
+        if (found.value !== last) return read(found.value);
+      } else {
+        const { message } = found.reason as Error;
+        outage.failed(
+          { issuer: name, reason: message },
+          "the discovery document of an issuer could not be read; its last jwks_uri is used",
+        );
+      }
       if (text.status === "rejected") throw text.reason;
       return text.value;
     },

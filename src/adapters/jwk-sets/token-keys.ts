@@ -1,5 +1,6 @@
 import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts";
-import type { Log, LogFields } from "../../ports/log.ts";
+import { createOutageLog } from "../../outage-log.ts";
+import type { Log } from "../../ports/log.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
 import { canChange, isRemote, placeBefore, readSource } from "./source.ts";
@@ -12,6 +13,7 @@ export interface TokenKeysOptions {
   readonly allowsPrivateAddresses: boolean;
   /** From 0 to 1. */
   readonly random: () => number;
+  readonly monotonicMs: () => number;
   readonly log: Pick<Log, "info" | "warn">;
 }
 
@@ -25,44 +27,40 @@ const limits = { timeoutMs: 5000, maxBytes: 262_144 };
  * that did not answer.
  */
 export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKeySource> {
-  const { uris, refreshMs, random, log } = options;
+  const { uris, refreshMs, random, monotonicMs, log } = options;
   const read = (uri: string) => readSource(uri, { ...limits, allowsPrivateAddresses: options.allowsPrivateAddresses });
   const place = (index: number) => (uris.length > 1 ? `item ${index + 1} ` : "");
   let texts = await firstTexts(uris, read, place);
   let keys = await readJwkSets(texts);
 
   let failedRefreshCount = 0;
-  /** The last logged problem of each set that cannot be read, and of all sets together if they are malformed. */
-  const reported = new Map<string, string>();
-  const report = (subject: string, reason: string, message: string, fields: LogFields) => {
+  const outage = createOutageLog(log, monotonicMs);
+  const fail: typeof outage.failed = (fields, message) => {
     failedRefreshCount += 1;
-    if (reported.get(subject) !== reason) log.warn(fields, message);
-    reported.set(subject, reason);
+    outage.failed(fields, message);
   };
 
   const refresh = async () => {
+    const failedBefore = failedRefreshCount;
     const readAgain = await Promise.allSettled(uris.map((uri, index) => (canChange(uri) ? read(uri) : (texts[index] as string))));
     const newer = readAgain.map((outcome, index) => {
-      if (outcome.status === "fulfilled") {
-        reported.delete(place(index));
-        return outcome.value;
-      }
+      if (outcome.status === "fulfilled") return outcome.value;
       const reason = reasonOf(uris[index] as string, outcome);
-      report(place(index), reason, `signing keys: ${place(index)}could not be read again; its last keys are kept`, { reason });
+      fail({ reason }, `signing keys: ${place(index)}could not be read again; its last keys are kept`);
       return texts[index] as string;
     });
-    if (newer.every((text, index) => text === texts[index])) return void reported.delete("all");
     try {
-      const changed = await readJwkSets(newer);
-      texts = newer;
-      keys = changed;
-      reported.delete("all");
-      log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
+      if (newer.some((text, index) => text !== texts[index])) {
+        keys = await readJwkSets(newer);
+        texts = newer;
+        log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
+      }
     } catch (error) {
       // Any other error may quote a key, and must not end the process either.
       const problems = error instanceof MalformedJwkSetsError ? error.problems : ["cannot be used"];
-      report("all", problems.join(), "signing keys are malformed; keeping the previous keys", { problems });
+      fail({ problems }, "signing keys are malformed; keeping the previous keys");
     }
+    if (failedRefreshCount === failedBefore) outage.over({}, "signing keys are read again");
   };
 
   let timer: NodeJS.Timeout | undefined;

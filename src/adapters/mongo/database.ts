@@ -3,6 +3,7 @@ import { Failure } from "../../error/failure.ts";
 import { StartError } from "../../error/start-error.ts";
 import { isSocketError, StoreTimeoutError, storeError } from "./errors.ts";
 import { notInitiated, openFailure, standalone } from "./open-failure.ts";
+import { watchPrimary } from "./primary-watch.ts";
 
 export interface MongoOptions {
   /** `mongodb://` or `mongodb+srv://`, with credentials and TLS. Pool and time-out options in the URI override those below. */
@@ -63,13 +64,14 @@ export async function openDatabase(options: MongoOptions, prepare: (db: Db) => P
     // No cause: the driver may quote a URI that it cannot parse.
     throw new StartError(`the MongoDB URI cannot be used: ${withoutCredentials((error as Error).message, options.uri)}`);
   }
+  const whyNoPrimary = watchPrimary(client);
   try {
     const db = client.db(databaseName(options.uri) ?? options.database ?? "keywright");
     const hello = await db.admin().command({ hello: 1 });
     const isSharded = hello.msg === "isdbgrid";
     if (!isSharded && hello.setName === undefined) throw new Error(hello.isreplicaset === true ? notInitiated : standalone);
     await prepare(db);
-    return { client, db, isSharded, ...operations(client, timeoutMs) };
+    return { client, db, isSharded, ...operations(client, timeoutMs, whyNoPrimary) };
   } catch (error) {
     await client.close();
     const hosts = client.options.srvHost ?? client.options.hosts.join(", ");
@@ -122,13 +124,14 @@ function decoded(text: string): string {
   }
 }
 
-function operations(client: MongoClient, timeoutMs: number): Pick<MongoDatabase, "run" | "close"> {
+function operations(client: MongoClient, timeoutMs: number, whyNoPrimary: () => string): Pick<MongoDatabase, "run" | "close"> {
   const underWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
   async function underDeadline<T>(operation: (signal: AbortSignal) => Promise<T>, ownTimeoutMs: number): Promise<T> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new StoreTimeoutError(`MongoDB did not answer within ${ownTimeoutMs} ms`)), ownTimeoutMs);
+    const expire = () => deadline.abort(new StoreTimeoutError(`MongoDB did not answer within ${ownTimeoutMs} ms${whyNoPrimary()}`));
+    const timer = setTimeout(expire, ownTimeoutMs);
     try {
       return await tryTwice(operation, deadline.signal);
     } catch (error) {

@@ -17,7 +17,7 @@ import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
 import { createTenantQuota } from "./quota.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
-import { readStoreId, readTokenSalt } from "./store-values.ts";
+import { acceptSecretMark, readStoreId, readTokenSalt } from "./store-values.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
@@ -87,6 +87,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
       append: (tenant, events) => run((signal) => appendEvents(collections.auditEvents, tenant, events, signal)),
       list: (tenant, query) => run((signal) => listEvents(collections.auditEvents, tenant, query, signal)),
     },
+    acceptSecret: (current, retired) => run((signal) => acceptSecretMark(database.db, current, retired, signal)),
     ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),
     async close() {
       clearInterval(retention);

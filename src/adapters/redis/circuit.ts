@@ -24,6 +24,7 @@ export interface RedisOptions {
   /** Certificates to trust for TLS instead of the system's, in PEM. */
   readonly tlsCa?: string | Buffer;
   readonly clock?: () => number;
+  readonly monotonicMs?: () => number;
   readonly random?: () => number;
   readonly log?: Pick<Log, "info" | "warn">;
 }
@@ -43,6 +44,7 @@ export interface Circuit {
 }
 
 const complaintIntervalMs = 60_000;
+const silent = { info() {}, warn() {} };
 
 /**
  * Connects in the background, outside of requests. If a command times out, the connection is dropped at once, and a new one is tried after
@@ -50,13 +52,13 @@ const complaintIntervalMs = 60_000;
  */
 export function startCircuit(options: RedisOptions): Circuit {
   const { timeoutMs = 100, connectTimeoutMs = 1000, recheckMs = 500 } = options;
-  const { clock = Date.now, random = Math.random, log } = options;
+  const { monotonicMs = () => performance.now(), random = Math.random, log = silent } = options;
   const target = parseRedisUri(options.uri);
   const connection = { login: target.login, db: target.db, tls: target.tls, tlsCa: options.tlsCa, connectTimeoutMs };
   const linkOptions: LinkOptions = { ...connection, channel: createNames(options.namespace).channel, timeoutMs, recheckMs };
   const topology = createTopology(target, connection, timeoutMs);
-  const keeper = keepLink({ open: () => openLink(topology, linkOptions), onLateEnd: topology.close, random, log });
-  const complain = createComplaints(clock, log);
+  const keeper = keepLink({ open: () => openLink(topology, linkOptions), onLateEnd: topology.close, random, monotonicMs, log });
+  const complain = createComplaints(monotonicMs, log);
 
   return {
     get link() {
@@ -85,13 +87,13 @@ export function startCircuit(options: RedisOptions): Circuit {
 }
 
 /** Logs that Redis refused a command, each reason once a minute. */
-function createComplaints(clock: () => number, log: Pick<Log, "info" | "warn"> | undefined): (error: unknown) => void {
+function createComplaints(monotonicMs: () => number, log: Pick<Log, "warn">): (error: unknown) => void {
   const loggedMs = new Map<string, number>();
   return (error) => {
     const reason = describeError(error);
-    const nowMs = clock();
+    const nowMs = monotonicMs();
     if (nowMs - (loggedMs.get(reason) ?? Number.NEGATIVE_INFINITY) < complaintIntervalMs) return;
     loggedMs.set(reason, nowMs);
-    log?.warn({ reason }, "the Redis cache refused a command");
+    log.warn({ reason }, "the Redis cache refused a command");
   };
 }

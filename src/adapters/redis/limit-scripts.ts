@@ -5,7 +5,7 @@ import { maxOtherRates } from "../../core/rate-limit.ts";
  * Debts of rate limits (core/rate-limit.ts) on the server's clock: `<end, us> <end, part> <quota> <window, us>`, with the rate that applied
  * when the debt was made. If takes came under other rates too, then ` <last change of the rate, us>` and the debt under each of these
  * follow, in the same form: what is spent under one rate is spent under all. Each expires when its last debt ends. Text that is not a debt
- * counts as no debt.
+ * counts as no debt. adapters/memory/balances.ts does the same for one process; test/limit/ledgers-agree.test.ts compares them.
  */
 const debts = `
 local time = redis.call('TIME')

@@ -1,3 +1,4 @@
+import { createOutageLog } from "../../outage-log.ts";
 import type { Log } from "../../ports/log.ts";
 import { describeError } from "./failures.ts";
 import type { Link } from "./link.ts";
@@ -14,7 +15,8 @@ export interface LinkKeeperOptions {
   /** Called after each attempt to open a link that ended after `close`. */
   readonly onLateEnd: () => void;
   readonly random: () => number;
-  readonly log: Pick<Log, "info" | "warn"> | undefined;
+  readonly monotonicMs: () => number;
+  readonly log: Pick<Log, "info" | "warn">;
 }
 
 /** Keeps one link: if it is lost, opens another in the background. */
@@ -36,13 +38,14 @@ const steadyMs = 2000;
 /** Redis may evict spent units of rate limits, and newer entries that keep older ones out. Then they are lost before their time. */
 const evictionWarning = "Redis may evict entries, which makes rate limits and revocations inexact; set maxmemory-policy noeviction";
 
-export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): LinkKeeper {
+export function keepLink({ open, onLateEnd, random, monotonicMs, log }: LinkKeeperOptions): LinkKeeper {
   let events: LinkEvents | null = null;
   let current: Link | null = null;
   let closed = false;
   let failures = 0;
   let retry: NodeJS.Timeout | undefined;
-  const outages = logOutages(log);
+  /** A server that is too slow loses one link a second, so an outage ends only once a link lasts. */
+  const outage = createOutageLog(log, monotonicMs);
 
   const connect = async () => {
     try {
@@ -50,7 +53,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
       if (closed) link.close();
       else adopt(link);
     } catch (error) {
-      if (!closed) outages.unreachable(error);
+      if (!closed) outage.failed({ reason: describeError(error) }, "cannot reach the Redis cache; reading keys from the store");
       tryAgain();
     }
     if (closed) onLateEnd();
@@ -58,7 +61,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
 
   const adopt = (link: Link) => {
     current = link;
-    outages.connected(link);
+    if (!outage.isOn) logConnected(link, log.info, log);
     events?.onUp();
     link.attach({
       onMessage: (message) => link === current && events?.onMessage(message, link),
@@ -67,7 +70,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
     setTimeout(() => {
       if (link !== current) return;
       failures = 0;
-      outages.over(link);
+      if (outage.isOn) logConnected(link, outage.over, log);
     }, steadyMs).unref();
   };
 
@@ -82,7 +85,8 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
     if (link !== current) return;
     current = null;
     link.close();
-    outages.lost(reason);
+    if (!outage.isOn)
+      outage.failed({ reason: describeError(reason) }, "lost the Redis cache; reading keys from the store until it is back");
     events?.onDown();
     tryAgain();
   };
@@ -106,32 +110,7 @@ export function keepLink({ open, onLateEnd, random, log }: LinkKeeperOptions): L
   };
 }
 
-/**
- * A server that is too slow loses one link a second, so an outage has one line until a link lasts, and one for each reason to be
- * unreachable.
- */
-function logOutages(log: LinkKeeperOptions["log"]) {
-  const reported = new Set<string>();
-  const report = (message: string, error: unknown) => {
-    const reason = describeError(error);
-    if (!reported.has(reason)) log?.warn({ reason }, message);
-    reported.add(reason);
-  };
-  const announce = ({ cacheId, evictionPolicy }: Link) => {
-    log?.info({ cache_id: cacheId }, "the Redis cache is connected");
-    if (evictionPolicy !== null) log?.warn({ policy: evictionPolicy }, evictionWarning);
-  };
-  return {
-    unreachable: (error: unknown) => report("cannot reach the Redis cache; reading keys from the store", error),
-    lost(reason: unknown) {
-      if (reported.size === 0) report("lost the Redis cache; reading keys from the store until it is back", reason);
-    },
-    connected(link: Link) {
-      if (reported.size === 0) announce(link);
-    },
-    over(link: Link) {
-      if (reported.size > 0) announce(link);
-      reported.clear();
-    },
-  };
+function logConnected({ cacheId, evictionPolicy }: Link, say: Log["info"], log: LinkKeeperOptions["log"]): void {
+  say({ cache_id: cacheId }, "the Redis cache is connected");
+  if (evictionPolicy !== null) log.warn({ policy: evictionPolicy }, evictionWarning);
 }

@@ -11,6 +11,7 @@ import { alone } from "./group-commit.ts";
 import { prepareList } from "./index-walk.ts";
 import { prepareKeys } from "./keys.ts";
 import { prepareRetentionClock } from "./retention-clock.ts";
+import { prepareSecretMarks } from "./secret-marks.ts";
 import { rowsOfNewKey, writeInParts } from "./write-parts.ts";
 
 export interface SqliteKeyStoreOptions {
@@ -50,6 +51,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
+  const acceptSecret = prepareSecretMarks(database);
   const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), (tenant) =>
     Math.min(auditRetentionMs, tenantLimits.of(tenant).auditRetentionMs ?? auditRetentionMs),
   );
@@ -97,6 +99,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
         }, events.length),
       list: (tenant, query) => readStep(() => audit.list(tenant, query)),
     },
+    acceptSecret: (current, retired) => write(() => acceptSecret(current, retired)),
     ping: async () => ping(),
     async close() {
       stopExpiry();

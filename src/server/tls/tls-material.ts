@@ -1,7 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import { systemReason } from "../../error/system-reason.ts";
 import { readCertificateIds } from "./certificate-ids.ts";
 import { readRevocationList } from "./revocation-list.ts";
 
@@ -23,45 +21,21 @@ export interface RevocationLists {
   readonly revoked: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-export interface TlsFile {
-  readonly path: string;
-  /** The setting, as errors name it. */
-  readonly setting: string;
-}
-
-export interface TlsFiles<File = TlsFile> {
-  readonly certFile: File;
-  readonly keyFile: File;
-  /** Null: clients are not asked for a certificate. */
-  readonly clientCaFile: File | null;
-  /** Null: no client certificate is revoked. */
-  readonly clientCrlFile: File | null;
-}
-
-interface TlsText {
+export interface TlsText {
+  /** The setting that names the file, for errors. */
   readonly setting: string;
   /** An Error with the reason if the file cannot be read. */
   readonly content: Buffer | Error;
 }
 
-/** The current texts of the files. */
-export type TlsTexts = TlsFiles<TlsText>;
-
-export function readTlsTexts({ certFile, keyFile, clientCaFile, clientCrlFile }: TlsFiles): TlsTexts {
-  return {
-    certFile: textOf(certFile),
-    keyFile: textOf(keyFile),
-    clientCaFile: clientCaFile && textOf(clientCaFile),
-    clientCrlFile: clientCrlFile && textOf(clientCrlFile),
-  };
-}
-
-function textOf({ path, setting }: TlsFile): TlsText {
-  try {
-    return { setting, content: readFileSync(path) };
-  } catch (error) {
-    return { setting, content: new Error(`${path}: ${systemReason(error)}`) };
-  }
+/** What the files of the settings hold. */
+export interface TlsTexts {
+  readonly certFile: TlsText;
+  readonly keyFile: TlsText;
+  /** Null: clients are not asked for a certificate. */
+  readonly clientCaFile: TlsText | null;
+  /** Null: no client certificate is revoked. */
+  readonly clientCrlFile: TlsText | null;
 }
 
 /** Checks that the texts match. Throws an Error that names the setting and quotes nothing of a file. */

@@ -10,6 +10,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import type { TraceContext } from "../../call/trace-context.ts";
+import { createOutageLog, type OutageLog } from "../../outage-log.ts";
 import type { Log } from "../../ports/log.ts";
 import type { TraceSettings } from "./settings.ts";
 
@@ -17,19 +18,21 @@ export interface ExportOptions {
   readonly settings: TraceSettings;
   readonly version: string;
   readonly log: Pick<Log, "info" | "warn">;
+  readonly monotonicMs: () => number;
   /** Called with the outcome of every batch. */
   readonly onExport: (outcome: "sent" | "lost", spanCount: number) => void;
 }
 
 /** A tracer provider that sends spans by OTLP in batches: its queue is bounded, and further spans are dropped. */
-export function createProvider({ settings, version, log, onExport }: ExportOptions): TracerProvider {
+export function createProvider({ settings, version, log, monotonicMs, onExport }: ExportOptions): TracerProvider {
+  const outage = createOutageLog(log, monotonicMs);
   const ours = resourceFromAttributes({ "service.name": "keywright", "service.version": version });
   return new TracerProvider({
     resource: defaultResource()
       .merge(ours)
       .merge(detectResources({ detectors: [envDetector] })),
     sampler: createSampler(settings.sampler),
-    spanProcessors: [new BatchSpanProcessor({ ...settings.batch, exporter: reported(new OTLPTraceExporter(), log, onExport) })],
+    spanProcessors: [new BatchSpanProcessor({ ...settings.batch, exporter: reported(new OTLPTraceExporter(), outage, onExport) })],
   });
 }
 
@@ -52,21 +55,15 @@ export function isChosen({ root, ratio, followsParent }: TraceSettings["sampler"
   return followsParent ? caller.isSampled : root !== "always_off";
 }
 
-/**
- * Logs once when the collector fails, and once when it is back. Never logs its answer or our request, because both may contain text that
- * must not be logged.
- */
-function reported(exporter: SpanExporter, log: ExportOptions["log"], onExport: ExportOptions["onExport"]): SpanExporter {
-  let isLost = false;
+/** Never logs the collector's answer or our request, because both may contain text that must not be logged. */
+function reported(exporter: SpanExporter, outage: OutageLog, onExport: ExportOptions["onExport"]): SpanExporter {
   return {
     export(spans, done) {
       exporter.export(spans, (result) => {
         const { error } = result;
         onExport(error === undefined ? "sent" : "lost", spans.length);
-        if (error !== undefined && !isLost)
-          log.warn({ reason: describe(error) }, "the trace collector does not accept spans; dropping them");
-        if (error === undefined && isLost) log.info({}, "the trace collector accepts spans again");
-        isLost = error !== undefined;
+        if (error === undefined) outage.over({}, "the trace collector accepts spans again");
+        else outage.failed({ reason: describe(error) }, "the trace collector does not accept spans; dropping them");
         done(result);
       });
     },

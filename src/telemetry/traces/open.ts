@@ -7,11 +7,12 @@ export interface TracesOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly version: string;
   readonly log: Log;
+  readonly monotonicMs: () => number;
   readonly metrics: Metrics | null;
 }
 
 /** Returns null if the environment does not enable traces; OpenTelemetry is then not loaded. */
-export async function openTraces({ environment, version, log, metrics }: TracesOptions): Promise<Traces | null> {
+export async function openTraces({ environment, version, log, monotonicMs, metrics }: TracesOptions): Promise<Traces | null> {
   const settings = traceSettings(environment);
   if (settings === null) return null;
   for (const warning of settings.warnings) log.warn({}, warning);
@@ -19,5 +20,5 @@ export async function openTraces({ environment, version, log, metrics }: TracesO
   const onExport = (outcome: "sent" | "lost", spanCount: number) => {
     if (metrics !== null) metrics.spans.of(outcome).value += spanCount;
   };
-  return startTraces({ settings, version, log, onExport });
+  return startTraces({ settings, version, log, monotonicMs, onExport });
 }

@@ -17,7 +17,7 @@ const audience = "keywright";
 function callersOf(jwksUri: string, monotonicMs: () => number) {
   const keys = createIssuerKeys({
     ...{ name: "corp", issuer, jwksUri, allowsPrivateAddresses: true },
-    ...{ monotonicMs, log: { warn: () => {} } },
+    ...{ monotonicMs, log: { info: () => {}, warn: () => {} } },
   });
   const rules = [
     { when: [{ claim: "sub", test: "equals" as const, values: ["tool"] }], roles: ["verifier"], tenants: null, scopeCeiling: null },
@@ -180,6 +180,7 @@ test("while only the discovery document cannot be read, the keys at the last URL
   at.path = "/new";
   at.kid = "";
   expect(await at.kidsAt(710_000)).toEqual(["/new"]);
+  expect(at.lines.slice(1)).toEqual([{ issuer: "corp", outageMs: 400_000 }]);
 });
 
 test("if no keys are at the last URL any more, the discovery document is read again", async () => {
@@ -226,7 +227,8 @@ async function issuerWithDiscovery() {
   await once(server, "listening");
   const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let nowMs = 0;
-  const log = { warn: (fields: unknown) => void state.lines.push(fields) };
+  const line = (fields: unknown) => void state.lines.push(fields);
+  const log = { info: line, warn: line };
   const keys = createIssuerKeys({ name: "corp", issuer: at, jwksUri: null, allowsPrivateAddresses: true, monotonicMs: () => nowMs, log });
   return Object.assign(state, {
     async kidsAt(timeMs: number) {

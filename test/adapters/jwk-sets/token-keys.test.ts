@@ -47,6 +47,7 @@ function open(options: Partial<TokenKeysOptions> & Pick<TokenKeysOptions, "uris"
     refreshMs: 20,
     allowsPrivateAddresses: true,
     random: () => 0.5,
+    monotonicMs: () => 0,
     log: { info: log("info"), warn: log("warn") },
     ...options,
   });
@@ -87,7 +88,8 @@ test("a server is asked again; while it fails, the last keys stay", async () => 
   answer = { status: 200, body: jwkSet(second) };
   await expect.poll(() => keys.current().signer.kid).toBe(second.kid);
   answer = { status: 500, body: "" };
-  await expect.poll(() => logged.map(([level]) => level)).toEqual(["warn", "info", "warn"]);
+  await expect.poll(() => logged.map(([level]) => level)).toEqual(["warn", "info", "info", "warn"]);
+  expect(logged.slice(1, 3).map(([, , message]) => message)).toEqual(["signing keys changed", "signing keys are read again"]);
   keys.close();
 });
 

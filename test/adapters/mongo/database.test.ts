@@ -43,6 +43,17 @@ await describeOnMongo("a standalone mongod", { standalone: true }, (mongo) => {
   });
 });
 
+await describeOnMongo("a replica set without a primary", { members: 1 }, (mongo) => {
+  test("is named by the error of an operation that gets no answer, with the reason of each member", async () => {
+    const store = await open(mongo().uri);
+    await mongo().members[0]?.kill("SIGKILL");
+    await expect
+      .poll(() => store.get("t", "k").catch((error: Error) => (error.cause as Error).message), { timeout: 20_000 })
+      .toMatch(/^MongoDB did not answer within 1000 ms; no primary was found; 127\.0\.0\.1:\d+: .*ECONNREFUSED/)
+      .finally(() => store.close());
+  });
+});
+
 test("a replica set that is not initiated is an error that says how to initiate it", () => {
   const reason = { servers: new Map([["a:1", { type: "RSGhost" }]]) } as unknown as TopologyDescription;
   expect(openFailure(new MongoServerSelectionError("timed out", reason), "rs")).toContain("run rs.initiate()");

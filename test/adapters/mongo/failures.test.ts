@@ -94,6 +94,7 @@ function operationsOn(store: TestedStore): Record<string, () => Promise<Operatio
     tombstoneRevision: reading((keyId) => store.tombstoneRevision("t", keyId)),
     list: reading(() => store.list("t", { kind: "issued", nowMs: 0, limit: 2 })),
     "audit.list": reading(() => store.audit.list("t", { limit: 2 })),
+    acceptSecret: reading(() => store.acceptSecret("aaaa", [])),
     ping: reading(() => store.ping()),
     "reading the generation": reading(() => store.cacheGeneration.read()),
     "advancing the generation": reading(() => store.cacheGeneration.advance(1, "cache")),

@@ -19,7 +19,7 @@ function keeperOf(outcomes: readonly (Link | string)[]) {
     if (typeof outcome === "object") return outcome;
     throw new UnusableServerError(outcome);
   };
-  return { keeper: keepLink({ open, onLateEnd: () => {}, random: () => 0.5, log }), lines };
+  return { keeper: keepLink({ open, onLateEnd: () => {}, random: () => 0.5, monotonicMs: Date.now, log }), lines };
 }
 
 const linkTo = (cacheId: string) => ({ cacheId, evictionPolicy: null, attach() {}, close() {} }) as unknown as Link;

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { expect, test } from "vitest";
 import { openSqliteKeyStore } from "../../../src/adapters/sqlite/key-store.ts";
 import { recordColumns, recordValues } from "../../../src/adapters/sqlite/row.ts";
@@ -167,11 +167,20 @@ function writeWithoutSlots(path: string, records: readonly KeyRecord[]): void {
   const versions = 10;
   const old = new DatabaseSync(path);
   for (const step of migrations.slice(0, versions)) old.exec(step);
-  const columns = [...recordColumns, "tenant", "first_revision"];
+  const known = new Set(
+    old
+      .prepare("PRAGMA table_info(keys)")
+      .all()
+      .map(({ name }) => name),
+  );
+  // Columns of later versions were not there yet.
+  const indexes = recordColumns.flatMap((column, index) => (known.has(column) ? [index] : []));
+  const columns = [...indexes.map((index) => recordColumns[index]), "tenant", "first_revision"];
   const insert = old.prepare(`INSERT INTO keys (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`);
   const addTerms = prepareTerms(old);
   for (const record of records) {
-    insert.run(...recordValues(record), "t", record.firstRevision);
+    const values = recordValues(record);
+    insert.run(...indexes.map((index) => values[index] as SQLInputValue), "t", record.firstRevision);
     addTerms("t", record);
   }
   old.exec(`PRAGMA user_version = ${versions}`);
