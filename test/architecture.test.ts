@@ -8,14 +8,25 @@ import { expect, test } from "vitest";
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "src/error": [],
   "src/turns.ts": [],
+  "src/and-then.ts": [],
   "src/memoized.ts": [],
   "src/outage-log.ts": ["src/ports"],
   "src/core": ["src/memoized.ts", "src/error"],
   "src/ports": ["src/core", "src/error"],
   "src/cache": ["src/core", "src/ports", "src/error"],
   "src/limit": ["src/core", "src/ports"],
-  "src/service": ["src/turns.ts", "src/memoized.ts", "src/outage-log.ts", "src/limit", "src/cache", "src/core", "src/ports", "src/error"],
-  "src/call": ["src/error", "gen"],
+  "src/service": [
+    "src/turns.ts",
+    "src/and-then.ts",
+    "src/memoized.ts",
+    "src/outage-log.ts",
+    "src/limit",
+    "src/cache",
+    "src/core",
+    "src/ports",
+    "src/error",
+  ],
+  "src/call": ["src/and-then.ts", "src/error", "gen"],
   "src/http": [
     "src/turns.ts",
     "src/call",
@@ -54,6 +65,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   "src/rpc": [
     "src/turns.ts",
+    "src/and-then.ts",
     "src/memoized.ts",
     "src/service",
     "src/limit",
@@ -188,6 +200,26 @@ test("imports go only in allowed directions", () => {
       return [`${file} imports ${target}, but ${unit} may import only: ${may.join(", ") || "nothing"}`];
     });
   expect([...new Set(offences)]).toEqual([]);
+});
+
+test("ARCHITECTURE.md and test/README.md have a row for each folder", () => {
+  const rowsOf = (page: string) =>
+    [...readFileSync(join(root, page), "utf8").matchAll(/^\| (`[^|]+) \|/gm)].map(([, names]) => names).join();
+  const units = new Set(files.map(unitOf).filter((unit) => unit !== "tools" && unit !== "src/main.ts"));
+  const rows = rowsOf("ARCHITECTURE.md");
+  expect([...units].filter((unit) => !rows.includes(`\`${unit}\``))).toEqual([]);
+  const testRows = rowsOf("test/README.md");
+  const folders = readdirSync(join(root, "test"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.filter(({ name }) => !testRows.includes(`\`${name}/`)).map(({ name }) => name)).toEqual([]);
+});
+
+test("each member of Config is used outside src/config", () => {
+  const [, members = ""] = /^export interface Config \{\n([\s\S]*?)^\}/m.exec(texts.get("src/config/config.ts") as string) ?? [];
+  const names = [...members.matchAll(/^ {2}readonly (\w+):/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(30);
+  const others = [...texts].flatMap(([file, text]) => (isWithin(file, "src/config") ? [] : [text])).join();
+  // Generated secrets and the default of `store` are in this folder.
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(others))).toEqual(["dataDir"]);
 });
 
 test("only src/adapters/open.ts names concrete adapters", () => {

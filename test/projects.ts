@@ -14,7 +14,7 @@ export const unit: readonly string[] = [
   "test/connect/{compression,wire-check}.test.ts",
   "test/http/**/*.test.ts",
   "test/protojson/{duration,json-position,parse-json}.test.ts",
-  "test/rpc/{answer-size,create-request,custom-roles,lasting-answers,message}.test.ts",
+  "test/rpc/{answer-size,create-request,custom-roles,lasting-answers,message,remembered-callers}.test.ts",
   "test/server/distinguished-name.test.ts",
   "test/telemetry/registry.test.ts",
   "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",
@@ -39,10 +39,11 @@ export const processes: readonly string[] = [
 export const onMongo: readonly string[] = ["test/rpc/**/*.test.ts"];
 
 /**
- * Not run on MongoDB. Who may call, what is counted in the process, and the shapes of credentials are decided before any store is asked.
+ * Not run on MongoDB. Who may call, what is counted in the process, and the shapes of credentials are decided before any store is asked;
+ * what fits into a page of tenants after it.
  * The table of methods and the audit trail are the same on every store, and fourteen clients for each method take a minute.
  */
-export const storeless: readonly string[] = ["test/rpc/{every-method,foreign-credentials,guess-limits,jwt-callers}.test.ts"];
+export const storeless: readonly string[] = ["test/rpc/{every-method,foreign-credentials,guess-limits,jwt-callers,list-tenants}.test.ts"];
 
 /** Files that take longer than 10 s, or 5 s in `unit`, the slowest first (support/slowest-first.ts). */
 export const slowest: readonly string[] = [

@@ -1,7 +1,7 @@
 import type { Call } from "../call/call.ts";
-import type { KeyKind } from "../core/key.ts";
+import type { KeyKind, KeyRecord } from "../core/key.ts";
 import type { KeyService } from "../service/key-service.ts";
-import { listKeys } from "../service/list.ts";
+import { listKeys, type PageBounds } from "../service/list.ts";
 import { mapInTurns } from "../turns.ts";
 import { keyBytes, maxAnswerBytes } from "./answer-size.ts";
 import { endOf, turnsOf } from "./call-turns.ts";
@@ -17,11 +17,15 @@ interface ListMessage {
   readonly includeTotalSize: boolean;
 }
 
+/** The limits of a page of records: of keys, or of settings, whose records hold all of their texts. */
+export function recordPageBounds(call: Call): PageBounds<KeyRecord> {
+  return { maxBytes: maxAnswerBytes, bytesOf: keyBytes, throwIfOver: endOf(call) };
+}
+
 /** Returns the resources of one page of keys, and the fields of the response beside them. */
 export async function listFromRequest(service: KeyService, call: Call, kind: KeyKind, message: ListMessage) {
   const { pageSize, pageToken, filter, orderBy, includeTotalSize: hasTotalSize } = message;
-  const bounds = { maxBytes: maxAnswerBytes, bytesOf: keyBytes, throwIfOver: endOf(call) };
-  const request = { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, ...bounds };
+  const request = { kind, pageSize, pageToken, filter, orderBy, hasTotalSize, ...recordPageBounds(call) };
   const { records, nextPageToken, totalSize } = await listKeys(service, contextOf(call).tenant, request);
   const nowMs = service.clock();
   const keys = await mapInTurns(records, (record) => keyToMessage(record, nowMs), turnsOf(call));

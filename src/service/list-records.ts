@@ -2,7 +2,7 @@ import type { KeyKind, KeyRecord } from "../core/key.ts";
 import type { ListScope } from "../core/page-token.ts";
 import type { KeyStore } from "../ports/key-store.ts";
 import type { KeyService } from "./key-service.ts";
-import { maxParts, type PageBounds, type PageRequest, pageLimit } from "./list.ts";
+import { firstThatFit, maxParts, type PageBounds, type PageRequest, pageLimit } from "./list.ts";
 
 export interface RecordPage {
   readonly records: readonly KeyRecord[];
@@ -11,7 +11,7 @@ export interface RecordPage {
 }
 
 /** The page that a list of all records asks for. */
-export type RecordPageRequest = Omit<PageRequest, "filter"> & Pick<PageBounds<unknown>, "throwIfOver">;
+export type RecordPageRequest = Omit<PageRequest, "filter"> & PageBounds<KeyRecord>;
 
 /** All records of a tenant and a kind, in parts of at most `limit`. */
 export async function* partsOf(
@@ -27,11 +27,14 @@ export async function* partsOf(
   }
 }
 
-/** Returns one page of all records of a tenant and a kind, in the order of their ids. */
+/**
+ * Returns one page of all records of a tenant and a kind, in the order of their ids. It ends early, with a page token, if the next record
+ * does not fit into the response.
+ */
 export async function listRecords(
   { store, pageTokens, clock }: Pick<KeyService, "store" | "pageTokens" | "clock">,
   scope: ListScope & Pick<KeyRecord, "kind">,
-  { pageSize, pageToken, throwIfOver }: RecordPageRequest,
+  { pageSize, pageToken, maxBytes, bytesOf, throwIfOver }: RecordPageRequest,
 ): Promise<RecordPage> {
   const { tenant, kind } = scope;
   const limit = pageLimit(pageSize);
@@ -44,5 +47,7 @@ export async function listRecords(
     records.push(...part.records);
     afterKeyId = part.lastKeyId;
   }
-  return { records, nextPageToken: afterKeyId === null ? "" : pageTokens.seal(scope, afterKeyId) };
+  const page = firstThatFit(records, maxBytes, bytesOf);
+  if (page.length < records.length) afterKeyId = (page.at(-1) as KeyRecord).keyId;
+  return { records: page, nextPageToken: afterKeyId === null ? "" : pageTokens.seal(scope, afterKeyId) };
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
@@ -59,19 +59,43 @@ describe("docs/troubleshooting.md says what to do", () => {
   });
 
   test("for every warning and error in the log", () => {
-    const messages = sourceTexts().flatMap((text) => [...text.matchAll(/\b(?:log\??\.(?:warn|error)|outage\.failed)\([^"`;]*"([^"]+)"/g)]);
+    const messages = sources().flatMap(({ text }) => [...text.matchAll(/\b(?:log\??\.(?:warn|error)|outage\.failed)\([^"`;]*"([^"]+)"/g)]);
     expect(messages.length).toBeGreaterThan(15);
     // The page has the beginning of a line, without its reasons and consequences.
     const beginnings = messages.map(([, message = ""]) => message.split(/[;,:]| because /)[0]);
     expect(beginnings.filter((beginning) => !page.includes(`\`${beginning}`))).toEqual([]);
   });
+
+  test("the text of a warning or an error stands in its call, where the test above finds it", () => {
+    const call = /\blog\??\.(?:warn|error)\(/;
+    const others = sources().filter(({ text }) =>
+      text
+        .split(call)
+        .slice(1)
+        .some((rest) => !/^[^"`;]*"[^"]+"/.test(rest)),
+    );
+    // The page has the lines of these files too. outage-log.ts gets its texts from its callers.
+    const known = ["src/adapters/redis/link-keeper.ts", "src/outage-log.ts", "src/telemetry/traces/open.ts"];
+    expect(others.map(({ path }) => path).sort()).toEqual(known);
+  });
 });
 
-function sourceTexts(): string[] {
+function sources(): { readonly path: string; readonly text: string }[] {
   return readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts") && !path.endsWith("table.ts"))
-    .map((path) => readFileSync(join(root, "src", path), "utf8"));
+    .map((path) => ({ path: `src/${path}`, text: pageText(`src/${path}`) }));
 }
+
+test("docs/gateways.md has every file of deploy/gateways, and a test runs it", () => {
+  const files = readdirSync(join(root, "deploy/gateways")).sort();
+  const rows = [...pageText("docs/gateways.md").matchAll(/^\| \S+ \| (`[^|]+`) \| [^|]+ \|$/gm)];
+  const documented = rows.flatMap(([, names = ""]) => names.replaceAll("`", "").split(", "));
+  expect(documented.toSorted()).toEqual(files);
+  const tests = readdirSync(join(root, "test/gateways")).map((name) => pageText(`test/gateways/${name}`));
+  const untested = files.filter((file) => !tests.some((text) => new RegExp(`files: \\[.*"${file}"`).test(text)));
+  // The page says so.
+  expect(untested).toEqual(["apisix.yaml"]);
+});
 
 describe("errors", () => {
   test("docs/http-and-errors.md lists exactly the error reasons of the table", () => {
@@ -84,8 +108,10 @@ describe("errors", () => {
   });
 
   test("every reason of the table is used somewhere", () => {
-    const sources = sourceTexts().join("\n");
-    for (const reason of Object.keys(errorTable)) expect(sources, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
+    const texts = sources()
+      .map(({ text }) => text)
+      .join("\n");
+    for (const reason of Object.keys(errorTable)) expect(texts, reason).toMatch(new RegExp(`"${reason}"|\\.${reason}\\b`));
   });
 });
 

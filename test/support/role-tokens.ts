@@ -1,11 +1,8 @@
 import { hash, randomBytes } from "node:crypto";
+import type { Role } from "../../src/core/role.ts";
 
-export interface RoleTokens {
-  /** Value for KEYWRIGHT_ADMIN_TOKEN. */
-  readonly admin: string;
-  readonly auditor: string;
-  readonly verifier: string;
-  readonly issuer: string;
+/** A token for each built-in role. `admin` is for KEYWRIGHT_ADMIN_TOKEN. */
+export interface RoleTokens extends Readonly<Record<Role, string>> {
   /** A token of the configured role `importer`: AdminImportApiKey and AdminGetImportedApiKey. */
   readonly importer: string;
   /** Text for `startServer`'s `config`: all roles except `admin`. */

@@ -150,6 +150,7 @@ export const TenantSchema: GenMessage<Tenant> = /*@__PURE__*/
 export type CreateTenantRequest = Message<"keywright.v2alpha1.CreateTenantRequest"> & {
   /**
    * The id of the new tenant: 1 to 63 lower-case letters, digits and hyphens.
+   * Over JSON/HTTP it is a query parameter.
    *
    * @generated from field: string tenant_id = 1;
    */

@@ -2,8 +2,8 @@ import type { ActorLimitsService } from "../../../gen/keywright/v2alpha1/actor_l
 import type { Implementation } from "../../call/methods.ts";
 import { listActorLimits as list } from "../../service/list-actor-limits.ts";
 import type { TenantService } from "../../service/tenants/change-tenant.ts";
-import { endOf } from "../call-turns.ts";
 import { contextOf } from "../context.ts";
+import { recordPageBounds } from "../list-request.ts";
 import { actorLimitToMessage } from "./message.ts";
 
 export function listActorLimits({ keys }: TenantService): Implementation<typeof ActorLimitsService.method.adminListActorLimits> {
@@ -12,7 +12,7 @@ export function listActorLimits({ keys }: TenantService): Implementation<typeof 
       actorId,
       pageSize,
       pageToken,
-      throwIfOver: endOf(call),
+      ...recordPageBounds(call),
     });
     return { actorLimits: limits.map(actorLimitToMessage), nextPageToken };
   };
