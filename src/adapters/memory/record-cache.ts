@@ -14,8 +14,7 @@ export function createMemoryRecordCache(options: { readonly maxEntries: number }
   let entries = new LRUCache<string, CacheEntry>({ max: Math.min(maxEntries, firstEntries) });
   const grow = () => {
     const larger = new LRUCache<string, CacheEntry>({ max: maxEntries });
-    // From the least recently used one.
-    for (const [key, entry] of entries.rentries()) larger.set(key, entry);
+    larger.load(entries.dump());
     entries = larger;
   };
 
