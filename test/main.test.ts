@@ -135,7 +135,7 @@ test("SIGUSR1 does not open an inspector, and no signal but SIGTERM and SIGINT e
   await config.write("log_level: info\n");
   // A SIGHUP that comes late makes the process read the configuration again, and no one would write into the pipe.
   await rm(pipe);
-  await writeFile(pipe, "log_level: info\n");
+  await writeFile(pipe, "log_level: info\n", { mode: 0o600 });
   await config.close();
   await listening(child, outcome, ended);
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) child.kill(signal);
