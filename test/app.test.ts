@@ -129,6 +129,12 @@ test("if a part cannot be closed, the others are closed and the error is reporte
   expect(await isReachable(metricsUrl)).toBe(false);
 });
 
+test("a start that the store prevents gives the reason", async () => {
+  const unavailable = new Failure("STORE_UNAVAILABLE", { cause: new Error("MongoDB did not answer") });
+  const failing = replacing(() => ({ acceptSecret: () => Promise.reject(unavailable) }));
+  await expect(start(failing)).rejects.toMatchObject({ name: "StartError", message: "KEYWRIGHT_STORE: MongoDB did not answer" });
+});
+
 test("if the start fails, everything that was opened is closed", async () => {
   const folder = temporaryFolder();
   let openStores = 0;

@@ -14,7 +14,7 @@ export const unit: readonly string[] = [
   "test/connect/{compression,wire-check}.test.ts",
   "test/http/**/*.test.ts",
   "test/protojson/{duration,json-position,parse-json}.test.ts",
-  "test/rpc/{answer-size,create-request,custom-roles,lasting-answers,message}.test.ts",
+  "test/rpc/{answer-size,create-request,custom-roles,lasting-answers,message,remembered-callers}.test.ts",
   "test/server/distinguished-name.test.ts",
   "test/telemetry/registry.test.ts",
   "test/tools/import/{checker,csv,ndjson,options,progress,run}.test.ts",

@@ -4,6 +4,7 @@ import { makeFolder } from "../config/make-folder.ts";
 import { ConfigError } from "../config/problems.ts";
 import { MalformedJwkSetsError } from "../core/token/jwk-set.ts";
 import { unreachable } from "../core/unreachable.ts";
+import { Failure } from "../error/failure.ts";
 import { StartError } from "../error/start-error.ts";
 import { systemReason } from "../error/system-reason.ts";
 import type { IssuerKeys } from "../ports/issuer-keys.ts";
@@ -46,9 +47,15 @@ export async function openStore(address: StoreAddress, options: StoreOptions): P
   try {
     return await openStoreAt(address, options);
   } catch (error) {
-    if (error instanceof StartError) throw new StartError(`KEYWRIGHT_STORE: ${error.message}`, { cause: error });
-    throw error;
+    throw storeStartError(error);
   }
+}
+
+/** Returns the error of a start that the store prevents. It has the reason, which callers of a Failure are not told. */
+export function storeStartError(error: unknown): unknown {
+  if (!(error instanceof StartError || error instanceof Failure)) return error;
+  const { message } = error instanceof Failure && error.cause instanceof Error ? error.cause : error;
+  return new StartError(`KEYWRIGHT_STORE: ${message}`, { cause: error });
 }
 
 async function openStoreAt(address: StoreAddress, { sqliteCacheMib, ...options }: StoreOptions): Promise<OpenedStore> {

@@ -1,3 +1,4 @@
+import { storeStartError } from "../adapters/open.ts";
 import { ConfigError } from "../config/problems.ts";
 import { deriveSecretMarks, type ServerSecrets } from "../core/subkeys.ts";
 import type { KeyStore } from "../ports/key-store.ts";
@@ -8,7 +9,10 @@ import type { KeyStore } from "../ports/key-store.ts";
  */
 export async function checkServerSecret(store: Pick<KeyStore, "tokenSalt" | "acceptSecret">, secrets: ServerSecrets): Promise<void> {
   const { current, retired } = deriveSecretMarks(secrets, store.tokenSalt);
-  if (await store.acceptSecret(current, retired)) return;
+  const isAccepted = await store.acceptSecret(current, retired).catch((error: unknown) => {
+    throw storeStartError(error);
+  });
+  if (isAccepted) return;
   throw new ConfigError([
     "KEYWRIGHT_SECRET: the store was used with another server secret, without which its keys are not found; set that one or restore its " +
       "file, or list it in KEYWRIGHT_SECRETS_RETIRED to replace it; docs/operations.md says how to start without it",

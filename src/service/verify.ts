@@ -1,4 +1,5 @@
-import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
+import { andThen } from "../and-then.ts";
+import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
@@ -23,17 +24,11 @@ export function createVerify(options: VerifyOptions): Verify {
     const { tenant, presented, verification, cacheDirective } = asked;
     const keyId = presented.keyIds[index];
     if (keyId === undefined) return settle(tenant, judge(presented, null, outcomeBefore, verification), verification);
-    const answer = reader.read(tenant, keyId, cacheDirective);
-    return answer instanceof Promise
-      ? answer.then((late) => judgeBy(late, asked, index, outcomeBefore))
-      : judgeBy(answer, asked, index, outcomeBefore);
-  };
-
-  const judgeBy = ({ record, outcome }: ReadAnswer, asked: Asked, index: number, outcomeBefore: CacheOutcome) => {
-    const { tenant, presented, verification } = asked;
-    const cacheOutcome = outcome === "hit" ? outcomeBefore : outcome;
-    if (record === null || !matchesRecord(presented, record)) return search(asked, index + 1, cacheOutcome);
-    return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
+    return andThen(reader.read(tenant, keyId, cacheDirective), ({ record, outcome }) => {
+      const cacheOutcome = outcome === "hit" ? outcomeBefore : outcome;
+      if (record === null || !matchesRecord(presented, record)) return search(asked, index + 1, cacheOutcome);
+      return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
+    });
   };
 
   return (tenant, verification, cacheDirective) => {

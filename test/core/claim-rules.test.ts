@@ -47,6 +47,8 @@ test.each([
   ["equals", "a.b.c", { "a.b": { c: "y" }, a: { "b.c": "x", b: { c: "x" } } }, "y", true],
   ["equals", "a.b.c", { "a.b": { c: "x" }, a: { "b.c": "y", b: { c: "y" } } }, "y", false],
   ["equals", "a.b.c", { "a.b": { d: "x" }, a: { b: { c: "y" } } }, "y", true],
+  ["equals", "a.b", { a: null }, "y", false],
+  ["equals", "a.0", { a: ["y"] }, "y", false],
   ["equals", "__proto__", {}, "y", false],
   ["equals", "g", { g: { y: 1 } }, "y", false],
 ] as const)("the test %s of claim %s on %j, with the value %j, passes: %s", (kind, claim, claims, value, expected) => {

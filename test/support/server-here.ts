@@ -11,7 +11,7 @@ import { type RunningServer, readIfThere, type ServerOptions } from "./server-pr
 import { backendSettings } from "./test-backend.ts";
 
 /**
- * The server that `startServer` starts, but in the test's process: real sockets and databases without a second or two of processor time for
+ * The server that `startServer` starts, but in the test's process: real sockets and databases without the processor time of
  * another process. `parts` replaces parts of the app. For tests that neither kill the process nor inspect it, and that do not block this
  * one while they wait for a response.
  */

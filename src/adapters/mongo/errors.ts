@@ -3,6 +3,7 @@ import { Failure } from "../../error/failure.ts";
 
 // Server error codes, https://www.mongodb.com/docs/manual/reference/error-codes/
 const DuplicateKey = 11000;
+const Unauthorized = 13;
 /** BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: no retry will help. */
 const refusals: ReadonlySet<unknown> = new Set([2, 9, 14, 121, 10334]);
 
@@ -37,6 +38,16 @@ export function isSocketError(error: unknown): boolean {
 }
 
 /**
+ * Returns null unless the user lacks the right to the command. Then the server's message quotes the whole command, with the documents of a
+ * write: the text that is returned names the command alone, and what to do.
+ */
+export function missingRight(error: Error): string | null {
+  if (!(error instanceof MongoError) || error.code !== Unauthorized) return null;
+  const text = error.message.replace(/ \{ (\w+)[\s\S]*/, " $1");
+  return `${text}; the MongoDB user needs the role readWrite on the database, and dbAdmin too to change KEYWRIGHT_AUDIT_RETENTION`;
+}
+
+/**
  * Maps an error of the driver to what the store's callers get. Returns STORE_UNAVAILABLE for time-outs, unreachable servers, lost
  * connections, servers that have no primary or refuse the credentials or the write concern, and a client that was closed. Returns a plain
  * Error for data that the server refuses, because that is our own fault. Other errors pass unchanged. The driver's messages name hosts,
@@ -49,6 +60,8 @@ export function storeError(error: unknown): unknown {
   if (error instanceof MongoInvalidArgumentError || refusals.has(error.code)) {
     return new Error("the key store refused an operation", { cause: error });
   }
+  const right = missingRight(error);
+  if (right !== null) return new Failure("STORE_UNAVAILABLE", { cause: new Error(right) });
   // A bulk write error holds all its documents, which is too much for a log.
   return new Failure("STORE_UNAVAILABLE", { cause: error instanceof MongoBulkWriteError ? new Error(error.message) : error });
 }

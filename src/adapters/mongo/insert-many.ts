@@ -1,7 +1,9 @@
 import type { InsertOutcome } from "../../ports/key-store.ts";
 import type { MongoDatabase } from "./database.ts";
-import { type Insertion, isCounted, type Outcomes, type Tombstones } from "./insertion.ts";
-import { type Inserts, insertParts } from "./inserts.ts";
+import { addAll, insertParts } from "./insert-all.ts";
+import { lookUp } from "./insert-look-up.ts";
+import { addOne } from "./insert-one.ts";
+import { type Insertion, type InsertParts, isCounted, type Outcomes, type Tombstones } from "./insertion.ts";
 
 /**
  * Maximum attempts to add a whole batch in one step. New ids need one and used ids need two; ids that others add at the same time need
@@ -18,8 +20,8 @@ const maxConcurrentInserts = 16;
  * transaction is enough. If not, used ids and keys beyond the quota are left out of the next attempt. Ids that still collide are added one
  * by one. Each step has its own deadline.
  */
-export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
-  /** The insertions still to do. */
+export function createInsertMany(parts: InsertParts, run: MongoDatabase["run"]) {
+  /** Adds insertions that share no id. Returns those that still collide with others after some attempts. */
   async function addTogether(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<readonly Insertion[]> {
     let left = insertions;
     let room = Number.POSITIVE_INFINITY;
@@ -28,9 +30,9 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
       const asked = left.slice(0, room);
       // A whole batch under one deadline would be tried again and again, to no end, on a store that needs longer for it.
       const deadlines = Math.min(maxDeadlines, insertParts(asked).length);
-      const added = await run((signal) => inserts.addAll(tenant, asked, tombstones, signal), deadlines);
+      const added = await run((signal) => addAll(parts, tenant, asked, tombstones, signal), deadlines);
       const isDone = added instanceof Map;
-      const found = isDone ? { outcomes: added, tombstones } : await run((signal) => inserts.lookUp(tenant, left, signal));
+      const found = isDone ? { outcomes: added, tombstones } : await run((signal) => lookUp(parts, tenant, left, signal));
       for (const [insertion, outcome] of found.outcomes) outcomes.set(insertion, outcome);
       left = left.filter((insertion) => !outcomes.has(insertion));
       tombstones = found.tombstones;
@@ -45,9 +47,9 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
     return left;
   }
 
-  /** The insertions whose outcome still depends on earlier ones. */
+  /** Returns those that earlier keys did not decide. */
   async function withoutUsed(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<Insertion[]> {
-    const found = await run((signal) => inserts.lookUp(tenant, insertions, signal));
+    const found = await run((signal) => lookUp(parts, tenant, insertions, signal));
     for (const [insertion, outcome] of found.outcomes) {
       // Not final: an earlier insertion may take this request id, and then that is the outcome instead of the used key id.
       if (outcome.outcome === "request_id_used" || insertion.request === null) outcomes.set(insertion, outcome);
@@ -57,15 +59,15 @@ export function createInsertMany(inserts: Inserts, run: MongoDatabase["run"]) {
 
   return async (tenant: string, insertions: readonly Insertion[]): Promise<InsertOutcome[]> => {
     const outcomes: Outcomes = new Map();
-    const addOne = async (insertion: Insertion) => {
-      outcomes.set(insertion, await run((signal) => inserts.addOne(tenant, insertion, signal)));
+    const addAlone = async (insertion: Insertion) => {
+      outcomes.set(insertion, await run((signal) => addOne(parts, tenant, insertion, signal)));
     };
     let waiting = insertions;
     while (waiting.length > 0) {
       const { apart, colliding } = partition(waiting);
       const left = await addTogether(tenant, apart, outcomes);
       for (let start = 0; start < left.length; start += maxConcurrentInserts) {
-        await Promise.all(left.slice(start, start + maxConcurrentInserts).map(addOne));
+        await Promise.all(left.slice(start, start + maxConcurrentInserts).map(addAlone));
       }
       waiting = colliding.length === 0 ? colliding : await withoutUsed(tenant, colliding, outcomes);
     }

@@ -1,8 +1,18 @@
 import type { AuditEvent } from "../../core/audit.ts";
 import type { KeyRecord } from "../../core/key.ts";
-import type { InsertOutcome, NewKey } from "../../ports/key-store.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { InsertOutcome, KeyUse, NewKey } from "../../ports/key-store.ts";
 import { type KeyDocument, type RequestMarkDocument, recordOf, type Tombstone } from "./document.ts";
-import { usedRequestOf } from "./request-marks.ts";
+import type { Quota } from "./quota.ts";
+import { markOf, usedRequestOf } from "./request-marks.ts";
+import type { Collections } from "./schema.ts";
+
+/** What the steps of an insert need. Each step runs until its signal aborts. */
+export interface InsertParts {
+  readonly collections: Collections;
+  readonly quota: Quota;
+  readonly clock: Clock;
+}
 
 /** A key to add. If several have the same `eventOf` and are added in one step, they share one event. */
 export interface Insertion extends NewKey {
@@ -49,4 +59,23 @@ export function isOfBatch(document: KeyDocument | Tombstone, { batchMark }: Inse
 /** The outcome for an insert whose request id made this mark. */
 export function outcomeOf(mark: RequestMarkDocument, document: KeyDocument | Tombstone | undefined): InsertOutcome {
   return { outcome: "request_id_used", ...usedRequestOf(mark, document) };
+}
+
+/**
+ * A request id is unique in the whole cluster because it is in the `_id` of a mark, which is added in the transaction that adds the key. It
+ * is not a field of the key under a unique index, because a sharded cluster allows such an index only if it begins with the shard key, and
+ * because a mark outlives its key.
+ */
+export function marksOf({ clock }: Pick<InsertParts, "clock">, tenant: string, insertions: readonly Insertion[]): RequestMarkDocument[] {
+  return insertions.flatMap(({ record, request }) => (request === null ? [] : markOf(tenant, record, request, clock())));
+}
+
+/** Ends the transaction: the quota has no room. */
+export class QuotaExhaustedError extends Error {
+  readonly use: KeyUse;
+
+  constructor(use: KeyUse) {
+    super();
+    this.use = use;
+  }
 }

@@ -12,7 +12,6 @@ import { createGroupInsert } from "./group-insert.ts";
 import { createGroupRead } from "./group-read.ts";
 import { createInsertMany } from "./insert-many.ts";
 import { isCounted } from "./insertion.ts";
-import { createInserts } from "./inserts.ts";
 import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
 import { createTenantQuota } from "./quota.ts";
@@ -44,8 +43,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
   const quota = createTenantQuota(client, collections, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys, tenantLimits.quotaSince);
   await quota.counted(defaultTenant);
   const keys = createKeys(client, collections, quota, options.clock);
-  const inserts = createInserts(collections, quota, options.clock);
-  const insertMany = createInsertMany(inserts, run);
+  const insertMany = createInsertMany({ collections, quota, clock: options.clock }, run);
   const groupInsert = createGroupInsert(insertMany, maxKeys === null ? undefined : 1);
   const readOne = createGroupRead((ids) => run((signal) => keys.getMany(ids, signal)), database.isSharded ? 1 : undefined);
 

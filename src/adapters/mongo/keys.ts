@@ -10,7 +10,7 @@ import type { WriteOptions } from "./database.ts";
 import { documentId, documentOf, hourOf, type KeyDocument, markId, recordOf, replacedFields } from "./document.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { removeHoldings, setHoldings } from "./holdings.ts";
-import { inOneReply } from "./inserts.ts";
+import { inOneReply } from "./insert-look-up.ts";
 import { createPlaces, type Replaced } from "./places.ts";
 import type { Quota } from "./quota.ts";
 import { markOf, usedRequestOf } from "./request-marks.ts";

@@ -1,8 +1,9 @@
 import { MongoServerSelectionError } from "mongodb";
+import { missingRight } from "./errors.ts";
 
 /** Returns why the store cannot be opened, and what to do, where the driver only says that it found no server in time. May hold a URI. */
 export function openFailure(error: Error, setName: string | undefined): string {
-  if (!(error instanceof MongoServerSelectionError)) return error.message;
+  if (!(error instanceof MongoServerSelectionError)) return missingRight(error) ?? error.message;
   const servers = [...(error.reason?.servers.values() ?? [])];
   if (servers.some(({ type }) => type === "RSGhost")) return notInitiated;
   if (setName !== undefined && servers.length === 0) {

@@ -1,4 +1,5 @@
 import type { ApiKeysService } from "../../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
+import { andThen } from "../../and-then.ts";
 import type { Call } from "../../call/call.ts";
 import type { Implementation } from "../../call/methods.ts";
 import type { Verified } from "../../service/judge.ts";
@@ -33,6 +34,6 @@ export function verifyApiKey({
   return (request, call) => {
     const { tenant } = contextOf(call);
     const verified = verify(tenant, verificationOf(request, call), cacheDirectiveOf(call));
-    return verified instanceof Promise ? verified.then((late) => answerOf(call, tenant, late)) : answerOf(call, tenant, verified);
+    return andThen(verified, (result) => answerOf(call, tenant, result));
   };
 }

@@ -1,3 +1,4 @@
+import { andThen } from "../../and-then.ts";
 import type { TrustedCache } from "../../cache/trusted-cache.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import {
@@ -106,10 +107,7 @@ export function createTenantDirectory({ store, cache, settings, monotonicMs }: T
       if (recordId === null) return null;
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return see(settings, tenantId, entry.record);
-      const answer = cache.reader.read(defaultTenant, recordId, "none");
-      return answer instanceof Promise
-        ? answer.then(({ record }) => see(settings, tenantId, record))
-        : see(settings, tenantId, answer.record);
+      return andThen(cache.reader.read(defaultTenant, recordId, "none"), ({ record }) => see(settings, tenantId, record));
     },
 
     get hasHosts() {

@@ -1,5 +1,6 @@
-import { MongoServerSelectionError, type TopologyDescription } from "mongodb";
+import { MongoServerError, MongoServerSelectionError, type TopologyDescription } from "mongodb";
 import { afterEach, describe, expect, test } from "vitest";
+import { storeError } from "../../../src/adapters/mongo/errors.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { openFailure } from "../../../src/adapters/mongo/open-failure.ts";
 import { Failure } from "../../../src/error/failure.ts";
@@ -57,6 +58,17 @@ await describeOnMongo("a replica set without a primary", { members: 1 }, (mongo)
 test("a replica set that is not initiated is an error that says how to initiate it", () => {
   const reason = { servers: new Map([["a:1", { type: "RSGhost" }]]) } as unknown as TopologyDescription;
   expect(openFailure(new MongoServerSelectionError("timed out", reason), "rs")).toContain("run rs.initiate()");
+});
+
+test("an error about a missing right names the command and the roles, and holds nothing of what was written", () => {
+  // As mongod 6 says it.
+  const errmsg = 'not authorized on kw to execute command { insert: "keys",\n documents: [[{_id: default/01A, metadata: "private"}]] }';
+  const error = new MongoServerError({ message: errmsg, code: 13 });
+  const text = /^not authorized on kw to execute command insert; .*role readWrite on the database, and dbAdmin/;
+  expect(openFailure(error, "rs")).toMatch(text);
+  const failure = storeError(error) as Failure;
+  expect(failure).toMatchObject({ reason: "STORE_UNAVAILABLE", cause: { message: expect.stringMatching(text) } });
+  expect(textOf(failure)).not.toContain("private");
 });
 
 describe("a URI", () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { MongoClient } from "mongodb";
 import { expect, test } from "vitest";
-import { createInserts } from "../../../src/adapters/mongo/inserts.ts";
+import { addOne } from "../../../src/adapters/mongo/insert-one.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { createTenantQuota } from "../../../src/adapters/mongo/quota.ts";
 import { collectionsOf } from "../../../src/adapters/mongo/schema.ts";
@@ -55,21 +55,18 @@ await describeOnMongo("on a replica set", {}, (mongo) => {
     const store = await openMongoKeyStore({ uri: mongo().uri, database: name, clock: Date.now, timeoutMs: 10_000 });
     await using client = new MongoClient(mongo().uri);
     const collections = collectionsOf(client.db(name));
-    const { addOne } = createInserts(
-      collections,
-      createTenantQuota(client, collections, () => null),
-      Date.now,
-    );
+    const quota = createTenantQuota(client, collections, () => null);
+    const add = (batchMark: string) => addOne({ collections, quota, clock: Date.now }, "t", insertion(batchMark), signal);
     const insertion = (batchMark: string) => ({
       ...{ record: keyRecord({ kind: "imported" }), request: null, batchMark },
       eventOf: (keyIds: readonly string[]) => auditEvent({ keyIds }),
     });
     const { signal } = new AbortController();
-    expect((await addOne("t", insertion("one"), signal)).outcome).toBe("inserted");
-    expect(await addOne("t", insertion("one"), signal)).toMatchObject({ outcome: "batch_repeated", record: { revision: 1 } });
+    expect((await add("one")).outcome).toBe("inserted");
+    expect(await add("one")).toMatchObject({ outcome: "batch_repeated", record: { revision: 1 } });
     await store.delete("t", "imported", keyRecord().keyId, auditEvent());
-    expect(await addOne("t", insertion("one"), signal)).toEqual({ outcome: "batch_repeated", record: null });
-    expect(await addOne("t", insertion("other"), signal)).toMatchObject({ outcome: "inserted", record: { revision: 3 } });
+    expect(await add("one")).toEqual({ outcome: "batch_repeated", record: null });
+    expect(await add("other")).toMatchObject({ outcome: "inserted", record: { revision: 3 } });
     await store.close();
     await client.db(name).dropDatabase();
   });

@@ -20,3 +20,11 @@ test("a JWT of another system is not ours, whatever our signing keys are named",
   ];
   for (const header of theirs) expect(isLeftOfToken(jwtOf(header), marks("RS256", "JWT", "alg", "typ", "kid"))).toBe(false);
 });
+
+test("a macaroon is ours by its issuer, wherever it is damaged before or after it", () => {
+  const facts = Buffer.from(JSON.stringify({ v: 1, iss: "keywright", kid: "2026-01" })).toString("base64url");
+  for (const left of [`mc_v1_${facts}`, `mc_v1_x${facts}AAAA`, `mc_v1_${facts.slice(3)}`, `mc_v1_${facts.slice(0, -9)}`]) {
+    expect(isLeftOfToken(left, marks("2026-01")), left).toBe(true);
+    expect(isLeftOfToken(left, { kids: ["2026-01"], issuers: ["another"] }), left).toBe(false);
+  }
+});

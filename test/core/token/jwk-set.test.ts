@@ -46,6 +46,7 @@ function weakRsa(modulusLength: number, publicExponent = 65_537): JsonObject {
 
 const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey.export({ format: "jwk" }) as JsonObject;
 const otherEd25519 = await privateJwk();
+const otherRsa = await privateJwk("RS256");
 
 test.each<[string, string[], string[]]>([
   ["text that is not JSON", ["hunter2"], ["must be a JWK Set"]],
@@ -64,6 +65,7 @@ test.each<[string, string[], string[]]>([
   ["the same kid twice", [jwkSet(ed25519), jwkSet({ ...p256, kid: ed25519.kid as string })], ["has two keys with the same kid"]],
   ["the same key twice", [jwkSet(ed25519, ed25519)], ["has two keys with the same kid"]],
   ["halves of two keys", [jwkSet({ ...ed25519, x: otherEd25519.x as string })], ["key 1 "]],
+  ["halves of two RSA keys", [jwkSet({ ...rsa, n: otherRsa.n as string })], ["key 1 has private and public members that do not match"]],
   ["a broken key", [jwkSet({ ...ed25519, d: "hunter2" })], ["key 1 is not a valid JSON Web Key"]],
   ["several faults", [jwkSet({ ...ed25519, use: "enc" }, { ...p256, kid: "" })], ["key 1 use must be sig", "key 2 kid must be"]],
 ])("%s is refused with its place, and the error quotes nothing", async (_, texts, problems) => {
