@@ -126,7 +126,9 @@ test.each(["SIGTERM", "SIGINT"] as const)(
 
 test("SIGUSR1 does not open an inspector, and no signal but SIGTERM and SIGINT ends a server, also while it starts", async () => {
   const pipe = join(dataDir, "config");
-  execFileSync("mkfifo", [pipe]);
+  // An earlier attempt may have left a file.
+  await rm(pipe, { force: true });
+  execFileSync("mkfifo", ["-m", "600", pipe]);
   const { child, outcome, ended } = start(["--config", pipe]);
   // Opens once the process reads its configuration, which waits for the text.
   const config = await open(pipe, "w");
@@ -135,11 +137,12 @@ test("SIGUSR1 does not open an inspector, and no signal but SIGTERM and SIGINT e
   await config.write("log_level: info\n");
   // A SIGHUP that comes late makes the process read the configuration again, and no one would write into the pipe.
   await rm(pipe);
-  await writeFile(pipe, "log_level: info\n");
+  await writeFile(pipe, "log_level: info\n", { mode: 0o600 });
   await config.close();
   await listening(child, outcome, ended);
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) child.kill(signal);
   // Signals have no guaranteed order. The server's response proves that it continued after this one.
+  expect(outcome).toMatchObject({ out: expect.stringContaining('"listening"'), err: "" });
   const { url } = JSON.parse(outcome.out.split("\n").find((line) => line.includes('"listening"')) as string) as { url: string };
   for (let turn = 0; turn < 20; turn += 1) expect((await fetch(`${url}/health/alive`)).status).toBe(200);
   child.kill("SIGTERM");
