@@ -28,7 +28,7 @@ const response = create(VerifyApiKeyResponseSchema, {
 export function measureJson(): void {
   title(`protojson: a verify body of ${body.length} bytes, and its answer`);
   report("JSON.parse alone", 100_000, () => JSON.parse(body.toString("utf8")));
-  report("parseJson (scan-json.ts)", 100_000, () => parseJson(body, maxValues));
+  report("parseJson (scan-json.ts)", 100_000, () => parseJson(body, { maxValues }));
   report("JSON.parse of a million empty arrays", 3, () => JSON.parse(emptyArrays.toString("utf8")));
   report("parseJson refuses a million empty arrays", 30, refuse);
   const reader = createJsonReader({ unknownFields: "reject", presenceMasks: new Map() });
@@ -43,7 +43,7 @@ export function measureJson(): void {
 
 function refuse(): unknown {
   try {
-    return parseJson(emptyArrays, maxValues);
+    return parseJson(emptyArrays, { maxValues });
   } catch (error) {
     return error;
   }

@@ -60,13 +60,14 @@ export interface AppAdmission {
 
 /** Authenticates calls, records refused ones, and observes all of them until they end. */
 export function createAdmission(given: Given, parts: AdmissionParts): AppAdmission {
-  const { config, log, clock, monotonicMs } = given;
+  const { config, log, clock, monotonicMs, closing } = given;
   const { callers, directory, audit, connections, telemetry } = parts;
   const refusals = createRefusalRecorder({ audit, tenant: defaultTenant, clock, monotonicMs, randomBytes, log, ...refusalBounds });
   const authenticated = authenticate(callers.current, clock);
   const resolve = createTenantResolver(directory, { isOfInstallation, isOfCaller });
   const isSampled = createSampler(config.logSampling, Math.random);
-  const logged = logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
+  const atEnd = (work: () => void) => closing.defer(work);
+  const logged = logCalls({ log, monotonicMs, atEnd, isRead, isSampled, traceIdOf: telemetry.traceIdOf });
   const audited = (admit: Admission): Admission => auditRefusals(refusals, admit);
   const observed = (admit: Admission): Admission => noteKnownConnections(connections.setKnown, telemetry.admission(audited(admit), logged));
   return {

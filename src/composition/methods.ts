@@ -81,11 +81,12 @@ interface VerificationParts {
 /** Verifies, derives tokens from verified credentials, and lets holders revoke their credentials, all under the same limits. */
 function verificationParts(parts: VerificationParts): Pick<TableOptions, "verification" | "verifyOptions" | "selfRevokeLimits"> {
   const { given, storage, service, usage, telemetry } = parts;
-  const { config, log, clock } = given;
+  const { config, log, clock, monotonicMs, closing } = given;
   const { credentials, tokens } = service;
   const { rateLimiter, guesses, selfRevokes } = createAppLimits(given, storage);
   // Calls have a limit of their own (log-calls.ts), so that batches do not use up theirs.
-  const omittedBefore = createLineLimit(given.monotonicMs, (omitted) =>
+  const atEnd = (work: () => void) => closing.defer(work);
+  const omittedBefore = createLineLimit(monotonicMs, atEnd, (omitted) =>
     log.error({ omitted }, "credentials of a batch could not be verified; further lines were omitted"),
   );
   const reportUnanswered = (error: unknown) => {

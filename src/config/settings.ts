@@ -229,7 +229,7 @@ export const settings = {
     default: "128",
     parse: text(wholeNumber(64, 65_536)),
     description:
-      "Maximum memory in MiB for request bodies that are being received; further ones are refused with `TOO_MANY_BODIES`. One caller with a token gets half of it, and all callers without a valid token together get an eighth.",
+      "Maximum memory in MiB for the request bodies of calls in progress; further ones are refused with `TOO_MANY_BODIES`. One caller with a token gets half of it, and all callers without a valid token together get an eighth.",
   },
   cors_origins: {
     default: "",

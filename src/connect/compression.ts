@@ -52,7 +52,9 @@ export async function inflate(bytes: Uint8Array, encoding: Encoding, maxBytes: n
   try {
     if (maxOutputLength <= inlineBytes) return inlineInflaters[encoding](input, { maxOutputLength });
     lease.hold(bytes.length + maxOutputLength);
-    return await lease.inTurn(() => pooledInflaters[encoding](input, { maxOutputLength }));
+    const inflated = await lease.inTurn(() => pooledInflaters[encoding](input, { maxOutputLength }));
+    lease.hold(inflated.length);
+    return inflated;
   } catch (error) {
     if (error instanceof Failure) throw error;
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw inflatesTooFar(maxOutputLength, maxBytes, lease);

@@ -2,7 +2,7 @@ import { create, type DescMessage, type Message, mergeFromBinary } from "@bufbui
 import { Failure } from "../error/failure.ts";
 import type { BodyLease } from "../http/body-budget.ts";
 import { createBinaryReader } from "../protobinary/read.ts";
-import { nestedTooDeep } from "../protojson/invalid-fields.ts";
+import { nestedTooDeep } from "../protojson/fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { Turns } from "../turns.ts";
 import { checkedFields, checkShort, checkWire, maxDepth } from "./wire-check.ts";

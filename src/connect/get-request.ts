@@ -29,7 +29,7 @@ interface QueryMessageOptions {
   /** Bound of the message, before and after inflating. */
   readonly maxBytes: number;
   readonly json: JsonReader;
-  /** The account of the body, which counts inflated bytes. It is closed when the message is decoded or the reading fails. */
+  /** Counts inflated bytes. */
   readonly lease: BodyLease;
 }
 
@@ -39,17 +39,13 @@ export async function readQueryMessage(
   schema: DescMessage,
   { binary, maxBytes, json, lease }: QueryMessageOptions,
 ): Promise<Message> {
-  try {
-    checkParameters(parameters);
-    const encoding = encodingOf(parameters.get("compression") ?? undefined);
-    const bytes = messageBytes(text, parameters.get("base64") === "1");
-    if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
-    const inflated = encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes, lease);
-    if (lease.cancelled !== undefined) throw lease.cancelled;
-    return await decodeMessage(schema, inflated, { codec: { binary }, json, lease }, bytes.length);
-  } finally {
-    lease.release();
-  }
+  checkParameters(parameters);
+  const encoding = encodingOf(parameters.get("compression") ?? undefined);
+  const bytes = messageBytes(text, parameters.get("base64") === "1");
+  if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes);
+  const inflated = encoding === undefined ? bytes : await inflate(bytes, encoding, maxBytes, lease);
+  if (lease.cancelled !== undefined) throw lease.cancelled;
+  return decodeMessage(schema, inflated, { codec: { binary }, json, lease }, bytes.length);
 }
 
 const parameterNames = ["connect", "encoding", "compression", "base64", "message"];

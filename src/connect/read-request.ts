@@ -17,7 +17,6 @@ export interface ReadOptions {
   /** Bound of the message, before and after inflating. */
   readonly maxBytes: number;
   readonly json: JsonReader;
-  /** The account of the body, which is closed when the message is decoded or the reading fails. */
   readonly lease: BodyLease;
 }
 
@@ -33,25 +32,11 @@ export function readRequestMessage(
 ): Promise<Message> {
   const { codec, maxBytes, lease } = options;
   const read = codec.text ? readWebText : readBody;
-  return read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease).then(
-    (body) => {
-      let message: Message | Promise<Message> | undefined;
-      try {
-        const bytes = messageBytes(body, options);
-        message =
-          bytes instanceof Promise
-            ? decodeInflated(bytes, schema, body.length, options)
-            : decodeMessage(schema, bytes, options, body.length);
-        return message instanceof Promise ? message.finally(() => lease.release()) : message;
-      } finally {
-        if (!(message instanceof Promise)) lease.release();
-      }
-    },
-    (error: unknown) => {
-      lease.release();
-      throw error;
-    },
-  );
+  return read(head, source, codec.enveloped ? envelopeHeaderBytes + maxBytes : maxBytes, lease).then((body) => {
+    const bytes = messageBytes(body, options);
+    if (bytes instanceof Promise) return decodeInflated(bytes, schema, body.length, options);
+    return decodeMessage(schema, bytes, options, body.length);
+  });
 }
 
 async function decodeInflated(

@@ -1,7 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Failure, invalidField } from "../error/failure.ts";
-import { maxDepth as maxJsonDepth } from "../protojson/fields.ts";
-import { nestedTooDeep } from "../protojson/invalid-fields.ts";
+import { maxDepth as maxJsonDepth, nestedTooDeep } from "../protojson/fields.ts";
 import { type WireField, type WireShape, wireShapeOf, wireType } from "./wire-shape.ts";
 
 /** Shorter messages are decoded without a check: their records are too few to cost much (bench/micro.ts). */
@@ -23,7 +22,7 @@ export const maxDepth = 3 * maxJsonDepth + 10;
 
 /**
  * Checks the bytes of a message without decoding them, which costs a fraction of decoding (bench/micro.ts). Throws
- * INVALID_REQUEST if a list is longer than its `buf.validate` rules allow and for nesting beyond the depth of JSON, and MALFORMED_BODY for
+ * INVALID_REQUEST for a list that is too long and for nesting beyond the depth of JSON, and MALFORMED_BODY for
  * more records than the size of the request allows, and for bytes that are not such a message. `wireBytes` is the size before inflating.
  */
 export function checkWire(schema: DescMessage, bytes: Uint8Array, wireBytes: number): void {
@@ -112,7 +111,7 @@ function checkNext(scan: Scan, frame: Frame): number {
 }
 
 function checkField(scan: Scan, field: WireField, type: number, frame: Frame): void {
-  if (field.isRepeated) countItem(field, frame);
+  if (field.bound !== undefined) countItem(field, field.bound, frame);
   if (type !== field.wireType) {
     if (!field.isPackable || type !== wireType.lengthDelimited) throw malformed("a field of the message has the wrong type");
     // Numbers are cheap, and each takes at least one byte.
@@ -139,11 +138,10 @@ function childFrame(field: WireField, shape: WireShape, frame: Frame): Frame {
   return child;
 }
 
-function countItem(field: WireField, frame: Frame): void {
-  if (field.maxItems === Number.POSITIVE_INFINITY) return;
+function countItem(field: WireField, { maxItems, description }: NonNullable<WireField["bound"]>, frame: Frame): void {
   frame.counts ??= new Map();
   const count = (frame.counts.get(field) ?? 0) + 1;
-  if (count > field.maxItems) throw invalidField(pathOf(field, frame), `must contain no more than ${field.maxItems} item(s)`);
+  if (count > maxItems) throw invalidField(pathOf(field, frame), description);
   frame.counts.set(field, count);
 }
 
@@ -152,7 +150,7 @@ function pathOf(field: WireField, frame: Frame): string {
   let path = field.name;
   for (let at: Frame | undefined = frame; at?.field !== undefined; at = at.parent) {
     const index = at.field.isRepeated ? `[${(at.parent?.counts?.get(at.field) ?? 1) - 1}]` : "";
-    path = `${at.field.name}${index}.${path}`;
+    if (at.field.name !== "") path = `${at.field.name}${index}${path === "" ? "" : `.${path}`}`;
   }
   return path;
 }

@@ -1,5 +1,7 @@
 import { type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { hasMembers } from "../protojson/fields.ts";
+import { maxItems as maxJsonItems, tooManyIn } from "../protojson/scan-json.ts";
 
 /** Wire types of protobuf's binary format. */
 export const wireType = { varint: 0, bit64: 1, lengthDelimited: 2, startGroup: 3, endGroup: 4, bit32: 5 } as const;
@@ -10,14 +12,15 @@ export interface WireShape {
 }
 
 export interface WireField {
+  /** Empty if the JSON of the message does not show the field. */
   readonly name: string;
   readonly wireType: number;
   /** True for a repeated field of numbers, which may be packed into one value. */
   readonly isPackable: boolean;
-  /** True if its items are counted: a list or a map. */
+  /** A list or a map. */
   readonly isRepeated: boolean;
-  /** `max_items` or `max_pairs` of its `buf.validate` rules, or 2048. Infinite if it is not repeated. */
-  readonly maxItems: number;
+  /** How many items a list or a map may have, and what to say if it has more. */
+  readonly bound: { readonly maxItems: number; readonly description: string } | undefined;
   /** The shape of its messages, or of the entries of a map. */
   readonly message: WireShape | undefined;
 }
@@ -39,29 +42,31 @@ function fieldShape(field: DescField): WireField {
   const isRepeated = field.fieldKind === "list" || field.fieldKind === "map";
   const type = field.fieldKind === "map" ? wireType.lengthDelimited : wireTypeOf(field);
   return {
-    name: field.name,
+    name: hasMembers(field.parent) ? field.name : "",
     wireType: type,
     isPackable: field.fieldKind === "list" && type !== wireType.lengthDelimited,
     isRepeated,
-    maxItems: isRepeated ? maxItemsOf(field) : Number.POSITIVE_INFINITY,
+    bound: isRepeated ? boundOf(field) : undefined,
     message: field.fieldKind === "map" ? entryShape(field) : field.message && wireShapeOf(field.message),
   };
 }
 
-/** As in JSON (protojson/scan-json.ts). Metadata and custom claims have no rule, and at most 4096 bytes as JSON. */
-const maxItemsByDefault = 2048;
-
-function maxItemsOf(field: DescField): number {
-  const { type } = hasOption(field, fieldRules) ? getOption(field, fieldRules) : {};
-  const max = type?.case === "repeated" ? type.value.maxItems : type?.case === "map" ? type.value.maxPairs : 0n;
-  return max === 0n ? maxItemsByDefault : Number(max);
+/**
+ * Lists of messages have the bound of their `buf.validate` rules, because each item costs much. Others are bounded as in JSON, and left to
+ * the validator: a list that is too long in one item of a batch is a fault of that item only.
+ */
+function boundOf(field: DescField): WireField["bound"] {
+  const { type } = field.message !== undefined && hasOption(field, fieldRules) ? getOption(field, fieldRules) : {};
+  const maxItems = type?.case === "repeated" ? Number(type.value.maxItems) : 0;
+  if (maxItems > 0) return { maxItems, description: `must contain no more than ${maxItems} item(s)` };
+  return { maxItems: maxJsonItems, description: tooManyIn(field.fieldKind === "map" ? "members" : "items") };
 }
 
 /** An entry of a map is a message of its key, 1, and its value, 2. */
 function entryShape(field: DescField & { fieldKind: "map" }): WireShape {
-  const single = { isPackable: false, isRepeated: false, maxItems: Number.POSITIVE_INFINITY };
-  const key = { ...single, name: "key", wireType: wireTypeOfScalar(field.mapKey), message: undefined };
-  const value = { ...single, name: "value", wireType: wireTypeOf(field), message: field.message && wireShapeOf(field.message) };
+  const single = { name: "", isPackable: false, isRepeated: false, bound: undefined };
+  const key = { ...single, wireType: wireTypeOfScalar(field.mapKey), message: undefined };
+  const value = { ...single, wireType: wireTypeOf(field), message: field.message && wireShapeOf(field.message) };
   return {
     fields: new Map([
       [1, key],

@@ -61,12 +61,16 @@ export function invalidField(field: string, description: string): Failure {
   return invalidRequest([{ field, description }]);
 }
 
-/** A Failure INVALID_REQUEST whose message names all violations. */
+const maxShown = 5;
+
+/** A Failure INVALID_REQUEST about several fields. Its message names the first few. */
 export function invalidRequest(violations: readonly FieldViolation[]): Failure {
-  return new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
+  const text = violationsText(violations.slice(0, maxShown));
+  const left = violations.length - maxShown;
+  return new Failure("INVALID_REQUEST", { message: left > 0 ? `${text}; and ${left} more` : text, violations });
 }
 
 /** Formats violations as `field: problem; ...`. */
 export function violationsText(violations: readonly FieldViolation[]): string {
-  return violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+  return violations.map(({ field, description }) => `${field === "" ? "the request" : `${field}:`} ${description}`).join("; ");
 }

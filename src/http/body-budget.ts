@@ -22,7 +22,7 @@ interface Closable {
   readonly caller?: { readonly name: string } | undefined;
 }
 
-/** Limits the request bodies that one process holds until they are decoded. */
+/** Limits the request bodies that one process holds, each until its call is over: a message is at least as large as its bytes. */
 export interface BodyBudget {
   /** Opens the account of one body. `isKnown` means that its sender has a valid token. `call` may close before the body is decoded. */
   open(isKnown: boolean, call?: Closable): BodyLease;

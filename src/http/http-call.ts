@@ -101,14 +101,19 @@ export class HttpCall implements Call {
   }
 
   /**
-   * Opens the account of the call's body. Call it after the admission: callers with a valid token have more room. The
-   * deadline ends the reading, so that a call that was answered never continues with the bytes received by then.
+   * Opens the account of the call's body, which `closeBody` closes. Call it after the admission: callers with a valid token have more room.
+   * The deadline ends the reading, so that a call that was answered never continues with the bytes received by then.
    */
   openBody(budget: BodyBudget): BodyLease {
     const lease = budget.open(this.caller !== undefined, this);
     this.#body = lease;
     if (this.#expired !== undefined) lease.cancel(this.#expired);
     return lease;
+  }
+
+  /** Releases the memory that counts for the body. The message is as large, so it counts until nothing of the call runs any more. */
+  closeBody(): void {
+    this.#body?.release();
   }
 
   requestHeader(name: string): string | undefined {

@@ -1,3 +1,6 @@
+import { Failure } from "../error/failure.ts";
+import type { HttpCall } from "./http-call.ts";
+
 /** The parts of a Content-Type (RFC 9110, section 8.3.1) that decide how a body is read. */
 export interface MediaType {
   /** Type and subtype in lower case, without parameters: `application/json`. */
@@ -23,4 +26,25 @@ export function parseMediaType(contentType: string): MediaType {
 
 function unquoted(value: string): string {
   return /^(?:".*"|'.*')$/.test(value) ? value.slice(1, -1) : value;
+}
+
+/**
+ * Throws UNSUPPORTED_MEDIA_TYPE unless the body has an accepted media type and is not compressed. The response then says what is accepted
+ * (RFC 9110, section 15.5.16). For endpoints that do not inflate bodies.
+ */
+export function checkMedia(
+  call: Pick<HttpCall, "requestHeader" | "setResponseHeader">,
+  accepted: string,
+  isAccepted: (mediaType: MediaType) => boolean,
+): void {
+  const contentType = call.requestHeader("content-type") ?? "";
+  if (contentType !== accepted && !isAccepted(parseMediaType(contentType))) {
+    call.setResponseHeader("accept", accepted);
+    throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: `the request body must be ${accepted}` });
+  }
+  const coding = call.requestHeader("content-encoding")?.trim().toLowerCase();
+  if (coding !== undefined && coding !== "" && coding !== "identity") {
+    call.setResponseHeader("accept-encoding", "identity");
+    throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: "the request body must not have a content-encoding" });
+  }
 }

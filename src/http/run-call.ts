@@ -35,13 +35,18 @@ export function startCall<Answer>(
 ): void {
   let timer: NodeJS.Timeout | undefined;
   const refuse = (error: unknown): void => done(failureOf(error, call, report));
-  const fail = (error: unknown): void => {
+  /** Nothing of the call runs any more. */
+  const settle = (): void => {
     if (timer !== undefined) clearTimeout(timer);
+    call.closeBody();
+  };
+  const fail = (error: unknown): void => {
+    settle();
     if (call.isExpired) reportLate(error, call, report);
     else refuse(error);
   };
   const end = (answer: Answer): void => {
-    if (timer !== undefined) clearTimeout(timer);
+    settle();
     if (call.isExpired) return;
     record(call.observation, null, report);
     done(answer);
@@ -59,10 +64,12 @@ export function startCall<Answer>(
     else next(result);
   };
   const encode = (answer: Message): void => {
-    if (!call.isExpired) proceed(() => steps.encode(answer), end);
+    if (call.isExpired) settle();
+    else proceed(() => steps.encode(answer), end);
   };
   const handle = (request: Message): void => {
-    if (!call.isExpired) proceed(() => handler(request, call), encode);
+    if (call.isExpired) settle();
+    else proceed(() => handler(request, call), encode);
   };
   const read = (): void => {
     proceed(steps.timeoutMs, (timeoutMs) => {

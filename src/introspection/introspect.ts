@@ -9,9 +9,9 @@ import type { MethodTable } from "../call/methods.ts";
 import { Failure, invalidField } from "../error/failure.ts";
 import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget } from "../http/body-budget.ts";
-import { checkNotEncoded } from "../http/content-encoding.ts";
 import { HttpCall } from "../http/http-call.ts";
 import { sendAnswer, sendFailure } from "../http/json-answer.ts";
+import { checkMedia } from "../http/media-type.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, headerOf, headWith, type RequestHead } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, runCall, type ServedMethod } from "../http/run-call.ts";
@@ -64,14 +64,10 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
     const steps = {
       timeoutMs: () => undefined,
       read: async (): Promise<VerifyApiKeyRequest> => {
-        const lease = call.openBody(options.bodies);
-        try {
-          const parameters = parametersOf(request, (await readBody(request, request, maxBytes, lease)).toString());
-          credential = parameters.credential;
-          return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0, requiredScopes: [] } satisfies EveryMember);
-        } finally {
-          lease.release();
-        }
+        const body = await readBody(request, request, maxBytes, call.openBody(options.bodies));
+        const parameters = parametersOf(call, body.toString());
+        credential = parameters.credential;
+        return create(VerifyApiKeyRequestSchema, { ...parameters, cost: 0, requiredScopes: [] } satisfies EveryMember);
       },
       encode: (answer: Message) => {
         const originOf = (keyId: string) => options.originOf(call.tenant, credential, keyId);
@@ -106,6 +102,7 @@ export function createIntrospection(options: IntrospectionOptions): HttpHandler 
 /** A key is judged by all members of the request, so a new member is a type error in the handler. */
 type EveryMember = Readonly<Record<Exclude<keyof VerifyApiKeyRequest, keyof Message>, unknown>>;
 
+const formType = "application/x-www-form-urlencoded";
 const basicChallenge = 'Basic realm="keywright", charset="UTF-8"';
 const wrongUser = "the user name of HTTP Basic must be the name of the token, and the password the token";
 
@@ -119,12 +116,8 @@ function headOf(request: HttpRequest, basic: BasicCredentials | null | undefined
  * Reads the parameters of the form: `token`, and as extensions the other parameters of a verification. `token_type_hint` and unknown
  * parameters are ignored (section 2.1).
  */
-function parametersOf(request: HttpRequest, body: string) {
-  const mediaType = headerOf(request, "content-type")?.split(";", 1)[0]?.trim().toLowerCase();
-  if (mediaType !== "application/x-www-form-urlencoded") {
-    throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: "the request body must be application/x-www-form-urlencoded" });
-  }
-  checkNotEncoded(request);
+function parametersOf(call: HttpCall, body: string) {
+  checkMedia(call, formType, ({ essence }) => essence === formType);
   const form = new URLSearchParams(body);
   const credential = onlyOne(form, "token");
   if (credential === "") throw invalidField("token", "must be given once");

@@ -1,5 +1,6 @@
 import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { FieldViolation } from "../error/failure.ts";
+import type { Turns } from "../turns.ts";
 import { expectation, scalarExpectation } from "./expectation.ts";
 import {
   childPath,
@@ -14,7 +15,7 @@ import {
 import { valueProblem } from "./json-value.ts";
 
 /** More violations would not help, and a hostile body could cause millions. */
-export const maxViolations = 100;
+const maxViolations = 100;
 
 export interface Diagnosis {
   readonly ignoreUnknown: boolean;
@@ -22,7 +23,8 @@ export interface Diagnosis {
   readonly isReadable: (schema: DescMessage, json: JsonMembers) => boolean;
 }
 
-type Problems = Generator<FieldViolation, void>;
+/** Undefined after an item of a list, so that the search can pause there. */
+type Problems = Generator<FieldViolation | undefined, void>;
 
 /** One value of a field, with its path and its depth. */
 interface ValueAt {
@@ -36,19 +38,19 @@ interface ValueAt {
  * track paths. Each scalar, enum and well-known message is read again as the only member of its message; one that fails is invalid.
  */
 export function diagnose(diagnosis: Diagnosis, schema: DescMessage, json: unknown, path: string): FieldViolation[] {
-  return firstOf(messageProblems(diagnosis, schema, json, path, 1));
-}
-
-/** The same for one item of a list in the outermost message, whose other parts can be read. */
-export function diagnoseItem(diagnosis: Diagnosis, field: DescField, item: unknown, path: string): FieldViolation[] {
-  return firstOf(valueProblems(diagnosis, field, { json: item, path, depth: 1 }, [item]));
-}
-
-/** The rest is not looked for. */
-function firstOf(problems: Problems): FieldViolation[] {
   const violations: FieldViolation[] = [];
-  for (const problem of problems) {
-    if (violations.push(problem) === maxViolations) break;
+  for (const problem of messageProblems(diagnosis, schema, json, path, 1)) {
+    if (problem !== undefined && violations.push(problem) === maxViolations) break;
+  }
+  return violations;
+}
+
+/** The same in several turns of the event loop. */
+export async function diagnoseInTurns(diagnosis: Diagnosis, schema: DescMessage, json: unknown, turns: Turns): Promise<FieldViolation[]> {
+  const violations: FieldViolation[] = [];
+  for (const problem of messageProblems(diagnosis, schema, json, "", 1)) {
+    if (problem !== undefined && violations.push(problem) === maxViolations) break;
+    if (turns.isOver()) await turns.next();
   }
   return violations;
 }
@@ -84,8 +86,12 @@ function* fieldProblems(diagnosis: Diagnosis, field: DescField, json: unknown, p
   // A long list without a problem is read once, not item by item.
   if (field.message === undefined && diagnosis.isReadable(field.parent, { [field.name]: json })) return;
   if (field.fieldKind === "list" && Array.isArray(json)) {
-    for (let i = 0; i < json.length; i++)
-      yield* valueProblems(diagnosis, field, { json: json[i], path: `${path}[${i}]`, depth }, [json[i]]);
+    for (const [index, item] of json.entries()) {
+      // An item of the outermost message is read at its own depth, so one that can be read has no problem.
+      if (depth > 1 || !diagnosis.isReadable(field.parent, { [field.name]: [item] }))
+        yield* valueProblems(diagnosis, field, { json: item, path: `${path}[${index}]`, depth }, [item]);
+      yield undefined;
+    }
   } else if (field.fieldKind === "map" && isJsonObject(json)) {
     for (const key of Object.keys(json)) {
       yield* entryProblems(diagnosis, field, key, { json: json[key], path: `${path}[${printableName(key)}]`, depth });

@@ -1,10 +1,16 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { type Failure, invalidField } from "../error/failure.ts";
 import { memoized } from "../memoized.ts";
 
 /** Maximum nesting that is read, as in protobuf's own parsers. Messages, Struct, Value and the items of ListValue count. */
 export const maxDepth = 100;
 export const nestingProblem = `must not be nested more than ${maxDepth} levels deep`;
+
+/** A 400 for a request that is nested too deeply to be read. */
+export function nestedTooDeep(): Failure {
+  return invalidField("", nestingProblem);
+}
 
 /** Well-known messages, beside the wrappers, whose JSON is not an object of their fields. */
 const opaque: ReadonlySet<string> = new Set(

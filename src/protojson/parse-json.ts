@@ -1,24 +1,23 @@
 import { isUtf8 } from "node:buffer";
-import { Failure } from "../error/failure.ts";
+import { Failure, invalidRequest } from "../error/failure.ts";
 import type { Turns } from "../turns.ts";
-import { invalidFields } from "./invalid-fields.ts";
 import { jsonErrorOffset, jsonErrorSteps } from "./json-position.ts";
-import { beginScan, checkRest, type JsonList, scanJson, scanPart } from "./scan-json.ts";
+import { beginScan, checkRest, type JsonList, type ScanOptions, scanJson, scanPart } from "./scan-json.ts";
 
 /**
  * Parses the JSON text of a caller, with or without a byte order mark. Throws MALFORMED_BODY with the position of the error and no text of
  * the body. Throws INVALID_REQUEST for valid JSON that parsers read differently or that costs too much; see scanJson.
  */
-export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
+export function parseJson(bytes: Uint8Array, options: ScanOptions): unknown {
   const text = textOf(bytes);
-  const problems = scanJson(text, maxValues);
+  const problems = scanJson(text, options);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw notJson(text, jsonErrorOffset(text));
   }
-  if (problems.length > 0) throw invalidFields(problems);
+  if (problems.length > 0) throw invalidRequest(problems);
   return value;
 }
 
@@ -26,10 +25,10 @@ export function parseJson(bytes: Uint8Array, maxValues: number): unknown {
  * The same in several turns of the event loop, for long texts. Lists in the outermost object are parsed in parts. `charsPerStep` is about
  * how much is checked or parsed before the time is asked for.
  */
-export async function parseJsonInTurns(bytes: Uint8Array, maxValues: number, turns: Turns, charsPerStep = 16 * 1024): Promise<unknown> {
+export async function parseJsonInTurns(bytes: Uint8Array, options: ScanOptions, turns: Turns, charsPerStep = 16 * 1024): Promise<unknown> {
   const text = textOf(bytes);
   const lists: JsonList[] = [];
-  const scan = beginScan(text, maxValues, lists);
+  const scan = beginScan(text, options, lists);
   while (scan.at < text.length) {
     if (turns.isOver()) await turns.next();
     scanPart(scan, Math.min(text.length, scan.at + charsPerStep));
@@ -55,7 +54,7 @@ export async function parseJsonInTurns(bytes: Uint8Array, maxValues: number, tur
       if (Array.isArray(all)) all.push(...items);
     }
   }
-  if (scan.problems.length > 0) throw invalidFields(scan.problems);
+  if (scan.problems.length > 0) throw invalidRequest(scan.problems);
   return value;
 }
 

@@ -1,10 +1,9 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue, type Message, type MessageShape } from "@bufbuild/protobuf";
-import type { Failure, FieldViolation } from "../error/failure.ts";
+import { Failure, type FieldViolation, invalidRequest } from "../error/failure.ts";
 import type { Turns } from "../turns.ts";
-import { diagnose } from "./diagnose.ts";
+import { diagnose, diagnoseInTurns } from "./diagnose.ts";
 import type { PresenceMask } from "./field-mask.ts";
 import { maxDepth } from "./fields.ts";
-import { invalidFields } from "./invalid-fields.ts";
 import { parseJson, parseJsonInTurns } from "./parse-json.ts";
 import { readInTurns } from "./read-in-turns.ts";
 import { compilePlainReader, type ReadPlain } from "./read-plain.ts";
@@ -64,35 +63,35 @@ export function createJsonReader(options: JsonReaderOptions): JsonReader {
     }
   }
 
+  const diagnosis = { ignoreUnknown, isReadable };
+
   function read<S extends DescMessage>(schema: S, json: unknown, path: string, bound: ReadonlySet<DescField>): MessageShape<S> {
     const plain = (plainReaders.get(schema) ?? plainReaderOf(schema))(json);
     if (plain !== undefined) return plain as MessageShape<S>;
     try {
       return readNative(schema, json, bound);
     } catch {
-      throw unreadable(diagnose({ ignoreUnknown, isReadable }, schema, json, path), schema, path);
+      throw unreadable(diagnose(diagnosis, schema, json, path), schema, path);
     }
   }
 
   return {
     unknownFields: options.unknownFields,
-    parse: (schema, bytes) => parseJson(bytes, maxValues(schema)),
-    parseInTurns: (schema, bytes, turns) => parseJsonInTurns(bytes, maxValues(schema), turns),
+    parse: (schema, bytes) => parseJson(bytes, { maxValues: maxValues(schema), schema }),
+    parseInTurns: (schema, bytes, turns) => parseJsonInTurns(bytes, { maxValues: maxValues(schema), schema }, turns),
     read: (schema, json, path = "", bound = nothingBound) => read(schema, json, path, bound),
-    readInTurns: (schema, json, turns, bound = nothingBound) =>
-      readInTurns(
-        schema,
-        json,
-        {
-          read: (rest) => read(schema, rest, "", bound),
-          readItem: (item) => readNative(schema, item, nothingBound),
-          diagnosis: { ignoreUnknown, isReadable },
-        },
-        turns,
-      ),
+    readInTurns: async (schema, json, turns, bound = nothingBound) => {
+      try {
+        return await readInTurns(schema, json, (part) => readNative(schema, part, bound), turns);
+      } catch (error) {
+        // The call is over.
+        if (error instanceof Failure) throw error;
+        throw unreadable(await diagnoseInTurns(diagnosis, schema, json, turns), schema, "");
+      }
+    },
   };
 }
 
 function unreadable(found: readonly FieldViolation[], schema: DescMessage, path: string): Failure {
-  return invalidFields(found.length > 0 ? found : [{ field: path, description: `cannot be read as ${schema.name}` }]);
+  return invalidRequest(found.length > 0 ? found : [{ field: path, description: `cannot be read as ${schema.name}` }]);
 }

@@ -1,10 +1,10 @@
-import type { FieldViolation } from "../error/failure.ts";
-import { childPath, maxDepth, printableName } from "./fields.ts";
-import { invalidFields, nestedTooDeep } from "./invalid-fields.ts";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { type FieldViolation, invalidField } from "../error/failure.ts";
+import { childPath, fieldsByJsonName, hasMembers, maxDepth, nestedTooDeep, printableName } from "./fields.ts";
 import { losesPrecision } from "./numeral.ts";
 
 /** An array of the contract has at most 1000 items, and one in metadata at most 2048, the maximum in its 4096 bytes. */
-const maxItems = 2048;
+export const maxItems = 2048;
 /** No text of the contract is nearly as long, even with all its characters escaped. */
 const maxTextChars = 1024 * 1024;
 /**
@@ -41,10 +41,15 @@ export interface JsonList {
   readonly values: number;
 }
 
-/** A check of JSON text that may be done in parts. */
-export interface JsonScan {
-  readonly text: string;
+export interface ScanOptions {
   readonly maxValues: number;
+  /** The message of the text, for the proto names of fields in violations. Without it, and in unknown members, names are as in the text. */
+  readonly schema?: DescMessage | undefined;
+}
+
+/** A check of JSON text that may be done in parts. */
+export interface JsonScan extends ScanOptions {
+  readonly text: string;
   /** How far the text is checked. */
   at: number;
   values: number;
@@ -74,15 +79,16 @@ const closeBrace = 0x7d;
  * what JSON.parse would silently change: duplicate members of an object (it keeps the last one), and numbers that a double cannot
  * represent. Does not check whether the text is JSON.
  */
-export function scanJson(text: string, maxValues: number): FieldViolation[] {
-  const scan = beginScan(text, maxValues, undefined);
+export function scanJson(text: string, options: ScanOptions): FieldViolation[] {
+  const scan = beginScan(text, options, undefined);
   scanPart(scan, text.length);
   return scan.problems;
 }
 
 /** The same for a text that is parsed in parts: the lists in the outermost object. Their items have at most 4096 values each. */
-export function beginScan(text: string, maxValues: number, lists: JsonList[] | undefined): JsonScan {
-  return { text, maxValues, at: 0, values: 1, end: 0, stack: [], problems: [], lists };
+export function beginScan(text: string, options: ScanOptions, lists: JsonList[] | undefined): JsonScan {
+  const { maxValues, schema } = options;
+  return { text, maxValues, schema, at: 0, values: 1, end: 0, stack: [], problems: [], lists };
 }
 
 /** Checks the text up to `until`, and on to the end of the token there. */
@@ -94,17 +100,17 @@ export function scanPart(scan: JsonScan, until: number): void {
     const code = text.charCodeAt(at);
     if (code === quote) {
       const end = stringEnd(text, at);
-      if (end - at > maxTextChars) throw refused(pathOf(stack), `must be at most ${maxTextChars} characters`);
+      if (end - at > maxTextChars) throw invalidField(pathOf(scan), `must be at most ${maxTextChars} characters`);
       if (open?.awaitsName && !takeName(open, nameIn(text, at, end))) report(scan, "is given twice");
       at = end;
     } else if (code === comma) {
       if (++values > maxValues) throw tooManyValues("", maxValues);
       if (open?.names !== undefined) {
         open.awaitsName = true;
-        if (open.names.size >= maxItems) throw tooMany(stack, "members");
+        if (open.names.size >= maxItems) throw tooMany(scan, "members");
       } else if (open !== undefined) {
-        if (open.commas !== undefined) endItem(open, at, values, stack);
-        if (++open.index >= maxItems) throw tooMany(stack, "items");
+        if (open.commas !== undefined) endItem(open, at, values, scan);
+        if (++open.index >= maxItems) throw tooMany(scan, "items");
       }
     } else if (code === colon) {
       if (open !== undefined) open.awaitsName = false;
@@ -114,7 +120,7 @@ export function scanPart(scan: JsonScan, until: number): void {
       open = code === openBrace ? openObject() : openArray(isWanted ? [at] : undefined, values);
       if (stack.push(open) > maxDepth) throw nestedTooDeep();
     } else if (code === closeBrace || code === closeBracket) {
-      if (open?.commas !== undefined) lists?.push(endList(open, at, values, stack));
+      if (open?.commas !== undefined) lists?.push(endList(open, at, values, scan));
       stack.pop();
       open = stack.at(-1);
       if (open === undefined) scan.end = at + 1;
@@ -128,27 +134,27 @@ export function scanPart(scan: JsonScan, until: number): void {
   scan.values = values;
 }
 
-function report({ problems, stack }: JsonScan, description: string): void {
-  if (problems.length < maxProblems) problems.push({ field: pathOf(stack), description });
+function report(scan: JsonScan, description: string): void {
+  if (scan.problems.length < maxProblems) scan.problems.push({ field: pathOf(scan), description });
 }
 
 /** Ends an item of a wanted list at a comma, which has been counted as the next item's value. */
-function endItem(open: Open, at: number, values: number, stack: readonly Open[]): void {
-  checkItem(open, at, values, stack);
+function endItem(open: Open, at: number, values: number, scan: JsonScan): void {
+  checkItem(open, at, values, scan);
   open.commas?.push(at);
   open.itemFrom = values;
 }
 
-function checkItem({ commas, itemFrom }: Open, at: number, values: number, stack: readonly Open[]): void {
-  if (values - itemFrom > maxValuesAtOnce) throw tooManyValues(pathOf(stack), maxValuesAtOnce);
-  if (at - (commas?.at(-1) ?? at) > maxTextChars) throw refused(pathOf(stack), `must be at most ${maxTextChars} characters`);
+function checkItem({ commas, itemFrom }: Open, at: number, values: number, scan: JsonScan): void {
+  if (values - itemFrom > maxValuesAtOnce) throw tooManyValues(pathOf(scan), maxValuesAtOnce);
+  if (at - (commas?.at(-1) ?? at) > maxTextChars) throw invalidField(pathOf(scan), `must be at most ${maxTextChars} characters`);
 }
 
 /** The wanted list that ends here, the last on the stack. */
-function endList(list: Open, end: number, values: number, stack: readonly Open[]): JsonList {
-  checkItem(list, end, values, stack);
+function endList(list: Open, end: number, values: number, scan: JsonScan): JsonList {
+  checkItem(list, end, values, scan);
   const [start = 0, ...commas] = list.commas ?? [];
-  return { name: stack[0]?.name ?? "", start, end, commas, values: values - list.valuesBefore };
+  return { name: scan.stack[0]?.name ?? "", start, end, commas, values: values - list.valuesBefore };
 }
 
 /** Throws if there is too much to parse at once outside of these lists. */
@@ -159,19 +165,19 @@ export function checkRest({ values, end }: JsonScan, lists: readonly JsonList[])
     restChars -= list.end - list.start;
   }
   if (restValues > maxValuesAtOnce) throw tooManyValues("", maxValuesAtOnce);
-  if (restChars > maxTextChars) throw refused("", `must be at most ${maxTextChars} characters, not counting its lists`);
-}
-
-function refused(field: string, description: string): Error {
-  return invalidFields([{ field, description }]);
+  if (restChars > maxTextChars) throw invalidField("", `must be at most ${maxTextChars} characters, not counting its lists`);
 }
 
 function tooManyValues(field: string, maxValues: number): Error {
-  return refused(field, `must not hold more than ${maxValues} values`);
+  return invalidField(field, `must not hold more than ${maxValues} values`);
 }
 
-function tooMany(stack: readonly Open[], what: "items" | "members"): Error {
-  return refused(pathOf(stack.slice(0, -1)), `must not hold more than ${maxItems} ${what}`);
+function tooMany({ stack, schema }: JsonScan, what: "items" | "members"): Error {
+  return invalidField(pathOf({ stack: stack.slice(0, -1), schema }), tooManyIn(what));
+}
+
+export function tooManyIn(what: "items" | "members"): string {
+  return `must not hold more than ${maxItems} ${what}`;
 }
 
 function openObject(): Open {
@@ -229,9 +235,18 @@ function isNumberPart(code: number): boolean {
   return (code >= zero && code <= nine) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === minus;
 }
 
-function pathOf(stack: readonly Open[]): string {
-  return stack.reduce(
-    (path, { names, name, index }) => (names === undefined ? `${path}[${index}]` : childPath(path, printableName(name))),
-    "",
-  );
+/** The path of the current value. */
+function pathOf({ stack, schema }: Pick<JsonScan, "stack" | "schema">): string {
+  let path = "";
+  let message = schema;
+  for (const { names, name, index } of stack) {
+    if (names === undefined) {
+      path += `[${index}]`;
+      continue;
+    }
+    const field = message && hasMembers(message) ? fieldsByJsonName(message).get(name) : undefined;
+    path = childPath(path, field?.name ?? printableName(name));
+    message = field?.fieldKind === "map" ? undefined : field?.message;
+  }
+  return path;
 }

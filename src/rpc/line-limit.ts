@@ -5,9 +5,13 @@ const idleMs = 2000;
 /**
  * Limits the log lines of faults that come with calls, because in an outage of the store every call may fail. Returns a function to call
  * before each line: it returns how many were omitted since the last one, or null if this line must be omitted too. Calls `reportLast` with
- * the number of the last ones that were omitted, once no line has come for some seconds.
+ * the number of the last ones that were omitted, once no line has come for some seconds, and when the process ends: `atEnd` runs work then.
  */
-export function createLineLimit(monotonicMs: () => number, reportLast: (omitted: number) => void): () => number | null {
+export function createLineLimit(
+  monotonicMs: () => number,
+  atEnd: (work: () => void) => void,
+  reportLast: (omitted: number) => void,
+): () => number | null {
   let secondStartMs = Number.NEGATIVE_INFINITY;
   let count = 0;
   let omitted = 0;
@@ -20,6 +24,7 @@ export function createLineLimit(monotonicMs: () => number, reportLast: (omitted:
   const end = (): void => {
     if (omitted > 0) reportLast(takeOmitted());
   };
+  atEnd(end);
   return () => {
     const nowMs = monotonicMs();
     if (nowMs - secondStartMs >= 1000) {

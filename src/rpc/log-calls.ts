@@ -9,6 +9,8 @@ import { createLineLimit } from "./line-limit.ts";
 export interface CallLogOptions {
   readonly log: Log;
   readonly monotonicMs: () => number;
+  /** Runs work when the process ends, after the last call. */
+  readonly atEnd: (work: () => void) => void;
   readonly isRead: (method: DescMethod) => boolean;
   /** Called for each successful read. Returns true if it is logged as `info`. */
   readonly isSampled: () => boolean;
@@ -27,8 +29,8 @@ export function createSampler(share: number, random: () => number): () => boolea
  * `info`, and an exceeded deadline of the caller as `warn`. Unauthenticated callers are logged only as `debug`, because they can call as
  * often as they like.
  */
-export function logCalls({ log, monotonicMs, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
-  const omittedBefore = createLineLimit(monotonicMs, (omitted) => log.error({ omitted }, "call failed; further lines were omitted"));
+export function logCalls({ log, monotonicMs, atEnd, isRead, isSampled, traceIdOf }: CallLogOptions): CallObserver {
+  const omittedBefore = createLineLimit(monotonicMs, atEnd, (omitted) => log.error({ omitted }, "call failed; further lines were omitted"));
 
   const fieldsOf = (call: Call, code: CodeName | "OK", startMs: number) => ({
     requestId: call.requestId,

@@ -10,7 +10,7 @@ export interface ResponseBounds {
   readonly maxRunning: number;
   /** Bytes of the responses of one caller that the client has not read. While a call runs, the largest response that it may have counts. */
   readonly maxUnreadBytes: number;
-  /** Calls of one caller that wait. Further ones are refused. */
+  /** Calls of one caller that wait. Further ones are refused. Their requests count against the memory for bodies (http/body-budget.ts). */
   readonly maxWaiting: number;
   /** A call that waits this long while so much is unread, and none of it is read, is refused: only the client can end the wait. */
   readonly maxWaitMs: number;
@@ -98,17 +98,17 @@ function createShare(bounds: ResponseBounds, startTimer: StartTimer, onEmpty: ()
         resolve(take(call, bytes));
       };
       let readBefore = readCount;
-      const check = (): void => {
+      const refuseOrWait = (): void => {
         if (readCount > readBefore || unreadBytes + bytes <= maxUnreadBytes) {
           readBefore = readCount;
-          cancelTimer = startTimer(maxWaitMs, check);
+          cancelTimer = startTimer(maxWaitMs, refuseOrWait);
         } else {
           queue.delete(start);
           resolve(null);
           release();
         }
       };
-      let cancelTimer = startTimer(maxWaitMs, check);
+      let cancelTimer = startTimer(maxWaitMs, refuseOrWait);
       queue.set(start, bytes);
     });
 

@@ -1,9 +1,7 @@
 // @ts-check
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 
 /**
  * A bundle of main.ts and all that it imports.
@@ -25,16 +23,14 @@ const makingTimeoutMs = 30_000;
  *
  * Anybody who can write to node_modules can change the code anyway, so a bundle there is as safe as the code.
  * @param {string} root The checkout.
- * @returns {{ folder: string, entry: string } | null}
+ * @returns {string | null} Its folder.
  */
 export function openBundle(root) {
   const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(/[\s"]+/)];
   if (process.env.NODE_DISABLE_COMPILE_CACHE !== undefined || options.some((option) => loadingOption.test(option))) return null;
   const bundles = join(root, "node_modules/.cache/keywright/bundles");
   const current = currentBundle(root, bundles) ?? (makeBundle(root, bundles) ? currentBundle(root, bundles) : null);
-  if (current === null) return null;
-  const folder = join(bundles, current.name);
-  return { folder, entry: pathToFileURL(join(folder, "main.mjs")).href };
+  return current === null ? null : join(bundles, current.name);
 }
 
 /**
@@ -48,8 +44,8 @@ function currentBundle(root, bundles) {
     if (!isPrivate(root, bundles)) return null;
     /** @type {Bundle} */
     const bundle = JSON.parse(readFileSync(join(bundles, "current.json"), "utf8"));
-    const isCurrent = digestOf(bundle.sources, (path) => readFileSync(join(root, path))) === bundle.digest;
-    return isCurrent && existsSync(join(bundles, bundle.name, "main.mjs")) ? bundle : null;
+    const isCurrent = digestOf(bundle.sources, (path) => readFileSync(`${root}/${path}`)) === bundle.digest;
+    return isCurrent && existsSync(join(bundles, bundle.name, "main.cjs")) ? bundle : null;
   } catch {
     return null;
   }
@@ -70,6 +66,7 @@ function makeBundle(root, bundles) {
     return false;
   }
   try {
+    const { execFileSync } = process.getBuiltinModule("node:child_process");
     // In a process of its own, because the bundler's memory and threads stay until the process ends. It does not see the settings.
     const env = process.env.SystemRoot === undefined ? {} : { SystemRoot: process.env.SystemRoot };
     /** @type {import("node:child_process").ExecFileSyncOptions} */

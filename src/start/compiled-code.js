@@ -1,44 +1,96 @@
 // @ts-check
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { constants, enableCompileCache, flushCompileCache } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { crc32 } from "node:zlib";
 
-/** A process that has lived for so long has run what the first calls need. */
+/** A process that has lived for so long has run what the first calls need. Later V8 forgets code that only the start needs. */
 const servedForMs = 2000;
 const dayMs = 24 * 60 * 60 * 1000;
+const checksumBytes = 4;
 
 /**
- * Loads the compiled code of a bundle if an earlier process has left it, or leaves it for later ones. Node keeps what was compiled until
- * the process ends and never adds to it, so the code of a process that ended early, after `--version` or a wrong setting, is not kept.
- *
- * Node keeps compiled code for each user apart.
- * @param {string} bundle
+ * Compiled code of the files of a bundle.
+ * @typedef {object} CompiledCode
+ * @property {(name: string) => Buffer | undefined} read
+ * @property {(name: string, script: import("node:vm").Script) => void} add Keeps the code of this file too, if this process keeps any.
  */
-export function keepCompiledCode(bundle) {
+
+/**
+ * Opens the compiled code of a bundle that an earlier process has left, or leaves it for later ones, with that of packages, which Node keeps.
+ * A process that ended early, after `--version` or a wrong setting, leaves none: nothing is added to it later.
+ *
+ * Node keeps compiled code for each user apart, and so does this.
+ * @param {string} bundle
+ * @returns {CompiledCode}
+ */
+export function openCompiledCode(bundle) {
   const kept = join(bundle, `code-${process.getuid?.() ?? "all"}`);
   if (existsSync(kept)) {
     enableCompileCache(kept);
-    return;
+    return { read: (name) => readCode(fileOf(kept, name)), add: () => {} };
   }
   const own = `${kept}.${randomUUID()}`;
   // NODE_COMPILE_CACHE names another folder.
-  if (enableCompileCache(own).status !== constants.compileCacheStatus.ENABLED) return;
+  if (enableCompileCache(own).status !== constants.compileCacheStatus.ENABLED) return { read: () => undefined, add: () => {} };
+  /** @type {Map<string, import("node:vm").Script>} */
+  const scripts = new Map();
   const startedMs = performance.now();
-  process.once("exit", () => {
-    flushCompileCache();
+  let isKept = false;
+  const keep = () => {
+    if (isKept || performance.now() - startedMs < servedForMs) return;
+    isKept = true;
     try {
-      if (performance.now() - startedMs > servedForMs) renameSync(own, kept);
+      flushCompileCache();
+      for (const [name, script] of scripts) writeCode(fileOf(own, name), script.createCachedData());
+      scripts.clear();
+      renameSync(own, kept);
     } catch {
-      // Another process was first.
+      // Another process was first, or an installation has removed the folder.
     }
+  };
+  setTimeout(keep, servedForMs + 1).unref();
+  process.once("exit", () => {
+    keep();
     try {
       rmSync(own, { recursive: true, force: true });
       removeLeft(bundle);
     } catch {
-      // An error here would be the process's exit code. An installation may have removed the folder.
+      // An error here would be the process's exit code.
     }
   });
+  return { read: () => undefined, add: (name, script) => void scripts.set(name, script) };
+}
+
+/**
+ * @param {string} folder
+ * @param {string} name
+ */
+function fileOf(folder, name) {
+  return join(folder, `${basename(name)}.code`);
+}
+
+/**
+ * V8 does not notice damage, such as that of a loss of power, so there is a checksum before the code.
+ * @param {string} file
+ * @param {Buffer} code
+ */
+function writeCode(file, code) {
+  const checksum = Buffer.alloc(checksumBytes);
+  checksum.writeUInt32LE(crc32(code));
+  writeFileSync(file, Buffer.concat([checksum, code]));
+}
+
+/** @param {string} file */
+function readCode(file) {
+  try {
+    const bytes = readFileSync(file);
+    const code = bytes.subarray(checksumBytes);
+    return crc32(code) === bytes.readUInt32LE() ? code : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

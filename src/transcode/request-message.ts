@@ -1,7 +1,6 @@
 import { create, type DescField, type Message } from "@bufbuild/protobuf";
-import { type FieldViolation, invalidField } from "../error/failure.ts";
+import { type FieldViolation, invalidField, invalidRequest } from "../error/failure.ts";
 import { fieldsByJsonName, hasMembers, isJsonObject, type JsonMembers, memberOf } from "../protojson/fields.ts";
-import { invalidFields } from "../protojson/invalid-fields.ts";
 import type { JsonReader } from "../protojson/read.ts";
 import type { Turns } from "../turns.ts";
 import { type FieldPath, pathText } from "./field-path.ts";
@@ -48,7 +47,7 @@ export function compileRequest(route: Route, reader: JsonReader): BuildRequest {
     if (parts.query !== "") {
       const violations: FieldViolation[] = [];
       json = merge(json, queryToJson(parts.query, rules, violations), route, violations);
-      if (violations.length > 0) throw invalidFields(violations);
+      if (violations.length > 0) throw invalidRequest(violations);
     }
     if (turns !== undefined && json !== undefined) {
       return reader.readInTurns(schema, json, turns, bound).then((message) => withVariables(message, parts.path));
@@ -91,7 +90,7 @@ function setVariables(message: Message, bindings: readonly PathBinding[], path: 
     const problem = text === undefined ? "is not valid percent-encoding in the path" : setField(message, binding.field, text);
     if (problem !== undefined) violations.push({ field: pathText(binding.field), description: problem });
   }
-  if (violations.length > 0) throw invalidFields(violations);
+  if (violations.length > 0) throw invalidRequest(violations);
 }
 
 /** The segments that a variable captures, without the path's verb. */

@@ -6,6 +6,7 @@ import { createAnswerQueue } from "../http/answer-queue.ts";
 import type { BodyBudget, BodyLease } from "../http/body-budget.ts";
 import { HttpCall, requestIdOf } from "../http/http-call.ts";
 import { type ResponseHeaders, sendAnswer, sendFailure, sendNothing } from "../http/json-answer.ts";
+import { checkMedia, type MediaType } from "../http/media-type.ts";
 import type { HttpHandler, HttpRequest, HttpResponse } from "../http/message.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ErrorReporter, type ServedMethod, startCall } from "../http/run-call.ts";
@@ -14,7 +15,6 @@ import type { JsonReader } from "../protojson/read.ts";
 import type { Turns } from "../turns.ts";
 import { createAnswerEncoder } from "./encode-answer.ts";
 import { compileHttpRules } from "./http-rules.ts";
-import { checkMediaType } from "./json-body.ts";
 import { withPlainVerb } from "./percent.ts";
 import { type BuildRequest, compileRequest } from "./request-message.ts";
 import type { Route, Success } from "./route.ts";
@@ -69,7 +69,7 @@ export function createTranscoder(options: TranscoderOptions): HttpHandler {
       timeoutMs: () => undefined,
       read: () => {
         const build: BuildFromBody = (body, turns) => buildRequest({ path, query: target.query, body }, turns);
-        return isBodyless(request) ? build(undefined) : readJson(request, route, json, call.openBody(bodies), build);
+        return isBodyless(request) ? build(undefined) : readJson({ request, call, route, json, lease: call.openBody(bodies), build });
       },
       encode: (answer: Message) => encodeAnswer(route, answer),
     };
@@ -120,43 +120,36 @@ const maxBytesPerTurn = 64 * 1024;
 /** The body is undefined for an empty one. */
 type BuildFromBody = (body: unknown, turns?: Turns) => Message | Promise<Message>;
 
+/** A body that is not read yet, and what to build from it. */
+interface JsonBody {
+  readonly request: HttpRequest;
+  readonly call: HttpCall;
+  readonly route: Route;
+  readonly json: JsonReader;
+  readonly lease: BodyLease;
+  readonly build: BuildFromBody;
+}
+
 /** Returns the result of `build` for the body. */
-function readJson(request: HttpRequest, route: Route, json: JsonReader, lease: BodyLease, build: BuildFromBody): Promise<Message> {
+function readJson({ request, call, route, json, lease, build }: JsonBody): Promise<Message> {
   const maxBytes = route.body === "none" ? 0 : route.maxBytes;
   return readBody(request, request, maxBytes, lease).then(
     (body) => {
-      if (body.length > maxBytesPerTurn) return readLongJson(request, route, json, lease, { body, build });
-      let parsed: unknown;
-      try {
-        if (body.length > 0) {
-          checkMediaType(request);
-          parsed = json.parse(route.method.input, body);
-        }
-      } finally {
-        lease.release();
-      }
-      return build(parsed);
+      if (body.length === 0) return build(undefined);
+      checkMedia(call, "application/json", isJson);
+      const schema = route.method.input;
+      if (body.length <= maxBytesPerTurn) return build(json.parse(schema, body));
+      return lease.decodeInTurns(async (turns) => build(await json.parseInTurns(schema, body, turns), turns));
     },
     (error: unknown) => {
-      lease.release();
       throw route.body === "none" && isTooLarge(error) ? bodyNotAccepted() : error;
     },
   );
 }
 
-async function readLongJson(
-  request: HttpRequest,
-  route: Route,
-  json: JsonReader,
-  lease: BodyLease,
-  { body, build }: { body: Buffer; build: BuildFromBody },
-): Promise<Message> {
-  try {
-    checkMediaType(request);
-    return await lease.decodeInTurns(async (turns) => build(await json.parseInTurns(route.method.input, body, turns), turns));
-  } finally {
-    lease.release();
-  }
+/** `application/json` and `application/*+json`; the only charset is UTF-8. */
+function isJson({ essence, isUtf8 }: MediaType): boolean {
+  return isUtf8 && (essence === "application/json" || /^application\/[^\s/+]+(?:\+[^\s/+]+)*\+json$/.test(essence));
 }
 
 function isTooLarge(error: unknown): boolean {

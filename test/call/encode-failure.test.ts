@@ -35,7 +35,7 @@ beforeAll(async () => {
     admit: observeAdmission(
       [
         countCalls(metrics, monotonicMs),
-        logCalls({ log, monotonicMs, isRead: () => false, isSampled: () => true, traceIdOf: () => undefined }),
+        logCalls({ log, monotonicMs, atEnd: () => {}, isRead: () => false, isSampled: () => true, traceIdOf: () => undefined }),
       ],
       () => {},
     ),

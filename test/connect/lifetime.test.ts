@@ -15,6 +15,7 @@ import { VerifyApiKeyRequestSchema } from "../../gen/keywright/v2alpha1/verifica
 import { createMethodTable } from "../../src/call/methods.ts";
 import type { RegisteredStreams } from "../../src/call/streams.ts";
 import { Failure } from "../../src/error/failure.ts";
+import { createBodyBudget } from "../../src/http/body-budget.ts";
 import { envelope, type RawAnswer, send, startServer, type TestServer, verifyPath } from "./support.ts";
 
 const proto = (credential: string): Uint8Array => toBinary(VerifyApiKeyRequestSchema, create(VerifyApiKeyRequestSchema, { credential }));
@@ -69,6 +70,25 @@ describe("unary calls", () => {
     await vi.waitFor(() => expect(server.seen.calls[0]?.signal.aborted).toBe(true));
     await delay(20);
     expect(server.seen.reported).toEqual([]);
+    session.close();
+  });
+
+  it.each([
+    ["application/json", (text: string) => Buffer.from(text)],
+    ["application/grpc+json", (text: string) => envelope(Buffer.from(text))],
+    ["application/grpc-web+json", (text: string) => envelope(Buffer.from(text))],
+  ])("counts the body of a call until it is over: %s", async (type, bodyOf) => {
+    const bodies = createBodyBudget({ maxBytes: 2 ** 20, maxAnonymousBytes: 2 ** 20, maxInflations: 1 });
+    const server = await start({ bodies });
+    const session = connectHttp2(`http://127.0.0.1:${server.http2Port}`);
+    const stream = session.request({ ...grpcHeaders, "content-type": type });
+    stream.on("error", () => {});
+    const body = bodyOf(`{"credential":"slow"}${" ".repeat(100_000)}`);
+    stream.end(body);
+    await vi.waitFor(() => expect(server.seen.calls.length).toBe(1));
+    expect(bodies.heldBytes()).toBeGreaterThanOrEqual(body.length);
+    stream.close(8);
+    await vi.waitFor(() => expect(bodies.heldBytes()).toBe(0));
     session.close();
   });
 

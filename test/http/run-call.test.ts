@@ -15,7 +15,7 @@ async function outcomeOf(handler: () => Message | Promise<Message>) {
       throw broken;
     },
   };
-  const call = { isClosed: false, observation } as unknown as HttpCall;
+  const call = { isClosed: false, observation, closeBody: () => {} } as unknown as HttpCall;
   const served = { admit: () => {}, handler } as unknown as ServedMethod;
   const reported: unknown[] = [];
   const steps = { timeoutMs: () => undefined, read: () => answer, encode: () => "encoded" };
@@ -45,7 +45,8 @@ test.each<[string, () => Message | Promise<Message>]>([
 });
 
 test("an answer that comes after the deadline is not encoded", async () => {
-  const call = { isClosed: false, isExpired: false };
+  const seen: unknown[] = [];
+  const call = { isClosed: false, isExpired: false, closeBody: () => seen.push("closed") };
   const served = {
     admit: () => {},
     handler: async () => {
@@ -53,10 +54,9 @@ test("an answer that comes after the deadline is not encoded", async () => {
       return answer;
     },
   } as unknown as ServedMethod;
-  const seen: unknown[] = [];
   const steps = { timeoutMs: () => undefined, read: () => answer, encode: () => seen.push("encoded") };
   const note = (result: unknown): void => void seen.push(result);
   startCall(call as unknown as HttpCall, served, steps, note, note);
   await new Promise(setImmediate);
-  expect(seen).toEqual([]);
+  expect(seen).toEqual(["closed"]);
 });

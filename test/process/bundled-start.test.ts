@@ -68,9 +68,9 @@ async function currentFolder(): Promise<string> {
 
 /** Replaces a text in the bundle, as somebody could who can write to it. */
 async function forge(): Promise<void> {
-  const file = join(await currentFolder(), "main.mjs");
+  const file = join(await currentFolder(), "main.cjs");
   for (const path of [file, ...(await readdir(await currentFolder())).map((name) => join(file, "..", name))]) {
-    if (!path.endsWith(".mjs")) continue;
+    if (!path.endsWith(".cjs")) continue;
     await writeFile(path, (await readFile(path, "utf8")).replace('"hello"', '"forged"'));
   }
 }
@@ -156,6 +156,15 @@ test("compiled code is kept by a process that has served for a while, not by one
   await start();
   expect(await keptCode()).toEqual([`code-${process.getuid?.() ?? "all"}`]);
   expect(await start()).toBe(answer);
+
+  // Functions that were called are part of it. V8 keeps others as text only.
+  const file = join(await currentFolder(), ...(await keptCode()), "main.cjs.code");
+  const code = await readFile(file);
+  expect(code.includes("greeting.ts:[0-9:]+")).toBe(true);
+  for (const damaged of [code.subarray(0, 3), code.subarray(0, 100), Buffer.concat([code.subarray(0, -1), Buffer.of(1)])]) {
+    await writeFile(file, damaged);
+    expect(await start()).toBe(answer);
+  }
 
   // An installation removes the folder under a running process, whose exit code must not tell of that.
   const removing = laterFile.replace(

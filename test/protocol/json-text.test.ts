@@ -42,7 +42,8 @@ describe.each(protocols)("%s", (protocol) => {
     ['{"name":"a","name":"b"}', "name"],
     ['{"name":"a","n\\u0061me":"a"}', "name"],
     ['{"metadata":{"a":{"b":1,"c":2,"b":3}}}', "metadata.a.b"],
-    ['{"rateLimitPolicy":{"quota":"1","quota":"2","window":"1s"}}', "rateLimitPolicy.quota"],
+    ['{"rateLimitPolicy":{"quota":"1","quota":"2","window":"1s"}}', "rate_limit_policy.quota"],
+    ['{"requestId":"a","requestId":"b"}', "request_id"],
     ['{"actor_id":"a","actorId":"a"}', "actor_id"],
     ['{"actor_id":null,"actorId":"a"}', "actor_id"],
   ])("%s: a member that is given twice is refused", async (body, field) => {
@@ -90,6 +91,12 @@ describe.each(protocols)("%s", (protocol) => {
     expect((fromHttp ?? fromConnect)?.metadata).toEqual({ a: [1e300, 0.1, 9007199254740991] });
   });
 
+  test.each(["1", '" "'])("the message names the first five of six problems, whoever finds them: %s", async (scope) => {
+    const answer = await post(issuePaths, `{"scopes":[${Array.from({ length: 6 }, () => scope).join(",")}]}`);
+    expect(violationsOf(answer)).toHaveLength(6);
+    expect(answer.json.message).toMatch(/^scopes\[0\]: .*scopes\[4\]: [^;]*; and 1 more$/);
+  });
+
   test("a byte order mark is skipped", async () => {
     const answer = await post(issuePaths, '\ufeff{"name":"marked"}');
     expect(answer.text).toContain('"marked"');
@@ -129,7 +136,7 @@ test("a million empty arrays in a compressed body", async () => {
 test("Connect GET reads the same JSON", async () => {
   const get = (message: string) =>
     send("GET", `${rpc("AdminListIssuedApiKeys")}?encoding=json&connect=v1&message=${encodeURIComponent(message)}`);
-  expect(fieldsOf(await get('{"pageSize":1,"pageSize":2}'))).toEqual([400, "pageSize"]);
+  expect(fieldsOf(await get('{"pageSize":1,"pageSize":2}'))).toEqual([400, "page_size"]);
   expect((await get('\ufeff{"pageSize":"1e0"}')).status).toBe(200);
 });
 

@@ -87,6 +87,22 @@ describe.each(clientKinds)("$name", (kind) => {
     ]);
   });
 
+  test("a list that is too long in one item of a batch is a fault of that item", async () => {
+    const required_scopes = Array.from({ length: 101 }, (_, index) => `a-scope-of-some-length-${index}`);
+    const requests: JsonObject[] = [{ credential: "nobodys" }, { credential: "nobodys", required_scopes }];
+    const { results } = await succeed(clientOf(kind), "AdminBatchVerifyApiKeys", { requests });
+    expect(results).toMatchObject([
+      { error_code: "VERIFICATION_ERROR_NOT_FOUND" },
+      { error_code: "VERIFICATION_ERROR_INVALID_FORMAT", error_message: "required_scopes: must contain no more than 100 item(s)" },
+    ]);
+  });
+
+  test("every list of a request that is too long is named", async () => {
+    const [scopes, allowed_cidrs] = ["scope", "10.0.0.0/8"].map((text) => Array.from({ length: 101 }, () => text)) as [string[], string[]];
+    const { violations } = await refused(clientOf(kind), "AdminIssueApiKey", { scopes, ip_restriction: { allowed_cidrs } });
+    expect(violations).toMatchObject([{ field: "scopes" }, { field: "ip_restriction.allowed_cidrs" }]);
+  });
+
   test("get returns what issue returned, the same over every protocol", async () => {
     const issued = asObject(
       (

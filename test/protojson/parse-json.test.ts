@@ -4,7 +4,7 @@ import { Failure } from "../../src/error/failure.ts";
 import { parseJson } from "../../src/protojson/parse-json.ts";
 
 const maxValues = 16_384;
-const parse = (text: string): unknown => parseJson(Buffer.from(text), maxValues);
+const parse = (text: string): unknown => parseJson(Buffer.from(text), { maxValues });
 
 function refusalOf(text: string): Failure {
   try {
@@ -144,6 +144,6 @@ describe("bounds", () => {
     expect(refusalOf('{"a":1,"a":9007199254740993').message).toBe(
       "the request body cannot be read: it is not valid JSON at line 1, column 28",
     );
-    expect(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), maxValues)).toThrow("it is not valid UTF-8 at byte 1");
+    expect(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), { maxValues })).toThrow("it is not valid UTF-8 at byte 1");
   });
 });

@@ -156,6 +156,12 @@ test.each([
   expect((await post(body, headers)).status).toBe(status);
 });
 
+test("a 415 says what is accepted", async () => {
+  const form = "application/x-www-form-urlencoded";
+  expect((await post("{}", { "content-type": "application/json" })).headers.get("accept")).toBe(form);
+  expect((await post("token=a", { "content-encoding": "gzip" })).headers.get("accept-encoding")).toBe("identity");
+});
+
 test("only POST is allowed", async () => {
   const response = await fetch(`${server.url}/v2alpha1/oauth2/introspect?token=a`);
   expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);

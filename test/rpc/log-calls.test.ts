@@ -13,9 +13,13 @@ test("in an outage every change that fails has a line, but reads only a few a se
   vi.useFakeTimers({ toFake: ["setTimeout"] });
   const lines: Record<string, unknown>[] = [];
   let nowMs = 0;
+  let end = (): void => {};
   const observer = logCalls({
     log: createLog("info", { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) }),
     monotonicMs: () => nowMs,
+    atEnd: (work) => {
+      end = work;
+    },
     isRead: (method) => method === adminVerifyApiKey,
     isSampled: () => false,
     traceIdOf: () => undefined,
@@ -34,6 +38,11 @@ test("in an outage every change that fails has a line, but reads only a few a se
   expect(lines.splice(0)).toMatchObject([{ omitted: 3, message: "call failed; further lines were omitted" }]);
   nowMs += 100_000;
   expect(fail(adminVerifyApiKey, 1)).toEqual([undefined]);
+  vi.runAllTimers();
+  expect(lines).toEqual([]);
+  expect(fail(adminVerifyApiKey, 12)).toEqual(Array(9).fill(undefined));
+  end();
+  expect(lines.splice(0)).toMatchObject([{ omitted: 3 }]);
   vi.runAllTimers();
   expect(lines).toEqual([]);
 });

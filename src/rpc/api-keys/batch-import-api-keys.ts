@@ -3,7 +3,7 @@ import { type ImportApiKeyRequest, ImportApiKeyRequestSchema } from "../../../ge
 import type { Call } from "../../call/call.ts";
 import type { Implementation } from "../../call/methods.ts";
 import type { KeyRecord } from "../../core/key.ts";
-import { Failure, invalidRequest } from "../../error/failure.ts";
+import { Failure, violationsText } from "../../error/failure.ts";
 import type { ImportRequest } from "../../service/import.ts";
 import { type ImportResult, importKeys } from "../../service/import-many.ts";
 import type { KeyService } from "../../service/key-service.ts";
@@ -62,7 +62,7 @@ interface BatchRequest {
 
 function itemOf(request: ImportApiKeyRequest, violationsOf: ViolationsOf, call: Call): ImportRequest | Failure {
   const violations = violationsOf(ImportApiKeyRequestSchema, request);
-  if (violations.length > 0) return invalidRequest(violations);
+  if (violations.length > 0) return new Failure("INVALID_REQUEST", { message: violationsText(violations), violations });
   try {
     const wanted = importFromMessage(request);
     checkNewKey(call, wanted.attributes);

@@ -10,7 +10,7 @@ export function callMetrics({ counter, gauge, histogram }: Registry) {
     connections: gauge({ name: "keywright_connections", help: "Open client connections." }),
     bodyBytes: gauge({
       name: "keywright_request_body_bytes",
-      help: "Memory used by request bodies that are being received or are not decoded yet.",
+      help: "Memory used by the request bodies of calls in progress.",
     }),
     bodiesRefused: counter({
       name: "keywright_request_bodies_refused_total",
