@@ -51,7 +51,7 @@ export async function openStore(address: StoreAddress, options: StoreOptions): P
   }
 }
 
-/** Returns the error of a start that the store prevents. It has the reason, which callers of a Failure are not told. */
+/** Returns the error for a start that fails because of the store. Its message has the reason, which a Failure hides in its cause. */
 export function storeStartError(error: unknown): unknown {
   if (!(error instanceof StartError || error instanceof Failure)) return error;
   const { message } = error instanceof Failure && error.cause instanceof Error ? error.cause : error;

@@ -24,8 +24,8 @@ export interface ReloadOptions {
 /** What a reload takes over. Other settings need a restart. */
 const reloaded: readonly SettingName[] = ["admin_token", "admin_tokens", "admin_issuers", "admin_certificates", "roles"];
 
-/** Interval between two checks of the file. */
-const watchIntervalMs = 2000;
+/** Interval between two checks of the file. A change is taken over by the second check that sees it. */
+const watchIntervalMs = 1000;
 
 /** The configuration file as read, or the error if it could not be read. */
 type ReadFile = LoadedFile | ConfigError;
@@ -37,12 +37,14 @@ export interface Reload extends Disposable {
 
 /**
  * Reloads tokens, issuers, rules of certificates and roles from the configuration, on request and when the text of the file changes, even
- * if the file is a link or is replaced. If the configuration has a problem, nothing changes and the log names the setting. The compared
- * text is the one that is used, so each check reads the file once.
+ * if the file is a link or is replaced. A text must be there at two checks in a row, because a program that writes the file in parts may not
+ * have finished at the first. If the configuration has a problem, nothing changes and the log names the setting. The compared text is the
+ * one that is used, so each check reads the file once.
  */
 export function createReload(options: ReloadOptions): Reload {
   const { log, readFile } = options;
   let last: ReadFile = options.loaded;
+  let seen = textOf(last);
   const take = (file: ReadFile) => {
     last = file;
     try {
@@ -57,7 +59,9 @@ export function createReload(options: ReloadOptions): Reload {
   };
   const timer = setInterval(() => {
     const file = read(readFile);
-    if (textOf(file) !== textOf(last)) take(file);
+    const text = textOf(file);
+    if (text === seen && text !== textOf(last)) take(file);
+    seen = text;
   }, watchIntervalMs);
   timer.unref();
   return {
@@ -68,7 +72,7 @@ export function createReload(options: ReloadOptions): Reload {
 
 function takeOver({ app, environment, generatedTokens }: ReloadOptions, file: ReadFile): void {
   if (file instanceof ConfigError) throw file;
-  // A program that writes the file anew empties it first. The tokens of the file must not be refused meanwhile.
+  // A program that writes the file anew empties it first, and may take longer than two checks.
   if (file?.text.trim() === "") throw new ConfigError([`${file.path}: is empty`]);
   const { config, given } = loadConfig(environment, file);
   const adminTokens = given.adminTokens.length > 0 ? given.adminTokens : generatedTokens;

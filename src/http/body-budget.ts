@@ -22,7 +22,7 @@ interface Closable {
   readonly caller?: { readonly name: string } | undefined;
 }
 
-/** Limits the request bodies that one process holds, each until its call is over: a message is at least as large as its bytes. */
+/** Limits the memory of request bodies in one process. A body counts until its call is over, because the message is at least as large. */
 export interface BodyBudget {
   /** Opens the account of one body. `isKnown` means that its sender has a valid token. `call` may close before the body is decoded. */
   open(isKnown: boolean, call?: Closable): BodyLease;

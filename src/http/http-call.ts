@@ -111,7 +111,7 @@ export class HttpCall implements Call {
     return lease;
   }
 
-  /** Releases the memory that counts for the body. The message is as large, so it counts until nothing of the call runs any more. */
+  /** Ends the account of the body. Call it once nothing of the call runs any more: the decoded message is at least as large as the body. */
   closeBody(): void {
     this.#body?.release();
   }

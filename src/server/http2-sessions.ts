@@ -29,11 +29,11 @@ interface Entry {
   greeted: boolean;
   /** Checks since the last stream ended. */
   idleChecks: number;
-  /** A stream ended without a complete response, so that our frames about it may wait for the client to read. */
+  /** A stream ended without a complete response, so frames may wait until the client reads. */
   isCutShort: boolean;
-  /** Checks at which such frames waited and nothing was written. */
+  /** Checks in a row at which such frames waited and nothing had been written since the check before. */
   blockedChecks: number;
-  /** Bytes that the socket had been given at the last of them. */
+  /** The socket's `bytesWritten` at the last check. */
   bytesWritten: number;
   /** Checks since the session ended. */
   overChecks: number;
@@ -154,9 +154,9 @@ function checkEntry(socket: Socket, entry: Entry, sessionIdleMs: number, limits:
 }
 
 /**
- * Returns whether the client has read nothing for too long. What was written for a response stays in memory after its stream ended, and
- * until the client reads, Node does not notice that the connection is dead. Asks Node only about sessions with such streams, because its
- * answer costs some microseconds. The next write begins when the one before it was sent, so a client that reads slowly is not blocked.
+ * Returns whether the client has read nothing for too long. What was written for a response stays in memory after its stream has ended, and
+ * until the client reads, Node does not notice that the connection is dead. A client that reads slowly is not blocked: each write that ends
+ * lets the next one begin. Only sessions with such a stream are asked for their state, which costs some microseconds.
  */
 function isBlocked({ bytesWritten }: Socket, entry: Entry, { checkIntervalMs, responseTimeoutMs }: ListenerLimits): boolean {
   if (!entry.isCutShort || entry.session.destroyed) return false;

@@ -150,6 +150,8 @@ async function parentOf(options: DeriveOptions, tenant: string, { credential, en
   };
   if (isRefused(presented)) throw refuse(presented);
   const root = await findRecord(presented, async (keyId) => (await options.reader.read(tenant, keyId, "no-store")).record);
+  // Again: others of the client's guesses may have been counted meanwhile.
+  if (mayBeGuess(presented)) guard.admit();
   if (root === null) throw refuse(refusalWithoutRecord(presented));
   const token = "token" in presented ? presented.token : null;
   const circumstances = { nowMs: clock(), endUserAddress, requiredScopes: [], clockSkewMs, audience: null };

@@ -9,7 +9,7 @@ import { createTakeLimits, type TakeLimitsOptions } from "./take-limits.ts";
 export interface Limits {
   /**
    * Refuses a credential that may be a guess if the client guessed too often. Returns null if the verification may continue. Call it before
-   * the look-up, so that a guess costs no look-up.
+   * the look-up, so that a guess costs no look-up, and again after it, so that guesses that are looked up at the same time are limited too.
    */
   refuseGuesser(tenant: string, answer: PresentedCredential | Verified, verification: Verification): Verified | null;
   /**

@@ -5,7 +5,7 @@ import { constants, enableCompileCache, flushCompileCache } from "node:module";
 import { basename, join } from "node:path";
 import { crc32 } from "node:zlib";
 
-/** A process that has lived for so long has run what the first calls need. Later V8 forgets code that only the start needs. */
+/** After this time a process has run the code that first calls need, and V8 still has the code that only the start needs. */
 const servedForMs = 2000;
 const dayMs = 24 * 60 * 60 * 1000;
 const checksumBytes = 4;
@@ -19,7 +19,7 @@ const checksumBytes = 4;
 
 /**
  * Opens the compiled code of a bundle that an earlier process has left, or leaves it for later ones, with that of packages, which Node keeps.
- * A process that ended early, after `--version` or a wrong setting, leaves none: nothing is added to it later.
+ * A process that ends early, after `--version` or a wrong setting, leaves none, because later processes add nothing to it.
  *
  * Node keeps compiled code for each user apart, and so does this.
  * @param {string} bundle

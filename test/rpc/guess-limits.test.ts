@@ -238,3 +238,13 @@ test("clients with an unknown address share one separate count", async () => {
   expect(await guess("198.51.100.9:1")).toBe("KEY_NOT_FOUND");
   expect(await guess("[::ffff:198.51.100.9]:2")).toBe("TOO_MANY_CALLS");
 });
+
+test("guesses sent at the same time get no more answers than the limit allows, over verify and derive", async () => {
+  const imported = await importKey("imported beside guesses");
+  const guesses = [...Array.from({ length: 20 }, (_, index) => `a guess beside others ${index}`), imported];
+  const codes = await Promise.all(guesses.map((guess) => codeOf(guess, "192.0.2.50")));
+  expect(codes.filter((code) => code !== "RATE_LIMITED")).toEqual(["NOT_FOUND", "NOT_FOUND", "NOT_FOUND"]);
+  const derive = (credential: string) => api.refused("AdminDeriveToken", { credential, client_ip: "192.0.2.51" });
+  const reasons = (await Promise.all(guesses.map(derive))).map(({ reason }) => reason);
+  expect(reasons.filter((reason) => reason !== "TOO_MANY_CALLS")).toEqual(["KEY_NOT_FOUND", "KEY_NOT_FOUND", "KEY_NOT_FOUND"]);
+});

@@ -1,5 +1,5 @@
 import { MalformedJwkSetsError, readJwkSets } from "../../core/token/jwk-set.ts";
-import { createOutageLog } from "../../outage-log.ts";
+import { createOutageLog, type OutageLog } from "../../outage-log.ts";
 import type { Log } from "../../ports/log.ts";
 import type { TokenKeySource } from "../../ports/token-keys.ts";
 import { privateAddress } from "./address.ts";
@@ -34,19 +34,20 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
   let keys = await readJwkSets(texts);
 
   let failedRefreshCount = 0;
-  const outage = createOutageLog(log, monotonicMs);
-  const fail: typeof outage.failed = (fields, message) => {
-    failedRefreshCount += 1;
-    outage.failed(fields, message);
-  };
+  const sets = uris.map(() => createOutageLog(log, monotonicMs));
+  const all = createOutageLog(log, monotonicMs);
 
   const refresh = async () => {
-    const failedBefore = failedRefreshCount;
     const readAgain = await Promise.allSettled(uris.map((uri, index) => (canChange(uri) ? read(uri) : (texts[index] as string))));
     const newer = readAgain.map((outcome, index) => {
-      if (outcome.status === "fulfilled") return outcome.value;
+      const outage = sets[index] as OutageLog;
+      if (outcome.status === "fulfilled") {
+        outage.over({}, `signing keys: ${place(index)}can be read again`);
+        return outcome.value;
+      }
+      failedRefreshCount += 1;
       const reason = reasonOf(uris[index] as string, outcome);
-      fail({ reason }, `signing keys: ${place(index)}could not be read again; its last keys are kept`);
+      outage.failed({ reason }, `signing keys: ${place(index)}could not be read again; its last keys are kept`);
       return texts[index] as string;
     });
     try {
@@ -55,12 +56,13 @@ export async function openTokenKeys(options: TokenKeysOptions): Promise<TokenKey
         texts = newer;
         log.info({ signer: keys.signer.kid, keys: [...keys.byKid.keys()] }, "signing keys changed");
       }
+      if (readAgain.every(({ status }) => status === "fulfilled")) all.over({}, "signing keys can be used again");
     } catch (error) {
       // Any other error may quote a key, and must not end the process either.
       const problems = error instanceof MalformedJwkSetsError ? error.problems : ["cannot be used"];
-      fail({ problems }, "signing keys are malformed; keeping the previous keys");
+      failedRefreshCount += 1;
+      all.failed({ problems }, "signing keys are malformed; keeping the previous keys");
     }
-    if (failedRefreshCount === failedBefore) outage.over({}, "signing keys are read again");
   };
 
   let timer: NodeJS.Timeout | undefined;

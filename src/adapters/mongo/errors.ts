@@ -38,8 +38,8 @@ export function isSocketError(error: unknown): boolean {
 }
 
 /**
- * Returns null unless the user lacks the right to the command. Then the server's message quotes the whole command, with the documents of a
- * write: the text that is returned names the command alone, and what to do.
+ * Describes the error if the MongoDB user may not run a command; returns null for any other error. The server's message quotes the whole
+ * command, with the documents of a write, so the description has only the name of the command, and the roles that the user needs.
  */
 export function missingRight(error: Error): string | null {
   if (!(error instanceof MongoError) || error.code !== Unauthorized) return null;

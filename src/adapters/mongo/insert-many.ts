@@ -47,7 +47,7 @@ export function createInsertMany(parts: InsertParts, run: MongoDatabase["run"]) 
     return left;
   }
 
-  /** Returns those that earlier keys did not decide. */
+  /** Looks up the ids, and notes the outcomes of insertions whose ids are used. Returns the other insertions. */
   async function withoutUsed(tenant: string, insertions: readonly Insertion[], outcomes: Outcomes): Promise<Insertion[]> {
     const found = await run((signal) => lookUp(parts, tenant, insertions, signal));
     for (const [insertion, outcome] of found.outcomes) {

@@ -89,7 +89,22 @@ test("a server is asked again; while it fails, the last keys stay", async () => 
   await expect.poll(() => keys.current().signer.kid).toBe(second.kid);
   answer = { status: 500, body: "" };
   await expect.poll(() => logged.map(([level]) => level)).toEqual(["warn", "info", "info", "warn"]);
-  expect(logged.slice(1, 3).map(([, , message]) => message)).toEqual(["signing keys changed", "signing keys are read again"]);
+  expect(logged.slice(1, 3).map(([, , message]) => message)).toEqual(["signing keys: can be read again", "signing keys changed"]);
+  keys.close();
+});
+
+test("a set that cannot be read does not hide what happens to another", async () => {
+  const paths = ["never", "sometimes"].map((name) => join(folder, name));
+  for (const path of paths) await writeFile(path, jwkSet(path === paths[0] ? first : second));
+  const keys = await open({ uris: [...paths.map((path) => pathToFileURL(path).href), base64Uri(jwkSet(await privateJwk()))] });
+  const texts = () => logged.map(([, , message]) => message).filter((message) => message.includes("item 2"));
+  const [lost, found] = ["signing keys: item 2 could not be read again; its last keys are kept", "signing keys: item 2 can be read again"];
+  for (const path of paths) await rm(path);
+  await expect.poll(texts).toEqual([lost]);
+  await writeFile(paths[1] as string, jwkSet(second));
+  await expect.poll(texts).toEqual([lost, found]);
+  await rm(paths[1] as string);
+  await expect.poll(texts).toEqual([lost, found, lost]);
   keys.close();
 });
 

@@ -21,10 +21,9 @@ describe("the memory cache", () => {
     const maxEntries = 2500;
     const cache = createMemoryRecordCache({ maxEntries });
     const names = Array.from({ length: maxEntries }, (_, index) => `K${index}`);
-    // The first one is read just before the cache has to grow.
-    for (const name of names.slice(0, 1000)) put(cache, "a", name);
+    for (const name of names) put(cache, "a", name);
     cache.get("a", "K0", 0);
-    for (const name of [...names.slice(1000), "one more"]) put(cache, "a", name);
+    put(cache, "a", "one more");
     expect([...names, "one more"].filter((name) => cache.get("a", name, 0) === undefined)).toEqual(["K1"]);
   });
 
