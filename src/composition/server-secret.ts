@@ -2,19 +2,26 @@ import { storeStartError } from "../adapters/open.ts";
 import { ConfigError } from "../config/problems.ts";
 import { deriveSecretMarks, type ServerSecrets } from "../core/subkeys.ts";
 import type { KeyStore } from "../ports/key-store.ts";
+import type { Log } from "../ports/log.ts";
 
 /**
- * Rejects if the store was used before, but with none of these server secrets: with a wrong one, no issued key would be found, and nothing
- * else would report it. A retired secret counts even if it has expired, because it shows that these settings belong to the store.
+ * Rejects if the store has keys, and was used before with none of these server secrets: with a wrong one, no issued key would be found, and
+ * nothing else would report it. A retired secret counts even if it has expired, because it shows that these settings belong to the store.
  */
-export async function checkServerSecret(store: Pick<KeyStore, "tokenSalt" | "acceptSecret">, secrets: ServerSecrets): Promise<void> {
+export async function checkServerSecret(
+  store: Pick<KeyStore, "tokenSalt" | "acceptSecret">,
+  secrets: ServerSecrets,
+  log: Pick<Log, "info" | "warn">,
+): Promise<void> {
   const { current, retired } = deriveSecretMarks(secrets, store.tokenSalt);
-  const isAccepted = await store.acceptSecret(current, retired).catch((error: unknown) => {
+  const acceptance = await store.acceptSecret(current, retired).catch((error: unknown) => {
     throw storeStartError(error);
   });
-  if (isAccepted) return;
+  if (acceptance === "added") log.info({}, "the store remembers this server secret from now on");
+  if (acceptance === "replaced") log.warn({}, "the store has no keys, so it forgets its former server secret and remembers this one");
+  if (acceptance !== "refused") return;
   throw new ConfigError([
-    "KEYWRIGHT_SECRET: the store was used with another server secret, without which its keys are not found; set that one or restore its " +
-      "file, or list it in KEYWRIGHT_SECRETS_RETIRED to replace it; docs/operations.md says how to start without it",
+    "KEYWRIGHT_SECRET: the keys in this store were made with another server secret; check KEYWRIGHT_STORE; if it is right, set that secret, " +
+      "or list it in KEYWRIGHT_SECRETS_RETIRED; docs/operations.md says how to give up the keys",
   ]);
 }

@@ -39,7 +39,7 @@ export async function openStorage(given: Given, telemetry: Telemetry): Promise<S
   const { store: bareStore, shareable } = await given.openStore(secrets.store, storeOptions);
   closing.defer(() => bareStore.close());
   const store = telemetry.keyStore(bareStore, config.store.kind);
-  await checkServerSecret(store, secrets.serverSecrets);
+  await checkServerSecret(store, secrets.serverSecrets, log);
   const maxEntries = config.cacheMaxEntries;
   const { local, redis } = await openCache(secrets.cache, { maxEntries, shareable, graceMs: sharedGraceMs, clock, monotonicMs, log });
   const shared = redis === null ? null : { cache: telemetry.sharedCache(redis.sharedCache), ledger: telemetry.sharedLedger(redis.ledger) };

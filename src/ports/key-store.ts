@@ -145,6 +145,16 @@ export interface DeleteOptions {
  * - A key's first revision is the one that `insert` stored: 1, or one above the tombstone's if a key with this id was deleted before. It
  *   distinguishes two keys with one id. A tombstone must outlive every cached record of its key; a week is enough.
  */
+/**
+ * - `accepted`: the store has the mark of the current secret, or is new.
+ * - `added`: it has keys, and had no marks or the mark of a retired secret. It has now the current one too.
+ * - `replaced`: it had other marks, but no keys that could be lost.
+ * - `refused`: it has other marks, and keys. Nothing changed.
+ *
+ * A store without marks, or without keys, takes those of all secrets.
+ */
+export type SecretAcceptance = "accepted" | "added" | "replaced" | "refused";
+
 export interface KeyStore {
   /**
    * Random bytes, created with the store and never changed. The keys that sign macaroons are derived from these and the server secret, so
@@ -208,12 +218,8 @@ export interface KeyStore {
 
   readonly audit: AuditTrail;
 
-  /**
-   * Keeps a mark of each server secret that was current at a start. Returns true, and adds `current`, if the store has no marks yet, or has
-   * this mark or one of `retired`. Otherwise changes nothing and returns false. Of concurrent first calls with unrelated marks, exactly one
-   * returns true.
-   */
-  acceptSecret(current: string, retired: readonly string[]): Promise<boolean>;
+  /** Keeps a mark of each server secret that was current at a start, and says whether this start's secrets belong to the store. */
+  acceptSecret(current: string, retired: readonly string[]): Promise<SecretAcceptance>;
 
   /** Resolves if the store can serve calls. */
   ping(): Promise<void>;

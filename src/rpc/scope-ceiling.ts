@@ -26,8 +26,13 @@ export function checkRotation(ceiling: ScopeCeiling, record: KeyRecord, override
   checkChange(ceiling, record, { scopes: record.scopes, ...overrides });
 }
 
-/** A caller with a ceiling may not lift a limit, and whether a change lifts one depends on limits that it does not see. */
+/**
+ * Refuses a caller with a ceiling. It may not lift a limit, and whether a change lifts one depends on limits that it does not see; nor may
+ * it make keys usable whose scopes it does not see.
+ */
 export function refuseCeiling(call: Pick<Call, "caller">): void {
   if (ceilingOf(call) === null) return;
-  throw new Failure("PERMISSION_DENIED", { message: "a caller with a scope ceiling may not change limits of actors or tenants" });
+  throw new Failure("PERMISSION_DENIED", {
+    message: "a caller with a scope ceiling may not change limits of actors or tenants, nor resume a tenant",
+  });
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SharedKeyStore } from "../../src/ports/shared-key-store.ts";
+import { keyRecord } from "../support/key-record.ts";
+import { withEvents } from "../support/with-events.ts";
 import { describeCacheGeneration } from "./cache-generation.ts";
 
 export interface SharedStoreWorld {
@@ -27,12 +29,13 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
       await elsewhere.dispose();
     });
 
-    test("of processes that start at once on a new store, only those with the same server secret are accepted", async () => {
+    test("of processes that start at once on a store with keys but no marks, only those with the same server secret are accepted", async () => {
       const world = await createWorld();
       const stores = await Promise.all(Array.from({ length: 6 }, () => world.open()));
+      await withEvents(stores[0] as SharedKeyStore).insert("default", keyRecord(), null);
       const marks = ["1111", "2222", "3333", "1111", "2222", "3333"];
-      const accepted = await Promise.all(stores.map((store, at) => store.acceptSecret(marks[at] as string, [])));
-      const acceptedMarks = marks.filter((_, at) => accepted[at]);
+      const answers = await Promise.all(stores.map((store, at) => store.acceptSecret(marks[at] as string, [])));
+      const acceptedMarks = marks.filter((_, at) => answers[at] !== "refused");
       expect(acceptedMarks).toHaveLength(2);
       expect(new Set(acceptedMarks).size).toBe(1);
       for (const store of stores) await store.close();
@@ -42,7 +45,8 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
     test("processes that replace the server secret one after the other, or go back, are accepted at any time", async () => {
       const world = await createWorld();
       const stores = await Promise.all(Array.from({ length: 4 }, () => world.open()));
-      expect(await stores[0]?.acceptSecret("1111", [])).toBe(true);
+      expect(await stores[0]?.acceptSecret("1111", [])).toBe("accepted");
+      await withEvents(stores[0] as SharedKeyStore).insert("default", keyRecord(), null);
       const steps = [
         ["1111", []],
         ["1111", ["2222"]],
@@ -50,7 +54,7 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
         ["2222", []],
       ] as const;
       for (const [current, retired] of [...steps, ...steps.toReversed()]) {
-        expect(await Promise.all(stores.map((store) => store.acceptSecret(current, retired)))).toEqual([true, true, true, true]);
+        expect(await Promise.all(stores.map((store) => store.acceptSecret(current, retired)))).not.toContain("refused");
       }
       for (const store of stores) await store.close();
       await world.dispose();

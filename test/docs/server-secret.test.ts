@@ -6,7 +6,9 @@ import { openMongoKeyStore } from "../../src/adapters/mongo/key-store.ts";
 import { openSqliteKeyStore } from "../../src/adapters/sqlite/key-store.ts";
 import { describeOnMongo } from "../support/describe-on-mongo.ts";
 import { pageText } from "../support/docs.ts";
+import { keyRecord } from "../support/key-record.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { withEvents } from "../support/with-events.ts";
 
 const page = pageText("docs/operations.md");
 
@@ -15,11 +17,13 @@ test("the command of docs/operations.md lets an SQLite file begin anew with anot
   try {
     const path = `${folder.path}/keywright.db`;
     const store = await openSqliteKeyStore({ path, clock: Date.now });
-    expect(await store.acceptSecret("1111", [])).toBe(true);
+    expect(await store.acceptSecret("1111", [])).toBe("accepted");
+    await withEvents(store).insert("default", keyRecord(), null);
+    expect(await store.acceptSecret("2222", [])).toBe("refused");
     await store.close();
     await promisify(execFile)("sh", ["-euc", (/^node -e .*secret_marks.*$/m.exec(page)?.[0] ?? "").replace("data/keywright.db", path)]);
     const again = await openSqliteKeyStore({ path, clock: Date.now });
-    expect(await again.acceptSecret("2222", [])).toBe(true);
+    expect(await again.acceptSecret("2222", [])).toBe("added");
     await again.close();
   } finally {
     folder.remove();
@@ -31,7 +35,9 @@ await describeOnMongo("docs/operations.md", { members: 1 }, (mongo) => {
     const store = await openMongoKeyStore({ uri: mongo().uri, database: "anew", clock: Date.now });
     const client = await new MongoClient(mongo().uri).connect();
     try {
-      expect(await store.acceptSecret("1111", [])).toBe(true);
+      expect(await store.acceptSecret("1111", [])).toBe("accepted");
+      await withEvents(store).insert("default", keyRecord(), null);
+      expect(await store.acceptSecret("2222", [])).toBe("refused");
       // What mongosh does with the command.
       const [, collection = "", filter = ""] = /^db\.(\w+)\.deleteOne\((.*)\)$/m.exec(page) ?? [];
       const { deletedCount } = await client
@@ -39,7 +45,7 @@ await describeOnMongo("docs/operations.md", { members: 1 }, (mongo) => {
         .collection(collection)
         .deleteOne(JSON.parse(filter.replaceAll(/(\w+):/g, '"$1":')));
       expect(deletedCount).toBe(1);
-      expect(await store.acceptSecret("2222", [])).toBe(true);
+      expect(await store.acceptSecret("2222", [])).toBe("added");
     } finally {
       await store.close();
       await client.close();

@@ -8,7 +8,7 @@ import { token } from "../support/role-tokens.ts";
 import { startServerHere } from "../support/server-here.ts";
 import type { RunningServer } from "../support/server-process.ts";
 
-const [admin, bounded, expired, elsewhere] = [token(), token(), token(), token()];
+const [admin, bounded, everywhere, expired, elsewhere] = [token(), token(), token(), token(), token()];
 let server: RunningServer;
 /** A client with the role `admin` and the ceiling `[read, write]`. */
 let client: Client;
@@ -17,6 +17,7 @@ beforeAll(async () => {
   const config = [
     "admin_tokens:",
     `  - { name: bounded, sha256: ${hash("sha256", bounded)}, roles: [admin], scope_ceiling: [read, write] }`,
+    `  - { name: everywhere, sha256: ${hash("sha256", everywhere)}, roles: [admin], tenants: ["*"], scope_ceiling: [read] }`,
     `  - { name: expired, sha256: ${hash("sha256", expired)}, roles: [admin], expires: 2020-01-01T00:00:00Z }`,
     `  - { name: elsewhere, sha256: ${hash("sha256", elsewhere)}, roles: [admin], tenants: [acme] }`,
     "",
@@ -64,6 +65,14 @@ test("a key with scopes beyond the ceiling may be disabled, and not enabled agai
   await succeed(client, "AdminDisableApiKey", { key_id });
   await expectBeyond("AdminEnableApiKey", { key_id }, "scopes[1]");
   await succeed(client, "AdminEnableApiKey", { key_id }, { token: admin });
+});
+
+test("a caller with a ceiling may suspend a tenant, and not resume it", async () => {
+  await succeed(client, "AdminCreateTenant", { tenant_id: "paused" }, { token: admin });
+  await succeed(client, "AdminSuspendTenant", { tenant_id: "paused" }, { token: everywhere });
+  const reply = await refused(client, "AdminResumeTenant", { tenant_id: "paused" }, { token: everywhere });
+  expect(reply).toMatchObject({ code: "PERMISSION_DENIED", reason: "PERMISSION_DENIED" });
+  await succeed(client, "AdminResumeTenant", { tenant_id: "paused" }, { token: admin });
 });
 
 test("an item of a batch beyond the ceiling fails alone", async () => {

@@ -27,6 +27,8 @@ test("a start with none of the store's server secrets is refused; one that repla
     for (const secret of [first, second, third]) expect((error as ConfigError).message).not.toContain(secret);
   };
   try {
+    // Without keys there is nothing to lose.
+    await (await start(third))[Symbol.asyncDispose]();
     const { secret } = await (async () => {
       await using api = await start(first);
       return await api.issue();

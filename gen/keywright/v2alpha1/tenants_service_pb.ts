@@ -91,7 +91,8 @@ export const TenantsService: GenService<{
   },
   /**
    * Ends the suspension of a tenant. Resuming a tenant that is not suspended
-   * succeeds. Role: admin.
+   * succeeds. Callers with a scope ceiling are PERMISSION_DENIED, because the
+   * keys of the tenant may have further scopes. Role: admin.
    *
    * @generated from rpc keywright.v2alpha1.TenantsService.AdminResumeTenant
    */

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Db } from "mongodb";
-import { tokenSaltBytes } from "../../ports/key-store.ts";
+import { type SecretAcceptance, tokenSaltBytes } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
 import { isDuplicateKey } from "./errors.ts";
+import { collectionsOf } from "./schema.ts";
 
 interface StoreDocument {
   readonly _id: "store" | "token_salt";
@@ -37,21 +38,36 @@ interface SecretMarksDocument {
   readonly marks: readonly string[];
 }
 
-/** `acceptSecret` of the port. One document, so that judging and adding are one step. */
-export async function acceptSecretMark(db: Db, current: string, retired: readonly string[], signal: AbortSignal): Promise<boolean> {
+/** `acceptSecret` of the port. */
+export async function acceptSecretMark(
+  db: Db,
+  current: string,
+  retired: readonly string[],
+  signal: AbortSignal,
+): Promise<SecretAcceptance> {
   const stores = db.collection<SecretMarksDocument>("store");
   const options: WriteOptions = { signal };
-  const isAdded = async () => {
-    const known = { _id: "secret_marks", marks: { $in: [current, ...retired] } } as const;
-    return (await stores.updateOne(known, { $addToSet: { marks: current } }, options)).matchedCount === 1;
+  const marks = [current, ...retired];
+  const addCurrent = async (): Promise<SecretAcceptance | null> => {
+    // One document, so that judging and adding are one step.
+    const known = { _id: "secret_marks", marks: { $in: marks } } as const;
+    const { matchedCount, modifiedCount } = await stores.updateOne(known, { $addToSet: { marks: current } }, options);
+    if (matchedCount === 0) return null;
+    return modifiedCount === 0 ? "accepted" : "added";
   };
-  if (await isAdded()) return true;
+  const early = await addCurrent();
+  if (early !== null) return early;
+  const key = await collectionsOf(db).keys.findOne({ kind: { $in: ["issued", "imported"] } }, { signal, projection: { _id: 1 } });
   try {
-    await stores.insertOne({ _id: "secret_marks", marks: [current] }, options);
-    return true;
+    await stores.insertOne({ _id: "secret_marks", marks }, options);
+    return key === null ? "accepted" : "added";
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
-    // Another process may have made it in between.
-    return isAdded();
   }
+  // Another process may have made it in between.
+  const late = await addCurrent();
+  if (late !== null) return late;
+  if (key !== null) return "refused";
+  await stores.updateOne({ _id: "secret_marks" }, { $set: { marks } }, options);
+  return "replaced";
 }
