@@ -42,22 +42,3 @@ describe.each([
     client.socket.destroy();
   });
 });
-
-it("a connection ends whose client reads nothing, although its streams ended and another is open", async () => {
-  const wait: HttpHandler = (request, response) => (request.url === "/" ? sendLarge(request, response) : undefined);
-  await using server = await serve(wait, limits);
-  const get = (path: string, streamId: number): Buffer => {
-    const target = Buffer.concat([Buffer.from([0x04, path.length]), Buffer.from(path)]);
-    const block = Buffer.concat([Buffer.from([0x82, 0x86]), target, Buffer.from([0x41, 1]), Buffer.from("a")]);
-    return frame(frameType.headers, 5, streamId, block);
-  };
-  const windows = [
-    frame(frameType.settings, 0, 0, Buffer.from([0, 4, 0x7f, 255, 255, 255])),
-    frame(8, 0, 0, Buffer.from([0x7f, 255, 0, 0])),
-  ];
-  const client = raw(server.port, Buffer.concat([http2Preface, ...windows, get("/wait", 1), get("/", 3)]));
-  client.socket.once("data", () => client.socket.pause());
-  await until(() => client.received().length > 0);
-  await until(() => server.listener.connectionCount() === 0);
-  client.socket.destroy();
-});
