@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { endInPieces } from "../../src/http/end-in-pieces.ts";
 import type { HttpHandler } from "../../src/http/message.ts";
 import { frame, frameType, frameTypes, http2Preface, longTimes, raw, serve, until } from "./support.ts";
@@ -41,4 +41,25 @@ describe.each([
     await until(() => frameTypes(client.received()).includes(frameType.rstStream));
     client.socket.destroy();
   });
+});
+
+it("a response that fills its room again as soon as its client has read goes on", async () => {
+  const startMs = performance.now();
+  const sendOn: HttpHandler = (request, response) => {
+    request.resume();
+    const writer = response as ServerResponse;
+    const fill = (): void => {
+      if (performance.now() - startMs > 4 * limits.responseTimeoutMs) writer.end("the end");
+      else {
+        writer.write(Buffer.alloc(256 * 1024));
+        writer.once("drain", fill);
+      }
+    };
+    fill();
+  };
+  await using server = await serve(sendOn, limits);
+  const response = await fetch(`http://127.0.0.1:${server.port}/`);
+  let last = Buffer.alloc(0);
+  for await (const piece of response.body ?? []) last = Buffer.concat([last, piece]).subarray(-7);
+  expect(last.toString()).toBe("the end");
 });
