@@ -103,6 +103,16 @@ test.each([
   expect([await statusOf(ann), await statusOf(kept), await statusOf(other)]).toEqual([200, 200, 401]);
 });
 
+test("a reload names changed settings that need a restart, but not their values", () => {
+  const before = lines.length;
+  reload(`${configText({})}\nsecret: ${token()}\ndefault_ttl: 5s`);
+  const [, changed] = lines.slice(before).map((line) => JSON.parse(line));
+  expect(changed).toMatchObject({ settings: ["secret", "default_ttl"], message: "settings were changed that need a restart" });
+  expect(lines.slice(before).join()).not.toContain(/^secret: (.*)$/m.exec(text)?.[1]);
+  reload({});
+  expect(lines.at(-1)).toContain("were read again");
+});
+
 test("each reload reads the file once, so that the checked text is the one in use", () => {
   const before = readCount;
   reload({});

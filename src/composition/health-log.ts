@@ -9,23 +9,22 @@ export interface HealthLog {
 }
 
 export function createHealthLog(ping: () => Promise<void>, log: Pick<Log, "info" | "error">): HealthLog {
-  const unanswered = { reason: "no answer in time" };
-  let why: { readonly error: unknown } | typeof unanswered = unanswered;
+  let why: Promise<{ readonly error: unknown } | { readonly reason: string }>;
   return {
-    async ping() {
-      why = unanswered;
-      try {
-        await ping();
-      } catch (error) {
-        why = { error };
-        throw error;
-      }
+    ping() {
+      const answer = ping();
+      // The health state waits for less than the store's own deadline, whose error says more. So a line about an outage waits for the answer.
+      why = answer.then(
+        () => ({ reason: "no answer in time" }),
+        (error: unknown) => ({ error }),
+      );
+      return answer;
     },
     follow: (state) =>
       state.onChange(() => {
         if (state.draining) return;
         if (state.serving) log.info({}, "the store answers again; ready");
-        else log.error(why, "the store does not answer; not ready");
+        else void why.then((fields) => log.error(fields, "the store does not answer; not ready"));
       }),
   };
 }

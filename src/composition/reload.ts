@@ -1,6 +1,8 @@
 import type { AdminToken } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
+import { rawSettings } from "../config/raw-settings.ts";
+import { type SettingName, settingNames } from "../config/settings.ts";
 import type { Log } from "../ports/log.ts";
 import type { App } from "./app.ts";
 
@@ -18,6 +20,9 @@ export interface ReloadOptions {
   /** Tokens that are accepted if none is configured: the generated token, or none. */
   readonly generatedTokens: readonly AdminToken[];
 }
+
+/** What a reload takes over. Other settings need a restart. */
+const reloaded: readonly SettingName[] = ["admin_token", "admin_tokens", "admin_issuers", "admin_certificates", "roles"];
 
 /** Interval between two checks of the file. A change is taken over by the second check that sees it. */
 const watchIntervalMs = 1000;
@@ -45,6 +50,8 @@ export function createReload(options: ReloadOptions): Reload {
     try {
       takeOver(options, file);
       log.info({}, "tokens, issuers and roles were read again");
+      const changed = changedSettings(options, file as LoadedFile);
+      if (changed.length > 0) log.warn({ settings: changed }, "settings were changed that need a restart");
     } catch (error) {
       const reason = error instanceof ConfigError ? { problems: error.problems } : { error };
       log.error(reason, "the configuration cannot be used; tokens, issuers and roles stay as they are");
@@ -71,6 +78,13 @@ function takeOver({ app, environment, generatedTokens }: ReloadOptions, file: Re
   const adminTokens = given.adminTokens.length > 0 ? given.adminTokens : generatedTokens;
   if (adminTokens.length === 0) throw new ConfigError(["admin_tokens: must have at least one token, or KEYWRIGHT_ADMIN_TOKEN must be set"]);
   app.replaceCallers({ roles: config.roles, adminIssuers: config.adminIssuers, adminCertificates: config.adminCertificates, adminTokens });
+}
+
+/** Returns the settings whose values differ from those at the start, and which a reload does not take over. */
+function changedSettings({ environment, loaded }: ReloadOptions, file: LoadedFile): SettingName[] {
+  const [before, now] = [loaded, file].map((given) => rawSettings(environment, given, []));
+  const textOf = (raw: typeof now, name: SettingName) => JSON.stringify(raw?.[name]?.value);
+  return settingNames.filter((name) => !reloaded.includes(name) && textOf(before, name) !== textOf(now, name));
 }
 
 function read(readFile: ReloadOptions["readFile"]): ReadFile {

@@ -73,7 +73,7 @@ export const settings = {
   cache_ttl: {
     default: "60s",
     parse: text(duration(secondMs, dayMs)),
-    description: "Maximum time for which a cached key is used without asking the store.",
+    description: "Maximum time for which a cached key is used without asking the store, other than in an outage of the store.",
   },
   cache_max_entries: {
     default: "100000",

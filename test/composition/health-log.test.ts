@@ -20,12 +20,18 @@ test("the line for a store that does not answer says why", async () => {
   await state.check();
   answer = Promise.resolve();
   await state.check();
-  const hanging = Promise.withResolvers<void>();
-  answer = hanging.promise;
-  const checked = state.check();
-  elapse();
-  await checked;
+  for (const end of [(late: PromiseWithResolvers<void>) => late.reject(error), (late: PromiseWithResolvers<void>) => late.resolve()]) {
+    const hanging = Promise.withResolvers<void>();
+    answer = hanging.promise;
+    const checked = state.check();
+    elapse();
+    await checked;
+    end(hanging);
+    await hanging.promise.catch(() => {});
+    answer = Promise.resolve();
+    await state.check();
+  }
   stop();
-  hanging.resolve();
-  expect(lines).toEqual([{ error }, "the store answers again; ready", { reason: "no answer in time" }]);
+  const again = "the store answers again; ready";
+  expect(lines).toEqual([{ error }, again, { error }, again, { reason: "no answer in time" }, again]);
 });

@@ -23,6 +23,8 @@ export interface Differences {
   readonly passesOthers?: boolean;
   /** Which of the protocols websocket, h2c and other an end user may ask the upstream for with Upgrade. */
   readonly upgrades: readonly string[];
+  /** Adds a process of Keywright that is stopped: a text of the recipe, and its replacement. Absent: not tested. */
+  readonly stopped?: Readonly<Record<string, string>>;
 }
 
 const identity = ["actor", "key-id", "scopes", "tenant", "metadata", "identity"].map((name) => `x-keywright-${name}`);
@@ -58,6 +60,19 @@ function cases(recipe: Recipe, differences: Differences, more: OwnCases): void {
   });
   afterAll(() => lab?.[Symbol.asyncDispose]());
   more(() => lab);
+
+  const { stopped } = differences;
+  if (stopped !== undefined) {
+    test("while one of two processes of Keywright is stopped, all requests pass", async () => {
+      await using two = await startLab({ ...recipe, replace: (folder) => ({ ...recipe.replace?.(folder), ...stopped }) });
+      const { secret } = await two.issue({ scopes: ["orders"] });
+      const asked = () => ask(two.port, "/", { headers: { authorization: `Bearer ${secret}` } });
+      for (let round = 0; round < 5; round += 1) {
+        const answers = await Promise.all(Array.from({ length: 8 }, asked));
+        expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
+      }
+    });
+  }
 
   const get = (path: string, secret?: string, { headers = {}, ...options }: AskOptions = {}): Promise<Answer> => {
     const shown: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };

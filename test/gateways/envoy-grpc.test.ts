@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ask, askHttp2 } from "./ask.ts";
 import { describeGateway } from "./cases.ts";
+import { stoppedEnvoy } from "./envoy.ts";
 import { type Recipe, startLab } from "./lab.ts";
 
 const envoy: Recipe = {
@@ -11,7 +12,17 @@ const envoy: Recipe = {
 
 await describeGateway(
   envoy,
-  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 401, ownBody: false, showsLimits: true, upgrades: [] },
+  {
+    stopped: stoppedEnvoy,
+    dead: 503,
+    slow: 503,
+    twoHeaders: 401,
+    longest: 15000,
+    tooLong: 401,
+    ownBody: false,
+    showsLimits: true,
+    upgrades: [],
+  },
   (lab) => {
     test("a gRPC client of an end user gets the status and the text of gRPC", async () => {
       const { secret } = await lab().issue({ scopes: ["orders"], rate_limit_policy: { quota: "1", window: "3600s" } });

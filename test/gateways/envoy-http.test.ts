@@ -1,4 +1,5 @@
 import { describeGateway } from "./cases.ts";
+import { stoppedEnvoy } from "./envoy.ts";
 
 await describeGateway(
   {
@@ -6,5 +7,15 @@ await describeGateway(
     files: ["envoy-http.yaml"],
     arguments: (config) => ["--config-path", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"],
   },
-  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true, upgrades: [] },
+  {
+    stopped: stoppedEnvoy,
+    dead: 503,
+    slow: 503,
+    twoHeaders: 401,
+    longest: 15000,
+    tooLong: 431,
+    ownBody: false,
+    showsLimits: true,
+    upgrades: [],
+  },
 );

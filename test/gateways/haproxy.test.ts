@@ -11,8 +11,26 @@ const haproxy: Recipe = {
 
 await describeGateway(
   haproxy,
-  { dead: 503, slow: 503, twoHeaders: 401, longest: 15000, tooLong: 431, ownBody: false, showsLimits: true, upgrades: ["websocket"] },
+  {
+    dead: 503,
+    slow: 503,
+    twoHeaders: 401,
+    longest: 15000,
+    tooLong: 431,
+    ownBody: false,
+    showsLimits: true,
+    upgrades: ["websocket"],
+    stopped: { "  option redispatch 1\n": "  option redispatch 1\n  server stopped 127.0.0.1:1 ssl verify none\n" },
+  },
   (lab) => {
+    test("a burst of requests opens at most 64 connections to Keywright, because each costs a TLS handshake", async () => {
+      await using burst = await startLab(haproxy);
+      const { secret } = await burst.issue({ scopes: ["orders"] });
+      const headers = { authorization: `Bearer ${secret}` };
+      await Promise.all(Array.from({ length: 200 }, () => ask(burst.port, "/", { headers })));
+      expect(burst.network.connections).toBeLessThanOrEqual(64);
+    });
+
     test("the frontend for Lua passes on only questions about requests, because it adds the gateway's token", async () => {
       const { secret } = await lab().issue({ scopes: ["orders"] });
       const headers = { authorization: `Bearer ${secret}` };

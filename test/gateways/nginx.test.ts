@@ -24,5 +24,6 @@ await describeGateway(
     showsLimits: true,
     passesOthers: true,
     upgrades: [],
+    stopped: { "    keepalive 512;": "    server 127.0.0.1:1 fail_timeout=1s;\n    keepalive 512;" },
   },
 );

@@ -11,6 +11,8 @@ export type ProxyMode = "pass" | "silent" | "cut";
 /** A TCP proxy on a free port of 127.0.0.1, with which tests cut the network between two processes. */
 export interface TcpProxy {
   readonly port: number;
+  /** How many connections were made so far. */
+  readonly connections: number;
   set(mode: ProxyMode): void;
   close(): Promise<void>;
 }
@@ -18,6 +20,7 @@ export interface TcpProxy {
 /** `delayMs` is the delay of every chunk, in each direction. */
 export async function startTcpProxy(targetPort: number, { delayMs = 0 } = {}): Promise<TcpProxy> {
   let mode: ProxyMode = "pass";
+  let connections = 0;
   const peers = new Map<Socket, Socket>();
 
   // No back-pressure, because everything in a test fits into memory.
@@ -39,6 +42,7 @@ export async function startTcpProxy(targetPort: number, { delayMs = 0 } = {}): P
   };
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    connections += 1;
     if (mode === "cut") {
       client.resetAndDestroy();
       return;
@@ -52,6 +56,9 @@ export async function startTcpProxy(targetPort: number, { delayMs = 0 } = {}): P
 
   return {
     port: (server.address() as AddressInfo).port,
+    get connections() {
+      return connections;
+    },
     set(next) {
       mode = next;
       for (const [socket, peer] of peers) {

@@ -6,7 +6,7 @@ import { type AllTenantLimits, noTenantLimits } from "../../ports/key-store.ts";
 import type { SharedKeyStore } from "../../ports/shared-key-store.ts";
 import { appendEvents, listEvents, removeOldEvents } from "./audit.ts";
 import { createCacheGenerationStore } from "./cache-generation.ts";
-import { type MongoOptions, openDatabase } from "./database.ts";
+import { type MongoDatabase, type MongoOptions, openDatabase } from "./database.ts";
 import { documentId } from "./document.ts";
 import { createGroupInsert } from "./group-insert.ts";
 import { createGroupRead } from "./group-read.ts";
@@ -35,9 +35,24 @@ export interface MongoKeyStoreOptions extends MongoOptions {
  * an Error that names the hosts if it cannot be used.
  */
 export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<SharedKeyStore> {
-  const { auditRetentionMs = defaultAuditRetentionMs, maxKeys = null } = options;
+  const { auditRetentionMs = defaultAuditRetentionMs } = options;
   const database = await openDatabase(options, (db) => ensureSchema(db, auditRetentionMs));
+  try {
+    return await createMongoKeyStore(database, { ...options, auditRetentionMs });
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+type CreateOptions = MongoKeyStoreOptions & { readonly auditRetentionMs: number };
+
+/** Starts nothing that must be stopped unless it resolves. */
+async function createMongoKeyStore(database: MongoDatabase, options: CreateOptions): Promise<SharedKeyStore> {
+  const { auditRetentionMs, maxKeys = null } = options;
   const { client, run } = database;
+  const storeId = await run((signal) => readStoreId(database.db, signal));
+  const tokenSalt = await run((signal) => readTokenSalt(database.db, signal));
   const collections = collectionsOf(database.db);
   const tenantLimits = options.tenantLimits ?? noTenantLimits;
   const quota = createTenantQuota(client, collections, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys, tenantLimits.quotaSince);
@@ -95,7 +110,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
       await database.close();
     },
     cacheGeneration: createCacheGenerationStore(database),
-    storeId: await run((signal) => readStoreId(database.db, signal)),
-    tokenSalt: await run((signal) => readTokenSalt(database.db, signal)),
+    storeId,
+    tokenSalt,
   };
 }

@@ -1,10 +1,11 @@
-import { MongoServerError, MongoServerSelectionError, type TopologyDescription } from "mongodb";
-import { afterEach, describe, expect, test } from "vitest";
+import { MongoClient, MongoServerError, MongoServerSelectionError, type TopologyDescription } from "mongodb";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { storeError } from "../../../src/adapters/mongo/errors.ts";
 import { openMongoKeyStore } from "../../../src/adapters/mongo/key-store.ts";
 import { openFailure } from "../../../src/adapters/mongo/open-failure.ts";
 import { Failure } from "../../../src/error/failure.ts";
 import { StartError } from "../../../src/error/start-error.ts";
+import { noTenantLimits } from "../../../src/ports/key-store.ts";
 import type { SharedKeyStore } from "../../../src/ports/shared-key-store.ts";
 import { describeOnMongo } from "../../support/describe-on-mongo.ts";
 import { freePorts } from "../../support/free-port.ts";
@@ -171,5 +172,19 @@ await describeOnMongo("a replica set", { members: 1 }, (mongo) => {
     const inserting = store.insert("t", keyRecord({ keyId: "HUGE", name: "x".repeat(17 * 1024 * 1024) }), null);
     await expect(inserting).rejects.toSatisfy((error) => error instanceof Error && !(error instanceof Failure));
     await store.close();
+  });
+
+  test("leaves no connection if the store cannot be opened after the connection succeeded", async () => {
+    const close = vi.spyOn(MongoClient.prototype, "close");
+    const unusable = () => {
+      throw new Error("no limits");
+    };
+    try {
+      const tenantLimits = { ...noTenantLimits, of: unusable };
+      await expect(openMongoKeyStore({ uri: mongo().uri, clock: Date.now, tenantLimits })).rejects.toThrow("no limits");
+      expect(close).toHaveBeenCalledOnce();
+    } finally {
+      close.mockRestore();
+    }
   });
 });
