@@ -47,7 +47,7 @@ export const errorTable = {
   TOO_MANY_BODIES: {
     code: "RESOURCE_EXHAUSTED",
     httpStatus: 429,
-    text: "the server is receiving too many request bodies; try again later",
+    text: "calls in progress hold too many bytes of request bodies; try again later",
   },
   TOO_MANY_STREAMS: { code: "RESOURCE_EXHAUSTED", httpStatus: 429, text: "too many streams are open; try again later" },
   STREAM_EXPIRED: { code: "UNAVAILABLE", httpStatus: 503, text: "the stream reached its maximum age; open it again" },

@@ -38,9 +38,11 @@ export function checkMedia(
   isAccepted: (mediaType: MediaType) => boolean,
 ): void {
   const contentType = call.requestHeader("content-type") ?? "";
-  if (contentType !== accepted && !isAccepted(parseMediaType(contentType))) {
+  const mediaType = contentType === accepted ? undefined : parseMediaType(contentType);
+  if (mediaType !== undefined && !isAccepted(mediaType)) {
     call.setResponseHeader("accept", accepted);
-    throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: `the request body must be ${accepted}` });
+    const what = mediaType.isUtf8 ? accepted : `${accepted} in UTF-8`;
+    throw new Failure("UNSUPPORTED_MEDIA_TYPE", { message: `the request body must be ${what}` });
   }
   const coding = call.requestHeader("content-encoding")?.trim().toLowerCase();
   if (coding !== undefined && coding !== "" && coding !== "identity") {

@@ -108,11 +108,11 @@ export function failureOf(
 
 /** The response headers that say when to retry after the failure. A refusal by a limit says it itself. */
 export function retryHeaders({ reason }: Failure): Readonly<Record<string, string>> {
-  return reason === "STORE_UNAVAILABLE" ? { "retry-after": storeRetrySeconds } : {};
+  return reason === "STORE_UNAVAILABLE" || reason === "TOO_MANY_BODIES" ? { "retry-after": retrySeconds } : {};
 }
 
 /** A failover takes a few seconds, and so does counting millions of keys; most other interruptions are shorter. */
-const storeRetrySeconds = "1";
+const retrySeconds = "1";
 
 /** A call is answered even if its end cannot be recorded: by the log, the metrics or the traces. */
 function record(observation: CallObservation | undefined, failure: Failure | null, report: ErrorReporter): void {

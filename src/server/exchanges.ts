@@ -40,9 +40,12 @@ interface Exchange {
 }
 
 /**
- * Time is counted in checks, so that a request never reads the clock. Three things end an exchange: an HTTP/2 request that is not complete
- * in time (for HTTP/1.1 Node handles this), a complete response that the client does not read, or one of which it leaves so much unread that
- * nothing more is written, and a client that still sends its request more than `lingerMs` after the response.
+ * Time is counted in checks, so that a request never reads the clock. What ends an exchange:
+ *
+ * - an HTTP/2 request that is not complete in time (for HTTP/1.1 Node handles this),
+ * - a complete response that its client does not read in time,
+ * - a response that cannot be written on, because its client has read nothing for as long,
+ * - a client that still sends its request more than `lingerMs` after the response.
  *
  * The list is an array, not a Set. A Set that thousands of entries pass through leaves a chain of outgrown tables. Once the oldest table is
  * promoted, the garbage collector keeps all the requests that the others hold. See bench/micro.ts for the cost per request.
@@ -86,14 +89,15 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
       // A copy, because an exchange that is aborted removes itself from the list.
       for (const exchange of running.slice()) {
         const { sink, startedAt, unreadSince } = exchange;
-        if (isComplete(sink) || sink.writableNeedDrain) {
-          if (unreadSince === undefined) exchange.unreadSince = now;
-          else if (isOver(unreadSince, limits.responseTimeoutMs)) abort(sink);
-          else if (isOver(unreadSince, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
-        } else {
-          exchange.unreadSince = undefined;
-          if (isOver(startedAt, limits.requestTimeoutMs) && !isReceived(sink)) abort(sink);
-        }
+        const complete = isComplete(sink);
+        if (!complete && !isReceived(sink) && isOver(startedAt, limits.requestTimeoutMs)) abort(sink);
+        else if (!complete && !sink.writableNeedDrain) exchange.unreadSince = undefined;
+        else if (unreadSince === undefined) {
+          exchange.unreadSince = now;
+          // A writer that fills the room again at once needs a drain at every check, although its client reads.
+          if (!complete) sink.once("drain", () => (exchange.unreadSince = undefined));
+        } else if (isOver(unreadSince, limits.responseTimeoutMs)) abort(sink);
+        else if (isOver(unreadSince, limits.lingerMs) && sink.writableFinished && !isReceived(sink)) stopSender(sink);
       }
     },
     drain() {
@@ -109,6 +113,8 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
 /** A response whose length is known is complete too, although it may be written in pieces: only its client delays it. */
 function isComplete(sink: Sink): boolean {
   if (sink.writableEnded) return true;
+  // Responses before it on the connection delay it too.
+  if (!isStream(sink) && sink.socket === null) return false;
   return isStream(sink) ? sink.sentHeaders?.["content-length"] !== undefined : sink.headersSent && sink.hasHeader("content-length");
 }
 

@@ -29,12 +29,6 @@ interface Entry {
   greeted: boolean;
   /** Checks since the last stream ended. */
   idleChecks: number;
-  /** A stream ended without a complete response, so frames may wait until the client reads. */
-  isCutShort: boolean;
-  /** Checks in a row at which such frames waited and nothing had been written since the check before. */
-  blockedChecks: number;
-  /** The socket's `bytesWritten` at the last check. */
-  bytesWritten: number;
   /** Checks since the session ended. */
   overChecks: number;
   /** Streams that ended without a response, minus those that ended with one and those that were forgiven. A negative number is credit. */
@@ -91,14 +85,10 @@ function watch(session: ServerHttp2Session, maxUnansweredStreams: number): Entry
     controlFrames: 0,
     greeted: false,
     idleChecks: 0,
-    isCutShort: false,
-    blockedChecks: 0,
-    bytesWritten: 0,
     overChecks: 0,
     unansweredStreams: 0,
   };
   const streamEnded = (isAnswered: boolean): void => {
-    if (!isAnswered) entry.isCutShort = true;
     if (isAnswered) entry.unansweredStreams = Math.max(-maxUnansweredStreams, entry.unansweredStreams - 1);
     else entry.unansweredStreams += 1;
     if (entry.unansweredStreams > maxUnansweredStreams) calm(session, "stream reset flood");
@@ -142,28 +132,13 @@ function checkEntry(socket: Socket, entry: Entry, sessionIdleMs: number, limits:
     entry.unansweredStreams = Math.max(0, entry.unansweredStreams - forgiven);
   }
 
-  if (isBlocked(socket, entry, limits)) {
-    socket.destroy();
-  } else if (session.destroyed || (session.closed && entry.openStreams === 0)) {
+  if (session.destroyed || (session.closed && entry.openStreams === 0)) {
     // Node waits without limit for the peer to read the rest and to close.
     entry.overChecks += 1;
     if (entry.overChecks * checkIntervalMs > limits.lingerMs) socket.destroy();
   } else if (entry.idleChecks * checkIntervalMs >= (entry.greeted ? sessionIdleMs : limits.headersTimeoutMs)) {
     session.close();
   }
-}
-
-/**
- * Returns whether the client has read nothing for too long. What was written for a response stays in memory after its stream has ended, and
- * until the client reads, Node does not notice that the connection is dead. A client that reads slowly is not blocked: each write that ends
- * lets the next one begin. Only sessions with such a stream are asked for their state, which costs some microseconds.
- */
-function isBlocked({ bytesWritten }: Socket, entry: Entry, { checkIntervalMs, responseTimeoutMs }: ListenerLimits): boolean {
-  if (!entry.isCutShort || entry.session.destroyed) return false;
-  entry.isCutShort = (entry.session.state.outboundQueueSize ?? 0) > 0;
-  entry.blockedChecks = entry.isCutShort && bytesWritten === entry.bytesWritten ? entry.blockedChecks + 1 : 0;
-  entry.bytesWritten = bytesWritten;
-  return entry.blockedChecks * checkIntervalMs > responseTimeoutMs;
 }
 
 function calm(session: ServerHttp2Session, reason: string): void {

@@ -14,6 +14,8 @@ export interface RevokeRequest {
   readonly revocation: Revocation;
   /** Keys of the other kind count as not found. Undefined: keys of both kinds. */
   readonly kind?: KeyKind | undefined;
+  /** Called before a repeated report of a compromise is recorded. If it throws, the report is not recorded. */
+  readonly admitRepeat?: () => void;
 }
 
 export interface SelfRevokeRequest {
@@ -30,7 +32,7 @@ export async function revokeKey(
   service: KeyService,
   tenant: string,
   origin: Origin,
-  { keyId, revocation, kind }: RevokeRequest,
+  { keyId, revocation, kind, admitRepeat }: RevokeRequest,
 ): Promise<void> {
   let isRepeated = false;
   await changeKey(service, tenant, origin, keyId, (record) => {
@@ -38,7 +40,9 @@ export async function revokeKey(
     isRepeated = repeatsCompromise(record, revocation);
     return changesRevocation(record, revocation) ? { revocation, disabled: false } : null;
   });
-  if (isRepeated) await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: revocation.reason })]);
+  if (!isRepeated) return;
+  admitRepeat?.();
+  await service.store.audit.append(tenant, [auditEvent(service, origin, [keyId], { revocationReason: revocation.reason })]);
 }
 
 /** The limits of self-revocation. Each method throws TOO_MANY_CALLS if its limit is exceeded. */
@@ -65,8 +69,12 @@ export async function selfRevokeKey(
   const record = await ownerOf(service, tenant, credential, limits);
   if (service.tenantSettings.of(tenant).suspended) throw new Failure("TENANT_SUSPENDED");
   if (record.visibility === "public") throw new Failure("PUBLIC_KEY_NOT_PROOF");
-  if (repeatsCompromise(record, revocation)) limits.takeRepeat(record.keyId);
-  await revokeKey(service, tenant, origin, { keyId: record.keyId, revocation });
+  const { keyId } = record;
+  const admitRepeat = () => limits.takeRepeat(keyId);
+  // A report that only turns out to be repeated, because others came at the same time, is counted then.
+  const isRepeated = repeatsCompromise(record, revocation);
+  if (isRepeated) admitRepeat();
+  await revokeKey(service, tenant, origin, { keyId, revocation, ...(!isRepeated && { admitRepeat }) });
 }
 
 async function ownerOf(

@@ -57,6 +57,17 @@ test("the compromise of one key cannot be reported without limit, so that nobody
   expect(audit_events).toHaveLength(11);
 });
 
+test("reports that are made at the same time are limited too, each alone and in a batch", async () => {
+  const { keyId, secret } = await api.issue();
+  const batch = { credentials: Array.from({ length: 50 }, () => secret), reason: compromised };
+  const reports = Array.from({ length: 50 }, () => api.call("RevokeApiKey", { credential: secret, reason: compromised }, anonymous));
+  await Promise.allSettled([...reports, api.call("BatchSelfRevoke", batch, anonymous)]);
+  expect(await api.get(keyId)).toMatchObject({ revocation_reason: compromised });
+  const { audit_events } = await api.call("AdminListAuditEvents", { filter: `key_id="${keyId}"`, page_size: 1000 });
+  // The issue, the revocation and ten repeated reports, and one more for each six seconds that this took.
+  expect((audit_events as JsonObject[]).length).toBeLessThan(30);
+});
+
 describe("a public key proves nothing", () => {
   const visibility = "KEY_VISIBILITY_PUBLIC";
   const refusal = { code: "PERMISSION_DENIED", reason: "PUBLIC_KEY_NOT_PROOF" };

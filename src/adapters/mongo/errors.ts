@@ -44,6 +44,7 @@ export function isSocketError(error: unknown): boolean {
 export function missingRight(error: Error): string | null {
   if (!(error instanceof MongoError) || error.code !== Unauthorized) return null;
   const text = error.message.replace(/ \{ (\w+)[\s\S]*/, " $1");
+  if (text.endsWith("requires authentication")) return `${text}; KEYWRIGHT_STORE must name a user and its password`;
   return `${text}; the MongoDB user needs the role readWrite on the database, and dbAdmin too to change KEYWRIGHT_AUDIT_RETENTION`;
 }
 

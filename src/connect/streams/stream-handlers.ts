@@ -32,5 +32,12 @@ export async function createStreamHandlers(options: StreamAdapterOptions): Promi
 
 /** Inflates the messages of streams within our own bounds. */
 function inflateBy(encoding: Encoding, bodies: BodyBudget): Compression["decompress"] {
-  return async (bytes, maxBytes) => (await inflate(bytes, encoding, maxBytes, bodies.open(false))) as Uint8Array<ArrayBuffer>;
+  return async (bytes, maxBytes) => {
+    const lease = bodies.open(false);
+    try {
+      return (await inflate(bytes, encoding, maxBytes, lease)) as Uint8Array<ArrayBuffer>;
+    } finally {
+      lease.release();
+    }
+  };
 }

@@ -70,6 +70,8 @@ test("an error about a missing right names the command and the roles, and holds 
   const failure = storeError(error) as Failure;
   expect(failure).toMatchObject({ reason: "STORE_UNAVAILABLE", cause: { message: expect.stringMatching(text) } });
   expect(textOf(failure)).not.toContain("private");
+  const noLogin = new MongoServerError({ message: "command listCollections requires authentication", code: 13 });
+  expect(openFailure(noLogin, "rs")).toMatch(/requires authentication; KEYWRIGHT_STORE must name a user/);
 });
 
 describe("a URI", () => {
