@@ -18,6 +18,8 @@ export async function checkServerSecret(
     throw storeStartError(error);
   });
   if (acceptance === "added") log.info({}, "the store remembers this server secret from now on");
+  if (acceptance === "older")
+    log.warn({}, "the server secret of the last start is not listed in KEYWRIGHT_SECRETS_RETIRED, so keys of it are not found");
   if (acceptance === "replaced") log.warn({}, "the store has no keys, so it forgets its former server secret and remembers this one");
   if (acceptance !== "refused") return;
   throw new ConfigError([

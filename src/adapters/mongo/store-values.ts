@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Db } from "mongodb";
+import { judgeSecret } from "../../core/secret-marks.ts";
 import { type SecretAcceptance, tokenSaltBytes } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
 import { isDuplicateKey } from "./errors.ts";
@@ -47,13 +48,13 @@ export async function acceptSecretMark(
 ): Promise<SecretAcceptance> {
   const stores = db.collection<SecretMarksDocument>("store");
   const options: WriteOptions = { signal };
-  const marks = [current, ...retired];
+  const marks = [...retired, current];
   const addCurrent = async (): Promise<SecretAcceptance | null> => {
     // One document, so that judging and adding are one step.
     const known = { _id: "secret_marks", marks: { $in: marks } } as const;
-    const { matchedCount, modifiedCount } = await stores.updateOne(known, { $addToSet: { marks: current } }, options);
-    if (matchedCount === 0) return null;
-    return modifiedCount === 0 ? "accepted" : "added";
+    const others = { $filter: { input: "$marks", cond: { $ne: ["$$this", current] } } };
+    const before = await stores.findOneAndUpdate(known, [{ $set: { marks: { $concatArrays: [others, [current]] } } }], options);
+    return before === null ? null : judgeSecret(before.marks, current, retired);
   };
   const early = await addCurrent();
   if (early !== null) return early;

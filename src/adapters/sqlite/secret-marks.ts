@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { judgeSecret } from "../../core/secret-marks.ts";
 import type { SecretAcceptance } from "../../ports/key-store.ts";
 
 const name = "secret_marks";
@@ -12,14 +13,14 @@ export function prepareSecretMarks(database: DatabaseSync): (current: string, re
   return (current, retired) => {
     const row = select.get(name) as { value: Uint8Array } | undefined;
     const marks: string[] = row === undefined ? [] : JSON.parse(Buffer.from(row.value).toString());
-    if (marks.includes(current)) return "accepted";
-    if (retired.some((mark) => marks.includes(mark))) {
-      write([...marks, current]);
-      return "added";
+    const known = judgeSecret(marks, current, retired);
+    if (known !== null) {
+      if (marks.at(-1) !== current) write([...marks.filter((mark) => mark !== current), current]);
+      return known;
     }
     const hasKeys = anyKey.get() !== undefined;
     if (row !== undefined && hasKeys) return "refused";
-    write([current, ...retired]);
+    write([...retired, current]);
     if (row !== undefined) return "replaced";
     return hasKeys ? "added" : "accepted";
   };

@@ -17,12 +17,18 @@ export function describeServerSecrets(context: KeyStoreContext): void {
     expect(await store.acceptSecret("3333", ["2222"])).toBe("refused");
     expect(await store.acceptSecret("2222", ["3333", "1111"])).toBe("added");
     expect(await store.acceptSecret("2222", [])).toBe("accepted");
+    expect(await store.acceptSecret("1111", ["2222"])).toBe("accepted");
+    expect(await store.acceptSecret("2222", ["1111"])).toBe("accepted");
+    // Keys of 2222 would not be found.
+    expect(await store.acceptSecret("1111", [])).toBe("older");
     expect(await store.acceptSecret("1111", [])).toBe("accepted");
     if (reopen === undefined) return;
     await store.close();
     const again = await reopen();
     expect(await again.acceptSecret("3333", [])).toBe("refused");
-    expect(await again.acceptSecret("2222", [])).toBe("accepted");
+    expect(await again.acceptSecret("2222", ["9999"])).toBe("older");
+    expect(await again.acceptSecret("4444", ["1111"])).toBe("older");
+    expect(await again.acceptSecret("4444", ["1111", "2222"])).toBe("accepted");
   });
 
   test("a store without keys accepts any secret, and forgets those before it", async () => {
@@ -41,7 +47,7 @@ export function describeServerSecrets(context: KeyStoreContext): void {
     const { store } = await context.openAnother();
     await store.insert(context.newTenant(), keyRecord(), null);
     expect(await store.acceptSecret("2222", ["1111"])).toBe("added");
-    expect(await store.acceptSecret("1111", [])).toBe("accepted");
+    expect(await store.acceptSecret("1111", [])).toBe("older");
     expect(await store.acceptSecret("3333", [])).toBe("refused");
   });
 }
