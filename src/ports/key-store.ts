@@ -148,13 +148,13 @@ export interface DeleteOptions {
  */
 /**
  * - `accepted`: the store has the mark of the current secret, or is new.
- * - `added`: it has keys, and had no marks or the mark of a retired secret. It has now the current one too.
+ * - `added`: it has keys, and had no marks or the mark of a retired secret. Now it has the current one too.
  * - `older`: like these, but the secret that was current at the last start is neither current nor retired, so that keys of it are not
  *   found. A second such start is `accepted`.
  * - `replaced`: it had other marks, but no keys that could be lost.
  * - `refused`: it has other marks, and keys. Nothing changed.
  *
- * A store without marks, or without keys, takes those of all secrets.
+ * A store without marks, or without keys, then has the marks of all secrets of this start.
  */
 export type SecretAcceptance = KnownSecret | "replaced" | "refused";
 

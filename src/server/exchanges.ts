@@ -44,7 +44,7 @@ interface Exchange {
  *
  * - an HTTP/2 request that is not complete in time (for HTTP/1.1 Node handles this),
  * - a complete response that its client does not read in time,
- * - a response that cannot be written on, because its client has read nothing for as long,
+ * - a response of which no more can be written, because its client has read nothing for that time,
  * - a client that still sends its request more than `lingerMs` after the response.
  *
  * The list is an array, not a Set. A Set that thousands of entries pass through leaves a chain of outgrown tables. Once the oldest table is

@@ -32,14 +32,20 @@ export function runBundle(folder, compiledCode) {
     if (!name.startsWith("./")) return requirePackage(name);
     const known = loaded.get(name);
     if (known !== undefined) return known.exports;
-    const module = { exports: {} };
-    loaded.set(name, module);
     const filename = join(folder, name);
     const text = `(function (${parameters}) {"use strict";${readFileSync(filename, "utf8")}\n})`;
     const cachedData = compiledCode.read(name);
     const script = new Script(text, cachedData === undefined ? { filename } : { filename, cachedData });
     compiledCode.add(name, script);
-    script.runInThisContext()(module.exports, load, importMeta);
+    const module = { exports: {} };
+    loaded.set(name, module);
+    try {
+      script.runInThisContext()(module.exports, load, importMeta);
+    } catch (error) {
+      // The next call that needs the file tries again.
+      loaded.delete(name);
+      throw error;
+    }
     return module.exports;
   };
 

@@ -9,14 +9,11 @@ import { dirname, resolve, sep } from "node:path";
  * @param {string} folder The bundle.
  */
 export function useSourceMaps(folder) {
-  /** @type {Map<string, SourceMap | null>} */
+  /** @type {Map<string, SourceMap>} */
   const maps = new Map();
   const mapOf = (/** @type {string} */ file) => {
-    let map = maps.get(file);
-    if (map === undefined) {
-      map = readMap(file);
-      maps.set(file, map);
-    }
+    const map = maps.get(file) ?? readMap(file);
+    if (map !== null) maps.set(file, map);
     return map;
   };
 
@@ -24,7 +21,8 @@ export function useSourceMaps(folder) {
     const lines = sites.map((site) => {
       const file = site.getFileName();
       const map = file?.startsWith(`${folder}${sep}`) ? mapOf(file) : null;
-      return map === null ? String(site) : String(site).replace(/[^(\s]+:\d+:\d+(?=\)?$)/, (place) => sourceOf(site, map) ?? place);
+      const place = `${file}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+      return map === null ? String(site) : String(site).replace(place, () => sourceOf(site, map) ?? place);
     });
     return [headOf(error), ...lines.map((line) => `    at ${line}`)].join("\n");
   };

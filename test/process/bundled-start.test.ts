@@ -32,7 +32,7 @@ let bundles = "";
 
 /** A checkout with three modules. */
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "keywright-bundled-"));
+  root = await mkdtemp(join(tmpdir(), "keywright bundled (1)-"));
   bundles = join(root, "node_modules/.cache/keywright/bundles");
   await mkdir(join(root, "node_modules"));
   await symlink(join(checkout, "node_modules/rolldown"), join(root, "node_modules/rolldown"));
@@ -154,7 +154,7 @@ test("compiled code is kept by a process that has served for a while, not by one
   expect(await keptCode()).toEqual([]);
   await setServedForMs(0);
   await start();
-  expect(await keptCode()).toEqual([`code-${process.getuid?.() ?? "all"}`]);
+  expect(await keptCode()).toEqual([expect.stringMatching(`^code-${process.getuid?.() ?? "all"}-\\d+$`)]);
   expect(await start()).toBe(answer);
 
   // Functions that were called are part of it. V8 keeps others as text only.
@@ -182,4 +182,32 @@ test("the service is bundled", async () => {
   expect(sources).toEqual(
     expect.arrayContaining(["src/main.ts", "src/workers/worker.ts", "src/adapters/mongo/key-store.ts", "node_modules/jose/package.json"]),
   );
+});
+
+test("stacks name the sources, in a folder with a space and parentheses too", async () => {
+  await write("src/main.ts", "function here(): string {\n  return String(new Error().stack);\n}\nconsole.log(here());\n");
+  await start();
+  expect(await start()).toContain(`at here (${join(root, "src/main.ts")}:2:`);
+});
+
+test("a part of the bundle that cannot be read is read again when it is needed again", async () => {
+  await write(
+    "src/main.ts",
+    `import { renameSync } from "node:fs";
+const { HIDDEN = "", SHOWN = "" } = process.env;
+const later = () => import("./later.ts");
+later()
+  .catch(() => {
+    renameSync(HIDDEN, SHOWN);
+    return later();
+  })
+  .then(({ shout }) => console.log(shout()));
+`,
+  );
+  expect(await start()).toBe("HELLO");
+  const folder = await currentFolder();
+  const part = (await readdir(folder)).find((name) => /^later.*\.cjs$/.test(name)) as string;
+  const [shown, hidden] = [join(folder, part), join(root, "hidden.cjs")];
+  await rename(shown, hidden);
+  expect(await start({ HIDDEN: hidden, SHOWN: shown })).toBe("HELLO");
 });

@@ -47,7 +47,7 @@ export async function openMongoKeyStore(options: MongoKeyStoreOptions): Promise<
 
 type CreateOptions = MongoKeyStoreOptions & { readonly auditRetentionMs: number };
 
-/** Starts nothing that must be stopped unless it resolves. */
+/** If it rejects, nothing is left that must be closed. */
 async function createMongoKeyStore(database: MongoDatabase, options: CreateOptions): Promise<SharedKeyStore> {
   const { auditRetentionMs, maxKeys = null } = options;
   const { client, run } = database;
