@@ -131,7 +131,7 @@ test("if a part cannot be closed, the others are closed and the error is reporte
 
 test("a start that the store prevents gives the reason", async () => {
   const unavailable = new Failure("STORE_UNAVAILABLE", { cause: new Error("MongoDB did not answer") });
-  const failing = replacing(() => ({ acceptSecret: () => Promise.reject(unavailable) }));
+  const failing = replacing(() => ({ acceptSecrets: () => Promise.reject(unavailable) }));
   await expect(start(failing)).rejects.toMatchObject({ name: "StartError", message: "KEYWRIGHT_STORE: MongoDB did not answer" });
 });
 

@@ -1,4 +1,5 @@
 import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import type { SecretMarks } from "./secret-marks.ts";
 
 /** The current server secret, and the retired ones that it replaced. */
 export interface ServerSecrets {
@@ -33,10 +34,7 @@ const markBytes = 2;
  * What a store keeps of the server secrets with which it was used, to notice a wrong one. The salt is the store's, so the marks of one
  * secret in two stores differ.
  */
-export function deriveSecretMarks(
-  { current, retired }: ServerSecrets,
-  salt: Uint8Array,
-): { readonly current: string; readonly retired: string[] } {
+export function deriveSecretMarks({ current, retired }: ServerSecrets, salt: Uint8Array): SecretMarks {
   const derive = (secret: string) => Buffer.from(hkdfSync("sha256", secret, salt, "keywright/v1/secret-mark", markBytes)).toString("hex");
   return { current: derive(current), retired: retired.map(({ secret }) => derive(secret)) };
 }

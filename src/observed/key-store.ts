@@ -26,7 +26,7 @@ export function observedKeyStore(store: KeyStore, observe: Observe): KeyStore {
     delete: (...given) => observe("delete", () => store.delete(...given)),
     tombstoneRevision: (...given) => observe("tombstone_revision", () => store.tombstoneRevision(...given)),
     touch: (...given) => observe("touch", () => store.touch(...given)),
-    acceptSecret: (...given) => observe("accept_secret", () => store.acceptSecret(...given)),
+    acceptSecrets: (...given) => observe("accept_secrets", () => store.acceptSecrets(...given)),
     ping: () => observe("ping", () => store.ping()),
     close: () => store.close(),
   };

@@ -1,7 +1,7 @@
 import type { AuditEvent } from "../core/audit.ts";
 import type { KeyKind, KeyRecord } from "../core/key.ts";
 import type { KeySelection } from "../core/key-filter.ts";
-import type { KnownSecret } from "../core/secret-marks.ts";
+import type { SecretAcceptance, SecretMarks } from "../core/secret-marks.ts";
 import { dayMs } from "../core/time-units.ts";
 import type { AuditTrail } from "./audit-trail.ts";
 
@@ -146,18 +146,6 @@ export interface DeleteOptions {
  * - A key's first revision is the one that `insert` stored: 1, or one above the tombstone's if a key with this id was deleted before. It
  *   distinguishes two keys with one id. A tombstone must outlive every cached record of its key; a week is enough.
  */
-/**
- * - `accepted`: the store has the mark of the current secret, or is new.
- * - `added`: it has keys, and had no marks or the mark of a retired secret. Now it has the current one too.
- * - `older`: like these, but the secret that was current at the last start is neither current nor retired, so that keys of it are not
- *   found. A second such start is `accepted`.
- * - `replaced`: it had other marks, but no keys that could be lost.
- * - `refused`: it has other marks, and keys. Nothing changed.
- *
- * A store without marks, or without keys, then has the marks of all secrets of this start.
- */
-export type SecretAcceptance = KnownSecret | "replaced" | "refused";
-
 export interface KeyStore {
   /**
    * Random bytes, created with the store and never changed. The keys that sign macaroons are derived from these and the server secret, so
@@ -221,8 +209,11 @@ export interface KeyStore {
 
   readonly audit: AuditTrail;
 
-  /** Keeps a mark of each server secret that was current at a start, and says whether this start's secrets belong to the store. */
-  acceptSecret(current: string, retired: readonly string[]): Promise<SecretAcceptance>;
+  /**
+   * Keeps marks of the server secrets with which the store was used, and says whether those of this start belong to it (core/secret-marks.ts).
+   * Of concurrent calls each sees the marks that the ones before it left.
+   */
+  acceptSecrets(secrets: SecretMarks): Promise<SecretAcceptance>;
 
   /** Resolves if the store can serve calls. */
   ping(): Promise<void>;

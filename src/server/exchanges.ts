@@ -112,9 +112,9 @@ export function createExchanges(limits: ListenerLimits): Exchanges {
 
 /** A response whose length is known is complete too, although it may be written in pieces: only its client delays it. */
 function isComplete(sink: Sink): boolean {
-  if (sink.writableEnded) return true;
-  // Responses before it on the connection delay it too.
+  // Until then, responses before it on the connection delay it.
   if (!isStream(sink) && sink.socket === null) return false;
+  if (sink.writableEnded) return true;
   return isStream(sink) ? sink.sentHeaders?.["content-length"] !== undefined : sink.headersSent && sink.hasHeader("content-length");
 }
 

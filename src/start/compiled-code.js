@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { constants, enableCompileCache, flushCompileCache } from "node:module";
 import { basename, join } from "node:path";
-import { cachedDataVersionTag } from "node:v8";
 import { crc32 } from "node:zlib";
 
 /** After this time a process has run the code that first calls need, and V8 still has the code that only the start needs. */
@@ -27,8 +26,7 @@ const checksumBytes = 4;
  * @returns {CompiledCode}
  */
 export function openCompiledCode(bundle) {
-  // With some of its flags V8 refuses the code that it made without them.
-  const kept = join(bundle, `code-${process.getuid?.() ?? "all"}-${cachedDataVersionTag()}`);
+  const kept = join(bundle, `code-${process.getuid?.() ?? "all"}`);
   if (existsSync(kept)) {
     enableCompileCache(kept);
     return { read: (name) => readCode(fileOf(kept, name)), add: () => {} };

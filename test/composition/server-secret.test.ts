@@ -9,9 +9,9 @@ test("a start without the secret of the last start is logged as a warning", asyn
   };
   const secrets = { current: "a".repeat(32), retired: [] };
   for (const acceptance of ["accepted", "older"] as const) {
-    await checkServerSecret({ tokenSalt: new Uint8Array(32), acceptSecret: async () => acceptance }, secrets, log);
+    await checkServerSecret({ tokenSalt: new Uint8Array(32), acceptSecrets: async () => acceptance }, secrets, log);
   }
   expect(lines).toEqual([
-    "warn: the server secret of the last start is not listed in KEYWRIGHT_SECRETS_RETIRED, so keys of it are not found",
+    "warn: the newest server secret of the store is not listed in KEYWRIGHT_SECRETS_RETIRED, so its keys are not found",
   ]);
 });

@@ -34,7 +34,7 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
       const stores = await Promise.all(Array.from({ length: 6 }, () => world.open()));
       await withEvents(stores[0] as SharedKeyStore).insert("default", keyRecord(), null);
       const marks = ["1111", "2222", "3333", "1111", "2222", "3333"];
-      const answers = await Promise.all(stores.map((store, at) => store.acceptSecret(marks[at] as string, [])));
+      const answers = await Promise.all(stores.map((store, at) => store.acceptSecrets({ current: marks[at] as string, retired: [] })));
       const acceptedMarks = marks.filter((_, at) => answers[at] !== "refused");
       expect(acceptedMarks).toHaveLength(2);
       expect(new Set(acceptedMarks).size).toBe(1);
@@ -42,10 +42,23 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
       await world.dispose();
     });
 
+    test("processes that start at once on a store without keys are all accepted, and then one of their secrets is in force", async () => {
+      const world = await createWorld();
+      const stores = await Promise.all(Array.from({ length: 6 }, () => world.open()));
+      const marks = ["1111", "2222", "3333"];
+      const answers = await Promise.all(stores.map((store, at) => store.acceptSecrets({ current: marks[at % 3] as string, retired: [] })));
+      expect(answers).not.toContain("refused");
+      await withEvents(stores[0] as SharedKeyStore).insert("default", keyRecord(), null);
+      const later = await Promise.all(marks.map((current) => stores[0]?.acceptSecrets({ current, retired: [] })));
+      expect(later.toSorted()).toEqual(["accepted", "refused", "refused"]);
+      for (const store of stores) await store.close();
+      await world.dispose();
+    });
+
     test("processes that replace the server secret one after the other, or go back, are accepted at any time", async () => {
       const world = await createWorld();
       const stores = await Promise.all(Array.from({ length: 4 }, () => world.open()));
-      expect(await stores[0]?.acceptSecret("1111", [])).toBe("accepted");
+      expect(await stores[0]?.acceptSecrets({ current: "1111", retired: [] })).toBe("accepted");
       await withEvents(stores[0] as SharedKeyStore).insert("default", keyRecord(), null);
       const steps = [
         ["1111", []],
@@ -54,7 +67,7 @@ export function describeSharedKeyStore(name: string, createWorld: () => Promise<
         ["2222", []],
       ] as const;
       for (const [current, retired] of [...steps, ...steps.toReversed()]) {
-        expect(await Promise.all(stores.map((store) => store.acceptSecret(current, retired)))).not.toContain("refused");
+        expect(await Promise.all(stores.map((store) => store.acceptSecrets({ current, retired })))).not.toContain("refused");
       }
       for (const store of stores) await store.close();
       await world.dispose();

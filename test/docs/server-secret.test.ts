@@ -17,13 +17,13 @@ test("the command of docs/operations.md lets an SQLite file begin anew with anot
   try {
     const path = `${folder.path}/keywright.db`;
     const store = await openSqliteKeyStore({ path, clock: Date.now });
-    expect(await store.acceptSecret("1111", [])).toBe("accepted");
+    expect(await store.acceptSecrets({ current: "1111", retired: [] })).toBe("accepted");
     await withEvents(store).insert("default", keyRecord(), null);
-    expect(await store.acceptSecret("2222", [])).toBe("refused");
+    expect(await store.acceptSecrets({ current: "2222", retired: [] })).toBe("refused");
     await store.close();
     await promisify(execFile)("sh", ["-euc", (/^node -e .*secret_marks.*$/m.exec(page)?.[0] ?? "").replace("data/keywright.db", path)]);
     const again = await openSqliteKeyStore({ path, clock: Date.now });
-    expect(await again.acceptSecret("2222", [])).toBe("added");
+    expect(await again.acceptSecrets({ current: "2222", retired: [] })).toBe("added");
     await again.close();
   } finally {
     folder.remove();
@@ -35,9 +35,9 @@ await describeOnMongo("docs/operations.md", { members: 1 }, (mongo) => {
     const store = await openMongoKeyStore({ uri: mongo().uri, database: "anew", clock: Date.now });
     const client = await new MongoClient(mongo().uri).connect();
     try {
-      expect(await store.acceptSecret("1111", [])).toBe("accepted");
+      expect(await store.acceptSecrets({ current: "1111", retired: [] })).toBe("accepted");
       await withEvents(store).insert("default", keyRecord(), null);
-      expect(await store.acceptSecret("2222", [])).toBe("refused");
+      expect(await store.acceptSecrets({ current: "2222", retired: [] })).toBe("refused");
       // What mongosh does with the command.
       const [, collection = "", filter = ""] = /^db\.(\w+)\.deleteOne\((.*)\)$/m.exec(page) ?? [];
       const { deletedCount } = await client
@@ -45,7 +45,7 @@ await describeOnMongo("docs/operations.md", { members: 1 }, (mongo) => {
         .collection(collection)
         .deleteOne(JSON.parse(filter.replaceAll(/(\w+):/g, '"$1":')));
       expect(deletedCount).toBe(1);
-      expect(await store.acceptSecret("2222", [])).toBe("added");
+      expect(await store.acceptSecrets({ current: "2222", retired: [] })).toBe("added");
     } finally {
       await store.close();
       await client.close();

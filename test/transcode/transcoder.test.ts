@@ -312,6 +312,7 @@ describe("bodies", () => {
     expect(answer.json.details[0].reason).toBe("UNSUPPORTED_MEDIA_TYPE");
     const [accept, encoding] = "content-encoding" in headers ? [undefined, "identity"] : ["application/json", undefined];
     expect([answer.headers.accept, answer.headers["accept-encoding"]]).toEqual([accept, encoding]);
+    expect(answer.json.message.endsWith("in UTF-8")).toBe(String(contentType).includes("charset"));
   });
 
   test("without a content-type it is refused, unless it is empty", async () => {

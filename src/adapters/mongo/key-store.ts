@@ -16,7 +16,7 @@ import { createKeys } from "./keys.ts";
 import { listKeys } from "./list.ts";
 import { createTenantQuota } from "./quota.ts";
 import { collectionsOf, ensureSchema } from "./schema.ts";
-import { acceptSecretMark, readStoreId, readTokenSalt } from "./store-values.ts";
+import { acceptSecretMarks, readStoreId, readTokenSalt } from "./store-values.ts";
 
 export interface MongoKeyStoreOptions extends MongoOptions {
   readonly clock: Clock;
@@ -100,7 +100,7 @@ async function createMongoKeyStore(database: MongoDatabase, options: CreateOptio
       append: (tenant, events) => run((signal) => appendEvents(collections.auditEvents, tenant, events, signal)),
       list: (tenant, query) => run((signal) => listEvents(collections.auditEvents, tenant, query, signal)),
     },
-    acceptSecret: (current, retired) => run((signal) => acceptSecretMark(database.db, current, retired, signal)),
+    acceptSecrets: (secrets) => run((signal) => acceptSecretMarks(database.db, secrets, signal)),
     ping: () => run(async (signal) => void (await database.db.command({ ping: 1 }, { signal }))),
     async close() {
       clearInterval(retention);

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Db } from "mongodb";
-import { judgeSecret } from "../../core/secret-marks.ts";
-import { type SecretAcceptance, tokenSaltBytes } from "../../ports/key-store.ts";
+import { judgeSecrets, type SecretAcceptance, type SecretMarks } from "../../core/secret-marks.ts";
+import { tokenSaltBytes } from "../../ports/key-store.ts";
 import type { WriteOptions } from "./database.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { collectionsOf } from "./schema.ts";
@@ -39,36 +39,24 @@ interface SecretMarksDocument {
   readonly marks: readonly string[];
 }
 
-/** `acceptSecret` of the port. */
-export async function acceptSecretMark(
-  db: Db,
-  current: string,
-  retired: readonly string[],
-  signal: AbortSignal,
-): Promise<SecretAcceptance> {
+/** `acceptSecrets` of the port. */
+export async function acceptSecretMarks(db: Db, secrets: SecretMarks, signal: AbortSignal): Promise<SecretAcceptance> {
   const stores = db.collection<SecretMarksDocument>("store");
   const options: WriteOptions = { signal };
-  const marks = [...retired, current];
-  const addCurrent = async (): Promise<SecretAcceptance | null> => {
-    // One document, so that judging and adding are one step.
-    const known = { _id: "secret_marks", marks: { $in: marks } } as const;
-    const others = { $filter: { input: "$marks", cond: { $ne: ["$$this", current] } } };
-    const before = await stores.findOneAndUpdate(known, [{ $set: { marks: { $concatArrays: [others, [current]] } } }], options);
-    return before === null ? null : judgeSecret(before.marks, current, retired);
-  };
-  const early = await addCurrent();
-  if (early !== null) return early;
+  const known = await stores.findOne({ _id: "secret_marks" }, { signal });
   const key = await collectionsOf(db).keys.findOne({ kind: { $in: ["issued", "imported"] } }, { signal, projection: { _id: 1 } });
+  const { acceptance, marks } = judgeSecrets(known?.marks ?? null, secrets, key !== null);
+  if (marks.join() === known?.marks.join()) return acceptance;
   try {
-    await stores.insertOne({ _id: "secret_marks", marks }, options);
-    return key === null ? "accepted" : "added";
+    if (known === null) {
+      await stores.insertOne({ _id: "secret_marks", marks }, options);
+      return acceptance;
+    }
+    const { matchedCount } = await stores.updateOne({ _id: "secret_marks", marks: known.marks }, { $set: { marks } }, options);
+    if (matchedCount === 1) return acceptance;
   } catch (error) {
     if (!isDuplicateKey(error)) throw error;
   }
-  // Another process may have made it in between.
-  const late = await addCurrent();
-  if (late !== null) return late;
-  if (key !== null) return "refused";
-  await stores.updateOne({ _id: "secret_marks" }, { $set: { marks } }, options);
-  return "replaced";
+  // Another process was first.
+  return acceptSecretMarks(db, secrets, signal);
 }

@@ -51,7 +51,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
   const keys = prepareKeys(database, options.clock, (tenant) => tenantLimits.of(tenant).maxKeys ?? maxKeys);
   const audit = prepareAudit(database);
   const list = prepareList(database);
-  const acceptSecret = prepareSecretMarks(database);
+  const acceptSecrets = prepareSecretMarks(database);
   const removeSomeExpired = prepareExpiry(database, prepareRetentionClock(database, options.clock, monotonicMs), (tenant) =>
     Math.min(auditRetentionMs, tenantLimits.of(tenant).auditRetentionMs ?? auditRetentionMs),
   );
@@ -99,7 +99,7 @@ export async function openSqliteKeyStore(options: SqliteKeyStoreOptions): Promis
         }, events.length),
       list: (tenant, query) => readStep(() => audit.list(tenant, query)),
     },
-    acceptSecret: (current, retired) => write(() => acceptSecret(current, retired)),
+    acceptSecrets: (secrets) => write(() => acceptSecrets(secrets)),
     ping: async () => ping(),
     async close() {
       stopExpiry();

@@ -18,7 +18,7 @@ const calls: Record<string, (store: StoreWithEvents) => Promise<unknown>> = {
   touch: (store) => store.touch("t", [{ keyId: "A", lastUsedTimeMs: 1 }]),
   "audit.append": (store) => store.audit.append("t", [auditEvent()]),
   "audit.list": (store) => store.audit.list("t", { limit: 1 }),
-  acceptSecret: (store) => store.acceptSecret("aaaa", []),
+  acceptSecrets: (store) => store.acceptSecrets({ current: "aaaa", retired: [] }),
   ping: (store) => store.ping(),
 };
 
