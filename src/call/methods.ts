@@ -6,7 +6,6 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { andThen } from "../and-then.ts";
 import type { Call, Handler, Interceptor } from "./call.ts";
 
 /** A method as a plain function of its message and the call. */
@@ -35,7 +34,10 @@ export function createMethodTable<S extends DescService>(
   for (const method of service.methods) {
     if (!isUnary(method)) continue;
     const implementation = implementations[method.localName as keyof Implementations<S>] as Implementation<DescMethodUnary>;
-    const innermost: Handler = (request, call) => andThen(implementation(request, call), (answer) => create(method.output, answer));
+    const innermost: Handler = (request, call) => {
+      const answer = implementation(request, call);
+      return answer instanceof Promise ? answer.then((init) => create(method.output, init)) : create(method.output, answer);
+    };
     table.set(
       method,
       interceptors.reduceRight<Handler>((next, interceptor) => interceptor(next), innermost),

@@ -1,4 +1,3 @@
-import { andThen } from "../and-then.ts";
 import type { Call } from "../call/call.ts";
 import { parseAddress } from "../core/address.ts";
 import { prefixOf } from "../core/credential.ts";
@@ -26,7 +25,8 @@ export function tenantOfCredential(
 ): string | Promise<string> {
   const ofCall = contextOf(call).tenant;
   const tenant = directory.tenantOfPrefix(prefixOf(credential)) ?? ofCall;
-  return andThen(directory.current(tenant), () => tenant);
+  const current = directory.current(tenant);
+  return current instanceof Promise ? current.then(() => tenant) : tenant;
 }
 
 /** Throws TENANT_SUSPENDED. Call it after the credential was found. */

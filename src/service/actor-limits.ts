@@ -1,4 +1,3 @@
-import { andThen } from "../and-then.ts";
 import type { VerifierCache } from "../cache/verifier-cache.ts";
 import { actorLimitRecordId } from "../core/actor-limit.ts";
 import { createBoundedMemory } from "../core/bounded-memory.ts";
@@ -54,7 +53,10 @@ export function createActorLimits({ cache, settings }: ActorLimitsOptions): Acto
       const recordId = recordIdOf(actorId);
       const entry = cache.peek(tenant, recordId);
       if (entry !== undefined) return policyOf(entry.record, actorRateLimitPolicy);
-      return andThen(cache.reader.read(tenant, recordId, "none"), ({ record }) => policyOf(record, actorRateLimitPolicy));
+      const answer = cache.reader.read(tenant, recordId, "none");
+      return answer instanceof Promise
+        ? answer.then(({ record }) => policyOf(record, actorRateLimitPolicy))
+        : policyOf(answer.record, actorRateLimitPolicy);
     },
 
     readMissing(tenant, actorIds) {

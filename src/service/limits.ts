@@ -1,4 +1,3 @@
-import { andThen } from "../and-then.ts";
 import type { PresentedCredential } from "../core/credential.ts";
 import type { GuessLimit } from "../limit/guess-limit.ts";
 import type { ActorLimits, ReadActorLimits } from "./actor-limits.ts";
@@ -54,7 +53,9 @@ export function createLimits({ rateLimiter, actorLimits, guesses, usage, clock }
       }
       const { record } = verdict;
       const actorPolicy = actorLimits.of(tenant, record.actorId, read);
-      return andThen(actorPolicy, (policy) => take(tenant, verified, record, policy, cost));
+      return actorPolicy instanceof Promise
+        ? actorPolicy.then((policy) => take(tenant, verified, record, policy, cost))
+        : take(tenant, verified, record, actorPolicy, cost);
     },
   };
 }

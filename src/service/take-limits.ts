@@ -1,4 +1,3 @@
-import { andThen } from "../and-then.ts";
 import { createBoundedWeakMemory } from "../core/bounded-memory.ts";
 import type { KeyRecord, RateLimitPolicy } from "../core/key.ts";
 import { actorLimitId, keyLimitId } from "../core/limit-ids.ts";
@@ -36,44 +35,68 @@ export function createTakeLimits({ rateLimiter, usage, clock }: TakeLimitsOption
   const noteUse = (tenant: string, { keyId, createTimeMs }: KeyRecord, nowMs: number) =>
     usage.record(tenant, keyId, Math.max(nowMs, createTimeMs));
 
-  /** `key` and `actor` are what their limits answered. Null: there is no such limit. */
-  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked | null): Verified => {
+  /** `key` and `actor` are what the limits answered. `key` is null if the key has no limit of its own. */
+  const conclude = (tenant: string, verified: Verified, key: Asked | null, actor: Asked): Verified => {
     const { record } = verified.verdict;
-    const nowMs = clock();
-    const limited: { -readonly [Member in keyof Verified]: Verified[Member] } = { ...verified };
-    if (key !== null) limited.limit = leftOf(key, nowMs);
-    if (actor !== null) limited.actorLimit = leftOf(actor, nowMs);
+    const asked = { ...verified, ...(key !== null && { limit: leftOf(key, clock()) }), actorLimit: leftOf(actor, clock()) };
     const refusal = refusalOf(key, actor);
-    if (refusal !== null)
-      return { ...limited, verdict: { isValid: false, code: refusal.code, record }, retryAfterMs: refusal.retryAfterMs };
+    if (refusal !== null) return { ...asked, verdict: { isValid: false, code: refusal.code, record }, retryAfterMs: refusal.retryAfterMs };
     if (record !== null) noteUse(tenant, record, verified.nowMs);
-    return limited;
+    return asked;
+  };
+
+  /** For a key without another limit, which most limited keys are. */
+  const concludeOne = (tenant: string, verified: Verified, policy: RateLimitPolicy, taken: Taken): Verified => {
+    const { record } = verified.verdict;
+    const limit = leftOf({ policy, taken }, clock());
+    if (!taken.admitted) {
+      return { ...verified, verdict: { isValid: false, code: "rate_limited", record }, limit, retryAfterMs: taken.retryAfterMs };
+    }
+    if (record !== null) noteUse(tenant, record, verified.nowMs);
+    return { ...verified, limit };
+  };
+
+  const takeOne = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
+    const taken = rateLimiter.take(tenant, idsOf(record).key, policy, cost);
+    return taken instanceof Promise
+      ? taken.then((answer) => concludeOne(tenant, verified, policy, answer))
+      : concludeOne(tenant, verified, policy, taken);
+  };
+
+  const takeFromActor = (tenant: string, verified: Verified, record: KeyRecord, policy: RateLimitPolicy, cost: number) => {
+    const taken = rateLimiter.take(tenant, idsOf(record).actor, policy, cost);
+    return taken instanceof Promise
+      ? taken.then((answer) => conclude(tenant, verified, null, { policy, taken: answer }))
+      : conclude(tenant, verified, null, { policy, taken });
+  };
+
+  const takeBoth = (tenant: string, verified: Verified, record: KeyRecord, { own, actor }: BothPolicies, cost: number) => {
+    const ids = idsOf(record);
+    const limits = [
+      { id: ids.key, policy: own },
+      { id: ids.actor, policy: actor },
+    ];
+    const taken = rateLimiter.takeAll(tenant, limits, cost);
+    const end = ([ofKey, ofActor]: readonly Taken[]): Verified =>
+      conclude(tenant, verified, { policy: own, taken: ofKey as Taken }, { policy: actor, taken: ofActor as Taken });
+    return taken instanceof Promise ? taken.then(end) : end(taken);
   };
 
   return (tenant, verified, record, actorPolicy, cost) => {
-    const { rateLimitPolicy } = record;
-    const keyPolicy = isEnforced(rateLimitPolicy) ? rateLimitPolicy : null;
-    if (keyPolicy !== null && actorPolicy !== null) {
-      const ids = idsOf(record);
-      const limits = [
-        { id: ids.key, policy: keyPolicy },
-        { id: ids.actor, policy: actorPolicy },
-      ];
-      return andThen(rateLimiter.takeAll(tenant, limits, cost), ([ofKey, ofActor]) =>
-        conclude(tenant, verified, { policy: keyPolicy, taken: ofKey as Taken }, { policy: actorPolicy, taken: ofActor as Taken }),
-      );
+    const own = record.rateLimitPolicy;
+    if (isEnforced(own)) {
+      if (actorPolicy === null) return takeOne(tenant, verified, record, own, cost);
+      return takeBoth(tenant, verified, record, { own, actor: actorPolicy }, cost);
     }
-    if (keyPolicy !== null) {
-      const taken = rateLimiter.take(tenant, idsOf(record).key, keyPolicy, cost);
-      return andThen(taken, (answer) => conclude(tenant, verified, { policy: keyPolicy, taken: answer }, null));
-    }
-    if (actorPolicy !== null) {
-      const taken = rateLimiter.take(tenant, idsOf(record).actor, actorPolicy, cost);
-      return andThen(taken, (answer) => conclude(tenant, verified, null, { policy: actorPolicy, taken: answer }));
-    }
+    if (actorPolicy !== null) return takeFromActor(tenant, verified, record, actorPolicy, cost);
     noteUse(tenant, record, verified.nowMs);
     return verified;
   };
+}
+
+interface BothPolicies {
+  readonly own: RateLimitPolicy;
+  readonly actor: RateLimitPolicy;
 }
 
 /** Remembers the ids, because most records are used often and making an id encodes texts. */
@@ -99,13 +122,10 @@ function leftOf({ policy, taken: { remaining, resetAfterMs } }: Asked, nowMs: nu
 }
 
 /** Null if no limit refused. If both did, the key's is named, and the longer wait counts. */
-function refusalOf(
-  key: Asked | null,
-  actor: Asked | null,
-): { code: "rate_limited" | "actor_rate_limited"; retryAfterMs: number | null } | null {
-  if (key?.taken.admitted !== false && actor?.taken.admitted !== false) return null;
+function refusalOf(key: Asked | null, actor: Asked): { code: "rate_limited" | "actor_rate_limited"; retryAfterMs: number | null } | null {
+  if (actor.taken.admitted && key?.taken.admitted !== false) return null;
   const refusing = [key, actor].filter((each) => each?.taken.admitted === false) as Asked[];
   const waits = refusing.map(({ taken }) => taken.retryAfterMs);
   const retryAfterMs = waits.some((each) => each === null) ? null : Math.max(...(waits as number[]));
-  return { code: refusing[0] === key ? "rate_limited" : "actor_rate_limited", retryAfterMs };
+  return { code: key?.taken.admitted === false ? "rate_limited" : "actor_rate_limited", retryAfterMs };
 }

@@ -1,5 +1,4 @@
-import { andThen } from "../and-then.ts";
-import type { CacheDirective, CacheOutcome } from "../cache/reading.ts";
+import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
 import type { KeyRecord } from "../core/key.ts";
@@ -29,11 +28,16 @@ export function createVerify(options: VerifyOptions): Verify {
     const { tenant, presented, cacheDirective } = asked;
     const keyId = presented.keyIds[index];
     if (keyId === undefined) return answerTo(asked, null, outcomeBefore);
-    return andThen(reader.read(tenant, keyId, cacheDirective), ({ record, outcome }) => {
-      const cacheOutcome = outcome === "hit" ? outcomeBefore : outcome;
-      if (record === null || !matchesRecord(presented, record)) return search(asked, index + 1, cacheOutcome);
-      return answerTo(asked, record, cacheOutcome);
-    });
+    const answer = reader.read(tenant, keyId, cacheDirective);
+    return answer instanceof Promise
+      ? answer.then((late) => judgeBy(late, asked, index, outcomeBefore))
+      : judgeBy(answer, asked, index, outcomeBefore);
+  };
+
+  const judgeBy = ({ record, outcome }: ReadAnswer, asked: Asked, index: number, outcomeBefore: CacheOutcome) => {
+    const cacheOutcome = outcome === "hit" ? outcomeBefore : outcome;
+    if (record === null || !matchesRecord(asked.presented, record)) return search(asked, index + 1, cacheOutcome);
+    return answerTo(asked, record, cacheOutcome);
   };
 
   return (tenant, verification, cacheDirective) => {

@@ -7,8 +7,7 @@ import type { CacheEntry, RecordCache } from "../../ports/record-cache.ts";
  * Deadlines are compared, without timers, so an entry past its deadline keeps its place until it is replaced or evicted.
  */
 export function createMemoryRecordCache(options: { readonly maxEntries: number }): RecordCache {
-  // With `max`, `LRUCache` would make room for all entries at once: 9 ms of a start for 100,000, and a second for 10,000,000.
-  const entries = new LRUCache<string, CacheEntry>({ maxSize: options.maxEntries, sizeCalculation: () => 1 });
+  const entries = new LRUCache<string, CacheEntry>({ max: options.maxEntries });
   return {
     get(tenant, keyId, nowMs) {
       const entry = entries.get(mapKeyOf(tenant, keyId));

@@ -1,4 +1,3 @@
-import { andThen } from "../../and-then.ts";
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { Failure } from "../../error/failure.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -38,7 +37,8 @@ export function authenticate(current: () => Callers, clock: Clock): Admission {
 
     const authorization = call.requestHeader("authorization");
     const found = authorization === undefined ? byCertificate(callers, call) : callerOf(callers, authorization, clock);
-    return andThen(found, (outcome) => authorize(call, outcome, allowed));
+    if (found instanceof Promise) return found.then((outcome) => authorize(call, outcome, allowed));
+    authorize(call, found, allowed);
   };
 }
 

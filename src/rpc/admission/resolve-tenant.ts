@@ -1,5 +1,4 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { andThen } from "../../and-then.ts";
 import type { Admission, Call, Caller } from "../../call/call.ts";
 import { defaultTenant, tenantHeader } from "../../core/tenant.ts";
 import { Failure, invalidField } from "../../error/failure.ts";
@@ -9,7 +8,11 @@ import { inTenant } from "./grants.ts";
 
 /** Resolves the tenant of each call that `admit` admits. */
 export function resolveTenant(resolve: (call: Call) => void, admit: Admission): Admission {
-  return (call) => andThen(admit(call), () => resolve(call));
+  return (call) => {
+    const admitted = admit(call);
+    if (admitted instanceof Promise) return admitted.then(() => resolve(call));
+    return resolve(call);
+  };
 }
 
 /**

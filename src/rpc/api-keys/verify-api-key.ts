@@ -1,5 +1,4 @@
 import type { ApiKeysService } from "../../../gen/keywright/v2alpha1/api_keys_service_pb.ts";
-import { andThen } from "../../and-then.ts";
 import type { Call } from "../../call/call.ts";
 import type { Implementation } from "../../call/methods.ts";
 import type { Verified } from "../../service/judge.ts";
@@ -34,6 +33,6 @@ export function verifyApiKey({
   return (request, call) => {
     const { tenant } = contextOf(call);
     const verified = verify(tenant, verificationOf(request, call), cacheDirectiveOf(call));
-    return andThen(verified, (result) => answerOf(call, tenant, result));
+    return verified instanceof Promise ? verified.then((late) => answerOf(call, tenant, late)) : answerOf(call, tenant, verified);
   };
 }

@@ -1,4 +1,3 @@
-import { andThen } from "../../and-then.ts";
 import type { Call, Interceptor } from "../../call/call.ts";
 import type { Tenant } from "../../core/tenant.ts";
 import { Failure } from "../../error/failure.ts";
@@ -18,9 +17,14 @@ export function currentTenant(directory: Pick<TenantDirectory, "current">, isCha
   return (next) => (request, call) => {
     // Methods about all tenants have no tenant.
     if (call.tenant === undefined) return next(request, call);
-    return andThen(directory.current(call.tenant), (tenant) => {
-      check(call, tenant);
-      return next(request, call);
-    });
+    const tenant = directory.current(call.tenant);
+    if (tenant instanceof Promise) {
+      return tenant.then((found) => {
+        check(call, found);
+        return next(request, call);
+      });
+    }
+    check(call, tenant);
+    return next(request, call);
   };
 }

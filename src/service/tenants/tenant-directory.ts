@@ -1,4 +1,3 @@
-import { andThen } from "../../and-then.ts";
 import type { TrustedCache } from "../../cache/trusted-cache.ts";
 import type { KeyRecord } from "../../core/key.ts";
 import {
@@ -107,7 +106,10 @@ export function createTenantDirectory({ store, cache, settings, monotonicMs }: T
       if (recordId === null) return null;
       const entry = cache.peek(defaultTenant, recordId);
       if (entry !== undefined) return see(settings, tenantId, entry.record);
-      return andThen(cache.reader.read(defaultTenant, recordId, "none"), ({ record }) => see(settings, tenantId, record));
+      const answer = cache.reader.read(defaultTenant, recordId, "none");
+      return answer instanceof Promise
+        ? answer.then(({ record }) => see(settings, tenantId, record))
+        : see(settings, tenantId, answer.record);
     },
 
     get hasHosts() {
