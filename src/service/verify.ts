@@ -1,7 +1,6 @@
 import type { CacheDirective, CacheOutcome, ReadAnswer } from "../cache/reading.ts";
 import type { RecordReader } from "../cache/record-reader.ts";
 import { matchesRecord, type PresentedCredential } from "../core/credential.ts";
-import type { KeyRecord } from "../core/key.ts";
 import { createJudge, isVerified, type JudgeOptions, type Verification, type Verified } from "./judge.ts";
 import { createLimits, type LimitsOptions } from "./limits.ts";
 
@@ -19,25 +18,22 @@ export function createVerify(options: VerifyOptions): Verify {
   const { identify, judge } = createJudge(options);
   const { refuseGuesser, settle } = createLimits(options);
 
-  /** Checks the guesses again: others of the client may have been counted while this credential was looked up. */
-  const answerTo = ({ tenant, presented, verification }: Asked, record: KeyRecord | null, outcome: CacheOutcome) =>
-    refuseGuesser(tenant, presented, verification) ?? settle(tenant, judge(presented, record, outcome, verification), verification);
-
   /** Looks up the key ids from `index` on. The first one with a matching record decides. */
   const search = (asked: Asked, index: number, outcomeBefore: CacheOutcome): Verified | Promise<Verified> => {
-    const { tenant, presented, cacheDirective } = asked;
+    const { tenant, presented, verification, cacheDirective } = asked;
     const keyId = presented.keyIds[index];
-    if (keyId === undefined) return answerTo(asked, null, outcomeBefore);
+    if (keyId === undefined) return settle(tenant, judge(presented, null, outcomeBefore, verification), verification);
     const answer = reader.read(tenant, keyId, cacheDirective);
-    return answer instanceof Promise
-      ? answer.then((late) => judgeBy(late, asked, index, outcomeBefore))
-      : judgeBy(answer, asked, index, outcomeBefore);
+    if (!(answer instanceof Promise)) return judgeBy(answer, asked, index, outcomeBefore);
+    // Others of the client's guesses may have been counted during the look-up.
+    return answer.then((late) => refuseGuesser(tenant, presented, verification) ?? judgeBy(late, asked, index, outcomeBefore));
   };
 
   const judgeBy = ({ record, outcome }: ReadAnswer, asked: Asked, index: number, outcomeBefore: CacheOutcome) => {
+    const { tenant, presented, verification } = asked;
     const cacheOutcome = outcome === "hit" ? outcomeBefore : outcome;
-    if (record === null || !matchesRecord(asked.presented, record)) return search(asked, index + 1, cacheOutcome);
-    return answerTo(asked, record, cacheOutcome);
+    if (record === null || !matchesRecord(presented, record)) return search(asked, index + 1, cacheOutcome);
+    return settle(tenant, judge(presented, record, cacheOutcome, verification), verification);
   };
 
   return (tenant, verification, cacheDirective) => {
